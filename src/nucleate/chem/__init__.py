@@ -1,0 +1,1 @@
+"""Elements, compositions and chemical checks."""

@@ -1,0 +1,29 @@
+"""Element symbols and atomic numbers, without importing a chemistry package."""
+
+from __future__ import annotations
+
+from nucleate.errors import NucleateError
+
+SYMBOLS: tuple[str, ...] = tuple(
+    """H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb
+    Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg
+    Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts
+    Og""".split()
+)
+_NUMBERS = {s: i + 1 for i, s in enumerate(SYMBOLS)}
+
+
+def atomic_number(symbol: str) -> int:
+    """Atomic number of a symbol; raises NucleateError for what is not an element."""
+    try:
+        return _NUMBERS[symbol]
+    except KeyError:
+        near = [s for s in SYMBOLS if s.lower() == symbol.lower()]
+        raise NucleateError(f"'{symbol}' is not an element" + (f"; did you mean {near[0]}?" if near else "")) from None
+
+
+def symbol(number: int) -> str:
+    """Symbol of an atomic number 1-118."""
+    if not 1 <= number <= len(SYMBOLS):
+        raise NucleateError(f"there is no element with atomic number {number}")
+    return SYMBOLS[number - 1]

@@ -1,0 +1,1 @@
+"""Codecs turn crystals into the tensors that diffuse, and back."""

@@ -1,0 +1,76 @@
+"""The joint codec of lattice, fractional coordinates and species (paper 3, section 2).
+
+Crystals are plain padded tensors here, so that training needs no chemistry package:
+lattice (B, 3, 3), frac_coords (B, A, 3), atomic_numbers (B, A) with 0 for padding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nucleate.config import CodecConfig
+from nucleate.crystal import lattice as lat
+from nucleate.diffusion.process import Fields
+
+PER_ATOM = frozenset({"frac_coords", "atomic_numbers", "mask"})
+
+
+@dataclass(frozen=True)
+class JointCodec:
+    """encode and decode; `mean` and `std` (6 numbers each) standardise the lattice field over the training set.
+
+    "log-metric": the field is (log(G)/2 - log(num_atoms)/3 * 1 - mean) / std, (B, 6): rotation invariant, and free of
+    the trend of volume with the number of atoms. "matrix": the field is L / (num_atoms^(1/3) * std_0), (B, 3, 3), on
+    which the network acts equivariantly.
+    """
+
+    config: CodecConfig
+    mean: tuple[float, ...] = (0.0,) * 6
+    std: tuple[float, ...] = (1.0,) * 6
+
+    @classmethod
+    def fit(cls, config: CodecConfig, lattice: Tensor, num_atoms: Tensor) -> JointCodec:
+        """Standardise over training crystals: lattice (N, 3, 3), num_atoms (N,)."""
+        if config.lattice == "matrix":
+            scale = (lattice / num_atoms[:, None, None] ** (1 / 3)).square().mean().sqrt()
+            return cls(config, std=(float(scale),) * 6)
+        raw = cls(config).encode_lattice(lattice, num_atoms)
+        return cls(config, tuple(raw.mean(0).tolist()), tuple(raw.std(0).tolist()))
+
+    def _trend(self, num_atoms: Tensor) -> Tensor:
+        trend = torch.zeros(len(num_atoms), 6, device=num_atoms.device)
+        trend[:, :3] = (num_atoms.float().log() / 3)[:, None]
+        return trend
+
+    def encode_lattice(self, lattice: Tensor, num_atoms: Tensor) -> Tensor:
+        if self.config.lattice == "matrix":
+            return lattice / (num_atoms[:, None, None] ** (1 / 3) * self.std[0])
+        mean, std = lattice.new_tensor(self.mean), lattice.new_tensor(self.std)
+        return (lat.to_log_metric(lattice) - self._trend(num_atoms) - mean) / std
+
+    def decode_lattice(self, field: Tensor, num_atoms: Tensor) -> Tensor:
+        if self.config.lattice == "matrix":
+            return field * (num_atoms[:, None, None] ** (1 / 3) * self.std[0])
+        mean, std = field.new_tensor(self.mean), field.new_tensor(self.std)
+        return lat.from_log_metric(field * std + mean + self._trend(num_atoms))
+
+    def lattice_shape(self) -> tuple[int, ...]:
+        return (3, 3) if self.config.lattice == "matrix" else (6,)
+
+    def encode(self, lattice: Tensor, frac_coords: Tensor, atomic_numbers: Tensor) -> dict[str, Tensor]:
+        mask = atomic_numbers > 0
+        return {
+            "lattice": self.encode_lattice(lattice, mask.sum(1)),
+            "frac_coords": frac_coords % 1.0,
+            "atomic_numbers": atomic_numbers,
+            "mask": mask,
+        }
+
+    def decode(self, fields: Fields) -> tuple[Tensor, Tensor, Tensor]:
+        """lattice (B, 3, 3), frac_coords (B, A, 3) in [0, 1), atomic_numbers (B, A); padding is zero."""
+        mask = fields["mask"]
+        lattice = self.decode_lattice(fields["lattice"], mask.sum(1))
+        return lattice, (fields["frac_coords"] % 1.0) * mask[..., None], fields["atomic_numbers"] * mask

@@ -1,0 +1,173 @@
+"""Recipes: one frozen dataclass is configuration, checkpoint metadata and provenance.
+
+A recipe is a TOML file with one table per section below. Unknown keys and wrong types are refused with
+the keys that exist, so that a typo never trains the wrong model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nucleate.errors import NucleateError
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which crystals to learn from."""
+
+    dataset: str = "mp-20"  # a name that `nucleate data` knows, or a parquet file
+    max_atoms: int = 20  # crystals with more atoms are left out (and counted)
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """How a crystal becomes tensors (see `nucleate.codecs.joint`)."""
+
+    lattice: str = "log-metric"  # "log-metric": 6 numbers; "matrix": the 3 x 3 matrix of paper 3, eq. 1
+    num_elements: int = 100  # species classes 1..num_elements, the class is the atomic number
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """The noise on each field (paper 3, section 4.1)."""
+
+    lattice_schedule: str = "cosine"  # GaussianVP: "cosine" or "linear"
+    sigma_min: float = 0.005  # WrappedVE, in fractional units
+    sigma_max: float = 0.5
+    species: str = "given"  # "given" (composition known), "uniform" or "absorbing" (D3PM)
+    species_weight: float = 1.0  # weight of the species loss beside lattice and coordinates
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The crystal transformer (paper 3, section 4.2)."""
+
+    dim: int = 128
+    layers: int = 6
+    heads: int = 8
+    pair_dim: int = 64
+    frequencies: int = 12  # highest m of eq. 14
+    conditioning: str = "cds"  # "cdi" (eq. 16), "cds" (eqs. 17-19) or "adaln" (adaptive layer norm)
+    norm: str = "post"  # "post" (eqs. 9-10) or "pre"
+    distance: bool = False  # add radial features of the minimum-image distance to eqs. 12-13
+    condition_on: tuple[str, ...] = ()  # e.g. ("chemical_system",)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One optimisation run."""
+
+    steps: int = 20_000
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-5
+    warmup: int = 500
+    weight_decay: float = 0.0
+    clip: float = 1.0  # gradient norm
+    ema: float = 0.999
+    condition_dropout: float = 0.1
+    precision: str = "auto"  # "auto" (bf16 on GPU, float32 on CPU), "float32" or "bf16"
+    seed: int = 0
+    checkpoint_every: int = 500  # steps
+    log_every: int = 50
+    start_from: str = ""  # weights (name or file) to start from; parameters of equal name and shape are taken
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """How crystals are drawn from the trained model."""
+
+    steps: int = 200
+    corrector_steps: int = 1
+    corrector_size: float = 1e-5  # Langevin step at sigma_min (DiffCSP's step_lr)
+    noise: float = 1.0  # scale of the noise that the reverse steps of lattice and coordinates add
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines a model; stored inside its checkpoint."""
+
+    name: str
+    task: str = "csp"  # "csp": composition given; "dng": everything generated
+    data: DataConfig = field(default_factory=DataConfig)
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "task": ("csp", "dng"),
+    "codec.lattice": ("log-metric", "matrix"),
+    "diffusion.lattice_schedule": ("cosine", "linear"),
+    "diffusion.species": ("given", "uniform", "absorbing"),
+    "network.conditioning": ("cdi", "cds", "adaln"),
+    "network.norm": ("post", "pre"),
+    "train.precision": ("auto", "float32", "bf16"),
+}
+
+
+def from_dict(cls: type, values: dict[str, Any], where: str = "") -> Any:
+    """Build the frozen dataclass `cls` from plain values; raises NucleateError naming the key at fault."""
+    hints = typing.get_type_hints(cls)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise NucleateError(f"unknown key '{where}{unknown[0]}'; known here: {', '.join(sorted(hints))}")
+    required = [f.name for f in dataclasses.fields(cls) if _is_required(f) and f.name not in values]
+    if required:
+        raise NucleateError(f"missing key '{where}{required[0]}'")
+    return cls(**{k: _convert(hints[k], v, where + k) for k, v in values.items()})
+
+
+def _is_required(f: dataclasses.Field) -> bool:
+    return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise NucleateError(f"'{where}' must be a table, not {value!r}")
+        return from_dict(typing.cast(type, hint), value, where + ".")
+    if isinstance(hint, types.GenericAlias) and hint.__origin__ is tuple:
+        if not isinstance(value, list | tuple):
+            raise NucleateError(f"'{where}' must be a list, not {value!r}")
+        return tuple(_convert(hint.__args__[0], v, where) for v in value)
+    if hint is float and type(value) is int:
+        value = float(value)
+    if type(value) is not hint:
+        raise NucleateError(f"'{where}' must be {hint.__name__}, not {value!r}")
+    if where in CHOICES and value not in CHOICES[where]:
+        raise NucleateError(f"'{where}' must be one of {', '.join(CHOICES[where])}, not {value!r}")
+    return value
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Read a recipe from TOML; errors name the file and the key."""
+    try:
+        values = tomllib.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise NucleateError(f"no recipe at {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise NucleateError(f"{path} is not TOML: {error}") from None
+    try:
+        return from_dict(Recipe, values)
+    except NucleateError as error:
+        raise NucleateError(f"{path}: {error}") from None
+
+
+def recipe_to_json(recipe: Recipe) -> str:
+    """One line of JSON that `recipe_from_json` reads back exactly."""
+    return json.dumps(dataclasses.asdict(recipe))
+
+
+def recipe_from_json(text: str) -> Recipe:
+    """The inverse of `recipe_to_json`."""
+    return from_dict(Recipe, json.loads(text))

@@ -1,0 +1,1 @@
+"""Crystals as tensors, lattices and symmetry."""

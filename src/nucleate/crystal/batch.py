@@ -1,0 +1,106 @@
+"""`CrystalBatch`: many crystals as dense padded tensors. Needs torch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nucleate.crystal import lattice as lat
+from nucleate.errors import NucleateError
+
+
+@dataclass(frozen=True)
+class CrystalBatch:
+    """B crystals of at most A atoms.
+
+    lattice: (B, 3, 3) float32, angstrom, rows are lattice vectors.
+    frac_coords: (B, A, 3) float32, fractional; padding is zero.
+    atomic_numbers: (B, A) int64; padding is zero.
+    """
+
+    lattice: Tensor
+    frac_coords: Tensor
+    atomic_numbers: Tensor
+
+    def __post_init__(self) -> None:
+        b, a = self.atomic_numbers.shape
+        if self.lattice.shape != (b, 3, 3) or self.frac_coords.shape != (b, a, 3):
+            raise ValueError(
+                f"shapes disagree: lattice {tuple(self.lattice.shape)}, frac_coords {tuple(self.frac_coords.shape)}, "
+                f"atomic_numbers {tuple(self.atomic_numbers.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.lattice)
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, A) bool, true for real atoms."""
+        return self.atomic_numbers > 0
+
+    @property
+    def num_atoms(self) -> Tensor:
+        """(B,) int64."""
+        return self.mask.sum(1)
+
+    @property
+    def volume(self) -> Tensor:
+        """(B,) cubic angstrom."""
+        return lat.volume(self.lattice)
+
+    def __getitem__(self, index: Tensor | slice | Sequence[int]) -> CrystalBatch:
+        """A sub-batch, padded no further than its largest crystal."""
+        if not isinstance(index, slice | Tensor):
+            index = torch.as_tensor(index)
+        z = self.atomic_numbers[index]
+        width = int((z > 0).sum(1).max()) if len(z) else 0
+        return CrystalBatch(self.lattice[index], self.frac_coords[index, :width], z[:, :width])
+
+    def to(self, device: torch.device | str) -> CrystalBatch:
+        return CrystalBatch(*(v.to(device) for v in (self.lattice, self.frac_coords, self.atomic_numbers)))
+
+    @classmethod
+    def from_arrays(
+        cls, lattices: Sequence, frac_coords: Sequence, atomic_numbers: Sequence, max_atoms: int | None = None
+    ) -> CrystalBatch:
+        """Pad per-crystal arrays: lattices (3, 3), frac_coords (n, 3), atomic_numbers (n,)."""
+        sizes = [len(z) for z in atomic_numbers]
+        width = max_atoms or max(sizes, default=0)
+        if sizes and max(sizes) > width:
+            raise NucleateError(f"a crystal has {max(sizes)} atoms, more than the {width} allowed here")
+        frac = torch.zeros(len(sizes), width, 3)
+        z = torch.zeros(len(sizes), width, dtype=torch.int64)
+        for i, n in enumerate(sizes):
+            frac[i, :n] = torch.as_tensor(frac_coords[i], dtype=torch.float32).reshape(n, 3) % 1.0
+            z[i, :n] = torch.as_tensor(atomic_numbers[i], dtype=torch.int64)
+        lattice = torch.stack([torch.as_tensor(v, dtype=torch.float32) for v in lattices]) if sizes else torch.zeros(0, 3, 3)
+        return cls(lattice, frac, z)
+
+    def save(self, path: str | Path) -> None:
+        """Write safetensors (float32 lattice and coordinates, uint8 species)."""
+        from safetensors.torch import save
+
+        tensors = {
+            "lattice": self.lattice.contiguous(),
+            "frac_coords": self.frac_coords.contiguous(),
+            "atomic_numbers": self.atomic_numbers.to(torch.uint8).contiguous(),
+        }
+        temporary = Path(path).with_suffix(".part")
+        temporary.write_bytes(save(tensors))
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> CrystalBatch:
+        """Read what `save` wrote; raises NucleateError on any other file."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            t = load_file(str(path))
+            return cls(t["lattice"], t["frac_coords"], t["atomic_numbers"].long())
+        except (SafetensorError, KeyError, OSError) as error:
+            raise NucleateError(f"{path} is not a file of prepared crystals ({error})") from None

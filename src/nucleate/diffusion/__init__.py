@@ -1,0 +1,1 @@
+"""The diffusion core: processes on named fields, the sampling and training loops, random streams."""

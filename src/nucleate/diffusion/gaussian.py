@@ -1,0 +1,54 @@
+"""Variance-preserving Gaussian diffusion for vectors (Ho et al. 2020; paper 3, eqs. 1-3)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nucleate.diffusion.process import at, per_crystal
+from nucleate.diffusion.rng import Streams
+
+
+@dataclass(frozen=True)
+class GaussianVP:
+    """x_t = sqrt(abar) x0 + sqrt(1 - abar) eps (eq. 2); the network predicts eps (eq. 3).
+
+    schedule: "cosine" (Nichol & Dhariwal 2021, eq. 17) or "linear" in beta (Ho et al. 2020, continuous limit of
+    beta = 1e-4 .. 0.02 over 1,000 steps, abar(1) = 4e-5). `floor` is the cosine's abar at t = 1: above zero, so that
+    no step divides by zero.
+    """
+
+    schedule: str = "cosine"
+    floor: float = 1e-4
+
+    def alpha_bar(self, t: Tensor) -> Tensor:
+        """abar(t): 1 at t = 0, decreasing to about `floor` at t = 1; same shape as t."""
+        if self.schedule == "cosine":
+            return torch.cos(t * math.acos(math.sqrt(self.floor))).square()
+        if self.schedule == "linear":
+            return torch.exp(-0.1 * t - 0.5 * (20.0 - 0.1) * t.square())
+        raise ValueError(f"unknown schedule {self.schedule!r}")
+
+    def prior(self, like: Tensor, rng: Streams) -> Tensor:
+        return rng.normal(like.shape).to(like)
+
+    def corrupt(self, x0: Tensor, t: Tensor, rng: Streams) -> Tensor:
+        abar = at(self.alpha_bar(t), x0)
+        return abar.sqrt() * x0 + (1 - abar).sqrt() * rng.normal(x0.shape).to(x0)
+
+    def loss(self, pred: Tensor, x0: Tensor, x_t: Tensor, t: Tensor, mask: Tensor | None = None) -> Tensor:
+        abar = at(self.alpha_bar(t), x0)
+        eps = (x_t - abar.sqrt() * x0) / (1 - abar).sqrt().clamp_min(1e-4)
+        return per_crystal((pred - eps).square(), mask)
+
+    def step(self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, noise: float = 1.0) -> Tensor:
+        """Ancestral step (below eq. 2 of paper 3) between any two noise levels."""
+        abar_t, abar_s = at(self.alpha_bar(t), x_t), at(self.alpha_bar(s), x_t)
+        alpha = abar_t / abar_s
+        beta = 1 - alpha
+        mean = (x_t - beta / (1 - abar_t).sqrt() * pred) / alpha.sqrt()
+        variance = beta * (1 - abar_s) / (1 - abar_t)
+        return mean + noise * variance.sqrt() * rng.normal(x_t.shape).to(x_t)

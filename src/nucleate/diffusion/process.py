@@ -1,0 +1,58 @@
+"""The protocol that every noise process obeys, and the helpers they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+from nucleate.diffusion.rng import Streams
+
+Fields = Mapping[str, Tensor]
+
+
+class Process(Protocol):
+    """The noise on one field. It owns the training target and the reverse step, so the two cannot disagree.
+
+    Times are in [0, 1]; 0 is data, 1 is the prior. `t` has shape (B,). `mask` (B, A) tells real atoms from
+    padding, or is None for a field without atoms. `pred` is what the network gives for this field.
+    """
+
+    def prior(self, like: Tensor, rng: Streams) -> Tensor:
+        """A draw at t = 1 with the shape of `like`."""
+        ...
+
+    def corrupt(self, x0: Tensor, t: Tensor, rng: Streams) -> Tensor:
+        """A draw of q(x_t | x0)."""
+        ...
+
+    def loss(self, pred: Tensor, x0: Tensor, x_t: Tensor, t: Tensor, mask: Tensor | None) -> Tensor:
+        """Loss per crystal, shape (B,)."""
+        ...
+
+    def step(self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, noise: float = 1.0) -> Tensor:
+        """A draw of the model's reverse transition to the lower noise level s < t."""
+        ...
+
+
+class Correctable(Protocol):
+    """A process that also offers a Langevin move at fixed noise level."""
+
+    def correct(self, x_t: Tensor, pred: Tensor, t: Tensor, size: float, rng: Streams, noise: float = 1.0) -> Tensor:
+        """One Langevin move that leaves the marginal at t invariant to first order in `size`."""
+        ...
+
+
+def at(t: Tensor, x: Tensor) -> Tensor:
+    """Reshape per-crystal values (B,) to broadcast against x (B, ...)."""
+    return t.reshape(t.shape + (1,) * (x.dim() - t.dim()))
+
+
+def per_crystal(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over a crystal's elements: (B, ...) -> (B,); with a mask (B, A), over its real atoms only."""
+    if mask is None:
+        return values.flatten(1).mean(1)
+    per_atom = values.flatten(2).mean(2) if values.dim() > 2 else values
+    weights = mask.to(per_atom.dtype)
+    return (per_atom * weights).sum(1) / weights.sum(1).clamp_min(1)

@@ -1,0 +1,90 @@
+"""One random stream per crystal, the same on every device.
+
+A stream is a counter-based generator (Philox-4x32-10; Salmon et al., SC 2011): draw number `c` of element `e`
+of crystal `i` is a pure function of (seed_i, c, e). Hence the result of seed s does not depend on the batch
+size, the number of workers, the padding or the device, and a resumed run needs no generator state.
+Written in int64 tensor arithmetic, since torch lacks unsigned 64-bit products.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+_M0, _M1 = 0xD2511F53, 0xCD9E8D57
+_W0, _W1 = 0x9E3779B9, 0xBB67AE85
+_MASK = 0xFFFFFFFF
+
+
+def philox(counter: Sequence[Tensor], key: Sequence[Tensor], rounds: int = 10) -> list[Tensor]:
+    """Philox-4x32: four counter words and two key words (int64 tensors holding 32 bits) to four random words."""
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(rounds):
+        p0, p1 = c0 * _M0, c2 * _M1  # exact modulo 2**64
+        c0, c1, c2, c3 = (
+            ((p1 >> 32) & _MASK) ^ c1 ^ k0,
+            p1 & _MASK,
+            ((p0 >> 32) & _MASK) ^ c3 ^ k1,
+            p0 & _MASK,
+        )
+        k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
+    return [c0, c1, c2, c3]
+
+
+class Streams:
+    """Independent streams of normals and uniforms, one per crystal.
+
+    seeds: (B,) int64, non-negative. Every call draws afresh; elements are numbered along the flattened trailing
+    shape, so draws of shape (B, A, 3) agree on common atoms whatever A is.
+    """
+
+    def __init__(self, seeds: Tensor) -> None:
+        self.seeds = seeds.to(torch.int64)
+        self.draws = 0
+
+    def _words(self, shape: Sequence[int], words: int) -> list[Tensor]:
+        if shape[0] != len(self.seeds):
+            raise ValueError(f"{len(self.seeds)} streams cannot fill shape {tuple(shape)}")
+        size = math.prod(shape[1:])
+        blocks = -(-size * words // 4)
+        block = torch.arange(blocks, device=self.seeds.device).expand(shape[0], blocks)
+        zero = torch.zeros_like(block)
+        seed = self.seeds[:, None]
+        key = [(seed & _MASK).expand_as(block), ((seed >> 32) & _MASK).expand_as(block)]
+        out = philox([block, zero + self.draws, zero, zero], key)
+        self.draws += 1
+        flat = torch.stack(out, -1).reshape(shape[0], -1)[:, : size * words]
+        return [flat[:, i::words].reshape(tuple(shape)) for i in range(words)]
+
+    def uniform(self, shape: Sequence[int]) -> Tensor:
+        """float32 in the open interval (0, 1), shape (B, ...)."""
+        (u,) = self._words(shape, 1)
+        return ((u >> 8).to(torch.float32) + 0.5) * 2.0**-24
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """Standard normals by Box-Muller, float32, shape (B, ...)."""
+        u, v = self._words(shape, 2)
+        radius = torch.sqrt(-2.0 * torch.log(((u >> 8).to(torch.float32) + 0.5) * 2.0**-24))
+        return radius * torch.cos((v.to(torch.float32)) * (2.0 * math.pi * 2.0**-32))
+
+    def categorical(self, probabilities: Tensor) -> Tensor:
+        """Class indices (B, ...) drawn from unnormalised probabilities (B, ..., K) by inverting the cumulative sum."""
+        cumulative = probabilities.double().cumsum(-1)
+        u = self.uniform(probabilities.shape[:-1]).double() * cumulative[..., -1]
+        return torch.searchsorted(cumulative, u[..., None], right=True)[..., 0].clamp_max(probabilities.shape[-1] - 1)
+
+
+def derive_seeds(seed: int, *labels: int | Tensor) -> Tensor:
+    """Non-negative int64 seeds that mix `seed` with integer labels; tensors of labels give a tensor (B,)."""
+    state = torch.tensor(seed, dtype=torch.int64)
+    for label in labels:
+        word = torch.as_tensor(label, dtype=torch.int64, device=label.device if isinstance(label, Tensor) else None)
+        state, word = torch.broadcast_tensors(state.to(word.device), word)
+        zero = torch.zeros_like(word)
+        out = philox([word & _MASK, (word >> 32) & _MASK, zero, zero], [state & _MASK, (state >> 32) & _MASK])
+        state = ((out[0] << 31) ^ out[1]) & 0x7FFFFFFFFFFFFFFF
+    return torch.atleast_1d(state)

@@ -1,0 +1,1 @@
+"""Metrics: how well generated crystals answer what was asked."""

@@ -1,0 +1,172 @@
+"""What an evaluation of crystal structure prediction found, as a record, as JSON and as a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nucleate.evaluate.statistics import Mean, Rate
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+
+@dataclass(frozen=True)
+class Score:
+    """One way of counting. protocol: "unfiltered", "filtered" (prediction and target valid, as in DiffCSP's k = 1) or
+    "with volume" (volumes per atom agree too). samples: the first 1 or k predictions of each target, the best counts.
+    rmse: over the matches alone. crmse: over all targets, a miss is charged stol."""
+
+    protocol: str
+    samples: int
+    match_rate: Rate
+    rmse: Mean
+    crmse: Mean
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Unfiltered match rates of one group of targets, with the first sample and with any of the k."""
+
+    label: str
+    at_1: Rate
+    at_k: Rate
+
+
+@dataclass(frozen=True)
+class CspReport:
+    """The whole result; `settings` tells what was judged (weights, data set, seed, steps), `protocol` how."""
+
+    targets: int
+    samples: int
+    scores: tuple[Score, ...]
+    by_crystal_system: tuple[Breakdown, ...]
+    by_num_atoms: tuple[Breakdown, ...]
+    reasons: Mapping[str, int]  # why predictions missed -> how many
+    valid_targets: Rate  # the most that "filtered" can reach
+    unknown_compositions: int  # targets that SMACT cannot judge; "filtered" counts them as invalid
+    protocol: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def score(self, protocol: str, samples: int) -> Score:
+        """The score of that name; raises KeyError when it was not counted."""
+        for s in self.scores:
+            if (s.protocol, s.samples) == (protocol, samples):
+                return s
+        raise KeyError(f"{protocol} @{samples}")
+
+    def with_settings(self, settings: Mapping[str, Any]) -> CspReport:
+        """A copy that says what was judged."""
+        return dataclasses.replace(self, settings=dict(settings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; rates carry their fraction as `value`."""
+        return _plain(self)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=1)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Rate):
+        return {"value": value.value, **dataclasses.asdict(value)}
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+@dataclass(frozen=True)
+class Published:
+    """A number from the literature for MP-20's whole test set, as counted there."""
+
+    name: str
+    samples: int
+    match_rate: float  # percent
+    rmse: float | None = None
+
+
+PUBLISHED = (
+    Published("CDVAE", 1, 33.90, 0.1045),
+    Published("DiffCSP", 1, 51.49, 0.0631),
+    Published("Crystalite", 1, 66.05, 0.0329),
+    Published("MaskGXT (best published)", 1, 67.06, 0.0325),
+    Published("DiffCSP", 20, 77.93),
+)
+
+
+def tables(report: CspReport) -> Group:
+    """Rich tables for the terminal: scores, published numbers beside them, break-downs, reasons."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    def table(title: str, *columns: str) -> Table:
+        t = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        for i, c in enumerate(columns):
+            t.add_column(c, justify="left" if i == 0 else "right", no_wrap=i > 0)
+        return t
+
+    interval = "95 %"
+    main = table(f"Structure prediction, {report.targets} targets", "counted as", "k", "match %", interval, "RMSE", interval, "cRMSE")
+    for s in report.scores:
+        main.add_row(
+            s.protocol, str(s.samples), _percent(s.match_rate.value), _range(s.match_rate.low, s.match_rate.high, 100, 1),
+            _number(s.rmse.value), _range(s.rmse.low, s.rmse.high, 1, 4), _number(s.crmse.value),
+            style="bold" if s.protocol == "unfiltered" else None,
+            end_section=s.protocol == "with volume",
+        )  # fmt: skip
+    for p in PUBLISHED if report.settings.get("dataset") == "mp-20:test" else ():
+        main.add_row(
+            f"{p.name}, published", str(p.samples), f"{p.match_rate:.2f}", "", _number(p.rmse), "", "", style="dim"
+        )
+    parts: list[Any] = [main]
+    for title, rows in (("crystal system", report.by_crystal_system), ("atoms", report.by_num_atoms)):
+        columns = (title, "targets", "match % @1", interval)
+        more = report.samples > 1
+        t = table("", *columns, *((f"match % @{report.samples}", interval) if more else ()))
+        for b in rows:
+            cells = [b.label, str(b.at_1.total)]
+            for r in (b.at_1, b.at_k) if more else (b.at_1,):
+                cells += [_percent(r.value), _range(r.low, r.high, 100, 1)]
+            t.add_row(*cells)
+        parts.append(t)
+    missed = table("", "why predictions missed", "predictions")
+    for reason, count in report.reasons.items():
+        missed.add_row(Text(reason), str(count))
+    if report.reasons:
+        parts.append(missed)
+    parts.append(Text(notes(report), style="dim"))
+    return Group(*parts)
+
+
+def notes(report: CspReport) -> str:
+    """One paragraph that says how the numbers were counted."""
+    p = report.protocol
+    text = (
+        f"Match: StructureMatcher stol {p['stol']:g}, ltol {p['ltol']:g}, angle_tol {p['angle_tol']:g}. Every rate is over "
+        f"all {report.targets} targets. filtered: prediction and target valid (distances of 0.5 A, volume; composition by "
+        f"SMACT {p['oxidation_states']}), which {_percent(report.valid_targets.value)} % of the targets are: its ceiling. "
+        f"with volume: volume per atom within {100 * p['volume_tol']:g} %. RMSE over matches, in (V/N)^(1/3); cRMSE charges "
+        f"{p['stol']:g} for a miss. Intervals: Wilson, bootstrap."
+    )
+    if report.unknown_compositions:
+        text += f" {report.unknown_compositions} targets that SMACT cannot judge count as invalid."
+    return text
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _range(low: float | None, high: float | None, scale: float, digits: int) -> str:
+    return "" if low is None or high is None else f"{scale * low:.{digits}f}-{scale * high:.{digits}f}"

@@ -1,0 +1,82 @@
+"""Intervals that every reported number carries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`hits` of `total`, with a confidence interval as fractions of 1."""
+
+    hits: int
+    total: int
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float | None:
+        """The fraction, or None when nothing was counted."""
+        return self.hits / self.total if self.total else None
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of `count` values with a confidence interval; all None when there are none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    count: int
+
+
+def wilson(hits: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a binomial rate, as fractions (E. B. Wilson, JASA 22, 209, 1927).
+
+    Holds its coverage near 0 and 1, unlike the normal approximation. Without trials it is (0, 1).
+    """
+    if not 0 <= hits <= total:
+        raise ValueError(f"{hits} hits of {total}")
+    if total == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    p = hits / total
+    centre = p + z * z / (2 * total)
+    half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    low = 0.0 if hits == 0 else (centre - half) / scale  # exact ends, free of rounding
+    high = 1.0 if hits == total else (centre + half) / scale
+    return low, high
+
+
+def rate(hits: int, total: int, confidence: float = 0.95) -> Rate:
+    """`hits` of `total` with Wilson's interval."""
+    return Rate(hits, total, *wilson(hits, total, confidence))
+
+
+def bootstrap_mean(
+    values: Sequence[float], confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean (Efron 1979); the same values and seed give the same interval."""
+    import numpy as np
+
+    if not len(values):
+        raise ValueError("no values to resample")
+    data = np.asarray(values, dtype=np.float64)
+    rng = np.random.default_rng(seed)
+    # Resample by resample keeps memory at one row, however many values there are.
+    means = np.array([data[rng.integers(0, len(data), len(data))].mean() for _ in range(resamples)])
+    tail = 50 * (1 - confidence)
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def mean(values: Sequence[float], confidence: float = 0.95, resamples: int = 2000, seed: int = 0) -> Mean:
+    """The mean with its bootstrap interval; of no values, None."""
+    if not len(values):
+        return Mean(None, None, None, 0)
+    low, high = bootstrap_mean(values, confidence, resamples, seed)
+    return Mean(math.fsum(values) / len(values), low, high, len(values))

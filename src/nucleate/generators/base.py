@@ -1,0 +1,46 @@
+"""What a generator is, and the diffusion generator that samples any trained recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+T_co = TypeVar("T_co", covariant=True)
+Progress = Callable[[int, int], None]  # (done, total)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What generated objects must have; None means anything.
+
+    composition: element symbol -> atoms in the cell, exactly. chemical_system: element symbols, of which no other
+    may occur. num_atoms: atoms in the cell. space_group: 1-230. properties: name -> target. text: free words.
+    A generator refuses a field that it cannot honour; it never ignores one.
+    """
+
+    composition: Mapping[str, int] | None = None
+    chemical_system: tuple[str, ...] | None = None
+    num_atoms: int | None = None
+    space_group: int | None = None
+    properties: Mapping[str, float] = field(default_factory=dict)
+    text: str | None = None
+
+
+class Generator(Protocol[T_co]):
+    """`generate` gives objects for conditions; object i depends on (condition_i, seed_i) alone."""
+
+    @property
+    def name(self) -> str: ...
+
+    def generate(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
+    ) -> list[T_co]:
+        """One object for each condition and seed. Raises NucleateError for a condition that cannot be met."""
+        ...
+
+
+StructureGenerator = Generator["Structure"]

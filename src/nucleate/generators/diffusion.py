@@ -1,0 +1,249 @@
+"""Crystals from a trained diffusion recipe: codec x processes x denoiser, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from nucleate.chem.elements import atomic_number
+from nucleate.config import SampleConfig
+from nucleate.crystal.batch import CrystalBatch
+from nucleate.crystal.convert import structures_from_batch
+from nucleate.diffusion.loop import Denoiser, Guided, sample
+from nucleate.diffusion.process import Fields
+from nucleate.diffusion.rng import Streams, derive_seeds
+from nucleate.errors import NucleateError
+from nucleate.generators.base import Condition, Progress
+from nucleate.nets.build import build_network, build_processes
+from nucleate.train.checkpoint import ModelInfo, load_tensors
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+ATTEMPTS = 8  # draws for a chemical system before a crystal without one of its elements is given back as it is
+
+
+class Restricted:
+    """A denoiser whose species logits are barred outside `allowed` (B, K + 1): a hard constraint, not a wish."""
+
+    def __init__(self, denoiser: Denoiser, allowed: Tensor) -> None:
+        self.denoiser, self.allowed = denoiser, allowed
+
+    def __call__(self, fields: Fields, t: Tensor, condition: Fields) -> Fields:
+        out = dict(self.denoiser(fields, t, condition))
+        out["atomic_numbers"] = out["atomic_numbers"].masked_fill(~self.allowed[:, None], -torch.inf)
+        return out
+
+
+class DiffusionGenerator:
+    """Samples a trained recipe. Crystal i is a function of (condition_i, seed_i), whatever the batch it is drawn in.
+
+    guidance_scale: classifier-free guidance for models with conditions (1: the plain conditional model).
+    batch_size: crystals drawn at once; crystals of similar size share a batch.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        info: ModelInfo,
+        *,
+        settings: SampleConfig | None = None,
+        guidance_scale: float = 1.0,
+        batch_size: int = 128,
+        device: str | None = None,
+    ) -> None:
+        self.info, self.settings = info, settings or info.recipe.sample
+        self.guidance_scale, self.batch_size = guidance_scale, batch_size
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model = model.to(self.device).eval()
+        self.processes = build_processes(info.recipe)
+
+    @property
+    def name(self) -> str:
+        return self.info.recipe.name
+
+    def check(self, condition: Condition) -> None:
+        """Raise NucleateError, in one line, for a condition that this model cannot meet."""
+        task = self.info.recipe.task
+        for name, value in (("space_group", condition.space_group), ("properties", condition.properties), ("text", condition.text)):
+            if value:
+                raise NucleateError(f"{self.name} cannot be conditioned on {name}; it takes {self._takes()}")
+        if task == "csp":
+            if not condition.composition:
+                raise NucleateError(f"{self.name} predicts the structure of a given composition, and none was given")
+            if condition.chemical_system is not None and set(condition.chemical_system) != set(condition.composition):
+                raise NucleateError("the chemical system and the composition contradict each other; give one of them")
+            size = sum(condition.composition.values())
+            if condition.num_atoms not in (None, size):
+                raise NucleateError(f"the composition has {size} atoms, not {condition.num_atoms}")
+        else:
+            if condition.composition:
+                raise NucleateError(f"{self.name} chooses the composition itself; use a csp model for a given one")
+            if condition.chemical_system is not None and "chemical_system" not in self.info.recipe.network.condition_on:
+                raise NucleateError(f"{self.name} was not trained on chemical systems; it takes {self._takes()}")
+        elements = condition.composition or condition.chemical_system or ()
+        unseen = [e for e in elements if atomic_number(e) not in self.info.elements]
+        if unseen:
+            raise NucleateError(
+                f"{self.name} never saw {', '.join(unseen)} in training; it knows {len(self.info.elements)} elements"
+            )
+        size = sum(condition.composition.values()) if condition.composition else (condition.num_atoms or 1)
+        if not 1 <= size <= self.info.max_atoms:
+            raise NucleateError(f"{self.name} makes cells of 1 to {self.info.max_atoms} atoms, not {size}")
+        if condition.chemical_system and condition.num_atoms and condition.num_atoms < len(condition.chemical_system):
+            raise NucleateError(f"{condition.num_atoms} atoms cannot hold {len(condition.chemical_system)} elements")
+
+    def _takes(self) -> str:
+        if self.info.recipe.task == "csp":
+            return "composition"
+        return ", ".join((*self.info.recipe.network.condition_on, "num_atoms"))
+
+    def draw_num_atoms(self, condition: Condition, seed: int) -> int:
+        """The cell's size: given, or drawn from the training crystals (large enough for the chemical system)."""
+        if condition.num_atoms is not None:
+            return condition.num_atoms
+        counts = torch.tensor(self.info.num_atoms_counts, dtype=torch.float32)
+        counts[: max(len(condition.chemical_system or ()), 1)] = 0
+        return int(Streams(derive_seeds(seed, 1)).categorical(counts[None])[0])
+
+    def generate(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
+    ) -> list[Structure]:
+        """One structure for each condition and seed, in their order; P1 cells in angstrom.
+
+        A chemical system's crystals hold no other element; one that lacks an element of it is drawn again, at most
+        ATTEMPTS times, and then given back as it is. progress counts finished crystals.
+        """
+        for condition in set_of(conditions):
+            self.check(condition)
+        out: list[Structure | None] = [None] * len(conditions)
+        todo, done = list(range(len(conditions))), 0
+        for attempt in range(ATTEMPTS):
+            attempt_seeds = [int(derive_seeds(seeds[i], 0, attempt)) for i in todo]
+            structures = self._draw([conditions[i] for i in todo], attempt_seeds)
+            again = []
+            for i, structure in zip(todo, structures, strict=True):
+                out[i] = structure
+                wanted = set(conditions[i].chemical_system or ())
+                if wanted - {e.symbol for e in structure.composition.elements}:
+                    again.append(i)
+            todo, done = again, len(conditions) - len(again)
+            if progress is not None:
+                progress(done, len(conditions))
+            if not todo:
+                break
+        return [s for s in out if s is not None]
+
+    def _draw(self, conditions: list[Condition], seeds: list[int]) -> list[Structure]:
+        species = [self._species(c, s) for c, s in zip(conditions, seeds, strict=True)]
+        order = sorted(range(len(species)), key=lambda i: len(species[i]))
+        out: dict[int, Structure] = {}
+        for start in range(0, len(order), self.batch_size):
+            chunk = order[start : start + self.batch_size]
+            batch = self.sample_batch([species[i] for i in chunk], [conditions[i] for i in chunk], [seeds[i] for i in chunk])
+            out.update(zip(chunk, structures_from_batch(batch), strict=True))
+        return [out[i] for i in range(len(species))]
+
+    def _species(self, condition: Condition, seed: int) -> list[int]:
+        """Atomic numbers of the cell; all ones where they are to be generated."""
+        if condition.composition:
+            return sorted(atomic_number(e) for e, n in condition.composition.items() for _ in range(n))
+        return [1] * self.draw_num_atoms(condition, seed)
+
+    def sample_batch(self, species: list[list[int]], conditions: list[Condition], seeds: list[int]) -> CrystalBatch:
+        """One batch through the reverse process; species (n_i) fix the sizes, and the elements where given."""
+        recipe, codec = self.info.recipe, self.info.codec
+        b, a = len(species), max(map(len, species))
+        z = torch.zeros(b, a, dtype=torch.int64)
+        for i, numbers in enumerate(species):
+            z[i, : len(numbers)] = torch.tensor(numbers)
+        like = {
+            "lattice": torch.zeros(b, *codec.lattice_shape()),
+            "frac_coords": torch.zeros(b, a, 3),
+            "atomic_numbers": z,
+            "mask": z > 0,
+        }
+        like = {k: v.to(self.device) for k, v in like.items()}
+        denoiser: Denoiser = self.model
+        tensors: dict[str, Tensor] = {}
+        if recipe.task == "dng":
+            allowed = torch.zeros(b, recipe.codec.num_elements + 1, dtype=torch.bool)
+            allowed[:, list(self.info.elements)] = True
+            for i, condition in enumerate(conditions):
+                if condition.chemical_system is not None:
+                    allowed[i] = False
+                    allowed[i, [atomic_number(e) for e in condition.chemical_system]] = True
+            if any(c.chemical_system is not None for c in conditions):
+                tensors["chemical_system"] = allowed.float().to(self.device)
+                present = torch.tensor([c.chemical_system is not None for c in conditions])
+                tensors["chemical_system_present"] = present.to(self.device)
+                denoiser = Guided(denoiser, self.guidance_scale)
+            denoiser = Restricted(denoiser, allowed.to(self.device))
+        s = self.settings
+        fields = sample(
+            denoiser,
+            self.processes,
+            like,
+            steps=s.steps,
+            rng=Streams(torch.tensor(seeds, device=self.device)),
+            condition=tensors,
+            corrector_steps=s.corrector_steps,
+            corrector_size=s.corrector_size,
+            noise=s.noise,
+        )
+        return CrystalBatch(*codec.decode(fields)).to("cpu")
+
+
+def set_of(conditions: Sequence[Condition]) -> list[Condition]:
+    """Distinct conditions (they hold dictionaries, so they cannot be hashed)."""
+    out: list[Condition] = []
+    for condition in conditions:
+        if condition not in out:
+            out.append(condition)
+    return out
+
+
+def weights_folder() -> Path:
+    """Where the shipped weights lie."""
+    return Path(__file__).parent.parent / "weights"
+
+
+def shipped_weights() -> list[str]:
+    """Names of the shipped models."""
+    return sorted(p.stem for p in weights_folder().glob("*.safetensors"))
+
+
+def load_generator(
+    weights: str | Path,
+    *,
+    steps: int | None = None,
+    guidance_scale: float = 1.0,
+    batch_size: int = 128,
+    device: str | None = None,
+) -> DiffusionGenerator:
+    """A generator from a shipped model's name or a checkpoint file; raises NucleateError if there is none."""
+    path = weights_folder() / f"{weights}.safetensors"
+    if not path.is_file():
+        path = Path(weights)
+        if not path.is_file():
+            raise NucleateError(f"no weights '{weights}'; shipped: {', '.join(shipped_weights())}; or give a file")
+    tensors, metadata = load_tensors(path)
+    info = ModelInfo.from_metadata(metadata)
+    model = build_network(info.recipe, info.codec, info.max_atoms)
+    try:
+        model.load_state_dict({k: v.float() for k, v in tensors.items()})
+    except RuntimeError as error:
+        raise NucleateError(f"{path} does not fit its own recipe ({str(error).splitlines()[-1].strip()})") from None
+    settings = info.recipe.sample
+    if steps is not None:
+        if steps < 1:
+            raise NucleateError(f"steps must be at least 1, not {steps}")
+        settings = dataclasses.replace(settings, steps=steps)
+    return DiffusionGenerator(
+        model, info, settings=settings, guidance_scale=guidance_scale, batch_size=batch_size, device=device
+    )

@@ -1,0 +1,1 @@
+"""Networks. Each is a denoiser: (fields, t, condition) -> fields."""

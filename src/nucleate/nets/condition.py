@@ -1,0 +1,42 @@
+"""Condition tensors to one vector per crystal (paper 3, eq. 15)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from nucleate.diffusion.process import Fields
+from nucleate.nets.layers import mlp, sinusoidal
+
+
+class ConditionEmbedding(nn.Module):
+    """z_c = MLP(z_t, z_1, z_2, ...): the time, the number of atoms, and each conditioned quantity.
+
+    A quantity that is absent from `condition` gets its learned null vector, as does a row whose
+    `<name>_present` (B,) is false: condition dropout in training, the null branch of guidance in sampling.
+    Quantities: "chemical_system" (B, num_elements + 1), ones where an element is in the system.
+    """
+
+    def __init__(self, dim: int, num_elements: int, max_atoms: int, condition_on: tuple[str, ...]) -> None:
+        super().__init__()
+        sizes = {"chemical_system": num_elements + 1}
+        unknown = [name for name in condition_on if name not in sizes]
+        if unknown:
+            raise ValueError(f"cannot condition on {unknown[0]!r}; known: {', '.join(sizes)}")
+        self.dim, self.names = dim, condition_on
+        self.num_atoms = nn.Embedding(max_atoms + 1, dim)
+        self.project = nn.ModuleDict({name: nn.Linear(sizes[name], dim) for name in condition_on})
+        self.null = nn.ParameterDict({name: nn.Parameter(torch.zeros(dim)) for name in condition_on})
+        self.out = mlp(dim * (2 + len(condition_on)), dim, dim)
+
+    def forward(self, t: Tensor, mask: Tensor, condition: Fields) -> Tensor:
+        parts = [sinusoidal(t, self.dim), self.num_atoms(mask.sum(1))]
+        for name in self.names:
+            null = self.null[name].expand(len(t), -1)
+            value = condition.get(name)
+            if value is not None:
+                present = condition.get(f"{name}_present")
+                value = self.project[name](value)
+                null = value if present is None else torch.where(present[:, None], value, null)
+            parts.append(null)
+        return self.out(torch.cat(parts, -1))

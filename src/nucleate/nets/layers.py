@@ -1,0 +1,68 @@
+"""Small layers that more than one network uses."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def mlp(*sizes: int) -> nn.Sequential:
+    """Linear layers with SiLU between them."""
+    layers: list[nn.Module] = []
+    for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        layers += [nn.SiLU()] if i else []
+        layers.append(nn.Linear(a, b))
+    return nn.Sequential(*layers)
+
+
+def sinusoidal(t: Tensor, dim: int) -> Tensor:
+    """Sinusoidal features of times in [0, 1] (Vaswani et al. 2017): (B,) -> (B, dim)."""
+    frequency = torch.exp(-math.log(10_000) * torch.arange(dim // 2, device=t.device) / (dim // 2))
+    angle = 1000.0 * t[:, None] * frequency
+    return torch.cat([angle.sin(), angle.cos()], -1)
+
+
+def periodic_features(frac_coords: Tensor, frequencies: int) -> Tensor:
+    """Fourier features of all pair differences f_j - f_i (paper 3, eq. 14): (B, A, 3) -> (B, A, A, 6 * frequencies).
+
+    Sines and cosines are taken per atom and combined by the addition theorems: A evaluations instead of A^2.
+    """
+    m = torch.arange(1, frequencies + 1, device=frac_coords.device)
+    angle = 2 * math.pi * (frac_coords[..., None] * m).flatten(-2)
+    sin, cos = angle.sin(), angle.cos()
+    si, sj, ci, cj = sin[:, :, None], sin[:, None], cos[:, :, None], cos[:, None]
+    return torch.cat([sj * ci - cj * si, cj * ci + sj * si], -1)
+
+
+def minimum_image_distance(frac_coords: Tensor, metric: Tensor) -> Tensor:
+    """Shortest periodic distance of all pairs over the 27 nearest images, self-images for i = j: (B, A, A).
+
+    frac_coords (B, A, 3); metric (B, 3, 3) in square angstrom (or any squared length).
+    """
+    difference = frac_coords[:, None] - frac_coords[:, :, None]
+    difference = difference - torch.floor(difference + 0.5)
+    n = torch.cartesian_prod(*[torch.tensor([-1.0, 0.0, 1.0], device=metric.device)] * 3)
+    gd = torch.einsum("bijc,bcd->bijd", difference, metric)
+    own = (gd * difference).sum(-1)
+    gn = torch.einsum("kc,bcd->bkd", n, metric)
+    nn_ = torch.einsum("bkc,kc->bk", gn, n)
+    d2 = own[..., None] + 2 * torch.einsum("bijc,bkc->bijk", difference, gn) + nn_[:, None, None]
+    eye = torch.eye(frac_coords.shape[1], dtype=torch.bool, device=metric.device)
+    zero_image = torch.zeros(27, dtype=torch.bool, device=metric.device)
+    zero_image[13] = True
+    d2 = d2.masked_fill(eye[None, :, :, None] & zero_image, torch.inf)
+    return d2.amin(-1).clamp_min(1e-6).sqrt()
+
+
+class Radial(nn.Module):
+    """Gaussian radial features of distances on an even grid up to `cutoff`: (...) -> (..., count)."""
+
+    def __init__(self, count: int = 16, cutoff: float = 8.0) -> None:
+        super().__init__()
+        self.register_buffer("centres", torch.linspace(0.5, cutoff, count), persistent=False)
+        self.width = cutoff / count
+
+    def forward(self, distance: Tensor) -> Tensor:
+        return torch.exp(-(((distance[..., None] - self.centres) / self.width) ** 2))

@@ -1,0 +1,1 @@
+"""Stages from a request to ranked candidates."""

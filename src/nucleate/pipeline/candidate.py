@@ -1,0 +1,119 @@
+"""`Candidate`: the one record that travels through every stage. Nothing is dropped; a rejection keeps its reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+PASS, FAIL, UNKNOWN = "pass", "fail", "unknown"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A three-valued verdict with its reason; `verdict` is "pass", "fail" or "unknown"."""
+
+    verdict: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Energy:
+    """A number in eV/atom that names its method (potential and version) and, where it has one, its reference set."""
+
+    value: float
+    method: str
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A crystal on its way through the pipeline.
+
+    id: unique in a run. seed: of its random stream. structure: None until generated. energies: e.g. "energy",
+    "e_form", "e_above_hull", each with method and reference. checks: name -> verdict. failure: why it was rejected,
+    "<stage>: <reason>", or None. stages: names of the stages it has been through, in order. provenance: plain JSON
+    values (generator, weights, steps taken by the relaxation, decomposition ...).
+    """
+
+    id: str
+    seed: int = 0
+    structure: Structure | None = None
+    energies: Mapping[str, Energy] = field(default_factory=dict)
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    failure: str | None = None
+    stages: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def formula(self) -> str:
+        """Reduced formula, or "" before there is a structure."""
+        return self.structure.composition.reduced_formula if self.structure is not None else ""
+
+    def with_(
+        self,
+        *,
+        structure: Structure | None = None,
+        energies: Mapping[str, Energy] | None = None,
+        checks: Mapping[str, Check] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> Candidate:
+        """A copy with a new structure and with energies, checks and provenance merged in."""
+        return dataclasses.replace(
+            self,
+            structure=structure if structure is not None else self.structure,
+            energies={**self.energies, **(energies or {})},
+            checks={**self.checks, **(checks or {})},
+            provenance={**self.provenance, **(provenance or {})},
+        )
+
+    def failed(self, stage: str, reason: str) -> Candidate:
+        """A copy rejected by `stage`."""
+        return dataclasses.replace(self, failure=f"{stage}: {reason}")
+
+    def finished(self, stage: str) -> Candidate:
+        """A copy that has been through `stage`."""
+        return dataclasses.replace(self, stages=(*self.stages, stage))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; the structure as pymatgen's dictionary."""
+        structure = self.structure.as_dict() if self.structure is not None else None
+        return {
+            "id": self.id,
+            "seed": self.seed,
+            "structure": structure,
+            "energies": {k: dataclasses.asdict(v) for k, v in self.energies.items()},
+            "checks": {k: dataclasses.asdict(v) for k, v in self.checks.items()},
+            "failure": self.failure,
+            "stages": list(self.stages),
+            "provenance": dict(self.provenance),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Candidate:
+        """The inverse of `to_dict`; raises NucleateError when a key is missing."""
+        from pymatgen.core import Structure
+
+        try:
+            return cls(
+                id=values["id"],
+                seed=values["seed"],
+                structure=Structure.from_dict(values["structure"]) if values["structure"] else None,
+                energies={k: Energy(**v) for k, v in values["energies"].items()},
+                checks={k: Check(**v) for k, v in values["checks"].items()},
+                failure=values["failure"],
+                stages=tuple(values["stages"]),
+                provenance=values["provenance"],
+            )
+        except (KeyError, TypeError) as error:
+            raise NucleateError(f"not a candidate record: {error!r}") from None
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict())

@@ -1,0 +1,67 @@
+"""The pipeline: stages in order over candidates, every result stored as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from nucleate.pipeline.candidate import Candidate
+
+
+class Stage(Protocol):
+    """Candidates in, as many candidates out, in any order, each with its id.
+
+    `batched` stages get all living candidates at once (generation, uniqueness); the others one at a time, so that an
+    executor may spread them over processes. A stage never raises for a bad candidate: it gives it back `failed`.
+    """
+
+    name: str
+    batched: bool
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]: ...
+
+
+class Executor(Protocol):
+    """Applies a stage to candidates, yielding results as they come; `engine` has the local ones."""
+
+    def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Candidate]: ...
+
+
+class Store(Protocol):
+    """Keeps candidates; each `save` is committed before it returns."""
+
+    def save(self, candidate: Candidate) -> None: ...
+
+
+Progress = Callable[[str, int, int], None]  # (stage, done, total)
+
+
+def run(
+    candidates: Sequence[Candidate],
+    stages: Sequence[Stage],
+    executor: Executor,
+    store: Store,
+    progress: Progress | None = None,
+) -> list[Candidate]:
+    """Apply the stages in order; a rejected candidate is kept and skipped, one that has a stage behind it as well.
+
+    Hence the same call resumes an interrupted run: give it the candidates that the store holds.
+    """
+    current = {c.id: c for c in candidates}
+    for stage in stages:
+        todo = [c for c in current.values() if c.failure is None and stage.name not in c.stages]
+        total = sum(c.failure is None for c in current.values())
+        waiting = {c.id for c in todo}
+        if progress is not None:
+            progress(stage.name, total - len(waiting), total)
+        for result in executor.map(stage, todo):
+            if result.id not in waiting:
+                raise RuntimeError(f"stage {stage.name} invented candidate {result.id}")
+            waiting.discard(result.id)
+            current[result.id] = result.finished(stage.name)
+            store.save(current[result.id])
+            if progress is not None:
+                progress(stage.name, total - len(waiting), total)
+        if waiting:
+            raise RuntimeError(f"stage {stage.name} lost {len(waiting)} candidates")
+    return list(current.values())

@@ -1,0 +1,41 @@
+"""Train on a machine that has torch, numpy and safetensors alone: python -m nucleate.train RECIPE --data FILE --out DIR."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import torch
+
+from nucleate.config import load_recipe
+from nucleate.crystal.batch import CrystalBatch
+from nucleate.errors import NucleateError
+from nucleate.train.loop import Trainer
+
+
+def main() -> int:
+    """Train or resume; prints one line of metrics at a time."""
+    parser = argparse.ArgumentParser(prog="python -m nucleate.train", description=__doc__)
+    parser.add_argument("recipe", help="TOML file")
+    parser.add_argument("--data", required=True, help="prepared crystals, from `nucleate data prepare`")
+    parser.add_argument("--out", required=True, help="folder of the run; an unfinished run there is resumed")
+    parser.add_argument("--until", type=int, help="stop after this step, to resume later")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 ...; default: the first GPU, else the CPU")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        trainer = Trainer(load_recipe(args.recipe), CrystalBatch.load(args.data), args.out, args.device)
+        trainer.run(on_log=lambda line: print(line, flush=True), until=args.until)
+    except NucleateError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"interrupted; the same command resumes from {args.out}", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Checkpoints are safetensors; their metadata holds the recipe and all that is needed to sample. No pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nucleate.codecs.joint import JointCodec
+from nucleate.config import Recipe, recipe_from_json, recipe_to_json
+from nucleate.errors import NucleateError
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model needs beside its weights.
+
+    elements: atomic numbers seen in training. num_atoms_counts: training crystals with n atoms, at index n.
+    training: free facts (data, steps, seconds, commit, losses) for the model card.
+    """
+
+    recipe: Recipe
+    lattice_mean: tuple[float, ...]
+    lattice_std: tuple[float, ...]
+    elements: tuple[int, ...]
+    num_atoms_counts: tuple[int, ...]
+    training: dict[str, Any]
+
+    @property
+    def codec(self) -> JointCodec:
+        return JointCodec(self.recipe.codec, self.lattice_mean, self.lattice_std)
+
+    @property
+    def max_atoms(self) -> int:
+        return len(self.num_atoms_counts) - 1
+
+    def to_metadata(self) -> dict[str, str]:
+        return {
+            "nucleate": "1",
+            "recipe": recipe_to_json(self.recipe),
+            "info": json.dumps(
+                {
+                    k: getattr(self, k)
+                    for k in ("lattice_mean", "lattice_std", "elements", "num_atoms_counts", "training")
+                }
+            ),
+        }
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str]) -> ModelInfo:
+        info = json.loads(metadata["info"])
+        return cls(
+            recipe_from_json(metadata["recipe"]),
+            tuple(info["lattice_mean"]),
+            tuple(info["lattice_std"]),
+            tuple(info["elements"]),
+            tuple(info["num_atoms_counts"]),
+            info["training"],
+        )
+
+
+def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write safetensors to a temporary name, flush to disk, then rename: a kill never leaves a half-written file."""
+    from safetensors.torch import save
+
+    path = Path(path)
+    temporary = path.with_suffix(path.suffix + ".part")
+    with open(temporary, "wb") as file:
+        file.write(save({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, metadata))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata; raises NucleateError if the file is missing or is not a nucleate checkpoint."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise NucleateError(f"no weights at {path}")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise NucleateError(f"{path} is not a safetensors file ({error})") from None
+    if metadata.get("nucleate") != "1":
+        raise NucleateError(f"{path} holds no nucleate recipe; was it written by another program?")
+    return tensors, metadata
+
+
+def save_weights(path: str | Path, model: torch.nn.Module, info: ModelInfo, half: bool = False) -> None:
+    """A model ready to ship; `half` stores float16."""
+    state = {k: v.half() if half and v.is_floating_point() else v for k, v in model.state_dict().items()}
+    save_tensors(path, state, info.to_metadata())
