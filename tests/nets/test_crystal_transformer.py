@@ -75,7 +75,7 @@ def test_choosing_other_images_changes_nothing(net):
 
 def test_padding_changes_nothing(net):
     fields, t = crystals()
-    wide = {k: v if k == "lattice" else torch.cat([v, v[:, :3] * 0], 1) for k, v in fields.items()}
+    wide = {k: v if k == "lattice" else torch.cat([v, torch.zeros_like(v[:, :3])], 1) for k, v in fields.items()}
     out = {k: v if k == "lattice" else v[:, :7] for k, v in net(wide, t, {}).items()}
     close(net(fields, t, {}), out, fields["mask"])
     alone = {k: v[1:2] if k == "lattice" else v[1:2, :4] for k, v in fields.items()}

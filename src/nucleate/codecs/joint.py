@@ -40,22 +40,22 @@ class JointCodec:
         raw = cls(config).encode_lattice(lattice, num_atoms)
         return cls(config, tuple(raw.mean(0).tolist()), tuple(raw.std(0).tolist()))
 
-    def _trend(self, num_atoms: Tensor) -> Tensor:
-        trend = torch.zeros(len(num_atoms), 6, device=num_atoms.device)
-        trend[:, :3] = (num_atoms.float().log() / 3)[:, None]
+    def _trend(self, num_atoms: Tensor, like: Tensor) -> Tensor:
+        trend = like.new_zeros(len(num_atoms), 6)
+        trend[:, :3] = (num_atoms.to(like.dtype).log() / 3)[:, None]
         return trend
 
     def encode_lattice(self, lattice: Tensor, num_atoms: Tensor) -> Tensor:
         if self.config.lattice == "matrix":
             return lattice / (num_atoms[:, None, None] ** (1 / 3) * self.std[0])
         mean, std = lattice.new_tensor(self.mean), lattice.new_tensor(self.std)
-        return (lat.to_log_metric(lattice) - self._trend(num_atoms) - mean) / std
+        return (lat.to_log_metric(lattice) - self._trend(num_atoms, lattice) - mean) / std
 
     def decode_lattice(self, field: Tensor, num_atoms: Tensor) -> Tensor:
         if self.config.lattice == "matrix":
             return field * (num_atoms[:, None, None] ** (1 / 3) * self.std[0])
         mean, std = field.new_tensor(self.mean), field.new_tensor(self.std)
-        return lat.from_log_metric(field * std + mean + self._trend(num_atoms))
+        return lat.from_log_metric(field * std + mean + self._trend(num_atoms, field))
 
     def lattice_shape(self) -> tuple[int, ...]:
         return (3, 3) if self.config.lattice == "matrix" else (6,)

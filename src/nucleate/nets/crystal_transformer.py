@@ -98,7 +98,7 @@ class CrystalTransformer(nn.Module):
     def pair_features(self, fields: Fields) -> Tensor:
         """Hidden features of psi_FT(f_j - f_i) and the metric tensor (eqs. 12-14), shape (B, A, A, pair_dim)."""
         frac, num_atoms = fields["frac_coords"], fields["mask"].sum(1)
-        g = metric(self.codec.decode_lattice(fields["lattice"].float(), num_atoms))
+        g = metric(self.codec.decode_lattice(fields["lattice"], num_atoms))
         scaled = g / num_atoms[:, None, None] ** (2 / 3) / 8.0  # of order one for real crystals
         scaled = torch.asinh(scaled)  # tames the rare huge cell of the noisiest levels
         hidden = self.from_fourier(periodic_features(frac, self.config.frequencies))
@@ -108,7 +108,7 @@ class CrystalTransformer(nn.Module):
         return self.pair(hidden)
 
     def forward(self, fields: Fields, t: Tensor, condition: Fields) -> dict[str, Tensor]:
-        mask = fields["mask"]
+        mask, dtype = fields["mask"], fields["lattice"].dtype  # outputs leave autocast in this dtype
         z_c = self.condition(t, mask, condition)
         z = self.species(fields["atomic_numbers"])
         if self.start is not None:
@@ -117,15 +117,15 @@ class CrystalTransformer(nn.Module):
         bias = torch.zeros(mask.shape, device=z.device).masked_fill(~mask, -1e9)[:, None, None]
         for block in self.blocks:
             z = block(z, z_c, pair, bias)
-        z = self.norm(z).float()
+        z = self.norm(z).to(dtype)
         weights = mask[..., None].to(z.dtype)
         pooled = (z * weights).sum(1) / weights.sum(1)
-        lattice = self.to_lattice(pooled).float()
+        lattice = self.to_lattice(pooled).to(dtype)
         if self.matrix:  # eps_L = phi(z) L_t on row vectors: equivariant under rotation of L_t
             lattice = lattice.unflatten(-1, (3, 3)) @ fields["lattice"]
-        coords = self.to_coords(z).float()
+        coords = self.to_coords(z).to(dtype)
         coords = coords - (coords * weights).sum(1, keepdim=True) / weights.sum(1, keepdim=True)
         out = {"lattice": lattice, "frac_coords": coords * weights}
         if self.to_species is not None:
-            out["atomic_numbers"] = self.to_species(z).float()
+            out["atomic_numbers"] = self.to_species(z).to(dtype)
         return out

@@ -43,7 +43,7 @@ def minimum_image_distance(frac_coords: Tensor, metric: Tensor) -> Tensor:
     """
     difference = frac_coords[:, None] - frac_coords[:, :, None]
     difference = difference - torch.floor(difference + 0.5)
-    n = torch.cartesian_prod(*[torch.tensor([-1.0, 0.0, 1.0], device=metric.device)] * 3)
+    n = torch.cartesian_prod(*[torch.tensor([-1.0, 0.0, 1.0], device=metric.device, dtype=metric.dtype)] * 3)
     gd = torch.einsum("bijc,bcd->bijd", difference, metric)
     own = (gd * difference).sum(-1)
     gn = torch.einsum("kc,bcd->bkd", n, metric)

@@ -8,20 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
+from nucleate.chem.verdict import Verdict as Check
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-PASS, FAIL, UNKNOWN = "pass", "fail", "unknown"
-
-
-@dataclass(frozen=True)
-class Check:
-    """A three-valued verdict with its reason; `verdict` is "pass", "fail" or "unknown"."""
-
-    verdict: str
-    reason: str = ""
+__all__ = ["FAIL", "PASS", "UNKNOWN", "Candidate", "Check", "Energy"]
 
 
 @dataclass(frozen=True)
@@ -112,7 +106,7 @@ class Candidate:
                 stages=tuple(values["stages"]),
                 provenance=values["provenance"],
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise NucleateError(f"not a candidate record: {error!r}") from None
 
     def to_json(self) -> str:

@@ -1,0 +1,235 @@
+"""Reference sets: energies of known crystals, all by one method, as compact arrays.
+
+A set is what a hull is built of and what novelty is first compared with. On disk it is a parquet file that any tool can
+read: one row per crystal (formula, energy, space_group, source, volume, num_atoms), the name, the energy method and
+the origin in the file's metadata.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FOLDER = Path(__file__).parents[1] / "reference"
+DEFAULT = "chgnet-mp"
+COLUMNS = ("formula", "energy", "space_group", "source", "volume", "num_atoms")
+_TOKEN = re.compile(r"([A-Z][a-z]?)(\d*)")
+_FORMULA = re.compile(r"(?:[A-Z][a-z]?\d*)+")
+_METADATA_KEY = b"nucleate_reference"
+
+FormulaKey = tuple[tuple[str, int], ...]  # sorted (symbol, count), reduced: one key per composition
+
+
+class Entry(NamedTuple):
+    """A known crystal: formula without parentheses, energy in eV/atom, volume in cubic angstrom per atom.
+
+    num_atoms: atoms in the primitive cell. source: where it comes from, e.g. "mp-1234".
+    """
+
+    formula: str
+    energy: float
+    space_group: int
+    source: str
+    volume: float
+    num_atoms: int
+
+
+def formula_key(counts: Mapping[str, int]) -> FormulaKey:
+    """The same key for all multiples of a composition; counts are whole numbers."""
+    whole = {symbol: round(n) for symbol, n in counts.items()}
+    if not whole or any(n < 1 or abs(n - counts[symbol]) > 1e-6 for symbol, n in whole.items()):
+        raise NucleateError(f"a composition needs whole numbers of atoms, not {dict(counts)}")
+    divisor = math.gcd(*whole.values())
+    return tuple(sorted((symbol, n // divisor) for symbol, n in whole.items()))
+
+
+@lru_cache(maxsize=65_536)
+def parse_formula(formula: str) -> FormulaKey:
+    """The key of a plain formula such as "LiFePO4"; raises NucleateError for anything else."""
+    if not _FORMULA.fullmatch(formula):
+        raise NucleateError(f"'{formula}' is not a formula of the form LiFePO4 (no parentheses, whole numbers)")
+    counts: dict[str, int] = {}
+    for symbol, digits in _TOKEN.findall(formula):
+        counts[symbol] = counts.get(symbol, 0) + int(digits or 1)
+    return formula_key(counts)
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceSet:
+    """N known crystals with energies (eV/atom) of one method, named on every number derived from them.
+
+    All arrays have N rows in the columns of `Entry`. metadata: source, licence, script, contents: plain strings.
+    """
+
+    name: str
+    method: str
+    formulas: tuple[str, ...]
+    energies: NDArray[np.float32]
+    space_groups: NDArray[np.int16]
+    sources: tuple[str, ...]
+    volumes: NDArray[np.float32]
+    num_atoms: NDArray[np.int16]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {len(column) for column in self._columns().values()}
+        if len(lengths) != 1:
+            raise NucleateError(f"reference set '{self.name}': columns of different lengths")
+        if not np.isfinite(self.energies).all():
+            bad = self.sources[int(np.flatnonzero(~np.isfinite(self.energies))[0])]
+            raise NucleateError(f"reference set '{self.name}': the energy of {bad} is not a number")
+
+    @classmethod
+    def from_entries(
+        cls, name: str, method: str, entries: Iterable[Entry], metadata: Mapping[str, str] | None = None
+    ) -> ReferenceSet:
+        rows = list(entries)
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
+        return cls(
+            name,
+            method,
+            tuple(columns[0]),
+            np.asarray(columns[1], np.float32),
+            np.asarray(columns[2], np.int16),
+            tuple(columns[3]),
+            np.asarray(columns[4], np.float32),
+            np.asarray(columns[5], np.int16),
+            dict(metadata or {}),
+        )
+
+    def __len__(self) -> int:
+        return len(self.formulas)
+
+    def __getitem__(self, index: int) -> Entry:
+        return Entry(
+            self.formulas[index],
+            float(self.energies[index]),
+            int(self.space_groups[index]),
+            self.sources[index],
+            float(self.volumes[index]),
+            int(self.num_atoms[index]),
+        )
+
+    def require_method(self, method: str) -> None:
+        """Refuse energies of another method: their scales differ, and a mixed hull means nothing."""
+        if method != self.method:
+            raise NucleateError(
+                f"energies by {method or 'an unnamed method'} cannot be compared with reference '{self.name}' "
+                f"({self.method}); relax with that method or give a reference built with yours (nucleate hull build)"
+            )
+
+    def extended(self, entries: Iterable[Entry], method: str) -> ReferenceSet:
+        """A set with more crystals, whose energies must be by the same method."""
+        self.require_method(method)
+        return ReferenceSet.from_entries(self.name, self.method, [*self, *entries], self.metadata)
+
+    @cached_property
+    def keys(self) -> tuple[FormulaKey, ...]:
+        return tuple(parse_formula(f) for f in self.formulas)
+
+    @cached_property
+    def _by_formula(self) -> dict[FormulaKey, list[int]]:
+        groups: dict[FormulaKey, list[int]] = {}
+        for i, key in enumerate(self.keys):
+            groups.setdefault(key, []).append(i)
+        return groups
+
+    @cached_property
+    def _by_system(self) -> dict[frozenset[str], list[int]]:
+        groups: dict[frozenset[str], list[int]] = {}
+        for i, key in enumerate(self.keys):
+            groups.setdefault(frozenset(s for s, _ in key), []).append(i)
+        return groups
+
+    @property
+    def elements(self) -> set[str]:
+        """Elements that have an elemental entry, so that formation energies can be given."""
+        return {next(iter(system)) for system in self._by_system if len(system) == 1}
+
+    def of_formula(self, counts: Mapping[str, int]) -> list[int]:
+        """Rows of this composition (any multiple of it)."""
+        return self._by_formula.get(formula_key(counts), [])
+
+    def of_system(self, elements: Iterable[str]) -> list[int]:
+        """Rows whose elements are a subset of `elements`."""
+        wanted = frozenset(elements)
+        return sorted(i for system, rows in self._by_system.items() if system <= wanted for i in rows)
+
+    def _columns(self) -> dict[str, Any]:
+        values = (self.formulas, self.energies, self.space_groups, self.sources, self.volumes, self.num_atoms)
+        return dict(zip(COLUMNS, values, strict=True))
+
+    def save(self, path: str | Path) -> None:
+        """Write parquet; the file appears complete or not at all."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = Path(path)
+        columns = {k: list(v) if isinstance(v, tuple) else v for k, v in self._columns().items()}
+        header = json.dumps({"name": self.name, "method": self.method, **self.metadata})
+        table = pa.table(columns).replace_schema_metadata({_METADATA_KEY: header.encode()})
+        temporary = path.with_name(f".{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, temporary, compression="zstd", compression_level=19)
+            os.replace(temporary, path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise NucleateError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def load_reference(name_or_path: str | Path = DEFAULT) -> ReferenceSet:
+    """An embedded set by name, or a parquet file that `nucleate hull build` wrote; raises NucleateError otherwise.
+
+    The set is kept in memory, so that asking again costs nothing.
+    """
+    path = FOLDER / f"{name_or_path}.parquet"
+    if not path.is_file():
+        path = Path(name_or_path)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.parquet"))) or "none"
+        raise NucleateError(f"no reference set '{name_or_path}': neither a file nor an embedded set (embedded: {known})")
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, _modified: int) -> ReferenceSet:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise NucleateError(f"{path} is not a parquet file, or it is damaged ({str(error).splitlines()[0]})") from None
+    header = (table.schema.metadata or {}).get(_METADATA_KEY)
+    missing = [c for c in COLUMNS if c not in table.column_names]
+    if header is None or missing:
+        what = f"column {missing[0]}" if missing else "the metadata with its energy method"
+        raise NucleateError(f"{path} is no reference set: it lacks {what}; build one with: nucleate hull build")
+    metadata = json.loads(header)
+    columns = {c: table.column(c) for c in COLUMNS}
+    return ReferenceSet(
+        metadata.pop("name"),
+        metadata.pop("method"),
+        tuple(columns["formula"].to_pylist()),
+        columns["energy"].to_numpy().astype(np.float32),
+        columns["space_group"].to_numpy().astype(np.int16),
+        tuple(columns["source"].to_pylist()),
+        columns["volume"].to_numpy().astype(np.float32),
+        columns["num_atoms"].to_numpy().astype(np.int16),
+        metadata,
+    )
