@@ -1,0 +1,70 @@
+"""nucleate: design inorganic crystals, from a request to ranked, relaxed, checked structures.
+
+The public names below are imported when first used, so that `import nucleate` stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nucleate.crystal.batch import CrystalBatch
+    from nucleate.data import prepare
+    from nucleate.search.design import DesignSettings, design, load_run, resume
+    from nucleate.errors import NucleateError
+    from nucleate.evaluate.csp import evaluate_csp
+    from nucleate.generators import Condition, load_generator
+    from nucleate.io import read_structures, write_structures
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.rank import rank
+    from nucleate.pipeline.reference import load_reference
+
+_HOMES = {
+    "Candidate": "nucleate.pipeline.candidate",
+    "Condition": "nucleate.generators",
+    "CrystalBatch": "nucleate.crystal.batch",
+    "DesignSettings": "nucleate.search.design",
+    "NucleateError": "nucleate.errors",
+    "design": "nucleate.search.design",
+    "evaluate_csp": "nucleate.evaluate.csp",
+    "load_generator": "nucleate.generators",
+    "load_reference": "nucleate.pipeline.reference",
+    "load_run": "nucleate.search.design",
+    "prepare": "nucleate.data",
+    "rank": "nucleate.pipeline.rank",
+    "read_structures": "nucleate.io",
+    "resume": "nucleate.search.design",
+    "write_structures": "nucleate.io",
+}
+
+__all__ = [
+    "Candidate",
+    "Condition",
+    "CrystalBatch",
+    "DesignSettings",
+    "NucleateError",
+    "design",
+    "evaluate_csp",
+    "load_generator",
+    "load_reference",
+    "load_run",
+    "prepare",
+    "rank",
+    "read_structures",
+    "resume",
+    "write_structures",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nucleate' has no attribute {name!r}")
+    module = importlib.import_module(_HOMES[name])
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -99,7 +99,7 @@ def _search(counts: Counts, rules: list) -> Verdict:
             return Verdict(UNKNOWN, f"too many atoms to try mixed valence (limit {MAX_MIXED} of an element)")
         found = [best for rule in rules if (best := _neutral(counts, rule, mixed)) is not None]
         if found:
-            ions = " ".join(_ion(s, q) for s, q in max(found)[1])
+            ions = " ".join(_ion(s, q) for s, q in sorted(max(found)[1], key=lambda ion: (ion[1] < 0, ion)))
             return Verdict(PASS, f"{'mixed valence ' if mixed else ''}{ions} ({OXIDATION_STATES})")
     return Verdict(FAIL, f"no neutral combination of {OXIDATION_STATES} oxidation states")
 
@@ -137,7 +137,7 @@ def _add(left: Sums, right: Sums) -> Sums:
 
 
 def _ion(symbol: str, charge: int) -> str:
-    return f"{symbol}{abs(charge)}{'+' if charge > 0 else '-'}"
+    return f"{symbol}{abs(charge) if abs(charge) > 1 else ''}{'+' if charge > 0 else '-'}"
 
 
 def _is_element(symbol: str) -> bool:

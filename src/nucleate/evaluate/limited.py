@@ -149,7 +149,7 @@ def _serve(pipe: connection.Connection, function: Callable[..., Any], prepare: C
         except (EOFError, KeyboardInterrupt):
             return
         try:
-            answer = (function(*job), None)
+            answer: tuple[Any, str | None] = (function(*job), None)
         except Exception as error:  # the reason travels home, whatever it was
             text = str(error).strip().splitlines()
             answer = (None, f"{type(error).__name__}: {text[0][:120]}" if text else type(error).__name__)

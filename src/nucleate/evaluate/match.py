@@ -91,11 +91,8 @@ def crystal_system(structure: Structure) -> str:
     """The target's crystal system, or "unknown" where the symmetry search fails."""
     from nucleate.crystal.symmetry import space_group
 
-    try:
-        number = space_group(structure)[0]
-    except Exception:  # only a label of a row in a table, which says "unknown" then
-        return "unknown"
-    return next(name for last, name in CRYSTAL_SYSTEMS if number <= last)
+    number = space_group(structure)[0]
+    return next(name for last, name in CRYSTAL_SYSTEMS if number <= last) if number else "unknown"
 
 
 def compare(prediction: Structure, target: Structure, settings: MatchSettings) -> Pair:
@@ -210,5 +207,7 @@ def _break_down(
         members = [i for i, name in enumerate(labels) if name == label]
         if members:
             n = len(members)
-            rows.append(Breakdown(label, rate(sum(first[i] for i in members), n), rate(sum(any_[i] for i in members), n)))
+            rows.append(
+                Breakdown(label, rate(sum(first[i] for i in members), n), rate(sum(any_[i] for i in members), n))
+            )
     return tuple(rows)

@@ -111,6 +111,13 @@ class DiffusionGenerator:
         counts[: max(len(condition.chemical_system or ()), 1)] = 0
         return int(Streams(derive_seeds(seed, 1)).categorical(counts[None])[0])
 
+    def draw_formula_units(self, unit: int, seed: int) -> int:
+        """Formula units per cell for a formula of `unit` atoms, weighted by how many training crystals have that size."""
+        if unit > self.info.max_atoms:
+            raise NucleateError(f"one formula unit has {unit} atoms; {self.name} makes cells of at most {self.info.max_atoms}")
+        counts = torch.tensor(self.info.num_atoms_counts, dtype=torch.float32)[unit::unit]
+        return 1 + int(Streams(derive_seeds(seed, 2)).categorical(counts[None] + 1e-6)[0])
+
     def generate(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
     ) -> list[Structure]:

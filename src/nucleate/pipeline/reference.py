@@ -155,7 +155,7 @@ class ReferenceSet:
             groups.setdefault(frozenset(s for s, _ in key), []).append(i)
         return groups
 
-    @property
+    @cached_property
     def elements(self) -> set[str]:
         """Elements that have an elemental entry, so that formation energies can be given."""
         return {next(iter(system)) for system in self._by_system if len(system) == 1}

@@ -1,0 +1,101 @@
+"""`nucleate design`: a request in, ranked crystals out."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def design(
+    request: Annotated[
+        str, typer.Argument(help='A formula ("SrTiO3"), a chemical system ("Li-Fe-O"), "anything"; ", 5 candidates".')
+    ] = "",
+    elements: Annotated[str | None, typer.Option(help="Chemical system as a list: Li,Fe,O.")] = None,
+    candidates: Annotated[int | None, typer.Option("--candidates", "-n", help="Crystals to return (default 5).")] = None,
+    num_atoms: Annotated[int | None, typer.Option(help="Atoms in the cell.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder (default: runs/<request>).")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Finish the interrupted run in this folder.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the run in the folder.")] = False,
+    seed: Annotated[int, typer.Option(help="Same seed, same crystals.")] = 0,
+    oversample: Annotated[int, typer.Option(help="Crystals generated for each one asked for.")] = 4,
+    weights: Annotated[str, typer.Option(help="Shipped model or file; auto: the model for the request.")] = "auto",
+    steps: Annotated[int, typer.Option(help="Sampling steps (0: the recipe's).")] = 0,
+    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale of the chemical system.")] = 1.5,
+    potential: Annotated[str, typer.Option(help="Universal potential for relaxation.")] = "chgnet",
+    fmax: Annotated[float, typer.Option(help="Force threshold, eV/angstrom.")] = 0.05,
+    relax_steps: Annotated[int, typer.Option(help="Relaxation steps at most.")] = 250,
+    reference: Annotated[str, typer.Option(help="Reference energies: shipped set or file.")] = "chgnet-mp",
+    known: Annotated[str, typer.Option(help="Dataset to test novelty against, e.g. mp-20.")] = "",
+    workers: Annotated[int, typer.Option(help="Processes for relaxation (0: all cores).")] = 0,
+) -> None:
+    """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report."""
+    from rich.console import Console
+
+    from nucleate.cli.progress import StageBars
+    from nucleate.search.design import DesignSettings
+    from nucleate.search.design import design as run
+    from nucleate.search.design import resume as finish
+    from nucleate.engine.local import default_executor
+    from nucleate.errors import NucleateError
+    from nucleate.search.request import parse_request
+
+    console = Console()
+    notes = Console(stderr=True)
+    try:
+        if resume is not None:
+            if request or elements:
+                raise NucleateError("--resume takes the request from the run; give no other")
+            folder = resume
+            with StageBars() as bars:
+                result = finish(resume, executor=default_executor(workers), progress=bars)
+        else:
+            wanted = parse_request(request, elements=elements, candidates=candidates, num_atoms=num_atoms)
+            folder = out or Path("runs") / _slug(request or elements or "anything")
+            settings = DesignSettings(
+                seed=seed,
+                oversample=oversample,
+                weights=weights,
+                sampling_steps=steps,
+                guidance_scale=guidance,
+                potential=potential,
+                fmax=fmax,
+                relax_steps=relax_steps,
+                reference=reference,
+                known=known,
+            )
+            notes.print(f"Understood as: {wanted.describe()}", style="bold", highlight=False)
+            _warn_if_unbalanced(wanted, notes)
+            with StageBars() as bars:
+                result = run(
+                    dataclasses.replace(wanted, text=request or elements or ""),
+                    folder,
+                    settings,
+                    executor=default_executor(workers),
+                    progress=bars,
+                    overwrite=overwrite,
+                )
+    except KeyboardInterrupt:
+        notes.print("interrupted; finish it with: nucleate design --resume " + str(folder), highlight=False)
+        raise typer.Exit(130) from None
+    from nucleate.cli.show import print_run
+
+    print_run(result, console)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.\-]+", "-", text).strip("-.")[:60] or "run"
+
+
+def _warn_if_unbalanced(request, notes) -> None:  # type: ignore[no-untyped-def]
+    if request.composition is None:
+        return
+    from nucleate.chem.checks import charge_neutrality
+    from nucleate.search.request import formula_text
+
+    verdict = charge_neutrality(request.composition)
+    if verdict.verdict == "fail":
+        notes.print(f"warning: {formula_text(request.composition)}: {verdict.reason}", style="yellow", highlight=False)

@@ -1,0 +1,113 @@
+"""`nucleate doctor`: what is here, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+OK, MISSING, OPTIONAL = "ok", "missing", "optional"
+_MARKS = {OK: "[green]ok[/]", MISSING: "[red]missing[/]", OPTIONAL: "[yellow]not here[/]"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the examination; `mend` is the command that repairs what is not ok."""
+
+    what: str
+    state: str
+    detail: str
+    mend: str = ""
+
+
+def doctor() -> None:
+    """Examine the installation: packages, devices, weights, reference energies, data; exits with 1 if it cannot work."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("what", "state", "detail", "to mend it")
+    bad = 0
+    for finding in examine():
+        table.add_row(finding.what, _MARKS[finding.state], finding.detail, finding.mend)
+        bad += finding.state == MISSING
+    Console().print(table)
+    if bad:
+        raise typer.Exit(1)
+
+
+def examine() -> Iterator[Finding]:
+    """All findings, one by one; a broken part never hides the others."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("Python", OK if sys.version_info >= (3, 11) else MISSING, python, "install Python 3.11 or newer")
+    yield from _packages()
+    yield from _devices()
+    yield from _weights()
+    yield from _reference()
+    yield from _data()
+
+
+def _packages() -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    needed = ("torch", "safetensors", "numpy", "pymatgen", "ase", "moyopy", "chgnet", "smact", "pyarrow", "pooch", "rich")
+    for name, state in [*((n, MISSING) for n in needed), ("tensorboard", OPTIONAL)]:
+        extra = "nucleate" if state == MISSING else f"nucleate[{name}]"
+        try:
+            yield Finding(name, OK, version(name))
+        except PackageNotFoundError:
+            yield Finding(name, state, "not installed", f"pip install '{extra}'")
+
+
+def _devices() -> Iterator[Finding]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding("CPU", OK, f"{cores} cores")
+    try:
+        import torch
+    except ImportError:
+        return
+    if torch.cuda.is_available():
+        for i in range(torch.cuda.device_count()):
+            memory = torch.cuda.get_device_properties(i).total_memory / 2**30
+            yield Finding(f"GPU {i}", OK, f"{torch.cuda.get_device_name(i)}, {memory:.0f} GiB")
+    else:
+        yield Finding("GPU", OPTIONAL, "none; everything runs on the CPU", "a CUDA build of torch, if there is a GPU")
+
+
+def _weights() -> Iterator[Finding]:
+    from nucleate.errors import NucleateError
+    from nucleate.generators import load_generator, shipped_weights
+
+    for name in sorted({"mp20-csp", "mp20-dng", *shipped_weights()}):
+        try:
+            generator = load_generator(name)
+            size = sum(p.numel() for p in generator.model.parameters())
+            yield Finding(f"weights {name}", OK, f"{size / 1e6:.1f} M parameters, {generator.info.recipe.task}")
+        except NucleateError as error:
+            yield Finding(f"weights {name}", MISSING, str(error), "pip install --force-reinstall nucleate")
+
+
+def _reference() -> Iterator[Finding]:
+    from nucleate.errors import NucleateError
+    from nucleate.pipeline.reference import load_reference
+
+    try:
+        reference = load_reference("chgnet-mp")
+        yield Finding("reference energies", OK, f"{reference.name}: {len(reference)} entries, {reference.method}")
+    except NucleateError as error:
+        yield Finding("reference energies", MISSING, str(error), "nucleate hull build")
+
+
+def _data() -> Iterator[Finding]:
+    from nucleate.data import DATASETS, home, status
+
+    folder = Path(home())
+    note = "" if "NUCLEATE_DATA" in os.environ else " (set NUCLEATE_DATA to use another)"
+    yield Finding("data folder", OK if folder.is_dir() else OPTIONAL, f"{folder}{note}", "made by the first `nucleate data get`")
+    for name in DATASETS:
+        here = status(name)
+        state = OK if here else OPTIONAL
+        yield Finding(f"data {name}", state, here or "not downloaded (only needed to train and evaluate)", f"nucleate data get {name}")

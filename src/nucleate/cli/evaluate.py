@@ -1,0 +1,99 @@
+"""`nucleate evaluate`: measure a model, or anyone's predictions, against known crystals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Measure models against known crystals, counted as in the literature.", no_args_is_help=True)
+
+
+@app.callback()
+def evaluate() -> None:
+    """Measure models against known crystals, counted as in the literature."""
+
+
+@app.command()
+def csp(
+    weights: Annotated[str, typer.Option(help="Shipped model or checkpoint file that predicts.")] = "mp20-csp",
+    dataset: Annotated[str, typer.Option(help="Data set and split with the true structures.")] = "mp-20:test",
+    n: Annotated[
+        int | None, typer.Option("--n", help="Compositions, a random subset; default 200, with --predictions all.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Predictions per composition; with --predictions at most.")] = 5,
+    steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps; default: the recipe's.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Crystals drawn at once.")] = 128,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses the subset and the predictions' random streams.")] = 0,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Judge this JSON-lines file of predictions; nothing is generated.")
+    ] = None,
+    oxidation_states: Annotated[
+        str, typer.Option(help="SMACT set behind 'filtered': smact14 (as the papers) or icsd24.")
+    ] = "smact14",
+    time_limit: Annotated[float, typer.Option(min=0.1, help="Seconds the matcher may take for one pair.")] = 20.0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes for matching; default: every core.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for predictions.jsonl and report.json; run again to go on.")
+    ] = None,
+) -> None:
+    """Crystal structure prediction: match rate and RMSE for known compositions, with 95 % intervals."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from nucleate.errors import NucleateError
+    from nucleate.evaluate import csp as run
+    from nucleate.evaluate.csp_report import tables
+    from nucleate.evaluate.match import MatchSettings
+
+    if oxidation_states not in ("smact14", "icsd24"):
+        raise NucleateError(f"--oxidation-states must be smact14 or icsd24, not '{oxidation_states}'")
+    matcher = MatchSettings(time_limit=time_limit, oxidation_states=oxidation_states)
+    console = Console()
+    columns = (
+        TextColumn("{task.description:8}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, int] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]
+
+        if predictions is not None:
+            targets = run.load_targets(dataset, n, seed)
+            found = run.read_predictions(predictions)
+            settings = {"predictions": predictions.name, "dataset": dataset, "n": len(targets), "seed": seed}
+        else:
+            from nucleate.generators import load_generator
+
+            n = n or 200
+            out = out or Path(f"csp-{Path(weights).stem}")
+            targets = run.load_targets(dataset, n, seed)
+            generator = load_generator(weights, steps=steps, batch_size=batch_size)
+            fixed = {"weights": weights, "dataset": dataset, "seed": seed, "steps": steps}
+            run.open_folder(out, fixed)
+            run.predict(generator, targets, samples, seed, out / "predictions.jsonl", 4 * batch_size, progress)
+            found = run.read_predictions(out / "predictions.jsonl")
+            settings = {**fixed, "n": len(targets), "model": generator.name}
+        k = min(samples, 1 + max((s for v in found.values() for s in v), default=0))
+        report = run.judge(targets, found, k, matcher, workers, progress).with_settings(settings)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        run.write_whole(out / "report.json", report.to_json())
+    console.print(tables(report))
+    if out is not None:
+        console.print(f"Written: {out / 'report.json'}", soft_wrap=True)

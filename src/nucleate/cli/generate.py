@@ -1,0 +1,39 @@
+"""`nucleate generate`: crystals from a shipped or own model, without the rest of the pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def generate(
+    request: Annotated[str, typer.Argument(help='A formula, a chemical system, or "anything".')] = "",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .jsonl or .db.")] = Path("generated"),
+    candidates: Annotated[int | None, typer.Option("--candidates", "-n", help="Crystals (default 5).")] = None,
+    elements: Annotated[str | None, typer.Option(help="Chemical system as a list: Li,Fe,O.")] = None,
+    num_atoms: Annotated[int | None, typer.Option(help="Atoms in the cell.")] = None,
+    weights: Annotated[str, typer.Option(help="Shipped model or file; auto: the model for the request.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Same seed, same crystals.")] = 0,
+    steps: Annotated[int, typer.Option(help="Sampling steps (0: the recipe's).")] = 0,
+    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale of the chemical system.")] = 1.5,
+    overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
+) -> None:
+    """Generate crystals and write them; as generated, neither checked nor relaxed."""
+    from rich.console import Console
+
+    from nucleate.cli.progress import StageBars
+    from nucleate.search.design import DesignSettings, generate_candidates
+    from nucleate.errors import NucleateError
+    from nucleate.pipeline.files import write_candidates
+    from nucleate.search.request import parse_request
+
+    wanted = parse_request(request, elements=elements, candidates=candidates, num_atoms=num_atoms)
+    if out.exists() and not overwrite:
+        raise NucleateError(f"{out} exists; use --overwrite or another --out")
+    settings = DesignSettings(seed=seed, oversample=1, weights=weights, sampling_steps=steps, guidance_scale=guidance)
+    with StageBars() as bars:
+        made = generate_candidates(wanted, settings, progress=bars)
+    write_candidates(out, made)
+    Console().print(f"{len(made)} crystals in {out}", highlight=False)

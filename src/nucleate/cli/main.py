@@ -1,0 +1,87 @@
+"""The command line: one Typer application, one file per command group, one place that turns errors into a line."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from nucleate.cli.check import check
+from nucleate.cli.data import app as data_app
+from nucleate.cli.design import design
+from nucleate.cli.doctor import doctor
+from nucleate.cli.evaluate import app as evaluate_app
+from nucleate.cli.generate import generate
+from nucleate.cli.hull import app as hull_app
+from nucleate.cli.rank import rank
+from nucleate.cli.relax import relax
+from nucleate.cli.show import show
+from nucleate.cli.train import train
+from nucleate.errors import NucleateError
+
+app = typer.Typer(
+    name="nucleate",
+    help="Design inorganic crystals: from a request to ranked, relaxed, checked structures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (design, generate, check, relax, rank, show, train, doctor):
+    app.command()(command)
+app.add_typer(data_app, name="data", help="Datasets: download, add your own, list, prepare.")
+app.add_typer(hull_app, name="hull", help="Formation energy and energy above the hull.")
+app.add_typer(evaluate_app, name="evaluate", help="Measure a generator.")
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"nucleate {version('nucleate')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error (may stand anywhere).")] = False,
+) -> None:
+    """Options of every command; `--debug` is taken out of the arguments by `main` before they are parsed."""
+
+
+def line_of(error: BaseException) -> str:
+    """One line that says what went wrong."""
+    if isinstance(error, NucleateError):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk is full{f' ({error.filename})' if error.filename else ''}; free some space and resume"
+    if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS):
+        return f"no permission to write {error.filename or 'there'}; choose another folder with --out"
+    if isinstance(error, MemoryError):
+        return "out of memory; use a smaller --batch-size or fewer --workers"
+    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} (--debug shows the traceback)"
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; exits with 0, 2 (bad input), 1 (unexpected) or 130 (Ctrl-C)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"]
+    try:
+        app(args=arguments, prog_name="nucleate")
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            raise
+        typer.secho(f"error: {line_of(error)}", err=True, fg="red" if sys.stderr.isatty() else None)
+        sys.exit(2 if isinstance(error, NucleateError | OSError) else 1)
+
+
+if __name__ == "__main__":
+    main()

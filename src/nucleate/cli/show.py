@@ -1,0 +1,75 @@
+"""`nucleate show`: a run or structure files, on the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nucleate.search.design import DesignResult
+
+
+def show(
+    paths: Annotated[list[Path], typer.Argument(help="A run folder, or structure files.")],
+    everything: Annotated[bool, typer.Option("--all", help="All candidates of a run, not only the best.")] = False,
+) -> None:
+    """Show a run's ranked table, or the formula, symmetry and density of structure files."""
+    from rich.console import Console
+
+    console = Console()
+    if len(paths) == 1 and (paths[0] / "request.json").is_file():
+        from nucleate.search.design import load_run
+
+        print_run(load_run(paths[0]), console, everything)
+        return
+    from rich.table import Table
+
+    from nucleate.crystal.geometry import density, shortest_distance
+    from nucleate.crystal.symmetry import space_group
+    from nucleate.io import read_structures
+
+    result = read_structures(paths)
+    table = Table("name", "formula", "space group", "atoms", "a, b, c (Å)", "α, β, γ (°)", "g/cm³", "shortest (Å)")
+    for item in result.structures:
+        s = item.structure
+        number, symbol = space_group(s)
+        table.add_row(
+            item.name,
+            s.composition.reduced_formula,
+            f"{symbol} ({number})",
+            str(len(s)),
+            " ".join(f"{v:.3f}" for v in s.lattice.abc),
+            " ".join(f"{v:.1f}" for v in s.lattice.angles),
+            f"{density(s):.2f}",
+            f"{shortest_distance(s):.2f}",
+        )
+    console.print(table)
+    for problem in result.problems:
+        console.print(f"left out: {problem.file} {problem.row or ''}: {problem.reason}", style="yellow", highlight=False)
+
+
+def print_run(result: DesignResult, console: Console, everything: bool = False) -> None:
+    """The ranked table of a run, what became of the rest, and where the files are."""
+    from nucleate.cli.tables import table
+    from nucleate.pipeline.rank import to_rows
+
+    console.print(table(to_rows(result.all if everything else result.candidates)))
+    lost = [c for c in result.all if c.failure is not None]
+    if lost and not everything:
+        reasons = Counter(str(c.failure).split(":")[0] for c in lost)
+        text = ", ".join(f"{n} at {stage}" for stage, n in reasons.items())
+        console.print(f"{len(lost)} of {len(result.all)} generated were rejected: {text}", highlight=False)
+    if len(result.candidates) < result.request.candidates:
+        console.print(
+            f"only {len(result.candidates)} of the {result.request.candidates} asked for survived; raise --oversample",
+            style="yellow",
+            highlight=False,
+        )
+    spent = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in result.seconds.items())
+    console.print(f"time: {spent}", highlight=False)
+    console.print(f"files: {result.folder}/  (open {result.folder}/report.html)", highlight=False, soft_wrap=True)

@@ -1,0 +1,140 @@
+"""Crystals to and from pymatgen and ASE, Niggli reduction and polar decomposition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.batch import CrystalBatch
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+SMALLEST_VOLUME = 0.1  # cubic angstrom; a cell below this is no cell (one H atom in solid hydrogen has about 20)
+
+
+def species_numbers(structure: Structure) -> NDArray[np.int64]:
+    """Atomic numbers (n,) of an ordered structure; oxidation states are set aside.
+
+    Raises NucleateError naming a site of partial occupancy, an isotope (D, T) or a dummy species.
+    """
+    from nucleate.chem.elements import atomic_number
+
+    numbers = []
+    for site in structure:
+        if not site.is_ordered:
+            raise NucleateError(f"partial occupancy at site {len(numbers) + 1} ({site.species_string}); order the structure")
+        element = getattr(site.specie, "element", site.specie)  # a species without its charge
+        symbol = str(getattr(element, "name", site.specie))  # `symbol` would call deuterium H
+        try:
+            numbers.append(atomic_number(symbol))
+        except NucleateError:
+            raise NucleateError(f"site {len(numbers) + 1} holds '{symbol}', which is not an element") from None
+    return np.array(numbers, dtype=np.int64)
+
+
+def require_crystal(structure: Structure) -> None:
+    """Raise NucleateError with the reason why `structure` is no crystal: atoms, numbers, cell, species, in this order."""
+    if len(structure) == 0:
+        raise NucleateError("no atoms")
+    if not (np.isfinite(structure.lattice.matrix).all() and np.isfinite(structure.frac_coords).all()):
+        raise NucleateError("the cell or a coordinate is not a finite number")
+    if not all(structure.lattice.pbc):
+        raise NucleateError(f"periodic in {sum(structure.lattice.pbc)} of 3 directions")
+    volume = float(abs(np.linalg.det(structure.lattice.matrix)))
+    if volume < SMALLEST_VOLUME:
+        raise NucleateError(f"the cell has no volume ({volume:.3g} cubic angstrom)")
+    species_numbers(structure)
+
+
+def batch_from_structures(structures: Sequence[Structure], max_atoms: int | None = None) -> CrystalBatch:
+    """Structures as tensors, cells as they are (no reduction); raises NucleateError naming the first unusable one."""
+    numbers = []
+    for i, structure in enumerate(structures):
+        try:
+            require_crystal(structure)
+        except NucleateError as error:
+            raise NucleateError(f"structure {i + 1} of {len(structures)}: {error}") from None
+        numbers.append(species_numbers(structure))
+    # pymatgen's arrays are read-only, torch wants writable ones
+    lattices = [np.array(s.lattice.matrix) for s in structures]
+    frac = [np.array(s.frac_coords) % 1.0 for s in structures]  # wrapped before the rounding to float32
+    return CrystalBatch.from_arrays(lattices, frac, numbers, max_atoms)
+
+
+def structures_from_batch(batch: CrystalBatch) -> list[Structure]:
+    """The inverse of `batch_from_structures`; coordinates in [0, 1)."""
+    from pymatgen.core import Lattice, Structure
+
+    return [Structure(Lattice(cell), z, frac) for cell, frac, z in _arrays(batch)]
+
+
+def batch_from_atoms(atoms: Sequence[Atoms], max_atoms: int | None = None) -> CrystalBatch:
+    """ASE objects as tensors; raises NucleateError for one that is not periodic or has no cell."""
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    for i, a in enumerate(atoms):
+        if a.cell.rank < 3:
+            raise NucleateError(f"atoms {i + 1} of {len(atoms)}: no cell")
+    return batch_from_structures([AseAtomsAdaptor.get_structure(a) for a in atoms], max_atoms)
+
+
+def atoms_from_batch(batch: CrystalBatch) -> list[Atoms]:
+    """The crystals as periodic ASE objects."""
+    from ase import Atoms
+
+    return [Atoms(numbers=z, cell=cell, scaled_positions=frac, pbc=True) for cell, frac, z in _arrays(batch)]
+
+
+def _arrays(batch: CrystalBatch) -> list[tuple[NDArray, NDArray, NDArray]]:
+    cells, fracs, species = (
+        v.detach().cpu().numpy() for v in (batch.lattice.double(), batch.frac_coords.double(), batch.atomic_numbers)
+    )
+    return [(cell, frac[z > 0] % 1.0, z[z > 0]) for cell, frac, z in zip(cells, fracs, species, strict=True)]
+
+
+def right_handed(lattice: NDArray, frac: NDArray) -> tuple[NDArray, NDArray]:
+    """The same crystal with det(lattice) > 0: (..., 3, 3) and (..., n, 3), both negated where it is left-handed."""
+    sign = np.where(np.linalg.det(lattice) < 0, -1.0, 1.0)[..., None, None]
+    return lattice * sign, frac * sign
+
+
+def niggli(lattice: NDArray, frac: NDArray) -> tuple[NDArray, NDArray]:
+    """The Niggli-reduced, right-handed cell in the same Cartesian frame: lattice (3, 3) in angstrom, frac (n, 3).
+
+    Coordinates are wrapped into [0, 1). pymatgen's reduction (Grosse-Kunstleve et al., Acta Cryst. A60, 1 (2004))
+    treats lengths and angles as equal within a tolerance; without one, rounding noise decides between several cells.
+    Raises NucleateError when it fails.
+    """
+    from pymatgen.core import Lattice
+
+    if not abs(np.linalg.det(lattice)) >= SMALLEST_VOLUME:
+        raise NucleateError("the cell cannot be Niggli reduced (it has no volume)")
+    try:
+        reduced = np.array(Lattice(lattice).get_niggli_reduced_lattice().matrix)
+        change = lattice @ np.linalg.inv(reduced)
+    except (ValueError, IndexError, ZeroDivisionError, np.linalg.LinAlgError) as error:
+        raise NucleateError(f"the cell cannot be Niggli reduced ({error})") from None
+    if not np.allclose(change, change.round(), atol=1e-3):
+        raise NucleateError("the cell cannot be Niggli reduced (the reduced cell is another lattice)")
+    # whole numbers by construction: rounding removes the noise of the inverse
+    reduced, moved = right_handed(reduced, frac @ change.round())
+    return reduced, moved % 1.0
+
+
+def polar(lattice: NDArray) -> NDArray:
+    """The symmetric positive definite factor P of lattice = P @ rotation, (..., 3, 3), rows are vectors.
+
+    P has the same lengths and angles, and no orientation. A left-handed lattice would become its mirror image:
+    make it `right_handed` first. Raises NucleateError for one that is not right-handed.
+    """
+    lattice = np.asarray(lattice, dtype=np.float64)
+    if not (np.linalg.det(lattice) > 0).all():
+        raise NucleateError("polar decomposition needs right-handed cells of positive volume")
+    values, vectors = np.linalg.eigh(lattice @ lattice.swapaxes(-1, -2))
+    return (vectors * np.sqrt(values)[..., None, :]) @ vectors.swapaxes(-1, -2)

@@ -1,0 +1,88 @@
+"""Distances and density of a periodic structure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+# No packing of equal spheres is denser than the face-centred cubic one (Hales 2005), where the nearest distance is
+# 2^(1/6) (V/N)^(1/3): hence every crystal has a pair of atoms within this multiple of (V/N)^(1/3).
+_NEAREST = 1.1225
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Two atoms i and j of a structure (i == j: an atom and its own periodic image).
+
+    distance: angstrom. ratio: distance over the sum of covalent radii.
+    """
+
+    i: int
+    j: int
+    distance: float
+    ratio: float
+
+
+def is_finite(structure: Structure) -> bool:
+    """Whether every number of the cell and the coordinates is finite."""
+    return bool(np.isfinite(structure.lattice.matrix).all() and np.isfinite(structure.frac_coords).all())
+
+
+def shortest_distance(structure: Structure) -> float:
+    """Shortest distance between two atoms in angstrom, periodic images of an atom included.
+
+    Exact for any cell, however skewed. Needs a finite cell of positive volume (ValueError otherwise).
+    """
+    return float(_neighbours(structure, 0.0)[2].min())
+
+
+def closest_contacts(structure: Structure, ratio: float = 0.6) -> tuple[Contact, Contact]:
+    """The shortest contact, and the one shortest in covalent radii (Cordero 2008).
+
+    The second is exact when its ratio is at most the `ratio` given, which is all that a threshold needs.
+    """
+    radii = covalent_radii(structure)
+    i, j, d = _neighbours(structure, 2 * ratio * float(radii.max()))
+    ratios = d / (radii[i] + radii[j])
+
+    def contact(k: np.intp) -> Contact:
+        a, b = sorted((int(i[k]), int(j[k])))
+        return Contact(a, b, float(d[k]), float(ratios[k]))
+
+    return contact(d.argmin()), contact(ratios.argmin())
+
+
+def covalent_radii(structure: Structure) -> np.ndarray:
+    """(n,) covalent radii in angstrom; the mean over what shares a site, 1.5 where none is tabulated."""
+    from ase.data import covalent_radii as table
+
+    known = [float(r) if r > 0.2 else 1.5 for r in table]  # ASE writes 0.2 for a missing radius
+    radii = []
+    for site in structure:
+        parts = [(known[z] if 0 < (z := int(s.Z)) < len(known) else 1.5, x) for s, x in site.species.items()]
+        radii.append(sum(r * x for r, x in parts) / sum(x for _, x in parts))
+    return np.array(radii)
+
+
+def density(structure: Structure) -> float:
+    """Mass density in g/cm3."""
+    return float(structure.density)
+
+
+def volume_per_atom(structure: Structure) -> float:
+    """Cubic angstrom per site."""
+    return float(abs(structure.volume)) / len(structure)
+
+
+def _neighbours(structure: Structure, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices i, j and distances of all pairs within `radius`, and at any rate of the nearest pair."""
+    if len(structure) == 0 or not is_finite(structure) or volume_per_atom(structure) <= 0:
+        raise ValueError("distances need atoms, finite coordinates and a cell of positive volume")
+    radius = max(radius, _NEAREST * volume_per_atom(structure) ** (1 / 3))
+    i, j, _, d = structure.get_neighbor_list(r=radius * (1 + 1e-6), exclude_self=True)
+    return i, j, d

@@ -1,0 +1,233 @@
+"""The run behind `nucleate evaluate csp`: choose targets, predict (resumably), judge, write the report.
+
+Predictions are JSON lines, one prediction each, so that anyone's can be judged:
+{"material_id": ..., "sample": 0, "lattice": 3 x 3, "frac_coords": n x 3, "atomic_numbers": n}, or "cif": text, or
+"structure": pymatgen's dictionary in place of the three arrays, or "reason": why there is none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from nucleate.evaluate.csp_report import CspReport
+    from nucleate.evaluate.match import MatchSettings
+    from nucleate.generators.base import StructureGenerator
+
+Progress = Callable[[str, int, int], None]  # (what, done, total)
+Predictions = dict[str, dict[int, "Structure | None"]]  # material_id -> sample -> structure
+
+
+def load_targets(dataset: str, n: int | None = None, seed: int = 0) -> list[tuple[str, Structure]]:
+    """(material_id, structure) of `n` crystals of a data set such as "mp-20:test", all of them for None.
+
+    The choice is a fixed shuffle by `seed`, cut after n: a larger n keeps the smaller one's targets.
+    """
+    from pymatgen.core import Lattice, Structure
+
+    from nucleate.data import load_table
+
+    if n is not None and n < 1:
+        raise NucleateError(f"the number of compositions must be at least 1, not {n}")
+    table = load_table(dataset).select(["material_id", "atomic_numbers", "frac_coords", "lengths", "angles"])
+    if n is not None and n > table.num_rows:
+        raise NucleateError(f"{dataset} has {table.num_rows} crystals, fewer than the {n} asked for")
+    order = list(range(table.num_rows))
+    if n is not None:
+        random.Random(seed).shuffle(order)
+    targets = []
+    for row in table.take(order[:n]).to_pylist():
+        coords = [row["frac_coords"][i : i + 3] for i in range(0, len(row["frac_coords"]), 3)]
+        lattice = Lattice.from_parameters(*row["lengths"], *row["angles"])
+        targets.append((str(row["material_id"]), Structure(lattice, row["atomic_numbers"], coords)))
+    return targets
+
+
+def prediction_seed(seed: int, material_id: str, sample: int) -> int:
+    """The random stream of one prediction: the same whatever else is predicted in the run."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{material_id}/{sample}".encode(), digest_size=6).digest(), "big")
+
+
+def read_predictions(path: str | Path) -> Predictions:
+    """Predictions by material_id and sample; raises NucleateError naming the line at fault."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NucleateError(f"cannot read the predictions in {path} ({error})") from None
+    out: Predictions = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            name, structure = str(record["material_id"]), _structure(record)
+            samples = out.setdefault(name, {})
+            sample = int(record.get("sample", len(samples)))
+        except Exception as error:  # any parser's error, of any field
+            raise NucleateError(f"{path}, line {number}: not a prediction ({type(error).__name__}: {error})") from None
+        if sample in samples:
+            raise NucleateError(f"{path}, line {number}: a second prediction for {name}, sample {sample}")
+        samples[sample] = structure
+    return out
+
+
+def _structure(record: Mapping[str, Any]) -> Structure | None:
+    from pymatgen.core import Lattice, Structure
+
+    if record.get("structure") is not None:
+        return Structure.from_dict(record["structure"])
+    if record.get("cif") is not None:
+        return Structure.from_str(record["cif"], fmt="cif")
+    if record.get("lattice") is not None:
+        return Structure(Lattice(record["lattice"]), record["atomic_numbers"], record["frac_coords"])
+    if "reason" in record:
+        return None
+    raise ValueError("it has none of lattice, cif, structure and reason")
+
+
+def prediction_line(material_id: str, sample: int, seed: int, structure: Structure | None, reason: str = "") -> str:
+    """One line of predictions.jsonl, with full precision."""
+    record: dict[str, Any] = {"material_id": material_id, "sample": sample, "seed": seed}
+    if structure is None:
+        record["reason"] = reason
+    else:
+        record["lattice"] = structure.lattice.matrix.tolist()
+        record["frac_coords"] = structure.frac_coords.tolist()
+        record["atomic_numbers"] = list(structure.atomic_numbers)
+    return json.dumps(record)
+
+
+def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Make the folder of a run, or check that the run in it had the same settings; else raises NucleateError."""
+    note = folder / "settings.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not note.exists():
+            write_whole(note, json.dumps(dict(settings), indent=1))
+        before = json.loads(note.read_text())
+    except (OSError, ValueError) as error:
+        raise NucleateError(f"cannot use the folder {folder} ({error})") from None
+    differ = [k for k in settings if before.get(k) != settings[k]]
+    if differ:
+        k = differ[0]
+        raise NucleateError(
+            f"{folder} holds predictions with {k} {before.get(k)!r}, not {settings[k]!r}; give another --out"
+        )
+
+
+def predict(
+    generator: StructureGenerator,
+    targets: Sequence[tuple[str, Structure]],
+    samples: int,
+    seed: int,
+    path: Path,
+    chunk: int = 512,
+    progress: Progress | None = None,
+) -> None:
+    """Predict what the file at `path` does not hold yet, appending chunk by chunk; a kill loses one chunk at most."""
+    _mend(path)
+    done = read_predictions(path) if path.exists() else {}
+    todo = [(name, t, s) for s in range(samples) for name, t in targets if s not in done.get(name, {})]
+    todo.sort(key=lambda job: len(job[1]))  # crystals of one size share a batch
+    total = samples * len(targets)
+    finished = total - len(todo)
+    if progress is not None:
+        progress("predict", finished, total)
+    for start in range(0, len(todo), chunk):
+        jobs = todo[start : start + chunk]
+
+        def report(n: int, _: int, base: int = finished) -> None:
+            if progress is not None:
+                progress("predict", base + n, total)
+
+        seeds = [prediction_seed(seed, name, s) for name, _, s in jobs]
+        results = _generate(generator, [t for _, t, _ in jobs], seeds, report)
+        lines = [
+            prediction_line(name, s, stream, structure, reason)
+            for (name, _, s), stream, (structure, reason) in zip(jobs, seeds, results, strict=True)
+        ]
+        _append(path, lines)
+        finished += len(jobs)
+        report(0, 0, finished)
+
+
+def _generate(
+    generator: StructureGenerator,
+    targets: Sequence[Structure],
+    seeds: Sequence[int],
+    progress: Callable[[int, int], None],
+) -> list[tuple[Structure | None, str]]:
+    """A structure or a reason for each target; one that the generator refuses does not stop the others."""
+    from nucleate.generators.base import Condition
+
+    conditions = [Condition(composition={e.symbol: int(n) for e, n in t.composition.items()}) for t in targets]
+    try:
+        return [(s, "") for s in generator.generate(conditions, seeds, progress)]
+    except NucleateError as error:
+        if len(targets) == 1:
+            return [(None, str(error))]
+    half = len(targets) // 2
+    return _generate(generator, targets[:half], seeds[:half], progress) + _generate(
+        generator, targets[half:], seeds[half:], progress
+    )
+
+
+def _mend(path: Path) -> None:
+    """Cut off a last line that a kill left unfinished."""
+    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(content.rfind(b"\n") + 1)
+
+
+def _append(path: Path, lines: Iterable[str]) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in lines))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise NucleateError(f"cannot write {path} ({error})") from None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is either whole or not there; raises NucleateError when it cannot."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise NucleateError(f"cannot write {path} ({error})") from None
+
+
+def judge(
+    targets: Sequence[tuple[str, Structure]],
+    predictions: Predictions,
+    samples: int | None = None,
+    matcher: MatchSettings | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> CspReport:
+    """Judge the first `samples` predictions of each target (all for None); targets without any count as missed."""
+    from nucleate.evaluate.match import evaluate_csp
+
+    names = {name for name, _ in targets}
+    if not any(name in names for name in predictions):
+        raise NucleateError("none of the predictions is for a target of this data set; compare the material_id")
+    k = samples or 1 + max(s for by_sample in predictions.values() for s in by_sample)
+    groups = [(name, t, [predictions.get(name, {}).get(s) for s in range(k)]) for name, t in targets]
+
+    def report(done: int, total: int) -> None:
+        if progress is not None:
+            progress("match", done, total)
+
+    return evaluate_csp(groups, matcher, workers=workers, progress=report)

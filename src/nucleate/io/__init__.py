@@ -1,0 +1,18 @@
+"""The one door for structure files: `read_structures` and `write_structures`, the format chosen by the ending."""
+
+from nucleate.io.read import KNOWN, Named, Problem, ReadResult, find_files, nothing_read, read_items, read_structures
+from nucleate.io.write import replacing, safe_name, write_structures
+
+__all__ = [
+    "KNOWN",
+    "Named",
+    "Problem",
+    "ReadResult",
+    "find_files",
+    "nothing_read",
+    "read_items",
+    "read_structures",
+    "replacing",
+    "safe_name",
+    "write_structures",
+]

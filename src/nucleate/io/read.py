@@ -1,0 +1,113 @@
+"""Reading structure files. A bad row is a `Problem` with file, row and reason; the good rows go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+KNOWN = "a folder, .cif, .extxyz, .xyz, POSCAR, CONTCAR, .vasp, .csv, .json, .jsonl, .db (ASE), .parquet"
+
+
+@dataclass(frozen=True)
+class Named:
+    """An ordered crystal with its name and its scalar properties (str, bool, int, float); row counts from 1."""
+
+    name: str
+    structure: Structure
+    info: dict[str, Any] = field(default_factory=dict)
+    file: str = ""
+    row: int | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a file, or a row of it (counting from 1, a header line apart), could not be used."""
+
+    file: str
+    row: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{f', row {self.row}' if self.row is not None else ''}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """What was read, and everything that could not be."""
+
+    structures: list[Named]
+    problems: list[Problem]
+
+
+def read_structures(paths: Sequence[str | Path]) -> ReadResult:
+    """Read files and folders (recursively) in the order given.
+
+    Raises NucleateError for a missing path, an ending that is not known, an empty file or folder, and where there is
+    not one usable crystal; every other fault is a `Problem`.
+    """
+    structures: list[Named] = []
+    problems: list[Problem] = []
+    for item in read_items(paths):
+        if isinstance(item, Named):
+            structures.append(item)
+        else:
+            problems.append(item)
+    if not structures:
+        raise nothing_read(paths, problems)
+    return ReadResult(structures, problems)
+
+
+def read_items(paths: Sequence[str | Path]) -> Iterator[Named | Problem]:
+    """The same one by one, for long files; an empty result is not an error here."""
+    from nucleate.io.formats import read_file
+
+    files, skipped = find_files(paths)
+    yield from skipped
+    for path in files:
+        yield from read_file(path)
+
+
+def find_files(paths: Sequence[str | Path]) -> tuple[list[Path], list[Problem]]:
+    """The structure files among `paths` and in their folders (hidden ones apart), and the files passed over there."""
+    from nucleate.io.formats import reader
+
+    files: list[Path] = []
+    skipped: list[Problem] = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise NucleateError(f"no file or folder {path}")
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
+            usable = {p for p in found if reader(p) is not None}
+            if not usable:
+                what = f"{len(found):,} files, none of a known kind" if found else "empty"
+                raise NucleateError(f"no structure file in {path} ({what}); known are {KNOWN}")
+            files += [p for p in found if p in usable]
+            skipped += [Problem(str(p), None, "skipped, not a structure file") for p in found if p not in usable]
+        elif reader(path) is None:
+            raise NucleateError(f"{path}: structures cannot be read from '{path.suffix or path.name}'; known are {KNOWN}")
+        elif path.stat().st_size == 0:
+            raise NucleateError(f"{path} is empty")
+        else:
+            files.append(path)
+    return files, skipped
+
+
+def nothing_read(paths: Sequence[str | Path], problems: Sequence[Problem]) -> NucleateError:
+    """The error for files that hold nothing usable: the first problem and how many more there are."""
+    where = ", ".join(str(p) for p in paths)
+    if not problems:
+        return NucleateError(f"no crystal in {where}")
+    more = f" (and {len(problems) - 1:,} more problems)" if len(problems) > 1 else ""
+    return NucleateError(f"no usable crystal in {where}: {problems[0]}{more}")
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

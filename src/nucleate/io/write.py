@@ -1,0 +1,160 @@
+"""Writing structure files: under a temporary name first, so that nothing is ever half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nucleate.errors import NucleateError
+from nucleate.io.read import Named
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+def write_structures(path: str | Path, named: Sequence[Named]) -> None:
+    """Write crystals with their names and scalar properties, the format by the ending.
+
+    A folder (no ending, or one that exists) gets one CIF each, "<name>_<formula>.cif"; .extxyz, .xyz, .jsonl and .db
+    (ASE) are one file, which is replaced. Raises NucleateError for another ending, for nothing to write, and when
+    the place cannot be written.
+    """
+    path = Path(path)
+    if not named:
+        raise NucleateError(f"no structures to write to {path}")
+    if path.is_dir() or not path.suffix:
+        _write_folder(path, named)
+        return
+    write = WRITERS.get(path.suffix.lower())
+    if write is None:
+        raise NucleateError(f"structures cannot be written to '{path.suffix}'; known are a folder, {', '.join(WRITERS)}")
+    with replacing(path) as temporary:
+        write(temporary, named)
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`, a file or folder that takes its place if all goes well.
+
+    Its parent folders are made. Any OSError (unwritable, disk full) becomes a NucleateError.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise NucleateError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def safe_name(text: str) -> str:
+    """`text` with nothing but letters, digits, '.', '-', '_' and '+', fit for a file name on every system."""
+    return re.sub(r"[^A-Za-z0-9.+_-]+", "_", text).strip("._")[:100] or "structure"
+
+
+def _write_folder(path: Path, named: Sequence[Named]) -> None:
+    from pymatgen.io.cif import CifWriter
+
+    texts: dict[str, str] = {}
+    taken: set[str] = set()
+    for n in named:
+        stem = base = safe_name(f"{n.name}_{n.structure.composition.reduced_formula}")
+        count = 1
+        while stem.lower() in taken:  # some file systems do not tell cases apart
+            count += 1
+            stem = f"{base}-{count}"
+        taken.add(stem.lower())
+        info = "".join(f"# {k}: {_one_line(v)}\n" for k, v in {"name": n.name, **n.info}.items())
+        texts[f"{stem}.cif"] = info + str(CifWriter(n.structure))
+    if path.is_dir():
+        for file, text in texts.items():
+            with replacing(path / file) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+        return
+    with replacing(path) as temporary:
+        temporary.mkdir()
+        for file, text in texts.items():
+            (temporary / file).write_text(text, encoding="utf-8")
+
+
+def _one_line(value: object) -> str:
+    return " ".join(str(value).split())
+
+
+def _atoms(n: Named) -> Atoms:
+    from ase import Atoms
+
+    from nucleate.crystal.convert import species_numbers
+
+    return Atoms(
+        numbers=species_numbers(n.structure),
+        cell=n.structure.lattice.matrix,
+        scaled_positions=n.structure.frac_coords,
+        pbc=True,
+    )
+
+
+def _write_extxyz(path: Path, named: Sequence[Named]) -> None:
+    import ase.io
+
+    frames = []
+    for n in named:
+        atoms = _atoms(n)
+        info = {k: _one_line(v) if isinstance(v, str) else v for k, v in n.info.items()}
+        # a key without a value would swallow the next key
+        atoms.info = {"name": n.name, **{re.sub(r"\W", "_", k): v for k, v in info.items() if v != ""}}
+        frames.append(atoms)
+    ase.io.write(str(path), frames, format="extxyz")
+
+
+def _write_jsonl(path: Path, named: Sequence[Named]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for n in named:
+            file.write(json.dumps({"name": n.name, **n.info, "structure": n.structure.as_dict()}) + "\n")
+
+
+def _write_db(path: Path, named: Sequence[Named]) -> None:
+    import sqlite3
+
+    import ase.db
+
+    try:
+        with ase.db.connect(str(path), type="db", use_lock_file=False) as db:
+            for n in named:
+                # ASE refuses some keys and values as columns; `data` keeps them all
+                columns = {k: v for k, v in {"name": n.name, **n.info}.items() if _fits_ase(k, v)}
+                db.write(_atoms(n), key_value_pairs=columns, data={"nucleate": {**n.info, "name": n.name}})
+    except sqlite3.Error as error:
+        raise NucleateError(f"cannot write {path}: {error}") from None
+
+
+def _fits_ase(key: str, value: object) -> bool:
+    from ase.db.core import check
+
+    try:
+        check({key: value})
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+WRITERS: dict[str, Callable[[Path, Sequence[Named]], None]] = {
+    ".extxyz": _write_extxyz,
+    ".xyz": _write_extxyz,
+    ".jsonl": _write_jsonl,
+    ".db": _write_db,
+}

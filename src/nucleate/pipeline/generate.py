@@ -1,0 +1,44 @@
+"""The first stage: blank candidates get a structure from a generator."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from nucleate.generators.base import Condition, StructureGenerator
+from nucleate.pipeline.candidate import Candidate
+
+
+def condition_to_dict(condition: Condition) -> dict[str, Any]:
+    """Plain JSON values, without what is not set."""
+    return {k: v for k, v in dataclasses.asdict(condition).items() if v}
+
+
+def condition_from_dict(values: dict[str, Any]) -> Condition:
+    """The inverse of `condition_to_dict`."""
+    system = values.get("chemical_system")
+    return Condition(**{**values, "chemical_system": tuple(system) if system else None})
+
+
+class GenerateStage:
+    """Structures for candidates whose provenance holds a condition, in chunks, so that a kill loses one chunk at most.
+
+    A crystal that lacks an element of its chemical system after the generator's own attempts is rejected.
+    """
+
+    name = "generate"
+    batched = True
+
+    def __init__(self, generator: StructureGenerator, chunk: int = 32) -> None:
+        self.generator, self.chunk = generator, chunk
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        for start in range(0, len(candidates), self.chunk):
+            part = candidates[start : start + self.chunk]
+            conditions = [condition_from_dict(dict(c.provenance["condition"])) for c in part]
+            structures = self.generator.generate(conditions, [c.seed for c in part])
+            for candidate, condition, structure in zip(part, conditions, structures, strict=True):
+                result = candidate.with_(structure=structure, provenance={"generator": self.generator.name})
+                missing = set(condition.chemical_system or ()) - {e.symbol for e in structure.composition.elements}
+                yield result.failed(self.name, f"no {', '.join(sorted(missing))} in it") if missing else result

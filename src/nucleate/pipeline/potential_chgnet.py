@@ -1,0 +1,93 @@
+"""CHGNet (Deng et al., Nat. Mach. Intell. 5, 1031 (2023)); its weights are inside its wheel."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+    from pymatgen.core import Structure
+
+VERSION = "0.3.0"  # of the weights; written into every energy's method
+
+
+class CHGNet:
+    """The default potential. It was fitted to energies with the MP2020 corrections already added.
+
+    It runs on the CPU, where a crystal of some ten atoms is as fast as on a GPU, unless CHGNET_DEVICE says otherwise.
+    """
+
+    name = "chgnet"
+    method = f"CHGNet {VERSION} (MP2020-corrected PBE+U)"
+    max_atomic_number = 94
+
+    def calculator(self) -> Calculator:
+        model = _model()
+        with _quiet():
+            from chgnet.model.dynamics import CHGNetCalculator
+
+            # An atom without a neighbour within its 6 angstrom is an error: CHGNet has no energy for it.
+            return CHGNetCalculator(model=model, use_device=_device(), on_isolated_atoms="error")
+
+    def energies(self, structures: Sequence[Structure], batch_size: int = 16) -> list[float]:
+        """Raises NucleateError for a structure that CHGNet cannot take, naming its position and formula."""
+        import torch
+
+        model = _model()
+        out: list[float] = []
+        with _quiet(), torch.no_grad():
+            for start in range(0, len(structures), batch_size):
+                batch = structures[start : start + batch_size]
+                graphs = [_graph(model, s, f"structure {start + k}") for k, s in enumerate(batch)]
+                result = model.predict_graph(graphs, task="e", batch_size=batch_size)
+                out += [float(v["e"]) for v in ([result] if isinstance(result, dict) else result)]
+        for k, energy in enumerate(out):
+            if not math.isfinite(energy):
+                formula = structures[k].composition.reduced_formula
+                raise NucleateError(f"CHGNet gives structure {k} ({formula}) an energy of {energy}")
+        return out
+
+
+def _graph(model: Any, structure: Structure, where: str) -> Any:
+    try:
+        if not structure.is_ordered:
+            raise ValueError("it has partial occupancies")
+        if max(s.specie.Z for s in structure) > CHGNet.max_atomic_number:
+            raise ValueError("it has elements beyond plutonium")
+        return model.graph_converter(structure)
+    except (ValueError, AttributeError, RuntimeError) as error:
+        raise NucleateError(f"CHGNet cannot take {where} ({structure.composition.reduced_formula}): {error}") from None
+
+
+def _device() -> str:
+    return os.environ.get("CHGNET_DEVICE", "cpu")
+
+
+@cache
+def _model() -> Any:
+    try:
+        with _quiet():
+            from chgnet.model import CHGNet as Network
+
+            return Network.load(model_name=VERSION, use_device=_device(), verbose=False)
+    except ImportError:
+        raise NucleateError("the potential 'chgnet' needs the package chgnet: pip install chgnet") from None
+    except (ValueError, FileNotFoundError) as error:
+        raise NucleateError(f"the installed chgnet has no weights {VERSION} ({error}): pip install 'chgnet>=0.4'") from None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """CHGNet prints, and its imports warn."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,81 @@
+"""What the report's viewer draws of a structure: cell, wrapped positions, bonds, element colours and radii."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from pymatgen.core import Structure
+
+BOND_REACH = 1.15  # longest bond, in sums of covalent radii
+BOND_SPREAD = 1.25  # longest bond of an atom, in its own shortest one (both in sums of covalent radii)
+MAX_BONDS = 4000
+# Large cations fill the gaps between the polyhedra of the others: drawing their many long contacts hides these.
+SPECTATORS = frozenset(("K", "Rb", "Cs", "Fr", "Ca", "Sr", "Ba", "Ra"))
+
+
+def scene(structure: Structure) -> dict[str, Any]:
+    """JSON values: `cell` (3 rows, angstrom), `symbols`, `frac` (n x 3, in [0, 1)), `bonds` [i, j, shift of j]."""
+    import numpy as np
+
+    symbols = [_symbol(site) for site in structure]
+    frac = np.array(structure.frac_coords, dtype=float).reshape(-1, 3)
+    shift = np.floor(frac + 1e-4)
+    return {
+        "cell": np.round(structure.lattice.matrix, 5).tolist(),
+        "symbols": symbols,
+        "frac": np.round(frac - shift, 5).tolist(),
+        "bonds": [[i, j, *(t + shift[j] - shift[i]).astype(int).tolist()] for i, j, t in _bonds(structure, symbols)],
+    }
+
+
+def elements(symbols: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Jmol colour and covalent radius (angstrom) of each symbol, from ASE; grey for what ASE does not know."""
+    from ase.data import atomic_numbers, covalent_radii
+    from ase.data.colors import jmol_colors
+
+    out = {}
+    for s in sorted(set(symbols)):
+        z = atomic_numbers.get(s, 0)
+        r, g, b = jmol_colors[z] if 0 < z < len(jmol_colors) else (0.6, 0.6, 0.6)
+        radius = float(covalent_radii[z]) if 0 < z < len(covalent_radii) else 1.5
+        out[s] = {"colour": f"#{round(255 * r):02x}{round(255 * g):02x}{round(255 * b):02x}", "radius": round(radius, 2)}
+    return out
+
+
+def _symbol(site: Any) -> str:
+    """The site's element; of a disordered site, the most abundant one."""
+    species = max(site.species.items(), key=lambda item: item[1])[0]
+    return getattr(species, "symbol", str(species))
+
+
+def _bonds(structure: Structure, symbols: list[str]) -> list[tuple[int, int, np.ndarray]]:
+    """Each bond once, as (i, j, lattice shift of j); none for a cell too odd to have any."""
+    import numpy as np
+    from ase.data import atomic_numbers, covalent_radii
+    from pymatgen.core import Element
+
+    if not np.isfinite(structure.volume) or structure.volume < len(structure):  # below 1 cubic angstrom per atom
+        return []
+    radii = np.array([covalent_radii[atomic_numbers.get(s, 0)] for s in symbols])
+    i, j, shift, distance = structure.get_neighbor_list(2 * BOND_REACH * float(radii.max()))
+    if not len(i):
+        return []
+    metal = np.array([not Element.is_valid_symbol(s) or Element(s).is_metal for s in symbols])
+    spectator = np.array([s in SPECTATORS for s in symbols]) & (len(set(symbols)) > 2)
+    length = distance / (radii[i] + radii[j])
+    good = (length < BOND_REACH) & ~spectator[i] & ~spectator[j]
+    shortest = np.full(len(symbols), np.inf)
+    np.minimum.at(shortest, i[good], length[good])
+    good &= length <= BOND_SPREAD * np.minimum(shortest[i], shortest[j])
+    bound = np.zeros(len(symbols), dtype=bool)  # metals that hold a non-metal: their metal neighbours are no bonds
+    bound[i[good & metal[i] & ~metal[j]]] = True
+    good &= ~(metal[i] & metal[j] & (bound[i] | bound[j]))
+    x, y, z = shift.T
+    forward = (x > 0) | ((x == 0) & ((y > 0) | ((y == 0) & (z > 0))))  # of a bond and its reverse, one
+    good &= (i < j) | ((i == j) & forward)
+    keep = np.flatnonzero(good)[:MAX_BONDS]
+    return [(int(i[n]), int(j[n]), shift[n]) for n in keep]
+

@@ -1,0 +1,283 @@
+"""From a request to a run folder of ranked crystals: the package's main job, resumable at any point."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.config import from_dict
+from nucleate.errors import NucleateError
+from nucleate.search.request import Request, parse_request
+
+if TYPE_CHECKING:
+    from nucleate.generators.diffusion import DiffusionGenerator
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.run import Executor, Progress
+
+
+@dataclass(frozen=True)
+class DesignSettings:
+    """Everything beside the request that determines a run's result.
+
+    oversample: crystals generated for each one asked for; the best are kept. weights: shipped name or file; "auto"
+    takes the model for the request. sampling_steps: 0 takes the recipe's. fmax: eV/angstrom. known: dataset whose
+    structures novelty is tested against, beside the embedded index ("" for the index alone).
+    """
+
+    seed: int = 0
+    oversample: int = 4
+    weights: str = "auto"
+    sampling_steps: int = 0
+    guidance_scale: float = 1.5
+    potential: str = "chgnet"
+    fmax: float = 0.05
+    relax_steps: int = 250
+    reference: str = "chgnet-mp"
+    known: str = ""
+
+
+@dataclass(frozen=True)
+class DesignResult:
+    """A finished run: `candidates` are the best, in order; `all` holds every one, failures with their reasons."""
+
+    request: Request
+    settings: DesignSettings
+    folder: Path
+    candidates: list[Candidate]
+    all: list[Candidate]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def design(
+    request: str | Request,
+    out: str | Path,
+    settings: DesignSettings | None = None,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    overwrite: bool = False,
+) -> DesignResult:
+    """Run a request from the start into the folder `out`.
+
+    executor: how stages are spread over processes; default: all cores. Raises NucleateError for a request that cannot
+    be met, before anything is written. An interrupted run is finished by `resume(out)`.
+    """
+    settings = settings or DesignSettings()
+    request = parse_request(request) if isinstance(request, str) else request
+    generator = _generator(request, settings)
+    blank = _blank_candidates(request, settings, generator)
+    _open_folder(Path(out), overwrite)
+    from nucleate.store.database import RunStore
+
+    with RunStore(out) as store:
+        record = {"request": dataclasses.asdict(request), "settings": dataclasses.asdict(settings), "seconds": {}}
+        store.write_request(record)
+        store.save_many(blank)
+        return _run(store, record, generator, executor, progress)
+
+
+def resume(
+    out: str | Path, *, executor: Executor | None = None, progress: Progress | None = None
+) -> DesignResult:
+    """Finish an interrupted run; stages that a candidate has behind it are not repeated."""
+    from nucleate.store.database import RunStore
+
+    if not (Path(out) / "request.json").is_file():
+        raise NucleateError(f"there is no run to resume in {out} (no request.json)")
+    with RunStore(out) as store:
+        record = store.read_request()
+        request, settings = _read_record(record, Path(out))
+        generator = _generator(request, settings)
+        have = {c.id for c in store.load()}
+        store.save_many([c for c in _blank_candidates(request, settings, generator) if c.id not in have])
+        return _run(store, record, generator, executor, progress)
+
+
+def load_run(out: str | Path) -> DesignResult:
+    """Read a run folder as it stands, finished or not."""
+    from nucleate.pipeline.rank import rank
+    from nucleate.store.database import RunStore
+
+    if not (Path(out) / "request.json").is_file():
+        raise NucleateError(f"{out} is not a run folder (no request.json)")
+    with RunStore(out, read_only=True) as store:
+        record = store.read_request()
+        request, settings = _read_record(record, Path(out))
+        ranked = rank(store.load())
+    best = [c for c in ranked if c.failure is None][: request.candidates]
+    return DesignResult(request, settings, Path(out), best, ranked, record.get("seconds", {}))
+
+
+def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignSettings]:
+    try:
+        values = dict(record["request"])
+        system = values.get("chemical_system")
+        values["chemical_system"] = tuple(system) if system else None
+        return Request(**values), from_dict(DesignSettings, record["settings"])
+    except (KeyError, TypeError) as error:
+        raise NucleateError(f"{out / 'request.json'} is not a request of this version ({error})") from None
+
+
+def _generator(request: Request, settings: DesignSettings) -> DiffusionGenerator:
+    from nucleate.generators import load_generator
+
+    weights = settings.weights
+    if weights == "auto":
+        weights = "mp20-csp" if request.composition is not None else "mp20-dng"
+    return load_generator(weights, steps=settings.sampling_steps or None, guidance_scale=settings.guidance_scale)
+
+
+def _blank_candidates(request: Request, settings: DesignSettings, generator: DiffusionGenerator) -> list[Candidate]:
+    """One blank candidate per crystal to generate; candidate i is determined by (seed, i) alone."""
+    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.generate import condition_to_dict
+
+    if settings.oversample < 1:
+        raise NucleateError(f"oversample must be at least 1, not {settings.oversample}")
+    out = []
+    for i in range(request.candidates * settings.oversample):
+        seed = int(derive_seeds(settings.seed, i))
+        condition = conditions_of(request, generator, seed)
+        generator.check(condition)
+        out.append(Candidate(f"c{i + 1:05d}", seed, provenance={"condition": condition_to_dict(condition)}))
+    return out
+
+
+def conditions_of(request: Request, generator: DiffusionGenerator, seed: int) -> Any:
+    """The condition of one candidate. A formula's number of units per cell is drawn from the training crystals' sizes."""
+    from nucleate.generators import Condition
+
+    if request.composition is None:
+        return Condition(chemical_system=request.chemical_system, num_atoms=request.num_atoms)
+    unit = sum(request.composition.values())
+    if request.num_atoms is not None:
+        units = request.num_atoms // unit
+    else:
+        units = generator.draw_formula_units(unit, seed)
+    return Condition(composition={e: n * units for e, n in request.composition.items()})
+
+
+def generate_candidates(
+    request: str | Request, settings: DesignSettings | None = None, *, progress: Progress | None = None
+) -> list[Candidate]:
+    """The first stage alone: generated candidates, neither checked nor relaxed, nothing written."""
+    from nucleate.pipeline.generate import GenerateStage
+
+    settings = settings or DesignSettings(oversample=1)
+    request = parse_request(request) if isinstance(request, str) else request
+    generator = _generator(request, settings)
+    blank = _blank_candidates(request, settings, generator)
+    out = []
+    for candidate in GenerateStage(generator)(blank):
+        out.append(candidate)
+        if progress is not None:
+            progress("generate", len(out), len(blank))
+    return out
+
+
+def _open_folder(out: Path, overwrite: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise NucleateError(f"{out} is a file; choose a folder")
+    if out.is_dir() and any(out.iterdir()):
+        if not (out / "request.json").is_file():
+            raise NucleateError(f"{out} is not empty and is no run of nucleate; choose another folder")
+        if not overwrite:
+            raise NucleateError(f"{out} holds a run already; use --resume {out}, --overwrite, or another folder")
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def stages_of(settings: DesignSettings, generator: DiffusionGenerator) -> list[Any]:
+    """The pipeline of a design run, in order."""
+    from nucleate.pipeline.check import CheckStage
+    from nucleate.pipeline.generate import GenerateStage
+    from nucleate.pipeline.hull import HullStage
+    from nucleate.pipeline.novelty import NoveltyStage, UniqueStage
+    from nucleate.pipeline.relax import RelaxSettings, RelaxStage
+
+    relax = RelaxSettings(fmax=settings.fmax, max_steps=settings.relax_steps, potential=settings.potential)
+    return [
+        GenerateStage(generator),
+        CheckStage(),
+        RelaxStage(relax),
+        HullStage(settings.reference),
+        UniqueStage(),
+        NoveltyStage(settings.reference, settings.known or None),
+    ]
+
+
+def _run(
+    store: Any,
+    record: dict[str, Any],
+    generator: DiffusionGenerator,
+    executor: Executor | None,
+    progress: Progress | None,
+) -> DesignResult:
+    from nucleate.pipeline.rank import rank
+    from nucleate.pipeline.run import run
+
+    if executor is None:
+        from nucleate.engine.local import default_executor
+
+        executor = default_executor()
+    request, settings = _read_record(record, store.folder)
+    candidates: Sequence[Candidate] = store.load()
+    for stage in stages_of(settings, generator):
+        began = time.perf_counter()
+        candidates = run(candidates, [stage], executor, store, progress)
+        spent = record["seconds"].get(stage.name, 0.0) + time.perf_counter() - began
+        record["seconds"][stage.name] = round(spent, 2)
+        store.write_request(record)
+    ranked = rank(candidates)
+    best = [c for c in ranked if c.failure is None][: request.candidates]
+    result = DesignResult(request, settings, store.folder, best, ranked, record["seconds"])
+    write_outputs(result, generator)
+    return result
+
+
+def write_outputs(result: DesignResult, generator: DiffusionGenerator) -> None:
+    """CIFs, candidates.extxyz, candidates.jsonl and report.html beside the database; each replaces the old atomically."""
+    from nucleate.pipeline.files import write_candidates
+    from nucleate.pipeline.report import write_report
+
+    folder = result.folder
+    with_structure = [c for c in result.all if c.structure is not None]
+    if with_structure:
+        write_candidates(folder / "cif", with_structure)
+        write_candidates(folder / "candidates.extxyz", with_structure)
+    write_candidates(folder / "candidates.jsonl", result.all)
+    write_report(
+        folder / "report.html",
+        result.all,
+        result.request.describe(),
+        {
+            **dataclasses.asdict(result.settings),
+            "request": result.request.text or "anything",
+            "candidates": result.request.candidates,
+            "model": generator.name,
+            "model training": json.dumps(generator.info.training),
+            "versions": ", ".join(f"{k} {v}" for k, v in versions().items()),
+        },
+        dict(result.seconds),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what determines a result."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    out = {"python": sys.version.split()[0]}
+    for name in ("nucleate", "torch", "pymatgen", "ase", "chgnet", "smact", "moyopy"):
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            out[name] = "missing"
+    return out

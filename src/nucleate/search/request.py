@@ -1,0 +1,144 @@
+"""What the user asks for, and the parser that understands it. What is not understood is said, never dropped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd, lcm
+
+from nucleate.chem.elements import SYMBOLS, atomic_number
+from nucleate.errors import NucleateError
+
+EXAMPLES = 'a formula ("SrTiO3"), a chemical system ("Li-Fe-O"), "anything", each with ", 5 candidates" if you like'
+MAX_CANDIDATES = 100_000
+_ANYTHING = {"", "anything", "any", "any crystal", "unconditional"}
+_COUNT = re.compile(r"(-?\d+(?:\.\d+)?)\s*(candidates?|crystals?|structures?|samples?)", re.IGNORECASE)
+_ATOMS = re.compile(r"(-?[\d,]*\d)\s*atoms?(?:\s+(?:per|in the)\s+cell)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A design request.
+
+    composition: reduced formula as element -> count, or None. chemical_system: elements that must all be there, and
+    no others, or None. num_atoms: atoms in the cell, or None. candidates: how many to return.
+    """
+
+    text: str
+    candidates: int
+    composition: Mapping[str, int] | None = None
+    chemical_system: tuple[str, ...] | None = None
+    num_atoms: int | None = None
+
+    def describe(self) -> str:
+        """The request in one line, as it was understood."""
+        if self.composition is not None:
+            what = f"crystal structures of {formula_text(self.composition)}"
+        elif self.chemical_system is not None:
+            what = f"crystals in the chemical system {'-'.join(self.chemical_system)}"
+        else:
+            what = "crystals of any composition"
+        size = f" with {self.num_atoms} atoms in the cell" if self.num_atoms is not None else ""
+        return f"the {self.candidates} best {what}{size}"
+
+
+def formula_text(composition: Mapping[str, int]) -> str:
+    """Element counts as a formula, in the order given: {"Sr": 1, "Ti": 1, "O": 3} -> SrTiO3."""
+    return "".join(f"{e}{n if n != 1 else ''}" for e, n in composition.items())
+
+
+def parse_formula(text: str) -> dict[str, int]:
+    """Element counts of a formula, reduced to smallest integers; brackets and fractions such as Li0.5CoO2 are fine.
+
+    Raises NucleateError that names the part which is not a formula.
+    """
+    tokens = re.findall(r"[A-Z][a-z]*|\d+(?:\.\d+)?|[()\[\]]|\S", text)
+    stack: list[dict[str, Fraction]] = [{}]
+    i = 0
+    while i < len(tokens):
+        token = tokens[i]
+        following = tokens[i + 1] if i + 1 < len(tokens) else ""
+        count = Fraction(following) if re.fullmatch(r"\d+(?:\.\d+)?", following) else None
+        if token in "([":
+            stack.append({})
+        elif token in ")]" or token[0].isupper():
+            if token[0].isupper():
+                atomic_number(token)
+                part = {token: Fraction(1)}
+            else:
+                if len(stack) == 1:
+                    raise NucleateError(f"'{text}' closes a bracket that it never opened")
+                part = stack.pop()
+            for element, n in part.items():
+                stack[-1][element] = stack[-1].get(element, Fraction(0)) + n * (1 if count is None else count)
+            i += count is not None
+        else:
+            raise NucleateError(f"'{text}' is not a formula: '{token}' does not belong in one")
+        i += 1
+    if len(stack) > 1:
+        raise NucleateError(f"'{text}' opens a bracket that it never closes")
+    counts = stack[0]
+    if not counts or any(n == 0 for n in counts.values()):
+        raise NucleateError(f"'{text}' is not a formula: a count of zero" if counts else "the formula is empty")
+    scale = lcm(*(n.denominator for n in counts.values()))
+    whole = {e: int(n * scale) for e, n in counts.items()}
+    divisor = gcd(*whole.values())
+    return {e: n // divisor for e, n in whole.items()}
+
+
+def parse_elements(text: str) -> tuple[str, ...]:
+    """Distinct elements from "Li,Fe,O" or "Li-Fe-O", in order of atomic number."""
+    parts = [p for p in re.split(r"[\s,\-]+", text.strip()) if p]
+    if not parts:
+        raise NucleateError('no elements given; write for example "Li,Fe,O"')
+    for part in parts:
+        atomic_number(part)
+    repeated = sorted({p for p in parts if parts.count(p) > 1})
+    if repeated:
+        raise NucleateError(f"{repeated[0]} is named twice in '{text}'")
+    return tuple(sorted(parts, key=SYMBOLS.index))
+
+
+def parse_request(
+    text: str = "", *, elements: str | None = None, candidates: int | None = None, num_atoms: int | None = None
+) -> Request:
+    """Understand a request; options win over words only where the words are silent, a contradiction is an error."""
+    rest, said, atoms = text, None, None
+    match = _COUNT.search(rest)
+    if match:
+        if "." in match[1]:
+            raise NucleateError(f"'{match[0]}': the number of candidates must be a whole number")
+        said, rest = int(match[1]), rest[: match.start()] + rest[match.end() :]
+    match = _ATOMS.search(rest)
+    if match:
+        atoms, rest = int(match[1].replace(",", "")), rest[: match.start()] + rest[match.end() :]
+    if said is not None and candidates is not None and said != candidates:
+        raise NucleateError(f"the request says {said} candidates, the option {candidates}; give one of them")
+    if atoms is not None and num_atoms is not None and atoms != num_atoms:
+        raise NucleateError(f"the request says {atoms} atoms, the option {num_atoms}; give one of them")
+    wanted = next((n for n in (said, candidates) if n is not None), 5)
+    size = atoms if atoms is not None else num_atoms
+    if not 1 <= wanted <= MAX_CANDIDATES:
+        raise NucleateError(f"cannot make {wanted} candidates; ask for 1 to {MAX_CANDIDATES:,}")
+    if size is not None and size < 1:
+        raise NucleateError(f"a cell cannot have {size} atoms; ask for at least 1")
+    words = " ".join(rest.replace(",", " , ").split()).strip(" ,;.")
+    system = parse_elements(elements) if elements is not None else None
+    if words.lower() in _ANYTHING:
+        return Request(text, wanted, None, system, size)
+    if " " in words or not re.fullmatch(r"[A-Za-z0-9.()\[\]\-]+", words) or not any(c.isalpha() for c in words):
+        raise NucleateError(f"'{words}' was not understood; give {EXAMPLES}")
+    if re.fullmatch(r"[A-Z][a-z]*(-[A-Z][a-z]*)+", words):
+        named = parse_elements(words)
+        if system is not None and named != system:
+            raise NucleateError(f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them")
+        return Request(text, wanted, None, named, size)
+    composition = parse_formula(words)
+    if system is not None and set(system) != set(composition):
+        raise NucleateError(f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them")
+    unit = sum(composition.values())
+    if size is not None and size % unit:
+        raise NucleateError(f"{size} atoms cannot hold whole formula units of {words} ({unit} atoms each)")
+    return Request(text, wanted, composition, None, size)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+from ase.build import bulk
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+from nucleate.crystal.symmetry import space_group, symbol
+from nucleate.errors import NucleateError
+
+
+@pytest.mark.parametrize(
+    ("atoms", "expected"),
+    [
+        (bulk("NaCl", "rocksalt", 5.6), (225, "Fm-3m")),
+        (bulk("Si"), (227, "Fd-3m")),
+        (bulk("Mg"), (194, "P6_3/mmc")),
+        (bulk("ZnO", "wurtzite", 3.2, c=5.2), (186, "P6_3mc")),
+        (bulk("CsCl", "cesiumchloride", 4.1, cubic=True), (221, "Pm-3m")),
+    ],
+)
+def test_known_crystals(atoms, expected):
+    structure = AseAtomsAdaptor.get_structure(atoms)
+    assert space_group(structure) == expected
+    assert space_group(structure * (2, 1, 1)) == expected
+    assert SpacegroupAnalyzer(structure, 0.1).get_space_group_symbol() == expected[1]
+
+
+def test_symprec_decides():
+    structure = AseAtomsAdaptor.get_structure(bulk("NaCl", "rocksalt", 5.6, cubic=True))
+    structure.translate_sites([0], [0.004, 0.002, 0.001])  # 0.03 angstrom
+    assert space_group(structure)[0] == 225
+    assert space_group(structure, symprec=0.001)[0] == 1
+
+
+def test_oxidation_states_do_not_matter():
+    structure = Structure.from_spacegroup(225, Lattice.cubic(4.2), ["Mg2+", "O2-"], [[0, 0, 0], [0.5] * 3])
+    assert space_group(structure) == (225, "Fm-3m")
+
+
+def test_a_search_that_fails_is_said():
+    # atoms nearer to each other than the tolerance: not a broken cell, yet no space group
+    structure = Structure(Lattice.cubic(3), ["H", "H", "H"], [[0, 0, 0], [0.01, 0, 0], [0.02, 0.01, 0]])
+    assert space_group(structure) == (0, "?")
+
+
+def test_broken_input():
+    with pytest.raises(NucleateError, match="no volume"):
+        space_group(Structure(Lattice([[1, 0, 0], [2, 0, 0], [0, 0, 1]]), ["H"], [[0, 0, 0]]))
+    with pytest.raises(NucleateError, match="symprec"):
+        space_group(Structure(Lattice.cubic(3), ["H"], [[0, 0, 0]]), symprec=0)
+    with pytest.raises(NucleateError, match="1 to 230"):
+        symbol(231)

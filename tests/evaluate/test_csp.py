@@ -1,0 +1,159 @@
+import json
+import sys
+import types
+
+import pyarrow as pa
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from nucleate.errors import NucleateError
+from nucleate.evaluate import csp
+
+NACL = Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
+KBR = Structure(Lattice.cubic(4.2), ["K", "Br"], [[0, 0, 0], [0.5] * 3])
+SI = Structure(Lattice.cubic(3), ["Si"], [[0, 0, 0]])
+TARGETS = [("nacl", NACL), ("kbr", KBR), ("si", SI)]
+
+
+class Toy:
+    """Gives back a cubic cell and remembers what it was asked; it never saw potassium."""
+
+    name = "toy"
+
+    def __init__(self):
+        self.asked = []
+
+    def generate(self, conditions, seeds, progress=None):
+        if any("K" in c.composition for c in conditions):
+            raise NucleateError("toy never saw K in training")
+        self.asked += [(dict(c.composition), s) for c, s in zip(conditions, seeds, strict=True)]
+        species = [[e for e, n in c.composition.items() for _ in range(n)] for c in conditions]
+        return [Structure(Lattice.cubic(4), z, [[i / len(z)] * 3 for i in range(len(z))]) for z in species]
+
+
+@pytest.fixture
+def table(monkeypatch):
+    rows = [
+        {
+            "material_id": f"m{i}",
+            "atomic_numbers": [11, 17],
+            "frac_coords": [0, 0, 0, 0.5, 0.5, 0.5],
+            "lengths": [4.0 + i, 4, 4],
+            "angles": [90.0, 90, 90],
+        }
+        for i in range(20)
+    ]
+    double = types.ModuleType("nucleate.data")
+    double.load_table = lambda name: pa.Table.from_pylist(rows)
+    monkeypatch.setitem(sys.modules, "nucleate.data", double)
+
+
+def test_targets_are_a_stable_subset(table):
+    ten = csp.load_targets("mp-20:test", 10, seed=4)
+    assert [n for n, _ in ten[:5]] == [n for n, _ in csp.load_targets("mp-20:test", 5, seed=4)]
+    assert [n for n, _ in ten] != [n for n, _ in csp.load_targets("mp-20:test", 10, seed=5)]
+    name, structure = ten[0]
+    assert structure.lattice.a == pytest.approx(4 + int(name[1:]))
+    assert len(csp.load_targets("mp-20:test")) == 20
+    with pytest.raises(NucleateError, match="20 crystals, fewer than the 21"):
+        csp.load_targets("mp-20:test", 21)
+    with pytest.raises(NucleateError, match="at least 1"):
+        csp.load_targets("mp-20:test", -3)
+
+
+def test_predictions_resume_without_repeating_and_refusals_are_kept(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    first = Toy()
+    csp.predict(first, TARGETS[:2], 1, 0, path)
+    assert [c for c, _ in first.asked] == [{"Na": 1, "Cl": 1}]
+    with path.open("a") as file:
+        file.write('{"material_id": "si", "sam')  # a kill in the middle of a line
+    again, calls = Toy(), []
+    csp.predict(again, TARGETS, 2, 0, path, chunk=1, progress=lambda *a: calls.append(a))
+    assert sorted((sum(c.values()), s) for c, s in again.asked) == sorted(
+        [
+            (1, csp.prediction_seed(0, "si", 0)),
+            (1, csp.prediction_seed(0, "si", 1)),
+            (2, csp.prediction_seed(0, "nacl", 1)),
+        ]
+    )
+    assert calls[0] == ("predict", 2, 6)
+    assert calls[-1] == ("predict", 6, 6)
+    found = csp.read_predictions(path)
+    assert {name: sorted(s) for name, s in found.items()} == {"nacl": [0, 1], "kbr": [0, 1], "si": [0, 1]}
+    assert found["kbr"] == {0: None, 1: None}
+    assert "never saw K" in path.read_text()
+    assert found["nacl"][0].composition == NACL.composition
+
+
+def test_a_seed_belongs_to_the_prediction_alone():
+    seeds = {csp.prediction_seed(s, m, k) for s in (0, 1) for m in ("a", "b") for k in (0, 1)}
+    assert len(seeds) == 8
+    assert all(0 <= s < 2**63 for s in seeds)
+
+
+def test_all_three_spellings_of_a_structure_are_read(tmp_path):
+    path = tmp_path / "theirs.jsonl"
+    arrays = {"lattice": [[4, 0, 0], [0, 4, 0], [0, 0, 4]], "frac_coords": [[0, 0, 0]], "atomic_numbers": [14]}
+    lines = [
+        {"material_id": "a", "cif": NACL.to(fmt="cif")},
+        {"material_id": "a", "structure": NACL.as_dict()},
+        {"material_id": "b", "sample": 3, **arrays},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n\n")
+    found = csp.read_predictions(path)
+    assert sorted(found["a"]) == [0, 1]
+    assert found["a"][0].composition == NACL.composition
+    assert found["b"][3].composition.reduced_formula == "Si"
+
+
+@pytest.mark.parametrize(
+    "line", ["not json", "[]", '{"sample": 0}', '{"material_id": "a"}', '{"material_id": "a", "cif": "data_x"}']
+)
+def test_a_bad_line_is_named(tmp_path, line):
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"material_id": "z", "reason": "none"}\n' + line + "\n")
+    with pytest.raises(NucleateError, match="line 2"):
+        csp.read_predictions(path)
+
+
+def test_a_prediction_given_twice_and_a_missing_file(tmp_path):
+    path = tmp_path / "twice.jsonl"
+    path.write_text('{"material_id": "z", "sample": 0, "reason": ""}\n' * 2)
+    with pytest.raises(NucleateError, match="second prediction for z"):
+        csp.read_predictions(path)
+    with pytest.raises(NucleateError, match="cannot read"):
+        csp.read_predictions(tmp_path / "none.jsonl")
+
+
+def test_a_folder_of_other_settings_is_refused(tmp_path):
+    csp.open_folder(tmp_path / "run", {"weights": "a", "seed": 0})
+    csp.open_folder(tmp_path / "run", {"weights": "a", "seed": 0})
+    with pytest.raises(NucleateError, match="holds predictions with weights 'a', not 'b'"):
+        csp.open_folder(tmp_path / "run", {"weights": "b", "seed": 0})
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NucleateError, match="cannot use the folder"):
+        csp.open_folder(tmp_path / "file", {})
+
+
+def test_predictions_for_other_targets_are_refused():
+    with pytest.raises(NucleateError, match="none of the predictions"):
+        csp.judge(TARGETS, {"elsewhere": {0: NACL}})
+
+
+def test_command_judges_a_file_of_predictions(tmp_path, table):
+    from typer.testing import CliRunner
+
+    from nucleate.cli.evaluate import app
+
+    path = tmp_path / "theirs.jsonl"
+    names = [(n, s) for n, s in csp.load_targets("mp-20:test")]
+    path.write_text("".join(csp.prediction_line(n, 0, 0, s) + "\n" for n, s in names[:15]))
+    result = CliRunner().invoke(
+        app, ["csp", "--predictions", str(path), "--out", str(tmp_path / "out"), "--workers", "1"]
+    )
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["targets"] == 20
+    assert report["scores"][0]["match_rate"]["hits"] == 15
+    assert report["reasons"] == {"no prediction": 5}

@@ -1,0 +1,69 @@
+import pytest
+
+from nucleate.errors import NucleateError
+from nucleate.search.request import parse_formula, parse_request
+
+
+@pytest.mark.parametrize(
+    ("text", "composition", "system", "candidates"),
+    [
+        ("Li-Fe-O, 5 candidates", None, ("Li", "O", "Fe"), 5),
+        ("O-Fe-Li", None, ("Li", "O", "Fe"), 5),
+        ("SrTiO3", {"Sr": 1, "Ti": 1, "O": 3}, None, 5),
+        ("12 structures, Sr2Ti2O6", {"Sr": 1, "Ti": 1, "O": 3}, None, 12),
+        ("Li0.5CoO2; 2 crystals", {"Li": 1, "Co": 2, "O": 4}, None, 2),
+        ("Ca3(PO4)2", {"Ca": 3, "P": 2, "O": 8}, None, 5),
+        ("Si", {"Si": 1}, None, 5),
+        ("", None, None, 5),
+        ("anything, 1 candidate", None, None, 1),
+    ],
+)
+def test_understood(text, composition, system, candidates):
+    r = parse_request(text)
+    assert (r.composition, r.chemical_system, r.candidates) == (composition, system, candidates)
+
+
+@pytest.mark.parametrize(
+    ("kw", "message"),
+    [
+        ({"text": "Xx2O3"}, "'Xx' is not an element"),
+        ({"text": "!!"}, "'!!' was not understood; give a formula"),
+        ({"text": "Li-Fe-O, -3 candidates"}, "cannot make -3 candidates; ask for 1"),
+        ({"text": "SrTiO3", "candidates": 0}, "cannot make 0 candidates"),
+        ({"text": "SrTiO3, 2.5 candidates"}, "whole number"),
+        ({"text": "SrTiO3, 5 candidates", "candidates": 6}, "says 5 candidates, the option 6"),
+        ({"text": "a pretty blue crystal"}, "was not understood"),
+        ({"text": "SrTiO3", "elements": "Li,Fe"}, "contradict each other"),
+        ({"text": "Li-Fe-O", "elements": "Li,Fe"}, "contradict each other"),
+        ({"text": "", "elements": "Li,Fe,Qq"}, "'Qq' is not an element"),
+        ({"text": "", "elements": "Li,Li"}, "named twice"),
+        ({"text": "", "elements": " "}, "no elements given"),
+        ({"text": "SrTiO3", "num_atoms": 7}, "whole formula units"),
+        ({"text": "Si, -2 atoms"}, "cannot have -2 atoms"),
+        ({"text": "Sr(TiO3"}, "never closes"),
+        ({"text": "SrTiO3)"}, "never opened"),
+        ({"text": "Sr0TiO3"}, "count of zero"),
+        ({"text": "srtio3"}, "not a formula"),
+        ({"text": "Li-Feo-O"}, "'Feo' is not an element"),
+    ],
+)
+def test_refused_in_one_line(kw, message):
+    with pytest.raises(NucleateError) as error:
+        parse_request(**kw)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_words_and_options_together():
+    r = parse_request("SrTiO3, 10 atoms", candidates=3)
+    assert (r.num_atoms, r.candidates) == (10, 3)
+    assert parse_request("10,000 atoms", elements="Li,O").num_atoms == 10_000
+    assert parse_request("", elements="Li,Fe,O").chemical_system == ("Li", "O", "Fe")
+
+
+def test_the_request_is_said_back():
+    assert parse_request("Li-Fe-O").describe() == "the 5 best crystals in the chemical system Li-O-Fe"
+    assert parse_request("SrTiO3, 10 atoms").describe().endswith("crystal structures of SrTiO3 with 10 atoms in the cell")
+
+
+def test_nested_brackets():
+    assert parse_formula("[Co(NH3)6]Cl3") == {"Co": 1, "N": 6, "H": 18, "Cl": 3}
