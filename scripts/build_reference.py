@@ -1,6 +1,6 @@
 """Compute the reference set that ships with nucleate: CHGNet energies of known, nearly stable crystals.
 
-    NUCLEATE_DATA=FOLDER python scripts/build_reference.py PART.jsonl           # compute; run again to go on after a kill
+    NUCLEATE_DATA=FOLDER python scripts/build_reference.py PART.jsonl           # compute; again to go on after a kill
     NUCLEATE_DATA=FOLDER python scripts/build_reference.py PART.jsonl --finish  # make the set of what there is now
 
 The input is `mp_2025.parquet` in the data folder: crystals of the Materials Project (CC-BY 4.0).
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FOLDER / f"{DEFAULT}.parquet")
     parser.add_argument("--max-e-hull", type=float, default=0.02)
     parser.add_argument("--max-atoms", type=int, default=40)
-    parser.add_argument("--planned", type=int, default=0, help="with --finish: how many crystals the run was to compute")
+    parser.add_argument("--planned", type=int, default=0, help="with --finish: crystals the run was to compute")
     parser.add_argument("--finish", action="store_true")
     args = parser.parse_args()
     try:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import ase.db
 import ase.io
@@ -18,11 +19,21 @@ from pymatgen.io.vasp import Poscar
 from nucleate.errors import NucleateError
 from nucleate.io import Named, read_structures, safe_name, write_structures
 
-NACL = Structure.from_spacegroup(225, Lattice.cubic(5.6402), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3]).get_primitive_structure()
+NACL = Structure.from_spacegroup(
+    225, Lattice.cubic(5.6402), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3]
+).get_primitive_structure()
 TRICLINIC = Structure(
-    Lattice.from_parameters(4.1, 5.2, 6.3, 81.234567, 95.7654321, 103.1), ["Li", "Fe", "O"], np.random.default_rng(1).random((3, 3))
+    Lattice.from_parameters(4.1, 5.2, 6.3, 81.234567, 95.7654321, 103.1),
+    ["Li", "Fe", "O"],
+    np.random.default_rng(1).random((3, 3)),
 )
-INFO = {"e_form": -1.234567891, "e_form_method": "a method", "note": 'with "quotes" = and\nlines', "count": 3, "good": True}
+INFO = {
+    "e_form": -1.234567891,
+    "e_form_method": "a method",
+    "note": 'with "quotes" = and\nlines',
+    "count": 3,
+    "good": True,
+}
 NAMED = [Named("007", NACL, INFO), Named("mp-2 (b)/x", TRICLINIC, {"e_form": 0.5})]
 
 
@@ -100,7 +111,7 @@ def test_a_failure_in_the_middle_leaves_the_old_file(tmp_path, ending, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", full)
-    with pytest.raises(NucleateError, match="cannot write .*No space left"):
+    with pytest.raises(NucleateError, match=r"cannot write .*No space left"):
         write_structures(path, NAMED)
     monkeypatch.undo()
     assert os.listdir(tmp_path) == ([] if ending == "out" else [ending])
@@ -183,7 +194,9 @@ def test_csv_with_json_and_wrong_columns(tmp_path):
 
 def test_json(tmp_path):
     d = NACL.as_dict()
-    for i, value in enumerate([d, [d, {"material_id": "mp-1", "structure": d, "gap": 2.0}], {"structure": d, "name": "n"}]):
+    for i, value in enumerate(
+        [d, [d, {"material_id": "mp-1", "structure": d, "gap": 2.0}], {"structure": d, "name": "n"}]
+    ):
         (tmp_path / f"{i}.json").write_text(json.dumps(value))
     assert [n.name for n in read_structures([tmp_path]).structures] == ["0", "1-1", "mp-1", "n"]
     (tmp_path / "bad.json").write_text(json.dumps([d, {"a": 1}, 3, d]))
@@ -198,7 +211,10 @@ def test_jsonl_goes_on_after_a_bad_line(tmp_path):
     failed = json.dumps({"id": "c2", "structure": None, "failure": "generate: too large"})
     (tmp_path / "a.jsonl").write_text(f"{line}\n\n{line[:-5]}\n{failed}\n{line}\n")
     result = read_structures([tmp_path / "a.jsonl"])
-    assert [(n.name, n.row, n.info) for n in result.structures] == [("c1", 1, {"e_form": -2.0}), ("c1", 5, {"e_form": -2.0})]
+    assert [(n.name, n.row, n.info) for n in result.structures] == [
+        ("c1", 1, {"e_form": -2.0}),
+        ("c1", 5, {"e_form": -2.0}),
+    ]
     assert [p.row for p in result.problems] == [3, 4]
     assert "no structure (generate: too large)" in result.problems[1].reason
 
@@ -281,6 +297,18 @@ def test_what_is_refused_as_a_whole(tmp_path):
     assert "no usable crystal" in reasons(tmp_path / "d.cif")
 
 
+def test_a_cif_cut_short_is_not_a_smaller_crystal(tmp_path):
+    carbon = Structure(Lattice.cubic(6), ["C"] * 5, np.random.default_rng(0).random((5, 3)))
+    for structure in (carbon, TRICLINIC):
+        lines = cif(structure).rstrip().splitlines()
+        (tmp_path / "a.cif").write_text("\n".join(lines[:-1]) + "\n")
+        assert "cut short or incomplete" in reasons(tmp_path / "a.cif")
+    # a formula for one unit, for several, or none at all is no fault
+    for formula in ("'C1'", "C10", "'not known'"):
+        (tmp_path / "a.cif").write_text(re.sub(r"(_chemical_formula_sum) .*", rf"\1 {formula}", cif(carbon)))
+        assert len(read_structures([tmp_path / "a.cif"]).structures) == 1
+
+
 def test_unusual_extxyz_files(tmp_path):
     path = tmp_path / "a.xyz"
     path.write_text('1\nLattice="0 0 0 0 0 0 0 0 0" pbc="T T T"\nH 0 0 0\n')
@@ -295,5 +323,7 @@ def test_unusual_extxyz_files(tmp_path):
     assert "not an element" in reasons(path)
     path.write_text('0\nLattice="3 0 0 0 3 0 0 0 3"\n')
     assert "no usable crystal" in reasons(path)
+    path.write_text('-2\nLattice="3 0 0 0 3 0 0 0 3"\n')
+    assert "a number of atoms should stand here" in reasons(path)
     path.write_text("hello\n")
     assert "a number of atoms should stand here" in reasons(path)

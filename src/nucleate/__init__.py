@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nucleate.data import prepare
     from nucleate.search.design import DesignSettings, design, load_run, resume
     from nucleate.errors import NucleateError
-    from nucleate.evaluate.csp import evaluate_csp
+    from nucleate.evaluate.match import evaluate_csp
     from nucleate.generators import Condition, load_generator
     from nucleate.io import read_structures, write_structures
     from nucleate.pipeline.candidate import Candidate
@@ -27,7 +27,7 @@ _HOMES = {
     "DesignSettings": "nucleate.search.design",
     "NucleateError": "nucleate.errors",
     "design": "nucleate.search.design",
-    "evaluate_csp": "nucleate.evaluate.csp",
+    "evaluate_csp": "nucleate.evaluate.match",
     "load_generator": "nucleate.generators",
     "load_reference": "nucleate.pipeline.reference",
     "load_run": "nucleate.search.design",

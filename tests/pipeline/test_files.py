@@ -38,7 +38,9 @@ def test_other_formats_hold_the_structures_and_say_what_they_left_out(tmp_path, 
     assert candidate.id == ("c0001_NaCl" if name == "folder" else "c0001")
     if name != "folder":
         properties = candidate.provenance["properties"]
-        assert properties["energy_per_atom"] == pytest.approx(-3.4) and properties["e_above_hull_reference"] == "embedded"
+        assert (
+            properties["energy_per_atom"] == pytest.approx(-3.4) and properties["e_above_hull_reference"] == "embedded"
+        )
         assert properties["check_charge"] == "pass" and properties["seed"] == 7
         assert "energy" not in properties  # which means the total energy in ASE's formats
     with pytest.raises(NucleateError, match="none of the 1 candidates has a structure"):

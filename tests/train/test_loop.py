@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -105,7 +106,10 @@ def test_two_processes_compute_the_gradient_of_one(crystals, tmp_path):
     crystals.save(tmp_path / "data.safetensors")
     arguments = ["-m", "nucleate.train", "tiny.toml", "--data", "data.safetensors", "--device", "cpu", "--out"]
     subprocess.run([sys.executable, *arguments, "one"], cwd=tmp_path, check=True, capture_output=True)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29712"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port]
     subprocess.run([*torchrun, *arguments, "two"], cwd=tmp_path, check=True, capture_output=True)
     a, b = (load_tensors(tmp_path / name / WEIGHTS)[0] for name in ("one", "two"))
     # Adam turns rounding in near-zero gradients into whole steps of single weights, so the mean is compared

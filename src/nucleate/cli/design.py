@@ -39,7 +39,7 @@ def design(
     from nucleate.search.design import DesignSettings
     from nucleate.search.design import design as run
     from nucleate.search.design import resume as finish
-    from nucleate.engine.local import default_executor
+    from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
     from nucleate.search.request import parse_request
 
@@ -51,7 +51,7 @@ def design(
                 raise NucleateError("--resume takes the request from the run; give no other")
             folder = resume
             with StageBars() as bars:
-                result = finish(resume, executor=default_executor(workers), progress=bars)
+                result = finish(resume, executor=executor(workers or None), progress=bars)
         else:
             wanted = parse_request(request, elements=elements, candidates=candidates, num_atoms=num_atoms)
             folder = out or Path("runs") / _slug(request or elements or "anything")
@@ -74,7 +74,7 @@ def design(
                     dataclasses.replace(wanted, text=request or elements or ""),
                     folder,
                     settings,
-                    executor=default_executor(workers),
+                    executor=executor(workers or None),
                     progress=bars,
                     overwrite=overwrite,
                 )

@@ -25,7 +25,7 @@ class Finding:
 
 
 def doctor() -> None:
-    """Examine the installation: packages, devices, weights, reference energies, data; exits with 1 if it cannot work."""
+    """Examine packages, devices, weights, reference energies and data; exits with 1 if something needed is missing."""
     from rich.console import Console
     from rich.table import Table
 
@@ -53,7 +53,7 @@ def examine() -> Iterator[Finding]:
 def _packages() -> Iterator[Finding]:
     from importlib.metadata import PackageNotFoundError, version
 
-    needed = ("torch", "safetensors", "numpy", "pymatgen", "ase", "moyopy", "chgnet", "smact", "pyarrow", "pooch", "rich")
+    needed = ("torch", "safetensors", "numpy", "pymatgen", "ase", "moyopy", "chgnet", "smact", "pyarrow", "pooch", "typer", "rich")
     for name, state in [*((n, MISSING) for n in needed), ("tensorboard", OPTIONAL)]:
         extra = "nucleate" if state == MISSING else f"nucleate[{name}]"
         try:
@@ -102,12 +102,17 @@ def _reference() -> Iterator[Finding]:
 
 
 def _data() -> Iterator[Finding]:
-    from nucleate.data import DATASETS, home, status
+    from nucleate.data import home
+    from nucleate.data.tables import overview
 
     folder = Path(home())
     note = "" if "NUCLEATE_DATA" in os.environ else " (set NUCLEATE_DATA to use another)"
-    yield Finding("data folder", OK if folder.is_dir() else OPTIONAL, f"{folder}{note}", "made by the first `nucleate data get`")
-    for name in DATASETS:
-        here = status(name)
-        state = OK if here else OPTIONAL
-        yield Finding(f"data {name}", state, here or "not downloaded (only needed to train and evaluate)", f"nucleate data get {name}")
+    mend = "made by the first `nucleate data get`"
+    yield Finding("data folder", OK if folder.is_dir() else OPTIONAL, f"{folder}{note}", mend)
+    for item in overview():
+        if isinstance(item, str):
+            name, _, mend = item.partition(" is not here; run: ")
+            detail = "not downloaded; needed only to train and to evaluate"
+            yield Finding(f"data {name.split(': ')[0]}", OPTIONAL, detail, mend)
+        else:
+            yield Finding(f"data {item.name}:{item.split}", OK, f"{item.usable:,} of {item.rows:,} crystals")

@@ -25,10 +25,12 @@ def species_numbers(structure: Structure) -> NDArray[np.int64]:
     """
     from nucleate.chem.elements import atomic_number
 
-    numbers = []
+    numbers: list[int] = []
     for site in structure:
         if not site.is_ordered:
-            raise NucleateError(f"partial occupancy at site {len(numbers) + 1} ({site.species_string}); order the structure")
+            raise NucleateError(
+                f"partial occupancy at site {len(numbers) + 1} ({site.species_string}); order the structure"
+            )
         element = getattr(site.specie, "element", site.specie)  # a species without its charge
         symbol = str(getattr(element, "name", site.specie))  # `symbol` would call deuterium H
         try:
@@ -39,7 +41,7 @@ def species_numbers(structure: Structure) -> NDArray[np.int64]:
 
 
 def require_crystal(structure: Structure) -> None:
-    """Raise NucleateError with the reason why `structure` is no crystal: atoms, numbers, cell, species, in this order."""
+    """Raise NucleateError with the reason why `structure` is no crystal: its atoms, numbers, cell or species."""
     if len(structure) == 0:
         raise NucleateError("no atoms")
     if not (np.isfinite(structure.lattice.matrix).all() and np.isfinite(structure.frac_coords).all()):
@@ -71,7 +73,7 @@ def structures_from_batch(batch: CrystalBatch) -> list[Structure]:
     """The inverse of `batch_from_structures`; coordinates in [0, 1)."""
     from pymatgen.core import Lattice, Structure
 
-    return [Structure(Lattice(cell), z, frac) for cell, frac, z in _arrays(batch)]
+    return [Structure(Lattice(cell), z.tolist(), frac) for cell, frac, z in _arrays(batch)]
 
 
 def batch_from_atoms(atoms: Sequence[Atoms], max_atoms: int | None = None) -> CrystalBatch:

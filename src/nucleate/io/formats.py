@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.io.parse import (
+    scalars,
+    structure_from_atoms,
+    structure_from_cif,
+    structure_from_columns,
+    structure_from_dict,
+    structure_from_poscar,
+)
 from nucleate.io.read import Named, Problem
 
 if TYPE_CHECKING:
-    from ase import Atoms
     from pymatgen.core import Structure
 
 Row = tuple[int | None, str, dict[str, Any], "Callable[[], Structure]"]  # row, name, info, how to make the structure
@@ -73,16 +80,6 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig", errors="replace")
 
 
-def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries that are plain scalars (numpy's included), as Python values."""
-    out = {}
-    for key, value in values.items():
-        value = value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
-        if isinstance(value, bool | int | float | str) and value != "":
-            out[str(key)] = value
-    return out
-
-
 def _name(info: dict[str, Any], default: str) -> str:
     return next((str(info.pop(k)) for k in NAME_KEYS if info.get(k) not in (None, "")), default)
 
@@ -98,17 +95,7 @@ def read_cif(path: Path) -> Rows:
     for i, (header, block) in enumerate(zip(headers, crystals, strict=True)):
         single = len(crystals) == 1
         name = path.stem if single else f"{path.stem}-{header if distinct else i + 1}"
-        yield None if single else i + 1, name, {}, lambda b=block: structure_from_cif("data_" + b)
-
-
-def structure_from_cif(text: str) -> Structure:
-    """The one structure of a CIF text."""
-    from pymatgen.io.cif import CifParser
-
-    found = CifParser.from_str(text, check_cif=False).parse_structures(primitive=False, on_error="raise")
-    if not found:
-        raise NucleateError("the CIF holds no structure")
-    return found[0]
+        yield None if single else i + 1, name, {}, partial(structure_from_cif, "data_" + block)
 
 
 def read_extxyz(path: Path) -> Rows:
@@ -122,23 +109,22 @@ def read_extxyz(path: Path) -> Rows:
             start += 1
             continue
         row += 1
-        try:
-            size = int(lines[start])
-        except ValueError:
+        if not re.fullmatch(r"\s*\d{1,9}\s*", lines[start]):
             yield Problem(str(path), row, f"a number of atoms should stand here, not {lines[start][:40]!r}; stopped")
             return
+        size = int(lines[start])
         frame, start = lines[start : start + size + 2], start + size + 2
         if len(frame) < size + 2:
             yield Problem(str(path), row, f"cut short: {max(len(frame) - 2, 0)} of {size} atoms")
             return
         try:
-            atoms = ase.io.read(StringIO("\n".join(frame) + "\n"), format="extxyz")
+            atoms: Any = ase.io.read(StringIO("\n".join(frame) + "\n"), format="extxyz")
         except Exception as error:
             yield Problem(str(path), row, _reason(error))
             continue
         results = atoms.calc.results if atoms.calc is not None else {}
         info = scalars({**results, **atoms.info}) | _raw_names(frame[1])
-        yield row, _name(info, f"{path.stem}-{row}"), info, lambda a=atoms: structure_from_atoms(a)
+        yield row, _name(info, f"{path.stem}-{row}"), info, partial(structure_from_atoms, atoms)
 
 
 def _raw_names(comment: str) -> dict[str, str]:
@@ -147,38 +133,10 @@ def _raw_names(comment: str) -> dict[str, str]:
     return {k: m[1] or m[2] or "" for k, m in found.items() if m}
 
 
-def structure_from_atoms(atoms: Atoms) -> Structure:
-    """A bare structure (species and sites alone); raises NucleateError without a cell or periodicity."""
-    from pymatgen.core import Lattice, Structure
-
-    from nucleate.crystal.convert import SMALLEST_VOLUME
-
-    if not atoms.cell.any():
-        raise NucleateError("no cell")
-    if not abs(atoms.cell.volume) >= SMALLEST_VOLUME:  # also when it is not a number
-        raise NucleateError(f"the cell has no volume ({atoms.cell.volume:.3g} cubic angstrom)")
-    if not atoms.pbc.all():
-        raise NucleateError(f"periodic in {int(atoms.pbc.sum())} of 3 directions")
-    if (atoms.numbers < 1).any():
-        raise NucleateError("an atom is X, which is not an element")
-    return Structure(Lattice(atoms.cell.array), atoms.numbers, atoms.get_scaled_positions(wrap=False))
-
-
 def read_poscar(path: Path) -> Rows:
     """VASP's format, with the names of the elements."""
     own = path.name.upper() in ("POSCAR", "CONTCAR")  # such a file is known by its folder
-    yield None, path.resolve().parent.name if own else path.stem, {}, lambda: _poscar(_text(path))
-
-
-def _poscar(text: str) -> Structure:
-    from pymatgen.io.vasp import Poscar
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        structure = Poscar.from_str(text, read_velocities=False).structure
-    if any("false names" in str(w.message) for w in caught):
-        raise NucleateError("no element names (VASP 4); write them on the line before the numbers of atoms")
-    return structure
+    yield None, path.resolve().parent.name if own else path.stem, {}, lambda: structure_from_poscar(_text(path))
 
 
 def read_csv(path: Path) -> Rows:
@@ -192,7 +150,7 @@ def read_csv(path: Path) -> Rows:
 
 
 def _csv_rows(path: Path, rows: Any) -> Rows:
-    header = next(rows, [])
+    header: list[str] = next(rows, [])
     column = next((c for c in ("cif", "structure") if c in header), None)
     if column is None:
         shown = ", ".join(c for c in header if c)[:200]
@@ -218,7 +176,7 @@ def _csv_rows(path: Path, rows: Any) -> Rows:
         info: dict[str, Any] = {k: v for k, v in zip(header, fields, strict=True) if k}
         text = info.pop(column)
         name = _name(info, f"{path.stem}-{row}")
-        yield row, name, {k: _number(v) for k, v in info.items() if v != ""}, lambda t=text: _from_text(column, t)
+        yield row, name, {k: _number(v) for k, v in info.items() if v != ""}, partial(_from_text, column, text)
 
 
 def _from_text(kind: str, text: str) -> Structure:
@@ -236,15 +194,6 @@ def _number(text: str) -> Any:
     return text
 
 
-def structure_from_dict(values: Any) -> Structure:
-    """From pymatgen's dictionary of a structure; raises NucleateError for any other value."""
-    from pymatgen.core import Structure
-
-    if not isinstance(values, Mapping) or "lattice" not in values or "sites" not in values:
-        raise NucleateError("not a structure (a dictionary with 'lattice' and 'sites' as pymatgen writes it)")
-    return Structure.from_dict(dict(values))
-
-
 def _record(path: Path, row: int, values: Any, single: bool = False) -> Row:
     """A structure dictionary, or a record (a candidate, say) that has one under 'structure'."""
     default = path.stem if single else f"{path.stem}-{row}"
@@ -255,10 +204,10 @@ def _record(path: Path, row: int, values: Any, single: bool = False) -> Row:
             info |= scalars({k: e.get("value") for k, e in energies.items() if isinstance(e, Mapping)})
         if values["structure"] is None:
             reason = f"no structure ({values.get('failure') or 'not generated'})"
-            return row, _name(info, default), info, lambda: _refuse(reason)
-        return row, _name(info, default), info, lambda: structure_from_dict(values["structure"])
+            return row, _name(info, default), info, partial(_refuse, reason)
+        return row, _name(info, default), info, partial(structure_from_dict, values["structure"])
     info = scalars(values.get("properties") or {}) if isinstance(values, Mapping) else {}
-    return None if single else row, _name(info, default), info, lambda: structure_from_dict(values)
+    return None if single else row, _name(info, default), info, partial(structure_from_dict, values)
 
 
 def _refuse(reason: str) -> Structure:
@@ -300,7 +249,7 @@ def read_db(path: Path) -> Rows:
             plain = {k: row.get(k) for k in ("energy", "free_energy") if row.get(k) is not None}
             info = scalars({**plain, **row.key_value_pairs, **stored})
             name = _name(info, f"{path.stem}-{row.id}")
-            yield row.id, name, info, lambda r=row: structure_from_atoms(r.toatoms())
+            yield row.id, name, info, partial(structure_from_atoms, row.toatoms())
     except sqlite3.DatabaseError as error:
         raise NucleateError(f"not an ASE database ({error})") from None
 
@@ -324,22 +273,7 @@ def read_parquet(path: Path) -> Rows:
             row += 1
             cell = {k: values.pop(k) for k in geometry}
             info = scalars(values)
-            yield row, _name(info, f"{path.stem}-{row}"), info, lambda c=cell: structure_from_columns(**c)
-
-
-def structure_from_columns(atomic_numbers: Any, frac_coords: Any, lengths: Any, angles: Any) -> Structure:
-    """A structure from the columns of our parquet files: numbers (n,), coordinates (3 n,), angstrom, degrees."""
-    from pymatgen.core import Lattice, Structure
-
-    for name, value in (("coordinates", frac_coords), ("atomic numbers", atomic_numbers), ("cell", lengths), ("cell", angles)):
-        if value is None or len(value) == 0:
-            raise NucleateError(f"no {name}")
-    if len(frac_coords) != 3 * len(atomic_numbers):
-        raise NucleateError(f"{len(frac_coords)} coordinates for {len(atomic_numbers)} atoms")
-    if not all(math.isfinite(v) for v in (*frac_coords, *lengths, *angles)):
-        raise NucleateError("the cell or a coordinate is not a finite number")
-    sites = [frac_coords[i : i + 3] for i in range(0, len(frac_coords), 3)]
-    return Structure(Lattice.from_parameters(*lengths, *angles), atomic_numbers, sites)
+            yield row, _name(info, f"{path.stem}-{row}"), info, partial(structure_from_columns, **cell)
 
 
 READERS: dict[str, Callable[[Path], Rows]] = {

@@ -92,7 +92,9 @@ def find_files(paths: Sequence[str | Path]) -> tuple[list[Path], list[Problem]]:
             files += [p for p in found if p in usable]
             skipped += [Problem(str(p), None, "skipped, not a structure file") for p in found if p not in usable]
         elif reader(path) is None:
-            raise NucleateError(f"{path}: structures cannot be read from '{path.suffix or path.name}'; known are {KNOWN}")
+            raise NucleateError(
+                f"{path}: structures cannot be read from '{path.suffix or path.name}'; known are {KNOWN}"
+            )
         elif path.stat().st_size == 0:
             raise NucleateError(f"{path} is empty")
         else:

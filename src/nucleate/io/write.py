@@ -34,7 +34,9 @@ def write_structures(path: str | Path, named: Sequence[Named]) -> None:
         return
     write = WRITERS.get(path.suffix.lower())
     if write is None:
-        raise NucleateError(f"structures cannot be written to '{path.suffix}'; known are a folder, {', '.join(WRITERS)}")
+        raise NucleateError(
+            f"structures cannot be written to '{path.suffix}'; known are a folder, {', '.join(WRITERS)}"
+        )
     with replacing(path) as temporary:
         write(temporary, named)
 

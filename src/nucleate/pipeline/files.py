@@ -101,7 +101,9 @@ def write_candidates(path: str | Path, candidates: Iterable[Candidate]) -> list[
         return []
     whole = [c for c in candidates if c.structure is not None]
     if candidates and not whole:
-        raise NucleateError(f"none of the {len(candidates):,} candidates has a structure; only .jsonl holds such records")
+        raise NucleateError(
+            f"none of the {len(candidates):,} candidates has a structure; only .jsonl holds such records"
+        )
     write_structures(path, [Named(c.id, c.structure, scalar_info(c)) for c in whole if c.structure is not None])
     return [c for c in candidates if c.structure is None]
 

@@ -87,6 +87,7 @@ def distance_to_hull(
     The phases are formula -> formula units per formula unit of the reduced composition. Raises NucleateError if an
     element is missing in the reference.
     """
+    from pymatgen.analysis.phase_diagram import PDEntry
     from pymatgen.core import Composition
 
     amounts = _amounts(composition)
@@ -99,18 +100,25 @@ def distance_to_hull(
     atoms = whole.reduced_composition.num_atoms
     parts: dict[str, float] = {}
     for entry, fraction in decomposition.items():
-        units = fraction * atoms / entry.composition.num_atoms
+        assert isinstance(entry, PDEntry)
+        units = float(fraction * atoms / entry.composition.num_atoms)
         parts[entry.name] = parts.get(entry.name, 0.0) + units
     return float(energy_per_atom - hull), parts
 
 
 def stable_phases(elements: Iterable[str], reference: ReferenceSet) -> list[tuple[str, str, float]]:
     """(formula, source, e_form) of the phases on the hull of a chemical system, most negative e_form first."""
+    from pymatgen.analysis.phase_diagram import PDEntry
+
     system = frozenset(elements)
     if missing := _missing(dict.fromkeys(system, 1), reference):
         raise NucleateError(f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}")
     diagram = phase_diagram(reference, system)
-    phases = [(e.name, str(e.attribute), float(diagram.get_form_energy_per_atom(e))) for e in diagram.stable_entries]
+    phases = [
+        (e.name, str(e.attribute), float(diagram.get_form_energy_per_atom(e)))
+        for e in diagram.stable_entries
+        if isinstance(e, PDEntry)  # all are: `_diagram` made them
+    ]
     return sorted(phases, key=lambda p: (p[2], p[0]))
 
 

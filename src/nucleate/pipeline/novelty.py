@@ -13,6 +13,7 @@ import numpy as np
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
 from nucleate.pipeline.reference import FormulaKey, ReferenceSet, formula_key, load_reference
+from nucleate.pipeline.reference_build import CRYSTAL_COLUMNS, known_table
 from nucleate.pipeline.same import Reduced, reduce, same
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ def _may_be_same(a: Candidate, b: Candidate) -> bool:
 class NoveltyStage:
     """Check "novel": pass, fail or unknown against known crystals; the reason names what it was compared with.
 
-    reference: a set used as an index of formula, space group and volume per atom. It knows no structures, so it passes
-    an unknown formula or a volume that no known crystal of that formula has, fails where formula, space group and volume
-    agree, and is unknown between. known: optionally a data set (name or file) whose structures are compared with
+    reference: a set used as an index of formula, space group and volume per atom. It holds no structures, so it passes
+    an unknown formula or a volume that no known crystal of that formula has, fails where formula, space group and
+    volume agree, and is unknown between. known: optionally a data set (name or file) whose structures are compared with
     StructureMatcher; where it speaks, it replaces the index.
     """
 
@@ -181,14 +182,19 @@ class KnownCrystals:
             if same(mine, theirs):
                 return Check(FAIL, f"known: {name} ({self.name}, structures compared)"), compared
             compared.add(name)
-        return Check(PASS, f"none of {len(compared)} crystals of this formula in {self.name} matches"), compared
+        if left := len(rows) - len(compared):
+            reason = (
+                f"{left} of {len(rows)} crystals of this formula in {self.name} cannot be compared, no other matches"
+            )
+            return Check(UNKNOWN, reason), compared
+        return Check(PASS, f"none of {len(rows)} crystals of this formula in {self.name} matches"), compared
 
     def _prepare(self, row: int) -> Reduced | None:
         """None for a known crystal that pymatgen cannot reduce; it is not counted as compared."""
         from pymatgen.core import Lattice, Structure
 
         if row not in self._reduced:
-            values = {c: self._table.column(c)[row].as_py() for c in ("lengths", "angles", "atomic_numbers", "frac_coords")}
+            values = {c: self._table.column(c)[row].as_py() for c in CRYSTAL_COLUMNS}
             try:
                 lattice = Lattice.from_parameters(*values["lengths"], *values["angles"])
                 frac = np.reshape(values["frac_coords"], (-1, 3))
@@ -201,13 +207,7 @@ class KnownCrystals:
 @lru_cache(maxsize=2)
 def known_crystals(name: str) -> KnownCrystals:
     """All splits of a data set by name, or a parquet file of crystals."""
-    import pyarrow as pa
-
-    from nucleate.data import load_table
-
-    columns = ["material_id", "atomic_numbers", "frac_coords", "lengths", "angles"]
-    tables = [load_table(name, split).select(columns) for split in ("train", "val", "test")]
-    return KnownCrystals(name, pa.concat_tables(tables, promote_options="permissive"))
+    return KnownCrystals(name, known_table(name))
 
 
 def _key(structure: Structure | None) -> FormulaKey | None:

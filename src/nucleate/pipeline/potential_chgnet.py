@@ -82,7 +82,9 @@ def _model() -> Any:
     except ImportError:
         raise NucleateError("the potential 'chgnet' needs the package chgnet: pip install chgnet") from None
     except (ValueError, FileNotFoundError) as error:
-        raise NucleateError(f"the installed chgnet has no weights {VERSION} ({error}): pip install 'chgnet>=0.4'") from None
+        raise NucleateError(
+            f"the installed chgnet has no weights {VERSION} ({error}): pip install 'chgnet>=0.4'"
+        ) from None
 
 
 @contextlib.contextmanager

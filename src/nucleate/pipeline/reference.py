@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nucleate.errors import NucleateError
+from nucleate.io import replacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,6 +124,14 @@ class ReferenceSet:
             int(self.num_atoms[index]),
         )
 
+    def __iter__(self) -> Iterator[Entry]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def note(self) -> str:
+        """What the set contains, in one line, for captions."""
+        return self.metadata.get("contents", f"{len(self)} crystals")
+
     def require_method(self, method: str) -> None:
         """Refuse energies of another method: their scales differ, and a mixed hull means nothing."""
         if method != self.method:
@@ -178,18 +186,11 @@ class ReferenceSet:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = Path(path)
         columns = {k: list(v) if isinstance(v, tuple) else v for k, v in self._columns().items()}
         header = json.dumps({"name": self.name, "method": self.method, **self.metadata})
         table = pa.table(columns).replace_schema_metadata({_METADATA_KEY: header.encode()})
-        temporary = path.with_name(f".{path.name}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
             pq.write_table(table, temporary, compression="zstd", compression_level=19)
-            os.replace(temporary, path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise NucleateError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def load_reference(name_or_path: str | Path = DEFAULT) -> ReferenceSet:
@@ -202,7 +203,9 @@ def load_reference(name_or_path: str | Path = DEFAULT) -> ReferenceSet:
         path = Path(name_or_path)
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.parquet"))) or "none"
-        raise NucleateError(f"no reference set '{name_or_path}': neither a file nor an embedded set (embedded: {known})")
+        raise NucleateError(
+            f"no reference set '{name_or_path}': neither a file nor an embedded set (embedded: {known})"
+        )
     return _read(path, path.stat().st_mtime_ns)
 
 

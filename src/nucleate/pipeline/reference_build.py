@@ -7,6 +7,7 @@ stable binaries, ternary oxides, other ternaries, the rest, and last what lies s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections import Counter
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucleate.chem.elements import symbol
+from nucleate.chem.elements import atomic_number, symbol
 from nucleate.errors import NucleateError
 from nucleate.pipeline.reference import Entry, FormulaKey, ReferenceSet, formula_key
 
@@ -31,6 +32,7 @@ PRIMITIVE_SYMPREC = 0.01  # angstrom, for the primitive cell: only true copies a
 ELEMENTS_EACH = 4  # allotropes relaxed for each element
 ELEMENT_ATOMS = 12  # atoms in the primitive cell of an allotrope, except the lowest one
 BATCH = 32
+CRYSTAL_COLUMNS = ("material_id", "atomic_numbers", "frac_coords", "lengths", "angles")
 
 EnergyOf = Callable[[Sequence["Structure"]], Sequence[float]]  # eV/atom
 Relaxer = Callable[["Structure"], tuple["Structure", float]]  # relaxed crystal, eV/atom
@@ -52,45 +54,84 @@ class Known:
     def structure(self) -> Structure:
         from pymatgen.core import Structure
 
-        return Structure(self.lattice, self.atomic_numbers, self.frac_coords)
+        return Structure(self.lattice, [symbol(z) for z in self.atomic_numbers], self.frac_coords)
 
 
-def select(table: pa.Table, max_e_hull: float | None = 0.02, max_atoms: int = 40) -> list[Known]:
+def known_table(dataset: str, needs_hull: bool = False) -> pa.Table:
+    """All splits of a data set, or a parquet file of crystals, with the columns that comparing structures needs.
+
+    needs_hull: e_above_hull as well (NucleateError where there is none).
+    """
+    import pyarrow as pa
+
+    columns = [*CRYSTAL_COLUMNS, "e_above_hull"] if needs_hull else list(CRYSTAL_COLUMNS)
+    tables = _splits(dataset)
+    for table in tables:
+        if missing := [c for c in columns if c not in table.column_names]:
+            raise NucleateError(f"{dataset} lacks column '{missing[0]}'; needed are {', '.join(columns)}")
+    return pa.concat_tables([t.select(columns) for t in tables], promote_options="permissive")
+
+
+def _splits(dataset: str) -> list[pa.Table]:
+    from nucleate.data import CATALOG, load_table
+    from nucleate.data.catalog import SPLITS
+
+    if dataset.endswith(".parquet") or ":" in dataset:
+        return [load_table(dataset)]
+    if dataset in CATALOG:
+        return [load_table(dataset, split) for split in SPLITS]
+    first = load_table(dataset, "train")  # a data set of the user's own need not have the others
+    tables = [first]
+    for split in ("val", "test"):
+        with contextlib.suppress(NucleateError):
+            tables.append(load_table(dataset, split))
+    return tables
+
+
+def select(
+    table: pa.Table,
+    max_e_hull: float | None = 0.02,
+    max_atoms: int = 40,
+    elements: Sequence[str] | None = None,
+) -> list[Known]:
     """The crystals worth an energy, most useful first.
 
     table: columns material_id, atomic_numbers, frac_coords (flat), lengths, angles, and e_above_hull unless
     `max_e_hull` is None. Kept: up to `max_atoms` atoms in the primitive cell, e_above_hull known and at most
     `max_e_hull`, the lowest one of each formula and space group; of each element its `ELEMENTS_EACH` lowest allotropes,
-    whatever they lie above the hull.
+    whatever they lie above the hull. elements: only crystals of these.
     """
-    needed = ["material_id", "atomic_numbers", "frac_coords", "lengths", "angles"]
-    if max_e_hull is not None:
-        needed.append("e_above_hull")
+    needed = [*CRYSTAL_COLUMNS, "e_above_hull"] if max_e_hull is not None else list(CRYSTAL_COLUMNS)
+    wanted = {atomic_number(e) for e in elements} if elements else None
     missing = [c for c in needed if c not in table.column_names]
     if missing:
         raise NucleateError(f"the table lacks column '{missing[0]}'; a reference needs {', '.join(needed)}")
     compounds: dict[tuple[FormulaKey, int], Known] = {}
-    elements: dict[str, list[Known]] = {}
-    for known in _read(table.select(needed), max_e_hull, max_atoms):
+    pure: dict[str, list[Known]] = {}
+    for known in _read(table.select(needed), max_e_hull, max_atoms, wanted):
         if len(known.key) == 1:
-            elements.setdefault(known.key[0][0], []).append(known)
+            pure.setdefault(known.key[0][0], []).append(known)
             continue
         place = (known.key, known.space_group)
         if place not in compounds or known.e_above_hull < compounds[place].e_above_hull:
             compounds[place] = known
-    return [k for e in sorted(elements) for k in _allotropes(elements[e])] + sorted(compounds.values(), key=_usefulness)
+    return [k for e in sorted(pure) for k in _allotropes(pure[e])] + sorted(compounds.values(), key=_usefulness)
 
 
-def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int) -> Iterator[Known]:
+def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set[int] | None) -> Iterator[Known]:
     from pymatgen.core import Lattice
 
     for batch in table.to_batches(max_chunksize=4096):
         for row in batch.to_pylist():
             numbers = row["atomic_numbers"]
+            if not numbers or any(row[c] is None for c in ("frac_coords", "lengths", "angles")):
+                continue  # a known crystal whose coordinates are missing
             above = row.get("e_above_hull")
             above = float("inf") if above is None or np.isnan(above) else float(above)
-            compound = len(set(numbers)) > 1
-            if compound and max_e_hull is not None and above > max_e_hull:
+            kinds = set(numbers)
+            if not kinds or (wanted is not None and not kinds <= wanted):
+                continue
+            if len(kinds) > 1 and max_e_hull is not None and above > max_e_hull:
                 continue
             lattice = Lattice.from_parameters(*row["lengths"], *row["angles"]).matrix
             number, cell = _primitive(lattice, np.reshape(row["frac_coords"], (-1, 3)), numbers)
@@ -276,6 +317,7 @@ def build_reference(
     max_e_hull: float | None = 0.02,
     max_atoms: int = 40,
     potential: str = "chgnet",
+    elements: Sequence[str] | None = None,
     metadata: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> ReferenceSet:
@@ -285,7 +327,7 @@ def build_reference(
     """
     part = part or Path(out).with_suffix(".jsonl")
     method, energy_of, relaxer = methods(potential)
-    crystals = select(table, max_e_hull, max_atoms)
+    crystals = select(table, max_e_hull, max_atoms, elements)
     if not crystals:
         raise NucleateError("no crystal of the table qualifies; allow a larger e_above_hull or more atoms")
     compute(crystals, part, method, energy_of, relaxer, progress)

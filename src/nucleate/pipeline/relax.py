@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
+from nucleate.pipeline.check import check_geometry
 from nucleate.pipeline.potential import get_calculator, get_potential
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ MIN_DISTANCE = 0.4  # angstrom
 MAX_VOLUME_FACTOR = 5.0  # up or down, from the first cell
 MAX_FIRST_FORCE = 1000.0  # eV/angstrom
 MIN_ENERGY = -15.0  # eV/atom
+# CHGNet has false minima where atoms overlap (Os-As converged at 1.05 angstrom, 0.37 of the covalent radii): a relaxed
+# contact below this ratio is a collapse. Real crystals have at least 0.65.
+MIN_RELAXED_CONTACT = 0.5
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class RelaxSettings:
 class RelaxStage:
     """Relaxes each candidate's structure and gives it "energy" (eV/atom), check "relaxed", provenance "relax".
 
-    A blow-up or a structure that the potential cannot take is a recorded failure. Stopping at the step or time limit
+    The geometry checks are renewed for the relaxed structure. A blow-up or a structure that the potential cannot take is a recorded failure. Stopping at the step or time limit
     is none: the candidate goes on with the check "relaxed" failed. Picklable: workers load their own calculator.
     """
 
@@ -102,6 +106,8 @@ class _Run:
 
 def relax(candidate: Candidate, settings: RelaxSettings) -> Candidate:
     """The candidate with its relaxed structure, or failed with the reason; raises NucleateError for bad settings."""
+    from nucleate.crystal.geometry import closest_contacts
+
     structure = candidate.structure
     if structure is None:
         return candidate.failed("relax", "there is no structure")
@@ -120,12 +126,17 @@ def relax(candidate: Candidate, settings: RelaxSettings) -> Candidate:
     except Exception as error:  # the potential's and the optimiser's own errors: of any kind, about this crystal
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         return candidate.with_(provenance=_record(run, atoms=None)).failed("relax", reason)
-    return candidate.with_(
-        structure=_structure(structure, atoms),
+    relaxed = _structure(structure, atoms)
+    checks, impossible = check_geometry(relaxed)
+    result = candidate.with_(
+        structure=relaxed,
         energies={"energy": Energy(run.energy, potential.method)},
-        checks={"relaxed": _verdict(run)},
+        checks={**checks, "relaxed": _verdict(run)},
         provenance=_record(run, atoms),
     )
+    if impossible is None and closest_contacts(relaxed, MIN_RELAXED_CONTACT)[1].ratio < MIN_RELAXED_CONTACT:
+        impossible = f"collapsed: {checks['distance'].reason}"
+    return result.failed("relax", impossible) if impossible else result
 
 
 def single_point(structures: Sequence[Structure], batch_size: int = 16, potential: str = "chgnet") -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import pairwise
 
 NEAR_HULL, ON_HULL = 0.1, 0.025  # eV/atom above the hull: what is called near it, and on it within the method's error
 OVERFLOW = 1.0  # eV/atom: the histogram's last bin holds all above
@@ -15,7 +16,7 @@ _HUES = ((0.0, 150), (ON_HULL, 140), (NEAR_HULL, 48), (0.3, 18), (0.6, 0))
 def hull_hue(e_above_hull: float) -> int:
     """Hue in degrees: green on the hull, amber near 0.1 eV/atom, red far above."""
     x = max(e_above_hull, 0.0)
-    for (x0, h0), (x1, h1) in zip(_HUES, _HUES[1:], strict=False):
+    for (x0, h0), (x1, h1) in pairwise(_HUES):
         if x <= x1:
             return round(h0 + (h1 - h0) * (x - x0) / (x1 - x0))
     return _HUES[-1][1]
@@ -35,7 +36,7 @@ def histogram(values: Sequence[tuple[str, float]]) -> str:
     counts = [0] * (high - low)
     for v in numbers:
         counts[min(max(math.floor(v / width + 1e-9) - low, 0), len(counts) - 1)] += 1
-    left, right, base, roof = 44.0, 706.0, 168.0, 22.0
+    left, right, base, roof = 44.0, 696.0, 168.0, 22.0
     per_bin = (right - left) / len(counts)
 
     def x(value: float) -> float:
@@ -66,11 +67,11 @@ def histogram(values: Sequence[tuple[str, float]]) -> str:
             f'<line class="rug" style="--hue:{hull_hue(value)}" x1="{x(shown):.1f}" x2="{x(shown):.1f}" '
             f'y1="{base + 3}" y2="{base + 13}"><title>{tip}</title></line>'
         )
-    every = max(1, math.ceil(len(counts) / 9))
-    for i in range(0, len(counts) + 1, every):
-        value = (low + i) * width
-        label = f"{value:.4g}" if abs(value) > 1e-9 else "0"
-        parts.append(f'<text x="{left + i * per_bin:.1f}" y="{base + 29}" text-anchor="middle">{label}</text>')
+    span = (high - low) * width
+    step_x = next((w for w in (0.025, 0.05, 0.1, 0.2) if span / w <= 10), 0.5)
+    for i in range(math.ceil(low * width / step_x - 1e-9), math.floor(high * width / step_x + 1e-9) + 1):
+        label = f"{i * step_x:.4g}".replace("-", "\u2212")
+        parts.append(f'<text x="{x(i * step_x):.1f}" y="{base + 29}" text-anchor="middle">{label}</text>')
     over = sum(v > OVERFLOW for _, v in values)
     axis = "energy above the hull, eV/atom" + (f" (the last bin holds {over} above {OVERFLOW:g})" if over else "")
     parts.append(f'<text x="{(left + right) / 2}" y="{base + 47}" text-anchor="middle">{axis}</text>')
@@ -86,12 +87,12 @@ def timing_bar(seconds_by_stage: Mapping[str, float]) -> str:
     pieces, legend = [], []
     for i, (stage, seconds) in enumerate(seconds_by_stage.items()):
         name, share = escape(stage), 100 * seconds / total
+        percent = f"{share:.0f} %" if share >= 1 else "&lt; 1 %"
         pieces.append(f'<span class="s{i % 8}" style="width:{share:.3f}%" title="{name}: {duration(seconds)}"></span>')
-        legend.append(f'<li><i class="s{i % 8}"></i>{name} <b>{duration(seconds)}</b> <small>{share:.0f} %</small></li>')
-    return (
-        f'<div class="timing" role="img" aria-label="Seconds by stage, in all {duration(total)}">{"".join(pieces)}</div>'
-        f'<ul class="stages">{"".join(legend)}</ul>'
-    )
+        legend.append(f'<li><i class="s{i % 8}"></i>{name} <b>{duration(seconds)}</b> <small>{percent}</small></li>')
+    label = f"Seconds by stage, in all {duration(total)}"
+    bar = f'<div class="timing" role="img" aria-label="{label}">{"".join(pieces)}</div>'
+    return f'{bar}<ul class="stages">{"".join(legend)}</ul>'
 
 
 def duration(seconds: float) -> str:

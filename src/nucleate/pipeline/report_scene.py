@@ -12,16 +12,50 @@ if TYPE_CHECKING:
 BOND_REACH = 1.15  # longest bond, in sums of covalent radii
 BOND_SPREAD = 1.25  # longest bond of an atom, in its own shortest one (both in sums of covalent radii)
 MAX_BONDS = 4000
+MAX_DRAWN = 120  # atoms; a larger conventional cell is not drawn in place of the structure's own
 # Large cations fill the gaps between the polyhedra of the others: drawing their many long contacts hides these.
 SPECTATORS = frozenset(("K", "Rb", "Cs", "Fr", "Ca", "Sr", "Ba", "Ra"))
 
 
-def scene(structure: Structure) -> dict[str, Any]:
-    """JSON values: `cell` (3 rows, angstrom), `symbols`, `frac` (n x 3, in [0, 1)), `bonds` [i, j, shift of j]."""
+def drawn_cell(structure: Structure) -> tuple[Structure, str]:
+    """The same crystal in the cell to draw, and that cell's name.
+
+    The conventional cell with the standard origin, as primitive cells of centred lattices are hard to read. Nothing is
+    idealised: the atoms stay where they are. The structure's own cell where there is no better one.
+    """
+    import moyopy
+    import numpy as np
+    from pymatgen.core import Structure
+
+    own = structure, "own cell"
+    if not structure.is_ordered:
+        return own
+    basis = structure.lattice.matrix
+    numbers = [site.specie.Z for site in structure]
+    try:
+        found = moyopy.MoyoDataset(moyopy.Cell(basis.tolist(), structure.frac_coords.tolist(), numbers), symprec=0.1)
+        matrix = np.array(found.std_cell.basis) @ np.array(found.std_rotation_matrix) @ np.linalg.inv(basis)
+    except ValueError:  # the symmetry search failed, or the cell is flat
+        return own
+    whole = np.round(matrix)  # standard cell = whole @ own cell, up to the idealisation
+    times = round(float(np.linalg.det(whole)))
+    if np.abs(matrix - whole).max() > 0.1 or times < 1 or times * len(structure) > MAX_DRAWN:
+        return own
+    moved = Structure(basis, structure.species, structure.frac_coords - np.array(found.std_origin_shift))
+    return moved.make_supercell(whole.astype(int), to_unit_cell=True), "conventional cell"
+
+
+def scene(structure: Structure) -> dict[str, Any] | None:
+    """JSON values: `cell` (3 rows, angstrom), `symbols`, `frac` (n x 3, in [0, 1)), `bonds` [i, j, shift of j].
+
+    None for what cannot be drawn: no atoms, or numbers that are not finite.
+    """
     import numpy as np
 
     symbols = [_symbol(site) for site in structure]
     frac = np.array(structure.frac_coords, dtype=float).reshape(-1, 3)
+    if not len(symbols) or not np.isfinite(frac).all() or not np.isfinite(structure.lattice.matrix).all():
+        return None
     shift = np.floor(frac + 1e-4)
     return {
         "cell": np.round(structure.lattice.matrix, 5).tolist(),
@@ -41,7 +75,10 @@ def elements(symbols: Iterable[str]) -> dict[str, dict[str, Any]]:
         z = atomic_numbers.get(s, 0)
         r, g, b = jmol_colors[z] if 0 < z < len(jmol_colors) else (0.6, 0.6, 0.6)
         radius = float(covalent_radii[z]) if 0 < z < len(covalent_radii) else 1.5
-        out[s] = {"colour": f"#{round(255 * r):02x}{round(255 * g):02x}{round(255 * b):02x}", "radius": round(radius, 2)}
+        out[s] = {
+            "colour": f"#{round(255 * r):02x}{round(255 * g):02x}{round(255 * b):02x}",
+            "radius": round(radius, 2),
+        }
     return out
 
 
@@ -78,4 +115,3 @@ def _bonds(structure: Structure, symbols: list[str]) -> list[tuple[int, int, np.
     good &= (i < j) | ((i == j) & forward)
     keep = np.flatnonzero(good)[:MAX_BONDS]
     return [(int(i[n]), int(j[n]), shift[n]) for n in keep]
-

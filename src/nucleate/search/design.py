@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -225,9 +223,9 @@ def _run(
     from nucleate.pipeline.run import run
 
     if executor is None:
-        from nucleate.engine.local import default_executor
+        from nucleate.engine.local import executor as local
 
-        executor = default_executor()
+        executor = local()
     request, settings = _read_record(record, store.folder)
     candidates: Sequence[Candidate] = store.load()
     for stage in stages_of(settings, generator):
@@ -257,27 +255,13 @@ def write_outputs(result: DesignResult, generator: DiffusionGenerator) -> None:
     write_report(
         folder / "report.html",
         result.all,
-        result.request.describe(),
+        result.request.text or "anything",
         {
+            "understood": result.request.describe(),
             **dataclasses.asdict(result.settings),
-            "request": result.request.text or "anything",
             "candidates": result.request.candidates,
             "model": generator.name,
-            "model training": json.dumps(generator.info.training),
-            "versions": ", ".join(f"{k} {v}" for k, v in versions().items()),
+            "model training": generator.info.training,
         },
         dict(result.seconds),
     )
-
-
-def versions() -> dict[str, str]:
-    """Versions of what determines a result."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    out = {"python": sys.version.split()[0]}
-    for name in ("nucleate", "torch", "pymatgen", "ase", "chgnet", "smact", "moyopy"):
-        try:
-            out[name] = version(name)
-        except PackageNotFoundError:
-            out[name] = "missing"
-    return out

@@ -118,7 +118,8 @@ class Trainer:
             self._resume()
 
     def _start_from(self, source: str) -> None:
-        tensors, _ = load_tensors(source)
+        shipped = Path(__file__).parent.parent / "weights" / f"{source}.safetensors"
+        tensors, _ = load_tensors(shipped if shipped.is_file() else source)
         own = self.model.state_dict()
         taken = {k: v.float() for k, v in tensors.items() if k in own and own[k].shape == v.shape}
         if not taken:

@@ -14,27 +14,53 @@ const Viewer = (() => {
     sprites = new Map();
   }
 
-  // One lit sphere: wrapped Lambert from the upper left, sky light from above, a soft highlight, a darker rim.
+  // How light falls on a sphere: wrapped Lambert from the upper left, sky light from above, a soft highlight, a darker rim.
+  const lighting = (() => {
+    const half = SPRITE / 2, n = SPRITE * SPRITE, out = { lit: new Float32Array(n), shine: new Float32Array(n), cover: new Float32Array(n) };
+    const light = [-0.44, 0.58, 0.686], middle = [-0.24, 0.32, 0.916]; // unit vectors; middle is halfway to the eye
+    for (let i = 0; i < n; i++) {
+      const x = (i % SPRITE + 0.5 - half) / (half - 1), y = -(Math.floor(i / SPRITE) + 0.5 - half) / (half - 1), r = Math.hypot(x, y);
+      out.cover[i] = 255 * Math.min(1, Math.max(0, (1 - r) * (half - 1) + 0.5));
+      const z = Math.sqrt(Math.max(0, 1 - r * r)), lambert = Math.max(0, (x * light[0] + y * light[1] + z * light[2] + 0.28) / 1.28);
+      out.lit[i] = (0.2 + 0.1 * y + 0.86 * lambert) * (0.58 + 0.42 * Math.min(1, z * 1.9));
+      out.shine[i] = 0.42 * Math.max(0, x * middle[0] + y * middle[1] + z * middle[2]) ** 46;
+    }
+    return out;
+  })();
+
+  function blank() {
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = SPRITE;
+    return [canvas, canvas.getContext("2d")];
+  }
+
+  function sphere(symbol) {
+    const [canvas, context] = blank(), image = context.createImageData(SPRITE, SPRITE), { lit, shine, cover } = lighting;
+    const base = rgb(elements[symbol].colour).map((v) => (v / 255) ** 2.2); // linear light
+    for (let i = 0; i < lit.length; i++) {
+      if (!cover[i]) continue;
+      for (let k = 0; k < 3; k++) image.data[4 * i + k] = 255 * Math.min(1, base[k] * lit[i] + shine[i]) ** (1 / 2.2);
+      image.data[4 * i + 3] = cover[i];
+    }
+    context.putImageData(image, 0, 0);
+    return canvas;
+  }
+
   function sprite(symbol, fog) {
     const key = symbol + fog;
     if (sprites.has(key)) return sprites.get(key);
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = SPRITE;
-    const context = canvas.getContext("2d"), image = context.createImageData(SPRITE, SPRITE);
-    const base = rgb(elements[symbol].colour).map((v) => (v / 255) ** 2.2), half = SPRITE / 2;
-    const light = [-0.44, 0.58, 0.686], middle = [-0.24, 0.32, 0.916]; // unit vectors; middle is halfway to the eye
-    for (let row = 0; row < SPRITE; row++) for (let column = 0; column < SPRITE; column++) {
-      const x = (column + 0.5 - half) / (half - 1), y = -(row + 0.5 - half) / (half - 1), rr = x * x + y * y;
-      const cover = Math.min(1, Math.max(0, (1 - Math.sqrt(rr)) * (half - 1) + 0.5));
-      if (!cover) continue;
-      const z = Math.sqrt(Math.max(0, 1 - rr));
-      const lambert = Math.max(0, (x * light[0] + y * light[1] + z * light[2] + 0.28) / 1.28);
-      const shine = Math.max(0, x * middle[0] + y * middle[1] + z * middle[2]) ** 46;
-      const lit = (0.2 + 0.1 * y + 0.86 * lambert) * (0.58 + 0.42 * Math.min(1, z * 1.9));
-      const colour = base.map((v) => 255 * Math.min(1, v * lit + 0.42 * shine) ** (1 / 2.2));
-      image.data.set([...mix(colour, theme.fog, fog * FOG / FOG_LEVELS), 255 * cover], 4 * (row * SPRITE + column));
+    let canvas;
+    if (!fog) canvas = sphere(symbol);
+    else {
+      const clear = sprite(symbol, 0);
+      let context;
+      [canvas, context] = blank();
+      context.drawImage(clear, 0, 0);
+      context.globalCompositeOperation = "source-atop";
+      context.globalAlpha = fog * FOG / FOG_LEVELS;
+      context.fillStyle = text(theme.fog);
+      context.fillRect(0, 0, SPRITE, SPRITE);
     }
-    context.putImageData(image, 0, 0);
     sprites.set(key, canvas);
     return canvas;
   }
@@ -151,10 +177,10 @@ const Viewer = (() => {
       if (!width || !height) return;
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
       const g = canvas.getContext("2d"), R = product(product(this.drag, about("y", this.angle)), this.base);
-      const reach = this.reach, far = 3.4 * reach, scale = 0.475 * Math.min(width, height) / reach * this.zoom * (this.perspective ? 0.955 : 1);
+      const reach = this.reach, far = 3.4 * reach, scale = 0.475 * Math.min(width, height - 56 * ratio) / reach * this.zoom * (this.perspective ? 0.955 : 1);
       const project = (p) => {
         const k = scale * (this.perspective ? far / Math.max(far - p[2], 0.2 * reach) : 1);
-        return { x: width / 2 + k * p[0], y: height / 2 - k * p[1], z: p[2], k, p };
+        return { x: width / 2 + k * p[0], y: height / 2 + 12 * ratio - k * p[1], z: p[2], k, p };
       };
       const eye = (p) => project(R.map((row) => row[0] * p[0] + row[1] * p[1] + row[2] * p[2]));
       const fog = (z) => Math.min(1, Math.max(0, 0.5 - z / (1.8 * reach)));

@@ -1,0 +1,91 @@
+"""Pack a finished training run into the package: half-precision weights and a model card.
+
+    python scripts/ship.py runs/mp20-csp [--note TEXT] [--measured FILE.md]
+
+The card's facts are read from the checkpoint; `--measured` holds the table that `nucleate evaluate` wrote for these weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import subprocess
+from pathlib import Path
+
+from nucleate.generators.diffusion import weights_folder
+from nucleate.nets.build import build_network
+from nucleate.train.checkpoint import ModelInfo, load_tensors, save_weights
+
+CARD = """# {name}
+
+| | |
+|---|---|
+| task | {task} |
+| data | MP-20 training split (Materials Project, CC-BY 4.0; split of CDVAE): {crystals:,} of 27,136 crystals, those whose coordinates are public |
+| recipe | `recipes/{name}.toml` |
+| code | commit {commit} |
+| parameters | {parameters:,} (float16 on disk: {size:.1f} MB) |
+| training | {steps:,} steps, batch {batch}, {seconds:,.0f} seconds of wall time on {hardware} |
+| elements | {elements} |
+| cells | 1 to {max_atoms} atoms |
+| sampling | {sampling} |
+
+{note}
+## Measured
+
+{measured}
+## Intended use and limits
+
+Generates inorganic crystals for screening; relax them and compute their energies before you believe them. Cells above
+{max_atoms} atoms, molecules, disorder and elements outside the list are refused. Trained on near-hull crystals of one database:
+its gaps and biases are the model's.
+"""
+
+
+def main() -> None:
+    """Write NAME.safetensors and NAME.md into src/nucleate/weights."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--note", default="", help="what a reader must know about how it was made")
+    parser.add_argument("--measured", type=Path, help="Markdown with the measured numbers")
+    parser.add_argument("--hardware", default="one CPU core")
+    parser.add_argument("--commit", help="commit of the training code (default: HEAD)")
+    parser.add_argument("--sample", nargs="*", default=[], metavar="KEY=VALUE", help="override the recipe's sampling settings")
+    args = parser.parse_args()
+    tensors, metadata = load_tensors(args.run / "weights.safetensors")
+    info = ModelInfo.from_metadata(metadata)
+    changes = {k: type(getattr(info.recipe.sample, k))(v) for k, v in (pair.split("=") for pair in args.sample)}
+    sample = dataclasses.replace(info.recipe.sample, **changes)
+    info = dataclasses.replace(info, recipe=dataclasses.replace(info.recipe, sample=sample))
+    commit = args.commit or subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    info.training["commit"] = commit
+    model = build_network(info.recipe, info.codec, info.max_atoms)
+    model.load_state_dict({k: v.float() for k, v in tensors.items()})
+    path = weights_folder() / f"{info.recipe.name}.safetensors"
+    save_weights(path, model, info, half=True)
+    measured = args.measured.read_text() if args.measured else "Nothing yet.\n"
+    card = CARD.format(
+        name=info.recipe.name,
+        task={"csp": "crystal structure prediction: composition of the cell given", "dng": "de novo generation"}[info.recipe.task],
+        crystals=info.training["crystals"],
+        commit=commit,
+        parameters=sum(p.numel() for p in model.parameters()),
+        size=path.stat().st_size / 1e6,
+        steps=info.training["steps"],
+        batch=info.recipe.train.batch_size,
+        seconds=info.training["seconds"],
+        hardware=args.hardware,
+        elements=f"{len(info.elements)}, seen in training",
+        max_atoms=info.max_atoms,
+        sampling=", ".join(f"{k} {v}" for k, v in dataclasses.asdict(sample).items()),
+        note=args.note + ("\n" if args.note else ""),
+        measured=measured,
+    )
+    path.with_suffix(".md").write_text(card)
+    print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, card {path.with_suffix('.md').name}")
+
+
+if __name__ == "__main__":
+    main()

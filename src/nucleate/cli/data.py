@@ -1,0 +1,135 @@
+"""`nucleate data`: get, add, list and prepare datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from nucleate.data.tables import Summary
+
+app = typer.Typer(help="Datasets: download, add your own, list, prepare for training.", no_args_is_help=True)
+
+SHOWN = 20  # problems on the screen; the rest are counted
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each thing that goes on: call with (what, done, total or 0 where unknown)."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total or None)
+            bars.update(tasks[what], completed=done, total=total or None)
+
+        yield show
+
+
+def _print(summaries: Sequence[Summary]) -> None:
+    from nucleate.data.tables import problems_file
+
+    for summary in summaries:
+        typer.echo(str(summary))
+        for problem in summary.problems[:SHOWN]:
+            typer.echo(f"  {problem}", err=True)
+        more = len(summary.problems) - SHOWN
+        if more > 0:
+            typer.echo(f"  and {more:,} more, all in {problems_file(Path(summary.file))}", err=True)
+
+
+@app.command()
+def get(
+    name: Annotated[str, typer.Argument(help="mp-20, perov-5 or carbon-24")],
+    force: Annotated[bool, typer.Option("--force", help="download again what is here")] = False,
+) -> None:
+    """Download a public dataset (again after an interruption: it goes on where it stopped)."""
+    from nucleate.data import get as get_data
+
+    with _progress() as show:
+        summaries = get_data(name, show, force)
+    _print(summaries)
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="a new name, e.g. my-oxides")],
+    files: Annotated[
+        list[Path], typer.Argument(help="files or folders: CIF, extxyz, POSCAR, CSV, JSON, ASE .db, parquet")
+    ],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a dataset of this name")] = False,
+    fractions: Annotated[str, typer.Option(help="shares of train, val and test")] = "0.8,0.1,0.1",
+    seed: Annotated[int, typer.Option(help="of the random split")] = 0,
+) -> None:
+    """Keep your own structure files as a dataset."""
+    from nucleate.data import add_files
+
+    try:
+        shares = tuple(float(v) for v in fractions.split(","))
+    except ValueError:
+        shares = ()
+    if len(shares) != 3:
+        raise NucleateError(f"--fractions takes three numbers such as 0.8,0.1,0.1, not '{fractions}'")
+    with _progress() as show:
+        summaries = add_files(name, files, shares, seed, overwrite, lambda n: show("reading", n, 0))
+    _print(summaries)
+
+
+@app.command("list")
+def list_() -> None:
+    """What is here, how much of it can be used, and how to get the rest."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from nucleate.data import CATALOG, home
+    from nucleate.data.tables import Summary, overview
+
+    table = Table("dataset", "rows", "usable", "atoms", "remarks", title=str(home()), title_justify="left")
+    missing: dict[str, str] = {}
+    for item in overview():
+        if isinstance(item, Summary):
+            remarks = [f"{n:,} {why}" for why, n in item.left_out.items()] + list(item.notes)
+            atoms = f"{item.atoms[0]}-{item.atoms[1]}" if item.usable else ""
+            table.add_row(f"{item.name}:{item.split}", f"{item.rows:,}", f"{item.usable:,}", atoms, "; ".join(remarks))
+        else:
+            name, reason = item.split(":", 1)[0], item.split(": ", 1)[1]
+            missing[reason] = name
+    console = Console()
+    if table.row_count:
+        console.print(table)
+    for reason, name in missing.items():
+        console.print(reason, highlight=False, markup=False, soft_wrap=True)
+        if name in CATALOG:
+            sums = "published checksum" if all(s.sha256 for s in CATALOG[name].files.values()) else "checksum unknown"
+            console.print(f"  {CATALOG[name].about}; {sums}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def prepare(
+    name: Annotated[str, typer.Argument(help="a dataset, e.g. mp-20 or mp-20:val, or a parquet file")],
+    out: Annotated[Path, typer.Option(help="file to write (safetensors)")],
+    split: Annotated[str | None, typer.Option(help="train, val or test")] = None,
+    max_atoms: Annotated[int, typer.Option(help="leave out larger crystals", min=1)] = 20,
+) -> None:
+    """Write crystals as tensors, so that a machine with torch alone can train on them."""
+    from nucleate.data import prepare as prepare_data
+    from nucleate.io import replacing
+
+    with _progress() as show:
+        batch, summary = prepare_data(name, split, max_atoms, lambda done, total: show("reducing cells", done, total))
+    if not len(batch):
+        raise NucleateError(f"{summary}: nothing to write")
+    with replacing(out) as temporary:
+        batch.save(temporary)
+    typer.echo(str(summary))
+    typer.echo(f"wrote {out}")

@@ -1,0 +1,36 @@
+"""`nucleate rank`: the order of candidates in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def rank(
+    files: Annotated[list[Path], typer.Argument(help="Candidates: .jsonl, CIF, extxyz, ASE database, or folders.")],
+    top: Annotated[int | None, typer.Option("--top", help="Show only so many (default: all).")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write in order: .csv, .jsonl, .extxyz, .db.")] = None,
+) -> None:
+    """Rank candidates: unique, relaxed and close to the hull first, rejected ones last."""
+    from rich.console import Console
+
+    from nucleate.cli.tables import print_problems, table, write_csv
+    from nucleate.pipeline.files import read_candidates, write_candidates
+    from nucleate.pipeline.rank import rank as order
+    from nucleate.pipeline.rank import to_rows
+
+    candidates, problems = read_candidates(files)
+    print_problems(problems, Console(stderr=True))
+    ranked = order(candidates, top)
+    rows = to_rows(ranked)
+    Console().print(table(rows))
+    if out is None:
+        return
+    if out.suffix.lower() == ".csv":
+        write_csv(out, rows)
+        return
+    for left in write_candidates(out, ranked):
+        reason = f"{left.id} has no structure; only .jsonl and .csv hold such records"
+        Console(stderr=True).print(f"left out: {reason}", style="yellow", highlight=False)

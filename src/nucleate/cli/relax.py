@@ -1,0 +1,75 @@
+"""`nucleate relax`: relax crystals in files with an interatomic potential."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def relax(
+    files: Annotated[
+        list[Path], typer.Argument(help="Crystals: CIF, extxyz, POSCAR, .jsonl, ASE database, or folders.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .db, or .jsonl (whole records).")],
+    fmax: Annotated[float, typer.Option(help="Largest force on an atom, eV/angstrom.")] = 0.05,
+    steps: Annotated[int, typer.Option(help="Step limit per crystal.")] = 300,
+    cell: Annotated[bool, typer.Option("--cell/--fixed-cell", help="Relax the cell as well.")] = True,
+    optimiser: Annotated[str, typer.Option(help="bfgs or fire.")] = "bfgs",
+    potential: Annotated[str, typer.Option(help="Interatomic potential.")] = "chgnet",
+    workers: Annotated[int, typer.Option(help="Processes (0: one per core).")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Relax cell and positions; what blows up is written as rejected, with the reason."""
+    import dataclasses
+    from collections import Counter
+
+    from rich.console import Console
+
+    from nucleate.cli.progress import StageBars
+    from nucleate.cli.tables import print_problems
+    from nucleate.engine.local import executor
+    from nucleate.errors import NucleateError
+    from nucleate.pipeline.files import read_candidates, write_candidates
+    from nucleate.pipeline.relax import RelaxSettings, RelaxStage
+    from nucleate.pipeline.run import run
+
+    if out.exists() and not overwrite:
+        raise NucleateError(f"{out} exists; use --overwrite or another --out")
+    if not out.absolute().parent.is_dir():
+        raise NucleateError(f"no folder {out.parent} for --out; make it first")
+    stage = RelaxStage(RelaxSettings(fmax, max_steps=steps, cell=cell, optimiser=optimiser, potential=potential))
+    machine = executor(workers or None)
+    candidates, problems = read_candidates(files)
+    notes = Console(stderr=True)
+    print_problems(problems, notes)
+    # asked for by name, it runs again on what was relaxed before; energies of the old structure do not stay
+    fresh = [c if c.failure else dataclasses.replace(c, stages=_without(c.stages), energies={}) for c in candidates]
+    with StageBars() as bars:
+        done = run(fresh, [stage], machine, _Nowhere(), bars)
+    for left in write_candidates(out, done):
+        notes.print(f"left out: {left.id} has no structure; only .jsonl holds such records", highlight=False)
+
+    failures = Counter(c.failure for c in done if c.failure)
+    alive = [c for c in done if c.failure is None]
+    converged = sum(c.checks["relaxed"].verdict == "pass" for c in alive)
+    print_ = Console().print
+    print_(
+        f"{len(done)} crystals in {out}: {converged} relaxed, {len(alive) - converged} stopped at the step limit, ",
+        end="",
+    )
+    print_(f"{sum(failures.values())} rejected", highlight=False)
+    for reason, n in failures.most_common(20):
+        print_(f"  {n} x {reason}", highlight=False, markup=False)
+
+
+def _without(stages: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(s for s in stages if s != "relax")
+
+
+class _Nowhere:
+    """A store that keeps nothing: this command writes one file at its end."""
+
+    def save(self, candidate: object) -> None:
+        pass

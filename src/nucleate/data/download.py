@@ -1,0 +1,203 @@
+"""Downloads that resume, retry and are checked, converted once to parquet."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nucleate.data.catalog import CATALOG, Dataset, Source, home, stem, writable
+from nucleate.data.tables import Summary, read_table, summarise, table_from_items, write_table
+from nucleate.errors import NucleateError
+from nucleate.io import Named, Problem, read_items, replacing
+
+Progress = Callable[[str, int, int], None]  # (what, done, total or 0 where unknown)
+
+ATTEMPTS = 5
+TIMEOUT = (10, 30)  # seconds to connect, and between two pieces
+CHECKSUMS = "checksums.json"
+PIECE = 1 << 14  # bytes; of a connection that is cut, no more than this is lost
+BUSY = (429, 500, 502, 503, 504)
+
+
+class ResumingDownloader:
+    """A downloader for pooch: what has come stays in `partial`, and the next attempt asks for the rest alone.
+
+    The addresses are pinned to a commit, so both parts are of the same file; the checksum or the number of rows has
+    the last word.
+    """
+
+    def __init__(self, partial: Path, progress: Progress | None = None, wait: Callable[[float], None] = time.sleep):
+        self.partial = partial
+        self.progress = progress
+        self.wait = wait
+
+    def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
+        """Raises NucleateError when the file is not there, or after five attempts."""
+        import requests
+
+        reason = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self.wait(min(2.0 ** (attempt - 1), 10.0))
+            try:
+                if self._attempt(url):
+                    os.replace(self.partial, output_file)
+                    return
+                reason = "the connection ended early"
+            except requests.RequestException as error:
+                reason = f"{type(error).__name__}: {str(error)[:150]}"
+        raise NucleateError(
+            f"cannot download {url} ({reason}; {ATTEMPTS} attempts); check the connection and run the same command "
+            "again, it goes on where it stopped"
+        )
+
+    def _attempt(self, url: str) -> bool:
+        """One request; true when the file is complete."""
+        import requests
+
+        have = self.partial.stat().st_size if self.partial.exists() else 0
+        # identity: a range of a compressed answer could not be put together
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+            if answer.status_code == 416:  # nothing after `have`: complete, or not this file
+                total = answer.headers.get("Content-Range", "").rpartition("/")[2]
+                if total == str(have):
+                    return True
+                self.partial.unlink()
+                return False
+            if answer.status_code in BUSY:
+                raise requests.HTTPError(f"the server answers {answer.status_code}")
+            if answer.status_code >= 400:
+                raise NucleateError(f"cannot download {url}: the server answers {answer.status_code} {answer.reason}")
+            resumed = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+            done = have if resumed else 0
+            length = answer.headers.get("Content-Length")
+            total_bytes = done + int(length) if length else 0
+            with self.partial.open("ab" if resumed else "wb") as file:
+                for piece in answer.iter_content(PIECE):
+                    file.write(piece)
+                    done += len(piece)
+                    if self.progress is not None:
+                        self.progress(url.rsplit("/", 1)[-1], done, total_bytes)
+            return not total_bytes or done == total_bytes
+
+
+def get(name: str, progress: Progress | None = None, force: bool = False) -> list[Summary]:
+    """Download a dataset of the catalogue and convert each split once to parquet; what is here already is kept.
+
+    Raises NucleateError for an unknown name, a failed download, a wrong checksum, a missing column or missing rows.
+    Rows that are no crystals are listed in the summary's `problems`.
+    """
+    if name not in CATALOG:
+        raise NucleateError(f"no dataset '{name}'; known are {', '.join(CATALOG)}")
+    return get_dataset(CATALOG[name], progress, force)
+
+
+def get_dataset(
+    dataset: Dataset, progress: Progress | None = None, force: bool = False, wait: Callable[[float], None] = time.sleep
+) -> list[Summary]:
+    """`get` for any dataset; `wait(seconds)` is called between attempts."""
+    folder = home()
+    out = []
+    for split, source in dataset.files.items():
+        file = folder / f"{stem(dataset.name, split)}.parquet"
+        if file.exists() and not force:
+            out.append(summarise(dataset.name, split, file, read_table(file), ("was here already",)))
+            continue
+        if not writable(folder):
+            raise NucleateError(
+                f"{folder} is read-only, {file.name} cannot be put there; set NUCLEATE_DATA to another folder"
+            )
+        csv_file = fetch(source, folder / "downloads", f"{stem(dataset.name, split)}.csv", progress, wait)
+        out.append(_convert(dataset, split, source, csv_file, file, progress))
+        csv_file.unlink()
+    return out
+
+
+def fetch(
+    source: Source,
+    folder: Path,
+    file_name: str,
+    progress: Progress | None = None,
+    wait: Callable[[float], None] = time.sleep,
+) -> Path:
+    """Download one file through pooch. A first download without a published checksum is remembered and held to it."""
+    import pooch
+    import requests
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NucleateError(f"cannot make {folder}: {error.strerror}") from None
+    known = source.sha256 or _seen(folder).get(source.url)
+    quiet = pooch.get_logger()
+    level = quiet.level
+    quiet.setLevel("WARNING")
+    try:
+        downloader = ResumingDownloader(folder / f"{file_name}.part", progress, wait)
+        digest = f"sha256:{known}" if known else None
+        path = Path(pooch.retrieve(source.url, digest, file_name, folder, downloader=downloader))
+    except ValueError:
+        whose = "published" if source.sha256 else "first downloaded"
+        mend = "" if source.sha256 else f", or remove {folder / CHECKSUMS} to accept the new one"
+        raise NucleateError(
+            f"{source.url} has not the {whose} checksum (sha256 {known}): damaged on the way or changed; "
+            f"run the same command again{mend}"
+        ) from None
+    except (OSError, requests.RequestException) as error:
+        raise NucleateError(f"cannot download {source.url}: {error}") from None
+    finally:
+        quiet.setLevel(level)
+    if known is None:
+        seen = _seen(folder) | {source.url: pooch.file_hash(str(path))}
+        with replacing(folder / CHECKSUMS) as temporary:
+            temporary.write_text(json.dumps(seen, indent=1))
+    return path
+
+
+def _seen(folder: Path) -> dict[str, str]:
+    """address -> sha256 of what was downloaded from it before."""
+    try:
+        return json.loads((folder / CHECKSUMS).read_text())
+    except (OSError, json.JSONDecodeError):
+        return {}
+
+
+def _convert(
+    dataset: Dataset, split: str, source: Source, csv_file: Path, file: Path, progress: Progress | None
+) -> Summary:
+    with csv_file.open(encoding="utf-8", errors="replace") as text:
+        header = text.readline().strip().split(",")
+    missing = [c for c in ("cif", "material_id", *dataset.properties) if c not in header]
+    if missing:
+        _refuse(
+            csv_file, f"{source.url} has no column '{missing[0]}'; it has {', '.join(h for h in header if h)[:200]}"
+        )
+    label = f"reading {csv_file.name}"
+    items = _counted(csv_file, label, source, progress)
+    if len(items) != source.rows:
+        _refuse(csv_file, f"{source.url} has {len(items):,} rows instead of {source.rows:,}: damaged or changed")
+    table, problems = table_from_items(items, dataset.rename, dataset.drop)
+    write_table(table, file, problems)
+    note = "checksum agrees" if source.sha256 else "checksum unknown, number of rows agrees"
+    return summarise(dataset.name, split, file, table, (note,), problems)
+
+
+def _counted(csv_file: Path, label: str, source: Source, progress: Progress | None) -> list[Named | Problem]:
+    items = []
+    for item in read_items([csv_file]):
+        items.append(item)
+        if progress is not None and (len(items) % 50 == 0 or len(items) == source.rows):
+            progress(label, len(items), source.rows)
+    return items
+
+
+def _refuse(csv_file: Path, reason: str) -> None:
+    """The file is of no use: away with it, and with what was remembered of it."""
+    csv_file.unlink()
+    (csv_file.parent / CHECKSUMS).unlink(missing_ok=True)
+    raise NucleateError(reason)

@@ -1,0 +1,58 @@
+"""A user's own structure files as a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nucleate.data.catalog import CATALOG, SPLITS, home, parse_name, stem, writable
+from nucleate.data.tables import Summary, summarise, table_from_items, write_table
+from nucleate.errors import NucleateError
+from nucleate.io import nothing_read, read_items
+
+
+def add_files(
+    name: str,
+    files: Sequence[str | Path],
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> list[Summary]:
+    """Read structure files and folders and keep them as the dataset `name`, split at random into train, val and test.
+
+    The split depends on the order of the crystals and the seed alone. Scalar properties become columns. Rows that are
+    no crystals are in the first summary's `problems`. Raises NucleateError for a name that exists (unless `overwrite`)
+    or belongs to the catalogue, fractions that do not add up to 1, and where nothing can be read.
+    """
+    name, _ = parse_name(name)
+    folder = home()
+    targets = [folder / f"{stem(name, s)}.parquet" for s in SPLITS]
+    if any(stem(name, "") == stem(known, "") for known in CATALOG):
+        raise NucleateError(f"'{name}' is the name of a public dataset; choose another")
+    if not overwrite and any(t.exists() for t in targets):
+        raise NucleateError(
+            f"there is a dataset '{name}' already; choose another name, or overwrite it with --overwrite"
+        )
+    if len(fractions) != 3 or min(fractions) < 0 or fractions[0] == 0 or abs(sum(fractions) - 1) > 1e-9:
+        raise NucleateError(
+            f"the fractions of train, val and test must add up to 1, with some to train, not {fractions}"
+        )
+    if not writable(folder):
+        raise NucleateError(f"{folder} is read-only; set NUCLEATE_DATA to a folder that you may write to")
+    table, problems = table_from_items(read_items(files), progress=progress)
+    if table.num_rows == 0:
+        raise nothing_read(files, problems)
+    n = table.num_rows
+    order = np.random.default_rng(seed).permutation(n)
+    held = [int(fractions[i] * n + 1e-9) for i in (1, 2)]  # rounded down: what is left over trains
+    borders = np.cumsum([n - sum(held), *held])
+    out = []
+    for split, target, rows in zip(SPLITS, targets, np.split(order, borders[:-1]), strict=True):
+        part = table.take(np.sort(rows))
+        bad = problems if split == "train" else []
+        write_table(part, target, bad)
+        out.append(summarise(name, split, target, part, problems=bad))
+    return out

@@ -1,0 +1,1 @@
+"""Executors: where stages run. The pipeline is given one and imports none."""

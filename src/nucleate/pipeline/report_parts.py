@@ -1,0 +1,263 @@
+"""Pieces of the report's page. Every text that comes from outside is escaped here."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
+from nucleate.pipeline.rank import to_rows, verdict
+from nucleate.pipeline.report_charts import NEAR_HULL, ON_HULL, hull_hue
+from nucleate.pipeline.report_scene import drawn_cell, scene
+
+CHECK_SIGNS = {
+    "charge": "q",
+    "electronegativity": "\u03c7",
+    "distance": "d",
+    "density": "\u03c1",
+    "relaxed": "r",
+    "unique": "u",
+}
+COLUMNS = (
+    ("#", "rank", "num"),
+    ("Formula", "formula", ""),
+    ("Space group", "space group number", ""),
+    ("Atoms", "atoms in the cell", "num"),
+    ("<span>E<sub>form</sub></span> <small>eV/atom</small>", "formation energy", "num"),
+    ("<span>E<sub>hull</sub></span> <small>eV/atom</small>", "energy above the hull", "num"),
+    ("Novel", "novelty", ""),
+    ("Checks", "failed checks", ""),
+)
+NONE = '<span class="none">&ndash;</span>'
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A ranked candidate with what the page needs of it; scene is None where there is nothing to draw."""
+
+    candidate: Candidate
+    row: Mapping[str, Any]  # of rank.to_rows
+    space_group: int  # 0 unknown
+    scene: Mapping[str, Any] | None
+    cell: str = ""  # of the drawing: its name and lengths
+
+    @property
+    def number(self) -> int:
+        return int(self.row["rank"])
+
+
+def show(ranked: Sequence[Candidate]) -> list[Shown]:
+    """What is shown of each candidate, in their order."""
+    return [_show(c, row) for c, row in zip(ranked, to_rows(ranked), strict=True)]
+
+
+def _show(candidate: Candidate, row: Mapping[str, Any]) -> Shown:
+    from nucleate.crystal.symmetry import space_group
+
+    structure = candidate.structure
+    if structure is None or scene(structure) is None:
+        return Shown(candidate, row, 0, None)
+    try:
+        number = space_group(structure)[0]
+    except NucleateError:
+        number = 0
+    drawn, name = drawn_cell(structure) if number else (structure, "own cell")
+    lengths = " \u00d7 ".join(f"{v:.3f}" for v in drawn.lattice.abc)
+    angles = " ".join(f"{v:.1f}".removesuffix(".0") for v in drawn.lattice.angles)
+    return Shown(candidate, row, number, scene(drawn), f"{name}: {lengths} \u00c5, {angles}\u00b0")
+
+
+def formula_html(formula: str) -> str:
+    """A formula with its counts as subscripts, escaped."""
+    return re.sub(r"(?<=[A-Za-z\])])(\d+(?:\.\d+)?)", r"<sub>\1</sub>", escape(formula))
+
+
+def space_group_html(symbol: str) -> str:
+    """A Hermann-Mauguin symbol with bars over rotoinversions and screw axes as subscripts, escaped."""
+    text = re.sub(r"_(\d)", r"<sub>\1</sub>", escape(symbol))
+    return re.sub(r"-(\d)", r'<span class="bar">\1</span>', text)
+
+
+def signed(value: float) -> str:
+    """Three decimals with a true minus sign, and no minus before zero."""
+    return f"{value:.3f}".replace("-", "\u2212") if round(value, 3) else "0.000"
+
+
+def hull_values(candidates: Sequence[Candidate]) -> list[tuple[str, float]]:
+    """(formula, e_above_hull) of the living candidates, less those whose relaxation did not converge."""
+    alive = [
+        c for c in candidates if c.failure is None and verdict(c, "relaxed") != FAIL and "e_above_hull" in c.energies
+    ]
+    return [
+        (c.formula, c.energies["e_above_hull"].value) for c in alive if math.isfinite(c.energies["e_above_hull"].value)
+    ]
+
+
+def tiles(candidates: Sequence[Candidate]) -> str:
+    """The summary: counts of candidates, each with what it counts."""
+    alive = [c for c in candidates if c.structure is not None and c.failure is None]
+    chemistry = ("charge", "electronegativity", "distance", "density")
+    hull = [v for _, v in hull_values(candidates)]
+    counts = (
+        ("generated", sum(c.structure is not None for c in candidates), f"of {len(candidates)} candidates"),
+        (
+            "passed",
+            sum(all(verdict(c, n) != FAIL for n in chemistry) for c in alive),
+            "chemistry and geometry not failed",
+        ),
+        ("relaxed", sum(verdict(c, "relaxed") == PASS for c in alive), "to the force threshold"),
+        ("near the hull", sum(v <= NEAR_HULL for v in hull), f"at most {NEAR_HULL:g} eV/atom above it"),
+        ("on the hull", sum(v <= ON_HULL for v in hull), f"at most {ON_HULL:g} eV/atom above it"),
+        ("novel", sum(verdict(c, "novel") == PASS for c in alive), "match no known structure"),
+    )
+    return "".join(f"<li><b>{n}</b><span>{name}</span><small>{note}</small></li>" for name, n, note in counts)
+
+
+def table(shown: Sequence[Shown]) -> str:
+    """The ranked table with its filter."""
+    if not shown:
+        return '<p class="empty">No candidate came through; the reasons are below.</p>'
+    heads = "".join(
+        f'<th scope="col" class="{kind}"{sort}><button type="button" title="Sort by {words}">{title}</button></th>'
+        for (title, words, kind), sort in zip(COLUMNS, [' aria-sort="ascending"'] + [""] * 7, strict=True)
+    )
+    signs = " ".join(f"<span><i>{sign}</i> {name}</span>" for name, sign in CHECK_SIGNS.items())
+    body = "".join(_row(s) for s in shown)
+    return (
+        '<div class="tools"><input id="filter" type="search" placeholder="Filter: element, formula, space group, new" '
+        'aria-label="Filter the candidates" autocomplete="off">'
+        '<span id="shown" role="status" aria-live="polite"></span></div>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Ranked candidates"><table id="ranking">'
+        f'<thead><tr>{heads}<th scope="col">File</th></tr></thead><tbody>{body}</tbody></table></div>'
+        '<p class="signs"><span class="check pass">p</span> pass <span class="check fail">f</span> fail '
+        f'<span class="check unknown">?</span> unknown {signs}</p>'
+    )
+
+
+def _row(s: Shown) -> str:
+    c, row, n = s.candidate, s.row, s.number
+    name = formula_html(row["formula"]) or '<span class="none">no structure</span>'
+    link = f'<a href="#view-{n}">{name}</a>' if s.scene is not None else name
+    novel = {PASS: "new", FAIL: "known"}.get(verdict(c, "novel"), "unknown")
+    symbols = [e.symbol for e in c.structure.composition.elements] if c.structure is not None else []
+    words = " ".join((row["formula"], c.id, row["space_group"], str(s.space_group or ""), novel, *symbols)).lower()
+    group = f"{space_group_html(row['space_group'])} <small>{s.space_group}</small>" if s.space_group else NONE
+    failed = sum(v.verdict == FAIL for k, v in c.checks.items() if k != "novel")
+    tip = escape(c.checks["novel"].reason) if "novel" in c.checks else ""
+    return (
+        f'<tr data-n="{n}" data-words="{escape(words)}"><td class="num" data-v="{n}">{n}</td>'
+        f'<th scope="row" data-v="{escape(row["formula"])}">{link}</th>'
+        f'<td data-v="{s.space_group or ""}">{group}</td>'
+        f'<td class="num" data-v="{row["num_atoms"] or ""}">{row["num_atoms"] or NONE}</td>'
+        f"{_energy_cell(c, 'e_form')}{_energy_cell(c, 'e_above_hull', coloured=True)}"
+        f'<td data-v="{novel}"><span class="tag {novel}" title="{tip}">{novel}</span></td>'
+        f'<td class="checks" data-v="{failed}">{_marks(c)}</td><td>{_cif_link(c)}</td></tr>'
+    )
+
+
+def _energy_cell(candidate: Candidate, name: str, coloured: bool = False) -> str:
+    energy = candidate.energies.get(name)
+    if energy is None or not math.isfinite(energy.value):
+        return f'<td class="num" data-v="">{NONE}</td>'
+    tip = escape(energy.method + (f", against {energy.reference}" if energy.reference else ""))
+    dot = f'<i class="dot" style="--hue:{hull_hue(energy.value)}"></i>' if coloured else ""
+    return f'<td class="num" data-v="{energy.value!r}" title="{tip}">{dot}{signed(energy.value)}</td>'
+
+
+def _marks(candidate: Candidate) -> str:
+    names = [n for n in CHECK_SIGNS if n in candidate.checks]
+    names += [n for n in candidate.checks if n not in CHECK_SIGNS and n != "novel"]
+    return "".join(_mark(n, candidate.checks[n]) for n in names) or NONE
+
+
+def _mark(name: str, check: Check) -> str:
+    words = escape(f"{name}: {check.verdict}" + (f" ({check.reason})" if check.reason else ""))
+    kind = check.verdict if check.verdict in (PASS, FAIL) else UNKNOWN
+    sign = escape(CHECK_SIGNS.get(name, name[:1]))
+    return f'<span class="check {kind}" role="img" title="{words}" aria-label="{words}">{sign}</span>'
+
+
+def _cif_link(candidate: Candidate) -> str:
+    if candidate.structure is None:
+        return NONE
+    try:
+        text = candidate.structure.to(fmt="cif")
+    except ValueError:  # numbers that are not finite
+        return NONE
+    name = re.sub(r"[^A-Za-z0-9.-]+", "_", f"{candidate.formula}-{candidate.id}")
+    uri = "data:chemical/x-cif;charset=utf-8," + quote(text)
+    label = escape(f"Download {candidate.formula} as CIF")
+    return f'<a class="file" download="{name}.cif" href="{uri}" aria-label="{label}">CIF</a>'
+
+
+BUTTONS = "".join(
+    f'<button type="button" data-do="{do}" title="{tip}"{pressed}>{sign}</button>'
+    for do, sign, tip, pressed in (
+        ("repeat", "2&times;2&times;2", "Show eight cells", ' aria-pressed="false"'),
+        ("flat", "flat", "Orthographic instead of perspective", ' aria-pressed="false"'),
+        ("reset", "reset", "First orientation again", ""),
+        ("large", "large", "Larger view", ' aria-pressed="false"'),
+    )
+)
+
+
+def cards(shown: Sequence[Shown], known: Mapping[str, Mapping[str, Any]]) -> str:
+    """One card with a 3D view for each candidate that can be drawn, in the order of the scenes."""
+    drawn = [s for s in shown if s.scene is not None]
+    if not drawn:
+        return ""
+    hint = "Drag to turn; click, then wheel to zoom; double-click to reset. Arrow keys, + and &minus; work as well."
+    content = "".join(_card(s, i, known) for i, s in enumerate(drawn))
+    return f'<section><h2>Structures</h2><p class="hint">{hint}</p><div class="cards">{content}</div></section>'
+
+
+def _card(s: Shown, index: int, known: Mapping[str, Mapping[str, Any]]) -> str:
+    assert s.scene is not None
+    c, row, symbols = s.candidate, s.row, s.scene["symbols"]
+    legend = "".join(
+        f'<li><i style="--colour:{known[e]["colour"]}"></i>{escape(e)}<small>{symbols.count(e)}</small></li>'
+        for e in dict.fromkeys(symbols)
+    )
+    hull = row["e_above_hull"]
+    energy = ""
+    if hull is not None and math.isfinite(hull):
+        energy = (
+            f'<span class="pill" style="--hue:{hull_hue(hull)}" title="energy above the hull, eV/atom">'
+            f"<small>E<sub>hull</sub></small> {signed(hull)}</span>"
+        )
+    failed = [f"{k}: {v.reason}" if v.reason else k for k, v in c.checks.items() if v.verdict == FAIL and k != "novel"]
+    warning = f'<p class="warn">Failed {escape("; ".join(failed))}</p>' if failed else ""
+    decomposition = c.provenance.get("decomposition")
+    parts = f"<p>decomposes to {formula_html(str(decomposition))}</p>" if decomposition else ""
+    label = f"3D view of {c.formula}, {row['space_group']}: drag or arrow keys turn it, plus and minus zoom"
+    return (
+        f'<article class="card" id="view-{s.number}"><div class="stage"><canvas data-scene="{index}" tabindex="0" '
+        f'role="img" aria-label="{escape(label)}"></canvas><span class="rank">{s.number}</span>'
+        f'<div class="buttons">{BUTTONS}</div><ul class="legend">{legend}</ul></div>'
+        f"<h3><span>{formula_html(c.formula)}</span> <small>{space_group_html(row['space_group'])}</small>{energy}</h3>"
+        f'<p class="cell">{escape(s.cell)}</p>{parts}{warning}</article>'
+    )
+
+
+def failures(rejected: Sequence[Candidate]) -> str:
+    """The rejected candidates with the stage and reason."""
+    if not rejected:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(c.id)}</th><td>{formula_html(c.formula) or NONE}</td>'
+        f"<td>{escape(c.failure or '')}</td></tr>"
+        for c in rejected
+    )
+    opened = " open" if len(rejected) <= 12 else ""
+    heads = "".join(f'<th scope="col">{h}</th>' for h in ("Candidate", "Formula", "Stage and reason"))
+    table = f'<table class="rejected"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    return (
+        f"<section><details{opened}><summary>Rejected candidates: {len(rejected)}</summary>"
+        f'<div class="scroll">{table}</div></details></section>'
+    )

@@ -1,0 +1,198 @@
+"""`RunStore`: a run folder with a database that ASE reads, safe against kill -9, written by one process at a time."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+from nucleate.io import replacing
+from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.files import scalar_info
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from filelock import BaseFileLock
+
+DATABASE, REQUEST, LOCK = "candidates.db", "request.json", ".lock"
+
+
+class RunStore:
+    """The candidates of one run in `folder`/candidates.db, one row each, updated in place.
+
+    Rows are ASE's: energies and checks are key-value pairs (`ase db candidates.db 'e_above_hull<0.05'`), the whole
+    record is in `data["candidate"]`. A candidate without a structure is a row without atoms. Every `save` is on disk
+    before it returns. The lock of a process that died is free again. Use as a context manager, or `close()`.
+
+    read_only: for looking at a run, also while another process writes it; makes no file. Raises NucleateError for a
+    folder that cannot be written, that another process is writing, and for a damaged database.
+    """
+
+    def __init__(self, folder: str | Path, read_only: bool = False) -> None:
+        import ase.db
+
+        self.folder = Path(folder)
+        self.read_only = read_only
+        self._lock = None if read_only else _lock(self.folder)
+        self._rows: dict[str, int] = {}  # candidate id -> row of the database
+        self._open = False
+        self._db: Any = ase.db.connect(str(self.folder / DATABASE), type="db", use_lock_file=False)
+        try:
+            if not read_only:
+                with self._errors("write"):
+                    self._db.__enter__()  # one connection for all saves: opening one costs more than a save
+                    self._open = True
+                    self._index()
+            self._rows = {str(record["id"]): row for row, record in self._records()}
+        except BaseException:
+            self.close()
+            raise
+
+    def save(self, candidate: Candidate) -> None:
+        """Insert or update one candidate; committed before it returns."""
+        self.save_many([candidate])
+
+    def save_many(self, candidates: Iterable[Candidate]) -> None:
+        """Insert or update several in one transaction: all of them are stored, or none."""
+        if self.read_only or not self._open:
+            raise NucleateError(f"{self.folder} is open for reading only")
+        new: dict[str, int] = {}
+        connection = self._db.connection
+        with self._errors("write"):
+            try:
+                for c in candidates:
+                    row = new.get(c.id, self._rows.get(c.id))
+                    record = {"candidate": c.to_dict()}
+                    new[c.id] = self._db.write(_atoms(c), key_value_pairs=_columns(c), data=record, id=row)
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+        self._rows.update(new)
+
+    def load(self) -> list[Candidate]:
+        """All candidates, in the order in which they were first saved."""
+        return [Candidate.from_dict(record) for _, record in self._records()]
+
+    def write_request(self, record: Mapping[str, Any]) -> None:
+        """Keep plain JSON values beside the database; replaces the old record in one step."""
+        with replacing(self.folder / REQUEST) as temporary:
+            temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    def read_request(self) -> dict[str, Any]:
+        """What `write_request` wrote; raises NucleateError if it is missing or damaged."""
+        path = self.folder / REQUEST
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise NucleateError(f"{self.folder} is not a run folder (no {REQUEST})") from None
+        except (OSError, ValueError) as error:
+            raise NucleateError(f"{path} cannot be read: {error}") from None
+        if not isinstance(record, dict):
+            raise NucleateError(f"{path} is not a request")
+        return record
+
+    def close(self) -> None:
+        """Free the lock; may be called twice."""
+        if self._open:
+            self._open = False
+            self._db.__exit__(None, None, None)
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> RunStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _index(self) -> None:
+        """ASE finds the old keys of a row that it updates by scanning all of them: index them by row."""
+        with self._db.managed_connection() as connection:  # makes the tables of a new database
+            for table in ("species", "keys", "text_key_values", "number_key_values"):
+                connection.execute(f"CREATE INDEX IF NOT EXISTS {table}_row_index ON {table}(id)")
+            connection.commit()
+
+    def _records(self) -> list[tuple[int, dict[str, Any]]]:
+        """(row, candidate record), in order of rows."""
+        if not (self.folder / DATABASE).is_file():
+            return []
+        with self._errors("read"):
+            return [(row.id, row.data["candidate"]) for row in self._db.select()]
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        path = self.folder / DATABASE
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            text = str(error)
+            if "full" in text:
+                text = "the disk is full; free some space and resume the run"
+            elif "unable to open" in text or "readonly" in text:
+                text = "no permission, or not a folder; choose another one"
+            raise NucleateError(f"cannot {doing} {path}: {text}") from None
+        except (sqlite3.DatabaseError, KeyError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise NucleateError(
+                f"{path} is damaged or is no database of a run ({error}); move it away and start the run again"
+            ) from None
+        except OSError as error:
+            raise NucleateError(f"cannot {doing} {path}: {error.strerror or error}") from None
+
+
+def _lock(folder: Path) -> BaseFileLock:
+    """The operating system's lock on the folder: it vanishes with its process, so no stale one can stay behind."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(str(folder / LOCK))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise NucleateError(
+            f"another process is writing the run in {folder}; wait for it or choose another folder"
+        ) from None
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        hint = "free some space" if full else "choose another folder"
+        raise NucleateError(f"cannot write into {folder}: {error.strerror or error}; {hint}") from None
+    return lock
+
+
+def _atoms(candidate: Candidate) -> Atoms:
+    from ase import Atoms
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    structure = candidate.structure
+    if structure is None or not structure.is_ordered:  # a disordered one is whole in the record
+        return Atoms()
+    numbers = [site.specie.Z for site in structure]
+    atoms = Atoms(numbers=numbers, cell=structure.lattice.matrix, scaled_positions=structure.frac_coords, pbc=True)
+    energy = candidate.energies.get("energy")
+    if energy is not None and math.isfinite(energy.value):
+        atoms.calc = SinglePointCalculator(atoms, energy=energy.value * len(atoms))  # ASE's energies are of the cell
+    return atoms
+
+
+def _columns(candidate: Candidate) -> dict[str, Any]:
+    """Key-value pairs for searching; what ASE refuses (e.g. a text that reads as a number) is in the record alone."""
+    from ase.db.core import check
+
+    info = {**scalar_info(candidate), "candidate_id": candidate.id, "reduced_formula": candidate.formula}
+    info["stage"] = candidate.stages[-1] if candidate.stages else "new"
+    columns = {}
+    for key, value in info.items():
+        if value == "" or (isinstance(value, float) and not math.isfinite(value)):
+            continue
+        try:
+            check({key: value})
+        except ValueError:
+            continue
+        columns[key] = value
+    return columns

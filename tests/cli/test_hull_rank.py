@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from pymatgen.core import Lattice, Structure
+from rich.console import Console
+from typer import Typer
+from typer.testing import CliRunner, Result
+
+from nucleate.cli.hull import app as hull_app
+from nucleate.cli.rank import rank
+from nucleate.cli.tables import caption, table
+from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.pipeline.files import read_candidates, write_candidates
+from nucleate.pipeline.rank import to_rows
+from nucleate.pipeline.reference import Entry, ReferenceSet
+
+SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+rank_app = Typer()
+rank_app.command()(rank)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Candidates and a reference: Na -1, Cl -2, NaCl -3.5 eV/atom."""
+    entries = [
+        Entry("Na", -1, 229, "k-1", 37, 1),
+        Entry("Cl", -2, 64, "k-2", 30, 4),
+        Entry("NaCl", -3.5, 225, "k-4", 22, 2),
+    ]
+    ReferenceSet.from_entries("tiny", "m", entries).save(tmp_path / "tiny.parquet")
+    ok = {"relaxed": Check("pass")}
+    candidates = [
+        Candidate("high", structure=SALT, energies={"energy": Energy(-3.3, "m")}, checks=ok),
+        Candidate("low", structure=SALT, energies={"energy": Energy(-3.6, "m")}, checks=ok),
+        Candidate("gone", failure="generate: nothing came"),
+    ]
+    write_candidates(tmp_path / "relaxed.jsonl", candidates)
+    return tmp_path / "relaxed.jsonl", tmp_path / "tiny.parquet"
+
+
+def call(app: Typer, *args: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in args], env={"COLUMNS": "200"})
+
+
+def test_hull_run_then_rank(files: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    result = call(hull_app, "run", files[0], "--reference", files[1], "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "-0.100" in result.output and "+0.200" in result.output
+    assert "energies: m, reference tiny" in result.output and "1 rejected: generate: nothing came" in result.output
+    found = {c.id: c for c in read_candidates([out])[0]}
+    assert found["low"].energies["e_form"] == Energy(pytest.approx(-2.1), "m", "tiny")
+    assert found["low"].stages == ("hull",) and found["gone"].stages == ()
+    result = call(rank_app, out, "--top", 2, "--out", tmp_path / "best.csv")
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "best.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [r["id"] for r in rows] == ["low", "high"]
+    assert rows[0]["e_above_hull"].startswith("-0.1") and rows[0]["method"] == "m"
+    assert call(rank_app, out, "--out", tmp_path / "best.jsonl").exit_code == 0
+    assert [c.id for c in read_candidates([tmp_path / "best.jsonl"])[0]] == ["low", "high", "gone"]
+
+
+def test_hull_run_needs_energies(files: tuple[Path, Path], tmp_path: Path) -> None:
+    write_candidates(tmp_path / "raw.jsonl", [Candidate("a", structure=SALT)])
+    result = call(hull_app, "run", tmp_path / "raw.jsonl", "--reference", files[1])
+    assert result.exit_code != 0 and "nucleate relax" in str(result.exception)
+
+
+def test_hull_run_refuses_another_method(files: tuple[Path, Path]) -> None:
+    result = call(hull_app, "run", files[0])  # the embedded set is by CHGNet
+    assert result.exit_code != 0 and "cannot be compared" in str(result.exception)
+
+
+def test_hull_show(files: tuple[Path, Path]) -> None:
+    result = call(hull_app, "show", "Na-Cl", "--reference", files[1])
+    assert result.exit_code == 0 and "NaCl" in result.output and "-2.000" in result.output and "k-4" in result.output
+    for system, message in (("Na-Xx", "'Xx' is not an element"), ("Na-O", "elemental O"), ("-", "chemical system")):
+        result = call(hull_app, "show", "--reference", files[1], "--", system)
+        assert result.exit_code != 0 and message in str(result.exception)
+
+
+def test_hull_build_refuses_bad_input(tmp_path: Path) -> None:
+    for args, message in (
+        (["--out", tmp_path / "x.csv"], "must end in .parquet"),
+        (["--out", tmp_path / "x.parquet", "--max-e-hull", "-1"], "must not be negative"),
+        (["--out", tmp_path / "x.parquet", "--dataset", tmp_path / "no.parquet"], "no.parquet"),
+    ):
+        result = call(hull_app, "build", *args)
+        assert result.exit_code != 0 and message in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rank_refuses_no_candidates(files: tuple[Path, Path]) -> None:
+    result = call(rank_app, files[0], "--top", "-3")
+    assert result.exit_code != 0 and "at least 1" in str(result.exception)
+
+
+def test_caption_counts_methods_and_failures() -> None:
+    candidates = [
+        Candidate("a", structure=SALT, energies={"energy": Energy(-1, "m")}),
+        Candidate("b", structure=SALT, energies={"energy": Energy(-1, "m2")}),
+        Candidate("c", failure="relax: [blew] up"),
+        Candidate("d", failure="relax: [blew] up"),
+    ]
+    rows = to_rows(candidates)
+    assert caption(rows) == "energies: m (1 of 4)\nenergies: m2 (1 of 4)\n2 rejected: relax: [blew] up"
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(table(rows))
+    text = console.export_text()
+    assert "rejected: relax: [blew] up" in text  # brackets are text, not markup
+    assert "Fm-3m" in text

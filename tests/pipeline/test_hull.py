@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import Candidate, Energy
+from nucleate.pipeline.hull import (
+    HullStage,
+    distance_to_hull,
+    format_decomposition,
+    formation_energy,
+    stable_phases,
+)
+from nucleate.pipeline.reference import Entry, ReferenceSet
+
+
+def candidate(species: list[str], energy: float | None, method: str = "by hand 1.0") -> Candidate:
+    n = len(species)
+    structure = Structure(Lattice.cubic(3.0 * n), species, [[i / n] * 3 for i in range(n)])
+    return Candidate("c1", structure=structure, energies={} if energy is None else {"energy": Energy(energy, method)})
+
+
+def evaluate(c: Candidate, reference: ReferenceSet) -> Candidate:
+    (out,) = HullStage(reference)([c])
+    return out
+
+
+def test_formation_energy_by_hand(reference: ReferenceSet) -> None:
+    assert formation_energy({"Na": 1, "Cl": 1}, -3.5, reference) == pytest.approx(-2.0)
+    assert formation_energy({"Na": 2, "Cl": 6}, -2.0, reference) == pytest.approx(-2.0 - (-1 - 6) / 4)
+    assert formation_energy({"Cl": 4}, -1.5, reference) == pytest.approx(0.5)
+    with pytest.raises(NucleateError, match="elemental Fe, O"):
+        formation_energy({"Fe": 2, "O": 3}, -6.0, reference)
+
+
+def test_a_crystal_between_two_phases(reference: ReferenceSet) -> None:
+    # NaCl3: half its atoms as NaCl (-3.5), half as Cl (-2): the hull is at -2.75 eV/atom
+    above, parts = distance_to_hull({"Na": 1, "Cl": 3}, -2.5, reference)
+    assert above == pytest.approx(0.25)
+    assert parts == pytest.approx({"NaCl": 1.0, "Cl": 2.0})
+
+
+def test_stage_names_method_reference_and_decomposition(reference: ReferenceSet) -> None:
+    out = evaluate(candidate(["Na", "Cl", "Cl", "Cl"], -2.5), reference)
+    assert out.energies["e_above_hull"] == Energy(pytest.approx(0.25), "by hand 1.0", "tiny")
+    assert out.energies["e_form"] == Energy(pytest.approx(-0.75), "by hand 1.0", "tiny")
+    assert out.provenance["decomposition"] == "2 Cl + NaCl"
+    assert out.energies["energy"].value == -2.5
+
+
+def test_a_known_composition_and_one_below_the_hull(reference: ReferenceSet) -> None:
+    assert evaluate(candidate(["Na", "Cl"], -3.3), reference).energies["e_above_hull"].value == pytest.approx(0.2)
+    assert evaluate(candidate(["Na", "Cl"], -3.6), reference).energies["e_above_hull"].value == pytest.approx(-0.1)
+    new = evaluate(candidate(["Na", "Cl", "Cl", "Cl"], -2.9), reference)
+    assert new.energies["e_above_hull"].value == pytest.approx(-0.15)
+    assert evaluate(candidate(["Na"], -1.2), reference).energies["e_above_hull"].value == pytest.approx(-0.2)
+
+
+def test_candidates_do_not_enter_the_hull(reference: ReferenceSet) -> None:
+    stage = HullStage(reference)
+    first, second = stage([candidate(["Na", "Cl"], -4.0), candidate(["Na", "Cl"], -3.5)])
+    assert first.energies["e_above_hull"].value == pytest.approx(-0.5)
+    assert second.energies["e_above_hull"].value == pytest.approx(0.0)
+
+
+def test_oxidation_states_do_not_matter(reference: ReferenceSet) -> None:
+    c = candidate(["Na", "Cl"], -3.3)
+    assert c.structure is not None
+    c.structure.add_oxidation_state_by_element({"Na": 1, "Cl": -1})
+    assert evaluate(c, reference).energies["e_above_hull"].value == pytest.approx(0.2)
+
+
+def test_missing_element_is_unknown_not_zero(reference: ReferenceSet) -> None:
+    out = evaluate(candidate(["Fe", "Fe", "O", "O", "O"], -6.0), reference)
+    assert out.checks["hull"].verdict == "unknown"
+    assert "Fe, O" in out.checks["hull"].reason
+    assert set(out.energies) == {"energy"} and out.failure is None
+
+
+def test_no_energy_or_structure_is_unknown(reference: ReferenceSet) -> None:
+    assert "relax first" in evaluate(candidate(["Na", "Cl"], None), reference).checks["hull"].reason
+    assert evaluate(Candidate("c2"), reference).checks["hull"].verdict == "unknown"
+
+
+def test_another_method_is_refused(reference: ReferenceSet) -> None:
+    with pytest.raises(NucleateError, match="SevenNet"):
+        evaluate(candidate(["Na", "Cl"], -3.5, "SevenNet"), reference)
+
+
+def test_stable_phases(reference: ReferenceSet) -> None:
+    assert stable_phases(["Na", "Cl"], reference) == [
+        ("NaCl", "k-4", pytest.approx(-2.0)),
+        ("Cl", "k-2", pytest.approx(0.0)),
+        ("Na", "k-1", pytest.approx(0.0)),
+    ]
+    with pytest.raises(NucleateError, match="elemental O"):
+        stable_phases(["Na", "O"], reference)
+
+
+def test_decomposition_of_an_unbalanced_ternary_is_exact(reference: ReferenceSet) -> None:
+    more = [
+        Entry("Li", -1.9, 229, "a", 20.0, 1),
+        Entry("O", -5.0, 12, "b", 10.0, 2),
+        Entry("Fe", -7.0, 229, "c", 11.0, 1),
+        Entry("Li2O", -4.9, 225, "d", 8.0, 3),
+    ]
+    known = reference.extended(more, reference.method)
+    _, parts = distance_to_hull({"Li": 1, "Fe": 1, "O": 2}, -5.0, known)
+    assert parts == pytest.approx({"Li2O": 0.5, "Fe2O3": 0.5})
+    assert format_decomposition(parts) == "0.5 Fe2O3 + 0.5 Li2O"
+    balance = {"Li": 2 * parts["Li2O"], "Fe": 2 * parts["Fe2O3"], "O": parts["Li2O"] + 3 * parts["Fe2O3"]}
+    assert balance == pytest.approx({"Li": 1, "Fe": 1, "O": 2})
+
+
+def test_format_leaves_out_rounding_noise() -> None:
+    assert format_decomposition({"NaCl": 1.0, "Cl": 1e-9}) == "NaCl"
+
+
+def test_stage_by_name_travels_light(reference: ReferenceSet, tmp_path: Path) -> None:
+    file = tmp_path / "tiny.parquet"
+    reference.save(file)
+    text = pickle.dumps(HullStage(str(file)))
+    assert len(text) < 2000
+    (out,) = pickle.loads(text)([candidate(["Na", "Cl"], -3.3)])
+    assert out.energies["e_above_hull"].value == pytest.approx(0.2)
+    with pytest.raises(NucleateError, match="no reference set"):
+        HullStage("nowhere")

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.pipeline.novelty import KnownCrystals, NoveltyStage, UniqueStage
+from nucleate.pipeline.reference import ReferenceSet
+
+
+def rocksalt(a: float = 5.64, species: tuple[str, str] = ("Na", "Cl")) -> Structure:
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), list(species), [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def caesium_chloride(a: float = 3.42) -> Structure:
+    return Structure(Lattice.cubic(a), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def moved(structure: Structure) -> Structure:
+    """The same crystal in another cell: rotated, shifted, permuted, primitive."""
+    other = structure.get_primitive_structure()
+    other.translate_sites(range(len(other)), [0.13, 0.21, 0.37])
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
+    return Structure(other.lattice.matrix @ turn, other.species[::-1], other.frac_coords[::-1])
+
+
+def candidate(name: str, structure: Structure | None, energy: float | None = None, relaxed: bool = True) -> Candidate:
+    checks = {"relaxed": Check("pass" if relaxed else "fail")}
+    energies = {} if energy is None else {"energy": Energy(energy, "m")}
+    return Candidate(name, structure=structure, energies=energies, checks=checks)
+
+
+def unique(*candidates: Candidate) -> dict[str, Check]:
+    out = list(UniqueStage()(candidates))
+    assert len(out) == len(candidates) and all(c.failure is None for c in out)
+    return {c.id: c.checks["unique"] for c in out}
+
+
+def test_the_lowest_of_equals_is_kept() -> None:
+    a, b = candidate("a", rocksalt(), -3.40), candidate("b", moved(rocksalt(5.7)), -3.41)
+    assert unique(a, b) == {"a": Check("fail", "same as b"), "b": Check("pass")}
+    assert unique(b, a) == unique(a, b)
+    assert unique(candidate("b", rocksalt()), candidate("a", rocksalt())) == {
+        "a": Check("pass"),
+        "b": Check("fail", "same as a"),
+    }
+
+
+def test_a_supercell_is_the_same_crystal() -> None:
+    assert unique(candidate("a", rocksalt()), candidate("b", rocksalt() * (1, 1, 2)))["b"].verdict == "fail"
+
+
+def test_polymorphs_other_elements_and_volumes_are_unique() -> None:
+    verdicts = unique(
+        candidate("a", rocksalt()),
+        candidate("b", caesium_chloride()),
+        candidate("c", rocksalt(species=("K", "Cl"))),
+        candidate("d", rocksalt(7.2)),  # twice the volume: the matcher alone would call it the same
+    )
+    assert {v.verdict for v in verdicts.values()} == {"pass"}
+
+
+def test_energies_speak_only_for_converged_relaxations_of_one_method() -> None:
+    far = candidate("a", rocksalt(), -3.4), candidate("b", rocksalt(), -3.0)
+    assert unique(*far)["b"].verdict == "pass"
+    stopped = candidate("a", rocksalt(), -3.4), candidate("b", rocksalt(), -3.0, relaxed=False)
+    assert unique(*stopped)["b"].verdict == "fail"
+
+
+def test_no_structure_and_freak_cells_are_unknown_not_lost() -> None:
+    freak = Structure(Lattice(np.diag([3.0, 3.0, 0.0])), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    verdicts = unique(candidate("a", None), candidate("b", freak), candidate("c", caesium_chloride()))
+    assert (verdicts["a"].verdict, verdicts["b"].verdict, verdicts["c"].verdict) == ("unknown", "unknown", "pass")
+
+
+def novel(structure: Structure | None, *args: object) -> Check:
+    (out,) = NoveltyStage(*args)([candidate("a", structure)])  # type: ignore[arg-type]
+    assert out.failure is None
+    return out.checks["novel"]
+
+
+def test_index_knows_the_crystal(reference: ReferenceSet) -> None:
+    check = novel(moved(rocksalt()), reference)  # 22.4 cubic angstrom per atom, Fm-3m
+    assert check.verdict == "fail" and "k-4" in check.reason and "index of tiny" in check.reason
+
+
+def test_index_does_not_know_the_formula(reference: ReferenceSet) -> None:
+    check = novel(rocksalt(species=("K", "Cl")), reference)
+    assert check == Check("pass", "formula not among the 6 crystals of tiny")
+
+
+def test_index_is_unknown_when_only_the_volume_agrees(reference: ReferenceSet) -> None:
+    distorted = rocksalt()
+    distorted.perturb(0.3)
+    check = novel(distorted, reference)
+    assert check.verdict == "unknown" and "k-4" in check.reason
+
+
+def test_index_passes_another_volume(reference: ReferenceSet) -> None:
+    assert novel(rocksalt(7.2), reference).verdict == "pass"
+
+
+def known_file(path: Path, crystals: dict[str, Structure | None]) -> str:
+    rows = {
+        "material_id": list(crystals),
+        "atomic_numbers": [[11, 17] if s is None else [x.specie.Z for x in s] for s in crystals.values()],
+        "frac_coords": [None if s is None else s.frac_coords.ravel().tolist() for s in crystals.values()],
+        "lengths": [None if s is None else list(s.lattice.abc) for s in crystals.values()],
+        "angles": [None if s is None else list(s.lattice.angles) for s in crystals.values()],
+    }
+    pq.write_table(pa.table(rows), path)
+    return str(path)
+
+
+def test_structures_are_compared_where_a_data_set_has_them(reference: ReferenceSet, tmp_path: Path) -> None:
+    known = known_file(tmp_path / "mine.parquet", {"x-1": rocksalt(3.0, ("Mg", "O")), "x-2": rocksalt()})
+    check = novel(moved(rocksalt()), None, known)
+    assert check.verdict == "fail" and "x-2" in check.reason and "structures compared" in check.reason
+    check = novel(caesium_chloride(), None, known)
+    assert check.verdict == "pass" and "none of 1 crystals" in check.reason
+    assert novel(rocksalt(species=("K", "Cl")), None, known).reason.startswith("formula not among the 2 crystals")
+
+
+def test_a_compared_structure_overrules_the_index(reference: ReferenceSet, tmp_path: Path) -> None:
+    """Same formula, space group and volume as k-4, but k-4's structure is known and another: the index says fail."""
+    known = known_file(tmp_path / "mine.parquet", {"k-4": caesium_chloride(), "k-5": caesium_chloride(3.4)})
+    assert novel(rocksalt(), reference).verdict == "fail"
+    assert novel(rocksalt(), reference, known).verdict == "pass"
+
+
+def test_a_known_crystal_without_coordinates_makes_it_unknown(tmp_path: Path) -> None:
+    known = known_file(tmp_path / "mine.parquet", {"x-1": None, "x-2": rocksalt(3.0, ("Mg", "O"))})
+    assert novel(rocksalt(), None, known).verdict == "unknown"
+
+
+def test_only_crystals_of_the_formula_are_built(tmp_path: Path) -> None:
+    known_file(tmp_path / "mine.parquet", {"x-1": rocksalt(4.2, ("Mg", "O")), "x-2": rocksalt()})
+    known = KnownCrystals("mine", pq.read_table(tmp_path / "mine.parquet"))
+    structure = rocksalt()
+    known.check(structure, (("Cl", 1), ("Na", 1)))
+    assert list(known._reduced) == [1]
+
+
+def test_nothing_to_compare_with_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NucleateError, match="reference set or a data set"):
+        NoveltyStage(None)
+    pq.write_table(pa.table({"material_id": ["a"]}), tmp_path / "bad.parquet")
+    with pytest.raises(NucleateError, match="column 'atomic_numbers'"):
+        NoveltyStage(None, str(tmp_path / "bad.parquet"))
+
+
+def test_no_structure_is_unknown(reference: ReferenceSet) -> None:
+    assert novel(None, reference).verdict == "unknown"

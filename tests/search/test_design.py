@@ -1,0 +1,125 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nucleate.engine.local import Serial
+from nucleate.errors import NucleateError
+from nucleate.pipeline.rank import to_rows
+from nucleate.search.design import DesignSettings, design, generate_candidates, load_run, resume
+
+QUICK = DesignSettings(oversample=2, sampling_steps=20, relax_steps=8)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return design("NaCl, 2 atoms, 2 candidates", tmp_path_factory.mktemp("run"), QUICK, executor=Serial())
+
+
+def test_a_run_gives_what_was_asked_for(run):
+    assert len(run.candidates) == 2 and len(run.all) == 4
+    for c in run.candidates:
+        assert c.formula == "NaCl" and len(c.structure) == 2
+        assert c.stages == ("generate", "check", "relax", "hull", "unique", "novelty")
+        assert set(c.energies) == {"energy", "e_form", "e_above_hull"}
+        assert all("CHGNet" in e.method for e in c.energies.values())
+        assert c.energies["e_form"].reference and {"charge", "distance", "relaxed", "unique", "novel"} <= set(c.checks)
+    values = [c.energies["e_above_hull"].value for c in run.candidates]
+    assert values == sorted(values)
+
+
+def test_the_folder_holds_every_promised_file(run):
+    import ase.db
+    import ase.io
+    from pymatgen.core import Structure
+
+    cifs = sorted((run.folder / "cif").glob("*.cif"))
+    assert len(cifs) == 4 and all(Structure.from_file(f).composition.reduced_formula == "NaCl" for f in cifs)
+    assert len(ase.io.read(run.folder / "candidates.extxyz", ":")) == 4
+    assert len(list(ase.db.connect(run.folder / "candidates.db").select())) == 4
+    assert "NaCl" in (run.folder / "report.html").read_text()
+    assert not list(run.folder.rglob("*.part"))
+
+
+def test_a_run_can_be_read_back(run):
+    again = load_run(run.folder)
+    assert to_rows(again.all) == to_rows(run.all) and again.request == run.request and again.settings == run.settings
+
+
+def test_the_same_seed_gives_the_same_crystals(run):
+    made = generate_candidates("NaCl, 2 atoms, 2 candidates", QUICK)
+    assert [c.seed for c in made] == sorted((c.seed for c in run.all), key=[c.seed for c in made].index)
+    more = generate_candidates("NaCl, 2 atoms, 4 candidates", QUICK)
+    assert [c.structure for c in more[:4]] == [c.structure for c in made], "asking for more must not change the first"
+    other = generate_candidates("NaCl, 2 atoms, 2 candidates", DesignSettings(seed=1, oversample=2, sampling_steps=20))
+    assert other[0].structure != made[0].structure
+
+
+def test_kill_9_then_resume_gives_the_same_table(tmp_path):
+    request = ["design", "NaCl, 2 atoms", "-n", "3", "--oversample", "2", "--steps", "10", "--relax-steps", "12", "--workers", "1"]
+    command = [sys.executable, "-m", "nucleate", *request, "--out"]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
+    killed = subprocess.Popen([*command, str(tmp_path / "killed")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    relaxed = 0
+    while not relaxed and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+        if (tmp_path / "killed" / "request.json").exists():
+            relaxed = sum("relax" in c.stages for c in load_run(tmp_path / "killed").all)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    before = load_run(tmp_path / "killed")
+    done = [c.id for c in before.all if "relax" in c.stages]
+    assert 0 < len(done) < 6, "the kill must come in the middle of the relaxations"
+    assert not (tmp_path / "killed" / "report.html").exists()
+    subprocess.run([sys.executable, "-m", "nucleate", "design", "--resume", str(tmp_path / "killed")], check=True, capture_output=True)
+    whole, after = load_run(tmp_path / "whole"), load_run(tmp_path / "killed")
+    assert to_rows(after.all) == to_rows(whole.all)
+    kept = {c.id: c.provenance.get("relax") for c in after.all}
+    assert all(kept[c.id] == c.provenance.get("relax") for c in before.all if c.id in done), "relaxed twice"
+
+
+def test_a_finished_run_resumes_to_itself(run):
+    again = resume(run.folder, executor=Serial())
+    assert to_rows(again.all) == to_rows(run.all)
+
+
+def test_an_existing_run_is_not_overwritten_unasked(run):
+    with pytest.raises(NucleateError, match="holds a run already"):
+        design("NaCl", run.folder, QUICK)
+
+
+def test_a_foreign_folder_is_never_touched(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(NucleateError, match="is no run of nucleate"):
+            design("NaCl", tmp_path, QUICK, overwrite=overwrite)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ("Xx2O3", "'Xx' is not an element"),
+        ("RnF2", "never saw Rn"),
+        ("Si, 10,000 atoms", "cells of 1 to 20 atoms, not 10000"),
+        ("Ca5P3O12F", "makes cells of at most 20"),
+        ("Li-Fe-O, 30 atoms", "cells of 1 to 20 atoms, not 30"),
+    ],
+)
+def test_what_cannot_be_met_is_refused_before_anything_is_written(tmp_path, request_, message):
+    with pytest.raises(NucleateError, match=message):
+        design(request_, tmp_path / "run", QUICK)
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_run_to_resume(tmp_path):
+    with pytest.raises(NucleateError, match="no run to resume"):
+        resume(tmp_path)
+    (tmp_path / "request.json").write_text(json.dumps({"request": {"nonsense": 1}, "settings": {}}))
+    with pytest.raises(NucleateError, match="not a request of this version"):
+        resume(tmp_path)
