@@ -48,7 +48,11 @@ def sampling(quick: bool) -> Iterator[Row]:
         rate = batch / spent
         first = first or rate
         steps = generator.settings.steps * (1 + generator.settings.corrector_steps)
-        yield f"sampling, batch {batch}, {steps} network calls", f"{rate:.2f} crystals/s", f"{rate / first:.1f} x batch 1"
+        yield (
+            f"sampling, batch {batch}, {steps} network calls",
+            f"{rate:.2f} crystals/s",
+            f"{rate / first:.1f} x batch 1",
+        )
 
 
 def training(quick: bool) -> Iterator[Row]:
@@ -79,7 +83,11 @@ def training(quick: bool) -> Iterator[Row]:
             trainer.run(until=2 + steps)
             rates[precision] = steps * train.batch_size / (time.perf_counter() - began)
         ratio = rates[precision] / rates["float32"]
-        yield f"training, {precision}, batch {train.batch_size}", f"{rates[precision]:.0f} crystals/s", f"{ratio:.1f} x float32"
+        yield (
+            f"training, {precision}, batch {train.batch_size}",
+            f"{rates[precision]:.0f} crystals/s",
+            f"{ratio:.1f} x float32",
+        )
 
 
 def attention() -> Iterator[Row]:
@@ -96,7 +104,11 @@ def attention() -> Iterator[Row]:
 
     assert torch.allclose(pooled(), literal(), rtol=1e-3, atol=1e-3)
     fast, slow = seconds(pooled, 5), seconds(literal, 5)
-    yield "relative values of one block, 64 crystals of 20 atoms", f"{1e3 * fast:.1f} ms", f"{slow / fast:.1f} x the literal form"
+    yield (
+        "relative values of one block, 64 crystals of 20 atoms",
+        f"{1e3 * fast:.1f} ms",
+        f"{slow / fast:.1f} x the literal form",
+    )
 
 
 def data_loading() -> Iterator[Row]:
@@ -131,7 +143,11 @@ def demo() -> Iterator[Row]:
         total = time.perf_counter() - began
         result = load_run(out)
     for stage, spent in result.seconds.items():
-        yield f"demo: {stage} ({len(result.all)} crystals)", f"{spent:.1f} s", f"{100 * spent / total:.0f} % of the demo"
+        yield (
+            f"demo: {stage} ({len(result.all)} crystals)",
+            f"{spent:.1f} s",
+            f"{100 * spent / total:.0f} % of the demo",
+        )
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     yield "demo: whole process", f"{total:.1f} s", f"peak memory {peak:.0f} MiB"
 
@@ -148,10 +164,13 @@ def main() -> None:
         for what, measured, ratio in part:
             lines.append(f"| {what} | {measured} | {ratio} |")
             print(lines[-1], flush=True)
-    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}, Python {platform.python_version()}"
+    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    machine += f", Python {platform.python_version()}"
     print(machine)
     if args.out:
-        args.out.write_text("\n".join(["# Benchmarks", "", machine + ". Made by `python benchmarks/run.py`.", "", *lines, ""]))
+        args.out.write_text(
+            "\n".join(["# Benchmarks", "", machine + ". Made by `python benchmarks/run.py`.", "", *lines, ""])
+        )
 
 
 if __name__ == "__main__":

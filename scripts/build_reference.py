@@ -17,7 +17,7 @@ from pathlib import Path
 from nucleate.errors import NucleateError
 from nucleate.pipeline.potential import get_potential
 from nucleate.pipeline.reference import DEFAULT, FOLDER
-from nucleate.pipeline.reference_build import ENERGIES, build_reference, finalise
+from nucleate.pipeline.reference_build import ENERGIES, build_reference, finalise, selection_rule
 
 METADATA = {
     "source": "Materials Project (materialsproject.org), geometries of its 2025 releases",
@@ -39,11 +39,7 @@ def main() -> None:
     args = parser.parse_args()
     try:
         if args.finish:
-            rule = (
-                f"e_above_hull <= {args.max_e_hull} eV/atom in the source, <= {args.max_atoms} atoms in the primitive "
-                "cell, the lowest of each formula and space group"
-            )
-            metadata = {"selection": rule, **ENERGIES, **METADATA}
+            metadata = {"selection": selection_rule(args.max_e_hull, args.max_atoms), **ENERGIES, **METADATA}
             done = finalise(args.part, args.out, DEFAULT, get_potential("chgnet").method, args.planned, metadata)
         else:
             import pyarrow.parquet as pq

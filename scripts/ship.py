@@ -2,7 +2,7 @@
 
     python scripts/ship.py runs/mp20-csp [--note TEXT] [--measured FILE.md]
 
-The card's facts are read from the checkpoint; `--measured` holds the table that `nucleate evaluate` wrote for these weights.
+The card's facts are read from the checkpoint; `--measured` holds what `nucleate evaluate` printed for these weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CARD = """# {name}
 | | |
 |---|---|
 | task | {task} |
-| data | MP-20 training split (Materials Project, CC-BY 4.0; split of CDVAE): {crystals:,} of 27,136 crystals, those whose coordinates are public |
+| data | MP-20 training split (Materials Project, CC-BY 4.0; split of CDVAE): {crystals:,} of 27,136 crystals |
 | recipe | `recipes/{name}.toml` |
 | code | commit {commit} |
 | parameters | {parameters:,} (float16 on disk: {size:.1f} MB) |
@@ -37,8 +37,8 @@ CARD = """# {name}
 ## Intended use and limits
 
 Generates inorganic crystals for screening; relax them and compute their energies before you believe them. Cells above
-{max_atoms} atoms, molecules, disorder and elements outside the list are refused. Trained on near-hull crystals of one database:
-its gaps and biases are the model's.
+{max_atoms} atoms and elements outside the list are refused. Trained on near-hull crystals of one database: its gaps and
+biases are the model's.
 """
 
 
@@ -50,16 +50,21 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, help="Markdown with the measured numbers")
     parser.add_argument("--hardware", default="one CPU core")
     parser.add_argument("--commit", help="commit of the training code (default: HEAD)")
-    parser.add_argument("--sample", nargs="*", default=[], metavar="KEY=VALUE", help="override the recipe's sampling settings")
+    parser.add_argument(
+        "--sample", nargs="*", default=[], metavar="KEY=VALUE", help="override the recipe's sampling settings"
+    )
     args = parser.parse_args()
     tensors, metadata = load_tensors(args.run / "weights.safetensors")
     info = ModelInfo.from_metadata(metadata)
     changes = {k: type(getattr(info.recipe.sample, k))(v) for k, v in (pair.split("=") for pair in args.sample)}
     sample = dataclasses.replace(info.recipe.sample, **changes)
     info = dataclasses.replace(info, recipe=dataclasses.replace(info.recipe, sample=sample))
-    commit = args.commit or subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    commit = (
+        args.commit
+        or subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    )
     info.training["commit"] = commit
     model = build_network(info.recipe, info.codec, info.max_atoms)
     model.load_state_dict({k: v.float() for k, v in tensors.items()})
@@ -68,7 +73,9 @@ def main() -> None:
     measured = args.measured.read_text() if args.measured else "Nothing yet.\n"
     card = CARD.format(
         name=info.recipe.name,
-        task={"csp": "crystal structure prediction: composition of the cell given", "dng": "de novo generation"}[info.recipe.task],
+        task={"csp": "crystal structure prediction: composition of the cell given", "dng": "de novo generation"}[
+            info.recipe.task
+        ],
         crystals=info.training["crystals"],
         commit=commit,
         parameters=sum(p.numel() for p in model.parameters()),

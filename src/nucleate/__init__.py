@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nucleate.crystal.batch import CrystalBatch
     from nucleate.data import prepare
-    from nucleate.search.design import DesignSettings, design, load_run, resume
     from nucleate.errors import NucleateError
     from nucleate.evaluate.match import evaluate_csp
     from nucleate.generators import Condition, load_generator
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.rank import rank
     from nucleate.pipeline.reference import load_reference
+    from nucleate.search.design import DesignSettings, design, load_run, resume
 
 _HOMES = {
     "Candidate": "nucleate.pipeline.candidate",

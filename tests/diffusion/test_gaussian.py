@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -67,7 +68,7 @@ def test_ancestral_steps_converge_to_the_data_at_first_order(schedule):
 
     errors = [abs(moments(n)[1] - std**2) for n in (50, 100, 200, 400)]
     assert abs(moments(400)[0] - mean) < 5e-3 and errors[-1] < 6e-3
-    orders = [math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)]
+    orders = [math.log2(a / b) for a, b in pairwise(errors)]
     assert 0.8 < orders[-1] < 2.2 and min(orders) > 0.6, orders
 
 

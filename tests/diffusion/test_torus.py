@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -101,7 +102,7 @@ def test_ancestral_steps_converge_at_first_order():
         return v
 
     errors = [abs(variance(n) - std**2) for n in (50, 100, 200, 400)]
-    orders = [math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)]
+    orders = [math.log2(a / b) for a, b in pairwise(errors)]
     assert errors[-1] < 0.05 * std**2 and all(0.8 < order < 2.2 for order in orders), (errors, orders)
 
 

@@ -46,9 +46,11 @@ def table(monkeypatch):
     double = types.ModuleType("nucleate.data")
     double.load_table = lambda name: pa.Table.from_pylist(rows)
     monkeypatch.setitem(sys.modules, "nucleate.data", double)
+    return rows
 
 
 def test_targets_are_a_stable_subset(table):
+    table.append({**table[0], "material_id": "bare", "frac_coords": None})
     ten = csp.load_targets("mp-20:test", 10, seed=4)
     assert [n for n, _ in ten[:5]] == [n for n, _ in csp.load_targets("mp-20:test", 5, seed=4)]
     assert [n for n, _ in ten] != [n for n, _ in csp.load_targets("mp-20:test", 10, seed=5)]
@@ -90,6 +92,16 @@ def test_a_seed_belongs_to_the_prediction_alone():
     seeds = {csp.prediction_seed(s, m, k) for s in (0, 1) for m in ("a", "b") for k in (0, 1)}
     assert len(seeds) == 8
     assert all(0 <= s < 2**63 for s in seeds)
+
+
+def test_the_digest_tells_weights_of_one_name_apart(tmp_path):
+    path = tmp_path / "a.safetensors"
+    digests = []
+    for content in (b"1", b"2"):
+        path.write_bytes(content)
+        digests.append(csp.weights_digest(str(path)))
+    assert digests[0] != digests[1]
+    assert csp.weights_digest("none") == ""
 
 
 def test_all_three_spellings_of_a_structure_are_read(tmp_path):
@@ -157,3 +169,26 @@ def test_command_judges_a_file_of_predictions(tmp_path, table):
     assert report["targets"] == 20
     assert report["scores"][0]["match_rate"]["hits"] == 15
     assert report["reasons"] == {"no prediction": 5}
+
+
+def test_command_predicts_once_and_judges(tmp_path, table, monkeypatch):
+    from typer.testing import CliRunner
+
+    import nucleate.generators
+    from nucleate.cli.evaluate import app
+
+    toy = Toy()
+    monkeypatch.setattr(nucleate.generators, "load_generator", lambda weights, **_: toy)
+    command = ["csp", "--n", "3", "--samples", "2", "--workers", "1", "--out", str(tmp_path / "run")]
+    for _ in range(2):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+    assert len(toy.asked) == 6  # the second run found all of them
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert (report["targets"], report["samples"]) == (3, 2)
+    assert report["settings"]["model"] == "toy"
+    other = CliRunner().invoke(app, [*command, "--seed", "1"])
+    assert isinstance(other.exception, NucleateError)
+    zero = CliRunner().invoke(app, ["csp", "--n", "0", "--out", str(tmp_path / "none")])
+    assert "at least 1" in str(zero.exception)
+    assert not (tmp_path / "none").exists()

@@ -1,7 +1,4 @@
-import importlib.util
 import json
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -16,15 +13,6 @@ NACL = Structure.from_spacegroup(
     225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3]
 ).get_primitive_structure()
 CU = Structure(Lattice.cubic(3.61), ["Cu"] * 4, [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
-
-
-@pytest.fixture(autouse=True)
-def symmetry(monkeypatch):
-    """A test double for the symmetry module where it is missing."""
-    if importlib.util.find_spec("nucleate.crystal.symmetry") is None:
-        double = types.ModuleType("nucleate.crystal.symmetry")
-        double.space_group = lambda s: (s.get_space_group_info()[1], s.get_space_group_info()[0])
-        monkeypatch.setitem(sys.modules, "nucleate.crystal.symmetry", double)
 
 
 def swapped(structure):

@@ -66,7 +66,10 @@ def test_dng_meets_the_contract(dng):
         (Condition(composition={"O": 10_000}), "cells of 1 to 20 atoms, not 10000"),
         (Condition(composition={"O": 2}, num_atoms=3), "the composition has 2 atoms, not 3"),
         (Condition(composition={"O": 2}, chemical_system=("Li",)), "contradict"),
-        (Condition(composition={"O": 2}, space_group=225), "cannot be conditioned on space_group; it takes composition"),
+        (
+            Condition(composition={"O": 2}, space_group=225),
+            "cannot be conditioned on space_group; it takes composition",
+        ),
         (Condition(composition={"O": 2}, properties={"band_gap": 1.0}), "cannot be conditioned on properties"),
     ],
 )
@@ -131,6 +134,8 @@ def test_shipped_weights_sample_and_have_a_card(name):
     assert name in shipped_weights()
     card = (weights_folder() / f"{name}.md").read_text()
     assert all(word in card for word in ("MP-20", "recipe", "commit", "seconds"))
-    condition = Condition(composition={"Na": 1, "Cl": 1}) if name == "mp20-csp" else Condition(chemical_system=("Na", "Cl"))
+    condition = (
+        Condition(composition={"Na": 1, "Cl": 1}) if name == "mp20-csp" else Condition(chemical_system=("Na", "Cl"))
+    )
     (structure,) = load_generator(name, steps=10).generate([condition], [0])
     assert {e.symbol for e in structure.composition.elements} <= {"Na", "Cl"}

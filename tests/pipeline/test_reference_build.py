@@ -9,8 +9,9 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
+from nucleate.pipeline.known import known_table, select
 from nucleate.pipeline.reference import load_reference
-from nucleate.pipeline.reference_build import compute, describe, finalise, known_table, read_part, select
+from nucleate.pipeline.reference_build import compute, describe, finalise, read_part
 
 
 def salt(a: float, species: tuple[str, str]) -> Structure:
@@ -30,6 +31,7 @@ CRYSTALS: list[tuple[str, Structure, float | None]] = [
     ("other-ternary", perovskite(4.9, ["K", "Mg", "F"]), 0.0),
     ("near", salt(4.8, ("Ca", "O")), 0.01),
     ("binary", salt(4.2, ("Mg", "O")), 0.0),
+    ("binary-tie", salt(4.25, ("Mg", "O")), 0.0005),
     ("higher-copy", salt(4.3, ("Mg", "O")), 0.004),
     ("too-high", salt(4.2, ("Fe", "O")), 0.05),
     ("unknown-hull", salt(4.2, ("Ni", "O")), None),
@@ -65,11 +67,24 @@ def relaxer(structure: Structure) -> tuple[Structure, float]:
 
 def test_selection_and_order() -> None:
     chosen = select(table())
-    assert [k.source for k in chosen] == ["supercell", "metal-high", "binary", "oxide", "other-ternary", "near"]
+    assert [k.source for k in chosen] == [
+        "supercell",
+        "metal-high",
+        "binary",
+        "binary-tie",
+        "oxide",
+        "other-ternary",
+        "near",
+    ]
     metal = chosen[0]
     assert (len(metal.atomic_numbers), metal.space_group) == (1, 229)  # the primitive cell of the supercell
     assert metal.structure().volume == pytest.approx(4.2**3 / 2, rel=1e-4)
-    assert [k.source for k in select(table(), elements=["Mg", "O", "Na"])] == ["supercell", "metal-high", "binary"]
+    assert [k.source for k in select(table(), elements=["Mg", "O", "Na"])] == [
+        "supercell",
+        "metal-high",
+        "binary",
+        "binary-tie",
+    ]
     assert "oxide" not in [k.source for k in select(table(), max_atoms=4)]
     assert "unknown-hull" in [k.source for k in select(table(), max_e_hull=None)]
 
@@ -85,16 +100,16 @@ def test_energies_entries_and_refusals(tmp_path: Path) -> None:
     part, out = tmp_path / "part.jsonl", tmp_path / "set.parquet"
     chosen, seen = select(table()), []
     compute(chosen, part, "m", energy_of, relaxer, lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (6, 6)
+    assert seen[-1] == (7, 7)
     made = finalise(part, out, "set", "m", len(chosen), {"licence": "CC-BY 4.0"})
     entries = {e.source: e for e in load_reference(out)}
-    assert set(entries) == {"supercell", "metal-high", "binary", "oxide", "near"}
+    assert set(entries) == {"supercell", "metal-high", "binary", "binary-tie", "oxide", "near"}
     assert entries["binary"].formula == "MgO" and entries["oxide"].formula == "SrTiO3"
     assert (entries["binary"].energy, entries["binary"].num_atoms) == (-2.0, 2)
     assert entries["supercell"].energy == -1.5
     assert entries["supercell"].volume == pytest.approx(0.9 * 4.2**3 / 2, abs=2e-3)  # elements are relaxed
     assert entries["binary"].volume == pytest.approx(4.2**3 / 8, abs=2e-3)  # compounds are not
-    assert made.metadata["contents"] == "2 elemental, 2 binary, 1 ternary; complete; 1 refused by the potential"
+    assert made.metadata["contents"] == "2 elemental, 3 binary, 1 ternary; complete; 1 refused by the potential"
     assert [r["failed"] for r in read_part(part, "m") if "failed" in r] == ["ValueError: potassium is not known here"]
 
 
@@ -122,7 +137,7 @@ def test_partial_results_say_so(tmp_path: Path) -> None:
     chosen = select(table())
     compute(chosen[:3], part, "m", energy_of, relaxer)
     made = finalise(part, tmp_path / "set.parquet", "set", "m", len(chosen), {})
-    assert "partial: 3 of 6 planned" in made.metadata["contents"]
+    assert "partial: 3 of 7 planned" in made.metadata["contents"]
 
 
 def test_part_files_of_another_method_are_refused(tmp_path: Path) -> None:

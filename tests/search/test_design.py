@@ -60,10 +60,25 @@ def test_the_same_seed_gives_the_same_crystals(run):
 
 
 def test_kill_9_then_resume_gives_the_same_table(tmp_path):
-    request = ["design", "NaCl, 2 atoms", "-n", "3", "--oversample", "2", "--steps", "10", "--relax-steps", "12", "--workers", "1"]
+    request = [
+        "design",
+        "NaCl, 2 atoms",
+        "-n",
+        "3",
+        "--oversample",
+        "2",
+        "--steps",
+        "10",
+        "--relax-steps",
+        "12",
+        "--workers",
+        "1",
+    ]
     command = [sys.executable, "-m", "nucleate", *request, "--out"]
     subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
-    killed = subprocess.Popen([*command, str(tmp_path / "killed")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    killed = subprocess.Popen(
+        [*command, str(tmp_path / "killed")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
     relaxed = 0
     while not relaxed and killed.poll() is None and time.monotonic() < deadline:
@@ -76,7 +91,11 @@ def test_kill_9_then_resume_gives_the_same_table(tmp_path):
     done = [c.id for c in before.all if "relax" in c.stages]
     assert 0 < len(done) < 6, "the kill must come in the middle of the relaxations"
     assert not (tmp_path / "killed" / "report.html").exists()
-    subprocess.run([sys.executable, "-m", "nucleate", "design", "--resume", str(tmp_path / "killed")], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "nucleate", "design", "--resume", str(tmp_path / "killed")],
+        check=True,
+        capture_output=True,
+    )
     whole, after = load_run(tmp_path / "whole"), load_run(tmp_path / "killed")
     assert to_rows(after.all) == to_rows(whole.all)
     kept = {c.id: c.provenance.get("relax") for c in after.all}

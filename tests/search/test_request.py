@@ -62,7 +62,9 @@ def test_words_and_options_together():
 
 def test_the_request_is_said_back():
     assert parse_request("Li-Fe-O").describe() == "the 5 best crystals in the chemical system Li-O-Fe"
-    assert parse_request("SrTiO3, 10 atoms").describe().endswith("crystal structures of SrTiO3 with 10 atoms in the cell")
+    assert (
+        parse_request("SrTiO3, 10 atoms").describe().endswith("crystal structures of SrTiO3 with 10 atoms in the cell")
+    )
 
 
 def test_nested_brackets():

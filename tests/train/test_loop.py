@@ -87,7 +87,17 @@ def test_a_resumed_run_has_the_same_losses_and_weights(crystals, tmp_path):
 def test_kill_9_then_resume_gives_the_same_curve(crystals, tmp_path):
     (tmp_path / "tiny.toml").write_text(TOML)
     crystals.save(tmp_path / "data.safetensors")
-    command = [sys.executable, "-m", "nucleate.train", "tiny.toml", "--data", "data.safetensors", "--threads", "1", "--out"]
+    command = [
+        sys.executable,
+        "-m",
+        "nucleate.train",
+        "tiny.toml",
+        "--data",
+        "data.safetensors",
+        "--threads",
+        "1",
+        "--out",
+    ]
     subprocess.run([*command, "whole"], cwd=tmp_path, check=True, capture_output=True)
     killed = subprocess.Popen([*command, "killed"], cwd=tmp_path, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
@@ -172,6 +182,7 @@ def test_no_crystals_and_unknown_elements_are_refused(crystals, tmp_path):
 
 
 def test_training_imports_no_chemistry_package(tmp_path):
-    code = "import sys, nucleate.train.loop; print([m for m in ('pymatgen','ase','pyarrow','typer','rich','smact') if m in sys.modules])"
+    heavy = "('pymatgen', 'ase', 'pyarrow', 'typer', 'rich', 'smact')"
+    code = f"import sys, nucleate.train.loop; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

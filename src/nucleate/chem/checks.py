@@ -73,10 +73,10 @@ def _judge(counts: Counts) -> tuple[Verdict, Verdict]:
     charge = _search(counts, [lambda s, q: True])
     if charge.verdict != PASS:
         return charge, Verdict(UNKNOWN, "not charge neutral" if charge.verdict == FAIL else charge.reason)
-    chi = {s: _electronegativity(s) for s in symbols}
-    nameless = [s for s in symbols if chi[s] is None]
+    nameless = [s for s in symbols if _electronegativity(s) is None]
     if nameless:
         return charge, Verdict(UNKNOWN, f"no electronegativity of {', '.join(nameless)}")
+    chi = {s: _electronegativity(s) or 0.0 for s in symbols}
     # anions lie at or above some electronegativity, cations below it: try each border
     borders = sorted(set(chi.values()))[1:]
     rules = [lambda s, q, border=border: (q < 0) == (chi[s] >= border) for border in borders]

@@ -41,7 +41,9 @@ def check(
         raise NucleateError(
             "--out writes crystals, and there are only formulas here; give files as well, or leave it out"
         )
-    rows = [(text, "", check_chemistry(parse_formula(text)), None) for text in formulas]
+    rows: list[tuple[str, str, dict[str, Check], str | None]] = [
+        (text, "", check_chemistry(parse_formula(text)), None) for text in formulas
+    ]
     checked: list[Candidate] = []
     notes = Console(stderr=True)
     if paths:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nucleate.search.request import Request
 
 
 def design(
@@ -15,7 +20,9 @@ def design(
         str, typer.Argument(help='A formula ("SrTiO3"), a chemical system ("Li-Fe-O"), "anything"; ", 5 candidates".')
     ] = "",
     elements: Annotated[str | None, typer.Option(help="Chemical system as a list: Li,Fe,O.")] = None,
-    candidates: Annotated[int | None, typer.Option("--candidates", "-n", help="Crystals to return (default 5).")] = None,
+    candidates: Annotated[
+        int | None, typer.Option("--candidates", "-n", help="Crystals to return (default 5).")
+    ] = None,
     num_atoms: Annotated[int | None, typer.Option(help="Atoms in the cell.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder (default: runs/<request>).")] = None,
     resume: Annotated[Path | None, typer.Option(help="Finish the interrupted run in this folder.")] = None,
@@ -36,11 +43,11 @@ def design(
     from rich.console import Console
 
     from nucleate.cli.progress import StageBars
+    from nucleate.engine.local import executor
+    from nucleate.errors import NucleateError
     from nucleate.search.design import DesignSettings
     from nucleate.search.design import design as run
     from nucleate.search.design import resume as finish
-    from nucleate.engine.local import executor
-    from nucleate.errors import NucleateError
     from nucleate.search.request import parse_request
 
     console = Console()
@@ -90,7 +97,7 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.\-]+", "-", text).strip("-.")[:60] or "run"
 
 
-def _warn_if_unbalanced(request, notes) -> None:  # type: ignore[no-untyped-def]
+def _warn_if_unbalanced(request: Request, notes: Console) -> None:
     if request.composition is None:
         return
     from nucleate.chem.checks import charge_neutrality

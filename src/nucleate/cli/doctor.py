@@ -53,7 +53,20 @@ def examine() -> Iterator[Finding]:
 def _packages() -> Iterator[Finding]:
     from importlib.metadata import PackageNotFoundError, version
 
-    needed = ("torch", "safetensors", "numpy", "pymatgen", "ase", "moyopy", "chgnet", "smact", "pyarrow", "pooch", "typer", "rich")
+    needed = (
+        "torch",
+        "safetensors",
+        "numpy",
+        "pymatgen",
+        "ase",
+        "moyopy",
+        "chgnet",
+        "smact",
+        "pyarrow",
+        "pooch",
+        "typer",
+        "rich",
+    )
     for name, state in [*((n, MISSING) for n in needed), ("tensorboard", OPTIONAL)]:
         extra = "nucleate" if state == MISSING else f"nucleate[{name}]"
         try:

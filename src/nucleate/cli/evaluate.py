@@ -74,17 +74,25 @@ def csp(
             bars.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]
 
         if predictions is not None:
+            if out is not None:
+                run.open_folder(out, {})
             targets = run.load_targets(dataset, n, seed)
             found = run.read_predictions(predictions)
             settings = {"predictions": predictions.name, "dataset": dataset, "n": len(targets), "seed": seed}
         else:
             from nucleate.generators import load_generator
 
-            n = n or 200
+            n = 200 if n is None else n
             out = out or Path(f"csp-{Path(weights).stem}")
             targets = run.load_targets(dataset, n, seed)
             generator = load_generator(weights, steps=steps, batch_size=batch_size)
-            fixed = {"weights": weights, "dataset": dataset, "seed": seed, "steps": steps}
+            fixed = {
+                "weights": weights,
+                "weights_sha256": run.weights_digest(weights),
+                "dataset": dataset,
+                "seed": seed,
+                "steps": steps,
+            }
             run.open_folder(out, fixed)
             run.predict(generator, targets, samples, seed, out / "predictions.jsonl", 4 * batch_size, progress)
             found = run.read_predictions(out / "predictions.jsonl")
@@ -92,7 +100,6 @@ def csp(
         k = min(samples, 1 + max((s for v in found.values() for s in v), default=0))
         report = run.judge(targets, found, k, matcher, workers, progress).with_settings(settings)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         run.write_whole(out / "report.json", report.to_json())
     console.print(tables(report))
     if out is not None:

@@ -10,7 +10,9 @@ import typer
 
 def generate(
     request: Annotated[str, typer.Argument(help='A formula, a chemical system, or "anything".')] = "",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .jsonl or .db.")] = Path("generated"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .jsonl or .db.")] = Path(
+        "generated"
+    ),
     candidates: Annotated[int | None, typer.Option("--candidates", "-n", help="Crystals (default 5).")] = None,
     elements: Annotated[str | None, typer.Option(help="Chemical system as a list: Li,Fe,O.")] = None,
     num_atoms: Annotated[int | None, typer.Option(help="Atoms in the cell.")] = None,
@@ -24,9 +26,9 @@ def generate(
     from rich.console import Console
 
     from nucleate.cli.progress import StageBars
-    from nucleate.search.design import DesignSettings, generate_candidates
     from nucleate.errors import NucleateError
     from nucleate.pipeline.files import write_candidates
+    from nucleate.search.design import DesignSettings, generate_candidates
     from nucleate.search.request import parse_request
 
     wanted = parse_request(request, elements=elements, candidates=candidates, num_atoms=num_atoms)

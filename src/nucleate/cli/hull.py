@@ -89,7 +89,8 @@ def build(
 
     from nucleate.cli.progress import StageBars
     from nucleate.errors import NucleateError
-    from nucleate.pipeline.reference_build import build_reference, known_table
+    from nucleate.pipeline.known import known_table
+    from nucleate.pipeline.reference_build import build_reference
 
     if max_e_hull < 0 or max_atoms < 1:
         raise NucleateError("--max-e-hull must not be negative and --max-atoms must be at least 1")

@@ -31,14 +31,15 @@ def relax(
     from nucleate.cli.tables import print_problems
     from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
+    from nucleate.io.write import WRITERS
     from nucleate.pipeline.files import read_candidates, write_candidates
     from nucleate.pipeline.relax import RelaxSettings, RelaxStage
     from nucleate.pipeline.run import run
 
     if out.exists() and not overwrite:
         raise NucleateError(f"{out} exists; use --overwrite or another --out")
-    if not out.absolute().parent.is_dir():
-        raise NucleateError(f"no folder {out.parent} for --out; make it first")
+    if not out.is_dir() and out.suffix and out.suffix.lower() not in WRITERS:  # now, not after an hour's work
+        raise NucleateError(f"--out is a folder or ends in {', '.join(WRITERS)}, not '{out.suffix}'")
     stage = RelaxStage(RelaxSettings(fmax, max_steps=steps, cell=cell, optimiser=optimiser, potential=potential))
     machine = executor(workers or None)
     candidates, problems = read_candidates(files)

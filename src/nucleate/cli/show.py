@@ -34,7 +34,7 @@ def show(
     from nucleate.io import read_structures
 
     result = read_structures(paths)
-    table = Table("name", "formula", "space group", "atoms", "a, b, c (Å)", "α, β, γ (°)", "g/cm³", "shortest (Å)")
+    table = Table("name", "formula", "space group", "atoms", "a, b, c (Å)", "angles (°)", "g/cm³", "shortest (Å)")
     for item in result.structures:
         s = item.structure
         number, symbol = space_group(s)
@@ -50,7 +50,9 @@ def show(
         )
     console.print(table)
     for problem in result.problems:
-        console.print(f"left out: {problem.file} {problem.row or ''}: {problem.reason}", style="yellow", highlight=False)
+        console.print(
+            f"left out: {problem.file} {problem.row or ''}: {problem.reason}", style="yellow", highlight=False
+        )
 
 
 def print_run(result: DesignResult, console: Console, everything: bool = False) -> None:

@@ -62,7 +62,9 @@ class _Log:
     def __call__(self, line: dict[str, Any]) -> None:
         text = f"loss {line['loss']:.4f}  {line['crystals_per_s']:.0f}/s"
         self.bars(self.trainer.recipe.name, line["step"], self.trainer.config.steps)
-        self.bars.bars.update(self.bars.tasks[self.trainer.recipe.name], description=f"{self.trainer.recipe.name} {text}")
+        self.bars.bars.update(
+            self.bars.tasks[self.trainer.recipe.name], description=f"{self.trainer.recipe.name} {text}"
+        )
         if self.writer is not None:
             for name, value in line.items():
                 if name != "step":

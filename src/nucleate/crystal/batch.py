@@ -77,7 +77,9 @@ class CrystalBatch:
         for i, n in enumerate(sizes):
             frac[i, :n] = torch.as_tensor(frac_coords[i], dtype=torch.float32).reshape(n, 3) % 1.0
             z[i, :n] = torch.as_tensor(atomic_numbers[i], dtype=torch.int64)
-        lattice = torch.stack([torch.as_tensor(v, dtype=torch.float32) for v in lattices]) if sizes else torch.zeros(0, 3, 3)
+        lattice = (
+            torch.stack([torch.as_tensor(v, dtype=torch.float32) for v in lattices]) if sizes else torch.zeros(0, 3, 3)
+        )
         return cls(lattice, frac, z)
 
     def save(self, path: str | Path) -> None:

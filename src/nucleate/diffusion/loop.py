@@ -37,9 +37,7 @@ def training_loss(
     noisy = {k: processes[k].corrupt(v, t, rng) if k in processes else v for k, v in fields.items()}
     pred = denoiser(noisy, t, condition)
     mask = fields[MASK_FIELD]
-    return {
-        k: p.loss(pred[k], fields[k], noisy[k], t, mask if k in per_atom else None) for k, p in processes.items()
-    }
+    return {k: p.loss(pred[k], fields[k], noisy[k], t, mask if k in per_atom else None) for k, p in processes.items()}
 
 
 @torch.no_grad()

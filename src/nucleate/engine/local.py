@@ -48,7 +48,7 @@ def apply_one(stage: Stage, candidate: Candidate) -> list[Candidate]:
     except NucleateError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200].removesuffix(": ")
         return [candidate.failed(stage.name, reason)]
 
 

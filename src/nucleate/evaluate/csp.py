@@ -31,7 +31,8 @@ Predictions = dict[str, dict[int, "Structure | None"]]  # material_id -> sample 
 def load_targets(dataset: str, n: int | None = None, seed: int = 0) -> list[tuple[str, Structure]]:
     """(material_id, structure) of `n` crystals of a data set such as "mp-20:test", all of them for None.
 
-    The choice is a fixed shuffle by `seed`, cut after n: a larger n keeps the smaller one's targets.
+    The choice is a fixed shuffle by `seed`, cut after n: a larger n keeps the smaller one's targets. Rows without a
+    known structure (some of mp-20:train) cannot be targets and are passed over.
     """
     from pymatgen.core import Lattice, Structure
 
@@ -40,9 +41,9 @@ def load_targets(dataset: str, n: int | None = None, seed: int = 0) -> list[tupl
     if n is not None and n < 1:
         raise NucleateError(f"the number of compositions must be at least 1, not {n}")
     table = load_table(dataset).select(["material_id", "atomic_numbers", "frac_coords", "lengths", "angles"])
-    if n is not None and n > table.num_rows:
-        raise NucleateError(f"{dataset} has {table.num_rows} crystals, fewer than the {n} asked for")
-    order = list(range(table.num_rows))
+    order = [i for i, coords in enumerate(table["frac_coords"].to_pylist()) if coords]
+    if n is not None and n > len(order):
+        raise NucleateError(f"{dataset} has {len(order)} crystals, fewer than the {n} asked for")
     if n is not None:
         random.Random(seed).shuffle(order)
     targets = []
@@ -51,6 +52,15 @@ def load_targets(dataset: str, n: int | None = None, seed: int = 0) -> list[tupl
         lattice = Lattice.from_parameters(*row["lengths"], *row["angles"])
         targets.append((str(row["material_id"]), Structure(lattice, row["atomic_numbers"], coords)))
     return targets
+
+
+def weights_digest(weights: str) -> str:
+    """Short SHA-256 of a shipped model or checkpoint file, so that no run goes on with other weights of that name."""
+    from nucleate.generators.diffusion import weights_folder
+
+    shipped = weights_folder() / f"{weights}.safetensors"
+    path = shipped if shipped.is_file() else Path(weights)
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
 
 
 def prediction_seed(seed: int, material_id: str, sample: int) -> int:
@@ -112,6 +122,8 @@ def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     note = folder / "settings.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if not settings:  # nothing will be predicted there
+            return
         if not note.exists():
             write_whole(note, json.dumps(dict(settings), indent=1))
         before = json.loads(note.read_text())

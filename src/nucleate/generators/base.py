@@ -1,4 +1,4 @@
-"""What a generator is, and the diffusion generator that samples any trained recipe."""
+"""What a generator is, and what it can be asked for."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from pymatgen.core import Structure  # noqa: F401 (named in quotes below)
 
-T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
 Progress = Callable[[int, int], None]  # (done, total)
 
 
@@ -30,7 +30,7 @@ class Condition:
     text: str | None = None
 
 
-class Generator(Protocol[T_co]):
+class Generator(Protocol[T]):
     """`generate` gives objects for conditions; object i depends on (condition_i, seed_i) alone."""
 
     @property
@@ -38,9 +38,10 @@ class Generator(Protocol[T_co]):
 
     def generate(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
-    ) -> list[T_co]:
+    ) -> list[T]:
         """One object for each condition and seed. Raises NucleateError for a condition that cannot be met."""
         ...
 
 
-StructureGenerator = Generator["Structure"]
+class StructureGenerator(Generator["Structure"], Protocol):
+    """A generator of pymatgen structures."""

@@ -70,7 +70,11 @@ class DiffusionGenerator:
     def check(self, condition: Condition) -> None:
         """Raise NucleateError, in one line, for a condition that this model cannot meet."""
         task = self.info.recipe.task
-        for name, value in (("space_group", condition.space_group), ("properties", condition.properties), ("text", condition.text)):
+        for name, value in (
+            ("space_group", condition.space_group),
+            ("properties", condition.properties),
+            ("text", condition.text),
+        ):
             if value:
                 raise NucleateError(f"{self.name} cannot be conditioned on {name}; it takes {self._takes()}")
         if task == "csp":
@@ -112,9 +116,11 @@ class DiffusionGenerator:
         return int(Streams(derive_seeds(seed, 1)).categorical(counts[None])[0])
 
     def draw_formula_units(self, unit: int, seed: int) -> int:
-        """Formula units per cell for a formula of `unit` atoms, weighted by how many training crystals have that size."""
+        """Formula units per cell for a formula of `unit` atoms, weighted by the sizes of the training crystals."""
         if unit > self.info.max_atoms:
-            raise NucleateError(f"one formula unit has {unit} atoms; {self.name} makes cells of at most {self.info.max_atoms}")
+            raise NucleateError(
+                f"one formula unit has {unit} atoms; {self.name} makes cells of at most {self.info.max_atoms}"
+            )
         counts = torch.tensor(self.info.num_atoms_counts, dtype=torch.float32)[unit::unit]
         return 1 + int(Streams(derive_seeds(seed, 2)).categorical(counts[None] + 1e-6)[0])
 
@@ -152,7 +158,9 @@ class DiffusionGenerator:
         out: dict[int, Structure] = {}
         for start in range(0, len(order), self.batch_size):
             chunk = order[start : start + self.batch_size]
-            batch = self.sample_batch([species[i] for i in chunk], [conditions[i] for i in chunk], [seeds[i] for i in chunk])
+            batch = self.sample_batch(
+                [species[i] for i in chunk], [conditions[i] for i in chunk], [seeds[i] for i in chunk]
+            )
             out.update(zip(chunk, structures_from_batch(batch), strict=True))
         return [out[i] for i in range(len(species))]
 

@@ -28,7 +28,9 @@ class Block(nn.Module):
         self.conditioning, self.pre = config.conditioning, config.norm == "pre"
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.alpha = nn.Linear(config.pair_dim, config.heads, bias=False)
-        self.beta = nn.Parameter(torch.randn(config.heads, config.pair_dim, dim // config.heads) * config.pair_dim**-0.5)
+        self.beta = nn.Parameter(
+            torch.randn(config.heads, config.pair_dim, dim // config.heads) * config.pair_dim**-0.5
+        )
         self.out = nn.Linear(dim, dim)
         self.mlp = mlp(dim, 4 * dim, dim)
         affine = self.conditioning != "adaln"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 def mlp(*sizes: int) -> nn.Sequential:
     """Linear layers with SiLU between them."""
     layers: list[nn.Module] = []
-    for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (a, b) in enumerate(pairwise(sizes)):
         layers += [nn.SiLU()] if i else []
         layers.append(nn.Linear(a, b))
     return nn.Sequential(*layers)
@@ -58,6 +59,8 @@ def minimum_image_distance(frac_coords: Tensor, metric: Tensor) -> Tensor:
 
 class Radial(nn.Module):
     """Gaussian radial features of distances on an even grid up to `cutoff`: (...) -> (..., count)."""
+
+    centres: Tensor
 
     def __init__(self, count: int = 16, cutoff: float = 8.0) -> None:
         super().__init__()

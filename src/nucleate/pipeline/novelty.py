@@ -12,8 +12,8 @@ import numpy as np
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
+from nucleate.pipeline.known import CRYSTAL_COLUMNS, known_table
 from nucleate.pipeline.reference import FormulaKey, ReferenceSet, formula_key, load_reference
-from nucleate.pipeline.reference_build import CRYSTAL_COLUMNS, known_table
 from nucleate.pipeline.same import Reduced, reduce, same
 
 if TYPE_CHECKING:

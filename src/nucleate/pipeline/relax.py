@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -65,8 +66,9 @@ class RelaxSettings:
 class RelaxStage:
     """Relaxes each candidate's structure and gives it "energy" (eV/atom), check "relaxed", provenance "relax".
 
-    The geometry checks are renewed for the relaxed structure. A blow-up or a structure that the potential cannot take is a recorded failure. Stopping at the step or time limit
-    is none: the candidate goes on with the check "relaxed" failed. Picklable: workers load their own calculator.
+    The geometry checks are renewed for the relaxed structure. A blow-up, a collapse or a structure that the potential
+    cannot take is a recorded failure. Stopping at the step or time limit is none: the candidate goes on with the check
+    "relaxed" failed. Picklable: workers load their own calculator.
     """
 
     name = "relax"
@@ -100,6 +102,10 @@ class _Run:
     stopped: str = ""
 
     @property
+    def when(self) -> str:
+        return f"after {self.steps} steps" if self.steps else "at the start"
+
+    @property
     def converged(self) -> bool:
         return self.fmax <= self.settings.fmax and (not self.settings.cell or self.smax <= self.settings.smax)
 
@@ -124,7 +130,7 @@ def relax(candidate: Candidate, settings: RelaxSettings) -> Candidate:
     except NucleateError:
         raise
     except Exception as error:  # the potential's and the optimiser's own errors: of any kind, about this crystal
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200].removesuffix(": ")
         return candidate.with_(provenance=_record(run, atoms=None)).failed("relax", reason)
     relaxed = _structure(structure, atoms)
     checks, impossible = check_geometry(relaxed)
@@ -140,18 +146,22 @@ def relax(candidate: Candidate, settings: RelaxSettings) -> Candidate:
 
 
 def single_point(structures: Sequence[Structure], batch_size: int = 16, potential: str = "chgnet") -> list[float]:
-    """Energies in eV/atom of structures as they stand, for reference sets; raises NucleateError for an impossible one."""
+    """Energies in eV/atom of structures as they stand, in their order; NucleateError for an impossible one."""
     return get_potential(potential).energies(structures, batch_size)
 
 
 def _atoms(structure: Structure, max_atomic_number: int) -> Atoms:
     from ase import Atoms
 
+    from nucleate.crystal.geometry import is_finite
+
     if not structure.is_ordered:
         raise _Blown("partial occupancies cannot be relaxed")
     strangers = {s.symbol for s in structure.composition.element_composition if not 0 < s.Z <= max_atomic_number}
     if strangers or any(not 0 < site.specie.Z <= max_atomic_number for site in structure):
         raise _Blown(f"the potential does not know {', '.join(sorted(strangers)) or 'a species'}")
+    if not structure.lattice.volume > 0:
+        raise _Blown("the cell has no volume" if is_finite(structure) else "the cell is not finite")
     numbers = [site.specie.Z for site in structure]
     return Atoms(numbers=numbers, cell=structure.lattice.matrix, scaled_positions=structure.frac_coords, pbc=True)
 
@@ -186,7 +196,7 @@ def _optimiser(target: Any, settings: RelaxSettings) -> Any:
         return FIRE(target, logfile=None)
     if not settings.cell:
         return BFGS(target, logfile=None)
-    optimiser = CellAwareBFGS(target, logfile=None)
+    optimiser = CellAwareBFGS(target, logfile=os.devnull)
     optimiser.smax = 0.0
     return optimiser
 
@@ -196,7 +206,7 @@ def _guarded(calculator: Any, run: _Run) -> Any:
     from ase.calculators.calculator import Calculator, all_changes
 
     class Guard(Calculator):
-        implemented_properties = ("energy", "free_energy", "forces", "stress")
+        implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012 (as ASE has it)
 
         def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
             super().calculate(atoms, properties, system_changes)
@@ -216,7 +226,7 @@ def _check_geometry(atoms: Atoms, run: _Run) -> None:
     from nucleate.crystal.geometry import shortest_distance
 
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
-        raise _Blown(f"positions or cell are no longer finite after {run.steps} steps")
+        raise _Blown(f"positions or cell are no longer finite {run.when}")
     volume = abs(float(np.linalg.det(atoms.cell.array)))
     if run.first_volume == 0:
         run.first_volume = volume
@@ -225,17 +235,17 @@ def _check_geometry(atoms: Atoms, run: _Run) -> None:
     factor = volume / run.first_volume
     if not 1 / MAX_VOLUME_FACTOR <= factor <= MAX_VOLUME_FACTOR:
         change = f"grew {factor:.1f}-fold" if factor > 1 else f"shrank {1 / factor:.1f}-fold"
-        raise _Blown(f"the volume {change} (limit {MAX_VOLUME_FACTOR:g}) in {run.steps} steps")
+        raise _Blown(f"the volume {change} (limit {MAX_VOLUME_FACTOR:g}) {run.when}")
     distance = shortest_distance(_plain_structure(atoms))
     if distance < MIN_DISTANCE:
-        raise _Blown(f"atoms {distance:.2f} angstrom apart (limit {MIN_DISTANCE:g}) after {run.steps} steps")
+        raise _Blown(f"atoms {distance:.2f} angstrom apart (limit {MIN_DISTANCE:g}) {run.when}")
 
 
 def _check_numbers(results: dict[str, Any], n: int, run: _Run) -> None:
     import numpy as np
 
     if not all(np.isfinite(results[k]).all() for k in ("energy", "forces", "stress")):
-        raise _Blown(f"energy, force or stress is not a number after {run.steps} steps")
+        raise _Blown(f"energy, force or stress is not a number {run.when}")
     energy = results["energy"] / n
     force = float(np.linalg.norm(results["forces"], axis=1).max())
     if run.first_energy is None:
@@ -256,7 +266,7 @@ def _measure(atoms: Atoms, run: _Run) -> None:
 
 def _verdict(run: _Run) -> Check:
     if run.converged:
-        return Check(PASS, f"fmax {run.fmax:.3f} after {run.steps} steps")
+        return Check(PASS, f"fmax {run.fmax:.3f} {run.when}")
     limit = run.settings
     parts = []
     if run.fmax > limit.fmax:

@@ -69,7 +69,7 @@ def _show(candidate: Candidate, row: Mapping[str, Any]) -> Shown:
         number = 0
     drawn, name = drawn_cell(structure) if number else (structure, "own cell")
     lengths = " \u00d7 ".join(f"{v:.3f}" for v in drawn.lattice.abc)
-    angles = " ".join(f"{v:.1f}".removesuffix(".0") for v in drawn.lattice.angles)
+    angles = "\u00a0".join(f"{v:.1f}".removesuffix(".0") for v in drawn.lattice.angles)
     return Shown(candidate, row, number, scene(drawn), f"{name}: {lengths} \u00c5, {angles}\u00b0")
 
 

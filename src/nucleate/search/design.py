@@ -15,9 +15,9 @@ from nucleate.errors import NucleateError
 from nucleate.search.request import Request, parse_request
 
 if TYPE_CHECKING:
-    from nucleate.generators.diffusion import DiffusionGenerator
+    from nucleate.generators import Condition, DiffusionGenerator
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Executor, Progress
+    from nucleate.pipeline.run import Executor, Progress, Stage
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ def design(
     request = parse_request(request) if isinstance(request, str) else request
     generator = _generator(request, settings)
     blank = _blank_candidates(request, settings, generator)
+    stages = stages_of(settings, generator)  # a wrong setting is refused here, before anything is written
     _open_folder(Path(out), overwrite)
     from nucleate.store.database import RunStore
 
@@ -78,12 +79,10 @@ def design(
         record = {"request": dataclasses.asdict(request), "settings": dataclasses.asdict(settings), "seconds": {}}
         store.write_request(record)
         store.save_many(blank)
-        return _run(store, record, generator, executor, progress)
+        return _run(store, record, stages, generator, executor, progress)
 
 
-def resume(
-    out: str | Path, *, executor: Executor | None = None, progress: Progress | None = None
-) -> DesignResult:
+def resume(out: str | Path, *, executor: Executor | None = None, progress: Progress | None = None) -> DesignResult:
     """Finish an interrupted run; stages that a candidate has behind it are not repeated."""
     from nucleate.store.database import RunStore
 
@@ -95,7 +94,7 @@ def resume(
         generator = _generator(request, settings)
         have = {c.id for c in store.load()}
         store.save_many([c for c in _blank_candidates(request, settings, generator) if c.id not in have])
-        return _run(store, record, generator, executor, progress)
+        return _run(store, record, stages_of(settings, generator), generator, executor, progress)
 
 
 def load_run(out: str | Path) -> DesignResult:
@@ -149,17 +148,15 @@ def _blank_candidates(request: Request, settings: DesignSettings, generator: Dif
     return out
 
 
-def conditions_of(request: Request, generator: DiffusionGenerator, seed: int) -> Any:
-    """The condition of one candidate. A formula's number of units per cell is drawn from the training crystals' sizes."""
+def conditions_of(request: Request, generator: DiffusionGenerator, seed: int) -> Condition:
+    """The condition of one candidate; a formula's number of units per cell is drawn by the training crystals' sizes."""
     from nucleate.generators import Condition
 
     if request.composition is None:
         return Condition(chemical_system=request.chemical_system, num_atoms=request.num_atoms)
     unit = sum(request.composition.values())
-    if request.num_atoms is not None:
-        units = request.num_atoms // unit
-    else:
-        units = generator.draw_formula_units(unit, seed)
+    size = request.num_atoms
+    units = size // unit if size is not None else generator.draw_formula_units(unit, seed)
     return Condition(composition={e: n * units for e, n in request.composition.items()})
 
 
@@ -193,7 +190,7 @@ def _open_folder(out: Path, overwrite: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def stages_of(settings: DesignSettings, generator: DiffusionGenerator) -> list[Any]:
+def stages_of(settings: DesignSettings, generator: DiffusionGenerator) -> list[Stage]:
     """The pipeline of a design run, in order."""
     from nucleate.pipeline.check import CheckStage
     from nucleate.pipeline.generate import GenerateStage
@@ -215,6 +212,7 @@ def stages_of(settings: DesignSettings, generator: DiffusionGenerator) -> list[A
 def _run(
     store: Any,
     record: dict[str, Any],
+    stages: Sequence[Stage],
     generator: DiffusionGenerator,
     executor: Executor | None,
     progress: Progress | None,
@@ -228,7 +226,7 @@ def _run(
         executor = local()
     request, settings = _read_record(record, store.folder)
     candidates: Sequence[Candidate] = store.load()
-    for stage in stages_of(settings, generator):
+    for stage in stages:
         began = time.perf_counter()
         candidates = run(candidates, [stage], executor, store, progress)
         spent = record["seconds"].get(stage.name, 0.0) + time.perf_counter() - began
@@ -242,7 +240,7 @@ def _run(
 
 
 def write_outputs(result: DesignResult, generator: DiffusionGenerator) -> None:
-    """CIFs, candidates.extxyz, candidates.jsonl and report.html beside the database; each replaces the old atomically."""
+    """CIFs, candidates.extxyz, candidates.jsonl and report.html beside the database; each replaces the old at once."""
     from nucleate.pipeline.files import write_candidates
     from nucleate.pipeline.report import write_report
 

@@ -133,7 +133,9 @@ def parse_request(
     if re.fullmatch(r"[A-Z][a-z]*(-[A-Z][a-z]*)+", words):
         named = parse_elements(words)
         if system is not None and named != system:
-            raise NucleateError(f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them")
+            raise NucleateError(
+                f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them"
+            )
         return Request(text, wanted, None, named, size)
     composition = parse_formula(words)
     if system is not None and set(system) != set(composition):

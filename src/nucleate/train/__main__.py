@@ -1,4 +1,4 @@
-"""Train on a machine that has torch, numpy and safetensors alone: python -m nucleate.train RECIPE --data FILE --out DIR."""
+"""Train where torch, numpy and safetensors are all there is: python -m nucleate.train RECIPE --data FILE --out DIR."""
 
 from __future__ import annotations
 

@@ -91,7 +91,9 @@ class Trainer:
         keep = data.num_atoms <= recipe.data.max_atoms
         data = data[keep.nonzero()[:, 0]]
         if int(data.atomic_numbers.max()) > recipe.codec.num_elements:
-            raise NucleateError(f"the data has atomic number {int(data.atomic_numbers.max())}; raise codec.num_elements")
+            raise NucleateError(
+                f"the data has atomic number {int(data.atomic_numbers.max())}; raise codec.num_elements"
+            )
         self.num_atoms = data.num_atoms
         codec = JointCodec.fit(recipe.codec, data.lattice, data.num_atoms)
         self.info = ModelInfo(
@@ -102,7 +104,9 @@ class Trainer:
             tuple(torch.bincount(data.num_atoms, minlength=recipe.data.max_atoms + 1).tolist()),
             {"crystals": len(data)},
         )
-        self.fields = {k: v.to(self.device) for k, v in codec.encode(data.lattice, data.frac_coords, data.atomic_numbers).items()}
+        self.fields = {
+            k: v.to(self.device) for k, v in codec.encode(data.lattice, data.frac_coords, data.atomic_numbers).items()
+        }
         self.processes = build_processes(recipe)
         torch.manual_seed(self.config.seed)
         self.model = build_network(recipe, codec, recipe.data.max_atoms).to(self.device)

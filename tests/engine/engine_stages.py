@@ -1,0 +1,57 @@
+"""Stages for the executors' tests, importable by spawned workers; they answer to a candidate's id."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from nucleate.errors import NucleateError
+
+
+def seen(candidate, **more):
+    threads = os.environ.get("OPENBLAS_NUM_THREADS")
+    return candidate.with_(provenance={"seen": candidate.seed, "pid": os.getpid(), "threads": threads, **more})
+
+
+class Misbehaves:
+    name, batched = "odd", False
+
+    def __call__(self, candidates):
+        for c in candidates:
+            if c.id == "raise":
+                raise ZeroDivisionError("on purpose\nand a second line")
+            if c.id == "setting":
+                raise NucleateError("no such potential")
+            if c.id == "exit":
+                os._exit(7)
+            if c.id == "kill":
+                os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+            if c.id.startswith("sleep"):
+                time.sleep(2)
+            if c.id != "lose":
+                yield seen(c)
+
+
+class DiesOnce:
+    name, batched = "once", False
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __call__(self, candidates):
+        for c in candidates:
+            if c.id == "b" and not Path(self.mark).exists():
+                Path(self.mark).touch()
+                os._exit(1)
+            yield seen(c)
+
+
+class Batched:
+    name, batched = "all", True
+
+    def __call__(self, candidates):
+        return [seen(c, n=len(candidates)) for c in candidates]
+
+
+class Quick(Misbehaves):
+    quick = True
