@@ -24,7 +24,7 @@ METADATA = {
     "licence": "CC-BY 4.0",
     "script": "scripts/build_reference.py",
     "missing": "crystals further above the hull, with larger cells, without a known e_above_hull, or with an element "
-    "that the potential does not know: a phase that is not in this set cannot make a candidate less stable",
+    "that the potential does not know; against a fuller set a candidate can only lie higher above the hull",
 }
 
 

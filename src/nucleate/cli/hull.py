@@ -98,6 +98,7 @@ def build(
         raise NucleateError(f"--out must end in .parquet, not '{out.name}'")
     wanted = [e for e in re.split(r"[-,\s]+", elements.strip()) if e]
     table = known_table(dataset, needs_hull=True)
+    Console(stderr=True).print(f"choosing from {table.num_rows:,} crystals of {dataset}", highlight=False)
     with StageBars() as bars:
         reference = build_reference(
             table,

@@ -49,6 +49,11 @@ def _score_scale_table(sigma_min: float, sigma_max: float, points: int = 256) ->
     return out
 
 
+@functools.lru_cache(maxsize=16)
+def _score_scale_on(sigma_min: float, sigma_max: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.as_tensor(_score_scale_table(sigma_min, sigma_max), dtype=dtype, device=device)
+
+
 @dataclass(frozen=True)
 class WrappedVE:
     """x_t ~ N_w(x0, sigma_t^2) with geometric sigma_t (eq. 4); sigma is 0 at t = 0, as in the paper.
@@ -70,7 +75,7 @@ class WrappedVE:
 
     def score_scale(self, t: Tensor) -> Tensor:
         """sqrt(E[score^2]) at t, same shape as t."""
-        table = torch.as_tensor(_score_scale_table(self.sigma_min, self.sigma_max), dtype=t.dtype, device=t.device)
+        table = _score_scale_on(self.sigma_min, self.sigma_max, t.dtype, t.device)
         place = t.clamp(0, 1) * (len(table) - 1)
         low = place.floor().clamp_max(len(table) - 2).long()
         return torch.lerp(table[low], table[low + 1], place - low)

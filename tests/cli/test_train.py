@@ -1,0 +1,80 @@
+import builtins
+
+import pytest
+import torch
+
+from nucleate.cli.main import main
+from nucleate.cli.train import tensorboard_writer
+from nucleate.crystal.batch import CrystalBatch
+from nucleate.errors import NucleateError
+
+RECIPE = """
+name = "tiny"
+[network]
+dim = 16
+layers = 1
+heads = 2
+pair_dim = 8
+frequencies = 2
+[train]
+steps = 10
+batch_size = 8
+precision = "float32"
+log_every = 5
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    z = torch.randint(1, 20, (32, 4))
+    CrystalBatch(torch.eye(3) * 5 + torch.rand(32, 3, 3), torch.rand(32, 4, 3), z).save(tmp_path / "data.safetensors")
+    return tmp_path
+
+
+def call(*arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main(list(arguments))
+    return exit_.value.code
+
+
+def test_train_writes_weights_metrics_and_tensorboard(folder):
+    pytest.importorskip("tensorboard")
+    assert call("train", "tiny.toml", "--data", "data.safetensors", "--out", "run", "--tensorboard") == 0
+    assert (folder / "run" / "weights.safetensors").is_file()
+    assert len((folder / "run" / "metrics.jsonl").read_text().splitlines()) == 2
+    (events,) = (folder / "run").glob("events.out.tfevents.*")
+    assert b"frac_coords" in events.read_bytes()
+
+
+def test_stop_and_resume_from_the_command_line(folder, capsys):
+    assert call("train", "tiny.toml", "--data", "data.safetensors", "--out", "run", "--until", "5") == 0
+    assert call("train", "tiny.toml", "--data", "data.safetensors", "--out", "run") == 0
+    assert "resuming run at step 5" in capsys.readouterr().err
+
+
+def test_a_changed_recipe_is_refused(folder, capsys):
+    assert call("train", "tiny.toml", "--data", "data.safetensors", "--out", "run") == 0
+    (folder / "tiny.toml").write_text(RECIPE.replace("steps = 10", "steps = 12"))
+    assert call("train", "tiny.toml", "--data", "data.safetensors", "--out", "run") == 2
+    assert "another recipe" in capsys.readouterr().err
+
+
+def test_missing_data_names_the_command_that_gets_it(folder, capsys, monkeypatch):
+    monkeypatch.setenv("NUCLEATE_DATA", str(folder / "empty"))
+    assert call("train", "tiny.toml", "--out", "run") == 2
+    assert "nucleate data get mp-20" in capsys.readouterr().err and not (folder / "run").exists()
+
+
+def test_missing_tensorboard_names_the_extra(tmp_path, monkeypatch):
+    real = builtins.__import__
+
+    def refuse(name, *a, **k):
+        if name.startswith("torch.utils.tensorboard"):
+            raise ImportError
+        return real(name, *a, **k)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(NucleateError, match=r"nucleate\[tensorboard\]"):
+        tensorboard_writer(tmp_path)
