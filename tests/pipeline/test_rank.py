@@ -57,7 +57,7 @@ def test_rows() -> None:
         "e_form": -2.0,
         "e_above_hull": 0.2,
         "novel": "no",
-        "checks": "2 of 3 pass; charge unknown",
+        "checks": "2/3 charge unknown",
         "failure": "",
         "method": "m",
         "reference": "r",

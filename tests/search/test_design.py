@@ -142,3 +142,19 @@ def test_no_run_to_resume(tmp_path):
     (tmp_path / "request.json").write_text(json.dumps({"request": {"nonsense": 1}, "settings": {}}))
     with pytest.raises(NucleateError, match="not a request of this version"):
         resume(tmp_path)
+
+
+def test_a_run_that_died_at_its_very_start_can_be_started_again(tmp_path):
+    from nucleate.store.database import RunStore
+
+    RunStore(tmp_path / "run").close()
+    quick = DesignSettings(oversample=1, sampling_steps=3, relax_steps=0)
+    assert len(design("NaCl, 2 atoms, 1 candidate", tmp_path / "run", quick, executor=Serial()).all) == 1
+
+
+def test_overwriting_waits_for_no_other_writer(run):
+    from nucleate.store.database import RunStore
+
+    with RunStore(run.folder), pytest.raises(NucleateError):
+        design("NaCl", run.folder, QUICK, overwrite=True)
+    assert load_run(run.folder).all

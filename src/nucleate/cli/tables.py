@@ -15,13 +15,19 @@ if TYPE_CHECKING:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """A Rich table of `nucleate.pipeline.rank.to_rows`; its caption names energy methods, references and failures."""
+    """A Rich table of `nucleate.pipeline.rank.to_rows`, narrow enough for 80 columns.
+
+    Its caption names energy methods, references and failures.
+    """
+    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
-    numeric = ("atoms", "e_form (eV/atom)", "e_above_hull (eV/atom)")
-    columns = ("#", "id", "formula", "space group", *numeric, "novel?", "checks")
-    out = Table(caption=escape(caption(rows)), caption_justify="left")
+    numeric = ("atoms", "e_form\neV/atom", "e_above_hull\neV/atom")
+    columns = ("#", "id", "formula", "space\ngroup", *numeric, "novel?", "checks")
+    out = Table(
+        caption=escape(caption(rows)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+    )
     for name in columns:
         out.add_column(name, justify="right" if name in ("#", *numeric) else "left", overflow="fold")
     for row in rows:

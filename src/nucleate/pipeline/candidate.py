@@ -74,7 +74,7 @@ class Candidate:
 
     def finished(self, stage: str) -> Candidate:
         """A copy that has been through `stage`."""
-        return dataclasses.replace(self, stages=(*self.stages, stage))
+        return self if stage in self.stages else dataclasses.replace(self, stages=(*self.stages, stage))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the structure as pymatgen's dictionary."""

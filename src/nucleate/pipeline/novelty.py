@@ -32,6 +32,7 @@ class UniqueStage:
 
     name = "unique"
     batched = True
+    together = True  # of twins the lower one counts, so all must be seen
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         groups: dict[FormulaKey, list[Candidate]] = {}

@@ -35,7 +35,8 @@ def verdict(candidate: Candidate, check: str) -> str:
 def to_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     """One dictionary of plain values for each candidate, in the order given, for tables, CSV and reports alike.
 
-    rank counts from 1. Energies in eV/atom or None. novel: "yes", "no" or "?". checks: "4 of 5 pass" and what does not.
+    rank counts from 1. Energies in eV/atom or None. novel: "yes", "no" or "?". checks: "4/5", passed of all, and what
+    does not pass.
     method, reference: of e_above_hull, or of e_form or the energy where there is none.
     """
     return [_row(i + 1, c) for i, c in enumerate(candidates)]
@@ -69,8 +70,8 @@ def _checks(c: Candidate) -> str:
     if not checks:
         return ""
     others = [f"{name} {v}" for name, v in checks.items() if v != PASS]
-    passed = f"{len(checks) - len(others)} of {len(checks)} pass"
-    return f"{passed}; {', '.join(others)}" if others else passed
+    passed = f"{len(checks) - len(others)}/{len(checks)}"
+    return f"{passed} {', '.join(others)}" if others else passed
 
 
 def _space_group(c: Candidate) -> str:

@@ -13,6 +13,8 @@ class Stage(Protocol):
 
     `batched` stages get all living candidates at once (generation, uniqueness); the others one at a time, so that an
     executor may spread them over processes. A stage never raises for a bad candidate: it gives it back `failed`.
+    An optional attribute `together` says that a verdict depends on the other candidates (uniqueness): such a stage sees
+    all the living again whenever one of them lacks it.
     """
 
     name: str
@@ -49,8 +51,10 @@ def run(
     """
     current = {c.id: c for c in candidates}
     for stage in stages:
-        todo = [c for c in current.values() if c.failure is None and stage.name not in c.stages]
-        total = sum(c.failure is None for c in current.values())
+        living = [c for c in current.values() if c.failure is None]
+        todo, total = [c for c in living if stage.name not in c.stages], len(living)
+        if todo and getattr(stage, "together", False):
+            todo = living
         waiting = {c.id for c in todo}
         if progress is not None:
             progress(stage.name, total - len(waiting), total)

@@ -179,13 +179,18 @@ def generate_candidates(
 
 
 def _open_folder(out: Path, overwrite: bool) -> None:
+    from nucleate.store.database import RunStore
+
     if out.exists() and not out.is_dir():
         raise NucleateError(f"{out} is a file; choose a folder")
     if out.is_dir() and any(out.iterdir()):
-        if not (out / "request.json").is_file():
+        own = {"candidates.db", "candidates.db-journal", ".lock"}  # all there is when a run dies at its very start
+        stillborn = {p.name for p in out.iterdir()} <= own
+        if not stillborn and not (out / "request.json").is_file():
             raise NucleateError(f"{out} is not empty and is no run of nucleate; choose another folder")
-        if not overwrite:
+        if not stillborn and not overwrite:
             raise NucleateError(f"{out} holds a run already; use --resume {out}, --overwrite, or another folder")
+        RunStore(out).close()  # refuses while another process writes it
         shutil.rmtree(out)
     out.mkdir(parents=True, exist_ok=True)
 

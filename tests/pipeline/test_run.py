@@ -1,0 +1,70 @@
+import pytest
+
+from nucleate.engine.local import Serial
+from nucleate.pipeline.candidate import PASS, Candidate, Check
+from nucleate.pipeline.run import run
+
+
+class Kept:
+    """A store in memory that also counts what is saved."""
+
+    def __init__(self):
+        self.saved = []
+
+    def save(self, candidate):
+        self.saved.append(candidate)
+
+
+class Mark:
+    """Passes every candidate, rejects those named; remembers whom it saw."""
+
+    batched = True
+
+    def __init__(self, name, reject=(), together=False):
+        self.name, self.reject, self.together, self.saw = name, reject, together, []
+
+    def __call__(self, candidates):
+        for c in candidates:
+            self.saw.append(c.id)
+            c = c.with_(checks={self.name: Check(PASS, f"among {len(candidates)}")})
+            yield c.failed(self.name, "named") if c.id in self.reject else c
+
+
+def blanks(*ids):
+    return [Candidate(i) for i in ids]
+
+
+def test_rejected_candidates_are_kept_with_their_reason_and_skipped():
+    second, store = Mark("b"), Kept()
+    out = run(blanks("x", "y", "z"), [Mark("a", reject=["y"]), second], Serial(), store)
+    assert [c.id for c in out] == ["x", "y", "z"] and second.saw == ["x", "z"]
+    assert out[1].failure == "a: named" and out[1].stages == ("a",) and out[0].stages == ("a", "b")
+    assert len(store.saved) == 5
+
+
+def test_what_is_done_is_not_done_again():
+    half = run(blanks("x"), [Mark("a")], Serial(), Kept()) + blanks("y")
+    stage, seen = Mark("a"), []
+    run(half, [stage], Serial(), Kept(), lambda *a: seen.append(a))
+    assert stage.saw == ["y"] and seen == [("a", 1, 2), ("a", 2, 2)]
+
+
+def test_a_stage_that_compares_sees_all_again_when_one_is_missing():
+    half = run(blanks("x"), [Mark("u", together=True)], Serial(), Kept()) + blanks("y")
+    out = run(half, [stage := Mark("u", together=True)], Serial(), Kept())
+    assert stage.saw == ["x", "y"] and all(c.stages == ("u",) for c in out)
+    assert {c.checks["u"].reason for c in out} == {"among 2"}
+    run(out, [stage := Mark("u", together=True)], Serial(), Kept())
+    assert stage.saw == []
+
+
+@pytest.mark.parametrize(
+    ("give", "message"), [([], "lost 2 candidates"), (blanks("x", "y", "w"), "invented candidate w")]
+)
+def test_a_stage_that_loses_or_invents_candidates_is_caught(give, message):
+    class Broken(Mark):
+        def __call__(self, candidates):
+            return give
+
+    with pytest.raises(RuntimeError, match=message):
+        run(blanks("x", "y"), [Broken("a")], Serial(), Kept())
