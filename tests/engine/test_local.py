@@ -15,8 +15,9 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # spawned workers inherit it
 import engine_stages as stages  # noqa: E402
 
-from nucleate.engine.local import Processes, Serial, executor, usable_cores  # noqa: E402
+from nucleate.engine.local import Processes, Serial, executor  # noqa: E402
 from nucleate.errors import NucleateError  # noqa: E402
+from nucleate.parallel import usable_cores  # noqa: E402
 from nucleate.pipeline.candidate import Candidate  # noqa: E402
 from nucleate.pipeline.run import run  # noqa: E402
 
@@ -117,7 +118,7 @@ def test_a_stage_of_the_main_script_is_refused_in_one_line():
     Local.__module__ = "engine_stages"
     stages.Missing = Local  # known here, not in a worker
     try:
-        with pytest.raises(NucleateError, match="cannot import the stage"):
+        with pytest.raises(NucleateError, match="cannot import the job"):
             list(Processes(2).map(Local(), candidates("a", "b")))
     finally:
         del stages.Missing

@@ -122,10 +122,12 @@ def _data() -> Iterator[Finding]:
     note = "" if "NUCLEATE_DATA" in os.environ else " (set NUCLEATE_DATA to use another)"
     mend = "made by the first `nucleate data get`"
     yield Finding("data folder", OK if folder.is_dir() else OPTIONAL, f"{folder}{note}", mend)
+    absent: dict[str, str] = {}
     for item in overview():
         if isinstance(item, str):
             name, _, mend = item.partition(" is not here; run: ")
-            detail = "not downloaded; needed only to train and to evaluate"
-            yield Finding(f"data {name.split(': ')[0]}", OPTIONAL, detail, mend)
+            absent.setdefault(name.split(":")[0], mend)
         else:
             yield Finding(f"data {item.name}:{item.split}", OK, f"{item.usable:,} of {item.rows:,} crystals")
+    for name, mend in absent.items():
+        yield Finding(f"data {name}", OPTIONAL, "(in part) not here; needed only to train and to evaluate", mend)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.io import replacing
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -213,12 +214,8 @@ def _append(path: Path, lines: Iterable[str]) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file that is either whole or not there; raises NucleateError when it cannot."""
-    temporary = path.with_name(path.name + ".part")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise NucleateError(f"cannot write {path} ({error})") from None
 
 
 def judge(

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nucleate.evaluate.csp_report import Breakdown, CspReport, Score
-from nucleate.evaluate.limited import map_limited
 from nucleate.evaluate.statistics import mean, rate
+from nucleate.parallel import map_jobs
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -134,7 +134,7 @@ def evaluate_csp(
     jobs = [(groups[g][2][s], groups[g][1], settings) for g, s in where]
     pairs = [[Pair(reason="no prediction")] * max(k, 1) for _ in groups]
     for done, outcome in enumerate(
-        map_limited(compare, jobs, limit=settings.time_limit, workers=workers, prepare=_prepare), start=1
+        map_jobs(compare, jobs, limit=settings.time_limit, workers=workers, prepare=_prepare), start=1
     ):
         g, s = where[outcome.index]
         pairs[g][s] = outcome.value if outcome.reason is None else Pair(reason=outcome.reason)

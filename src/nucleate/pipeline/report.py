@@ -10,7 +10,6 @@ import base64
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from nucleate.errors import NucleateError
+from nucleate.io import replacing
 from nucleate.pipeline import report_parts as parts
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.report_charts import duration, histogram, timing_bar
@@ -44,12 +43,8 @@ def write_report(
     """
     path = Path(path)
     page = render(candidates_ranked, request_text, settings, seconds_by_stage)
-    temporary = path.with_name(path.name + ".part")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise NucleateError(f"cannot write the report {path} ({error.strerror or error})") from None
     return path
 
 

@@ -1,0 +1,205 @@
+"""Jobs in worker processes that survive a crash, a hang and Ctrl-C: a dead or overdue worker is replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import connection, get_context
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+from nucleate.errors import NucleateError
+
+# One thread per worker: threads beyond the cores slow each other down (ASE's cell filter five-fold).
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
+START_LIMIT = 120.0  # seconds a fresh worker may take to import its libraries
+BROKEN = 3  # workers in a row that may die before their first job
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of job `index`: its `value`, or the `reason` why there is none; `died`: its process ended with it."""
+
+    index: int
+    value: Any = None
+    reason: str | None = None
+    died: bool = False
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def map_jobs(
+    function: Callable[..., Any],
+    jobs: Sequence[tuple],
+    *,
+    limit: float = math.inf,
+    workers: int | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> Iterator[Outcome]:
+    """`function(*job)` for each job, outcomes as they come, in one-thread processes.
+
+    A job that raises, takes more than `limit` seconds or kills its process gives an outcome with a reason; the others
+    go on. `function` and `prepare` (slow imports, done before the clock starts) must be importable by name. Workers
+    are spawned, so a script that calls this needs the usual `if __name__ == "__main__":`. They end with the iterator,
+    whether it is read to its end, interrupted or abandoned.
+    """
+    todo = deque(range(len(jobs)))
+    count = min(workers or usable_cores(), len(jobs))
+    pool: list[_Worker] = []
+    broken = 0
+    try:
+        pool += [_Worker(function, prepare) for _ in range(count)]
+        while todo or any(w.job is not None for w in pool):
+            for w in pool:
+                if w.ready and w.job is None and todo:
+                    w.give(todo.popleft(), jobs)
+            busy = [w for w in pool if w.job is not None or not w.ready]
+            overdue = min(w.deadline(limit) for w in busy)
+            patience = None if overdue == math.inf else max(overdue - time.monotonic(), 0.0)
+            for pipe in connection.wait([w.pipe for w in busy], timeout=patience):
+                w = next(x for x in pool if x.pipe is pipe)
+                try:
+                    message = w.pipe.recv()
+                except (EOFError, OSError):
+                    if not w.ready:
+                        broken += 1
+                    elif w.job is not None:
+                        yield Outcome(w.job, reason=f"the process that worked on it died ({w.end()})", died=True)
+                    _replace(pool, w, function, prepare, broken)
+                    continue
+                if not w.ready:
+                    w.ready, broken = True, 0
+                else:
+                    index, w.job = w.job, None
+                    assert index is not None
+                    yield Outcome(index, *message)
+            for w in [w for w in pool if time.monotonic() > w.deadline(limit)]:
+                if w.pipe.poll():  # it answered at the last moment
+                    continue
+                if w.job is None:
+                    broken += 1
+                else:
+                    yield Outcome(w.job, reason=f"took longer than {limit:g} s")
+                _replace(pool, w, function, prepare, broken)
+    finally:
+        for w in pool:
+            w.end()
+
+
+class _Worker:
+    """One spawned process, its pipe and the job it has."""
+
+    def __init__(self, function: Callable[..., Any], prepare: Callable[[], None] | None) -> None:
+        context = get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, function, prepare), daemon=True)
+        with _environment(ONE_THREAD), _interrupts_ignored():
+            self.process.start()
+        theirs.close()  # so that the worker's death closes the pipe
+        self.ready = False
+        self.job: int | None = None
+        self.since = time.monotonic()
+
+    def give(self, index: int, jobs: Sequence[tuple]) -> None:
+        self.job, self.since = index, time.monotonic()
+        with contextlib.suppress(BrokenPipeError, ConnectionError):  # it died idle: the next recv says so
+            self.pipe.send(jobs[index])
+
+    def deadline(self, limit: float) -> float:
+        """Monotonic time at which this worker is overdue."""
+        if not self.ready:
+            return self.since + START_LIMIT
+        return self.since + limit if self.job is not None else math.inf
+
+    def end(self) -> str:
+        """Kill it if it lives; how it ended, in words."""
+        self.process.join(0.2 if self.process.exitcode is None and not self.process.is_alive() else 0)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self.pipe.close()
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            return name + (", out of memory?" if name == "SIGKILL" else "")
+        return f"exit code {code}"
+
+
+def _replace(
+    pool: list[_Worker],
+    worker: _Worker,
+    function: Callable[..., Any],
+    prepare: Callable[[], None] | None,
+    broken: int,
+) -> None:
+    how = worker.end()
+    if broken >= BROKEN:
+        raise NucleateError(
+            f"worker processes cannot start ({how}); a script that calls this needs `if __name__ == '__main__':` "
+            "around its work, or use one worker"
+        )
+    pool[pool.index(worker)] = _Worker(function, prepare)
+
+
+def _serve(pipe: connection.Connection, function: Callable[..., Any], prepare: Callable[[], None] | None) -> None:
+    """The life of a worker: say ready, then answer (value, reason) to each job until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
+    with contextlib.suppress(EOFError, OSError):
+        if prepare is not None:
+            prepare()
+        pipe.send("ready")
+        while True:
+            pipe.send(_answer(pipe.recv_bytes(), function))
+
+
+def _answer(data: bytes, function: Callable[..., Any]) -> tuple[Any, str | None]:
+    try:
+        job = ForkingPickler.loads(data)
+    except Exception as error:
+        return None, f"a worker process cannot import the job ({error}); define it in a module, or use one worker"
+    try:
+        return function(*job), None
+    except Exception as error:  # the reason travels home, whatever it was
+        text = str(error).strip().splitlines()
+        return None, f"{type(error).__name__}: {text[0][:120]}" if text else type(error).__name__
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for a process started inside; numpy reads them when it is imported."""
+    before = {k: os.environ.get(k) for k in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """A process started inside ignores Ctrl-C from its first moment (for a millisecond so do we)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
