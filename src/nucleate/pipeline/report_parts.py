@@ -21,7 +21,9 @@ CHECK_SIGNS = {
     "electronegativity": "\u03c7",
     "distance": "d",
     "density": "\u03c1",
+    "volume": "v",
     "relaxed": "r",
+    "hull": "h",
     "unique": "u",
 }
 COLUMNS = (
