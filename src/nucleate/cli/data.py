@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,23 +16,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Datasets: download, add your own, list, prepare for training.", no_args_is_help=True)
 
 SHOWN = 20  # problems on the screen; the rest are counted
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each thing that goes on: call with (what, done, total or 0 where unknown)."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        tasks = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total or None)
-            bars.update(tasks[what], completed=done, total=total or None)
-
-        yield show
 
 
 def _print(summaries: Sequence[Summary]) -> None:
@@ -54,9 +36,10 @@ def get(
     force: Annotated[bool, typer.Option("--force", help="download again what is here")] = False,
 ) -> None:
     """Download a public dataset (again after an interruption: it goes on where it stopped)."""
+    from nucleate.cli.progress import StageBars
     from nucleate.data import get as get_data
 
-    with _progress() as show:
+    with StageBars() as show:
         summaries = get_data(name, show, force)
     _print(summaries)
 
@@ -72,6 +55,7 @@ def add(
     seed: Annotated[int, typer.Option(help="of the random split")] = 0,
 ) -> None:
     """Keep your own structure files as a dataset."""
+    from nucleate.cli.progress import StageBars
     from nucleate.data import add_files
 
     try:
@@ -80,7 +64,7 @@ def add(
         shares = ()
     if len(shares) != 3:
         raise NucleateError(f"--fractions takes three numbers such as 0.8,0.1,0.1, not '{fractions}'")
-    with _progress() as show:
+    with StageBars() as show:
         summaries = add_files(name, files, shares, seed, overwrite, lambda n: show("reading", n, 0))
     _print(summaries)
 
@@ -122,10 +106,11 @@ def prepare(
     max_atoms: Annotated[int, typer.Option(help="leave out larger crystals", min=1)] = 20,
 ) -> None:
     """Write crystals as tensors, so that a machine with torch alone can train on them."""
+    from nucleate.cli.progress import StageBars
     from nucleate.data import prepare as prepare_data
     from nucleate.io import replacing
 
-    with _progress() as show:
+    with StageBars() as show:
         batch, summary = prepare_data(name, split, max_atoms, lambda done, total: show("reducing cells", done, total))
     if not len(batch):
         raise NucleateError(f"{summary}: nothing to write")

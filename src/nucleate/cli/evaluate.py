@@ -40,15 +40,8 @@ def csp(
 ) -> None:
     """Crystal structure prediction: match rate and RMSE for known compositions, with 95 % intervals."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
+    from nucleate.cli.progress import StageBars
     from nucleate.errors import NucleateError
     from nucleate.evaluate import csp as run
     from nucleate.evaluate.csp_report import tables
@@ -58,21 +51,7 @@ def csp(
         raise NucleateError(f"--oxidation-states must be smact14 or icsd24, not '{oxidation_states}'")
     matcher = MatchSettings(time_limit=time_limit, oxidation_states=oxidation_states)
     console = Console()
-    columns = (
-        TextColumn("{task.description:8}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, int] = {}
-
-        def progress(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]
-
+    with StageBars() as progress:
         if predictions is not None:
             if out is not None:
                 run.open_folder(out, {})

@@ -17,7 +17,7 @@ from rich.progress import (
 
 
 class StageBars:
-    """A context whose instance is called with (stage, done, total) and keeps a bar for each stage."""
+    """A context whose instance is called with (stage, done, total, or 0 where unknown) and keeps a bar for each stage."""
 
     def __init__(self) -> None:
         self.bars = Progress(
@@ -39,5 +39,5 @@ class StageBars:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage not in self.tasks:
-            self.tasks[stage] = self.bars.add_task(stage, total=total)
-        self.bars.update(self.tasks[stage], completed=done, total=total)
+            self.tasks[stage] = self.bars.add_task(stage, total=total or None)
+        self.bars.update(self.tasks[stage], completed=done, total=total or None)
