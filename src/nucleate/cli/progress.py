@@ -17,7 +17,7 @@ from rich.progress import (
 
 
 class StageBars:
-    """A context whose instance is called with (stage, done, total, or 0 where unknown) and keeps a bar for each stage."""
+    """A context that is called with (stage, done, total) and keeps a bar for each stage; total 0 is unknown."""
 
     def __init__(self) -> None:
         self.bars = Progress(
