@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from nucleate.crystal.convert import require_crystal, species_numbers
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
     from pymatgen.core import Structure
 
 UNKNOWN = (0, "?")
@@ -22,19 +24,28 @@ def space_group(structure: Structure, symprec: float = 0.1) -> tuple[int, str]:
     (0, "?") where the search fails, as it may for overlapping atoms. Raises NucleateError for what is no crystal and
     for a symprec that is not positive.
     """
-    import moyopy
-
     require_crystal(structure)
     if not symprec > 0:
         raise NucleateError(f"symprec must be a positive length in angstrom, not {symprec}")
-    # tolist: moyopy takes lists alone
-    positions = np.asarray(structure.frac_coords).tolist()
-    cell = moyopy.Cell(structure.lattice.matrix.tolist(), positions, species_numbers(structure).tolist())
     try:
-        number = moyopy.MoyoDataset(cell, symprec=symprec).number
+        number = find_symmetry(
+            structure.lattice.matrix, structure.frac_coords, species_numbers(structure), symprec
+        ).number
     except ValueError:
         return UNKNOWN
     return number, symbol(number)
+
+
+def find_symmetry(lattice: ArrayLike, frac_coords: ArrayLike, numbers: ArrayLike, symprec: float) -> Any:
+    """moyopy's data set for plain arrays (3, 3), (n, 3), (n,); ValueError where it finds no consistent symmetry."""
+    import moyopy
+
+    logging.getLogger("moyo").setLevel(logging.ERROR)  # it warns of every supercell, which is no news here
+    cell = moyopy.Cell(*(np.asarray(v).tolist() for v in (lattice, frac_coords, numbers)))  # it takes lists alone
+    try:
+        return moyopy.MoyoDataset(cell, symprec=symprec)
+    except RuntimeError as error:
+        raise ValueError(str(error)) from None
 
 
 @lru_cache(maxsize=230)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.chem.elements import atomic_number, symbol
+from nucleate.crystal.symmetry import find_symmetry
 from nucleate.errors import NucleateError
 from nucleate.pipeline.reference import FormulaKey, formula_key
 
@@ -133,18 +134,10 @@ def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set
 
 def primitive(lattice: Any, frac: Any, numbers: Sequence[int]) -> tuple[int, tuple[Any, Any, tuple[int, ...]]]:
     """Space group number, and the primitive cell if it is smaller than the given one."""
-    import logging
-
-    import moyopy
-
-    logging.getLogger("moyo").setLevel(logging.ERROR)  # it warns about every supercell, which is what we look for
-    cell = moyopy.Cell(np.asarray(lattice).tolist(), np.asarray(frac).tolist(), list(numbers))
     number, primitive = 1, None
-    try:
-        number = moyopy.MoyoDataset(cell, symprec=SYMPREC).number
-        primitive = moyopy.MoyoDataset(cell, symprec=PRIMITIVE_SYMPREC).prim_std_cell
-    except (ValueError, RuntimeError):  # moyopy finds no consistent symmetry: the cell stays as it is
-        pass
+    with contextlib.suppress(ValueError):  # no consistent symmetry: the cell stays as it is
+        number = find_symmetry(lattice, frac, numbers, SYMPREC).number
+        primitive = find_symmetry(lattice, frac, numbers, PRIMITIVE_SYMPREC).prim_std_cell
     if primitive is None or len(primitive.numbers) >= len(numbers):
         return number, (np.asarray(lattice), np.asarray(frac), tuple(numbers))
     return number, (np.asarray(primitive.basis), np.asarray(primitive.positions), tuple(primitive.numbers))

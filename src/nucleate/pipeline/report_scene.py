@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from nucleate.crystal.symmetry import find_symmetry
+
 if TYPE_CHECKING:
     import numpy as np
     from pymatgen.core import Structure
@@ -23,7 +25,6 @@ def drawn_cell(structure: Structure) -> tuple[Structure, str]:
     The conventional cell with the standard origin, as primitive cells of centred lattices are hard to read. Nothing is
     idealised: the atoms stay where they are. The structure's own cell where there is no better one.
     """
-    import moyopy
     import numpy as np
     from pymatgen.core import Structure
 
@@ -33,7 +34,7 @@ def drawn_cell(structure: Structure) -> tuple[Structure, str]:
     basis = structure.lattice.matrix
     numbers = [site.specie.Z for site in structure]
     try:
-        found = moyopy.MoyoDataset(moyopy.Cell(basis.tolist(), structure.frac_coords.tolist(), numbers), symprec=0.1)
+        found = find_symmetry(basis, structure.frac_coords, numbers, symprec=0.1)
         matrix = np.array(found.std_cell.basis) @ np.array(found.std_rotation_matrix) @ np.linalg.inv(basis)
     except ValueError:  # the symmetry search failed, or the cell is flat
         return own
