@@ -45,14 +45,10 @@ def main() -> None:
         spent = time.perf_counter() - began
         groups = [(name, target, [s]) for (name, target), s in zip(targets, made, strict=True)]
         score = evaluate_csp(groups).score("unfiltered", 1)
+        rate, rmse = score.match_rate, score.rmse.value or 0.0
+        match = f"{100 * rate.hits / rate.total:.1f} ({100 * rate.low:.1f}-{100 * rate.high:.1f})"
         values = (setting.steps, setting.corrector_steps, f"{setting.corrector_size:.0e}", setting.noise)
-        low, high = 100 * score.match_rate.low, 100 * score.match_rate.high
-        row = (
-            *values,
-            f"{100 * (score.match_rate.value or 0):.1f} ({low:.1f}-{high:.1f})",
-            f"{score.rmse.value or 0:.3f}",
-            f"{spent:.0f}",
-        )
+        row = (*values, match, f"{rmse:.3f}", f"{spent:.0f}")
         print("| " + " | ".join(map(str, row)) + " |", flush=True)
 
 

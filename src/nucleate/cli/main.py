@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -78,6 +79,8 @@ def main(arguments: list[str] | None = None) -> Any:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
+    if not debug:
+        warnings.simplefilter("ignore")  # of the libraries below; what users must know is said by our own lines
     try:
         app(args=arguments, prog_name="nucleate")
     except KeyboardInterrupt:
