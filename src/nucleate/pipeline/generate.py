@@ -22,15 +22,16 @@ def condition_from_dict(values: dict[str, Any]) -> Condition:
 
 
 class GenerateStage:
-    """Structures for candidates whose provenance holds a condition, in chunks, so that a kill loses one chunk at most.
+    """Structures for candidates whose provenance holds a condition, in chunks: a kill loses one chunk at most.
 
+    Chunks of 8 cost nothing on a CPU (benchmarks/run.py); a GPU wants them as large as the generator's batch.
     A crystal that lacks an element of its chemical system after the generator's own attempts is rejected.
     """
 
     name = "generate"
     batched = True
 
-    def __init__(self, generator: StructureGenerator, chunk: int = 32) -> None:
+    def __init__(self, generator: StructureGenerator, chunk: int = 8) -> None:
         self.generator, self.chunk = generator, chunk
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:

@@ -17,6 +17,7 @@ from nucleate.search.request import Request, parse_request
 if TYPE_CHECKING:
     from nucleate.generators import Condition, DiffusionGenerator
     from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.generate import GenerateStage
     from nucleate.pipeline.run import Executor, Progress, Stage
 
 
@@ -164,14 +165,12 @@ def generate_candidates(
     request: str | Request, settings: DesignSettings | None = None, *, progress: Progress | None = None
 ) -> list[Candidate]:
     """The first stage alone: generated candidates, neither checked nor relaxed, nothing written."""
-    from nucleate.pipeline.generate import GenerateStage
-
     settings = settings or DesignSettings(oversample=1)
     request = parse_request(request) if isinstance(request, str) else request
     generator = _generator(request, settings)
     blank = _blank_candidates(request, settings, generator)
     out = []
-    for candidate in GenerateStage(generator)(blank):
+    for candidate in _generate_stage(generator)(blank):
         out.append(candidate)
         if progress is not None:
             progress("generate", len(out), len(blank))
@@ -195,17 +194,24 @@ def _open_folder(out: Path, overwrite: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
+def _generate_stage(generator: DiffusionGenerator) -> GenerateStage:
+    from nucleate.pipeline.generate import GenerateStage
+
+    return (
+        GenerateStage(generator) if generator.device.type == "cpu" else GenerateStage(generator, generator.batch_size)
+    )
+
+
 def stages_of(settings: DesignSettings, generator: DiffusionGenerator) -> list[Stage]:
     """The pipeline of a design run, in order."""
     from nucleate.pipeline.check import CheckStage
-    from nucleate.pipeline.generate import GenerateStage
     from nucleate.pipeline.hull import HullStage
     from nucleate.pipeline.novelty import NoveltyStage, UniqueStage
     from nucleate.pipeline.relax import RelaxSettings, RelaxStage
 
     relax = RelaxSettings(fmax=settings.fmax, max_steps=settings.relax_steps, potential=settings.potential)
     return [
-        GenerateStage(generator),
+        _generate_stage(generator),
         CheckStage(),
         RelaxStage(relax),
         HullStage(settings.reference),
