@@ -24,7 +24,7 @@ def condition_from_dict(values: dict[str, Any]) -> Condition:
 class GenerateStage:
     """Structures for candidates whose provenance holds a condition, in chunks: a kill loses one chunk at most.
 
-    Chunks of 8 cost nothing on a CPU (benchmarks/run.py); a GPU wants them as large as the generator's batch.
+    A CPU gains nothing from larger chunks than 8; a GPU wants them as large as the generator's batch.
     A crystal that lacks an element of its chemical system after the generator's own attempts is rejected.
     """
 
