@@ -12,17 +12,26 @@ def rank(
     files: Annotated[list[Path], typer.Argument(help="Candidates: .jsonl, CIF, extxyz, ASE database, or folders.")],
     top: Annotated[int | None, typer.Option("--top", help="Show only so many (default: all).")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write in order: .csv, .jsonl, .extxyz, .db.")] = None,
+    reference: Annotated[str, typer.Option(help="Index of known crystals: shipped set or file.")] = "chgnet-mp",
+    known: Annotated[str, typer.Option(help="Dataset to test novelty against, e.g. mp-20.")] = "",
 ) -> None:
-    """Rank candidates: unique, relaxed and close to the hull first, rejected ones last."""
+    """Rank candidates: unique, relaxed and close to the hull first, rejected ones last.
+
+    Uniqueness among them and novelty are tested where they have not been.
+    """
     from rich.console import Console
 
     from nucleate.cli.tables import print_problems, table, write_csv
+    from nucleate.engine.local import Serial
     from nucleate.pipeline.files import read_candidates, write_candidates
+    from nucleate.pipeline.novelty import NoveltyStage, UniqueStage
     from nucleate.pipeline.rank import rank as order
     from nucleate.pipeline.rank import to_rows
+    from nucleate.pipeline.run import Nowhere, run
 
     candidates, problems = read_candidates(files)
     print_problems(problems, Console(stderr=True))
+    candidates = run(candidates, [UniqueStage(), NoveltyStage(reference, known or None)], Serial(), Nowhere())
     ranked = order(candidates, top)
     rows = to_rows(ranked)
     Console().print(table(rows))

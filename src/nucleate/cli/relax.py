@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from nucleate.pipeline.candidate import Candidate
 
 
 def relax(
@@ -22,7 +26,6 @@ def relax(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Relax cell and positions; what blows up is written as rejected, with the reason."""
-    import dataclasses
     from collections import Counter
 
     from rich.console import Console
@@ -34,7 +37,7 @@ def relax(
     from nucleate.io.write import WRITERS
     from nucleate.pipeline.files import read_candidates, write_candidates
     from nucleate.pipeline.relax import RelaxSettings, RelaxStage
-    from nucleate.pipeline.run import run
+    from nucleate.pipeline.run import Nowhere, run
 
     if out.exists() and not overwrite:
         raise NucleateError(f"{out} exists; use --overwrite or another --out")
@@ -45,10 +48,9 @@ def relax(
     candidates, problems = read_candidates(files)
     notes = Console(stderr=True)
     print_problems(problems, notes)
-    # asked for by name, it runs again on what was relaxed before; energies of the old structure do not stay
-    fresh = [c if c.failure else dataclasses.replace(c, stages=_without(c.stages), energies={}) for c in candidates]
+    fresh = [c if c.failure else _unrelaxed(c) for c in candidates]
     with StageBars() as bars:
-        done = run(fresh, [stage], machine, _Nowhere(), bars)
+        done = run(fresh, [stage], machine, Nowhere(), bars)
     for left in write_candidates(out, done):
         notes.print(f"left out: {left.id} has no structure; only .jsonl holds such records", highlight=False)
 
@@ -65,12 +67,11 @@ def relax(
         print_(f"  {n} x {reason}", highlight=False, markup=False)
 
 
-def _without(stages: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(s for s in stages if s != "relax")
-
-
-class _Nowhere:
-    """A store that keeps nothing: this command writes one file at its end."""
-
-    def save(self, candidate: object) -> None:
-        pass
+def _unrelaxed(candidate: Candidate) -> Candidate:
+    """Asked for by name, it runs again on what was relaxed before; nothing said of the old structure stays."""
+    return dataclasses.replace(
+        candidate,
+        stages=tuple(s for s in candidate.stages if s not in ("relax", "hull", "unique", "novelty")),
+        checks={k: v for k, v in candidate.checks.items() if k not in ("relaxed", "hull", "unique", "novel")},
+        energies={},
+    )

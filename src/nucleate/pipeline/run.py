@@ -35,6 +35,13 @@ class Store(Protocol):
     def save(self, candidate: Candidate) -> None: ...
 
 
+class Nowhere:
+    """The store that keeps nothing, for runs whose result is the list that `run` returns."""
+
+    def save(self, candidate: Candidate) -> None:
+        """Do nothing."""
+
+
 Progress = Callable[[str, int, int], None]  # (stage, done, total)
 
 
