@@ -7,8 +7,8 @@ from nucleate.search.request import parse_formula, parse_request
 @pytest.mark.parametrize(
     ("text", "composition", "system", "candidates"),
     [
-        ("Li-Fe-O, 5 candidates", None, ("Li", "O", "Fe"), 5),
-        ("O-Fe-Li", None, ("Li", "O", "Fe"), 5),
+        ("Li-Fe-O, 5 candidates", None, ("Li", "Fe", "O"), 5),
+        ("O-Fe-Li", None, ("O", "Fe", "Li"), 5),
         ("SrTiO3", {"Sr": 1, "Ti": 1, "O": 3}, None, 5),
         ("12 structures, Sr2Ti2O6", {"Sr": 1, "Ti": 1, "O": 3}, None, 12),
         ("Li0.5CoO2; 2 crystals", {"Li": 1, "Co": 2, "O": 4}, None, 2),
@@ -57,11 +57,11 @@ def test_words_and_options_together():
     r = parse_request("SrTiO3, 10 atoms", candidates=3)
     assert (r.num_atoms, r.candidates) == (10, 3)
     assert parse_request("10,000 atoms", elements="Li,O").num_atoms == 10_000
-    assert parse_request("", elements="Li,Fe,O").chemical_system == ("Li", "O", "Fe")
+    assert parse_request("", elements="Li,Fe,O").chemical_system == ("Li", "Fe", "O")
 
 
 def test_the_request_is_said_back():
-    assert parse_request("Li-Fe-O").describe() == "the 5 best crystals in the chemical system Li-O-Fe"
+    assert parse_request("Li-Fe-O").describe() == "the 5 best crystals in the chemical system Li-Fe-O"
     assert (
         parse_request("SrTiO3, 10 atoms").describe().endswith("crystal structures of SrTiO3 with 10 atoms in the cell")
     )

@@ -32,7 +32,8 @@ def doctor() -> None:
     table = Table("what", "state", "detail", "to mend it")
     bad = 0
     for finding in examine():
-        table.add_row(finding.what, _MARKS[finding.state], finding.detail, finding.mend)
+        mend = finding.mend if finding.state != OK else ""
+        table.add_row(finding.what, _MARKS[finding.state], finding.detail, mend)
         bad += finding.state == MISSING
     Console().print(table)
     if bad:

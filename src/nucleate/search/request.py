@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 
-from nucleate.chem.elements import SYMBOLS, atomic_number
+from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
 
 EXAMPLES = 'a formula ("SrTiO3"), a chemical system ("Li-Fe-O"), "anything", each with ", 5 candidates" if you like'
@@ -89,7 +89,7 @@ def parse_formula(text: str) -> dict[str, int]:
 
 
 def parse_elements(text: str) -> tuple[str, ...]:
-    """Distinct elements from "Li,Fe,O" or "Li-Fe-O", in order of atomic number."""
+    """Distinct elements from "Li,Fe,O" or "Li-Fe-O", in the order given."""
     parts = [p for p in re.split(r"[\s,\-]+", text.strip()) if p]
     if not parts:
         raise NucleateError('no elements given; write for example "Li,Fe,O"')
@@ -98,7 +98,7 @@ def parse_elements(text: str) -> tuple[str, ...]:
     repeated = sorted({p for p in parts if parts.count(p) > 1})
     if repeated:
         raise NucleateError(f"{repeated[0]} is named twice in '{text}'")
-    return tuple(sorted(parts, key=SYMBOLS.index))
+    return tuple(parts)
 
 
 def parse_request(
@@ -132,7 +132,7 @@ def parse_request(
         raise NucleateError(f"'{words}' was not understood; give {EXAMPLES}")
     if re.fullmatch(r"[A-Z][a-z]*(-[A-Z][a-z]*)+", words):
         named = parse_elements(words)
-        if system is not None and named != system:
+        if system is not None and set(named) != set(system):
             raise NucleateError(
                 f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them"
             )
