@@ -50,15 +50,9 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, help="Markdown with the measured numbers")
     parser.add_argument("--hardware", default="one CPU core")
     parser.add_argument("--commit", help="commit of the training code (default: HEAD)")
-    parser.add_argument(
-        "--sample", nargs="*", default=[], metavar="KEY=VALUE", help="override the recipe's sampling settings"
-    )
     args = parser.parse_args()
     tensors, metadata = load_tensors(args.run / "weights.safetensors")
     info = ModelInfo.from_metadata(metadata)
-    changes = {k: type(getattr(info.recipe.sample, k))(v) for k, v in (pair.split("=") for pair in args.sample)}
-    sample = dataclasses.replace(info.recipe.sample, **changes)
-    info = dataclasses.replace(info, recipe=dataclasses.replace(info.recipe, sample=sample))
     commit = (
         args.commit
         or subprocess.run(
@@ -86,7 +80,7 @@ def main() -> None:
         hardware=args.hardware,
         elements=f"{len(info.elements)}, seen in training",
         max_atoms=info.max_atoms,
-        sampling=", ".join(f"{k} {v}" for k, v in dataclasses.asdict(sample).items()),
+        sampling=", ".join(f"{k} {v}" for k, v in dataclasses.asdict(info.recipe.sample).items()),
         note=args.note + ("\n" if args.note else ""),
         measured=measured,
     )

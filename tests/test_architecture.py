@@ -24,7 +24,6 @@ FLOORS = [
     {"cli"},
 ]
 FLOOR = {part: i for i, floor in enumerate(FLOORS) for part in floor}
-# Where results are written, a later floor is handed in as an argument or loaded for the user's convenience.
 FILES = sorted(p for p in ROOT.rglob("*.py") if p.name not in ("__main__.py",) and p != ROOT / "__init__.py")
 
 

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 import torch
 
-from nucleate.config import DiffusionConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig
+from nucleate.config import DiffusionConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig, load_recipe
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator, shipped_weights
@@ -125,6 +127,12 @@ def test_bad_weights_are_one_line(tmp_path):
 def test_steps_must_be_positive(csp, steps):
     with pytest.raises(NucleateError, match="at least 1"):
         load_generator(csp, steps=steps)
+
+
+@pytest.mark.parametrize("name", ["mp20-csp", "mp20-dng"])
+def test_shipped_weights_carry_the_recipe_that_stands_in_recipes(name):
+    recipe = Path(__file__).parents[2] / "recipes" / f"{name}.toml"
+    assert load_generator(name).info.recipe == load_recipe(recipe)
 
 
 @pytest.mark.parametrize("name", ["mp20-csp", "mp20-dng"])

@@ -143,13 +143,13 @@ def _blank_candidates(request: Request, settings: DesignSettings, generator: Dif
     out = []
     for i in range(request.candidates * settings.oversample):
         seed = int(derive_seeds(settings.seed, i))
-        condition = conditions_of(request, generator, seed)
+        condition = condition_of(request, generator, seed)
         generator.check(condition)
         out.append(Candidate(f"c{i + 1:05d}", seed, provenance={"condition": condition_to_dict(condition)}))
     return out
 
 
-def conditions_of(request: Request, generator: DiffusionGenerator, seed: int) -> Condition:
+def condition_of(request: Request, generator: DiffusionGenerator, seed: int) -> Condition:
     """The condition of one candidate; a formula's number of units per cell is drawn by the training crystals' sizes."""
     from nucleate.generators import Condition
 
