@@ -1,8 +1,14 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from nucleate.evaluate.statistics import bootstrap_mean, mean, rate, wilson
+from nucleate.evaluate.statistics import Rate, bootstrap_mean, mean, rate, wilson
+
+sys.path.insert(0, str(Path(__file__).parent))
+import literal
 
 
 @pytest.mark.parametrize(("hits", "total"), [(0, 10), (1, 10), (5, 10), (103, 200), (199, 200), (200, 200)])
@@ -57,3 +63,10 @@ def test_mean_of_nothing_and_of_one():
     assert (one.value, one.low, one.high, one.count) == (0.25, 0.25, 0.25, 1)
     with pytest.raises(ValueError, match="no values"):
         bootstrap_mean([])
+
+
+@pytest.mark.parametrize(("hits", "total"), [(0, 3), (1, 4), (9046, 9046), (8325, 10_000)])
+def test_wilson_solves_its_equation(hits, total):
+    expected = literal.wilson(hits, total)
+    assert wilson(hits, total) == pytest.approx(expected, abs=1e-6)
+    assert rate(hits, total) == Rate(hits, total, *wilson(hits, total))

@@ -33,6 +33,17 @@ class Mean:
     count: int
 
 
+@dataclass(frozen=True)
+class Distance:
+    """A distance between two sets, of `n` and `n_reference` members, with a 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    n_reference: int
+
+
 def wilson(hits: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of a binomial rate, as fractions (E. B. Wilson, JASA 22, 209, 1927).
 
