@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import re
 import warnings
@@ -140,7 +141,7 @@ def read_poscar(path: Path) -> Rows:
 
 
 def read_csv(path: Path) -> Rows:
-    """A column `cif`, or `structure` with pymatgen's JSON; a name column; further columns are properties."""
+    """A column `cif`, or the only one that holds CIFs, or `structure` (pymatgen's JSON); the others are properties."""
     limit = csv.field_size_limit(2**31 - 1)  # a CIF may be longer than the default 128 kB
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -151,7 +152,11 @@ def read_csv(path: Path) -> Rows:
 
 def _csv_rows(path: Path, rows: Any) -> Rows:
     header: list[str] = next(rows, [])
-    column = next((c for c in ("cif", "structure") if c in header), None)
+    column: str | None = next((c for c in ("cif", "structure") if c in header), None)
+    if column is None and (first := next(rows, None)) is not None:
+        rows = itertools.chain([first], rows)
+        cifs = [c for c, text in zip(header, first, strict=False) if "_cell_length_a" in text]
+        column = cifs[0] if len(cifs) == 1 else None
     if column is None:
         shown = ", ".join(c for c in header if c)[:200]
         raise NucleateError(f"no column 'cif' or 'structure'; the columns are: {shown}")
@@ -179,10 +184,10 @@ def _csv_rows(path: Path, rows: Any) -> Rows:
         yield row, name, {k: _number(v) for k, v in info.items() if v != ""}, partial(_from_text, column, text)
 
 
-def _from_text(kind: str, text: str) -> Structure:
+def _from_text(column: str, text: str) -> Structure:
     if not text.strip():
         raise NucleateError("no structure")
-    return structure_from_cif(text) if kind == "cif" else structure_from_dict(json.loads(text))
+    return structure_from_dict(json.loads(text)) if column == "structure" else structure_from_cif(text)
 
 
 def _number(text: str) -> Any:

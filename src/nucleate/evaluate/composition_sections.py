@@ -1,0 +1,299 @@
+"""The sections of a report on generated formulas: each measure's definition in one place."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.chem.checks import charge_neutrality, electronegativity_balance
+from nucleate.chem.distance import nearest
+from nucleate.chem.elements import SYMBOLS
+from nucleate.chem.verdict import FAIL, PASS, UNKNOWN, Verdict
+from nucleate.errors import NucleateError
+from nucleate.evaluate.distributions import distance_interval, jensen_shannon, wasserstein
+from nucleate.evaluate.formulas import RULE, name_of, parse
+from nucleate.evaluate.metric import DISTANCE, Metric, Section, Series, metric
+from nucleate.evaluate.statistics import Mean, mean, rate
+from nucleate.evaluate.validity import compositional_validity
+from nucleate.pipeline.reference import FormulaKey
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Part = tuple[Section, list[Series]]
+NEAR = (1, 2, 5, 10)  # steps on the modified Pettifor scale
+OxidationTest = Callable[[Sequence[str]], Sequence[Verdict]]
+Judge = Callable[[FormulaKey], Verdict]
+
+# Dong et al., Tables 4 and 5 (with MatGAN and MT-GPTJ from there), as fractions of 10,000 samples
+_LM, _BERT = "Diffusion-LM", "Diffusion-BERT"
+PAPER: Mapping[str, Mapping[str, float]] = {
+    "formula": {_LM: 0.6351, _BERT: 0.9814},
+    "unique": {_LM: 0.5378, _BERT: 0.9814},
+    "novel": {_LM: 0.5067, _BERT: 0.9798},
+    "known_generated": {_LM: 0.0278, _BERT: 0.0014},
+    "cn_smact14": {_LM: 0.4594, _BERT: 0.8431, "MatGAN": 0.848, "MT-GPTJ": 0.9698},
+    "cn_eb_smact14": {_LM: 0.4384, _BERT: 0.83, "MatGAN": 0.734, "MT-GPTJ": 0.9033},
+    "os": {_LM: 0.1976, _BERT: 0.1421},
+}
+# Dong et al.: no noble gases, lanthanides and actinides. Their 69 words are these 63, "." and five special tokens.
+MAIN_ELEMENTS = frozenset(SYMBOLS[:83]) - {"He", "Ne", "Ar", "Kr", "Xe"} - frozenset(SYMBOLS[56:71])
+PAPER_NOTE = "Published: 10,000 samples of models of Materials Project formulas of fewer than 50 atoms"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a formula may hold. elements: symbols, None for all; max_atoms: of the formula as it is written.
+
+    Dong et al. have `Vocabulary(MAIN_ELEMENTS, 49)`."""
+
+    elements: frozenset[str] | None = None
+    max_atoms: int | None = None
+
+    def holds(self, counts: Mapping[str, int]) -> bool:
+        allowed = self.elements is None or self.elements >= set(counts)
+        return allowed and (self.max_atoms is None or sum(counts.values()) <= self.max_atoms)
+
+
+@dataclass(frozen=True)
+class KnownFormulas:
+    """Formulas to compare with: `rows` as given, without those that cannot be read (so many: `unreadable`)."""
+
+    name: str
+    rows: tuple[FormulaKey, ...]
+    unreadable: int = 0
+
+    @property
+    def distinct(self) -> frozenset[FormulaKey]:
+        return frozenset(self.rows)
+
+
+@dataclass
+class Generated:
+    """Texts with their reduced formulas (None for what is no formula), and what could not be judged of them."""
+
+    texts: Sequence[str]
+    keys: list[FormulaKey | None] = field(default_factory=list)
+    failures: list[tuple[str, str, str]] = field(default_factory=list)
+
+    @property
+    def n(self) -> int:
+        return len(self.keys)
+
+    @property
+    def rows(self) -> list[FormulaKey]:
+        return [k for k in self.keys if k is not None]
+
+
+def _row(name: str, label: str, hits: int, total: int, definition: str) -> Metric:
+    return metric(name, label, rate(hits, total), definition, published=PAPER.get(name))
+
+
+def formulas_section(
+    run: Generated,
+    vocabulary: Vocabulary | None,
+    seen: KnownFormulas,
+    held: KnownFormulas | None,
+    base: KnownFormulas | None,
+) -> Part:
+    n, distinct = run.n, set(run.rows)
+    new = distinct - seen.distinct
+    rows = [_row("formula", "formula", len(run.rows), n, f"of all {n:,} texts; {RULE}")]
+    if vocabulary is not None:
+        inside = sum(k is not None and vocabulary.holds(parse(t)) for k, t in zip(run.keys, run.texts, strict=True))
+        limits = [f"at most {vocabulary.max_atoms} atoms as written"] if vocabulary.max_atoms is not None else []
+        limits += [f"{len(vocabulary.elements)} elements"] if vocabulary.elements is not None else []
+        rows.append(_row("in_vocabulary", "within the vocabulary", inside, n, f"of all texts; {', '.join(limits)}"))
+    rows += [
+        _row("unique", "unique", len(distinct), n, "distinct reduced formulas / all texts"),
+        _row("novel", "novel", len(new), n, f"distinct formulas not in {seen.name} / all texts"),
+        _row("novel_of_unique", "novel, of the unique", len(new), len(distinct), "the same / distinct formulas"),
+    ]
+    if base is not None:
+        again = len(distinct & base.distinct)
+        what = f"distinct formulas in {base.name} / all texts ('among a given set of generated samples')"
+        rows.append(_row("known_generated", "known again, of the generated", again, n, what))
+    if (target := held or base) is not None:
+        unseen = target.distinct - seen.distinct
+        what = f"found among the {len(unseen):,} formulas of {target.name} that are not in {seen.name}"
+        rows.append(_row("known_found", "unseen formulas found", len(distinct & unseen), len(unseen), what))
+    note = f"Training: {_describe(seen)}."
+    if base is not None:
+        note += f" Known: {_describe(base)}. The paper does not say which known formulas it recovered."
+    return Section("Formulas", tuple(rows), f"{note} {PAPER_NOTE}."), []
+
+
+def _describe(known: KnownFormulas) -> str:
+    text = f"{known.name}, {len(known.distinct):,} distinct formulas"
+    return text + (f" ({known.unreadable:,} rows are none and are passed over)" if known.unreadable else "")
+
+
+def charge_section(run: Generated, test: OxidationTest | None, seen: KnownFormulas) -> Part:
+    kinds: list[tuple[str, str, str, Judge]] = [
+        ("cn_smact14", "CN, smact14", "one smact14 state for each element adds up to zero", neutral_smact14),
+        ("cn_eb_smact14", "CN + EB, smact14", "and every cation is less electronegative than every anion", _smact14),
+        ("cn_icsd24", "CN, icsd24, mixed valence", "icsd24 states add up to zero", _neutral_icsd24),
+        ("cn_eb_icsd24", "CN + EB, icsd24, mixed valence", "and are balanced in electronegativity", _icsd24),
+    ]
+    amounts = Counter(run.rows)
+    passed: dict[str, set[FormulaKey]] = {}
+    rows = []
+    for name, label, what, judge in kinds:
+        verdicts = {k: judge(k) for k in amounts}
+        passed[name] = {k for k, v in verdicts.items() if v.verdict == PASS}
+        if name.startswith("cn_eb"):  # an unknown charge is unknown here too
+            run.failures += _unknown(verdicts, f"charge ({name.removeprefix('cn_eb_')})")
+        hits = sum(amounts[k] for k in passed[name])
+        rows.append(_row(name, label, hits, run.n, f"{what}; elements and alloys pass; / all texts"))
+    if test is not None:
+        keys = list(amounts)
+        answers = test([name_of(k) for k in keys])
+        if len(answers) != len(keys):
+            raise NucleateError(f"the test of oxidation states gave {len(answers)} verdicts on {len(keys)} formulas")
+        verdicts = dict(zip(keys, answers, strict=True))
+        run.failures += _unknown(verdicts, "oxidation states")
+        hits = sum(amounts[k] for k, v in verdicts.items() if v.verdict == PASS)
+        rows.append(_row("os", "OS", hits, run.n, "passes the test of oxidation states; / all texts"))
+    good = len(passed["cn_eb_smact14"] - seen.distinct)
+    what = f"distinct formulas with CN + EB (smact14) that are not in {seen.name} / all texts"
+    rows.append(_row("valid_unique_novel", "CN + EB, unique and novel", good, run.n, what))
+    note = "Each text counts, copies too. Unknown (an element without states) counts as not passed."
+    if test is None:
+        note += " No OS row: it needs a network that assigns oxidation states, and none was given."
+    return Section("Charge", tuple(rows), f"{note} {PAPER_NOTE}."), []
+
+
+def _unknown(verdicts: Mapping[FormulaKey, Verdict], stage: str) -> list[tuple[str, str, str]]:
+    return [(name_of(k), stage, v.reason) for k, v in verdicts.items() if v.verdict == UNKNOWN]
+
+
+def _neutral_icsd24(key: FormulaKey) -> Verdict:
+    return charge_neutrality(dict(key))
+
+
+def _icsd24(key: FormulaKey) -> Verdict:
+    charge = _neutral_icsd24(key)
+    return electronegativity_balance(dict(key)) if charge.verdict == PASS else charge
+
+
+def _smact14(key: FormulaKey) -> Verdict:
+    found = compositional_validity(name_of(key), "smact14")
+    if found is None:
+        return Verdict(UNKNOWN, "an element without smact14 states or electronegativity")
+    return Verdict(PASS if found else FAIL)
+
+
+def neutral_smact14(key: FormulaKey) -> Verdict:
+    """SMACT's charge neutrality alone, with the smact14 states: one state for each element, shared by all its atoms.
+
+    Elements and SMACT's metals among themselves pass; an element without states gives unknown.
+    """
+    from smact import metals
+
+    if len(key) == 1 or all(s in metals for s, _ in key):
+        return Verdict(PASS)
+    charges = {0}
+    for symbol, n in key:
+        states = _states(symbol)
+        if not states:
+            return Verdict(UNKNOWN, f"no smact14 oxidation states of {symbol}")
+        charges = {charge + n * q for charge in charges for q in states}
+    return Verdict(PASS if 0 in charges else FAIL)
+
+
+@lru_cache(maxsize=200)
+def _states(symbol: str) -> tuple[int, ...]:
+    from smact import Element
+
+    try:
+        return tuple(Element(symbol).oxidation_states_smact14 or ())
+    except (KeyError, NameError):  # SMACT ends before the last elements
+        return ()
+
+
+def distances_section(run: Generated, seen: KnownFormulas, subject: str) -> Part:
+    distinct = list(dict.fromkeys(run.rows))
+    found = nearest([dict(k) for k in distinct], [dict(k) for k in seen.distinct])
+    by_key = dict(zip(distinct, found.tolist(), strict=True))
+    away = [(name_of(k), "distance", "an element that is not on the scale") for k, d in by_key.items() if math.isnan(d)]
+    run.failures += away
+    values = [d for k in run.rows if not math.isnan(d := by_key[k])]
+    unit, n = "steps", run.n
+    rows = [
+        metric("emd_mean", "mean", mean(values), f"of {len(values):,} formulas", unit=unit),
+        metric("emd_median", "median", _median(values), f"of {len(values):,} formulas", unit=unit),
+        _row("emd_0", "at 0", sum(d == 0 for d in values), n, f"the formula is in {seen.name}; / all texts"),
+    ]
+    rows += [_row(f"emd_{t}", f"below {t}", sum(d < t for d in values), n, f"distance < {t} / all texts") for t in NEAR]
+    note = (
+        "Element mover's distance (Hargreaves et al. 2020) in steps on the modified Pettifor scale to the nearest of "
+        f"{seen.name}; each text counts."
+    )
+    drawn = Series(
+        "Distance to the nearest training formula", "steps on the modified Pettifor scale", {subject: values}
+    )
+    return Section("Distance to the nearest training formula", tuple(rows), note), [drawn]
+
+
+def _median(values: Sequence[float]) -> Mean:
+    """With the interval between the order statistics that hold it at 95 % (binomial, normal approximation)."""
+    n = len(values)
+    if not n:
+        return Mean(None, None, None, 0)
+    ordered = sorted(values)
+    half = 1.96 * math.sqrt(n) / 2
+    low, high = max(math.floor(n / 2 - half), 0), min(math.ceil(n / 2 + half), n - 1)
+    return Mean(float(np.median(ordered)), ordered[low], ordered[high], n)
+
+
+def distributions_section(run: Generated, seen: KnownFormulas, subject: str) -> Part:
+    rows: list[Metric] = []
+    mine, theirs = ([len(k) for k in keys] for keys in (run.rows, seen.rows))
+    kinds = (
+        ("w_elements", "number of elements, Wasserstein", "of the numbers of elements in a formula", "elements"),
+        ("js_elements", "element frequencies, Jensen-Shannon", "distance, base 2, of how many formulas hold each", ""),
+    )
+    for (name, label, what, unit), compare in zip(kinds, (_compare_sizes, _compare_elements), strict=True):
+        if run.rows:
+            counted = distance_interval(compare, _presence(run.rows), _presence(seen.rows), resamples=100)
+            rows.append(metric(name, label, counted, what, unit=unit))
+        else:
+            rows.append(Metric(name, label, DISTANCE, None, definition=what, unit=unit))
+    note = f"Against {seen.name}, rows as they are there; of the generated texts those that are formulas."
+    drawn = [
+        Series("Elements in the formula", "elements", bars={subject: _shares(mine), seen.name: _shares(theirs)}),
+        Series("Formulas that hold an element", "share", bars={subject: _held(run.rows), seen.name: _held(seen.rows)}),
+    ]
+    return Section("Distributions", tuple(rows), note), drawn
+
+
+def _presence(keys: Sequence[FormulaKey]) -> NDArray[np.bool_]:
+    """(n, 118) bool: which elements a formula holds."""
+    place = {s: i for i, s in enumerate(SYMBOLS)}
+    out = np.zeros((len(keys), len(SYMBOLS)), dtype=bool)
+    for i, key in enumerate(keys):
+        out[i, [place[s] for s, _ in key]] = True
+    return out
+
+
+def _compare_sizes(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    return wasserstein(a.sum(1), b.sum(1))
+
+
+def _compare_elements(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    return jensen_shannon(a.sum(0), b.sum(0))
+
+
+def _shares(sizes: Sequence[int]) -> dict[str, float]:
+    return {str(k): n / len(sizes) for k, n in sorted(Counter(sizes).items())}
+
+
+def _held(keys: Sequence[FormulaKey]) -> dict[str, float]:
+    found = Counter(s for k in keys for s, _ in k)
+    return {s: found[s] / len(keys) for s in SYMBOLS if found[s]}

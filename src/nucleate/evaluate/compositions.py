@@ -1,0 +1,137 @@
+"""Judge generated formulas: are they formulas, charge neutral, distinct, new, known again, and how near to known ones.
+
+The measures of Tables 4 and 5 of "Generative design of inorganic compounds using deep diffusion language models" (Dong
+et al., arXiv 2310.00475), each over all texts that were generated; where that paper can be read in two ways, in both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from nucleate.errors import NucleateError
+from nucleate.evaluate.composition_sections import (
+    Generated,
+    KnownFormulas,
+    OxidationTest,
+    Vocabulary,
+    charge_section,
+    distances_section,
+    distributions_section,
+    formulas_section,
+)
+from nucleate.evaluate.formulas import RULE, key_of, parse
+from nucleate.evaluate.metric import Report, Section, Series
+from nucleate.pipeline.reference import formula_key
+
+Progress = Callable[[str, int, int], None]  # (what, done, total)
+
+
+def known_formulas(texts: Sequence[str], name: str) -> KnownFormulas:
+    """Read known formulas; those that are none (fractions, empty rows) are passed over and counted."""
+    keys = [key_of(t) for t in texts]
+    rows = tuple(k for k in keys if k is not None)
+    if not rows:
+        raise NucleateError(f"none of the {len(keys):,} texts in {name} is a formula such as SrTiO3")
+    return KnownFormulas(name, rows, len(keys) - len(rows))
+
+
+def evaluate_compositions(
+    texts: Sequence[str],
+    train: Sequence[str],
+    test: Sequence[str] | None = None,
+    *,
+    known: Sequence[str] | None = None,
+    reasons: Mapping[int, str] | None = None,
+    vocabulary: Vocabulary | None = None,
+    oxidation_states: OxidationTest | None = None,
+    subject: str = "formulas",
+    names: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Judge generated texts, one for each sample, whatever the model wrote.
+
+    train: formulas that the model has seen; novelty, distances and distributions refer to them. test: formulas that it
+    has not; they are the floor and can be found again. known: a database for "known again", the test formulas if None.
+    reasons: index of a text -> why its source has none. oxidation_states: gives a verdict on each of a list of reduced
+    formulas, such as a network that assigns states. names: of "train", "test", "known". progress: told of stages.
+    Raises NucleateError where there is no text, or no formula at all in one of the other lists.
+    """
+    if not len(texts):
+        raise NucleateError("no generated formulas to judge")
+    named = {"train": "training formulas", "test": "test formulas", "known": "known formulas", **(names or {})}
+    seen = known_formulas(train, named["train"])
+    held = known_formulas(test, named["test"]) if test is not None else None
+    base = known_formulas(known, named["known"]) if known is not None else held
+    run = _read(texts, reasons or {})
+    stages = (
+        ("formulas", lambda: formulas_section(run, vocabulary, seen, held, base)),
+        ("charge", lambda: charge_section(run, oxidation_states, seen)),
+        ("distance", lambda: distances_section(run, seen, subject)),
+        ("distributions", lambda: distributions_section(run, seen, subject)),
+    )
+    sections: list[Section] = []
+    seconds: dict[str, float] = {}
+    series: list[Series] = []
+    for done, (name, stage) in enumerate(stages):
+        if progress is not None:
+            progress(subject, done, len(stages))
+        start = time.perf_counter()
+        section, drawn = stage()
+        seconds[name] = time.perf_counter() - start
+        sections.append(section)
+        series += drawn
+    if progress is not None:
+        progress(subject, len(stages), len(stages))
+    sources = {"train": seen, "test": held, "known": base}
+    report = Report(
+        "compositions",
+        subject,
+        run.n,
+        tuple(sections),
+        reference=seen.name,
+        protocol={
+            "formula": RULE,
+            "elements": sorted(vocabulary.elements) if vocabulary and vocabulary.elements else None,
+            "max_atoms": vocabulary.max_atoms if vocabulary else None,
+            "distance": "element mover's distance, modified Pettifor scale, atomic fractions",
+            "oxidation_states": ["smact14", "icsd24", *(["given test"] if oxidation_states else [])],
+        },
+        failures=tuple(run.failures),
+        settings={
+            k: {"name": s.name, "formulas": len(s.rows), "distinct": len(s.distinct), "unreadable": s.unreadable}
+            for k, s in sources.items()
+            if s is not None
+        },
+        seconds=seconds,
+        series=tuple(series),
+    )
+    if test is None:
+        return report
+    real = evaluate_compositions(
+        test,
+        train,
+        vocabulary=vocabulary,
+        oxidation_states=oxidation_states,
+        subject=named["test"] if named["test"] != subject else f"{subject} (real)",
+        names=named,
+        progress=progress,
+    )
+    beside = [
+        Series(a.title, a.axis, {**a.values, **b.values}, {**a.bars, **b.bars})
+        for a, b in zip(report.series, real.series, strict=True)
+    ]
+    return dataclasses.replace(report.with_floor(real, named["test"]), series=tuple(beside))
+
+
+def _read(texts: Sequence[str], reasons: Mapping[int, str]) -> Generated:
+    run = Generated(texts)
+    for i, text in enumerate(texts):
+        try:
+            run.keys.append(formula_key(parse(text)))
+        except NucleateError as error:
+            run.keys.append(None)
+            name = f"{i + 1}: {text.strip()[:40]}".removesuffix(": ")
+            run.failures.append((name, "formula", reasons.get(i, str(error))))
+    return run

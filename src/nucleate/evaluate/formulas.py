@@ -1,0 +1,279 @@
+"""Formulas as models write them: which texts are formulas, and where the texts come from."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.chem.elements import SYMBOLS, symbol
+from nucleate.errors import NucleateError
+from nucleate.evaluate.inputs import SKIPPED, is_dataset
+from nucleate.pipeline.reference import FormulaKey, formula_key
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_ATOMS = 10_000
+RULE = (
+    "a formula is known elements, each followed by a whole number of atoms (none is one), with round brackets and "
+    f"spaces between elements allowed, up to {MAX_ATOMS:,} atoms: SrTiO3, 'Sr Ti O O O', Ca(OH)2, Cs3 N4 O9"
+)
+COLUMNS = ("formula", "composition", "pretty_formula")
+_ELEMENTS = frozenset(SYMBOLS)
+_PIECE = re.compile(
+    r"(?P<symbol>[A-Z][a-z]?)(?P<n>[0-9]*(?:\.[0-9]*)?)"
+    r"|(?P<open>\()|(?P<close>\))(?P<times>[0-9]*(?:\.[0-9]*)?)|(?P<gap>\s+)"
+)
+
+
+def parse(text: str) -> dict[str, int]:
+    """Atoms of each element as the text has them, not reduced; raises NucleateError saying why it is no formula.
+
+    The rule is `RULE`. A gap never joins letters: "S i" is sulphur and an error, not silicon.
+    """
+    text = text.strip()
+    if not text:
+        raise NucleateError("empty")
+    stack: list[Counter[str]] = [Counter()]
+    place = 0
+    while place < len(text):
+        piece = _PIECE.match(text, place)
+        if piece is None:
+            raise NucleateError(_fault(text[place]))
+        place = piece.end()
+        if piece["symbol"]:
+            if piece["symbol"] not in _ELEMENTS:
+                raise NucleateError(f"unknown element '{piece['symbol']}'")
+            stack[-1][piece["symbol"]] += _count(piece["n"])
+        elif piece["open"]:
+            stack.append(Counter())
+        elif piece["close"]:
+            if len(stack) == 1:
+                raise NucleateError("a bracket that was never opened")
+            group, times = stack.pop(), _count(piece["times"])
+            if not group:
+                raise NucleateError("empty brackets")
+            stack[-1].update({s: n * times for s, n in group.items()})
+        if stack[-1].total() > MAX_ATOMS:
+            raise NucleateError(f"more than {MAX_ATOMS:,} atoms")
+    if len(stack) > 1:
+        raise NucleateError("a bracket that is never closed")
+    return dict(stack[0])
+
+
+def _count(digits: str) -> int:
+    if digits and ("." in digits or digits[0] == "0"):
+        raise NucleateError("a number of atoms that is not whole and positive")
+    if len(digits) > len(str(MAX_ATOMS)):
+        raise NucleateError(f"more than {MAX_ATOMS:,} atoms")
+    return int(digits or 1)
+
+
+def _fault(character: str) -> str:
+    if character.isascii() and character.isdigit():
+        return "a number without an element"
+    return f"unexpected '{character}'" if character.isprintable() else "an unprintable character"
+
+
+def key_of(text: str) -> FormulaKey | None:
+    """The reduced formula of a text, None if it is no formula."""
+    try:
+        return formula_key(parse(text))
+    except NucleateError:
+        return None
+
+
+def name_of(key: FormulaKey) -> str:
+    """(("O", 3), ("Sr", 1), ("Ti", 1)) -> "O3SrTi"."""
+    return "".join(s if n == 1 else f"{s}{n}" for s, n in key)
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """Texts in the order of their source, one for each line or row. reasons: index -> why there is no text (it is "").
+
+    notes: what has to be said about the source."""
+
+    name: str
+    texts: tuple[str, ...]
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def read_formulas(source: str | Path, column: str | None = None) -> Formulas:
+    """Formulas of a data set ("mp-20:test"), of a text file (one a line, empty lines count), of CSV, JSON, JSON lines
+    or parquet with a column `formula`, `composition` or `pretty_formula` (or the one named), or of structures in any
+    file or folder that `nucleate.io` reads.
+
+    What cannot be read keeps its place, with its reason. Raises NucleateError for a missing, empty or binary file, a
+    column that is not there and where nothing at all can be read.
+    """
+    path = Path(source)
+    if not path.exists() and column is None and is_dataset(source):
+        from nucleate.data.tables import read_table, table_file
+
+        file, notes = table_file(str(source))
+        return dataclasses.replace(_of_table(str(source), read_table(file), None), notes=notes)
+    if not path.exists():
+        raise NucleateError(f"no file, folder or data set {source}")
+    if path.is_dir():
+        return _of_structures(path)
+    if path.stat().st_size == 0:
+        raise NucleateError(f"{path} is empty")
+    kind = path.suffix.lower()
+    if kind == ".parquet":
+        return _of_parquet(path, column)
+    if kind == ".csv":
+        return _of_csv(path, column)
+    if kind in (".json", ".jsonl"):
+        return _of_json(path, column)
+    from nucleate.io.formats import reader
+
+    if reader(path) is not None:
+        return _of_structures(path)
+    return Formulas(path.name, tuple(_lines(path)))
+
+
+def _text(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NucleateError(f"{path} is not a text file ({error.reason} at byte {error.start})") from None
+    except OSError as error:
+        raise NucleateError(f"cannot read {path} ({error.strerror})") from None
+    if "\0" in text:
+        raise NucleateError(f"{path} is not a text file (it holds zero bytes)")
+    if not text:
+        raise NucleateError(f"{path} is empty")
+    return text
+
+
+def _lines(path: Path) -> list[str]:
+    return _text(path).removesuffix("\n").split("\n")  # splitlines would also cut at rare control characters
+
+
+def _choose(wanted: str | None, present: Sequence[str], where: str, structures: Iterable[str] = ()) -> str | None:
+    """The column with formulas; None where there is none but one with structures."""
+    names = (wanted,) if wanted else COLUMNS
+    found = next((c for n in names for c in present if c.strip().lower() == n.lower()), None)
+    if found is None and (wanted or not set(structures) & set(present)):
+        shown = ", ".join(c for c in present if c)[:300] or "none"
+        raise NucleateError(f"{where} has no column {' or '.join(repr(n) for n in names)}; the columns are: {shown}")
+    return found
+
+
+def _of_csv(path: Path, column: str | None) -> Formulas:
+    limit = csv.field_size_limit(2**31 - 1)  # a CIF beside the formula may be longer than the default 128 kB
+    try:
+        rows = list(csv.reader(StringIO(_text(path))))
+    except csv.Error as error:
+        raise NucleateError(f"{path} is not CSV ({error})") from None
+    finally:
+        csv.field_size_limit(limit)
+    header = rows[0]
+    found = _choose(column, header, str(path), ("cif", "structure"))
+    if found is None:
+        return _of_structures(path)
+    index = header.index(found)
+    body = [r for r in rows[1:] if r or len(header) == 1]  # an empty line is a row only where rows have one field
+    if not body:
+        raise NucleateError(f"{path} has a header and no rows")
+    return _collect(path.name, [r[index] if index < len(r) else None for r in body], "the row ends before its formula")
+
+
+def _of_json(path: Path, column: str | None) -> Formulas:
+    records: list[Any] = []
+    broken: dict[int, str] = {}
+    if path.suffix.lower() == ".json":
+        try:
+            loaded = json.loads(_text(path))
+        except (ValueError, RecursionError) as error:
+            raise NucleateError(f"{path} is not JSON ({error})") from None
+        records = loaded if isinstance(loaded, list) else [loaded]
+    else:
+        for line in _lines(path):
+            if not line.strip():
+                continue
+            try:
+                records.append(json.loads(line))
+            except (ValueError, RecursionError):
+                broken[len(records)] = "not JSON"
+                records.append(None)
+    tables = [r for r in records if isinstance(r, Mapping)]
+    if not tables and not any(isinstance(r, str) for r in records):
+        raise NucleateError(f"{path} holds no JSON record with a formula")
+    present = list(dict.fromkeys(str(k) for r in tables for k in r))
+    found = _choose(column, present, str(path), ("structure", "lattice")) if tables else None
+    if tables and found is None:
+        return _of_structures(path)
+    values = [r if isinstance(r, str) else r.get(found) if isinstance(r, Mapping) else None for r in records]
+    return _collect(path.name, values, "no formula", broken)
+
+
+def _of_parquet(path: Path, column: str | None) -> Formulas:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        present = file.schema_arrow.names
+        found = _choose(column, present, str(path), ("atomic_numbers",))
+        wanted = [c for c in ("atomic_numbers", found) if c in present and not (column and c != found)]
+        table = file.read(columns=wanted)
+    except (pa.ArrowException, OSError) as error:
+        raise NucleateError(f"{path} is not parquet, or damaged ({str(error).splitlines()[0]})") from None
+    return _of_table(path.name, table, column)
+
+
+def _of_table(name: str, table: pa.Table, column: str | None) -> Formulas:
+    """Of the atoms of each row (exact), of its formula where there are none."""
+    if not table.num_rows:
+        raise NucleateError(f"{name} has no rows")
+    present = table.column_names
+    found = _choose(column, present, name, ("atomic_numbers",))
+    texts: list[Any] = table.column(found).to_pylist() if found else [None] * table.num_rows
+    if column is None and "atomic_numbers" in present:
+        for i, numbers in enumerate(table.column("atomic_numbers").to_pylist()):
+            if numbers and all(1 <= z <= len(SYMBOLS) for z in numbers):
+                texts[i] = name_of(tuple(Counter(map(symbol, numbers)).items()))
+    return _collect(name, texts, "no atoms and no formula")
+
+
+def _collect(name: str, values: Sequence[Any], absent: str, reasons: Mapping[int, str] | None = None) -> Formulas:
+    why = {i: absent if v is None else "not a text" for i, v in enumerate(values) if not isinstance(v, str)}
+    texts = tuple(v if isinstance(v, str) else "" for v in values)
+    if len(why) == len(texts):
+        raise NucleateError(f"{name} holds no formula ({next(iter((reasons or why).values()), absent)})")
+    return Formulas(name, texts, {**why, **(reasons or {})})
+
+
+def _of_structures(path: Path) -> Formulas:
+    from nucleate.crystal.convert import species_numbers
+    from nucleate.io import Named, read_items
+
+    texts: list[str] = []
+    reasons: dict[int, str] = {}
+    skipped = 0
+    for item in read_items([path]):
+        if isinstance(item, Named):
+            texts.append(name_of(tuple(Counter(symbol(int(z)) for z in species_numbers(item.structure)).items())))
+        elif item.reason == SKIPPED:
+            skipped += 1
+        else:
+            reasons[len(texts)] = item.reason
+            texts.append("")
+    if len(reasons) == len(texts):
+        raise NucleateError(f"no crystal can be read from {path} ({next(iter(reasons.values()), 'nothing in it')})")
+    notes = (f"{skipped:,} files that hold no structures were passed over",) if skipped else ()
+    return Formulas(path.name, tuple(texts), reasons, notes)

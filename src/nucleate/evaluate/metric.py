@@ -1,0 +1,210 @@
+"""What every evaluation gives: metrics in sections, failures with reasons, series for plots; as JSON and as tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nucleate.evaluate.statistics import Distance, Mean, Rate
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+RATE, DISTANCE, MEAN, COUNT = "rate", "distance", "mean", "count"
+SHOWN_FAILURES = 12
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number. value: a fraction for a rate; None where nothing could be counted. low, high: its 95 % interval.
+
+    name: stable key of the JSON. n: how many crystals, pairs or formulas it was counted over. floor: the same number
+    for real crystals in place of the generated ones. published: name of a model -> what its paper gives under this
+    definition. definition: one line.
+    """
+
+    name: str
+    label: str
+    kind: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    unit: str = ""
+    floor: float | None = None
+    definition: str = ""
+    published: Mapping[str, float] = field(default_factory=dict)
+
+    def with_(self, **changes: Any) -> Metric:
+        """A copy with other fields."""
+        return dataclasses.replace(self, **changes)
+
+
+def metric(
+    name: str,
+    label: str,
+    counted: Rate | Mean | Distance | int,
+    definition: str,
+    *,
+    unit: str = "",
+    published: Mapping[str, float] | None = None,
+) -> Metric:
+    """A metric of a counted rate, mean, distance or plain number (which has no interval)."""
+    known = dict(published or {})
+    if isinstance(counted, Rate):
+        value, n, kind = counted.value, counted.total, RATE
+    elif isinstance(counted, Mean):
+        value, n, kind = counted.value, counted.count, MEAN
+    elif isinstance(counted, Distance):
+        value, n, kind = counted.value, counted.n, DISTANCE
+    else:
+        return Metric(name, label, COUNT, counted, None, None, counted, unit, None, definition, known)
+    low, high = (None, None) if n == 0 else (counted.low, counted.high)
+    return Metric(name, label, kind, value, low, high, n, unit, None, definition, known)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Metrics that belong together; note: how they were counted, in a sentence or two."""
+
+    title: str
+    metrics: tuple[Metric, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values to draw as a histogram (numbers) or as bars (label -> count), one list for each set compared."""
+
+    title: str
+    axis: str
+    values: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    bars: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of one evaluation.
+
+    task: "dng", "compositions", "compare" or "optimisation". subject: what was judged; n: how many, failures included.
+    protocol: its settings, all of them. failures: (name, stage, reason) of everything that could not be judged in full.
+    seconds: stage -> wall time.
+    """
+
+    task: str
+    subject: str
+    n: int
+    sections: tuple[Section, ...]
+    reference: str = ""
+    floor: str = ""
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    failures: tuple[tuple[str, str, str], ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    series: tuple[Series, ...] = ()
+
+    def __getitem__(self, name: str) -> Metric:
+        """The metric of that name; raises KeyError."""
+        for section in self.sections:
+            for found in section.metrics:
+                if found.name == name:
+                    return found
+        raise KeyError(name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, without the series."""
+        fields = dataclasses.asdict(dataclasses.replace(self, series=()))
+        del fields["series"]
+        return fields
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+    def with_floor(self, floor: Report, name: str) -> Report:
+        """A copy whose metrics carry the values of `floor`, the same evaluation of real crystals called `name`."""
+        values = {m.name: m.value for s in floor.sections for m in s.metrics}
+
+        def add(m: Metric) -> Metric:
+            return m if m.kind == COUNT else m.with_(floor=values.get(m.name))
+
+        sections = tuple(dataclasses.replace(s, metrics=tuple(map(add, s.metrics))) for s in self.sections)
+        return dataclasses.replace(self, sections=sections, floor=name)
+
+
+def format_value(m: Metric, value: float | None) -> str:
+    """A value as the field prints it: rates in percent, distances with four significant digits."""
+    if value is None:
+        return "-"
+    if m.kind == RATE:
+        return f"{100 * value:.2f} %"
+    if m.kind == COUNT:
+        return f"{value:,.0f}"
+    text = f"{value:.4f}" if abs(value) < 10 else f"{value:.4g}"
+    return f"{text} {m.unit}".rstrip()
+
+
+def format_interval(m: Metric) -> str:
+    if m.low is None or m.high is None:
+        return ""
+    if m.kind == RATE:
+        return f"{100 * m.low:.1f} to {100 * m.high:.1f}"
+    return f"{m.low:.4f} to {m.high:.4f}" if abs(m.high) < 10 else f"{m.low:.4g} to {m.high:.4g}"
+
+
+def format_published(m: Metric, limit: int | None = None) -> str:
+    scale = 100 if m.kind == RATE else 1
+    return ", ".join(f"{name} {scale * value:.4g}" for name, value in list(m.published.items())[:limit])
+
+
+def tables(report: Report) -> Group:
+    """Rich tables for the terminal: one for each section, then what failed and why."""
+    from rich import box
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
+    parts: list[Any] = []
+    for section in report.sections:
+        floor = any(m.floor is not None for m in section.metrics)
+        published = any(m.published for m in section.metrics)
+        t = Table(
+            title=escape(section.title),
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+        )
+        t.add_column("metric")
+        for name in ("value", "95 %", "n", *(["real"] if floor else [])):
+            t.add_column(name, justify="right", no_wrap=True)
+        if published:
+            t.add_column("published")
+        for m in section.metrics:
+            cells = [escape(m.label), format_value(m, m.value), format_interval(m), f"{m.n:,}" if m.n else ""]
+            cells += [format_value(m, m.floor) if m.floor is not None else ""] if floor else []
+            cells += [format_published(m, 2)] if published else []
+            t.add_row(*cells)
+        parts.append(t)
+        if section.note:
+            parts.append(Text(section.note + "\n", style="dim"))
+    parts += [Text(line, style="yellow") for line in failure_lines(report.failures)]
+    return Group(*parts)
+
+
+def failure_lines(failures: Iterable[tuple[str, str, str]]) -> list[str]:
+    """What could not be judged: counted by stage and reason, the most frequent first, each with one example."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, stage, reason in failures:
+        groups.setdefault((stage, reason), []).append(name)
+    order = sorted(groups.items(), key=lambda g: (-len(g[1]), g[0]))
+    lines = [
+        f"{len(names):,} x {stage}: {reason} ({names[0]}{', ...' if len(names) > 1 else ''})"
+        for (stage, reason), names in order[:SHOWN_FAILURES]
+    ]
+    if len(order) > SHOWN_FAILURES:
+        lines.append(f"{sum(len(g[1]) for g in order[SHOWN_FAILURES:]):,} more, in report.json")
+    return lines
