@@ -58,20 +58,20 @@ def render(
     shown = parts.show([c for c in candidates if c.failure is None])
     scenes = [s.scene for s in shown if s.scene is not None]
     known = elements(symbol for s in scenes for symbol in s["symbols"])
-    scripts = [_asset("viewer.js"), _asset("report.js")]
+    scripts = [asset("viewer.js"), asset("report.js")]
     digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
     hashes = " ".join(f"'sha256-{d}'" for d in digests)
     understood = settings.get("understood")
-    return Template(_asset("report.html")).substitute(
+    return Template(asset("report.html")).substitute(
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src {hashes}; img-src data:",
-        style=_asset("report.css"),
+        style=asset("report.css"),
         request=escape(request_text) or "unconditional",
         understood=f'<p class="understood">understood as <b>{escape(str(understood))}</b></p>' if understood else "",
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         tiles=parts.tiles(candidates),
         table=parts.table(shown),
-        histogram=_panel("Energy above the hull", histogram(parts.hull_values(candidates))),
-        timing=_panel("Time by stage", timing_bar(seconds_by_stage)),
+        histogram=panel("Energy above the hull", histogram(parts.hull_values(candidates))),
+        timing=panel("Time by stage", timing_bar(seconds_by_stage)),
         cards=parts.cards(shown, known),
         failures=parts.failures([c for c in candidates if c.failure is not None]),
         meaning=_meaning(candidates),
@@ -82,8 +82,9 @@ def render(
     )
 
 
-def _asset(name: str) -> str:
-    return (resources.files("nucleate.pipeline") / "assets" / name).read_text(encoding="utf-8")
+def asset(name: str, package: str = "nucleate.pipeline") -> str:
+    """A template, style or script from the package's folder of assets."""
+    return (resources.files(package) / "assets" / name).read_text(encoding="utf-8")
 
 
 def _json(values: Any) -> str:
@@ -92,7 +93,8 @@ def _json(values: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _panel(title: str, content: str) -> str:
+def panel(title: str, content: str) -> str:
+    """A titled box; "" without content. Both are markup."""
     return f'<section class="panel"><h2>{title}</h2>{content}</section>' if content else ""
 
 
@@ -126,12 +128,20 @@ def _meaning(candidates: Sequence[Candidate]) -> str:
 
 
 def _provenance(settings: Mapping[str, Any], candidates: Sequence[Candidate], seconds: Mapping[str, float]) -> str:
-    rows = dict(_flatten({k: v for k, v in settings.items() if k != "understood"}))
+    more = []
     for key, name in (("potential", "energy"), ("hull", "e_above_hull")):
         for method, reference in _sources(candidates, name):
-            rows.setdefault(f"{key}: method", method)
+            more.append((f"{key}: method", method))
             if reference:
-                rows.setdefault(f"{key}: reference set", reference)
+                more.append((f"{key}: reference set", reference))
+    return provenance({k: v for k, v in settings.items() if k != "understood"}, seconds, more)
+
+
+def provenance(settings: Mapping[str, Any], seconds: Mapping[str, float], more: Sequence[tuple[str, str]] = ()) -> str:
+    """Table rows: settings, `more` where they do not name it, time in all, versions of Python and the packages."""
+    rows = dict(_flatten(settings))
+    for key, text in more:
+        rows.setdefault(key, text)
     if seconds:
         rows["time in all"] = duration(sum(seconds.values()))
     rows["Python"] = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
