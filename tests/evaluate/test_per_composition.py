@@ -157,10 +157,10 @@ def test_only_distances_to_the_hull():
 def test_the_energy_that_both_have():
     both = [Measured("x", key_of("MgO"), {"e_form": Energy(-3.0, "m", "r"), "energy": Energy(-6.0, "m")})]
     other = crystals(("MgO", -5.5), energy="energy", reference="")
-    assert compare(both, other).protocol["energy"] == "energy"
+    assert compare(both, other).protocol["per-composition-2024"]["energy"] == "energy"
     assert compare(both, other)["delta_e"].value == pytest.approx(-0.5)
-    assert compare(both, both).protocol["energy"] == "e_form"
-    assert compare(both, both, energy="energy").protocol["energy"] == "energy"
+    assert compare(both, both).protocol["per-composition-2024"]["energy"] == "e_form"
+    assert compare(both, both, energy="energy").protocol["per-composition-2024"]["energy"] == "energy"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
+from nucleate.cli.evaluate_dng import dng
+from nucleate.cli.evaluate_sets import compare, compositions, optimisation
+
 app = typer.Typer(help="Measure models against known crystals, counted as in the literature.", no_args_is_help=True)
+for command in (dng, compositions, compare, optimisation):
+    app.command()(command)
 
 
 @app.callback()

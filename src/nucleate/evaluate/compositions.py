@@ -92,11 +92,15 @@ def evaluate_compositions(
         tuple(sections),
         reference=seen.name,
         protocol={
-            "formula": RULE,
-            "elements": sorted(vocabulary.elements) if vocabulary and vocabulary.elements else None,
-            "max_atoms": vocabulary.max_atoms if vocabulary else None,
-            "distance": "element mover's distance, modified Pettifor scale, atomic fractions",
-            "oxidation_states": ["smact14", "icsd24", *(["given test"] if oxidation_states else [])],
+            "compositions-2024": {
+                "title": "formulas: parsable, unique, novel, recovered, balanced",
+                "source": "Dong et al. 2024 (composition language diffusion), Table 1; Hargreaves et al. 2020 (distance)",
+                "formula": RULE,
+                "elements": sorted(vocabulary.elements) if vocabulary and vocabulary.elements else None,
+                "max_atoms": vocabulary.max_atoms if vocabulary else None,
+                "distance": "element mover's distance, modified Pettifor scale, atomic fractions",
+                "oxidation_states": ["smact14", "icsd24", *(["given test"] if oxidation_states else [])],
+            }
         },
         failures=tuple(run.failures),
         settings={

@@ -53,15 +53,17 @@ class CrystalSet:
         return CrystalSet(name, tuple(self.items[i] for i in indices), self.dataset, self.notes)
 
 
-def read_crystals(inputs: Sequence[str | Path], columns: Mapping[str, str] | None = None) -> CrystalSet:
+def read_crystals(
+    inputs: Sequence[str | Path], columns: Mapping[str, str] | None = None, require: bool = True
+) -> CrystalSet:
     """Read files and folders, or a data set such as "mp-20:test".
 
     A row that holds no readable crystal becomes an item with its reason. columns: energy -> the name that the files
-    have for it, e.g. {"e_above_hull": "chgnet_ehull"}. Raises NucleateError for a missing or unknown file, an empty
-    input, and where not one crystal can be read.
+    have for it, e.g. {"e_above_hull": "chgnet_ehull"}; require: such a column must be there. Raises NucleateError for a
+    missing or unknown file, an empty input, and where not one crystal can be read.
     """
     if len(inputs) == 1 and is_dataset(inputs[0]):
-        return read_dataset(str(inputs[0]), columns)
+        return read_dataset(str(inputs[0]), columns, require)
     from nucleate.pipeline.files import read_candidates
 
     candidates, problems = read_candidates([Path(p) for p in inputs])
@@ -71,8 +73,8 @@ def read_crystals(inputs: Sequence[str | Path], columns: Mapping[str, str] | Non
     if not any(item.structure is not None for item in items):
         reason = next((item.reason for item in items), "")
         raise NucleateError(f"none of the {len(items):,} crystals in {_name(inputs)} has a structure ({reason})")
-    for energy, column in (columns or {}).items():
-        if not any(energy in item.energies for item in items):
+    for column in (columns or {}).values() if require else ():
+        if not any(column in item.info for item in items):
             raise NucleateError(f"no crystal in {_name(inputs)} has a number in the column '{column}'")
     skipped = len(problems) - len(broken)
     notes = (f"{skipped:,} files that hold no structures were passed over",) if skipped else ()
@@ -84,17 +86,18 @@ def is_dataset(text: str | Path) -> bool:
     return bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*(:\w+)?", str(text))) and not Path(text).exists()
 
 
-def read_dataset(name: str, columns: Mapping[str, str] | None = None) -> CrystalSet:
+def read_dataset(name: str, columns: Mapping[str, str] | None = None, require: bool = True) -> CrystalSet:
     """All crystals of a split, with energies from the named columns; rows without coordinates are left out and said."""
     from nucleate.data import load_table
     from nucleate.data.catalog import parse_name
 
     bare, split = parse_name(name)
     table = load_table(bare, split)
-    for column in (columns or {}).values():
-        if column not in table.column_names:
+    present = {k: c for k, c in (columns or {}).items() if c in table.column_names}
+    for energy, column in (columns or {}).items() if require else ():
+        if energy not in present:
             raise NucleateError(f"{name} has no column '{column}'; it has {', '.join(table.column_names)}")
-    crystals, missing = table_items(table, columns or {}, name)
+    crystals, missing = table_items(table, present, bare)
     if not crystals:
         raise NucleateError(f"{name} has no row with coordinates")
     notes = (f"{missing:,} of {table.num_rows:,} rows of {bare}:{split} have no coordinates",) if missing else ()
@@ -123,7 +126,7 @@ def table_items(table: pa.Table, columns: Mapping[str, str], source: str) -> tup
 def _from_candidate(c: Candidate, columns: Mapping[str, str]) -> Item:
     properties = dict(c.provenance.get("properties", {}))
     energies = dict(c.energies)
-    for column, name in {**ENERGIES, **{v: k for k, v in columns.items()}}.items():
+    for column, name in {**{v: k for k, v in columns.items()}, **ENERGIES}.items():
         value = properties.get(column)
         if isinstance(value, int | float) and not isinstance(value, bool) and name not in energies:
             method, reference = (str(properties.get(f"{column}_{k}", "")) for k in ("method", "reference"))

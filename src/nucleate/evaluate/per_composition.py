@@ -115,7 +115,17 @@ def compare(
         len(a) + len(b),
         tuple(sections),
         reference=names[1],
-        protocol={"energy": chosen, "tie": tie, "methods": methods, "metastable": NEAR_HULL, "resamples": RESAMPLES},
+        protocol={
+            "per-composition-2024": {
+                "title": "two sets, composition by composition",
+                "source": "Yang et al., ICLR 2024 (UniMat), eqs. 3 to 5",
+                "energy": chosen,
+                "tie": tie,
+                "methods": methods,
+                "metastable": NEAR_HULL,
+                "resamples": RESAMPLES,
+            }
+        },
         failures=tuple(failures),
         settings={"a": names[0], "b": names[1], "n_a": len(a), "n_b": len(b)},
         series=tuple(series),

@@ -203,12 +203,15 @@ def success_rates(
         (Section("Success rates", tuple(rows), note),),
         reference=limits.source,
         protocol={
-            "name": limits.protocol,
-            "percents": list(limits.percents),
-            "thresholds": list(limits.values),
-            "goal": "maximise" if limits.maximise else "minimise",
-            "groups": len(best) if groups is not None else None,
-            "method": method,
+            limits.protocol: {
+                "title": "success rates of property optimisation",
+                "source": "Xie et al., ICLR 2022 (CDVAE); crystal transformer, Table 1",
+                "percents": list(limits.percents),
+                "thresholds": list(limits.values),
+                "goal": "maximise" if limits.maximise else "minimise",
+                "groups": len(best) if groups is not None else None,
+                "method": method,
+            }
         },
         failures=tuple(failures),
         series=(Series("Property", limits.unit, drawn),),

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
+    import numpy as np
     from ase.calculators.calculator import Calculator
+    from numpy.typing import NDArray
     from pymatgen.core import Structure
 
 
@@ -30,6 +32,10 @@ class Potential(Protocol):
 
     def energies(self, structures: Sequence[Structure], batch_size: int) -> list[float]:
         """Energy of each structure as it stands, eV/atom."""
+        ...
+
+    def features(self, structures: Sequence[Structure], batch_size: int) -> tuple[list[float], NDArray[np.float64]]:
+        """Energies as above, and (n, d) what the network knows of each crystal before its last layers."""
         ...
 
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
+    import numpy as np
     from ase.calculators.calculator import Calculator
+    from numpy.typing import NDArray
     from pymatgen.core import Structure
 
 VERSION = "0.3.0"  # of the weights; written into every energy's method
@@ -40,20 +42,33 @@ class CHGNet:
 
     def energies(self, structures: Sequence[Structure], batch_size: int = 16) -> list[float]:
         """Raises NucleateError for a structure that CHGNet cannot take, naming its position and formula."""
+        return [float(v["e"]) for v in self._predict(structures, batch_size)]
+
+    def features(
+        self, structures: Sequence[Structure], batch_size: int = 16
+    ) -> tuple[list[float], NDArray[np.float64]]:
+        """Energies, and (n, 64) the atoms' features after the last interaction block, averaged over the crystal."""
+        import numpy as np
+
+        found = self._predict(structures, batch_size)
+        rows = [np.asarray(v["crystal_fea"], dtype=np.float64) for v in found]
+        return [float(v["e"]) for v in found], np.array(rows).reshape(len(rows), -1)
+
+    def _predict(self, structures: Sequence[Structure], batch_size: int) -> list[dict[str, Any]]:
         import torch
 
         model = _model()
-        out: list[float] = []
+        out: list[dict[str, Any]] = []
         with _quiet(), torch.no_grad():
             for start in range(0, len(structures), batch_size):
                 batch = structures[start : start + batch_size]
                 graphs = [_graph(model, s, f"structure {start + k}") for k, s in enumerate(batch)]
-                result = model.predict_graph(graphs, task="e", batch_size=batch_size)
-                out += [float(v["e"]) for v in ([result] if isinstance(result, dict) else result)]
-        for k, energy in enumerate(out):
-            if not math.isfinite(energy):
+                result = model.predict_graph(graphs, task="e", return_crystal_feas=True, batch_size=batch_size)
+                out += [result] if isinstance(result, dict) else result
+        for k, values in enumerate(out):
+            if not math.isfinite(float(values["e"])):
                 formula = structures[k].composition.reduced_formula
-                raise NucleateError(f"CHGNet gives structure {k} ({formula}) an energy of {energy}")
+                raise NucleateError(f"CHGNet gives structure {k} ({formula}) an energy of {float(values['e'])}")
         return out
 
 

@@ -1,0 +1,119 @@
+"""Seconds per metric of `nucleate evaluate dng` for 1,000 and 10,000 crystals, and ratios against the usual way.
+
+    NUCLEATE_DATA=FOLDER python benchmarks/evaluation.py CRYSTALS [--sizes 1000 10000] [--out FILE]
+
+CRYSTALS is a file of at least as many generated crystals. The reference is mp-20:test, whose measurements are made once
+beforehand and timed apart. The rivals are measured on a part and in the same run: matminer's fingerprints (the package
+matminer must be installed), pymatgen's StructureMatcher on all pairs of equal composition.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from nucleate.evaluate.distributions import random_subset
+from nucleate.evaluate.dng import evaluate_dng
+from nucleate.evaluate.inputs import CrystalSet, read_crystals
+from nucleate.evaluate.judged import DngSettings
+from nucleate.io import replacing
+
+Row = tuple[str, ...]
+
+
+def suite(crystals: CrystalSet, sizes: list[int]) -> Iterator[Row]:
+    """Every stage of the suite, the reference measured in a fresh cache and then read from it."""
+    reference = read_crystals(["mp-20:test"])
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder)
+        first = evaluate_dng(crystals.subset(range(2), "two"), reference, DngSettings(), cache=cache)
+        for stage in ("reference", "energies, reference"):
+            yield "mp-20:test, once", stage, f"{first.seconds[stage]:.1f} s", f"{len(reference):,} crystals"
+        for size in sizes:
+            part = crystals.subset(range(size), f"{size:,}")
+            began = time.monotonic()
+            seconds = evaluate_dng(part, reference, DngSettings(), cache=cache).seconds
+            total = time.monotonic() - began
+            for stage, spent in seconds.items():
+                yield f"{size:,}", stage, f"{spent:.1f} s", f"{100 * spent / total:.0f} %"
+            yield f"{size:,}", "whole suite", f"{total:.1f} s", ""
+
+
+def fingerprints(crystals: CrystalSet, n: int = 60) -> Iterator[Row]:
+    """CrystalNN and Magpie against matminer, one core."""
+    from matminer.featurizers.composition.composite import ElementProperty
+    from matminer.featurizers.site.fingerprint import CrystalNNFingerprint
+
+    from nucleate.evaluate.crystalnn import structure_fingerprint
+    from nucleate.evaluate.magpie import magpie_features
+
+    chosen = random_subset(len(crystals), n, 0)
+    structures = [s for i in chosen if (s := crystals.items[int(i)].structure) is not None]
+    rival = CrystalNNFingerprint.from_preset("ops")
+    structure_fingerprint(structures[0])
+    ours = _timed(lambda: [structure_fingerprint(s) for s in structures]) / len(structures)
+    theirs = _timed(lambda: [[rival.featurize(s, i) for i in range(len(s))] for s in structures]) / len(structures)
+    yield "1 crystal", "CrystalNN fingerprint", f"{1000 * ours:.1f} ms", f"{theirs / ours:.1f} x as fast as matminer"
+    magpie = ElementProperty.from_preset("magpie")
+    compositions = [s.composition for s in structures]
+    many = compositions * 100
+    magpie_features(compositions)
+    ours = _timed(lambda: magpie_features(many)) / len(many)
+    theirs = _timed(lambda: [magpie.featurize(c) for c in compositions]) / len(compositions)
+    yield "1 formula", "Magpie fingerprint", f"{1e6 * ours:.0f} us", f"{theirs / ours:.0f} x as fast as matminer"
+
+
+def uniqueness(crystals: CrystalSet, n: int = 300) -> Iterator[Row]:
+    """Uniqueness against StructureMatcher on every earlier crystal of equal composition; each crystal twice."""
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    from nucleate.evaluate.unique import Matcher, unique
+
+    structures = [s for s in crystals.subset(range(n), "part").structures if s is not None]
+    structures += [s.copy() for s in structures]
+    ours = _timed(lambda: unique(structures, Matcher(), workers=1))
+    matcher = StructureMatcher()
+    formulas = [s.composition.reduced_formula for s in structures]
+
+    def first_match(i: int) -> int | None:
+        before = (j for j in range(i) if formulas[j] == formulas[i])
+        return next((j for j in before if matcher.fit(structures[j], structures[i])), None)
+
+    theirs = _timed(lambda: [first_match(i) for i in range(len(structures))])
+    yield f"{len(structures)}", "uniqueness, one worker", f"{ours:.1f} s", f"{theirs / ours:.1f} x as fast as all pairs"
+
+
+def _timed(call) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measure, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("crystals")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10000])
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks-evaluation.md"))
+    args = parser.parse_args()
+    crystals = read_crystals([args.crystals])
+    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, Python {platform.python_version()}"
+    lines = [f"{machine}. Made by `python benchmarks/evaluation.py`.", ""]
+    lines += ["| crystals | what | time | |", "|---|---|---|---|"]
+    for part in (suite(crystals, args.sizes), fingerprints(crystals), uniqueness(crystals)):
+        for cells in part:
+            lines.append(f"| {' | '.join(cells)} |")
+            print(lines[-1], flush=True)
+    text = "# Benchmarks of the evaluation\n\n" + "\n".join(lines) + "\n"
+    with replacing(args.out) as temporary:
+        temporary.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""`nucleate evaluate dng`: everything that the field counts for crystals generated from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nucleate.cli.progress import StageBars
+    from nucleate.evaluate.inputs import CrystalSet
+    from nucleate.evaluate.judged import DngSettings
+    from nucleate.evaluate.metric import Report
+
+
+def dng(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files or folders of generated crystals, or a data set such as mp-20:val.", metavar="FILES..."
+        ),
+    ],
+    reference: Annotated[str, typer.Option(help="Real crystals to compare with: data set and split, or file.")] = (
+        "mp-20:test"
+    ),
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="cdvae-2022, mattergen-2025, lemat-2025 or crystalite-2026; several may be given."),
+    ] = None,
+    known: Annotated[
+        str | None, typer.Option(help="Known crystals for novelty; default: the reference's training split.")
+    ] = None,
+    floor: Annotated[
+        str | None,
+        typer.Option(help="Real crystals judged the same way, as the best value there is; default: as --known; none."),
+    ] = None,
+    relax: Annotated[
+        int, typer.Option(min=0, help="Relax this many crystals, drawn at random, for stability (resumable).")
+    ] = 0,
+    e_above_hull: Annotated[
+        str | None,
+        typer.Option("--e-above-hull", help="Column of the files that has e_above_hull, if named otherwise."),
+    ] = None,
+    energies: Annotated[
+        bool, typer.Option(help="Formation energies and network features of 1,000 crystals, by CHGNet.")
+    ] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random subset.")] = 0,
+    time_limit: Annotated[float, typer.Option(min=0.1, help="Seconds for one crystal or one comparison.")] = 20.0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: every core.")] = None,
+    cache: Annotated[bool, typer.Option(help="Keep measurements on disk, so that a second run is fast.")] = True,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.json, report.html and relaxed crystals.")] = None,
+) -> None:
+    """Validity, coverage, distributions, uniqueness, novelty, stability and symmetry, with intervals and floors."""
+    from nucleate.cli.progress import StageBars
+    from nucleate.data.catalog import user_cache
+    from nucleate.errors import NucleateError
+    from nucleate.evaluate.dng import evaluate_dng
+    from nucleate.evaluate.inputs import read_crystals
+    from nucleate.evaluate.judged import DEFAULT_PROTOCOLS, DngSettings
+    from nucleate.evaluate.protocols import get_protocol
+
+    names = tuple(dict.fromkeys(protocol or DEFAULT_PROTOCOLS))
+    for name in names:
+        get_protocol(name)
+    if relax and out is None:
+        raise NucleateError("--relax needs --out, a folder that keeps the relaxed crystals")
+    columns = {"e_above_hull": e_above_hull} if e_above_hull else {}
+    generated = read_crystals(files, columns)
+    base = read_crystals([reference])
+    train = f"{base.dataset}:train" if base.dataset else "mp-20:train"
+    settings = DngSettings(names, known or train, energies, seed=seed, time_limit=time_limit)
+    with StageBars() as bars:
+        real = _floor(floor or known or train)
+        relaxed = relax_sample(generated, relax, settings, out, workers, bars) if relax and out is not None else None
+        report = evaluate_dng(
+            generated,
+            base,
+            settings,
+            floor=real,
+            relaxed=relaxed,
+            workers=workers,
+            progress=bars,
+            cache=user_cache() / "evaluate" if cache else None,
+        )
+    show(report, out, [*generated.notes, *base.notes])
+
+
+def _floor(name: str) -> CrystalSet | None:
+    from nucleate.evaluate.inputs import read_crystals
+
+    return None if name == "none" else read_crystals([name])
+
+
+def relax_sample(
+    generated: CrystalSet, n: int, settings: DngSettings, out: Path, workers: int | None, progress: StageBars
+) -> CrystalSet:
+    """Relax n of the crystals, drawn by the seed, in a run folder that resumes, and set them on the hull."""
+    from nucleate.engine.local import executor
+    from nucleate.evaluate.relaxed import from_candidates, resumed, sample_candidates, stages
+    from nucleate.pipeline.run import run
+    from nucleate.store.database import RunStore
+
+    folder = out / "relaxed"
+    folder.mkdir(parents=True, exist_ok=True)
+    with RunStore(folder) as store:
+        blank = sample_candidates(generated, n, settings)
+        done = resumed(blank, store.load())
+        store.save_many([c for c in done if not c.stages])
+        finished = run(done, stages(settings), executor(workers), store, progress)
+    order = {c.id: c for c in finished}
+    return from_candidates([order[c.id] for c in blank], f"{len(blank):,} of {generated.name}, relaxed")
+
+
+def show(report: Report, out: Path | None, notes: Sequence[str] = ()) -> None:
+    """Print the tables and what has to be said; write report.json and report.html into the folder."""
+    from rich.console import Console
+
+    from nucleate.evaluate.csp import write_whole
+    from nucleate.evaluate.metric import tables
+    from nucleate.evaluate.page import write_page
+
+    console = Console()
+    console.print(f"[bold]{report.subject}[/]: {report.n:,} against {report.reference or 'nothing'}", highlight=False)
+    for name, fields in report.protocol.items():
+        console.print(f"{name}: {fields['title']}; {fields['source']}", style="dim", highlight=False, markup=False)
+    for note in notes:
+        console.print(note, style="yellow", highlight=False, markup=False)
+    console.print(tables(report))
+    seconds = ", ".join(f"{stage} {s:.3g} s" for stage, s in report.seconds.items() if s >= 0.1)
+    if seconds:
+        console.print(f"Time: {seconds}", style="dim", highlight=False, markup=False)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / "report.json", report.to_json())
+        write_page(out / "report.html", report)
+        console.print(f"Written: {out / 'report.json'}, {out / 'report.html'}", soft_wrap=True, highlight=False)

@@ -1,0 +1,164 @@
+"""`nucleate evaluate compositions`, `compare` and `optimisation`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[Path | None, typer.Option(help="Folder for report.json and report.html.")]
+
+
+def compositions(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Formulas: a text file, one a line; CSV, JSON lines or parquet with a column; crystals; a data set.",
+            metavar="FILE",
+        ),
+    ],
+    train: Annotated[str, typer.Option(help="Formulas that the model has seen: data set or file.")] = "mp-20:train",
+    test: Annotated[str, typer.Option(help="Formulas that it has not seen, also the floor: data set, file, none.")] = (
+        "mp-20:test"
+    ),
+    known: Annotated[str | None, typer.Option(help="Formulas of a database for the recovery rate; default: test.")] = (
+        None
+    ),
+    column: Annotated[str | None, typer.Option(help="Column of the formulas, if not named formula or composition.")] = (
+        None
+    ),
+    paper_vocabulary: Annotated[
+        bool, typer.Option("--paper-vocabulary", help="Also ask for the 63 elements and under 50 atoms of the paper.")
+    ] = False,
+    out: Out = None,
+) -> None:
+    """Generated formulas: parsable, unique, novel, recovered, charge neutral and balanced, distance to known ones."""
+    from nucleate.cli.evaluate_dng import show
+    from nucleate.cli.progress import StageBars
+    from nucleate.evaluate.composition_sections import MAIN_ELEMENTS, Vocabulary
+    from nucleate.evaluate.compositions import evaluate_compositions
+    from nucleate.evaluate.formulas import read_formulas
+
+    made = read_formulas(source, column)
+    seen = read_formulas(train)
+    held = None if test == "none" else read_formulas(test)
+    base = read_formulas(known) if known is not None else None
+    names = {"train": train, "test": test, **({"known": known} if known else {})}
+    with StageBars() as bars:
+        report = evaluate_compositions(
+            made.texts,
+            seen.texts,
+            held.texts if held is not None else None,
+            known=base.texts if base is not None else None,
+            reasons=made.reasons,
+            vocabulary=Vocabulary(MAIN_ELEMENTS, 49) if paper_vocabulary else None,
+            subject=made.name,
+            names=names,
+            progress=bars,
+        )
+    show(report, out, [note for f in (made, seen, held, base) if f is not None for note in f.notes])
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help="Crystals with energies: file, folder or data set.")],
+    b: Annotated[str, typer.Argument(help="The crystals to compare them with.")],
+    energy: Annotated[
+        str | None, typer.Option(help="e_form, energy or e_above_hull; default: the first that both have.")
+    ] = None,
+    e_form: Annotated[str | None, typer.Option("--e-form", help="Column that has e_form, if named otherwise.")] = None,
+    e_above_hull: Annotated[
+        str | None, typer.Option("--e-above-hull", help="Column that has e_above_hull, if named otherwise.")
+    ] = None,
+    tie: Annotated[float, typer.Option(min=0, help="Energies this close are the same, eV/atom.")] = 0.001,
+    out: Out = None,
+) -> None:
+    """Two sets, composition by composition: difference of formation energies, reduction rate, # stable."""
+    from nucleate.cli.evaluate_dng import show
+    from nucleate.evaluate.inputs import read_crystals
+    from nucleate.evaluate.per_composition import compare as compare_sets
+    from nucleate.evaluate.per_composition import measured
+
+    columns = {k: v for k, v in (("e_form", e_form), ("e_above_hull", e_above_hull)) if v}
+    sets = [read_crystals([source], columns, require=False) for source in (a, b)]
+    names = (sets[0].name, sets[1].name)
+    report = compare_sets(*(measured(s.items) for s in sets), names=names, energy=energy, tie=tie)
+    show(report, out, [note for s in sets for note in s.notes])
+
+
+def optimisation(
+    files: Annotated[
+        list[str], typer.Argument(help="Files or folders of crystals, or a data set.", metavar="FILES...")
+    ],
+    dataset: Annotated[
+        str, typer.Option(help="Whose thresholds: mp-20, perov-5 or carbon-24 as published, or any with --column.")
+    ] = "mp-20",
+    value: Annotated[
+        str | None, typer.Option(help="Column of the files that has the property; default: CHGNet's e_form.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Column of the data set whose percentiles are the thresholds.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Column that names the optimisation a crystal belongs to; its best one counts.")
+    ] = None,
+    maximise: Annotated[bool, typer.Option("--maximise", help="High values are the good ones.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: every core.")] = None,
+    out: Out = None,
+) -> None:
+    """Property optimisation: SR5, SR10, SR15, the share that reaches the best 5, 10, 15 % of the data."""
+    from nucleate.cli.evaluate_dng import show
+    from nucleate.cli.progress import StageBars
+    from nucleate.data.catalog import user_cache
+    from nucleate.errors import NucleateError
+    from nucleate.evaluate.features import measure
+    from nucleate.evaluate.inputs import read_crystals
+    from nucleate.evaluate.judged import Judged, compositions, valid
+    from nucleate.evaluate.network import predict
+    from nucleate.evaluate.success_rate import success_rates, thresholds
+
+    limits = thresholds(dataset, column, maximise=maximise)
+    crystals = read_crystals(files)
+    if value is None and (dataset.partition(":")[0] != "mp-20" or column is not None):
+        raise NucleateError(
+            f"CHGNet's formation energy cannot be held against {limits.source}; give --value COLUMN with a property on "
+            "the same scale"
+        )
+    if value is not None and all(value not in item.info for item in crystals.items):
+        raise NucleateError(f"no crystal in {crystals.name} has a value in the column '{value}'")
+    cache = user_cache() / "evaluate"
+    with StageBars() as bars:
+        features = measure(
+            crystals.structures, workers=workers, progress=lambda n, of: bars("crystals", n, of), cache=cache
+        )
+        sound = valid(Judged(crystals, features, *compositions(crystals)))
+        if value is not None:
+            values: list[float | None] = [item.info.get(value) for item in crystals.items]
+            method = f"the column '{value}' of {crystals.name}"
+        else:
+            have = [i for i, s in enumerate(crystals.structures) if s is not None]
+            structures = [s for s in crystals.structures if s is not None]
+            found = predict(structures, workers=workers, progress=lambda n, of: bars("energies", n, of), cache=cache)
+            values = [None] * len(crystals)
+            for i, e in zip(have, found.e_form.tolist(), strict=True):
+                values[i] = e
+            method = f"e_form by {found.method}, crystals as they stand"
+    report = success_rates(
+        values,
+        limits,
+        sound.tolist(),
+        _groups([item.info.get(group) for item in crystals.items], group) if group else None,
+        names=[item.name for item in crystals.items],
+        method=method,
+        subject=crystals.name,
+    )
+    show(report, out, crystals.notes)
+
+
+def _groups(values: Sequence[object], column: str) -> list[str]:
+    from nucleate.errors import NucleateError
+
+    if missing := sum(v is None for v in values):
+        raise NucleateError(f"{missing:,} crystals have no value in the column '{column}'")
+    return [str(v) for v in values]

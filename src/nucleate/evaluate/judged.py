@@ -1,0 +1,91 @@
+"""A set of crystals with everything measured on it, and which of them count as valid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.evaluate.features import TIME_LIMIT, Features
+from nucleate.evaluate.inputs import CrystalSet
+from nucleate.evaluate.network import Predictions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DEFAULT_PROTOCOLS = ("cdvae-2022", "mattergen-2025")
+
+
+@dataclass(frozen=True)
+class DngSettings:
+    """protocols: names. known: data set (and split) that novelty is judged against. energies: compute formation
+    energies and network features of `energy_samples` crystals. seed: of every random subset. time_limit: seconds for
+    one crystal, and for one comparison."""
+
+    protocols: tuple[str, ...] = DEFAULT_PROTOCOLS
+    known: str = "mp-20:train"
+    energies: bool = True
+    energy_samples: int = 1000
+    potential: str = "chgnet"
+    hull: str = "chgnet-mp"
+    seed: int = 0
+    time_limit: float = TIME_LIMIT
+
+
+@dataclass(eq=False)
+class Judged:
+    """A set of crystals with what was measured on it; `energies` are of the crystals at `sample`."""
+
+    crystals: CrystalSet
+    features: Features
+    formulas: list[str]
+    composition: NDArray[np.float64]  # (n, 132) Magpie, normalised; nan where there is no crystal
+    sample: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    energies: Predictions | None = None
+
+    def __len__(self) -> int:
+        return len(self.crystals)
+
+
+def compositions(crystals: CrystalSet) -> tuple[list[str], NDArray[np.float64]]:
+    """Reduced formulas ("" without a crystal) and normalised Magpie fingerprints (n, 132), nan without one."""
+    from nucleate.evaluate.magpie import magpie_features, normalise
+
+    formulas = [s.composition.reduced_formula if s is not None else "" for s in crystals.structures]
+    have = [s.composition for s in crystals.structures if s is not None]
+    out = np.full((len(formulas), 132), np.nan)
+    if have:
+        out[[f != "" for f in formulas]] = normalise(magpie_features(have))
+    return formulas, out
+
+
+@lru_cache(maxsize=200_000)
+def _composition_rule(formula: str, rule: str) -> bool | None:
+    from nucleate.evaluate.validity import compositional_validity, compositional_validity_original
+
+    if rule != "original":
+        return compositional_validity(formula, rule)
+    from pymatgen.core import Composition
+
+    counts = Composition(formula).element_composition
+    return compositional_validity_original([e.Z for e, n in counts.items() for _ in range(round(n))])
+
+
+def composition_valid(judged: Judged, rule: str) -> NDArray[np.bool_]:
+    """(n,) whether the composition passes "original" (CDVAE's), "smact14" or "icsd24"; unknown counts as no."""
+    return np.array([f != "" and _composition_rule(f, rule) is True for f in judged.formulas])
+
+
+def valid(judged: Judged) -> NDArray[np.bool_]:
+    """(n,) valid as published: structure, composition, and a CrystalNN fingerprint that can be computed."""
+    return judged.features.valid & composition_valid(judged, "original") & judged.features.has_fingerprint
+
+
+def valid_sample(judged: Judged, size: int, seed: int) -> NDArray[np.int64]:
+    """Positions of at most `size` valid crystals, the same for the same set and seed."""
+    from nucleate.evaluate.distributions import random_subset
+
+    found = np.flatnonzero(valid(judged))
+    return found[random_subset(len(found), min(size, len(found)), seed)]

@@ -1,0 +1,147 @@
+"""Formation energies and features of crystals as they stand, by the network that a universal potential is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.errors import NucleateError
+from nucleate.evaluate.features import Arrays, Progress, arrays_of, digest, structure_of
+from nucleate.io import replacing
+from nucleate.parallel import map_jobs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+BATCH = 8  # crystals in one job; one that fails is tried again by itself
+TIME_LIMIT = 60.0  # seconds for one job
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Of n crystals: e_form (n,) in eV/atom and features (n, d), nan where `reasons` (index -> why) has an entry.
+
+    method, reference: of the energies. They are of unrelaxed crystals.
+    """
+
+    e_form: NDArray[np.float64]
+    features: NDArray[np.float64]
+    reasons: dict[int, str]
+    method: str
+    reference: str
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        return np.isfinite(self.e_form)
+
+
+def predict(
+    structures: Sequence[Structure],
+    potential: str = "chgnet",
+    reference: str = "chgnet-mp",
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+) -> Predictions:
+    """Single-point formation energies against the elements of the reference set, and features, in parallel.
+
+    cache: a folder for the result of this very set. Needs `if __name__ == "__main__":` in a script.
+    """
+    from nucleate.pipeline.hull import formation_energy
+    from nucleate.pipeline.potential import get_potential
+    from nucleate.pipeline.reference import load_reference
+
+    method, known = get_potential(potential).method, load_reference(reference)
+    known.require_method(method)
+    crystals = [arrays_of(s) for s in structures]
+    file = cache / f"network-{digest(crystals, f'{method}/1')}.npz" if cache is not None else None
+    found = _load(file)
+    if found is None:
+        found = _compute(crystals, potential, workers, progress)
+        if file is not None:
+            _save(file, *found)
+    elif progress is not None:
+        progress(len(crystals), len(crystals))
+    energies, features, reasons = found
+    e_form = np.full(len(crystals), np.nan)
+    for i in np.flatnonzero(np.isfinite(energies)).tolist():
+        try:
+            e_form[i] = formation_energy(structures[i].composition, float(energies[i]), known)
+        except NucleateError as error:
+            reasons[i] = str(error)
+    return Predictions(e_form, features, reasons, method, known.name)
+
+
+Found = tuple["NDArray[np.float64]", "NDArray[np.float64]", dict[int, str]]
+
+
+def _compute(crystals: list[Arrays], potential: str, workers: int | None, progress: Progress | None) -> Found:
+    order = sorted(range(len(crystals)), key=lambda i: len(crystals[i][2]))  # crystals of one size share a batch
+    jobs = [order[k : k + BATCH] for k in range(0, len(order), BATCH)]
+    energies = np.full(len(crystals), np.nan)
+    features: NDArray[np.float64] | None = None
+    reasons: dict[int, str] = {}
+    finished = 0
+    for job, value, reason in _run(crystals, jobs, potential, workers):
+        if reason is not None:
+            reasons[job[0]] = reason
+        else:
+            energies[job] = value[0]
+            features = np.full((len(crystals), value[1].shape[1]), np.nan) if features is None else features
+            features[job] = value[1]
+        finished += len(job)
+        if progress is not None:
+            progress(finished, len(crystals))
+    return energies, np.empty((len(crystals), 0)) if features is None else features, reasons
+
+
+def _run(
+    crystals: list[Arrays], jobs: list[list[int]], potential: str, workers: int | None
+) -> Iterator[tuple[list[int], tuple, str | None]]:
+    """Job by job; the members of one that failed, one by one."""
+    again: list[list[int]] = []
+    payload = [([crystals[i] for i in job], potential) for job in jobs]
+    for outcome in map_jobs(_work, payload, limit=TIME_LIMIT, workers=workers, prepare=_prepare):
+        job = jobs[outcome.index]
+        if outcome.reason is not None and len(job) > 1:
+            again += [[i] for i in job]
+        else:
+            yield job, outcome.value, outcome.reason
+    if again:
+        yield from _run(crystals, again, potential, workers)
+
+
+def _prepare() -> None:
+    from nucleate.pipeline.potential import get_calculator
+
+    get_calculator("chgnet")  # the imports and the weights take seconds
+
+
+def _work(crystals: list[Arrays], potential: str) -> tuple[list[float], NDArray[np.float64]]:
+    from nucleate.pipeline.potential import get_potential
+
+    return get_potential(potential).features([structure_of(*c) for c in crystals], BATCH)
+
+
+def _load(file: Path | None) -> Found | None:
+    if file is None or not file.is_file():
+        return None
+    try:
+        with np.load(file) as data:
+            reasons = dict(zip(data["failed"].tolist(), data["why"].tolist(), strict=True))
+            return data["energies"], data["features"], reasons
+    except (OSError, ValueError, KeyError):
+        return None  # damaged: computed anew
+
+
+def _save(file: Path, energies: NDArray, features: NDArray, reasons: dict[int, str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    failed, why = np.array(list(reasons), dtype=np.int64), np.array(list(reasons.values()), dtype=str)
+    with replacing(file) as temporary, temporary.open("wb") as out:
+        np.savez_compressed(out, energies=energies, features=features, failed=failed, why=why)

@@ -1,0 +1,66 @@
+"""A random part of the generated crystals on its way through relaxation and onto the hull, for stability rates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nucleate.errors import NucleateError
+from nucleate.evaluate.features import arrays_of, digest
+from nucleate.evaluate.inputs import CrystalSet, Item
+from nucleate.evaluate.judged import DngSettings
+from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.run import Stage
+
+MAX_STEPS = 300
+TIME_LIMIT = 300.0  # seconds for one crystal
+
+
+def sample_candidates(generated: CrystalSet, n: int, settings: DngSettings) -> list[Candidate]:
+    """n crystals drawn by the settings' seed; one that could not be read is drawn as well, and has failed."""
+    from nucleate.evaluate.distributions import random_subset
+
+    if n > len(generated):
+        raise NucleateError(f"{generated.name} has {len(generated):,} crystals, fewer than the {n:,} to relax")
+    out = []
+    for i in random_subset(len(generated), n, settings.seed):
+        item = generated.items[int(i)]
+        crystal = arrays_of(item.structure) if item.structure is not None else None
+        origin = {"name": item.name, "set": generated.name, "content": digest([crystal], "")}
+        candidate = Candidate(id=f"{int(i) + 1:06d}", structure=item.structure, provenance=origin)
+        out.append(candidate if crystal is not None else candidate.failed("read", item.reason))
+    return out
+
+
+def resumed(blank: Sequence[Candidate], stored: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates as far as an earlier run brought them; NucleateError if that run was of other crystals."""
+    have = {c.id: c for c in stored}
+    for c in blank:
+        old = have.get(c.id)
+        if old is not None and old.provenance.get("content") != c.provenance["content"]:
+            raise NucleateError(
+                f"the relaxed crystals there are of '{old.provenance.get('set')}', not of these; give another --out"
+            )
+    return [have.get(c.id, c) for c in blank]
+
+
+def stages(settings: DngSettings) -> list[Stage]:
+    """Geometry and chemistry, relaxation, hull."""
+    from nucleate.pipeline.check import CheckStage
+    from nucleate.pipeline.hull import HullStage
+    from nucleate.pipeline.relax import RelaxSettings, RelaxStage
+
+    relax = RelaxSettings(potential=settings.potential, max_steps=MAX_STEPS, time_limit_s=TIME_LIMIT)
+    return [CheckStage(), RelaxStage(relax), HullStage(settings.hull)]
+
+
+def from_candidates(candidates: Sequence[Candidate], name: str) -> CrystalSet:
+    """Finished candidates as a set; a rejected one has no structure any more, but its reason."""
+    items = []
+    for c in candidates:
+        label = str(c.provenance.get("name", c.id))
+        if c.failure is not None or c.structure is None:
+            items.append(Item(label, None, c.failure or "no structure"))
+            continue
+        reason = c.checks["hull"].reason if "hull" in c.checks else ""
+        items.append(Item(label, c.structure, reason, dict(c.energies)))
+    return CrystalSet(name, tuple(items))
