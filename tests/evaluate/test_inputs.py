@@ -74,7 +74,7 @@ def test_nan_and_flat_cells_are_counted_with_their_reason(tmp_path, salt):
     ("make", "message"),
     [
         (lambda p: p / "missing.cif", "no file or folder"),
-        (lambda p: (p / "empty.cif").write_text("") and None or p / "empty.cif", "empty"),
+        (lambda p: [(p / "empty.cif").touch(), p / "empty.cif"][1], "empty"),
         (lambda p: (p / "sub").mkdir() or p / "sub", "empty"),
         (lambda p: (p / "x.pdf").write_text("1") and p / "x.pdf", "cannot be read"),
     ],

@@ -83,6 +83,13 @@ def _neighbours(structure: Structure, radius: float) -> tuple[np.ndarray, np.nda
     """Indices i, j and distances of all pairs within `radius`, and at any rate of the nearest pair."""
     if len(structure) == 0 or not is_finite(structure) or volume_per_atom(structure) <= 0:
         raise ValueError("distances need atoms, finite coordinates and a cell of positive volume")
-    radius = max(radius, _NEAREST * volume_per_atom(structure) ** (1 / 3))
-    i, j, _, d = structure.get_neighbor_list(r=radius * (1 + 1e-6), exclude_self=True)
+    from pymatgen.core import Structure
+
+    # The search goes through every cell that a sphere touches, and to where the atoms lie: far too many in a sliver, or
+    # far from 0. So it is done in the reduced cell, whose shortest vector is the distance of an atom to its own image.
+    reduced = structure.lattice.get_lll_reduced_lattice()
+    atoms = structure.species_and_occu, structure.cart_coords
+    compact = Structure(reduced, *atoms, coords_are_cartesian=True, to_unit_cell=True)
+    nearest = min(_NEAREST * volume_per_atom(structure) ** (1 / 3), *reduced.abc)
+    i, j, _, d = compact.get_neighbor_list(r=max(radius, nearest) * (1 + 1e-6), exclude_self=True)
     return i, j, d

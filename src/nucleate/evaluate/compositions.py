@@ -94,7 +94,7 @@ def evaluate_compositions(
         protocol={
             "compositions-2024": {
                 "title": "formulas: parsable, unique, novel, recovered, balanced",
-                "source": "Dong et al. 2024 (composition language diffusion), Table 1; Hargreaves et al. 2020 (distance)",
+                "source": "composition language diffusion (2024), Table 1; distance of Hargreaves et al. (2020)",
                 "formula": RULE,
                 "elements": sorted(vocabulary.elements) if vocabulary and vocabulary.elements else None,
                 "max_atoms": vocabulary.max_atoms if vocabulary else None,

@@ -105,12 +105,12 @@ def measure(
     finished = len(crystals) - len(todo)
     if progress is not None:
         progress(finished, len(crystals))
-    for i, values, why in _run(crystals, todo, lemat, time_limit, workers):
+    for i, values, why, final in _run(crystals, todo, lemat, time_limit, workers):
         for key, value in values.items():
             table[key][i] = value
         if why:
             reasons[i] = why
-        done[i] = True
+        done[i] = final
         finished += 1
         if progress is not None:
             progress(finished, len(crystals))
@@ -148,7 +148,7 @@ def digest(crystals: Sequence[Arrays | None], salt: str) -> str:
     return h.hexdigest()
 
 
-Row = tuple[int, dict[str, Any], list[tuple[str, str]]]
+Row = tuple[int, dict[str, Any], list[tuple[str, str]], bool]  # index, values, reasons, whether to keep them on disk
 
 
 def _run(
@@ -160,7 +160,7 @@ def _run(
     for outcome in map_jobs(describe, jobs, limit=limit, workers=workers, prepare=_prepare):
         i = todo[outcome.index]
         if outcome.reason is None:
-            yield (i, *outcome.value)
+            yield (i, *outcome.value, True)
         else:
             again[i] = outcome.reason
     retry = list(again)
@@ -168,7 +168,7 @@ def _run(
     for outcome in map_jobs(describe, jobs, limit=limit, workers=workers, prepare=_prepare):
         i = retry[outcome.index]
         values, why = outcome.value if outcome.reason is None else ({"has": True}, [("crystal", outcome.reason)])
-        yield i, values, [*why, ("CrystalNN", again[i])]
+        yield i, values, [*why, ("CrystalNN", again[i])], False  # a busy machine may be to blame: tried anew next time
 
 
 def _prepare() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -196,14 +197,15 @@ def tables(report: Report) -> Group:
 
 
 def failure_lines(failures: Iterable[tuple[str, str, str]]) -> list[str]:
-    """What could not be judged: counted by stage and reason, the most frequent first, each with one example."""
-    groups: dict[tuple[str, str], list[str]] = {}
+    """What could not be judged: counted by stage and kind of reason, the most frequent first, each with one example."""
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for name, stage, reason in failures:
-        groups.setdefault((stage, reason), []).append(name)
+        kind = re.sub(r"\d+(\.\d+)?(e[+-]?\d+)?", "#", reason)  # the same whatever the numbers are
+        groups.setdefault((stage, kind), []).append((name, reason))
     order = sorted(groups.items(), key=lambda g: (-len(g[1]), g[0]))
     lines = [
-        f"{len(names):,} x {stage}: {reason} ({names[0]}{', ...' if len(names) > 1 else ''})"
-        for (stage, reason), names in order[:SHOWN_FAILURES]
+        f"{len(cases):,} x {stage}: {cases[0][1]} ({cases[0][0]}{', ...' if len(cases) > 1 else ''})"
+        for (stage, _), cases in order[:SHOWN_FAILURES]
     ]
     if len(order) > SHOWN_FAILURES:
         lines.append(f"{sum(len(g[1]) for g in order[SHOWN_FAILURES:]):,} more, in report.json")

@@ -52,12 +52,14 @@ def structural_validity_corrected(structure: Structure) -> Verdict:
 
     The answer is the same for every cell of a crystal, unless its volume is near the limit.
     """
+    from nucleate.crystal.geometry import shortest_distance
+
     if fault := _no_crystal(structure):
         return Verdict(FAIL, fault)
     rho = float(structure.density)
     if not DENSITY_RANGE[0] <= rho <= DENSITY_RANGE[1]:
         return Verdict(FAIL, f"{rho:.3g} g/cm3, outside {DENSITY_RANGE[0]:g} to {DENSITY_RANGE[1]:g}")
-    nearest = _shortest_distance(structure)
+    nearest = shortest_distance(structure)
     if nearest < MIN_DISTANCE:
         return Verdict(FAIL, f"two atoms {nearest:.2f} angstrom apart, below {MIN_DISTANCE:g}")
     return Verdict(PASS, f"shortest distance {nearest:.2f} angstrom")
@@ -73,20 +75,6 @@ def _no_crystal(structure: Structure) -> str:
         return "the cell or a coordinate is not a finite number"
     volume = float(structure.volume)
     return "" if volume >= MIN_VOLUME else f"volume {volume:.3g} cubic angstrom, below {MIN_VOLUME:g}"
-
-
-def _shortest_distance(structure: Structure) -> float:
-    """Shortest distance in angstrom, own images included."""
-    from pymatgen.core import Structure
-
-    from nucleate.crystal.geometry import shortest_distance
-
-    # The search runs over all cells within a sphere, and to where the atoms lie: too many in a sliver, or far from 0.
-    reduced = structure.lattice.get_lll_reduced_lattice()
-    if min(reduced.abc) < MIN_DISTANCE:
-        return min(reduced.abc)
-    atoms = structure.species_and_occu, structure.cart_coords
-    return shortest_distance(Structure(reduced, *atoms, coords_are_cartesian=True, to_unit_cell=True))
 
 
 def lemat_plausible(structure: Structure) -> Verdict:
