@@ -17,7 +17,7 @@ from nucleate.evaluate.distributions import random_subset
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import CrystalSet, Item, read_dataset
 from nucleate.evaluate.judged import DngSettings
-from nucleate.evaluate.metric import Report, format_value
+from nucleate.evaluate.metric import RATE, Report, format_value
 
 COLUMNS = {
     "valid_structure": "structure",
@@ -94,22 +94,24 @@ def sets(train: CrystalSet, n: int) -> list[CrystalSet]:
     return out
 
 
-def row(report: Report) -> str:
-    cells = [format_value(report[name], report[name].value) for name in COLUMNS]
-    return f"| {report.subject} | {' | '.join(cells)} |"
+def print_table(reports: list[Report]) -> None:
+    """Metrics down, sets across."""
+    print(f"| | {' | '.join(r.subject for r in reports)} |")
+    print("|---" * (len(reports) + 1) + "|")
+    for name, label in COLUMNS.items():
+        cells = (format_value(r[name], r[name].value).split(" ")[0] for r in reports)
+        unit = " %" if reports[0][name].kind == RATE else f", {u}" if (u := reports[0][name].unit) else ""
+        print(f"| {label}{unit} | {' | '.join(cells)} |")
 
 
 def main() -> None:
-    """Judge each set and print a row for it."""
+    """Judge each set and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=1000, help="crystals in each set")
     args = parser.parse_args()
     train, test = read_dataset("mp-20:train"), read_dataset("mp-20:test")
-    print(f"| {args.n:,} crystals | {' | '.join(COLUMNS.values())} |")
-    print("|---" * (len(COLUMNS) + 1) + "|")
-    for crystals in sets(train, args.n):
-        report = evaluate_dng(crystals, test, DngSettings(), cache=user_cache() / "evaluate")
-        print(row(report), flush=True)
+    cache = user_cache() / "evaluate"
+    print_table([evaluate_dng(crystals, test, DngSettings(), cache=cache) for crystals in sets(train, args.n)])
 
 
 if __name__ == "__main__":

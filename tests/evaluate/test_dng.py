@@ -135,6 +135,21 @@ def test_duplicates_lower_uniqueness_and_recall_alone(known):
         assert ten[name].value == once[name].value
 
 
+def test_damage_moves_the_metrics_that_see_it_and_no_others(known):
+    rng = np.random.default_rng(0)
+    whole = judge(REAL, known)
+    shuffled = judge([Structure(s.lattice, s.species, rng.random((len(s), 3))) for s in REAL], known)
+    for name in ("valid_composition", "w_density_all", "w_elements_all"):
+        assert shuffled[name].value == whole[name].value, name
+    assert shuffled["frechet_crystalnn"].value > 0.1
+    assert shuffled["js_space_groups"].value > 0.5
+    assert shuffled["cov_precision_joint"].value < 1
+    assert shuffled["novel"].value > 0.5
+    larger = judge([s.copy().scale_lattice(1.5 * s.volume) for s in REAL], known)
+    assert larger["w_density_all"].value > 0.5
+    assert larger["js_space_groups"].value == pytest.approx(0, abs=1e-6)
+
+
 def test_stability_comes_from_the_files_or_is_said_to_be_missing(known):
     assert "sun" not in {m.name for s in judge(REAL, known).sections for m in s.metrics}
     settings = DngSettings(protocols=("mattergen-2025",), known=known, energies=False)
