@@ -192,3 +192,17 @@ def test_command_predicts_once_and_judges(tmp_path, table, monkeypatch):
     zero = CliRunner().invoke(app, ["csp", "--n", "0", "--out", str(tmp_path / "none")])
     assert "at least 1" in str(zero.exception)
     assert not (tmp_path / "none").exists()
+
+
+def test_the_page_shows_every_score(tmp_path):
+    from nucleate.evaluate.csp_page import to_report
+    from nucleate.evaluate.match import evaluate_csp
+    from nucleate.evaluate.page import write_page
+    from nucleate.evaluate.protocols import get_protocol
+
+    salt = Structure(Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5] * 3])
+    counted = evaluate_csp([("a", salt, [salt]), ("b", salt, [None])], workers=0)
+    report = to_report(counted, get_protocol("polymorph-2026"))
+    assert report["unfiltered_@1"].value == 0.5 and report["METRe_@1"].value == 1
+    text = write_page(tmp_path / "x.html", report).read_text()
+    assert "METRe one-to-one" in text and "no prediction" in text and "polymorph-2026" in text

@@ -6,7 +6,8 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.evaluate import match
 from nucleate.evaluate.csp_report import notes, tables
-from nucleate.evaluate.match import MatchSettings, Pair, compositional_validity, evaluate_csp, structural_validity
+from nucleate.evaluate.match import MatchSettings, Pair, evaluate_csp
+from nucleate.evaluate.validity import compositional_validity, structural_validity
 
 STO = Structure.from_spacegroup(221, Lattice.cubic(3.905), ["Sr", "Ti", "O"], [[0, 0, 0], [0.5] * 3, [0.5, 0.5, 0]])
 NACL = Structure.from_spacegroup(
@@ -83,7 +84,7 @@ def test_unknown_compositions_are_told_and_counted_as_invalid():
     assert compositional_validity("Cu3Au") is True  # an alloy
     assert compositional_validity("HeO") is None
     he = Structure(Lattice.cubic(4), ["He", "O"], [[0, 0, 0], [0.5] * 3])
-    report = evaluate_csp([("a", he, [he.copy()])], workers=1)
+    report = evaluate_csp([("a", he, [he.copy()])], MatchSettings(composition_rule="smact14"), workers=0)
     assert report.unknown_compositions == 1
     assert report.score("filtered", 1).match_rate.hits == 0
     assert "cannot judge" in notes(report)
@@ -113,7 +114,7 @@ def test_a_matcher_that_hangs_is_a_counted_miss(monkeypatch):
     assert report.score("unfiltered", 1).match_rate.hits == 1
 
 
-def hang(prediction, target, settings):
+def hang(prediction, target, settings, own):
     if len(prediction) == 5:
         import time
 

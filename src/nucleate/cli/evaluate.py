@@ -34,9 +34,15 @@ def csp(
     predictions: Annotated[
         Path | None, typer.Option(help="Judge this JSON-lines file of predictions; nothing is generated.")
     ] = None,
-    oxidation_states: Annotated[
-        str, typer.Option(help="SMACT set behind 'filtered': smact14 (as the papers) or icsd24.")
-    ] = "smact14",
+    protocol: Annotated[
+        str, typer.Option(help="Its matcher's tolerances, and which of the counts stand out: cdvae-2022, ...")
+    ] = "crystalite-2026",
+    composition_rule: Annotated[
+        str, typer.Option(help="Compositional validity behind 'filtered': original (CDVAE's), smact14 or icsd24.")
+    ] = "original",
+    across: Annotated[
+        bool, typer.Option(help="Match predictions with all targets of their composition, for METRe; slow for carbon.")
+    ] = True,
     time_limit: Annotated[float, typer.Option(min=0.1, help="Seconds the matcher may take for one pair.")] = 20.0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes for matching; default: every core.")] = None,
     out: Annotated[
@@ -49,12 +55,17 @@ def csp(
     from nucleate.cli.progress import StageBars
     from nucleate.errors import NucleateError
     from nucleate.evaluate import csp as run
+    from nucleate.evaluate.csp_page import to_report
     from nucleate.evaluate.csp_report import tables
     from nucleate.evaluate.match import MatchSettings
+    from nucleate.evaluate.page import write_page
+    from nucleate.evaluate.protocols import get_protocol
 
-    if oxidation_states not in ("smact14", "icsd24"):
-        raise NucleateError(f"--oxidation-states must be smact14 or icsd24, not '{oxidation_states}'")
-    matcher = MatchSettings(time_limit=time_limit, oxidation_states=oxidation_states)
+    if composition_rule not in ("original", "smact14", "icsd24"):
+        raise NucleateError(f"--composition-rule must be original, smact14 or icsd24, not '{composition_rule}'")
+    rules = get_protocol(protocol)
+    ltol, stol, angle_tol = rules.csp
+    matcher = MatchSettings(stol, ltol, angle_tol, time_limit=time_limit, composition_rule=composition_rule)
     console = Console()
     with StageBars() as progress:
         if predictions is not None:
@@ -82,9 +93,13 @@ def csp(
             found = run.read_predictions(out / "predictions.jsonl")
             settings = {**fixed, "n": len(targets), "model": generator.name}
         k = min(samples, 1 + max((s for v in found.values() for s in v), default=0))
-        report = run.judge(targets, found, k, matcher, workers, progress).with_settings(settings)
+        report = run.judge(targets, found, k, matcher, workers, progress, across).with_settings(settings)
     if out is not None:
         run.write_whole(out / "report.json", report.to_json())
-    console.print(tables(report))
+        write_page(out / "report.html", to_report(report, rules))
+    console.print(f"{rules.name}: {rules.title}; {rules.source}", style="dim", highlight=False, markup=False)
+    console.print(tables(report, rules.csp_rows))
+    for note in rules.notes:
+        console.print(note, style="dim", highlight=False, markup=False)
     if out is not None:
-        console.print(f"Written: {out / 'report.json'}", soft_wrap=True)
+        console.print(f"Written: {out / 'report.json'}, {out / 'report.html'}", soft_wrap=True)

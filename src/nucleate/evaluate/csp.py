@@ -225,8 +225,12 @@ def judge(
     matcher: MatchSettings | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    across: bool = True,
 ) -> CspReport:
-    """Judge the first `samples` predictions of each target (all for None); targets without any count as missed."""
+    """Judge the first `samples` predictions of each target (all for None); targets without any count as missed.
+
+    across: match predictions with the other targets of their composition too, for METRe.
+    """
     from nucleate.evaluate.match import evaluate_csp
 
     names = {name for name, _ in targets}
@@ -239,4 +243,4 @@ def judge(
         if progress is not None:
             progress("match", done, total)
 
-    return evaluate_csp(groups, matcher, workers=workers, progress=report)
+    return evaluate_csp(groups, matcher, across=across, workers=workers, progress=report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """One way of counting. protocol: "unfiltered", "filtered" (prediction and target valid, as in DiffCSP's k = 1) or
-    "with volume" (volumes per atom agree too). samples: the first 1 or k predictions of each target, the best counts.
+    """One way of counting. protocol: "unfiltered", "filtered" (prediction and target valid, as in DiffCSP's k = 1),
+    "with volume" (volumes per atom agree too), "METRe" (any prediction of the target's composition counts) or "METRe
+    one-to-one" (so, but each for one target). samples: the first 1 or k predictions of each target, the best counts.
     rmse: over the matches alone. crmse: over all targets, a miss is charged stol."""
 
     protocol: str
@@ -37,6 +38,21 @@ class Breakdown:
 
 
 @dataclass(frozen=True)
+class Polymorphs:
+    """Targets of a composition that has more than one, the only ones for which METRe differs from the match rate.
+
+    duplicates: those that match an earlier one of their composition (StructureMatcher.fit, the same tolerances).
+    scores: over these targets alone. failures: comparisons across targets that had no verdict, by reason.
+    """
+
+    targets: int
+    compositions: int
+    duplicates: int
+    scores: tuple[Score, ...]
+    failures: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class CspReport:
     """The whole result; `settings` tells what was judged (weights, data set, seed, steps), `protocol` how."""
 
@@ -50,6 +66,7 @@ class CspReport:
     unknown_compositions: int  # targets that SMACT cannot judge; "filtered" counts them as invalid
     protocol: Mapping[str, Any]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    polymorphs: Polymorphs | None = None  # None where predictions met their own targets alone
 
     def score(self, protocol: str, samples: int) -> Score:
         """The score of that name; raises KeyError when it was not counted."""
@@ -99,8 +116,8 @@ PUBLISHED = (
 )
 
 
-def tables(report: CspReport) -> Group:
-    """Rich tables for the terminal: scores, published numbers beside them, break-downs, reasons."""
+def tables(report: CspReport, bold: Sequence[str] = ("unfiltered",)) -> Group:
+    """Rich tables for the terminal: scores (in bold those named), published numbers, break-downs, reasons."""
     from rich import box
     from rich.console import Group
     from rich.table import Table
@@ -113,22 +130,18 @@ def tables(report: CspReport) -> Group:
         return t
 
     interval = "95 %"
-    main = table(
-        f"Structure prediction, {report.targets} targets",
-        "counted as",
-        "k",
-        "match %",
-        interval,
-        "RMSE",
-        interval,
-        "cRMSE",
-    )
-    for s in report.scores:
-        cells = [s.protocol, str(s.samples)]
-        cells += [_percent(s.match_rate.value), _range(s.match_rate.low, s.match_rate.high, 100, 1)]
-        cells += [_number(s.rmse.value), _range(s.rmse.low, s.rmse.high, 1, 4), _number(s.crmse.value)]
-        style = "bold" if s.protocol == "unfiltered" else None
-        main.add_row(*cells, style=style, end_section=s.protocol == "with volume")
+    head = ("counted as", "k", "match %", interval, "RMSE", interval, "cRMSE")
+
+    def add(rows: Table, scores: Sequence[Score]) -> None:
+        for s, following in zip(scores, [*scores[1:], None], strict=True):
+            cells = [s.protocol, str(s.samples)]
+            cells += [_percent(s.match_rate.value), _range(s.match_rate.low, s.match_rate.high, 100, 1)]
+            cells += [_number(s.rmse.value), _range(s.rmse.low, s.rmse.high, 1, 4), _number(s.crmse.value)]
+            style = "bold" if s.protocol in bold else None
+            rows.add_row(*cells, style=style, end_section=following is None or following.samples != s.samples)
+
+    main = table(f"Structure prediction, {report.targets} targets", *head)
+    add(main, report.scores)
     best = max(p.match_rate for p in PUBLISHED if p.samples == 1)
     for p in PUBLISHED if report.settings.get("dataset") == "mp-20:test" else ():
         main.add_row(
@@ -142,6 +155,11 @@ def tables(report: CspReport) -> Group:
             style="dim",
         )
     parts: list[Any] = [main]
+    if report.polymorphs is not None and report.polymorphs.targets:
+        shared = report.polymorphs
+        among = table(f"Polymorphs, {shared.targets} targets of {shared.compositions} compositions", *head)
+        add(among, shared.scores)
+        parts.append(among)
     for title, rows in (("crystal system", report.by_crystal_system), ("atoms", report.by_num_atoms)):
         columns = (title, "targets", "match % @1", interval)
         more = report.samples > 1
@@ -166,11 +184,21 @@ def notes(report: CspReport) -> str:
     p = report.protocol
     text = (
         f"Match: StructureMatcher stol {p['stol']:g}, ltol {p['ltol']:g}, angle_tol {p['angle_tol']:g}. Every rate is "
-        f"over all {report.targets} targets. filtered: prediction and target valid (distances of 0.5 A, volume; "
-        f"composition by SMACT {p['oxidation_states']}), which {_percent(report.valid_targets.value)} % of the targets "
-        f"are: its ceiling. with volume: volume per atom within {100 * p['volume_tol']:g} %. RMSE over matches, in "
-        f"(V/N)^(1/3); cRMSE charges {p['stol']:g} for a miss. Intervals: Wilson, bootstrap."
+        f"over all {report.targets} targets. filtered: prediction and target valid (distances of 0.5 A, volume, a "
+        f"CrystalNN fingerprint, composition by the rule '{p['composition_rule']}'), which "
+        f"{_percent(report.valid_targets.value)} % of the targets are: its ceiling. with volume: volume per atom "
+        f"within {100 * p['volume_tol']:g} %. RMSE over matches, in (V/N)^(1/3); cRMSE charges {p['stol']:g} for a "
+        "miss. Intervals: Wilson, bootstrap."
     )
+    if report.polymorphs is not None:
+        shared = report.polymorphs
+        text += (
+            " METRe: targets that any prediction of their composition matches (arXiv 2509.12178; published values are "
+            "for the polymorph split of MP-20); one-to-one: each prediction for one target. "
+            f"{shared.targets} targets share a composition, {shared.duplicates} of them match an earlier one."
+        )
+        for reason, count in shared.failures.items():
+            text += f" {count} comparisons across targets without a verdict: {reason}."
     if report.unknown_compositions:
         text += f" {report.unknown_compositions} targets that SMACT cannot judge count as invalid."
     return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,21 +60,12 @@ def compositions(crystals: CrystalSet) -> tuple[list[str], NDArray[np.float64]]:
     return formulas, out
 
 
-@lru_cache(maxsize=200_000)
-def _composition_rule(formula: str, rule: str) -> bool | None:
-    from nucleate.evaluate.validity import compositional_validity, compositional_validity_original
-
-    if rule != "original":
-        return compositional_validity(formula, rule)
-    from pymatgen.core import Composition
-
-    counts = Composition(formula).element_composition
-    return compositional_validity_original([e.Z for e, n in counts.items() for _ in range(round(n))])
-
-
 def composition_valid(judged: Judged, rule: str) -> NDArray[np.bool_]:
     """(n,) whether the composition passes "original" (CDVAE's), "smact14" or "icsd24"; unknown counts as no."""
-    return np.array([f != "" and _composition_rule(f, rule) is True for f in judged.formulas])
+    from nucleate.evaluate.validity import composition_passes
+
+    verdicts = {f: f != "" and composition_passes(f, rule) is True for f in set(judged.formulas)}
+    return np.array([verdicts[f] for f in judged.formulas])
 
 
 def valid(judged: Judged) -> NDArray[np.bool_]:

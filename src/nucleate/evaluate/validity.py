@@ -179,6 +179,16 @@ def _smact(counts: Counts, oxidation_states: str) -> bool | None:
     return any(_neutral(counts, allowed) for allowed in _pauling(known, states))
 
 
+def composition_passes(formula: str, rule: str) -> bool | None:
+    """The rule by name: "original" (as CDVAE counts it), or SMACT's test with "smact14" or "icsd24" states."""
+    if rule != "original":
+        return compositional_validity(formula, rule)
+    from pymatgen.core import Composition
+
+    counts = Composition(formula).element_composition
+    return compositional_validity_original([e.Z for e, n in counts.items() for _ in range(round(n))])
+
+
 def compositional_validity_original(atomic_numbers: Iterable[int]) -> bool:
     """CDVAE's `smact_validity` of the atoms of a crystal: True or False, with SMACT 2.2.1's rules, which CDVAE pins.
 
