@@ -9,6 +9,15 @@ from nucleate.evaluate.metric import Metric, Report, Section, metric
 from nucleate.evaluate.protocols import Protocol
 
 
+DEFINITIONS = {
+    "unfiltered": "a prediction made for the target matches it",
+    "filtered": "the same, and prediction and target are both valid (DiffCSP's k = 1)",
+    "with volume": "the same, and the volumes per atom agree",
+    "METRe": "any prediction of the target's composition matches it",
+    "METRe one-to-one": "the same, each prediction serving one target",
+}
+
+
 def to_report(report: CspReport, protocol: Protocol) -> Report:
     """Match rates, RMSE, the break-downs and why predictions missed, as sections."""
     dataset = str(report.settings.get("dataset", ""))
@@ -44,7 +53,7 @@ def _rates(scores: Sequence[Score], dataset: str, prefix: str = "") -> list[Metr
             f"{prefix}{s.protocol} @{s.samples}".replace(" ", "_"),
             f"{s.protocol}, best of {s.samples}" if s.samples > 1 else s.protocol,
             s.match_rate,
-            "share of the targets that the predictions match",
+            DEFINITIONS[s.protocol],
             published=_published(s, dataset, rate=True),
         )
         for s in scores

@@ -32,6 +32,7 @@ from nucleate.pipeline.report_charts import timing_bar
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 TASKS = {
     "dng": ("De novo generation", "crystals"),
+    "csp": ("Structure prediction", "targets"),
     "compositions": ("Compositions", "formulas"),
     "compare": ("Comparison", "crystals"),
     "optimisation": ("Property optimisation", "crystals"),
