@@ -108,7 +108,7 @@ class Report:
     series: tuple[Series, ...] = ()
 
     def __getitem__(self, name: str) -> Metric:
-        """The metric of that name; raises KeyError."""
+        """The metric of that name, of the first protocol that has it; raises KeyError."""
         for section in self.sections:
             for found in section.metrics:
                 if found.name == name:
@@ -126,12 +126,15 @@ class Report:
 
     def with_floor(self, floor: Report, name: str) -> Report:
         """A copy whose metrics carry the values of `floor`, the same evaluation of real crystals called `name`."""
-        values = {m.name: m.value for s in floor.sections for m in s.metrics}
+        # by section too: two protocols may count under one name
+        values = {(s.title, m.name): m.value for s in floor.sections for m in s.metrics}
 
-        def add(m: Metric) -> Metric:
-            return m if m.kind == COUNT else m.with_(floor=values.get(m.name))
+        def add(title: str, m: Metric) -> Metric:
+            return m if m.kind == COUNT else m.with_(floor=values.get((title, m.name)))
 
-        sections = tuple(dataclasses.replace(s, metrics=tuple(map(add, s.metrics))) for s in self.sections)
+        sections = tuple(
+            dataclasses.replace(s, metrics=tuple(add(s.title, m) for m in s.metrics)) for s in self.sections
+        )
         return dataclasses.replace(self, sections=sections, floor=name)
 
 
