@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -116,10 +117,10 @@ class Report:
         raise KeyError(name)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, without the series."""
+        """Plain JSON values, without the series; what is not finite becomes None."""
         fields = dataclasses.asdict(dataclasses.replace(self, series=()))
         del fields["series"]
-        return fields
+        return {k: _plain(v) for k, v in fields.items()}
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)
@@ -136,6 +137,14 @@ class Report:
             dataclasses.replace(s, metrics=tuple(add(s.title, m) for m in s.metrics)) for s in self.sections
         )
         return dataclasses.replace(self, sections=sections, floor=name)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def format_value(m: Metric, value: float | None) -> str:
