@@ -8,7 +8,6 @@ from nucleate.evaluate.csp_report import PUBLISHED, Breakdown, CspReport, Score,
 from nucleate.evaluate.metric import Metric, Report, Section, metric
 from nucleate.evaluate.protocols import Protocol
 
-
 DEFINITIONS = {
     "unfiltered": "a prediction made for the target matches it",
     "filtered": "the same, and prediction and target are both valid (DiffCSP's k = 1)",
