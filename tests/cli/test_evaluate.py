@@ -47,7 +47,16 @@ def run(*args):
 def test_dng_prints_tables_and_writes_both_reports(world):
     base = ["--reference", "known.parquet", "--known", "known.parquet", "--no-energies", "--workers", "1"]
     text = run("dng", "made.extxyz", *base, "--out", "report")
-    for words in ("cdvae-2022: validity", "COV-P, joint", "S.U.N.", "UniMat", "as given", "space groups, JS"):
+    for words in (
+        "ltol 0.2; stol 0.3",
+        "mp-20 0.4/10",
+        "cdvae-2022: validity",
+        "COV-P, joint",
+        "S.U.N.",
+        "UniMat",
+        "as given",
+        "space groups, JS",
+    ):
         assert words in " ".join(text.split()), words
     found = json.loads((world / "report" / "report.json").read_text())
     metrics = {m["name"]: m for s in found["sections"] for m in s["metrics"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -113,6 +113,24 @@ def relax_sample(
     return from_candidates([order[c.id] for c in blank], f"{len(blank):,} of {generated.name}, relaxed")
 
 
+def thresholds(fields: Mapping[str, object]) -> str:
+    """A protocol's settings in one paragraph, and its notes."""
+    told = ("name", "title", "source", "notes", "sections")
+    values = {k: v for k, v in fields.items() if k not in told and v not in (None, False, (), [], {})}
+    values |= {k: v for k, v in fields.items() if isinstance(v, float)}  # 0.0 is a threshold, not nothing
+    said = "; ".join(f"{k} {_words(v)}" for k, v in values.items())
+    notes = fields.get("notes", ())
+    return "\n".join([said, *(f"- {note}" for note in notes)] if isinstance(notes, tuple | list) else [said])
+
+
+def _words(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_words(v)}" for k, v in value.items())
+    if isinstance(value, tuple | list):
+        return "/".join(_words(v) for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def show(report: Report, out: Path | None, notes: Sequence[str] = ()) -> None:
     """Print the tables and what has to be said; write report.json and report.html into the folder."""
     from rich.console import Console
@@ -124,7 +142,8 @@ def show(report: Report, out: Path | None, notes: Sequence[str] = ()) -> None:
     console = Console()
     console.print(f"[bold]{report.subject}[/]: {report.n:,} against {report.reference or 'nothing'}", highlight=False)
     for name, fields in report.protocol.items():
-        console.print(f"{name}: {fields['title']}; {fields['source']}", style="dim", highlight=False, markup=False)
+        console.print(f"{name}: {fields['title']}; {fields['source']}", highlight=False, markup=False)
+        console.print(thresholds(fields), style="dim", highlight=False, markup=False)
     for note in notes:
         console.print(note, style="yellow", highlight=False, markup=False)
     console.print(tables(report))

@@ -33,7 +33,7 @@ class Protocol:
     title: str
     source: str
     sections: tuple[str, ...] = ()
-    oxidation_states: str = "smact14"
+    composition_rule: str = "original"  # of `validity.composition_passes`; the original is SMACT 2.2.1's
     ltol: float = 0.2
     stol: float = 0.3
     angle_tol: float = 5.0
@@ -91,7 +91,7 @@ _ALL = (
         title="validity, uniqueness, novelty, stability",
         source="Betala et al., LeMat-GenBench, arXiv 2512.04562 (2025)",
         sections=(VALIDITY, NOVELTY, STABILITY, SYMMETRY),
-        oxidation_states="icsd24",
+        composition_rule="icsd24",
         ltol=0.1,
         stable=0.0,
         metastable=0.1,
