@@ -32,6 +32,9 @@ def compositions(
     paper_vocabulary: Annotated[
         bool, typer.Option("--paper-vocabulary", help="Also ask for the 63 elements and under 50 atoms of the paper.")
     ] = False,
+    oxidation_states: Annotated[
+        bool, typer.Option(help="The OS row: states that the shipped network oxidation-icsd assigns to the elements.")
+    ] = True,
     out: Out = None,
 ) -> None:
     """Generated formulas: parsable, unique, novel, recovered, charge neutral and balanced, distance to known ones."""
@@ -40,6 +43,7 @@ def compositions(
     from nucleate.evaluate.composition_sections import MAIN_ELEMENTS, Vocabulary
     from nucleate.evaluate.compositions import evaluate_compositions
     from nucleate.evaluate.formulas import read_formulas
+    from nucleate.evaluate.oxidation import oxidation_verdicts
 
     made = read_formulas(source, column)
     seen = read_formulas(train)
@@ -54,6 +58,7 @@ def compositions(
             known=base.texts if base is not None else None,
             reasons=made.reasons,
             vocabulary=Vocabulary(MAIN_ELEMENTS, 49) if paper_vocabulary else None,
+            oxidation_states=oxidation_verdicts if oxidation_states else None,
             subject=made.name,
             names=names,
             progress=bars,

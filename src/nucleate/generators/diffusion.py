@@ -20,7 +20,7 @@ from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress
 from nucleate.nets.build import build_network, build_processes
-from nucleate.train.checkpoint import ModelInfo, load_tensors
+from nucleate.train.checkpoint import ModelInfo, load_tensors, read_metadata
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -229,8 +229,15 @@ def weights_folder() -> Path:
 
 
 def shipped_weights() -> list[str]:
-    """Names of the shipped models."""
-    return sorted(p.stem for p in weights_folder().glob("*.safetensors"))
+    """Names of the shipped generators; other networks lie beside them and say what they are in their metadata."""
+    return sorted(p.stem for p in weights_folder().glob("*.safetensors") if not _other_kind(p))
+
+
+def _other_kind(path: Path) -> bool:
+    try:
+        return "kind" in read_metadata(path)
+    except NucleateError:  # a damaged file stays in the list, and loading it says what is wrong
+        return False
 
 
 def load_generator(

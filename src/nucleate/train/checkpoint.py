@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,9 @@ class ModelInfo:
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str]) -> ModelInfo:
+        """Raises NucleateError for weights that are no generator's."""
+        if kind := metadata.get("kind"):
+            raise NucleateError(f"these weights are a network of kind '{kind}', not a generator")
         info = json.loads(metadata["info"])
         return cls(
             recipe_from_json(metadata["recipe"]),
@@ -77,8 +82,9 @@ def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[st
     temporary.replace(path)
 
 
-def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata; raises NucleateError if the file is missing or is not a nucleate checkpoint."""
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[Any, dict[str, str]]]:
+    """The open file and its metadata; raises NucleateError if it is missing or is not a nucleate checkpoint."""
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
@@ -86,12 +92,23 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 (not a dict)
+            if metadata.get("nucleate") != "1":
+                raise NucleateError(f"{path} holds no nucleate recipe; was it written by another program?")
+            yield file, metadata
     except (SafetensorError, OSError) as error:
         raise NucleateError(f"{path} is not a safetensors file ({error})") from None
-    if metadata.get("nucleate") != "1":
-        raise NucleateError(f"{path} holds no nucleate recipe; was it written by another program?")
-    return tensors, metadata
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata; raises NucleateError if the file is missing or is not a nucleate checkpoint."""
+    with _opened(path) as (file, metadata):
+        return {k: file.get_tensor(k) for k in file.keys()}, metadata  # noqa: SIM118 (not a dict)
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The metadata without the tensors; raises as `load_tensors`."""
+    with _opened(path) as (_, metadata):
+        return metadata
 
 
 def save_weights(path: str | Path, model: torch.nn.Module, info: ModelInfo, half: bool = False) -> None:

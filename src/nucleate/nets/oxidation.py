@@ -1,0 +1,143 @@
+"""Oxidation states from a composition alone: a small transformer over its elements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nucleate.errors import NucleateError
+from nucleate.nets.layers import mlp
+
+COUNTS = 64  # numbers of atoms up to here have an embedding of their own
+GRID = torch.arange(-8.0, 10.01, 0.5)  # of the charges fed back; wider than any oxidation state
+
+
+@dataclass(frozen=True)
+class OxidationConfig:
+    """Size of the network."""
+
+    dim: int = 160
+    layers: int = 4
+    heads: int = 5
+    hidden: int = 320  # width of the feed-forward layers
+    dropout: float = 0.2
+
+
+def encode(compositions: Sequence[Mapping[str, int]], elements: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Reduced compositions to padded tensors (B, L): the place of each element in `elements` from 1, and its atoms.
+
+    0 is padding. Raises NucleateError for an element that is not in `elements`.
+    """
+    place = {s: i + 1 for i, s in enumerate(elements)}
+    width = max(map(len, compositions), default=0)
+    index, counts = torch.zeros(2, len(compositions), width, dtype=torch.long)
+    for row, composition in enumerate(compositions):
+        if missing := [s for s in composition if s not in place]:
+            raise NucleateError(f"the network of oxidation states has not seen {missing[0]}")
+        index[row, : len(composition)] = torch.tensor([place[s] for s in composition])
+        counts[row, : len(composition)] = torch.tensor(list(composition.values()))
+    return index, counts
+
+
+def assign_shares(logits: Tensor, mixed: Tensor, counts: Tensor, values: Tensor) -> Tensor:
+    """What the network's outputs say: the share of an element's atoms in each state, (B, L, S), rows of sum 1.
+
+    values (S,) are the states. All atoms are in the most probable one, unless mixed valence is more probable than not:
+    then whole atoms are in each of the two most probable ones, as many as make the formula neutral where that can be
+    and no other element is mixed, otherwise in the proportion of the probabilities. An element with one atom in the
+    reduced formula has two for that, one in each state (Bi in BaBiO3).
+    """
+    best, state = logits.softmax(-1).topk(2, -1)
+    mixed = (mixed > 0) & (counts > 0)
+    atoms = torch.where(counts > 1, counts, 2).float()
+    first = (atoms * best[..., 0] / best.sum(-1)).round()
+    high, low = values[state[..., 0]], values[state[..., 1]]
+    charge = counts * high
+    needed = -(charge.sum(1, keepdim=True) - charge) / counts.clamp_min(1)  # mean state, given the other elements
+    neutral = atoms * (needed - low) / (high - low)  # atoms in the first state
+    whole = ((neutral - neutral.round()).abs() < 1e-3) & (neutral > 0.5) & (neutral < atoms - 0.5)
+    first = torch.where(whole & (mixed.sum(1, keepdim=True) == 1), neutral.round(), first)
+    first = torch.where(mixed, torch.minimum(first.clamp_min(1), atoms - 1) / atoms, 1.0)
+    return torch.zeros_like(logits).scatter(-1, state, torch.stack([first, 1 - first], -1))
+
+
+class Block(nn.Module):
+    """Self-attention and feed-forward layer, normalised before each."""
+
+    def __init__(self, config: OxidationConfig) -> None:
+        super().__init__()
+        self.heads, self.dropout = config.heads, config.dropout
+        self.norm1, self.norm2 = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
+        self.qkv = nn.Linear(config.dim, 3 * config.dim)
+        self.out = nn.Linear(config.dim, config.dim)
+        self.mlp = mlp(config.dim, config.hidden, config.dim)
+
+    def forward(self, z: Tensor, bias: Tensor) -> Tensor:
+        b, n, d = z.shape
+        q, k, v = self.qkv(self.norm1(z)).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        weights = (q @ k.transpose(-1, -2) * (d // self.heads) ** -0.5 + bias).softmax(-1)  # (B, h, L, L)
+        read = self.out((weights @ v).transpose(1, 2).reshape(b, n, d))
+        z = z + F.dropout(read, self.dropout, self.training)
+        return z + F.dropout(self.mlp(self.norm2(z)), self.dropout, self.training)
+
+
+class OxidationNetwork(nn.Module):
+    """Elements and their numbers of atoms to oxidation states.
+
+    One token for each element and no positions: permuted elements give permuted answers. After each block but the last
+    a draft of the answer is read out, and each element is told the state that it would need for the formula to be
+    neutral with the others as drafted (`GRID`). Whether it takes it is learned, so the answer need not be neutral.
+    """
+
+    values: Tensor
+    grid: Tensor
+
+    def __init__(self, config: OxidationConfig, elements: int, states: Sequence[int]) -> None:
+        super().__init__()
+        if config.dim % config.heads:
+            raise NucleateError(f"network.dim ({config.dim}) must be a multiple of network.heads ({config.heads})")
+        self.config = config
+        self.element = nn.Embedding(elements + 1, config.dim)
+        self.count = nn.Embedding(COUNTS + 1, config.dim)  # the last is for all larger numbers
+        self.amount = mlp(4, config.dim, config.dim)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.feedback = nn.ModuleList(nn.Linear(len(GRID), config.dim) for _ in range(config.layers - 1))
+        self.norm = nn.LayerNorm(config.dim)
+        self.states = nn.Linear(config.dim, len(states))
+        self.mixed = nn.Linear(config.dim, 1)
+        self.register_buffer("values", torch.tensor(states, dtype=torch.float32), persistent=False)
+        self.register_buffer("grid", GRID.clone(), persistent=False)
+
+    def needed(self, logits: Tensor, atoms: Tensor) -> Tensor:
+        """Gaussians (B, L, len(GRID)) of the state of each element that would make the formula neutral."""
+        mean = logits.softmax(-1) @ self.values  # (B, L)
+        charge = (mean * atoms).sum(1, keepdim=True)  # padding has no atoms
+        need = (mean - charge / atoms.clamp_min(1)).clamp(GRID[0], GRID[-1])
+        return torch.exp(-(((need[..., None] - self.grid) / 0.5) ** 2))
+
+    def forward(self, elements: Tensor, counts: Tensor) -> tuple[list[Tensor], Tensor]:
+        """elements, counts (B, L) as `encode` gives them.
+
+        Returns the logits (B, L, S) of the share of an element's atoms in each state after every block, the last is
+        the answer, and the logit (B, L) of mixed valence. What they hold for padding means nothing.
+        """
+        mask = elements > 0
+        atoms = counts.float()
+        total = atoms.sum(1, keepdim=True).expand_as(atoms)
+        share = atoms / total
+        amounts = torch.stack([share, share.clamp_min(1e-4).log(), atoms.clamp_min(1).log(), total.log()], -1)
+        z = self.element(elements) + self.count((counts - 1).clamp(0, COUNTS)) + self.amount(amounts)
+        z = F.dropout(z, self.config.dropout, self.training)
+        bias = torch.zeros(mask.shape, device=z.device).masked_fill(~mask, -1e9)[:, None, None]
+        drafts: list[Tensor] = []
+        for i, block in enumerate(self.blocks):
+            z = block(z, bias)
+            read = self.norm(z)
+            drafts.append(self.states(read).float())
+            if i < len(self.feedback):
+                z = z + self.feedback[i](self.needed(drafts[-1], atoms))
+        return drafts, self.mixed(read)[..., 0].float()

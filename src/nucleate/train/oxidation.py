@@ -1,0 +1,254 @@
+"""Training and files of the network of oxidation states. Imports torch and safetensors alone, as all of training."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nucleate.config import TrainConfig, from_dict
+from nucleate.errors import NucleateError
+from nucleate.nets.oxidation import OxidationConfig, OxidationNetwork, assign_shares, encode
+from nucleate.train.checkpoint import load_tensors, save_tensors
+from nucleate.train.loop import batches, learning_rate
+
+KIND = "oxidation"  # in the metadata, beside which a file of a generator has none
+DRAFTS = 0.2  # weight of each draft's loss beside the loss of the answer
+
+
+@dataclass(frozen=True)
+class OxidationRecipe:
+    """All that determines the network. data: files NAME_train, NAME_validation and NAME_test.
+
+    max_charge: of a formula per atom; where the labels add up to more, atoms are missing, and it is not trained on.
+    Of `train`, checkpoint_every is the number of steps between validations, and what is about crystals is unused.
+    """
+
+    name: str
+    data: str
+    max_charge: float = 0.5
+    network: OxidationConfig = field(default_factory=OxidationConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A reduced composition, symbol -> atoms, with the share of each element's atoms in each state."""
+
+    composition: Mapping[str, int]
+    shares: Mapping[str, Mapping[int, float]]
+
+    @property
+    def charge(self) -> float:
+        """Of the reduced formula."""
+        return sum(n * q * share for s, n in self.composition.items() for q, share in self.shares[s].items())
+
+
+@dataclass(frozen=True)
+class OxidationModel:
+    """The network and what its numbers mean. elements: those seen in training. training: facts for the model card."""
+
+    recipe: OxidationRecipe
+    network: OxidationNetwork
+    elements: tuple[str, ...]
+    states: tuple[int, ...]
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How many of a set of labelled formulas were answered right, as (right, all).
+
+    element: all atoms of the element in the right states, in the right shares. main: the state of most of its atoms is
+    right. atom: atoms in the right state, as many as the formula has in its source, so O and H weigh most (this is the
+    accuracy of BERTOS). formula: all of its elements right. neutral: the assigned states add up to zero.
+    """
+
+    element: tuple[int, int]
+    main: tuple[int, int]
+    atom: tuple[float, float]
+    formula: tuple[int, int]
+    neutral: tuple[int, int]
+
+
+def load_oxidation_recipe(path: str | Path) -> OxidationRecipe:
+    """Read a recipe from TOML; errors name the file and the key."""
+    try:
+        return from_dict(OxidationRecipe, tomllib.loads(Path(path).read_text()))
+    except FileNotFoundError:
+        raise NucleateError(f"no recipe at {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, NucleateError) as error:
+        raise NucleateError(f"{path}: {error}") from None
+
+
+def labelled(elements: Sequence[str], states: Sequence[int], counts: Sequence[int]) -> Labelled:
+    """One formula from its groups of atoms: an element that occurs twice is in mixed valence."""
+    atoms: dict[str, dict[int, int]] = {}
+    for symbol, state, count in zip(elements, states, counts, strict=True):
+        own = atoms.setdefault(symbol, {})
+        own[int(state)] = own.get(int(state), 0) + int(count)
+    totals = {symbol: sum(own.values()) for symbol, own in atoms.items()}
+    divisor = math.gcd(*totals.values())
+    return Labelled(
+        {symbol: n // divisor for symbol, n in totals.items()},
+        {symbol: {q: n / totals[symbol] for q, n in own.items()} for symbol, own in atoms.items()},
+    )
+
+
+def _tensors(data: Sequence[Labelled], elements: Sequence[str], states: Sequence[int]) -> tuple[Tensor, ...]:
+    """Elements (N, L), atoms (N, L) and shares (N, L, S)."""
+    index, counts = encode([d.composition for d in data], elements)
+    shares = torch.zeros(*index.shape, len(states))
+    for row, d in enumerate(data):
+        for place, symbol in enumerate(d.composition):
+            for state, share in d.shares[symbol].items():
+                if state in states:  # what training has not seen can only be answered wrong
+                    shares[row, place, states.index(state)] = share
+    return index, counts, shares
+
+
+def loss_of(network: OxidationNetwork, index: Tensor, counts: Tensor, shares: Tensor) -> Tensor:
+    """Cross-entropy of the shares, of the answer and less of the drafts, and of mixed valence; a mean over elements."""
+    mask = index > 0
+    drafts, mixed = network(index, counts)
+    losses = [F.cross_entropy(logits[mask], shares[mask]) for logits in drafts]
+    several = (shares[mask].amax(-1) < 1 - 1e-6).float()
+    return losses[-1] + DRAFTS * sum(losses[:-1]) + F.binary_cross_entropy_with_logits(mixed[mask], several)
+
+
+@torch.no_grad()
+def predict(network: OxidationNetwork, index: Tensor, counts: Tensor, batch_size: int = 1024) -> tuple[Tensor, ...]:
+    """Shares (N, L, S) assigned, probabilities (N, L, S) of the states and (N, L) of mixed valence."""
+    network.eval()
+    parts = []
+    for rows in torch.arange(len(index)).split(batch_size):
+        drafts, mixed = network(index[rows], counts[rows])
+        parts.append(
+            (assign_shares(drafts[-1], mixed, counts[rows], network.values), drafts[-1].softmax(-1), mixed.sigmoid())
+        )
+    return tuple(torch.cat(p) for p in zip(*parts, strict=True))
+
+
+def score(model: OxidationModel, data: Sequence[Labelled], multiples: Sequence[int] | None = None) -> Scores:
+    """Accuracy on labelled formulas. multiples: of the reduced formula that each is in its source (`Scores.atom`)."""
+    index, counts, truth = _tensors(data, model.elements, model.states)
+    shares, _, _ = predict(model.network, index, counts)
+    mask = index > 0
+    atoms = counts * (torch.tensor(multiples)[:, None] if multiples is not None else 1)
+    right = (shares - truth).abs().amax(-1) < 1e-4
+    main = shares.argmax(-1) == truth.argmax(-1)
+    charge = ((shares @ torch.tensor(model.states, dtype=torch.float32)) * counts).sum(1)
+    n, total = int(mask.sum()), len(data)
+    return Scores(
+        (int(right[mask].sum()), n),
+        (int((main & (truth.sum(-1) > 0))[mask].sum()), n),
+        (float((torch.minimum(shares, truth).sum(-1) * atoms)[mask].sum()), float(atoms[mask].sum())),
+        (int((right | ~mask).all(1).sum()), total),
+        (int((charge.abs() < 1e-3).sum()), total),
+    )
+
+
+def train(
+    recipe: OxidationRecipe,
+    data: Sequence[Labelled],
+    validation: Sequence[Labelled],
+    on_log: Callable[[dict[str, Any]], None] | None = None,
+) -> OxidationModel:
+    """Train on the CPU, a pure function of its arguments; the averaged weights best on validation (elements) are kept.
+
+    Raises NucleateError where there is nothing to train on and where the loss is not finite.
+    """
+    config, given = recipe.train, len(data)
+    data = [d for d in data if abs(d.charge) <= recipe.max_charge * sum(d.composition.values())]
+    if not data or not validation:
+        raise NucleateError("there are no labelled formulas to train on or to validate with")
+    elements = tuple(sorted({s for d in data for s in d.composition}))
+    seen = {q for d in data for own in d.shares.values() for q in own}
+    states = tuple(range(min(seen), max(seen) + 1))
+    known = [d for d in validation if set(elements) >= set(d.composition)]
+    index, counts, shares = _tensors(data, elements, states)
+    sizes = (index > 0).sum(1)
+    bf16 = torch.autocast("cpu", torch.bfloat16) if config.precision == "bf16" else contextlib.nullcontext()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = OxidationNetwork(recipe.network, len(elements), states)
+        average = OxidationNetwork(recipe.network, len(elements), states)
+        average.load_state_dict(network.state_dict())
+        model = OxidationModel(recipe, average, elements, states)
+        best, kept, kept_step = -1, {k: v.clone() for k, v in average.state_dict().items()}, 0
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        stream = batches(sizes, min(config.batch_size, len(data)), config.seed)
+        total, began = 0.0, time.process_time()
+        for step in range(1, config.steps + 1):
+            network.train()
+            rows = next(stream)
+            width = int(sizes[rows].max())
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(config, step - 1)
+            with bf16:
+                loss = loss_of(network, index[rows, :width], counts[rows, :width], shares[rows, :width])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+            optimizer.step()
+            total += float(loss.detach())
+            decay = min(config.ema, step / (step + 9))  # young averages forget the start faster
+            for mean, value in zip(average.parameters(), network.parameters(), strict=True):
+                mean.data.lerp_(value.data, 1 - decay)
+            if step % config.checkpoint_every == 0 or step == config.steps:
+                right, n = score(model, known).element
+                if not math.isfinite(total):
+                    raise NucleateError(f"the loss is not finite at step {step}; lower train.learning_rate")
+                if right > best:
+                    best, kept_step = right, step
+                    kept = {k: v.clone() for k, v in average.state_dict().items()}
+                since = (step - 1) % config.checkpoint_every + 1
+                line = {"step": step, "loss": total / since, "validation": right / n}
+                total = 0.0
+                if on_log is not None:
+                    on_log(line | {"seconds": round(time.process_time() - began, 1)})
+    average.load_state_dict(kept)
+    average.eval()
+    facts = {"formulas": len(data), "left_out": given - len(data), "steps": config.steps, "kept_step": kept_step}
+    return dataclasses.replace(model, training=facts | {"seconds": round(time.process_time() - began, 1)})
+
+
+def save_oxidation(path: str | Path, model: OxidationModel) -> None:
+    """Half-precision weights with all that is needed to use them."""
+    info = {"elements": model.elements, "states": model.states, "training": dict(model.training)}
+    metadata = {
+        "nucleate": "1",
+        "kind": KIND,
+        "recipe": json.dumps(dataclasses.asdict(model.recipe)),
+        "info": json.dumps(info),
+    }
+    state = model.network.state_dict()
+    save_tensors(path, {k: v.half() if v.is_floating_point() else v for k, v in state.items()}, metadata)
+
+
+def load_oxidation(path: str | Path) -> OxidationModel:
+    """The model in a file; raises NucleateError if there is none, or one of another kind."""
+    tensors, metadata = load_tensors(path)
+    if metadata.get("kind") != KIND:
+        raise NucleateError(f"{path} holds no network of oxidation states")
+    recipe = from_dict(OxidationRecipe, json.loads(metadata["recipe"]))
+    info = json.loads(metadata["info"])
+    network = OxidationNetwork(recipe.network, len(info["elements"]), info["states"])
+    try:
+        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    except RuntimeError as error:
+        raise NucleateError(f"{path} does not fit its own recipe ({str(error).splitlines()[-1].strip()})") from None
+    return OxidationModel(recipe, network.eval(), tuple(info["elements"]), tuple(info["states"]), info["training"])
