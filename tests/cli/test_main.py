@@ -102,8 +102,21 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     time.sleep(1)
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in err
+    assert process.returncode == 130 and "Traceback" not in err, err
     assert "finish it with: nucleate design --resume run" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_waits_for_an_import_to_end(tmp_path):
+    (tmp_path / "slow_library.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.2)\nprint('loaded', flush=True)\n"
+    )
+    code = (
+        "from nucleate.cli import interrupts\nimport time\ninterrupts.install()\n"
+        "try:\n    import slow_library\n    time.sleep(30)\nexcept KeyboardInterrupt:\n    interrupts.leave()\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=25)
+    assert out.returncode == 130 and out.stdout == "loaded\n", out.stderr
 
 
 def test_every_command_has_help_and_options_explain_themselves():

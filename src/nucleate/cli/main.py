@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nucleate.cli import interrupts
 from nucleate.cli.check import check
 from nucleate.cli.data import app as data_app
 from nucleate.cli.design import design
@@ -81,11 +82,17 @@ def main(arguments: list[str] | None = None) -> Any:
     arguments = [a for a in arguments if a != "--debug"]
     if not debug:
         warnings.simplefilter("ignore")  # of the libraries below; what users must know is said by our own lines
+    interrupts.install()
     try:
         app(args=arguments, prog_name="nucleate")
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
+        interrupts.leave()
         sys.exit(130)
+    except SystemExit as error:
+        if error.code == 130:
+            interrupts.leave()
+        raise
     except Exception as error:
         if debug:
             raise
