@@ -22,7 +22,7 @@ from nucleate.errors import NucleateError
 class DataConfig:
     """Which crystals to learn from."""
 
-    dataset: str = "mp-20"  # a name that `nucleate data` knows, or a parquet file
+    dataset: str = "mp-20"  # what `nucleate.data.prepare` takes: "mp-20", "perov-5+perov-5:val[:3387]", a parquet file
     max_atoms: int = 20  # crystals with more atoms are left out (and counted)
 
 
@@ -57,7 +57,8 @@ class NetworkConfig:
     conditioning: str = "cds"  # "cdi" (eq. 16), "cds" (eqs. 17-19) or "adaln" (adaptive layer norm)
     norm: str = "post"  # "post" (eqs. 9-10) or "pre"
     distance: bool = False  # add radial features of the minimum-image distance to eqs. 12-13
-    condition_on: tuple[str, ...] = ()  # e.g. ("chemical_system",)
+    condition_on: tuple[str, ...] = ()  # "chemical_system" and any numeric column of the data
+    predict: tuple[str, ...] = ()  # task "property": the columns to predict
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Recipe:
     """Everything that determines a model; stored inside its checkpoint."""
 
     name: str
-    task: str = "csp"  # "csp": composition given; "dng": everything generated
+    task: str = "csp"  # "csp": composition given; "dng": everything generated; "property": a network that predicts
     data: DataConfig = field(default_factory=DataConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
@@ -103,9 +104,15 @@ class Recipe:
     train: TrainConfig = field(default_factory=TrainConfig)
     sample: SampleConfig = field(default_factory=SampleConfig)
 
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The columns of the data that training needs, those to condition on before those to predict."""
+        conditions = tuple(name for name in self.network.condition_on if name != "chemical_system")
+        return (*conditions, *self.network.predict)
+
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "task": ("csp", "dng"),
+    "task": ("csp", "dng", "property"),
     "codec.lattice": ("log-metric", "matrix"),
     "diffusion.lattice_schedule": ("cosine", "linear"),
     "diffusion.species": ("given", "uniform", "absorbing"),

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from nucleate.cli.data import app
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
-from nucleate.data import add_files, home, load_table, parse_name, prepare, property_column
+from nucleate.data import add_files, home, load_table, parse_name, prepare
 from nucleate.data.prepared import cache_folder
 from nucleate.errors import NucleateError
 from nucleate.io import Named, write_structures
@@ -79,7 +79,7 @@ def test_a_bad_row_is_counted_and_the_others_go_on(changes, reason):
     assert len(batch) == 2 and (summary.rows, summary.usable) == (3, 2)
     assert summary.left_out == {reason: 1}
     assert str(summary).startswith("mine:train: 2 of 3 crystals, 2 to 2 atoms; left out: 1 " + reason)
-    gap = property_column("mine", "gap", max_atoms=2)
+    gap = prepare("mine", max_atoms=2, properties=["gap"])[0].properties["gap"]
     assert gap[0] == 1.0 and np.isnan(gap[1]) and len(gap) == 2
 
 
@@ -87,8 +87,8 @@ def test_prepared_crystals_are_the_same_crystals(tmp_path):
     named = crystals(30)
     write_structures(tmp_path / "all.extxyz", named)
     add_files("mine", [tmp_path / "all.extxyz"], (1.0, 0.0, 0.0))
-    batch, _ = prepare("mine")
-    gaps = property_column("mine", "gap")
+    batch, _ = prepare("mine", properties=["gap"])
+    gaps = batch.properties["gap"]
     lattice = batch.lattice.double()
     assert (lattice - lattice.transpose(1, 2)).abs().max() < 1e-6 and (lattice.det() > 0).all()
     assert batch.frac_coords.min() >= 0 and batch.frac_coords.max() < 1

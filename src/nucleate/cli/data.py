@@ -104,14 +104,18 @@ def prepare(
     out: Annotated[Path, typer.Option(help="file to write (safetensors)")],
     split: Annotated[str | None, typer.Option(help="train, val or test")] = None,
     max_atoms: Annotated[int, typer.Option(help="leave out larger crystals", min=1)] = 20,
+    properties: Annotated[str, typer.Option(help="columns to carry along: e_form,band_gap")] = "",
 ) -> None:
     """Write crystals as tensors, so that a machine with torch alone can train on them."""
     from nucleate.cli.progress import StageBars
     from nucleate.data import prepare as prepare_data
     from nucleate.io import replacing
 
+    columns = tuple(c.strip() for c in properties.split(",") if c.strip())
     with StageBars() as show:
-        batch, summary = prepare_data(name, split, max_atoms, lambda done, total: show("reducing cells", done, total))
+        batch, summary = prepare_data(
+            name, split, max_atoms, lambda done, total: show("reducing cells", done, total), columns
+        )
     if not len(batch):
         raise NucleateError(f"{summary}: nothing to write")
     with replacing(out) as temporary:

@@ -24,6 +24,9 @@ def design(
         int | None, typer.Option("--candidates", "-n", help="Crystals to return (default 5).")
     ] = None,
     num_atoms: Annotated[int | None, typer.Option(help="Atoms in the cell.")] = None,
+    properties: Annotated[
+        list[str] | None, typer.Option("--property", "-p", help="Wanted: e_form=-3.2, band_gap=1.0..1.6 (repeatable).")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder (default: runs/<request>).")] = None,
     resume: Annotated[Path | None, typer.Option(help="Finish the interrupted run in this folder.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the run in the folder.")] = False,
@@ -31,7 +34,7 @@ def design(
     oversample: Annotated[int, typer.Option(help="Crystals generated for each one asked for.")] = 4,
     weights: Annotated[str, typer.Option(help="Shipped model or file; auto: the model for the request.")] = "auto",
     steps: Annotated[int, typer.Option(help="Sampling steps (0: the recipe's).")] = 0,
-    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale of the chemical system.")] = 1.5,
+    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale of the conditions.")] = 1.5,
     potential: Annotated[str, typer.Option(help="Universal potential for relaxation.")] = "chgnet",
     fmax: Annotated[float, typer.Option(help="Force threshold, eV/angstrom.")] = 0.05,
     relax_steps: Annotated[int, typer.Option(help="Relaxation steps at most.")] = 250,
@@ -45,7 +48,7 @@ def design(
     from nucleate.cli.progress import StageBars
     from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
-    from nucleate.search.design import DesignSettings
+    from nucleate.search.design import DesignSettings, cautions
     from nucleate.search.design import design as run
     from nucleate.search.design import resume as finish
     from nucleate.search.request import parse_request
@@ -60,7 +63,9 @@ def design(
             with StageBars() as bars:
                 result = finish(resume, executor=executor(workers or None), progress=bars)
         else:
-            wanted = parse_request(request, elements=elements, candidates=candidates, num_atoms=num_atoms)
+            wanted = parse_request(
+                request, elements=elements, candidates=candidates, num_atoms=num_atoms, properties=properties or ()
+            )
             folder = out or Path("runs") / _slug(request or elements or "anything")
             settings = DesignSettings(
                 seed=seed,
@@ -76,6 +81,8 @@ def design(
             )
             notes.print(f"Understood as: {wanted.describe()}", style="bold", highlight=False)
             _warn_if_unbalanced(wanted, notes)
+            for line in cautions(wanted, settings):
+                notes.print(f"warning: {line}", style="yellow", highlight=False)
             with StageBars() as bars:
                 result = run(
                     dataclasses.replace(wanted, text=request or elements or ""),

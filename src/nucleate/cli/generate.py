@@ -16,10 +16,13 @@ def generate(
     candidates: Annotated[int | None, typer.Option("--candidates", "-n", help="Crystals (default 5).")] = None,
     elements: Annotated[str | None, typer.Option(help="Chemical system as a list: Li,Fe,O.")] = None,
     num_atoms: Annotated[int | None, typer.Option(help="Atoms in the cell.")] = None,
+    properties: Annotated[
+        list[str] | None, typer.Option("--property", "-p", help="Wanted: e_form=-3.2, band_gap=1.0..1.6 (repeatable).")
+    ] = None,
     weights: Annotated[str, typer.Option(help="Shipped model or file; auto: the model for the request.")] = "auto",
     seed: Annotated[int, typer.Option(help="Same seed, same crystals.")] = 0,
     steps: Annotated[int, typer.Option(help="Sampling steps (0: the recipe's).")] = 0,
-    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale of the chemical system.")] = 1.5,
+    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale of the conditions.")] = 1.5,
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
 ) -> None:
     """Generate crystals and write them; as generated, neither checked nor relaxed."""
@@ -28,13 +31,17 @@ def generate(
     from nucleate.cli.progress import StageBars
     from nucleate.errors import NucleateError
     from nucleate.pipeline.files import write_candidates
-    from nucleate.search.design import DesignSettings, generate_candidates
+    from nucleate.search.design import DesignSettings, cautions, generate_candidates
     from nucleate.search.request import parse_request
 
-    wanted = parse_request(request, elements=elements, candidates=candidates, num_atoms=num_atoms)
+    wanted = parse_request(
+        request, elements=elements, candidates=candidates, num_atoms=num_atoms, properties=properties or ()
+    )
     if out.exists() and not overwrite:
         raise NucleateError(f"{out} exists; use --overwrite or another --out")
     settings = DesignSettings(seed=seed, oversample=1, weights=weights, sampling_steps=steps, guidance_scale=guidance)
+    for line in cautions(wanted, settings):
+        Console(stderr=True).print(f"warning: {line}", style="yellow", highlight=False)
     with StageBars() as bars:
         made = generate_candidates(wanted, settings, progress=bars)
     write_candidates(out, made)

@@ -35,7 +35,7 @@ def train(
     else:
         from nucleate.data import prepare
 
-        crystals, summary = prepare(settings.data.dataset, "train", settings.data.max_atoms)
+        crystals, summary = prepare(settings.data.dataset, None, settings.data.max_atoms, None, settings.properties)
         notes.print(str(summary), highlight=False)
     trainer = Trainer(settings, crystals, out, device)
     if trainer.step:

@@ -16,6 +16,8 @@ from nucleate.diffusion.process import Fields
 
 PER_ATOM = frozenset({"frac_coords", "atomic_numbers", "mask"})
 
+SMALLEST_STD = 0.02  # of a logarithm; data whose cells are all cubic still needs a scale for its angles (1 degree)
+
 
 @dataclass(frozen=True)
 class JointCodec:
@@ -37,7 +39,7 @@ class JointCodec:
             scale = (lattice / num_atoms[:, None, None] ** (1 / 3)).square().mean().sqrt()
             return cls(config, std=(float(scale),) * 6)
         raw = cls(config).encode_lattice(lattice, num_atoms)
-        return cls(config, tuple(raw.mean(0).tolist()), tuple(raw.std(0).tolist()))
+        return cls(config, tuple(raw.mean(0).tolist()), tuple(raw.std(0).clamp_min(SMALLEST_STD).tolist()))
 
     def _trend(self, num_atoms: Tensor, like: Tensor) -> Tensor:
         trend = like.new_zeros(len(num_atoms), 6)

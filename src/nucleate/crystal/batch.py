@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nucleate.crystal import lattice as lat
 from nucleate.errors import NucleateError
+
+_PROPERTY = "property."  # prefix of a property's tensor in a file
 
 
 @dataclass(frozen=True)
@@ -20,14 +22,19 @@ class CrystalBatch:
     lattice: (B, 3, 3) float32, angstrom, rows are lattice vectors.
     frac_coords: (B, A, 3) float32, fractional; padding is zero.
     atomic_numbers: (B, A) int64; padding is zero.
+    properties: name -> (B,) float32, NaN where a crystal has no value.
     """
 
     lattice: Tensor
     frac_coords: Tensor
     atomic_numbers: Tensor
+    properties: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         b, a = self.atomic_numbers.shape
+        for name, values in self.properties.items():
+            if values.shape != (b,):
+                raise ValueError(f"property {name!r} has shape {tuple(values.shape)}, not ({b},)")
         if self.lattice.shape != (b, 3, 3) or self.frac_coords.shape != (b, a, 3):
             raise ValueError(
                 f"shapes disagree: lattice {tuple(self.lattice.shape)}, frac_coords {tuple(self.frac_coords.shape)}, "
@@ -58,10 +65,31 @@ class CrystalBatch:
             index = torch.as_tensor(index)
         z = self.atomic_numbers[index]
         width = int((z > 0).sum(1).max()) if len(z) else 0
-        return CrystalBatch(self.lattice[index], self.frac_coords[index, :width], z[:, :width])
+        properties = {k: v[index] for k, v in self.properties.items()}
+        return CrystalBatch(self.lattice[index], self.frac_coords[index, :width], z[:, :width], properties)
 
     def to(self, device: torch.device | str) -> CrystalBatch:
-        return CrystalBatch(*(v.to(device) for v in (self.lattice, self.frac_coords, self.atomic_numbers)))
+        properties = {k: v.to(device) for k, v in self.properties.items()}
+        return CrystalBatch(
+            self.lattice.to(device), self.frac_coords.to(device), self.atomic_numbers.to(device), properties
+        )
+
+    def with_properties(self, properties: Mapping[str, Tensor]) -> CrystalBatch:
+        """The same crystals with other properties, name -> (B,)."""
+        return CrystalBatch(self.lattice, self.frac_coords, self.atomic_numbers, dict(properties))
+
+    @classmethod
+    def join(cls, batches: Sequence[CrystalBatch]) -> CrystalBatch:
+        """All crystals of several batches in their order; a property that one of them lacks is NaN there."""
+        width = max((b.atomic_numbers.shape[1] for b in batches), default=0)
+        names = dict.fromkeys(name for b in batches for name in b.properties)
+        pad = [width - b.atomic_numbers.shape[1] for b in batches]
+        return cls(
+            torch.cat([b.lattice for b in batches]),
+            torch.cat([nn.functional.pad(b.frac_coords, (0, 0, 0, n)) for b, n in zip(batches, pad, strict=True)]),
+            torch.cat([nn.functional.pad(b.atomic_numbers, (0, n)) for b, n in zip(batches, pad, strict=True)]),
+            {k: torch.cat([b.properties.get(k, torch.full((len(b),), torch.nan)) for b in batches]) for k in names},
+        )
 
     @classmethod
     def from_arrays(
@@ -83,7 +111,7 @@ class CrystalBatch:
         return cls(lattice, frac, z)
 
     def save(self, path: str | Path) -> None:
-        """Write safetensors (float32 lattice and coordinates, uint8 species)."""
+        """Write safetensors (float32 lattice, coordinates and properties, uint8 species)."""
         from safetensors.torch import save
 
         tensors = {
@@ -91,6 +119,7 @@ class CrystalBatch:
             "frac_coords": self.frac_coords.contiguous(),
             "atomic_numbers": self.atomic_numbers.to(torch.uint8).contiguous(),
         }
+        tensors |= {_PROPERTY + k: v.float().contiguous() for k, v in self.properties.items()}
         temporary = Path(path).with_suffix(".part")
         temporary.write_bytes(save(tensors))
         temporary.replace(path)
@@ -103,6 +132,7 @@ class CrystalBatch:
 
         try:
             t = load_file(str(path))
-            return cls(t["lattice"], t["frac_coords"], t["atomic_numbers"].long())
+            properties = {k.removeprefix(_PROPERTY): v for k, v in t.items() if k.startswith(_PROPERTY)}
+            return cls(t["lattice"], t["frac_coords"], t["atomic_numbers"].long(), properties)
         except (SafetensorError, KeyError, OSError) as error:
             raise NucleateError(f"{path} is not a file of prepared crystals ({error})") from None

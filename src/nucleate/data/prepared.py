@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from nucleate.crystal import lattice as lat
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import SMALLEST_VOLUME, niggli, polar
 from nucleate.data.catalog import home, parse_name, user_cache, writable
-from nucleate.data.tables import Rows, Summary, read_table, table_file, usable_rows
+from nucleate.data.tables import BASE, Rows, Summary, read_table, table_file, usable_rows
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
 
@@ -23,26 +24,92 @@ VERSION = 1  # of the preparation: raise it when the same table would give other
 
 
 def prepare(
-    name: str, split: str | None = None, max_atoms: int | None = 20, progress: Callable[[int, int], None] | None = None
+    name: str,
+    split: str | None = None,
+    max_atoms: int | None = 20,
+    progress: Callable[[int, int], None] | None = None,
+    properties: Sequence[str] = (),
 ) -> tuple[CrystalBatch, Summary]:
     """The crystals of a split, in the order of the table, and what became of its rows.
 
-    Each is Niggli-reduced and right-handed; its lattice is then the symmetric positive definite one
-    (`crystal.convert.polar`). Cached by path, size and time of the table; a damaged cache is made anew.
-    progress(done, total) is called while crystals are reduced.
+    name: a dataset ("mp-20", "mp-20:val"), a parquet file, a range of its rows ("perov-5:val[:3387]"), or several of
+    these with "+" between them. Each crystal is Niggli-reduced and right-handed; its lattice is then the symmetric
+    positive definite one (`crystal.convert.polar`). Cached by path, size and time of the table; a damaged cache is made
+    anew. progress(done, total) is called while crystals are reduced. properties: numeric columns that the batch is to
+    carry, NaN where there is no value; NucleateError for one that no part has.
     """
-    batch, summary, _ = _prepared(name, split, max_atoms, progress)
-    return batch, summary
+    parts = [_part(p.strip(), split, max_atoms, progress, properties) for p in name.split("+")]
+    missing = [p for p in properties if not any(p in batch.properties for batch, _ in parts)]
+    if missing:
+        known = numeric_columns(Path(parts[0][1].file))
+        raise NucleateError(f"{name} has no column '{missing[0]}'; numbers there: {', '.join(known) or 'none'}")
+    if len(parts) == 1:
+        return parts[0]
+    summaries = [summary for _, summary in parts]
+    left_out: dict[str, int] = {}
+    for s in summaries:
+        for why, n in s.left_out.items():
+            left_out[why] = left_out.get(why, 0) + n
+    joined = Summary(
+        name,
+        "joined",
+        summaries[0].file,
+        sum(s.rows for s in summaries),
+        sum(s.usable for s in summaries),
+        left_out,
+        tuple(dict.fromkeys(note for s in summaries for note in s.notes)),
+        (min(s.atoms[0] for s in summaries), max(s.atoms[1] for s in summaries)),
+    )
+    return CrystalBatch.join([batch for batch, _ in parts]), joined
 
 
-def property_column(name: str, column: str, split: str | None = None, max_atoms: int | None = 20) -> np.ndarray:
-    """A numeric column, float64 (B,), row for row with `prepare`; NaN where the table has no value."""
-    _, summary, rows = _prepared(name, split, max_atoms, None)
-    values = read_table(Path(summary.file), [column]).column(column).to_pandas()
+def _part(
+    name: str,
+    split: str | None,
+    max_atoms: int | None,
+    progress: Callable[[int, int], None] | None,
+    properties: Sequence[str],
+) -> tuple[CrystalBatch, Summary]:
+    match = re.fullmatch(r"(.*?)(?:\[(\d*):(\d*)\])?", name)
+    assert match is not None  # the pattern takes any line
+    bare, low, high = match[1], match[2], match[3]
+    batch, summary, rows = _prepared(bare, split, max_atoms, progress)
+    file = Path(summary.file)
+    values = {c: torch.from_numpy(_numbers(file, c)[rows]).float() for c in properties if c in numeric_columns(file)}
+    batch = batch.with_properties(values)
+    if low is None:
+        return batch, summary
+    start, stop = int(low or 0), min(int(high or summary.rows), summary.rows)
+    if start >= stop:
+        raise NucleateError(f"'{name}' takes no row; {bare} has {summary.rows}")
+    batch = batch[torch.from_numpy((rows >= start) & (rows < stop))]
+    sizes = batch.num_atoms
+    return batch, dataclasses.replace(
+        summary,
+        split=f"{summary.split}[{start}:{stop}]",
+        rows=stop - start,
+        usable=len(batch),
+        atoms=(int(sizes.min()), int(sizes.max())) if len(batch) else (0, 0),
+    )
+
+
+def numeric_columns(file: Path) -> list[str]:
+    """Names of a table's columns of numbers, geometry and counts left out."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def number(kind: pa.DataType) -> bool:
+        return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+    return [f.name for f in pq.read_schema(file) if number(f.type) and f.name not in BASE]
+
+
+def _numbers(file: Path, column: str) -> np.ndarray:
+    values = read_table(file, [column]).column(column).to_pandas()
     try:
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)[rows]
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
     except (ValueError, TypeError):
-        raise NucleateError(f"column '{column}' of {summary.file} is not a number") from None
+        raise NucleateError(f"column '{column}' of {file} is not a number") from None
 
 
 def _prepared(

@@ -19,12 +19,14 @@ from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress
+from nucleate.generators.properties import resolve_property
 from nucleate.nets.build import build_network, build_processes
-from nucleate.train.checkpoint import ModelInfo, load_tensors, read_metadata
+from nucleate.train.checkpoint import ModelInfo, PropertyStats, load_tensors, read_metadata
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+FARTHEST = 10.0  # standard deviations from the training mean that a wanted property may lie
 ATTEMPTS = 8  # draws for a chemical system before a crystal without one of its elements is given back as it is
 
 
@@ -70,13 +72,11 @@ class DiffusionGenerator:
     def check(self, condition: Condition) -> None:
         """Raise NucleateError, in one line, for a condition that this model cannot meet."""
         task = self.info.recipe.task
-        for name, value in (
-            ("space_group", condition.space_group),
-            ("properties", condition.properties),
-            ("text", condition.text),
-        ):
+        for name, value in (("space_group", condition.space_group), ("text", condition.text)):
             if value:
                 raise NucleateError(f"{self.name} cannot be conditioned on {name}; it takes {self._takes()}")
+        for name, target in condition.properties.items():
+            self._check_property(name, target)
         if task == "csp":
             if not condition.composition:
                 raise NucleateError(f"{self.name} predicts the structure of a given composition, and none was given")
@@ -102,10 +102,26 @@ class DiffusionGenerator:
         if condition.chemical_system and condition.num_atoms and condition.num_atoms < len(condition.chemical_system):
             raise NucleateError(f"{condition.num_atoms} atoms cannot hold {len(condition.chemical_system)} elements")
 
+    def _check_property(self, name: str, target: float) -> None:
+        column = resolve_property(name, self.properties)
+        if column is None:
+            raise NucleateError(f"{self.name} cannot be conditioned on {name}; it takes {self._takes()}")
+        stats = self.properties[column]
+        far = abs(target - stats.mean) / stats.std
+        if not far <= FARTHEST:
+            raise NucleateError(
+                f"{name}={target:g} lies {far:.0f} standard deviations outside the training data of {self.name} "
+                f"({stats.low:.3g} to {stats.high:.3g}); ask for a value nearer to it"
+            )
+
+    @property
+    def properties(self) -> dict[str, PropertyStats]:
+        """The properties that crystals can be asked to have, with what training saw of them."""
+        return self.info.conditions
+
     def _takes(self) -> str:
-        if self.info.recipe.task == "csp":
-            return "composition"
-        return ", ".join((*self.info.recipe.network.condition_on, "num_atoms"))
+        names = self.info.recipe.network.condition_on
+        return ", ".join((*names, "composition" if self.info.recipe.task == "csp" else "num_atoms"))
 
     def draw_num_atoms(self, condition: Condition, seed: int) -> int:
         """The cell's size: given, or drawn from the training crystals (large enough for the chemical system)."""
@@ -185,7 +201,8 @@ class DiffusionGenerator:
         }
         like = {k: v.to(self.device) for k, v in like.items()}
         denoiser: Denoiser = self.model
-        tensors: dict[str, Tensor] = {}
+        tensors = self._property_tensors(conditions)
+        allowed: Tensor | None = None
         if recipe.task == "dng":
             allowed = torch.zeros(b, recipe.codec.num_elements + 1, dtype=torch.bool)
             allowed[:, list(self.info.elements)] = True
@@ -197,7 +214,9 @@ class DiffusionGenerator:
                 tensors["chemical_system"] = allowed.float().to(self.device)
                 present = torch.tensor([c.chemical_system is not None for c in conditions])
                 tensors["chemical_system_present"] = present.to(self.device)
-                denoiser = Guided(denoiser, self.guidance_scale)
+        if tensors:
+            denoiser = Guided(denoiser, self.guidance_scale)
+        if allowed is not None:
             denoiser = Restricted(denoiser, allowed.to(self.device))
         s = self.settings
         fields = sample(
@@ -212,6 +231,20 @@ class DiffusionGenerator:
             noise=s.noise,
         )
         return CrystalBatch(*codec.decode(fields)).to("cpu")
+
+    def _property_tensors(self, conditions: list[Condition]) -> dict[str, Tensor]:
+        """The wanted properties, standardised, (B, 1) each; those that no crystal of the batch wants are left out."""
+        out: dict[str, Tensor] = {}
+        for column, stats in self.properties.items():
+            wanted = [
+                {resolve_property(k, self.properties): v for k, v in c.properties.items()}.get(column)
+                for c in conditions
+            ]
+            if any(v is not None for v in wanted):
+                values = torch.tensor([stats.mean if v is None else v for v in wanted])
+                out[column] = stats.standardise(values)[:, None].to(self.device)
+                out[f"{column}_present"] = torch.tensor([v is not None for v in wanted]).to(self.device)
+        return out
 
 
 def set_of(conditions: Sequence[Condition]) -> list[Condition]:
@@ -233,6 +266,20 @@ def shipped_weights() -> list[str]:
     return sorted(p.stem for p in weights_folder().glob("*.safetensors") if not _other_kind(p))
 
 
+def read_info(weights: str | Path) -> ModelInfo:
+    """What a shipped model or a checkpoint file is, without its weights; raises as `load_generator`."""
+    return ModelInfo.from_metadata(read_metadata(_weights_file(weights)))
+
+
+def _weights_file(weights: str | Path) -> Path:
+    path = weights_folder() / f"{weights}.safetensors"
+    if path.is_file():
+        return path
+    if not Path(weights).is_file():
+        raise NucleateError(f"no weights '{weights}'; shipped: {', '.join(shipped_weights())}; or give a file")
+    return Path(weights)
+
+
 def _other_kind(path: Path) -> bool:
     try:
         return "kind" in read_metadata(path)
@@ -249,11 +296,7 @@ def load_generator(
     device: str | None = None,
 ) -> DiffusionGenerator:
     """A generator from a shipped model's name or a checkpoint file; raises NucleateError if there is none."""
-    path = weights_folder() / f"{weights}.safetensors"
-    if not path.is_file():
-        path = Path(weights)
-        if not path.is_file():
-            raise NucleateError(f"no weights '{weights}'; shipped: {', '.join(shipped_weights())}; or give a file")
+    path = _weights_file(weights)
     tensors, metadata = load_tensors(path)
     info = ModelInfo.from_metadata(metadata)
     model = build_network(info.recipe, info.codec, info.max_atoms)

@@ -14,15 +14,13 @@ class ConditionEmbedding(nn.Module):
 
     A quantity that is absent from `condition` gets its learned null vector, as does a row whose
     `<name>_present` (B,) is false: condition dropout in training, the null branch of guidance in sampling.
-    Quantities: "chemical_system" (B, num_elements + 1), ones where an element is in the system.
+    Quantities: "chemical_system" (B, num_elements + 1), ones where an element is in the system; any other name is a
+    standardised property (B, 1), linearly projected as in the paper.
     """
 
     def __init__(self, dim: int, num_elements: int, max_atoms: int, condition_on: tuple[str, ...]) -> None:
         super().__init__()
-        sizes = {"chemical_system": num_elements + 1}
-        unknown = [name for name in condition_on if name not in sizes]
-        if unknown:
-            raise ValueError(f"cannot condition on {unknown[0]!r}; known: {', '.join(sizes)}")
+        sizes = {name: num_elements + 1 if name == "chemical_system" else 1 for name in condition_on}
         self.dim, self.names = dim, condition_on
         self.num_atoms = nn.Embedding(max_atoms + 1, dim)
         self.project = nn.ModuleDict({name: nn.Linear(sizes[name], dim) for name in condition_on})

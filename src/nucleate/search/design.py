@@ -118,6 +118,7 @@ def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignS
         values = dict(record["request"])
         system = values.get("chemical_system")
         values["chemical_system"] = tuple(system) if system else None
+        values["properties"] = {k: tuple(v) for k, v in values.get("properties", {}).items()}
         return Request(**values), from_dict(DesignSettings, record["settings"])
     except (KeyError, TypeError) as error:
         raise NucleateError(f"{out / 'request.json'} is not a request of this version ({error})") from None
@@ -126,10 +127,47 @@ def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignS
 def _generator(request: Request, settings: DesignSettings) -> DiffusionGenerator:
     from nucleate.generators import load_generator
 
-    weights = settings.weights
-    if weights == "auto":
-        weights = "mp20-csp" if request.composition is not None else "mp20-dng"
+    weights = settings.weights if settings.weights != "auto" else weights_for(request)
     return load_generator(weights, steps=settings.sampling_steps or None, guidance_scale=settings.guidance_scale)
+
+
+def weights_for(request: Request) -> str:
+    """The shipped model for a request: for a formula structure prediction, else one that knows the properties."""
+    from nucleate.generators import read_info, shipped_weights
+    from nucleate.generators.properties import resolve_property
+
+    if not request.properties:
+        return "mp20-csp" if request.composition is not None else "mp20-dng"
+    task = "csp" if request.composition is not None else "dng"
+    needed = {*request.properties, *(["chemical_system"] if request.chemical_system else [])}
+    offers: set[str] = set()
+    for name in sorted(shipped_weights(), key=lambda n: not n.startswith("mp20")):
+        info = read_info(name)
+        if info.recipe.task == task:
+            if all(resolve_property(p, info.recipe.network.condition_on) for p in needed):
+                return name
+            offers |= set(info.conditions)
+    what = "structures of a given formula" if task == "csp" else "crystals of a chemical system"
+    raise NucleateError(
+        f"no shipped model makes {what if needed - set(request.properties) or task == 'csp' else 'crystals'} for "
+        f"{', '.join(request.properties)}; properties on offer: {', '.join(sorted(offers)) or 'none'}; "
+        "train your own with: nucleate train"
+    )
+
+
+def cautions(request: Request, settings: DesignSettings) -> list[str]:
+    """What can be asked of the model but should not be trusted, one line each."""
+    from nucleate.generators import read_info
+    from nucleate.generators.properties import resolve_property
+
+    info = read_info(settings.weights if settings.weights != "auto" else weights_for(request))
+    out = []
+    for name, limits in request.properties.items():
+        stats = info.conditions.get(resolve_property(name, info.conditions) or "")
+        if stats is not None and not stats.low <= limits[0] <= limits[1] <= stats.high:
+            seen = f"{stats.low:.4g} to {stats.high:.4g}"
+            out.append(f"{name} is asked for outside of what {info.recipe.name} saw in training ({seen})")
+    return out
 
 
 def _blank_candidates(request: Request, settings: DesignSettings, generator: DiffusionGenerator) -> list[Candidate]:
@@ -150,15 +188,23 @@ def _blank_candidates(request: Request, settings: DesignSettings, generator: Dif
 
 
 def condition_of(request: Request, generator: DiffusionGenerator, seed: int) -> Condition:
-    """The condition of one candidate; a formula's number of units per cell is drawn by the training crystals' sizes."""
+    """The condition of one candidate.
+
+    A formula's number of units per cell is drawn by the training crystals' sizes, a property's target from its range.
+    """
+    from nucleate.diffusion.rng import Streams, derive_seeds
     from nucleate.generators import Condition
 
+    targets = {}
+    for i, (name, (low, high)) in enumerate(request.properties.items()):
+        share = float(Streams(derive_seeds(seed, 3, i)).uniform((1,))[0])
+        targets[name] = low + (high - low) * share
     if request.composition is None:
-        return Condition(chemical_system=request.chemical_system, num_atoms=request.num_atoms)
+        return Condition(chemical_system=request.chemical_system, num_atoms=request.num_atoms, properties=targets)
     unit = sum(request.composition.values())
     size = request.num_atoms
     units = size // unit if size is not None else generator.draw_formula_units(unit, seed)
-    return Condition(composition={e: n * units for e, n in request.composition.items()})
+    return Condition(composition={e: n * units for e, n in request.composition.items()}, properties=targets)
 
 
 def generate_candidates(

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd, lcm
 
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
+from nucleate.generators.properties import NUMBER, parse_properties
 
-EXAMPLES = 'a formula ("SrTiO3"), a chemical system ("Li-Fe-O"), "anything", each with ", 5 candidates" if you like'
+EXAMPLES = (
+    'a formula ("SrTiO3"), a chemical system ("Li-Fe-O") or "anything", '
+    'each with ", e_form=-3.2" or ", 5 candidates" if you like'
+)
 MAX_CANDIDATES = 100_000
 _ANYTHING = {"", "anything", "any", "any crystal", "unconditional"}
 _COUNT = re.compile(r"(-?\d+(?:\.\d+)?)\s*(candidates?|crystals?|structures?|samples?)", re.IGNORECASE)
+_PROPERTY = re.compile(rf"[A-Za-z_]\w*\s*=\s*{NUMBER}(?:\s*\.\.\s*{NUMBER})?(?![\w.])")
 _ATOMS = re.compile(r"(-?[\d,]*\d)\s*atoms?(?:\s+(?:per|in the)\s+cell)?", re.IGNORECASE)
 
 
@@ -23,7 +28,8 @@ class Request:
     """A design request.
 
     composition: reduced formula as element -> count, or None. chemical_system: elements that must all be there, and
-    no others, or None. num_atoms: atoms in the cell, or None. candidates: how many to return.
+    no others, or None. num_atoms: atoms in the cell, or None. candidates: how many to return. properties: name ->
+    (lowest, highest) wanted value; each candidate aims at a value drawn from the range.
     """
 
     text: str
@@ -31,6 +37,7 @@ class Request:
     composition: Mapping[str, int] | None = None
     chemical_system: tuple[str, ...] | None = None
     num_atoms: int | None = None
+    properties: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def describe(self) -> str:
         """The request in one line, as it was understood."""
@@ -40,8 +47,10 @@ class Request:
             what = f"crystals in the chemical system {'-'.join(self.chemical_system)}"
         else:
             what = "crystals of any composition"
-        size = f" with {self.num_atoms} atoms in the cell" if self.num_atoms is not None else ""
-        return f"the {self.candidates} best {what}{size}"
+        clauses = [f"{self.num_atoms} atoms in the cell"] if self.num_atoms is not None else []
+        for name, (low, high) in self.properties.items():
+            clauses.append(f"{name} = {low:g}" if low == high else f"{name} from {low:g} to {high:g}")
+        return f"the {self.candidates} best {what}" + (f" with {' and '.join(clauses)}" if clauses else "")
 
 
 def formula_text(composition: Mapping[str, int]) -> str:
@@ -102,7 +111,12 @@ def parse_elements(text: str) -> tuple[str, ...]:
 
 
 def parse_request(
-    text: str = "", *, elements: str | None = None, candidates: int | None = None, num_atoms: int | None = None
+    text: str = "",
+    *,
+    elements: str | None = None,
+    candidates: int | None = None,
+    num_atoms: int | None = None,
+    properties: Sequence[str] = (),
 ) -> Request:
     """Understand a request; options win over words only where the words are silent, a contradiction is an error."""
     rest, said, atoms = text, None, None
@@ -111,6 +125,9 @@ def parse_request(
         if "." in match[1]:
             raise NucleateError(f"'{match[0]}': the number of candidates must be a whole number")
         said, rest = int(match[1]), rest[: match.start()] + rest[match.end() :]
+    wishes = [m[0] for m in _PROPERTY.finditer(rest)]
+    rest = _PROPERTY.sub("", rest)
+    targets = parse_properties([*wishes, *properties])
     match = _ATOMS.search(rest)
     if match:
         atoms, rest = int(match[1].replace(",", "")), rest[: match.start()] + rest[match.end() :]
@@ -124,10 +141,10 @@ def parse_request(
         raise NucleateError(f"cannot make {wanted} candidates; ask for 1 to {MAX_CANDIDATES:,}")
     if size is not None and size < 1:
         raise NucleateError(f"a cell cannot have {size} atoms; ask for at least 1")
-    words = " ".join(rest.replace(",", " , ").split()).strip(" ,;.")
+    words = re.sub(r"( ,)+", " ,", " ".join(rest.replace(",", " , ").split())).strip(" ,;.")
     system = parse_elements(elements) if elements is not None else None
     if words.lower() in _ANYTHING:
-        return Request(text, wanted, None, system, size)
+        return Request(text, wanted, None, system, size, targets)
     if " " in words or not re.fullmatch(r"[A-Za-z0-9.()\[\]\-]+", words) or not any(c.isalpha() for c in words):
         raise NucleateError(f"'{words}' was not understood; give {EXAMPLES}")
     if re.fullmatch(r"[A-Z][a-z]*(-[A-Z][a-z]*)+", words):
@@ -136,11 +153,11 @@ def parse_request(
             raise NucleateError(
                 f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them"
             )
-        return Request(text, wanted, None, named, size)
+        return Request(text, wanted, None, named, size, targets)
     composition = parse_formula(words)
     if system is not None and set(system) != set(composition):
         raise NucleateError(f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them")
     unit = sum(composition.values())
     if size is not None and size % unit:
         raise NucleateError(f"{size} atoms cannot hold whole formula units of {words} ({unit} atoms each)")
-    return Request(text, wanted, composition, None, size)
+    return Request(text, wanted, composition, None, size, targets)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,33 @@ from nucleate.errors import NucleateError
 
 
 @dataclass(frozen=True)
+class PropertyStats:
+    """A property over the n training crystals that have it: mean and standard deviation, lowest and highest value."""
+
+    n: int
+    mean: float
+    std: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, name: str, values: Tensor) -> PropertyStats:
+        """values (N,), NaN where unknown; raises NucleateError where there is nothing to learn from."""
+        known = values[values.isfinite()].double()
+        if len(known) < 2 or float(known.std()) == 0:
+            raise NucleateError(f"property '{name}' has {len(known)} values in the data, and they do not vary")
+        return cls(len(known), float(known.mean()), float(known.std()), float(known.min()), float(known.max()))
+
+    def standardise(self, values: Tensor) -> Tensor:
+        return (values - self.mean) / self.std
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """What a model needs beside its weights.
 
     elements: atomic numbers seen in training. num_atoms_counts: training crystals with n atoms, at index n.
-    training: free facts (data, steps, seconds, commit, losses) for the model card.
+    training: free facts (data, steps, seconds, commit, losses) for the model card. properties: those of the recipe.
     """
 
     recipe: Recipe
@@ -32,10 +55,17 @@ class ModelInfo:
     elements: tuple[int, ...]
     num_atoms_counts: tuple[int, ...]
     training: dict[str, Any]
+    properties: Mapping[str, PropertyStats] = field(default_factory=dict)
 
     @property
     def codec(self) -> JointCodec:
         return JointCodec(self.recipe.codec, self.lattice_mean, self.lattice_std)
+
+    @property
+    def conditions(self) -> dict[str, PropertyStats]:
+        """The properties that crystals can be asked to have, with what training saw of them."""
+        names = self.recipe.network.condition_on
+        return {name: stats for name, stats in self.properties.items() if name in names}
 
     @property
     def max_atoms(self) -> int:
@@ -45,12 +75,7 @@ class ModelInfo:
         return {
             "nucleate": "1",
             "recipe": recipe_to_json(self.recipe),
-            "info": json.dumps(
-                {
-                    k: getattr(self, k)
-                    for k in ("lattice_mean", "lattice_std", "elements", "num_atoms_counts", "training")
-                }
-            ),
+            "info": json.dumps({k: v for k, v in dataclasses.asdict(self).items() if k != "recipe"}),
         }
 
     @classmethod
@@ -66,6 +91,7 @@ class ModelInfo:
             tuple(info["elements"]),
             tuple(info["num_atoms_counts"]),
             info["training"],
+            {k: PropertyStats(**v) for k, v in info.get("properties", {}).items()},
         )
 
 

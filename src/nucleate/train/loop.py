@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from nucleate.diffusion.loop import training_loss
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.errors import NucleateError
 from nucleate.nets.build import build_network, build_processes
-from nucleate.train.checkpoint import ModelInfo, load_tensors, save_tensors, save_weights
+from nucleate.train.checkpoint import ModelInfo, PropertyStats, load_tensors, save_tensors, save_weights
 
 LATEST, WEIGHTS, METRICS = "latest.safetensors", "weights.safetensors", "metrics.jsonl"
 
@@ -62,16 +62,29 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return low + 0.5 * (config.learning_rate - low) * (1 + math.cos(math.pi * progress))
 
 
-def condition_tensors(recipe: Recipe, fields: dict[str, Tensor], rng: Streams | None = None) -> dict[str, Tensor]:
-    """Training conditions from the crystals themselves; `rng` drops each with probability `condition_dropout`."""
+def condition_tensors(
+    recipe: Recipe,
+    fields: Mapping[str, Tensor],
+    properties: Mapping[str, Tensor],
+    rng: Streams | None = None,
+) -> dict[str, Tensor]:
+    """Training conditions from the crystals themselves; `rng` drops each with probability `condition_dropout`.
+
+    properties: name -> standardised values (B,), NaN where unknown, which is the same as dropped.
+    """
     out: dict[str, Tensor] = {}
+    z = fields["atomic_numbers"]
     for name in recipe.network.condition_on:
-        z = fields["atomic_numbers"]
-        system = torch.zeros(len(z), recipe.codec.num_elements + 1, device=z.device).scatter_(1, z, 1.0)
-        system[:, 0] = 0.0
-        out[name] = system
+        present = torch.ones(len(z), dtype=torch.bool, device=z.device)
+        if name == "chemical_system":
+            value = torch.zeros(len(z), recipe.codec.num_elements + 1, device=z.device).scatter_(1, z, 1.0)
+            value[:, 0] = 0.0
+        else:
+            present = properties[name].isfinite()
+            value = properties[name].nan_to_num()[:, None]
         if rng is not None:
-            out[f"{name}_present"] = rng.uniform((len(z),)) >= recipe.train.condition_dropout
+            present = present & (rng.uniform((len(z),)) >= recipe.train.condition_dropout)
+        out[name], out[f"{name}_present"] = value, present
     return out
 
 
@@ -95,6 +108,9 @@ class Trainer:
                 f"the data has atomic number {int(data.atomic_numbers.max())}; raise codec.num_elements"
             )
         self.num_atoms = data.num_atoms
+        missing = [name for name in recipe.properties if name not in data.properties]
+        if missing:
+            raise NucleateError(f"the data carries no '{missing[0]}'; prepare it with --properties {missing[0]}")
         codec = JointCodec.fit(recipe.codec, data.lattice, data.num_atoms)
         self.info = ModelInfo(
             recipe,
@@ -103,7 +119,12 @@ class Trainer:
             tuple(torch.unique(data.atomic_numbers[data.mask]).tolist()),
             tuple(torch.bincount(data.num_atoms, minlength=recipe.data.max_atoms + 1).tolist()),
             {"crystals": len(data)},
+            {name: PropertyStats.of(name, data.properties[name]) for name in recipe.properties},
         )
+        self.properties = {
+            name: stats.standardise(data.properties[name]).to(self.device)
+            for name, stats in self.info.properties.items()
+        }
         self.fields = {
             k: v.to(self.device) for k, v in codec.encode(data.lattice, data.frac_coords, data.atomic_numbers).items()
         }
@@ -179,7 +200,8 @@ class Trainer:
         index = index.to(self.device)
         fields = {k: v[index, :width] if k in PER_ATOM else v[index] for k, v in self.fields.items()}
         rng = Streams(derive_seeds(self.config.seed, step, index))
-        condition = condition_tensors(self.recipe, fields, rng)
+        properties = {k: v[index] for k, v in self.properties.items()}
+        condition = condition_tensors(self.recipe, fields, properties, rng)
         return {k: v.mean() for k, v in training_loss(model, self.processes, PER_ATOM, fields, condition, rng).items()}
 
     def _autocast(self) -> contextlib.AbstractContextManager:
