@@ -27,6 +27,9 @@ def design(
     properties: Annotated[
         list[str] | None, typer.Option("--property", "-p", help="Wanted: e_form=-3.2, band_gap=1.0..1.6 (repeatable).")
     ] = None,
+    fix: Annotated[Path | None, typer.Option(help="Structure file of which parts are kept; see --mask.")] = None,
+    mask: Annotated[str, typer.Option(help="What is kept of it: lattice, shape, coords, species, O, 1-4.")] = "lattice",
+    lattice_shape: Annotated[str | None, typer.Option(help="cubic, fcc, bcc, hexagonal, tetragonal ...")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder (default: runs/<request>).")] = None,
     resume: Annotated[Path | None, typer.Option(help="Finish the interrupted run in this folder.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the run in the folder.")] = False,
@@ -45,6 +48,7 @@ def design(
     """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report."""
     from rich.console import Console
 
+    from nucleate.cli.parts import with_parts
     from nucleate.cli.progress import StageBars
     from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
@@ -66,6 +70,7 @@ def design(
             wanted = parse_request(
                 request, elements=elements, candidates=candidates, num_atoms=num_atoms, properties=properties or ()
             )
+            wanted = with_parts(wanted, fix, mask, lattice_shape)
             folder = out or Path("runs") / _slug(request or elements or "anything")
             settings = DesignSettings(
                 seed=seed,

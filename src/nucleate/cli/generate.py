@@ -19,6 +19,9 @@ def generate(
     properties: Annotated[
         list[str] | None, typer.Option("--property", "-p", help="Wanted: e_form=-3.2, band_gap=1.0..1.6 (repeatable).")
     ] = None,
+    fix: Annotated[Path | None, typer.Option(help="Structure file of which parts are kept; see --mask.")] = None,
+    mask: Annotated[str, typer.Option(help="What is kept of it: lattice, shape, coords, species, O, 1-4.")] = "lattice",
+    lattice_shape: Annotated[str | None, typer.Option(help="cubic, fcc, bcc, hexagonal, tetragonal ...")] = None,
     weights: Annotated[str, typer.Option(help="Shipped model or file; auto: the model for the request.")] = "auto",
     seed: Annotated[int, typer.Option(help="Same seed, same crystals.")] = 0,
     steps: Annotated[int, typer.Option(help="Sampling steps (0: the recipe's).")] = 0,
@@ -28,6 +31,7 @@ def generate(
     """Generate crystals and write them; as generated, neither checked nor relaxed."""
     from rich.console import Console
 
+    from nucleate.cli.parts import with_parts
     from nucleate.cli.progress import StageBars
     from nucleate.errors import NucleateError
     from nucleate.pipeline.files import write_candidates
@@ -37,6 +41,7 @@ def generate(
     wanted = parse_request(
         request, elements=elements, candidates=candidates, num_atoms=num_atoms, properties=properties or ()
     )
+    wanted = with_parts(wanted, fix, mask, lattice_shape)
     if out.exists() and not overwrite:
         raise NucleateError(f"{out} exists; use --overwrite or another --out")
     settings = DesignSettings(seed=seed, oversample=1, weights=weights, sampling_steps=steps, guidance_scale=guidance)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nucleate.diffusion.process import at, per_crystal
+from nucleate.diffusion.process import Visited, at, per_crystal
 from nucleate.diffusion.rng import Streams
 
 MASK = 0  # the absorbing class; data classes are 1..num_classes
@@ -89,3 +89,9 @@ class D3PM:
     def step(self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, noise: float = 1.0) -> Tensor:
         """Draw x_s from the exact posterior; `noise` has no meaning for categories and is ignored."""
         return rng.categorical(self.posterior(x_t, self.probabilities(pred), t, s))
+
+    def flow(
+        self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, before: Visited | None = None
+    ) -> Tensor:
+        """As `step`, a draw: categories have no flow, for no deterministic map spreads one class over several."""
+        return self.step(x_t, pred, t, s, rng)

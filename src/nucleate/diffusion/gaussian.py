@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nucleate.diffusion.process import at, per_crystal
+from nucleate.diffusion.process import Visited, at, per_crystal
 from nucleate.diffusion.rng import Streams
 
 
@@ -52,3 +52,36 @@ class GaussianVP:
         mean = (x_t - beta / (1 - abar_t).sqrt() * pred) / alpha.sqrt()
         variance = beta * (1 - abar_s) / (1 - abar_t)
         return mean + noise * variance.sqrt() * rng.normal(x_t.shape).to(x_t)
+
+    def flow(
+        self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, before: Visited | None = None
+    ) -> Tensor:
+        """DDIM (Song, Meng, Ermon 2021, eq. 12 with sigma = 0); with `before`, a two-step DPM-Solver++ (Lu et al. 2022).
+
+        Both integrate d(x / sqrt(1 - abar)) = x0 d sqrt(abar / (1 - abar)) exactly, for a denoised estimate x0 that is
+        constant, or linear in log abar. That is linear in their lambda where noise prevails and in the variance of the
+        noise where data do, as posterior means are: their (2M) takes lambda throughout, which is infinite at t = 0, and
+        falls short of second order there.
+        """
+        # in double precision, for 1 - abar cancels near t = 0
+        abar_t, abar_s = (at(self.alpha_bar(v.double()), x_t) for v in (t, s))
+        x0 = denoised(x_t, pred, abar_t)
+        eps = (x_t - abar_t.sqrt() * x0) / (1 - abar_t).sqrt()
+        x_s = abar_s.sqrt() * x0 + (1 - abar_s).sqrt() * eps
+        if before is not None:
+            x_r, pred_r, r = before
+            abar_r = at(self.alpha_bar(r.double()), x_t)
+            slope = (x0 - denoised(x_r, pred_r, abar_r)) / (abar_t / abar_r).log()
+            turn = angle(abar_t) - angle(abar_s)
+            x_s = x_s + slope * (abar_s.sqrt() * (abar_s / abar_t).log() - 2 * (1 - abar_s).sqrt() * turn)
+        return x_s.to(x_t)
+
+
+def denoised(x_t: Tensor, eps: Tensor, abar: Tensor) -> Tensor:
+    """x0 by eq. 2 from x_t and the predicted noise."""
+    return (x_t - (1 - abar).sqrt() * eps) / abar.sqrt()
+
+
+def angle(abar: Tensor) -> Tensor:
+    """arctan(noise / signal), from 0 at the data to pi / 2."""
+    return torch.atan2((1 - abar).sqrt(), abar.sqrt())

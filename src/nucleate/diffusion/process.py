@@ -10,6 +10,7 @@ from torch import Tensor
 from nucleate.diffusion.rng import Streams
 
 Fields = Mapping[str, Tensor]
+Visited = tuple[Tensor, Tensor, Tensor]  # (x, pred, t) of one field at the step before
 
 
 class Process(Protocol):
@@ -33,6 +34,16 @@ class Process(Protocol):
 
     def step(self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, noise: float = 1.0) -> Tensor:
         """A draw of the model's reverse transition to the lower noise level s < t."""
+        ...
+
+    def flow(
+        self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, before: Visited | None = None
+    ) -> Tensor:
+        """A step along the probability-flow ODE (Song et al. 2021, eq. 13): first order, second order given `before`.
+
+        The denoised estimate is held constant over the step, or drawn on from that of the step before; a first-order
+        step to s = 0 lands on the estimate itself. A process without a flow (categories) draws as `step` does.
+        """
         ...
 
 

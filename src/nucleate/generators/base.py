@@ -14,11 +14,28 @@ Progress = Callable[[int, int], None]  # (done, total)
 
 
 @dataclass(frozen=True)
+class Fixed:
+    """A cell of n atoms, and which parts of it generated cells keep (see `generators.inpaint.fix`).
+
+    lattice: rows in angstrom. species (n,), frac_coords (n, 3). cell: "lattice" keeps it, "shape" what its space group
+    leaves free of it, "" nothing. species_at, coords: indices of the atoms whose element, whose position stays.
+    """
+
+    lattice: tuple[tuple[float, ...], ...]
+    species: tuple[str, ...]
+    frac_coords: tuple[tuple[float, ...], ...]
+    cell: str = ""
+    species_at: tuple[int, ...] = ()
+    coords: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Condition:
     """What generated objects must have; None means anything.
 
     composition: element symbol -> atoms in the cell, exactly. chemical_system: element symbols, of which no other
     may occur. num_atoms: atoms in the cell. space_group: 1-230. properties: name -> target. text: free words.
+    fixed: a cell of which parts stay. lattice_shape: one of `crystal.shape.SHAPES`.
     A generator refuses a field that it cannot honour; it never ignores one.
     """
 
@@ -28,6 +45,8 @@ class Condition:
     space_group: int | None = None
     properties: Mapping[str, float] = field(default_factory=dict)
     text: str | None = None
+    fixed: Fixed | None = None
+    lattice_shape: str | None = None
 
 
 class Generator(Protocol[T]):

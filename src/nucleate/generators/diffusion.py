@@ -14,11 +14,13 @@ from nucleate.chem.elements import atomic_number
 from nucleate.config import SampleConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
+from nucleate.crystal.shape import named_shape
 from nucleate.diffusion.loop import Denoiser, Guided, sample
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.errors import NucleateError
-from nucleate.generators.base import Condition, Progress
+from nucleate.generators.base import Condition, Fixed, Progress
+from nucleate.generators.inpaint import constraints_of, plan, species_order
 from nucleate.generators.properties import resolve_property
 from nucleate.nets.build import build_network, build_processes
 from nucleate.train.checkpoint import ModelInfo, PropertyStats, load_tensors, read_metadata
@@ -77,6 +79,10 @@ class DiffusionGenerator:
                 raise NucleateError(f"{self.name} cannot be conditioned on {name}; it takes {self._takes()}")
         for name, target in condition.properties.items():
             self._check_property(name, target)
+        if condition.lattice_shape is not None:
+            named_shape(condition.lattice_shape)
+        if condition.fixed is not None:
+            self._check_fixed(condition, condition.fixed)
         if task == "csp":
             if not condition.composition:
                 raise NucleateError(f"{self.name} predicts the structure of a given composition, and none was given")
@@ -101,6 +107,27 @@ class DiffusionGenerator:
             raise NucleateError(f"{self.name} makes cells of 1 to {self.info.max_atoms} atoms, not {size}")
         if condition.chemical_system and condition.num_atoms and condition.num_atoms < len(condition.chemical_system):
             raise NucleateError(f"{condition.num_atoms} atoms cannot hold {len(condition.chemical_system)} elements")
+
+    def _check_fixed(self, condition: Condition, fixed: Fixed) -> None:
+        kept = {fixed.species[i] for i in fixed.species_at}
+        n = sum(condition.composition.values()) if condition.composition else condition.num_atoms
+        if n is not None and n < len(fixed.species):
+            raise NucleateError(f"the fixed cell has {len(fixed.species)} atoms, more than the {n} asked for")
+        if condition.lattice_shape is not None and fixed.cell:
+            raise NucleateError("a lattice shape and a fixed cell contradict each other; give one of them")
+        if not condition.composition:
+            unseen = [e for e in sorted(kept) if atomic_number(e) not in self.info.elements]
+            if unseen:
+                raise NucleateError(f"{self.name} never saw {', '.join(unseen)} in training")
+            foreign = sorted(kept - set(condition.chemical_system or kept))
+            if foreign:
+                raise NucleateError(f"the fixed cell keeps {', '.join(foreign)}, outside the chemical system asked for")
+            return
+        for symbol in sorted(kept):
+            have = sum(fixed.species[i] == symbol for i in fixed.species_at)
+            wanted = condition.composition.get(symbol, 0)
+            if have > wanted:
+                raise NucleateError(f"the fixed cell keeps {have} {symbol}, but the composition has {wanted}")
 
     def _check_property(self, name: str, target: float) -> None:
         column = resolve_property(name, self.properties)
@@ -127,6 +154,8 @@ class DiffusionGenerator:
         """The cell's size: given, or drawn from the training crystals (large enough for the chemical system)."""
         if condition.num_atoms is not None:
             return condition.num_atoms
+        if condition.fixed is not None:
+            return len(condition.fixed.species)
         counts = torch.tensor(self.info.num_atoms_counts, dtype=torch.float32)
         counts[: max(len(condition.chemical_system or ()), 1)] = 0
         return int(Streams(derive_seeds(seed, 1)).categorical(counts[None])[0])
@@ -177,13 +206,15 @@ class DiffusionGenerator:
             batch = self.sample_batch(
                 [species[i] for i in chunk], [conditions[i] for i in chunk], [seeds[i] for i in chunk]
             )
-            out.update(zip(chunk, structures_from_batch(batch), strict=True))
+            for i, structure in zip(chunk, structures_from_batch(batch), strict=True):
+                fixed = conditions[i].fixed
+                out[i] = plan(fixed).restore(structure) if fixed is not None else structure
         return [out[i] for i in range(len(species))]
 
     def _species(self, condition: Condition, seed: int) -> list[int]:
-        """Atomic numbers of the cell; all ones where they are to be generated."""
+        """Atomic numbers of the cell, those of a fixed cell first; all ones where they are to be generated."""
         if condition.composition:
-            return sorted(atomic_number(e) for e, n in condition.composition.items() for _ in range(n))
+            return species_order(condition.composition, condition.fixed)
         return [1] * self.draw_num_atoms(condition, seed)
 
     def sample_batch(self, species: list[list[int]], conditions: list[Condition], seeds: list[int]) -> CrystalBatch:
@@ -229,6 +260,7 @@ class DiffusionGenerator:
             corrector_steps=s.corrector_steps,
             corrector_size=s.corrector_size,
             noise=s.noise,
+            constraints=constraints_of(conditions, codec, self.processes, like),
         )
         return CrystalBatch(*codec.decode(fields)).to("cpu")
 

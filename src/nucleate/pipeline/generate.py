@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nucleate.generators.base import Condition, StructureGenerator
+from nucleate.generators.base import Condition, Fixed, StructureGenerator
 from nucleate.pipeline.candidate import Candidate
 
 
@@ -18,7 +18,22 @@ def condition_to_dict(condition: Condition) -> dict[str, Any]:
 def condition_from_dict(values: dict[str, Any]) -> Condition:
     """The inverse of `condition_to_dict`."""
     system = values.get("chemical_system")
-    return Condition(**{**values, "chemical_system": tuple(system) if system else None})
+    return Condition(
+        **{
+            **values,
+            "chemical_system": tuple(system) if system else None,
+            "fixed": fixed_from_dict(values.get("fixed")),
+        }
+    )
+
+
+def fixed_from_dict(values: dict[str, Any] | None) -> Fixed | None:
+    """`Fixed` from plain JSON values."""
+    return Fixed(**{k: _tuples(v) for k, v in values.items()}) if values else None
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list | tuple) else value
 
 
 class GenerateStage:

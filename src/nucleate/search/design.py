@@ -114,10 +114,13 @@ def load_run(out: str | Path) -> DesignResult:
 
 
 def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignSettings]:
+    from nucleate.pipeline.generate import fixed_from_dict
+
     try:
         values = dict(record["request"])
         system = values.get("chemical_system")
         values["chemical_system"] = tuple(system) if system else None
+        values["fixed"] = fixed_from_dict(values.get("fixed"))
         values["properties"] = {k: tuple(v) for k, v in values.get("properties", {}).items()}
         return Request(**values), from_dict(DesignSettings, record["settings"])
     except (KeyError, TypeError) as error:
@@ -195,16 +198,17 @@ def condition_of(request: Request, generator: DiffusionGenerator, seed: int) -> 
     from nucleate.diffusion.rng import Streams, derive_seeds
     from nucleate.generators import Condition
 
-    targets = {}
+    targets: dict[str, float] = {}
     for i, (name, (low, high)) in enumerate(request.properties.items()):
         share = float(Streams(derive_seeds(seed, 3, i)).uniform((1,))[0])
         targets[name] = low + (high - low) * share
+    parts: dict[str, Any] = {"properties": targets, "fixed": request.fixed, "lattice_shape": request.lattice_shape}
     if request.composition is None:
-        return Condition(chemical_system=request.chemical_system, num_atoms=request.num_atoms, properties=targets)
+        return Condition(chemical_system=request.chemical_system, num_atoms=request.num_atoms, **parts)
     unit = sum(request.composition.values())
     size = request.num_atoms
     units = size // unit if size is not None else generator.draw_formula_units(unit, seed)
-    return Condition(composition={e: n * units for e, n in request.composition.items()}, properties=targets)
+    return Condition(composition={e: n * units for e, n in request.composition.items()}, **parts)
 
 
 def generate_candidates(

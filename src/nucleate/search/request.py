@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from math import gcd, lcm
 
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
+from nucleate.generators.base import Fixed
 from nucleate.generators.properties import NUMBER, parse_properties
 
 EXAMPLES = (
@@ -29,7 +31,8 @@ class Request:
 
     composition: reduced formula as element -> count, or None. chemical_system: elements that must all be there, and
     no others, or None. num_atoms: atoms in the cell, or None. candidates: how many to return. properties: name ->
-    (lowest, highest) wanted value; each candidate aims at a value drawn from the range.
+    (lowest, highest) wanted value; each candidate aims at a value drawn from the range. fixed: parts of a cell that
+    every candidate keeps. lattice_shape: one of `crystal.shape.SHAPES`.
     """
 
     text: str
@@ -38,6 +41,8 @@ class Request:
     chemical_system: tuple[str, ...] | None = None
     num_atoms: int | None = None
     properties: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    fixed: Fixed | None = None
+    lattice_shape: str | None = None
 
     def describe(self) -> str:
         """The request in one line, as it was understood."""
@@ -50,6 +55,10 @@ class Request:
         clauses = [f"{self.num_atoms} atoms in the cell"] if self.num_atoms is not None else []
         for name, (low, high) in self.properties.items():
             clauses.append(f"{name} = {low:g}" if low == high else f"{name} from {low:g} to {high:g}")
+        if self.lattice_shape is not None:
+            clauses.append(f"a {self.lattice_shape} lattice")
+        if self.fixed is not None:
+            clauses.append(f"parts of a given cell of {len(self.fixed.species)} atoms kept")
         return f"the {self.candidates} best {what}" + (f" with {' and '.join(clauses)}" if clauses else "")
 
 
@@ -161,3 +170,22 @@ def parse_request(
     if size is not None and size % unit:
         raise NucleateError(f"{size} atoms cannot hold whole formula units of {words} ({unit} atoms each)")
     return Request(text, wanted, composition, None, size, targets)
+
+
+def keep(request: Request, fixed: Fixed) -> Request:
+    """The request with parts of a cell kept; where every element of it is kept, its composition is asked for too.
+
+    Cells have as many atoms as the given one where the request does not say. Raises NucleateError for a formula that
+    does not fit into them.
+    """
+    n, composition = len(fixed.species), request.composition
+    size = request.num_atoms if request.num_atoms is not None else n
+    if composition is None and request.chemical_system is None and len(fixed.species_at) == n == size:
+        counts = {e: fixed.species.count(e) for e in dict.fromkeys(fixed.species)}
+        divisor = gcd(*counts.values())
+        composition = {e: k // divisor for e, k in counts.items()}
+    if composition is not None and size % sum(composition.values()):
+        raise NucleateError(
+            f"{size} atoms cannot hold whole formula units of {formula_text(composition)}; give --num-atoms"
+        )
+    return dataclasses.replace(request, composition=composition, num_atoms=size, fixed=fixed)

@@ -1,0 +1,77 @@
+"""Lattice shapes: which of a cell's lengths and angles symmetry leaves free, for any choice of cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+# a, b, c, alpha, beta, gamma of one cell of each shape, with no symmetry beyond it; lengths relative, degrees
+_EXAMPLES = {
+    "cubic": (1.0, 1.0, 1.0, 90.0, 90.0, 90.0),
+    "fcc": (1.0, 1.0, 1.0, 60.0, 60.0, 60.0),
+    "bcc": (1.0, 1.0, 1.0, 109.4712206, 109.4712206, 109.4712206),
+    "hexagonal": (1.0, 1.0, 1.37, 90.0, 90.0, 120.0),
+    "rhombohedral": (1.0, 1.0, 1.0, 73.0, 73.0, 73.0),
+    "tetragonal": (1.0, 1.0, 1.37, 90.0, 90.0, 90.0),
+    "orthorhombic": (1.0, 1.19, 1.37, 90.0, 90.0, 90.0),
+    "monoclinic": (1.0, 1.19, 1.37, 90.0, 103.0, 90.0),
+}
+SHAPES = tuple(_EXAMPLES)
+
+
+@dataclass(frozen=True)
+class LatticeShape:
+    """A class of cells: `cell` (3, 3) rows is one of them, `operations` (O, 3, 3) the integer matrices W, in its
+    basis, with W L = L R for every cell L of the class and some rotation R."""
+
+    cell: NDArray[np.float64]
+    operations: NDArray[np.float64]
+
+    def project(self, log_strain: Tensor) -> Tensor:
+        """The nearest member's logarithmic strain from `cell`, for symmetric matrices (..., 3, 3): their mean over R.
+
+        The mean over an orthogonal group is an orthogonal projection, hence noise that was isotropic stays so within
+        the shape's own degrees of freedom.
+        """
+        frame = np.linalg.inv(self.cell)
+        rotations = torch.as_tensor(frame @ self.operations @ self.cell).to(log_strain)  # L0^-1 W L0, orthogonal
+        return torch.einsum("oij,...jk,olk->...il", rotations, log_strain, rotations) / len(rotations)
+
+
+def named_shape(name: str) -> LatticeShape:
+    """The shape of a name ("cubic", "fcc" ...); raises NucleateError for an unknown one."""
+    from pymatgen.core import Lattice
+
+    if name not in _EXAMPLES:
+        raise NucleateError(f"unknown lattice shape '{name}'; known are {', '.join(SHAPES)}")
+    return _shape(np.array(Lattice.from_parameters(*_EXAMPLES[name]).matrix), np.zeros((1, 3)), [1])
+
+
+def shape_of(structure: Structure, symprec: float = 0.1) -> LatticeShape:
+    """The shape that a crystal's space group gives to its cell."""
+    numbers = [site.specie.Z for site in structure]
+    return _shape(np.array(structure.lattice.matrix), np.array(structure.frac_coords), numbers, symprec)
+
+
+def _shape(cell: NDArray, frac_coords: NDArray, numbers: Sequence[int], symprec: float = 1e-3) -> LatticeShape:
+    from nucleate.crystal.symmetry import find_symmetry
+
+    found = find_symmetry(cell, frac_coords, numbers, symprec)
+    # moyopy's rotations act on columns of fractional coordinates: f' = W f, lattice vectors as columns
+    rotations = np.unique(np.array(found.operations.rotations, dtype=np.float64), axis=0)
+    operations = np.swapaxes(rotations, 1, 2)
+    frame = np.linalg.inv(cell)
+    matrices = frame @ operations @ cell
+    good = np.abs(matrices @ np.swapaxes(matrices, 1, 2) - np.eye(3)).max((1, 2)) < 0.05
+    return LatticeShape(cell, operations[good])
