@@ -2,7 +2,8 @@
 
     python scripts/ship.py runs/mp20-csp [--note TEXT] [--measured FILE.md]
 
-The card's facts are read from the checkpoint; `--measured` holds what `nucleate evaluate` printed for these weights.
+The card's facts are read from the checkpoint; `--measured` holds what `nucleate evaluate` printed for these weights, or
+`scripts/property_table.py` for those of a property network.
 """
 
 from __future__ import annotations
@@ -41,6 +42,33 @@ Generates inorganic crystals for screening; relax them and compute their energie
 biases are the model's.
 """
 
+PROPERTY_CARD = """# {name}
+
+| | |
+|---|---|
+| task | properties of a crystal as it stands: {columns} |
+| data | {dataset}: {crystals:,} crystals; with a value: {known} |
+| recipe | `recipes/{name}.toml` |
+| code | commit {commit} |
+| parameters | {parameters:,} (float16 on disk: {size:.1f} MB) |
+| training | {steps:,} steps, batch {batch}, {seconds:,.0f} seconds of wall time on {hardware} |
+| elements | {elements} |
+| cells | 1 to {max_atoms} atoms in training |
+
+{note}
+## Measured
+
+Mean absolute errors (MAE) of the shipped weights, `python scripts/property_table.py {name}`:
+
+{measured}
+## Intended use and limits
+
+A quick estimate for ranking and for metrics, not a potential: it has no forces, and crystals far from their minimum are
+unlike anything it saw. The value does not depend on the cell that describes a crystal, supercells included. Elements
+outside the list are refused. What it says of crystals that were made to have an extreme value is optimistic by its own
+errors: confirm with another method.
+"""
+
 
 def main() -> None:
     """Write NAME.safetensors and NAME.md into src/nucleate/weights."""
@@ -52,7 +80,7 @@ def main() -> None:
     parser.add_argument("--commit", help="commit of the training code (default: HEAD)")
     args = parser.parse_args()
     tensors, metadata = load_tensors(args.run / "weights.safetensors")
-    info = ModelInfo.from_metadata(metadata)
+    info = ModelInfo.from_metadata(metadata, metadata.get("kind"))
     commit = (
         args.commit
         or subprocess.run(
@@ -65,11 +93,14 @@ def main() -> None:
     path = weights_folder() / f"{info.recipe.name}.safetensors"
     save_weights(path, model, info, half=True)
     measured = args.measured.read_text() if args.measured else "Nothing yet.\n"
-    card = CARD.format(
+    card = (PROPERTY_CARD if info.recipe.task == "property" else CARD).format(
         name=info.recipe.name,
-        task={"csp": "crystal structure prediction: composition of the cell given", "dng": "de novo generation"}[
+        task={"csp": "crystal structure prediction: composition of the cell given", "dng": "de novo generation"}.get(
             info.recipe.task
-        ],
+        ),
+        dataset=info.recipe.data.dataset,
+        columns=", ".join(info.recipe.network.predict),
+        known=", ".join(f"{name} {stats.n:,}" for name, stats in info.properties.items()),
         crystals=info.training["crystals"],
         commit=commit,
         parameters=sum(p.numel() for p in model.parameters()),

@@ -79,6 +79,7 @@ class TrainConfig:
     checkpoint_every: int = 500  # steps
     log_every: int = 50
     start_from: str = ""  # weights (name or file) to start from; parameters of equal name and shape are taken
+    adapter_rank: int = 0  # fine-tuning of `start_from`: train low-rank adapters of this rank alone (0: everything)
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class SampleConfig:
     corrector_steps: int = 1
     corrector_size: float = 1e-5  # Langevin step at sigma_min (DiffCSP's step_lr)
     noise: float = 1.0  # scale of the noise that the reverse steps of lattice and coordinates add
+    sampler: str = "ancestral"  # or the flows "ddim", "second-order": deterministic, blind to corrector_* and noise
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "network.conditioning": ("cdi", "cds", "adaln"),
     "network.norm": ("post", "pre"),
     "train.precision": ("auto", "float32", "bf16"),
+    "sample.sampler": ("ancestral", "ddim", "second-order"),
 }
 
 

@@ -147,8 +147,3 @@ def test_minimum_image_distance_agrees_with_pymatgen():
     for i in range(5):
         for j in range(5):
             assert abs(got[i, j] - (want[i, j] if i != j else 4.0)) < 1e-6
-
-
-def test_an_unknown_condition_is_refused():
-    with pytest.raises(ValueError, match="cannot condition on 'colour'"):
-        build(condition_on=("colour",))

@@ -25,6 +25,7 @@ def generate(
     weights: Annotated[str, typer.Option(help="Shipped model or file; auto: the model for the request.")] = "auto",
     seed: Annotated[int, typer.Option(help="Same seed, same crystals.")] = 0,
     steps: Annotated[int, typer.Option(help="Sampling steps (0: the recipe's).")] = 0,
+    sampler: Annotated[str, typer.Option(help="ancestral, ddim or second-order; default: the recipe's.")] = "",
     guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale of the conditions.")] = 1.5,
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
 ) -> None:
@@ -44,7 +45,9 @@ def generate(
     wanted = with_parts(wanted, fix, mask, lattice_shape)
     if out.exists() and not overwrite:
         raise NucleateError(f"{out} exists; use --overwrite or another --out")
-    settings = DesignSettings(seed=seed, oversample=1, weights=weights, sampling_steps=steps, guidance_scale=guidance)
+    settings = DesignSettings(
+        seed=seed, oversample=1, weights=weights, sampling_steps=steps, sampler=sampler, guidance_scale=guidance
+    )
     for line in cautions(wanted, settings):
         Console(stderr=True).print(f"warning: {line}", style="yellow", highlight=False)
     with StageBars() as bars:

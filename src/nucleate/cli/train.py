@@ -9,25 +9,48 @@ import typer
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="Recipe, a TOML file (see recipes/).")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder; an unfinished run there is resumed.")],
+    recipe: Annotated[Path | None, typer.Argument(help="Recipe, a TOML file (see recipes/).")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Fine-tune these weights, shipped or a file, instead of a recipe.")
+    ] = None,
+    prop: Annotated[str | None, typer.Option("--property", help="With --from: the column to be asked for.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="With --from: your crystals, a dataset (see: nucleate data add) or parquet.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="With --from: training steps.")] = 2000,
+    rank: Annotated[int, typer.Option(help="With --from: rank of the adapters; 0 trains all parameters.")] = 16,
     data: Annotated[Path | None, typer.Option(help="Prepared crystals instead of the recipe's dataset.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the first GPU, else the CPU.")] = None,
     until: Annotated[int | None, typer.Option(help="Stop after this step, to resume later.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard events beside metrics.jsonl.")] = False,
 ) -> None:
-    """Train or resume. Several GPUs: torchrun --nproc-per-node N -m nucleate.train RECIPE --data FILE --out DIR."""
+    """Train a recipe or fine-tune a model; an unfinished run is resumed.
+
+    Several GPUs: torchrun --nproc-per-node N -m nucleate.train RECIPE --data FILE --out DIR."""
     import torch
     from rich.console import Console
 
     from nucleate.cli.progress import StageBars
     from nucleate.config import load_recipe
     from nucleate.crystal.batch import CrystalBatch
+    from nucleate.errors import NucleateError
+    from nucleate.generators import read_info
+    from nucleate.train.finetune import finetune_recipe
     from nucleate.train.loop import Trainer
 
     notes = Console(stderr=True)
-    settings = load_recipe(recipe)
+    if recipe is not None and start is None:
+        settings = load_recipe(recipe)
+        needed = settings.properties
+    elif start is not None and recipe is None:
+        if prop is None or dataset is None:
+            raise NucleateError("--from needs --property COLUMN and --dataset CRYSTALS")
+        settings = finetune_recipe(read_info(start), start, prop, dataset, steps=steps, rank=rank)
+        needed = (prop,)
+    else:
+        raise NucleateError("give a recipe, or --from WEIGHTS --property COLUMN --dataset CRYSTALS to fine-tune")
     if threads is not None:
         torch.set_num_threads(threads)
     if data is not None:
@@ -35,7 +58,7 @@ def train(
     else:
         from nucleate.data import prepare
 
-        crystals, summary = prepare(settings.data.dataset, None, settings.data.max_atoms, None, settings.properties)
+        crystals, summary = prepare(settings.data.dataset, None, settings.data.max_atoms, None, needed)
         notes.print(str(summary), highlight=False)
     trainer = Trainer(settings, crystals, out, device)
     if trainer.step:

@@ -56,7 +56,7 @@ class GaussianVP:
     def flow(
         self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, before: Visited | None = None
     ) -> Tensor:
-        """DDIM (Song, Meng, Ermon 2021, eq. 12 with sigma = 0); with `before`, a two-step DPM-Solver++ (Lu et al. 2022).
+        """DDIM (Song, Meng, Ermon 2021, eq. 12 with sigma = 0); with `before`, two-step DPM-Solver++ (Lu et al. 2022).
 
         Both integrate d(x / sqrt(1 - abar)) = x0 d sqrt(abar / (1 - abar)) exactly, for a denoised estimate x0 that is
         constant, or linear in log abar. That is linear in their lambda where noise prevails and in the variance of the

@@ -15,7 +15,7 @@ from nucleate.config import SampleConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
 from nucleate.crystal.shape import named_shape
-from nucleate.diffusion.loop import Denoiser, Guided, sample
+from nucleate.diffusion.loop import SAMPLERS, Denoiser, Guided, sample
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.errors import NucleateError
@@ -260,6 +260,7 @@ class DiffusionGenerator:
             corrector_steps=s.corrector_steps,
             corrector_size=s.corrector_size,
             noise=s.noise,
+            sampler=s.sampler,
             constraints=constraints_of(conditions, codec, self.processes, like),
         )
         return CrystalBatch(*codec.decode(fields)).to("cpu")
@@ -323,11 +324,15 @@ def load_generator(
     weights: str | Path,
     *,
     steps: int | None = None,
+    sampler: str | None = None,
     guidance_scale: float = 1.0,
     batch_size: int = 128,
     device: str | None = None,
 ) -> DiffusionGenerator:
-    """A generator from a shipped model's name or a checkpoint file; raises NucleateError if there is none."""
+    """A generator from a shipped model's name or a checkpoint file; raises NucleateError if there is none.
+
+    steps, sampler: in place of the recipe's (`config.SampleConfig`).
+    """
     path = _weights_file(weights)
     tensors, metadata = load_tensors(path)
     info = ModelInfo.from_metadata(metadata)
@@ -341,6 +346,10 @@ def load_generator(
         if steps < 1:
             raise NucleateError(f"steps must be at least 1, not {steps}")
         settings = dataclasses.replace(settings, steps=steps)
+    if sampler is not None:
+        if sampler not in SAMPLERS:
+            raise NucleateError(f"unknown sampler '{sampler}'; known are {', '.join(SAMPLERS)}")
+        settings = dataclasses.replace(settings, sampler=sampler)
     return DiffusionGenerator(
         model, info, settings=settings, guidance_scale=guidance_scale, batch_size=batch_size, device=device
     )

@@ -11,6 +11,7 @@ from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.process import Process
 from nucleate.diffusion.torus import WrappedVE
 from nucleate.nets.crystal_transformer import CrystalTransformer
+from nucleate.nets.property import PropertyNetwork
 
 
 def build_processes(recipe: Recipe) -> Mapping[str, Process]:
@@ -25,6 +26,8 @@ def build_processes(recipe: Recipe) -> Mapping[str, Process]:
     return processes
 
 
-def build_network(recipe: Recipe, codec: JointCodec, max_atoms: int) -> CrystalTransformer:
-    """The untrained denoiser of a recipe."""
+def build_network(recipe: Recipe, codec: JointCodec, max_atoms: int) -> CrystalTransformer | PropertyNetwork:
+    """The untrained network of a recipe: a denoiser, or for task "property" one that predicts."""
+    if recipe.task == "property":
+        return PropertyNetwork(recipe.network, recipe.codec.num_elements)
     return CrystalTransformer(recipe.network, codec, max_atoms, species=recipe.diffusion.species != "given")

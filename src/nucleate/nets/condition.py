@@ -38,3 +38,16 @@ class ConditionEmbedding(nn.Module):
                 null = value if present is None else torch.where(present[:, None], value, null)
             parts.append(null)
         return self.out(torch.cat(parts, -1))
+
+    def widened(self, weight: Tensor, names: tuple[str, ...]) -> Tensor:
+        """The first weight (d, d (2 + n)) of `out` of an embedding of `names` (n), as this embedding's.
+
+        Quantities that both know keep their columns, a new one starts with no influence.
+        """
+        own = torch.zeros(self.dim, self.dim * (2 + len(self.names)), device=weight.device)
+        blocks = [None, None, *names]
+        for i, name in enumerate([None, None, *self.names]):
+            if i < 2 or name in names:
+                j = i if i < 2 else blocks.index(name)
+                own[:, i * self.dim : (i + 1) * self.dim] = weight[:, j * self.dim : (j + 1) * self.dim]
+        return own

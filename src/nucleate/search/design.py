@@ -26,14 +26,15 @@ class DesignSettings:
     """Everything beside the request that determines a run's result.
 
     oversample: crystals generated for each one asked for; the best are kept. weights: shipped name or file; "auto"
-    takes the model for the request. sampling_steps: 0 takes the recipe's. fmax: eV/angstrom. known: dataset whose
-    structures novelty is tested against, beside the embedded index ("" for the index alone).
+    takes the model for the request. sampling_steps, sampler: 0 and "" take the recipe's. fmax: eV/angstrom. known:
+    dataset whose structures novelty is tested against, beside the embedded index ("" for the index alone).
     """
 
     seed: int = 0
     oversample: int = 4
     weights: str = "auto"
     sampling_steps: int = 0
+    sampler: str = ""
     guidance_scale: float = 1.5
     potential: str = "chgnet"
     fmax: float = 0.05
@@ -131,7 +132,12 @@ def _generator(request: Request, settings: DesignSettings) -> DiffusionGenerator
     from nucleate.generators import load_generator
 
     weights = settings.weights if settings.weights != "auto" else weights_for(request)
-    return load_generator(weights, steps=settings.sampling_steps or None, guidance_scale=settings.guidance_scale)
+    return load_generator(
+        weights,
+        steps=settings.sampling_steps or None,
+        sampler=settings.sampler or None,
+        guidance_scale=settings.guidance_scale,
+    )
 
 
 def weights_for(request: Request) -> str:

@@ -18,6 +18,8 @@ from nucleate.codecs.joint import JointCodec
 from nucleate.config import Recipe, recipe_from_json, recipe_to_json
 from nucleate.errors import NucleateError
 
+PROPERTY = "property"  # kind of a network that predicts properties
+
 
 @dataclass(frozen=True)
 class PropertyStats:
@@ -71,18 +73,25 @@ class ModelInfo:
     def max_atoms(self) -> int:
         return len(self.num_atoms_counts) - 1
 
+    @property
+    def kind(self) -> str | None:
+        """What the network is if it is no generator; in the metadata."""
+        return PROPERTY if self.recipe.task == "property" else None
+
     def to_metadata(self) -> dict[str, str]:
         return {
             "nucleate": "1",
+            **({"kind": self.kind} if self.kind else {}),
             "recipe": recipe_to_json(self.recipe),
             "info": json.dumps({k: v for k, v in dataclasses.asdict(self).items() if k != "recipe"}),
         }
 
     @classmethod
-    def from_metadata(cls, metadata: dict[str, str]) -> ModelInfo:
-        """Raises NucleateError for weights that are no generator's."""
-        if kind := metadata.get("kind"):
-            raise NucleateError(f"these weights are a network of kind '{kind}', not a generator")
+    def from_metadata(cls, metadata: dict[str, str], kind: str | None = None) -> ModelInfo:
+        """Raises NucleateError for weights of another kind; None is a generator's."""
+        if metadata.get("kind") != kind:
+            names = [f"a network of kind '{k}'" if k else "a generator" for k in (metadata.get("kind"), kind)]
+            raise NucleateError(f"these weights are {names[0]}, not {names[1]}")
         info = json.loads(metadata["info"])
         return cls(
             recipe_from_json(metadata["recipe"]),

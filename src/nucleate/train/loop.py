@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from nucleate.codecs.joint import PER_ATOM, JointCodec
+from nucleate.codecs.joint import JointCodec
 from nucleate.config import Recipe, TrainConfig, recipe_to_json
 from nucleate.crystal.batch import CrystalBatch
-from nucleate.diffusion.loop import training_loss
-from nucleate.diffusion.rng import Streams, derive_seeds
+from nucleate.diffusion.rng import derive_seeds
 from nucleate.errors import NucleateError
-from nucleate.nets.build import build_network, build_processes
-from nucleate.train.checkpoint import ModelInfo, PropertyStats, load_tensors, save_tensors, save_weights
+from nucleate.nets.adapters import add_adapters, merge
+from nucleate.nets.build import build_network
+from nucleate.nets.crystal_transformer import CrystalTransformer
+from nucleate.train.checkpoint import PROPERTY, ModelInfo, PropertyStats, load_tensors, save_tensors, save_weights
+from nucleate.train.objectives import build_objective
 
 LATEST, WEIGHTS, METRICS = "latest.safetensors", "weights.safetensors", "metrics.jsonl"
 
@@ -62,32 +64,6 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return low + 0.5 * (config.learning_rate - low) * (1 + math.cos(math.pi * progress))
 
 
-def condition_tensors(
-    recipe: Recipe,
-    fields: Mapping[str, Tensor],
-    properties: Mapping[str, Tensor],
-    rng: Streams | None = None,
-) -> dict[str, Tensor]:
-    """Training conditions from the crystals themselves; `rng` drops each with probability `condition_dropout`.
-
-    properties: name -> standardised values (B,), NaN where unknown, which is the same as dropped.
-    """
-    out: dict[str, Tensor] = {}
-    z = fields["atomic_numbers"]
-    for name in recipe.network.condition_on:
-        present = torch.ones(len(z), dtype=torch.bool, device=z.device)
-        if name == "chemical_system":
-            value = torch.zeros(len(z), recipe.codec.num_elements + 1, device=z.device).scatter_(1, z, 1.0)
-            value[:, 0] = 0.0
-        else:
-            present = properties[name].isfinite()
-            value = properties[name].nan_to_num()[:, None]
-        if rng is not None:
-            present = present & (rng.uniform((len(z),)) >= recipe.train.condition_dropout)
-        out[name], out[f"{name}_present"] = value, present
-    return out
-
-
 class Trainer:
     """One optimisation run in a folder: latest.safetensors (resume), weights.safetensors (EMA), metrics.jsonl."""
 
@@ -108,49 +84,72 @@ class Trainer:
                 f"the data has atomic number {int(data.atomic_numbers.max())}; raise codec.num_elements"
             )
         self.num_atoms = data.num_atoms
-        missing = [name for name in recipe.properties if name not in data.properties]
+        base = self._base()
+        known = base[1].properties if base is not None else {}
+        missing = [name for name in recipe.properties if name not in {*data.properties, *known}]
         if missing:
             raise NucleateError(f"the data carries no '{missing[0]}'; prepare it with --properties {missing[0]}")
+        values = {name: data.properties.get(name, torch.full((len(data),), torch.nan)) for name in recipe.properties}
         codec = JointCodec.fit(recipe.codec, data.lattice, data.num_atoms)
+        elements = set(torch.unique(data.atomic_numbers[data.mask]).tolist())
+        if base is not None and base[1].recipe.codec == recipe.codec:
+            codec = base[1].codec  # the scale that the weights know
+        if base is not None and self.config.adapter_rank:
+            elements |= set(base[1].elements)
         self.info = ModelInfo(
             recipe,
             codec.mean,
             codec.std,
-            tuple(torch.unique(data.atomic_numbers[data.mask]).tolist()),
+            tuple(sorted(elements)),
             tuple(torch.bincount(data.num_atoms, minlength=recipe.data.max_atoms + 1).tolist()),
             {"crystals": len(data)},
-            {name: PropertyStats.of(name, data.properties[name]) for name in recipe.properties},
+            {name: known.get(name) or PropertyStats.of(name, v) for name, v in values.items()},
         )
-        self.properties = {
-            name: stats.standardise(data.properties[name]).to(self.device)
-            for name, stats in self.info.properties.items()
-        }
-        self.fields = {
-            k: v.to(self.device) for k, v in codec.encode(data.lattice, data.frac_coords, data.atomic_numbers).items()
-        }
-        self.processes = build_processes(recipe)
+        properties = {name: s.standardise(values[name]).to(self.device) for name, s in self.info.properties.items()}
+        self.objective = build_objective(recipe, codec, data, properties, self.device)
         torch.manual_seed(self.config.seed)
         self.model = build_network(recipe, codec, recipe.data.max_atoms).to(self.device)
-        if self.config.start_from:
-            self._start_from(self.config.start_from)
+        if base is not None:
+            self._start_from(*base)
+        if self.config.adapter_rank:
+            if base is None:
+                raise NucleateError("adapters need trained weights below them; set train.start_from")
+            add_adapters(self.model, self.config.adapter_rank)
+            self.model.to(self.device)
         self.ema = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
+            [p for p in self.model.parameters() if p.requires_grad],
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+            fused=True,
         )
         self.step, self.seconds = 0, 0.0
         self.out.mkdir(parents=True, exist_ok=True)
         if (self.out / LATEST).exists():
             self._resume()
 
-    def _start_from(self, source: str) -> None:
+    def _base(self) -> tuple[dict[str, Tensor], ModelInfo] | None:
+        """The weights to start from, shipped or a file, and what they are."""
+        source = self.config.start_from
+        if not source:
+            return None
         shipped = Path(__file__).parent.parent / "weights" / f"{source}.safetensors"
-        tensors, _ = load_tensors(shipped if shipped.is_file() else source)
+        tensors, metadata = load_tensors(shipped if shipped.is_file() else source)
+        kind = PROPERTY if metadata.get("kind") == PROPERTY else None  # either can start the other
+        return tensors, ModelInfo.from_metadata(metadata, kind)
+
+    def _start_from(self, tensors: dict[str, Tensor], base: ModelInfo) -> None:
         own = self.model.state_dict()
-        taken = {k: v.float() for k, v in tensors.items() if k in own and own[k].shape == v.shape}
+        tensors = {k: v.float() for k, v in tensors.items()}
+        first, names = "condition.out.0.weight", base.recipe.network.condition_on
+        if isinstance(self.model, CrystalTransformer) and first in tensors and len(own[first]) == len(tensors[first]):
+            tensors[first] = self.model.condition.widened(tensors[first].to(self.device), names)
+        taken = {k: v for k, v in tensors.items() if k in own and own[k].shape == v.shape}
         if not taken:
-            raise NucleateError(f"{source} shares no parameter with this recipe's network")
+            raise NucleateError(f"{self.config.start_from} shares no parameter with this recipe's network")
         self.model.load_state_dict(taken, strict=False)
-        self.info.training["start_from"] = f"{Path(source).stem} ({len(taken)} of {len(own)} tensors)"
+        name = Path(self.config.start_from).stem
+        self.info.training["start_from"] = f"{name} ({len(taken)} of {len(own)} tensors)"
 
     def _resume(self) -> None:
         tensors, metadata = load_tensors(self.out / LATEST)
@@ -162,7 +161,7 @@ class Trainer:
         optimizer = self.optimizer.state_dict()
         optimizer["state"] = {
             i: {name: tensors[f"optimizer.{i}.{name}"] for name in ("step", "exp_avg", "exp_avg_sq")}
-            for i in range(len(list(self.model.parameters())))
+            for i in range(sum(p.requires_grad for p in self.model.parameters()))
             if f"optimizer.{i}.step" in tensors
         }
         self.optimizer.load_state_dict(optimizer)
@@ -191,18 +190,13 @@ class Trainer:
         save_tensors(self.out / LATEST, tensors, metadata)
         training = self.info.training | {"steps": self.step, "seconds": round(self.seconds, 1)}
         network = build_network(self.recipe, self.info.codec, self.info.max_atoms)
-        network.load_state_dict({k: v.cpu() for k, v in self.ema.items()})
+        network.load_state_dict(merge({k: v.cpu() for k, v in self.ema.items()}))
         save_weights(self.out / WEIGHTS, network, dataclasses.replace(self.info, training=training))
 
     def batch_loss(self, model: nn.Module, index: Tensor, step: int) -> dict[str, Tensor]:
-        """Mean loss of each field over the crystals `index` (b,), with the noise of this step."""
+        """The objective's losses over the crystals `index` (b,)."""
         width = int(self.num_atoms[index].max()) if self.device.type == "cpu" else self.recipe.data.max_atoms
-        index = index.to(self.device)
-        fields = {k: v[index, :width] if k in PER_ATOM else v[index] for k, v in self.fields.items()}
-        rng = Streams(derive_seeds(self.config.seed, step, index))
-        properties = {k: v[index] for k, v in self.properties.items()}
-        condition = condition_tensors(self.recipe, fields, properties, rng)
-        return {k: v.mean() for k, v in training_loss(model, self.processes, PER_ATOM, fields, condition, rng).items()}
+        return self.objective.losses(model, index.to(self.device), width, step)
 
     def _autocast(self) -> contextlib.AbstractContextManager:
         bf16 = self.config.precision == "bf16" or (self.config.precision == "auto" and self.device.type == "cuda")
@@ -213,7 +207,7 @@ class Trainer:
 
         Ctrl-C and errors leave the last checkpoint in place; a later Trainer on the same folder goes on from it.
         """
-        config, weights = self.config, {"atomic_numbers": self.recipe.diffusion.species_weight}
+        config, weights = self.config, self.objective.weights
         model: nn.Module = self.model
         if self.world > 1:
             model = nn.parallel.DistributedDataParallel(model)

@@ -1,0 +1,62 @@
+"""Mean absolute errors of property networks on test splits, beside those of the training mean, as a Markdown table.
+
+    NUCLEATE_DATA=FOLDER python scripts/property_table.py [NAME_OR_FILE ...] [--split val]
+
+Default: all that the package ships. The test split is that of the recipe's first dataset ("perov-5+..." -> perov-5).
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+
+from nucleate.data import prepare
+from nucleate.generators.properties import UNITS
+from nucleate.train.property import load_property_network, shipped_property_networks
+
+PUBLISHED = {
+    ("mp-20", "formation_energy_per_atom"): "CGCNN: 0.039, of another selection of 28,046 crystals "
+    "(Xie & Grossman, Phys. Rev. Lett. 120, 145301 (2018))"
+}
+
+
+def table(names: list[str], split: str) -> str:
+    """One row for each network and column."""
+    rows = [
+        f"| network | column | unit | crystals ({split}) | no answer | MAE (95 %) | median error | training mean's MAE "
+        "| published |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name in names:
+        model = load_property_network(name)
+        dataset = model.info.recipe.data.dataset.split("+")[0].partition(":")[0]
+        crystals, _ = prepare(f"{dataset}:{split}", None, None, None, model.columns)
+        refused = len(model.refusals(crystals))
+        for column, values in model.predict(crystals).items():
+            error = (values - crystals.properties[column]).abs()
+            error = error[error.isfinite()]
+            known = crystals.properties[column].isfinite()
+            base = (crystals.properties[column][known] - model.info.properties[column].mean).abs().mean()
+            half = 1.96 * float(error.std()) / len(error) ** 0.5
+            unit = UNITS.get(column, "")
+            rows.append(
+                f"| {model.name} | {column} | {unit} | {len(error):,} | {refused} | {float(error.mean()):.4f} "
+                f"({float(error.mean()) - half:.4f}-{float(error.mean()) + half:.4f}) | {float(error.median()):.4f} "
+                f"| {float(base):.4f} | {PUBLISHED.get((dataset, column), '')} |"
+            )
+    return "\n".join(rows) + "\n"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", nargs="*", help="shipped names or files; default: all that are shipped")
+    parser.add_argument("--split", default="test")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    print(table(args.weights or shipped_property_networks(), args.split), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""`nucleate optimise`: crystals with the best value of a property, judged twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def optimise(
+    weights: Annotated[str, typer.Argument(help="Generator that takes properties: shipped name or file.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished run is resumed.")] = None,
+    prop: Annotated[str, typer.Option("--property", "-p", help="What to optimise; default: its only property.")] = "",
+    maximise: Annotated[bool, typer.Option("--maximise", help="High values are the good ones.")] = False,
+    target: Annotated[
+        float | None, typer.Option(help="Value to ask for; default: the best one of the training data.")
+    ] = None,
+    candidates: Annotated[int, typer.Option("--candidates", "-n", min=1, help="Crystals to generate.")] = 1000,
+    relax: Annotated[int, typer.Option(min=0, help="How many of them the potential relaxes and judges.")] = 0,
+    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale.")] = 2.0,
+    steps: Annotated[int, typer.Option(min=0, help="Sampling steps (0: the recipe's).")] = 0,
+    sampler: Annotated[str, typer.Option(help="ancestral, ddim or second-order; default: the recipe's.")] = "",
+    seed: Annotated[int, typer.Option(help="Same seed, same crystals.")] = 0,
+    judge: Annotated[
+        str, typer.Option(help="Property network: shipped name or file; auto: the one for the data.")
+    ] = "auto",
+    potential: Annotated[str, typer.Option(help="Universal potential, the second judge.")] = "chgnet",
+    calibrate: Annotated[int, typer.Option(min=20, help="Training crystals relaxed for its thresholds.")] = 300,
+    workers: Annotated[int, typer.Option(min=0, help="Processes for relaxation (0: all cores).")] = 0,
+) -> None:
+    """Property optimisation: generate for the best known value; success rates by a network and by a potential."""
+    from rich.console import Console
+
+    from nucleate.cli.evaluate_dng import show
+    from nucleate.cli.progress import StageBars
+    from nucleate.engine.local import executor
+    from nucleate.pipeline.files import write_candidates
+    from nucleate.search.optimise import OptimiseSettings, predicted
+    from nucleate.search.optimise import optimise as run
+
+    settings = OptimiseSettings(
+        weights,
+        prop,
+        candidates,
+        maximise,
+        target,
+        guidance,
+        steps,
+        sampler,
+        seed,
+        judge,
+        relax,
+        calibrate,
+        potential,
+    )
+    folder = out or Path("runs") / f"optimise-{Path(weights).stem}"
+    notes = Console(stderr=True)
+    try:
+        with StageBars() as bars:
+            result = run(settings, folder, executor=executor(workers or None), progress=bars)
+    except KeyboardInterrupt:
+        notes.print(f"interrupted; the same command goes on in {folder}", highlight=False)
+        raise typer.Exit(130) from None
+    write_candidates(folder / "candidates.jsonl", result.candidates)
+    with_structure = [c for c in result.candidates if c.structure is not None]
+    if with_structure:
+        write_candidates(folder / "candidates.extxyz", with_structure)
+    show(result.report, folder)
+    best = [(c.formula, predicted(c, result.column)) for c in result.candidates[:10]]
+    words = ", ".join(f"{formula} {value:.3f}" for formula, value in best if value is not None)
+    Console().print(f"Best by the network: {words}", highlight=False)

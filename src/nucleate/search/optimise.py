@@ -1,0 +1,309 @@
+"""Property optimisation (paper 3, section 5; Xie et al., ICLR 2022): ask for the best value of the training data, and
+let two judges say whether the crystals have it: a property network, and a universal potential after relaxation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from nucleate.evaluate.metric import Report, Section
+    from nucleate.evaluate.success_rate import Thresholds
+    from nucleate.generators import DiffusionGenerator
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.run import Executor, Progress, Stage
+
+# columns that are energies: a potential's formation energy ranks crystals as they do
+ENERGIES = ("formation_energy_per_atom", "energy_per_atom", "heat_ref", "heat_all")
+SAME_SCALE = "formation_energy_per_atom"  # of the Materials Project: the default potential's own scale
+
+
+@dataclass(frozen=True)
+class OptimiseSettings:
+    """What determines an optimisation.
+
+    weights: a generator that takes properties. property: the one to optimise; "" where it takes one alone. target: the
+    wanted value; None for the lowest (highest) of the training data. judge: a property network, name or file; "auto"
+    takes a shipped one. relax: crystals, the first ones, that the second judge relaxes. calibrate: training crystals
+    that it relaxes for its own thresholds, where its energies have another scale than the data.
+    """
+
+    weights: str
+    property: str = ""
+    candidates: int = 1000
+    maximise: bool = False
+    target: float | None = None
+    guidance_scale: float = 2.0
+    sampling_steps: int = 0
+    sampler: str = ""
+    seed: int = 0
+    judge: str = "auto"
+    relax: int = 0
+    calibrate: int = 300
+    potential: str = "chgnet"
+    reference: str = "chgnet-mp"
+
+
+@dataclass(frozen=True)
+class OptimiseResult:
+    """candidates: all that were generated, best prediction first, failures last."""
+
+    settings: OptimiseSettings
+    column: str
+    target: float
+    candidates: list[Candidate]
+    report: Report
+
+
+def optimise(
+    settings: OptimiseSettings,
+    out: str | Path,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> OptimiseResult:
+    """Generate, judge and report in the folder `out`; the same call finishes an interrupted run.
+
+    Raises NucleateError, before anything is written, for weights without the property, a judge that does not predict
+    it, and a folder that holds something else.
+    """
+    from nucleate.engine.local import executor as local
+    from nucleate.generators import load_generator
+    from nucleate.pipeline.check import CheckStage
+    from nucleate.pipeline.generate import GenerateStage
+    from nucleate.pipeline.predict import PredictStage
+    from nucleate.pipeline.run import run
+    from nucleate.store.database import RunStore
+    from nucleate.train.property import load_property_network
+
+    generator = load_generator(
+        settings.weights,
+        steps=settings.sampling_steps or None,
+        sampler=settings.sampler or None,
+        guidance_scale=settings.guidance_scale,
+        batch_size=64,
+    )
+    column, target = aim(generator, settings)
+    model = load_property_network(settings.judge if settings.judge != "auto" else judge_for(column, generator))
+    if column not in model.columns:
+        raise NucleateError(f"{model.name} predicts {', '.join(model.columns)}, not {column}")
+    blank = _blank(generator, column, target, settings)
+    folder = Path(out)
+    record = {"optimise": dataclasses.asdict(settings)}
+    executor = executor or local()
+    with RunStore(folder) as store:
+        _claim(store, record, folder)
+        have = {c.id: c for c in store.load()}
+        store.save_many([c for c in blank if c.id not in have])
+        candidates = [have.get(c.id, c) for c in blank]
+        stages: list[Stage] = [GenerateStage(generator, generator.batch_size), CheckStage(), PredictStage(model)]
+        candidates = in_order(run(candidates, stages, executor, store, progress))
+        relaxed = in_order(
+            run(candidates[: settings.relax], _relaxation(settings), executor, store, progress)
+            if settings.relax
+            else []
+        )
+    report = _report(candidates, relaxed, column, target, generator, model.name, settings, executor, progress)
+    latest = {c.id: c for c in relaxed}
+
+    def key(c: Candidate) -> tuple[bool, float]:
+        value = predicted(c, column)
+        return (value is None, (-value if settings.maximise else value) if value is not None else 0.0)
+
+    ranked = sorted((latest.get(c.id, c) for c in candidates), key=key)
+    return OptimiseResult(settings, column, target, ranked, report)
+
+
+def aim(generator: DiffusionGenerator, settings: OptimiseSettings) -> tuple[str, float]:
+    """The column to optimise and the value to ask for."""
+    from nucleate.generators.properties import resolve_property
+
+    known = generator.properties
+    if not known:
+        raise NucleateError(f"{generator.name} takes no property; choose weights that do, or train some")
+    if not settings.property and len(known) > 1:
+        raise NucleateError(f"{generator.name} takes {', '.join(known)}; say which to optimise with --property")
+    column = resolve_property(settings.property, known) if settings.property else next(iter(known))
+    if column is None:
+        raise NucleateError(f"{generator.name} takes {', '.join(known)}, not {settings.property}")
+    best = known[column].high if settings.maximise else known[column].low
+    return column, best if settings.target is None else settings.target
+
+
+def judge_for(column: str, generator: DiffusionGenerator) -> str:
+    """The shipped property network that predicts the column for the generator's data."""
+    from nucleate.generators import weights_folder
+    from nucleate.train.checkpoint import PROPERTY, ModelInfo, read_metadata
+    from nucleate.train.property import shipped_property_networks
+
+    wanted = _dataset(generator)
+    for name in shipped_property_networks():
+        info = ModelInfo.from_metadata(read_metadata(weights_folder() / f"{name}.safetensors"), PROPERTY)
+        if column in info.recipe.network.predict and _bare(info.recipe.data.dataset) == wanted:
+            return name
+    raise NucleateError(f"no shipped network predicts {column} of {wanted}; give one with --judge FILE")
+
+
+def predicted(candidate: Candidate, column: str) -> float | None:
+    """The network's value of a candidate that has not failed."""
+    if candidate.failure is not None and not candidate.failure.startswith("relax"):
+        return None
+    value = candidate.provenance.get("predicted", {}).get(column)
+    return None if value is None else float(value)
+
+
+def in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
+    return sorted(candidates, key=lambda c: c.id)
+
+
+def _bare(dataset: str) -> str:
+    return dataset.split("+")[0].partition(":")[0]
+
+
+def _dataset(generator: DiffusionGenerator) -> str:
+    return _bare(generator.info.recipe.data.dataset)
+
+
+def _blank(generator: DiffusionGenerator, column: str, target: float, settings: OptimiseSettings) -> list[Candidate]:
+    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.generators import Condition
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.generate import condition_to_dict
+
+    if not 0 <= settings.relax <= settings.candidates or settings.candidates < 1:
+        raise NucleateError(f"cannot relax {settings.relax} of {settings.candidates} crystals")
+    condition = Condition(properties={column: target})
+    generator.check(condition)
+    plain = {"condition": condition_to_dict(condition)}
+    return [
+        Candidate(f"c{i + 1:05d}", int(derive_seeds(settings.seed, i)), provenance=plain)
+        for i in range(settings.candidates)
+    ]
+
+
+def _claim(store: Any, record: dict[str, Any], folder: Path) -> None:
+    if not (folder / "request.json").is_file():
+        store.write_request(record)
+    elif store.read_request() != record:
+        raise NucleateError(f"{folder} holds another run; choose another folder with --out")
+
+
+def _relaxation(settings: OptimiseSettings) -> list[Stage]:
+    from nucleate.pipeline.hull import HullStage
+    from nucleate.pipeline.relax import RelaxSettings, RelaxStage
+
+    relax = RelaxSettings(potential=settings.potential, max_steps=250, time_limit_s=300.0)
+    return [RelaxStage(relax), HullStage(settings.reference)]
+
+
+def _report(
+    candidates: list[Candidate],
+    relaxed: list[Candidate],
+    column: str,
+    target: float,
+    generator: DiffusionGenerator,
+    judge: str,
+    settings: OptimiseSettings,
+    executor: Executor,
+    progress: Progress | None,
+) -> Report:
+    from nucleate.evaluate.success_rate import CDVAE, PERCENTS, success_rates, thresholds
+
+    dataset = _dataset(generator)
+    published = dataset in CDVAE and CDVAE[dataset][0] == column and not settings.maximise
+    limits = thresholds(dataset, None if published else column, percents=PERCENTS, maximise=settings.maximise)
+    first = success_rates(
+        [predicted(c, column) for c in candidates],
+        limits,
+        names=[c.id for c in candidates],
+        method=f"{judge}, crystals as generated",
+        subject=f"{generator.name} at {column} = {target:.4g}",
+    )
+    sections = [dataclasses.replace(s, title=f"{s.title} by the property network {judge}") for s in first.sections]
+    protocols, failures, series = dict(first.protocol), list(first.failures), list(first.series)
+    if relaxed and column in ENERGIES:
+        limits = _energy_thresholds(dataset, column, settings, executor, progress)
+        found = [c.energies["e_form"].value if c.failure is None and "e_form" in c.energies else None for c in relaxed]
+        second = success_rates(
+            found,
+            limits,
+            names=[c.id for c in relaxed],
+            method=f"e_form by {settings.potential} after relaxation",
+            subject=first.subject,
+        )
+        title = f"Success rates by {settings.potential}, the first {len(relaxed):,} relaxed"
+        sections += [_renamed(dataclasses.replace(s, title=title)) for s in second.sections]
+        protocols[f"{limits.protocol}, {settings.potential}"] = second.protocol[limits.protocol]
+        failures += [(name, "relaxed", why) for name, _, why in second.failures]
+        series += [dataclasses.replace(s, title="Relaxed formation energy", axis="eV/atom") for s in second.series]
+    sections.append(_diversity(candidates, dataset))
+    return dataclasses.replace(
+        first,
+        sections=tuple(sections),
+        protocol=protocols,
+        failures=tuple(failures),
+        series=tuple(series),
+        settings=dataclasses.asdict(settings) | {"column": column, "target": target},
+    )
+
+
+def _renamed(section: Section) -> Section:
+    """Names of a second judge's rates, so that one report can hold both."""
+    metrics = tuple(m.with_(name=f"relaxed_{m.name}", published={}) for m in section.metrics)
+    return dataclasses.replace(section, metrics=metrics)
+
+
+def _diversity(candidates: Sequence[Candidate], dataset: str) -> Section:
+    from nucleate.data.tables import load_table
+    from nucleate.evaluate.metric import Metric, Section, metric
+    from nucleate.evaluate.statistics import rate
+    from nucleate.evaluate.unique import novel, unique
+
+    sound = [c.structure if c.failure is None or c.failure.startswith("relax") else None for c in candidates]
+    n = len(sound)
+    metrics: list[Metric] = [
+        metric("valid", "possible geometry", rate(sum(s is not None for s in sound), n), "distances, volume, density"),
+        metric("unique", "unique", rate(len(unique(sound).alone), n), "no earlier crystal matches (0.2, 0.3, 5)"),
+    ]
+    try:
+        table = load_table(dataset, "train")
+    except NucleateError:
+        return Section("Diversity", tuple(metrics), f"{dataset} is not here: novelty was not tested")
+    new = len(novel(sound, table).alone)
+    metrics.append(metric("novel", "new", rate(new, n), f"no crystal of {dataset}:train matches"))
+    return Section("Diversity", tuple(metrics), "As generated; pymatgen's matcher at its defaults.")
+
+
+def _energy_thresholds(
+    dataset: str, column: str, settings: OptimiseSettings, executor: Executor, progress: Progress | None
+) -> Thresholds:
+    """Thresholds on the potential's scale: the published ones where that is the data's, else percentiles of training
+    crystals which the potential has relaxed, kept for the next run."""
+    from nucleate.evaluate.success_rate import PERCENTS, percentile_thresholds, thresholds
+
+    if column == SAME_SCALE and not settings.maximise:
+        return thresholds(dataset)
+    from nucleate.data.catalog import user_cache
+    from nucleate.evaluate.inputs import read_crystals
+    from nucleate.evaluate.judged import DngSettings
+    from nucleate.evaluate.relaxed import resumed, sample_candidates
+    from nucleate.pipeline.run import run
+    from nucleate.store.database import RunStore
+
+    known = read_crystals([f"{dataset}:train"])
+    count = min(settings.calibrate, len(known))
+    blank = sample_candidates(known, count, DngSettings(potential=settings.potential, hull=settings.reference))
+    folder = user_cache() / "optimise" / f"{dataset}-{settings.potential}-{settings.reference}-{count}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with RunStore(folder) as store:
+        done = resumed(blank, store.load())
+        store.save_many([c for c in done if not c.stages])
+        finished = run(done, _relaxation(settings), executor, store, progress)
+    values = [c.energies["e_form"].value for c in finished if c.failure is None and "e_form" in c.energies]
+    source = f"{dataset}:train, e_form by {settings.potential} after relaxation"
+    return percentile_thresholds(values, PERCENTS, settings.maximise, source)

@@ -1,0 +1,144 @@
+"""What is trained for, by task: losses of a batch of crystals. `Trainer` knows no more of a task than this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nucleate.codecs.joint import PER_ATOM, JointCodec
+from nucleate.config import Recipe
+from nucleate.crystal.batch import CrystalBatch
+from nucleate.diffusion.loop import training_loss
+from nucleate.diffusion.rng import Streams, derive_seeds
+from nucleate.errors import NucleateError
+from nucleate.nets.build import build_processes
+from nucleate.nets.image_sums import FEATURES_WITH_DIRECTION, image_sums
+from nucleate.nets.property import radials_of
+
+HUBER = 0.1  # standard deviations: above this error the loss is linear
+SUMS_BATCH = 64  # crystals whose image sums are taken at once
+
+
+class Objective(Protocol):
+    """losses(model, index (b,), width, step): name -> scalar, of the crystals `index` cut to `width` atoms."""
+
+    weights: dict[str, float]  # of losses in their sum, 1 where none is named
+
+    def losses(self, model: nn.Module, index: Tensor, width: int, step: int) -> dict[str, Tensor]: ...
+
+
+def condition_tensors(
+    recipe: Recipe,
+    fields: Mapping[str, Tensor],
+    properties: Mapping[str, Tensor],
+    rng: Streams | None = None,
+) -> dict[str, Tensor]:
+    """Training conditions from the crystals themselves; `rng` drops each with probability `condition_dropout`.
+
+    properties: name -> standardised values (B,), NaN where unknown, which is the same as dropped.
+    """
+    out: dict[str, Tensor] = {}
+    z = fields["atomic_numbers"]
+    for name in recipe.network.condition_on:
+        present = torch.ones(len(z), dtype=torch.bool, device=z.device)
+        if name == "chemical_system":
+            value = torch.zeros(len(z), recipe.codec.num_elements + 1, device=z.device).scatter_(1, z, 1.0)
+            value[:, 0] = 0.0
+        else:
+            present = properties[name].isfinite()
+            value = properties[name].nan_to_num()[:, None]
+        if rng is not None:
+            present = present & (rng.uniform((len(z),)) >= recipe.train.condition_dropout)
+        out[name], out[f"{name}_present"] = value, present
+    return out
+
+
+class Denoising:
+    """The loss of each diffusing field, with noise that is a pure function of seed, step and crystal."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        codec: JointCodec,
+        data: CrystalBatch,
+        properties: Mapping[str, Tensor],
+        device: torch.device,
+    ) -> None:
+        self.recipe, self.properties = recipe, properties
+        encoded = codec.encode(data.lattice, data.frac_coords, data.atomic_numbers)
+        self.fields = {k: v.to(device) for k, v in encoded.items()}
+        self.processes = build_processes(recipe)
+        self.weights = {"atomic_numbers": recipe.diffusion.species_weight}
+
+    def losses(self, model: nn.Module, index: Tensor, width: int, step: int) -> dict[str, Tensor]:
+        fields = {k: v[index, :width] if k in PER_ATOM else v[index] for k, v in self.fields.items()}
+        rng = Streams(derive_seeds(self.recipe.train.seed, step, index))
+        properties = {k: v[index] for k, v in self.properties.items()}
+        condition = condition_tensors(self.recipe, fields, properties, rng)
+        return {k: v.mean() for k, v in training_loss(model, self.processes, PER_ATOM, fields, condition, rng).items()}
+
+
+class Prediction:
+    """Huber loss of each predicted column, standardised, over the crystals of the batch whose value is known.
+
+    The sums over images are taken once, before training, and kept in half precision.
+    """
+
+    def __init__(
+        self, recipe: Recipe, data: CrystalBatch, properties: Mapping[str, Tensor], device: torch.device
+    ) -> None:
+        self.names = recipe.network.predict
+        if not self.names:
+            raise NucleateError('task "property" needs network.predict: the columns to predict')
+        self.atomic_numbers = data.atomic_numbers.to(device)
+        self.targets = torch.stack([properties[name] for name in self.names], -1)
+        self.sums = PairStore(data, radials_of(recipe.network), device)
+        self.weights = dict.fromkeys(self.names, 1.0 / len(self.names))
+
+    def losses(self, model: nn.Module, index: Tensor, width: int, step: int) -> dict[str, Tensor]:
+        predicted = model(self.atomic_numbers[index, :width], self.sums.take(index, width))
+        targets = self.targets[index]
+        known = targets.isfinite()
+        error = F.huber_loss(predicted, targets.nan_to_num(), reduction="none", delta=HUBER) * known
+        return dict(zip(self.names, error.sum(0) / known.sum(0).clamp_min(1), strict=True))
+
+
+class PairStore:
+    """Image sums of many crystals without padding, in float16: the n * n pairs of a crystal one after another."""
+
+    def __init__(self, data: CrystalBatch, radials: int, device: torch.device) -> None:
+        self.sizes = data.num_atoms.to(device)
+        squares = self.sizes.square()
+        self.starts = squares.cumsum(0) - squares
+        total = int(squares.sum())
+        # the last row is zero, for padding
+        self.rows = torch.zeros(total + 1, radials + FEATURES_WITH_DIRECTION, dtype=torch.float16, device=device)
+        for index in torch.argsort(data.num_atoms, stable=True).split(SUMS_BATCH):
+            part = data[index].to(device)
+            sums = image_sums(part.lattice, part.frac_coords, part.mask, radials)
+            places = self._places(index.to(device), part.atomic_numbers.shape[1])
+            self.rows[places.flatten()] = sums.flatten(0, 2).half()
+
+    def _places(self, index: Tensor, width: int) -> Tensor:
+        """Rows of the pairs of crystals, (b, width, width)."""
+        n = self.sizes[index, None, None]
+        i = torch.arange(width, device=index.device)
+        places = self.starts[index, None, None] + i[:, None] * n + i
+        return torch.where((i[:, None] < n) & (i < n), places, len(self.rows) - 1)
+
+    def take(self, index: Tensor, width: int) -> Tensor:
+        """(b, width, width, F), float32."""
+        return self.rows[self._places(index, width)].float()
+
+
+def build_objective(
+    recipe: Recipe, codec: JointCodec, data: CrystalBatch, properties: Mapping[str, Tensor], device: torch.device
+) -> Objective:
+    """By the recipe's task. properties: name -> standardised values (N,), on the device."""
+    if recipe.task == "property":
+        return Prediction(recipe, data, properties, device)
+    return Denoising(recipe, codec, data, properties, device)

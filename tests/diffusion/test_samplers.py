@@ -1,0 +1,188 @@
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+
+from nucleate.config import CHOICES, Recipe, SampleConfig, from_dict
+from nucleate.diffusion import D3PM, GaussianVP, Streams, WrappedVE, sample
+from nucleate.diffusion.loop import SAMPLERS, time_grid
+from nucleate.diffusion.torus import wrap
+from nucleate.errors import NucleateError
+from nucleate.testing.ideal import IdealCategorical, IdealGaussian, IdealTorus
+
+FLOWS = ("ddim", "second-order")
+LEAST_ORDER = {"ddim": 0.9, "second-order": 1.8}
+POINTS = torch.tensor([0.1, 0.45, 0.8])
+
+
+def follow(process, ideal, x, sampler, steps):
+    """The sampler's path of one field, in double precision, from x at t = 1."""
+    times = time_grid(sampler, steps, dtype=torch.float64)
+    before = None
+    for t, s in pairwise(times[:, None].expand(-1, len(x))):
+        here = x, ideal({"x": x}, t, {})["x"], t
+        x = process.flow(*here, s, Streams(torch.arange(len(x))), before)
+        before = here if sampler == "second-order" else None
+    return x
+
+
+def slopes(errors):
+    return [math.log2(a / b) for a, b in pairwise(errors)]
+
+
+@pytest.mark.parametrize("sampler", FLOWS)
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+def test_the_flow_of_a_gaussian_converges_to_its_closed_form(schedule, sampler):
+    """x0 ~ N(m, s^2): the flow keeps (x_t - sqrt(abar) m) / sqrt(abar s^2 + 1 - abar)."""
+    p, mean, std = GaussianVP(schedule), 0.7, 0.5
+    x1 = torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
+    abar = p.alpha_bar(torch.ones(1, dtype=torch.float64))
+    x0 = mean + std * (x1 - abar.sqrt() * mean) / (abar * std**2 + 1 - abar).sqrt()
+    ideal = IdealGaussian(p, "x", mean, std)
+    errors = [float((follow(p, ideal, x1, sampler, n) - x0).abs().max()) for n in (40, 80, 160, 320)]
+    assert min(slopes(errors)) >= LEAST_ORDER[sampler], (errors, slopes(errors))
+
+
+@pytest.mark.parametrize("sampler", FLOWS)
+@pytest.mark.parametrize("points", [POINTS[:1], POINTS], ids=["one", "mixture"])
+def test_the_flow_on_the_torus_converges(points, sampler):
+    """To its own limit at 4,000 steps, with sigma_min so small that the jump from there to 0 does not count."""
+    p = WrappedVE(sigma_min=1e-4, centred=False)
+    ideal = IdealTorus(p, "x", points, 0.08)
+    x1 = torch.linspace(0.013, 1.013, 21, dtype=torch.float64)[:, None] % 1
+    limit = follow(p, ideal, x1, "second-order", 4000)
+    errors = [float(wrap(follow(p, ideal, x1, sampler, n) - limit).abs().max()) for n in (80, 160, 320)]
+    assert min(slopes(errors)) >= LEAST_ORDER[sampler], (errors, slopes(errors))
+
+
+def test_the_flow_of_a_wrapped_normal_keeps_its_quantiles():
+    """Far from wrapping, x - x0 shrinks as sqrt(sigma^2 + std^2): checks the limit itself, not only its rate."""
+    p, std = WrappedVE(sigma_min=1e-5, sigma_max=0.03, centred=False), 0.01
+    x1 = 0.5 + torch.linspace(-0.05, 0.05, 11, dtype=torch.float64)[:, None]
+    x0 = 0.5 + (x1 - 0.5) * std / math.sqrt(p.sigma_max**2 + std**2)
+    made = follow(p, IdealTorus(p, "x", torch.tensor([0.5]), std), x1, "second-order", 300)
+    assert (made - x0).abs().max() < 1e-3 * std
+
+
+@pytest.mark.parametrize("sampler", FLOWS)
+@pytest.mark.parametrize("steps", [4, 10, 50])
+def test_a_single_crystal_is_reached_exactly_in_few_steps(sampler, steps):
+    vp, ve = GaussianVP(), WrappedVE(centred=False)
+    x1 = torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
+    assert torch.allclose(follow(vp, IdealGaussian(vp, "x", 0.7, 0.0), x1, sampler, steps), torch.full_like(x1, 0.7))
+    x1 = torch.linspace(0.02, 0.98, 9, dtype=torch.float64)[:, None]
+    made = follow(ve, IdealTorus(ve, "x", POINTS[:1]), x1, sampler, steps)
+    assert wrap(made - POINTS[0]).abs().max() < 1e-6
+
+
+PROCESSES = {"lattice": GaussianVP(), "frac_coords": WrappedVE(), "atomic_numbers": D3PM(9, "uniform")}
+
+
+def ideal(fields, t, condition):
+    """Fields of three kinds, the padding among them, each with its own ideal denoiser."""
+    p = torch.cat([torch.zeros(1), torch.linspace(1, 2, 9)])
+    return {
+        **IdealGaussian(PROCESSES["lattice"], "lattice", 0.7, 0.3)(fields, t, condition),
+        **IdealTorus(PROCESSES["frac_coords"], "frac_coords", POINTS, 0.05)(fields, t, condition),
+        **IdealCategorical(PROCESSES["atomic_numbers"], "atomic_numbers", p / p.sum())(fields, t, condition),
+    }
+
+
+def draw(seeds, atoms, sampler, steps=6, denoiser=ideal, **settings):
+    b = len(seeds)
+    like = {"lattice": torch.zeros(b, 6), "frac_coords": torch.zeros(b, atoms, 3)}
+    like["atomic_numbers"] = torch.ones(b, atoms, dtype=torch.int64)
+    rng = Streams(torch.tensor(seeds))
+    return sample(denoiser, PROCESSES, like, steps=steps, rng=rng, condition={}, sampler=sampler, **settings)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_crystal_depends_on_its_seed_alone(sampler):
+    together, alone = draw([5, 6, 7], 8, sampler), draw([6], 4, sampler)
+    again = draw([5, 6, 7], 8, sampler)
+    for k, v in together.items():
+        assert torch.equal(v, again[k])
+        own = v[1:2] if k == "lattice" else v[1:2, :4]
+        assert torch.allclose(own.double(), alone[k].double(), atol=1e-5)
+        assert not torch.equal(v[0], v[1])
+
+
+@pytest.mark.parametrize("sampler", FLOWS)
+def test_a_flow_calls_the_network_once_a_step_and_draws_from_the_prior_alone(sampler):
+    times = []
+
+    def seen(fields, t, condition):
+        times.append(float(t[0]))
+        return ideal(fields, t, condition)
+
+    plain = draw([1, 2], 5, sampler, denoiser=seen)
+    assert times == time_grid(sampler, 6)[:-1].tolist() and times[0] == 1
+    other = draw([1, 2], 5, sampler, corrector_steps=3, corrector_size=1e-3, noise=0.0)
+    assert all(torch.equal(plain[k], other[k]) for k in plain)
+
+
+def test_second_order_differs_from_first_and_beats_it():
+    fine = draw([1, 2, 3], 5, "ddim", 2000)
+    errors = {s: (draw([1, 2, 3], 5, s, 20)["lattice"] - fine["lattice"]).abs().max() for s in FLOWS}
+    assert errors["second-order"] < 0.5 * errors["ddim"]
+
+
+@pytest.mark.parametrize("limit", ["uniform", "absorbing"])
+@pytest.mark.parametrize("sampler", FLOWS)
+def test_species_of_a_flow_are_still_drawn_from_the_exact_posterior(sampler, limit):
+    process, p = D3PM(3, limit), torch.tensor([0.0, 0.2, 0.3, 0.5])
+    z = sample(
+        IdealCategorical(process, "z", p),
+        {"z": process},
+        {"z": torch.ones(400, 50, dtype=torch.int64)},
+        steps=20,
+        rng=Streams(torch.arange(400)),
+        condition={},
+        sampler=sampler,
+    )["z"]
+    assert torch.allclose(torch.bincount(z.flatten(), minlength=4) / z.numel(), p, atol=0.015)
+
+
+def test_ancestral_steps_are_those_of_the_papers():
+    """The loop and its closed formulas written out once more, with corrector and reduced noise, to the last bit."""
+    vp, ve, steps, noise, size = GaussianVP(), WrappedVE(), 5, 0.5, 1e-5
+    processes = {"lattice": vp, "frac_coords": ve}
+    like = {"lattice": torch.zeros(3, 6), "frac_coords": torch.zeros(3, 4, 3)}
+
+    def both(fields, t, condition):
+        out = ideal({**fields, "atomic_numbers": torch.ones(3, 4, dtype=torch.int64)}, t, {})
+        return {k: out[k] for k in like}
+
+    rng = Streams(torch.tensor([4, 8, 15]))
+    x, f = rng.normal((3, 6)), rng.uniform((3, 4, 3))
+    times = torch.linspace(1, 0, steps + 1)
+    for t, s in pairwise(times[:, None].expand(-1, 3)):
+        sigma_t, sigma_s, scale = (v[:, None, None] for v in (ve.sigma(t), ve.sigma(s), ve.score_scale(t)))
+        score = both({"lattice": x, "frac_coords": f}, t, {})["frac_coords"] * scale
+        move = size * (sigma_t / ve.sigma_min).square()
+        f = (f + move * score + noise * (2 * move).sqrt() * rng.normal((3, 4, 3))) % 1.0
+        pred = both({"lattice": x, "frac_coords": f}, t, {})
+        abar_t, abar_s = vp.alpha_bar(t)[:, None], vp.alpha_bar(s)[:, None]
+        alpha = abar_t / abar_s
+        mean = (x - (1 - alpha) / (1 - abar_t).sqrt() * pred["lattice"]) / alpha.sqrt()
+        x = mean + noise * ((1 - alpha) * (1 - abar_s) / (1 - abar_t)).sqrt() * rng.normal((3, 6))
+        gap = sigma_t.square() - sigma_s.square()
+        spread = sigma_s * gap.sqrt() / sigma_t
+        f = (f + gap * (pred["frac_coords"] * scale) + noise * spread * rng.normal((3, 4, 3))) % 1.0
+    settings = {"corrector_steps": 1, "corrector_size": size, "noise": noise}
+    for named in ({}, {"sampler": "ancestral"}):
+        rng = Streams(torch.tensor([4, 8, 15]))
+        made = sample(both, processes, like, steps=steps, rng=rng, condition={}, **settings, **named)
+        assert torch.equal(made["lattice"], x) and torch.equal(made["frac_coords"], f)
+
+
+def test_unknown_samplers_are_refused():
+    with pytest.raises(ValueError, match="unknown sampler"):
+        draw([1], 2, "euler")
+    with pytest.raises(NucleateError, match=r"'sample.sampler' must be one of ancestral, ddim, second-order"):
+        from_dict(Recipe, {"name": "x", "sample": {"sampler": "euler"}})
+
+
+def test_the_recipe_offers_the_samplers_of_the_loop():
+    assert CHOICES["sample.sampler"] == SAMPLERS and SampleConfig().sampler == "ancestral"
