@@ -42,18 +42,25 @@ Generates inorganic crystals for screening; relax them and compute their energie
 biases are the model's.
 """
 
+SOURCES = {
+    "mp-20": "Materials Project (CC-BY 4.0); selection and split of CDVAE",
+    "perov-5": "Castelli et al., Energy Environ. Sci. 5, 5814 (2012); selection and split of CDVAE (MIT)",
+    "carbon-24": "AIRSS data of Pickard (2020); selection and split of CDVAE (MIT)",
+}
+
 PROPERTY_CARD = """# {name}
 
 | | |
 |---|---|
 | task | properties of a crystal as it stands: {columns} |
 | data | {dataset}: {crystals:,} crystals; with a value: {known} |
+| its source | {source} |
 | recipe | `recipes/{name}.toml` |
 | code | commit {commit} |
 | parameters | {parameters:,} (float16 on disk: {size:.1f} MB) |
 | training | {steps:,} steps, batch {batch}, {seconds:,.0f} seconds of wall time on {hardware} |
 | elements | {elements} |
-| cells | 1 to {max_atoms} atoms in training |
+| cells | {fewest} to {most} atoms in training |
 
 {note}
 ## Measured
@@ -92,6 +99,7 @@ def main() -> None:
     model.load_state_dict({k: v.float() for k, v in tensors.items()})
     path = weights_folder() / f"{info.recipe.name}.safetensors"
     save_weights(path, model, info, half=True)
+    sizes = [n for n, count in enumerate(info.num_atoms_counts) if count]
     measured = args.measured.read_text() if args.measured else "Nothing yet.\n"
     card = (PROPERTY_CARD if info.recipe.task == "property" else CARD).format(
         name=info.recipe.name,
@@ -99,6 +107,9 @@ def main() -> None:
             info.recipe.task
         ),
         dataset=info.recipe.data.dataset,
+        source=SOURCES.get(info.recipe.data.dataset.split("+")[0].partition(":")[0], "the user's own"),
+        fewest=sizes[0],
+        most=sizes[-1],
         columns=", ".join(info.recipe.network.predict),
         known=", ".join(f"{name} {stats.n:,}" for name, stats in info.properties.items()),
         crystals=info.training["crystals"],

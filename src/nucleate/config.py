@@ -42,6 +42,7 @@ class DiffusionConfig:
     sigma_min: float = 0.005  # WrappedVE, in fractional units
     sigma_max: float = 0.5
     species: str = "given"  # "given" (composition known), "uniform" or "absorbing" (D3PM)
+    species_power: float = 1.0  # D3PM keeps a class with probability (1 - t)^power: above 1 elements come late
     species_weight: float = 1.0  # weight of the species loss beside lattice and coordinates
 
 
@@ -57,6 +58,7 @@ class NetworkConfig:
     conditioning: str = "cds"  # "cdi" (eq. 16), "cds" (eqs. 17-19) or "adaln" (adaptive layer norm)
     norm: str = "post"  # "post" (eqs. 9-10) or "pre"
     distance: bool = False  # add radial features of the minimum-image distance to eqs. 12-13
+    composition: bool = False  # add the mean of the atoms' species embeddings to the condition of eq. 15
     condition_on: tuple[str, ...] = ()  # "chemical_system" and any numeric column of the data
     predict: tuple[str, ...] = ()  # task "property": the columns to predict
 

@@ -91,3 +91,26 @@ def test_barred_classes_are_never_drawn():
 def test_unknown_limit_is_refused():
     with pytest.raises(ValueError, match="unknown limit"):
         D3PM(4, "gaussian")
+
+
+@pytest.mark.parametrize("power", [1.0, 3.0])
+def test_the_closed_form_of_the_absorbing_loss_is_the_kl_divergence_of_the_posteriors(power):
+    process = D3PM(4, "absorbing", steps=100, ce_weight=0.0, power=power)
+    g = torch.Generator().manual_seed(0)
+    pred, x0 = torch.randn(6, 3, 5, generator=g, dtype=torch.float64), torch.randint(1, 5, (6, 3), generator=g)
+    t = torch.linspace(0.1, 0.8, 6, dtype=torch.float64)
+    x_t = torch.where(torch.rand(6, 3, generator=g) < 0.5, x0, 0)
+    q = process.posterior(x_t, torch.nn.functional.one_hot(x0, 5).double(), t, t - 0.01)
+    p = process.posterior(x_t, process.probabilities(pred).double(), t, t - 0.01)
+    kl = (q * (q.clamp_min(1e-30).log() - p.clamp_min(1e-30).log())).sum(-1)
+    keep = process.keep(t), process.keep(t - 0.01)
+    wanted = (kl * ((1 - keep[0]) / (keep[1] - keep[0]))[:, None]).mean(1)
+    torch.testing.assert_close(process.loss(pred, x0, x_t, t).double(), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_power_keeps_classes_unknown_until_late():
+    early, late = D3PM(4, "absorbing"), D3PM(4, "absorbing", power=3.0)
+    x0, rng = torch.ones(4000, 1, dtype=torch.int64), Streams(torch.arange(4000))
+    t = torch.full((4000,), 0.5)
+    assert (early.corrupt(x0, t, rng) > 0).float().mean() == pytest.approx(0.5, abs=0.03)
+    assert (late.corrupt(x0, t, rng) > 0).float().mean() == pytest.approx(0.125, abs=0.03)

@@ -16,7 +16,8 @@ PEROVSKITE = Structure(
     ["Sr", "Ti", "O", "O", "O"],
     [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]],
 )
-SKEWED = Structure(Lattice(np.array([[1, 0, 0], [3, 1, 0], [-2, 1, 1]]) @ PEROVSKITE.lattice.matrix), ["Sr", "O"], [[0.1, 0.2, 0.3], [0.6, 0.7, 0.8]])  # fmt: skip
+CHANGE = np.array([[1, 0, 0], [3, 1, 0], [-2, 1, 1]])
+SKEWED = Structure(Lattice(CHANGE @ PEROVSKITE.lattice.matrix), ["Sr", "O"], [[0.1, 0.2, 0.3], [0.6, 0.7, 0.8]])
 
 
 @pytest.fixture(scope="module", params=["csp", "dng"])

@@ -14,6 +14,7 @@ VARIANTS = [
     {"conditioning": "cds"},
     {"conditioning": "adaln", "norm": "pre", "distance": True},
     {"conditioning": "cds", "distance": True, "condition_on": ("chemical_system",)},
+    {"conditioning": "cdi", "norm": "pre", "composition": True},
 ]
 
 

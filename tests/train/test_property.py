@@ -45,7 +45,7 @@ def crystals():
 @pytest.fixture(scope="module")
 def trained(crystals, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    Trainer(recipe(steps=150, learning_rate=3e-3), crystals, folder, "cpu").run()
+    Trainer(recipe(steps=300, learning_rate=3e-3), crystals, folder, "cpu").run()
     return folder
 
 

@@ -58,7 +58,7 @@ def optimise(
     notes = Console(stderr=True)
     try:
         with StageBars() as bars:
-            result = run(settings, folder, executor=executor(workers or None), progress=bars)
+            result = run(settings, folder, executor=executor(workers or None), workers=workers or None, progress=bars)
     except KeyboardInterrupt:
         notes.print(f"interrupted; the same command goes on in {folder}", highlight=False)
         raise typer.Exit(130) from None

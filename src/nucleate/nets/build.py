@@ -22,7 +22,7 @@ def build_processes(recipe: Recipe) -> Mapping[str, Process]:
         "frac_coords": WrappedVE(d.sigma_min, d.sigma_max),
     }
     if d.species != "given":
-        processes["atomic_numbers"] = D3PM(recipe.codec.num_elements, d.species)
+        processes["atomic_numbers"] = D3PM(recipe.codec.num_elements, d.species, power=d.species_power)
     return processes
 
 

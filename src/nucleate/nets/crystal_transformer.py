@@ -82,6 +82,11 @@ class CrystalTransformer(nn.Module):
         dim, elements = config.dim, codec.config.num_elements
         self.species = nn.Sequential(nn.Embedding(elements + 1, dim), mlp(dim, dim))
         self.condition = ConditionEmbedding(dim, elements, max_atoms, config.condition_on)
+        # Attention averages over atoms, and learns late how many of a kind there are; the mean tells it at once.
+        self.composition = nn.Linear(dim, dim) if config.composition else None
+        if self.composition is not None:  # no influence at first, so that trained weights without it can be taken
+            nn.init.zeros_(self.composition.weight)
+            nn.init.zeros_(self.composition.bias)
         self.start = mlp(2 * dim, dim, dim) if config.conditioning != "cds" else None  # eq. 16
         hidden = 2 * config.pair_dim
         # The first layer of the pair MLP, as a sum over its inputs: no concatenation of (B, A, A, F) tensors.
@@ -113,6 +118,8 @@ class CrystalTransformer(nn.Module):
         mask, dtype = fields["mask"], fields["lattice"].dtype  # outputs leave autocast in this dtype
         z_c = self.condition(t, mask, condition)
         z = self.species(fields["atomic_numbers"])
+        if self.composition is not None:
+            z_c = z_c + self.composition((z * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
         if self.start is not None:
             z = self.start(torch.cat([z, z_c[:, None].expand_as(z)], -1))
         pair = self.pair_features(fields)

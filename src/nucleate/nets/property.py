@@ -40,11 +40,11 @@ class ImageBlock(Block):
         self.decay = nn.Parameter(torch.cat([gaussians, torch.full((config.heads, GLOBAL), -2.0)], -1))
 
     def attend(self, z: Tensor, z_c: Tensor, pair: Tensor, bias: Tensor) -> Tensor:
-        """As `Block.attend`, with pair (B, A, A, P) not negative and zero on padding; z_c and bias are not used."""
+        """As `Block.attend`, with pair (B, A, A, P) not negative and zero on padding; z_c is not used."""
         b, a, d = z.shape
         q, k, v = self.qkv(z).view(b, a, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         dtype = self.beta.dtype  # autocast leaves the exponentials alone
-        scores = (q @ k.transpose(-1, -2) * (d // self.heads) ** -0.5).to(dtype)
+        scores = (q @ k.transpose(-1, -2) * (d // self.heads) ** -0.5).to(dtype) + bias
         coefficients = self.decay.exp()  # (h, P)
         sums = (pair @ coefficients.t().to(pair.dtype)).permute(0, 3, 1, 2)  # (B, h, A, A)
         raw = (scores - scores.amax(-1, keepdim=True)).exp()
@@ -98,8 +98,9 @@ class PropertyNetwork(nn.Module):
         itself = torch.diag_embed(present)
         pair = torch.cat([sums[..., : self.radials], itself[..., None], whole[..., None]], -1)
         z = self.species(atomic_numbers) + self.environment(self.environments(atomic_numbers, sums))
+        bias = torch.zeros_like(present).masked_fill(~mask, -1e9)[:, None, None]
         for block in self.blocks:
-            z = block(z, z, pair, pair)
+            z = block(z, z, pair, bias)  # the condition, in second place, is not read
         z = self.norm(z).to(sums.dtype)
         return self.hidden((z * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
 

@@ -65,9 +65,12 @@ def optimise(
     out: str | Path,
     *,
     executor: Executor | None = None,
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> OptimiseResult:
     """Generate, judge and report in the folder `out`; the same call finishes an interrupted run.
+
+    executor: for relaxation; workers: processes that compare crystals; both take all cores by default.
 
     Raises NucleateError, before anything is written, for weights without the property, a judge that does not predict
     it, and a folder that holds something else.
@@ -108,7 +111,7 @@ def optimise(
             if settings.relax
             else []
         )
-    report = _report(candidates, relaxed, column, target, generator, model.name, settings, executor, progress)
+    report = _report(candidates, relaxed, column, target, generator, model.name, settings, executor, workers, progress)
     latest = {c.id: c for c in relaxed}
 
     def key(c: Candidate) -> tuple[bool, float]:
@@ -210,6 +213,7 @@ def _report(
     judge: str,
     settings: OptimiseSettings,
     executor: Executor,
+    workers: int | None,
     progress: Progress | None,
 ) -> Report:
     from nucleate.evaluate.success_rate import CDVAE, PERCENTS, success_rates, thresholds
@@ -241,7 +245,7 @@ def _report(
         protocols[f"{limits.protocol}, {settings.potential}"] = second.protocol[limits.protocol]
         failures += [(name, "relaxed", why) for name, _, why in second.failures]
         series += [dataclasses.replace(s, title="Relaxed formation energy", axis="eV/atom") for s in second.series]
-    sections.append(_diversity(candidates, dataset))
+    sections.append(_diversity(candidates, dataset, workers))
     return dataclasses.replace(
         first,
         sections=tuple(sections),
@@ -258,7 +262,7 @@ def _renamed(section: Section) -> Section:
     return dataclasses.replace(section, metrics=metrics)
 
 
-def _diversity(candidates: Sequence[Candidate], dataset: str) -> Section:
+def _diversity(candidates: Sequence[Candidate], dataset: str, workers: int | None) -> Section:
     from nucleate.data.tables import load_table
     from nucleate.evaluate.metric import Metric, Section, metric
     from nucleate.evaluate.statistics import rate
@@ -268,13 +272,18 @@ def _diversity(candidates: Sequence[Candidate], dataset: str) -> Section:
     n = len(sound)
     metrics: list[Metric] = [
         metric("valid", "possible geometry", rate(sum(s is not None for s in sound), n), "distances, volume, density"),
-        metric("unique", "unique", rate(len(unique(sound).alone), n), "no earlier crystal matches (0.2, 0.3, 5)"),
+        metric(
+            "unique",
+            "unique",
+            rate(len(unique(sound, workers=workers).alone), n),
+            "no earlier crystal matches (0.2, 0.3, 5)",
+        ),
     ]
     try:
         table = load_table(dataset, "train")
     except NucleateError:
         return Section("Diversity", tuple(metrics), f"{dataset} is not here: novelty was not tested")
-    new = len(novel(sound, table).alone)
+    new = len(novel(sound, table, workers=workers).alone)
     metrics.append(metric("novel", "new", rate(new, n), f"no crystal of {dataset}:train matches"))
     return Section("Diversity", tuple(metrics), "As generated; pymatgen's matcher at its defaults.")
 

@@ -104,20 +104,23 @@ class PropertyModel:
 
 
 def crystals_of(structures: Sequence[Structure]) -> tuple[CrystalBatch, dict[int, str]]:
-    """Structures as `data.prepare` makes them, Niggli-reduced and without orientation: one row for each.
+    """Structures as tensors without orientation, one row for each, in LLL-reduced cells.
 
-    A structure that is no crystal has a row without atoms, and its reason in the second answer (index -> why).
+    The network does not depend on the cell, and a Niggli reduction may take hours for a freak one. A structure that is
+    no crystal has a row without atoms, and its reason in the second answer (index -> why).
     """
     import numpy as np
 
-    from nucleate.crystal.convert import niggli, polar, require_crystal, species_numbers
+    from nucleate.crystal.convert import polar, require_crystal, right_handed, species_numbers
 
     reasons: dict[int, str] = {}
     cells, fracs, numbers = [], [], []
     for i, structure in enumerate(structures):
         try:
             require_crystal(structure)
-            cell, frac = niggli(np.array(structure.lattice.matrix), np.array(structure.frac_coords))
+            reduced = structure.lattice.get_lll_reduced_lattice()
+            frac = reduced.get_fractional_coords(structure.cart_coords)
+            cell, frac = right_handed(np.array(reduced.matrix), np.array(frac))
             cells.append(polar(cell))
             fracs.append(frac)
             numbers.append(species_numbers(structure))
