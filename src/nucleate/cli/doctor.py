@@ -94,12 +94,19 @@ def _devices() -> Iterator[Finding]:
 def _weights() -> Iterator[Finding]:
     from nucleate.errors import NucleateError
     from nucleate.generators import load_generator, shipped_weights
+    from nucleate.train.property import load_property_network, shipped_property_networks
 
     for name in sorted({"mp20-csp", "mp20-dng", *shipped_weights()}):
         try:
             generator = load_generator(name)
             size = sum(p.numel() for p in generator.model.parameters())
             yield Finding(f"weights {name}", OK, f"{size / 1e6:.1f} M parameters, {generator.info.recipe.task}")
+        except NucleateError as error:
+            yield Finding(f"weights {name}", MISSING, str(error), "pip install --force-reinstall nucleate")
+    for name in shipped_property_networks():
+        try:
+            columns = ", ".join(load_property_network(name).columns)
+            yield Finding(f"weights {name}", OK, f"predicts {columns}")
         except NucleateError as error:
             yield Finding(f"weights {name}", MISSING, str(error), "pip install --force-reinstall nucleate")
 

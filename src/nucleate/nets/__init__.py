@@ -1,1 +1,1 @@
-"""Networks. Each is a denoiser: (fields, t, condition) -> fields."""
+"""Networks: denoisers, (fields, t, condition) -> fields, and those that predict from their layers."""
