@@ -37,6 +37,18 @@ BAD = [
     (["show", "missing"], "missing"),
     (["train", "missing.toml", "--out", "x"], "no recipe at missing.toml"),
     (["data", "get", "imagenet"], "imagenet"),
+    (["generate", "NaCl, hardness=3"], "no shipped model makes structures of a given formula for hardness"),
+    (["generate", "anything", "-p", "hardness=low"], "'hardness=low' is no wanted property; write e_form=-3.2"),
+    (["generate", "anything", "-p", "gap=2..1"], "write the smaller value first"),
+    (["generate", "Na-Cl", "-p", "band_gap=1", "--weights", "mp20-dng"], "cannot be conditioned on band_gap"),
+    (["generate", "NaCl", "--lattice-shape", "round"], "unknown lattice shape 'round'; known are cubic"),
+    (["generate", "NaCl", "--sampler", "fast"], "unknown sampler 'fast'; known are ancestral"),
+    (["generate", "--fix", "missing.cif"], "missing.cif"),
+    (["optimise", "mp20-dng"], "mp20-dng takes no property; choose weights that do"),
+    (["optimise", "nothing"], "no weights 'nothing'"),
+    (["train", "--out", "x"], "give a recipe, or --from WEIGHTS --property COLUMN --dataset CRYSTALS"),
+    (["train", "--out", "x", "--from", "mp20-dng"], "--from needs --property COLUMN and --dataset CRYSTALS"),
+    (["train", "--out", "x", "--from", "mp20-dng", "--property", "p", "--dataset", "nowhere"], "no dataset 'nowhere"),
 ]
 
 

@@ -78,3 +78,26 @@ def test_missing_tensorboard_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(NucleateError, match=r"nucleate\[tensorboard\]"):
         tensorboard_writer(tmp_path)
+
+
+def test_fine_tuning_from_the_command_line(folder, monkeypatch):
+    import numpy as np
+    from pymatgen.core import Lattice, Structure
+
+    from nucleate.generators import load_generator
+    from nucleate.io import Named, write_structures
+
+    monkeypatch.setenv("NUCLEATE_DATA", str(folder / "home"))
+    (folder / "home").mkdir()
+    rng = np.random.default_rng(0)
+    named = [
+        Named(f"c{i}", Structure(Lattice(5 * np.eye(3)), ["Na", "Cl"], rng.random((2, 3))), {"hardness": float(i)})
+        for i in range(20)
+    ]
+    write_structures(folder / "mine.extxyz", named)
+    assert call("data", "add", "mine", "mine.extxyz") == 0
+    arguments = ["--from", "mp20-dng", "--property", "hardness", "--dataset", "mine", "--steps", "2", "--rank", "2"]
+    assert call("train", "--out", "run", *arguments) == 0
+    tuned = load_generator(folder / "run" / "weights.safetensors")
+    assert tuned.name == "mp20-dng-hardness" and "hardness" in tuned.properties
+    assert len(tuned.info.elements) > 80  # the base model's elements are kept
