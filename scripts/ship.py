@@ -22,7 +22,9 @@ CARD = """# {name}
 | | |
 |---|---|
 | task | {task} |
-| data | MP-20 training split (Materials Project, CC-BY 4.0; split of CDVAE): {crystals:,} of 27,136 crystals |
+| data | {dataset}: {crystals:,} crystals |
+| its source | {source} |
+| conditions | {conditions} |
 | recipe | `recipes/{name}.toml` |
 | code | commit {commit} |
 | parameters | {parameters:,} (float16 on disk: {size:.1f} MB) |
@@ -39,7 +41,7 @@ CARD = """# {name}
 
 Generates inorganic crystals for screening; relax them and compute their energies before you believe them. Cells above
 {max_atoms} atoms and elements outside the list are refused. Trained on near-hull crystals of one database: its gaps and
-biases are the model's.
+biases are the model's. A wanted property is a wish that guidance makes stronger, not a guarantee: judge the result.
 """
 
 SOURCES = {
@@ -110,6 +112,7 @@ def main() -> None:
         source=SOURCES.get(info.recipe.data.dataset.split("+")[0].partition(":")[0], "the user's own"),
         fewest=sizes[0],
         most=sizes[-1],
+        conditions=_conditions(info),
         columns=", ".join(info.recipe.network.predict),
         known=", ".join(f"{name} {stats.n:,}" for name, stats in info.properties.items()),
         crystals=info.training["crystals"],
@@ -128,6 +131,13 @@ def main() -> None:
     )
     path.with_suffix(".md").write_text(card)
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, card {path.with_suffix('.md').name}")
+
+
+def _conditions(info: ModelInfo) -> str:
+    """What can be asked for, with what training saw of each property."""
+    words = [name for name in info.recipe.network.condition_on if name not in info.conditions]
+    words += [f"{name} ({s.n:,} values, {s.low:.4g} to {s.high:.4g})" for name, s in info.conditions.items()]
+    return ", ".join(words) or "none"
 
 
 if __name__ == "__main__":

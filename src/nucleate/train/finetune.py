@@ -8,7 +8,7 @@ from nucleate.config import DataConfig, Recipe
 from nucleate.errors import NucleateError
 from nucleate.train.checkpoint import ModelInfo
 
-BATCH, DROPOUT = 64, 0.2
+BATCH, DROPOUT = 64, 0.5
 
 
 def finetune_recipe(base: ModelInfo, weights: str, prop: str, dataset: str, *, steps: int, rank: int) -> Recipe:
