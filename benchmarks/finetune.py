@@ -1,6 +1,6 @@
 """Fine-tuning against training from scratch: 500 crystals, one property that can be measured without a judge.
 
-    NUCLEATE_DATA=FOLDER python benchmarks/finetune.py [--steps 600] [--n 64]
+    NUCLEATE_DATA=FOLDER python benchmarks/finetune.py [--steps 500] [--n 64]
 
 The property is the mass density. The generators are asked for the densities of validation crystals; printed are the
 share of possible geometries (`nucleate check`'s), the median error of their density, the rank correlation of asked and
@@ -42,14 +42,15 @@ def with_density(split: str, count: int, seed: int) -> CrystalBatch:
 def main() -> None:
     """Train three ways on the same crystals for the same steps, and ask each for the same densities."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--n", type=int, default=64, help="crystals to generate from each")
-    parser.add_argument("--guidance", type=float, default=1.5)
+    parser.add_argument("--guidance", type=float, default=2.0)
     args = parser.parse_args()
     data, wanted = with_density("train", CRYSTALS, 0), with_density("val", args.n, 1).properties["density"].tolist()
-    tuned = finetune_recipe(read_info(BASE), BASE, "density", "mp-20", steps=args.steps, rank=16)
-    whole = dataclasses.replace(tuned, train=dataclasses.replace(tuned.train, adapter_rank=0))
-    scratch = dataclasses.replace(tuned, train=dataclasses.replace(tuned.train, adapter_rank=0, start_from=""))
+    tuned, whole = (
+        finetune_recipe(read_info(BASE), BASE, "density", "mp-20", steps=args.steps, rank=rank) for rank in (16, 0)
+    )
+    scratch = dataclasses.replace(whole, train=dataclasses.replace(whole.train, start_from=""))
     heads = ("way", "trained parameters", "s", "possible %", "median error g/cm3", "rank correlation", "hits %")
     print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
     for way, recipe in (("from scratch", scratch), (f"{BASE}, all", whole), (f"{BASE}, adapters of rank 16", tuned)):

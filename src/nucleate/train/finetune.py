@@ -8,7 +8,8 @@ from nucleate.config import DataConfig, Recipe
 from nucleate.errors import NucleateError
 from nucleate.train.checkpoint import ModelInfo
 
-BATCH, DROPOUT = 64, 0.5
+BATCH = 64
+DROPOUT = 0.5  # what the model knew already, such as the chemical system, must not explain the new property away
 
 
 def finetune_recipe(base: ModelInfo, weights: str, prop: str, dataset: str, *, steps: int, rank: int) -> Recipe:
@@ -27,7 +28,7 @@ def finetune_recipe(base: ModelInfo, weights: str, prop: str, dataset: str, *, s
         recipe.train,
         steps=steps,
         batch_size=BATCH,
-        learning_rate=1e-3,
+        learning_rate=3e-3 if rank else 1e-3,  # adapters start at zero and are few
         warmup=min(100, steps // 10),
         ema=0.99,
         condition_dropout=DROPOUT,
