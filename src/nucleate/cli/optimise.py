@@ -67,6 +67,10 @@ def optimise(
     if with_structure:
         write_candidates(folder / "candidates.extxyz", with_structure)
     show(result.report, folder)
-    best = [(c.formula, predicted(c, result.column)) for c in result.candidates[:10]]
-    words = ", ".join(f"{formula} {value:.3f}" for formula, value in best if value is not None)
+    best: dict[str, float] = {}  # the lowest (highest) of each formula
+    for c in result.candidates:
+        value = predicted(c, result.column)
+        if value is not None and len(best) < 10:
+            best.setdefault(c.formula, value)
+    words = ", ".join(f"{formula} {value:.3f}" for formula, value in best.items())
     Console().print(f"Best by the network: {words}", highlight=False)
