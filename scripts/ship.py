@@ -13,9 +13,8 @@ import dataclasses
 import subprocess
 from pathlib import Path
 
-from nucleate.generators.diffusion import weights_folder
 from nucleate.nets.build import build_network
-from nucleate.train.checkpoint import ModelInfo, load_tensors, save_weights
+from nucleate.train.checkpoint import ModelInfo, load_tensors, save_weights, weights_folder
 
 CARD = """# {name}
 

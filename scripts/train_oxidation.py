@@ -25,8 +25,8 @@ from nucleate.evaluate.formulas import name_of, parse, read_formulas
 from nucleate.evaluate.oxidation import oxidation_verdicts
 from nucleate.evaluate.statistics import wilson
 from nucleate.evaluate.validity import compositional_validity
-from nucleate.generators.diffusion import weights_folder
 from nucleate.pipeline.reference import formula_key
+from nucleate.train.checkpoint import weights_folder
 from nucleate.train.oxidation import (
     Labelled,
     OxidationModel,

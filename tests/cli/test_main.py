@@ -157,7 +157,8 @@ def test_doctor_names_what_is_missing(monkeypatch, tmp_path, capsys):
         main(["doctor"])
     text = capsys.readouterr().out
     assert exit_.value.code == 0 and "nucleate data get mp-20" in text and "CHGNet" in text
-    monkeypatch.setattr("nucleate.generators.diffusion.weights_folder", lambda: tmp_path)
+    for module in ("generators.diffusion", "train.checkpoint", "train.property"):
+        monkeypatch.setattr(f"nucleate.{module}.weights_folder", lambda: tmp_path)
     with pytest.raises(SystemExit) as exit_:
         main(["doctor"])
     assert exit_.value.code == 1 and "missing" in capsys.readouterr().out

@@ -121,3 +121,10 @@ def test_what_cannot_be_kept_is_refused(generator):
     else:
         with pytest.raises(NucleateError, match="never saw Xe"):
             generator.check(condition(generator, fix(Structure(Lattice.cubic(4), ["Xe"], [[0] * 3]), "Xe"), {"Sr": 1}))
+
+
+def test_a_fixed_cell_larger_than_the_model_knows_is_refused(generator):
+    fixed = fix(PEROVSKITE * (2, 2, 2), "lattice")
+    size = {"composition": {"Sr": 8, "Ti": 8, "O": 24}} if generator.info.recipe.task == "csp" else {}
+    with pytest.raises(NucleateError, match="cells of 1 to 20 atoms, not 40"):
+        generator.check(Condition(fixed=fixed, **size))

@@ -57,11 +57,10 @@ def load_targets(dataset: str, n: int | None = None, seed: int = 0) -> list[tupl
 
 def weights_digest(weights: str) -> str:
     """Short SHA-256 of a shipped model or checkpoint file, so that no run goes on with other weights of that name."""
-    from nucleate.generators.diffusion import weights_folder
+    from nucleate.train.checkpoint import weights_file
 
-    shipped = weights_folder() / f"{weights}.safetensors"
-    path = shipped if shipped.is_file() else Path(weights)
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
+    path = weights_file(weights)
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path is not None else ""
 
 
 def prediction_seed(seed: int, material_id: str, sample: int) -> int:

@@ -46,7 +46,7 @@ class OxidationState:
 @lru_cache(maxsize=1)
 def shipped_model() -> OxidationModel:
     """The network in the package."""
-    from nucleate.generators.diffusion import weights_folder
+    from nucleate.train.checkpoint import weights_folder
     from nucleate.train.oxidation import load_oxidation
 
     return load_oxidation(weights_folder() / f"{WEIGHTS}.safetensors")

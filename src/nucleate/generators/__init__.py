@@ -1,7 +1,7 @@
 """Generators: anything with `generate(conditions, seeds)`."""
 
 from nucleate.generators.base import Condition, Generator, StructureGenerator
-from nucleate.generators.diffusion import DiffusionGenerator, load_generator, read_info, shipped_weights, weights_folder
+from nucleate.generators.diffusion import DiffusionGenerator, load_generator, read_info, shipped_weights
 
 __all__ = [
     "Condition",
@@ -11,5 +11,4 @@ __all__ = [
     "load_generator",
     "read_info",
     "shipped_weights",
-    "weights_folder",
 ]

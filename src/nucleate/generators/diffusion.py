@@ -23,7 +23,14 @@ from nucleate.generators.base import Condition, Fixed, Progress
 from nucleate.generators.inpaint import constraints_of, plan, species_order
 from nucleate.generators.properties import resolve_property
 from nucleate.nets.build import build_network, build_processes
-from nucleate.train.checkpoint import ModelInfo, PropertyStats, load_tensors, read_metadata
+from nucleate.train.checkpoint import (
+    ModelInfo,
+    PropertyStats,
+    load_tensors,
+    read_metadata,
+    weights_file,
+    weights_folder,
+)
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -102,7 +109,8 @@ class DiffusionGenerator:
             raise NucleateError(
                 f"{self.name} never saw {', '.join(unseen)} in training; it knows {len(self.info.elements)} elements"
             )
-        size = sum(condition.composition.values()) if condition.composition else (condition.num_atoms or 1)
+        given = len(condition.fixed.species) if condition.fixed is not None else 1
+        size = sum(condition.composition.values()) if condition.composition else (condition.num_atoms or given)
         if not 1 <= size <= self.info.max_atoms:
             raise NucleateError(f"{self.name} makes cells of 1 to {self.info.max_atoms} atoms, not {size}")
         if condition.chemical_system and condition.num_atoms and condition.num_atoms < len(condition.chemical_system):
@@ -289,11 +297,6 @@ def set_of(conditions: Sequence[Condition]) -> list[Condition]:
     return out
 
 
-def weights_folder() -> Path:
-    """Where the shipped weights lie."""
-    return Path(__file__).parent.parent / "weights"
-
-
 def shipped_weights() -> list[str]:
     """Names of the shipped generators; other networks lie beside them and say what they are in their metadata."""
     return sorted(p.stem for p in weights_folder().glob("*.safetensors") if not _other_kind(p))
@@ -305,12 +308,10 @@ def read_info(weights: str | Path) -> ModelInfo:
 
 
 def _weights_file(weights: str | Path) -> Path:
-    path = weights_folder() / f"{weights}.safetensors"
-    if path.is_file():
-        return path
-    if not Path(weights).is_file():
+    path = weights_file(weights)
+    if path is None:
         raise NucleateError(f"no weights '{weights}'; shipped: {', '.join(shipped_weights())}; or give a file")
-    return Path(weights)
+    return path
 
 
 def _other_kind(path: Path) -> bool:

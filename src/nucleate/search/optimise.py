@@ -140,8 +140,7 @@ def aim(generator: DiffusionGenerator, settings: OptimiseSettings) -> tuple[str,
 
 def judge_for(column: str, generator: DiffusionGenerator) -> str:
     """The shipped property network that predicts the column for the generator's data."""
-    from nucleate.generators import weights_folder
-    from nucleate.train.checkpoint import PROPERTY, ModelInfo, read_metadata
+    from nucleate.train.checkpoint import PROPERTY, ModelInfo, read_metadata, weights_folder
     from nucleate.train.property import shipped_property_networks
 
     wanted = _dataset(generator)

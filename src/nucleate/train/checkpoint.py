@@ -134,6 +134,17 @@ def _opened(path: str | Path) -> Iterator[tuple[Any, dict[str, str]]]:
         raise NucleateError(f"{path} is not a safetensors file ({error})") from None
 
 
+def weights_folder() -> Path:
+    """Where the shipped weights lie."""
+    return Path(__file__).parent.parent / "weights"
+
+
+def weights_file(weights: str | Path) -> Path | None:
+    """The file of a shipped name, or the file itself; None where there is neither."""
+    shipped = weights_folder() / f"{weights}.safetensors"
+    return next((path for path in (shipped, Path(weights)) if path.is_file()), None)
+
+
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata; raises NucleateError if the file is missing or is not a nucleate checkpoint."""
     with _opened(path) as (file, metadata):

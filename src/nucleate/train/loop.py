@@ -28,7 +28,15 @@ from nucleate.errors import NucleateError
 from nucleate.nets.adapters import add_adapters, merge
 from nucleate.nets.build import build_network
 from nucleate.nets.crystal_transformer import CrystalTransformer
-from nucleate.train.checkpoint import PROPERTY, ModelInfo, PropertyStats, load_tensors, save_tensors, save_weights
+from nucleate.train.checkpoint import (
+    PROPERTY,
+    ModelInfo,
+    PropertyStats,
+    load_tensors,
+    save_tensors,
+    save_weights,
+    weights_file,
+)
 from nucleate.train.objectives import build_objective
 
 LATEST, WEIGHTS, METRICS = "latest.safetensors", "weights.safetensors", "metrics.jsonl"
@@ -133,8 +141,7 @@ class Trainer:
         source = self.config.start_from
         if not source:
             return None
-        shipped = Path(__file__).parent.parent / "weights" / f"{source}.safetensors"
-        tensors, metadata = load_tensors(shipped if shipped.is_file() else source)
+        tensors, metadata = load_tensors(weights_file(source) or source)
         kind = PROPERTY if metadata.get("kind") == PROPERTY else None  # either can start the other
         return tensors, ModelInfo.from_metadata(metadata, kind)
 

@@ -19,7 +19,7 @@ from nucleate.errors import NucleateError
 from nucleate.nets.build import build_network
 from nucleate.nets.image_sums import count_images, image_sums
 from nucleate.nets.property import PropertyNetwork
-from nucleate.train.checkpoint import PROPERTY, ModelInfo, load_tensors, read_metadata
+from nucleate.train.checkpoint import PROPERTY, ModelInfo, load_tensors, read_metadata, weights_file, weights_folder
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -140,14 +140,10 @@ def predict_structures(
     return model.predict(crystals), model.refusals(crystals) | reasons
 
 
-def _folder() -> Path:
-    return Path(__file__).parent.parent / "weights"
-
-
 def shipped_property_networks() -> list[str]:
     """Names of the property networks in the package."""
     out = []
-    for path in sorted(_folder().glob("*.safetensors")):
+    for path in sorted(weights_folder().glob("*.safetensors")):
         try:
             if read_metadata(path).get("kind") == PROPERTY:
                 out.append(path.stem)
@@ -158,10 +154,8 @@ def shipped_property_networks() -> list[str]:
 
 def load_property_network(weights: str | Path, device: str | None = None) -> PropertyModel:
     """The model of a shipped name or a file; raises NucleateError if there is none, or one of another kind."""
-    path = _folder() / f"{weights}.safetensors"
-    if not path.is_file():
-        path = Path(weights)
-    if not path.is_file():
+    path = weights_file(weights)
+    if path is None:
         raise NucleateError(
             f"no weights '{weights}'; shipped: {', '.join(shipped_property_networks())}; or give a file"
         )
