@@ -26,7 +26,7 @@ def test_json_round_trip_is_exact():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('name = "x"\n[network]\ndimension = 3', "unknown key 'network.dimension'; known here: composition,"),
+        ('name = "x"\n[network]\ndimension = 3', "unknown key 'network.dimension'; known here: attention,"),
         ('name = "x"\n[network]\ndim = "wide"', "'network.dim' must be int, not 'wide'"),
         ('name = "x"\ntask = "cook"', "'task' must be one of csp, dng, property, not 'cook'"),
         ('name = "x"\nnetwork = 3', "'network' must be a table"),

@@ -57,6 +57,8 @@ class NetworkConfig:
     frequencies: int = 12  # highest m of eq. 14
     conditioning: str = "cds"  # "cdi" (eq. 16), "cds" (eqs. 17-19) or "adaln" (adaptive layer norm)
     norm: str = "post"  # "post" (eqs. 9-10) or "pre"
+    attention: str = "relative"  # eq. 11 as it stands, or "fused": relative values by rotation, in one kernel
+    self_conditioning: bool = False  # the network sees its own earlier output (Chen et al. 2023)
     distance: bool = False  # add radial features of the minimum-image distance to eqs. 12-13
     composition: bool = False  # add the mean of the atoms' species embeddings to the condition of eq. 15
     condition_on: tuple[str, ...] = ()  # "chemical_system" and any numeric column of the data
@@ -122,6 +124,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "diffusion.species": ("given", "uniform", "absorbing"),
     "network.conditioning": ("cdi", "cds", "adaln"),
     "network.norm": ("post", "pre"),
+    "network.attention": ("relative", "fused"),
     "train.precision": ("auto", "float32", "bf16"),
     "sample.sampler": ("ancestral", "ddim", "second-order"),
 }

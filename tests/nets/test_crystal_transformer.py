@@ -6,8 +6,10 @@ import torch
 from nucleate.codecs.joint import JointCodec
 from nucleate.config import CodecConfig, NetworkConfig
 from nucleate.crystal.lattice import metric
-from nucleate.nets.crystal_transformer import CrystalTransformer
-from nucleate.nets.layers import minimum_image_distance, periodic_features
+from nucleate.diffusion.self_conditioning import with_estimate
+from nucleate.errors import NucleateError
+from nucleate.nets.crystal_transformer import FUSED_FREQUENCIES, CrystalTransformer
+from nucleate.nets.layers import minimum_image_distance, periodic_features, phases
 
 VARIANTS = [
     {"conditioning": "cdi"},
@@ -15,6 +17,7 @@ VARIANTS = [
     {"conditioning": "adaln", "norm": "pre", "distance": True},
     {"conditioning": "cds", "distance": True, "condition_on": ("chemical_system",)},
     {"conditioning": "cdi", "norm": "pre", "composition": True},
+    {"conditioning": "adaln", "attention": "fused", "self_conditioning": True},
 ]
 
 
@@ -135,6 +138,40 @@ def test_fourier_features_are_eq_14():
     d = f[:, None] - f[:, :, None]
     angle = 2 * math.pi * (d[..., None] * torch.arange(1, 4)).flatten(-2)
     assert torch.allclose(got, torch.cat([angle.sin(), angle.cos()], -1), atol=1e-5)
+
+
+def test_fused_attention_is_eq_11_with_values_linear_in_the_fourier_features():
+    net = build(conditioning="cdi", attention="fused").float()
+    block, config = net.blocks[0], net.config
+    g = torch.Generator().manual_seed(4)
+    z, f = torch.randn(2, 5, config.dim, generator=g), torch.rand(2, 5, 3, generator=g)
+    pair = torch.randn(2, 5, 5, config.pair_dim, generator=g)
+    bias = torch.zeros(2, 1, 1, 5)
+    bias[1, ..., 3:] = -1e9
+    got = block.attend(z, z, pair, bias, phases(f, FUSED_FREQUENCIES))
+    q, k, v = block.qkv(z).view(2, 5, 3, config.heads, -1).permute(2, 0, 3, 1, 4)
+    weights = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5 + block.alpha(pair).permute(0, 3, 1, 2) + bias).softmax(-1)
+    psi = periodic_features(f, FUSED_FREQUENCIES)  # (B, i, j, 6 F)
+    values = weights @ v + torch.einsum("bhij,bijp,hpe->bhie", weights, psi, block.beta)
+    want = block.out(values.transpose(1, 2).reshape(2, 5, -1))
+    assert torch.allclose(got, want, atol=1e-5)
+
+
+def test_an_estimate_is_seen_and_an_absent_one_is_none():
+    net = build(conditioning="cds", self_conditioning=True).float()
+    fields, t = crystals()
+    fields, t = {k: v.float() if v.is_floating_point() else v for k, v in fields.items()}, t.float()
+    first = net(fields, t, {})
+    nothing = {k: torch.zeros_like(v) for k, v in first.items() if k != "atomic_numbers"}
+    close(first, net(with_estimate(fields, nothing), t, {}))
+    for name, estimate in first.items():
+        second = net(with_estimate(fields, {name: estimate}), t, {})
+        assert (second["lattice"] - first["lattice"]).abs().max() > 1e-6, name
+
+
+def test_self_conditioning_refuses_the_matrix_lattice():
+    with pytest.raises(NucleateError, match="log-metric"):
+        build("matrix", self_conditioning=True)
 
 
 def test_minimum_image_distance_agrees_with_pymatgen():

@@ -14,12 +14,13 @@ from nucleate.chem.elements import atomic_number
 from nucleate.config import SampleConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
-from nucleate.crystal.shape import named_shape
 from nucleate.diffusion.loop import SAMPLERS, Denoiser, Guided, sample
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams, derive_seeds
+from nucleate.diffusion.self_conditioning import Remembering
 from nucleate.errors import NucleateError
-from nucleate.generators.base import Condition, Fixed, Progress
+from nucleate.generators.accept import check_condition
+from nucleate.generators.base import Condition, Progress
 from nucleate.generators.inpaint import constraints_of, plan, species_order
 from nucleate.generators.properties import resolve_property
 from nucleate.nets.build import build_network, build_processes
@@ -35,7 +36,6 @@ from nucleate.train.checkpoint import (
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-FARTHEST = 10.0  # standard deviations from the training mean that a wanted property may lie
 ATTEMPTS = 8  # draws for a chemical system before a crystal without one of its elements is given back as it is
 
 
@@ -80,93 +80,25 @@ class DiffusionGenerator:
 
     def check(self, condition: Condition) -> None:
         """Raise NucleateError, in one line, for a condition that this model cannot meet."""
-        task = self.info.recipe.task
-        for name, value in (("space_group", condition.space_group), ("text", condition.text)):
-            if value:
-                raise NucleateError(f"{self.name} cannot be conditioned on {name}; it takes {self._takes()}")
-        for name, target in condition.properties.items():
-            self._check_property(name, target)
-        if condition.lattice_shape is not None:
-            named_shape(condition.lattice_shape)
-        if condition.fixed is not None:
-            self._check_fixed(condition, condition.fixed)
-        if task == "csp":
-            if not condition.composition:
-                raise NucleateError(f"{self.name} predicts the structure of a given composition, and none was given")
-            if condition.chemical_system is not None and set(condition.chemical_system) != set(condition.composition):
-                raise NucleateError("the chemical system and the composition contradict each other; give one of them")
-            size = sum(condition.composition.values())
-            if condition.num_atoms not in (None, size):
-                raise NucleateError(f"the composition has {size} atoms, not {condition.num_atoms}")
-        else:
-            if condition.composition:
-                raise NucleateError(f"{self.name} chooses the composition itself; use a csp model for a given one")
-            if condition.chemical_system is not None and "chemical_system" not in self.info.recipe.network.condition_on:
-                raise NucleateError(f"{self.name} was not trained on chemical systems; it takes {self._takes()}")
-        elements = condition.composition or condition.chemical_system or ()
-        unseen = [e for e in elements if atomic_number(e) not in self.info.elements]
-        if unseen:
-            raise NucleateError(
-                f"{self.name} never saw {', '.join(unseen)} in training; it knows {len(self.info.elements)} elements"
-            )
-        given = len(condition.fixed.species) if condition.fixed is not None else 1
-        size = sum(condition.composition.values()) if condition.composition else (condition.num_atoms or given)
-        if not 1 <= size <= self.info.max_atoms:
-            raise NucleateError(f"{self.name} makes cells of 1 to {self.info.max_atoms} atoms, not {size}")
-        if condition.chemical_system and condition.num_atoms and condition.num_atoms < len(condition.chemical_system):
-            raise NucleateError(f"{condition.num_atoms} atoms cannot hold {len(condition.chemical_system)} elements")
-
-    def _check_fixed(self, condition: Condition, fixed: Fixed) -> None:
-        kept = {fixed.species[i] for i in fixed.species_at}
-        n = sum(condition.composition.values()) if condition.composition else condition.num_atoms
-        if n is not None and n < len(fixed.species):
-            raise NucleateError(f"the fixed cell has {len(fixed.species)} atoms, more than the {n} asked for")
-        if condition.lattice_shape is not None and fixed.cell:
-            raise NucleateError("a lattice shape and a fixed cell contradict each other; give one of them")
-        if not condition.composition:
-            unseen = [e for e in sorted(kept) if atomic_number(e) not in self.info.elements]
-            if unseen:
-                raise NucleateError(f"{self.name} never saw {', '.join(unseen)} in training")
-            foreign = sorted(kept - set(condition.chemical_system or kept))
-            if foreign:
-                raise NucleateError(f"the fixed cell keeps {', '.join(foreign)}, outside the chemical system asked for")
-            return
-        for symbol in sorted(kept):
-            have = sum(fixed.species[i] == symbol for i in fixed.species_at)
-            wanted = condition.composition.get(symbol, 0)
-            if have > wanted:
-                raise NucleateError(f"the fixed cell keeps {have} {symbol}, but the composition has {wanted}")
-
-    def _check_property(self, name: str, target: float) -> None:
-        column = resolve_property(name, self.properties)
-        if column is None:
-            raise NucleateError(f"{self.name} cannot be conditioned on {name}; it takes {self._takes()}")
-        stats = self.properties[column]
-        far = abs(target - stats.mean) / stats.std
-        if not far <= FARTHEST:
-            raise NucleateError(
-                f"{name}={target:g} lies {far:.0f} standard deviations outside the training data of {self.name} "
-                f"({stats.low:.3g} to {stats.high:.3g}); ask for a value nearer to it"
-            )
+        check_condition(self.info, condition)
 
     @property
     def properties(self) -> dict[str, PropertyStats]:
         """The properties that crystals can be asked to have, with what training saw of them."""
         return self.info.conditions
 
-    def _takes(self) -> str:
-        names = self.info.recipe.network.condition_on
-        return ", ".join((*names, "composition" if self.info.recipe.task == "csp" else "num_atoms"))
-
     def draw_num_atoms(self, condition: Condition, seed: int) -> int:
-        """The cell's size: given, or drawn from the training crystals (large enough for the chemical system)."""
+        """The cell's size: given, or drawn from the training crystals with such properties.
+
+        It is large enough for the chemical system.
+        """
         if condition.num_atoms is not None:
             return condition.num_atoms
         if condition.fixed is not None:
             return len(condition.fixed.species)
-        counts = torch.tensor(self.info.num_atoms_counts, dtype=torch.float32)
-        counts[: max(len(condition.chemical_system or ()), 1)] = 0
-        return int(Streams(derive_seeds(seed, 1)).categorical(counts[None])[0])
+        weights = self.info.size_weights(self._wanted(condition))
+        weights[: max(len(condition.chemical_system or ()), 1)] = 0
+        return int(Streams(derive_seeds(seed, 1)).categorical(weights[None])[0])
 
     def draw_formula_units(self, unit: int, seed: int) -> int:
         """Formula units per cell for a formula of `unit` atoms, weighted by the sizes of the training crystals."""
@@ -257,6 +189,8 @@ class DiffusionGenerator:
             denoiser = Guided(denoiser, self.guidance_scale)
         if allowed is not None:
             denoiser = Restricted(denoiser, allowed.to(self.device))
+        if recipe.network.self_conditioning:
+            denoiser = Remembering(denoiser)
         s = self.settings
         fields = sample(
             denoiser,
@@ -273,14 +207,15 @@ class DiffusionGenerator:
         )
         return CrystalBatch(*codec.decode(fields)).to("cpu")
 
+    def _wanted(self, condition: Condition) -> dict[str, float]:
+        """The wanted properties by the names of the model's columns."""
+        return {resolve_property(k, self.properties) or k: v for k, v in condition.properties.items()}
+
     def _property_tensors(self, conditions: list[Condition]) -> dict[str, Tensor]:
         """The wanted properties, standardised, (B, 1) each; those that no crystal of the batch wants are left out."""
         out: dict[str, Tensor] = {}
         for column, stats in self.properties.items():
-            wanted = [
-                {resolve_property(k, self.properties): v for k, v in c.properties.items()}.get(column)
-                for c in conditions
-            ]
+            wanted = [self._wanted(c).get(column) for c in conditions]
             if any(v is not None for v in wanted):
                 values = torch.tensor([stats.mean if v is None else v for v in wanted])
                 out[column] = stats.standardise(values)[:, None].to(self.device)

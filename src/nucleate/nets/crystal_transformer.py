@@ -10,8 +10,12 @@ from nucleate.codecs.joint import JointCodec
 from nucleate.config import NetworkConfig
 from nucleate.crystal.lattice import metric
 from nucleate.diffusion.process import Fields
+from nucleate.diffusion.self_conditioning import ESTIMATE
+from nucleate.errors import NucleateError
 from nucleate.nets.condition import ConditionEmbedding
-from nucleate.nets.layers import Radial, minimum_image_distance, mlp, periodic_features
+from nucleate.nets.layers import Radial, minimum_image_distance, mlp, periodic_features, phases, turned_back
+
+FUSED_FREQUENCIES = 4  # of the Fourier features that "fused" attention carries as values
 
 
 class Block(nn.Module):
@@ -20,6 +24,9 @@ class Block(nn.Module):
     The biases alpha_ij and beta_ij are linear in hidden pair features, beta_ij = W p_ij. Since
     sum_j a_ij W p_ij = W sum_j a_ij p_ij, beta is applied after the sum over j: exactly eq. 11,
     without ever forming a (B, A, A, dim) tensor.
+
+    With `attention` "fused", beta is linear in the Fourier features of f_j - f_i instead. By the addition theorems
+    these are those of f_j turned back by f_i: they ride along as values, and one fused kernel does all of eq. 11.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -28,9 +35,8 @@ class Block(nn.Module):
         self.conditioning, self.pre = config.conditioning, config.norm == "pre"
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.alpha = nn.Linear(config.pair_dim, config.heads, bias=False)
-        self.beta = nn.Parameter(
-            torch.randn(config.heads, config.pair_dim, dim // config.heads) * config.pair_dim**-0.5
-        )
+        features = 6 * FUSED_FREQUENCIES if config.attention == "fused" else config.pair_dim
+        self.beta = nn.Parameter(torch.randn(config.heads, features, dim // config.heads) * features**-0.5)
         self.out = nn.Linear(dim, dim)
         self.mlp = mlp(dim, 4 * dim, dim)
         affine = self.conditioning != "adaln"
@@ -43,29 +49,37 @@ class Block(nn.Module):
             nn.init.zeros_(self.condition.weight)
             nn.init.zeros_(self.condition.bias)
 
-    def attend(self, z: Tensor, z_c: Tensor, pair: Tensor, bias: Tensor) -> Tensor:
-        """Eq. 11. z (B, A, d); pair (B, A, A, P); bias (B, 1, 1, A) is -inf on padding."""
+    def attend(self, z: Tensor, z_c: Tensor, pair: Tensor, bias: Tensor, phase: Tensor | None = None) -> Tensor:
+        """Eq. 11. z (B, A, d); pair (B, A, A, P); bias (B, 1, 1, A) is -inf on padding; phase (B, A, 6 F): "fused"."""
         b, a, d = z.shape
         qkv = self.qkv(z)
         if self.conditioning == "cds":
             qkv = qkv + self.condition(z_c)[:, None]
         q, k, v = qkv.view(b, a, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)  # (B, h, A, d/h)
+        alpha = self.alpha(pair).permute(0, 3, 1, 2) + bias  # (B, h, A, A)
+        if phase is not None:
+            carried = torch.cat([v, phase[:, None].to(v.dtype).expand(-1, self.heads, -1, -1)], -1)
+            values = F.scaled_dot_product_attention(q, k, carried, alpha.to(q.dtype)).transpose(1, 2)
+            values, pooled = values.split([d // self.heads, phase.shape[-1]], -1)
+            pooled = turned_back(pooled, phase[:, :, None])
+            values = values + torch.einsum("bahp,hpe->bahe", pooled.to(values.dtype), self.beta.to(values.dtype))
+            return self.out(values.reshape(b, a, d))
         scores = q @ k.transpose(-1, -2) * (d // self.heads) ** -0.5
-        weights = (scores + self.alpha(pair).permute(0, 3, 1, 2) + bias).softmax(-1)  # (B, h, A, A)
+        weights = (scores + alpha).softmax(-1)  # (B, h, A, A)
         values = weights @ v
         pooled = weights.transpose(1, 2) @ pair  # (B, A, h, P)
         values = values.transpose(1, 2) + torch.einsum("bahp,hpe->bahe", pooled, self.beta)
         return self.out(values.reshape(b, a, d))
 
-    def forward(self, z: Tensor, z_c: Tensor, pair: Tensor, bias: Tensor) -> Tensor:
+    def forward(self, z: Tensor, z_c: Tensor, pair: Tensor, bias: Tensor, phase: Tensor | None = None) -> Tensor:
         if self.conditioning == "adaln":
             shift1, scale1, gate1, shift2, scale2, gate2 = self.condition(F.silu(z_c))[:, None].chunk(6, -1)
-            z = z + gate1 * self.attend(self.norm1(z) * (1 + scale1) + shift1, z_c, pair, bias)
+            z = z + gate1 * self.attend(self.norm1(z) * (1 + scale1) + shift1, z_c, pair, bias, phase)
             return z + gate2 * self.mlp(self.norm2(z) * (1 + scale2) + shift2)
         if self.pre:
-            z = z + self.attend(self.norm1(z), z_c, pair, bias)
+            z = z + self.attend(self.norm1(z), z_c, pair, bias, phase)
             return z + self.mlp(self.norm2(z))
-        z = self.norm1(self.attend(z, z_c, pair, bias) + z)  # eq. 9
+        z = self.norm1(self.attend(z, z_c, pair, bias, phase) + z)  # eq. 9
         return self.norm2(self.mlp(z) + z)  # eq. 10
 
 
@@ -73,7 +87,8 @@ class CrystalTransformer(nn.Module):
     """M_t = (L_t, F_t, A_t) to the noise of L, the normalised score of F and the logits of A_0.
 
     Invariant under permutation of atoms, shift of origin, cell images and (through the metric tensor) rotation.
-    fields: "lattice" (B, 6) or (B, 3, 3), "frac_coords" (B, A, 3), "atomic_numbers" (B, A), "mask" (B, A).
+    fields: "lattice" (B, 6) or (B, 3, 3), "frac_coords" (B, A, 3), "atomic_numbers" (B, A), "mask" (B, A). With
+    `self_conditioning` also ESTIMATE + name, this network's own earlier output of that name (none: nothing is known).
     """
 
     def __init__(self, config: NetworkConfig, codec: JointCodec, max_atoms: int, species: bool) -> None:
@@ -87,6 +102,12 @@ class CrystalTransformer(nn.Module):
         if self.composition is not None:  # no influence at first, so that trained weights without it can be taken
             nn.init.zeros_(self.composition.weight)
             nn.init.zeros_(self.composition.bias)
+        self.estimates = nn.ModuleDict()
+        if config.self_conditioning:
+            if codec.config.lattice == "matrix":
+                raise NucleateError('self_conditioning needs codec.lattice = "log-metric": it must not see a rotation')
+            sizes = {"lattice": 6, "frac_coords": 3} | ({"atomic_numbers": elements + 1} if species else {})
+            self.estimates.update({k: nn.Linear(n, dim, bias=False) for k, n in sizes.items()})
         self.start = mlp(2 * dim, dim, dim) if config.conditioning != "cds" else None  # eq. 16
         hidden = 2 * config.pair_dim
         # The first layer of the pair MLP, as a sum over its inputs: no concatenation of (B, A, A, F) tensors.
@@ -120,12 +141,21 @@ class CrystalTransformer(nn.Module):
         z = self.species(fields["atomic_numbers"])
         if self.composition is not None:
             z_c = z_c + self.composition((z * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+        for name, layer in self.estimates.items():
+            estimate = fields.get(ESTIMATE + name)
+            if estimate is None:
+                continue
+            if name == "lattice":
+                z_c = z_c + layer(estimate)
+            else:
+                z = z + layer(estimate.softmax(-1) if name == "atomic_numbers" else estimate)
         if self.start is not None:
             z = self.start(torch.cat([z, z_c[:, None].expand_as(z)], -1))
         pair = self.pair_features(fields)
         bias = torch.zeros(mask.shape, device=z.device).masked_fill(~mask, -1e9)[:, None, None]
+        phase = phases(fields["frac_coords"], FUSED_FREQUENCIES) if self.config.attention == "fused" else None
         for block in self.blocks:
-            z = block(z, z_c, pair, bias)
+            z = block(z, z_c, pair, bias, phase)
         z = self.norm(z).to(dtype)
         weights = mask[..., None].to(z.dtype)
         pooled = (z * weights).sum(1) / weights.sum(1)

@@ -30,11 +30,22 @@ def periodic_features(frac_coords: Tensor, frequencies: int) -> Tensor:
 
     Sines and cosines are taken per atom and combined by the addition theorems: A evaluations instead of A^2.
     """
+    own = phases(frac_coords, frequencies)
+    return turned_back(own[:, None], own[:, :, None])
+
+
+def phases(frac_coords: Tensor, frequencies: int) -> Tensor:
+    """sin and cos of 2 pi m f for m = 1 ... frequencies: (..., 3) -> (..., 6 * frequencies)."""
     m = torch.arange(1, frequencies + 1, device=frac_coords.device)
     angle = 2 * math.pi * (frac_coords[..., None] * m).flatten(-2)
-    sin, cos = angle.sin(), angle.cos()
-    si, sj, ci, cj = sin[:, :, None], sin[:, None], cos[:, :, None], cos[:, None]
-    return torch.cat([sj * ci - cj * si, cj * ci + sj * si], -1)
+    return torch.cat([angle.sin(), angle.cos()], -1)
+
+
+def turned_back(there: Tensor, here: Tensor) -> Tensor:
+    """The phases of f_j - f_i from those of f_j and of f_i, (..., 6 F); linear in the first, as sums over j are."""
+    sin_j, cos_j = there.chunk(2, -1)
+    sin_i, cos_i = here.chunk(2, -1)
+    return torch.cat([sin_j * cos_i - cos_j * sin_i, cos_j * cos_i + sin_j * sin_i], -1)
 
 
 def minimum_image_distance(frac_coords: Tensor, metric: Tensor) -> Tensor:

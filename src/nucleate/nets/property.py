@@ -39,8 +39,8 @@ class ImageBlock(Block):
         gaussians = -0.5 * (centres / widths[:, None]) ** 2
         self.decay = nn.Parameter(torch.cat([gaussians, torch.full((config.heads, GLOBAL), -2.0)], -1))
 
-    def attend(self, z: Tensor, z_c: Tensor, pair: Tensor, bias: Tensor) -> Tensor:
-        """As `Block.attend`, with pair (B, A, A, P) not negative and zero on padding; z_c is not used."""
+    def attend(self, z: Tensor, z_c: Tensor, pair: Tensor, bias: Tensor, phase: Tensor | None = None) -> Tensor:
+        """As `Block.attend`, with pair (B, A, A, P) not negative and zero on padding; z_c and phase are not used."""
         b, a, d = z.shape
         q, k, v = self.qkv(z).view(b, a, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         dtype = self.beta.dtype  # autocast leaves the exponentials alone
@@ -68,7 +68,7 @@ class PropertyNetwork(nn.Module):
     def __init__(self, config: NetworkConfig, elements: int) -> None:
         super().__init__()
         # a block without a condition: "cdi" lets it in before the first one
-        self.config = config = dataclasses.replace(config, conditioning="cdi")
+        self.config = config = dataclasses.replace(config, conditioning="cdi", attention="relative")
         dim = config.dim
         self.radials = radials_of(config)
         self.species = nn.Sequential(nn.Embedding(elements + 1, dim), mlp(dim, dim))

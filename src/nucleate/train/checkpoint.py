@@ -19,28 +19,51 @@ from nucleate.config import Recipe, recipe_from_json, recipe_to_json
 from nucleate.errors import NucleateError
 
 PROPERTY = "property"  # kind of a network that predicts properties
+QUANTILES = (0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 0.99)  # inner edges of a property's bins
+PRIOR = 5.0  # crystals of the plain size distribution that each bin is smoothed with
 
 
 @dataclass(frozen=True)
 class PropertyStats:
-    """A property over the n training crystals that have it: mean and standard deviation, lowest and highest value."""
+    """A property over the n training crystals that have it: mean and standard deviation, lowest and highest value.
+
+    edges: the values at QUANTILES, which part it into bins. num_atoms_counts: a row for each bin, crystals with n atoms
+    at index n: low energies and large gaps have cells of their own sizes.
+    """
 
     n: int
     mean: float
     std: float
     low: float
     high: float
+    edges: tuple[float, ...] = ()
+    num_atoms_counts: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
-    def of(cls, name: str, values: Tensor) -> PropertyStats:
+    def of(cls, name: str, values: Tensor, num_atoms: Tensor, max_atoms: int) -> PropertyStats:
         """values (N,), NaN where unknown; raises NucleateError where there is nothing to learn from."""
-        known = values[values.isfinite()].double()
+        present = values.isfinite()
+        known, sizes = values[present].double(), num_atoms[present]
         if len(known) < 2 or float(known.std()) == 0:
             raise NucleateError(f"property '{name}' has {len(known)} values in the data, and they do not vary")
-        return cls(len(known), float(known.mean()), float(known.std()), float(known.min()), float(known.max()))
+        edges = torch.quantile(known, torch.tensor(QUANTILES, dtype=known.dtype))
+        bins = torch.bucketize(known, edges)
+        counts = [torch.bincount(sizes[bins == i], minlength=max_atoms + 1).tolist() for i in range(len(edges) + 1)]
+        moments = float(known.mean()), float(known.std()), float(known.min()), float(known.max())
+        return cls(len(known), *moments, tuple(edges.tolist()), tuple(map(tuple, counts)))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> PropertyStats:
+        rows = tuple(map(tuple, values.get("num_atoms_counts", ())))
+        return cls(**values | {"edges": tuple(values.get("edges", ())), "num_atoms_counts": rows})
 
     def standardise(self, values: Tensor) -> Tensor:
         return (values - self.mean) / self.std
+
+    def size_counts(self, value: float) -> Tensor:
+        """Training crystals with n atoms, at index n, among those whose property is like `value`."""
+        row = torch.bucketize(torch.tensor(value, dtype=torch.float64), torch.tensor(self.edges, dtype=torch.float64))
+        return torch.tensor(self.num_atoms_counts[int(row)], dtype=torch.float32)
 
 
 @dataclass(frozen=True)
@@ -73,6 +96,19 @@ class ModelInfo:
     def max_atoms(self) -> int:
         return len(self.num_atoms_counts) - 1
 
+    def size_weights(self, wanted: Mapping[str, float]) -> Tensor:
+        """Weights (max_atoms + 1,) of the cell's sizes for crystals with the `wanted` values of `conditions`.
+
+        p(n) p(n | c_1) / p(n) p(n | c_2) / p(n) ...: given the size, properties are taken as independent.
+        """
+        plain = torch.tensor(self.num_atoms_counts, dtype=torch.float32)
+        plain, weights = plain / plain.sum(), plain / plain.sum()
+        for name, value in wanted.items():
+            counts = self.conditions[name].size_counts(value) if self.conditions[name].edges else 0 * plain
+            given = (counts + PRIOR * plain) / (counts.sum() + PRIOR)
+            weights = torch.where(plain > 0, weights * given / plain, weights)
+        return weights
+
     @property
     def kind(self) -> str | None:
         """What the network is if it is no generator; in the metadata."""
@@ -100,7 +136,7 @@ class ModelInfo:
             tuple(info["elements"]),
             tuple(info["num_atoms_counts"]),
             info["training"],
-            {k: PropertyStats(**v) for k, v in info.get("properties", {}).items()},
+            {k: PropertyStats.from_dict(v) for k, v in info.get("properties", {}).items()},
         )
 
 

@@ -111,7 +111,10 @@ class Trainer:
             tuple(sorted(elements)),
             tuple(torch.bincount(data.num_atoms, minlength=recipe.data.max_atoms + 1).tolist()),
             {"crystals": len(data)},
-            {name: known.get(name) or PropertyStats.of(name, v) for name, v in values.items()},
+            {
+                name: known.get(name) or PropertyStats.of(name, v, data.num_atoms, recipe.data.max_atoms)
+                for name, v in values.items()
+            },
         )
         properties = {name: s.standardise(values[name]).to(self.device) for name, s in self.info.properties.items()}
         self.objective = build_objective(recipe, codec, data, properties, self.device)

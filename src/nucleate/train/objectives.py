@@ -14,6 +14,7 @@ from nucleate.config import Recipe
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.diffusion.loop import training_loss
 from nucleate.diffusion.rng import Streams, derive_seeds
+from nucleate.diffusion.self_conditioning import Primed
 from nucleate.errors import NucleateError
 from nucleate.nets.build import build_processes
 from nucleate.nets.image_sums import FEATURES_WITH_DIRECTION, image_sums
@@ -79,7 +80,10 @@ class Denoising:
         rng = Streams(derive_seeds(self.recipe.train.seed, step, index))
         properties = {k: v[index] for k, v in self.properties.items()}
         condition = condition_tensors(self.recipe, fields, properties, rng)
-        return {k: v.mean() for k, v in training_loss(model, self.processes, PER_ATOM, fields, condition, rng).items()}
+        # every other step, so that the first call of a sampling run, which knows no estimate, is learned as well
+        denoiser = Primed(model) if self.recipe.network.self_conditioning and step % 2 else model
+        losses = training_loss(denoiser, self.processes, PER_ATOM, fields, condition, rng)
+        return {k: v.mean() for k, v in losses.items()}
 
 
 class Prediction:

@@ -1,0 +1,91 @@
+"""Which conditions a model can meet; what it cannot meet is refused in one line."""
+
+from __future__ import annotations
+
+from nucleate.chem.elements import atomic_number
+from nucleate.crystal.shape import named_shape
+from nucleate.errors import NucleateError
+from nucleate.generators.base import Condition, Fixed
+from nucleate.generators.properties import resolve_property
+from nucleate.train.checkpoint import ModelInfo
+
+FARTHEST = 10.0  # standard deviations from the training mean that a wanted property may lie
+
+
+def check_condition(info: ModelInfo, condition: Condition) -> None:
+    """Raise NucleateError, in one line, for a condition that the model `info` cannot meet."""
+    task = info.recipe.task
+    for name, value in (("space_group", condition.space_group), ("text", condition.text)):
+        if value:
+            raise NucleateError(f"{info.recipe.name} cannot be conditioned on {name}; it takes {_takes(info)}")
+    for name, target in condition.properties.items():
+        _check_property(info, name, target)
+    if condition.lattice_shape is not None:
+        named_shape(condition.lattice_shape)
+    if condition.fixed is not None:
+        _check_fixed(info, condition, condition.fixed)
+    if task == "csp":
+        if not condition.composition:
+            raise NucleateError(f"{info.recipe.name} predicts the structure of a given composition, and none was given")
+        if condition.chemical_system is not None and set(condition.chemical_system) != set(condition.composition):
+            raise NucleateError("the chemical system and the composition contradict each other; give one of them")
+        size = sum(condition.composition.values())
+        if condition.num_atoms not in (None, size):
+            raise NucleateError(f"the composition has {size} atoms, not {condition.num_atoms}")
+    else:
+        if condition.composition:
+            raise NucleateError(f"{info.recipe.name} chooses the composition itself; use a csp model for a given one")
+        if condition.chemical_system is not None and "chemical_system" not in info.recipe.network.condition_on:
+            raise NucleateError(f"{info.recipe.name} was not trained on chemical systems; it takes {_takes(info)}")
+    elements = condition.composition or condition.chemical_system or ()
+    unseen = [e for e in elements if atomic_number(e) not in info.elements]
+    if unseen:
+        raise NucleateError(
+            f"{info.recipe.name} never saw {', '.join(unseen)} in training; it knows {len(info.elements)} elements"
+        )
+    given = len(condition.fixed.species) if condition.fixed is not None else 1
+    size = sum(condition.composition.values()) if condition.composition else (condition.num_atoms or given)
+    if not 1 <= size <= info.max_atoms:
+        raise NucleateError(f"{info.recipe.name} makes cells of 1 to {info.max_atoms} atoms, not {size}")
+    if condition.chemical_system and condition.num_atoms and condition.num_atoms < len(condition.chemical_system):
+        raise NucleateError(f"{condition.num_atoms} atoms cannot hold {len(condition.chemical_system)} elements")
+
+
+def _check_fixed(info: ModelInfo, condition: Condition, fixed: Fixed) -> None:
+    kept = {fixed.species[i] for i in fixed.species_at}
+    n = sum(condition.composition.values()) if condition.composition else condition.num_atoms
+    if n is not None and n < len(fixed.species):
+        raise NucleateError(f"the fixed cell has {len(fixed.species)} atoms, more than the {n} asked for")
+    if condition.lattice_shape is not None and fixed.cell:
+        raise NucleateError("a lattice shape and a fixed cell contradict each other; give one of them")
+    if not condition.composition:
+        unseen = [e for e in sorted(kept) if atomic_number(e) not in info.elements]
+        if unseen:
+            raise NucleateError(f"{info.recipe.name} never saw {', '.join(unseen)} in training")
+        foreign = sorted(kept - set(condition.chemical_system or kept))
+        if foreign:
+            raise NucleateError(f"the fixed cell keeps {', '.join(foreign)}, outside the chemical system asked for")
+        return
+    for symbol in sorted(kept):
+        have = sum(fixed.species[i] == symbol for i in fixed.species_at)
+        wanted = condition.composition.get(symbol, 0)
+        if have > wanted:
+            raise NucleateError(f"the fixed cell keeps {have} {symbol}, but the composition has {wanted}")
+
+
+def _check_property(info: ModelInfo, name: str, target: float) -> None:
+    column = resolve_property(name, info.conditions)
+    if column is None:
+        raise NucleateError(f"{info.recipe.name} cannot be conditioned on {name}; it takes {_takes(info)}")
+    stats = info.conditions[column]
+    far = abs(target - stats.mean) / stats.std
+    if not far <= FARTHEST:
+        raise NucleateError(
+            f"{name}={target:g} lies {far:.0f} standard deviations outside the training data of {info.recipe.name} "
+            f"({stats.low:.3g} to {stats.high:.3g}); ask for a value nearer to it"
+        )
+
+
+def _takes(info: ModelInfo) -> str:
+    names = info.recipe.network.condition_on
+    return ", ".join((*names, "composition" if info.recipe.task == "csp" else "num_atoms"))
