@@ -1,5 +1,9 @@
 import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +55,60 @@ def test_nothing_to_do_starts_nothing():
 def test_workers_that_cannot_start_are_one_clear_error():
     with pytest.raises(NucleateError, match="cannot start"):
         list(map_jobs(work, [("ok", 1)], limit=5.0, workers=1, prepare=broken))
+
+
+SCRIPT = """
+import os, sys, time
+from pathlib import Path
+from nucleate.parallel import map_jobs
+
+def sleep(file):
+    Path(file + ".part").write_text(str(os.getpid()))
+    os.replace(file + ".part", file)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    list(map_jobs(sleep, [(sys.argv[1],)], workers=1))
+"""
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # dead, and nobody has asked how yet
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+def test_a_busy_worker_dies_with_a_killed_parent(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    parent = subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(tmp_path / "pid")])
+    worker = None
+    try:
+        assert until(lambda: (tmp_path / "pid").is_file() or parent.poll() is not None, 60)
+        worker = int((tmp_path / "pid").read_text())
+        assert alive(worker)
+        parent.kill()
+        parent.wait()
+        assert until(lambda: not alive(worker), 30)
+    finally:
+        parent.kill()
+        parent.wait()
+        if worker is not None and alive(worker):
+            os.kill(worker, signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+def test_a_worker_whose_parent_is_gone_before_it_starts_ends(tmp_path):
+    code = "import os; from nucleate.parallel import _die_with; _die_with(os.getppid() + {}); print('lives')"
+    for shift, text in ((0, "lives\n"), (1, "")):
+        done = subprocess.run([sys.executable, "-c", code.format(shift)], capture_output=True, text=True)
+        assert done.stdout == text and done.returncode == (1 if shift else 0)
+
+
+def until(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -23,6 +25,7 @@ ONE_THREAD = dict.fromkeys(
 )
 START_LIMIT = 120.0  # seconds a fresh worker may take to import its libraries
 BROKEN = 3  # workers in a row that may die before their first job
+PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def map_jobs(
     A job that raises, takes more than `limit` seconds or kills its process gives an outcome with a reason; the others
     go on. `function` and `prepare` (slow imports, done before the clock starts) must be importable by name. Workers
     are spawned, so a script that calls this needs the usual `if __name__ == "__main__":`. They end with the iterator,
-    whether it is read to its end, interrupted or abandoned.
+    whether it is read to its end, interrupted or abandoned, and on Linux at once when this process is killed.
 
     workers: 0 does the jobs in this process instead, without a limit: for few jobs that are known to be harmless.
     """
@@ -111,7 +114,9 @@ class _Worker:
     def __init__(self, function: Callable[..., Any], prepare: Callable[[], None] | None) -> None:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, function, prepare), daemon=True)
+        # Linux's signal comes at the end of the thread that started the worker, and other threads may outlive theirs
+        parent = os.getpid() if threading.current_thread() is threading.main_thread() else None
+        self.process = context.Process(target=_serve, args=(theirs, function, prepare, parent), daemon=True)
         with _environment(ONE_THREAD), _interrupts_ignored():
             self.process.start()
         theirs.close()  # so that the worker's death closes the pipe
@@ -160,15 +165,35 @@ def _replace(
     pool[pool.index(worker)] = _Worker(function, prepare)
 
 
-def _serve(pipe: connection.Connection, function: Callable[..., Any], prepare: Callable[[], None] | None) -> None:
+def _serve(
+    pipe: connection.Connection,
+    function: Callable[..., Any],
+    prepare: Callable[[], None] | None,
+    parent: int | None = None,
+) -> None:
     """The life of a worker: say ready, then answer (value, reason) to each job until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
+    if parent is not None:
+        _die_with(parent)
     with contextlib.suppress(EOFError, OSError):
         if prepare is not None:
             prepare()
         pipe.send("ready")
         while True:
             pipe.send(_answer(pipe.recv_bytes(), function))
+
+
+def _die_with(parent: int) -> None:
+    """End this process when the parent does, however that ends, and whatever this one is busy with; Linux alone."""
+    if sys.platform != "linux":
+        return
+    try:
+        prctl = ctypes.CDLL(None).prctl
+    except (OSError, AttributeError):  # a C library without it: the worker ends after its job, when the pipe is closed
+        return
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the signal was asked for
+        os._exit(1)
 
 
 def _answer(data: bytes, function: Callable[..., Any]) -> tuple[Any, str | None]:

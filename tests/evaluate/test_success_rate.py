@@ -157,3 +157,10 @@ class TestRealData:
 
         values = load_table("mp-20:test").column("formation_energy_per_atom").to_pylist()
         assert rates(success_rates(values, thresholds("mp-20"))) == pytest.approx([0.05, 0.1, 0.15], abs=0.005)
+
+
+def test_a_missing_value_has_its_reason():
+    report = success_rates([None, None, float("nan"), -9.0], LIMITS, reasons=["never saw Rn", None, None, None])
+    assert [why for _, _, why in report.failures] == ["never saw Rn", "no value", "not a finite number"]
+    with pytest.raises(NucleateError, match="1 reasons for 2 values"):
+        success_rates([None, None], LIMITS, reasons=["no"])

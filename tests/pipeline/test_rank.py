@@ -64,3 +64,45 @@ def test_rows() -> None:
     }
     assert (empty["rank"], empty["formula"], empty["num_atoms"], empty["e_form"]) == (2, "", 0, None)
     assert (empty["novel"], empty["failure"]) == ("?", "generate: no")
+
+
+def wish(name: str, above: float | None, off: float | None, **checks: str) -> Candidate:
+    found = {} if off is None else {"predicted": {"band_gap": 1.0 - off}, "off_target": {"band_gap": off}}
+    made = {"wanted": {"band_gap": [1.0, 1.6]}, "predicted_by": "net", **found}
+    return candidate(name, above, **({"relaxed": "pass"} | checks)).with_(provenance=made)
+
+
+WISHED = [
+    wish("met", 0.09, 0.0),
+    wish("met-within-error", 0.095, 0.04),
+    wish("near", -0.3, 0.2),
+    wish("far", 0.0, 1.5),
+    wish("unknown", -0.5, None),
+    wish("next-step-met", 0.1, 0.0),
+    wish("next-step-near", 0.15, 0.3),
+    wish("unstable-but-met", 0.9, 0.0),
+    wish("no-hull", None, 0.0),
+    wish("unrelaxed", -0.5, 0.0, relaxed="fail"),
+    wish("duplicate", -0.5, 0.0, unique="fail"),
+]
+
+
+def test_within_a_step_above_the_hull_the_wish_decides() -> None:
+    for shuffled in itertools.islice(itertools.permutations(WISHED), 0, 200_000, 997):
+        assert [c.id for c in rank(shuffled)] == [c.id for c in WISHED]
+
+
+def test_distances_of_several_properties_add_up() -> None:
+    both = [wish("a", 0.05, 0.0), wish("b", 0.05, 0.0)]
+    a = both[0].with_(provenance={"off_target": {"band_gap": 0.3, "e": 0.3}})
+    b = both[1].with_(provenance={"off_target": {"band_gap": 0.0, "e": 0.5}})
+    assert [c.id for c in rank([a, b])] == ["b", "a"]
+
+
+def test_rows_say_what_was_wanted_and_what_is_predicted() -> None:
+    rows = to_rows([WISHED[0], WISHED[4], ORDERED[0]])
+    assert len({tuple(row) for row in rows}) == 1  # one set of columns, as a CSV file needs
+    assert [row["predicted_band_gap"] for row in rows] == [1.0, None, None]
+    assert [row["wanted_band_gap"] for row in rows] == ["1..1.6", "1..1.6", ""]
+    assert [row["predicted_by"] for row in rows] == ["net", "net", ""]
+    assert "predicted_by" not in to_rows(ORDERED)[0]

@@ -275,3 +275,25 @@ def test_charts():
         float(re.search(r"width:([\d.]+)%", e["style"])[1]) for e in Page(timing_bar({"a": 1, "b": 3})).all("span")
     ]
     assert widths == [25, 75]
+
+
+def test_wanted_properties_have_a_column_and_their_network_is_named(tmp_path):
+    made = {
+        "wanted": {"band_gap": [1.0, 1.6], EVIL: [-2.0, -2.0]},
+        "predicted": {"band_gap": 1.25, EVIL: -1.0},
+        "predicted_by": "property-mp20",
+    }
+    unknown = {"wanted": made["wanted"], "not_predicted": "never saw Rn", "predicted_by": "property-mp20"}
+    found = page(tmp_path, [candidate("a", STO, provenance=made), candidate("b", NACL, provenance=unknown)])
+    heads = [e["text"] for e in found.all("th", scope="col")]
+    rows = [e for e in found.all("tr") if "data-n" in e]
+    cells = [e for e in found.all("td", title="by property-mp20")]
+    assert [c["text"] for c in cells] == ["1.250 (1..1.6)", "\u22121.000 (\u22122)"]
+    assert any(h.startswith("gap eV predicted") for h in heads) and any(EVIL in h for h in heads)
+    assert "(1..1.6)" in rows[1]["text"]
+    assert len(found.all("script")) == 3 and found.all("img") == []
+    assert "by the property network property-mp20" in found.one("section", class_="meaning")["text"]
+    columns = len([e for e in found.all("th", scope="col") if e["text"]])
+    plain = page(tmp_path, [candidate("a", STO)])
+    assert columns == len([e for e in plain.all("th", scope="col") if e["text"]]) + 2
+    assert "property network" not in plain.one("section", class_="meaning")["text"]

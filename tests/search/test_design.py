@@ -158,3 +158,38 @@ def test_overwriting_waits_for_no_other_writer(run):
     with RunStore(run.folder), pytest.raises(NucleateError):
         design("NaCl", run.folder, QUICK, overwrite=True)
     assert load_run(run.folder).all
+
+
+@pytest.fixture(scope="module")
+def wished(tmp_path_factory):
+    quick = DesignSettings(oversample=2, sampling_steps=10, relax_steps=2)
+    folder = tmp_path_factory.mktemp("wished")
+    return design("Na-Cl, 2 atoms, 2 candidates, e_form=-1.9, band_gap=4..6", folder, quick, executor=Serial())
+
+
+def test_wanted_properties_are_predicted_after_relaxation_and_order_the_crystals(wished):
+    living = [c for c in wished.all if c.failure is None]
+    assert living
+    for c in living:
+        stages = list(c.stages)
+        assert stages.index("predict") == stages.index("hull") + 1
+        assert c.provenance["predicted_by"] == "property-mp20"
+        assert set(c.provenance["off_target"]) == {"formation_energy_per_atom", "band_gap"}
+        assert c.provenance["wanted"]["band_gap"] == [4.0, 6.0]
+    assert "predicted (wanted)" in (wished.folder / "report.html").read_text()
+    again = resume(wished.folder, executor=Serial())
+    assert to_rows(again.all) == to_rows(wished.all) == to_rows(load_run(wished.folder).all)
+
+
+def test_generated_crystals_are_predicted_as_they_stand():
+    quick = DesignSettings(oversample=1, sampling_steps=5, judge="property-mp20")
+    made = generate_candidates("Na-Cl, 2 atoms, 2 candidates, band_gap=4..6", quick)
+    assert [c.id for c in made] == ["c00001", "c00002"]
+    assert all("band_gap" in c.provenance["predicted"] for c in made)
+
+
+def test_a_network_that_knows_nothing_of_it_is_refused_before_anything_is_written(tmp_path):
+    wrong = DesignSettings(judge="property-perov5")
+    with pytest.raises(NucleateError, match="property-perov5 predicts .*, not formation_energy_per_atom"):
+        design("Na-Cl, e_form=-2", tmp_path / "run", wrong)
+    assert not (tmp_path / "run").exists()

@@ -137,3 +137,14 @@ def test_what_cannot_be_optimised_is_refused_before_anything_is_written(settings
     with pytest.raises(NucleateError, match=message):
         optimise(dataclasses.replace(settings, **changes), tmp_path / "run", executor=Serial())
     assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_value_says_why():
+    from nucleate.pipeline.candidate import Check
+    from nucleate.search.optimise import _why_not
+
+    blank = Candidate("a")
+    assert _why_not(blank.failed("check", "too dense")) == "check: too dense"
+    assert _why_not(blank.with_(provenance={"not_predicted": "net never saw Rn"})) == "net never saw Rn"
+    assert _why_not(blank.with_(checks={"hull": Check("unknown", "no Rn in it")})) == "no Rn in it"
+    assert _why_not(blank) is None

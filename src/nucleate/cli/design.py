@@ -43,6 +43,10 @@ def design(
     fmax: Annotated[float, typer.Option(help="Force threshold, eV/angstrom.")] = 0.05,
     relax_steps: Annotated[int, typer.Option(help="Relaxation steps at most.")] = 250,
     reference: Annotated[str, typer.Option(help="Reference energies: shipped set or file.")] = "chgnet-mp",
+    judge: Annotated[
+        str,
+        typer.Option(help="Property network that predicts what is wanted: shipped name or file; auto: for the data."),
+    ] = "auto",
     known: Annotated[str, typer.Option(help="Dataset to test novelty against, e.g. mp-20.")] = "",
     workers: Annotated[int, typer.Option(help="Processes for relaxation (0: all cores).")] = 0,
 ) -> None:
@@ -85,6 +89,7 @@ def design(
                 relax_steps=relax_steps,
                 reference=reference,
                 known=known,
+                judge=judge,
             )
             notes.print(f"Understood as: {wanted.describe()}", style="bold", highlight=False)
             _warn_if_unbalanced(wanted, notes)

@@ -44,8 +44,12 @@ def dng(
         typer.Option("--e-above-hull", help="Column of the files that has e_above_hull, if named otherwise."),
     ] = None,
     energies: Annotated[
-        bool, typer.Option(help="Formation energies and network features of 1,000 crystals, by CHGNet.")
+        bool, typer.Option(help="Formation energies and network features of 1,000 valid crystals, by --potential.")
     ] = True,
+    potential: Annotated[
+        str,
+        typer.Option(help="Universal potential, or a property network (shipped name or file), which cannot relax."),
+    ] = "chgnet",
     seed: Annotated[int, typer.Option(min=0, help="Of every random subset.")] = 0,
     time_limit: Annotated[float, typer.Option(min=0.1, help="Seconds for one crystal or one comparison.")] = 20.0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: every core.")] = None,
@@ -59,6 +63,7 @@ def dng(
     from nucleate.evaluate.dng import evaluate_dng
     from nucleate.evaluate.inputs import read_crystals
     from nucleate.evaluate.judged import DEFAULT_PROTOCOLS, DngSettings
+    from nucleate.evaluate.network import property_network
     from nucleate.evaluate.protocols import get_protocol
 
     names = tuple(dict.fromkeys(protocol or DEFAULT_PROTOCOLS))
@@ -66,11 +71,15 @@ def dng(
         get_protocol(name)
     if relax and out is None:
         raise NucleateError("--relax needs --out, a folder that keeps the relaxed crystals")
+    if property_network(potential) is not None and relax:
+        raise NucleateError(
+            f"--relax needs a universal potential; {potential} has no forces: relax in a run of its own"
+        )
     columns = {"e_above_hull": e_above_hull} if e_above_hull else {}
     generated = read_crystals(files, columns)
     base = read_crystals([reference])
     train = f"{base.dataset}:train" if base.dataset else "mp-20:train"
-    settings = DngSettings(names, known or train, energies, seed=seed, time_limit=time_limit)
+    settings = DngSettings(names, known or train, energies, potential=potential, seed=seed, time_limit=time_limit)
     with StageBars() as bars:
         real = _floor(floor or known or train)
         relaxed = relax_sample(generated, relax, settings, out, workers, bars) if relax and out is not None else None

@@ -27,6 +27,10 @@ def generate(
     steps: Annotated[int, typer.Option(help="Sampling steps (0: the recipe's).")] = 0,
     sampler: Annotated[str, typer.Option(help="ancestral, ddim or second-order; default: the recipe's.")] = "",
     guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale of the conditions.")] = 1.5,
+    judge: Annotated[
+        str,
+        typer.Option(help="Property network that predicts what is wanted: shipped name or file; auto: for the data."),
+    ] = "auto",
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
 ) -> None:
     """Generate crystals and write them; as generated, neither checked nor relaxed."""
@@ -34,8 +38,10 @@ def generate(
 
     from nucleate.cli.parts import with_parts
     from nucleate.cli.progress import StageBars
+    from nucleate.cli.tables import wishes
     from nucleate.errors import NucleateError
     from nucleate.pipeline.files import write_candidates
+    from nucleate.pipeline.rank import to_rows
     from nucleate.search.design import DesignSettings, cautions, generate_candidates
     from nucleate.search.request import parse_request
 
@@ -46,7 +52,13 @@ def generate(
     if out.exists() and not overwrite:
         raise NucleateError(f"{out} exists; use --overwrite or another --out")
     settings = DesignSettings(
-        seed=seed, oversample=1, weights=weights, sampling_steps=steps, sampler=sampler, guidance_scale=guidance
+        seed=seed,
+        oversample=1,
+        weights=weights,
+        sampling_steps=steps,
+        sampler=sampler,
+        guidance_scale=guidance,
+        judge=judge,
     )
     for line in cautions(wanted, settings):
         Console(stderr=True).print(f"warning: {line}", style="yellow", highlight=False)
@@ -54,3 +66,5 @@ def generate(
         made = generate_candidates(wanted, settings, progress=bars)
     write_candidates(out, made)
     Console().print(f"{len(made)} crystals in {out}", highlight=False)
+    for line in wishes(to_rows(made)):
+        Console().print(f"{line}, as generated", highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,13 +24,18 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
+    from nucleate.generators.properties import short_name
+
     numeric = ("atoms", "e_form\neV/atom", "e_above_hull\neV/atom")
-    columns = ("#", "id", "formula", "space\ngroup", *numeric, "novel?", "checks")
+    wanted = {column: f"{short_name(column)}\nwanted\n{text}" for column, text, _ in _wanted(rows)}
+    columns = ("#", "id", "formula", "space\ngroup", *numeric, *wanted.values(), "novel?", "checks")
     out = Table(
         caption=escape(caption(rows)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
     for name in columns:
-        out.add_column(name, justify="right" if name in ("#", *numeric) else "left", overflow="fold")
+        number = name in (*numeric[1:], *wanted.values())  # "-1.234" stays whole, whatever else has to fold
+        right = number or name in ("#", numeric[0])
+        out.add_column(name, justify="right" if right else "left", overflow="fold", min_width=6 if number else None)
     for row in rows:
         checks = f"rejected: {row['failure']}" if row["failure"] else row["checks"]
         cells = [
@@ -40,6 +46,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
             str(row["num_atoms"] or "-"),
             energy(row["e_form"]),
             energy(row["e_above_hull"]),
+            *(energy(row[f"predicted_{column}"]) for column in wanted),
             row["novel"],
             checks or "-",
         ]
@@ -59,11 +66,39 @@ def caption(rows: Sequence[Mapping[str, Any]]) -> str:
     for (method, reference), n in origins.items():
         which = "" if len(origins) == 1 else f" ({n} of {len(rows)})"
         lines.append(f"energies: {method}{f', reference {reference}' if reference else ''}{which}")
+    if wanted := wishes(rows):
+        lines += [*wanted, "order: steps of 0.1 eV/atom above the hull, in each the nearest to what was wanted first"]
     failures = Counter(row["failure"] for row in rows if row["failure"])
     lines += [f"{n} rejected: {reason}" for reason, n in failures.most_common(8)]
     if len(failures) > 8:
         lines.append(f"{sum(n for _, n in failures.most_common()[8:])} rejected for other reasons")
     return "\n".join(lines)
+
+
+def wishes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What was wanted of the crystals, and who predicts what of them, one line for each property."""
+    from nucleate.generators.properties import UNITS
+
+    out = []
+    for column, text, values in _wanted(rows):
+        by = ", ".join(sorted({row["predicted_by"] for row in rows if row["predicted_by"]}))
+        unit = UNITS.get(column, "")
+        middle = f", median {statistics.median(values):.3f} {unit}".rstrip() if values else ""
+        missing = f", {len(rows) - len(values)} without" if len(values) < len(rows) else ""
+        out.append(f"{column}: wanted {text} {unit}".rstrip() + f"; predicted by {by}{middle}{missing}")
+    return out
+
+
+def _wanted(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list[float]]]:
+    """(column, the wanted values in words, the predictions there are) of each wanted property."""
+    out = []
+    for key in rows[0] if rows else ():
+        if key.startswith("wanted_"):
+            column = key.removeprefix("wanted_")
+            values = [row[f"predicted_{column}"] for row in rows]
+            text = ", ".join(dict.fromkeys(row[key] for row in rows if row[key]))
+            out.append((column, text, [v for v in values if v is not None]))
+    return out
 
 
 def print_problems(problems: Iterable[Problem], console: Console) -> None:

@@ -18,7 +18,7 @@ from nucleate.evaluate.features import measure
 from nucleate.evaluate.inputs import CrystalSet
 from nucleate.evaluate.judged import DngSettings, Judged, compositions, valid_sample
 from nucleate.evaluate.metric import Report, Section, Series
-from nucleate.evaluate.network import predict
+from nucleate.evaluate.network import predict, property_network
 from nucleate.evaluate.protocols import (
     COVERAGE,
     DISTRIBUTIONS,
@@ -76,7 +76,7 @@ def evaluate_dng(
     that a perfect generator reaches. relaxed: the crystals, or a random part of them, after relaxation and with
     energies above the hull, for stability; default: `generated`, if its files have such energies. cache: folder for
     measurements; a second run reads them. Runs in spawned processes: a script needs `if __name__ == "__main__":`.
-    Raises NucleateError for an unknown protocol, an empty set, energies of two methods.
+    Raises NucleateError for an unknown protocol or potential, an empty set, energies of two methods.
     """
     settings = settings or DngSettings()
     protocols = [get_protocol(name) for name in settings.protocols]
@@ -85,6 +85,8 @@ def evaluate_dng(
         raise NucleateError(f"protocol {settings.protocols[0]} says nothing of de novo generation; use evaluate csp")
     if not len(generated) or not len(reference):
         raise NucleateError("there is no crystal to judge" if not len(generated) else "the reference set is empty")
+    if settings.energies and wanted & {DISTRIBUTIONS, FRECHET}:
+        property_network(settings.potential)  # a wrong name is refused here, not after the measurements
     clock = _Clock(progress)
     run = _Run(settings, wanted, clock, workers, cache)
     judged, other = run.judge(generated, "crystals"), run.judge(reference, "reference")

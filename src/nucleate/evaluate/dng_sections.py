@@ -122,7 +122,7 @@ def distributions(judged: Judged, other: Judged, p: Protocol, settings: DngSetti
     if judged.energies is not None and other.energies is not None and judged.energies.known.any():
         mine, theirs = (e.e_form[e.known] for e in (judged.energies, other.energies))
         text = f"{len(mine):,} valid crystals as they stand, {judged.energies.method}"
-        rows.insert(2, distance("w_e_form", "formation energy", mine, theirs, text, "eV/atom"))
+        rows.insert(2, distance("w_e_form", judged.energies.quantity, mine, theirs, text, "eV/atom"))
     if p.wasserstein_samples is not None:
         text = "all crystals, valid or not"
         rows += [
@@ -133,7 +133,8 @@ def distributions(judged: Judged, other: Judged, p: Protocol, settings: DngSetti
         ]
     note = f"Samples drawn with seed {settings.seed}, against all {len(reference):,} crystals of the reference."
     if judged.energies is not None:
-        note += f" Energies: {judged.energies.method}, elements of {judged.energies.reference}, both sides unrelaxed."
+        zero = f", elements of {judged.energies.reference}" if judged.energies.reference else ""
+        note += f" Energies: {judged.energies.method}{zero}, both sides unrelaxed. {judged.energies.caution}".rstrip()
     return [Section(f"{p.name}: property distributions (Wasserstein)", tuple(rows), note)]
 
 
@@ -153,9 +154,7 @@ def frechet_of(judged: Judged, other: Judged, p: Protocol, settings: DngSettings
         rows.append(metric("frechet_network", "FD network", counted, text))
     note = "Squared Frechet distances of normal distributions (FID); they shrink with the size of the sample."
     if a is not None:
-        note += (
-            f" Network: {a.method}, features pooled after its last interaction block; {len(a.known):,} valid crystals."
-        )
+        note += f" Network: {a.method}, features {a.layer}; {len(a.known):,} valid crystals."
     return [Section(f"{p.name}: Frechet distances", tuple(rows), note if rows else "Too few crystals.")]
 
 
@@ -245,7 +244,8 @@ def series(judged: Judged, other: Judged) -> list[Series]:
     if judged.energies is not None and other.energies is not None:
         values = {label: judged.energies.e_form[judged.energies.known].tolist()}
         values[base] = other.energies.e_form[other.energies.known].tolist()
-        out.append(Series(f"Formation energy ({judged.energies.method})", "eV/atom", values))
+        title = f"{judged.energies.quantity.capitalize()} ({judged.energies.method})"
+        out.append(Series(title, "eV/atom", values))
     counts: Callable[[NDArray[np.int64]], Mapping[str, float]] = _shares
     out.append(
         Series(

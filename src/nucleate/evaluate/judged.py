@@ -20,8 +20,9 @@ DEFAULT_PROTOCOLS = ("cdvae-2022", "mattergen-2025")
 @dataclass(frozen=True)
 class DngSettings:
     """protocols: names. known: data set (and split) that novelty is judged against. energies: compute formation
-    energies and network features of `energy_samples` crystals. seed: of every random subset. time_limit: seconds for
-    one crystal, and for one comparison."""
+    energies and network features of `energy_samples` crystals. potential: what gives them, a universal
+    potential or a property network (name or file), which cannot relax. seed: of every random subset. time_limit:
+    seconds for one crystal, and for one comparison."""
 
     protocols: tuple[str, ...] = DEFAULT_PROTOCOLS
     known: str = "mp-20:train"

@@ -1,7 +1,9 @@
-"""Formation energies and features of crystals as they stand, by the network that a universal potential is."""
+"""Energies and features of crystals as they stand, by a trained network: a universal potential, or a property network,
+which is many times as fast and knows crystals like those of its data alone."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +20,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
+    from nucleate.train.property import PropertyModel
+
 BATCH = 8  # crystals in one job; one that fails is tried again by itself
 TIME_LIMIT = 60.0  # seconds for one job
+CHUNK = 256  # crystals that a property network gets at once
+CAUTION = "A property network knows relaxed crystals alone: its energies hardly rise for broken ones."
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """Of n crystals: e_form (n,) in eV/atom and features (n, d), nan where `reasons` (index -> why) has an entry.
 
-    method, reference: of the energies. They are of unrelaxed crystals.
+    method, reference: of the energies, which are of unrelaxed crystals; reference "" where the energies are a column
+    of a property network's data, with its own zero. quantity: what they are. layer: where the features are read.
+    caution: what a reader has to know of them, a sentence or "".
     """
 
     e_form: NDArray[np.float64]
@@ -34,6 +42,9 @@ class Predictions:
     reasons: dict[int, str]
     method: str
     reference: str
+    quantity: str = "formation energy"
+    layer: str = "pooled after its last interaction block"
+    caution: str = ""
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -49,10 +60,16 @@ def predict(
     progress: Progress | None = None,
     cache: Path | None = None,
 ) -> Predictions:
-    """Single-point formation energies against the elements of the reference set, and features, in parallel.
+    """Energies and features of each crystal.
 
-    cache: a folder for the result of this very set. Needs `if __name__ == "__main__":` in a script.
+    potential: a universal potential, whose single points, in parallel, become formation energies against the elements
+    of the reference set; or a property network (shipped name or file), whose own column is taken. cache: a folder for
+    the result of this very set. Needs `if __name__ == "__main__":` in a script. Raises NucleateError for a name that
+    is neither, and for a network that predicts no energy.
     """
+    network = property_network(potential)
+    if network is not None:
+        return _by_property_network(structures, network, potential, progress, cache)
     from nucleate.pipeline.hull import formation_energy
     from nucleate.pipeline.potential import get_potential
     from nucleate.pipeline.reference import load_reference
@@ -76,6 +93,78 @@ def predict(
         except NucleateError as error:
             reasons[i] = str(error)
     return Predictions(e_form, features, reasons, method, known.name)
+
+
+def property_network(potential: str) -> PropertyModel | None:
+    """The property network of that name or file; None for the name of a universal potential."""
+    from nucleate.pipeline.potential import POTENTIALS
+    from nucleate.train.checkpoint import weights_file
+    from nucleate.train.property import load_property_network, shipped_property_networks
+
+    if potential in POTENTIALS:
+        return None
+    if weights_file(potential) is None:
+        raise NucleateError(
+            f"no potential or property network '{potential}'; potentials: {', '.join(sorted(POTENTIALS))}; "
+            f"property networks: {', '.join(shipped_property_networks())}, or a file"
+        )
+    model = load_property_network(potential)
+    energy_column(model)
+    return model
+
+
+def energy_column(model: PropertyModel) -> str:
+    """The column that takes the place of the formation energy; an energy per atom where there is none."""
+    from nucleate.generators.properties import ALIASES, resolve_property
+
+    column = resolve_property("e_form", model.columns) or resolve_property("energy", model.columns)
+    if column is None:
+        wanted = ", ".join((*ALIASES["e_form"], *ALIASES["energy"]))
+        raise NucleateError(f"{model.name} predicts {', '.join(model.columns)}, none of {wanted}")
+    return column
+
+
+def _by_property_network(
+    structures: Sequence[Structure], model: PropertyModel, potential: str, progress: Progress | None, cache: Path | None
+) -> Predictions:
+    from nucleate.generators.properties import ALIASES
+    from nucleate.train.checkpoint import weights_file
+
+    column, weights = energy_column(model), weights_file(potential)
+    assert weights is not None
+    file = None
+    if cache is not None:  # a file of this name may hold other weights tomorrow
+        version = hashlib.sha256(weights.read_bytes()).hexdigest()
+        file = cache / f"network-{digest([arrays_of(s) for s in structures], f'{version}/1')}.npz"
+    found = _load(file)
+    if found is None:
+        found = _predict_in_chunks(structures, model, column, progress)
+        if file is not None:
+            _save(file, *found)
+    elif progress is not None:
+        progress(len(structures), len(structures))
+    quantity = "formation energy" if column in ALIASES["e_form"] else "energy per atom"
+    method = f"{model.name} (property network, its {column})"
+    return Predictions(*found, method, "", quantity, "pooled, as its last layer reads them", CAUTION)
+
+
+def _predict_in_chunks(
+    structures: Sequence[Structure], model: PropertyModel, column: str, progress: Progress | None
+) -> Found:
+    from nucleate.train.property import crystals_of
+
+    energies = np.full(len(structures), np.nan)
+    features = np.full((len(structures), model.network.config.dim), np.nan)
+    reasons: dict[int, str] = {}
+    for start in range(0, len(structures), CHUNK):
+        crystals, problems = crystals_of(structures[start : start + CHUNK])
+        part = model.features(crystals)
+        rows = slice(start, start + len(part))
+        features[rows], energies[rows] = part.numpy(), model.values(part)[column].numpy()
+        reasons |= {start + i: why for i, why in (model.refusals(crystals) | problems).items()}
+        if progress is not None:
+            progress(start + len(part), len(structures))
+    return energies, features, reasons
 
 
 Found = tuple["NDArray[np.float64]", "NDArray[np.float64]", dict[int, str]]

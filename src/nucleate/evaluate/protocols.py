@@ -71,7 +71,7 @@ _ALL = (
             "asks for a density of 0.01 to 25 g/cm3",
             "COV: the published rule seeks the nearest structure and the nearest composition apart; 'joint' asks for "
             "one reference crystal that is near in both",
-            "formation energies: the published ones are by CDVAE's own network, ours by the potential in the table",
+            "formation energies: the published ones are by CDVAE's own network, ours by the network named in the table",
         ),
     ),
     Protocol(

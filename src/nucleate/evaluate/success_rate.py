@@ -149,6 +149,7 @@ def success_rates(
     groups: Sequence[str] | None = None,
     *,
     names: Sequence[str] | None = None,
+    reasons: Sequence[str | None] | None = None,
     method: str = "",
     subject: str = "crystals",
     real: Sequence[float | None] | None = None,
@@ -157,13 +158,14 @@ def success_rates(
     """The share of crystals, or of groups of which the best counts, that reach each threshold (<=; >= to maximise).
 
     values (n,): the property, None where it could not be had. valid (n,): an invalid crystal is no success. groups
-    (n,): names of the optimisations whose restarts the crystals are. method: what predicted the values. real: values of
-    known crystals for the floor, in no groups. Raises NucleateError for no values and lists of other lengths.
+    (n,): names of the optimisations whose restarts the crystals are. reasons (n,): why a value is missing. method: what
+    predicted the values. real: values of known crystals for the floor, in no groups. Raises NucleateError for no values
+    and lists of other lengths.
     """
     n = len(values)
     if not n:
         raise NucleateError("no crystals to judge")
-    for what, other in (("validities", valid), ("groups", groups), ("names", names)):
+    for what, other in (("validities", valid), ("groups", groups), ("names", names), ("reasons", reasons)):
         if other is not None and len(other) != n:
             raise NucleateError(f"{len(other):,} {what} for {n:,} values")
     failures: list[tuple[str, str, str]] = []
@@ -172,7 +174,8 @@ def success_rates(
         number = _number(value)
         sound = valid is None or bool(valid[i])
         if number is None or not sound:
-            reason = "invalid crystal" if not sound else "no value" if value is None else "not a finite number"
+            missing = (reasons[i] if reasons is not None else None) or "no value"
+            reason = "invalid crystal" if not sound else missing if value is None else "not a finite number"
             failures.append((names[i] if names is not None else str(i + 1), "property", reason))
         usable.append(number if sound else None)
     known = [v for v in usable if v is not None]

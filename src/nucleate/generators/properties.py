@@ -49,6 +49,11 @@ def parse_properties(texts: Iterable[str]) -> dict[str, Range]:
     return out
 
 
+def short_name(column: str) -> str:
+    """The short name of a column, for tables; the column itself where it has none."""
+    return next((name for name, columns in ALIASES.items() if column in columns), column)
+
+
 def resolve_property(name: str, known: Iterable[str]) -> str | None:
     """The one of `known` columns that a user's name means, or None."""
     known = list(known)

@@ -111,6 +111,7 @@ def write_candidates(path: str | Path, candidates: Iterable[Candidate]) -> list[
 def scalar_info(candidate: Candidate) -> dict[str, Any]:
     """Energies (eV/atom) each with "_method" and "_reference", "check_<name>" verdicts and reasons, seed, failure.
 
+    Predictions of a property network are "predicted_<column>", with "predicted_by".
     "energy" becomes "energy_per_atom": in ASE's formats `energy` means the total energy of the cell.
     """
     info: dict[str, Any] = {"seed": candidate.seed}
@@ -120,6 +121,10 @@ def scalar_info(candidate: Candidate) -> dict[str, Any]:
         info[f"{key}_method"] = energy.method
         if energy.reference:
             info[f"{key}_reference"] = energy.reference
+    predicted = candidate.provenance.get("predicted", {})
+    info |= {f"predicted_{column}": value for column, value in predicted.items()}
+    if predicted:
+        info["predicted_by"] = candidate.provenance["predicted_by"]
     for name, check in candidate.checks.items():
         info[f"check_{name}"] = check.verdict
         if check.reason:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from nucleate.pipeline.candidate import Candidate
 from nucleate.train.property import PropertyModel, predict_structures
@@ -11,24 +11,35 @@ from nucleate.train.property import PropertyModel, predict_structures
 class PredictStage:
     """Provenance "predicted": column -> value in the units of the network's training data, and "predicted_by".
 
-    A crystal that the network cannot take has no value and says why in "not_predicted".
+    A crystal that the network cannot take has no value and says why in "not_predicted". wanted: column -> lowest and
+    highest wanted value, kept as "wanted"; "off_target" is how far outside of it the prediction lies, in standard
+    deviations of the network's training data, by which `rank` orders.
     """
 
     name = "predict"
     batched = True
 
-    def __init__(self, model: PropertyModel) -> None:
-        self.model = model
+    def __init__(self, model: PropertyModel, wanted: Mapping[str, tuple[float, float]] | None = None) -> None:
+        self.model, self.wanted = model, dict(wanted or {})
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         with_structure = [c for c in candidates if c.structure is not None]
         values, reasons = predict_structures(self.model, [c.structure for c in with_structure if c.structure])
         place = {c.id: i for i, c in enumerate(with_structure)}
+        wanted = {"wanted": {column: list(limits) for column, limits in self.wanted.items()}} if self.wanted else {}
         for candidate in candidates:
             i = place.get(candidate.id)
             if i is None or i in reasons:
                 why = reasons[i] if i is not None else "no structure"
-                yield candidate.with_(provenance={"not_predicted": why})
+                yield candidate.with_(provenance={"not_predicted": why, "predicted_by": self.model.name, **wanted})
                 continue
             found = {column: float(v[i]) for column, v in values.items()}
-            yield candidate.with_(provenance={"predicted": found, "predicted_by": self.model.name})
+            provenance = {"predicted": found, "predicted_by": self.model.name, **wanted}
+            if wanted:
+                provenance["off_target"] = {c: self.off_target(c, found[c]) for c in self.wanted}
+            yield candidate.with_(provenance=provenance)
+
+    def off_target(self, column: str, value: float) -> float:
+        """Distance of a value from the wanted range, 0 inside, in standard deviations of the training data."""
+        low, high = self.wanted[column]
+        return max(low - value, value - high, 0.0) / self.model.info.properties[column].std

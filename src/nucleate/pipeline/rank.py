@@ -9,22 +9,38 @@ from typing import Any
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate
 
+HULL_STEP = 0.1  # eV/atom above the hull that count alike where properties are wanted: the usual bound of metastability
+
 
 def rank(candidates: Sequence[Candidate], limit: int | None = None) -> list[Candidate]:
     """Best first, at most `limit` of them.
 
     In this order of weight: living before failed; unique before duplicate; relaxed (converged) before unrelaxed; lower
     e_above_hull first, unknown last; then by id, so that the order never depends on that of the input.
+
+    Where properties were wanted (`PredictStage`), e_above_hull counts in whole steps of 0.1 eV/atom first, all below
+    0.1 alike. Within a step the crystal comes first whose predictions are less far from the wanted ranges, added up in
+    standard deviations of the network's training data and rounded to tenths; those without a prediction come last in
+    their step. What is still equal goes by e_above_hull.
     """
     if limit is not None and limit < 1:
         raise NucleateError(f"the number of candidates to show must be at least 1, not {limit}")
     return sorted(candidates, key=_key)[:limit]
 
 
-def _key(c: Candidate) -> tuple[bool, bool, bool, float, str]:
+def _key(c: Candidate) -> tuple[bool, bool, bool, float, float, float, str]:
     e = c.energies.get("e_above_hull")
     above = e.value if e is not None and math.isfinite(e.value) else math.inf
-    return c.failure is not None, verdict(c, "unique") == FAIL, verdict(c, "relaxed") != PASS, above, c.id
+    step = math.floor(round(max(above, 0.0) / HULL_STEP, 6)) if above < math.inf else math.inf
+    worse = c.failure is not None, verdict(c, "unique") == FAIL, verdict(c, "relaxed") != PASS
+    return *worse, step, _off_target(c), above, c.id
+
+
+def _off_target(c: Candidate) -> float:
+    if not c.provenance.get("wanted"):
+        return 0.0
+    off = c.provenance.get("off_target")
+    return round(math.fsum(off.values()), 1) if off else math.inf
 
 
 def verdict(candidate: Candidate, check: str) -> str:
@@ -38,8 +54,19 @@ def to_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     rank counts from 1. Energies in eV/atom or None. novel: "yes", "no" or "?". checks: "4/5", passed of all, and what
     does not pass.
     method, reference: of e_above_hull, or of e_form or the energy where there is none.
+    Where a property was wanted of any, predicted_COLUMN (a number or None), wanted_COLUMN ("1..1.6"), predicted_by.
     """
-    return [_row(i + 1, c) for i, c in enumerate(candidates)]
+    columns = list(dict.fromkeys(column for c in candidates for column in c.provenance.get("wanted", ())))
+    return [{**_row(i + 1, c), **_wishes(c, columns)} for i, c in enumerate(candidates)]
+
+
+def _wishes(c: Candidate, columns: Sequence[str]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for column in columns:
+        low, high = c.provenance.get("wanted", {}).get(column, (None, None))
+        out[f"predicted_{column}"] = c.provenance.get("predicted", {}).get(column)
+        out[f"wanted_{column}"] = "" if low is None else f"{low:g}" if low == high else f"{low:g}..{high:g}"
+    return {**out, "predicted_by": c.provenance.get("predicted_by", "")} if columns else {}
 
 
 def _row(number: int, c: Candidate) -> dict[str, Any]:

@@ -121,9 +121,26 @@ def _meaning(candidates: Sequence[Candidate]) -> str:
             f"reference set <b>{sets}</b>, all computed with the same potential; a phase missing from that set makes "
             "a candidate look more stable than it is. A value at or below zero means that nothing known there is lower."
         )
-    return text + (
-        " <i>New</i> means that no structure in the set of known ones matched. A low energy does not say that a "
-        "crystal can be made; check the best ones with density functional theory first."
+    return (
+        text
+        + _predicted(candidates)
+        + (
+            " <i>New</i> means that no structure in the set of known ones matched. A low energy does not say that a "
+            "crystal can be made; check the best ones with density functional theory first."
+        )
+    )
+
+
+def _predicted(candidates: Sequence[Candidate]) -> str:
+    wanted = [c for c in candidates if c.provenance.get("wanted")]
+    if not wanted:
+        return ""
+    columns = escape(", ".join(dict.fromkeys(column for c in wanted for column in c.provenance["wanted"])))
+    by = escape(", ".join(dict.fromkeys(c.provenance["predicted_by"] for c in wanted)))
+    return (
+        f" What was wanted ({columns}) is predicted for the relaxed crystals by the property network <b>{by}</b>, in "
+        "whose data such crystals may not occur. Within steps of 0.1 eV/atom above the hull, the crystals nearer to "
+        "the wanted values come first."
     )
 
 

@@ -16,6 +16,7 @@ from nucleate.pipeline.rank import to_rows, verdict
 from nucleate.pipeline.report_charts import NEAR_HULL, ON_HULL, hull_hue
 from nucleate.pipeline.report_scene import drawn_cell, scene
 
+MINUS = "\u2212"
 CHECK_SIGNS = {
     "charge": "q",
     "electronegativity": "\u03c7",
@@ -36,6 +37,7 @@ COLUMNS = (
     ("Novel", "novelty", ""),
     ("Checks", "failed checks", ""),
 )
+NOVEL = 6  # the columns of wanted properties go before this one
 NONE = '<span class="none">&ndash;</span>'
 
 
@@ -88,7 +90,7 @@ def space_group_html(symbol: str) -> str:
 
 def signed(value: float) -> str:
     """Three decimals with a true minus sign, and no minus before zero."""
-    return f"{value:.3f}".replace("-", "\u2212") if round(value, 3) else "0.000"
+    return f"{value:.3f}".replace("-", MINUS) if round(value, 3) else "0.000"
 
 
 def hull_values(candidates: Sequence[Candidate]) -> list[tuple[str, float]]:
@@ -125,9 +127,10 @@ def table(shown: Sequence[Shown]) -> str:
     """The ranked table with its filter."""
     if not shown:
         return '<p class="empty">No candidate came through; the reasons are below.</p>'
+    columns = (*COLUMNS[:NOVEL], *_wanted_columns(shown[0].row), *COLUMNS[NOVEL:])
     heads = "".join(
         f'<th scope="col" class="{kind}"{sort}><button type="button" title="Sort by {words}">{title}</button></th>'
-        for (title, words, kind), sort in zip(COLUMNS, [' aria-sort="ascending"'] + [""] * 7, strict=True)
+        for (title, words, kind), sort in zip(columns, [' aria-sort="ascending"', *[""] * len(columns)], strict=False)
     )
     signs = " ".join(f"<span><i>{sign}</i> {name}</span>" for name, sign in CHECK_SIGNS.items())
     body = "".join(_row(s) for s in shown)
@@ -158,9 +161,35 @@ def _row(s: Shown) -> str:
         f'<td data-v="{s.space_group or ""}">{group}</td>'
         f'<td class="num" data-v="{row["num_atoms"] or ""}">{row["num_atoms"] or NONE}</td>'
         f"{_energy_cell(c, 'e_form')}{_energy_cell(c, 'e_above_hull', coloured=True)}"
+        f"{''.join(_wanted_cell(row, column) for column in _wanted(row))}"
         f'<td data-v="{novel}"><span class="tag {novel}" title="{tip}">{novel}</span></td>'
         f'<td class="checks" data-v="{failed}">{_marks(c)}</td><td>{_cif_link(c)}</td></tr>'
     )
+
+
+def _wanted(row: Mapping[str, Any]) -> list[str]:
+    return [key.removeprefix("wanted_") for key in row if key.startswith("wanted_")]
+
+
+def _wanted_columns(row: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """As COLUMNS, of the wanted properties."""
+    from nucleate.generators.properties import UNITS, short_name
+
+    out = []
+    for column in _wanted(row):
+        unit = f" <small>{escape(UNITS[column])}</small>" if column in UNITS else ""
+        title = f"<span>{escape(short_name(column))}</span>{unit} <small>predicted (wanted)</small>"
+        out.append((title, f"{escape(column)}, predicted", "num"))
+    return out
+
+
+def _wanted_cell(row: Mapping[str, Any], column: str) -> str:
+    value, wanted = row[f"predicted_{column}"], row[f"wanted_{column}"]
+    small = f" <small>({escape(wanted.replace('-', MINUS))})</small>" if wanted else ""
+    if value is None:
+        return f'<td class="num" data-v="">{NONE}{small}</td>'
+    tip = escape(f"by {row['predicted_by']}")
+    return f'<td class="num" data-v="{value!r}" title="{tip}">{signed(value)}{small}</td>'
 
 
 def _energy_cell(candidate: Candidate, name: str, coloured: bool = False) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nucleate.generators import Condition, DiffusionGenerator
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.generate import GenerateStage
+    from nucleate.pipeline.predict import PredictStage
     from nucleate.pipeline.run import Executor, Progress, Stage
 
 
@@ -27,7 +28,8 @@ class DesignSettings:
 
     oversample: crystals generated for each one asked for; the best are kept. weights: shipped name or file; "auto"
     takes the model for the request. sampling_steps, sampler: 0 and "" take the recipe's. fmax: eV/angstrom. known:
-    dataset whose structures novelty is tested against, beside the embedded index ("" for the index alone).
+    dataset whose structures novelty is tested against, beside the embedded index ("" for the index alone). judge: the
+    property network, name or file, that predicts the wanted properties; "auto" takes a shipped one.
     """
 
     seed: int = 0
@@ -41,6 +43,7 @@ class DesignSettings:
     relax_steps: int = 250
     reference: str = "chgnet-mp"
     known: str = ""
+    judge: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def design(
     request = parse_request(request) if isinstance(request, str) else request
     generator = _generator(request, settings)
     blank = _blank_candidates(request, settings, generator)
-    stages = stages_of(settings, generator)  # a wrong setting is refused here, before anything is written
+    stages = stages_of(request, settings, generator)  # a wrong setting is refused here, before anything is written
     _open_folder(Path(out), overwrite)
     from nucleate.store.database import RunStore
 
@@ -96,7 +99,7 @@ def resume(out: str | Path, *, executor: Executor | None = None, progress: Progr
         generator = _generator(request, settings)
         have = {c.id for c in store.load()}
         store.save_many([c for c in _blank_candidates(request, settings, generator) if c.id not in have])
-        return _run(store, record, stages_of(settings, generator), generator, executor, progress)
+        return _run(store, record, stages_of(request, settings, generator), generator, executor, progress)
 
 
 def load_run(out: str | Path) -> DesignResult:
@@ -165,9 +168,10 @@ def weights_for(request: Request) -> str:
 
 
 def cautions(request: Request, settings: DesignSettings) -> list[str]:
-    """What can be asked of the model but should not be trusted, one line each."""
+    """What can be asked of the model but should not be trusted, or cannot be judged, one line each."""
     from nucleate.generators import read_info
     from nucleate.generators.properties import resolve_property
+    from nucleate.search.judge import dataset_of, judge_of
 
     info = read_info(settings.weights if settings.weights != "auto" else weights_for(request))
     out = []
@@ -176,6 +180,10 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
         if stats is not None and not stats.low <= limits[0] <= limits[1] <= stats.high:
             seen = f"{stats.low:.4g} to {stats.high:.4g}"
             out.append(f"{name} is asked for outside of what {info.recipe.name} saw in training ({seen})")
+    model, _, unknown = judge_of(request.properties, info, settings.judge)
+    if unknown:
+        who = f"{model.name} does not predict" if model else f"no shipped network for {dataset_of(info)} predicts"
+        out.append(f"{who} {', '.join(unknown)}: asked for, but neither predicted nor ranked by (--judge FILE)")
     return out
 
 
@@ -220,17 +228,21 @@ def condition_of(request: Request, generator: DiffusionGenerator, seed: int) -> 
 def generate_candidates(
     request: str | Request, settings: DesignSettings | None = None, *, progress: Progress | None = None
 ) -> list[Candidate]:
-    """The first stage alone: generated candidates, neither checked nor relaxed, nothing written."""
+    """The first stage alone: generated candidates, neither checked nor relaxed, nothing written.
+
+    Wanted properties are predicted for the crystals as generated.
+    """
     settings = settings or DesignSettings(oversample=1)
     request = parse_request(request) if isinstance(request, str) else request
     generator = _generator(request, settings)
     blank = _blank_candidates(request, settings, generator)
+    predict = _predict_stage(request, settings, generator)
     out = []
     for candidate in _generate_stage(generator)(blank):
         out.append(candidate)
         if progress is not None:
             progress("generate", len(out), len(blank))
-    return out
+    return list(predict(out)) if predict is not None else out
 
 
 def _open_folder(out: Path, overwrite: bool) -> None:
@@ -258,7 +270,15 @@ def _generate_stage(generator: DiffusionGenerator) -> GenerateStage:
     )
 
 
-def stages_of(settings: DesignSettings, generator: DiffusionGenerator) -> list[Stage]:
+def _predict_stage(request: Request, settings: DesignSettings, generator: DiffusionGenerator) -> PredictStage | None:
+    from nucleate.pipeline.predict import PredictStage
+    from nucleate.search.judge import judge_of
+
+    model, wanted, _ = judge_of(request.properties, generator.info, settings.judge)
+    return PredictStage(model, wanted) if model is not None else None
+
+
+def stages_of(request: Request, settings: DesignSettings, generator: DiffusionGenerator) -> list[Stage]:
     """The pipeline of a design run, in order."""
     from nucleate.pipeline.check import CheckStage
     from nucleate.pipeline.hull import HullStage
@@ -266,11 +286,13 @@ def stages_of(settings: DesignSettings, generator: DiffusionGenerator) -> list[S
     from nucleate.pipeline.relax import RelaxSettings, RelaxStage
 
     relax = RelaxSettings(fmax=settings.fmax, max_steps=settings.relax_steps, potential=settings.potential)
+    predict = _predict_stage(request, settings, generator)
     return [
         _generate_stage(generator),
         CheckStage(),
         RelaxStage(relax),
         HullStage(settings.reference),
+        *([predict] if predict is not None else []),
         UniqueStage(),
         NoveltyStage(settings.reference, settings.known or None),
     ]
@@ -310,7 +332,9 @@ def write_outputs(result: DesignResult, generator: DiffusionGenerator) -> None:
     """CIFs, candidates.extxyz, candidates.jsonl and report.html beside the database; each replaces the old at once."""
     from nucleate.pipeline.files import write_candidates
     from nucleate.pipeline.report import write_report
+    from nucleate.search.judge import judge_of
 
+    _, _, unknown = judge_of(result.request.properties, generator.info, result.settings.judge)
     folder = result.folder
     with_structure = [c for c in result.all if c.structure is not None]
     if with_structure:
@@ -327,6 +351,7 @@ def write_outputs(result: DesignResult, generator: DiffusionGenerator) -> None:
             "candidates": result.request.candidates,
             "model": generator.name,
             "model training": generator.info.training,
+            **({"not judged": ", ".join(unknown)} if unknown else {}),
         },
         dict(result.seconds),
     )

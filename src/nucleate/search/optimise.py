@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.search.judge import dataset_of, judge_of
 
 if TYPE_CHECKING:
     from nucleate.evaluate.metric import Report, Section
@@ -82,7 +83,6 @@ def optimise(
     from nucleate.pipeline.predict import PredictStage
     from nucleate.pipeline.run import run
     from nucleate.store.database import RunStore
-    from nucleate.train.property import load_property_network
 
     generator = load_generator(
         settings.weights,
@@ -92,9 +92,10 @@ def optimise(
         batch_size=64,
     )
     column, target = aim(generator, settings)
-    model = load_property_network(settings.judge if settings.judge != "auto" else judge_for(column, generator))
-    if column not in model.columns:
-        raise NucleateError(f"{model.name} predicts {', '.join(model.columns)}, not {column}")
+    model, _, _ = judge_of({column: (target, target)}, generator.info, settings.judge)
+    if model is None:
+        dataset = dataset_of(generator.info)
+        raise NucleateError(f"no shipped network predicts {column} of {dataset}; give one with --judge FILE")
     blank = _blank(generator, column, target, settings)
     folder = Path(out)
     record = {"optimise": dataclasses.asdict(settings)}
@@ -138,19 +139,6 @@ def aim(generator: DiffusionGenerator, settings: OptimiseSettings) -> tuple[str,
     return column, best if settings.target is None else settings.target
 
 
-def judge_for(column: str, generator: DiffusionGenerator) -> str:
-    """The shipped property network that predicts the column for the generator's data."""
-    from nucleate.train.checkpoint import PROPERTY, ModelInfo, read_metadata, weights_folder
-    from nucleate.train.property import shipped_property_networks
-
-    wanted = _dataset(generator)
-    for name in shipped_property_networks():
-        info = ModelInfo.from_metadata(read_metadata(weights_folder() / f"{name}.safetensors"), PROPERTY)
-        if column in info.recipe.network.predict and _bare(info.recipe.data.dataset) == wanted:
-            return name
-    raise NucleateError(f"no shipped network predicts {column} of {wanted}; give one with --judge FILE")
-
-
 def predicted(candidate: Candidate, column: str) -> float | None:
     """The network's value of a candidate that has not failed."""
     if candidate.failure is not None and not candidate.failure.startswith("relax"):
@@ -163,12 +151,10 @@ def in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(candidates, key=lambda c: c.id)
 
 
-def _bare(dataset: str) -> str:
-    return dataset.split("+")[0].partition(":")[0]
-
-
-def _dataset(generator: DiffusionGenerator) -> str:
-    return _bare(generator.info.recipe.data.dataset)
+def _why_not(candidate: Candidate) -> str | None:
+    """Why a candidate has no value: rejected, refused by the network, or not placed against a reference."""
+    hull = candidate.checks.get("hull")
+    return candidate.failure or candidate.provenance.get("not_predicted") or (hull.reason if hull else None)
 
 
 def _blank(generator: DiffusionGenerator, column: str, target: float, settings: OptimiseSettings) -> list[Candidate]:
@@ -217,13 +203,14 @@ def _report(
 ) -> Report:
     from nucleate.evaluate.success_rate import CDVAE, PERCENTS, success_rates, thresholds
 
-    dataset = _dataset(generator)
+    dataset = dataset_of(generator.info)
     published = dataset in CDVAE and CDVAE[dataset][0] == column and not settings.maximise
     limits = thresholds(dataset, None if published else column, percents=PERCENTS, maximise=settings.maximise)
     first = success_rates(
         [predicted(c, column) for c in candidates],
         limits,
         names=[c.id for c in candidates],
+        reasons=[_why_not(c) for c in candidates],
         method=f"{judge}, crystals as generated",
         subject=f"{generator.name} at {column} = {target:.4g}",
     )
@@ -236,6 +223,7 @@ def _report(
             found,
             limits,
             names=[c.id for c in relaxed],
+            reasons=[_why_not(c) for c in relaxed],
             method=f"e_form by {settings.potential} after relaxation",
             subject=first.subject,
         )

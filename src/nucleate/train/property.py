@@ -74,9 +74,12 @@ class PropertyModel:
 
     def predict(self, crystals: CrystalBatch, batch_size: int = 128) -> dict[str, Tensor]:
         """Column -> values (B,) in the units of the training data, NaN where `refusals` has an entry."""
-        features = self.features(crystals, batch_size)
-        with torch.no_grad():
-            out = self.network.out(features.to(self._device)).cpu()
+        return self.values(self.features(crystals, batch_size))
+
+    @torch.no_grad()
+    def values(self, features: Tensor) -> dict[str, Tensor]:
+        """Column -> values (B,) of crystals with these `features` (B, dim)."""
+        out = self.network.out(features.to(self._device)).cpu()
         stats = self.info.properties
         return {name: out[:, i] * stats[name].std + stats[name].mean for i, name in enumerate(self.columns)}
 

@@ -1,0 +1,56 @@
+"""Which property network says what the crystals that a generator made are like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from nucleate.generators.properties import Range
+    from nucleate.train.checkpoint import ModelInfo
+    from nucleate.train.property import PropertyModel
+
+
+def judge_of(
+    properties: Mapping[str, Range], info: ModelInfo, judge: str = "auto"
+) -> tuple[PropertyModel | None, dict[str, Range], list[str]]:
+    """The network that judges the wanted `properties`, those it predicts by column, and the columns it does not.
+
+    info: of the generator. judge: a property network, name or file; "auto" takes the shipped one for the generator's
+    data, None where there is none. Raises NucleateError for a named one that predicts none of them.
+    """
+    from nucleate.generators.properties import resolve_property
+    from nucleate.train.property import load_property_network
+
+    wanted = {c: limits for name, limits in properties.items() if (c := resolve_property(name, info.conditions))}
+    if not wanted:
+        return None, {}, []
+    name = shipped_judge(wanted, info) if judge == "auto" else judge
+    if name is None:
+        return None, {}, list(wanted)
+    model = load_property_network(name)
+    known = {c: limits for c, limits in wanted.items() if c in model.columns}
+    if not known:
+        raise NucleateError(f"{model.name} predicts {', '.join(model.columns)}, not {', '.join(wanted)}")
+    return model, known, [c for c in wanted if c not in known]
+
+
+def shipped_judge(columns: Iterable[str], info: ModelInfo) -> str | None:
+    """The shipped property network for the generator's data that predicts most of the columns, None if none does."""
+    from nucleate.train.checkpoint import PROPERTY, ModelInfo, read_metadata, weights_folder
+    from nucleate.train.property import shipped_property_networks
+
+    wanted, best = set(columns), ("", 0)
+    for name in shipped_property_networks():
+        other = ModelInfo.from_metadata(read_metadata(weights_folder() / f"{name}.safetensors"), PROPERTY)
+        known = len(wanted & set(other.recipe.network.predict))
+        if known > best[1] and dataset_of(other) == dataset_of(info):
+            best = (name, known)
+    return best[0] or None
+
+
+def dataset_of(info: ModelInfo) -> str:
+    """The first data set that a network was trained on."""
+    return info.recipe.data.dataset.split("+")[0].partition(":")[0]

@@ -1,0 +1,57 @@
+import dataclasses
+
+import pytest
+
+from nucleate.errors import NucleateError
+from nucleate.generators import read_info
+from nucleate.search.design import DesignSettings, cautions
+from nucleate.search.judge import judge_of, shipped_judge
+from nucleate.search.request import parse_request
+
+WANTED = {"e_form": (-2.0, -2.0), "band_gap": (1.0, 1.6)}
+
+
+@pytest.fixture(scope="module")
+def info():
+    return read_info("mp20-cds")
+
+
+def of(info, dataset, *columns):
+    """The same generator as if trained on other data and other columns."""
+    recipe = info.recipe
+    network = dataclasses.replace(recipe.network, condition_on=columns or recipe.network.condition_on)
+    recipe = dataclasses.replace(recipe, network=network, data=dataclasses.replace(recipe.data, dataset=dataset))
+    properties = {c: info.properties.get(c, info.properties["band_gap"]) for c in columns or info.properties}
+    return dataclasses.replace(info, recipe=recipe, properties=properties)
+
+
+def test_the_shipped_network_for_the_data_knows_the_columns(info):
+    model, wanted, unknown = judge_of(WANTED, info)
+    assert model.name == "property-mp20" and unknown == []
+    assert wanted == {"formation_energy_per_atom": (-2.0, -2.0), "band_gap": (1.0, 1.6)}
+    assert judge_of({}, info) == (None, {}, [])
+
+
+def test_a_column_that_no_network_knows_is_given_back(info):
+    model, wanted, unknown = judge_of(
+        {"band_gap": (1, 2), "hardness": (3, 4)}, of(info, "mp-20", "band_gap", "hardness")
+    )
+    assert model.name == "property-mp20" and list(wanted) == ["band_gap"] and unknown == ["hardness"]
+    assert judge_of(WANTED, of(info, "mine+more")) == (None, {}, ["formation_energy_per_atom", "band_gap"])
+    assert shipped_judge(["band_gap"], of(info, "perov-5")) is None
+
+
+def test_a_named_network_must_know_one_of_them(info):
+    with pytest.raises(NucleateError, match="property-carbon24 predicts energy_per_atom, not .*band_gap"):
+        judge_of(WANTED, info, "property-carbon24")
+    with pytest.raises(NucleateError, match="no weights 'none'; shipped: property-carbon24"):
+        judge_of(WANTED, info, "none")
+
+
+def test_what_cannot_be_judged_is_said_once(info, monkeypatch):
+    request = parse_request("Li-Fe-O, e_form=-2, band_gap=1..1.6")
+    settings = DesignSettings(weights="mp20-cds")
+    assert cautions(request, settings) == []
+    monkeypatch.setattr("nucleate.generators.read_info", lambda _: of(info, "mine"))
+    lines = cautions(request, settings)
+    assert len(lines) == 1 and "no shipped network for mine predicts formation_energy_per_atom, band_gap:" in lines[0]
