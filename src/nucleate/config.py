@@ -93,8 +93,9 @@ class SampleConfig:
     steps: int = 200
     corrector_steps: int = 1
     corrector_size: float = 1e-5  # Langevin step at sigma_min (DiffCSP's step_lr)
-    noise: float = 1.0  # scale of the noise that the reverse steps of lattice and coordinates add
-    sampler: str = "ancestral"  # or the flows "ddim", "second-order": deterministic, blind to corrector_* and noise
+    noise: float = 1.0  # of lattice and coordinates: 1 draws from the model, less is colder, 0 keeps to the modes
+    sampler: str = "ancestral"  # or the flows "ddim", "second-order": no noise but its effect (`diffusion.loop.sample`)
+    guidance: float = 1.5  # classifier-free guidance scale of the conditions; 1 is the plain conditional model
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
             raise NucleateError(f"'{where}' must be a list, not {value!r}")
         return tuple(_convert(hint.__args__[0], v, where) for v in value)
+    if isinstance(hint, types.UnionType):  # X | None
+        return None if value is None else _convert(next(a for a in hint.__args__ if a is not type(None)), value, where)
     if hint is float and type(value) is int:
         value = float(value)
     if type(value) is not hint:

@@ -9,6 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nucleate.cli.options import (
+    Elements,
+    Fix,
+    Guidance,
+    Judge,
+    LatticeShape,
+    Mask,
+    NumAtoms,
+    Properties,
+    Sampler,
+    Seed,
+    Steps,
+    Weights,
+    Workers,
+)
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -19,36 +35,31 @@ def design(
     request: Annotated[
         str, typer.Argument(help='A formula ("SrTiO3"), a chemical system ("Li-Fe-O"), "anything"; ", 5 candidates".')
     ] = "",
-    elements: Annotated[str | None, typer.Option(help="Chemical system as a list: Li,Fe,O.")] = None,
+    elements: Elements = None,
     candidates: Annotated[
         int | None, typer.Option("--candidates", "-n", help="Crystals to return (default 5).")
     ] = None,
-    num_atoms: Annotated[int | None, typer.Option(help="Atoms in the cell.")] = None,
-    properties: Annotated[
-        list[str] | None, typer.Option("--property", "-p", help="Wanted: e_form=-3.2, band_gap=1.0..1.6 (repeatable).")
-    ] = None,
-    fix: Annotated[Path | None, typer.Option(help="Structure file of which parts are kept; see --mask.")] = None,
-    mask: Annotated[str, typer.Option(help="What is kept of it: lattice, shape, coords, species, O, 1-4.")] = "lattice",
-    lattice_shape: Annotated[str | None, typer.Option(help="cubic, fcc, bcc, hexagonal, tetragonal ...")] = None,
+    num_atoms: NumAtoms = None,
+    properties: Properties = None,
+    fix: Fix = None,
+    mask: Mask = "lattice",
+    lattice_shape: LatticeShape = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder (default: runs/<request>).")] = None,
     resume: Annotated[Path | None, typer.Option(help="Finish the interrupted run in this folder.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the run in the folder.")] = False,
-    seed: Annotated[int, typer.Option(help="Same seed, same crystals.")] = 0,
+    seed: Seed = 0,
     oversample: Annotated[int, typer.Option(help="Crystals generated for each one asked for.")] = 4,
-    weights: Annotated[str, typer.Option(help="Shipped model or file; auto: the model for the request.")] = "auto",
-    steps: Annotated[int, typer.Option(help="Sampling steps (0: the recipe's).")] = 0,
-    sampler: Annotated[str, typer.Option(help="ancestral, ddim or second-order; default: the recipe's.")] = "",
-    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale of the conditions.")] = 1.5,
+    weights: Weights = "auto",
+    steps: Steps = 0,
+    sampler: Sampler = "",
+    guidance: Guidance = None,
     potential: Annotated[str, typer.Option(help="Universal potential for relaxation.")] = "chgnet",
     fmax: Annotated[float, typer.Option(help="Force threshold, eV/angstrom.")] = 0.05,
     relax_steps: Annotated[int, typer.Option(help="Relaxation steps at most.")] = 250,
     reference: Annotated[str, typer.Option(help="Reference energies: shipped set or file.")] = "chgnet-mp",
-    judge: Annotated[
-        str,
-        typer.Option(help="Property network that predicts what is wanted: shipped name or file; auto: for the data."),
-    ] = "auto",
+    judge: Judge = "auto",
     known: Annotated[str, typer.Option(help="Dataset to test novelty against, e.g. mp-20.")] = "",
-    workers: Annotated[int, typer.Option(help="Processes for relaxation (0: all cores).")] = 0,
+    workers: Workers = 0,
 ) -> None:
     """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report."""
     from rich.console import Console

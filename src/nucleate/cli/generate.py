@@ -7,6 +7,21 @@ from typing import Annotated
 
 import typer
 
+from nucleate.cli.options import (
+    Elements,
+    Fix,
+    Guidance,
+    Judge,
+    LatticeShape,
+    Mask,
+    NumAtoms,
+    Properties,
+    Sampler,
+    Seed,
+    Steps,
+    Weights,
+)
+
 
 def generate(
     request: Annotated[str, typer.Argument(help='A formula, a chemical system, or "anything".')] = "",
@@ -14,23 +29,18 @@ def generate(
         "generated"
     ),
     candidates: Annotated[int | None, typer.Option("--candidates", "-n", help="Crystals (default 5).")] = None,
-    elements: Annotated[str | None, typer.Option(help="Chemical system as a list: Li,Fe,O.")] = None,
-    num_atoms: Annotated[int | None, typer.Option(help="Atoms in the cell.")] = None,
-    properties: Annotated[
-        list[str] | None, typer.Option("--property", "-p", help="Wanted: e_form=-3.2, band_gap=1.0..1.6 (repeatable).")
-    ] = None,
-    fix: Annotated[Path | None, typer.Option(help="Structure file of which parts are kept; see --mask.")] = None,
-    mask: Annotated[str, typer.Option(help="What is kept of it: lattice, shape, coords, species, O, 1-4.")] = "lattice",
-    lattice_shape: Annotated[str | None, typer.Option(help="cubic, fcc, bcc, hexagonal, tetragonal ...")] = None,
-    weights: Annotated[str, typer.Option(help="Shipped model or file; auto: the model for the request.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Same seed, same crystals.")] = 0,
-    steps: Annotated[int, typer.Option(help="Sampling steps (0: the recipe's).")] = 0,
-    sampler: Annotated[str, typer.Option(help="ancestral, ddim or second-order; default: the recipe's.")] = "",
-    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale of the conditions.")] = 1.5,
-    judge: Annotated[
-        str,
-        typer.Option(help="Property network that predicts what is wanted: shipped name or file; auto: for the data."),
-    ] = "auto",
+    elements: Elements = None,
+    num_atoms: NumAtoms = None,
+    properties: Properties = None,
+    fix: Fix = None,
+    mask: Mask = "lattice",
+    lattice_shape: LatticeShape = None,
+    weights: Weights = "auto",
+    seed: Seed = 0,
+    steps: Steps = 0,
+    sampler: Sampler = "",
+    guidance: Guidance = None,
+    judge: Judge = "auto",
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
 ) -> None:
     """Generate crystals and write them; as generated, neither checked nor relaxed."""

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nucleate.cli.options import Guidance, Judge, Sampler, Seed, Steps, Workers
+
 
 def optimise(
     weights: Annotated[str, typer.Argument(help="Generator that takes properties: shipped name or file.")],
@@ -18,16 +20,14 @@ def optimise(
     ] = None,
     candidates: Annotated[int, typer.Option("--candidates", "-n", min=1, help="Crystals to generate.")] = 1000,
     relax: Annotated[int, typer.Option(min=0, help="How many of them the potential relaxes and judges.")] = 0,
-    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale.")] = 2.0,
-    steps: Annotated[int, typer.Option(min=0, help="Sampling steps (0: the recipe's).")] = 0,
-    sampler: Annotated[str, typer.Option(help="ancestral, ddim or second-order; default: the recipe's.")] = "",
-    seed: Annotated[int, typer.Option(help="Same seed, same crystals.")] = 0,
-    judge: Annotated[
-        str, typer.Option(help="Property network: shipped name or file; auto: the one for the data.")
-    ] = "auto",
+    guidance: Guidance = None,
+    steps: Steps = 0,
+    sampler: Sampler = "",
+    seed: Seed = 0,
+    judge: Judge = "auto",
     potential: Annotated[str, typer.Option(help="Universal potential, the second judge.")] = "chgnet",
     calibrate: Annotated[int, typer.Option(min=20, help="Training crystals relaxed for its thresholds.")] = 300,
-    workers: Annotated[int, typer.Option(min=0, help="Processes for relaxation (0: all cores).")] = 0,
+    workers: Workers = 0,
 ) -> None:
     """Property optimisation: generate for the best known value; success rates by a network and by a potential."""
     from rich.console import Console

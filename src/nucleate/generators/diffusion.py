@@ -54,7 +54,8 @@ class Restricted:
 class DiffusionGenerator:
     """Samples a trained recipe. Crystal i is a function of (condition_i, seed_i), whatever the batch it is drawn in.
 
-    guidance_scale: classifier-free guidance for models with conditions (1: the plain conditional model).
+    guidance_scale: classifier-free guidance for models with conditions (1: the plain conditional model);
+    None takes the recipe's.
     batch_size: crystals drawn at once; crystals of similar size share a batch.
     """
 
@@ -64,12 +65,13 @@ class DiffusionGenerator:
         info: ModelInfo,
         *,
         settings: SampleConfig | None = None,
-        guidance_scale: float = 1.0,
+        guidance_scale: float | None = None,
         batch_size: int = 128,
         device: str | None = None,
     ) -> None:
         self.info, self.settings = info, settings or info.recipe.sample
-        self.guidance_scale, self.batch_size = guidance_scale, batch_size
+        self.guidance_scale = self.settings.guidance if guidance_scale is None else guidance_scale
+        self.batch_size = batch_size
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval()
         self.processes = build_processes(info.recipe)
@@ -261,13 +263,13 @@ def load_generator(
     *,
     steps: int | None = None,
     sampler: str | None = None,
-    guidance_scale: float = 1.0,
+    guidance_scale: float | None = None,
     batch_size: int = 128,
     device: str | None = None,
 ) -> DiffusionGenerator:
     """A generator from a shipped model's name or a checkpoint file; raises NucleateError if there is none.
 
-    steps, sampler: in place of the recipe's (`config.SampleConfig`).
+    steps, sampler, guidance_scale: in place of the recipe's (`config.SampleConfig`).
     """
     path = _weights_file(weights)
     tensors, metadata = load_tensors(path)

@@ -1,0 +1,28 @@
+"""Options that several commands share, each said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Properties = Annotated[
+    list[str] | None, typer.Option("--property", "-p", help="Wanted: e_form=-3.2, band_gap=1.0..1.6 (repeatable).")
+]
+Elements = Annotated[str | None, typer.Option(help="Chemical system as a list: Li,Fe,O.")]
+NumAtoms = Annotated[int | None, typer.Option(help="Atoms in the cell.")]
+Fix = Annotated[Path | None, typer.Option(help="Structure file of which parts are kept; see --mask.")]
+Mask = Annotated[str, typer.Option(help="What is kept of it: lattice, shape, coords, species, O, 1-4.")]
+LatticeShape = Annotated[str | None, typer.Option(help="cubic, fcc, bcc, hexagonal, tetragonal ...")]
+Weights = Annotated[str, typer.Option(help="Shipped model or file; auto: the model for the request.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same crystals.")]
+Steps = Annotated[int, typer.Option(min=0, help="Sampling steps (0: the recipe's).")]
+Sampler = Annotated[str, typer.Option(help="ancestral, ddim or second-order; default: the recipe's.")]
+Guidance = Annotated[
+    float | None, typer.Option(help="Classifier-free guidance scale of the conditions; default: the recipe's.")
+]
+Judge = Annotated[
+    str, typer.Option(help="Property network that predicts what is wanted: shipped name or file; auto: for the data.")
+]
+Workers = Annotated[int, typer.Option(min=0, help="Processes for relaxation (0: all cores).")]
