@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 
 from nucleate.diffusion.rng import Streams, derive_seeds, philox
@@ -48,3 +49,12 @@ def test_derived_seeds_differ_and_repeat():
     assert len(set(a.tolist())) == 1000 and int(a.min()) >= 0
     assert torch.equal(a[5:6], derive_seeds(7, 3, torch.tensor([5])))
     assert not torch.equal(a, derive_seeds(8, 3, torch.arange(1000)))
+
+
+def test_numpy_and_torch_give_the_same_words():
+    seed = torch.tensor([[3], [2**61 + 5]])
+    counter = [torch.arange(6).expand(2, 6), *(torch.full((2, 6), v) for v in (2**32 - 1, 0, 7))]
+    key = [(seed & 0xFFFFFFFF).expand(2, 6), ((seed >> 32) & 0xFFFFFFFF).expand(2, 6)]
+    with np.errstate(all="raise"):
+        arrays = philox([v.numpy() for v in counter], [v.numpy() for v in key])
+    assert all(np.array_equal(a, b.numpy()) for a, b in zip(arrays, philox(counter, key), strict=True))

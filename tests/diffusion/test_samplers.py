@@ -16,13 +16,13 @@ LEAST_ORDER = {"ddim": 0.9, "second-order": 1.8}
 POINTS = torch.tensor([0.1, 0.45, 0.8])
 
 
-def follow(process, ideal, x, sampler, steps):
+def follow(process, ideal, x, sampler, steps, noise=1.0):
     """The sampler's path of one field, in double precision, from x at t = 1."""
     times = time_grid(sampler, steps, dtype=torch.float64)
     before = None
     for t, s in pairwise(times[:, None].expand(-1, len(x))):
         here = x, ideal({"x": x}, t, {})["x"], t
-        x = process.flow(*here, s, Streams(torch.arange(len(x))), before)
+        x = process.flow(*here, s, Streams(torch.arange(len(x))), before, noise)
         before = here if sampler == "second-order" else None
     return x
 
@@ -31,48 +31,90 @@ def slopes(errors):
     return [math.log2(a / b) for a, b in pairwise(errors)]
 
 
-@pytest.mark.parametrize("sampler", FLOWS)
-@pytest.mark.parametrize("schedule", ["cosine", "linear"])
-def test_the_flow_of_a_gaussian_converges_to_its_closed_form(schedule, sampler):
-    """x0 ~ N(m, s^2): the flow keeps (x_t - sqrt(abar) m) / sqrt(abar s^2 + 1 - abar)."""
+def gaussian(schedule, noise):
+    """Starts and ends of the flow of x0 ~ N(m, c^2) with drift k: x_t / sqrt(abar) - m goes with
+    (c^2 + (1 - abar) / abar)^(k / 2)."""
     p, mean, std = GaussianVP(schedule), 0.7, 0.5
     x1 = torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
     abar = p.alpha_bar(torch.ones(1, dtype=torch.float64))
-    x0 = mean + std * (x1 - abar.sqrt() * mean) / (abar * std**2 + 1 - abar).sqrt()
-    ideal = IdealGaussian(p, "x", mean, std)
-    errors = [float((follow(p, ideal, x1, sampler, n) - x0).abs().max()) for n in (40, 80, 160, 320)]
+    shrunk = (std**2 / (std**2 + (1 - abar) / abar)) ** ((2 - noise**2) / 2)
+    return p, IdealGaussian(p, "x", mean, std), x1, mean + (x1 / abar.sqrt() - mean) * shrunk
+
+
+@pytest.mark.parametrize("noise", [1.0, 0.8, 0.5])
+@pytest.mark.parametrize("sampler", FLOWS)
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+def test_the_flow_of_a_gaussian_converges_to_its_closed_form(schedule, sampler, noise):
+    p, ideal, x1, x0 = gaussian(schedule, noise)
+    errors = [float((follow(p, ideal, x1, sampler, n, noise) - x0).abs().max()) for n in (40, 80, 160, 320)]
     assert min(slopes(errors)) >= LEAST_ORDER[sampler], (errors, slopes(errors))
 
 
 @pytest.mark.parametrize("sampler", FLOWS)
+def test_the_coldest_flow_of_a_gaussian_is_exact_at_any_step(sampler):
+    """At noise 0 the denoised estimate of a Gaussian stays what it is."""
+    p, ideal, x1, x0 = gaussian("cosine", 0.0)
+    assert all(torch.allclose(follow(p, ideal, x1, sampler, n, 0.0), x0, atol=1e-12) for n in (1, 3, 10))
+
+
+@pytest.mark.parametrize("noise", [1.0, 0.5])
+@pytest.mark.parametrize("sampler", FLOWS)
 @pytest.mark.parametrize("points", [POINTS[:1], POINTS], ids=["one", "mixture"])
-def test_the_flow_on_the_torus_converges(points, sampler):
+def test_the_flow_on_the_torus_converges(points, sampler, noise):
     """To its own limit at 4,000 steps, with sigma_min so small that the jump from there to 0 does not count."""
     p = WrappedVE(sigma_min=1e-4, centred=False)
     ideal = IdealTorus(p, "x", points, 0.08)
     x1 = torch.linspace(0.013, 1.013, 21, dtype=torch.float64)[:, None] % 1
-    limit = follow(p, ideal, x1, "second-order", 4000)
-    errors = [float(wrap(follow(p, ideal, x1, sampler, n) - limit).abs().max()) for n in (80, 160, 320)]
+    limit = follow(p, ideal, x1, "second-order", 4000, noise)
+    errors = [float(wrap(follow(p, ideal, x1, sampler, n, noise) - limit).abs().max()) for n in (160, 320, 640)]
     assert min(slopes(errors)) >= LEAST_ORDER[sampler], (errors, slopes(errors))
 
 
-def test_the_flow_of_a_wrapped_normal_keeps_its_quantiles():
-    """Far from wrapping, x - x0 shrinks as sqrt(sigma^2 + std^2): checks the limit itself, not only its rate."""
+@pytest.mark.parametrize("noise", [1.0, 0.5, 0.0])
+def test_the_flow_of_a_wrapped_normal_keeps_its_quantiles(noise):
+    """Far from wrapping, x - x0 shrinks as (sigma^2 + std^2)^(k / 2): checks the limit itself, not only its rate."""
     p, std = WrappedVE(sigma_min=1e-5, sigma_max=0.03, centred=False), 0.01
     x1 = 0.5 + torch.linspace(-0.05, 0.05, 11, dtype=torch.float64)[:, None]
-    x0 = 0.5 + (x1 - 0.5) * std / math.sqrt(p.sigma_max**2 + std**2)
-    made = follow(p, IdealTorus(p, "x", torch.tensor([0.5]), std), x1, "second-order", 300)
+    x0 = 0.5 + (x1 - 0.5) * (std**2 / (p.sigma_max**2 + std**2)) ** ((2 - noise**2) / 2)
+    made = follow(p, IdealTorus(p, "x", torch.tensor([0.5]), std), x1, "second-order", 300, noise)
     assert (made - x0).abs().max() < 1e-3 * std
 
 
+@pytest.mark.parametrize("process", [GaussianVP(), WrappedVE()], ids=["vector", "torus"])
+def test_without_noise_a_first_order_flow_takes_the_ancestral_step(process):
+    rng = Streams(torch.arange(5))
+    x, pred = rng.uniform((5, 4, 3)).double(), rng.normal((5, 4, 3)).double()
+    t, s = (v * torch.ones(5, dtype=torch.float64) for v in (0.6, 0.5))
+    made = process.flow(x, pred, t, s, rng, noise=0.0)
+    assert torch.allclose(made, process.step(x, pred, t, s, rng, noise=0.0), atol=1e-12)
+    assert not torch.allclose(made, process.flow(x, pred, t, s, rng), atol=1e-3)
+
+
+@pytest.mark.parametrize("noise", [1.0, 0.6, 0.0])
+def test_a_flow_takes_in_the_drift_of_many_small_langevin_moves(noise):
+    """To a single x0 the estimate is the same all the way: moves of 1 - noise^2 the drift, then the flow alone."""
+    p, moves, total = WrappedVE(centred=False), 2000, 2e-5
+    ideal = IdealTorus(p, "x", POINTS[:1])
+    x = torch.linspace(0.08, 0.12, 9, dtype=torch.float64)[:, None]
+    t, s = (v * torch.ones(9, dtype=torch.float64) for v in (0.5, 0.4))
+    rng = Streams(torch.arange(9))
+    once = p.flow(x, ideal({"x": x}, t, {})["x"], t, s, rng, noise=noise, langevin=total)
+    for _ in range(moves):
+        x = p.correct(x, (1 - noise**2) * ideal({"x": x}, t, {})["x"], t, total / moves, rng, noise=0.0)
+    step_by_step = p.flow(x, ideal({"x": x}, t, {})["x"], t, s, rng, noise=noise)
+    assert wrap(once - step_by_step).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("noise", [1.0, 0.5, 0.0])
 @pytest.mark.parametrize("sampler", FLOWS)
 @pytest.mark.parametrize("steps", [4, 10, 50])
-def test_a_single_crystal_is_reached_exactly_in_few_steps(sampler, steps):
+def test_a_single_crystal_is_reached_exactly_in_few_steps(sampler, steps, noise):
     vp, ve = GaussianVP(), WrappedVE(centred=False)
     x1 = torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
-    assert torch.allclose(follow(vp, IdealGaussian(vp, "x", 0.7, 0.0), x1, sampler, steps), torch.full_like(x1, 0.7))
+    made = follow(vp, IdealGaussian(vp, "x", 0.7, 0.0), x1, sampler, steps, noise)
+    assert torch.allclose(made, torch.full_like(x1, 0.7))
     x1 = torch.linspace(0.02, 0.98, 9, dtype=torch.float64)[:, None]
-    made = follow(ve, IdealTorus(ve, "x", POINTS[:1]), x1, sampler, steps)
+    made = follow(ve, IdealTorus(ve, "x", POINTS[:1]), x1, sampler, steps, noise)
     assert wrap(made - POINTS[0]).abs().max() < 1e-6
 
 
@@ -118,8 +160,15 @@ def test_a_flow_calls_the_network_once_a_step_and_draws_from_the_prior_alone(sam
 
     plain = draw([1, 2], 5, sampler, denoiser=seen)
     assert times == time_grid(sampler, 6)[:-1].tolist() and times[0] == 1
-    other = draw([1, 2], 5, sampler, corrector_steps=3, corrector_size=1e-3, noise=0.0)
+    times.clear()
+    other = draw([1, 2], 5, sampler, denoiser=seen, corrector_steps=3, corrector_size=1e-3)
     assert all(torch.equal(plain[k], other[k]) for k in plain)
+    cold = draw([1, 2], 5, sampler, denoiser=seen, noise=0.5)
+    colder = draw([1, 2], 5, sampler, denoiser=seen, noise=0.5, corrector_steps=3)
+    assert len(times) == 18
+    assert all((cold[k] - plain[k]).abs().max() > 1e-3 for k in ("lattice", "frac_coords"))
+    assert torch.equal(colder["lattice"], cold["lattice"])
+    assert (colder["frac_coords"] - cold["frac_coords"]).abs().max() > 1e-3
 
 
 def test_second_order_differs_from_first_and_beats_it():
@@ -175,6 +224,12 @@ def test_ancestral_steps_are_those_of_the_papers():
         rng = Streams(torch.tensor([4, 8, 15]))
         made = sample(both, processes, like, steps=steps, rng=rng, condition={}, **settings, **named)
         assert torch.equal(made["lattice"], x) and torch.equal(made["frac_coords"], f)
+
+
+@pytest.mark.parametrize("noise", [-0.1, 1.5])
+def test_a_flow_refuses_noise_beyond_its_range(noise):
+    with pytest.raises(NucleateError, match=r"'ddim' takes a noise from 0 to 1, not "):
+        draw([1], 2, "ddim", noise=noise)
 
 
 def test_unknown_samplers_are_refused():

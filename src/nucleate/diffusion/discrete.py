@@ -99,7 +99,15 @@ class D3PM:
         return rng.categorical(self.posterior(x_t, self.probabilities(pred), t, s))
 
     def flow(
-        self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, before: Visited | None = None
+        self,
+        x_t: Tensor,
+        pred: Tensor,
+        t: Tensor,
+        s: Tensor,
+        rng: Streams,
+        before: Visited | None = None,
+        noise: float = 1.0,
+        langevin: float = 0.0,
     ) -> Tensor:
         """As `step`, a draw: categories have no flow, for no deterministic map spreads one class over several."""
         return self.step(x_t, pred, t, s, rng)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from nucleate.diffusion.process import Visited, at, per_crystal
+from nucleate.diffusion.process import Visited, at, drift, per_crystal
 from nucleate.diffusion.rng import Streams
+
+_GAUSS_LEGENDRE = np.polynomial.legendre.leggauss(8)  # nodes and weights on [-1, 1]
 
 
 @dataclass(frozen=True)
@@ -54,26 +57,36 @@ class GaussianVP:
         return mean + noise * variance.sqrt() * rng.normal(x_t.shape).to(x_t)
 
     def flow(
-        self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, before: Visited | None = None
+        self,
+        x_t: Tensor,
+        pred: Tensor,
+        t: Tensor,
+        s: Tensor,
+        rng: Streams,
+        before: Visited | None = None,
+        noise: float = 1.0,
+        langevin: float = 0.0,
     ) -> Tensor:
         """DDIM (Song, Meng, Ermon 2021, eq. 12 with sigma = 0); with `before`, two-step DPM-Solver++ (Lu et al. 2022).
 
-        Both integrate d(x / sqrt(1 - abar)) = x0 d sqrt(abar / (1 - abar)) exactly, for a denoised estimate x0 that is
-        constant, or linear in log abar. That is linear in their lambda where noise prevails and in the variance of the
-        noise where data do, as posterior means are: their (2M) takes lambda throughout, which is infinite at t = 0, and
-        falls short of second order there.
+        In y = x / sqrt(abar) and sigma = sqrt((1 - abar) / abar) the flow is dy = k (y - x0) d log sigma, k being
+        `drift(noise)`. Both integrate it exactly, for a denoised estimate x0 that is constant, or linear in log abar.
+        That is linear in their lambda where noise prevails and in the variance of the noise where data do, as posterior
+        means are: their (2M) takes lambda throughout, infinite at t = 0, and falls short of second order there.
         """
         # in double precision, for 1 - abar cancels near t = 0
         abar_t, abar_s = (at(self.alpha_bar(v.double()), x_t) for v in (t, s))
         x0 = denoised(x_t, pred, abar_t)
         eps = (x_t - abar_t.sqrt() * x0) / (1 - abar_t).sqrt()
-        x_s = abar_s.sqrt() * x0 + (1 - abar_s).sqrt() * eps
+        k = drift(noise)
+        ratio = ((1 - abar_s) * abar_t / ((1 - abar_t) * abar_s)).sqrt()  # sigma_s / sigma_t
+        x_s = abar_s.sqrt() * x0 + (1 - abar_s).sqrt() * ratio ** (k - 1) * eps
         if before is not None:
             x_r, pred_r, r = before
             abar_r = at(self.alpha_bar(r.double()), x_t)
             slope = (x0 - denoised(x_r, pred_r, abar_r)) / (abar_t / abar_r).log()
-            turn = angle(abar_t) - angle(abar_s)
-            x_s = x_s + slope * (abar_s.sqrt() * (abar_s / abar_t).log() - 2 * (1 - abar_s).sqrt() * turn)
+            rest = 2 * (1 - abar_s).sqrt() * weighted_turn(angle(abar_s), angle(abar_t), k)
+            x_s = x_s + slope * (abar_s.sqrt() * (abar_s / abar_t).log() - rest)
         return x_s.to(x_t)
 
 
@@ -85,3 +98,10 @@ def denoised(x_t: Tensor, eps: Tensor, abar: Tensor) -> Tensor:
 def angle(abar: Tensor) -> Tensor:
     """arctan(noise / signal), from 0 at the data to pi / 2."""
     return torch.atan2((1 - abar).sqrt(), abar.sqrt())
+
+
+def weighted_turn(low: Tensor, high: Tensor, k: float) -> Tensor:
+    """Integral of (tan low / tan a)^(k - 1) over the angle a from low to high (by 8 points; high - low for k = 1)."""
+    nodes, weights = (torch.as_tensor(v, device=low.device) for v in _GAUSS_LEGENDRE)
+    a = low[..., None] + (high - low)[..., None] * (1 + nodes) / 2
+    return (high - low) / 2 * ((low.tan()[..., None] / a.tan()) ** (k - 1) * weights).sum(-1)

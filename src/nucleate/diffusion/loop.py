@@ -11,6 +11,7 @@ from torch import Tensor
 from nucleate.diffusion.constraints import Constraint
 from nucleate.diffusion.process import Fields, Process, Visited
 from nucleate.diffusion.rng import Streams
+from nucleate.errors import NucleateError
 
 SAMPLERS = ("ancestral", "ddim", "second-order")
 MASK_FIELD = "mask"  # (B, A) bool, true for real atoms; travels with the fields, never diffuses
@@ -71,14 +72,21 @@ def sample(
 
     sampler: "ancestral", steps with noise and a Langevin corrector (Song et al. 2021, algorithm 1); or the
     probability-flow ODE from the prior's draw, by first-order ("ddim") or two-step second-order ("second-order")
-    steps, one network call each. The flows know no corrector and no noise: those arguments are not looked at.
+    steps, one network call each.
+    noise: 1 draws from the model; less is colder, and keeps to its modes. Ancestral steps and the corrector scale their
+    noise by it, and leave their drift as it is. The flows have no noise, but the drift that it leaves to the others:
+    from the probability flow's at 1 to that of the ancestral steps at 0 (`process.drift`), where ancestral steps
+    without corrector and "ddim" are the same step, at other times. A flow takes a noise from 0 to 1.
     like: gives shapes for diffusing fields, e.g. lattice (B, 6), and values for all others (mask among them).
-    corrector_steps: Langevin moves before each ancestral step, on the fields whose process offers `correct`.
+    corrector_steps: Langevin moves before each ancestral step, on the fields whose process offers `correct`. A flow
+    takes what they add to its drift into its own step, at no network call; at noise 1 that is nothing.
     progress: called with (done, steps) after each step.
     constraints: applied to the draw of the prior and to the result of each step.
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {sampler!r}")
+    if sampler != "ancestral" and not 0 <= noise <= 1:
+        raise NucleateError(f"sampler {sampler!r} takes a noise from 0 to 1, not {noise:g}")
     x = {k: processes[k].prior(v, rng) if k in processes else v for k, v in like.items()}
     first = next(iter(processes))
     size = len(like[first])
@@ -99,7 +107,7 @@ def sample(
                 x[k] = p.step(x[k], pred[k], t, s, rng, noise)
                 continue
             here = x[k], pred[k], t
-            x[k] = p.flow(*here, s, rng, before.get(k))
+            x[k] = p.flow(*here, s, rng, before.get(k), noise, corrector_steps * corrector_size)
             if sampler == "second-order":
                 before[k] = here
         for constraint in constraints:

@@ -37,12 +37,22 @@ class Process(Protocol):
         ...
 
     def flow(
-        self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, before: Visited | None = None
+        self,
+        x_t: Tensor,
+        pred: Tensor,
+        t: Tensor,
+        s: Tensor,
+        rng: Streams,
+        before: Visited | None = None,
+        noise: float = 1.0,
+        langevin: float = 0.0,
     ) -> Tensor:
         """A step along the probability-flow ODE (Song et al. 2021, eq. 13): first order, second order given `before`.
 
         The denoised estimate is held constant over the step, or drawn on from that of the step before; a first-order
         step to s = 0 lands on the estimate itself. A process without a flow (categories) draws as `step` does.
+        noise: 1 is that flow, less is colder: its drift is multiplied by `drift(noise)`.
+        langevin: sum of the sizes of `Correctable.correct`'s moves whose drift the step takes in, colder flows only.
         """
         ...
 
@@ -53,6 +63,16 @@ class Correctable(Protocol):
     def correct(self, x_t: Tensor, pred: Tensor, t: Tensor, size: float, rng: Streams, noise: float = 1.0) -> Tensor:
         """One Langevin move that leaves the marginal at t invariant to first order in `size`."""
         ...
+
+
+def drift(noise: float) -> float:
+    """The drift of a reverse process whose noise is scaled by `noise`, in units of the probability flow's.
+
+    The reverse SDE is the flow and Langevin dynamics side by side (Karras et al. 2022, eq. 6), the latter with as much
+    drift as the flow, and noise that undoes it. Noise scaled by n spreads a density as a drift of -n^2 times that does,
+    so 1 - n^2 of it remains: 2 - n^2 in all. At 1 that is the flow, at 0 the mean of each ancestral step.
+    """
+    return 2.0 - noise**2
 
 
 def at(t: Tensor, x: Tensor) -> Tensor:

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 _M0, _M1 = 0xD2511F53, 0xCD9E8D57
 _W0, _W1 = 0x9E3779B9, 0xBB67AE85
 _MASK = 0xFFFFFFFF
+Words = TypeVar("Words", Tensor, np.ndarray)
 
 
-def philox(counter: Sequence[Tensor], key: Sequence[Tensor], rounds: int = 10) -> list[Tensor]:
-    """Philox-4x32: four counter words and two key words (int64 tensors holding 32 bits) to four random words."""
+def philox(counter: Sequence[Words], key: Sequence[Words], rounds: int = 10) -> list[Words]:
+    """Philox-4x32: four counter words and two key words (int64 holding 32 bits) to four random words."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(rounds):
@@ -54,8 +57,12 @@ class Streams:
         block = torch.arange(blocks, device=self.seeds.device).expand(shape[0], blocks)
         zero = torch.zeros_like(block)
         seed = self.seeds[:, None]
+        counter = [block, zero + self.draws, zero, zero]
         key = [(seed & _MASK).expand_as(block), ((seed >> 32) & _MASK).expand_as(block)]
-        out = philox([block, zero + self.draws, zero, zero], key)
+        if block.device.type == "cpu":  # small batches spend their time on calls, which cost NumPy a third
+            out = [torch.from_numpy(v) for v in philox([v.numpy() for v in counter], [v.numpy() for v in key])]
+        else:
+            out = philox(counter, key)
         self.draws += 1
         flat = torch.stack(out, -1).reshape(shape[0], -1)[:, : size * words]
         return [flat[:, i::words].reshape(tuple(shape)) for i in range(words)]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nucleate.diffusion.process import Visited, at, per_crystal
+from nucleate.diffusion.process import Visited, at, drift, per_crystal
 from nucleate.diffusion.rng import Streams
 
 _IMAGES = 4  # |k| <= 4 images: the neglected weight is below exp(-24) for sigma <= 0.5
@@ -111,7 +111,15 @@ class WrappedVE:
         return (x_t + gap * score + noise * spread * rng.normal(x_t.shape).to(x_t)) % 1.0
 
     def flow(
-        self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, before: Visited | None = None
+        self,
+        x_t: Tensor,
+        pred: Tensor,
+        t: Tensor,
+        s: Tensor,
+        rng: Streams,
+        before: Visited | None = None,
+        noise: float = 1.0,
+        langevin: float = 0.0,
     ) -> Tensor:
         """The flow dx = -sigma score d sigma (Song et al. 2021, eq. 13 for VE) with the denoised displacement
         D = sigma^2 score = E[x0 - x_t | x_t] held over the step: x_s = x_t + (1 - sigma_s / sigma_t) D.
@@ -119,6 +127,9 @@ class WrappedVE:
         This is Euler's step in sigma, in which the path to a single x0 is a straight line; one in sigma^2 / 2 would
         freeze the score instead, which grows as 1 / sigma on that path, and end half way at sigma = 0. With `before`,
         x_t + D is extrapolated in log sigma: DPM-Solver++(2M) (Lu et al. 2022) on the torus.
+
+        With the drift k = `drift(noise)`, (sigma_s / sigma_t)^k of D is left. Langevin moves whose sizes sum up to L,
+        as infinitely many small ones with the estimate held, leave exp(-(1 - noise^2) L / sigma_min^2) of that.
         """
         sigma_t, sigma_s = at(self.sigma(t), x_t), at(self.sigma(s), x_t)
         d = self.displacement(pred, t)
@@ -127,7 +138,8 @@ class WrappedVE:
             ratio = (sigma_t / sigma_s).log() / (at(self.sigma(r), x_t) / sigma_t).log()
             ratio = torch.where(sigma_s > 0, ratio, torch.zeros_like(ratio))  # infinite at the end: first order there
             d = d + 0.5 * ratio * (wrap(x_t - x_r) + d - self.displacement(pred_r, r))
-        return (x_t + (1 - sigma_s / sigma_t) * d) % 1.0
+        left = (sigma_s / sigma_t) ** drift(noise) * math.exp((1 - drift(noise)) * langevin / self.sigma_min**2)
+        return (x_t + (1 - left) * d) % 1.0
 
     def displacement(self, pred: Tensor, t: Tensor) -> Tensor:
         """sigma^2 score, from x_t to its denoised estimate in fractional units (Tweedie's formula on the torus)."""
