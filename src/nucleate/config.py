@@ -96,6 +96,7 @@ class SampleConfig:
     noise: float = 1.0  # of lattice and coordinates: 1 draws from the model, less is colder, 0 keeps to the modes
     sampler: str = "ancestral"  # or the flows "ddim", "second-order": no noise but its effect (`diffusion.loop.sample`)
     guidance: float = 1.5  # classifier-free guidance scale of the conditions; 1 is the plain conditional model
+    guidance_until: float = 0.0  # the noise level t down to which there is guidance; the plain model below it
 
 
 @dataclass(frozen=True)

@@ -79,3 +79,17 @@ def test_guidance_extrapolates_from_the_null_condition():
         out = Guided(Conditional(), scale)(fields, t, {"chemical_system": torch.ones(2, 3)})
         assert out["x"].tolist() == [[value]] * 2
     assert Guided(Conditional(), 4.0)(fields, t, {})["x"].tolist() == [[1.0]] * 2
+
+
+def test_guidance_ends_at_its_noise_level_and_saves_the_call():
+    calls = []
+
+    def denoiser(fields, t, condition):
+        calls.append(bool(condition))
+        return {"x": torch.full((2,), 3.0 if condition else 1.0)}
+
+    guided = Guided(denoiser, 2.0, until=0.25)
+    condition = {"c": torch.ones(2)}
+    assert float(guided({}, torch.full((2,), 0.31), condition)["x"][0]) == 5.0
+    assert float(guided({}, torch.full((2,), 0.25), condition)["x"][0]) == 3.0
+    assert calls == [True, False, True]

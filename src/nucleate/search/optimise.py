@@ -90,7 +90,6 @@ def optimise(
         steps=settings.sampling_steps or None,
         sampler=settings.sampler or None,
         guidance_scale=settings.guidance_scale,
-        batch_size=64,
     )
     column, target = aim(generator, settings)
     model, _, _ = judge_of({column: (target, target)}, generator.info, settings.judge)
