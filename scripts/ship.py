@@ -39,7 +39,7 @@ CARD = """# {name}
 ## Intended use and limits
 
 Generates inorganic crystals for screening; relax them and compute their energies before you believe them. Cells above
-{max_atoms} atoms and elements outside the list are refused. Trained on near-hull crystals of one database: its gaps and
+{max_atoms} atoms and elements outside the list are refused. Trained on the crystals of one database: its gaps and
 biases are the model's. A wanted property is a wish that guidance makes stronger, not a guarantee: judge the result.
 """
 

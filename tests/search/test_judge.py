@@ -55,3 +55,9 @@ def test_what_cannot_be_judged_is_said_once(info, monkeypatch):
     monkeypatch.setattr("nucleate.generators.read_info", lambda _: of(info, "mine"))
     lines = cautions(request, settings)
     assert len(lines) == 1 and "no shipped network for mine predicts formation_energy_per_atom, band_gap:" in lines[0]
+
+
+def test_what_will_be_refused_is_not_warned_of_as_well():
+    settings = DesignSettings(weights="mp20-cds")
+    assert len(cautions(parse_request("anything, e_form=-5.3"), settings)) == 1
+    assert cautions(parse_request("anything, e_form=-40"), settings) == []

@@ -7,7 +7,7 @@ from nucleate.crystal.shape import named_shape
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Fixed
 from nucleate.generators.properties import resolve_property
-from nucleate.train.checkpoint import ModelInfo
+from nucleate.train.checkpoint import ModelInfo, PropertyStats
 
 FARTHEST = 10.0  # standard deviations from the training mean that a wanted property may lie
 
@@ -78,12 +78,22 @@ def _check_property(info: ModelInfo, name: str, target: float) -> None:
     if column is None:
         raise NucleateError(f"{info.recipe.name} cannot be conditioned on {name}; it takes {_takes(info)}")
     stats = info.conditions[column]
-    far = abs(target - stats.mean) / stats.std
-    if not far <= FARTHEST:
+    if refused(stats, target):
+        far = distance(stats, target)
         raise NucleateError(
             f"{name}={target:g} lies {far:.0f} standard deviations outside the training data of {info.recipe.name} "
             f"({stats.low:.3g} to {stats.high:.3g}); ask for a value nearer to it"
         )
+
+
+def distance(stats: PropertyStats, target: float) -> float:
+    """Standard deviations between a wanted value and the training mean."""
+    return abs(target - stats.mean) / stats.std
+
+
+def refused(stats: PropertyStats, target: float) -> bool:
+    """Whether a wanted value lies too far from the training data for any answer."""
+    return not distance(stats, target) <= FARTHEST
 
 
 def _takes(info: ModelInfo) -> str:

@@ -170,6 +170,7 @@ def weights_for(request: Request) -> str:
 def cautions(request: Request, settings: DesignSettings) -> list[str]:
     """What can be asked of the model but should not be trusted, or cannot be judged, one line each."""
     from nucleate.generators import read_info
+    from nucleate.generators.accept import refused
     from nucleate.generators.properties import resolve_property
     from nucleate.search.judge import dataset_of, judge_of
 
@@ -177,7 +178,9 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
     out = []
     for name, limits in request.properties.items():
         stats = info.conditions.get(resolve_property(name, info.conditions) or "")
-        if stats is not None and not stats.low <= limits[0] <= limits[1] <= stats.high:
+        if stats is None or any(refused(stats, value) for value in limits):
+            continue  # the error says it
+        if not stats.low <= limits[0] <= limits[1] <= stats.high:
             seen = f"{stats.low:.4g} to {stats.high:.4g}"
             out.append(f"{name} is asked for outside of what {info.recipe.name} saw in training ({seen})")
     model, _, unknown = judge_of(request.properties, info, settings.judge)
