@@ -221,7 +221,9 @@ def _report(
         groups = [str(i // RESTARTS) for i in range(whole)]
         best = success_rates(values[:whole], limits, groups=groups, method=method, subject=first.subject)
         title = f"Success rates by {judge}, the best of each {RESTARTS}"
-        sections += [_renamed(dataclasses.replace(s, title=title), f"best_of_{RESTARTS}") for s in best.sections]
+        (section,) = best.sections
+        rates = tuple(m for m in section.metrics if m.name.startswith("sr_"))  # the others are those of all crystals
+        sections.append(_renamed(dataclasses.replace(section, title=title, metrics=rates), f"best_of_{RESTARTS}"))
     protocols, failures, series = dict(first.protocol), list(first.failures), list(first.series)
     if relaxed and column in ENERGIES:
         limits = _energy_thresholds(dataset, column, settings, executor, progress)
