@@ -25,7 +25,7 @@ BAD = [
     (["design", "RnF2"], "never saw Rn in training"),
     (["design", "--elements", "Li,Zz"], "'Zz' is not an element"),
     (["design", "--resume", "nowhere"], "no run to resume in nowhere"),
-    (["design", "NaCl", "--weights", "none"], "no weights 'none'; shipped: mp20-cds, mp20-csp"),
+    (["design", "NaCl", "--weights", "none"], "no weights 'none'; shipped: carbon24-cdi, carbon24-cds"),
     (["design", "NaCl", "--reference", "none"], "none"),
     (["design", "NaCl", "--potential", "none"], "chgnet"),
     (["design", "NaCl", "--fmax", "-1"], "fmax must be a positive number"),

@@ -68,9 +68,10 @@ def design(
     from nucleate.cli.progress import StageBars
     from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
-    from nucleate.search.design import DesignSettings, cautions
+    from nucleate.search.design import DesignSettings
     from nucleate.search.design import design as run
     from nucleate.search.design import resume as finish
+    from nucleate.search.model import cautions
     from nucleate.search.request import parse_request
 
     console = Console()

@@ -52,7 +52,8 @@ def generate(
     from nucleate.errors import NucleateError
     from nucleate.pipeline.files import write_candidates
     from nucleate.pipeline.rank import to_rows
-    from nucleate.search.design import DesignSettings, cautions, generate_candidates
+    from nucleate.search.design import DesignSettings, generate_candidates
+    from nucleate.search.model import cautions
     from nucleate.search.request import parse_request
 
     wanted = parse_request(

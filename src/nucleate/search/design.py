@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.config import from_dict
 from nucleate.errors import NucleateError
+from nucleate.search.model import generator_for
 from nucleate.search.request import Request, parse_request
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def design(
     """
     settings = settings or DesignSettings()
     request = parse_request(request) if isinstance(request, str) else request
-    generator = _generator(request, settings)
+    generator = generator_for(request, settings)
     blank = _blank_candidates(request, settings, generator)
     stages = stages_of(request, settings, generator)  # a wrong setting is refused here, before anything is written
     _open_folder(Path(out), overwrite)
@@ -96,7 +97,7 @@ def resume(out: str | Path, *, executor: Executor | None = None, progress: Progr
     with RunStore(out) as store:
         record = store.read_request()
         request, settings = _read_record(record, Path(out))
-        generator = _generator(request, settings)
+        generator = generator_for(request, settings)
         have = {c.id for c in store.load()}
         store.save_many([c for c in _blank_candidates(request, settings, generator) if c.id not in have])
         return _run(store, record, stages_of(request, settings, generator), generator, executor, progress)
@@ -129,65 +130,6 @@ def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignS
         return Request(**values), from_dict(DesignSettings, record["settings"])
     except (KeyError, TypeError) as error:
         raise NucleateError(f"{out / 'request.json'} is not a request of this version ({error})") from None
-
-
-def _generator(request: Request, settings: DesignSettings) -> DiffusionGenerator:
-    from nucleate.generators import load_generator
-
-    weights = settings.weights if settings.weights != "auto" else weights_for(request)
-    return load_generator(
-        weights,
-        steps=settings.sampling_steps or None,
-        sampler=settings.sampler or None,
-        guidance_scale=settings.guidance_scale,
-    )
-
-
-def weights_for(request: Request) -> str:
-    """The shipped model for a request: for a formula structure prediction, else one that knows the properties."""
-    from nucleate.generators import read_info, shipped_weights
-    from nucleate.generators.properties import resolve_property
-
-    if not request.properties:
-        return "mp20-csp" if request.composition is not None else "mp20-dng"
-    task = "csp" if request.composition is not None else "dng"
-    needed = {*request.properties, *(["chemical_system"] if request.chemical_system else [])}
-    offers: set[str] = set()
-    for name in sorted(shipped_weights(), key=lambda n: not n.startswith("mp20")):
-        info = read_info(name)
-        if info.recipe.task == task:
-            if all(resolve_property(p, info.recipe.network.condition_on) for p in needed):
-                return name
-            offers |= set(info.conditions)
-    what = "structures of a given formula" if task == "csp" else "crystals of a chemical system"
-    raise NucleateError(
-        f"no shipped model makes {what if needed - set(request.properties) or task == 'csp' else 'crystals'} for "
-        f"{', '.join(request.properties)}; properties on offer: {', '.join(sorted(offers)) or 'none'}; "
-        "train your own with: nucleate train"
-    )
-
-
-def cautions(request: Request, settings: DesignSettings) -> list[str]:
-    """What can be asked of the model but should not be trusted, or cannot be judged, one line each."""
-    from nucleate.generators import read_info
-    from nucleate.generators.accept import refused
-    from nucleate.generators.properties import resolve_property
-    from nucleate.search.judge import dataset_of, judge_of
-
-    info = read_info(settings.weights if settings.weights != "auto" else weights_for(request))
-    out = []
-    for name, limits in request.properties.items():
-        stats = info.conditions.get(resolve_property(name, info.conditions) or "")
-        if stats is None or any(refused(stats, value) for value in limits):
-            continue  # the error says it
-        if not stats.low <= limits[0] <= limits[1] <= stats.high:
-            seen = f"{stats.low:.4g} to {stats.high:.4g}"
-            out.append(f"{name} is asked for outside of what {info.recipe.name} saw in training ({seen})")
-    model, _, unknown = judge_of(request.properties, info, settings.judge)
-    if unknown:
-        who = f"{model.name} does not predict" if model else f"no shipped network for {dataset_of(info)} predicts"
-        out.append(f"{who} {', '.join(unknown)}: asked for, but neither predicted nor ranked by (--judge FILE)")
-    return out
 
 
 def _blank_candidates(request: Request, settings: DesignSettings, generator: DiffusionGenerator) -> list[Candidate]:
@@ -237,7 +179,7 @@ def generate_candidates(
     """
     settings = settings or DesignSettings(oversample=1)
     request = parse_request(request) if isinstance(request, str) else request
-    generator = _generator(request, settings)
+    generator = generator_for(request, settings)
     blank = _blank_candidates(request, settings, generator)
     predict = _predict_stage(request, settings, generator)
     out = []

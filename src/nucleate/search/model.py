@@ -1,0 +1,77 @@
+"""Which model answers a request, and what should not be trusted of its answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from nucleate.generators import DiffusionGenerator
+    from nucleate.search.design import DesignSettings
+    from nucleate.search.request import Request
+
+
+def generator_for(request: Request, settings: DesignSettings) -> DiffusionGenerator:
+    """The generator that the settings name, or the shipped one for the request."""
+    from nucleate.generators import load_generator
+
+    weights = settings.weights if settings.weights != "auto" else weights_for(request)
+    return load_generator(
+        weights,
+        steps=settings.sampling_steps or None,
+        sampler=settings.sampler or None,
+        guidance_scale=settings.guidance_scale,
+    )
+
+
+def weights_for(request: Request) -> str:
+    """The shipped model for a request: for a formula structure prediction, else one that knows the properties."""
+    from nucleate.generators import read_info, shipped_weights
+    from nucleate.generators.properties import resolve_property
+
+    if not request.properties:
+        return "mp20-csp" if request.composition is not None else "mp20-dng"
+    task = "csp" if request.composition is not None else "dng"
+    needed = {*request.properties, *(["chemical_system"] if request.chemical_system else [])}
+    offers: set[str] = set()
+    for name in sorted(shipped_weights(), key=_preference):
+        info = read_info(name)
+        if info.recipe.task == task:
+            if all(resolve_property(p, info.recipe.network.condition_on) for p in needed):
+                return name
+            offers |= set(info.conditions)
+    what = "structures of a given formula" if task == "csp" else "crystals of a chemical system"
+    raise NucleateError(
+        f"no shipped model makes {what if needed - set(request.properties) or task == 'csp' else 'crystals'} for "
+        f"{', '.join(request.properties)}; properties on offer: {', '.join(sorted(offers)) or 'none'}; "
+        "train your own with: nucleate train"
+    )
+
+
+def _preference(name: str) -> tuple[bool, bool, str]:
+    """Of models that can do the same: all of inorganic chemistry first, and CDS before CDI (docs/results.md)."""
+    return not name.startswith("mp20"), name.endswith("-cdi"), name
+
+
+def cautions(request: Request, settings: DesignSettings) -> list[str]:
+    """What can be asked of the model but should not be trusted, or cannot be judged, one line each."""
+    from nucleate.generators import read_info
+    from nucleate.generators.accept import refused
+    from nucleate.generators.properties import resolve_property
+    from nucleate.search.judge import dataset_of, judge_of
+
+    info = read_info(settings.weights if settings.weights != "auto" else weights_for(request))
+    out = []
+    for name, limits in request.properties.items():
+        stats = info.conditions.get(resolve_property(name, info.conditions) or "")
+        if stats is None or any(refused(stats, value) for value in limits):
+            continue  # the error says it
+        if not stats.low <= limits[0] <= limits[1] <= stats.high:
+            seen = f"{stats.low:.4g} to {stats.high:.4g}"
+            out.append(f"{name} is asked for outside of what {info.recipe.name} saw in training ({seen})")
+    model, _, unknown = judge_of(request.properties, info, settings.judge)
+    if unknown:
+        who = f"{model.name} does not predict" if model else f"no shipped network for {dataset_of(info)} predicts"
+        out.append(f"{who} {', '.join(unknown)}: asked for, but neither predicted nor ranked by (--judge FILE)")
+    return out
