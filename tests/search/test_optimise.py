@@ -12,8 +12,8 @@ from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.evaluate.metric import Section
 from nucleate.pipeline.candidate import Candidate
-from nucleate.search.optimise import OptimiseSettings, optimise, predicted
-from nucleate.search.optimise import _diversity as diversity
+from nucleate.search.optimise import OptimiseSettings, optimise
+from nucleate.search.optimise_report import diversity, predicted, why_not
 from nucleate.train.loop import WEIGHTS, Trainer
 
 NETWORK = {"dim": 32, "layers": 1, "heads": 2, "pair_dim": 12, "frequencies": 2, "norm": "pre"}
@@ -66,7 +66,7 @@ def settings(models):
     """Half-trained cells may be needles, on which the comparison of crystals takes its full time limit: left out."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NUCLEATE_DATA", str(models))
-        patch.setattr("nucleate.search.optimise._diversity", lambda *_: Section("Diversity", ()))
+        patch.setattr("nucleate.search.optimise_report.diversity", lambda *_: Section("Diversity", ()))
         yield OptimiseSettings(
             str(models / "generator" / WEIGHTS),
             candidates=12,
@@ -143,10 +143,9 @@ def test_what_cannot_be_optimised_is_refused_before_anything_is_written(settings
 
 def test_a_missing_value_says_why():
     from nucleate.pipeline.candidate import Check
-    from nucleate.search.optimise import _why_not
 
     blank = Candidate("a")
-    assert _why_not(blank.failed("check", "too dense")) == "check: too dense"
-    assert _why_not(blank.with_(provenance={"not_predicted": "net never saw Rn"})) == "net never saw Rn"
-    assert _why_not(blank.with_(checks={"hull": Check("unknown", "no Rn in it")})) == "no Rn in it"
-    assert _why_not(blank) is None
+    assert why_not(blank.failed("check", "too dense")) == "check: too dense"
+    assert why_not(blank.with_(provenance={"not_predicted": "net never saw Rn"})) == "net never saw Rn"
+    assert why_not(blank.with_(checks={"hull": Check("unknown", "no Rn in it")})) == "no Rn in it"
+    assert why_not(blank) is None

@@ -36,8 +36,9 @@ def optimise(
     from nucleate.cli.progress import StageBars
     from nucleate.engine.local import executor
     from nucleate.pipeline.files import write_candidates
-    from nucleate.search.optimise import OptimiseSettings, predicted
+    from nucleate.search.optimise import OptimiseSettings
     from nucleate.search.optimise import optimise as run
+    from nucleate.search.optimise_report import predicted
 
     settings = OptimiseSettings(
         weights,

@@ -9,14 +9,19 @@ from nucleate.errors import NucleateError
 if TYPE_CHECKING:
     from nucleate.generators import DiffusionGenerator
     from nucleate.search.design import DesignSettings
+    from nucleate.search.optimise import OptimiseSettings
     from nucleate.search.request import Request
 
 
 def generator_for(request: Request, settings: DesignSettings) -> DiffusionGenerator:
     """The generator that the settings name, or the shipped one for the request."""
+    return load_as(settings.weights if settings.weights != "auto" else weights_for(request), settings)
+
+
+def load_as(weights: str, settings: DesignSettings | OptimiseSettings) -> DiffusionGenerator:
+    """The generator in `weights`, sampling as the settings say where they say it, else as its recipe does."""
     from nucleate.generators import load_generator
 
-    weights = settings.weights if settings.weights != "auto" else weights_for(request)
     return load_generator(
         weights,
         steps=settings.sampling_steps or None,
