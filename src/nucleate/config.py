@@ -95,6 +95,7 @@ class SampleConfig:
     corrector_size: float = 1e-5  # Langevin step at sigma_min (DiffCSP's step_lr)
     noise: float = 1.0  # of lattice and coordinates: 1 draws from the model, less is colder, 0 keeps to the modes
     sampler: str = "ancestral"  # or the flows "ddim", "second-order": no noise but its effect (`diffusion.loop.sample`)
+    species_temperature: float = 1.0  # of the drawn elements: below 1 likely ones are likelier, at a cost in variety
     guidance: float = 1.5  # classifier-free guidance scale of the conditions; 1 is the plain conditional model
     guidance_until: float = 0.0  # the noise level t down to which there is guidance; the plain model below it
 

@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,12 @@ import torch
 
 from nucleate.config import DiffusionConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig, load_recipe
 from nucleate.crystal.batch import CrystalBatch
+from nucleate.diffusion.discrete import D3PM
+from nucleate.diffusion.loop import sample
+from nucleate.diffusion.rng import Streams
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator, shipped_weights
+from nucleate.generators.diffusion import DiffusionGenerator, Restricted
 from nucleate.testing.contracts import check_structure_generator
 from nucleate.train.loop import WEIGHTS, Trainer
 
@@ -147,3 +152,25 @@ def test_shipped_weights_sample_and_have_a_card(name):
     )
     (structure,) = load_generator(name, steps=10).generate([condition], [0])
     assert {e.symbol for e in structure.composition.elements} <= {"Na", "Cl"}
+
+
+def test_species_are_drawn_at_their_temperature():
+    """Of an ideal denoiser that knows p(x0), elements come with p^(1 / T), and barred ones never."""
+    p, allowed = torch.tensor([0.0, 0.6, 0.3, 0.1]), torch.tensor([[False, True, True, False]])
+    like = {"atomic_numbers": torch.ones(4000, 1, dtype=torch.int64), "mask": torch.ones(4000, 1, dtype=torch.bool)}
+
+    def ideal(fields, t, condition):
+        return {"atomic_numbers": p.log().expand(4000, 1, -1)}
+
+    denoiser = Restricted(ideal, allowed, temperature=0.5)
+    processes, rng = {"atomic_numbers": D3PM(3, "absorbing")}, Streams(torch.arange(4000))
+    drawn = sample(denoiser, processes, like, steps=5, rng=rng, condition={})
+    share = drawn["atomic_numbers"].flatten().bincount(minlength=4) / 4000
+    assert share.tolist() == pytest.approx([0, 0.8, 0.2, 0], abs=0.03)  # .6^2 : .3^2
+
+
+def test_a_temperature_of_nothing_is_refused(dng):
+    generator = load_generator(dng)
+    cold = dataclasses.replace(generator.settings, species_temperature=0.0)
+    with pytest.raises(NucleateError, match="species_temperature must be above 0, not 0"):
+        DiffusionGenerator(generator.model, generator.info, settings=cold)

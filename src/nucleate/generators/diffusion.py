@@ -40,14 +40,18 @@ ATTEMPTS = 8  # draws for a chemical system before a crystal without one of its 
 
 
 class Restricted:
-    """A denoiser whose species logits are barred outside `allowed` (B, K + 1): a hard constraint, not a wish."""
+    """A denoiser whose species logits are divided by the temperature, and barred outside `allowed` (B, K + 1).
 
-    def __init__(self, denoiser: Denoiser, allowed: Tensor) -> None:
-        self.denoiser, self.allowed = denoiser, allowed
+    The bar is a hard constraint, not a wish.
+    """
+
+    def __init__(self, denoiser: Denoiser, allowed: Tensor, temperature: float = 1.0) -> None:
+        self.denoiser, self.allowed, self.temperature = denoiser, allowed, temperature
 
     def __call__(self, fields: Fields, t: Tensor, condition: Fields) -> Fields:
         out = dict(self.denoiser(fields, t, condition))
-        out["atomic_numbers"] = out["atomic_numbers"].masked_fill(~self.allowed[:, None], -torch.inf)
+        logits = out["atomic_numbers"] / self.temperature
+        out["atomic_numbers"] = logits.masked_fill(~self.allowed[:, None], -torch.inf)
         return out
 
 
@@ -70,6 +74,8 @@ class DiffusionGenerator:
         device: str | None = None,
     ) -> None:
         self.info, self.settings = info, settings or info.recipe.sample
+        if not self.settings.species_temperature > 0:
+            raise NucleateError(f"species_temperature must be above 0, not {self.settings.species_temperature:g}")
         self.guidance_scale = self.settings.guidance if guidance_scale is None else guidance_scale
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.batch_size = batch_size or (64 if self.device.type == "cpu" else 512)
@@ -190,7 +196,7 @@ class DiffusionGenerator:
         if tensors:
             denoiser = Guided(denoiser, self.guidance_scale, self.settings.guidance_until)
         if allowed is not None:
-            denoiser = Restricted(denoiser, allowed.to(self.device))
+            denoiser = Restricted(denoiser, allowed.to(self.device), self.settings.species_temperature)
         if recipe.network.self_conditioning:
             denoiser = Remembering(denoiser)
         s = self.settings
