@@ -1,11 +1,14 @@
 """Ablations at equal training: ways to let a condition in, guidance, the noise on elements, and the backbone.
 
     NUCLEATE_DATA=FOLDER python benchmarks/ablation.py conditions --out RUNS [--steps 2500] [--n 400]
+    NUCLEATE_DATA=FOLDER python benchmarks/ablation.py budget --out RUNS [--n 400]
     NUCLEATE_DATA=FOLDER python benchmarks/ablation.py backbone --out RUNS [--steps 2000] [--n 256]
 
 conditions: Perov-5, asked for the lowest heat of formation of the training data. Each row is a recipe that differs from
-perov5-cds in what its name says; SR5, SR10, SR15 are the share of all n crystals that property-perov5 puts below the
-published thresholds, unique the share of distinct formulas.
+perov5-cds in what its name says, and draws elements at temperature 1; SR5, SR10, SR15 are the share of all n crystals
+that property-perov5 puts below the published thresholds, unique the share of distinct formulas.
+budget: the same rates of the recipe perov5-cds after fewer steps, each with a learning rate that falls to its end, and
+of the shipped weights.
 backbone: MP-20, structures for the compositions of validation crystals, one prediction each; each row adds to the one
 before it, except the last two, which each add to "distance".
 RUNS keeps what was trained: an interrupted table goes on where it was.
@@ -34,6 +37,7 @@ from nucleate.train.property import load_property_network, predict_structures
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 GUIDANCE = (0.0, 1.0, 2.0, 4.0)
+BUDGETS = (500, 1000, 2000, 4000)  # steps
 PLAIN: dict[str, Any] = {"conditioning": "cds", "norm": "post", "distance": False, "composition": False}
 ADALN = {"conditioning": "adaln", "norm": "pre"}
 CONDITIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -80,6 +84,7 @@ def success(generator: DiffusionGenerator, n: int) -> tuple[list[str], str]:
 def conditions(steps: int, n: int, out: Path) -> None:
     """The table of ways, guidance and noise."""
     base = load_recipe(RECIPES / "perov5-cds.toml")
+    base = dataclasses.replace(base, sample=dataclasses.replace(base.sample, species_temperature=1.0))
     print("| way | guidance | SR5 | SR10 | SR15 | unique % | training s |\n|---|---|---|---|---|---|---|")
     for name, changes in CONDITIONS.items():
         generator, seconds = trained(changed(base, changes, steps), out / name.replace(" ", "-"))
@@ -87,6 +92,20 @@ def conditions(steps: int, n: int, out: Path) -> None:
             generator.guidance_scale = scale
             rates, unique = success(generator, n)
             print(f"| {name} | {scale:g} | {' | '.join(rates)} | {unique} | {seconds:.0f} |", flush=True)
+
+
+def budget(n: int, out: Path) -> None:
+    """The table of training lengths."""
+    base = load_recipe(RECIPES / "perov5-cds.toml")
+    print("| steps | SR5 | SR10 | SR15 | unique % | training s |\n|---|---|---|---|---|---|")
+    for steps in (*BUDGETS, base.train.steps):
+        if steps < base.train.steps:
+            generator, seconds = trained(changed(base, {}, steps), out / str(steps))
+        else:
+            generator = load_generator(base.name, device="cpu")
+            seconds = float(generator.info.training["seconds"])
+        rates, unique = success(generator, n)
+        print(f"| {steps:,} | {' | '.join(rates)} | {unique} | {seconds:.0f} |", flush=True)
 
 
 def backbone(steps: int, n: int, out: Path) -> None:
@@ -111,16 +130,18 @@ def backbone(steps: int, n: int, out: Path) -> None:
 
 
 def main() -> None:
-    """Print one of the two tables row by row."""
+    """Print one of the tables row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=("conditions", "backbone"))
+    parser.add_argument("table", choices=("conditions", "budget", "backbone"))
     parser.add_argument("--out", type=Path, required=True, help="folder for the training runs")
-    parser.add_argument("--steps", type=int, help="training steps of each row (2500, 2000)")
-    parser.add_argument("--n", type=int, help="crystals for each row (400, 256)")
+    parser.add_argument("--steps", type=int, help="training steps of each row (2500, -, 2000)")
+    parser.add_argument("--n", type=int, help="crystals for each row (400, 400, 256)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.table == "conditions":
         conditions(args.steps or 2500, args.n or 400, args.out / "conditions")
+    elif args.table == "budget":
+        budget(args.n or 400, args.out / "budget")
     else:
         backbone(args.steps or 2000, args.n or 256, args.out / "backbone")
 
