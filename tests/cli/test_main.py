@@ -43,6 +43,7 @@ BAD = [
     (["generate", "Na-Cl", "-p", "band_gap=1", "--weights", "mp20-dng"], "cannot be conditioned on band_gap"),
     (["generate", "NaCl", "--lattice-shape", "round"], "unknown lattice shape 'round'; known are cubic"),
     (["generate", "NaCl", "--sampler", "fast"], "unknown sampler 'fast'; known are ancestral"),
+    (["generate", "anything", "--temperature", "0"], "species_temperature must be above 0, not 0"),
     (["generate", "--fix", "missing.cif"], "missing.cif"),
     (["generate", "Na-Cl", "-p", "gap=1", "--judge", "none"], "no weights 'none'; shipped: property-carbon24"),
     (["evaluate", "dng", "x", "--potential", "none"], "no potential or property network 'none'; potentials: chgnet"),

@@ -21,6 +21,7 @@ from nucleate.cli.options import (
     Sampler,
     Seed,
     Steps,
+    Temperature,
     Weights,
     Workers,
 )
@@ -53,6 +54,7 @@ def design(
     steps: Steps = 0,
     sampler: Sampler = "",
     guidance: Guidance = None,
+    temperature: Temperature = None,
     potential: Annotated[str, typer.Option(help="Universal potential for relaxation.")] = "chgnet",
     fmax: Annotated[float, typer.Option(help="Force threshold, eV/angstrom.")] = 0.05,
     relax_steps: Annotated[int, typer.Option(help="Relaxation steps at most.")] = 250,
@@ -96,6 +98,7 @@ def design(
                 sampling_steps=steps,
                 sampler=sampler,
                 guidance_scale=guidance,
+                species_temperature=temperature,
                 potential=potential,
                 fmax=fmax,
                 relax_steps=relax_steps,

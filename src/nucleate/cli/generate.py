@@ -19,6 +19,7 @@ from nucleate.cli.options import (
     Sampler,
     Seed,
     Steps,
+    Temperature,
     Weights,
 )
 
@@ -40,6 +41,7 @@ def generate(
     steps: Steps = 0,
     sampler: Sampler = "",
     guidance: Guidance = None,
+    temperature: Temperature = None,
     judge: Judge = "auto",
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
 ) -> None:
@@ -69,6 +71,7 @@ def generate(
         sampling_steps=steps,
         sampler=sampler,
         guidance_scale=guidance,
+        species_temperature=temperature,
         judge=judge,
     )
     for line in cautions(wanted, settings):

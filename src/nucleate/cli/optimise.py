@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nucleate.cli.options import Guidance, Judge, Sampler, Seed, Steps, Workers
+from nucleate.cli.options import Guidance, Judge, Sampler, Seed, Steps, Temperature, Workers
 
 
 def optimise(
@@ -21,6 +21,7 @@ def optimise(
     candidates: Annotated[int, typer.Option("--candidates", "-n", min=1, help="Crystals to generate.")] = 1000,
     relax: Annotated[int, typer.Option(min=0, help="How many of them the potential relaxes and judges.")] = 0,
     guidance: Guidance = None,
+    temperature: Temperature = None,
     steps: Steps = 0,
     sampler: Sampler = "",
     seed: Seed = 0,
@@ -47,6 +48,7 @@ def optimise(
         maximise,
         target,
         guidance,
+        temperature,
         steps,
         sampler,
         seed,

@@ -22,6 +22,10 @@ Sampler = Annotated[str, typer.Option(help="ancestral, ddim or second-order; def
 Guidance = Annotated[
     float | None, typer.Option(help="Classifier-free guidance scale of the conditions; default: the recipe's.")
 ]
+Temperature = Annotated[
+    float | None,
+    typer.Option(help="Of the drawn elements: below 1 likely ones, above 1 more variety; default: the recipe's."),
+]
 Judge = Annotated[
     str, typer.Option(help="Property network that predicts what is wanted: shipped name or file; auto: for the data.")
 ]

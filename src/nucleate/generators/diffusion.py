@@ -270,12 +270,13 @@ def load_generator(
     steps: int | None = None,
     sampler: str | None = None,
     guidance_scale: float | None = None,
+    species_temperature: float | None = None,
     batch_size: int | None = None,
     device: str | None = None,
 ) -> DiffusionGenerator:
     """A generator from a shipped model's name or a checkpoint file; raises NucleateError if there is none.
 
-    steps, sampler, guidance_scale: in place of the recipe's (`config.SampleConfig`).
+    steps, sampler, guidance_scale, species_temperature: in place of the recipe's (`config.SampleConfig`).
     """
     path = _weights_file(weights)
     tensors, metadata = load_tensors(path)
@@ -294,6 +295,8 @@ def load_generator(
         if sampler not in SAMPLERS:
             raise NucleateError(f"unknown sampler '{sampler}'; known are {', '.join(SAMPLERS)}")
         settings = dataclasses.replace(settings, sampler=sampler)
+    if species_temperature is not None:
+        settings = dataclasses.replace(settings, species_temperature=species_temperature)
     return DiffusionGenerator(
         model, info, settings=settings, guidance_scale=guidance_scale, batch_size=batch_size, device=device
     )

@@ -28,9 +28,10 @@ class DesignSettings:
     """Everything beside the request that determines a run's result.
 
     oversample: crystals generated for each one asked for; the best are kept. weights: shipped name or file; "auto"
-    takes the model for the request. sampling_steps, sampler, guidance_scale: 0, "" and None take the recipe's. fmax:
-    eV/angstrom. known: dataset whose structures novelty is tested against, beside the embedded index ("" for the index
-    alone). judge: the property network, name or file, that predicts the wanted properties; "auto" takes a shipped one.
+    takes the model for the request. sampling_steps, sampler, guidance_scale, species_temperature: 0, "" and None take
+    the recipe's. fmax: eV/angstrom. known: dataset whose structures novelty is tested against, beside the embedded
+    index ("" for the index alone). judge: the property network, name or file, that predicts the wanted properties;
+    "auto" takes a shipped one.
     """
 
     seed: int = 0
@@ -39,6 +40,7 @@ class DesignSettings:
     sampling_steps: int = 0
     sampler: str = ""
     guidance_scale: float | None = None
+    species_temperature: float | None = None
     potential: str = "chgnet"
     fmax: float = 0.05
     relax_steps: int = 250

@@ -27,6 +27,7 @@ def load_as(weights: str, settings: DesignSettings | OptimiseSettings) -> Diffus
         steps=settings.sampling_steps or None,
         sampler=settings.sampler or None,
         guidance_scale=settings.guidance_scale,
+        species_temperature=settings.species_temperature,
     )
 
 

@@ -37,6 +37,7 @@ class OptimiseSettings:
     maximise: bool = False
     target: float | None = None
     guidance_scale: float | None = None
+    species_temperature: float | None = None
     sampling_steps: int = 0
     sampler: str = ""
     seed: int = 0
