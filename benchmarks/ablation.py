@@ -37,7 +37,7 @@ from nucleate.train.property import load_property_network, predict_structures
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 GUIDANCE = (0.0, 1.0, 2.0, 4.0)
-BUDGETS = (500, 1000, 2000, 4000)  # steps
+BUDGETS = (500, 1000, 2000)  # steps
 PLAIN: dict[str, Any] = {"conditioning": "cds", "norm": "post", "distance": False, "composition": False}
 ADALN = {"conditioning": "adaln", "norm": "pre"}
 CONDITIONS: dict[str, dict[str, dict[str, Any]]] = {
