@@ -1,17 +1,15 @@
 import json
 import pickle
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from ase.calculators.calculator import Calculator, all_changes
 from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.potential import POTENTIALS, get_calculator
-from nucleate.pipeline.relax import RelaxSettings, RelaxStage, single_point
+from nucleate.pipeline.potential import POTENTIALS, Evaluation
+from nucleate.pipeline.relax import RelaxSettings, RelaxStage, relax_all, single_point
 
 
 def salt(a=5.64, shift=0.0):
@@ -19,17 +17,25 @@ def salt(a=5.64, shift=0.0):
     return Structure(lattice, ["Na", "Cl"], [[0, 0, 0], [0.5 + shift, 0.5, 0.5]])
 
 
-class Springs(Calculator):
+@dataclass
+class Springs:
     """Energy of volume and of the second atom's place; `mode` makes it misbehave."""
 
-    implemented_properties = ("energy", "forces", "stress")
+    mode: str
+    name: str = "springs"
+    method: str = "Springs 1.0"
+    max_atomic_number: int = 20
+    calls: int = 0
+    batches: list = field(default_factory=list)
 
-    def __init__(self, mode="good"):
-        super().__init__()
-        self.mode, self.calls = mode, 0
+    def load(self):
+        pass
 
-    def calculate(self, atoms=None, properties=None, system_changes=all_changes):
-        super().calculate(atoms, properties, system_changes)
+    def evaluate(self, crystals):
+        self.batches.append(len(crystals))
+        return [self._one(atoms) for atoms in crystals]
+
+    def _one(self, atoms):
         self.calls += 1
         n, volume = len(atoms), atoms.get_volume()
         away = atoms.positions[1] - atoms.cell.array.sum(0) / 2
@@ -37,7 +43,7 @@ class Springs(Calculator):
         forces[1], forces[0] = -away, away
         pull = {"explodes": -0.5, "implodes": 0.5, "stiff": 0.004}.get(self.mode, 0.0)
         pressure = pull if pull else (volume - 40.0) / 400
-        energy = float(away @ away) / 2 - 3.0 * n
+        energy = float(away @ away) / 2 - 3.0 * n + (volume - 40.0) ** 2 / 800
         if self.mode == "nan" and self.calls > 1:
             energy = np.nan
         if self.mode == "abyss":
@@ -51,20 +57,9 @@ class Springs(Calculator):
             forces[0] = -forces[1]
         if self.mode == "breaks" and self.calls > 2:
             raise FloatingPointError("a bad day\nsecond line")
-        stress = np.array([1, 1, 1, 0, 0, 0]) * pressure
-        self.results = {"energy": energy, "forces": forces, "stress": stress}
-
-
-@dataclass
-class Fake:
-    mode: str
-    name: str = "fake"
-    method: str = "Springs 1.0"
-    max_atomic_number: int = 20
-    instances: ClassVar[list] = []
-
-    def calculator(self):
-        return Springs(self.mode)
+        if self.mode == "no potassium" and 19 in atoms.numbers:
+            raise NucleateError("no potassium, please")
+        return Evaluation(energy, forces, np.eye(3) * pressure)
 
     def energies(self, structures, batch_size):
         return [-1.0 for _ in structures]
@@ -76,10 +71,8 @@ def relax(monkeypatch):
 
     def run(mode, structure, **settings):
         name = f"fake-{mode}"
-        monkeypatch.setitem(POTENTIALS, name, lambda: Fake(mode))
-        get_calculator.cache_clear()
+        monkeypatch.setitem(POTENTIALS, name, lambda: Springs(mode))
         (result,) = RelaxStage(RelaxSettings(potential=name, **settings))([Candidate("a", structure=structure)])
-        get_calculator.cache_clear()
         return result
 
     return run
@@ -224,3 +217,28 @@ def test_chgnet_refuses_in_one_line():
     assert result.failure is not None and "isolated" in result.failure
     with pytest.raises(NucleateError, match="plutonium"):
         single_point([Structure(Lattice.cubic(3), ["Cm"], [[0, 0, 0]])])
+
+
+def test_a_pool_lets_the_finished_leave_and_the_next_enter(monkeypatch):
+    potential = Springs("no potassium")
+    monkeypatch.setitem(POTENTIALS, "fake", lambda: potential)
+    settings = RelaxSettings(potential="fake")
+    shifts = [0.0, 0.08, 0.03, 0.06, 0.05]
+    crystals = [Candidate(f"c{k}", structure=salt(5.6 + shift, shift)) for k, shift in enumerate(shifts)]
+    crystals[2].structure.replace(0, "K")
+    crystals.append(Candidate("none"))
+    pooled = {c.id: c for c in relax_all(crystals, settings, pool=3)}
+    assert max(potential.batches) == 3 and len(pooled) == 6
+    assert pooled["c2"].failure == "relax: no potassium, please"
+    assert pooled["none"].failure == "relax: there is no structure"
+    for candidate in crystals[:2] + crystals[3:5]:
+        (alone,) = relax_all([candidate], settings)
+        together = pooled[candidate.id]
+        assert together.energies["energy"].value == pytest.approx(alone.energies["energy"].value, abs=1e-9)
+        assert together.provenance["relax"]["steps"] == alone.provenance["relax"]["steps"]
+
+
+def test_a_failure_keeps_the_last_frame_that_made_sense(relax):
+    record = relax("explodes", salt(5.7, 0.05)).provenance["relax"]
+    last = Structure.from_dict(record["last_frame"])
+    assert last.formula == salt().formula and 1 < last.volume / salt(5.7).volume < 5

@@ -207,9 +207,9 @@ def _run(
 
 
 def _prepare() -> None:
-    from nucleate.pipeline.potential import get_calculator
+    from nucleate.pipeline.potential import get_potential
 
-    get_calculator("chgnet")  # the imports and the weights take seconds
+    get_potential("chgnet").load()
 
 
 def _work(crystals: list[Arrays], potential: str) -> tuple[list[float], NDArray[np.float64]]:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
     import numpy as np
-    from ase.calculators.calculator import Calculator
+    from ase import Atoms
     from numpy.typing import NDArray
     from pymatgen.core import Structure
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a potential says of a crystal: energy of the cell, eV; forces (n, 3), eV/angstrom; stress (3, 3),
+    eV/cubic angstrom, positive where the cell wants to shrink (ASE's sign)."""
+
+    energy: float
+    forces: NDArray[np.float64]
+    stress: NDArray[np.float64]
 
 
 class Potential(Protocol):
@@ -26,8 +36,15 @@ class Potential(Protocol):
     method: str
     max_atomic_number: int
 
-    def calculator(self) -> Calculator:
-        """An ASE calculator with energy, forces and stress; raises NucleateError if it cannot be had."""
+    def load(self) -> None:
+        """Make ready, which takes seconds; raises NucleateError if the potential cannot be had."""
+        ...
+
+    def evaluate(self, crystals: Sequence[Atoms]) -> list[Evaluation]:
+        """Energy, forces and stress of all of them in one pass, periodic in all directions.
+
+        Raises NucleateError if the potential cannot take one of them.
+        """
         ...
 
     def energies(self, structures: Sequence[Structure], batch_size: int) -> list[float]:
@@ -53,9 +70,3 @@ def get_potential(name: str) -> Potential:
     if name not in POTENTIALS:
         raise NucleateError(f"no potential '{name}'; known: {', '.join(sorted(POTENTIALS))}")
     return POTENTIALS[name]()
-
-
-@cache
-def get_calculator(name: str) -> Calculator:
-    """The calculator of that potential, loaded once per process."""
-    return get_potential(name).calculator()

@@ -1,33 +1,31 @@
-"""Relaxation of cell and positions with an interatomic potential, through ASE's interface."""
+"""Relaxation of cell and positions with an interatomic potential: one crystal, or many at once."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
-import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nucleate.errors import NucleateError
+from nucleate.pipeline import guard
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
 from nucleate.pipeline.check import check_geometry
-from nucleate.pipeline.potential import get_calculator, get_potential
+from nucleate.pipeline.minimise import Fire, Minimiser, QuasiNewton
+from nucleate.pipeline.potential import Evaluation, Potential, get_potential
 
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
 
-OPTIMISERS = ("bfgs", "fire")
+OPTIMISERS: dict[str, type[QuasiNewton] | type[Fire]] = {"bfgs": QuasiNewton, "fire": Fire}
 
-# The explosion guard. Real crystals are far inside (MP-20: at least 0.74 angstrom, 5.7 cubic angstrom per atom, at
-# most about 10 eV/atom of binding); outside, a potential extrapolates and its neighbour lists may grow without bound.
-MIN_DISTANCE = 0.4  # angstrom
-MAX_VOLUME_FACTOR = 5.0  # up or down, from the first cell
-MAX_FIRST_FORCE = 1000.0  # eV/angstrom
-MIN_ENERGY = -15.0  # eV/atom
 # CHGNet has false minima where atoms overlap (Os-As converged at 1.05 angstrom, 0.37 of the covalent radii): a relaxed
 # contact below this ratio is a collapse. Real crystals have at least 0.65.
 MIN_RELAXED_CONTACT = 0.5
@@ -38,9 +36,9 @@ class RelaxSettings:
     """When a relaxation is done.
 
     fmax: largest force on an atom, eV/angstrom. smax: largest stress component, eV/cubic angstrom (0.003 is 0.5 GPa;
-    only if the cell relaxes). max_steps: optimiser steps. cell: relax the cell as well. optimiser: "bfgs" (cell-aware,
-    ASE's CellAwareBFGS: half the steps of FIRE on perturbed crystals) or "fire". time_limit_s: per crystal.
-    potential: a name of the registry in `pipeline.potential`.
+    only if the cell relaxes). max_steps: optimiser steps. cell: relax the cell as well. optimiser: "bfgs" (from a model
+    Hessian, a fourth of FIRE's steps: benchmarks/relax.py) or "fire". time_limit_s: per crystal. potential: a name of
+    the registry in `pipeline.potential`.
     """
 
     fmax: float = 0.05
@@ -68,7 +66,7 @@ class RelaxStage:
 
     The geometry checks are renewed for the relaxed structure. A blow-up, a collapse or a structure that the potential
     cannot take is a recorded failure. Stopping at the step or time limit is none: the candidate goes on with the check
-    "relaxed" failed. Picklable: workers load their own calculator.
+    "relaxed" failed. Picklable: workers load their own potential.
     """
 
     name = "relax"
@@ -79,27 +77,65 @@ class RelaxStage:
         get_potential(self.settings.potential)  # an unknown name is refused before any work
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
-        for candidate in candidates:
-            yield relax(candidate, self.settings)
+        return relax_all(candidates, self.settings)
 
 
-class _Blown(Exception):
-    """The relaxation left the range in which the potential means anything."""
+def relax(candidate: Candidate, settings: RelaxSettings) -> Candidate:
+    """The candidate with its relaxed structure, or failed with the reason; raises NucleateError for bad settings."""
+    (result,) = relax_all([candidate], settings)
+    return result
 
 
-@dataclass
+def relax_all(candidates: Iterable[Candidate], settings: RelaxSettings, pool: int = 1) -> Iterator[Candidate]:
+    """All candidates relaxed, in the order in which they finish.
+
+    pool: crystals that the potential sees at once; whichever is done leaves, and the next one takes its place.
+    """
+    potential = get_potential(settings.potential)
+    potential.load()
+    waiting, active = iter(candidates), list[_Run]()
+    while True:
+        for candidate in itertools.islice(waiting, pool - len(active)):
+            run = _Run(candidate, settings, potential)
+            active.append(run)
+        done = [run for run in active if run.done]
+        active = [run for run in active if not run.done]
+        yield from (run.result() for run in done)
+        if not active and not done:
+            return
+        with _quietly():
+            for run, found in zip(active, _evaluate(potential, [run.atoms for run in active]), strict=True):
+                run.advance(found)
+
+
+def _evaluate(potential: Potential, crystals: list[Atoms]) -> list[Evaluation | Exception]:
+    """What the potential says of each crystal; where it does not take all, each is asked about alone."""
+    try:
+        return list(potential.evaluate(crystals)) if crystals else []
+    except Exception as error:  # the potential's own errors are of any kind, about one of these crystals
+        return [error] if len(crystals) == 1 else [x for c in crystals for x in _evaluate(potential, [c])]
+
+
 class _Run:
-    """What is known of a relaxation under way."""
+    """A relaxation under way; `done` once it converged, stopped at a limit, or failed."""
 
-    settings: RelaxSettings
-    started: float = field(default_factory=time.monotonic)
-    steps: int = 0
-    first_volume: float = 0.0
-    first_energy: float | None = None  # eV/atom
-    energy: float = math.nan
-    fmax: float = math.nan
-    smax: float = math.nan
-    stopped: str = ""
+    atoms: Atoms
+    first_volume: float
+
+    def __init__(self, candidate: Candidate, settings: RelaxSettings, potential: Potential) -> None:
+        self.candidate, self.settings, self.potential = candidate, settings, potential
+        self.started = time.monotonic()
+        self.minimiser: Minimiser = OPTIMISERS[settings.optimiser](cell=settings.cell)
+        self.steps, self.stopped, self.failure, self.done = 0, "", "", False
+        self.first_energy: float | None = None  # eV/atom
+        self.energy = self.fmax = self.smax = math.nan
+        self.sane: Atoms | None = None  # the last frame that the potential made sense of
+        with self._guarded():
+            if candidate.structure is None:
+                raise guard.Blown("there is no structure")
+            self.atoms = guard.atoms_of(candidate.structure, potential.max_atomic_number)
+            self.first_volume = float(self.atoms.get_volume())
+            guard.check_geometry(self.atoms, self.first_volume, self.when)
 
     @property
     def when(self) -> str:
@@ -109,188 +145,86 @@ class _Run:
     def converged(self) -> bool:
         return self.fmax <= self.settings.fmax and (not self.settings.cell or self.smax <= self.settings.smax)
 
+    def advance(self, found: Evaluation | Exception) -> None:
+        """Take in what the potential says of the frame, and go on to the next one."""
+        with self._guarded():
+            if isinstance(found, Exception):
+                raise found
+            n, limit = len(self.atoms), self.settings.time_limit_s
+            guard.check_numbers(found, n, self.steps, self.when)
+            self.energy, self.sane = found.energy / n, self.atoms.copy()
+            self.first_energy = self.energy if self.first_energy is None else self.first_energy
+            self.fmax = float(np.linalg.norm(found.forces, axis=1).max())
+            self.smax = float(np.abs(found.stress).max())
+            if limit is not None and time.monotonic() - self.started > limit:
+                self.stopped = f" (time limit {limit:g} s)"
+            if self.converged or self.stopped or self.steps >= self.settings.max_steps:
+                self.done = True
+                return
+            self.minimiser.step(self.atoms, found)
+            self.steps += 1
+            guard.check_geometry(self.atoms, self.first_volume, self.when)
 
-def relax(candidate: Candidate, settings: RelaxSettings) -> Candidate:
-    """The candidate with its relaxed structure, or failed with the reason; raises NucleateError for bad settings."""
-    from nucleate.crystal.geometry import closest_contacts
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Whatever goes wrong is about this crystal alone."""
+        try:
+            yield
+        except guard.Blown as error:
+            self.failure, self.done = str(error), True
+        except Exception as error:
+            name = "" if isinstance(error, NucleateError) else f"{type(error).__name__}: "
+            self.failure, self.done = f"{name}{error}".splitlines()[0][:200].removesuffix(": "), True
 
-    structure = candidate.structure
-    if structure is None:
-        return candidate.failed("relax", "there is no structure")
-    potential = get_potential(settings.potential)
-    calculator = get_calculator(settings.potential)
-    run = _Run(settings)
-    try:
-        with _one_thread(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            atoms = _atoms(structure, potential.max_atomic_number)
-            _optimise(atoms, calculator, run)
-    except _Blown as error:
-        return candidate.with_(provenance=_record(run, atoms=None)).failed("relax", str(error))
-    except NucleateError:
-        raise
-    except Exception as error:  # the potential's and the optimiser's own errors: of any kind, about this crystal
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200].removesuffix(": ")
-        return candidate.with_(provenance=_record(run, atoms=None)).failed("relax", reason)
-    relaxed = _structure(structure, atoms)
-    checks, impossible = check_geometry(relaxed)
-    result = candidate.with_(
-        structure=relaxed,
-        energies={"energy": Energy(run.energy, potential.method)},
-        checks={**checks, "relaxed": _verdict(run)},
-        provenance=_record(run, atoms),
-    )
-    if impossible is None and closest_contacts(relaxed, MIN_RELAXED_CONTACT)[1].ratio < MIN_RELAXED_CONTACT:
-        impossible = f"collapsed: {checks['distance'].reason}"
-    return result.failed("relax", impossible) if impossible else result
+    def result(self) -> Candidate:
+        """The candidate relaxed, or failed."""
+        from nucleate.crystal.geometry import closest_contacts
+
+        if self.failure:
+            return self.candidate.with_(provenance=self._record()).failed("relax", self.failure)
+        assert self.candidate.structure is not None
+        relaxed = _structure(self.candidate.structure, self.atoms)
+        checks, impossible = check_geometry(relaxed)
+        result = self.candidate.with_(
+            structure=relaxed,
+            energies={"energy": Energy(self.energy, self.potential.method)},
+            checks={**checks, "relaxed": self._verdict()},
+            provenance=self._record(),
+        )
+        if impossible is None and closest_contacts(relaxed, MIN_RELAXED_CONTACT)[1].ratio < MIN_RELAXED_CONTACT:
+            impossible = f"collapsed: {checks['distance'].reason}"
+        return result.failed("relax", impossible) if impossible else result
+
+    def _verdict(self) -> Check:
+        if self.converged:
+            return Check(PASS, f"fmax {self.fmax:.3f} {self.when}")
+        limit = self.settings
+        parts = []
+        if self.fmax > limit.fmax:
+            parts.append(f"fmax {self.fmax:.3g} > {limit.fmax:g} eV/A")
+        if limit.cell and self.smax > limit.smax:
+            parts.append(f"stress {self.smax:.2g} > {limit.smax:g} eV/A^3")
+        return Check(FAIL, f"{', '.join(parts)} after {self.steps} steps{self.stopped}")
+
+    def _record(self) -> dict[str, Any]:
+        """Provenance in plain JSON; energy_before in eV/atom, volume_change is the ratio after / before.
+
+        Of a failure, last_frame is the last structure that the potential made sense of.
+        """
+        record: dict[str, Any] = {"steps": self.steps, "seconds": round(time.monotonic() - self.started, 3)}
+        record |= {"potential": self.settings.potential, "energy_before": self.first_energy}
+        if not self.failure:
+            change = self.atoms.get_volume() / self.first_volume
+            record |= {"fmax": self.fmax, "smax": self.smax, "converged": self.converged, "volume_change": change}
+        elif self.sane is not None and self.steps:
+            assert self.candidate.structure is not None
+            record["last_frame"] = _structure(self.candidate.structure, self.sane).as_dict()
+        return {"relax": record}
 
 
 def single_point(structures: Sequence[Structure], batch_size: int = 16, potential: str = "chgnet") -> list[float]:
     """Energies in eV/atom of structures as they stand, in their order; NucleateError for an impossible one."""
     return get_potential(potential).energies(structures, batch_size)
-
-
-def _atoms(structure: Structure, max_atomic_number: int) -> Atoms:
-    from ase import Atoms
-
-    from nucleate.crystal.geometry import is_finite
-
-    if not structure.is_ordered:
-        raise _Blown("partial occupancies cannot be relaxed")
-    strangers = {s.symbol for s in structure.composition.element_composition if not 0 < s.Z <= max_atomic_number}
-    if strangers or any(not 0 < site.specie.Z <= max_atomic_number for site in structure):
-        raise _Blown(f"the potential does not know {', '.join(sorted(strangers)) or 'a species'}")
-    if not structure.lattice.volume > 0:
-        raise _Blown("the cell has no volume" if is_finite(structure) else "the cell is not finite")
-    numbers = [site.specie.Z for site in structure]
-    return Atoms(numbers=numbers, cell=structure.lattice.matrix, scaled_positions=structure.frac_coords, pbc=True)
-
-
-def _optimise(atoms: Atoms, calculator: Any, run: _Run) -> None:
-    """Relax `atoms` in place, keeping account in `run`; raises _Blown."""
-    from ase.filters import FrechetCellFilter
-
-    settings = run.settings
-    atoms.calc = _guarded(calculator, run)
-    _measure(atoms, run)
-    if run.converged or settings.max_steps == 0:
-        return
-    target = FrechetCellFilter(atoms, exp_cell_factor=1.0 if settings.optimiser == "bfgs" else None)
-    optimiser = _optimiser(target if settings.cell else atoms, settings)
-    # ASE's own criterion mixes forces and stress in a way that depends on the filter: ours is tested here.
-    for _ in optimiser.irun(fmax=0.0, steps=settings.max_steps):
-        run.steps = optimiser.nsteps
-        _measure(atoms, run)
-        if run.converged:
-            return
-        if settings.time_limit_s is not None and time.monotonic() - run.started > settings.time_limit_s:
-            run.stopped = f" (time limit {settings.time_limit_s:g} s)"
-            return
-
-
-def _optimiser(target: Any, settings: RelaxSettings) -> Any:
-    from ase.optimize import BFGS, FIRE
-    from ase.optimize.cellawarebfgs import CellAwareBFGS
-
-    if settings.optimiser == "fire":
-        return FIRE(target, logfile=None)
-    if not settings.cell:
-        return BFGS(target, logfile=None)
-    optimiser = CellAwareBFGS(target, logfile=os.devnull)
-    optimiser.smax = 0.0
-    return optimiser
-
-
-def _guarded(calculator: Any, run: _Run) -> Any:
-    """An ASE calculator that looks at the geometry before `calculator` does, and at its numbers afterwards."""
-    from ase.calculators.calculator import Calculator, all_changes
-
-    class Guard(Calculator):
-        implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012 (as ASE has it)
-
-        def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
-            super().calculate(atoms, properties, system_changes)
-            _check_geometry(atoms, run)
-            calculator.calculate(atoms.copy(), ["energy", "forces", "stress"], all_changes)
-            self.results = {k: calculator.results[k] for k in ("energy", "forces", "stress")}
-            self.results["energy"] = float(self.results["energy"])
-            self.results["free_energy"] = self.results["energy"]
-            _check_numbers(self.results, len(atoms), run)
-
-    return Guard()
-
-
-def _check_geometry(atoms: Atoms, run: _Run) -> None:
-    import numpy as np
-
-    from nucleate.crystal.geometry import shortest_distance
-
-    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
-        raise _Blown(f"positions or cell are no longer finite {run.when}")
-    volume = abs(float(np.linalg.det(atoms.cell.array)))
-    if run.first_volume == 0:
-        run.first_volume = volume
-    if volume <= 0:
-        raise _Blown("the cell has no volume")
-    factor = volume / run.first_volume
-    if not 1 / MAX_VOLUME_FACTOR <= factor <= MAX_VOLUME_FACTOR:
-        change = f"grew {factor:.1f}-fold" if factor > 1 else f"shrank {1 / factor:.1f}-fold"
-        raise _Blown(f"the volume {change} (limit {MAX_VOLUME_FACTOR:g}) {run.when}")
-    distance = shortest_distance(_plain_structure(atoms))
-    if distance < MIN_DISTANCE:
-        raise _Blown(f"atoms {distance:.2f} angstrom apart (limit {MIN_DISTANCE:g}) {run.when}")
-
-
-def _check_numbers(results: dict[str, Any], n: int, run: _Run) -> None:
-    import numpy as np
-
-    if not all(np.isfinite(results[k]).all() for k in ("energy", "forces", "stress")):
-        raise _Blown(f"energy, force or stress is not a number {run.when}")
-    energy = results["energy"] / n
-    force = float(np.linalg.norm(results["forces"], axis=1).max())
-    if run.first_energy is None:
-        run.first_energy = energy
-        if force > MAX_FIRST_FORCE:
-            raise _Blown(f"a force of {force:.0f} eV/angstrom at the start (limit {MAX_FIRST_FORCE:g})")
-    if energy < MIN_ENERGY:
-        raise _Blown(f"{energy:.1f} eV/atom after {run.steps} steps is below anything real (limit {MIN_ENERGY:g})")
-
-
-def _measure(atoms: Atoms, run: _Run) -> None:
-    import numpy as np
-
-    run.energy = float(atoms.get_potential_energy()) / len(atoms)
-    run.fmax = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
-    run.smax = float(np.abs(atoms.get_stress(voigt=True)).max())
-
-
-def _verdict(run: _Run) -> Check:
-    if run.converged:
-        return Check(PASS, f"fmax {run.fmax:.3f} {run.when}")
-    limit = run.settings
-    parts = []
-    if run.fmax > limit.fmax:
-        parts.append(f"fmax {run.fmax:.3g} > {limit.fmax:g} eV/A")
-    if limit.cell and run.smax > limit.smax:
-        parts.append(f"stress {run.smax:.2g} > {limit.smax:g} eV/A^3")
-    return Check(FAIL, f"{', '.join(parts)} after {run.steps} steps{run.stopped}")
-
-
-def _record(run: _Run, atoms: Atoms | None) -> dict[str, Any]:
-    """Provenance in plain JSON; energy_before in eV/atom, volume_change is the ratio after / before."""
-    record: dict[str, Any] = {"steps": run.steps, "seconds": round(time.monotonic() - run.started, 3)}
-    record |= {"potential": run.settings.potential, "energy_before": run.first_energy}
-    if atoms is not None:
-        change = atoms.get_volume() / run.first_volume
-        record |= {"fmax": run.fmax, "smax": run.smax, "converged": run.converged, "volume_change": change}
-    return {"relax": record}
-
-
-def _plain_structure(atoms: Atoms) -> Structure:
-    from pymatgen.core import Lattice, Structure
-
-    species = atoms.get_chemical_symbols()
-    return Structure(Lattice(atoms.cell.array), species, atoms.positions, coords_are_cartesian=True)
 
 
 def _structure(before: Structure, atoms: Atoms) -> Structure:
@@ -307,13 +241,16 @@ def _structure(before: Structure, atoms: Atoms) -> Structure:
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Small crystals lose time to torch's threads; processes are the way to use more cores."""
+def _quietly() -> Iterator[None]:
+    """One thread, for small crystals lose time to torch's threads and processes are the way to use more cores; and no
+    warnings from the potential's package."""
     import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         torch.set_num_threads(before)
