@@ -62,7 +62,13 @@ def _chgnet() -> Potential:
     return CHGNet()
 
 
-POTENTIALS: dict[str, Callable[[], Potential]] = {"chgnet": _chgnet}
+def _sevennet() -> Potential:
+    from nucleate.pipeline.potential_sevennet import SevenNet
+
+    return SevenNet()
+
+
+POTENTIALS: dict[str, Callable[[], Potential]] = {"chgnet": _chgnet, "sevennet": _sevennet}
 
 
 def get_potential(name: str) -> Potential:

@@ -1,0 +1,116 @@
+"""SevenNet-0 (Park et al., J. Chem. Theory Comput. 20, 4857 (2024)); its weights are inside its wheel."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+from nucleate.pipeline.potential import Evaluation
+
+if TYPE_CHECKING:
+    import numpy as np
+    from ase import Atoms
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+MODEL = "7net-0_11Jul2024"
+
+
+class SevenNet:
+    """An equivariant potential, four times as dear as CHGNet on a CPU and closer to its training data.
+
+    It was fitted to energies as VASP gave them: MP2020 corrections are not inside. SEVENNET_DEVICE moves it to a GPU.
+    """
+
+    name = "sevennet"
+    method = "SevenNet-0 11Jul2024 (PBE+U, uncorrected)"
+    max_atomic_number = 94
+
+    def load(self) -> None:
+        _model()
+
+    def evaluate(self, crystals: Sequence[Atoms]) -> list[Evaluation]:
+        import numpy as np
+
+        model, cutoff, types = _model()
+        for k, atoms in enumerate(crystals):
+            strangers = sorted({str(s) for s in atoms.symbols if _number(s) not in types})
+            if strangers:
+                raise NucleateError(f"SevenNet-0 does not know {', '.join(strangers)} of crystal {k}")
+        with _quiet():
+            from sevenn.atom_graph_data import AtomGraphData
+            from sevenn.train.dataload import unlabeled_atoms_to_graph
+            from torch_geometric.data import Batch
+
+            graphs = [AtomGraphData.from_numpy_dict(unlabeled_atoms_to_graph(a, cutoff)) for a in crystals]
+            found = model(Batch.from_data_list(graphs).to(_device()))
+        energies = found["inferred_total_energy"].detach().double().cpu().numpy().reshape(-1)
+        forces = found["inferred_force"].detach().double().cpu().numpy()
+        voigt = -found["inferred_stress"].detach().double().cpu().numpy().reshape(-1, 6)  # xx yy zz xy yz zx
+        ends = np.cumsum([len(a) for a in crystals])
+        out = []
+        for k, end in enumerate(ends):
+            xx, yy, zz, xy, yz, zx = voigt[k]
+            stress = np.array([[xx, xy, zx], [xy, yy, yz], [zx, yz, zz]])
+            out.append(Evaluation(float(energies[k]), forces[end - len(crystals[k]) : end], stress))
+        return out
+
+    def energies(self, structures: Sequence[Structure], batch_size: int = 16) -> list[float]:
+        from pymatgen.io.ase import AseAtomsAdaptor
+
+        out: list[float] = []
+        for start in range(0, len(structures), batch_size):
+            crystals = [AseAtomsAdaptor.get_atoms(s) for s in structures[start : start + batch_size]]
+            out += [e.energy / len(a) for e, a in zip(self.evaluate(crystals), crystals, strict=True)]
+        return out
+
+    def features(self, structures: Sequence[Structure], batch_size: int) -> tuple[list[float], NDArray[np.float64]]:
+        raise NucleateError("SevenNet-0 gives no features of crystals; choose chgnet")
+
+
+def _number(symbol: Any) -> int:
+    from nucleate.chem.elements import atomic_number
+
+    return atomic_number(str(symbol))
+
+
+def _device() -> str:
+    return os.environ.get("SEVENNET_DEVICE", "cpu")
+
+
+@cache
+def _model() -> tuple[Any, float, frozenset[int]]:
+    """The network for batches, its cutoff in angstrom, and the atomic numbers that it knows."""
+    try:
+        with _quiet():
+            from sevenn import _keys, util
+
+            checkpoint = util.load_checkpoint(MODEL)
+            model = checkpoint.build_model()
+    except ImportError:
+        raise NucleateError(
+            "the potential 'sevennet' needs the package sevenn: pip install 'nucleate[sevennet]'"
+        ) from None
+    model.set_is_batch_data(True)
+    types = frozenset(int(z) for z in checkpoint.config[_keys.TYPE_MAP])
+    return model.to(_device()).eval(), float(checkpoint.config[_keys.CUTOFF]), types
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """It prints, its imports warn, and it logs that no GPU kernels are there."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,79 @@
+"""Every shipped potential against its own package, against finite differences, and one crystal against many."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+
+from nucleate.errors import NucleateError
+from nucleate.pipeline.potential import POTENTIALS, get_potential
+
+
+def crystals():
+    salt, silicon = bulk("NaCl", "rocksalt", a=5.7), bulk("Si", "diamond", a=5.5, cubic=True)
+    for seed, atoms in enumerate((salt, silicon)):
+        atoms.set_cell(atoms.cell.array @ (np.eye(3) + 0.02 * np.diag([1, -1, 0.5])), scale_atoms=True)
+        atoms.rattle(0.05, seed=seed)
+    return [salt, silicon]
+
+
+def calculator_of(name):
+    """The package's own ASE calculator."""
+    if name == "chgnet":
+        from chgnet.model.dynamics import CHGNetCalculator
+
+        return CHGNetCalculator(use_device="cpu")
+    from sevenn.calculator import SevenNetCalculator
+
+    return SevenNetCalculator("7net-0", device="cpu")
+
+
+@pytest.fixture(params=sorted(POTENTIALS))
+def potential(request):
+    if request.param == "sevennet":
+        pytest.importorskip("sevenn", reason="the extra 'sevennet' is not installed")
+    return get_potential(request.param)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_says_what_its_own_package_says(potential, capfd):
+    (salt, silicon), own = crystals(), calculator_of(potential.name)
+    capfd.readouterr()
+    found = potential.evaluate([salt, silicon])
+    assert capfd.readouterr() == ("", "")
+    for atoms, mine in zip((salt, silicon), found, strict=True):
+        atoms.calc = own
+        assert mine.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-4)
+        assert mine.forces == pytest.approx(atoms.get_forces(), abs=1e-4)
+        assert mine.stress == pytest.approx(atoms.get_stress(voigt=False), abs=1e-5)
+
+
+def test_a_batch_is_its_crystals_one_by_one(potential):
+    together = potential.evaluate(crystals())
+    for mine, atoms in zip(together, crystals(), strict=True):
+        (alone,) = potential.evaluate([atoms])
+        assert mine.energy == pytest.approx(alone.energy, abs=1e-4)
+        assert mine.forces == pytest.approx(alone.forces, abs=1e-4)
+        assert mine.stress == pytest.approx(alone.stress, abs=1e-5)
+
+
+def test_forces_and_stress_are_slopes_of_the_energy(potential):
+    _, atoms = crystals()
+    (found,) = potential.evaluate([atoms])
+
+    def energy(shift, strain):
+        moved = atoms.copy()
+        moved.positions[3, 1] += shift
+        moved.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+        return potential.evaluate([moved])[0].energy
+
+    h, strain = 0.01, np.zeros((3, 3))
+    assert -(energy(h, strain) - energy(-h, strain)) / (2 * h) == pytest.approx(found.forces[3, 1], abs=5e-3)
+    strain[0, 0] = h
+    slope = (energy(0, strain) - energy(0, -strain)) / (2 * h) / atoms.get_volume()
+    assert slope == pytest.approx(found.stress[0, 0], abs=5e-4)
+
+
+def test_what_it_does_not_know_is_one_line(potential):
+    with pytest.raises(NucleateError, match="Og|plutonium"):
+        potential.evaluate([Atoms("Og", cell=[4, 4, 4], pbc=True)])
