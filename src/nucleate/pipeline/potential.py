@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from nucleate.errors import NucleateError
@@ -71,8 +72,18 @@ def _sevennet() -> Potential:
 POTENTIALS: dict[str, Callable[[], Potential]] = {"chgnet": _chgnet, "sevennet": _sevennet}
 
 
+@lru_cache(maxsize=16)
+def _of_kind(name: str) -> Potential:
+    from nucleate.pipeline.potential_ase import ASEPotential
+
+    return ASEPotential(name)  # kept, for it holds the loaded model
+
+
 def get_potential(name: str) -> Potential:
-    """The potential of that name; raises NucleateError listing the known ones."""
-    if name not in POTENTIALS:
-        raise NucleateError(f"no potential '{name}'; known: {', '.join(sorted(POTENTIALS))}")
-    return POTENTIALS[name]()
+    """The potential of that name, or of KIND:MODEL (`pipeline.potential_ase`); raises NucleateError otherwise."""
+    if name in POTENTIALS:
+        return POTENTIALS[name]()
+    if ":" in name:
+        return _of_kind(name)
+    known = ", ".join(sorted(POTENTIALS))
+    raise NucleateError(f"no potential '{name}'; known: {known}, mace:FILE, matgl:FOLDER, ase:PACKAGE.MODULE:CALLABLE")
