@@ -25,6 +25,7 @@ class Springs:
     name: str = "springs"
     method: str = "Springs 1.0"
     max_atomic_number: int = 20
+    pool: int = 1
     calls: int = 0
     batches: list = field(default_factory=list)
 
@@ -220,19 +221,21 @@ def test_chgnet_refuses_in_one_line():
 
 
 def test_a_pool_lets_the_finished_leave_and_the_next_enter(monkeypatch):
-    potential = Springs("no potassium")
+    potential = Springs("no potassium", pool=3)
     monkeypatch.setitem(POTENTIALS, "fake", lambda: potential)
     settings = RelaxSettings(potential="fake")
     shifts = [0.0, 0.08, 0.03, 0.06, 0.05]
     crystals = [Candidate(f"c{k}", structure=salt(5.6 + shift, shift)) for k, shift in enumerate(shifts)]
     crystals[2].structure.replace(0, "K")
     crystals.append(Candidate("none"))
-    pooled = {c.id: c for c in relax_all(crystals, settings, pool=3)}
+    stage = RelaxStage(settings)
+    assert stage.batched and not RelaxStage().batched
+    pooled = {c.id: c for c in stage(crystals)}
     assert max(potential.batches) == 3 and len(pooled) == 6
     assert pooled["c2"].failure == "relax: no potassium, please"
     assert pooled["none"].failure == "relax: there is no structure"
     for candidate in crystals[:2] + crystals[3:5]:
-        (alone,) = relax_all([candidate], settings)
+        (alone,) = relax_all([candidate], settings, pool=1)
         together = pooled[candidate.id]
         assert together.energies["energy"].value == pytest.approx(alone.energies["energy"].value, abs=1e-9)
         assert together.provenance["relax"]["steps"] == alone.provenance["relax"]["steps"]

@@ -21,7 +21,9 @@ def relax(
     steps: Annotated[int, typer.Option(help="Step limit per crystal.")] = 300,
     cell: Annotated[bool, typer.Option("--cell/--fixed-cell", help="Relax the cell as well.")] = True,
     optimiser: Annotated[str, typer.Option(help="bfgs or fire.")] = "bfgs",
-    potential: Annotated[str, typer.Option(help="Interatomic potential.")] = "chgnet",
+    potential: Annotated[
+        str, typer.Option(help="chgnet, sevennet, mace:FILE, matgl:FOLDER or ase:PACKAGE.MODULE:CALLABLE.")
+    ] = "chgnet",
     workers: Annotated[int, typer.Option(help="Processes (0: one per core).")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:

@@ -101,11 +101,13 @@ def property_network(potential: str) -> PropertyModel | None:
     from nucleate.train.checkpoint import weights_file
     from nucleate.train.property import load_property_network, shipped_property_networks
 
-    if potential in POTENTIALS:
+    if potential == "chgnet":
         return None
+    if potential in POTENTIALS or (":" in potential and weights_file(potential) is None):
+        raise NucleateError(f"{potential} gives no features of crystals, which a comparison of sets needs; use chgnet")
     if weights_file(potential) is None:
         raise NucleateError(
-            f"no potential or property network '{potential}'; potentials: {', '.join(sorted(POTENTIALS))}; "
+            f"no potential or property network '{potential}'; potentials: chgnet; "
             f"property networks: {', '.join(shipped_property_networks())}, or a file"
         )
     model = load_property_network(potential)

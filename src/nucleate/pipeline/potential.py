@@ -37,6 +37,11 @@ class Potential(Protocol):
     method: str
     max_atomic_number: int
 
+    @property
+    def pool(self) -> int:
+        """Crystals that it evaluates best at once: 1 on a CPU, whose cores are better used by processes."""
+        ...
+
     def load(self) -> None:
         """Make ready, which takes seconds; raises NucleateError if the potential cannot be had."""
         ...

@@ -34,6 +34,10 @@ class CHGNet:
     method = f"CHGNet {VERSION} (MP2020-corrected PBE+U)"
     max_atomic_number = 94
 
+    @property
+    def pool(self) -> int:
+        return 1 if _device() == "cpu" else 64
+
     def load(self) -> None:
         _model()
 

@@ -33,6 +33,10 @@ class SevenNet:
     method = "SevenNet-0 11Jul2024 (PBE+U, uncorrected)"
     max_atomic_number = 94
 
+    @property
+    def pool(self) -> int:
+        return 1 if _device() == "cpu" else 64
+
     def load(self) -> None:
         _model()
 

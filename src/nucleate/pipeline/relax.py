@@ -66,15 +66,14 @@ class RelaxStage:
 
     The geometry checks are renewed for the relaxed structure. A blow-up, a collapse or a structure that the potential
     cannot take is a recorded failure. Stopping at the step or time limit is none: the candidate goes on with the check
-    "relaxed" failed. Picklable: workers load their own potential.
+    "relaxed" failed. Batched where the potential runs on a GPU; else picklable: workers load their own potential.
     """
 
     name = "relax"
-    batched = False
 
     def __init__(self, settings: RelaxSettings | None = None) -> None:
         self.settings = settings or RelaxSettings()
-        get_potential(self.settings.potential)  # an unknown name is refused before any work
+        self.batched = get_potential(self.settings.potential).pool > 1  # refuses an unknown name before any work
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         return relax_all(candidates, self.settings)
@@ -86,13 +85,15 @@ def relax(candidate: Candidate, settings: RelaxSettings) -> Candidate:
     return result
 
 
-def relax_all(candidates: Iterable[Candidate], settings: RelaxSettings, pool: int = 1) -> Iterator[Candidate]:
+def relax_all(candidates: Iterable[Candidate], settings: RelaxSettings, pool: int = 0) -> Iterator[Candidate]:
     """All candidates relaxed, in the order in which they finish.
 
-    pool: crystals that the potential sees at once; whichever is done leaves, and the next one takes its place.
+    pool: crystals that the potential sees at once (0: as it likes best); whichever is done leaves, and the next one
+    takes its place.
     """
     potential = get_potential(settings.potential)
     potential.load()
+    pool = pool or potential.pool
     waiting, active = iter(candidates), list[_Run]()
     while True:
         for candidate in itertools.islice(waiting, pool - len(active)):
