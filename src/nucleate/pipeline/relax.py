@@ -37,7 +37,7 @@ class RelaxSettings:
 
     fmax: largest force on an atom, eV/angstrom. smax: largest stress component, eV/cubic angstrom (0.003 is 0.5 GPa;
     only if the cell relaxes). max_steps: optimiser steps. cell: relax the cell as well. optimiser: "bfgs" (from a model
-    Hessian, a fourth of FIRE's steps: benchmarks/relax.py) or "fire". time_limit_s: per crystal. potential: a name of
+    Hessian, a third of FIRE's steps: benchmarks/relax.py) or "fire". time_limit_s: per crystal. potential: a name of
     the registry in `pipeline.potential`.
     """
 
