@@ -57,6 +57,9 @@ def test_each_network_has_the_column_of_its_data():
 
 
 def test_wrong_names_are_one_line_each(monkeypatch):
+    for name in ("sevennet", "ase:ase.calculators.emt:EMT"):
+        with pytest.raises(NucleateError, match="gives no features of crystals"):
+            network.predict(CRYSTALS, name)
     with pytest.raises(NucleateError, match="potentials: chgnet; property networks: property-carbon24, property-mp20"):
         network.predict(CRYSTALS, "nothing")
     with pytest.raises(NucleateError, match="a generator, not a network of kind 'property'"):

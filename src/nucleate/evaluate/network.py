@@ -97,14 +97,13 @@ def predict(
 
 def property_network(potential: str) -> PropertyModel | None:
     """The property network of that name or file; None for the name of a universal potential."""
-    from nucleate.pipeline.potential import POTENTIALS
+    from nucleate.pipeline.potential import POTENTIALS, get_describing
     from nucleate.train.checkpoint import weights_file
     from nucleate.train.property import load_property_network, shipped_property_networks
 
-    if potential == "chgnet":
-        return None
     if potential in POTENTIALS or (":" in potential and weights_file(potential) is None):
-        raise NucleateError(f"{potential} gives no features of crystals, which a comparison of sets needs; use chgnet")
+        get_describing(potential)  # one that gives no features is refused before any work
+        return None
     if weights_file(potential) is None:
         raise NucleateError(
             f"no potential or property network '{potential}'; potentials: chgnet; "
@@ -215,9 +214,9 @@ def _prepare() -> None:
 
 
 def _work(crystals: list[Arrays], potential: str) -> tuple[list[float], NDArray[np.float64]]:
-    from nucleate.pipeline.potential import get_potential
+    from nucleate.pipeline.potential import get_describing
 
-    return get_potential(potential).features([structure_of(*c) for c in crystals], BATCH)
+    return get_describing(potential).features([structure_of(*c) for c in crystals], BATCH)
 
 
 def _load(file: Path | None) -> Found | None:

@@ -67,7 +67,8 @@ def shorten(step: Array, n: int, scale: float = 1.0) -> Array:
 
 # The model Hessian: springs between atoms, k(r) = STIFFNESS exp(-DECAY (r / r0 - 1)) along the bond and BEND of that
 # across it, r0 the sum of covalent radii, and a weak spring to its place for each atom. The exponential is that of
-# Packwood et al., J. Chem. Phys. 144, 164109 (2016); the values are tuned on generated crystals, benchmarks/relax.py.
+# Packwood et al., J. Chem. Phys. 144, 164109 (2016); the values are the best of some tried on 14 generated
+# crystals; benchmarks/relax.py measures what they give.
 STIFFNESS, BEND, PLACE = 1.0, 0.3, 1.0  # eV/angstrom^2, -, eV/angstrom^2
 DECAY = 3.0
 CUTOFF = 6.0  # angstrom

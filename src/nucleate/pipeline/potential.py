@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from nucleate.errors import NucleateError
 
@@ -57,8 +57,12 @@ class Potential(Protocol):
         """Energy of each structure as it stands, eV/atom."""
         ...
 
+
+class Describing(Potential, Protocol):
+    """A potential that can also say what its network knows of a crystal, for comparisons of sets."""
+
     def features(self, structures: Sequence[Structure], batch_size: int) -> tuple[list[float], NDArray[np.float64]]:
-        """Energies as above, and (n, d) what the network knows of each crystal before its last layers."""
+        """Energies as `energies`, and (n, d) the network's features of each crystal before its last layers."""
         ...
 
 
@@ -82,6 +86,14 @@ def _of_kind(name: str) -> Potential:
     from nucleate.pipeline.potential_ase import ASEPotential
 
     return ASEPotential(name)  # kept, for it holds the loaded model
+
+
+def get_describing(name: str) -> Describing:
+    """The potential of that name if it gives features; raises NucleateError otherwise."""
+    potential = get_potential(name)
+    if not hasattr(potential, "features"):
+        raise NucleateError(f"{name} gives no features of crystals, which a comparison of sets needs; use chgnet")
+    return cast("Describing", potential)
 
 
 def get_potential(name: str) -> Potential:

@@ -19,10 +19,8 @@ from nucleate.errors import NucleateError
 from nucleate.pipeline.potential import Evaluation
 
 if TYPE_CHECKING:
-    import numpy as np
     from ase import Atoms
     from ase.calculators.calculator import Calculator
-    from numpy.typing import NDArray
     from pymatgen.core import Structure
 
 HEAVIEST = 118
@@ -74,9 +72,6 @@ class ASEPotential:
 
         crystals = [AseAtomsAdaptor.get_atoms(s) for s in structures]
         return [self.evaluate([a])[0].energy / len(a) for a in crystals]
-
-    def features(self, structures: Sequence[Structure], batch_size: int) -> tuple[list[float], NDArray[np.float64]]:
-        raise NucleateError(f"{self.name} gives no features of crystals; choose chgnet")
 
 
 def _mace(what: str) -> Calculator:

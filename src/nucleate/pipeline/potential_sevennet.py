@@ -15,9 +15,7 @@ from nucleate.errors import NucleateError
 from nucleate.pipeline.potential import Evaluation
 
 if TYPE_CHECKING:
-    import numpy as np
     from ase import Atoms
-    from numpy.typing import NDArray
     from pymatgen.core import Structure
 
 MODEL = "7net-0_11Jul2024"
@@ -45,7 +43,7 @@ class SevenNet:
 
         model, cutoff, types = _model()
         for k, atoms in enumerate(crystals):
-            strangers = sorted({str(s) for s in atoms.symbols if _number(s) not in types})
+            strangers = sorted({s for s, z in zip(atoms.symbols, atoms.numbers, strict=True) if int(z) not in types})
             if strangers:
                 raise NucleateError(f"SevenNet-0 does not know {', '.join(strangers)} of crystal {k}")
         with _quiet():
@@ -74,15 +72,6 @@ class SevenNet:
             crystals = [AseAtomsAdaptor.get_atoms(s) for s in structures[start : start + batch_size]]
             out += [e.energy / len(a) for e, a in zip(self.evaluate(crystals), crystals, strict=True)]
         return out
-
-    def features(self, structures: Sequence[Structure], batch_size: int) -> tuple[list[float], NDArray[np.float64]]:
-        raise NucleateError("SevenNet-0 gives no features of crystals; choose chgnet")
-
-
-def _number(symbol: Any) -> int:
-    from nucleate.chem.elements import atomic_number
-
-    return atomic_number(str(symbol))
 
 
 def _device() -> str:
