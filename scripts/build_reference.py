@@ -1,62 +1,75 @@
-"""Compute the reference set that ships with nucleate: CHGNet energies of known, nearly stable crystals.
+"""Compute a reference set that ships with nucleate: energies of known, nearly stable crystals by one potential.
 
-    NUCLEATE_DATA=FOLDER python scripts/build_reference.py PART.jsonl           # compute; again to go on after a kill
-    NUCLEATE_DATA=FOLDER python scripts/build_reference.py PART.jsonl --finish  # make the set of what there is now
+    NUCLEATE_DATA=FOLDER python scripts/build_reference.py chgnet PART.jsonl           # again to go on after a kill
+    NUCLEATE_DATA=FOLDER python scripts/build_reference.py sevennet PART.jsonl
+    NUCLEATE_DATA=FOLDER python scripts/build_reference.py chgnet PART.jsonl --finish  # the set of what there is now
 
-The input is `mp_2025.parquet` in the data folder: crystals of the Materials Project (CC-BY 4.0).
+The input is `mp_2025.parquet` in the data folder, crystals of the Materials Project (CC-BY 4.0), and MP-20's training
+crystals: of the former the lowest of each formula and space group, of the latter every one near the hull.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import time
 from pathlib import Path
 
 from nucleate.errors import NucleateError
+from nucleate.pipeline.known import Known, select
 from nucleate.pipeline.potential import get_potential
-from nucleate.pipeline.reference import DEFAULT, FOLDER
+from nucleate.pipeline.reference import FOLDER
 from nucleate.pipeline.reference_build import ENERGIES, build_reference, finalise, selection_rule
 
+MAX_E_HULL, MAX_ATOMS = 0.05, 40
 METADATA = {
-    "source": "Materials Project (materialsproject.org), geometries of its 2025 releases",
+    "source": "Materials Project (materialsproject.org), geometries of its 2025 releases and of MP-20's training split",
     "licence": "CC-BY 4.0",
     "script": "scripts/build_reference.py",
+    "selection": f"{selection_rule(MAX_E_HULL, MAX_ATOMS)}; of MP-20's training crystals all within that",
     "missing": "crystals further above the hull, with larger cells, without a known e_above_hull, or with an element "
     "that the potential does not know; against a fuller set a candidate can only lie higher above the hull",
 }
 
 
+def crystals(data: Path) -> list[Known]:
+    """What is to be computed, most useful first."""
+    import pyarrow.parquet as pq
+
+    chosen = select(pq.read_table(data / "mp_2025.parquet"), MAX_E_HULL, MAX_ATOMS)
+    have = {known.source for known in chosen}
+    training = select(pq.read_table(data / "mp_20_train.parquet"), MAX_E_HULL, MAX_ATOMS, tie=math.inf)
+    return chosen + [known for known in training if known.source not in have]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("potential", choices=("chgnet", "sevennet"))
     parser.add_argument("part", type=Path)
-    parser.add_argument("--out", type=Path, default=FOLDER / f"{DEFAULT}.parquet")
-    parser.add_argument("--max-e-hull", type=float, default=0.02)
-    parser.add_argument("--max-atoms", type=int, default=40)
     parser.add_argument("--planned", type=int, default=0, help="with --finish: crystals the run was to compute")
     parser.add_argument("--finish", action="store_true")
     args = parser.parse_args()
+    name = f"{args.potential}-mp"
+    out = FOLDER / f"{name}.parquet"
     try:
         if args.finish:
-            metadata = {"selection": selection_rule(args.max_e_hull, args.max_atoms), **ENERGIES, **METADATA}
-            done = finalise(args.part, args.out, DEFAULT, get_potential("chgnet").method, args.planned, metadata)
+            method = get_potential(args.potential).method
+            done = finalise(args.part, out, name, method, args.planned, {**ENERGIES, **METADATA})
         else:
-            import pyarrow.parquet as pq
-
-            table = pq.read_table(Path(os.environ["NUCLEATE_DATA"]) / "mp_2025.parquet")
             start = time.perf_counter()
 
             def show(done: int, total: int) -> None:
                 print(f"{done} of {total}, {time.perf_counter() - start:.0f} s", flush=True)
 
-            limits = {"max_e_hull": args.max_e_hull, "max_atoms": args.max_atoms}
+            chosen = crystals(Path(os.environ["NUCLEATE_DATA"]))
             done = build_reference(
-                table, args.out, name=DEFAULT, part=args.part, metadata=METADATA, progress=show, **limits
+                chosen, out, name=name, part=args.part, potential=args.potential, metadata=METADATA, progress=show
             )
     except NucleateError as error:
         sys.exit(f"Error: {error}")
-    print(f"{args.out}: {done.metadata['contents']}")
+    print(f"{out}: {done.metadata['contents']}")
 
 
 if __name__ == "__main__":

@@ -89,8 +89,8 @@ def build(
 
     from nucleate.cli.progress import StageBars
     from nucleate.errors import NucleateError
-    from nucleate.pipeline.known import known_table
-    from nucleate.pipeline.reference_build import build_reference
+    from nucleate.pipeline.known import known_table, select
+    from nucleate.pipeline.reference_build import build_reference, selection_rule
 
     if max_e_hull < 0 or max_atoms < 1:
         raise NucleateError("--max-e-hull must not be negative and --max-atoms must be at least 1")
@@ -99,16 +99,15 @@ def build(
     wanted = [e for e in re.split(r"[-,\s]+", elements.strip()) if e]
     table = known_table(dataset, needs_hull=True)
     Console(stderr=True).print(f"choosing from {table.num_rows:,} crystals of {dataset}", highlight=False)
+    crystals = select(table, max_e_hull, max_atoms, wanted or None)
+    rule = selection_rule(max_e_hull, max_atoms)
     with StageBars() as bars:
         reference = build_reference(
-            table,
+            crystals,
             out,
             name=out.stem,
-            max_e_hull=max_e_hull,
-            max_atoms=max_atoms,
             potential=potential,
-            elements=wanted or None,
-            metadata={"source": f"geometries of dataset {dataset}"},
+            metadata={"source": f"geometries of dataset {dataset}", "selection": rule},
             progress=lambda done, total: bars("reference", done, total),
         )
     Console().print(f"{out}: {len(reference)} crystals by {reference.method}: {reference.note}", highlight=False)

@@ -82,14 +82,15 @@ def select(
     max_e_hull: float | None = 0.02,
     max_atoms: int = 40,
     elements: Sequence[str] | None = None,
+    tie: float = TIE,
 ) -> list[Known]:
     """The crystals worth an energy, most useful first.
 
     table: columns material_id, atomic_numbers, frac_coords (flat), lengths, angles, and e_above_hull unless
     `max_e_hull` is None. Kept: up to `max_atoms` atoms in the primitive cell, e_above_hull known and at most
-    `max_e_hull`, the lowest one of each formula and space group, and those that
-    lie within `TIE` of it; of each element its `ELEMENTS_EACH` lowest allotropes,
-    whatever they lie above the hull. elements: only crystals of these.
+    `max_e_hull`, the lowest one of each formula and space group, and those that lie within `tie` (eV/atom) of
+    it; of each element its `ELEMENTS_EACH` lowest allotropes, whatever they lie above the hull. elements: only
+    crystals of these.
     """
     needed = [*CRYSTAL_COLUMNS, "e_above_hull"] if max_e_hull is not None else list(CRYSTAL_COLUMNS)
     wanted = {atomic_number(e) for e in elements} if elements else None
@@ -106,7 +107,7 @@ def select(
     chosen = [k for e in sorted(pure) for k in _allotropes(pure[e])]
     for group in compounds.values():
         lowest = min(k.e_above_hull for k in group)
-        group[:] = [k for k in group if k.e_above_hull <= lowest + TIE]
+        group[:] = [k for k in group if k.e_above_hull <= lowest + tie]
     return chosen + sorted((k for group in compounds.values() for k in group), key=_usefulness)
 
 

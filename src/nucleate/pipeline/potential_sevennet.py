@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.potential import Evaluation
@@ -41,18 +42,9 @@ class SevenNet:
     def evaluate(self, crystals: Sequence[Atoms]) -> list[Evaluation]:
         import numpy as np
 
-        model, cutoff, types = _model()
-        for k, atoms in enumerate(crystals):
-            strangers = sorted({s for s, z in zip(atoms.symbols, atoms.numbers, strict=True) if int(z) not in types})
-            if strangers:
-                raise NucleateError(f"SevenNet-0 does not know {', '.join(strangers)} of crystal {k}")
+        model = _model()
         with _quiet():
-            from sevenn.atom_graph_data import AtomGraphData
-            from sevenn.train.dataload import unlabeled_atoms_to_graph
-            from torch_geometric.data import Batch
-
-            graphs = [AtomGraphData.from_numpy_dict(unlabeled_atoms_to_graph(a, cutoff)) for a in crystals]
-            found = model(Batch.from_data_list(graphs).to(_device()))
+            found = model.network(_graphs(crystals, model))
         energies = found["inferred_total_energy"].detach().double().cpu().numpy().reshape(-1)
         forces = found["inferred_force"].detach().double().cpu().numpy()
         voigt = -found["inferred_stress"].detach().double().cpu().numpy().reshape(-1, 6)  # xx yy zz xy yz zx
@@ -65,12 +57,17 @@ class SevenNet:
         return out
 
     def energies(self, structures: Sequence[Structure], batch_size: int = 16) -> list[float]:
+        import torch
         from pymatgen.io.ase import AseAtomsAdaptor
 
+        model = _model()
         out: list[float] = []
         for start in range(0, len(structures), batch_size):
             crystals = [AseAtomsAdaptor.get_atoms(s) for s in structures[start : start + batch_size]]
-            out += [e.energy / len(a) for e, a in zip(self.evaluate(crystals), crystals, strict=True)]
+            with _quiet(), torch.no_grad():
+                found = model.energy_only(_graphs(crystals, model))["inferred_total_energy"]
+            totals = found.double().cpu().numpy().reshape(-1)
+            out += [float(e) / len(a) for e, a in zip(totals, crystals, strict=True)]
         return out
 
 
@@ -78,9 +75,32 @@ def _device() -> str:
     return os.environ.get("SEVENNET_DEVICE", "cpu")
 
 
+class _Model(NamedTuple):
+    """The network for batches; the same without forces and stress, a quarter of the time; cutoff in angstrom; the
+    atomic numbers that it knows."""
+
+    network: Any
+    energy_only: Any
+    cutoff: float
+    types: frozenset[int]
+
+
+def _graphs(crystals: Sequence[Atoms], model: _Model) -> Any:
+    """One batch of graphs; raises NucleateError for an element that the network does not know."""
+    from sevenn.atom_graph_data import AtomGraphData
+    from sevenn.train.dataload import unlabeled_atoms_to_graph
+    from torch_geometric.data import Batch
+
+    for k, atoms in enumerate(crystals):
+        strangers = sorted({s for s, z in zip(atoms.symbols, atoms.numbers, strict=True) if int(z) not in model.types})
+        if strangers:
+            raise NucleateError(f"SevenNet-0 does not know {', '.join(strangers)} of crystal {k}")
+    graphs = [AtomGraphData.from_numpy_dict(unlabeled_atoms_to_graph(a, model.cutoff)) for a in crystals]
+    return Batch.from_data_list(graphs).to(_device())
+
+
 @cache
-def _model() -> tuple[Any, float, frozenset[int]]:
-    """The network for batches, its cutoff in angstrom, and the atomic numbers that it knows."""
+def _model() -> _Model:
     try:
         with _quiet():
             from sevenn import _keys, util
@@ -93,7 +113,10 @@ def _model() -> tuple[Any, float, frozenset[int]]:
         ) from None
     model.set_is_batch_data(True)
     types = frozenset(int(z) for z in checkpoint.config[_keys.TYPE_MAP])
-    return model.to(_device()).eval(), float(checkpoint.config[_keys.CUTOFF]), types
+    model = model.to(_device()).eval()
+    energy_only = copy.copy(model)  # shares the weights
+    energy_only._modules = {k: v for k, v in model._modules.items() if k != "force_output"}
+    return _Model(model, energy_only, float(checkpoint.config[_keys.CUTOFF]), types)
 
 
 @contextlib.contextmanager

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.errors import NucleateError
-from nucleate.pipeline.known import Known, primitive, select
+from nucleate.pipeline.known import Known, primitive
 from nucleate.pipeline.reference import Entry, FormulaKey, ReferenceSet
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pymatgen.core import Structure
 
 BATCH = 32
@@ -163,30 +162,25 @@ def describe(entries: Iterable[Entry], planned: int, failed: int) -> str:
 
 
 def build_reference(
-    table: pa.Table,
+    crystals: Sequence[Known],
     out: str | Path,
     *,
     name: str,
     part: str | Path | None = None,
-    max_e_hull: float | None = 0.02,
-    max_atoms: int = 40,
     potential: str = "chgnet",
-    elements: Sequence[str] | None = None,
     metadata: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> ReferenceSet:
-    """Select crystals of `table`, compute their energies with `potential` and save the set to `out`.
+    """Compute the energies of `crystals` (of `known.select`) with `potential` and save the set to `out`.
 
     Goes on where an earlier call stopped if the same `part` file is given (default: beside `out`).
     """
-    part = part or Path(out).with_suffix(".jsonl")
-    method, energy_of, relaxer = methods(potential)
-    crystals = select(table, max_e_hull, max_atoms, elements)
     if not crystals:
         raise NucleateError("no crystal of the table qualifies; allow a larger e_above_hull or more atoms")
+    part = part or Path(out).with_suffix(".jsonl")
+    method, energy_of, relaxer = methods(potential)
     compute(crystals, part, method, energy_of, relaxer, progress)
-    rule = selection_rule(max_e_hull, max_atoms)
-    return finalise(part, out, name, method, len(crystals), {"selection": rule, **ENERGIES, **(metadata or {})})
+    return finalise(part, out, name, method, len(crystals), {**ENERGIES, **(metadata or {})})
 
 
 def selection_rule(max_e_hull: float | None, max_atoms: int) -> str:
