@@ -18,10 +18,11 @@ import time
 from pathlib import Path
 
 from nucleate.errors import NucleateError
+from nucleate.pipeline.corrections import RAW
 from nucleate.pipeline.known import Known, select
 from nucleate.pipeline.potential import get_potential
 from nucleate.pipeline.reference import FOLDER
-from nucleate.pipeline.reference_build import ENERGIES, build_reference, finalise, selection_rule
+from nucleate.pipeline.reference_build import ENERGIES, build_reference, corrections_of, finalise, selection_rule
 
 MAX_E_HULL, MAX_ATOMS = 0.05, 40
 METADATA = {
@@ -52,20 +53,26 @@ def main() -> None:
     parser.add_argument("--finish", action="store_true")
     args = parser.parse_args()
     name = f"{args.potential}-mp"
-    out = FOLDER / f"{name}.parquet"
+    out, data = FOLDER / f"{name}.parquet", Path(os.environ["NUCLEATE_DATA"])
     try:
         if args.finish:
             method = get_potential(args.potential).method
-            done = finalise(args.part, out, name, method, args.planned, {**ENERGIES, **METADATA})
+            added = corrections_of(crystals(data)) if method.endswith(RAW) else None
+            done = finalise(args.part, out, name, method, args.planned, {**ENERGIES, **METADATA}, added)
         else:
             start = time.perf_counter()
 
             def show(done: int, total: int) -> None:
                 print(f"{done} of {total}, {time.perf_counter() - start:.0f} s", flush=True)
 
-            chosen = crystals(Path(os.environ["NUCLEATE_DATA"]))
             done = build_reference(
-                chosen, out, name=name, part=args.part, potential=args.potential, metadata=METADATA, progress=show
+                crystals(data),
+                out,
+                name=name,
+                part=args.part,
+                potential=args.potential,
+                metadata=METADATA,
+                progress=show,
             )
     except NucleateError as error:
         sys.exit(f"Error: {error}")

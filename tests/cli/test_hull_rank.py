@@ -76,12 +76,23 @@ def test_hull_run_refuses_another_method(files: tuple[Path, Path]) -> None:
     assert result.exit_code != 0 and "cannot be compared" in str(result.exception)
 
 
-def test_hull_show(files: tuple[Path, Path]) -> None:
-    result = call(hull_app, "show", "Na-Cl", "--reference", files[1])
+def test_hull_show(files: tuple[Path, Path], tmp_path: Path) -> None:
+    result = call(hull_app, "show", "Na-Cl", "--reference", files[1], "--out", tmp_path / "a.svg")
     assert result.exit_code == 0 and "NaCl" in result.output and "-2.000" in result.output and "k-4" in result.output
+    assert "AB_cF8_225" in result.output and "2 known formulas" not in result.output
+    assert "3 known formulas" in result.output and (tmp_path / "a.svg").is_file()
     for system, message in (("Na-Xx", "'Xx' is not an element"), ("Na-O", "elemental O"), ("-", "chemical system")):
         result = call(hull_app, "show", "--reference", files[1], "--", system)
         assert result.exit_code != 0 and message in str(result.exception)
+
+
+def test_a_system_alone_is_shown_and_candidates_are_drawn_in(files: tuple[Path, Path], tmp_path: Path) -> None:
+    call(hull_app, "run", files[0], "--reference", files[1], "--out", tmp_path / "hull.jsonl")
+    options = ["--reference", files[1], "--out", tmp_path / "a.png", "--candidates", tmp_path / "hull.jsonl"]
+    result = call(hull_app, "Na-Cl", *options)
+    assert result.exit_code == 0 and "3 known formulas, 1 candidate formulas" in result.output, result.output
+    result = call(hull_app, "Na-Cl-K-Li", *options)
+    assert result.exit_code != 0 and "2 or 3 elements" in str(result.exception)
 
 
 def test_hull_build_refuses_bad_input(tmp_path: Path) -> None:

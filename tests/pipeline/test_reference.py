@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nucleate.errors import NucleateError
-from nucleate.pipeline.reference import Entry, ReferenceSet, formula_key, load_reference, parse_formula
+from nucleate.pipeline.reference import COLUMNS, Entry, ReferenceSet, formula_key, load_reference, parse_formula
 
 
 def test_formula_key_is_the_same_for_multiples() -> None:
@@ -51,7 +51,7 @@ def test_round_trip(reference: ReferenceSet, tmp_path: Path) -> None:
     back = load_reference(file)
     assert (back.name, back.method, back.metadata) == ("tiny", "by hand 1.0", {"licence": "none"})
     assert list(back) == list(reference)
-    assert pq.read_table(file).column_names == ["formula", "energy", "space_group", "source", "volume", "num_atoms"]
+    assert pq.read_table(file).column_names == list(COLUMNS)
     assert [p.name for p in file.parent.iterdir()] == ["tiny.parquet"]  # nothing temporary is left
 
 

@@ -8,9 +8,14 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True)
+from nucleate.cli.groups import default_group
 
-Reference = Annotated[str, typer.Option(help="Reference energies: shipped set or file of `hull build`.")]
+app = typer.Typer(no_args_is_help=True, cls=default_group("show"))
+
+Reference = Annotated[
+    str,
+    typer.Option(help="Known crystals: chgnet-mp, sevennet-mp, a file, a run folder, mp:Li-Fe-O; several with commas."),
+]
 
 
 @app.command("run")
@@ -49,30 +54,47 @@ def run(
 def show(
     system: Annotated[str, typer.Argument(help="A chemical system, e.g. Li-Fe-O.")],
     reference: Reference = "chgnet-mp",
+    candidates: Annotated[
+        Path | None, typer.Option(help="Candidates to draw among them: a run folder or .jsonl of `hull run`.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Picture: .svg, .png or .pdf (default: Li-Fe-O.svg).")
+    ] = None,
 ) -> None:
-    """List the stable phases of a chemical system."""
+    """List the stable phases of a chemical system, and draw its phase diagram (two or three elements)."""
     from rich.console import Console
     from rich.table import Table
 
     from nucleate.chem.elements import atomic_number
     from nucleate.cli.tables import energy
     from nucleate.errors import NucleateError
+    from nucleate.pipeline.files import read_candidates
     from nucleate.pipeline.hull import stable_phases
+    from nucleate.pipeline.phase_diagram import DRAWN, candidates_of, draw_phase_diagram
     from nucleate.pipeline.reference import load_reference
 
-    known = load_reference(reference)
-    elements = [e for e in re.split(r"[-,\s]+", system.strip()) if e]
+    elements = list(dict.fromkeys(e for e in re.split(r"[-,\s]+", system.strip()) if e))
     if not elements:
         raise NucleateError(f"'{system}' is not a chemical system; write one like Li-Fe-O")
     for e in elements:
         atomic_number(e)
+    if (out is not None or candidates is not None) and len(elements) not in DRAWN:
+        raise NucleateError(f"a phase diagram is drawn for 2 or 3 elements, not {len(elements)}")
+    known = load_reference(reference)
     phases = stable_phases(elements, known)
-    out = Table(
-        "formula", "e_form (eV/atom)", "source", caption=f"{known.method}, reference {known.name}: {known.note}"
-    )
-    for formula, source, e_form in phases:
-        out.add_row(formula, energy(e_form), source)
-    Console().print(out)
+    caption = f"{known.method}, reference {known.name}: {known.note}"
+    table = Table("formula", "e_form (eV/atom)", "prototype", "source", caption=caption, caption_justify="left")
+    for entry, e_form in phases:
+        table.add_row(entry.formula, energy(e_form), entry.prototype if entry.space_group else "-", entry.source)
+    console = Console()
+    console.print(table)
+    if len(elements) in DRAWN:
+        source = candidates / "candidates.jsonl" if candidates is not None and candidates.is_dir() else candidates
+        found = candidates_of(read_candidates([source])[0], elements, known) if source is not None else []
+        file = out or Path(f"{'-'.join(elements)}.svg")
+        drawn = draw_phase_diagram(file, elements, known, found)
+        among = f", {len(found)} candidate formulas" if candidates is not None else ""
+        console.print(f"drawn in {file}: {len(drawn)} known formulas{among}", highlight=False, soft_wrap=True)
 
 
 @app.command("build")

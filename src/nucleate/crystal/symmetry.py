@@ -56,3 +56,17 @@ def symbol(number: int) -> str:
     if not 1 <= number <= 230:
         raise NucleateError(f"space groups have numbers 1 to 230, not {number}")
     return moyopy.SpaceGroupType(number).hm_short.replace(" ", "")
+
+
+_FAMILIES = ((2, "a"), (15, "m"), (74, "o"), (142, "t"), (194, "h"), (230, "c"))  # last space group of each
+_LATTICE_POINTS = {"P": 1, "A": 2, "C": 2, "I": 2, "F": 4, "R": 3}
+
+
+def pearson_symbol(number: int, num_atoms: int) -> str:
+    """Pearson symbol of a space group and the atoms in the primitive cell: (225, 2) -> "cF8".
+
+    Rhombohedral cells are counted in hexagonal axes, one-face centred ones are all "C".
+    """
+    centring = symbol(number)[0]
+    family = next(letter for last, letter in _FAMILIES if number <= last)
+    return f"{family}{'C' if centring == 'A' else centring}{num_atoms * _LATTICE_POINTS[centring]}"

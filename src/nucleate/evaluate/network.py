@@ -70,6 +70,7 @@ def predict(
     network = property_network(potential)
     if network is not None:
         return _by_property_network(structures, network, potential, progress, cache)
+    from nucleate.pipeline.candidate import Energy
     from nucleate.pipeline.hull import formation_energy
     from nucleate.pipeline.potential import get_potential
     from nucleate.pipeline.reference import load_reference
@@ -89,7 +90,7 @@ def predict(
     e_form = np.full(len(crystals), np.nan)
     for i in np.flatnonzero(np.isfinite(energies)).tolist():
         try:
-            e_form[i] = formation_energy(structures[i].composition, float(energies[i]), known)
+            e_form[i] = formation_energy(structures[i].composition, Energy(float(energies[i]), method), known)
         except NucleateError as error:
             reasons[i] = str(error)
     return Predictions(e_form, features, reasons, method, known.name)

@@ -2,30 +2,46 @@
 
 The hull holds the known crystals alone, never the candidates, so a candidate more stable than all of them gets
 a negative e_above_hull: its energy minus that of the best mixture of known crystals with its composition.
+
+A hull is built for each chemical system as it is asked for, and kept as the planes of its lower facets: the energy of
+the hull at a composition is the largest of their values, so that a candidate costs microseconds once its system is
+there. `benchmarks/hull.py` measures it against pymatgen's PhaseDiagram, the tests against a linear programme.
+
+Energies enter as `Energy` alone, which names its method: what is on another scale than the reference is refused, or
+corrected where the reference is of the same method with MP2020 corrections.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import UNKNOWN, Candidate, Check, Energy
-from nucleate.pipeline.reference import ReferenceSet, load_reference
+from nucleate.pipeline.corrections import onto
+from nucleate.pipeline.reference import Entry, ReferenceSet, load_reference
 
 if TYPE_CHECKING:
-    from pymatgen.analysis.phase_diagram import PhaseDiagram
+    from numpy.typing import NDArray
     from pymatgen.core import Composition
 
+    Amounts = Composition | Mapping[str, float]
+
 AMOUNT = 1e-3  # smaller parts of a decomposition are not written
+ON_HULL = 1e-6  # eV/atom
+VERTICAL = 1e-9  # a facet whose unit normal has less than this along the energy is a wall, no floor
 
 
 class HullStage:
     """Gives each candidate "e_form" and "e_above_hull", from its "energy", and provenance "decomposition".
 
-    Without the energy of an element the check "hull" is unknown and says why. Raises NucleateError for an energy of
-    another method than the reference's.
+    Where the reference is MP2020-corrected and the energy is not, it is corrected first, and provenance "correction"
+    says by how much (eV/atom) and why. Without the energy of an element the check "hull" is unknown and says why.
+    Raises NucleateError for an energy of another method than the reference's.
     """
 
     name = "hull"
@@ -49,103 +65,130 @@ class HullStage:
         if candidate.structure is None or energy is None:
             what = "structure" if candidate.structure is None else "energy (relax first)"
             return candidate.with_(checks={"hull": Check(UNKNOWN, f"no {what}")})
-        reference.require_method(energy.method)
+        energy, correction = onto(energy, candidate.structure, reference)
         composition = candidate.structure.composition.element_composition
         if missing := _missing(composition, reference):
             reason = f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}"
             return candidate.with_(checks={"hull": Check(UNKNOWN, reason)})
-        e_form = formation_energy(composition, energy.value, reference)
-        above, parts = distance_to_hull(composition, energy.value, reference)
+        e_form = formation_energy(composition, energy, reference)
+        above, parts = distance_to_hull(composition, energy, reference)
         return candidate.with_(
             energies={
                 "e_form": Energy(e_form, reference.method, reference.name),
                 "e_above_hull": Energy(above, reference.method, reference.name),
             },
-            provenance={"decomposition": format_decomposition(parts)},
+            provenance={
+                "decomposition": format_decomposition(parts),
+                **({"correction": dict(correction.parts)} if correction is not None else {}),
+            },
         )
 
 
-def formation_energy(
-    composition: Composition | Mapping[str, float], energy_per_atom: float, reference: ReferenceSet
-) -> float:
+def formation_energy(composition: Amounts, energy: Energy, reference: ReferenceSet) -> float:
     """Energy (eV/atom) relative to the lowest elemental crystals of the reference.
 
-    The energy must be by the reference's method. Raises NucleateError if an element is missing there.
+    Raises NucleateError for an energy by another method, and if an element is missing.
     """
-    amounts = _amounts(composition)
-    if missing := _missing(amounts, reference):
-        raise NucleateError(f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}")
-    elemental = sum(n * min(reference.energies[i] for i in reference.of_formula({s: 1})) for s, n in amounts.items())
-    return float(energy_per_atom - elemental / sum(amounts.values()))
+    reference.require_method(energy.method)
+    amounts = _known_amounts(composition, reference)
+    return float(energy.value - _elemental(amounts, reference))
 
 
-def distance_to_hull(
-    composition: Composition | Mapping[str, float], energy_per_atom: float, reference: ReferenceSet
-) -> tuple[float, dict[str, float]]:
+def distance_to_hull(composition: Amounts, energy: Energy, reference: ReferenceSet) -> tuple[float, dict[str, float]]:
     """e_above_hull in eV/atom (negative: below all that is known), and the phases under it.
 
-    The phases are formula -> formula units per formula unit of the reduced composition. Raises NucleateError if an
-    element is missing in the reference.
+    The phases are formula -> formula units per formula unit of the reduced composition. Raises NucleateError for an
+    energy by another method, and if an element is missing in the reference.
     """
-    from pymatgen.analysis.phase_diagram import PDEntry
     from pymatgen.core import Composition
 
-    amounts = _amounts(composition)
-    if missing := _missing(amounts, reference):
-        raise NucleateError(f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}")
-    whole = Composition(amounts)
-    diagram = phase_diagram(reference, frozenset(amounts))
-    decomposition = diagram.get_decomposition(whole)
-    hull = sum(fraction * entry.energy_per_atom for entry, fraction in decomposition.items())
-    atoms = whole.reduced_composition.num_atoms
-    parts: dict[str, float] = {}
-    for entry, fraction in decomposition.items():
-        assert isinstance(entry, PDEntry)
-        units = float(fraction * atoms / entry.composition.num_atoms)
-        parts[entry.name] = parts.get(entry.name, 0.0) + units
-    return float(energy_per_atom - hull), parts
+    reference.require_method(energy.method)
+    amounts = _known_amounts(composition, reference)
+    hull, shares = _hull(reference, frozenset(amounts)).at(amounts)
+    atoms = Composition(amounts).reduced_composition.num_atoms
+    size = {i: sum(n for _, n in reference.keys[i]) for i in shares}
+    units = {reference.formulas[i]: share * atoms / size[i] for i, share in shares.items()}
+    return float(energy.value - _elemental(amounts, reference) - hull), units
 
 
-def stable_phases(elements: Iterable[str], reference: ReferenceSet) -> list[tuple[str, str, float]]:
-    """(formula, source, e_form) of the phases on the hull of a chemical system, most negative e_form first."""
-    from pymatgen.analysis.phase_diagram import PDEntry
-
-    system = frozenset(elements)
-    if missing := _missing(dict.fromkeys(system, 1), reference):
-        raise NucleateError(f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}")
-    diagram = phase_diagram(reference, system)
-    phases = [
-        (e.name, str(e.attribute), float(diagram.get_form_energy_per_atom(e)))
-        for e in diagram.stable_entries
-        if isinstance(e, PDEntry)  # all are: `_diagram` made them
-    ]
-    return sorted(phases, key=lambda p: (p[2], p[0]))
+def stable_phases(elements: Iterable[str], reference: ReferenceSet) -> list[tuple[Entry, float]]:
+    """The crystals on the hull of a chemical system with their e_form, most negative first."""
+    system = dict.fromkeys(elements, 1.0)
+    _known_amounts(system, reference)
+    out = []
+    for i in _hull(reference, frozenset(system)).rows:
+        energy, amounts = Energy(float(reference.energies[i]), reference.method), dict(reference.keys[i])
+        if distance_to_hull(amounts, energy, reference)[0] <= ON_HULL:
+            out.append((reference[i], formation_energy(amounts, energy, reference)))
+    return sorted(out, key=lambda p: (round(p[1], 6), p[0].formula))
 
 
-def phase_diagram(reference: ReferenceSet, elements: frozenset[str]) -> PhaseDiagram:
-    """The phase diagram of the known crystals of a chemical system, kept in memory.
+@dataclass(frozen=True)
+class _Hull:
+    """The hull of a chemical system of m elements, in alphabetical order, of k crystals.
 
-    Not kept on disk: the reference set holds the costly energies; a diagram of 400 crystals takes about 60 ms.
+    rows: of the crystals in the reference. fractions (k, m): of the elements in an atom of them. corners (f, m): the
+    crystals at the corners of each facet. planes (f, m): e_form of a facet = planes[:-1] . fractions[1:] + planes[-1].
     """
-    return _diagram(reference, tuple(sorted(elements)))
+
+    elements: tuple[str, ...]
+    rows: tuple[int, ...]
+    fractions: NDArray[np.float64]
+    corners: NDArray[np.int64]
+    planes: NDArray[np.float64]
+
+    def at(self, amounts: Mapping[str, float]) -> tuple[float, dict[int, float]]:
+        """e_form of the hull at a composition, eV/atom, and the share of the atoms in each row below it."""
+        wanted = np.array([amounts[e] for e in self.elements])
+        wanted = wanted / wanted.sum()
+        if len(wanted) == 1:
+            return 0.0, {self.rows[0]: 1.0}
+        floors = self.planes[:, :-1] @ wanted[1:] + self.planes[:, -1]
+        best, shares = -np.inf, np.zeros(0)
+        for facet in np.flatnonzero(floors > floors.max() - ON_HULL):  # facets of one plane: the one it lies in
+            found = np.linalg.lstsq(self.fractions[self.corners[facet]].T, wanted, rcond=None)[0]
+            if found.min() > best:
+                best, shares, corners = found.min(), found, self.corners[facet]
+        used = {self.rows[i]: float(x) for i, x in zip(corners, shares, strict=True) if x > 1e-9}
+        return float(floors.max()), used
 
 
-@lru_cache(maxsize=256)
-def _diagram(reference: ReferenceSet, elements: tuple[str, ...]) -> PhaseDiagram:
-    from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
-    from pymatgen.core import Composition
+@lru_cache(maxsize=4096)
+def _hull(reference: ReferenceSet, elements: frozenset[str]) -> _Hull:
+    from scipy.spatial import ConvexHull
 
-    lowest: dict[tuple[tuple[str, int], ...], int] = {}  # polymorphs above the lowest one are never on the hull
-    for i in reference.of_system(elements):
-        key = reference.keys[i]
-        if key not in lowest or reference.energies[i] < reference.energies[lowest[key]]:
-            lowest[key] = i
-    entries = []
-    for key, i in lowest.items():
-        composition = Composition(dict(key))
-        energy = float(reference.energies[i]) * composition.num_atoms
-        entries.append(PDEntry(composition, energy, name=reference.formulas[i], attribute=reference.sources[i]))
-    return PhaseDiagram(entries)
+    order = {symbol: k for k, symbol in enumerate(sorted(elements))}
+    rows = [i for i in reference.of_system(elements) if i in reference.lowest]
+    counts = np.zeros((len(rows), len(order)))
+    for line, i in enumerate(rows):
+        for symbol, n in reference.keys[i]:
+            counts[line, order[symbol]] = n
+    fractions = counts / counts.sum(axis=1, keepdims=True)
+    elemental = np.array([_element(reference, symbol) for symbol in order])
+    e_form = reference.energies[rows].astype(np.float64) - fractions @ elemental
+    kept = (e_form < 0) | (fractions.max(axis=1) == 1)  # what lies above the elements is above the hull
+    rows, fractions, e_form = [i for i, k in zip(rows, kept, strict=True) if k], fractions[kept], e_form[kept]
+    if len(order) == 1:
+        return _Hull(tuple(order), tuple(rows), fractions, np.zeros((0, 1), np.int64), np.zeros((0, 1)))
+    apex = np.append(
+        np.full(len(order) - 1, 1 / len(order)), 1.0
+    )  # above all: the hull has a volume even if it is flat
+    hull = ConvexHull(np.vstack([np.column_stack([fractions[:, 1:], e_form]), apex]))
+    lower = hull.equations[:, -2] < -VERTICAL
+    normals = hull.equations[lower]
+    planes = -np.delete(normals, -2, axis=1) / normals[:, -2:-1]
+    return _Hull(tuple(order), tuple(rows), fractions, hull.simplices[lower].astype(np.int64), planes)
+
+
+@lru_cache(maxsize=1024)
+def _element(reference: ReferenceSet, symbol: str) -> float:
+    """Energy of the lowest crystal of an element, eV/atom."""
+    return float(min(reference.energies[i] for i in reference.of_formula({symbol: 1})))
+
+
+def _elemental(amounts: Mapping[str, float], reference: ReferenceSet) -> float:
+    """Energy of the elements apart, eV/atom."""
+    return sum(n * _element(reference, symbol) for symbol, n in amounts.items()) / sum(amounts.values())
 
 
 def format_decomposition(parts: Mapping[str, float]) -> str:
@@ -154,11 +197,15 @@ def format_decomposition(parts: Mapping[str, float]) -> str:
     return " + ".join(f if abs(n - 1) < AMOUNT else f"{n:.4g} {f}" for n, f in kept)
 
 
-def _amounts(composition: Composition | Mapping[str, float]) -> dict[str, float]:
+def _known_amounts(composition: Amounts, reference: ReferenceSet) -> dict[str, float]:
+    """Element -> amount; raises NucleateError for an element that the reference has no energy of."""
     from pymatgen.core import Composition
 
-    return {str(s): float(n) for s, n in Composition(composition).element_composition.items()}
+    amounts = {str(s): float(n) for s, n in Composition(composition).element_composition.items()}
+    if missing := _missing(amounts, reference):
+        raise NucleateError(f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}")
+    return amounts
 
 
-def _missing(composition: Composition | Mapping[str, float], reference: ReferenceSet) -> list[str]:
+def _missing(composition: Amounts, reference: ReferenceSet) -> list[str]:
     return sorted({str(s) for s in composition} - reference.elements)

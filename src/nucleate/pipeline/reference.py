@@ -1,12 +1,13 @@
 """Reference sets: energies of known crystals, all by one method, as compact arrays.
 
 A set is what a hull is built of and what novelty is first compared with. On disk it is a parquet file that any tool can
-read: one row per crystal (formula, energy, space_group, source, volume, num_atoms), the name, the energy method and
-the origin in the file's metadata.
+read: one row per crystal (formula, energy, space_group, source, volume, num_atoms, correction), the name, the energy
+method and the origin in the file's metadata.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[1] / "reference"
 DEFAULT = "chgnet-mp"
-COLUMNS = ("formula", "energy", "space_group", "source", "volume", "num_atoms")
+COLUMNS = ("formula", "energy", "space_group", "source", "volume", "num_atoms", "correction")
+NEEDED = COLUMNS[:-1]  # a set that was never corrected need not say so
+SUFFIXES = (".parquet", ".csv", ".json", ".jsonl")
 _TOKEN = re.compile(r"([A-Z][a-z]?)(\d*)")
 _FORMULA = re.compile(r"(?:[A-Z][a-z]?\d*)+")
 _METADATA_KEY = b"nucleate_reference"
@@ -37,7 +40,8 @@ FormulaKey = tuple[tuple[str, int], ...]  # sorted (symbol, count), reduced: one
 class Entry(NamedTuple):
     """A known crystal: formula without parentheses, energy in eV/atom, volume in cubic angstrom per atom.
 
-    num_atoms: atoms in the primitive cell. source: where it comes from, e.g. "mp-1234".
+    num_atoms: atoms in the primitive cell. source: where it comes from, e.g. "mp-1234". correction: what of the energy
+    was added to that of the method (`pipeline.corrections`), eV/atom.
     """
 
     formula: str
@@ -46,6 +50,16 @@ class Entry(NamedTuple):
     source: str
     volume: float
     num_atoms: int
+    correction: float = 0.0
+
+    @property
+    def prototype(self) -> str:
+        """Anonymous formula, Pearson symbol and space group: rock salt is "AB_cF8_225"."""
+        from nucleate.crystal.symmetry import pearson_symbol
+
+        counts = sorted(n for _, n in parse_formula(self.formula))
+        letters = (chr(ord("A") + i) + (str(n) if n > 1 else "") for i, n in enumerate(counts))
+        return f"{''.join(letters)}_{pearson_symbol(self.space_group, self.num_atoms)}_{self.space_group}"
 
 
 def formula_key(counts: Mapping[str, int]) -> FormulaKey:
@@ -83,6 +97,7 @@ class ReferenceSet:
     sources: tuple[str, ...]
     volumes: NDArray[np.float32]
     num_atoms: NDArray[np.int16]
+    corrections: NDArray[np.float32]
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -108,6 +123,7 @@ class ReferenceSet:
             tuple(columns[3]),
             np.asarray(columns[4], np.float32),
             np.asarray(columns[5], np.int16),
+            np.asarray(columns[6], np.float32),
             dict(metadata or {}),
         )
 
@@ -122,6 +138,7 @@ class ReferenceSet:
             self.sources[index],
             float(self.volumes[index]),
             int(self.num_atoms[index]),
+            float(self.corrections[index]),
         )
 
     def __iter__(self) -> Iterator[Entry]:
@@ -168,17 +185,28 @@ class ReferenceSet:
         """Elements that have an elemental entry, so that formation energies can be given."""
         return {next(iter(system)) for system in self._by_system if len(system) == 1}
 
+    @cached_property
+    def lowest(self) -> frozenset[int]:
+        """Rows of the lowest polymorph of each composition: no other is ever on a hull."""
+        return frozenset(min(rows, key=lambda i: self.energies[i]) for rows in self._by_formula.values())
+
     def of_formula(self, counts: Mapping[str, int]) -> list[int]:
         """Rows of this composition (any multiple of it)."""
         return self._by_formula.get(formula_key(counts), [])
 
     def of_system(self, elements: Iterable[str]) -> list[int]:
         """Rows whose elements are a subset of `elements`."""
-        wanted = frozenset(elements)
-        return sorted(i for system, rows in self._by_system.items() if system <= wanted for i in rows)
+        wanted = sorted(set(elements))
+        if 2 ** len(wanted) > len(self._by_system):
+            systems: Iterable[frozenset[str]] = (s for s in self._by_system if s <= frozenset(wanted))
+        else:
+            sizes = range(1, len(wanted) + 1)
+            systems = (frozenset(s) for size in sizes for s in itertools.combinations(wanted, size))
+        return sorted(i for system in systems for i in self._by_system.get(system, ()))
 
     def _columns(self) -> dict[str, Any]:
-        values = (self.formulas, self.energies, self.space_groups, self.sources, self.volumes, self.num_atoms)
+        values: tuple[Any, ...] = (self.formulas, self.energies, self.space_groups, self.sources, self.volumes)
+        values += (self.num_atoms, self.corrections)
         return dict(zip(COLUMNS, values, strict=True))
 
     def save(self, path: str | Path) -> None:
@@ -193,24 +221,55 @@ class ReferenceSet:
             pq.write_table(table, temporary, compression="zstd", compression_level=19)
 
 
-def load_reference(name_or_path: str | Path = DEFAULT) -> ReferenceSet:
-    """An embedded set by name, or a parquet file that `nucleate hull build` wrote; raises NucleateError otherwise.
+def load_reference(source: str | Path = DEFAULT) -> ReferenceSet:
+    """Known crystals and their energies; raises NucleateError for what is not there or names no method.
 
-    The set is kept in memory, so that asking again costs nothing.
+    source: an embedded set ("chgnet-mp"); a file: .parquet of `nucleate hull build`, .csv, .json; a run folder; or
+    "mp:Li-Fe-O" (`pipeline.reference_sources`). Several with commas between them join into one set, if their methods
+    are the same. The set is kept in memory, so that asking again costs nothing.
     """
-    path = FOLDER / f"{name_or_path}.parquet"
+    text = str(source)
+    parts = [p.strip() for p in text.split(",")] if not Path(text).exists() else [text]
+    stamps = tuple(_file_of(part)[1] for part in parts)
+    return _load(tuple(parts), stamps)
+
+
+def _file_of(part: str) -> tuple[Path, int]:
+    """The file or folder that a part of a source means, and when it last changed (0: no file)."""
+    if part.startswith("mp:"):
+        return Path(part), 0
+    path = FOLDER / f"{part}.parquet"
     if not path.is_file():
-        path = Path(name_or_path)
-    if not path.is_file():
+        path = Path(part)
+    if not path.exists() or (path.is_file() and path.suffix not in SUFFIXES):
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.parquet"))) or "none"
         raise NucleateError(
-            f"no reference set '{name_or_path}': neither a file nor an embedded set (embedded: {known})"
+            f"no reference set '{part}': neither an embedded set ({known}) nor a run folder, nor a file "
+            f"({', '.join(SUFFIXES)}), nor mp:ELEMENTS"
         )
-    return _read(path, path.stat().st_mtime_ns)
+    file = path / "candidates.jsonl" if path.is_dir() else path
+    if not file.is_file():
+        raise NucleateError(f"{path} is no run of nucleate (no {file.name})")
+    return path, file.stat().st_mtime_ns
 
 
-@lru_cache(maxsize=4)
-def _read(path: Path, _modified: int) -> ReferenceSet:
+@lru_cache(maxsize=8)
+def _load(parts: tuple[str, ...], _changed: tuple[int, ...]) -> ReferenceSet:
+    from nucleate.pipeline.reference_sources import read_source
+
+    whole: ReferenceSet | None = None
+    for part in parts:
+        path, _ = _file_of(part)
+        found = _read(path) if path.suffix == ".parquet" else read_source(part, whole)
+        if whole is not None:
+            both = ReferenceSet.from_entries(f"{whole.name}+{found.name}", whole.method, whole, whole.metadata)
+            found = both.extended(found, found.method)
+        whole = found
+    assert whole is not None
+    return whole
+
+
+def _read(path: Path) -> ReferenceSet:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -219,11 +278,13 @@ def _read(path: Path, _modified: int) -> ReferenceSet:
     except (pa.ArrowInvalid, OSError) as error:
         raise NucleateError(f"{path} is not a parquet file, or it is damaged ({str(error).splitlines()[0]})") from None
     header = (table.schema.metadata or {}).get(_METADATA_KEY)
-    missing = [c for c in COLUMNS if c not in table.column_names]
+    missing = [c for c in NEEDED if c not in table.column_names]
     if header is None or missing:
         what = f"column {missing[0]}" if missing else "the metadata with its energy method"
         raise NucleateError(f"{path} is no reference set: it lacks {what}; build one with: nucleate hull build")
     metadata = json.loads(header)
+    if "correction" not in table.column_names:
+        table = table.append_column("correction", pa.array(np.zeros(table.num_rows, np.float32)))
     columns = {c: table.column(c) for c in COLUMNS}
     return ReferenceSet(
         metadata.pop("name"),
@@ -234,5 +295,6 @@ def _read(path: Path, _modified: int) -> ReferenceSet:
         tuple(columns["source"].to_pylist()),
         columns["volume"].to_numpy().astype(np.float32),
         columns["num_atoms"].to_numpy().astype(np.int16),
+        columns["correction"].to_numpy().astype(np.float32),
         metadata,
     )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.errors import NucleateError
+from nucleate.pipeline.corrections import RAW, corrected_method, mp2020_correction
 from nucleate.pipeline.known import Known, primitive
 from nucleate.pipeline.reference import Entry, FormulaKey, ReferenceSet
 
@@ -135,9 +136,18 @@ def read_part(part: str | Path, method: str) -> list[dict[str, Any]]:
 
 
 def finalise(
-    part: str | Path, out: str | Path, name: str, method: str, planned: int, metadata: Mapping[str, str]
+    part: str | Path,
+    out: str | Path,
+    name: str,
+    method: str,
+    planned: int,
+    metadata: Mapping[str, str],
+    corrections: Mapping[str, float] | None = None,
 ) -> ReferenceSet:
-    """Turn what a part file holds, complete or not, into the reference set `out`, whose metadata say what is in it."""
+    """Turn what a part file holds, complete or not, into the reference set `out`, whose metadata say what is in it.
+
+    corrections: of `corrections_of`, by source; they are added to the energies and change the name of their method.
+    """
     if not Path(part).exists():
         raise NucleateError(f"no part file {part}: nothing has been computed yet")
     rows = read_part(part, method)
@@ -145,6 +155,10 @@ def finalise(
     if not entries:
         raise NucleateError(f"{part} holds no energies yet")
     failed = [row for row in rows if "failed" in row]
+    if corrections is not None:
+        added = {e.source: corrections[e.source] for e in entries}
+        entries = [e._replace(energy=e.energy + added[e.source], correction=added[e.source]) for e in entries]
+        method = corrected_method(method)
     contents = describe(entries, planned, len(failed))
     reference = ReferenceSet.from_entries(name, method, entries, {**metadata, "contents": contents})
     reference.save(out)
@@ -168,19 +182,27 @@ def build_reference(
     name: str,
     part: str | Path | None = None,
     potential: str = "chgnet",
+    correct: bool | None = None,
     metadata: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> ReferenceSet:
     """Compute the energies of `crystals` (of `known.select`) with `potential` and save the set to `out`.
 
-    Goes on where an earlier call stopped if the same `part` file is given (default: beside `out`).
+    correct: add MP2020 corrections; None: if the potential's method says that its energies are uncorrected. Goes on
+    where an earlier call stopped if the same `part` file is given (default: beside `out`).
     """
     if not crystals:
         raise NucleateError("no crystal of the table qualifies; allow a larger e_above_hull or more atoms")
     part = part or Path(out).with_suffix(".jsonl")
     method, energy_of, relaxer = methods(potential)
     compute(crystals, part, method, energy_of, relaxer, progress)
-    return finalise(part, out, name, method, len(crystals), {**ENERGIES, **(metadata or {})})
+    added = corrections_of(crystals) if (method.endswith(RAW) if correct is None else correct) else None
+    return finalise(part, out, name, method, len(crystals), {**ENERGIES, **(metadata or {})}, added)
+
+
+def corrections_of(crystals: Iterable[Known]) -> dict[str, float]:
+    """The MP2020 correction of each crystal, eV/atom, by its source; about 6 ms each."""
+    return {known.source: mp2020_correction(known.structure()).total for known in crystals}
 
 
 def selection_rule(max_e_hull: float | None, max_atoms: int) -> str:

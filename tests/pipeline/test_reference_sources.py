@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from pymatgen.core import Lattice, Structure
+from pymatgen.entries.compatibility import MaterialsProject2020Compatibility
+from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry
+
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.pipeline.files import write_candidates
+from nucleate.pipeline.reference import Entry, ReferenceSet, load_reference
+from nucleate.pipeline.reference_sources import VASP_RAW, from_computed_entries, materials_project
+
+SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+CSV = "formula,energy,method,source\nNa,-1,m,a\nCl2,-2,m,b\nNa2Cl2,-3.5,m,c\n"
+
+
+def test_a_table_of_energies(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(CSV)
+    found = load_reference(tmp_path / "mine.csv")
+    assert (found.name, found.method, found.formulas) == ("mine", "m", ("Na", "Cl", "NaCl"))
+    assert found.energies.tolist() == [-1, -2, -3.5] and found.sources == ("a", "b", "c")
+    own = {"method": "m", "entries": [{"formula": "Na", "energy": -1}, {"formula": "Ca(OH)2", "energy": -5}]}
+    (tmp_path / "mine.json").write_text(json.dumps(own))
+    assert load_reference(tmp_path / "mine.json").formulas == ("Na", "CaH2O2")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "formula,energy\nNa,-1\n", "lacks column 'method'"),
+        ("a.csv", "formula,energy,method\nNa,-1,m\nCl,-2,other\n", "one method"),
+        ("a.csv", "formula,energy,method\nNa,much,m\n", "entry 1"),
+        ("a.csv", "formula,energy,method\nNaX,-1,m\n", "entry 1"),
+        ("a.csv", "", "lacks column 'formula'"),
+        ("a.json", "{", "not JSON"),
+        ("a.json", "[1]", "holds no energies"),
+        ("a.txt", "x", "no reference set"),
+    ],
+)
+def test_bad_tables_say_what_they_lack(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(NucleateError, match=message):
+        load_reference(tmp_path / name)
+
+
+def run_folder(folder: Path, method: str = "m") -> Path:
+    folder.mkdir()
+    ok, energies = {"relaxed": Check("pass")}, {"energy": Energy(-3.6, method)}
+    candidates = [
+        Candidate("good", structure=SALT, energies=energies, checks=ok),
+        Candidate(
+            "stopped", structure=SALT, energies={"energy": Energy(-9, method)}, checks={"relaxed": Check("fail")}
+        ),
+        Candidate("gone", structure=SALT, energies={"energy": Energy(-9, method)}, checks=ok, failure="relax: blew up"),
+    ]
+    write_candidates(folder / "candidates.jsonl", candidates)
+    return folder
+
+
+def test_a_previous_run_joins_a_set(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(CSV)
+    run = run_folder(tmp_path / "run")
+    found = load_reference(f"{tmp_path / 'mine.csv'},{run}")
+    assert found.name == "mine+run" and found.sources == ("a", "b", "c", "run/good")
+    assert found[3] == Entry("NaCl", pytest.approx(-3.6), 225, "run/good", pytest.approx(SALT.volume / 8, rel=1e-6), 8)
+    assert len(load_reference(run)) == 1
+    with pytest.raises(NucleateError, match="cannot be compared"):
+        load_reference(f"{tmp_path / 'mine.csv'},{run_folder(tmp_path / 'other', 'else')}")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NucleateError, match="is no run"):
+        load_reference(tmp_path / "empty")
+
+
+def test_a_raw_run_joins_a_corrected_set(tmp_path: Path) -> None:
+    base = ReferenceSet.from_entries("c", "n (PBE+U, MP2020-corrected)", [Entry("Na", -1, 229, "a", 37, 1)])
+    base.save(tmp_path / "c.parquet")
+    run = run_folder(tmp_path / "run", "n (PBE+U, uncorrected)")
+    joined = load_reference(f"{tmp_path / 'c.parquet'},{run}")
+    assert joined[1].energy == pytest.approx(-3.6 - 0.307) and joined[1].correction == pytest.approx(-0.307)
+
+
+def mp_entries(correct: bool = True) -> list[Any]:
+    parameters = {"run_type": "GGA", "hubbards": {}, "software": "other"}
+    entries: list[Any] = [
+        ComputedStructureEntry(SALT, -3.2 * 8, parameters=parameters, entry_id="mp-1"),
+        ComputedEntry("Na", -1.3, parameters=parameters, entry_id="mp-2"),
+        ComputedEntry("Cl4", -7.4, parameters=parameters, entry_id="mp-3"),
+    ]
+    if correct:
+        MaterialsProject2020Compatibility(check_potcar=False).process_entries(entries, inplace=True)
+    return entries
+
+
+def test_entries_of_pymatgen_keep_their_corrections(tmp_path: Path) -> None:
+    found = from_computed_entries(mp_entries(), "mp")
+    assert found.method.endswith("(MP2020-corrected)") and found.formulas == ("NaCl", "Na", "Cl")
+    assert found[0].energy == pytest.approx(-3.2 - 0.307) and found[0].correction == pytest.approx(-0.307)
+    assert from_computed_entries(mp_entries(correct=False), "mp").method == VASP_RAW
+    (tmp_path / "entries.json").write_text(json.dumps([e.as_dict() for e in mp_entries()]))
+    read = load_reference(tmp_path / "entries.json")
+    assert read.method == found.method and read.energies.tolist() == found.energies.tolist()
+
+
+def test_mixed_entries_are_refused() -> None:
+    mixed = [mp_entries()[0], *mp_entries(correct=False)]
+    with pytest.raises(NucleateError, match="corrected and uncorrected"):
+        from_computed_entries(mixed, "mp")
+    other = mp_entries()
+    other[1].parameters["run_type"] = "R2SCAN"
+    with pytest.raises(NucleateError, match="R2SCAN"):
+        from_computed_entries(other, "mp")
+
+
+class Rester:
+    """Answers as the Materials Project's client does."""
+
+    asked: ClassVar[list[Any]] = []
+    db_version = "2026.1"
+
+    def __init__(self, **options: Any) -> None: ...
+    def __enter__(self) -> Rester:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+    def get_entries_in_chemsys(self, elements: list[str], additional_criteria: dict[str, Any]) -> list[Any]:
+        if elements == ["K"]:
+            raise RuntimeError("the key is not valid\nmore")
+        self.asked.append((elements, additional_criteria))
+        return mp_entries()
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = types.ModuleType("mp_api.client")
+    module.MPRester = Rester  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "mp_api", types.ModuleType("mp_api"))
+    monkeypatch.setitem(sys.modules, "mp_api.client", module)
+    monkeypatch.setattr("nucleate.data.catalog.user_cache", lambda: tmp_path)
+    monkeypatch.setenv("MP_API_KEY", "0" * 32)
+    Rester.asked.clear()
+
+
+def test_the_materials_project_is_asked_once(client: None) -> None:
+    found = load_reference("mp:Na-Cl")
+    assert found.name == "mp-Cl-Na" and found.elements == {"Na", "Cl"}
+    assert materials_project("Cl-Na").sources == found.sources
+    assert Rester.asked == [(["Cl", "Na"], {"thermo_types": ["GGA_GGA+U"]})]
+
+
+def test_what_the_materials_project_needs(client: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NucleateError, match=r"did not answer: the key is not valid$"):
+        materials_project("K")
+    with pytest.raises(NucleateError, match="'Xx' is not an element"):
+        materials_project("Xx-O")
+    monkeypatch.delenv("MP_API_KEY")
+    with pytest.raises(NucleateError, match="MP_API_KEY"):
+        materials_project("Na-Cl")
+    monkeypatch.setitem(sys.modules, "mp_api.client", None)
+    with pytest.raises(NucleateError, match=r"nucleate\[mp\]"):
+        materials_project("Na-Cl")
