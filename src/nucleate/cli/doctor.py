@@ -68,8 +68,9 @@ def _packages() -> Iterator[Finding]:
         "typer",
         "rich",
     )
-    for name, state in [*((n, MISSING) for n in needed), ("tensorboard", OPTIONAL)]:
-        extra = "nucleate" if state == MISSING else f"nucleate[{name}]"
+    optional = {"sevenn": "sevennet", "phonopy": "phonons", "tensorboard": "tensorboard"}  # package: extra
+    for name, state in [*((n, MISSING) for n in needed), *((n, OPTIONAL) for n in optional)]:
+        extra = "nucleate" if state == MISSING else f"nucleate[{optional[name]}]"
         try:
             yield Finding(name, OK, version(name))
         except PackageNotFoundError:

@@ -19,6 +19,7 @@ from nucleate.cli.evaluate import app as evaluate_app
 from nucleate.cli.generate import generate
 from nucleate.cli.hull import app as hull_app
 from nucleate.cli.optimise import optimise
+from nucleate.cli.phonons import phonons
 from nucleate.cli.rank import rank
 from nucleate.cli.relax import relax
 from nucleate.cli.show import show
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (design, generate, optimise, check, relax, rank, show, train, doctor):
+for command in (design, generate, optimise, check, relax, phonons, rank, show, train, doctor):
     app.command()(command)
 app.add_typer(data_app, name="data", help="Datasets: download, add your own, list, prepare.")
 app.add_typer(hull_app, name="hull", help="Formation energy and energy above the hull.")

@@ -27,34 +27,27 @@ def relax(
     workers: Annotated[int, typer.Option(help="Processes (0: one per core).")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
-    """Relax cell and positions; what blows up is written as rejected, with the reason."""
+    """Relax cell and positions; what blows up is written as rejected, with the reason. After a kill, the same command
+    goes on where it was."""
     from collections import Counter
 
     from rich.console import Console
 
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.resumable import check_out, run_into
     from nucleate.cli.tables import print_problems
-    from nucleate.engine.local import executor
-    from nucleate.errors import NucleateError
-    from nucleate.io.write import WRITERS
-    from nucleate.pipeline.files import read_candidates, write_candidates
+    from nucleate.pipeline.files import read_candidates
+    from nucleate.pipeline.potential import get_potential
     from nucleate.pipeline.relax import RelaxSettings, RelaxStage
-    from nucleate.pipeline.run import Nowhere, run
 
-    if out.exists() and not overwrite:
-        raise NucleateError(f"{out} exists; use --overwrite or another --out")
-    if not out.is_dir() and out.suffix and out.suffix.lower() not in WRITERS:  # now, not after an hour's work
-        raise NucleateError(f"--out is a folder or ends in {', '.join(WRITERS)}, not '{out.suffix}'")
-    stage = RelaxStage(RelaxSettings(fmax, max_steps=steps, cell=cell, optimiser=optimiser, potential=potential))
-    machine = executor(workers or None)
+    check_out(out, overwrite)
+    settings = RelaxSettings(fmax, max_steps=steps, cell=cell, optimiser=optimiser, potential=potential)
+    stage = RelaxStage(settings)
     candidates, problems = read_candidates(files)
     notes = Console(stderr=True)
     print_problems(problems, notes)
     fresh = [c if c.failure else _unrelaxed(c) for c in candidates]
-    with StageBars() as bars:
-        done = run(fresh, [stage], machine, Nowhere(), bars)
-    for left in write_candidates(out, done):
-        notes.print(f"left out: {left.id} has no structure; only .jsonl holds such records", highlight=False)
+    record = {**dataclasses.asdict(settings), "method": get_potential(potential).method}
+    done = run_into(out, fresh, stage, record, workers=workers, overwrite=overwrite, notes=notes)
 
     failures = Counter(c.failure for c in done if c.failure)
     alive = [c for c in done if c.failure is None]

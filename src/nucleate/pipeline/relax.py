@@ -104,7 +104,7 @@ def relax_all(candidates: Iterable[Candidate], settings: RelaxSettings, pool: in
         yield from (run.result() for run in done)
         if not active and not done:
             return
-        with _quietly():
+        with quietly():
             for run, found in zip(active, _evaluate(potential, [run.atoms for run in active]), strict=True):
                 run.advance(found)
 
@@ -242,7 +242,7 @@ def _structure(before: Structure, atoms: Atoms) -> Structure:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """One thread, for small crystals lose time to torch's threads and processes are the way to use more cores; and no
     warnings from the potential's package."""
     import torch

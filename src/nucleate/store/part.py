@@ -1,0 +1,145 @@
+"""`PartFile`: results of a command under way, so that a killed one goes on where it was."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from nucleate.errors import NucleateError
+from nucleate.io import replacing
+from nucleate.pipeline.candidate import Candidate
+
+
+class PartFile:
+    """A store (`pipeline.run`) beside the output `out`: "OUT.part.jsonl", one line for each result, on disk before
+    `save` returns, removed by `finish`.
+
+    The first line holds `settings`, plain JSON values: whatever decides the results beside the candidates. A result
+    counts for the very candidate that it was made of, so files may be added and changed between two calls. Raises
+    NucleateError if the file is of other settings (unless `overwrite`, which begins anew), and while another process
+    writes it. Use as a context manager.
+    """
+
+    def __init__(self, out: str | Path, settings: Mapping[str, Any], overwrite: bool = False) -> None:
+        from filelock import FileLock, Timeout
+
+        out = Path(out)
+        self.path = out.with_name(f"{out.name}.part.jsonl")
+        self._keys: dict[str, str] = {}  # id of a candidate -> fingerprint of what it was
+        self._file: IO[str] | None = None
+        self._lock = FileLock(str(out.with_name(f".{out.name}.lock")))
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise NucleateError(f"another process is writing {out}; wait for it or choose another --out") from None
+        except OSError as error:
+            raise self._error(error) from None
+        try:
+            self._done = self._open(json.loads(json.dumps(settings)), overwrite)
+        except BaseException:
+            self.close()
+            raise
+
+    def resumed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates, whose ids must differ, with those replaced by their results that have one."""
+        self._keys = {c.id: _fingerprint(c) for c in candidates}
+        return [self._done.get(self._keys[c.id], c) for c in candidates]
+
+    def save(self, candidate: Candidate) -> None:
+        """Append a result of one of the `resumed` candidates."""
+        line = json.dumps({"of": self._keys[candidate.id], "result": candidate.to_dict()})
+        self._write(line)
+
+    def finish(self) -> None:
+        """The output is complete: nothing of this file is needed any more."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+        Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Free the lock; what is done stays for the next call."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._lock.release()
+
+    def __enter__(self) -> PartFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self, settings: dict[str, Any], overwrite: bool) -> dict[str, Candidate]:
+        try:
+            lines = _whole_lines(self.path) if self.path.exists() else []
+            before = _settings(lines[0]) if lines else None
+            if lines and before != settings:
+                if not overwrite:
+                    raise NucleateError(f"{self.path} holds results {_difference(before, settings)}")
+                lines = []
+            if not lines:
+                with replacing(self.path) as temporary:
+                    temporary.write_text(json.dumps({"settings": settings}) + "\n", encoding="utf-8")
+            self._file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise self._error(error) from None
+        results = map(_result, lines[1:])
+        return dict(r for r in results if r is not None)
+
+    def _write(self, line: str) -> None:
+        assert self._file is not None
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._error(error) from None
+
+    def _error(self, error: OSError) -> NucleateError:
+        hint = (
+            "free some space and give the same command again" if error.errno == errno.ENOSPC else "choose another --out"
+        )
+        return NucleateError(f"cannot write {self.path}: {error.strerror or error}; {hint}")
+
+
+def _fingerprint(candidate: Candidate) -> str:
+    return hashlib.sha256(candidate.to_json().encode()).hexdigest()[:32]
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """The lines of the file, which loses what a kill left of its last one: appending must begin on a new line."""
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) < len(data):
+        os.truncate(path, len(whole))
+    return whole.decode("utf-8", errors="replace").splitlines()
+
+
+def _settings(line: str) -> Any:
+    try:
+        return json.loads(line)["settings"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _result(line: str) -> tuple[str, Candidate] | None:
+    """None for a damaged line: that crystal is done again."""
+    try:
+        row = json.loads(line)
+        return row["of"], Candidate.from_dict(row["result"])
+    except (ValueError, KeyError, TypeError, NucleateError):
+        return None
+
+
+def _difference(before: Any, now: Mapping[str, Any]) -> str:
+    if not isinstance(before, Mapping):
+        return "of something else; move it away, use --overwrite to begin again, or another --out"
+    keys = [k for k in {**before, **now} if before.get(k) != now.get(k)]
+    words = ", ".join(f"{k} {before.get(k)}, now {now.get(k)}" for k in keys)
+    return f"of an interrupted run with other settings ({words}); give the same, or --overwrite to begin again"

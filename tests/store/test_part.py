@@ -1,0 +1,98 @@
+"""Results of a killed command: kept, matched to what they were made of, never mixed with other settings."""
+
+import errno
+import json
+
+import pytest
+
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import Candidate
+from nucleate.store.part import PartFile
+
+SETTINGS = {"fmax": 0.05, "potential": "chgnet"}
+
+
+def candidates(*ids):
+    return [Candidate(i, provenance={"from": i}) for i in ids]
+
+
+def result(candidate):
+    return candidate.with_(provenance={"done": True}).finished("relax")
+
+
+def interrupted(out, settings=SETTINGS, ids="abc", done=2):
+    with PartFile(out, settings) as part:
+        todo = part.resumed(candidates(*ids))
+        for c in todo[:done]:
+            part.save(result(c))
+    return part.path
+
+
+def test_what_is_done_comes_back_and_the_rest_as_it_was(tmp_path):
+    path = interrupted(tmp_path / "x.jsonl")
+    assert path == tmp_path / "x.jsonl.part.jsonl"
+    with PartFile(tmp_path / "x.jsonl", SETTINGS) as part:
+        todo = part.resumed(candidates("a", "c", "b", "d"))
+        assert [c.id for c in todo] == ["a", "c", "b", "d"]
+        assert [c.provenance.get("done", False) for c in todo] == [True, False, True, False]
+        part.save(result(todo[1]))
+        part.finish()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_candidate_that_has_changed_is_done_again(tmp_path):
+    interrupted(tmp_path / "x")
+    with PartFile(tmp_path / "x", SETTINGS) as part:
+        changed = Candidate("a", seed=5, provenance={"from": "a"})
+        assert part.resumed([changed, *candidates("b")]) == [changed, result(candidates("b")[0])]
+
+
+def test_a_line_cut_off_and_a_damaged_one_are_done_again(tmp_path):
+    path = interrupted(tmp_path / "x", done=3)
+    lines = path.read_text().splitlines(keepends=True)
+    lines[1] = lines[1].replace('"result"', '"resu', 1)
+    path.write_text("".join(lines[:3]) + lines[3][:40])
+    with PartFile(tmp_path / "x", SETTINGS) as part:
+        todo = part.resumed(candidates("a", "b", "c"))
+        assert [bool(c.stages) for c in todo] == [False, True, False]
+        part.save(result(todo[0]))
+    with PartFile(tmp_path / "x", SETTINGS) as part:
+        assert [bool(c.stages) for c in part.resumed(candidates("a", "b", "c"))] == [True, True, False]
+    for line in [*path.read_text().splitlines()[2:]]:
+        json.loads(line)
+
+
+def test_other_settings_are_refused_unless_told_to_begin_again(tmp_path):
+    path = interrupted(tmp_path / "x")
+    before = path.read_text()
+    with pytest.raises(NucleateError, match="fmax 0.05, now 0.01.*--overwrite"):
+        PartFile(tmp_path / "x", {**SETTINGS, "fmax": 0.01})
+    with pytest.raises(NucleateError, match="steps None, now 3"):
+        PartFile(tmp_path / "x", {**SETTINGS, "steps": 3})
+    assert path.read_text() == before
+    with PartFile(tmp_path / "x", SETTINGS, overwrite=True) as part:  # the same: it goes on all the same
+        assert part.resumed(candidates("a"))[0].stages == ("relax",)
+    with PartFile(tmp_path / "x", {**SETTINGS, "fmax": 0.01}, overwrite=True) as part:
+        assert part.resumed(candidates("a"))[0].stages == ()
+    path.write_text("years of work\n")
+    with pytest.raises(NucleateError, match="something else"):
+        PartFile(tmp_path / "x", SETTINGS)
+    assert path.read_text() == "years of work\n"
+
+
+def test_one_process_at_a_time(tmp_path):
+    with PartFile(tmp_path / "x", SETTINGS), pytest.raises(NucleateError, match="another process is writing"):
+        PartFile(tmp_path / "x", SETTINGS)
+    PartFile(tmp_path / "x", SETTINGS).close()
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
+    with PartFile(tmp_path / "x", SETTINGS) as part:
+        (only,) = part.resumed(candidates("a"))
+
+        def full(_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("os.fsync", full)
+        with pytest.raises(NucleateError, match="free some space and give the same command again"):
+            part.save(only)
