@@ -56,11 +56,14 @@ def test_rows() -> None:
         "num_atoms": 8,
         "e_form": -2.0,
         "e_above_hull": 0.2,
+        "second_e_above_hull": None,
+        "disagreement": None,
         "novel": "no",
         "checks": "2/3 charge unknown",
         "failure": "",
         "method": "m",
         "reference": "r",
+        "second_method": "",
     }
     assert (empty["rank"], empty["formula"], empty["num_atoms"], empty["e_form"]) == (2, "", 0, None)
     assert (empty["novel"], empty["failure"]) == ("?", "generate: no")

@@ -12,7 +12,7 @@ from nucleate.errors import NucleateError
 from nucleate.pipeline.rank import to_rows
 from nucleate.search.design import DesignSettings, design, generate_candidates, load_run, resume
 
-QUICK = DesignSettings(oversample=2, sampling_steps=20, relax_steps=8)
+QUICK = DesignSettings(oversample=2, sampling_steps=20, relax_steps=8, second="none")
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,11 @@ def design(
     relax_steps: Annotated[int, typer.Option(help="Relaxation steps at most.")] = 250,
     reference: Annotated[str, typer.Option(help="Reference energies: shipped set or file.")] = "chgnet-mp",
     judge: Judge = "auto",
+    second: Annotated[
+        str, typer.Option(help="Second potential, which judges the best again: auto, none, or as --potential.")
+    ] = "auto",
+    second_reference: Annotated[str, typer.Option(help="Its reference energies (auto: the shipped set).")] = "auto",
+    phonons: Annotated[int, typer.Option(min=0, help="Test so many of the best for imaginary modes.")] = 0,
     known: Annotated[str, typer.Option(help="Dataset to test novelty against, e.g. mp-20.")] = "",
     workers: Workers = 0,
 ) -> None:
@@ -105,6 +110,9 @@ def design(
                 reference=reference,
                 known=known,
                 judge=judge,
+                second=second,
+                second_reference=second_reference,
+                phonons=phonons,
             )
             notes.print(f"Understood as: {wanted.describe()}", style="bold", highlight=False)
             _warn_if_unbalanced(wanted, notes)

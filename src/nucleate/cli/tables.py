@@ -28,12 +28,13 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
     numeric = ("atoms", "e_form\neV/atom", "e_above_hull\neV/atom")
     wanted = {column: f"{short_name(column)}\nwanted\n{text}" for column, text, _ in _wanted(rows)}
-    columns = ("#", "id", "formula", "space\ngroup", *numeric, *wanted.values(), "novel?", "checks")
+    judged = ["judges\ndiffer by"] if any(row["disagreement"] is not None for row in rows) else []
+    columns = ("#", "id", "formula", "space\ngroup", *numeric, *judged, *wanted.values(), "novel?", "checks")
     out = Table(
         caption=escape(caption(rows)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
     for name in columns:
-        number = name in (*numeric[1:], *wanted.values())  # "-1.234" stays whole, whatever else has to fold
+        number = name in (*numeric[1:], *judged, *wanted.values())  # "-1.234" stays whole, whatever else has to fold
         right = number or name in ("#", numeric[0])
         out.add_column(name, justify="right" if right else "left", overflow="fold", min_width=6 if number else None)
     for row in rows:
@@ -46,6 +47,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
             str(row["num_atoms"] or "-"),
             energy(row["e_form"]),
             energy(row["e_above_hull"]),
+            *([f"{row['disagreement']:.3f}" if row["disagreement"] is not None else "-"] if judged else []),
             *(energy(row[f"predicted_{column}"]) for column in wanted),
             row["novel"],
             checks or "-",
@@ -66,6 +68,8 @@ def caption(rows: Sequence[Mapping[str, Any]]) -> str:
     for (method, reference), n in origins.items():
         which = "" if len(origins) == 1 else f" ({n} of {len(rows)})"
         lines.append(f"energies: {method}{f', reference {reference}' if reference else ''}{which}")
+    if seconds := list(dict.fromkeys(row["second_method"] for row in rows if row["second_method"])):
+        lines.append(f"second judge: {', '.join(seconds)}, its own e_above_hull; in meV/atom {_spread(rows)}")
     if wanted := wishes(rows):
         lines += [*wanted, "order: steps of 0.1 eV/atom above the hull, in each the nearest to what was wanted first"]
     failures = Counter(row["failure"] for row in rows if row["failure"])
@@ -73,6 +77,11 @@ def caption(rows: Sequence[Mapping[str, Any]]) -> str:
     if len(failures) > 8:
         lines.append(f"{sum(n for _, n in failures.most_common()[8:])} rejected for other reasons")
     return "\n".join(lines)
+
+
+def _spread(rows: Sequence[Mapping[str, Any]]) -> str:
+    apart = [1000 * row["disagreement"] for row in rows if row["disagreement"] is not None]
+    return f"they differ by {statistics.median(apart):.0f} (median), {max(apart):.0f} (most)" if apart else "no answer"
 
 
 def wishes(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -108,9 +108,7 @@ def _model() -> _Model:
             checkpoint = util.load_checkpoint(MODEL)
             model = checkpoint.build_model()
     except ImportError:
-        raise NucleateError(
-            "the potential 'sevennet' needs the package sevenn: pip install 'nucleate[sevennet]'"
-        ) from None
+        raise NucleateError("the potential 'sevennet' needs the package sevenn: pip install sevenn") from None
     model.set_is_batch_data(True)
     types = frozenset(int(z) for z in checkpoint.config[_keys.TYPE_MAP])
     model = model.to(_device()).eval()

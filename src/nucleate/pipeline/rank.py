@@ -48,12 +48,19 @@ def verdict(candidate: Candidate, check: str) -> str:
     return candidate.checks[check].verdict if check in candidate.checks else UNKNOWN
 
 
+def disagreement(candidate: Candidate) -> float | None:
+    """How far the two judges' energies above the hull are apart, eV/atom; None before both have spoken."""
+    both = [candidate.energies.get(name) for name in ("e_above_hull", "second_e_above_hull")]
+    return abs(both[0].value - both[1].value) if both[0] is not None and both[1] is not None else None
+
+
 def to_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     """One dictionary of plain values for each candidate, in the order given, for tables, CSV and reports alike.
 
     rank counts from 1. Energies in eV/atom or None. novel: "yes", "no" or "?". checks: "4/5", passed of all, and what
     does not pass.
-    method, reference: of e_above_hull, or of e_form or the energy where there is none.
+    second_e_above_hull, disagreement: of the second judge, and how far it is from the first; None if it was not asked.
+    method, reference: of e_above_hull, or of e_form or the energy where there is none; second_method: of the second's.
     Where a property was wanted of any, predicted_COLUMN (a number or None), wanted_COLUMN ("1..1.6"), predicted_by.
     """
     columns = list(dict.fromkeys(column for c in candidates for column in c.provenance.get("wanted", ())))
@@ -79,11 +86,14 @@ def _row(number: int, c: Candidate) -> dict[str, Any]:
         "num_atoms": len(c.structure) if c.structure is not None else 0,
         "e_form": _energy(c, "e_form"),
         "e_above_hull": _energy(c, "e_above_hull"),
+        "second_e_above_hull": _energy(c, "second_e_above_hull"),
+        "disagreement": disagreement(c),
         "novel": {PASS: "yes", FAIL: "no", UNKNOWN: "?"}[verdict(c, "novel")],
         "checks": _checks(c),
         "failure": c.failure or "",
         "method": named[0].method if named else "",
         "reference": named[0].reference if named else "",
+        "second_method": c.energies["second_e_form"].method if "second_e_form" in c.energies else "",
     }
 
 

@@ -25,7 +25,7 @@ from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.report_charts import duration, histogram, timing_bar
 from nucleate.pipeline.report_scene import elements
 
-PACKAGES = ("nucleate", "torch", "numpy", "pymatgen", "ase", "chgnet", "smact", "moyopy")
+PACKAGES = ("nucleate", "torch", "numpy", "pymatgen", "ase", "chgnet", "sevenn", "smact", "moyopy")
 
 
 def write_report(
@@ -123,11 +123,24 @@ def _meaning(candidates: Sequence[Candidate]) -> str:
         )
     return (
         text
+        + _second(candidates)
         + _predicted(candidates)
         + (
             " <i>New</i> means that no structure in the set of known ones matched. A low energy does not say that a "
             "crystal can be made; check the best ones with density functional theory first."
         )
+    )
+
+
+def _second(candidates: Sequence[Candidate]) -> str:
+    sources = _sources(candidates, "second_e_above_hull")
+    if not sources:
+        return ""
+    methods, sets = (escape(", ".join(dict.fromkeys(x))) for x in zip(*sources, strict=True))
+    return (
+        f" The best candidates were relaxed again by a second potential, <b>{methods}</b>, and placed on its own hull "
+        f"(<b>{sets}</b>): where the two differ much, at least one of them is wrong, and the order by the first means "
+        "little."
     )
 
 
@@ -146,7 +159,7 @@ def _predicted(candidates: Sequence[Candidate]) -> str:
 
 def _provenance(settings: Mapping[str, Any], candidates: Sequence[Candidate], seconds: Mapping[str, float]) -> str:
     more = []
-    for key, name in (("potential", "energy"), ("hull", "e_above_hull")):
+    for key, name in (("potential", "energy"), ("hull", "e_above_hull"), ("second", "second_e_above_hull")):
         for method, reference in _sources(candidates, name):
             more.append((f"{key}: method", method))
             if reference:

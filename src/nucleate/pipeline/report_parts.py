@@ -26,6 +26,8 @@ CHECK_SIGNS = {
     "relaxed": "r",
     "hull": "h",
     "unique": "u",
+    "judges": "j",
+    "phonons": "\u03c9",
 }
 COLUMNS = (
     ("#", "rank", "num"),
@@ -37,6 +39,7 @@ COLUMNS = (
     ("Novel", "novelty", ""),
     ("Checks", "failed checks", ""),
 )
+SECOND = ("<span>Judges differ</span> <small>eV/atom</small>", "how far two potentials are apart", "num")
 NOVEL = 6  # the columns of wanted properties go before this one
 NONE = '<span class="none">&ndash;</span>'
 
@@ -127,13 +130,14 @@ def table(shown: Sequence[Shown]) -> str:
     """The ranked table with its filter."""
     if not shown:
         return '<p class="empty">No candidate came through; the reasons are below.</p>'
-    columns = (*COLUMNS[:NOVEL], *_wanted_columns(shown[0].row), *COLUMNS[NOVEL:])
+    judged = [SECOND] if any(s.row["disagreement"] is not None for s in shown) else []
+    columns = (*COLUMNS[:NOVEL], *judged, *_wanted_columns(shown[0].row), *COLUMNS[NOVEL:])
     heads = "".join(
         f'<th scope="col" class="{kind}"{sort}><button type="button" title="Sort by {words}">{title}</button></th>'
         for (title, words, kind), sort in zip(columns, [' aria-sort="ascending"', *[""] * len(columns)], strict=False)
     )
     signs = " ".join(f"<span><i>{sign}</i> {name}</span>" for name, sign in CHECK_SIGNS.items())
-    body = "".join(_row(s) for s in shown)
+    body = "".join(_row(s, bool(judged)) for s in shown)
     return (
         '<div class="tools"><input id="filter" type="search" placeholder="Filter: element, formula, space group, new" '
         'aria-label="Filter the candidates" autocomplete="off">'
@@ -145,7 +149,7 @@ def table(shown: Sequence[Shown]) -> str:
     )
 
 
-def _row(s: Shown) -> str:
+def _row(s: Shown, judged: bool) -> str:
     c, row, n = s.candidate, s.row, s.number
     name = formula_html(row["formula"]) or '<span class="none">no structure</span>'
     link = f'<a href="#view-{n}">{name}</a>' if s.scene is not None else name
@@ -161,10 +165,20 @@ def _row(s: Shown) -> str:
         f'<td data-v="{s.space_group or ""}">{group}</td>'
         f'<td class="num" data-v="{row["num_atoms"] or ""}">{row["num_atoms"] or NONE}</td>'
         f"{_energy_cell(c, 'e_form')}{_energy_cell(c, 'e_above_hull', coloured=True)}"
+        f"{_second_cell(row) if judged else ''}"
         f"{''.join(_wanted_cell(row, column) for column in _wanted(row))}"
         f'<td data-v="{novel}"><span class="tag {novel}" title="{tip}">{novel}</span></td>'
         f'<td class="checks" data-v="{failed}">{_marks(c)}</td><td>{_cif_link(c)}</td></tr>'
     )
+
+
+def _second_cell(row: Mapping[str, Any]) -> str:
+    """How far the judges are apart; what the second one says is in the tip."""
+    apart = row["disagreement"]
+    if apart is None:
+        return f'<td class="num" data-v="">{NONE}</td>'
+    tip = escape(f"{row['second_method']}: {signed(row['second_e_above_hull'])} eV/atom above its own hull")
+    return f'<td class="num" data-v="{apart!r}" title="{tip}">{signed(apart)}</td>'
 
 
 def _wanted(row: Mapping[str, Any]) -> list[str]:

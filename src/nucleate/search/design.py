@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.generate import GenerateStage
     from nucleate.pipeline.predict import PredictStage
+    from nucleate.pipeline.relax import RelaxSettings
     from nucleate.pipeline.run import Executor, Progress, Stage
 
 
@@ -31,7 +32,9 @@ class DesignSettings:
     takes the model for the request. sampling_steps, sampler, guidance_scale, species_temperature: 0, "" and None take
     the recipe's. fmax: eV/angstrom. known: dataset whose structures novelty is tested against, beside the embedded
     index ("" for the index alone). judge: the property network, name or file, that predicts the wanted properties;
-    "auto" takes a shipped one.
+    "auto" takes a shipped one. second: the potential that judges the best candidates again ("auto": SevenNet beside
+    CHGNet, "none"), against the crystals of second_reference. phonons: how many of the best are tested for imaginary
+    modes.
     """
 
     seed: int = 0
@@ -47,6 +50,9 @@ class DesignSettings:
     reference: str = "chgnet-mp"
     known: str = ""
     judge: str = "auto"
+    second: str = "auto"
+    second_reference: str = "auto"
+    phonons: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ def design(
     generator = generator_for(request, settings)
     blank = _blank_candidates(request, settings, generator)
     stages = stages_of(request, settings, generator)  # a wrong setting is refused here, before anything is written
+    reviews = reviews_of(request, settings)
     _open_folder(Path(out), overwrite)
     from nucleate.store.database import RunStore
 
@@ -87,7 +94,7 @@ def design(
         record = {"request": dataclasses.asdict(request), "settings": dataclasses.asdict(settings), "seconds": {}}
         store.write_request(record)
         store.save_many(blank)
-        return _run(store, record, stages, generator, executor, progress)
+        return _run(store, record, stages, reviews, generator, executor, progress)
 
 
 def resume(out: str | Path, *, executor: Executor | None = None, progress: Progress | None = None) -> DesignResult:
@@ -102,7 +109,8 @@ def resume(out: str | Path, *, executor: Executor | None = None, progress: Progr
         generator = generator_for(request, settings)
         have = {c.id for c in store.load()}
         store.save_many([c for c in _blank_candidates(request, settings, generator) if c.id not in have])
-        return _run(store, record, stages_of(request, settings, generator), generator, executor, progress)
+        stages, reviews = stages_of(request, settings, generator), reviews_of(request, settings)
+        return _run(store, record, stages, reviews, generator, executor, progress)
 
 
 def load_run(out: str | Path) -> DesignResult:
@@ -230,14 +238,13 @@ def stages_of(request: Request, settings: DesignSettings, generator: DiffusionGe
     from nucleate.pipeline.check import CheckStage
     from nucleate.pipeline.hull import HullStage
     from nucleate.pipeline.novelty import NoveltyStage, UniqueStage
-    from nucleate.pipeline.relax import RelaxSettings, RelaxStage
+    from nucleate.pipeline.relax import RelaxStage
 
-    relax = RelaxSettings(fmax=settings.fmax, max_steps=settings.relax_steps, potential=settings.potential)
     predict = _predict_stage(request, settings, generator)
     return [
         _generate_stage(generator),
         CheckStage(),
-        RelaxStage(relax),
+        RelaxStage(_relax_settings(settings)),
         HullStage(settings.reference),
         *([predict] if predict is not None else []),
         UniqueStage(),
@@ -245,10 +252,31 @@ def stages_of(request: Request, settings: DesignSettings, generator: DiffusionGe
     ]
 
 
+def reviews_of(request: Request, settings: DesignSettings) -> list[tuple[Stage, int]]:
+    """What is done with the best candidates alone, once their order is known, and with how many of them."""
+    from nucleate.pipeline.phonons import PhononSettings, PhononStage
+    from nucleate.pipeline.second import second_stage
+
+    if settings.phonons < 0:
+        raise NucleateError(f"the number of candidates for phonons must not be negative, not {settings.phonons}")
+    second = second_stage(_relax_settings(settings), settings.second, settings.second_reference)
+    reviews: list[tuple[Stage, int]] = [(second, request.candidates)] if second is not None else []
+    if settings.phonons:
+        reviews.append((PhononStage(PhononSettings(potential=settings.potential)), settings.phonons))
+    return reviews
+
+
+def _relax_settings(settings: DesignSettings) -> RelaxSettings:
+    from nucleate.pipeline.relax import RelaxSettings
+
+    return RelaxSettings(fmax=settings.fmax, max_steps=settings.relax_steps, potential=settings.potential)
+
+
 def _run(
     store: Any,
     record: dict[str, Any],
     stages: Sequence[Stage],
+    reviews: Sequence[tuple[Stage, int]],
     generator: DiffusionGenerator,
     executor: Executor | None,
     progress: Progress | None,
@@ -262,12 +290,21 @@ def _run(
         executor = local()
     request, settings = _read_record(record, store.folder)
     candidates: Sequence[Candidate] = store.load()
-    for stage in stages:
+
+    def timed(stage: Stage, some: Sequence[Candidate]) -> list[Candidate]:
         began = time.perf_counter()
-        candidates = run(candidates, [stage], executor, store, progress)
+        done = run(some, [stage], executor, store, progress)
         spent = record["seconds"].get(stage.name, 0.0) + time.perf_counter() - began
         record["seconds"][stage.name] = round(spent, 2)
         store.write_request(record)
+        return done
+
+    for stage in stages:
+        candidates = timed(stage, candidates)
+    for stage, count in reviews:
+        best = [c for c in rank(candidates) if c.failure is None][:count]
+        latest = {c.id: c for c in timed(stage, best)}
+        candidates = [latest.get(c.id, c) for c in candidates]
     ranked = rank(candidates)
     best = [c for c in ranked if c.failure is None][: request.candidates]
     result = DesignResult(request, settings, store.folder, best, ranked, record["seconds"])

@@ -1,0 +1,124 @@
+"""What a shipped reference set is worth: how far relaxation would move it, and where held-out stable crystals lie.
+
+    NUCLEATE_DATA=FOLDER python scripts/reference_check.py chgnet PART.jsonl [--n 500]
+    NUCLEATE_DATA=FOLDER python scripts/reference_check.py sevennet PART.jsonl
+
+Called again with the same file after a kill, it goes on. First, of `--n` of MP-20's training crystals within 50 meV/atom
+of the hull, the energy before and after relaxation. Second, of `--n` of MP-20's test crystals that are stable in the
+Materials Project, the energy above a hull from which every compound of the validation and test splits has been taken,
+before and after relaxation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Lattice, Structure
+
+from nucleate.evaluate.distributions import random_subset
+from nucleate.pipeline.candidate import Candidate, Energy
+from nucleate.pipeline.corrections import onto
+from nucleate.pipeline.hull import distance_to_hull
+from nucleate.pipeline.reference import ReferenceSet, load_reference, parse_formula
+from nucleate.pipeline.relax import RelaxSettings, relax, single_point
+
+
+def rows_of(data: Path, split: str, highest: float) -> list[dict]:
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(data / f"mp_20_{split}.parquet").to_pylist()
+    return [r for r in rows if r["frac_coords"] and r["e_above_hull"] is not None and r["e_above_hull"] <= highest]
+
+
+def to_structure(row: dict) -> Structure:
+    lattice = Lattice.from_parameters(*row["lengths"], *row["angles"])
+    return Structure(lattice, row["atomic_numbers"], np.reshape(row["frac_coords"], (-1, 3)))
+
+
+def measure(rows: list[dict], part: Path, potential: str) -> dict[str, dict]:
+    """Energies before and after relaxation by material, eV/atom; each is kept in the part file as it comes."""
+    done = {}
+    if part.is_file():
+        done = {r["id"]: r for r in map(json.loads, part.read_text().splitlines())}
+    settings, began = RelaxSettings(potential=potential), time.perf_counter()
+    with part.open("a") as file:
+        for k, row in enumerate(rows):
+            if row["material_id"] in done:
+                continue
+            structure = to_structure(row)
+            (before,) = single_point([structure], 1, potential)
+            out = relax(Candidate(row["material_id"], structure=structure), settings)
+            after = out.energies["energy"].value if out.failure is None else None
+            found = {"id": row["material_id"], "before": before, "after": after, "failure": out.failure}
+            done[found["id"]] = found
+            file.write(json.dumps(found) + "\n")
+            file.flush()
+            if k % 50 == 0:
+                print(f"{k} of {len(rows)}, {time.perf_counter() - began:.0f} s", flush=True)
+    return done
+
+
+def without(reference: ReferenceSet, sources: set[str]) -> ReferenceSet:
+    """The set less these compounds; elements stay, since formation energies refer to them."""
+    entries = [e for e in reference if e.source not in sources or len(parse_formula(e.formula)) == 1]
+    return ReferenceSet.from_entries(
+        f"{reference.name} less {len(reference) - len(entries):,}", reference.method, entries
+    )
+
+
+def describe(values: list[float]) -> str:
+    """In meV/atom."""
+    v = 1000 * np.array(values)
+    quarters = np.percentile(v, [25, 50, 75, 90])
+    within = ", ".join(f"{np.mean(v <= x):.0%} within {x}" for x in (30, 50, 100))
+    return (
+        f"median {quarters[1]:.1f}, quartiles {quarters[0]:.1f} and {quarters[2]:.1f}, 90 % {quarters[3]:.1f}; {within}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("potential", choices=("chgnet", "sevennet"))
+    parser.add_argument("part", type=Path)
+    parser.add_argument("--n", type=int, default=500)
+    args = parser.parse_args()
+    data, reference = Path(os.environ["NUCLEATE_DATA"]), load_reference(f"{args.potential}-mp")
+    print(f"{reference.name}: {len(reference):,} crystals, {reference.method}")
+
+    test, near = rows_of(data, "test", 1e-4), rows_of(data, "train", 0.05)
+    held = [test[i] for i in random_subset(len(test), args.n, 0)]
+    sample = [near[i] for i in random_subset(len(near), args.n, 0)]
+    done = measure(held + sample, args.part, args.potential)
+
+    lower = [done[r["material_id"]] for r in sample]
+    kept = [f["before"] - f["after"] for f in lower if f["after"] is not None]
+    print(f"relaxation lowers {len(kept)} of {len(lower)} known crystals, meV/atom: {describe(kept)}")
+
+    hidden = {r["material_id"] for split in ("val", "test") for r in rows_of(data, split, np.inf)}
+    hull, raw = without(reference, hidden), RelaxSettings(potential=args.potential)
+    for name in ("before", "after"):
+        above, missing = [], 0
+        for row in held:
+            value, structure = done[row["material_id"]][name], to_structure(row)
+            if value is None or {str(e) for e in structure.composition} - hull.elements:
+                missing += 1
+                continue
+            energy, _ = onto(Energy(value, method_of(raw.potential)), structure, hull)
+            above.append(distance_to_hull(structure.composition, energy, hull)[0])
+        print(f"{len(above)} held-out stable crystals ({missing} without an answer) {name} relaxation, meV/atom above")
+        print(f"  {hull.name}: {describe(above)}")
+
+
+def method_of(potential: str) -> str:
+    from nucleate.pipeline.potential import get_potential
+
+    return get_potential(potential).method
+
+
+if __name__ == "__main__":
+    main()
