@@ -3,9 +3,9 @@
     NUCLEATE_DATA=FOLDER python scripts/reference_check.py chgnet PART.jsonl [--n 500]
     NUCLEATE_DATA=FOLDER python scripts/reference_check.py sevennet PART.jsonl
 
-Called again with the same file after a kill, it goes on. First, of `--n` of MP-20's training crystals within 50 meV/atom
-of the hull, the energy before and after relaxation. Second, of `--n` of MP-20's test crystals that are stable in the
-Materials Project, the energy above a hull from which every compound of the validation and test splits has been taken,
+Called again with the same file after a kill, it goes on. First, of `--n` of MP-20's training crystals within 50 meV per
+atom of the hull, the energy before and after relaxation. Second, of `--n` of MP-20's test crystals that are stable in
+the Materials Project, the energy above a hull from which every compound of the validation and test splits was taken,
 before and after relaxation.
 """
 
