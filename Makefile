@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench dft clean
 
 demo: $(VENV)/.installed
 	$(BIN)/nucleate design "Li-Fe-O, 5 candidates" --out runs/demo --overwrite
@@ -22,6 +22,12 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/run.py
+
+# GPAW is a source package: built with a C++ compiler alone, in a minute
+dft: $(VENV)/.installed
+	printf "mpi = False\ncompiler = 'g++'\nnoblas = True\nnolibxc = True\nlibraries = []\n" > $(VENV)/gpaw-config.py
+	GPAW_CONFIG="$(abspath $(VENV))/gpaw-config.py" $(PIP) -e ".[dft]"
+	$(BIN)/python -c "import gpaw; print('GPAW', gpaw.__version__)"
 
 $(VENV)/bin/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'nucleate needs Python 3.11 or newer; set PYTHON=...')"

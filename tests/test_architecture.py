@@ -19,6 +19,7 @@ FLOORS = [
     {"train"},
     {"generators"},
     {"pipeline", "reference"},
+    {"dft"},
     {"evaluate", "store", "testing", "engine"},
     {"search"},
     {"cli"},

@@ -101,7 +101,7 @@ def test_a_busy_worker_dies_with_a_killed_parent(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
 def test_a_worker_whose_parent_is_gone_before_it_starts_ends(tmp_path):
-    code = "import os; from nucleate.parallel import _die_with; _die_with(os.getppid() + {}); print('lives')"
+    code = "import os; from nucleate.parallel import die_with; die_with(os.getppid() + {}); print('lives')"
     for shift, text in ((0, "lives\n"), (1, "")):
         done = subprocess.run([sys.executable, "-c", code.format(shift)], capture_output=True, text=True)
         assert done.stdout == text and done.returncode == (1 if shift else 0)

@@ -174,7 +174,7 @@ def _serve(
     """The life of a worker: say ready, then answer (value, reason) to each job until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
     if parent is not None:
-        _die_with(parent)
+        die_with(parent)
     with contextlib.suppress(EOFError, OSError):
         if prepare is not None:
             prepare()
@@ -183,7 +183,7 @@ def _serve(
             pipe.send(_answer(pipe.recv_bytes(), function))
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """End this process when the parent does, however that ends, and whatever this one is busy with; Linux alone."""
     if sys.platform != "linux":
         return

@@ -14,6 +14,7 @@ from nucleate.cli import interrupts
 from nucleate.cli.check import check
 from nucleate.cli.data import app as data_app
 from nucleate.cli.design import design
+from nucleate.cli.dft import app as dft_app
 from nucleate.cli.doctor import doctor
 from nucleate.cli.evaluate import app as evaluate_app
 from nucleate.cli.generate import generate
@@ -39,6 +40,7 @@ for command in (design, generate, optimise, check, relax, phonons, rank, show, t
     app.command()(command)
 app.add_typer(data_app, name="data", help="Datasets: download, add your own, list, prepare.")
 app.add_typer(hull_app, name="hull", help="Formation energy and energy above the hull.")
+app.add_typer(dft_app, name="dft", help="Density-functional theory: run, write inputs, read outputs.")
 app.add_typer(evaluate_app, name="evaluate", help="Measure a generator.")
 
 

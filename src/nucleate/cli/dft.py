@@ -1,0 +1,205 @@
+"""`nucleate dft`: the best candidates of a run, or crystals in files, through density-functional theory."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nucleate.cli.groups import default_group
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nucleate.dft.job import Progress
+    from nucleate.dft.stage import Computed
+    from nucleate.pipeline.candidate import Candidate
+
+app = typer.Typer(cls=default_group("run"), no_args_is_help=True)
+
+Paths = Annotated[list[Path], typer.Argument(help="A run folder, or crystals: CIF, extxyz, POSCAR, .jsonl ...")]
+Top = Annotated[int | None, typer.Option(min=1, help="Only the first ones (of a run: 5).")]
+
+
+@app.command("run")
+def run(
+    paths: Paths,
+    top: Top = None,
+    preset: Annotated[str, typer.Option(help="fast, standard or tight.")] = "standard",
+    engine: Annotated[str, typer.Option(help="gpaw, abinit, or auto: the first that is there.")] = "auto",
+    wall_time: Annotated[str, typer.Option(help="Limit for one crystal in this call: 2h, 90m, 1h30m, 600s.")] = "2h",
+    max_atoms: Annotated[int, typer.Option(min=0, help="Larger competing phases are not computed.")] = 12,
+    known: Annotated[
+        str | None, typer.Option(help="Dataset or parquet file with the competing phases (mp-20 if it is there).")
+    ] = None,
+    reference: Annotated[str, typer.Option(help="Reference set whose hull names the competing phases.")] = "chgnet-mp",
+    workers: Annotated[int, typer.Option(min=1, help="Calculations at the same time.")] = 1,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for results (default: the run's).")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for elements and phases (default: the user's).")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Try again what failed by itself.")] = False,
+) -> None:
+    """Relax with DFT; formation energy and distance to the hull by the same settings. Called again, it goes on."""
+    from rich.console import Console
+
+    from nucleate.data.catalog import user_cache
+    from nucleate.dft.engines import find_engine
+    from nucleate.dft.job import Runner
+    from nucleate.dft.references import References
+    from nucleate.dft.settings import preset as settings_of
+    from nucleate.dft.stage import compute
+
+    settings = settings_of(preset, seconds_of(wall_time))
+    candidates, folder = chosen(paths, top, out)
+    notes = Console(stderr=True)
+    found = find_engine(engine)
+    known = _known(notes) if known is None else known
+    with _live(notes) as progress:
+        runner = Runner(found, settings, progress=progress, again=again)
+        notes.print(f"{len(candidates)} crystals, {runner.method}", highlight=False)
+        references = References(runner, cache or user_cache(), known, reference, max_atoms)
+
+        def report(results: Sequence[Computed]) -> None:
+            _write(folder, results, runner.method)
+
+        try:
+            results = compute(candidates, folder / "dft" / preset, runner, references, workers, report)
+        except KeyboardInterrupt:
+            notes.print("interrupted; the same command goes on from the last steps", highlight=False)
+            raise typer.Exit(130) from None
+    _print(results, runner.method, Console())
+    Console().print(f"files: {folder}/dft.csv, dft.jsonl, dft/{preset}/", highlight=False, soft_wrap=True)
+
+
+def seconds_of(text: str) -> float:
+    """ "1h30m" -> 5400.0; raises NucleateError for what is no duration."""
+    from nucleate.errors import NucleateError
+
+    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s?)?", text.strip().lower())
+    try:
+        values = [float(x) if x else 0.0 for x in match.groups()] if match else []
+    except ValueError:
+        values = []
+    if not values or not sum(values) > 0:
+        raise NucleateError(f"'{text}' is no duration; write 2h, 90m, 1h30m or 600s")
+    return values[0] * 3600 + values[1] * 60 + values[2]
+
+
+def chosen(paths: Sequence[Path], top: int | None, out: Path | None) -> tuple[list[Candidate], Path]:
+    """The candidates, and the folder for results: the run's own, or `out`, or the working folder's "dft"."""
+    from rich.console import Console
+
+    from nucleate.cli.tables import print_problems
+    from nucleate.errors import NucleateError
+    from nucleate.pipeline.files import read_candidates
+
+    if len(paths) == 1 and (paths[0] / "request.json").is_file():
+        from nucleate.search.design import load_run
+
+        living = [c for c in load_run(paths[0]).all if c.failure is None]
+        candidates, folder = living[: top or 5], out or paths[0]
+    else:
+        candidates, problems = read_candidates(paths)
+        print_problems(problems, Console(stderr=True))
+        candidates, folder = [c for c in candidates if c.failure is None][:top], out or Path("dft")
+    if not candidates:
+        raise NucleateError("there is no candidate left for DFT: all were rejected")
+    return candidates, folder
+
+
+def _known(notes: Console) -> str:
+    """mp-20 if it is on this machine."""
+    from nucleate.errors import NucleateError
+    from nucleate.pipeline.known import known_table
+
+    try:
+        known_table("mp-20", needs_hull=True)
+    except NucleateError:
+        notes.print("no dataset with competing phases (nucleate data get mp-20): e_above_hull is unknown for compounds")
+        return ""
+    return "mp-20"
+
+
+@contextlib.contextmanager
+def _live(console: Console) -> Iterator[Progress]:
+    """A line for each calculation under way."""
+    from rich.progress import Progress as Lines
+    from rich.progress import SpinnerColumn, TextColumn
+
+    with Lines(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True) as lines:
+        tasks: dict[str, tuple] = {}
+
+        def progress(name: str, steps: int, seconds: float) -> None:
+            for old in [n for n, (_, beat) in tasks.items() if lines.get_time() - beat > 5]:
+                lines.remove_task(tasks.pop(old)[0])
+            text = f"{name}: step {steps}, {seconds:.0f} s"
+            task = tasks[name][0] if name in tasks else lines.add_task(text)
+            lines.update(task, description=text)
+            tasks[name] = (task, lines.get_time())
+
+        yield progress
+
+
+def _write(folder: Path, results: Sequence[Computed], method: str) -> None:
+    from nucleate.cli.tables import write_csv
+    from nucleate.dft.stage import to_candidate, to_row
+    from nucleate.pipeline.files import write_candidates
+
+    write_csv(folder / "dft.csv", [to_row(r, method) for r in results])
+    write_candidates(folder / "dft.jsonl", [to_candidate(r, method) for r in results])
+
+
+def _print(results: Sequence[Computed], method: str, console: Console) -> None:
+    from nucleate.dft.stage import to_row
+
+    rows = [to_row(r, method) for r in results]
+    print_rows(rows, console)
+
+
+def print_rows(rows: Sequence[dict], console: Console) -> None:
+    """The table, and in its caption methods, what failed and what is missing."""
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    from nucleate.cli.tables import energy
+
+    methods = dict.fromkeys(r["method"] for r in rows if r["method"])
+    lines = ["energies in eV/atom; " + "; ".join(methods), "+ MP2020: with the anions' corrections"]
+    if potentials := dict.fromkeys(r["potential"] for r in rows if r.get("potential")):
+        lines.append(f"potential: {', '.join(potentials)}; DFT - potential on the same scale")
+    lines += [f"{r['id']}: {r['status']}{': ' if r['reason'] else ''}{r['reason']}" for r in rows if _bad(r)]
+    lines += [f"{r['id']}: without {r['missing']}" for r in rows if r.get("missing")]
+    table = Table(
+        box=SIMPLE_HEAD, caption=escape("\n".join(lines)), caption_justify="left", padding=(0, 1, 0, 0), pad_edge=False
+    )
+    heads = ("id", "formula", "atoms", "a, b, c (Å)", "dV\n%", "e_form", "e_form\n+ MP2020", "above\nhull")
+    for head in (*heads, "DFT -\npotential", "time"):
+        table.add_column(head, justify="left" if head in ("id", "formula") else "right", overflow="fold")
+    for r in rows:
+        lattice = " ".join(f"{r[k]:.3f}" for k in "abc") if r.get("a") else "-"
+        above = "-" if r.get("e_above_hull") is None else f"{'>= ' if r['lower_bound'] else ''}{r['e_above_hull']:+.3f}"
+        change = "-" if r.get("volume_change") is None else f"{r['volume_change']:+.1f}"
+        table.add_row(
+            *(escape(str(x)) for x in (r["id"], r["formula"], r["atoms"], lattice, change)),
+            energy(r["e_form"]),
+            energy(r["e_form_mp2020"]),
+            above,
+            energy(r.get("difference")),
+            _clock(r.get("seconds")),
+            style="dim" if r["status"] != "done" else None,
+        )
+    console.print(table)
+
+
+def _bad(row: dict) -> bool:
+    return row["status"] != "done"
+
+
+def _clock(seconds: float | None) -> str:
+    if not seconds:
+        return "-"
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

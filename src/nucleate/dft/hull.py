@@ -1,0 +1,46 @@
+"""Formation energies and distances to the hull from DFT energies alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pymatgen.core import Composition
+
+
+@dataclass(frozen=True)
+class Compound:
+    """A computed phase: energy and anion correction, eV/atom."""
+
+    composition: Composition
+    energy: float
+    correction: float = 0.0
+
+
+def formation_energy(compound: Compound, elements: Mapping[str, float], corrected: bool = False) -> float:
+    """eV/atom, from the energies of the elements (eV/atom), which take no correction."""
+    amounts = compound.composition.element_composition
+    of_elements = sum(n * elements[str(e)] for e, n in amounts.items()) / amounts.num_atoms
+    return float(compound.energy - of_elements + (compound.correction if corrected else 0.0))
+
+
+def above_hull(
+    compound: Compound, elements: Mapping[str, float], phases: Sequence[Compound], corrected: bool = False
+) -> float:
+    """Energy above the best mixture of `phases` and elements, eV/atom; negative below all of them.
+
+    A phase that is left out can only lower the hull: what is given here is then a lower bound.
+    """
+    from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
+    from pymatgen.core import Composition
+
+    system = {str(e) for e in compound.composition.element_composition}
+    entries = [PDEntry(Composition({e: 1}), 0.0) for e in sorted(system)]
+    for p in phases:
+        if {str(e) for e in p.composition.element_composition} <= system:
+            whole = p.composition.element_composition
+            entries.append(PDEntry(whole, formation_energy(p, elements, corrected) * whole.num_atoms))
+    hull = PhaseDiagram(entries).get_hull_energy_per_atom(compound.composition.element_composition)
+    return float(formation_energy(compound, elements, corrected) - hull)

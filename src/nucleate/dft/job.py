@@ -1,0 +1,210 @@
+"""One calculation is one folder and one process, which may take too long, crash or write nonsense.
+
+input.json says what is wanted, state.json where it is, result.json what came of it, log.txt what was printed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.dft import worker
+from nucleate.dft.engines import Engine
+from nucleate.dft.frames import read_json, to_record, write_json
+from nucleate.dft.settings import DFTSettings
+from nucleate.errors import NucleateError
+from nucleate.parallel import ONE_THREAD
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+POLL = 0.2  # seconds between two looks at a process
+DONE, FAILED, TIME, CRASHED, GARBAGE = "done", "failed", "out of time", "crashed", "garbage"
+Progress = Callable[[str, int, float], None]  # (name, ionic steps so far, seconds in this call)
+
+
+class Stopped(Exception):
+    """The user wants no more; the state of each calculation is kept."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a calculation. status: one of the five above. result: as `relaxation.run` gives it, if done.
+
+    seconds: over all calls. fresh: whether anything was calculated in this call.
+    """
+
+    status: str
+    reason: str = ""
+    result: dict[str, Any] | None = None
+    steps: int = 0
+    seconds: float = 0.0
+    fresh: bool = True
+
+    @property
+    def energy(self) -> float | None:
+        """eV/atom, of a calculation that is done."""
+        return self.result["energy"] if self.result else None
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs calculations with one engine and one set of settings.
+
+    stop: set it to end all of them at once (they raise `Stopped`). again: calculate anew what failed by itself.
+    """
+
+    engine: Engine
+    settings: DFTSettings
+    stop: threading.Event = field(default_factory=threading.Event)
+    progress: Progress | None = None
+    again: bool = False
+
+    @property
+    def method(self) -> str:
+        return self.engine.method(self.settings)
+
+    @property
+    def digest(self) -> str:
+        """Of engine, version and settings: results of equal digests belong together."""
+        return hashlib.sha256(f"{self.method} {self.settings.digest}".encode()).hexdigest()[:12]
+
+    def run(self, name: str, folder: Path, kind: str, atoms: Atoms) -> Outcome:
+        """The outcome of this calculation: found in `folder`, continued there, or begun.
+
+        A folder that holds another calculation is moved aside. Raises NucleateError if it cannot be written, `Stopped`.
+        """
+        task: dict[str, Any] = {"engine": self.engine.name, "method": self.method, "kind": kind}
+        task |= {"settings": dataclasses.asdict(self.settings), "atoms": to_record(atoms)}
+        task["digest"] = hashlib.sha256(
+            json.dumps([self.digest, kind, task["atoms"]], sort_keys=True).encode()
+        ).hexdigest()[:16]
+        before = read_json(folder / worker.INPUT)
+        if before is not None and before.get("digest") != task["digest"]:
+            _move_aside(folder)
+        found = _outcome(folder, task["digest"], fresh=False)
+        if found is not None and not (found.status == FAILED and self.again):
+            return found
+        (folder / worker.RESULT).unlink(missing_ok=True)  # unreadable, or to be done again
+        write_json(folder / worker.INPUT, task)
+        return self._supervise(name, folder, task["digest"])
+
+    def _supervise(self, name: str, folder: Path, digest: str) -> Outcome:
+        started, limit = time.monotonic(), self.settings.wall_time
+        while True:
+            code, lines = self._process(name, folder, started)
+            spent = time.monotonic() - started
+            if code != worker.BUSY or spent > limit:
+                break
+            time.sleep(1.0)  # another process does the same calculation: its result will do
+        found = _outcome(folder, digest, fresh=True)
+        if found is not None:
+            return found
+        state = read_json(folder / worker.STATE) or {}
+        steps, seconds = int(state.get("steps", 0)), round(float(state.get("seconds", 0.0)), 1)
+        after = f"after {steps} steps" if state else "before the first step"
+        if code is None or code == worker.BUSY:
+            said = f"no end within {limit:g} s, stopped {after}; the same command goes on from there"
+            return Outcome(TIME, said, steps=steps, seconds=max(seconds, round(spent, 1)))
+        if code != 0:
+            how = signal.Signals(-code).name if -code in set(signal.Signals) else f"exit code {code}"
+            return Outcome(CRASHED, f"{how} {after}{f': {lines}' if lines else ''}", steps=steps, seconds=seconds)
+        what = "an unreadable result" if (folder / worker.RESULT).exists() else "no result"
+        return Outcome(GARBAGE, f"{what}{f'; last words: {lines}' if lines else ''}", steps=steps, seconds=seconds)
+
+    def _process(self, name: str, folder: Path, started: float) -> tuple[int | None, str]:
+        """(exit code or None if it took too long, last line of its log)."""
+        log = folder / worker.LOG
+        command = [*self.engine.command, "-m", worker.__name__, str(folder.absolute())]
+        source = str(Path(__file__).parents[2])
+        path = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {**ONE_THREAD, **os.environ, "PYTHONPATH": path, worker.PARENT: str(os.getpid())}
+        with log.open("ab") as file:
+            begin = file.tell()
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    start_new_session=True,  # Ctrl-C reaches us alone, and we end the whole group
+                )
+            except OSError as error:
+                raise NucleateError(f"{command[0]} cannot be started: {error.strerror or error}") from None
+            try:
+                code = self._wait(process, name, folder, started)
+            finally:
+                _kill(process)
+        return code, _last_line(log, begin)
+
+    def _wait(self, process: subprocess.Popen[bytes], name: str, folder: Path, started: float) -> int | None:
+        steps, told = 0, -math.inf
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(POLL)
+            now = time.monotonic()
+            if self.stop.is_set():
+                raise Stopped
+            if now - started > self.settings.wall_time:
+                return None
+            if self.progress is not None and now - told > 1.0:
+                steps, told = int((read_json(folder / worker.STATE) or {}).get("steps", steps)), now
+                self.progress(name, steps, now - started)
+
+
+def _outcome(folder: Path, digest: str, fresh: bool) -> Outcome | None:
+    """What result.json says, or None where it is missing, unreadable or of another calculation."""
+    values = read_json(folder / worker.RESULT)
+    if values is None or values.get("digest") != digest:
+        return None
+    try:
+        if values["status"] == FAILED:
+            return Outcome(FAILED, str(values["reason"]), None, int(values["steps"]), float(values["seconds"]), fresh)
+        energy, atoms = float(values["energy"]), values["atoms"]
+        if values["status"] != DONE or not math.isfinite(energy):
+            return None
+        if not (len(atoms["numbers"]) == len(atoms["positions"]) > 0 and len(atoms["cell"]) == 3):
+            return None
+        return Outcome(DONE, "", values, int(values["steps"]), float(values["seconds"]), fresh)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the process and all that it started."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+
+
+def _last_line(log: Path, begin: int) -> str:
+    """The last line that says something, of what was printed from byte `begin`."""
+    with log.open("rb") as file:
+        file.seek(max(begin, log.stat().st_size - 10_000))
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    printable = ["".join(c for c in x if c.isprintable()).strip() for x in lines]
+    return next((x[:160] for x in reversed(printable) if any(c.isalnum() for c in x)), "")
+
+
+def _move_aside(folder: Path) -> None:
+    n = 1
+    while (old := folder.with_name(f"{folder.name}.old-{n}")).exists():
+        n += 1
+    shutil.move(folder, old)

@@ -1,0 +1,156 @@
+"""Energies to compare with, by the same settings: elements and competing phases, computed once and kept.
+
+Each is a folder of the cache, named after engine, version and settings, with the files of `dft.job`: an interrupted one
+goes on, and two processes that want the same one wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.dft.elements import reference_state, starting_moments
+from nucleate.dft.job import FAILED, Outcome, Runner
+from nucleate.errors import NucleateError
+from nucleate.io import safe_name
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+SYMPREC = 0.05  # angstrom; symmetry broken by less, as a relaxation leaves it, is restored: it saves most k-points
+
+
+def crystal_atoms(structure: Structure, spin: str = "auto") -> Atoms:
+    """The primitive cell with exact symmetry and moments to start from; raises guard.Blown for what is no crystal."""
+    from nucleate.crystal.symmetry import find_symmetry
+    from nucleate.pipeline import guard
+
+    atoms = guard.atoms_of(structure, max_atomic_number=103)
+    try:
+        found = find_symmetry(atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers, SYMPREC).prim_std_cell
+    except ValueError:  # no consistent symmetry: the cell stays as it is
+        pass
+    else:
+        from ase import Atoms
+
+        atoms = Atoms(found.numbers, cell=found.basis, scaled_positions=found.positions, pbc=True)
+    if any(moments := starting_moments(atoms.get_chemical_symbols(), spin)):
+        atoms.set_initial_magnetic_moments(moments)
+    return atoms
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A known crystal that a candidate competes with. structure: None where `missing` says why there is none."""
+
+    formula: str
+    source: str
+    structure: Structure | None = None
+    missing: str = ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.formula} ({self.missing})" if self.missing else self.formula
+
+
+class References:
+    """Elements and competing phases for one runner.
+
+    cache: folder that keeps them. known: data set or parquet file with the structures of the phases (material_id is the
+    source of the reference set), "" for none. reference: the set whose hull says which phases compete. max_atoms: of
+    phases, in the primitive cell.
+    """
+
+    def __init__(self, runner: Runner, cache: Path, known: str, reference: str, max_atoms: int) -> None:
+        self.runner, self.known, self.reference, self.max_atoms = runner, known, reference, max_atoms
+        self.folder = cache / "dft" / f"{runner.engine.name}-{runner.digest}"
+
+    def element(self, symbol: str) -> Outcome:
+        """What became of an element; an element that cannot be computed is a failed outcome."""
+        return self._run(f"element {symbol}", self.folder / "elements" / symbol, lambda: self._element(symbol))
+
+    def phase(self, phase: Phase) -> Outcome:
+        """What became of a competing phase that has a structure."""
+        assert phase.structure is not None
+        structure, spin = phase.structure, self.runner.settings.spin
+        folder = self.folder / "known" / safe_name(phase.source)
+        return self._run(f"known {phase.formula}", folder, lambda: ("crystal", crystal_atoms(structure, spin)))
+
+    def phases(self, elements: Iterable[str]) -> list[Phase]:
+        """The compounds on the reference set's hull of this chemical system, most stable first.
+
+        Raises NucleateError where the set lacks an element of the system.
+        """
+        from nucleate.pipeline.hull import stable_phases
+        from nucleate.pipeline.reference import load_reference, parse_formula
+
+        stable = stable_phases(elements, load_reference(self.reference))
+        compounds = [(e.formula, e.source) for e, _ in stable if len(parse_formula(e.formula)) > 1]
+        structures = self._structures([s for _, s in compounds])
+        return [self._phase(f, s, structures.get(s)) for f, s in compounds]
+
+    def _run(self, name: str, folder: Path, make: Callable[[], tuple[str, Atoms]]) -> Outcome:
+        from nucleate.pipeline.guard import Blown
+
+        try:
+            kind, atoms = make()
+        except (NucleateError, Blown) as error:
+            return Outcome(FAILED, " ".join(str(error).split()))
+        return self.runner.run(name, folder, kind, atoms)
+
+    def _element(self, symbol: str) -> tuple[str, Atoms]:
+        spin = self.runner.settings.spin
+        try:
+            return reference_state(symbol, spin)
+        except NucleateError:
+            if self._table is None:
+                raise
+        from nucleate.pipeline.known import select
+
+        allotropes = select(self._table, elements=[symbol], max_atoms=self.max_atoms)
+        if not allotropes:
+            raise NucleateError(
+                f"{self.known} has no crystal of elemental {symbol} with {self.max_atoms} atoms or less"
+            )
+        return "crystal", crystal_atoms(min(allotropes, key=lambda k: k.e_above_hull).structure(), spin)
+
+    def _phase(self, formula: str, source: str, structure: Structure | None) -> Phase:
+        if not self.known:
+            return Phase(formula, source, None, f"{source}, no dataset given")
+        if structure is None:
+            return Phase(formula, source, None, f"{source} is not in {self.known}")
+        if len(structure) > self.max_atoms:
+            return Phase(formula, source, None, f"{len(structure)} atoms")
+        return Phase(formula, source, structure)
+
+    def _structures(self, sources: list[str]) -> dict[str, Structure]:
+        """Primitive cells by source."""
+        if self._table is None:
+            return {}
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        from pymatgen.core import Lattice, Structure
+
+        from nucleate.chem.elements import symbol
+        from nucleate.pipeline.known import primitive
+
+        rows = self._table.filter(pc.is_in(self._table["material_id"], value_set=pa.array(sources, pa.string())))
+        out = {}
+        for row in rows.to_pylist():
+            lattice = Lattice.from_parameters(*row["lengths"], *row["angles"]).matrix
+            _, (cell, frac, numbers) = primitive(
+                lattice, np.reshape(row["frac_coords"], (-1, 3)), row["atomic_numbers"]
+            )
+            out[row["material_id"]] = Structure(Lattice(cell), [symbol(z) for z in numbers], frac)
+        return out
+
+    @cached_property
+    def _table(self) -> Any:
+        from nucleate.pipeline.known import known_table
+
+        return known_table(self.known, needs_hull=True) if self.known else None

@@ -1,0 +1,82 @@
+"""What a DFT calculation is asked for, and the name that its energies carry."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nucleate.errors import NucleateError
+
+MOLECULE_SMEARING = 0.01  # eV; more would mix the levels of a molecule
+MOLECULE_BOX = 8.0  # angstrom
+
+
+@dataclass(frozen=True)
+class DFTSettings:
+    """PBE in plane waves.
+
+    cutoff: of the plane waves, eV. k_spacing: largest distance between k-points, 1/angstrom with the factor 2 pi.
+    smearing: Fermi-Dirac width, eV; energies are extrapolated to zero width. fmax (eV/angstrom) and smax
+    (eV/cubic angstrom; 0.003 is 0.5 GPa): when a relaxation is done. max_steps: of the relaxation. spin: "auto" (see
+    `dft.elements`) or "off". wall_time: seconds for one crystal in one call; not part of what an energy means.
+    """
+
+    cutoff: float = 600.0
+    k_spacing: float = 0.35
+    smearing: float = 0.1
+    fmax: float = 0.05
+    smax: float = 0.003
+    max_steps: int = 60
+    spin: str = "auto"
+    wall_time: float = 7200.0
+
+    def __post_init__(self) -> None:
+        for name in ("cutoff", "k_spacing", "smearing", "fmax", "smax", "wall_time"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise NucleateError(f"{name} must be a positive number, not {getattr(self, name)}")
+        if self.max_steps < 0:
+            raise NucleateError(f"the number of relaxation steps must not be negative, not {self.max_steps}")
+        if self.spin not in ("auto", "off"):
+            raise NucleateError(f"spin is auto or off, not '{self.spin}'")
+
+    @property
+    def words(self) -> str:
+        """What tells energies of different settings apart."""
+        spin = "" if self.spin == "auto" else ", no spin"
+        return f"PBE, plane waves {self.cutoff:g} eV, k-points {self.k_spacing:g}/A{spin}"
+
+    @property
+    def digest(self) -> str:
+        """Twelve digits that change with whatever may change a result."""
+        values = {k: v for k, v in dataclasses.asdict(self).items() if k != "wall_time"}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+PRESETS: dict[str, DFTSettings] = {
+    "fast": DFTSettings(cutoff=500.0, k_spacing=0.5, fmax=0.08, smax=0.005, max_steps=40),
+    "standard": DFTSettings(),
+    "tight": DFTSettings(cutoff=800.0, k_spacing=0.22, smearing=0.05, fmax=0.01, smax=0.0006, max_steps=120),
+}
+
+
+def preset(name: str, wall_time: float | None = None) -> DFTSettings:
+    """The settings of that name; raises NucleateError for an unknown one."""
+    if name not in PRESETS:
+        raise NucleateError(f"no preset '{name}'; known: {', '.join(PRESETS)}")
+    return PRESETS[name] if wall_time is None else dataclasses.replace(PRESETS[name], wall_time=wall_time)
+
+
+def k_grid(cell: ArrayLike, spacing: float) -> tuple[int, int, int]:
+    """Divisions of a grid with Gamma whose points are at most `spacing` (1/angstrom) apart; cell (3, 3) in rows.
+
+    The small allowance keeps rounding from giving equivalent axes different numbers.
+    """
+    lengths = 2 * np.pi * np.linalg.norm(np.linalg.inv(np.asarray(cell, dtype=float)), axis=0)
+    a, b, c = (max(1, math.ceil(x / spacing - 1e-6)) for x in lengths)
+    return a, b, c

@@ -1,0 +1,248 @@
+"""Candidates through DFT: relaxed, with formation energy and distance to the hull, every failure with its reason."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nucleate.dft.frames import to_structure
+from nucleate.dft.hull import Compound, above_hull, formation_energy
+from nucleate.dft.job import DONE, FAILED, Outcome, Runner
+from nucleate.dft.references import Phase, References, crystal_atoms
+from nucleate.errors import NucleateError
+from nucleate.io import safe_name
+from nucleate.pipeline.candidate import Candidate, Energy
+from nucleate.pipeline.corrections import RAW, corrected_method, mp2020_correction
+from nucleate.pipeline.guard import Blown
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A candidate and what DFT says of it, energies in eV/atom, None where something is missing.
+
+    corrected: with the MP2020 corrections of the anions. missing: phases or elements without an energy. bound: that
+    e_above_hull is a lower bound, for phases are missing.
+    """
+
+    candidate: Candidate
+    outcome: Outcome
+    structure: Structure | None = None
+    e_form: float | None = None
+    e_form_corrected: float | None = None
+    e_above_hull: float | None = None
+    e_above_hull_corrected: float | None = None
+    missing: tuple[str, ...] = ()
+    bound: bool = False
+
+
+def compute(
+    candidates: Sequence[Candidate],
+    folder: Path,
+    runner: Runner,
+    references: References,
+    workers: int = 1,
+    report: Callable[[Sequence[Computed]], None] | None = None,
+) -> list[Computed]:
+    """All candidates in their order: elements first, then they themselves, then the phases that they compete with.
+
+    folder: gets a folder for each candidate. report: called with all results whenever there are new ones. A bad
+    candidate, element or phase fails alone. Raises KeyboardInterrupt and NucleateError (a disk that is full) after all
+    processes have ended; the same call then goes on.
+    """
+    done: dict[str, Outcome] = {}
+    phases: dict[frozenset[str], list[Phase]] = {}
+    of_phases: dict[str, Outcome] = {}
+    systems = {c.id: _system(c) for c in candidates}
+    symbols = sorted(frozenset().union(*systems.values()))
+    elements = dict(_each(symbols, references.element, runner, workers))
+
+    def results() -> list[Computed]:
+        chosen = [c for c in candidates if c.id in done]
+        return [_judge(c, done[c.id], elements, phases.get(systems[c.id]), of_phases) for c in chosen]
+
+    def tell() -> None:
+        if report is not None:
+            report(results())
+
+    for candidate, outcome in _each(candidates, lambda c: _candidate(c, folder, runner), runner, workers):
+        done[candidate.id] = outcome
+        tell()
+    for system in sorted({systems[id] for id, outcome in done.items() if outcome.status == DONE}, key=sorted):
+        phases[system] = _phases(references, system)
+        todo = [p for p in phases[system] if p.structure is not None and p.source not in of_phases]
+        for phase, outcome in _each(todo, references.phase, runner, workers):
+            of_phases[phase.source] = outcome
+            tell()
+        tell()
+    return results()
+
+
+def _each(items: Iterable[T], function: Callable[[T], R], runner: Runner, workers: int) -> Iterator[tuple[T, R]]:
+    """(item, result) as they come, from threads each of which waits for a process; all have ended when this does."""
+    pool = ThreadPoolExecutor(workers)
+    try:
+        futures = {pool.submit(function, item): item for item in items}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BaseException:
+        runner.stop.set()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _system(candidate: Candidate) -> frozenset[str]:
+    if candidate.structure is None:
+        return frozenset()
+    return frozenset(str(e) for e in candidate.structure.composition.element_composition)
+
+
+def _candidate(candidate: Candidate, folder: Path, runner: Runner) -> Outcome:
+    if candidate.structure is None:
+        return Outcome(FAILED, "there is no structure")
+    try:
+        atoms = crystal_atoms(candidate.structure, runner.settings.spin)
+    except Blown as error:
+        return Outcome(FAILED, str(error))
+    return runner.run(f"{candidate.id} {candidate.formula}", folder / safe_name(candidate.id), "crystal", atoms)
+
+
+def _phases(references: References, system: frozenset[str]) -> list[Phase]:
+    try:
+        return references.phases(system)
+    except NucleateError as error:
+        return [Phase("the hull", "", None, str(error))]
+
+
+def _judge(
+    candidate: Candidate,
+    outcome: Outcome,
+    of_elements: Mapping[str, Outcome],
+    phases: Sequence[Phase] | None,
+    of_phases: Mapping[str, Outcome],
+) -> Computed:
+    """phases: those that it competes with, None as long as they are not known; of_phases: by source."""
+    if outcome.result is None:
+        return Computed(candidate, outcome)
+    structure = to_structure(outcome.result["atoms"])
+    compound = _compound(structure, outcome)
+    found = {e: of_elements[e] for e in sorted(_system(candidate))}
+    missing = [f"element {e} ({o.status}: {o.reason})" for e, o in found.items() if o.energy is None]
+    if missing:
+        return Computed(candidate, outcome, structure, missing=tuple(missing))
+    elements = {e: o.energy for e, o in found.items() if o.energy is not None}
+    known = []
+    for phase in phases or ():
+        of_phase = of_phases.get(phase.source)
+        if of_phase is not None and of_phase.result is not None:
+            known.append(_compound(to_structure(of_phase.result["atoms"]), of_phase))
+        elif phase.structure is None:
+            missing.append(phase.label)
+        else:
+            why = f"{of_phase.status}: {of_phase.reason}" if of_phase else "not computed yet"
+            missing.append(f"{phase.formula} ({why})")
+    above: dict[bool, float | None] = {False: None, True: None}
+    if phases is not None and (known or not missing):  # against the elements alone a distance would say nothing
+        above = {c: above_hull(compound, elements, known, c) for c in (False, True)}
+    return Computed(
+        candidate,
+        outcome,
+        structure,
+        formation_energy(compound, elements),
+        formation_energy(compound, elements, corrected=True),
+        above[False],
+        above[True],
+        tuple(missing),
+        bound=bool(missing),
+    )
+
+
+def _compound(structure: Structure, outcome: Outcome) -> Compound:
+    assert outcome.energy is not None
+    correction = mp2020_correction(structure, plus_u=False).total if len(structure.composition) > 1 else 0.0
+    return Compound(structure.composition, outcome.energy, correction)
+
+
+def to_candidate(computed: Computed, method: str) -> Candidate:
+    """The candidate as DFT left it: its structure and energies; what it came with is in provenance "before_dft"."""
+    c, o = computed.candidate, computed.outcome
+    record: dict[str, Any] = {"status": o.status, "reason": o.reason, "steps": o.steps, "seconds": o.seconds}
+    if o.result is None:
+        return c.with_(provenance={"dft": record})
+    record |= {k: v for k, v in o.result.items() if k not in ("status", "atoms", "digest", "method")}
+    record |= {"missing": list(computed.missing), "lower_bound": computed.bound}
+    before = {"structure": c.structure.as_dict() if c.structure else None}
+    before |= {k: {"value": e.value, "method": e.method, "reference": e.reference} for k, e in c.energies.items()}
+    energies = {"energy": Energy(o.result["energy"], method)}
+    for name, value, how in (
+        ("e_form", computed.e_form, method),
+        ("e_form_mp2020", computed.e_form_corrected, corrected_method(method)),
+        ("e_above_hull", computed.e_above_hull, method),
+        ("e_above_hull_mp2020", computed.e_above_hull_corrected, corrected_method(method)),
+    ):
+        if value is not None:
+            energies[name] = Energy(value, how, "computed with the same settings")
+    out = c.with_(structure=computed.structure, provenance={"dft": record, "before_dft": before})
+    return dataclasses.replace(out, energies=energies)
+
+
+def to_row(computed: Computed, method: str) -> dict[str, Any]:
+    """Plain values for tables; lengths in angstrom, energies in eV/atom, the change of the volume in percent."""
+    from nucleate.crystal.symmetry import space_group
+
+    c, o, s = computed.candidate, computed.outcome, computed.structure
+    before = c.energies.get("e_form")
+    mine = computed.e_form if before and before.method.endswith(RAW) else computed.e_form_corrected
+    lattice = _conventional(s)
+    change = None
+    if s is not None and c.structure is not None:
+        change = 100 * (s.volume / len(s) / (c.structure.volume / len(c.structure)) - 1)
+    return {
+        "id": c.id,
+        "formula": c.formula,
+        "atoms": len(s) if s is not None else len(c.structure or ()),
+        "status": o.status if o.status != DONE or o.result is None or o.result["converged"] else "not converged",
+        "reason": o.reason,
+        "space_group": space_group(s, 0.01)[1] if s is not None else "",
+        **{k: lattice[i] if lattice else None for i, k in enumerate(("a", "b", "c", "alpha", "beta", "gamma"))},
+        "volume_change": change,
+        "e_form": computed.e_form,
+        "e_form_mp2020": computed.e_form_corrected,
+        "e_above_hull": computed.e_above_hull,
+        "e_above_hull_mp2020": computed.e_above_hull_corrected,
+        "lower_bound": computed.bound,
+        "missing": "; ".join(computed.missing),
+        "potential_e_form": before.value if before else None,
+        "potential": before.method if before else "",
+        "difference": mine - before.value if before and mine is not None else None,
+        "moment": o.result["moment"] if o.result else None,
+        "steps": o.steps,
+        "seconds": o.seconds,
+        "method": method,
+    }
+
+
+def _conventional(structure: Structure | None) -> tuple[float, ...] | None:
+    """a, b, c, alpha, beta, gamma of the conventional cell, the one that handbooks give."""
+    if structure is None:
+        return None
+    from pymatgen.core import Lattice
+
+    from nucleate.crystal.symmetry import find_symmetry
+
+    try:
+        numbers = [site.specie.Z for site in structure]
+        cell = find_symmetry(structure.lattice.matrix, structure.frac_coords, numbers, 0.01).std_cell
+    except ValueError:
+        return structure.lattice.parameters
+    return tuple(round(x, 5) for x in Lattice(cell.basis).parameters)

@@ -1,0 +1,78 @@
+"""One calculation in a process of its own: python -m nucleate.dft.worker FOLDER
+
+Reads FOLDER/input.json, goes on from FOLDER/state.json where there is one, writes FOLDER/result.json once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from nucleate.config import from_dict
+from nucleate.dft.frames import read_json, write_json
+from nucleate.dft.relaxation import Evaluator, run
+from nucleate.dft.settings import DFTSettings
+from nucleate.errors import NucleateError
+from nucleate.parallel import die_with
+from nucleate.pipeline.guard import Blown
+
+INPUT, STATE, RESULT, LOG, LOCK = "input.json", "state.json", "result.json", "log.txt", ".lock"
+PARENT = "NUCLEATE_DFT_PARENT"  # environment variable: the process that supervises this one
+BUSY = 75  # exit code: another process has this calculation in hand
+
+
+def evaluator_of(task: dict[str, Any], settings: DFTSettings, folder: Path) -> Evaluator:
+    """The engine that the task names."""
+    if task["engine"] == "abinit":
+        from nucleate.dft.abinit import AbinitEvaluator
+
+        return AbinitEvaluator(settings, task["kind"], folder)
+    from nucleate.dft.gpaw import GPAWEvaluator
+
+    return GPAWEvaluator(settings, task["kind"], folder)
+
+
+def work(folder: Path) -> None:
+    """Do the calculation in `folder`; what is wrong with the crystal itself is a result as well."""
+    task = read_json(folder / INPUT)
+    if task is None:
+        raise NucleateError(f"{folder / INPUT} cannot be read")
+    settings = from_dict(DFTSettings, task["settings"])
+
+    def save(state: dict[str, Any]) -> None:
+        write_json(folder / STATE, {**state, "digest": task["digest"]})
+
+    state = read_json(folder / STATE)
+    if state is not None and state.get("digest") != task["digest"]:
+        state = None
+    try:
+        result = {"status": "done", **run(task, settings, evaluator_of(task, settings, folder), state, save)}
+    except (Blown, NucleateError) as error:
+        state = read_json(folder / STATE) or {}
+        result = {"status": "failed", "reason": " ".join(str(error).split())[:300]}
+        result |= {"steps": state.get("steps", 0), "seconds": state.get("seconds", 0.0)}
+    write_json(folder / RESULT, {**result, "method": task["method"], "digest": task["digest"]})
+
+
+def main() -> None:
+    from filelock import FileLock, Timeout
+
+    parent = int(os.environ.get(PARENT, "0"))
+    if parent == os.getppid():  # not so where a launcher such as mpiexec stands between the two
+        die_with(parent)
+    folder = Path(sys.argv[1])
+    lock = FileLock(str(folder / LOCK))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"another process works in {folder}", flush=True)
+        sys.exit(BUSY)
+    with lock:
+        if not (folder / RESULT).is_file():
+            work(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Real processes, with a stand-in for GPAW that is slow, crashes or talks nonsense."""
+
+import json
+import threading
+import time
+
+import pytest
+from ase.build import bulk
+
+from nucleate.dft import worker
+from nucleate.dft.engines import Engine, find_engine
+from nucleate.dft.frames import to_atoms
+from nucleate.dft.job import CRASHED, DONE, FAILED, GARBAGE, TIME, Runner, Stopped
+from nucleate.dft.settings import DFTSettings
+from nucleate.errors import NucleateError
+
+SETTINGS = DFTSettings(cutoff=400.0, wall_time=60.0)
+
+
+def copper(scale=1.03):
+    atoms = bulk("Cu", cubic=True)
+    atoms.set_cell(atoms.cell.array * scale, scale_atoms=True)
+    atoms.positions[0] += 0.2
+    return atoms
+
+
+def calls(log):
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def runner(**kwargs):
+    return Runner(find_engine("gpaw"), DFTSettings(cutoff=400.0, **{"wall_time": 60.0, **kwargs}))
+
+
+def test_a_calculation_is_done_once(gpaw, tmp_path):
+    folder = tmp_path / "job"
+    first = runner().run("Cu", folder, "crystal", copper())
+    assert first.status == DONE and first.fresh and first.result["converged"] and first.steps > 2
+    assert first.result["volume_change"] < 1 and first.energy == pytest.approx(0.54, abs=0.02)
+    assert "step 0" in (folder / "log.txt").read_text()
+    assert first.result["method"] == "GPAW 99.1 PBE, plane waves 400 eV, k-points 0.35/A (uncorrected)"
+    n = len(calls(gpaw))
+    again = runner(wall_time=5.0).run("Cu", folder, "crystal", copper())
+    assert not again.fresh and again.energy == first.energy and len(calls(gpaw)) == n
+
+
+def test_another_calculation_in_its_place_moves_it_aside(gpaw, tmp_path):
+    folder = tmp_path / "job"
+    runner().run("Cu", folder, "static", copper())
+    other = runner().run("Cu", folder, "static", copper(1.0))
+    assert other.fresh and (tmp_path / "job.old-1" / "result.json").is_file()
+
+
+def test_out_of_time_it_is_killed_and_goes_on_later(gpaw, tmp_path, monkeypatch):
+    folder = tmp_path / "job"
+    monkeypatch.setenv("FAKE_GPAW", "slow")  # from the fifth call on
+    started = time.monotonic()
+    late = runner(wall_time=8.0).run("Cu", folder, "crystal", copper())
+    assert late.status == TIME and time.monotonic() - started < 20
+    assert late.steps == 2 and "8 s" in late.reason and "after 2 steps" in late.reason
+    assert json.loads((folder / "state.json").read_text())["steps"] == 2
+    n = len(calls(gpaw))
+    monkeypatch.setenv("FAKE_GPAW", "good")
+    done = runner().run("Cu", folder, "crystal", copper())
+    assert done.status == DONE and done.result["converged"]
+    whole = runner().run("Cu", tmp_path / "whole", "crystal", copper())
+    assert done.steps == whole.steps and done.energy == pytest.approx(whole.energy, abs=1e-9)
+    rest = len(calls(gpaw)) - n
+    assert rest < 2 * (n + rest)  # the first steps were not done again
+    assert calls(gpaw)[n].split()[2] == calls(gpaw)[n - 1].split()[2]  # it began with the step that was killed
+
+
+@pytest.mark.parametrize(
+    ("manner", "status", "said"),
+    [
+        ("crash", CRASHED, "exit code 7 after 2 steps: MPI_ABORT was invoked"),
+        ("signal", CRASHED, "SIGSEGV after 2 steps: Segmentation fault"),
+        ("garbage", GARBAGE, "no result; last words: ~~~~ 42"),
+        ("half", GARBAGE, "an unreadable result"),
+        ("diverge", FAILED, "self-consistent field did not converge"),
+    ],
+)
+def test_bad_manners_are_recorded_in_one_line(gpaw, tmp_path, monkeypatch, manner, status, said):
+    monkeypatch.setenv("FAKE_GPAW", manner)
+    outcome = runner().run("Cu", tmp_path / "job", "crystal", copper())
+    assert outcome.status == status and said in outcome.reason and outcome.result is None
+    assert "\n" not in outcome.reason and outcome.reason.isprintable() and len(outcome.reason) < 300
+    monkeypatch.setenv("FAKE_GPAW", "good")
+    second = runner().run("Cu", tmp_path / "job", "crystal", copper())
+    assert second.status == (FAILED if status == FAILED else DONE)  # what failed by itself would fail again
+    if status == FAILED:
+        anew = Runner(find_engine("gpaw"), SETTINGS, again=True)
+        assert anew.run("Cu", tmp_path / "job", "crystal", copper()).status == DONE
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"status": "done"}', '{"status": "done", "energy": NaN, "steps": 1, "seconds": 1, "atoms": {}}'],
+)
+def test_a_broken_result_is_calculated_again(gpaw, tmp_path, text):
+    folder = tmp_path / "job"
+    runner().run("Cu", folder, "static", copper())
+    digest = json.loads((folder / "input.json").read_text())["digest"]
+    (folder / "result.json").write_text(text.replace('"status"', f'"digest": "{digest}", "status"'))
+    (folder / "state.json").write_text('{"half')
+    outcome = runner().run("Cu", folder, "static", copper())
+    assert outcome.status == DONE and outcome.fresh
+
+
+def test_a_stop_ends_the_process_at_once(gpaw, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_GPAW", "slow")
+    stop = threading.Event()
+    seen = []
+
+    def progress(name, steps, seconds):
+        seen.append((name, steps))
+        if steps == 2:
+            stop.set()
+
+    started = time.monotonic()
+    with pytest.raises(Stopped):
+        Runner(find_engine("gpaw"), SETTINGS, stop, progress).run("Cu", tmp_path / "job", "crystal", copper())
+    assert time.monotonic() - started < 30 and seen[-1] == ("Cu", 2)
+
+
+def test_two_that_want_the_same_wait_for_each_other(gpaw, tmp_path):
+    from filelock import FileLock
+
+    folder = tmp_path / "job"
+    folder.mkdir()
+    lock = FileLock(str(folder / worker.LOCK), thread_local=False)
+    lock.acquire()
+    threading.Timer(4.0, lock.release, kwargs={"force": True}).start()
+    started = time.monotonic()
+    outcome = runner().run("Cu", folder, "static", copper())
+    assert outcome.status == DONE and time.monotonic() - started > 3
+
+
+def test_no_engine_says_how_to_get_one(gpaw, monkeypatch, tmp_path):
+    monkeypatch.setenv("FAKE_GPAW", "absent")
+    monkeypatch.setenv("NUCLEATE_ABINIT", str(tmp_path / "nowhere"))
+    with pytest.raises(NucleateError, match=r"cannot import gpaw; there is no .*nowhere; install GPAW with: make dft"):
+        find_engine()
+    with pytest.raises(NucleateError, match="auto, gpaw, abinit"):
+        find_engine("vasp")
+
+
+def test_auto_takes_gpaw_first_and_reads_past_banners(gpaw, monkeypatch, tmp_path):
+    monkeypatch.setenv("FAKE_GPAW", "banner")
+    assert find_engine().name == "gpaw" and find_engine().version == "99.1"
+    program = tmp_path / "abinit"
+    program.write_text("#!/bin/sh\necho 9.6.2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("NUCLEATE_ABINIT", str(program))
+    assert find_engine("abinit").version == "9.6.2"
+
+
+def test_a_program_that_cannot_start_is_said_in_one_line(tmp_path):
+    nothing = Engine("gpaw", "1", (str(tmp_path / "nothing"),))
+    with pytest.raises(NucleateError, match="cannot be started"):
+        Runner(nothing, SETTINGS).run("Cu", tmp_path / "job", "static", copper())
+
+
+def test_real_gpaw_silicon(tmp_path):
+    try:
+        engine = find_engine("gpaw")
+    except NucleateError as error:
+        pytest.skip(str(error))
+    settings = DFTSettings(cutoff=300.0, k_spacing=0.6, max_steps=4, wall_time=300.0)
+    outcome = Runner(engine, settings).run("Si", tmp_path / "job", "crystal", bulk("Si", a=5.43))
+    assert outcome.status == DONE and outcome.result["moment"] is None, outcome.reason
+    assert to_atoms(outcome.result["atoms"]).get_volume() == pytest.approx(2 * 20.4, rel=0.03)  # PBE's
