@@ -1,21 +1,28 @@
 """Relaxation against its rival, ASE's serial FIRE with a cell filter and the potential's own calculator, on one core.
 
-    python benchmarks/relax.py [--n 200] [--potential chgnet] [--pool 1] [--weights mp20-dng] [--out FILE.csv]
+    python benchmarks/relax.py [--n 200] [--potential chgnet] [--pool 1,8] [--weights mp20-dng] [--rows FILE.jsonl]
+    python benchmarks/relax.py --memory
 
 Crystals are what the model generates (seeds 0 to n-1), with what `nucleate check` calls impossible left out; all rows
-relax the same ones to the same limits (fmax 0.05 eV/angstrom, stress 0.003 eV/cubic angstrom, 500 steps). Seconds are
-of CPU time. same: both converged, to energies within 1 meV/atom; lower, higher: to another minimum, below or above the
-rival's.
+relax the same ones to the same limits (fmax 0.05 eV/angstrom, stress 0.003 eV/cubic angstrom, 500 steps). The ways take
+turns on blocks of 20 crystals, so that a change of the machine's load meets them all; seconds are of CPU time. same:
+both converged, to energies within 1 meV/atom; lower, higher: to another minimum, below or above the rival's. --rows
+keeps each block's outcome as it comes: the same call goes on from there.
+
+--memory: peak memory against the size of the pool, each in a process of its own, with copies of one 20-atom crystal.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
+import json
 import math
+import resource
+import subprocess
+import sys
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +37,10 @@ from nucleate.pipeline.potential import get_potential
 from nucleate.pipeline.relax import RelaxSettings, relax_all
 
 FMAX, SMAX, STEPS = 0.05, 0.003, 500
-Outcome = tuple[int, float, bool]  # evaluations, eV/atom (NaN: failed), converged
+BLOCK = 20
+RIVAL = "ASE, FIRE"
+POOLS = (1, 2, 4, 8, 16)  # of --memory
+Outcome = Sequence[Any]  # evaluations, eV/atom (NaN: failed), converged
 
 
 def own_calculator(potential: str) -> Any:
@@ -44,84 +54,124 @@ def own_calculator(potential: str) -> Any:
     return SevenNetCalculator("7net-0", device="cpu")
 
 
-def rival(structures: Iterable[Structure], calculator: Any) -> list[Outcome]:
-    """ASE, one crystal after the other."""
+def ase_fire(structure: Structure, calculator: Any, fmax: float, smax: float, steps: int) -> tuple[Outcome, Atoms]:
+    """ASE's relaxation of one crystal: its outcome and last frame."""
     from ase.filters import FrechetCellFilter
     from ase.optimize import FIRE
 
-    out = []
-    for s in structures:
-        atoms = Atoms(s.atomic_numbers, cell=s.lattice.matrix, scaled_positions=s.frac_coords, pbc=True)
-        atoms.calc = calculator
-        optimiser, done = FIRE(FrechetCellFilter(atoms), logfile=None), False
-        try:
-            for _ in optimiser.irun(fmax=0.0, steps=STEPS):
-                forces, stress = atoms.get_forces(), atoms.get_stress()
-                done = (forces**2).sum(1).max() ** 0.5 <= FMAX and abs(stress).max() <= SMAX
-                if done:
-                    break
-            out.append((optimiser.nsteps + 1, atoms.get_potential_energy() / len(atoms), bool(done)))
-        except Exception:  # a blow-up
-            out.append((optimiser.nsteps + 1, math.nan, False))
-    return out
+    atoms = Atoms(structure.atomic_numbers, cell=structure.lattice.matrix, positions=structure.cart_coords, pbc=True)
+    atoms.calc = calculator
+    optimiser, done = FIRE(FrechetCellFilter(atoms), logfile=None), False
+    try:
+        for _ in optimiser.irun(fmax=0.0, steps=steps):
+            forces, stress = atoms.get_forces(), atoms.get_stress()
+            done = (forces**2).sum(1).max() ** 0.5 <= fmax and abs(stress).max() <= smax
+            if done:
+                break
+        return (optimiser.nsteps + 1, float(atoms.get_potential_energy()) / len(atoms), bool(done)), atoms
+    except Exception:  # a blow-up
+        return (optimiser.nsteps + 1, math.nan, False), atoms
 
 
-def ours(structures: Iterable[Structure], potential: str, optimiser: str, pool: int) -> list[Outcome]:
-    settings = RelaxSettings(FMAX, SMAX, STEPS, optimiser=optimiser, potential=potential)
+def ours(structures: Iterable[Structure], settings: RelaxSettings, pool: int) -> list[tuple[Outcome, Structure]]:
+    """The same by nucleate, of many."""
     candidates = [Candidate(f"{k:05d}", structure=s) for k, s in enumerate(structures)]
     out = []
     for c in sorted(relax_all(candidates, settings, pool), key=lambda c: c.id):
+        assert c.structure is not None
         record = c.provenance["relax"]
         energy = c.energies["energy"].value if "energy" in c.energies else math.nan
-        out.append((record["steps"] + 1, energy, bool(record.get("converged"))))
+        out.append(((record["steps"] + 1, energy, bool(record.get("converged"))), c.structure))
     return out
 
 
+def generated(weights: str, n: int) -> list[Structure]:
+    made = load_generator(weights, device="cpu").generate([Condition()] * n, list(range(n)))
+    return [s for s in made if check_geometry(s)[1] is None]
+
+
+def table(results: dict[str, list[Outcome]], seconds: dict[str, float]) -> str:
+    """One row for each way, over the crystals that all have done."""
+    n = min(map(len, results.values()))
+    base = next(iter(results))
+    heads = ("way", "s/crystal", "ratio", "evaluations", "converged", "failed", "same", "lower", "higher")
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for way, found in results.items():
+        found = found[:n]
+        gaps = [b[1] - a[1] for a, b in zip(results[base], found, strict=False) if a[2] and b[2]]
+        counts = [sum(x[2] for x in found), sum(math.isnan(x[1]) for x in found)]
+        counts += [sum(abs(g) <= 1e-3 for g in gaps), sum(g < -1e-3 for g in gaps), sum(g > 1e-3 for g in gaps)]
+        mean, ratio = sum(x[0] for x in found) / n, seconds[base] / seconds[way]
+        cells = [way, f"{seconds[way] / n:.2f}", f"{ratio:.1f}", f"{mean:.1f}", *map(str, counts)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def speed(args: argparse.Namespace) -> None:
+    structures = generated(args.weights, args.n)
+    get_potential(args.potential).load()
+    calculator = own_calculator(args.potential) if args.rival else None
+    ways: dict[str, Any] = {RIVAL: None} if args.rival else {}
+    ways |= {f"nucleate, bfgs, pool {k}": ("bfgs", int(k)) for k in args.pool.split(",")}
+    ways |= {"nucleate, fire, pool 1": ("fire", 1)} if args.fire else {}
+    done: dict[str, dict[str, Any]] = {}
+    if args.rows and args.rows.exists():
+        done = {row["key"]: row for row in map(json.loads, args.rows.read_text().splitlines())}
+    results: dict[str, list[Outcome]] = {way: [] for way in ways}
+    seconds = dict.fromkeys(ways, 0.0)
+    for start in range(0, len(structures), BLOCK):
+        block = structures[start : start + BLOCK]
+        for way, settings in ways.items():
+            key = f"{args.potential}, {args.weights}, {way}: {start} to {start + len(block)}"
+            if key not in done:
+                began = time.process_time()
+                if settings is None:
+                    found = [ase_fire(s, calculator, FMAX, SMAX, STEPS)[0] for s in block]
+                else:
+                    limits = RelaxSettings(FMAX, SMAX, STEPS, optimiser=settings[0], potential=args.potential)
+                    found = [outcome for outcome, _ in ours(block, limits, settings[1])]
+                done[key] = {"key": key, "seconds": time.process_time() - began, "outcomes": found}
+                if args.rows:
+                    with args.rows.open("a") as file:
+                        file.write(json.dumps(done[key]) + "\n")
+            results[way] += done[key]["outcomes"]
+            seconds[way] += done[key]["seconds"]
+    print(f"{len(structures)} crystals, {sum(map(len, structures)) / len(structures):.1f} atoms each, {args.potential}")
+    print(table(results, seconds))
+
+
+def memory(args: argparse.Namespace) -> None:
+    """MiB against the pool; `--one POOL` is the process that measures one of them."""
+    if args.one:
+        (crystal,) = [s for s in generated(args.weights, 64) if len(s) == 20][:1]
+        limits = RelaxSettings(FMAX, SMAX, 5, potential=args.potential)
+        ours([crystal], limits, 1)
+        ours([crystal] * args.one, limits, args.one)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return
+    command = [sys.executable, __file__, "--memory", "--potential", args.potential, "--weights", args.weights, "--one"]
+    print("| pool | peak memory, MiB | more than pool 1, each further crystal, MiB |\n|---|---|---|")
+    peaks = {k: float(subprocess.check_output([*command, str(k)], text=True)) for k in POOLS}
+    for k, peak in peaks.items():
+        print(f"| {k} | {peak:.0f} | {f'{(peak - peaks[1]) / (k - 1):.1f}' if k > 1 else '-'} |")
+
+
 def main() -> None:
-    """Print the table row by row."""
+    """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=200, help="crystals")
     parser.add_argument("--potential", default="chgnet", choices=("chgnet", "sevennet"))
     parser.add_argument("--pool", default="1,8", help="sizes of the pool, with commas")
     parser.add_argument("--weights", default="mp20-dng")
     parser.add_argument("--rival", action=argparse.BooleanOptionalAction, default=True, help="relax with ASE as well")
-    parser.add_argument("--out", type=Path, help="write each crystal's outcome as CSV")
+    parser.add_argument("--fire", action=argparse.BooleanOptionalAction, default=True, help="our FIRE as well")
+    parser.add_argument("--rows", type=Path, help="keep each block's outcome here, and go on from there")
+    parser.add_argument("--memory", action="store_true", help="measure memory instead")
+    parser.add_argument("--one", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    made = load_generator(args.weights, device="cpu").generate([Condition()] * args.n, list(range(args.n)))
-    structures = [s for s in made if check_geometry(s)[1] is None]
-    get_potential(args.potential).load()
-    ways = {f"nucleate, bfgs, pool {k}": ("bfgs", k) for k in map(int, args.pool.split(","))}
-    ways["nucleate, fire, pool 1"] = ("fire", 1)
-    results: dict[str, list[Outcome]] = {}
-    first = 0.0
-    print(f"{len(structures)} crystals, {sum(map(len, structures)) / len(structures):.1f} atoms each")
-    heads = ("way", "s/crystal", "ratio", "evaluations", "converged", "failed", "same", "lower", "higher")
-    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
-    for way in [*(["ASE, FIRE"] if args.rival else []), *ways]:
-        began = time.process_time()
-        if way == "ASE, FIRE":
-            found = rival(structures, own_calculator(args.potential))
-        else:
-            found = ours(structures, args.potential, *ways[way])
-        spent = (time.process_time() - began) / len(structures)
-        first = first or spent
-        results[way] = found
-        base = next(iter(results.values()))
-        gaps = [b[1] - a[1] for a, b in zip(base, found, strict=True) if a[2] and b[2]]
-        counts = [sum(x[2] for x in found), sum(math.isnan(x[1]) for x in found)]
-        counts += [sum(abs(g) <= 1e-3 for g in gaps), sum(g < -1e-3 for g in gaps), sum(g > 1e-3 for g in gaps)]
-        mean = sum(x[0] for x in found) / len(found)
-        cells = [way, f"{spent:.2f}", f"{first / spent:.1f}", f"{mean:.1f}", *map(str, counts)]
-        print("| " + " | ".join(cells) + " |", flush=True)
-    if args.out:
-        with args.out.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["crystal", "formula", "atoms", *(f"{w}: {x}" for w in results for x in ("calls", "eV"))])
-            for k, s in enumerate(structures):
-                row = [x for found in results.values() for x in found[k][:2]]
-                writer.writerow([k, s.composition.reduced_formula, len(s), *row])
+    (memory if args.memory or args.one else speed)(args)
 
 
 if __name__ == "__main__":

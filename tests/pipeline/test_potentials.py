@@ -74,6 +74,16 @@ def test_forces_and_stress_are_slopes_of_the_energy(potential):
     assert slope == pytest.approx(found.stress[0, 0], abs=5e-4)
 
 
+def test_a_left_handed_cell_is_the_same_crystal(potential):
+    salt, _ = crystals()
+    mirrored = salt.copy()
+    mirrored.set_cell(salt.cell.array[[1, 0, 2]])
+    right, left = potential.evaluate([salt, mirrored])
+    assert left.energy == pytest.approx(right.energy, abs=1e-4)
+    assert left.forces == pytest.approx(right.forces, abs=1e-4)
+    assert left.stress == pytest.approx(right.stress, abs=1e-5) and abs(right.stress).max() > 1e-3
+
+
 def test_what_it_does_not_know_is_one_line(potential):
     with pytest.raises(NucleateError, match="Og|plutonium"):
         potential.evaluate([Atoms("Og", cell=[4, 4, 4], pbc=True)])

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from nucleate.crystal.symmetry import space_group
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.potential import POTENTIALS, Evaluation
+from nucleate.pipeline.potential import POTENTIALS, Evaluation, get_potential
 from nucleate.pipeline.relax import RelaxSettings, RelaxStage, relax_all, single_point
 
 
@@ -245,3 +246,53 @@ def test_a_failure_keeps_the_last_frame_that_made_sense(relax):
     record = relax("explodes", salt(5.7, 0.05)).provenance["relax"]
     last = Structure.from_dict(record["last_frame"])
     assert last.formula == salt().formula and 1 < last.volume / salt(5.7).volume < 5
+
+
+def test_a_cell_that_repeats_itself_relaxes_as_its_primitive_one(monkeypatch):
+    potential, sizes = get_potential("ase:ase.calculators.emt:EMT"), []
+
+    class Watched:
+        name, method, max_atomic_number, pool = "watched", "watched", 100, 1
+
+        def load(self):
+            pass
+
+        def evaluate(self, crystals):
+            sizes.extend(len(atoms) for atoms in crystals)
+            return potential.evaluate(crystals)
+
+    monkeypatch.setitem(POTENTIALS, "watched", Watched)
+    alloy = Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.9), ["Cu", "Au"], [[0, 0.5, 0.5], [0, 0, 0]])
+    alloy.make_supercell([[2, 0, 0], [0, 1, 0], [0, 1, 1]])
+    alloy.add_site_property("tag", list(range(8)))
+    ways = {}
+    for primitive in (True, False):
+        sizes.clear()
+        settings = RelaxSettings(fmax=0.001, smax=1e-5, potential="watched", primitive=primitive)
+        (after,) = relax_all([Candidate("a", structure=alloy)], settings)
+        assert after.failure is None and set(sizes) == {4 if primitive else 8}
+        assert after.structure.species == alloy.species
+        assert after.structure.site_properties["tag"] == list(range(8))
+        ways[primitive] = after
+    one, other = ways[True], ways[False]
+    assert one.energies["energy"].value == pytest.approx(other.energies["energy"].value, abs=1e-6)
+    assert np.allclose(one.structure.lattice.matrix, other.structure.lattice.matrix, atol=1e-3)
+    away = one.structure.frac_coords - other.structure.frac_coords
+    assert np.abs(away - np.rint(away)).max() < 1e-3
+    assert one.structure.lattice.matrix[0] == pytest.approx(
+        alloy.lattice.matrix[0] * one.structure.lattice.a / alloy.lattice.a
+    )
+
+
+def test_chgnet_keeps_the_space_group():
+    sites = [[0, 0, 0], [0.5, 0.5, 0.5], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0.05]]
+    distorted = Structure(Lattice.tetragonal(4.1, 4.0), ["Ba", "Ti", "O", "O", "O"], sites)
+    rutile = Structure.from_spacegroup(
+        "P4_2/mnm", Lattice.tetragonal(4.4, 3.1), ["Ti", "O"], [[0, 0, 0], [0.32, 0.32, 0]]
+    )
+    for structure, number in ((distorted, 99), (rutile, 136)):
+        assert space_group(structure, 1e-3)[0] == number
+        for optimiser in ("bfgs", "fire"):
+            (after,) = RelaxStage(RelaxSettings(optimiser=optimiser))([Candidate("a", structure=structure)])
+            assert after.checks["relaxed"].verdict == "pass" and after.provenance["relax"]["steps"] > 3
+            assert space_group(after.structure, 2e-3)[0] == number

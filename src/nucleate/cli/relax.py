@@ -24,6 +24,9 @@ def relax(
     potential: Annotated[
         str, typer.Option(help="chgnet, sevennet, mace:FILE, matgl:FOLDER or ase:PACKAGE.MODULE:CALLABLE.")
     ] = "chgnet",
+    primitive: Annotated[
+        bool, typer.Option("--primitive/--as-given", help="Relax what repeats itself as its primitive cell.")
+    ] = True,
     workers: Annotated[int, typer.Option(help="Processes (0: one per core).")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
@@ -40,7 +43,9 @@ def relax(
     from nucleate.pipeline.relax import RelaxSettings, RelaxStage
 
     check_out(out, overwrite)
-    settings = RelaxSettings(fmax, max_steps=steps, cell=cell, optimiser=optimiser, potential=potential)
+    settings = RelaxSettings(
+        fmax, max_steps=steps, cell=cell, optimiser=optimiser, potential=potential, primitive=primitive
+    )
     stage = RelaxStage(settings)
     candidates, problems = read_candidates(files)
     notes = Console(stderr=True)

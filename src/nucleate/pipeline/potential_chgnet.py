@@ -66,10 +66,8 @@ class CHGNet:
             with torch.no_grad():
                 energy = energy + model.composition_model(graphs) * found["atoms_per_graph"]
         n = len(graphs)
-        return [
-            Evaluation(float(energy[k]), -_array(slopes[k]), _array(slopes[n + k]) / float(batch.volumes[k]))
-            for k in range(n)
-        ]
+        volumes = [abs(float(v)) for v in batch.volumes]  # CHGNet's are negative for left-handed cells
+        return [Evaluation(float(energy[k]), -_array(slopes[k]), _array(slopes[n + k]) / volumes[k]) for k in range(n)]
 
     def energies(self, structures: Sequence[Structure], batch_size: int = 16) -> list[float]:
         """Raises NucleateError for a structure that CHGNet cannot take, naming its position and formula."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.crystal.primitive import Repeats, find_repeats
 from nucleate.errors import NucleateError
 from nucleate.pipeline import guard
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
@@ -38,7 +39,8 @@ class RelaxSettings:
     fmax: largest force on an atom, eV/angstrom. smax: largest stress component, eV/cubic angstrom (0.003 is 0.5 GPa;
     only if the cell relaxes). max_steps: optimiser steps. cell: relax the cell as well. optimiser: "bfgs" (from a model
     Hessian, a third of FIRE's steps: benchmarks/relax.py) or "fire". time_limit_s: per crystal. potential: a name of
-    the registry in `pipeline.potential`.
+    the registry in `pipeline.potential`. primitive: relax a cell that repeats itself as its primitive one, a quarter of
+    the atoms for a face-centred lattice; the result is the given cell all the same.
     """
 
     fmax: float = 0.05
@@ -48,6 +50,7 @@ class RelaxSettings:
     optimiser: str = "bfgs"
     time_limit_s: float | None = None
     potential: str = "chgnet"
+    primitive: bool = True
 
     def __post_init__(self) -> None:
         for name in ("fmax", "smax"):
@@ -130,13 +133,18 @@ class _Run:
         self.steps, self.stopped, self.failure, self.done = 0, "", "", False
         self.first_energy: float | None = None  # eV/atom
         self.energy = self.fmax = self.smax = math.nan
+        self.repeats: Repeats | None = None
         self.sane: Atoms | None = None  # the last frame that the potential made sense of
         with self._guarded():
             if candidate.structure is None:
                 raise guard.Blown("there is no structure")
             self.atoms = guard.atoms_of(candidate.structure, potential.max_atomic_number)
+            guard.check_geometry(self.atoms, float(self.atoms.get_volume()), self.when)
+            if settings.primitive and len(self.atoms) > 1:
+                self.repeats = find_repeats(candidate.structure)
+            if self.repeats is not None:
+                self.atoms = _primitive(self.atoms, self.repeats)
             self.first_volume = float(self.atoms.get_volume())
-            guard.check_geometry(self.atoms, self.first_volume, self.when)
 
     @property
     def when(self) -> str:
@@ -184,7 +192,7 @@ class _Run:
         if self.failure:
             return self.candidate.with_(provenance=self._record()).failed("relax", self.failure)
         assert self.candidate.structure is not None
-        relaxed = _structure(self.candidate.structure, self.atoms)
+        relaxed = self._structure(self.atoms)
         checks, impossible = check_geometry(relaxed)
         result = self.candidate.with_(
             structure=relaxed,
@@ -218,9 +226,20 @@ class _Run:
             change = self.atoms.get_volume() / self.first_volume
             record |= {"fmax": self.fmax, "smax": self.smax, "converged": self.converged, "volume_change": change}
         elif self.sane is not None and self.steps:
-            assert self.candidate.structure is not None
-            record["last_frame"] = _structure(self.candidate.structure, self.sane).as_dict()
+            record["last_frame"] = self._structure(self.sane).as_dict()
         return {"relax": record}
+
+    def _structure(self, atoms: Atoms) -> Structure:
+        """The given cell as `atoms` has become, with the given species and site properties."""
+        from pymatgen.core import Lattice, Structure
+
+        before = self.candidate.structure
+        assert before is not None
+        cell, frac = atoms.cell.array, atoms.get_scaled_positions(wrap=False)
+        if self.repeats is not None:
+            cell, frac = self.repeats.given(cell, frac)
+        properties = {"site_properties": before.site_properties, "labels": before.labels}
+        return Structure(Lattice(cell), before.species, frac % 1.0, **properties)
 
 
 def single_point(structures: Sequence[Structure], batch_size: int = 16, potential: str = "chgnet") -> list[float]:
@@ -228,17 +247,11 @@ def single_point(structures: Sequence[Structure], batch_size: int = 16, potentia
     return get_potential(potential).energies(structures, batch_size)
 
 
-def _structure(before: Structure, atoms: Atoms) -> Structure:
-    """The relaxed structure with the species and site properties of `before`."""
-    from pymatgen.core import Lattice, Structure
+def _primitive(atoms: Atoms, repeats: Repeats) -> Atoms:
+    from ase import Atoms
 
-    return Structure(
-        Lattice(atoms.cell.array),
-        before.species,
-        atoms.get_scaled_positions(wrap=True),
-        site_properties=before.site_properties,
-        labels=before.labels,
-    )
+    numbers = atoms.numbers[list(repeats.sites)]
+    return Atoms(numbers=numbers, cell=repeats.lattice, scaled_positions=repeats.frac_coords, pbc=True)
 
 
 @contextlib.contextmanager
