@@ -29,6 +29,8 @@ BAD = [
     (["design", "NaCl", "--reference", "none"], "none"),
     (["design", "NaCl", "--potential", "none"], "chgnet"),
     (["design", "NaCl", "--fmax", "-1"], "fmax must be a positive number"),
+    (["design", "NaCl", "--second", "chgnet"], "another potential than chgnet"),
+    (["design", "NaCl", "--second", "mace:x"], "no reference set is shipped for mace:x"),
     (["generate", "!!"], "was not understood"),
     (["check", "missing.cif"], "missing.cif"),
     (["relax", "missing.cif", "--out", "x.jsonl"], "missing.cif"),
@@ -150,7 +152,7 @@ def test_every_command_has_help_and_options_explain_themselves():
 
 def test_an_unbalanced_formula_is_only_a_warning(tmp_path):
     arguments = ["-n", "1", "--oversample", "1", "--steps", "2", "--relax-steps", "0", "--workers", "1"]
-    out = run("design", "SrTiO", *arguments, "--out", tmp_path / "run")
+    out = run("design", "SrTiO", "--second", "none", *arguments, "--out", tmp_path / "run")
     assert "warning: SrTiO" in out.stderr and "error:" not in out.stderr and out.returncode == 0
 
 

@@ -148,7 +148,7 @@ def test_a_run_that_died_at_its_very_start_can_be_started_again(tmp_path):
     from nucleate.store.database import RunStore
 
     RunStore(tmp_path / "run").close()
-    quick = DesignSettings(oversample=1, sampling_steps=3, relax_steps=0)
+    quick = DesignSettings(oversample=1, sampling_steps=3, relax_steps=0, second="none")
     assert len(design("NaCl, 2 atoms, 1 candidate", tmp_path / "run", quick, executor=Serial()).all) == 1
 
 
@@ -162,7 +162,7 @@ def test_overwriting_waits_for_no_other_writer(run):
 
 @pytest.fixture(scope="module")
 def wished(tmp_path_factory):
-    quick = DesignSettings(oversample=2, sampling_steps=10, relax_steps=2)
+    quick = DesignSettings(oversample=2, sampling_steps=10, relax_steps=2, second="none")
     folder = tmp_path_factory.mktemp("wished")
     return design("Na-Cl, 2 atoms, 2 candidates, e_form=-1.9, band_gap=4..6", folder, quick, executor=Serial())
 
@@ -193,3 +193,23 @@ def test_a_network_that_knows_nothing_of_it_is_refused_before_anything_is_writte
     with pytest.raises(NucleateError, match="property-perov5 predicts .*, not formation_energy_per_atom"):
         design("Na-Cl, e_form=-2", tmp_path / "run", wrong)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_best_are_judged_again_and_tested_for_phonons(tmp_path):
+    pytest.importorskip("phonopy", reason="phonopy is not installed")
+    settings = DesignSettings(oversample=3, sampling_steps=20, relax_steps=60, phonons=1)
+    run = design("NaCl, 2 atoms, 2 candidates", tmp_path / "run", settings, executor=Serial())
+    best, second, *rest = run.all
+    for c in (best, second):
+        assert c.stages[6:] in (("second", "phonons"), ("second",)) and c.checks["judges"].verdict != "unknown"
+        assert c.energies["second_e_above_hull"].reference == "sevennet-mp"
+        assert "SevenNet" in c.energies["second_e_form"].method and c.provenance["second"]["correction"]
+    assert "phonons" in best.checks and "phonons" not in second.checks
+    assert all(len(c.stages) == 6 and "judges" not in c.checks for c in rest)
+    rows = to_rows(run.all)
+    assert rows[0]["disagreement"] < 0.1 and rows[2]["disagreement"] is None
+    assert "Judges differ" in (run.folder / "report.html").read_text() and {"second", "phonons"} <= set(run.seconds)
+    assert to_rows(resume(run.folder, executor=Serial()).all) == rows
+    with pytest.raises(NucleateError, match="must not be negative"):
+        design("NaCl", tmp_path / "other", DesignSettings(phonons=-1))
+    assert not (tmp_path / "other").exists()

@@ -116,11 +116,12 @@ def _reference() -> Iterator[Finding]:
     from nucleate.errors import NucleateError
     from nucleate.pipeline.reference import load_reference
 
-    try:
-        reference = load_reference("chgnet-mp")
-        yield Finding("reference energies", OK, f"{reference.name}: {len(reference)} entries, {reference.method}")
-    except NucleateError as error:
-        yield Finding("reference energies", MISSING, str(error), "nucleate hull build")
+    for name in ("chgnet-mp", "sevennet-mp"):
+        try:
+            reference = load_reference(name)
+            yield Finding(f"reference {name}", OK, f"{len(reference):,} crystals, {reference.method}")
+        except NucleateError as error:
+            yield Finding(f"reference {name}", MISSING, str(error), "pip install --force-reinstall nucleate")
 
 
 def _data() -> Iterator[Finding]:

@@ -26,7 +26,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
     from nucleate.generators.properties import short_name
 
-    numeric = ("atoms", "e_form\neV/atom", "e_above_hull\neV/atom")
+    numeric = ("atoms", "e_form\neV/atom", "e_above\n_hull\neV/atom")
     wanted = {column: f"{short_name(column)}\nwanted\n{text}" for column, text, _ in _wanted(rows)}
     judged = ["judges\ndiffer by"] if any(row["disagreement"] is not None for row in rows) else []
     columns = ("#", "id", "formula", "space\ngroup", *numeric, *judged, *wanted.values(), "novel?", "checks")

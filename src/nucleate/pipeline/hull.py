@@ -46,6 +46,7 @@ class HullStage:
 
     name = "hull"
     batched = False
+    quick = True
 
     def __init__(self, reference: str | ReferenceSet = "chgnet-mp") -> None:
         self._source = reference  # a name travels to worker processes more lightly than a set

@@ -111,7 +111,7 @@ def _model() -> _Model:
         raise NucleateError("the potential 'sevennet' needs the package sevenn: pip install sevenn") from None
     model.set_is_batch_data(True)
     types = frozenset(int(z) for z in checkpoint.config[_keys.TYPE_MAP])
-    model = model.to(_device()).eval()
+    model = model.to(_device()).eval().requires_grad_(False)  # slopes of positions alone
     energy_only = copy.copy(model)  # shares the weights
     energy_only._modules = {k: v for k, v in model._modules.items() if k != "force_output"}
     return _Model(model, energy_only, float(checkpoint.config[_keys.CUTOFF]), types)
