@@ -238,8 +238,9 @@ class _Run:
         cell, frac = atoms.cell.array, atoms.get_scaled_positions(wrap=False)
         if self.repeats is not None:
             cell, frac = self.repeats.given(cell, frac)
-        properties = {"site_properties": before.site_properties, "labels": before.labels}
-        return Structure(Lattice(cell), before.species, frac % 1.0, **properties)
+        return Structure(
+            Lattice(cell), before.species, frac % 1.0, site_properties=before.site_properties, labels=before.labels
+        )
 
 
 def single_point(structures: Sequence[Structure], batch_size: int = 16, potential: str = "chgnet") -> list[float]:
