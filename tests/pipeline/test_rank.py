@@ -61,6 +61,7 @@ def test_rows() -> None:
         "novel": "no",
         "checks": "2/3 charge unknown",
         "failure": "",
+        "decomposition": "",
         "method": "m",
         "reference": "r",
         "second_method": "",

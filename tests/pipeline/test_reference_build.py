@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 from nucleate.errors import NucleateError
 from nucleate.pipeline.known import known_table, select
 from nucleate.pipeline.reference import load_reference
-from nucleate.pipeline.reference_build import compute, describe, finalise, read_part
+from nucleate.pipeline.reference_build import compute, corrections_of, describe, finalise, read_part
 
 
 def salt(a: float, species: tuple[str, str]) -> Structure:
@@ -173,3 +173,14 @@ def test_known_table_of_own_files(tmp_path: Path) -> None:
         known_table(str(file), needs_hull=True)
     with pytest.raises(NucleateError):
         known_table(str(tmp_path / "nowhere.parquet"))
+
+
+def test_raw_energies_are_corrected_and_the_correction_is_kept(tmp_path: Path) -> None:
+    chosen = [k for k in select(table()) if k.source in ("binary", "supercell")]
+    part, out = tmp_path / "part.jsonl", tmp_path / "set.parquet"
+    compute(chosen, part, "net (PBE+U, uncorrected)", energy_of, relaxer)
+    made = finalise(part, out, "set", "net (PBE+U, uncorrected)", 2, {}, corrections_of(chosen))
+    assert made.method == load_reference(out).method == "net (PBE+U, MP2020-corrected)"
+    entries = {e.source: e for e in load_reference(out)}
+    assert entries["binary"].energy == pytest.approx(-2 - 0.687 / 2) and entries["supercell"].energy == -1.5
+    assert entries["binary"].correction == pytest.approx(-0.687 / 2) and entries["supercell"].correction == 0

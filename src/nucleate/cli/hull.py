@@ -45,7 +45,7 @@ def run(
         for result in stage(living):
             done.append(result.finished(stage.name))
             bars(stage.name, len(done) - len(candidates) + len(living), len(living))
-    Console().print(table(to_rows(rank(done))))
+    Console().print(table(to_rows(rank(done)), decomposition=True))
     if out is not None:
         write_candidates(out, done)
 
@@ -105,6 +105,10 @@ def build(
     max_atoms: Annotated[int, typer.Option(help="Leave out larger primitive cells.")] = 40,
     potential: Annotated[str, typer.Option(help="Universal potential.")] = "chgnet",
     elements: Annotated[str, typer.Option(help="Only crystals of these elements, e.g. Li,Fe,O.")] = "",
+    correct: Annotated[
+        bool | None,
+        typer.Option("--correct/--raw", help="Add MP2020 corrections (default: if the potential is uncorrected)."),
+    ] = None,
 ) -> None:
     """Compute reference energies for known crystals; an interrupted build goes on when called again."""
     from rich.console import Console
@@ -129,6 +133,7 @@ def build(
             out,
             name=out.stem,
             potential=potential,
+            correct=correct,
             metadata={"source": f"geometries of dataset {dataset}", "selection": rule},
             progress=lambda done, total: bars("reference", done, total),
         )

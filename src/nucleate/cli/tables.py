@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from nucleate.io import Problem
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def table(rows: Sequence[Mapping[str, Any]], decomposition: bool = False) -> Table:
     """A Rich table of `nucleate.pipeline.rank.to_rows`, narrow enough for 80 columns.
 
-    Its caption names energy methods, references and failures.
+    decomposition: show the phases under each crystal, too. Its caption names energy methods, references and failures.
     """
     from rich.box import SIMPLE_HEAD
     from rich.markup import escape
@@ -29,7 +29,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     numeric = ("atoms", "e_form\neV/atom", "e_above\n_hull\neV/atom")
     wanted = {column: f"{short_name(column)}\nwanted\n{text}" for column, text, _ in _wanted(rows)}
     judged = ["judges\ndiffer by"] if any(row["disagreement"] is not None for row in rows) else []
-    columns = ("#", "id", "formula", "space\ngroup", *numeric, *judged, *wanted.values(), "novel?", "checks")
+    phases = ["known phases\nunder it"] if decomposition else []
+    columns = ("#", "id", "formula", "space\ngroup", *numeric, *judged, *wanted.values(), *phases, "novel?", "checks")
     out = Table(
         caption=escape(caption(rows)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
@@ -49,6 +50,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
             energy(row["e_above_hull"]),
             *([f"{row['disagreement']:.3f}" if row["disagreement"] is not None else "-"] if judged else []),
             *(energy(row[f"predicted_{column}"]) for column in wanted),
+            *([row["decomposition"] or "-"] if decomposition else []),
             row["novel"],
             checks or "-",
         ]

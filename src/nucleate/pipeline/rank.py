@@ -60,7 +60,8 @@ def to_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     rank counts from 1. Energies in eV/atom or None. novel: "yes", "no" or "?". checks: "4/5", passed of all, and what
     does not pass.
     second_e_above_hull, disagreement: of the second judge, and how far it is from the first; None if it was not asked.
-    method, reference: of e_above_hull, or of e_form or the energy where there is none; second_method: of the second's.
+    decomposition: the known phases under it, "0.5 Fe2O3 + 0.5 Li2O". method, reference: of e_above_hull, or of e_form or
+    the energy where there is none; second_method: of the second's.
     Where a property was wanted of any, predicted_COLUMN (a number or None), wanted_COLUMN ("1..1.6"), predicted_by.
     """
     columns = list(dict.fromkeys(column for c in candidates for column in c.provenance.get("wanted", ())))
@@ -91,6 +92,7 @@ def _row(number: int, c: Candidate) -> dict[str, Any]:
         "novel": {PASS: "yes", FAIL: "no", UNKNOWN: "?"}[verdict(c, "novel")],
         "checks": _checks(c),
         "failure": c.failure or "",
+        "decomposition": c.provenance.get("decomposition", ""),
         "method": named[0].method if named else "",
         "reference": named[0].reference if named else "",
         "second_method": c.energies["second_e_form"].method if "second_e_form" in c.energies else "",
