@@ -60,8 +60,8 @@ def to_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     rank counts from 1. Energies in eV/atom or None. novel: "yes", "no" or "?". checks: "4/5", passed of all, and what
     does not pass.
     second_e_above_hull, disagreement: of the second judge, and how far it is from the first; None if it was not asked.
-    decomposition: the known phases under it, "0.5 Fe2O3 + 0.5 Li2O". method, reference: of e_above_hull, or of e_form or
-    the energy where there is none; second_method: of the second's.
+    decomposition: the known phases under it, "0.5 Fe2O3 + 0.5 Li2O". method, reference: of e_above_hull, e_form or
+    the energy, the first there is; second_method: of the second judge's.
     Where a property was wanted of any, predicted_COLUMN (a number or None), wanted_COLUMN ("1..1.6"), predicted_by.
     """
     columns = list(dict.fromkeys(column for c in candidates for column in c.provenance.get("wanted", ())))
