@@ -255,12 +255,15 @@ def _file_of(part: str) -> tuple[Path, int]:
 
 @lru_cache(maxsize=8)
 def _load(parts: tuple[str, ...], _changed: tuple[int, ...]) -> ReferenceSet:
-    from nucleate.pipeline.reference_sources import read_source
-
     whole: ReferenceSet | None = None
     for part in parts:
         path, _ = _file_of(part)
-        found = _read(path) if path.suffix == ".parquet" else read_source(part, whole)
+        if path.suffix == ".parquet":
+            found = _read(path)
+        else:
+            from nucleate.pipeline.reference_sources import read_source
+
+            found = read_source(part, whole)
         if whole is not None:
             both = ReferenceSet.from_entries(f"{whole.name}+{found.name}", whole.method, whole, whole.metadata)
             found = both.extended(found, found.method)
