@@ -140,7 +140,7 @@ def test_nonsense_ends_the_relaxation(what, said):
             if what == "force":
                 found.forces[0] = math.nan
             if what == "collapse":
-                return Evaluation(50 * atoms.get_volume(), found.forces, 50 * np.eye(3))
+                return Evaluation(atoms.get_volume(), found.forces, np.eye(3))
             return found
 
         def energy(self, atoms, cutoff):

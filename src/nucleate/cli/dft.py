@@ -203,3 +203,58 @@ def _clock(seconds: float | None) -> str:
     if not seconds:
         return "-"
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+@app.command("inputs")
+def inputs(
+    paths: Paths,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder; each calculation gets one inside.")],
+    code: Annotated[str, typer.Option(help="vasp (MPRelaxSet, POTCARs by name) or qe (pw.x).")] = "vasp",
+    top: Top = None,
+    preset: Annotated[str, typer.Option(help="Of qe: fast, standard or tight.")] = "standard",
+    pseudos: Annotated[Path | None, typer.Option(help="Of qe: your folder of UPF files, one an element.")] = None,
+    elements: Annotated[bool, typer.Option("--elements/--no-elements", help="The elements as well.")] = True,
+    flow: Annotated[bool, typer.Option("--flow", help="Also an atomate2 flow, flow.json.")] = False,
+) -> None:
+    """Write inputs for a program that runs elsewhere; read its outputs back with `nucleate dft parse`."""
+    from rich.console import Console
+
+    from nucleate.dft import inputs as writer
+    from nucleate.dft.settings import preset as settings_of
+
+    candidates, _ = chosen(paths, top, out)
+    todo, refused = writer.works(candidates, elements)
+    notes = Console(stderr=True)
+    for line in refused:
+        notes.print(f"left out: {line}", style="yellow", highlight=False, markup=False)
+    n = sum(1 for _ in writer.write_inputs(todo, out, code, preset, settings_of(preset), pseudos))
+    Console().print(f"{n} calculations in {out}; then: nucleate dft parse {out}", highlight=False, soft_wrap=True)
+    if flow:
+        n = writer.write_flow(todo, out / "flow.json")
+        Console().print(f"{n} crystals in {out / 'flow.json'}, a flow for jobflow", highlight=False, soft_wrap=True)
+
+
+@app.command("parse")
+def parse(
+    paths: Annotated[list[Path], typer.Argument(help="Folders or files: vasprun.xml(.gz), pw.out, result.json.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also a table (.csv) or records (.jsonl).")] = None,
+) -> None:
+    """Read outputs of VASP, Quantum ESPRESSO and our own jobs into one table; elements among them give e_form."""
+    from rich.console import Console
+
+    from nucleate.cli.tables import write_csv
+    from nucleate.dft import parse as reader
+    from nucleate.dft.stage import to_candidate, to_row
+    from nucleate.errors import NucleateError
+    from nucleate.pipeline.files import write_candidates
+
+    if out is not None and out.suffix not in (".csv", ".jsonl"):
+        raise NucleateError(f"--out ends in .csv or .jsonl, not '{out.suffix}'")
+    results = [reader.parse(file) for file in reader.find_outputs(paths)]
+    judged = list(zip(reader.judge(results), (r.method for r in results), strict=True))
+    rows = [to_row(computed, method) for computed, method in judged]
+    print_rows(rows, Console())
+    if out is not None and out.suffix == ".csv":
+        write_csv(out, rows)
+    elif out is not None:
+        write_candidates(out, [to_candidate(computed, method) for computed, method in judged])

@@ -23,15 +23,16 @@ class DFTSettings:
 
     cutoff: of the plane waves, eV. k_spacing: largest distance between k-points, 1/angstrom with the factor 2 pi.
     smearing: Fermi-Dirac width, eV; energies are extrapolated to zero width. fmax (eV/angstrom) and smax
-    (eV/cubic angstrom; 0.003 is 0.5 GPa): when a relaxation is done. max_steps: of the relaxation. spin: "auto" (see
-    `dft.elements`) or "off". wall_time: seconds for one crystal in one call; not part of what an energy means.
+    (eV/cubic angstrom; 0.001 is 0.16 GPa, up to 0.2 % of the edge of a soft crystal): when a relaxation is done.
+    max_steps: of the relaxation. spin: "auto" (see `dft.elements`) or "off". wall_time: seconds for one crystal in one
+    call; not part of what an energy means.
     """
 
     cutoff: float = 600.0
     k_spacing: float = 0.35
     smearing: float = 0.1
     fmax: float = 0.05
-    smax: float = 0.003
+    smax: float = 0.001
     max_steps: int = 60
     spin: str = "auto"
     wall_time: float = 7200.0
@@ -59,9 +60,9 @@ class DFTSettings:
 
 
 PRESETS: dict[str, DFTSettings] = {
-    "fast": DFTSettings(cutoff=500.0, k_spacing=0.5, fmax=0.08, smax=0.005, max_steps=40),
+    "fast": DFTSettings(cutoff=500.0, k_spacing=0.5, fmax=0.08, smax=0.003, max_steps=40),
     "standard": DFTSettings(),
-    "tight": DFTSettings(cutoff=800.0, k_spacing=0.22, smearing=0.05, fmax=0.01, smax=0.0006, max_steps=120),
+    "tight": DFTSettings(cutoff=800.0, k_spacing=0.22, smearing=0.05, fmax=0.01, smax=0.0003, max_steps=120),
 }
 
 

@@ -1,0 +1,94 @@
+"""Inputs read back by the packages that know the formats."""
+
+import sys
+
+import ase.io
+import pytest
+from ase.build import bulk
+from pymatgen.core import Structure
+from pymatgen.io.ase import AseAtomsAdaptor
+from pymatgen.io.vasp.inputs import Incar, Kpoints
+
+from nucleate.dft.frames import read_json
+from nucleate.dft.inputs import pseudopotentials, works, write_flow, write_inputs
+from nucleate.dft.settings import PRESETS
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import Candidate
+
+
+@pytest.fixture
+def todo():
+    feo = AseAtomsAdaptor.get_structure(bulk("FeO", "rocksalt", a=4.3))
+    out, refused = works([Candidate("c 1", structure=feo), Candidate("c2")])
+    assert refused == ["c2: there is no structure"]
+    return out
+
+
+def test_the_elements_come_along(todo):
+    assert [(w.name, w.kind) for w in todo] == [
+        ("c_1", "crystal"),
+        ("elements/Fe", "crystal"),
+        ("elements/O", "molecule"),
+    ]
+    sulfide = AseAtomsAdaptor.get_structure(bulk("FeS", "rocksalt", a=5.0))
+    _, refused = works([Candidate("a", structure=sulfide)])
+    assert "elemental S" in refused[0]
+
+
+def test_vasp_inputs_are_the_materials_projects(todo, tmp_path):
+    assert len(list(write_inputs(todo, tmp_path, "vasp"))) == 3
+    incar = Incar.from_file(str(tmp_path / "c_1" / "INCAR"))
+    assert incar["ENCUT"] == 520 and incar["ISIF"] == 3 and incar["LDAU"] and max(incar["LDAUU"]) == 5.3
+    structure = Structure.from_file(str(tmp_path / "c_1" / "POSCAR"))
+    assert structure.composition.reduced_formula == "FeO" and len(structure) == 2
+    assert not (tmp_path / "c_1" / "POTCAR").exists() and "Fe_pv" in (tmp_path / "c_1" / "POTCAR.spec").read_text()
+    oxygen = Incar.from_file(str(tmp_path / "elements" / "O" / "INCAR"))
+    assert oxygen["NUPDOWN"] == 2 and oxygen["ISIF"] == 2 and oxygen["ISMEAR"] == 0
+    assert Kpoints.from_file(str(tmp_path / "elements" / "O" / "KPOINTS")).kpts == [(1, 1, 1)]
+    assert read_json(tmp_path / "c_1" / "candidate.json")["candidate"]["id"] == "c 1"
+
+
+def test_qe_inputs(todo, tmp_path):
+    pseudos = tmp_path / "upf"
+    pseudos.mkdir()
+    for name in ("Fe.pbe-spn-kjpaw_psl.0.2.1.UPF", "o_pbe_v1.2.uspp.F.UPF", "Os_pbe.upf", "F.upf", "readme.txt"):
+        (pseudos / name).write_text("")
+    list(write_inputs(todo, tmp_path / "in", "qe", "standard", PRESETS["standard"], pseudos))
+    text = (tmp_path / "in" / "c_1" / "pw.in").read_text()
+    assert "'vc-relax'" in text and "Fe.pbe-spn-kjpaw_psl.0.2.1.UPF" in text and "o_pbe_v1.2.uspp.F.UPF" in text
+    assert "nspin            = 2" in text and "starting_magnetization(1) = 0.5" in text and str(pseudos) in text
+    assert "&FCP" not in text and "\n8 8 8  0 0 0" in text
+    atoms = ase.io.read(tmp_path / "in" / "c_1" / "pw.in", format="espresso-in")
+    assert sorted(atoms.get_chemical_symbols()) == ["Fe", "O"]
+    assert atoms.get_volume() == pytest.approx(4.3**3 / 4)
+    oxygen = (tmp_path / "in" / "elements" / "O" / "pw.in").read_text()
+    assert "tot_magnetization = 2.0" in oxygen and "'relax'" in oxygen and "1 1 1" in oxygen
+
+
+def test_pseudopotentials_that_are_missing_or_doubled_are_named(tmp_path):
+    (tmp_path / "Fe.upf").write_text("")
+    assert pseudopotentials(None, ["O", "Fe"]) == {"Fe": "Fe.upf", "O": "O.upf"}
+    with pytest.raises(NucleateError, match="no UPF file of F, O"):
+        pseudopotentials(tmp_path, ["O", "Fe", "F"])
+    (tmp_path / "fe_pbe.UPF").write_text("")
+    with pytest.raises(NucleateError, match="several UPF files of Fe"):
+        pseudopotentials(tmp_path, ["Fe"])
+    with pytest.raises(NucleateError, match="no folder"):
+        pseudopotentials(tmp_path / "nowhere", ["Fe"])
+
+
+def test_an_unknown_code_is_refused(todo, tmp_path):
+    with pytest.raises(NucleateError, match="vasp, qe"):
+        list(write_inputs(todo, tmp_path, "castep"))
+
+
+def test_a_flow_needs_atomate2(todo, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "atomate2.vasp.flows.mp", None)
+    with pytest.raises(NucleateError, match=r"pip install 'nucleate\[atomate2\]'"):
+        write_flow(todo, tmp_path / "flow.json")
+
+
+def test_a_flow_has_a_job_for_each_crystal(todo, tmp_path):
+    pytest.importorskip("atomate2", reason="atomate2 is not installed (extra atomate2)")
+    assert write_flow(todo, tmp_path / "flow.json") == 2
+    assert "elements/Fe Fe" in (tmp_path / "flow.json").read_text()
