@@ -7,7 +7,7 @@ Crystals are what the model generates (seeds 0 to n-1), with what `nucleate chec
 relax the same ones to the same limits (fmax 0.05 eV/angstrom, stress 0.003 eV/cubic angstrom, 500 steps). The ways take
 turns on blocks of 20 crystals, so that a change of the machine's load meets them all; seconds are of CPU time. same:
 both converged, to energies within 1 meV/atom; lower, higher: to another minimum, below or above the rival's. --rows
-keeps each block's outcome as it comes: the same call goes on from there.
+keeps each block's outcome as it comes: the same call goes on from there; with --summary it shows what is there so far.
 
 --memory: peak memory against the size of the pool, each in a process of its own, with copies of one 20-atom crystal.
 """
@@ -118,12 +118,14 @@ def speed(args: argparse.Namespace) -> None:
     if args.rows and args.rows.exists():
         done = {row["key"]: row for row in map(json.loads, args.rows.read_text().splitlines())}
     results: dict[str, list[Outcome]] = {way: [] for way in ways}
-    seconds = dict.fromkeys(ways, 0.0)
+    seconds, measured = dict.fromkeys(ways, 0.0), list[Structure]()
     for start in range(0, len(structures), BLOCK):
         block = structures[start : start + BLOCK]
         for way, settings in ways.items():
             key = f"{args.potential}, {args.weights}, {way}: {start} to {start + len(block)}"
             if key not in done:
+                if args.summary:
+                    break
                 began = time.process_time()
                 if settings is None:
                     found = [ase_fire(s, calculator, FMAX, SMAX, STEPS)[0] for s in block]
@@ -134,9 +136,15 @@ def speed(args: argparse.Namespace) -> None:
                 if args.rows:
                     with args.rows.open("a") as file:
                         file.write(json.dumps(done[key]) + "\n")
-            results[way] += done[key]["outcomes"]
-            seconds[way] += done[key]["seconds"]
-    print(f"{len(structures)} crystals, {sum(map(len, structures)) / len(structures):.1f} atoms each, {args.potential}")
+        else:
+            for way in ways:
+                row = done[f"{args.potential}, {args.weights}, {way}: {start} to {start + len(block)}"]
+                results[way] += row["outcomes"]
+                seconds[way] += row["seconds"]
+            measured += block
+    if not measured:
+        raise SystemExit("no block is measured yet")
+    print(f"{len(measured)} crystals, {sum(map(len, measured)) / len(measured):.1f} atoms each, {args.potential}")
     print(table(results, seconds))
 
 
@@ -166,6 +174,7 @@ def main() -> None:
     parser.add_argument("--rival", action=argparse.BooleanOptionalAction, default=True, help="relax with ASE as well")
     parser.add_argument("--fire", action=argparse.BooleanOptionalAction, default=True, help="our FIRE as well")
     parser.add_argument("--rows", type=Path, help="keep each block's outcome here, and go on from there")
+    parser.add_argument("--summary", action="store_true", help="measure nothing more")
     parser.add_argument("--memory", action="store_true", help="measure memory instead")
     parser.add_argument("--one", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -115,7 +115,12 @@ def test_a_blow_up_is_a_recorded_failure(relax, mode, words, optimiser):
     assert result.failure is not None and result.failure.startswith("relax: ") and words in result.failure
     assert "\n" not in result.failure
     assert "energy" not in result.energies and result.structure is before
-    assert result.provenance["relax"]["steps"] >= 0
+    record = result.provenance["relax"]
+    assert ("last_frame" in record) == (record["steps"] > 0) == (mode not in ("abyss", "strong"))
+    if "last_frame" in record:  # as much of the crystal as there was before it went wrong
+        last = Structure.from_dict(record["last_frame"])
+        assert last.species == before.species and np.isfinite(last.cart_coords).all()
+        assert 0.2 < last.volume / before.volume < 5 and last.distance_matrix[0, 1] > 0.4
 
 
 def test_the_step_limit_is_no_failure(relax):
@@ -246,6 +251,9 @@ def test_a_failure_keeps_the_last_frame_that_made_sense(relax):
     record = relax("explodes", salt(5.7, 0.05)).provenance["relax"]
     last = Structure.from_dict(record["last_frame"])
     assert last.formula == salt().formula and 1 < last.volume / salt(5.7).volume < 5
+    twice = salt(5.7, 0.05).make_supercell([2, 1, 1])  # relaxed as its primitive cell, kept as it was given
+    last = Structure.from_dict(relax("explodes", twice).provenance["relax"]["last_frame"])
+    assert last.species == twice.species and 1 < last.volume / twice.volume < 5
 
 
 def test_a_cell_that_repeats_itself_relaxes_as_its_primitive_one(monkeypatch):
