@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.potential import POTENTIALS, get_potential
@@ -30,8 +31,6 @@ def calculator_of(name):
 
 @pytest.fixture(params=sorted(POTENTIALS))
 def potential(request):
-    if request.param == "sevennet":
-        pytest.importorskip("sevenn", reason="the extra 'sevennet' is not installed")
     return get_potential(request.param)
 
 
@@ -55,6 +54,14 @@ def test_a_batch_is_its_crystals_one_by_one(potential):
         assert mine.energy == pytest.approx(alone.energy, abs=1e-4)
         assert mine.forces == pytest.approx(alone.forces, abs=1e-4)
         assert mine.stress == pytest.approx(alone.stress, abs=1e-5)
+
+
+def test_energies_alone_are_the_same(potential):
+    structures = [AseAtomsAdaptor.get_structure(atoms) for atoms in crystals()]
+    found = potential.energies(structures, 2)
+    assert found == pytest.approx(
+        [e.energy / len(s) for e, s in zip(potential.evaluate(crystals()), structures, strict=True)], abs=1e-5
+    )
 
 
 def test_forces_and_stress_are_slopes_of_the_energy(potential):
