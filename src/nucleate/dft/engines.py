@@ -11,12 +11,12 @@ import sys
 from dataclasses import dataclass
 from functools import lru_cache
 
+from nucleate.dft.abinit import DATASETS, PROGRAM, datasets
 from nucleate.dft.settings import DFTSettings
 from nucleate.errors import NucleateError
 
 NAMES = ("auto", "gpaw", "abinit")
 GPAW_PYTHON = "NUCLEATE_GPAW_PYTHON"  # Python that has GPAW, perhaps behind a launcher: "mpiexec -n 4 python"
-ABINIT = "NUCLEATE_ABINIT"  # the program, by default `abinit`
 START_LIMIT = 120.0  # seconds to say its version
 HOW_TO = "install GPAW with: make dft, or pip install 'nucleate[dft]'"
 
@@ -46,7 +46,7 @@ def find_engine(name: str = "auto") -> Engine:
             return found
         reasons.append(found)
     if name in ("auto", "abinit"):
-        found = _abinit(os.environ.get(ABINIT) or "abinit")
+        found = _abinit(os.environ.get(PROGRAM) or "abinit")
         if isinstance(found, Engine):
             return found
         reasons.append(found)
@@ -64,6 +64,8 @@ def _gpaw(python: str) -> Engine | str:
 @lru_cache(maxsize=16)
 def _abinit(program: str) -> Engine | str:
     match = re.search(r"^\s*(\d+\.\d+\.\d+)", _said([*shlex.split(program), "--version"]), re.MULTILINE)
+    if match and datasets() is None:
+        return f"{program} has no PAW datasets (pip install gpaw-data, or {DATASETS}=FOLDER)"
     if match:
         return Engine("abinit", match[1], (sys.executable,))
     return f"{program} does not run" if shutil.which(shlex.split(program)[0]) else f"there is no {program}"
