@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 GPAW = '''
-"""FAKE_GPAW: good, slow, slowcompound, crash, signal, garbage, half, diverge; FAKE_LOG: gets a line per call."""
+"""FAKE_GPAW: good, slow, slowcompound, crash, signal, garbage, half, diverge, flood; FAKE_LOG: gets a line per call."""
 import math, os, sys, time
 import numpy as np
 
@@ -49,6 +49,8 @@ class GPAW:
         calls = GPAW.calls = getattr(GPAW, "calls", 0) + 1
         if MODE == "slow" or (MODE == "slowcompound" and len(set(atoms.numbers)) > 1):
             time.sleep(0.0 if calls < 5 else 60.0)
+        while MODE == "flood":
+            print("all work and no play " * 1000)
         if calls >= 5 and MODE in ("crash", "signal", "garbage", "half"):
             print("Segmentation fault, says the Fortran part")
             folder = sys.argv[1]

@@ -7,7 +7,7 @@ import time
 import pytest
 from ase.build import bulk
 
-from nucleate.dft import worker
+from nucleate.dft import job, worker
 from nucleate.dft.engines import Engine, find_engine
 from nucleate.dft.frames import to_atoms
 from nucleate.dft.job import CRASHED, DONE, FAILED, GARBAGE, TIME, Runner, Stopped
@@ -91,6 +91,13 @@ def test_bad_manners_are_recorded_in_one_line(gpaw, tmp_path, monkeypatch, manne
     if status == FAILED:
         anew = Runner(find_engine("gpaw"), SETTINGS, again=True)
         assert anew.run("Cu", tmp_path / "job", "crystal", copper()).status == DONE
+
+
+def test_a_flood_of_words_is_ended(gpaw, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_GPAW", "flood")
+    monkeypatch.setattr(job, "LOG_LIMIT", 1_000_000)
+    outcome = runner().run("Cu", tmp_path / "job", "static", copper())
+    assert outcome.status == GARBAGE and "printed 1,000,000 bytes before the first step" in outcome.reason
 
 
 @pytest.mark.parametrize(

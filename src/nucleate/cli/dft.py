@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from nucleate.cli.groups import default_group
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nucleate.dft.job import Progress
+    from nucleate.dft.job import Outcome, Progress
     from nucleate.dft.stage import Computed
     from nucleate.pipeline.candidate import Candidate
 
@@ -58,8 +59,8 @@ def run(
     found = find_engine(engine)
     known = _known(notes) if known is None else known
     with _live(notes) as progress:
-        runner = Runner(found, settings, progress=progress, again=again)
-        notes.print(f"{len(candidates)} crystals, {runner.method}", highlight=False)
+        runner = Runner(found, settings, progress=progress, finished=partial(_tell, notes), again=again)
+        notes.print(f"crystals: {len(candidates)}, {runner.method}", highlight=False)
         references = References(runner, cache or user_cache(), known, reference, max_atoms)
 
         def report(results: Sequence[Computed]) -> None:
@@ -108,6 +109,13 @@ def chosen(paths: Sequence[Path], top: int | None, out: Path | None) -> tuple[li
     if not candidates:
         raise NucleateError("there is no candidate left for DFT: all were rejected")
     return candidates, folder
+
+
+def _tell(notes: Console, name: str, outcome: Outcome) -> None:
+    said = (
+        f"{outcome.status}: {outcome.reason}" if outcome.reason else f"{outcome.steps} steps, {outcome.seconds:.0f} s"
+    )
+    notes.print(f"{name}: {said}", highlight=False, markup=False)
 
 
 def _known(notes: Console) -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 POLL = 0.2  # seconds between two looks at a process
+LOG_LIMIT = 100_000_000  # bytes that a process may print in one call before it is ended
 DONE, FAILED, TIME, CRASHED, GARBAGE = "done", "failed", "out of time", "crashed", "garbage"
 Progress = Callable[[str, int, float], None]  # (name, ionic steps so far, seconds in this call)
 
@@ -64,13 +65,15 @@ class Outcome:
 class Runner:
     """Runs calculations with one engine and one set of settings.
 
-    stop: set it to end all of them at once (they raise `Stopped`). again: calculate anew what failed by itself.
+    stop: set it to end all of them at once (they raise `Stopped`). progress: while one runs. finished: called with its
+    name when one that was run in this call ends. again: calculate anew what failed by itself.
     """
 
     engine: Engine
     settings: DFTSettings
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Progress | None = None
+    finished: Callable[[str, Outcome], None] | None = None
     again: bool = False
 
     @property
@@ -100,7 +103,10 @@ class Runner:
             return found
         (folder / worker.RESULT).unlink(missing_ok=True)  # unreadable, or to be done again
         write_json(folder / worker.INPUT, task)
-        return self._supervise(name, folder, task["digest"])
+        outcome = self._supervise(name, folder, task["digest"])
+        if self.finished is not None:
+            self.finished(name, outcome)
+        return outcome
 
     def _supervise(self, name: str, folder: Path, digest: str) -> Outcome:
         started, limit = time.monotonic(), self.settings.wall_time
@@ -109,24 +115,27 @@ class Runner:
             spent = time.monotonic() - started
             if code != worker.BUSY or spent > limit:
                 break
-            time.sleep(1.0)  # another process does the same calculation: its result will do
+            if self.stop.wait(1.0):  # another process does the same calculation: its result will do
+                raise Stopped
         found = _outcome(folder, digest, fresh=True)
         if found is not None:
             return found
         state = read_json(folder / worker.STATE) or {}
         steps, seconds = int(state.get("steps", 0)), round(float(state.get("seconds", 0.0)), 1)
         after = f"after {steps} steps" if state else "before the first step"
-        if code is None or code == worker.BUSY:
+        if code == GARBAGE:
+            return Outcome(GARBAGE, f"printed {LOG_LIMIT:,} bytes {after}: {lines}", steps=steps, seconds=seconds)
+        if code == TIME or code == worker.BUSY:
             said = f"no end within {limit:g} s, stopped {after}; the same command goes on from there"
             return Outcome(TIME, said, steps=steps, seconds=max(seconds, round(spent, 1)))
-        if code != 0:
+        if isinstance(code, int) and code != 0:
             how = signal.Signals(-code).name if -code in set(signal.Signals) else f"exit code {code}"
             return Outcome(CRASHED, f"{how} {after}{f': {lines}' if lines else ''}", steps=steps, seconds=seconds)
         what = "an unreadable result" if (folder / worker.RESULT).exists() else "no result"
         return Outcome(GARBAGE, f"{what}{f'; last words: {lines}' if lines else ''}", steps=steps, seconds=seconds)
 
-    def _process(self, name: str, folder: Path, started: float) -> tuple[int | None, str]:
-        """(exit code or None if it took too long, last line of its log)."""
+    def _process(self, name: str, folder: Path, started: float) -> tuple[int | str, str]:
+        """(exit code, or why it was ended: TIME or GARBAGE; last line of its log)."""
         log = folder / worker.LOG
         command = [*self.engine.command, "-m", worker.__name__, str(folder.absolute())]
         source = str(Path(__file__).parents[2])
@@ -146,12 +155,14 @@ class Runner:
             except OSError as error:
                 raise NucleateError(f"{command[0]} cannot be started: {error.strerror or error}") from None
             try:
-                code = self._wait(process, name, folder, started)
+                code = self._wait(process, name, folder, started, file.fileno(), begin)
             finally:
                 _kill(process)
         return code, _last_line(log, begin)
 
-    def _wait(self, process: subprocess.Popen[bytes], name: str, folder: Path, started: float) -> int | None:
+    def _wait(
+        self, process: subprocess.Popen[bytes], name: str, folder: Path, started: float, log: int, begin: int
+    ) -> int | str:
         steps, told = 0, -math.inf
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -160,7 +171,9 @@ class Runner:
             if self.stop.is_set():
                 raise Stopped
             if now - started > self.settings.wall_time:
-                return None
+                return TIME
+            if os.fstat(log).st_size - begin > LOG_LIMIT:
+                return GARBAGE
             if self.progress is not None and now - told > 1.0:
                 steps, told = int((read_json(folder / worker.STATE) or {}).get("steps", steps)), now
                 self.progress(name, steps, now - started)

@@ -58,7 +58,7 @@ def find_outputs(paths: Iterable[Path]) -> list[Path]:
             continue
         if not path.is_dir():
             raise NucleateError(f"{path} does not exist")
-        for folder in sorted([path, *(p for p in path.rglob("*") if p.is_dir())]):
+        for folder in sorted([path, *(p for p in path.rglob("*") if p.is_dir() and ".old-" not in p.name)]):
             here = (p for name in NAMES for p in sorted(folder.glob(name)) if p.is_file() and _kind(p))
             out += [p for p in [next(here, None)] if p is not None]
     if not out:
@@ -171,7 +171,6 @@ def _vasp(path: Path) -> Parsed:
     functional = {"PE": "PBE", "PS": "PBEsol", "91": "PW91"}.get(str(run.parameters.get("GGA", "PE")).upper(), "GGA")
     # PBE and PBE+U energies carry one name, for the corrections put them on one scale
     method = f"VASP {run.vasp_version.split()[0]} {functional}(+U), plane waves {cutoff:g} eV (uncorrected)"
-    moments = steps[-1].get("magmom") if isinstance(steps[-1], dict) else None
     return Parsed(
         path,
         structure,
@@ -180,7 +179,6 @@ def _vasp(path: Path) -> Parsed:
         bool(run.converged) and _ended(path),
         plus_u=bool(run.is_hubbard),
         steps=len(steps) - 1,
-        moment=moments,
     )
 
 
