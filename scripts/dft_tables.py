@@ -1,0 +1,68 @@
+"""The tables of docs/dft.md, from what `nucleate dft` left.
+
+python scripts/dft_tables.py BENCH/dft.csv DESIGN/dft.csv [CACHE]
+
+BENCH is a run on Si, MgO, NaCl, LiF and TiN, DESIGN one on the best of a design run, CACHE the folder given as --cache.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+# PBE lattice constants, angstrom: the literature's all-electron and PAW values, which agree within 0.3 %
+# (Haas, Tran, Blaha, Phys. Rev. B 79, 085104 (2009); Csonka et al., Phys. Rev. B 79, 155107 (2009))
+PBE = {"Si": 5.469, "MgO": 4.255, "NaCl": 5.695, "LiF": 4.064, "TiN": 4.247}
+# Enthalpies of formation at 298 K, eV/atom (NIST-JANAF tables: -601.6, -411.1, -616.9, -337.7 kJ/mol)
+MEASURED = {"MgO": -3.118, "NaCl": -2.130, "LiF": -3.197, "TiN": -1.750}
+
+
+def rows(path: str) -> list[dict[str, str]]:
+    with Path(path).open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def number(text: str, form: str = "+.3f") -> str:
+    return format(round(float(text), 3) + 0.0, form) if text else "-"
+
+
+def bench(path: str) -> None:
+    print("| crystal | a (Å) | PBE literature | off by | e_form, raw | + MP2020 | measured | steps | time |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for r in rows(path):
+        name, a = r["formula"], float(r["a"] or "nan")
+        cells = [name, f"{a:.3f}", f"{PBE[name]:.3f}", f"{100 * (a / PBE[name] - 1):+.1f} %"]
+        cells += [number(r["e_form"]), number(r["e_form_mp2020"])]
+        cells += [f"{MEASURED[name]:+.3f}" if name in MEASURED else "0", r["steps"], f"{float(r['seconds']):.0f} s"]
+        print(f"| {' | '.join(cells)} |")
+
+
+def design(path: str) -> None:
+    heads = ("id", "formula", "atoms", "status", "volume", "e_form, raw", "+ MP2020", "CHGNet", "difference")
+    heads += ("e_above_hull", "time")
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for r in rows(path):
+        bound = ">= " if r["lower_bound"] == "True" and r["e_above_hull_mp2020"] else ""
+        cells = [r["id"], r["formula"], r["atoms"], r["status"], number(r["volume_change"], "+.1f") + " %"]
+        cells += [number(r["e_form"]), number(r["e_form_mp2020"]), number(r["potential_e_form"])]
+        cells += [number(r["difference"]), bound + number(r["e_above_hull_mp2020"]), f"{float(r['seconds']):.0f} s"]
+        print(f"| {' | '.join(cells)} |")
+    for r in rows(path):
+        for word in ("reason", "missing"):
+            if r[word]:
+                print(f"\n{r['id']}: {word}: {r[word]}")
+
+
+def cache(folder: str) -> None:
+    for path in sorted(Path(folder).glob("dft/*/*/*/result.json")):
+        r = json.loads(path.read_text(encoding="utf-8"))
+        energy = f"{r['energy']:.4f} eV/atom, {r['steps']} steps" if r["status"] == "done" else r["reason"]
+        print(f"{r['method']}: {path.parent.name}: {energy}, {r['seconds']:.0f} s")
+
+
+if __name__ == "__main__":
+    for function, argument in zip((bench, design, cache), sys.argv[1:], strict=False):
+        function(argument)
+        print()
