@@ -19,7 +19,7 @@ import torch
 from pymatgen.core import Composition, Lattice, Structure
 
 from nucleate.data import load_table
-from nucleate.pipeline.candidate import PASS, Candidate
+from nucleate.pipeline.candidate import PASS, UNKNOWN, Candidate
 from nucleate.pipeline.corrections import onto
 from nucleate.pipeline.hull import formation_energy
 from nucleate.pipeline.phonons import PhononSettings, PhononStage
@@ -142,8 +142,9 @@ def print_phonons(known: Sequence[Known], potentials: Sequence[str]) -> None:
         for potential in potentials:
             (after,) = PhononStage(PhononSettings(potential=potential))([Candidate(k.name, structure=k.structure)])
             record, check = after.provenance["phonons"], after.checks["phonons"]
-            low = record.get("lowest_thz")
-            cells.append(check.reason if low is None else f"{low:+.2f} ({record['atoms']} atoms), {check.verdict}")
+            low, between = record.get("lowest_thz"), record.get("lowest_interpolated_thz", 0.0)
+            more = f" ({between:+.2f} interpolated)" if check.verdict == UNKNOWN else ""
+            cells.append(check.reason if low is None else f"{low:+.2f}, {record['atoms']} atoms: {check.verdict}{more}")
         print(f"| {k.name} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -10,7 +10,15 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Energy
-from nucleate.pipeline.phonons import PhononSettings, PhononStage, shortest_repeat, standard, supercell
+from nucleate.pipeline.phonons import (
+    PhononSettings,
+    PhononStage,
+    _verdict,
+    commensurate,
+    shortest_repeat,
+    standard,
+    supercell,
+)
 from nucleate.pipeline.potential import POTENTIALS, Evaluation
 
 phonopy = pytest.mark.skipif(not importlib.util.find_spec("phonopy"), reason="phonopy is not installed")
@@ -94,7 +102,8 @@ def test_chgnet_finds_silicon_stable_from_a_displaced_supercell():
     silicon.perturb(0.003)  # less than SYMPREC: symmetry is found again, so one displacement is all
     check, record = run(silicon)
     assert check.verdict == "pass" and record["displacements"] == 1 and record["atoms"] == 64
-    assert 0.5 < record["lowest_thz"] < 2 and record["residual_fmax"] < 0.005
+    assert 3 < record["lowest_thz"] < 5, "3.4 at L in nature"
+    assert record["residual_fmax"] < 0.005 and 0.5 < record["lowest_interpolated_thz"] < 2, "acoustic, near the centre"
 
 
 @phonopy
@@ -128,6 +137,24 @@ def test_supercells_hold_the_zone_boundary():
     assert size(salt, max_atoms=2) == (2, pytest.approx(5.64 / 2**0.5))
     long = Structure(Lattice.orthorhombic(3, 4, 14), ["Al", "Fe"], [[0, 0, 0], [0.1, 0.2, 0.3]])
     assert size(long)[0] == 2 * 4 * 4  # 12 x 16 x 14: the long vector is not repeated
+
+
+def test_waves_that_fit_the_supercell():
+    cell = np.array(fcc(4.0).lattice.matrix)
+    for multiples in (np.diag([2, 2, 2]), np.diag([1, 2, 3]), np.array([[-2, 2, 2], [2, -2, 2], [2, 2, -2]])):
+        waves = commensurate(multiples @ cell, cell)
+        fit = waves @ multiples.T
+        assert np.allclose(fit, np.rint(fit)) and len(waves) == round(abs(np.linalg.det(multiples)))
+        assert len({tuple(np.round(w % 1, 6)) for w in waves}) == len(waves), "no two are the same wave"
+    assert commensurate(cell, cell).tolist() == [[0, 0, 0]]
+
+
+def test_a_dip_between_the_waves_that_fit_is_no_verdict():
+    record = {"lowest_thz": 0.9, "lowest_interpolated_thz": -1.9, "atoms": 96, "length": 10.2}
+    check = _verdict(record, PhononSettings())
+    assert check.verdict == "unknown" and "+0.90 THz (96 atoms, 10.2 A), but -1.90 interpolated" in check.reason
+    assert _verdict({**record, "lowest_interpolated_thz": -0.2}, PhononSettings()).verdict == "pass"
+    assert _verdict({**record, "lowest_thz": -0.4}, PhononSettings()).verdict == "fail"
 
 
 def test_the_shortest_repeat_sees_through_skewed_cells():
