@@ -48,7 +48,7 @@ class GPAW:
                 print(atoms.get_chemical_formula(), self.ecut, round(atoms.get_volume(), 6), moment, file=file)
         calls = GPAW.calls = getattr(GPAW, "calls", 0) + 1
         if MODE == "slow" or (MODE == "slowcompound" and len(set(atoms.numbers)) > 1):
-            time.sleep(0.0 if calls < 5 else 60.0)
+            time.sleep(0.0 if calls < 5 else 3600.0)
         while MODE == "flood":
             print("all work and no play " * 1000)
         if calls >= 5 and MODE in ("crash", "signal", "garbage", "half"):

@@ -85,7 +85,7 @@ def test_the_shared_relaxation_with_abinit(abinit, tmp_path):
     assert outcome.result["volume_change"] * 3.7**3 == pytest.approx(4 * 11.565, rel=2e-3)  # EMT's copper
     assert outcome.result["method"].startswith("ABINIT 9.6.2 PBE") and outcome.result["moment"] is None
     text = (tmp_path / "job" / "abinit" / "run.abi").read_text()
-    assert "nsppol" not in text and "ngkpt 6 6 6" in text and "tsmear 0.00367" in text
+    assert "nsppol" not in text and "ngkpt 9 9 9" in text and "tsmear 0.00367" in text
 
 
 def test_oxygen_keeps_its_moment(abinit, tmp_path):

@@ -43,7 +43,7 @@ def nucleate(tmp_path, *arguments, **environment):
 
 
 def options(tmp_path):
-    return ["--preset", "fast", "--out", tmp_path / "out", "--known", "", "--wall-time", "60s"]
+    return ["--preset", "fast", "--out", tmp_path / "out", "--known", "", "--wall-time", "20m"]
 
 
 def rows(tmp_path):
@@ -53,7 +53,7 @@ def rows(tmp_path):
 
 def test_crystals_get_energies_by_the_same_settings_and_what_is_missing_is_said(gpaw, tmp_path, crystals):
     process = nucleate(tmp_path, crystals, *options(tmp_path))
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     found = rows(tmp_path)
     assert float(found["c1"]["e_form"]) == pytest.approx(0, abs=1e-4)  # its own reference
@@ -68,14 +68,14 @@ def test_crystals_get_energies_by_the_same_settings_and_what_is_missing_is_said(
 
     n = len(gpaw.read_text().splitlines())
     again = nucleate(tmp_path, "run", crystals, *options(tmp_path))
-    again.communicate(timeout=120)
+    again.communicate(timeout=600)
     assert again.returncode == 0 and len(gpaw.read_text().splitlines()) == n  # nothing is calculated twice
 
 
 def test_kill_9_in_the_middle_and_go_on(gpaw, tmp_path, crystals):
     process = nucleate(tmp_path, crystals, *options(tmp_path), FAKE_GPAW="slowcompound")
     jobs = tmp_path / "out" / "dft" / "fast"
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 6000
     while time.monotonic() < deadline:
         state = jobs / "c2" / "state.json"
         if state.is_file() and json.loads(state.read_text())["steps"] >= 1:
@@ -88,11 +88,12 @@ def test_kill_9_in_the_middle_and_go_on(gpaw, tmp_path, crystals):
     steps = json.loads((jobs / "c2" / "state.json").read_text())["steps"]
     done = (jobs / "c1" / "result.json").stat().st_mtime_ns
     assert steps >= 1 and not (jobs / "c2" / "result.json").exists() and rows(tmp_path)["c1"]["status"] == "done"
-    time.sleep(1.0)
-    assert "worker" not in _children(jobs / "c2")  # it ended with its parent
+    while _children(jobs / "c2") and time.monotonic() < deadline:  # it ends with its parent
+        time.sleep(0.1)
+    assert not _children(jobs / "c2")
 
     second = nucleate(tmp_path, crystals, *options(tmp_path))
-    _, err = second.communicate(timeout=120)
+    _, err = second.communicate(timeout=600)
     assert second.returncode == 0, err
     assert (jobs / "c1" / "result.json").stat().st_mtime_ns == done
     result = json.loads((jobs / "c2" / "result.json").read_text())
@@ -108,18 +109,18 @@ def _children(folder):
 
 def test_ctrl_c_says_how_to_go_on(gpaw, tmp_path, crystals):
     process = nucleate(tmp_path, crystals, *options(tmp_path), FAKE_GPAW="slow")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and len(gpaw.read_text().splitlines() if gpaw.exists() else []) < 4:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130 and "goes on from the last steps" in err
     assert not _children(tmp_path)
 
 
 def test_every_candidate_fails_alone(gpaw, tmp_path, crystals):
     process = nucleate(tmp_path, crystals, *options(tmp_path), FAKE_GPAW="crash")
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert {r["status"] for r in rows(tmp_path).values()} == {"crashed"}
     assert "exit code 7 after" in out

@@ -14,7 +14,7 @@ from nucleate.dft.job import CRASHED, DONE, FAILED, GARBAGE, TIME, Runner, Stopp
 from nucleate.dft.settings import DFTSettings
 from nucleate.errors import NucleateError
 
-SETTINGS = DFTSettings(cutoff=400.0, wall_time=60.0)
+SETTINGS = DFTSettings(cutoff=400.0, wall_time=600.0)
 
 
 def copper(scale=1.03):
@@ -29,7 +29,7 @@ def calls(log):
 
 
 def runner(**kwargs):
-    return Runner(find_engine("gpaw"), DFTSettings(cutoff=400.0, **{"wall_time": 60.0, **kwargs}))
+    return Runner(find_engine("gpaw"), DFTSettings(cutoff=400.0, **{"wall_time": 600.0, **kwargs}))
 
 
 def test_a_calculation_is_done_once(gpaw, tmp_path):
@@ -40,7 +40,7 @@ def test_a_calculation_is_done_once(gpaw, tmp_path):
     assert "step 0" in (folder / "log.txt").read_text()
     assert first.result["method"] == "GPAW 99.1 PBE, plane waves 400 eV, k-points 0.35/A (uncorrected)"
     n = len(calls(gpaw))
-    again = runner(wall_time=5.0).run("Cu", folder, "crystal", copper())
+    again = runner(wall_time=1.0).run("Cu", folder, "crystal", copper())
     assert not again.fresh and again.energy == first.energy and len(calls(gpaw)) == n
 
 
@@ -51,13 +51,28 @@ def test_another_calculation_in_its_place_moves_it_aside(gpaw, tmp_path):
     assert other.fresh and (tmp_path / "job.old-1" / "result.json").is_file()
 
 
+class Clock:
+    """The time of `job`, which leaps forward when it is told to, so that no test depends on a fast machine."""
+
+    def __init__(self):
+        self.leap = 0.0
+
+    def monotonic(self):
+        return time.monotonic() + self.leap
+
+
 def test_out_of_time_it_is_killed_and_goes_on_later(gpaw, tmp_path, monkeypatch):
-    folder = tmp_path / "job"
-    monkeypatch.setenv("FAKE_GPAW", "slow")  # from the fifth call on
-    started = time.monotonic()
-    late = runner(wall_time=8.0).run("Cu", folder, "crystal", copper())
-    assert late.status == TIME and time.monotonic() - started < 20
-    assert late.steps == 2 and "8 s" in late.reason and "after 2 steps" in late.reason
+    folder, clock = tmp_path / "job", Clock()
+    monkeypatch.setenv("FAKE_GPAW", "slow")  # from the fifth call on, which is the step after the second
+    monkeypatch.setattr(job, "time", clock)
+
+    def progress(name, steps, seconds):
+        clock.leap = 7300.0 if steps == 2 else 0.0
+
+    late = Runner(find_engine("gpaw"), DFTSettings(cutoff=400.0), progress=progress)
+    late = late.run("Cu", folder, "crystal", copper())
+    assert late.status == TIME and late.steps == 2
+    assert "no end within 7200 s, stopped after 2 steps" in late.reason
     assert json.loads((folder / "state.json").read_text())["steps"] == 2
     n = len(calls(gpaw))
     monkeypatch.setenv("FAKE_GPAW", "good")
@@ -65,8 +80,6 @@ def test_out_of_time_it_is_killed_and_goes_on_later(gpaw, tmp_path, monkeypatch)
     assert done.status == DONE and done.result["converged"]
     whole = runner().run("Cu", tmp_path / "whole", "crystal", copper())
     assert done.steps == whole.steps and done.energy == pytest.approx(whole.energy, abs=1e-9)
-    rest = len(calls(gpaw)) - n
-    assert rest < 2 * (n + rest)  # the first steps were not done again
     assert calls(gpaw)[n].split()[2] == calls(gpaw)[n - 1].split()[2]  # it began with the step that was killed
 
 
@@ -124,10 +137,9 @@ def test_a_stop_ends_the_process_at_once(gpaw, tmp_path, monkeypatch):
         if steps == 2:
             stop.set()
 
-    started = time.monotonic()
     with pytest.raises(Stopped):
         Runner(find_engine("gpaw"), SETTINGS, stop, progress).run("Cu", tmp_path / "job", "crystal", copper())
-    assert time.monotonic() - started < 30 and seen[-1] == ("Cu", 2)
+    assert seen[-1] == ("Cu", 2)
 
 
 def test_two_that_want_the_same_wait_for_each_other(gpaw, tmp_path):
@@ -159,6 +171,7 @@ def test_auto_takes_gpaw_first_and_reads_past_banners(gpaw, monkeypatch, tmp_pat
     program.write_text("#!/bin/sh\necho 9.6.2\n")
     program.chmod(0o755)
     monkeypatch.setenv("NUCLEATE_ABINIT", str(program))
+    monkeypatch.setenv("NUCLEATE_PAW", str(tmp_path))
     assert find_engine("abinit").version == "9.6.2"
 
 

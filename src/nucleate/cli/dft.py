@@ -180,15 +180,17 @@ def print_rows(rows: Sequence[dict], console: Console) -> None:
     if potentials := dict.fromkeys(r["potential"] for r in rows if r.get("potential")):
         lines.append(f"potential: {', '.join(potentials)}; DFT - potential on the same scale")
     lines += [f"{r['id']}: {r['status']}{': ' if r['reason'] else ''}{r['reason']}" for r in rows if _bad(r)]
+    if any(r["lower_bound"] and r["e_above_hull"] is not None for r in rows):
+        lines.append(">= : a lower bound, for not all competing phases are computed")
     lines += [f"{r['id']}: without {r['missing']}" for r in rows if r.get("missing")]
     table = Table(
         box=SIMPLE_HEAD, caption=escape("\n".join(lines)), caption_justify="left", padding=(0, 1, 0, 0), pad_edge=False
     )
-    heads = ("id", "formula", "atoms", "a, b, c (Å)", "dV\n%", "e_form", "e_form\n+ MP2020", "above\nhull")
-    for head in (*heads, "DFT -\npotential", "time"):
+    heads = ("id", "formula", "atoms", "a, b, c\nÅ", "dV\n%", "e_form", "e_form\n+ MP2020", "above\nhull")
+    for head in (*heads, "DFT -\npotent.", "time"):
         table.add_column(head, justify="left" if head in ("id", "formula") else "right", overflow="fold")
     for r in rows:
-        lattice = " ".join(f"{r[k]:.3f}" for k in "abc") if r.get("a") else "-"
+        lattice = " ".join(dict.fromkeys(f"{r[k]:.3f}" for k in "abc")) if r.get("a") else "-"
         above = "-" if r.get("e_above_hull") is None else f"{'>= ' if r['lower_bound'] else ''}{r['e_above_hull']:+.3f}"
         change = "-" if r.get("volume_change") is None else f"{r['volume_change']:+.1f}"
         table.add_row(

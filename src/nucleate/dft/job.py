@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.dft import worker
 from nucleate.dft.engines import Engine
 from nucleate.dft.frames import read_json, to_record, write_json
-from nucleate.dft.settings import DFTSettings
+from nucleate.dft.settings import METALS, DFTSettings, is_metal
 from nucleate.errors import NucleateError
 from nucleate.parallel import ONE_THREAD
 
@@ -90,11 +90,14 @@ class Runner:
 
         A folder that holds another calculation is moved aside. Raises NucleateError if it cannot be written, `Stopped`.
         """
+        settings = self.settings
+        content: list[Any] = [self.digest, kind, to_record(atoms)]
+        if kind != "molecule" and is_metal(atoms.numbers):
+            settings = dataclasses.replace(settings, k_spacing=METALS * settings.k_spacing)
+            content.append(settings.k_spacing)
         task: dict[str, Any] = {"engine": self.engine.name, "method": self.method, "kind": kind}
-        task |= {"settings": dataclasses.asdict(self.settings), "atoms": to_record(atoms)}
-        task["digest"] = hashlib.sha256(
-            json.dumps([self.digest, kind, task["atoms"]], sort_keys=True).encode()
-        ).hexdigest()[:16]
+        task |= {"settings": dataclasses.asdict(settings), "atoms": to_record(atoms)}
+        task["digest"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
         before = read_json(folder / worker.INPUT)
         if before is not None and before.get("digest") != task["digest"]:
             _move_aside(folder)

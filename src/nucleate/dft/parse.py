@@ -112,12 +112,13 @@ def _judge(r: Parsed, elements: dict[tuple[str, str], float], compounds: Sequenc
     own = next((c for p, c in compounds if p is r), Compound(composition, r.energy))
     values: dict[str, Any] = {}
     for suffix, corrected in (("", False), ("_corrected", True)):
-        others = [c for p, c in compounds if p is not r and (corrected or not p.plus_u)]
+        rivals = [c for p, c in compounds if p is not r and (corrected or not p.plus_u)]
+        others = [c for c in rivals if {str(e) for e in c.composition} <= set(symbols)]
         if corrected or not r.plus_u:
             values[f"e_form{suffix}"] = formation_energy(own, known, corrected)
             if others:
                 values[f"e_above_hull{suffix}"] = above_hull(own, known, others, corrected)
-    return Computed(candidate, outcome, r.structure, missing=("other phases",) if others else (), bound=True, **values)
+    return Computed(candidate, outcome, r.structure, bound=True, **values)  # nobody knows what else was not computed
 
 
 def _candidate(r: Parsed) -> Candidate:
