@@ -16,7 +16,7 @@ from nucleate.dft.settings import DFTSettings
 from nucleate.errors import NucleateError
 
 NAMES = ("auto", "gpaw", "abinit")
-GPAW_PYTHON = "NUCLEATE_GPAW_PYTHON"  # Python that has GPAW, perhaps behind a launcher: "mpiexec -n 4 python"
+GPAW_PYTHON = "NUCLEATE_GPAW_PYTHON"  # Python that has GPAW, perhaps behind another command: "nice python"
 START_LIMIT = 120.0  # seconds to say its version
 HOW_TO = "install GPAW with: make dft, or pip install 'nucleate[dft]'"
 

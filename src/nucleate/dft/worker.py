@@ -60,7 +60,7 @@ def main() -> None:
     from filelock import FileLock, Timeout
 
     parent = int(os.environ.get(PARENT, "0"))
-    if parent == os.getppid():  # not so where a launcher such as mpiexec stands between the two
+    if parent == os.getppid():  # not so where another command, such as a container, stands between them
         die_with(parent)
     folder = Path(sys.argv[1])
     lock = FileLock(str(folder / LOCK))
