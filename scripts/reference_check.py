@@ -48,7 +48,8 @@ def measure(rows: list[dict], relaxed: set[str], part: Path, potential: str) -> 
     settings, began = RelaxSettings(potential=potential), time.perf_counter()
     with part.open("a") as file:
         for k, row in enumerate(rows):
-            if row["material_id"] in done:
+            have = done.get(row["material_id"])
+            if have and (have["id"] not in relaxed or have["after"] is not None or have["failure"]):
                 continue
             structure = to_structure(row)
             (before,) = single_point([structure], 1, potential)

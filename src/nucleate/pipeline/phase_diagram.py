@@ -94,6 +94,7 @@ def draw_phase_diagram(
         raise NucleateError(f"a phase diagram is drawn for 2 or 3 elements, not {len(elements)}")
     if missing := sorted(set(elements) - reference.elements):
         raise NucleateError(f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}")
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -104,7 +105,8 @@ def draw_phase_diagram(
     (_draw_binary if len(elements) == 2 else _draw_ternary)(figure, ax, elements, phases, candidates)
     title = f"{'-'.join(elements)}: {reference.method}, reference {reference.name}"
     ax.set_title(title, fontsize=9, color=INK, loc="left")
-    with replacing(path) as temporary:
+    style = {"svg.fonttype": "none", "svg.hashsalt": "nucleate"}  # text stays text, and the same again is the same file
+    with replacing(path) as temporary, rc_context(style):
         figure.savefig(temporary, format=Path(path).suffix[1:].lower(), dpi=200)
     return phases
 
