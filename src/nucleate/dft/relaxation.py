@@ -105,6 +105,7 @@ class _Relaxation:
         return round(self.spent + time.monotonic() - self.started, 1)
 
     def run(self) -> dict[str, Any]:
+        guard.check_geometry(self.atoms, float(self.first.get_volume()), self.when)
         if not self.over:
             if self.basis is not None:
                 self.evaluator.prepare(tuple(self.basis["k_points"]))
