@@ -140,6 +140,12 @@ def test_symmetry_that_a_relaxation_broke_is_restored():
     rough.perturb(0.01)
     atoms = crystal_atoms(rough)
     assert len(atoms) == 2  # the primitive cell
+    long = Structure.from_spacegroup(
+        "Cmmm", Lattice.orthorhombic(4.2, 12.8, 4.2), ["Mg", "O"], [[0, 0, 0], [0, 0, 0.5]]
+    )
+    reduced = crystal_atoms(long)
+    assert len(reduced) == 2 and all(60 - 1e-6 < angle < 120 + 1e-6 for angle in reduced.cell.angles())
+    assert reduced.get_volume() == pytest.approx(long.volume / 2)
     with pytest.raises(Blown, match="no volume"):
         crystal_atoms(Structure(np.zeros((3, 3)), ["Cu"], [[0, 0, 0]]))
 

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nucleate.dft.elements import reference_state, starting_moments
 from nucleate.dft.job import FAILED, Outcome, Runner
 from nucleate.errors import NucleateError
@@ -25,7 +27,12 @@ SYMPREC = 0.05  # angstrom; symmetry broken by less, as a relaxation leaves it, 
 
 
 def crystal_atoms(structure: Structure, spin: str = "auto") -> Atoms:
-    """The primitive cell with exact symmetry and moments to start from; raises guard.Blown for what is no crystal."""
+    """The primitive cell with exact symmetry and moments to start from; raises guard.Blown for what is no crystal.
+
+    Its vectors are the shortest ones: grids of skewed cells are uneven, and GPAW warns of wrong results.
+    """
+    from ase.geometry import minkowski_reduce
+
     from nucleate.crystal.symmetry import find_symmetry
     from nucleate.pipeline import guard
 
@@ -38,6 +45,10 @@ def crystal_atoms(structure: Structure, spin: str = "auto") -> Atoms:
         from ase import Atoms
 
         atoms = Atoms(found.numbers, cell=found.basis, scaled_positions=found.positions, pbc=True)
+    reduced = minkowski_reduce(atoms.cell)[0]
+    if not np.allclose(reduced, atoms.cell):
+        atoms.set_cell(reduced)
+        atoms.wrap()
     if any(moments := starting_moments(atoms.get_chemical_symbols(), spin)):
         atoms.set_initial_magnetic_moments(moments)
     return atoms
@@ -131,7 +142,6 @@ class References:
         """Primitive cells by source."""
         if self._table is None:
             return {}
-        import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
         from pymatgen.core import Lattice, Structure
