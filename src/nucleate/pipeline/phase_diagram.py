@@ -88,7 +88,8 @@ def draw_phase_diagram(
     Two elements: formation energy over composition. Three: the triangle with its tie lines. Raises NucleateError for
     other numbers of elements, another ending, or an element without an energy.
     """
-    if Path(path).suffix.lower() not in FORMATS:
+    kind = Path(path).suffix.lower()[1:]
+    if f".{kind}" not in FORMATS:
         raise NucleateError(f"a phase diagram is written as {', '.join(FORMATS)}, not '{Path(path).suffix}'")
     if len(elements) not in DRAWN:
         raise NucleateError(f"a phase diagram is drawn for 2 or 3 elements, not {len(elements)}")
@@ -105,9 +106,8 @@ def draw_phase_diagram(
     (_draw_binary if len(elements) == 2 else _draw_ternary)(figure, ax, elements, phases, candidates)
     title = f"{'-'.join(elements)}: {reference.method}, reference {reference.name}"
     ax.set_title(title, fontsize=9, color=INK, loc="left")
-    style = {"svg.fonttype": "none", "svg.hashsalt": "nucleate"}  # text stays text, and the same again is the same file
-    with replacing(path) as temporary, rc_context(style):
-        figure.savefig(temporary, format=Path(path).suffix[1:].lower(), dpi=200)
+    with replacing(path) as temporary, rc_context({"svg.hashsalt": "nucleate"}):  # the same again is the same file
+        figure.savefig(temporary, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
     return phases
 
 
