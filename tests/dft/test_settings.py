@@ -6,7 +6,7 @@ from ase.build import bulk
 
 from nucleate.dft.elements import _CRYSTALS, MOLECULES, reference_state, starting_moments
 from nucleate.dft.frames import read_json, to_atoms, to_record, to_structure, write_json
-from nucleate.dft.settings import PRESETS, DFTSettings, is_metal, k_grid, preset
+from nucleate.dft.settings import PRESETS, DFTSettings, even, is_metal, k_grid, preset
 from nucleate.errors import NucleateError
 
 
@@ -35,6 +35,13 @@ def test_the_k_grid_is_even_along_equivalent_axes_and_as_fine_as_asked():
     assert len(set(k_grid(bulk("MgO", "rocksalt", a=4.2).cell, 0.2))) == 1
     a, b, c = k_grid(np.diag([3.0, 6.0, 60.0]), 0.3)
     assert (a, b, c) == (7, 4, 1)
+
+
+def test_axes_that_symmetry_mixes_get_equal_divisions():
+    mixing = [np.eye(3), [[1, 0, 0], [1, -1, 0], [0, 0, 1]]]
+    assert even((4, 3, 2), [np.eye(3)]) == (4, 3, 2)
+    assert even((4, 3, 2), mixing) == (4, 4, 2)
+    assert even((4, 3, 2), [[[0, 0, 1], [0, 1, 1], [1, 0, 0]]]) == (4, 4, 4)
 
 
 def test_metals_are_what_is_metal_alone():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from nucleate.dft.frames import to_atoms, to_record
-from nucleate.dft.settings import DFTSettings, k_grid
+from nucleate.dft.settings import DFTSettings, even, k_grid
 from nucleate.pipeline import guard
 from nucleate.pipeline.minimise import QuasiNewton
 from nucleate.pipeline.potential import Evaluation
@@ -187,7 +187,17 @@ class _Relaxation:
         return pulay_stress(self.basis["slope"], self.settings.cutoff, float(self.atoms.get_volume()))
 
     def _grid(self) -> tuple[int, int, int]:
-        return (1, 1, 1) if self.kind == "molecule" else k_grid(self.atoms.cell.array, self.settings.k_spacing)
+        from nucleate.crystal.symmetry import find_symmetry
+
+        if self.kind == "molecule":
+            return 1, 1, 1
+        grid = k_grid(self.atoms.cell.array, self.settings.k_spacing)
+        try:
+            places = self.atoms.get_scaled_positions()
+            found = find_symmetry(self.atoms.cell.array, places, self.atoms.numbers, symprec=1e-3)
+        except ValueError:
+            return grid
+        return even(grid, found.operations.rotations)
 
     def _keep(self) -> None:
         state = {

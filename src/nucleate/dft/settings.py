@@ -93,3 +93,17 @@ def k_grid(cell: ArrayLike, spacing: float) -> tuple[int, int, int]:
     lengths = 2 * np.pi * np.linalg.norm(np.linalg.inv(np.asarray(cell, dtype=float)), axis=0)
     a, b, c = (max(1, math.ceil(x / spacing - 1e-6)) for x in lengths)
     return a, b, c
+
+
+def even(grid: tuple[int, int, int], rotations: ArrayLike) -> tuple[int, int, int]:
+    """The grid with as many divisions along axes that symmetry mixes, so that it is as symmetric as the crystal.
+
+    rotations: (n, 3, 3) in fractional coordinates.
+    """
+    mixed = np.abs(np.asarray(rotations)).sum(axis=0) > 0
+    out = list(grid)
+    for _ in range(2):  # an axis may be tied to another through the third
+        for a, b in ((0, 1), (0, 2), (1, 2)):
+            if mixed[a, b] or mixed[b, a]:
+                out[a] = out[b] = max(out[a], out[b])
+    return out[0], out[1], out[2]
