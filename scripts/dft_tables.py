@@ -1,14 +1,13 @@
-"""The tables of docs/dft.md, from what `nucleate dft` left.
+"""Puts the tables of docs/dft.md there, from what `nucleate dft` left.
 
-python scripts/dft_tables.py BENCH/dft.csv DESIGN/dft.csv [CACHE]
+python scripts/dft_tables.py BENCH/dft.csv DESIGN/dft.csv
 
-BENCH is a run on Si, MgO, NaCl, LiF and TiN, DESIGN one on the best of a design run, CACHE the folder given as --cache.
+BENCH is a run on Si, MgO, NaCl, LiF and TiN, DESIGN one on the best of a design run; "-" leaves a table as it is.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from pathlib import Path
 
@@ -28,41 +27,42 @@ def number(text: str, form: str = "+.3f") -> str:
     return format(round(float(text), 3) + 0.0, form) if text else "-"
 
 
-def bench(path: str) -> None:
-    print("| crystal | a (Å) | PBE literature | off by | e_form, raw | + MP2020 | measured | steps | time |")
-    print("|---|---|---|---|---|---|---|---|---|")
+def bench(path: str) -> list[str]:
+    out = ["| crystal | a (Å) | PBE literature | off by | e_form, raw | + MP2020 | measured | steps | time |"]
+    out.append("|---|---|---|---|---|---|---|---|---|")
     for r in rows(path):
         name, a = r["formula"], float(r["a"] or "nan")
-        cells = [name, f"{a:.3f}", f"{PBE[name]:.3f}", f"{100 * (a / PBE[name] - 1):+.1f} %"]
+        cells = [name, f"{a:.3f}", f"{PBE[name]:.3f}", f"{round(100 * (a / PBE[name] - 1), 1) + 0.0:+.1f} %"]
         cells += [number(r["e_form"]), number(r["e_form_mp2020"])]
         cells += [f"{MEASURED[name]:+.3f}" if name in MEASURED else "0", r["steps"], f"{float(r['seconds']):.0f} s"]
-        print(f"| {' | '.join(cells)} |")
+        out.append(f"| {' | '.join(cells)} |")
+    return out
 
 
-def design(path: str) -> None:
+def design(path: str) -> list[str]:
     heads = ("id", "formula", "atoms", "status", "volume", "e_form, raw", "+ MP2020", "CHGNet", "difference")
     heads += ("e_above_hull", "time")
-    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    out = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for r in rows(path):
         bound = ">= " if r["lower_bound"] == "True" and r["e_above_hull_mp2020"] else ""
-        cells = [r["id"], r["formula"], r["atoms"], r["status"], number(r["volume_change"], "+.1f") + " %"]
+        change = f"{number(r['volume_change'], '+.1f')} %" if r["volume_change"] else "-"
+        cells = [r["id"], r["formula"], r["atoms"], r["status"], change]
         cells += [number(r["e_form"]), number(r["e_form_mp2020"]), number(r["potential_e_form"])]
         cells += [number(r["difference"]), bound + number(r["e_above_hull_mp2020"]), f"{float(r['seconds']):.0f} s"]
-        print(f"| {' | '.join(cells)} |")
-    for r in rows(path):
-        for word in ("reason", "missing"):
-            if r[word]:
-                print(f"\n{r['id']}: {word}: {r[word]}")
+        out.append(f"| {' | '.join(cells)} |")
+    notes = {(r["id"], word, r[word]) for r in rows(path) for word in ("reason", "missing") if r[word]}
+    return [*out, "", *(f"- {id}: {'without ' if word == 'missing' else ''}{text}" for id, word, text in sorted(notes))]
 
 
-def cache(folder: str) -> None:
-    for path in sorted(Path(folder).glob("dft/*/*/*/result.json")):
-        r = json.loads(path.read_text(encoding="utf-8"))
-        energy = f"{r['energy']:.4f} eV/atom, {r['steps']} steps" if r["status"] == "done" else r["reason"]
-        print(f"{r['method']}: {path.parent.name}: {energy}, {r['seconds']:.0f} s")
+def put(text: str, name: str, lines: list[str]) -> str:
+    start, end = f"<!-- {name} -->\n", "<!-- end -->"
+    before, _, rest = text.partition(start)
+    return before + start + "\n".join(lines).rstrip() + "\n" + rest[rest.index(end) :]
 
 
 if __name__ == "__main__":
-    for function, argument in zip((bench, design, cache), sys.argv[1:], strict=False):
-        function(argument)
-        print()
+    page = Path(__file__).parents[1] / "docs" / "dft.md"
+    text = page.read_text(encoding="utf-8")
+    for (name, function), path in zip({"bench": bench, "design": design}.items(), sys.argv[1:], strict=False):
+        text = put(text, name, function(path)) if path != "-" else text
+    page.write_text(text, encoding="utf-8")
