@@ -11,7 +11,7 @@ import csv
 import sys
 from pathlib import Path
 
-# PBE lattice constants, angstrom: all-electron values of Garrity et al., Comput. Mater. Sci. 81, 446 (2014), supplement;
+# PBE lattice constants, angstrom: all-electron values of Garrity et al., Comput. Mater. Sci. 81, 446 (2014);
 # Si and TiN, which are not among them, as in MP-20 (the Materials Project's mp-149 and mp-492, PAW)
 PBE = {"Si": 5.469, "MgO": 4.259, "NaCl": 5.714, "LiF": 4.076, "TiN": 4.254}
 # Enthalpies of formation at 298 K, eV/atom (-601.6, -411.1, -616.9, -337.7 kJ/mol)
