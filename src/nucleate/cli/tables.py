@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def table(rows: Sequence[Mapping[str, Any]], decomposition: bool = False) -> Table:
     """A Rich table of `nucleate.pipeline.rank.to_rows`, narrow enough for 80 columns.
 
-    decomposition: show the phases under each crystal, too. Its caption names energy methods, references and failures.
+    decomposition: the known phases under each crystal instead of its checks. Its caption names energy methods,
+    references and failures.
     """
     from rich.box import SIMPLE_HEAD
     from rich.markup import escape
@@ -28,9 +29,9 @@ def table(rows: Sequence[Mapping[str, Any]], decomposition: bool = False) -> Tab
 
     numeric = ("atoms", "e_form\neV/atom", "e_above\n_hull\neV/atom")
     wanted = {column: f"{short_name(column)}\nwanted\n{text}" for column, text, _ in _wanted(rows)}
-    judged = ["judges\ndiffer by"] if any(row["disagreement"] is not None for row in rows) else []
-    phases = ["known phases\nunder it"] if decomposition else []
-    columns = ("#", "id", "formula", "space\ngroup", *numeric, *judged, *wanted.values(), *phases, "novel?", "checks")
+    judged = ["judges\ndiffer by"] if not decomposition and any(row["disagreement"] is not None for row in rows) else []
+    last = ["known phases\nunder it"] if decomposition else ["novel?", "checks"]
+    columns = ("#", "id", "formula", "space\ngroup", *numeric, *judged, *wanted.values(), *last)
     out = Table(
         caption=escape(caption(rows)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
@@ -50,9 +51,7 @@ def table(rows: Sequence[Mapping[str, Any]], decomposition: bool = False) -> Tab
             energy(row["e_above_hull"]),
             *([f"{row['disagreement']:.3f}" if row["disagreement"] is not None else "-"] if judged else []),
             *(energy(row[f"predicted_{column}"]) for column in wanted),
-            *([row["decomposition"] or "-"] if decomposition else []),
-            row["novel"],
-            checks or "-",
+            *([row["failure"] or row["decomposition"] or "-"] if decomposition else [row["novel"], checks or "-"]),
         ]
         out.add_row(*(escape(c) for c in cells), style="dim" if row["failure"] else None)
     return out
