@@ -112,3 +112,22 @@ def until(condition, seconds):
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)
     return condition()
+
+
+LOCKED = """
+import multiprocessing
+from nucleate.parallel import map_jobs
+locks = []
+def work():
+    locks.append(multiprocessing.get_context("spawn").RLock())
+    return 1
+if __name__ == "__main__":
+    print([o.value for o in map_jobs(work, [()] * 2, workers=2)])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX semaphores")
+def test_a_library_that_locks_in_a_worker_brings_no_complaint(tmp_path):
+    (tmp_path / "script.py").write_text(LOCKED)
+    done = subprocess.run([sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[1, 1]\n", "")

@@ -117,7 +117,7 @@ class _Worker:
         # Linux's signal comes at the end of the thread that started the worker, and other threads may outlive theirs
         parent = os.getpid() if threading.current_thread() is threading.main_thread() else None
         self.process = context.Process(target=_serve, args=(theirs, function, prepare, parent), daemon=True)
-        with _environment(ONE_THREAD), _interrupts_ignored():
+        with _environment({**ONE_THREAD, "PYTHONWARNINGS": _warnings()}), _interrupts_ignored():
             self.process.start()
         theirs.close()  # so that the worker's death closes the pipe
         self.ready = False
@@ -147,6 +147,13 @@ class _Worker:
             name = signal.Signals(-code).name
             return name + (", out of memory?" if name == "SIGKILL" else "")
         return f"exit code {code}"
+
+
+def _warnings() -> str:
+    """The user's PYTHONWARNINGS, without the complaint that a killed worker left a semaphore (of a library's) behind:
+    Python's resource tracker, which complains, removes it."""
+    own = os.environ.get("PYTHONWARNINGS")
+    return ",".join(w for w in (own, "ignore::UserWarning:multiprocessing.resource_tracker") if w)
 
 
 def _replace(
