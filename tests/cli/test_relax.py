@@ -25,9 +25,9 @@ class Slow(EMT):
 
 
 def test_relaxing_again_forgets_what_was_said_of_the_old_structure():
-    checks = {k: Verdict(PASS) for k in ("charge", "relaxed", "hull", "unique", "novel")}
+    checks = {k: Verdict(PASS) for k in ("charge", "relaxed", "hull", "unique", "novel", "judges", "phonons")}
     energies = {k: Energy(-1.0, "m") for k in ("energy", "e_form", "e_above_hull")}
-    stages = ("generate", "check", "relax", "hull", "unique", "novelty")
+    stages = ("generate", "check", "relax", "hull", "unique", "novelty", "second", "phonons")
     fresh = _unrelaxed(Candidate("a", energies=energies, checks=checks, stages=stages))
     assert fresh.stages == ("generate", "check") and set(fresh.checks) == {"charge"} and fresh.energies == {}
 

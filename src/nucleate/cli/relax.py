@@ -71,7 +71,13 @@ def _unrelaxed(candidate: Candidate) -> Candidate:
     """Asked for by name, it runs again on what was relaxed before; nothing said of the old structure stays."""
     return dataclasses.replace(
         candidate,
-        stages=tuple(s for s in candidate.stages if s not in ("relax", "hull", "unique", "novelty")),
-        checks={k: v for k, v in candidate.checks.items() if k not in ("relaxed", "hull", "unique", "novel")},
+        stages=tuple(
+            s for s in candidate.stages if s not in ("relax", "hull", "unique", "novelty", "second", "phonons")
+        ),
+        checks={
+            k: v
+            for k, v in candidate.checks.items()
+            if k not in ("relaxed", "hull", "unique", "novel", "judges", "phonons")
+        },
         energies={},
     )
