@@ -19,12 +19,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from nucleate.chem.formula import parse
 from nucleate.chem.verdict import PASS
 from nucleate.errors import NucleateError
-from nucleate.evaluate.formulas import name_of, parse, read_formulas
-from nucleate.evaluate.oxidation import oxidation_verdicts
+from nucleate.evaluate.formulas import name_of, read_formulas
 from nucleate.evaluate.statistics import wilson
 from nucleate.evaluate.validity import compositional_validity
+from nucleate.pipeline.oxidation import oxidation_verdicts
 from nucleate.pipeline.reference import formula_key
 from nucleate.train.checkpoint import weights_folder
 from nucleate.train.oxidation import (

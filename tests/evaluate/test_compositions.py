@@ -7,16 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymatgen.core import Composition
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import wasserstein_distance
-from smact.screening import smact_validity
 
 from nucleate.chem.distance import emd
-from nucleate.chem.elements import SYMBOLS
+from nucleate.chem.elements import MAIN_ELEMENTS, SYMBOLS
 from nucleate.chem.verdict import Verdict
 from nucleate.errors import NucleateError
-from nucleate.evaluate.composition_sections import MAIN_ELEMENTS, Vocabulary, neutral_smact14
+from nucleate.evaluate.composition_sections import Vocabulary
 from nucleate.evaluate.compositions import evaluate_compositions
 from nucleate.evaluate.formulas import key_of
 from nucleate.evaluate.metric import tables
@@ -55,7 +53,7 @@ def test_counts_by_hand():
         m = report[name]
         assert (m.low, m.high) == wilson(round(value * m.n), m.n), name
     reasons = {(name, reason) for name, stage, reason in report.failures if stage == "formula"}
-    assert reasons == {("6: Xx2", "unknown element 'Xx'"), ("7", "empty")}
+    assert reasons == {("6: Xx2", "'Xx' is not an element"), ("7", "empty")}
 
 
 def test_distances_by_hand():
@@ -181,20 +179,6 @@ def test_long_formulas_do_not_hang():
     assert evaluate_compositions([text, "K" + text], TRAIN).n == 2
 
 
-METALS_AND_MORE = [s for s in SYMBOLS[:94] if s not in ("He", "Ne", "Ar", "Pm", "Rn", "Fr", "Ra", "Kr")]
-
-
-@given(st.dictionaries(st.sampled_from(METALS_AND_MORE), st.integers(1, 8), min_size=1, max_size=4))
-@settings(max_examples=150, deadline=None)
-def test_neutrality_equals_smact(counts):
-    key = key_of("".join(f"{s}{n}" for s, n in counts.items()))
-    found = neutral_smact14(key)
-    if found.verdict == "unknown":  # SMACT says no where it has no states
-        return
-    truth = smact_validity(Composition(dict(key)), use_pauling_test=False, oxidation_states_set="smact14")
-    assert (found.verdict == "pass") == truth
-
-
 @pytest.mark.skipif("NUCLEATE_DATA" not in os.environ, reason="NUCLEATE_DATA is not set")
 def test_known_crystals_are_mostly_neutral_and_near():
     from nucleate.evaluate.formulas import read_formulas
@@ -205,7 +189,3 @@ def test_known_crystals_are_mostly_neutral_and_near():
     assert report["cn_eb_smact14"].value > 0.85  # published for the whole training set: 0.904
     assert report["emd_mean"].value < 0.6
     assert report["w_elements"].value < 0.1
-    for text in test.texts[:150]:
-        truth = smact_validity(Composition(text), use_pauling_test=False, oxidation_states_set="smact14")
-        found = neutral_smact14(key_of(text)).verdict
-        assert found == "unknown" or (found == "pass") == truth, text

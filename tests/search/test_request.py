@@ -40,7 +40,7 @@ def test_understood(text, composition, system, candidates):
         ({"text": "", "elements": " "}, "no elements given"),
         ({"text": "SrTiO3", "num_atoms": 7}, "whole formula units"),
         ({"text": "Si, -2 atoms"}, "cannot have -2 atoms"),
-        ({"text": "Sr(TiO3"}, "never closes"),
+        ({"text": "Sr(TiO3"}, "never closed"),
         ({"text": "SrTiO3)"}, "never opened"),
         ({"text": "Sr0TiO3"}, "count of zero"),
         ({"text": "srtio3"}, "not a formula"),

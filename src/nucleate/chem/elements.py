@@ -11,6 +11,9 @@ Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn 
 """
 SYMBOLS: tuple[str, ...] = tuple(_PERIODIC_TABLE.split())
 _NUMBERS = {s: i + 1 for i, s in enumerate(SYMBOLS)}
+# Without noble gases, lanthanides, actinides and what has no stable isotope beyond bismuth: the 63 elements of Dong et
+# al. (arXiv 2310.00475, section 3.1)
+MAIN_ELEMENTS = frozenset(SYMBOLS[:83]) - {"He", "Ne", "Ar", "Kr", "Xe"} - frozenset(SYMBOLS[56:71])
 
 
 def atomic_number(symbol: str) -> int:

@@ -38,12 +38,13 @@ def compositions(
     out: Out = None,
 ) -> None:
     """Generated formulas: parsable, unique, novel, recovered, charge neutral and balanced, distance to known ones."""
+    from nucleate.chem.elements import MAIN_ELEMENTS
     from nucleate.cli.evaluate_dng import show
     from nucleate.cli.progress import StageBars
-    from nucleate.evaluate.composition_sections import MAIN_ELEMENTS, Vocabulary
+    from nucleate.evaluate.composition_sections import Vocabulary
     from nucleate.evaluate.compositions import evaluate_compositions
     from nucleate.evaluate.formulas import read_formulas
-    from nucleate.evaluate.oxidation import oxidation_verdicts
+    from nucleate.pipeline.oxidation import oxidation_verdicts
 
     made = read_formulas(source, column)
     seen = read_formulas(train)

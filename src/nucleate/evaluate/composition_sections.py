@@ -6,21 +6,20 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.chem.checks import charge_neutrality, electronegativity_balance
+from nucleate.chem.checks import balanced, charge_neutrality
 from nucleate.chem.distance import nearest
 from nucleate.chem.elements import SYMBOLS
-from nucleate.chem.verdict import FAIL, PASS, UNKNOWN, Verdict
+from nucleate.chem.formula import RULE, parse
+from nucleate.chem.verdict import PASS, UNKNOWN, Verdict
 from nucleate.errors import NucleateError
 from nucleate.evaluate.distributions import distance_interval, jensen_shannon, wasserstein
-from nucleate.evaluate.formulas import RULE, name_of, parse
+from nucleate.evaluate.formulas import name_of
 from nucleate.evaluate.metric import DISTANCE, Metric, Section, Series, metric
 from nucleate.evaluate.statistics import Mean, mean, rate
-from nucleate.evaluate.validity import compositional_validity
 from nucleate.pipeline.reference import FormulaKey
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 Part = tuple[Section, list[Series]]
 NEAR = (1, 2, 5, 10)  # steps on the modified Pettifor scale
 OxidationTest = Callable[[Sequence[str]], Sequence[Verdict]]
-Judge = Callable[[FormulaKey], Verdict]
+Judge = Callable[[Mapping[str, int], str], Verdict]  # composition, set of oxidation states
 
 # Dong et al., Tables 4 and 5 (with MatGAN and MT-GPTJ from there), as fractions of 10,000 samples
 _LM, _BERT = "Diffusion-LM", "Diffusion-BERT"
@@ -42,8 +41,6 @@ PAPER: Mapping[str, Mapping[str, float]] = {
     "cn_eb_smact14": {_LM: 0.4384, _BERT: 0.83, "MatGAN": 0.734, "MT-GPTJ": 0.9033},
     "cn_eb_os": {_LM: 0.1976, _BERT: 0.1421},
 }
-# Dong et al.: no noble gases, lanthanides and actinides. Their 69 words are these 63, "." and five special tokens.
-MAIN_ELEMENTS = frozenset(SYMBOLS[:83]) - {"He", "Ne", "Ar", "Kr", "Xe"} - frozenset(SYMBOLS[56:71])
 PAPER_NOTE = "Published: 10,000 samples of models of Materials Project formulas of fewer than 50 atoms"
 
 
@@ -51,7 +48,7 @@ PAPER_NOTE = "Published: 10,000 samples of models of Materials Project formulas 
 class Vocabulary:
     """What a formula may hold. elements: symbols, None for all; max_atoms: of the formula as it is written.
 
-    Dong et al. have `Vocabulary(MAIN_ELEMENTS, 49)`."""
+    Dong et al. have `Vocabulary(chem.elements.MAIN_ELEMENTS, 49)`."""
 
     elements: frozenset[str] | None = None
     max_atoms: int | None = None
@@ -135,20 +132,22 @@ def _describe(known: KnownFormulas) -> str:
 
 
 def charge_section(run: Generated, test: OxidationTest | None, seen: KnownFormulas) -> Part:
+    lesser = "and every cation is less electronegative than every anion"
     kinds: list[tuple[str, str, str, Judge]] = [
-        ("cn_smact14", "CN, smact14", "one smact14 state for each element adds up to zero", neutral_smact14),
-        ("cn_eb_smact14", "CN + EB, smact14", "and every cation is less electronegative than every anion", _smact14),
-        ("cn_icsd24", "CN, icsd24, mixed valence", "icsd24 states add up to zero", _neutral_icsd24),
-        ("cn_eb_icsd24", "CN + EB, icsd24, mixed valence", "and are balanced in electronegativity", _icsd24),
+        ("cn_smact14", "CN, smact14", "one smact14 state for each element adds up to zero", charge_neutrality),
+        ("cn_eb_smact14", "CN + EB, smact14", lesser, balanced),
+        ("cn_icsd24", "CN, icsd24, mixed valence", "icsd24 states add up to zero", charge_neutrality),
+        ("cn_eb_icsd24", "CN + EB, icsd24, mixed valence", "and are balanced in electronegativity", balanced),
     ]
     amounts = Counter(run.rows)
     passed: dict[str, set[FormulaKey]] = {}
     rows = []
     for name, label, what, judge in kinds:
-        verdicts = {k: judge(k) for k in amounts}
+        states = name.rpartition("_")[2]
+        verdicts = {k: judge(dict(k), states) for k in amounts}
         passed[name] = {k for k, v in verdicts.items() if v.verdict == PASS}
         if name.startswith("cn_eb"):  # an unknown charge is unknown here too
-            run.failures += _unknown(verdicts, f"charge ({name.removeprefix('cn_eb_')})")
+            run.failures += _unknown(verdicts, f"charge ({states})")
         hits = sum(amounts[k] for k in passed[name])
         rows.append(_row(name, label, hits, run.n, f"{what}; elements and alloys pass; / all texts"))
     if test is not None:
@@ -180,50 +179,6 @@ def charge_section(run: Generated, test: OxidationTest | None, seen: KnownFormul
 
 def _unknown(verdicts: Mapping[FormulaKey, Verdict], stage: str) -> list[tuple[str, str, str]]:
     return [(name_of(k), stage, v.reason) for k, v in verdicts.items() if v.verdict == UNKNOWN]
-
-
-def _neutral_icsd24(key: FormulaKey) -> Verdict:
-    return charge_neutrality(dict(key))
-
-
-def _icsd24(key: FormulaKey) -> Verdict:
-    charge = _neutral_icsd24(key)
-    return electronegativity_balance(dict(key)) if charge.verdict == PASS else charge
-
-
-def _smact14(key: FormulaKey) -> Verdict:
-    found = compositional_validity(name_of(key), "smact14")
-    if found is None:
-        return Verdict(UNKNOWN, "an element without smact14 states or electronegativity")
-    return Verdict(PASS if found else FAIL)
-
-
-def neutral_smact14(key: FormulaKey) -> Verdict:
-    """SMACT's charge neutrality alone, with the smact14 states: one state for each element, shared by all its atoms.
-
-    Elements and SMACT's metals among themselves pass; an element without states gives unknown.
-    """
-    from smact import metals
-
-    if len(key) == 1 or all(s in metals for s, _ in key):
-        return Verdict(PASS)
-    charges = {0}
-    for symbol, n in key:
-        states = _states(symbol)
-        if not states:
-            return Verdict(UNKNOWN, f"no smact14 oxidation states of {symbol}")
-        charges = {charge + n * q for charge in charges for q in states}
-    return Verdict(PASS if 0 in charges else FAIL)
-
-
-@lru_cache(maxsize=200)
-def _states(symbol: str) -> tuple[int, ...]:
-    from smact import Element
-
-    try:
-        return tuple(Element(symbol).oxidation_states_smact14 or ())
-    except (KeyError, NameError):  # SMACT ends before the last elements
-        return ()
 
 
 def distances_section(run: Generated, seen: KnownFormulas, subject: str) -> Part:

@@ -10,6 +10,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from nucleate.chem.formula import RULE, parse
 from nucleate.errors import NucleateError
 from nucleate.evaluate.composition_sections import (
     Generated,
@@ -21,7 +22,7 @@ from nucleate.evaluate.composition_sections import (
     distributions_section,
     formulas_section,
 )
-from nucleate.evaluate.formulas import RULE, key_of, parse
+from nucleate.evaluate.formulas import key_of
 from nucleate.evaluate.metric import Report, Section, Series
 from nucleate.pipeline.reference import formula_key
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.chem.elements import SYMBOLS, symbol
+from nucleate.chem.formula import parse
 from nucleate.errors import NucleateError
 from nucleate.evaluate.inputs import SKIPPED, is_dataset
 from nucleate.pipeline.reference import FormulaKey, formula_key
@@ -21,66 +21,7 @@ from nucleate.pipeline.reference import FormulaKey, formula_key
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_ATOMS = 10_000
-RULE = (
-    "a formula is known elements, each followed by a whole number of atoms (none is one), with round brackets and "
-    f"spaces between elements allowed, up to {MAX_ATOMS:,} atoms: SrTiO3, 'Sr Ti O O O', Ca(OH)2, Cs3 N4 O9"
-)
 COLUMNS = ("formula", "composition", "pretty_formula")
-_ELEMENTS = frozenset(SYMBOLS)
-_PIECE = re.compile(
-    r"(?P<symbol>[A-Z][a-z]?)(?P<n>[0-9]*(?:\.[0-9]*)?)"
-    r"|(?P<open>\()|(?P<close>\))(?P<times>[0-9]*(?:\.[0-9]*)?)|(?P<gap>\s+)"
-)
-
-
-def parse(text: str) -> dict[str, int]:
-    """Atoms of each element as the text has them, not reduced; raises NucleateError saying why it is no formula.
-
-    The rule is `RULE`. A gap never joins letters: "S i" is sulphur and an error, not silicon.
-    """
-    text = text.strip()
-    if not text:
-        raise NucleateError("empty")
-    stack: list[Counter[str]] = [Counter()]
-    place = 0
-    while place < len(text):
-        piece = _PIECE.match(text, place)
-        if piece is None:
-            raise NucleateError(_fault(text[place]))
-        place = piece.end()
-        if piece["symbol"]:
-            if piece["symbol"] not in _ELEMENTS:
-                raise NucleateError(f"unknown element '{piece['symbol']}'")
-            stack[-1][piece["symbol"]] += _count(piece["n"])
-        elif piece["open"]:
-            stack.append(Counter())
-        elif piece["close"]:
-            if len(stack) == 1:
-                raise NucleateError("a bracket that was never opened")
-            group, times = stack.pop(), _count(piece["times"])
-            if not group:
-                raise NucleateError("empty brackets")
-            stack[-1].update({s: n * times for s, n in group.items()})
-        if stack[-1].total() > MAX_ATOMS:
-            raise NucleateError(f"more than {MAX_ATOMS:,} atoms")
-    if len(stack) > 1:
-        raise NucleateError("a bracket that is never closed")
-    return dict(stack[0])
-
-
-def _count(digits: str) -> int:
-    if digits and ("." in digits or digits[0] == "0"):
-        raise NucleateError("a number of atoms that is not whole and positive")
-    if len(digits) > len(str(MAX_ATOMS)):
-        raise NucleateError(f"more than {MAX_ATOMS:,} atoms")
-    return int(digits or 1)
-
-
-def _fault(character: str) -> str:
-    if character.isascii() and character.isdigit():
-        return "a number without an element"
-    return f"unexpected '{character}'" if character.isprintable() else "an unprintable character"
 
 
 def key_of(text: str) -> FormulaKey | None:

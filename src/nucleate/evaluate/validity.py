@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nucleate.chem.elements import SYMBOLS, symbol
+from nucleate.chem.checks import Counts, States, balanced, kind_without_ions, neutral_ions, pauling
+from nucleate.chem.elements import symbol
+from nucleate.chem.states import electronegativity, states_of
 from nucleate.chem.verdict import FAIL, PASS, Verdict
 from nucleate.errors import NucleateError
 
@@ -24,11 +26,8 @@ if TYPE_CHECKING:
 MIN_DISTANCE = 0.5  # angstrom
 MIN_VOLUME = 0.1  # cubic angstrom
 DENSITY_RANGE = (0.01, 25.0)  # g/cm3, of LeMat-GenBench; osmium, the densest element, has 22.6
-OXIDATION_STATES = ("smact14", "icsd24")
+OXIDATION_STATES = {"smact14": "smact14", "icsd24": "icsd24-3"}  # name of the rule -> set of `chem.states`
 _IRIDIUM_2_2_1 = (-2, -1, 1, 2, 3, 4, 5, 6, 7, 8)  # later versions of SMACT have -3 for -2
-
-Counts = tuple[tuple[str, int], ...]  # (symbol, atoms in the reduced formula)
-States = Sequence[Sequence[int]]  # the oxidation states of each element
 
 
 def structural_validity(structure: Structure) -> bool:
@@ -149,12 +148,11 @@ def compositional_validity(formula: str, oxidation_states: str = "smact14") -> b
     """SMACT's validity test (charge neutral with Pauling's test; elements and alloys pass); None is unknown.
 
     oxidation_states: "smact14" (what the papers used) or "icsd24" (the default of SMACT 3 and 4: states that the ICSD
-    reports three times or more). Unknown where the set has no states, or SMACT no electronegativity, for an element;
-    SMACT itself answers False. Raises NucleateError for a text that is no formula and for another set.
+    reports three times or more). Unknown where the set has no states for an element, and where a neutral compound has
+    an element without electronegativity; SMACT itself answers False. Raises NucleateError for a text that is no formula
+    and for another set.
     """
     from pymatgen.core import Composition
-
-    from nucleate.chem.checks import reduced_counts
 
     if oxidation_states not in OXIDATION_STATES:
         raise NucleateError(f"oxidation states are {' or '.join(OXIDATION_STATES)}, not '{oxidation_states}'")
@@ -162,21 +160,7 @@ def compositional_validity(formula: str, oxidation_states: str = "smact14") -> b
         composition = Composition(formula)
     except ValueError as error:
         raise NucleateError(f"'{formula}' is not a formula ({error})") from None
-    return _smact(reduced_counts(composition), oxidation_states)
-
-
-@lru_cache(maxsize=100_000)
-def _smact(counts: Counts, oxidation_states: str) -> bool | None:
-    if _passes_at_once(counts):
-        return True
-    states = [_states(s, oxidation_states) for s, _ in counts]
-    chi = [_electronegativity(s) for s, _ in counts]
-    if not all(states) or not counts:
-        return None
-    known = [x for x in chi if x is not None]
-    if len(known) < len(chi):
-        return None
-    return any(_neutral(counts, allowed) for allowed in _pauling(known, states))
+    return {PASS: True, FAIL: False}.get(balanced(composition, OXIDATION_STATES[oxidation_states]).verdict)
 
 
 def composition_passes(formula: str, rule: str) -> bool | None:
@@ -209,34 +193,13 @@ def compositional_validity_original(atomic_numbers: Iterable[int]) -> bool:
 @lru_cache(maxsize=100_000)
 def _cdvae(counts: Counts) -> bool:
     """counts: in the order of atomic numbers."""
-    if _passes_at_once(counts):
+    if kind_without_ions([s for s, _ in counts]):
         return True
-    states = [_IRIDIUM_2_2_1 if s == "Ir" else _states(s, "smact14") for s, _ in counts]
-    chi = [_electronegativity(s) for s, _ in counts]
+    states = [_IRIDIUM_2_2_1 if s == "Ir" else states_of(s, "smact14") for s, _ in counts]
+    chi = [electronegativity(s) for s, _ in counts]
     known = [x for x in chi if x is not None]
-    rules = _pauling(known, states) if len(known) == len(chi) else _stops_satisfied(chi, states)
-    return any(_neutral(counts, allowed) for allowed in rules)
-
-
-def _passes_at_once(counts: Counts) -> bool:
-    """Elements, and what SMACT's list of metals covers."""
-    from smact import metals
-
-    return (len(counts) == 1 and counts[0][0] in SYMBOLS) or (bool(counts) and all(s in metals for s, _ in counts))
-
-
-def _neutral(counts: Counts, states: States) -> bool:
-    """Whether the charge is zero for one state of each element, shared by all of its atoms."""
-    charges = {0}
-    for (_, n), options in zip(counts, states, strict=True):
-        charges = {charge + n * q for charge in charges for q in options}
-    return 0 in charges
-
-
-def _pauling(chi: Sequence[float], states: States) -> Iterator[States]:
-    """The states that Pauling's test allows: no cation at or above some electronegativity, no anion below it."""
-    for border in sorted(set(chi)):
-        yield [[q for q in s if (q <= 0 if x >= border else q >= 0)] for x, s in zip(chi, states, strict=True)]
+    rules = pauling(known, states) if len(known) == len(chi) else _stops_satisfied(chi, states)
+    return any(neutral_ions(counts, allowed) is not None for allowed in rules)
 
 
 def _stops_satisfied(chi: Sequence[float | None], states: States) -> Iterator[States]:
@@ -255,36 +218,3 @@ def _stops_satisfied(chi: Sequence[float | None], states: States) -> Iterator[St
             if a is not None and b is not None and (a - b) * sign >= 0:
                 allowed[j] = [q for q in states[j] if q * sign >= 0]
         yield allowed
-
-
-@lru_cache(maxsize=1000)
-def _states(name: str, oxidation_states: str) -> tuple[int, ...]:
-    """Oxidation states of an element in a set; none where SMACT does not know the element."""
-    if oxidation_states == "smact14":
-        element = _smact_element(name)
-        return tuple(getattr(element, "oxidation_states_smact14", None) or ())
-    return _icsd24().get(name, ())
-
-
-@lru_cache(maxsize=1)
-def _icsd24() -> dict[str, tuple[int, ...]]:
-    from smact.utils.oxidation import ICSD24OxStatesFilter
-
-    table = ICSD24OxStatesFilter().filter(consensus=3, include_zero=False, commonality="low")
-    rows = zip(table["element"], table["oxidation_state"], strict=True)
-    return {str(element): tuple(int(q) for q in str(states).split()) for element, states in rows}
-
-
-@lru_cache(maxsize=200)
-def _electronegativity(name: str) -> float | None:
-    """Pauling's electronegativity."""
-    return getattr(_smact_element(name), "pauling_eneg", None)
-
-
-def _smact_element(name: str) -> object | None:
-    from smact import Element
-
-    try:
-        return Element(name)
-    except (KeyError, NameError):  # beyond lawrencium
-        return None

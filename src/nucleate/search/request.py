@@ -6,10 +6,10 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
-from math import gcd, lcm
+from math import gcd
 
 from nucleate.chem.elements import atomic_number
+from nucleate.chem.formula import formula_text, parse_formula
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Fixed
 from nucleate.generators.properties import NUMBER, parse_properties
@@ -60,50 +60,6 @@ class Request:
         if self.fixed is not None:
             clauses.append(f"parts of a given cell of {len(self.fixed.species)} atoms kept")
         return f"the {self.candidates} best {what}" + (f" with {' and '.join(clauses)}" if clauses else "")
-
-
-def formula_text(composition: Mapping[str, int]) -> str:
-    """Element counts as a formula, in the order given: {"Sr": 1, "Ti": 1, "O": 3} -> SrTiO3."""
-    return "".join(f"{e}{n if n != 1 else ''}" for e, n in composition.items())
-
-
-def parse_formula(text: str) -> dict[str, int]:
-    """Element counts of a formula, reduced to smallest integers; brackets and fractions such as Li0.5CoO2 are fine.
-
-    Raises NucleateError that names the part which is not a formula.
-    """
-    tokens = re.findall(r"[A-Z][a-z]*|\d+(?:\.\d+)?|[()\[\]]|\S", text)
-    stack: list[dict[str, Fraction]] = [{}]
-    i = 0
-    while i < len(tokens):
-        token = tokens[i]
-        following = tokens[i + 1] if i + 1 < len(tokens) else ""
-        count = Fraction(following) if re.fullmatch(r"\d+(?:\.\d+)?", following) else None
-        if token in "([":
-            stack.append({})
-        elif token in ")]" or token[0].isupper():
-            if token[0].isupper():
-                atomic_number(token)
-                part = {token: Fraction(1)}
-            else:
-                if len(stack) == 1:
-                    raise NucleateError(f"'{text}' closes a bracket that it never opened")
-                part = stack.pop()
-            for element, n in part.items():
-                stack[-1][element] = stack[-1].get(element, Fraction(0)) + n * (1 if count is None else count)
-            i += count is not None
-        else:
-            raise NucleateError(f"'{text}' is not a formula: '{token}' does not belong in one")
-        i += 1
-    if len(stack) > 1:
-        raise NucleateError(f"'{text}' opens a bracket that it never closes")
-    counts = stack[0]
-    if not counts or any(n == 0 for n in counts.values()):
-        raise NucleateError(f"'{text}' is not a formula: a count of zero" if counts else "the formula is empty")
-    scale = lcm(*(n.denominator for n in counts.values()))
-    whole = {e: int(n * scale) for e, n in counts.items()}
-    divisor = gcd(*whole.values())
-    return {e: n // divisor for e, n in whole.items()}
 
 
 def parse_elements(text: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
 from nucleate.cli.main import app
 from nucleate.errors import NucleateError
 from nucleate.evaluate.compositions import evaluate_compositions
-from nucleate.evaluate.oxidation import OxidationState, assign, oxidation_verdicts, shipped_model
+from nucleate.pipeline.oxidation import OxidationState, assign, oxidation_verdicts, shipped_model
 from nucleate.train.oxidation import labelled, score
 
 KNOWN = {
@@ -67,13 +67,14 @@ def test_verdicts():
     assert [v.verdict for v in verdicts] == [FAIL, PASS, PASS, UNKNOWN, PASS, FAIL, PASS]
     assert verdicts[3].reason == "Rn is not in the training data"
     assert verdicts[0].reason.startswith("charge ") and "Cl -1" in verdicts[0].reason
+    assert [verdicts[i].reason for i in (1, 2)] == ["element", "Na +1, Cl -1"]
     assert oxidation_verdicts([]) == [] and assign([]) == []
     assert assign(["Fe2"]) == [{"Fe": OxidationState(((0, Fraction(1)),), 1.0)}]
 
 
 @pytest.mark.parametrize("function", [assign, oxidation_verdicts])
 def test_what_is_no_formula_is_one_line(function):
-    with pytest.raises(NucleateError, match="unknown element 'Xx'"):
+    with pytest.raises(NucleateError, match="'Xx' is not an element"):
         function(["NaCl", "Xx2"])
 
 

@@ -6,15 +6,16 @@ network of our own, `oxidation-icsd`; its card says what it was trained on and h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nucleate.chem.checks import kind_without_ions
+from nucleate.chem.formula import parse
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN, Verdict
 from nucleate.errors import NucleateError
-from nucleate.evaluate.formulas import parse
 from nucleate.pipeline.reference import FormulaKey, formula_key
 
 if TYPE_CHECKING:
@@ -63,31 +64,40 @@ def assign(formulas: Sequence[str], model: OxidationModel | None = None) -> list
 
 
 def oxidation_verdicts(formulas: Sequence[str], model: OxidationModel | None = None) -> list[Verdict]:
+    """The verdicts of `verdicts_of` on texts. Raises NucleateError for no formula."""
+    return verdicts_of([parse(f) for f in formulas], model)
+
+
+def verdicts_of(compositions: Sequence[Mapping[str, int]], model: OxidationModel | None = None) -> list[Verdict]:
     """Pass where the assigned states add up to zero, fail where not, unknown for elements the network has not seen.
 
-    An element by itself passes. Alloys (SMACT's metals alone) are unknown: the training formulas have none, and the
-    network would give them ions. The paper does not say what it does with them. Raises NucleateError for no formula.
+    compositions: element -> atoms, all judged in one go. The states are in the reason. An element by itself passes.
+    Alloys (SMACT's metals alone) are unknown: the training formulas have none, and the network would give them ions.
+    The paper does not say what it does with them.
     """
     model = model or shipped_model()
-    keys = [formula_key(parse(f)) for f in formulas]
-    unseen = [next((s for s, _ in key if len(key) > 1 and s not in model.elements), None) for key in keys]
-    answers = iter(_assign([k for k, u in zip(keys, unseen, strict=True) if u is None], model))
-    return [
-        _verdict(key, next(answers)) if symbol is None else Verdict(UNKNOWN, f"{symbol} is not in the training data")
-        for key, symbol in zip(keys, unseen, strict=True)
-    ]
+    keys = [formula_key(c) for c in compositions]
+    found: dict[FormulaKey, Verdict] = {}
+    for key in keys:
+        symbols = [s for s, _ in key]
+        if kind := kind_without_ions(symbols):
+            alone = kind == "element"
+            found[key] = Verdict(PASS, kind) if alone else Verdict(UNKNOWN, "an alloy has no oxidation states")
+        elif unseen := next((s for s in symbols if s not in model.elements), None):
+            found[key] = Verdict(UNKNOWN, f"{unseen} is not in the training data")
+    asked = list(dict.fromkeys(k for k in keys if k not in found))
+    for key, states in zip(asked, _assign(asked, model), strict=True):
+        found[key] = _verdict(key, states)
+    return [found[key] for key in keys]
 
 
-def _verdict(key: FormulaKey, states: dict[str, OxidationState]) -> Verdict:
-    from smact import metals
-
-    if len(key) > 1 and all(symbol in metals for symbol, _ in key):
-        return Verdict(UNKNOWN, "an alloy has no oxidation states")
+def _verdict(key: FormulaKey, states: Mapping[str, OxidationState]) -> Verdict:
+    cations_first = sorted(states.items(), key=lambda item: (-item[1].mean, item[0]))
+    words = ", ".join(f"{symbol} {state}" for symbol, state in cations_first)
     charge = sum((n * states[symbol].mean for symbol, n in key), Fraction(0))
     if charge == 0:
-        return Verdict(PASS)
-    sign = "+" if charge > 0 else "-"
-    return Verdict(FAIL, f"charge {sign}{abs(charge)}: " + ", ".join(f"{s} {states[s]}" for s, _ in key))
+        return Verdict(PASS, words)
+    return Verdict(FAIL, f"charge {'+' if charge > 0 else '-'}{abs(charge)}: {words}")
 
 
 def _assign(keys: Sequence[FormulaKey], model: OxidationModel) -> list[dict[str, OxidationState]]:
