@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.stats import wasserstein_distance
 
-from nucleate.chem.distance import MODIFIED_PETTIFOR, emd, nearest, on_scale
+from nucleate.chem.distance import MODIFIED_PETTIFOR, distances, emd, nearest, on_scale, profiles
 from nucleate.chem.elements import SYMBOLS
 from nucleate.errors import NucleateError
 
@@ -125,3 +125,14 @@ def test_nearest_among_thousands():
     queries, known = some(40), some(3000)
     expected = [min(emd(q, k) for k in known) for q in queries[:5]]
     assert nearest(queries, known)[:5] == pytest.approx(expected, abs=1e-9)
+
+
+def test_all_distances_at_once_are_those_of_each_pair():
+    ours = [{"Sr": 1, "Ti": 1, "O": 3}, {"Na": 1, "Cl": 1}, {"Rf": 1}]
+    theirs = [{"Ba": 1, "Ti": 1, "O": 3}, {"K": 2, "Cl": 2}, {}]
+    found = distances(profiles(ours), profiles(theirs))
+    assert found.shape == (3, 3)
+    for i in (0, 1):
+        for j in (0, 1):
+            assert found[i, j] == pytest.approx(emd(ours[i], theirs[j]))
+    assert np.isnan(found[2]).all() and np.isnan(found[:, 2]).all()  # no place on the scale, and no composition

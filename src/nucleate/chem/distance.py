@@ -45,6 +45,23 @@ def emd(a: Mapping[str, float], b: Mapping[str, float]) -> float:
     return float(np.abs(left - right).sum())
 
 
+def profiles(compositions: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
+    """The cumulative distributions (n, 102) on the scale, whose city-block distances are the element mover's; a row is
+    nan where a composition is not `on_scale`. Work done once for the many uses of known compositions."""
+    out = np.full((len(compositions), len(MODIFIED_PETTIFOR) - 1), np.nan)
+    rows = [i for i, c in enumerate(compositions) if on_scale(c)]
+    if rows:
+        out[rows] = _cumulative([compositions[i] for i in rows])
+    return out
+
+
+def distances(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """All distances (n, m) between `profiles` (n, 102) and (m, 102); nan where either is nan."""
+    from scipy.spatial.distance import cdist
+
+    return np.asarray(cdist(ours, theirs, "cityblock"))
+
+
 def on_scale(composition: Mapping[str, float]) -> bool:
     """Whether all elements have a place on the scale, in positive amounts."""
     return bool(composition) and all(s in _POSITION and n > 0 for s, n in composition.items())

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.crystal.prototype import neighbour_distances
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
@@ -15,16 +17,14 @@ if TYPE_CHECKING:
 VOLUME = 1.2  # largest ratio of volumes per atom: the matcher scales volumes away, which makes any two bcc metals equal
 LATTICE = 0.25  # largest difference in log length of the sorted Niggli vectors, volume scaled away
 DISTANCE = 0.2  # largest mean difference of the neighbour distances of a species, in units of (V/N)^(1/3)
-NEIGHBOURS = 12
-CUTOFF = 1.9  # in the same unit; a sphere of that radius holds about 29 atoms
 
 
 @dataclass(frozen=True, eq=False)
 class Reduced:
     """A crystal made ready for many comparisons: primitive Niggli cell, volume per atom, lengths, distances.
 
-    lengths: (3,) sorted, over the cube root of the cell's volume. distances: (species, NEIGHBOURS), the mean over the
-    atoms of each species of the sorted distances to all neighbours, over (V/N)^(1/3).
+    lengths: (3,) sorted, over the cube root of the cell's volume. distances: those of
+    `crystal.prototype.neighbour_distances`.
     """
 
     structure: Structure
@@ -40,20 +40,7 @@ def reduce(structure: Structure) -> Reduced:
     primitive = plain.get_primitive_structure().get_reduced_structure("niggli")
     volume = primitive.volume / len(primitive)
     lengths = np.sort(primitive.lattice.abc) / primitive.volume ** (1 / 3)
-    return Reduced(primitive, volume, lengths, _distances(primitive, volume ** (1 / 3)))
-
-
-def _distances(structure: Structure, unit: float) -> NDArray[np.float64]:
-    center, _, _, distance = structure.get_neighbor_list(r=CUTOFF * unit)
-    order = np.lexsort((distance, center))
-    center, distance = center[order], distance[order] / unit
-    start = np.searchsorted(center, np.arange(len(structure)))
-    rank = np.arange(len(center)) - start[center]
-    rows = np.full((len(structure), NEIGHBOURS), CUTOFF)
-    near = rank < NEIGHBOURS
-    rows[center[near], rank[near]] = distance[near]
-    numbers = np.array([site.specie.Z for site in structure])
-    return np.array([rows[numbers == z].mean(0) for z in np.unique(numbers)])
+    return Reduced(primitive, volume, lengths, neighbour_distances(primitive))
 
 
 def same(a: Reduced, b: Reduced) -> bool:

@@ -1,0 +1,296 @@
+"""Crystal structure prediction from templates: a known structure of the same ratio, with other elements (paper 1).
+
+The known structures of a ratio are ranked by the element mover's distance of the formulas (paper 1, 3.4), a network's
+similarity of their descriptors (CSPML; Kusaba et al., Comput. Mater. Sci. 211, 111496 (2022)), or at random.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.chem.checks import reduced_counts
+from nucleate.chem.distance import distances, on_scale, profiles
+from nucleate.chem.elements import atomic_number
+from nucleate.crystal.prototype import Prototype, alike
+from nucleate.errors import NucleateError
+from nucleate.generators.base import Condition, Progress
+from nucleate.generators.substitute import assign, multiplied, scaled, substituted, volume_ratio
+from nucleate.generators.template_library import Counts, TemplateLibrary, formula_name, ratio
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+    from nucleate.train.similarity import SimilarityModel
+
+RANKINGS = ("emd", "metric", "random")
+VOLUMES = ("scaled", "copy")
+DRAWN = 5  # templates among which a seed of `generate` chooses
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """A structure for a formula, and where it comes from.
+
+    template, template_formula: the known crystal. distance: of the formulas, element mover's, in steps on the modified
+    Pettifor scale (nan for elements without a place there). similarity: by the network, 0 to 1, None without it.
+    substitution: template element -> element. volume: of the cell over the template's; 1 where it is copied.
+    space_group: number of the template's, before elements may have become equal or different. note: what else to say.
+    """
+
+    structure: Structure
+    template: str
+    template_formula: str
+    distance: float
+    similarity: float | None
+    substitution: Mapping[str, str]
+    volume: float
+    space_group: int
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """The predictions for one formula, best first; reason: why there are none, or fewer than were asked for."""
+
+    formula: str
+    predictions: tuple[Prediction, ...]
+    reason: str = ""
+
+
+class TemplateGenerator:
+    """Predicts from a library. ranking: one of RANKINGS, "metric" needs a `model`. volume: one of VOLUMES.
+
+    distinct: a structure type is given once, by its best template; five compounds of one type are one answer.
+    exclude: ids of templates that are not to be used. own: whether crystals of the very formula that is asked for are
+    templates too. seed: of the ranking "random".
+    """
+
+    def __init__(
+        self,
+        library: TemplateLibrary,
+        ranking: str = "emd",
+        *,
+        model: SimilarityModel | None = None,
+        volume: str = "scaled",
+        distinct: bool = True,
+        exclude: Collection[str] = (),
+        own: bool = True,
+        seed: int = 0,
+    ) -> None:
+        if ranking not in RANKINGS:
+            raise NucleateError(f"templates are ranked by {', '.join(RANKINGS)}, not '{ranking}'")
+        if volume not in VOLUMES:
+            raise NucleateError(f"the volume is one of {', '.join(VOLUMES)}, not '{volume}'")
+        if ranking == "metric" and model is None:
+            raise NucleateError("the ranking 'metric' needs a similarity network; give one, or rank by emd")
+        self.library, self.ranking, self.model, self.volume = library, ranking, model, volume
+        self.distinct, self.own, self.seed = distinct, own, seed
+        self._excluded = np.isin(np.array(library.ids), list(exclude))
+
+    @property
+    def name(self) -> str:
+        return f"template-{self.ranking}"
+
+    def predict(self, composition: Mapping[str, float], k: int = 5) -> tuple[Prediction, ...]:
+        """Up to k predictions for a formula of any multiple; NucleateError where there is no template at all."""
+        found = self.predict_many([composition], k)[0]
+        if not found.predictions:
+            raise NucleateError(found.reason)
+        return found.predictions
+
+    def predict_many(
+        self, compositions: Sequence[Mapping[str, float]], k: int = 5, progress: Progress | None = None
+    ) -> list[Predicted]:
+        """Up to k predictions for each formula, in their order, each independent of the others; nothing is raised for
+        a formula that has none (`Predicted.reason`), but NucleateError for what is no formula."""
+        if k < 1:
+            raise NucleateError(f"the number of templates must be at least 1, not {k}")
+        queries = [_query(c) for c in compositions]
+        out: dict[Counts, Predicted] = {}
+        groups: dict[tuple[int, ...], list[Counts]] = {}
+        for query in dict.fromkeys(queries):
+            groups.setdefault(ratio(query), []).append(query)
+        done = 0
+        for key, members in groups.items():
+            rows = self._candidates(key)
+            for query, order in zip(members, self._ranked(members, rows), strict=True):
+                out[query] = self._choose(query, order, k)
+                done += 1
+                if progress is not None:
+                    progress(done, len(set(queries)))
+        return [out[q] for q in queries]
+
+    def generate(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
+    ) -> list[Structure]:
+        """One structure for each condition: the seed chooses among its DRAWN best templates whose cells fit into one
+        with exactly that composition. Raises NucleateError for a condition other than a composition, and where no
+        template fits."""
+        out = []
+        for i, (condition, seed) in enumerate(zip(conditions, seeds, strict=True)):
+            out.append(self._generate(condition, seed))
+            if progress is not None:
+                progress(i + 1, len(conditions))
+        return out
+
+    def _generate(self, condition: Condition, seed: int) -> Structure:
+        composition = self._accepted(condition)
+        query = _query(composition)
+        units = sum(composition.values()) // sum(n for _, n in query)
+        order = self._ranked([query], self._candidates(ratio(query)))[0]
+        fits = np.array([units % self.library.units(int(row)) == 0 for row in order.rows], dtype=bool)
+        found = self._choose(query, order.only(fits), DRAWN)
+        if not found.predictions:
+            why = order.reason or f"no template of the ratio {_ratio_text(query)} fits into {units} formula units"
+            raise NucleateError(why if len(order.rows) else found.reason)
+        chosen = found.predictions[int(np.random.default_rng(seed).integers(len(found.predictions)))].structure
+        return multiplied(chosen, sum(composition.values()) // len(chosen))
+
+    def _accepted(self, condition: Condition) -> Mapping[str, int]:
+        refused = ("space_group", "properties", "text", "fixed", "lattice_shape")
+        if named := [name for name in refused if getattr(condition, name)]:
+            raise NucleateError(f"{self.name} takes a composition, and cannot be conditioned on {named[0]}")
+        composition = condition.composition
+        if not composition:
+            raise NucleateError(f"{self.name} predicts the structure of a given composition, and none was given")
+        if condition.chemical_system is not None and set(condition.chemical_system) != set(composition):
+            raise NucleateError("the chemical system and the composition contradict each other; give one of them")
+        size = sum(composition.values())
+        if condition.num_atoms not in (None, size):
+            raise NucleateError(f"the composition has {size} atoms, not {condition.num_atoms}")
+        return composition
+
+    def _candidates(self, key: tuple[int, ...]) -> NDArray[np.int64]:
+        rows = self.library.by_ratio.get(key, np.zeros(0, dtype=np.int64))
+        return rows[~self._excluded[rows]]
+
+    def _ranked(self, queries: Sequence[Counts], rows: NDArray[np.int64]) -> list[_Order]:
+        """The candidates in order for each query of one ratio; among equals the more stable one comes first."""
+        formulas = [self.library.formulas[int(row)] for row in rows]
+        emd = distances(profiles([dict(q) for q in queries]), self.library.profiles[rows])
+        similarity = None
+        if self.model is not None and len(rows):
+            kinds = {f: i for i, f in enumerate(dict.fromkeys(formulas))}
+            each = self.model.similarities([dict(q) for q in queries], [dict(f) for f in kinds])
+            similarity = each[:, [kinds[f] for f in formulas]]
+        out = []
+        for i, query in enumerate(queries):
+            reason = self._unrankable(query)
+            if self.ranking == "random":
+                order = np.random.default_rng([self.seed, zlib.crc32(repr(query).encode())]).permutation(len(rows))
+            elif self.ranking == "metric" and similarity is not None:
+                order = np.argsort(-similarity[i], kind="stable")
+            else:
+                order = np.argsort(emd[i], kind="stable")
+            if reason:
+                order = order[:0]
+            elif not self.own:
+                order = order[np.array([formulas[j] != query for j in order.tolist()], dtype=bool)]
+            chosen = similarity[i][order] if similarity is not None else None
+            out.append(_Order(rows[order], emd[i][order], chosen, reason))
+        return out
+
+    def _unrankable(self, query: Counts) -> str:
+        """Why the ranking cannot place a formula, or ""."""
+        if self.ranking == "emd" and not on_scale(dict(query)):
+            return f"{formula_name(query)} has an element without a place on the modified Pettifor scale"
+        if self.ranking == "metric" and self.model is not None and (unknown := self.model.unknown(dict(query))):
+            return f"the similarity network has no features of {', '.join(unknown)}; rank by emd"
+        return ""
+
+    def _choose(self, query: Counts, order: _Order, k: int) -> Predicted:
+        """The first k of the order that are of different structure types."""
+        kinds: list[tuple[Prototype, dict[int, int]]] = []
+        out: list[Prediction] = []
+        for place, row in enumerate(order.rows.tolist()):
+            substitution = assign(self.library.formulas[row], query)
+            if self.distinct:
+                kind = self.library.prototype(row)
+                roles = {atomic_number(a): atomic_number(b) for a, b in substitution.items()}
+                if any(alike(kind, other, _composed(roles, theirs)) for other, theirs in kinds):
+                    continue
+                kinds.append((kind, {b: a for a, b in roles.items()}))
+            out.append(self._predict(row, substitution, order, place))
+            if len(out) == k:
+                break
+        return Predicted(formula_name(query), tuple(out), self._why(query, order, len(out), k))
+
+    def _predict(self, row: int, substitution: Mapping[str, str], order: _Order, place: int) -> Prediction:
+        library, formula = self.library, self.library.formulas[row]
+        structure, volume, note = substituted(library.structure(row), substitution), 1.0, ""
+        if self.volume == "scaled":
+            found = volume_ratio(formula, substitution, library.atomic_volumes)
+            if found is None:
+                note = "volume copied: an element has no atomic volume in the library"
+            else:
+                structure, volume = scaled(structure, found), found
+        return Prediction(
+            structure,
+            library.ids[row],
+            formula_name(formula),
+            float(order.distances[place]),
+            float(order.similarities[place]) if order.similarities is not None else None,
+            dict(substitution),
+            volume,
+            library.prototype(row).space_group,
+            note,
+        )
+
+    def _why(self, query: Counts, order: _Order, found: int, k: int) -> str:
+        if order.reason or found == k:
+            return order.reason
+        if not found:
+            other = "" if self.own else " and another formula"
+            return f"no known structure in {self.library.name} has the ratio {_ratio_text(query)}{other}"
+        kinds = "structure types" if self.distinct else "structures"
+        return f"{self.library.name} has {found} {kinds} of the ratio {_ratio_text(query)}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Order:
+    """Candidates, best first, with their distances and similarities; reason: why they cannot be ranked, or ""."""
+
+    rows: NDArray[np.int64]
+    distances: NDArray[np.float64]
+    similarities: NDArray[np.float64] | None
+    reason: str
+
+    def only(self, mask: NDArray[np.bool_]) -> _Order:
+        similarities = self.similarities[mask] if self.similarities is not None else None
+        return _Order(self.rows[mask], self.distances[mask], similarities, self.reason)
+
+
+@lru_cache(maxsize=65_536)
+def _cached(items: tuple[tuple[str, float], ...]) -> Counts:
+    return reduced_counts(dict(items))
+
+
+def _query(composition: Mapping[str, float]) -> Counts:
+    """The reduced formula; raises NucleateError for what is none."""
+    for name, amount in composition.items():
+        atomic_number(name)
+        if not 0 < amount < np.inf:
+            raise NucleateError(f"the amount of {name} is {amount}; it must be a positive number")
+    if not composition:
+        raise NucleateError("the formula is empty")
+    counts = _cached(tuple(composition.items()))
+    if len(counts) < len(composition):
+        raise NucleateError(f"the amounts of {dict(composition)} have no common measure; give whole numbers")
+    return counts
+
+
+def _composed(roles: Mapping[int, int], back: Mapping[int, int]) -> dict[int, int]:
+    """Element of one template -> element of another one in the same place, through the query."""
+    return {a: back[b] for a, b in roles.items()}
+
+
+def _ratio_text(query: Counts) -> str:
+    """How a user reads it: "1:1:3 of SrTiO3"."""
+    return f"{':'.join(str(n) for n in ratio(query))} of {formula_name(query)}"

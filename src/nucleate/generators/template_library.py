@@ -1,0 +1,204 @@
+"""Known structures as templates, grouped by the ratio of their reduced formulas."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.chem.distance import profiles
+from nucleate.chem.elements import SYMBOLS, atomic_number, symbol
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+    from nucleate.crystal.prototype import Prototype
+
+Counts = tuple[tuple[str, int], ...]  # a reduced formula, sorted by symbol: (("O", 3), ("Sr", 1), ("Ti", 1))
+Ratio = tuple[int, ...]  # its counts, sorted: (1, 1, 3)
+MAX_ATOMS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class TemplateLibrary:
+    """R known crystals. starts (R + 1,): where each crystal's atoms begin in numbers (atoms,) and frac (atoms, 3).
+
+    parameters (R, 6): angstrom, degrees. e_above_hull (R,): eV/atom by the source, nan where it is not known; among
+    the crystals of one formula the most stable one comes first.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    formulas: tuple[Counts, ...]
+    starts: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    frac: NDArray[np.float64]
+    parameters: NDArray[np.float64]
+    e_above_hull: NDArray[np.float64]
+    _prototypes: dict[int, Prototype] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def by_ratio(self) -> dict[Ratio, NDArray[np.int64]]:
+        """Rows of each ratio, the more stable and the smaller ones first."""
+        sizes = np.diff(self.starts)
+        order = np.lexsort((np.array(self.ids), sizes, np.nan_to_num(self.e_above_hull, nan=np.inf)))
+        out: dict[Ratio, list[int]] = {}
+        for row in order.tolist():
+            out.setdefault(ratio(self.formulas[row]), []).append(row)
+        return {key: np.array(rows) for key, rows in out.items()}
+
+    @cached_property
+    def profiles(self) -> NDArray[np.float64]:
+        """(R, 102) on the modified Pettifor scale, see `chem.distance.profiles`."""
+        distinct = {f: i for i, f in enumerate(dict.fromkeys(self.formulas))}
+        rows = profiles([dict(f) for f in distinct])
+        return rows[[distinct[f] for f in self.formulas]]
+
+    def structure(self, row: int) -> Structure:
+        """The crystal as it is known."""
+        from pymatgen.core import Lattice, Structure
+
+        atoms = slice(self.starts[row], self.starts[row + 1])
+        lattice = Lattice.from_parameters(*self.parameters[row])
+        return Structure(lattice, [symbol(int(z)) for z in self.numbers[atoms]], self.frac[atoms])
+
+    def units(self, row: int) -> int:
+        """Formula units in the cell."""
+        return int(self.starts[row + 1] - self.starts[row]) // sum(n for _, n in self.formulas[row])
+
+    def prototype(self, row: int) -> Prototype:
+        """Its structure type, found when first asked for."""
+        from nucleate.crystal.prototype import prototype
+
+        if row not in self._prototypes:
+            self._prototypes[row] = prototype(self.structure(row))
+        return self._prototypes[row]
+
+    @cached_property
+    def atomic_volumes(self) -> NDArray[np.float64]:
+        """Cubic angstrom by atomic number (119,), nan for elements that are not in the library.
+
+        Non-negative least squares on the relative errors of the cells' volumes as sums over their atoms.
+        """
+        from scipy.optimize import nnls
+
+        sizes = np.diff(self.starts)
+        counts = np.zeros((len(self), len(SYMBOLS) + 1))
+        np.add.at(counts, (np.repeat(np.arange(len(self)), sizes), self.numbers), 1)
+        present = np.flatnonzero(counts.any(axis=0))
+        out = np.full(counts.shape[1], np.nan)
+        out[present] = nnls(counts[:, present] / _volumes(self.parameters)[:, None], np.ones(len(self)))[0]
+        return out
+
+
+def load_library(name: str, max_atoms: int = MAX_ATOMS) -> TemplateLibrary:
+    """Templates of up to `max_atoms` atoms from a data set ("mp-20": all its splits), a split of one ("mp-20:train"), a
+    parquet file of crystals, or several of these with "+" between them.
+
+    Raises NucleateError where there are none.
+    """
+    from nucleate.data.tables import usable_rows
+
+    if max_atoms < 1:
+        raise NucleateError(f"templates need at least 1 atom, so max_atoms cannot be {max_atoms}")
+    parts = []
+    for table in (t for part in name.split("+") for t in _tables(part.strip())):
+        rows = usable_rows(table, max_atoms)
+        ids = [str(i) for i in _column(table, "material_id", rows.index, range(table.num_rows))]
+        above = [np.nan if e is None else float(e) for e in _column(table, "e_above_hull", rows.index)]
+        parts.append((rows, ids, above))
+    sizes = np.concatenate([rows.sizes for rows, _, _ in parts])
+    if not len(sizes):
+        raise NucleateError(f"{name} has no crystal of up to {max_atoms} atoms that could be a template")
+    numbers = np.concatenate([rows.numbers for rows, _, _ in parts])
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    return TemplateLibrary(
+        name,
+        tuple(i for _, ids, _ in parts for i in ids),
+        tuple(_reduced(numbers[a:b]) for a, b in pairwise(starts)),
+        starts,
+        numbers,
+        np.concatenate([rows.frac for rows, _, _ in parts]),
+        np.concatenate([rows.parameters for rows, _, _ in parts]),
+        np.array([e for _, _, above in parts for e in above]),
+    )
+
+
+def _tables(name: str) -> list[pa.Table]:
+    """Of a data set without a split all splits that are there; one of the user's own need not have them all."""
+    from nucleate.data.catalog import SPLITS
+    from nucleate.data.tables import load_table, table_file
+
+    if name.endswith(".parquet") or ":" in name:
+        return [load_table(name)]
+    tables = [load_table(name, "train")]
+    for split in SPLITS[1:]:
+        try:
+            table_file(name, split)
+        except NucleateError:
+            continue
+        tables.append(load_table(name, split))
+    return tables
+
+
+def library_of(structures: Sequence[tuple[str, Structure]], name: str = "own") -> TemplateLibrary:
+    """Templates from (id, structure) pairs of ordered crystals."""
+    from nucleate.crystal.convert import species_numbers
+
+    if not structures:
+        raise NucleateError("there are no structures to take as templates")
+    numbers = [species_numbers(s) for _, s in structures]
+    return TemplateLibrary(
+        name,
+        tuple(i for i, _ in structures),
+        tuple(_reduced(z) for z in numbers),
+        np.concatenate([[0], np.cumsum([len(z) for z in numbers])]),
+        np.concatenate(numbers),
+        np.concatenate([np.array(s.frac_coords) for _, s in structures]),
+        np.array([s.lattice.parameters for _, s in structures]),
+        np.full(len(structures), np.nan),
+    )
+
+
+def ratio(formula: Counts) -> Ratio:
+    """(("O", 3), ("Sr", 1), ("Ti", 1)) -> (1, 1, 3)."""
+    return tuple(sorted(n for _, n in formula))
+
+
+def formula_name(formula: Counts) -> str:
+    """As chemists order it, by the scale, metals first: (("O", 3), ("Sr", 1), ("Ti", 1)) -> "SrTiO3"."""
+    from nucleate.chem.distance import MODIFIED_PETTIFOR
+
+    place = {s: i for i, s in enumerate(MODIFIED_PETTIFOR)}
+    ordered = sorted(formula, key=lambda part: place.get(part[0], len(place) + atomic_number(part[0])))
+    return "".join(s if n == 1 else f"{s}{n}" for s, n in ordered)
+
+
+def _reduced(numbers: NDArray[np.int64]) -> Counts:
+    kinds, counts = np.unique(numbers, return_counts=True)
+    divisor = math.gcd(*counts.tolist())
+    return tuple(sorted((symbol(int(z)), int(n) // divisor) for z, n in zip(kinds, counts, strict=True)))
+
+
+def _column(table: pa.Table, name: str, index: NDArray[np.int64], default: Sequence | None = None) -> list:
+    """The values of a column in some rows; of a column that is not there `default`, or None for each."""
+    if name in table.column_names:
+        return table.column(name).take(index).to_pylist()
+    return [default[int(i)] if default is not None else None for i in index]
+
+
+def _volumes(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of cells (R, 6), cubic angstrom."""
+    a, b, g = np.cos(np.radians(parameters[:, 3:])).T
+    return np.asarray(parameters[:, :3].prod(1) * np.sqrt(np.maximum(1 + 2 * a * b * g - a * a - b * b - g * g, 1e-12)))

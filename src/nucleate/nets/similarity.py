@@ -1,0 +1,44 @@
+"""Are two formulas those of similar structures? A network on the difference of their descriptors (CSPML)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class SimilarityConfig:
+    """Size of the network."""
+
+    hidden: tuple[int, ...] = (256, 128)
+    dropout: float = 0.1
+
+
+class SimilarityNetwork(nn.Module):
+    """Standardised descriptors of two formulas to the logit that their structures are similar.
+
+    It sees the absolute differences alone (Kusaba et al., Comput. Mater. Sci. 211, 111496 (2022)), so that to exchange
+    the two changes nothing.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: SimilarityConfig, features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("std", torch.ones(features))
+        layers: list[nn.Module] = []
+        for a, b in zip((features, *config.hidden), config.hidden, strict=False):
+            layers += [nn.Linear(a, b), nn.SiLU(), nn.Dropout(config.dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(config.hidden[-1] if config.hidden else features, 1))
+
+    def standardise(self, descriptors: Tensor) -> Tensor:
+        """Descriptors (..., F) in standard deviations of the training formulas."""
+        return (descriptors - self.mean) / self.std
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Standardised descriptors (..., F) of both to logits (...,); shapes broadcast."""
+        return self.layers((a - b).abs())[..., 0].float()

@@ -1,0 +1,269 @@
+"""Training and files of the network of structural similarity. Imports torch, numpy and safetensors alone.
+
+The way of CSPML (Kusaba, Liu, Yoshida, Comput. Mater. Sci. 211, 111496 (2022)): pairs of crystals of equal ratio are
+similar if their fingerprints of local order parameters are, and a network learns to tell it from the formulas.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nucleate.chem.descriptors import descriptors, labels, missing
+from nucleate.config import TrainConfig, from_dict
+from nucleate.errors import NucleateError
+from nucleate.nets.similarity import SimilarityConfig, SimilarityNetwork
+from nucleate.train.checkpoint import load_tensors, save_tensors, weights_file
+from nucleate.train.loop import learning_rate
+
+KIND = "similarity"  # in the metadata, beside which a file of a generator has none
+SHIPPED = "template-similarity"
+PAIRS = 200_000  # of formulas that go through the network at once
+Formula = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class SimilarityRecipe:
+    """All that determines the network. data: trained on its split "train", validated on "val".
+
+    threshold: the largest distance of the fingerprints of similar structures. Of `train`, checkpoint_every is the
+    number of steps between validations, and what is about crystals is unused.
+    """
+
+    name: str
+    data: str
+    threshold: float = 0.3
+    network: SimilarityConfig = field(default_factory=SimilarityConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """N crystals: their reduced formulas and the fingerprints (N, D) of their structures."""
+
+    formulas: Sequence[Formula]
+    fingerprints: np.ndarray
+
+    def groups(self) -> dict[tuple[int, ...], np.ndarray]:
+        """Rows of each ratio."""
+        out: dict[tuple[int, ...], list[int]] = {}
+        for i, formula in enumerate(self.formulas):
+            out.setdefault(tuple(sorted(formula.values())), []).append(i)
+        return {key: np.array(rows) for key, rows in out.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class SimilarityModel:
+    """The network and what it was made of. training: facts for the model card."""
+
+    recipe: SimilarityRecipe
+    network: SimilarityNetwork
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def unknown(self, formula: Formula) -> list[str]:
+        """Elements of a formula that have no descriptors."""
+        return missing(formula)
+
+    @torch.no_grad()
+    def similarities(self, queries: Sequence[Formula], known: Sequence[Formula]) -> np.ndarray:
+        """Of each query with each known formula, (n, m), 0 to 1; nan where either has no descriptors (`unknown`)."""
+        ours, theirs = (self.network.standardise(_tensor(descriptors(f))) for f in (queries, known))
+        out = np.full((len(queries), len(known)), np.nan)
+        if not len(known):
+            return out
+        for rows in np.array_split(np.arange(len(queries)), math.ceil(len(queries) * len(known) / PAIRS) or 1):
+            if len(rows):
+                out[rows] = self.network(ours[rows][:, None], theirs[None]).sigmoid().double().numpy()
+        return out
+
+
+def load_similarity_recipe(path: str | Path) -> SimilarityRecipe:
+    """Read a recipe from TOML; errors name the file and the key."""
+    try:
+        return from_dict(SimilarityRecipe, tomllib.loads(Path(path).read_text()))
+    except FileNotFoundError:
+        raise NucleateError(f"no recipe at {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, NucleateError) as error:
+        raise NucleateError(f"{path}: {error}") from None
+
+
+class Pairs:
+    """Pairs of equal ratio for training: in half of a batch both are similar, the others are drawn at random.
+
+    A crystal is drawn first, each alike, then its partner; so no ratio with many crystals crowds out the others.
+    """
+
+    def __init__(self, data: Labelled, threshold: float, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.threshold, self.fingerprints = threshold, np.asarray(data.fingerprints, dtype=np.float32)
+        self.group = np.zeros((len(data.formulas), 2), dtype=np.int64)  # start and length in `members`
+        members, starts, partners = [], np.zeros(len(data.formulas) + 1, dtype=np.int64), {}
+        place = 0
+        for rows in data.groups().values():
+            members.append(rows)
+            self.group[rows] = place, len(rows)
+            place += len(rows)
+            for i, near in zip(rows, self._near(rows), strict=True):
+                partners[int(i)] = near
+                starts[i + 1] = len(near)
+        self.members = np.concatenate(members)
+        self.starts = np.cumsum(starts)
+        self.partners = np.concatenate([partners[i] for i in range(len(data.formulas))])
+        self.anchors = np.flatnonzero(np.diff(self.starts))
+        if not len(self.anchors):
+            raise NucleateError(f"no two crystals of equal ratio are within {threshold} of each other")
+
+    def _near(self, rows: np.ndarray) -> list[np.ndarray]:
+        """The similar crystals of each of a group."""
+        own = torch.from_numpy(self.fingerprints[rows])
+        out = []
+        for chunk in torch.arange(len(rows)).split(512):
+            near = torch.cdist(own[chunk], own) <= self.threshold
+            near[torch.arange(len(chunk)), chunk] = False
+            out += [rows[n.numpy()] for n in near]
+        return out
+
+    def draw(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows (n,), rows of their partners (n,), and whether they are similar (n,)."""
+        half = n // 2
+        a = self.rng.choice(self.anchors, half)
+        b = self.partners[self.starts[a] + self.rng.integers(0, self.starts[a + 1] - self.starts[a])]
+        c = self.rng.integers(0, len(self.group), n - half)
+        d = self.members[self.group[c, 0] + self.rng.integers(0, self.group[c, 1])]
+        first, second = np.concatenate([a, c]), np.concatenate([b, d])
+        apart = np.linalg.norm(self.fingerprints[first] - self.fingerprints[second], axis=1)
+        return first, second, apart <= self.threshold
+
+
+def first_similar(
+    scores: Callable[[Sequence[Formula], Sequence[Formula]], np.ndarray],
+    queries: Labelled,
+    known: Labelled,
+    limit: float,
+) -> tuple[int, int]:
+    """How many queries have a similar structure in the first place, of those that have templates: (hits, all).
+
+    Templates are the known crystals of other formulas and equal ratio; scores: (n, m), the highest is the first.
+    """
+    theirs = known.groups()
+    hits = total = 0
+    for key, rows in queries.groups().items():
+        others = theirs.get(key)
+        if others is None:
+            continue
+        found = scores([queries.formulas[i] for i in rows], [known.formulas[j] for j in others])
+        for i, row in zip(rows, found, strict=True):
+            usable = np.array([known.formulas[j] != queries.formulas[i] for j in others])
+            if usable.any():
+                best = others[int(np.where(usable, row, -np.inf).argmax())]
+                hits += bool(np.linalg.norm(known.fingerprints[best] - queries.fingerprints[i]) <= limit)
+                total += 1
+    return hits, total
+
+
+def train(
+    recipe: SimilarityRecipe,
+    data: Labelled,
+    validation: Labelled,
+    on_log: Callable[[dict[str, Any]], None] | None = None,
+) -> SimilarityModel:
+    """Train on the CPU, a pure function of its arguments; the averaged weights best on validation are kept, by
+    `first_similar`.
+
+    Raises NucleateError where there is nothing to train on and where the loss is not finite.
+    """
+    if not len(data.formulas) or not len(validation.formulas):
+        raise NucleateError("there are no crystals to train on or to validate with")
+    config, values = recipe.train, _tensor(descriptors(data.formulas))
+    if not bool(values.isfinite().all()):
+        raise NucleateError("a formula has an element without descriptors; leave it out")
+    pairs = Pairs(data, recipe.threshold, config.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network, average = (SimilarityNetwork(recipe.network, len(labels())) for _ in range(2))
+        for module in (network, average):
+            module.mean.copy_(values.mean(0))
+            module.std.copy_(values.std(0).clamp_min(1e-6))
+        average.load_state_dict(network.state_dict())
+        average.eval()
+        model = SimilarityModel(recipe, average)
+        inputs = network.standardise(values)
+        optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+        best, kept, kept_step, total = -1.0, average.state_dict(), 0, 0.0
+        began = time.process_time()
+        for step in range(1, config.steps + 1):
+            network.train()
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(config, step - 1)
+            a, b, similar = pairs.draw(config.batch_size)
+            loss = F.binary_cross_entropy_with_logits(network(inputs[a], inputs[b]), _tensor(similar))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+            optimizer.step()
+            total += float(loss.detach())
+            decay = min(config.ema, step / (step + 9))
+            for mean, value in zip(average.parameters(), network.parameters(), strict=True):
+                mean.data.lerp_(value.data, 1 - decay)
+            if step % config.checkpoint_every == 0 or step == config.steps:
+                if not math.isfinite(total):
+                    raise NucleateError(f"the loss is not finite at step {step}; lower train.learning_rate")
+                hits, n = first_similar(model.similarities, validation, data, recipe.threshold)
+                if hits / max(n, 1) > best:
+                    best, kept_step = hits / max(n, 1), step
+                    kept = {k: v.clone() for k, v in average.state_dict().items()}
+                since = (step - 1) % config.checkpoint_every + 1
+                line = {"step": step, "loss": total / since, "validation": hits / max(n, 1)}
+                total = 0.0
+                if on_log is not None:
+                    on_log(line | {"seconds": round(time.process_time() - began, 1)})
+    average.load_state_dict(kept)
+    facts: dict[str, Any] = {"crystals": len(data.formulas), "similar_pairs": len(pairs.partners) // 2, "steps": config.steps}
+    facts |= {"kept_step": kept_step, "seconds": round(time.process_time() - began, 1)}
+    return dataclasses.replace(model, training=facts)
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.asarray(values, dtype=np.float32))
+
+
+def save_similarity(path: str | Path, model: SimilarityModel) -> None:
+    """Weights with all that is needed to use them."""
+    metadata = {
+        "nucleate": "1",
+        "kind": KIND,
+        "recipe": json.dumps(dataclasses.asdict(model.recipe)),
+        "info": json.dumps({"training": dict(model.training), "descriptors": labels()}),
+    }
+    save_tensors(path, dict(model.network.state_dict()), metadata)
+
+
+def load_similarity(weights: str | Path = SHIPPED) -> SimilarityModel:
+    """The model of a shipped name or in a file; raises NucleateError if there is none, or one of another kind."""
+    path = weights_file(weights)
+    if path is None:
+        raise NucleateError(f"no weights '{weights}'; shipped: {SHIPPED}; or give a file")
+    tensors, metadata = load_tensors(path)
+    if metadata.get("kind") != KIND:
+        raise NucleateError(f"{path} holds no network of structural similarity")
+    recipe, info = from_dict(SimilarityRecipe, json.loads(metadata["recipe"])), json.loads(metadata["info"])
+    if tuple(info["descriptors"]) != labels():
+        raise NucleateError(f"{path} was trained on other descriptors than this version has")
+    network = SimilarityNetwork(recipe.network, len(labels()))
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise NucleateError(f"{path} does not fit its own recipe ({str(error).splitlines()[-1].strip()})") from None
+    return SimilarityModel(recipe, network.eval(), info["training"])

@@ -1,0 +1,63 @@
+"""Structure types: the same for other elements, sizes, settings and cells; different for different structures."""
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from nucleate.crystal.prototype import NEIGHBOURS, alike, neighbour_distances, prototype
+
+
+def rocksalt(a, x, length=5.6):
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(length), [a, x], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def perovskite(a, b, x, length=3.9):
+    sites = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
+    return Structure.from_spacegroup("Pm-3m", Lattice.cubic(length), [a, b, x], sites)
+
+
+def z(*pairs):
+    from nucleate.chem.elements import atomic_number
+
+    return {atomic_number(a): atomic_number(b) for a, b in pairs}
+
+
+def test_rocksalt_is_rocksalt():
+    halite = prototype(rocksalt("Na", "Cl"))
+    assert (halite.space_group, halite.num_atoms) == (225, 2)
+    primitive = rocksalt("Mg", "O", 4.2).get_primitive_structure()
+    assert alike(halite, prototype(primitive), z(("Na", "Mg"), ("Cl", "O")))
+    assert alike(halite, prototype(primitive), z(("Na", "O"), ("Cl", "Mg")))  # both places are equal
+
+
+def test_the_setting_does_not_matter_but_the_roles_do():
+    a = perovskite("Sr", "Ti", "O")
+    shifted = perovskite("Ba", "Zr", "S", 5.0)
+    shifted.translate_sites(list(range(5)), [0.5, 0.5, 0.5])
+    b = prototype(shifted)
+    assert alike(prototype(a), b, z(("Sr", "Ba"), ("Ti", "Zr"), ("O", "S")))
+    # A and B have the same sites in the primitive cubic cell: the neighbours tell them apart
+    assert not alike(prototype(a), b, z(("Sr", "Zr"), ("Ti", "Ba"), ("O", "S")))
+
+
+def test_different_structures_of_one_formula():
+    zincblende = Structure.from_spacegroup("F-43m", Lattice.cubic(5.4), ["Zn", "S"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+    assert not alike(prototype(zincblende), prototype(rocksalt("Na", "Cl")), z(("Zn", "Na"), ("S", "Cl")))
+
+
+def test_sites_alike_and_neighbours_not():
+    """Pyrite and solid carbon dioxide have one space group and the same sites."""
+    pyrite, ice = (
+        Structure.from_spacegroup("Pa-3", Lattice.cubic(5.4), ["Fe", "S"], [[0, 0, 0], [u, u, u]])
+        for u in (0.385, 0.11)
+    )
+    a, b = prototype(pyrite), prototype(ice)
+    assert a.space_group == b.space_group and a.sites == b.sites
+    assert not alike(a, b, z(("Fe", "Fe"), ("S", "S")))
+    assert alike(a, a, z(("Fe", "Fe"), ("S", "S")))
+
+
+def test_distances_do_not_depend_on_the_volume():
+    a, b = neighbour_distances(rocksalt("Na", "Cl", 5.6)), neighbour_distances(rocksalt("Na", "Cl", 8.0))
+    assert a.shape == (2, NEIGHBOURS) and a == pytest.approx(b)
+    assert a[0, :6] == pytest.approx(np.ones(6))  # half a cell, in units of the root of the volume per atom

@@ -1,0 +1,278 @@
+"""Template prediction on a small library made by hand."""
+
+import itertools
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from nucleate.chem.distance import emd
+from nucleate.chem.elements import atomic_number
+from nucleate.errors import NucleateError
+from nucleate.generators.base import Condition
+from nucleate.generators.substitute import assign, element_distances, multiplied, volume_ratio
+from nucleate.generators.template import TemplateGenerator
+from nucleate.generators.template_library import formula_name, library_of, load_library, ratio
+from nucleate.testing.contracts import check_structure_generator
+
+
+def rocksalt(a, x, length):
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(length), [a, x], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def small_rocksalt(a, x, length):
+    return rocksalt(a, x, length).get_primitive_structure()
+
+
+def zincblende(a, x, length):
+    return Structure.from_spacegroup("F-43m", Lattice.cubic(length), [a, x], [[0, 0, 0], [0.25, 0.25, 0.25]])
+
+
+def caesium(a, x, length):
+    return Structure.from_spacegroup("Pm-3m", Lattice.cubic(length), [a, x], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def perovskite(a, b, x, length):
+    sites = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
+    return Structure.from_spacegroup("Pm-3m", Lattice.cubic(length), [a, b, x], sites)
+
+
+KNOWN = [
+    ("halite", rocksalt("Na", "Cl", 5.64)),
+    ("sylvite", rocksalt("K", "Cl", 6.29)),
+    ("griceite", small_rocksalt("Li", "F", 4.03)),
+    ("sphalerite", zincblende("Zn", "S", 5.41)),
+    ("cscl", caesium("Cs", "Cl", 4.12)),
+    ("bto", perovskite("Ba", "Ti", "O", 4.0)),
+    ("antiperovskite", perovskite("O", "Li", "Ca", 4.5)),
+]
+LIBRARY = library_of(KNOWN)
+
+
+def test_grouped_by_ratio():
+    assert {key: sorted(LIBRARY.ids[i] for i in rows) for key, rows in LIBRARY.by_ratio.items()} == {
+        (1, 1): ["cscl", "griceite", "halite", "sphalerite", "sylvite"],
+        (1, 1, 3): ["antiperovskite", "bto"],
+    }
+    assert [LIBRARY.units(i) for i in range(4)] == [4, 4, 1, 4]
+    assert LIBRARY.structure(0).composition.reduced_formula == "NaCl"
+
+
+def test_the_nearest_formula_is_the_first_template():
+    found = TemplateGenerator(LIBRARY, distinct=False).predict({"Rb": 1, "Cl": 1}, k=5)
+    assert [p.template for p in found[:2]] == ["cscl", "sylvite"]  # neighbours of rubidium on both sides
+    distances = [p.distance for p in found]
+    assert distances == sorted(distances)
+    assert found[1].distance == pytest.approx(emd({"Rb": 1, "Cl": 1}, {"K": 1, "Cl": 1}))
+    assert found[1].substitution == {"K": "Rb", "Cl": "Cl"} and found[1].template_formula == "KCl"
+    assert found[1].structure.composition.reduced_formula == "RbCl" and found[1].space_group == 225
+    assert found[1].similarity is None
+
+
+def test_one_structure_type_is_one_answer():
+    found = TemplateGenerator(LIBRARY).predict({"Rb": 1, "Br": 1}, k=5)
+    assert [p.space_group for p in found] == [221, 225, 216]  # rocksalt once, by its nearest compound
+    many = TemplateGenerator(LIBRARY).predict_many([{"Rb": 1, "Br": 1}], k=5)[0]
+    assert many.reason == "own has 3 structure types of the ratio 1:1 of RbBr"
+
+
+def test_a_ratio_that_is_not_there_is_said():
+    generator = TemplateGenerator(LIBRARY)
+    with pytest.raises(NucleateError, match="no known structure in own has the ratio 1:2:5 of CaSi2O5"):
+        generator.predict({"Ca": 1, "Si": 2, "O": 5})
+    good, bad, huge = generator.predict_many([{"Li": 1, "Cl": 1}, {"Li": 1}, {"Li": 10**9, "O": 1}])
+    assert good.predictions and good.reason and not bad.predictions
+    assert bad.reason == "no known structure in own has the ratio 1 of Li"
+    assert huge.reason.startswith("no known structure in own has the ratio 1:1000000000 of Li")
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ({}, "the formula is empty"),
+        ({"Xx": 1, "O": 1}, "'Xx' is not an element"),
+        ({"Fe": -1.0, "O": 1}, "must be a positive number"),
+        ({"Fe": float("nan"), "O": 1}, "must be a positive number"),
+        ({"Fe": 1e-6, "O": 1}, "no common measure"),
+    ],
+)
+def test_what_is_no_formula_is_refused(formula, message):
+    with pytest.raises(NucleateError, match=message):
+        TemplateGenerator(LIBRARY).predict(formula)
+
+
+def test_multiples_and_fractions_are_one_formula():
+    predict = TemplateGenerator(LIBRARY).predict
+    assert [p.template for p in predict({"K": 0.5, "F": 0.5})] == [p.template for p in predict({"F": 4, "K": 4})]
+
+
+def test_the_answer_does_not_depend_on_the_others():
+    formulas = [{"Rb": 1, "Br": 1}, {"Sr": 1, "Zr": 1, "O": 3}, {"Mg": 1, "O": 1}, {"Rb": 1, "Br": 1}]
+    for ranking in ("emd", "random"):
+        generator = TemplateGenerator(LIBRARY, ranking, seed=3)
+        together = [[p.template for p in found.predictions] for found in generator.predict_many(formulas)]
+        assert together == [[p.template for p in generator.predict(f)] for f in formulas]
+
+
+def test_the_best_assignment_not_the_greedy_one():
+    """Greedy takes the nearest pair first and pays for it."""
+    places = {s: element_distances()[atomic_number(s), atomic_number("He")] for s in ("Na", "Cs", "K", "Ca")}
+    assert places["Cs"] < places["K"] < places["Na"] < places["Ca"]
+    theirs, ours = (("Cs", 1), ("Na", 1)), (("Ca", 1), ("K", 1))
+    pairs = assign(theirs, ours)
+    cost = element_distances()
+    totals = [
+        sum(cost[atomic_number(a), atomic_number(b)] for a, b in zip(("Cs", "Na"), order, strict=True))
+        for order in itertools.permutations(("Ca", "K"))
+    ]
+    assert sum(cost[atomic_number(a), atomic_number(b)] for a, b in pairs.items()) == min(totals)
+    with pytest.raises(NucleateError, match="the ratios differ"):
+        assign((("Cl", 1), ("Na", 1)), (("Cl", 2), ("Mg", 1)))
+
+
+def test_counts_decide_who_may_take_whose_place():
+    found = assign((("Ba", 1), ("O", 3), ("Ti", 1)), (("Ca", 3), ("N", 1), ("Sn", 1)))
+    assert found["O"] == "Ca" and set(found) == {"Ba", "Ti", "O"}
+
+
+def test_volumes():
+    formula = {"Rb": 1, "Cl": 1}
+    volumes = LIBRARY.atomic_volumes
+    assert volumes.shape == (119,) and np.isnan(volumes[0]) and np.isnan(volumes[atomic_number("Rb")])
+    # rubidium is not in the library: its volume is not guessed
+    note = TemplateGenerator(LIBRARY).predict(formula)[0]
+    assert note.volume == 1 and "no atomic volume" in note.note
+    scaled = TemplateGenerator(LIBRARY, distinct=False).predict({"K": 1, "F": 1})
+    copied = TemplateGenerator(LIBRARY, volume="copy", distinct=False).predict({"K": 1, "F": 1})
+    for s, c in zip(scaled, copied, strict=True):
+        assert c.volume == 1 and not c.note
+        assert c.structure.volume == pytest.approx(LIBRARY.structure(LIBRARY.ids.index(c.template)).volume)
+        assert s.structure.volume / c.structure.volume == pytest.approx(s.volume)
+        assert s.structure.frac_coords == pytest.approx(c.structure.frac_coords)
+    assert volume_ratio((("Cl", 1), ("Na", 1)), {"Na": "K", "Cl": "Cl"}, volumes) > 1
+
+
+def test_templates_can_be_left_out():
+    own = TemplateGenerator(LIBRARY).predict({"Na": 1, "Cl": 1})[0]
+    assert own.template == "halite" and own.distance == 0 and own.substitution == {"Na": "Na", "Cl": "Cl"}
+    assert TemplateGenerator(LIBRARY, own=False).predict({"Na": 1, "Cl": 1})[0].template != "halite"
+    without = TemplateGenerator(LIBRARY, exclude=["halite", "cscl"], distinct=False).predict({"Na": 1, "Cl": 1})
+    assert {p.template for p in without} == {"sylvite", "griceite", "sphalerite"}
+    only = TemplateGenerator(LIBRARY, own=False, exclude=["antiperovskite"])
+    with pytest.raises(NucleateError, match="1:1:3 of BaTiO3 and another formula"):
+        only.predict({"Ba": 1, "Ti": 1, "O": 3})
+
+
+def test_beyond_the_scale_is_unknown_to_emd_alone():
+    with pytest.raises(NucleateError, match="without a place on the modified Pettifor scale"):
+        TemplateGenerator(LIBRARY).predict({"Rf": 1, "O": 1})
+    assert np.isnan(TemplateGenerator(LIBRARY, "random").predict({"Rf": 1, "O": 1})[0].distance)
+
+
+def test_settings_are_checked():
+    for settings, message in (
+        ({"ranking": "best"}, "ranked by emd, metric, random"),
+        ({"ranking": "metric"}, "needs a similarity network"),
+        ({"volume": "big"}, "scaled, copy"),
+    ):
+        with pytest.raises(NucleateError, match=message):
+            TemplateGenerator(LIBRARY, **settings)
+    with pytest.raises(NucleateError, match="at least 1"):
+        TemplateGenerator(LIBRARY).predict({"Na": 1, "Cl": 1}, k=0)
+    with pytest.raises(NucleateError, match="no structures"):
+        library_of([])
+
+
+class NoModel:
+    """A similarity that prefers zinc sulphide."""
+
+    def unknown(self, formula):
+        return [s for s in formula if s == "Am"]
+
+    def similarities(self, queries, known):
+        return np.array([[0.9 if "Zn" in f else 0.1 for f in known] for _ in queries])
+
+
+def test_ranked_by_a_model():
+    generator = TemplateGenerator(LIBRARY, "metric", model=NoModel())
+    found = generator.predict({"Na": 1, "Cl": 1})
+    assert found[0].template == "sphalerite" and found[0].similarity == 0.9 and generator.name == "template-metric"
+    with pytest.raises(NucleateError, match="no features of Am; rank by emd"):
+        generator.predict({"Am": 1, "O": 1})
+
+
+def test_the_contract_of_generators():
+    generator = TemplateGenerator(LIBRARY, volume="copy")
+    conditions = [Condition(composition={"Rb": 4, "Br": 4}), Condition(composition={"Sr": 2, "Zr": 2, "O": 6})]
+    check_structure_generator(generator, conditions)
+    (cell,) = generator.generate([Condition(composition={"Rb": 1, "Br": 1}, num_atoms=2)], [0])
+    assert len(cell) == 2  # of the templates whose cells are as small
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (Condition(), "none was given"),
+        (Condition(composition={"Na": 1, "Cl": 1}, space_group=225), "cannot be conditioned on space_group"),
+        (Condition(composition={"Na": 1, "Cl": 1}, properties={"e_form": -1.0}), "cannot be conditioned on properties"),
+        (Condition(composition={"Na": 1, "Cl": 1}, num_atoms=4), "has 2 atoms, not 4"),
+        (Condition(composition={"Na": 1, "Cl": 1}, chemical_system=("Na", "K")), "contradict"),
+        (Condition(composition={"Na": 2, "Cl": 7}), "no known structure in own has the ratio 2:7 of Na2Cl7"),
+    ],
+)
+def test_conditions_that_cannot_be_met(condition, message):
+    with pytest.raises(NucleateError, match=message):
+        TemplateGenerator(LIBRARY).generate([condition], [0])
+
+
+def test_no_template_is_small_enough():
+    library = library_of([KNOWN[0]])  # four formula units
+    with pytest.raises(NucleateError, match="no template of the ratio 1:1 of KBr fits into 2 formula units"):
+        TemplateGenerator(library).generate([Condition(composition={"K": 2, "Br": 2})], [0])
+
+
+def test_supercells_are_as_cubic_as_they_can_be():
+    cell = multiplied(Structure(Lattice.orthorhombic(2, 3, 10), ["Fe"], [[0, 0, 0]]), 6)
+    assert len(cell) == 6 and sorted(cell.lattice.abc) == pytest.approx([6, 6, 10])
+
+
+def test_names():
+    assert formula_name((("O", 3), ("Sr", 1), ("Ti", 1))) == "SrTiO3" and ratio((("O", 3), ("Sr", 1))) == (1, 3)
+    assert formula_name((("Cl", 1), ("Rf", 2))) == "ClRf2"  # without a place on the scale: last
+
+
+def test_a_library_from_a_table(tmp_path):
+    import pyarrow as pa
+
+    from nucleate.data.tables import table_from_items, write_table
+    from nucleate.io import Named
+
+    table, _ = table_from_items(Named(name, s, {"e_above_hull": 0.1 * i}) for i, (name, s) in enumerate(KNOWN))
+    write_table(table, tmp_path / "known.parquet")
+    library = load_library(str(tmp_path / "known.parquet"), max_atoms=6)
+    assert library.ids == ("griceite", "cscl", "bto", "antiperovskite")  # the cubic cells of eight atoms are too large
+    assert library.e_above_hull == pytest.approx([0.2, 0.4, 0.5, 0.6])
+    assert library.structure(2).lattice.abc == pytest.approx((4, 4, 4), abs=1e-5)
+    bare = table.select(["atomic_numbers", "frac_coords", "lengths", "angles"])
+    write_table(pa.table(bare), tmp_path / "bare.parquet")
+    unnamed = load_library(str(tmp_path / "bare.parquet"))
+    assert unnamed.ids[:2] == ("0", "1") and np.isnan(unnamed.e_above_hull).all()
+    both = load_library(f"{tmp_path}/known.parquet+{tmp_path}/bare.parquet")
+    assert len(both) == 14
+    with pytest.raises(NucleateError, match="no crystal of up to 1 atoms"):
+        load_library(str(tmp_path / "known.parquet"), max_atoms=1)
+    with pytest.raises(NucleateError, match="no dataset 'nothing:train'"):
+        load_library("nothing")
+
+
+def test_of_one_formula_the_more_stable_crystal_comes_first(tmp_path):
+    from nucleate.data.tables import table_from_items, write_table
+    from nucleate.io import Named
+
+    items = [
+        Named("high", caesium("Na", "Cl", 3.5), {"e_above_hull": 0.2}),
+        Named("low", KNOWN[0][1], {"e_above_hull": 0.0}),
+    ]
+    write_table(table_from_items(items)[0], tmp_path / "two.parquet")
+    found = TemplateGenerator(load_library(str(tmp_path / "two.parquet"))).predict({"K": 1, "Cl": 1})
+    assert [p.template for p in found] == ["low", "high"]
