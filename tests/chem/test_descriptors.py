@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nucleate.chem.descriptors import STATISTICS, _table, descriptors, element_features, labels, missing
-from nucleate.chem.elements import SYMBOLS, atomic_number
+from nucleate.chem.descriptors import STATISTICS, _table, descriptors, labels, missing
+from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
 
 FORMULAS = [{"Sr": 1, "Ti": 1, "O": 3}, {"Na": 1, "Cl": 1}, {"Fe": 1}, {"Li": 1, "Fe": 1, "P": 1, "O": 4}]
@@ -54,10 +54,3 @@ def test_no_formula_is_refused(formula):
         descriptors([formula])
     with pytest.raises(NucleateError, match="'Xx' is not an element"):
         descriptors([{"Xx": 1}])
-
-
-def test_element_features_are_standardised():
-    features = element_features()
-    assert features.shape == (len(SYMBOLS) + 1, 58)
-    assert np.nanmean(features, axis=0) == pytest.approx(np.zeros(58), abs=1e-9)
-    assert np.nanstd(features, axis=0) == pytest.approx(np.ones(58))

@@ -46,13 +46,6 @@ def missing(composition: Mapping[str, int]) -> list[str]:
     return sorted(s for s in composition if np.isnan(known[atomic_number(s), 0]))
 
 
-def element_features() -> Array:
-    """The features, each with mean 0 and standard deviation 1 over the 94 elements; (119, 58) by atomic number, nan
-    where there are none."""
-    values = _table()[1]
-    return (values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0)
-
-
 def labels() -> tuple[str, ...]:
     """Names of the 290 descriptors, such as "mean electron_negativity"."""
     return tuple(f"{statistic} {name}" for statistic in STATISTICS for name in _table()[0])

@@ -44,16 +44,11 @@ def assign(template: Counts, query: Counts) -> dict[str, str]:
 
 
 @cache
-def element_distances(by: str = "scale") -> NDArray[np.float64]:
+def element_distances() -> NDArray[np.float64]:
     """Steps on the modified Pettifor scale between elements, (119, 119) by atomic number.
 
     Elements beyond lawrencium have no place there; they count as beyond its end, in the order of their numbers.
     """
-    if by == "features":
-        from nucleate.chem.descriptors import element_features
-
-        f = np.nan_to_num(element_features(), nan=0.0)
-        return np.asarray(np.linalg.norm(f[:, None] - f[None], axis=-1))
     place = {s: i for i, s in enumerate(MODIFIED_PETTIFOR)}
     position = np.array([0, *(place.get(s, z) for z, s in enumerate(SYMBOLS, start=1))], dtype=float)
     return np.abs(position[:, None] - position)

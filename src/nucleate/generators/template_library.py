@@ -73,6 +73,20 @@ class TemplateLibrary:
         lattice = Lattice.from_parameters(*self.parameters[row])
         return Structure(lattice, [symbol(int(z)) for z in self.numbers[atoms]], self.frac[atoms])
 
+    def first(self, n: int) -> TemplateLibrary:
+        """The first n crystals."""
+        end = self.starts[: n + 1]
+        return TemplateLibrary(
+            f"{self.name}[:{n}]",
+            self.ids[:n],
+            self.formulas[:n],
+            end,
+            self.numbers[: end[-1]],
+            self.frac[: end[-1]],
+            self.parameters[:n],
+            self.e_above_hull[:n],
+        )
+
     def units(self, row: int) -> int:
         """Formula units in the cell."""
         return int(self.starts[row + 1] - self.starts[row]) // sum(n for _, n in self.formulas[row])

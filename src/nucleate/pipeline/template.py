@@ -1,0 +1,83 @@
+"""A stage that gives candidates with a composition the structure of a template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nucleate.errors import NucleateError
+from nucleate.generators.template import Predicted, Prediction, TemplateGenerator
+from nucleate.pipeline.candidate import Candidate
+
+
+class TemplateStage:
+    """Structures for candidates with a composition; provenance "rank" (from 1, default 1) says by which template.
+
+    Provenance "template" holds id, formula, distance, similarity, substitution and volume (`Prediction`). A candidate
+    without a template is failed, with the ratio that no known structure has.
+    """
+
+    name = "template"
+    batched = True  # the distances of all formulas of a ratio are one matrix
+
+    def __init__(self, generator: TemplateGenerator) -> None:
+        self.generator = generator
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        ready: list[tuple[Candidate, Mapping[str, int], int]] = []
+        for candidate in candidates:
+            try:
+                ready.append((candidate, composition_of(candidate), rank_of(candidate)))
+            except NucleateError as error:
+                yield candidate.failed(self.name, str(error))
+        by_k: dict[int, list[int]] = {}  # few top templates are cheap, many are not: ask for what is needed
+        for i, (_, _, k) in enumerate(ready):
+            by_k.setdefault(k, []).append(i)
+        found: dict[int, Predicted] = {}
+        for k, members in by_k.items():
+            found |= dict(zip(members, self.generator.predict_many([ready[i][1] for i in members], k), strict=True))
+        for i, (candidate, _, k) in enumerate(ready):
+            predictions, reason = found[i].predictions, found[i].reason
+            if len(predictions) < k:
+                yield candidate.failed(self.name, reason)
+                continue
+            record = {"generator": self.generator.name, "template": template_record(predictions[k - 1])}
+            yield candidate.with_(structure=predictions[k - 1].structure, provenance=record)
+
+
+def composition_of(candidate: Candidate) -> Mapping[str, int]:
+    """The composition that a candidate is to have; raises NucleateError where none was given or it is no formula."""
+    from nucleate.chem.elements import atomic_number
+
+    own = getattr(candidate, "composition", None)
+    composition = own or candidate.provenance.get("condition", {}).get("composition")
+    if not composition:
+        raise NucleateError("no composition was given")
+    for symbol, n in composition.items():
+        atomic_number(symbol)
+        if not n > 0:
+            raise NucleateError(f"the amount of {symbol} is {n}; it must be a positive number")
+    return dict(composition)
+
+
+def rank_of(candidate: Candidate) -> int:
+    """Which template it is to have, from 1."""
+    rank = candidate.provenance.get("rank", 1)
+    if not isinstance(rank, int) or rank < 1:
+        raise NucleateError(f"the rank of a template counts from 1, not {rank}")
+    return rank
+
+
+def template_record(prediction: Prediction) -> dict[str, Any]:
+    """Plain JSON values of where a structure comes from; a distance that is not known is None."""
+    distance = prediction.distance
+    return {
+        "id": prediction.template,
+        "formula": prediction.template_formula,
+        "space_group": prediction.space_group,
+        "distance": round(distance, 6) if distance == distance else None,
+        "similarity": round(prediction.similarity, 6) if prediction.similarity is not None else None,
+        "substitution": dict(prediction.substitution),
+        "volume": round(prediction.volume, 6),
+        **({"note": prediction.note} if prediction.note else {}),
+    }
