@@ -1,7 +1,8 @@
-"""`nucleate check`: verdicts with reasons for formulas and crystal files."""
+"""`nucleate check`: verdicts with reasons for formulas, lists of formulas and crystal files."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,72 +10,196 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
-    from nucleate.pipeline.candidate import Candidate, Check
+    from nucleate.io import Problem
+    from nucleate.pipeline.candidate import Candidate
 
 COLOURS = {"pass": "green", "fail": "red", "unknown": "yellow"}
+LONG = 20  # with more inputs the verdicts are counted instead of listed
+TABLES = (".csv", ".json", ".jsonl", ".parquet")  # hold crystals, or formulas alone
+NO_FORMULA = "formula"  # the stage at which a text that is no formula is rejected
 
 
 def check(
     inputs: Annotated[
         list[str],
-        typer.Argument(help="Formulas (chemistry only) and files or folders of crystals.", metavar="INPUTS..."),
+        typer.Argument(
+            help="Formulas, lists of them (text, one a line; CSV, JSON lines, parquet), files or folders of crystals.",
+            metavar="INPUTS...",
+        ),
     ],
+    states: Annotated[
+        str,
+        typer.Option(
+            help="Oxidation states: icsd24 (mixed valence too), smact14 (of 2014, one state for each element) or "
+            "icsd24-3 (SMACT's default)."
+        ),
+    ] = "icsd24",
+    column: Annotated[
+        str | None, typer.Option(help="Take the formulas in this column of the files, even where they hold crystals.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help=f"List each, also where there are over {LONG}.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the crystals with their checks, best as .jsonl.")
+        Path | None,
+        typer.Option("--out", "-o", help="Write all with their verdicts: .csv, or .jsonl, which later commands read."),
     ] = None,
 ) -> None:
-    """Check charge neutrality, electronegativity balance, volume, density and the shortest distance."""
+    """Check charge neutrality, electronegativity balance and oxidation states; of crystals also volume, density and
+    the shortest distance."""
     from rich.console import Console
 
+    from nucleate.chem.states import check_set
     from nucleate.cli.tables import print_problems
     from nucleate.errors import NucleateError
     from nucleate.pipeline.check import check as check_candidate
-    from nucleate.pipeline.check import check_chemistry
-    from nucleate.pipeline.files import read_candidates, write_candidates
-    from nucleate.search.request import parse_formula
+    from nucleate.pipeline.chemistry import with_oxidation
+    from nucleate.pipeline.files import with_own_ids
 
-    formulas = [text for text in inputs if not _is_path(text)]
-    paths = [text for text in inputs if _is_path(text)]
-    if out is not None and not paths:
-        raise NucleateError(
-            "--out writes crystals, and there are only formulas here; give files as well, or leave it out"
-        )
-    rows: list[tuple[str, str, dict[str, Check], str | None]] = [
-        (text, "", check_chemistry(parse_formula(text)), None) for text in formulas
-    ]
-    checked: list[Candidate] = []
+    check_set(states)
     notes = Console(stderr=True)
-    if paths:
-        candidates, problems = read_candidates(paths)
-        print_problems(problems, notes)
-        checked = [c if c.failure else check_candidate(c) for c in candidates]
-        rows += [(c.id, c.formula, dict(c.checks), c.failure) for c in checked]
-    Console().print(_table(rows))
+    found, problems = _read(inputs, column, notes)
+    print_problems(problems, notes)
+    if all(_no_formula(c) for c in found):
+        raise NucleateError(f"'{found[0].id}' is not a formula: {str(found[0].failure).partition(': ')[2]}")
+    checked = with_oxidation([c if c.failure else check_candidate(c, states) for c in with_own_ids(found)])
+    print_verdicts(checked, Console(), everything)
     if out is not None:
-        for left in write_candidates(out, checked):
-            notes.print(f"left out: {left.id} has no structure; only .jsonl holds such records", highlight=False)
+        write_verdicts(out, checked, notes)
+
+
+def print_verdicts(checked: Sequence[Candidate], console: Console, everything: bool = False) -> None:
+    """What was said of each; of more than `LONG`, unless everything is wanted, how many passed which check."""
+    if everything or len(checked) <= LONG:
+        console.print(_table(checked))
+        return
+    console.print(_summary(checked))
+    for line in _reasons(checked):
+        console.print(line, highlight=False, markup=False)
+    console.print(f"--out FILE.csv writes what was said of each of the {len(checked):,}", highlight=False)
+
+
+def write_verdicts(out: Path, checked: Sequence[Candidate], notes: Console) -> None:
+    """A table (.csv), or the candidates with their checks as `pipeline.files.write_candidates` writes them."""
+    from nucleate.cli.tables import write_csv
+    from nucleate.pipeline.files import write_candidates
+
+    if out.suffix.lower() == ".csv":
+        write_csv(out, _rows(checked))
+        return
+    for left in write_candidates(out, checked):
+        notes.print(f"left out: {left.id} has no structure; only .jsonl holds such records", highlight=False)
+
+
+def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[list[Candidate], list[Problem]]:
+    """Everything to check, in the order of the inputs; a text that is no formula is there as rejected."""
+    from nucleate.errors import NucleateError
+    from nucleate.evaluate.formulas import read_formulas
+    from nucleate.io.formats import reader
+    from nucleate.pipeline.files import read_candidates
+
+    found: list[Candidate] = []
+    problems: list[Problem] = []
+    for text in inputs:
+        path = Path(text)
+        if not _is_path(text):
+            found.append(_of_formula(text))
+            continue
+        if column is None and (not path.is_file() or reader(path) is not None):
+            try:
+                some, more = read_candidates([path])
+                found, problems = found + some, problems + more
+                continue
+            except NucleateError:
+                if path.suffix.lower() not in TABLES or not path.is_file():
+                    raise
+        formulas = read_formulas(path, column)
+        for note in formulas.notes:
+            notes.print(note, style="yellow", highlight=False)
+        found += [_of_formula(t, formulas.reasons.get(i, "")) for i, t in enumerate(formulas.texts)]
+    return found, problems
+
+
+def _of_formula(text: str, reason: str = "") -> Candidate:
+    from nucleate.chem.formula import parse_formula
+    from nucleate.errors import NucleateError
+    from nucleate.pipeline.candidate import Candidate
+
+    name = " ".join(text.split())[:60] or "(empty)"
+    if reason:
+        return Candidate(name).failed(NO_FORMULA, reason)
+    try:
+        return Candidate(name, composition=parse_formula(text))
+    except NucleateError as error:
+        return Candidate(name).failed(NO_FORMULA, str(error).rpartition("is not a formula: ")[2])
+
+
+def _no_formula(candidate: Candidate) -> bool:
+    return str(candidate.failure).startswith(f"{NO_FORMULA}: ")
 
 
 def _is_path(text: str) -> bool:
     """Formulas have no slash, and no ending that is a word: "a.cif" is a file even where there is none."""
+    if not text.strip():
+        return False
     path = Path(text)
-    return path.exists() or "/" in text or "\\" in text or (len(path.suffix) > 2 and path.suffix[1:].isalpha())
+    suffix = path.suffix[1:]
+    try:
+        there = path.exists()
+    except (OSError, ValueError):  # a text that no file could be named
+        there = False
+    return there or "/" in text or "\\" in text or (len(suffix) > 1 and suffix.isalnum() and not suffix[0].isdigit())
 
 
-def _table(rows: Sequence[tuple[str, str, dict[str, Check], str | None]]) -> Table:
+def _table(checked: Sequence[Candidate]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
     table = Table("what", "check", "verdict", "reason")
-    for name, formula, checks, failure in rows:
-        label = f"{name} ({formula})" if formula and formula != name else name
-        for check_name, verdict in checks.items():
+    for c in checked:
+        label = f"{c.id} ({c.formula})" if c.structure is not None and c.formula != c.id else c.id
+        for name, verdict in c.checks.items():
             colour = COLOURS[verdict.verdict]
-            table.add_row(escape(label), check_name, f"[{colour}]{verdict.verdict}[/]", escape(verdict.reason))
+            table.add_row(escape(label), name, f"[{colour}]{verdict.verdict}[/]", escape(verdict.reason))
             label = ""
-        if failure:
-            table.add_row(escape(label), "", "[red]rejected[/]", escape(failure))
+        if c.failure:
+            table.add_row(escape(label), "", "[red]rejected[/]", escape(c.failure))
         table.add_section()
     return table
+
+
+def _summary(checked: Sequence[Candidate]) -> Table:
+    """Counts and shares of the verdicts, of all inputs."""
+    from rich.table import Table
+
+    table = Table("check", *COLOURS, "not judged", caption=f"of {len(checked):,}", caption_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in dict.fromkeys(name for c in checked for name in c.checks):
+        counts = Counter(c.checks[name].verdict if name in c.checks else "" for c in checked)
+        cells = (counts[verdict] for verdict in (*COLOURS, ""))
+        table.add_row(name, *(f"{n:,} ({n / len(checked):.1%})" if n else "0" for n in cells))
+    return table
+
+
+def _reasons(checked: Sequence[Candidate], most: int = 8) -> list[str]:
+    """How many were rejected, by reason."""
+    reasons = Counter(str(c.failure) for c in checked if c.failure)
+    lines = [f"{n:,} rejected: {reason}" for reason, n in reasons.most_common(most)]
+    rest = reasons.total() - sum(n for _, n in reasons.most_common(most))
+    return [*lines, f"{rest:,} rejected for other reasons"] if rest else lines
+
+
+def _rows(checked: Sequence[Candidate]) -> list[dict[str, str]]:
+    """One row for each: verdict and reason of every check, empty where it was not judged."""
+    names = list(dict.fromkeys(name for c in checked for name in c.checks))
+    rows = []
+    for c in checked:
+        row = {"id": c.id, "formula": c.formula}
+        for name in names:
+            verdict = c.checks.get(name)
+            row[name] = verdict.verdict if verdict else ""
+            row[f"{name}_reason"] = verdict.reason if verdict else ""
+        rows.append({**row, "failure": c.failure or ""})
+    return rows

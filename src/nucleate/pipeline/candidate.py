@@ -34,7 +34,8 @@ class Candidate:
     id: unique in a run. seed: of its random stream. structure: None until generated. energies: e.g. "energy",
     "e_form", "e_above_hull", each with method and reference. checks: name -> verdict. failure: why it was rejected,
     "<stage>: <reason>", or None. stages: names of the stages it has been through, in order. provenance: plain JSON
-    values (generator, weights, steps taken by the relaxation, decomposition ...).
+    values (generator, weights, steps taken by the relaxation, decomposition ...). composition: element -> atoms, of any
+    multiple, where it is known before there is a structure; the structure's own counts where there is one.
     """
 
     id: str
@@ -45,11 +46,18 @@ class Candidate:
     failure: str | None = None
     stages: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    composition: Mapping[str, int] | None = None
 
     @property
     def formula(self) -> str:
-        """Reduced formula, or "" before there is a structure."""
-        return self.structure.composition.reduced_formula if self.structure is not None else ""
+        """Reduced formula, or "" before there is a composition or structure."""
+        if self.structure is not None:
+            return self.structure.composition.reduced_formula
+        if not self.composition:
+            return ""
+        from pymatgen.core import Composition
+
+        return Composition(self.composition).reduced_formula
 
     def with_(
         self,
@@ -58,14 +66,16 @@ class Candidate:
         energies: Mapping[str, Energy] | None = None,
         checks: Mapping[str, Check] | None = None,
         provenance: Mapping[str, Any] | None = None,
+        composition: Mapping[str, int] | None = None,
     ) -> Candidate:
-        """A copy with a new structure and with energies, checks and provenance merged in."""
+        """A copy with a new structure or composition and with energies, checks and provenance merged in."""
         return dataclasses.replace(
             self,
             structure=structure if structure is not None else self.structure,
             energies={**self.energies, **(energies or {})},
             checks={**self.checks, **(checks or {})},
             provenance={**self.provenance, **(provenance or {})},
+            composition=composition if composition is not None else self.composition,
         )
 
     def failed(self, stage: str, reason: str) -> Candidate:
@@ -88,6 +98,7 @@ class Candidate:
             "failure": self.failure,
             "stages": list(self.stages),
             "provenance": dict(self.provenance),
+            "composition": dict(self.composition) if self.composition else None,
         }
 
     @classmethod
@@ -105,6 +116,7 @@ class Candidate:
                 failure=values["failure"],
                 stages=tuple(values["stages"]),
                 provenance=values["provenance"],
+                composition=values.get("composition"),  # older records have none
             )
         except (KeyError, TypeError, ValueError) as error:
             raise NucleateError(f"not a candidate record: {error!r}") from None

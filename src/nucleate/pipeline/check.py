@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nucleate.chem.checks import charge_neutrality, electronegativity_balance
+from nucleate.chem.states import STATE_SETS
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
 
 if TYPE_CHECKING:
@@ -36,18 +37,26 @@ class CheckStage:
             yield check(candidate)
 
 
-def check(candidate: Candidate) -> Candidate:
-    """The candidate with its checks; failed where the geometry is impossible."""
+def check(candidate: Candidate, states: str = STATE_SETS[0]) -> Candidate:
+    """The candidate with its checks; failed where the geometry is impossible.
+
+    A composition without a structure has chemistry checks alone. states: the set of `chem.states` for these.
+    """
     if candidate.structure is None:
-        return candidate.failed("check", "there is no structure")
+        if not candidate.composition:
+            return candidate.failed("check", "there is no structure")
+        return candidate.with_(checks=check_chemistry(candidate.composition, states))
     geometry, failure = check_geometry(candidate.structure)
-    checked = candidate.with_(checks={**check_chemistry(candidate.structure.composition), **geometry})
+    checked = candidate.with_(checks={**check_chemistry(candidate.structure.composition, states), **geometry})
     return checked.failed("check", failure) if failure else checked
 
 
-def check_chemistry(composition: Mapping[Any, float]) -> dict[str, Check]:
+def check_chemistry(composition: Mapping[Any, float], states: str = STATE_SETS[0]) -> dict[str, Check]:
     """Verdicts "charge" and "electronegativity" of element -> amount."""
-    return {"charge": charge_neutrality(composition), "electronegativity": electronegativity_balance(composition)}
+    return {
+        "charge": charge_neutrality(composition, states),
+        "electronegativity": electronegativity_balance(composition, states),
+    }
 
 
 def check_geometry(structure: Structure) -> tuple[dict[str, Check], str | None]:

@@ -22,31 +22,34 @@ def read_candidates(paths: Sequence[str | Path]) -> tuple[list[Candidate], list[
     a number ("MgO-2") and keeps the old one as `provenance["id_in_file"]`. Raises NucleateError as
     `nucleate.io.read_structures` does.
     """
-    candidates: list[Candidate] = []
-    taken: set[str] = set()
+    found: list[Candidate] = []
     files, problems = find_files(paths)
     for path in files:
         for item in _candidates_of(path):
             if isinstance(item, Problem):
                 problems.append(item)
-                continue
-            name = _unused(item.id, taken)
-            taken.add(name)
-            if name != item.id:
-                item = dataclasses.replace(item, id=name, provenance={**item.provenance, "id_in_file": item.id})
-            candidates.append(item)
-    if not candidates:
+            else:
+                found.append(item)
+    if not found:
         raise nothing_read(paths, problems)
-    return candidates, problems
+    return with_own_ids(found), problems
 
 
-def _unused(name: str, taken: set[str]) -> str:
-    if name not in taken:
-        return name
-    count = 2
-    while f"{name}-{count}" in taken:
-        count += 1
-    return f"{name}-{count}"
+def with_own_ids(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The candidates, each with an id of its own: one that came before gets a number (see `read_candidates`)."""
+    out: list[Candidate] = []
+    taken: set[str] = set()
+    counts: dict[str, int] = {}
+    for item in candidates:
+        name = item.id
+        while name in taken:
+            counts[item.id] = counts.get(item.id, 1) + 1
+            name = f"{item.id}-{counts[item.id]}"
+        taken.add(name)
+        if name != item.id:
+            item = dataclasses.replace(item, id=name, provenance={**item.provenance, "id_in_file": item.id})
+        out.append(item)
+    return out
 
 
 def _candidates_of(path: Path) -> Iterator[Candidate | Problem]:
