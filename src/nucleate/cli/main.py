@@ -21,6 +21,7 @@ from nucleate.cli.generate import generate
 from nucleate.cli.hull import app as hull_app
 from nucleate.cli.optimise import optimise
 from nucleate.cli.phonons import phonons
+from nucleate.cli.predict import predict
 from nucleate.cli.rank import rank
 from nucleate.cli.relax import relax
 from nucleate.cli.show import show
@@ -36,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (design, generate, optimise, check, relax, phonons, rank, show, train, doctor):
+for command in (design, generate, predict, optimise, check, relax, phonons, rank, show, train, doctor):
     app.command()(command)
 app.add_typer(data_app, name="data", help="Datasets: download, add your own, list, prepare.")
 app.add_typer(hull_app, name="hull", help="Formation energy and energy above the hull.")

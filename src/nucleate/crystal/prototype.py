@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 SYMPREC = 0.1  # angstrom
 NEIGHBOURS = 12
 CUTOFF = 1.9  # in units of (V/N)^(1/3); a sphere of that radius holds about 29 atoms
-CLOSE = 0.06  # largest mean difference of the neighbour distances of an element, in the same unit
+# Largest mean difference of the neighbour distances of an element, in that unit. Of 300 pairs from MP-20 with the same
+# sites StructureMatcher calls 226 of the 238 below it the same structure, and 16 of the 62 above.
+CLOSE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
