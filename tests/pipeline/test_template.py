@@ -23,8 +23,7 @@ STAGE = TemplateStage(TemplateGenerator(LIBRARY))
 
 
 def wanted(name, composition, rank=None):
-    provenance = {"condition": {"composition": composition}} | ({"rank": rank} if rank is not None else {})
-    return Candidate(name, provenance=provenance)
+    return Candidate(name, provenance={"rank": rank} if rank is not None else {}, composition=composition)
 
 
 def test_structures_by_rank():
@@ -39,6 +38,8 @@ def test_structures_by_rank():
     assert a.structure.composition.reduced_formula == b.structure.composition.reduced_formula == "KBr"
     assert b.provenance["template"]["id"] == "sphalerite"
     assert c.failure == "template: own has 2 structure types of the ratio 1:1 of KBr"
+    given = Candidate("d", provenance={"condition": {"composition": {"K": 1, "Br": 1}}})  # of a generation
+    assert run([given], [STAGE], Serial(), Nowhere())[0].provenance["template"] == record
     assert json.loads(a.to_json())["provenance"]["template"] == record
 
 

@@ -189,10 +189,12 @@ def _blank(wanted: Sequence[Wanted], top: int, cell: Any, seed: int) -> list[Can
             stream = int(derive_seeds(seed, place, rank))
             record: dict[str, Any] = {"formula": name, "rank": rank}
             if why:
-                out.append(Candidate(f"{name}-{rank}", stream, provenance=record).failed("predict", why))
+                blank = Candidate(f"{name}-{rank}", stream, provenance=record, composition=counts)
+                out.append(blank.failed("predict", why))
                 continue
-            record["condition"] = {"composition": cell(counts, stream)}
-            out.append(Candidate(f"{name}-{rank}", stream, provenance=record))
+            composition = cell(counts, stream)
+            record["condition"] = {"composition": composition}  # what `GenerateStage` asks the model for
+            out.append(Candidate(f"{name}-{rank}", stream, provenance=record, composition=composition))
     return out
 
 

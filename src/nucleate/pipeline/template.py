@@ -49,8 +49,7 @@ def composition_of(candidate: Candidate) -> Mapping[str, int]:
     """The composition that a candidate is to have; raises NucleateError where none was given or it is no formula."""
     from nucleate.chem.elements import atomic_number
 
-    own = getattr(candidate, "composition", None)
-    composition = own or candidate.provenance.get("condition", {}).get("composition")
+    composition = candidate.composition or candidate.provenance.get("condition", {}).get("composition")
     if not composition:
         raise NucleateError("no composition was given")
     for symbol, n in composition.items():
