@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.config import CHOICES
+from nucleate.diffusion.loop import SAMPLERS
 from nucleate.evaluate.csp import load_targets, prediction_seed, write_whole
 from nucleate.evaluate.match import evaluate_csp
 from nucleate.evaluate.statistics import rate
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from nucleate.evaluate.statistics import Rate
     from nucleate.generators.diffusion import DiffusionGenerator
 
-SAMPLERS = CHOICES["sample.sampler"]
 STEPS = (1000, 250, 100, 50, 20, 10)
 BATCH = 32  # a CPU is fastest with batches in which all crystals are of about one size
 COLOURS = {"ancestral": "#0072b2", "ddim": "#e69f00", "second-order": "#009e73"}

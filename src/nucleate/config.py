@@ -23,15 +23,18 @@ class DataConfig:
     """Which crystals to learn from."""
 
     dataset: str = "mp-20"  # what `nucleate.data.prepare` takes: "mp-20", "perov-5+perov-5:val[:3387]", a parquet file
-    max_atoms: int = 20  # crystals with more atoms are left out (and counted)
+    max_atoms: int = 20  # crystals (formulas) with more atoms are left out (and counted)
+    exclude: tuple[str, ...] = ()  # task "formula": data sets whose formulas are held out of training
 
 
 @dataclass(frozen=True)
 class CodecConfig:
-    """How a crystal becomes tensors (see `nucleate.codecs.joint`)."""
+    """How a crystal (`nucleate.codecs.joint`) or a formula (`nucleate.codecs.tokens`) becomes tensors."""
 
     lattice: str = "log-metric"  # "log-metric": 6 numbers; "matrix": the 3 x 3 matrix of paper 3, eq. 1
     num_elements: int = 100  # species classes 1..num_elements, the class is the atomic number
+    vocabulary: str = "main"  # of formulas: "main", the 63 elements of Dong et al., or "all"
+    order: str = "set"  # of a formula's words: none ("set"), "sorted" by electronegativity, or "shuffled" elements
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,14 @@ class DiffusionConfig:
     species: str = "given"  # "given" (composition known), "uniform" or "absorbing" (D3PM)
     species_power: float = 1.0  # D3PM keeps a class with probability (1 - t)^power: above 1 elements come late
     species_weight: float = 1.0  # weight of the species loss beside lattice and coordinates
+    words: str = "absorbing"  # of formulas: "absorbing" (Diffusion-BERT) or "embedding" (Diffusion-LM)
+    word_frequency: float = 0.3  # of the spindle schedule: how far the time of masking depends on a word's information
+    embedding_dim: int = 32  # length of the vectors of words
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The crystal transformer (paper 3, section 4.2)."""
+    """The crystal transformer (paper 3, section 4.2); formulas use dim, layers, heads and what is said of both."""
 
     dim: int = 128
     layers: int = 6
@@ -94,7 +100,8 @@ class SampleConfig:
     corrector_steps: int = 1
     corrector_size: float = 1e-5  # Langevin step at sigma_min (DiffCSP's step_lr)
     noise: float = 1.0  # of lattice and coordinates: 1 draws from the model, less is colder, 0 keeps to the modes
-    sampler: str = "ancestral"  # or the flows "ddim", "second-order": no noise but its effect (`diffusion.loop.sample`)
+    sampler: str = "ancestral"  # the flows "ddim", "second-order": no noise but its effect (`diffusion.loop.sample`);
+    # "one-by-one": a network call for each masked word of a formula (`diffusion.unmask`)
     species_temperature: float = 1.0  # of the drawn elements: below 1 likely ones are likelier, at a cost in variety
     guidance: float = 1.5  # classifier-free guidance scale of the conditions; 1 is the plain conditional model
     guidance_until: float = 0.0  # the noise level t down to which there is guidance; the plain model below it
@@ -105,7 +112,7 @@ class Recipe:
     """Everything that determines a model; stored inside its checkpoint."""
 
     name: str
-    task: str = "csp"  # "csp": composition given; "dng": everything generated; "property": a network that predicts
+    task: str = "csp"  # "csp": composition given; "dng": all generated; "formula": formulas; "property": predicts
     data: DataConfig = field(default_factory=DataConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
@@ -121,15 +128,18 @@ class Recipe:
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "task": ("csp", "dng", "property"),
+    "task": ("csp", "dng", "formula", "property"),
     "codec.lattice": ("log-metric", "matrix"),
+    "codec.vocabulary": ("main", "all"),
+    "codec.order": ("set", "sorted", "shuffled"),
     "diffusion.lattice_schedule": ("cosine", "linear"),
     "diffusion.species": ("given", "uniform", "absorbing"),
+    "diffusion.words": ("absorbing", "embedding"),
     "network.conditioning": ("cdi", "cds", "adaln"),
     "network.norm": ("post", "pre"),
     "network.attention": ("relative", "fused"),
     "train.precision": ("auto", "float32", "bf16"),
-    "sample.sampler": ("ancestral", "ddim", "second-order"),
+    "sample.sampler": ("ancestral", "ddim", "second-order", "one-by-one"),
 }
 
 

@@ -240,4 +240,4 @@ def test_unknown_samplers_are_refused():
 
 
 def test_the_recipe_offers_the_samplers_of_the_loop():
-    assert CHOICES["sample.sampler"] == SAMPLERS and SampleConfig().sampler == "ancestral"
+    assert CHOICES["sample.sampler"] == (*SAMPLERS, "one-by-one") and SampleConfig().sampler == "ancestral"

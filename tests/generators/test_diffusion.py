@@ -141,7 +141,7 @@ def test_shipped_weights_carry_the_recipe_that_stands_in_recipes(name):
 
 @pytest.mark.parametrize("name", ["mp20-csp", "mp20-dng"])
 def test_shipped_weights_sample_and_have_a_card(name):
-    from nucleate.generators.diffusion import weights_folder
+    from nucleate.train.checkpoint import weights_folder
 
     assert name in shipped_weights()
     card = (weights_folder() / f"{name}.md").read_text()

@@ -7,10 +7,10 @@ import torch
 from nucleate.config import NetworkConfig, Recipe, TrainConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
-from nucleate.generators.diffusion import load_generator, shipped_weights, weights_folder
+from nucleate.generators import load_generator, shipped_weights
 from nucleate.nets.image_sums import image_sums
 from nucleate.nets.property import radials_of
-from nucleate.train.checkpoint import load_tensors, save_tensors, save_weights
+from nucleate.train.checkpoint import load_tensors, save_tensors, save_weights, weights_folder
 from nucleate.train.loop import LATEST, METRICS, WEIGHTS, Trainer
 from nucleate.train.objectives import HUBER, PairStore
 from nucleate.train.property import (

@@ -11,6 +11,8 @@ import typer
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
+    from nucleate.crystal.batch import CrystalBatch
+    from nucleate.crystal.formulas import FormulaBatch
     from nucleate.data.tables import Summary
 
 app = typer.Typer(help="Datasets: download, add your own, list, prepare for training.", no_args_is_help=True)
@@ -100,22 +102,34 @@ def list_() -> None:
 
 @app.command()
 def prepare(
-    name: Annotated[str, typer.Argument(help="a dataset, e.g. mp-20 or mp-20:val, or a parquet file")],
+    name: Annotated[
+        str, typer.Argument(help="a dataset, e.g. mp-20 or mp-20:val, a parquet file, or a recipe of formulas (.toml)")
+    ],
     out: Annotated[Path, typer.Option(help="file to write (safetensors)")],
     split: Annotated[str | None, typer.Option(help="train, val or test")] = None,
     max_atoms: Annotated[int, typer.Option(help="leave out larger crystals", min=1)] = 20,
     properties: Annotated[str, typer.Option(help="columns to carry along: e_form,band_gap")] = "",
 ) -> None:
-    """Write crystals as tensors, so that a machine with torch alone can train on them."""
+    """Write crystals or formulas as tensors, so that a machine with torch alone can train on them."""
     from nucleate.cli.progress import StageBars
+    from nucleate.codecs.tokens import FORMULA
+    from nucleate.config import load_recipe
     from nucleate.data import prepare as prepare_data
+    from nucleate.data import prepare_formulas
     from nucleate.io import replacing
 
     columns = tuple(c.strip() for c in properties.split(",") if c.strip())
     with StageBars() as show:
-        batch, summary = prepare_data(
-            name, split, max_atoms, lambda done, total: show("reducing cells", done, total), columns
-        )
+        batch: CrystalBatch | FormulaBatch
+        if name.endswith(".toml"):
+            recipe = load_recipe(name)
+            if recipe.task != FORMULA:
+                raise NucleateError(f"{name} is not a recipe of formulas; prepare its dataset '{recipe.data.dataset}'")
+            batch, summary = prepare_formulas(recipe, show)
+        else:
+            batch, summary = prepare_data(
+                name, split, max_atoms, lambda done, total: show("reducing cells", done, total), columns
+            )
     if not len(batch):
         raise NucleateError(f"{summary}: nothing to write")
     with replacing(out) as temporary:

@@ -20,7 +20,9 @@ def train(
     ] = None,
     steps: Annotated[int, typer.Option(help="With --from: training steps.")] = 2000,
     rank: Annotated[int, typer.Option(help="With --from: rank of the adapters; 0 trains all parameters.")] = 16,
-    data: Annotated[Path | None, typer.Option(help="Prepared crystals instead of the recipe's dataset.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Prepared crystals or formulas instead of the recipe's dataset.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the first GPU, else the CPU.")] = None,
     until: Annotated[int | None, typer.Option(help="Stop after this step, to resume later.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
@@ -33,8 +35,10 @@ def train(
     from rich.console import Console
 
     from nucleate.cli.progress import StageBars
+    from nucleate.codecs.tokens import FORMULA
     from nucleate.config import load_recipe
     from nucleate.crystal.batch import CrystalBatch
+    from nucleate.crystal.formulas import FormulaBatch
     from nucleate.errors import NucleateError
     from nucleate.generators import read_info
     from nucleate.train.finetune import finetune_recipe
@@ -53,14 +57,18 @@ def train(
         raise NucleateError("give a recipe, or --from WEIGHTS --property COLUMN --dataset CRYSTALS to fine-tune")
     if threads is not None:
         torch.set_num_threads(threads)
+    examples: CrystalBatch | FormulaBatch
     if data is not None:
-        crystals = CrystalBatch.load(data)
+        examples = FormulaBatch.load(data) if settings.task == FORMULA else CrystalBatch.load(data)
     else:
-        from nucleate.data import prepare
+        from nucleate.data import prepare, prepare_formulas
 
-        crystals, summary = prepare(settings.data.dataset, None, settings.data.max_atoms, None, needed)
+        if settings.task == FORMULA:
+            examples, summary = prepare_formulas(settings)
+        else:
+            examples, summary = prepare(settings.data.dataset, None, settings.data.max_atoms, None, needed)
         notes.print(str(summary), highlight=False)
-    trainer = Trainer(settings, crystals, out, device)
+    trainer = Trainer(settings, examples, out, device)
     if trainer.step:
         notes.print(f"resuming {out} at step {trainer.step}", highlight=False)
     with StageBars() as bars:
@@ -83,7 +91,8 @@ class _Log:
             self.writer = tensorboard_writer(trainer.out)
 
     def __call__(self, line: dict[str, Any]) -> None:
-        text = f"loss {line['loss']:.4f}  {line['crystals_per_s']:.0f}/s"
+        rate = next(v for k, v in line.items() if k.endswith("_per_s"))
+        text = f"loss {line['loss']:.4f}  {rate:.0f}/s"
         self.bars(self.trainer.recipe.name, line["step"], self.trainer.config.steps)
         self.bars.bars.update(
             self.bars.tasks[self.trainer.recipe.name], description=f"{self.trainer.recipe.name} {text}"

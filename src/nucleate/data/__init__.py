@@ -2,8 +2,9 @@
 
 from nucleate.data.catalog import CATALOG, home, parse_name
 from nucleate.data.download import get
+from nucleate.data.formulas import prepare_formulas
 from nucleate.data.own import add_files
 from nucleate.data.prepared import prepare
 from nucleate.data.tables import Summary, load_table
 
-__all__ = ["CATALOG", "Summary", "add_files", "get", "home", "load_table", "parse_name", "prepare"]
+__all__ = ["CATALOG", "Summary", "add_files", "get", "home", "load_table", "parse_name", "prepare", "prepare_formulas"]

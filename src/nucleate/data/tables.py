@@ -53,12 +53,14 @@ class Summary:
 def table_file(name: str, split: str | None = None) -> tuple[Path, tuple[str, ...]]:
     """The parquet file of a split, and what has to be said about it.
 
-    `name` may also be a parquet file itself. Raises NucleateError naming the command that gets what is missing.
+    `name` may also be a parquet file itself, as a path or in the data folder. Raises NucleateError naming the command
+    that gets what is missing.
     """
     if name.endswith(".parquet"):
-        if not Path(name).is_file():
-            raise NucleateError(f"no file {name}")
-        return Path(name), ()
+        found = next((p for p in (Path(name), home() / name) if p.is_file()), None)
+        if found is None:
+            raise NucleateError(f"no file {name}, neither here nor in {home()}")
+        return found, ()
     name, split = parse_name(name, split)
     file = home() / f"{stem(name, split)}.parquet"
     if file.is_file():

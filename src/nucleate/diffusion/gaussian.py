@@ -19,9 +19,10 @@ _GAUSS_LEGENDRE = np.polynomial.legendre.leggauss(8)  # nodes and weights on [-1
 class GaussianVP:
     """x_t = sqrt(abar) x0 + sqrt(1 - abar) eps (eq. 2); the network predicts eps (eq. 3).
 
-    schedule: "cosine" (Nichol & Dhariwal 2021, eq. 17) or "linear" in beta (Ho et al. 2020, continuous limit of
-    beta = 1e-4 .. 0.02 over 1,000 steps, abar(1) = 4e-5). `floor` is the cosine's abar at t = 1: above zero, so that
-    no step divides by zero.
+    schedule: "cosine" (Nichol & Dhariwal 2021, eq. 17), "linear" in beta (Ho et al. 2020, continuous limit of
+    beta = 1e-4 .. 0.02 over 1,000 steps, abar(1) = 4e-5) or "sqrt" (Li et al. 2022: noise at once, since words are far
+    from each other). `floor` is abar at t = 1 of the cosine and the square root: above zero, so that no step divides by
+    zero.
     """
 
     schedule: str = "cosine"
@@ -31,6 +32,8 @@ class GaussianVP:
         """abar(t): 1 at t = 0, decreasing to about `floor` at t = 1; same shape as t."""
         if self.schedule == "cosine":
             return torch.cos(t * math.acos(math.sqrt(self.floor))).square()
+        if self.schedule == "sqrt":
+            return 1 - (1 - self.floor) * t.sqrt()
         if self.schedule == "linear":
             return torch.exp(-0.1 * t - 0.5 * (20.0 - 0.1) * t.square())
         raise ValueError(f"unknown schedule {self.schedule!r}")

@@ -15,11 +15,10 @@ FARTHEST = 10.0  # standard deviations from the training mean that a wanted prop
 def check_condition(info: ModelInfo, condition: Condition) -> None:
     """Raise NucleateError, in one line, for a condition that the model `info` cannot meet."""
     task = info.recipe.task
-    for name, value in (("space_group", condition.space_group), ("text", condition.text)):
-        if value:
+    for name in ("space_group", "text", "contains", "exclude", "num_elements", "pattern"):
+        if getattr(condition, name):
             raise NucleateError(f"{info.recipe.name} cannot be conditioned on {name}; it takes {_takes(info)}")
-    for name, target in condition.properties.items():
-        _check_property(info, name, target)
+    check_properties(info, condition)
     if condition.lattice_shape is not None:
         named_shape(condition.lattice_shape)
     if condition.fixed is not None:
@@ -73,17 +72,18 @@ def _check_fixed(info: ModelInfo, condition: Condition, fixed: Fixed) -> None:
             raise NucleateError(f"the fixed cell keeps {have} {symbol}, but the composition has {wanted}")
 
 
-def _check_property(info: ModelInfo, name: str, target: float) -> None:
-    column = resolve_property(name, info.conditions)
-    if column is None:
-        raise NucleateError(f"{info.recipe.name} cannot be conditioned on {name}; it takes {_takes(info)}")
-    stats = info.conditions[column]
-    if refused(stats, target):
-        far = distance(stats, target)
-        raise NucleateError(
-            f"{name}={target:g} lies {far:.0f} standard deviations outside the training data of {info.recipe.name} "
-            f"({stats.low:.3g} to {stats.high:.3g}); ask for a value nearer to it"
-        )
+def check_properties(info: ModelInfo, condition: Condition) -> None:
+    """Raise NucleateError for a property that the model does not know, or a value that is far from all it saw."""
+    for name, target in condition.properties.items():
+        column = resolve_property(name, info.conditions)
+        if column is None:
+            raise NucleateError(f"{info.recipe.name} cannot be conditioned on {name}; it takes {_takes(info)}")
+        stats = info.conditions[column]
+        if refused(stats, target):
+            raise NucleateError(
+                f"{name}={target:g} lies {distance(stats, target):.0f} standard deviations outside the training data "
+                f"of {info.recipe.name} ({stats.low:.3g} to {stats.high:.3g}); ask for a value nearer to it"
+            )
 
 
 def distance(stats: PropertyStats, target: float) -> float:

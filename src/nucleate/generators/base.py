@@ -36,6 +36,8 @@ class Condition:
     composition: element symbol -> atoms in the cell, exactly. chemical_system: element symbols, of which no other
     may occur. num_atoms: atoms in the cell. space_group: 1-230. properties: name -> target. text: free words.
     fixed: a cell of which parts stay. lattice_shape: one of `crystal.shape.SHAPES`.
+    Of formulas also: contains, exclude: element symbols that must, that must not occur. num_elements: how many
+    different ones. pattern: a formula with gaps (`generators.pattern`), "Li ? O4".
     A generator refuses a field that it cannot honour; it never ignores one.
     """
 
@@ -47,6 +49,10 @@ class Condition:
     text: str | None = None
     fixed: Fixed | None = None
     lattice_shape: str | None = None
+    contains: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    num_elements: int | None = None
+    pattern: str | None = None
 
 
 class Generator(Protocol[T]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,17 +20,11 @@ from nucleate.diffusion.self_conditioning import Remembering
 from nucleate.errors import NucleateError
 from nucleate.generators.accept import check_condition
 from nucleate.generators.base import Condition, Progress
+from nucleate.generators.conditioning import property_tensors, wanted
 from nucleate.generators.inpaint import constraints_of, plan, species_order
-from nucleate.generators.properties import resolve_property
-from nucleate.nets.build import build_network, build_processes
-from nucleate.train.checkpoint import (
-    ModelInfo,
-    PropertyStats,
-    load_tensors,
-    read_metadata,
-    weights_file,
-    weights_folder,
-)
+from nucleate.generators.load import load_model, sampling
+from nucleate.nets.build import build_processes
+from nucleate.train.checkpoint import ModelInfo, PropertyStats
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -104,7 +97,7 @@ class DiffusionGenerator:
             return condition.num_atoms
         if condition.fixed is not None:
             return len(condition.fixed.species)
-        weights = self.info.size_weights(self._wanted(condition))
+        weights = self.info.size_weights(wanted(self.info, condition))
         weights[: max(len(condition.chemical_system or ()), 1)] = 0
         return int(Streams(derive_seeds(seed, 1)).categorical(weights[None])[0])
 
@@ -135,8 +128,8 @@ class DiffusionGenerator:
             again = []
             for i, structure in zip(todo, structures, strict=True):
                 out[i] = structure
-                wanted = set(conditions[i].chemical_system or ())
-                if wanted - {e.symbol for e in structure.composition.elements}:
+                elements = set(conditions[i].chemical_system or ())
+                if elements - {e.symbol for e in structure.composition.elements}:
                     again.append(i)
             todo, done = again, len(conditions) - len(again)
             if progress is not None:
@@ -180,7 +173,7 @@ class DiffusionGenerator:
         }
         like = {k: v.to(self.device) for k, v in like.items()}
         denoiser: Denoiser = self.model
-        tensors = self._property_tensors(conditions)
+        tensors = property_tensors(self.info, conditions, self.device)
         allowed: Tensor | None = None
         if recipe.task == "dng":
             allowed = torch.zeros(b, recipe.codec.num_elements + 1, dtype=torch.bool)
@@ -215,21 +208,6 @@ class DiffusionGenerator:
         )
         return CrystalBatch(*codec.decode(fields)).to("cpu")
 
-    def _wanted(self, condition: Condition) -> dict[str, float]:
-        """The wanted properties by the names of the model's columns."""
-        return {resolve_property(k, self.properties) or k: v for k, v in condition.properties.items()}
-
-    def _property_tensors(self, conditions: list[Condition]) -> dict[str, Tensor]:
-        """The wanted properties, standardised, (B, 1) each; those that no crystal of the batch wants are left out."""
-        out: dict[str, Tensor] = {}
-        for column, stats in self.properties.items():
-            wanted = [self._wanted(c).get(column) for c in conditions]
-            if any(v is not None for v in wanted):
-                values = torch.tensor([stats.mean if v is None else v for v in wanted])
-                out[column] = stats.standardise(values)[:, None].to(self.device)
-                out[f"{column}_present"] = torch.tensor([v is not None for v in wanted]).to(self.device)
-        return out
-
 
 def set_of(conditions: Sequence[Condition]) -> list[Condition]:
     """Distinct conditions (they hold dictionaries, so they cannot be hashed)."""
@@ -238,30 +216,6 @@ def set_of(conditions: Sequence[Condition]) -> list[Condition]:
         if condition not in out:
             out.append(condition)
     return out
-
-
-def shipped_weights() -> list[str]:
-    """Names of the shipped generators; other networks lie beside them and say what they are in their metadata."""
-    return sorted(p.stem for p in weights_folder().glob("*.safetensors") if not _other_kind(p))
-
-
-def read_info(weights: str | Path) -> ModelInfo:
-    """What a shipped model or a checkpoint file is, without its weights; raises as `load_generator`."""
-    return ModelInfo.from_metadata(read_metadata(_weights_file(weights)))
-
-
-def _weights_file(weights: str | Path) -> Path:
-    path = weights_file(weights)
-    if path is None:
-        raise NucleateError(f"no weights '{weights}'; shipped: {', '.join(shipped_weights())}; or give a file")
-    return path
-
-
-def _other_kind(path: Path) -> bool:
-    try:
-        return "kind" in read_metadata(path)
-    except NucleateError:  # a damaged file stays in the list, and loading it says what is wrong
-        return False
 
 
 def load_generator(
@@ -278,25 +232,8 @@ def load_generator(
 
     steps, sampler, guidance_scale, species_temperature: in place of the recipe's (`config.SampleConfig`).
     """
-    path = _weights_file(weights)
-    tensors, metadata = load_tensors(path)
-    info = ModelInfo.from_metadata(metadata)
-    model = build_network(info.recipe, info.codec, info.max_atoms)
-    try:
-        model.load_state_dict({k: v.float() for k, v in tensors.items()})
-    except RuntimeError as error:
-        raise NucleateError(f"{path} does not fit its own recipe ({str(error).splitlines()[-1].strip()})") from None
-    settings = info.recipe.sample
-    if steps is not None:
-        if steps < 1:
-            raise NucleateError(f"steps must be at least 1, not {steps}")
-        settings = dataclasses.replace(settings, steps=steps)
-    if sampler is not None:
-        if sampler not in SAMPLERS:
-            raise NucleateError(f"unknown sampler '{sampler}'; known are {', '.join(SAMPLERS)}")
-        settings = dataclasses.replace(settings, sampler=sampler)
-    if species_temperature is not None:
-        settings = dataclasses.replace(settings, species_temperature=species_temperature)
+    model, info = load_model(weights)
+    settings = sampling(info, SAMPLERS, steps=steps, sampler=sampler, species_temperature=species_temperature)
     return DiffusionGenerator(
         model, info, settings=settings, guidance_scale=guidance_scale, batch_size=batch_size, device=device
     )

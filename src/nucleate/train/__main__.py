@@ -7,8 +7,10 @@ import sys
 
 import torch
 
+from nucleate.codecs.tokens import FORMULA
 from nucleate.config import load_recipe
 from nucleate.crystal.batch import CrystalBatch
+from nucleate.crystal.formulas import FormulaBatch
 from nucleate.errors import NucleateError
 from nucleate.train.loop import Trainer
 
@@ -17,7 +19,7 @@ def main() -> int:
     """Train or resume; prints one line of metrics at a time."""
     parser = argparse.ArgumentParser(prog="python -m nucleate.train", description=__doc__)
     parser.add_argument("recipe", help="TOML file")
-    parser.add_argument("--data", required=True, help="prepared crystals, from `nucleate data prepare`")
+    parser.add_argument("--data", required=True, help="prepared crystals or formulas, from `nucleate data prepare`")
     parser.add_argument("--out", required=True, help="folder of the run; an unfinished run there is resumed")
     parser.add_argument("--until", type=int, help="stop after this step, to resume later")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ...; default: the first GPU, else the CPU")
@@ -26,7 +28,9 @@ def main() -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     try:
-        trainer = Trainer(load_recipe(args.recipe), CrystalBatch.load(args.data), args.out, args.device)
+        recipe = load_recipe(args.recipe)
+        data = FormulaBatch.load(args.data) if recipe.task == FORMULA else CrystalBatch.load(args.data)
+        trainer = Trainer(recipe, data, args.out, args.device)
         trainer.run(on_log=lambda line: print(line, flush=True), until=args.until)
     except NucleateError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from nucleate.codecs.joint import JointCodec
+from nucleate.codecs.tokens import FORMULA, TokenCodec
 from nucleate.config import Recipe, recipe_from_json, recipe_to_json
 from nucleate.errors import NucleateError
 
@@ -72,6 +73,7 @@ class ModelInfo:
 
     elements: atomic numbers seen in training. num_atoms_counts: training crystals with n atoms, at index n.
     training: free facts (data, steps, seconds, commit, losses) for the model card. properties: those of the recipe.
+    word_counts: of a generator of formulas, how often each word occurs in training; the lattice's numbers are empty.
     """
 
     recipe: Recipe
@@ -81,9 +83,13 @@ class ModelInfo:
     num_atoms_counts: tuple[int, ...]
     training: dict[str, Any]
     properties: Mapping[str, PropertyStats] = field(default_factory=dict)
+    word_counts: tuple[int, ...] = ()
 
     @property
-    def codec(self) -> JointCodec:
+    def codec(self) -> Any:
+        """`JointCodec` of crystals, `TokenCodec` of formulas."""
+        if self.recipe.task == FORMULA:
+            return TokenCodec(self.recipe.codec, self.word_counts)
         return JointCodec(self.recipe.codec, self.lattice_mean, self.lattice_std)
 
     @property
@@ -112,7 +118,7 @@ class ModelInfo:
     @property
     def kind(self) -> str | None:
         """What the network is if it is no generator; in the metadata."""
-        return PROPERTY if self.recipe.task == "property" else None
+        return self.recipe.task if self.recipe.task in (PROPERTY, FORMULA) else None
 
     def to_metadata(self) -> dict[str, str]:
         return {
@@ -137,6 +143,7 @@ class ModelInfo:
             tuple(info["num_atoms_counts"]),
             info["training"],
             {k: PropertyStats.from_dict(v) for k, v in info.get("properties", {}).items()},
+            tuple(info.get("word_counts", ())),
         )
 
 

@@ -21,15 +21,14 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from nucleate.codecs.joint import JointCodec
+from nucleate.codecs.tokens import FORMULA
 from nucleate.config import Recipe, TrainConfig, recipe_to_json
-from nucleate.crystal.batch import CrystalBatch
 from nucleate.diffusion.rng import derive_seeds
 from nucleate.errors import NucleateError
 from nucleate.nets.adapters import add_adapters, merge
-from nucleate.nets.build import build_network
+from nucleate.nets.build import Data, build_network, fit_codec
 from nucleate.nets.crystal_transformer import CrystalTransformer
 from nucleate.train.checkpoint import (
-    PROPERTY,
     ModelInfo,
     PropertyStats,
     load_tensors,
@@ -75,8 +74,9 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 class Trainer:
     """One optimisation run in a folder: latest.safetensors (resume), weights.safetensors (EMA), metrics.jsonl."""
 
-    def __init__(self, recipe: Recipe, data: CrystalBatch, out: str | Path, device: str | None = None) -> None:
+    def __init__(self, recipe: Recipe, data: Data, out: str | Path, device: str | None = None) -> None:
         self.recipe, self.config, self.out = recipe, recipe.train, Path(out)
+        self.unit = "formulas" if recipe.task == FORMULA else "crystals"
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         if device is None:
             device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
@@ -84,10 +84,10 @@ class Trainer:
         if self.world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
         if len(data) == 0:
-            raise NucleateError("there are no crystals to train on")
+            raise NucleateError(f"there are no {self.unit} to train on")
         keep = data.num_atoms <= recipe.data.max_atoms
         data = data[keep.nonzero()[:, 0]]
-        if int(data.atomic_numbers.max()) > recipe.codec.num_elements:
+        if recipe.task != FORMULA and int(data.atomic_numbers.max()) > recipe.codec.num_elements:
             raise NucleateError(
                 f"the data has atomic number {int(data.atomic_numbers.max())}; raise codec.num_elements"
             )
@@ -98,7 +98,7 @@ class Trainer:
         if missing:
             raise NucleateError(f"the data carries no '{missing[0]}'; prepare it with --properties {missing[0]}")
         values = {name: data.properties.get(name, torch.full((len(data),), torch.nan)) for name in recipe.properties}
-        codec = JointCodec.fit(recipe.codec, data.lattice, data.num_atoms)
+        codec = fit_codec(recipe, data)
         elements = set(torch.unique(data.atomic_numbers[data.mask]).tolist())
         if base is not None and base[1].recipe.codec == recipe.codec:
             codec = base[1].codec  # the scale that the weights know
@@ -106,20 +106,21 @@ class Trainer:
             elements |= set(base[1].elements)
         self.info = ModelInfo(
             recipe,
-            codec.mean,
-            codec.std,
+            codec.mean if isinstance(codec, JointCodec) else (),
+            codec.std if isinstance(codec, JointCodec) else (),
             tuple(sorted(elements)),
             tuple(torch.bincount(data.num_atoms, minlength=recipe.data.max_atoms + 1).tolist()),
-            {"crystals": len(data)},
+            {self.unit: len(data)},
             {
                 name: known.get(name) or PropertyStats.of(name, v, data.num_atoms, recipe.data.max_atoms)
                 for name, v in values.items()
             },
+            () if isinstance(codec, JointCodec) else codec.counts,
         )
         properties = {name: s.standardise(values[name]).to(self.device) for name, s in self.info.properties.items()}
-        self.objective = build_objective(recipe, codec, data, properties, self.device)
         torch.manual_seed(self.config.seed)
         self.model = build_network(recipe, codec, recipe.data.max_atoms).to(self.device)
+        self.objective = build_objective(recipe, codec, data, properties, self.device, self.model)
         if base is not None:
             self._start_from(*base)
         if self.config.adapter_rank:
@@ -145,8 +146,10 @@ class Trainer:
         if not source:
             return None
         tensors, metadata = load_tensors(weights_file(source) or source)
-        kind = PROPERTY if metadata.get("kind") == PROPERTY else None  # either can start the other
-        return tensors, ModelInfo.from_metadata(metadata, kind)
+        kind = metadata.get("kind")
+        if (kind == FORMULA) != (self.recipe.task == FORMULA):
+            raise NucleateError(f"{source} cannot start a recipe of task '{self.recipe.task}'")
+        return tensors, ModelInfo.from_metadata(metadata, kind)  # of generators and property networks, either way
 
     def _start_from(self, tensors: dict[str, Tensor], base: ModelInfo) -> None:
         own = self.model.state_dict()
@@ -249,7 +252,7 @@ class Trainer:
                 if not math.isfinite(line["loss"]):
                     raise NucleateError(f"the loss is not finite at step {self.step}; lower train.learning_rate")
                 line["lr"] = learning_rate(config, self.step - 1)
-                rate = {"crystals_per_s": round(logged * config.batch_size / (now - began), 1)}
+                rate = {f"{self.unit}_per_s": round(logged * config.batch_size / (now - began), 1)}
                 rate["seconds"] = round(self.seconds, 1)
                 began, sums, logged = now, {}, 0
                 self._log(line, rate, on_log)

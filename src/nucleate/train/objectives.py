@@ -9,17 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nucleate.codecs.joint import PER_ATOM, JointCodec
+from nucleate.codecs.joint import PER_ATOM
+from nucleate.codecs.tokens import TOKENS
 from nucleate.config import Recipe
 from nucleate.crystal.batch import CrystalBatch
-from nucleate.diffusion.loop import training_loss
+from nucleate.crystal.formulas import FormulaBatch
+from nucleate.diffusion.loop import MASK_FIELD, training_loss
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.diffusion.self_conditioning import Primed
 from nucleate.errors import NucleateError
-from nucleate.nets.build import build_processes
+from nucleate.nets.build import Codec, Data, build_processes
 from nucleate.nets.image_sums import FEATURES_WITH_DIRECTION, image_sums
 from nucleate.nets.property import radials_of
 
+SLICED = PER_ATOM | {TOKENS}  # fields whose second axis runs over atoms
 HUBER = 0.1  # standard deviations: above this error the loss is linear
 SUMS_BATCH = 64  # crystals whose image sums are taken at once
 
@@ -43,47 +46,60 @@ def condition_tensors(
     properties: name -> standardised values (B,), NaN where unknown, which is the same as dropped.
     """
     out: dict[str, Tensor] = {}
-    z = fields["atomic_numbers"]
+    mask = fields[MASK_FIELD]
     for name in recipe.network.condition_on:
-        present = torch.ones(len(z), dtype=torch.bool, device=z.device)
+        present = torch.ones(len(mask), dtype=torch.bool, device=mask.device)
         if name == "chemical_system":
+            z = fields["atomic_numbers"]
             value = torch.zeros(len(z), recipe.codec.num_elements + 1, device=z.device).scatter_(1, z, 1.0)
             value[:, 0] = 0.0
         else:
             present = properties[name].isfinite()
             value = properties[name].nan_to_num()[:, None]
         if rng is not None:
-            present = present & (rng.uniform((len(z),)) >= recipe.train.condition_dropout)
+            present = present & (rng.uniform((len(mask),)) >= recipe.train.condition_dropout)
         out[name], out[f"{name}_present"] = value, present
     return out
 
 
 class Denoising:
-    """The loss of each diffusing field, with noise that is a pure function of seed, step and crystal."""
+    """The loss of each diffusing field, with noise that is a pure function of seed, step and crystal (or formula)."""
 
     def __init__(
         self,
         recipe: Recipe,
-        codec: JointCodec,
-        data: CrystalBatch,
+        codec: Codec,
+        data: Data,
         properties: Mapping[str, Tensor],
         device: torch.device,
+        network: nn.Module,
     ) -> None:
         self.recipe, self.properties = recipe, properties
-        encoded = codec.encode(data.lattice, data.frac_coords, data.atomic_numbers)
+        if isinstance(data, FormulaBatch):
+            encoded = codec.encode(data.atomic_numbers)  # type: ignore[call-arg]
+        else:
+            encoded = codec.encode(data.lattice, data.frac_coords, data.atomic_numbers)  # type: ignore[call-arg]
         self.fields = {k: v.to(device) for k, v in encoded.items()}
-        self.processes = build_processes(recipe)
+        self.processes = build_processes(recipe, codec, network)
         self.weights = {"atomic_numbers": recipe.diffusion.species_weight}
 
     def losses(self, model: nn.Module, index: Tensor, width: int, step: int) -> dict[str, Tensor]:
-        fields = {k: v[index, :width] if k in PER_ATOM else v[index] for k, v in self.fields.items()}
+        fields = {k: v[index, :width] if k in SLICED else v[index] for k, v in self.fields.items()}
         rng = Streams(derive_seeds(self.recipe.train.seed, step, index))
+        if TOKENS in fields and self.recipe.codec.order == "shuffled":
+            fields[TOKENS] = shuffled(fields[TOKENS], fields[MASK_FIELD], rng)
         properties = {k: v[index] for k, v in self.properties.items()}
         condition = condition_tensors(self.recipe, fields, properties, rng)
         # every other step, so that the first call of a sampling run, which knows no estimate, is learned as well
         denoiser = Primed(model) if self.recipe.network.self_conditioning and step % 2 else model
-        losses = training_loss(denoiser, self.processes, PER_ATOM, fields, condition, rng)
+        losses = training_loss(denoiser, self.processes, SLICED, fields, condition, rng)
         return {k: v.mean() for k, v in losses.items()}
+
+
+def shuffled(tokens: Tensor, mask: Tensor, rng: Streams) -> Tensor:
+    """The elements of each formula (B, A) in a random order, equal ones side by side."""
+    key = rng.uniform((len(tokens), int(tokens.max()) + 1)).to(tokens.device).gather(1, tokens)
+    return tokens.gather(1, torch.argsort(torch.where(mask, key, 2.0), dim=1, stable=True))
 
 
 class Prediction:
@@ -140,9 +156,15 @@ class PairStore:
 
 
 def build_objective(
-    recipe: Recipe, codec: JointCodec, data: CrystalBatch, properties: Mapping[str, Tensor], device: torch.device
+    recipe: Recipe,
+    codec: Codec,
+    data: Data,
+    properties: Mapping[str, Tensor],
+    device: torch.device,
+    network: nn.Module,
 ) -> Objective:
     """By the recipe's task. properties: name -> standardised values (N,), on the device."""
     if recipe.task == "property":
+        assert isinstance(data, CrystalBatch)
         return Prediction(recipe, data, properties, device)
-    return Denoising(recipe, codec, data, properties, device)
+    return Denoising(recipe, codec, data, properties, device, network)

@@ -1,0 +1,81 @@
+"""Formulas as sentences of element tokens (Dong et al., arXiv 2310.00475, section 2.1): SrTiO3 is "Sr Ti O O O ."
+
+The vocabulary is that of the paper: six special words and the elements. The length of a sentence is drawn before its
+words, as the number of atoms of a cell is; so the final "." and the PAD behind it are known, and only atoms diffuse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from nucleate.chem.elements import MAIN_ELEMENTS, SYMBOLS, atomic_number
+from nucleate.config import CodecConfig
+from nucleate.diffusion.process import Fields
+
+SPECIAL = ("MASK", "PAD", "UNK", "CLS", "SEP", ".")
+FORMULA = "formula"  # the task of recipes, and the kind of weights, of generators of formulas
+MASK_ID, PAD_ID = 0, 1  # the absorbing class of diffusion is 0
+TOKENS = "tokens"  # the field that diffuses, (B, A)
+
+
+@dataclass(frozen=True)
+class TokenCodec:
+    """encode and decode. counts: how often each word occurs in the training formulas, from which its information.
+
+    config.vocabulary: "main" (63 elements, 69 words: the paper's) or "all" (118).
+    """
+
+    config: CodecConfig
+    counts: tuple[int, ...] = ()
+
+    @classmethod
+    def fit(cls, config: CodecConfig, atomic_numbers: Tensor) -> TokenCodec:
+        """Count the words of the training formulas (N, A)."""
+        codec = cls(config)
+        ids = codec.encode(atomic_numbers)[TOKENS][atomic_numbers > 0]
+        return cls(config, tuple(torch.bincount(ids, minlength=codec.size).tolist()))
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The vocabulary; the place of a word is its token."""
+        elements = SYMBOLS if self.config.vocabulary == "all" else tuple(s for s in SYMBOLS if s in MAIN_ELEMENTS)
+        return (*SPECIAL, *elements)
+
+    @property
+    def size(self) -> int:
+        return len(self.words)
+
+    @cached_property
+    def _tokens(self) -> Tensor:
+        """Atomic number -> token, UNK where the vocabulary lacks it, PAD for 0: (119,)."""
+        table = torch.full((len(SYMBOLS) + 1,), SPECIAL.index("UNK"))
+        table[0] = PAD_ID
+        for token, word in enumerate(self.words[len(SPECIAL) :], len(SPECIAL)):
+            table[atomic_number(word)] = token
+        return table
+
+    def token(self, symbol: str) -> int:
+        """The token of an element; UNK where the vocabulary lacks it."""
+        return int(self._tokens[atomic_number(symbol)])
+
+    def information(self) -> tuple[float, ...]:
+        """-log of each word's share of the training atoms, in nats; 0 for words that never occur."""
+        total = sum(self.counts)
+        return tuple(-math.log(n / total) if n else 0.0 for n in self.counts)
+
+    def encode(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
+        """(B, A), padded with zeros -> tokens (B, A) and mask (B, A)."""
+        return {TOKENS: self._tokens.to(atomic_numbers.device)[atomic_numbers], "mask": atomic_numbers > 0}
+
+    def decode(self, fields: Fields) -> list[str]:
+        """The sentences without their final period, whatever words they hold: "Sr Ti O O O"."""
+        rows: Sequence[tuple[list[int], list[bool]]] = list(
+            zip(fields[TOKENS].tolist(), fields["mask"].tolist(), strict=True)
+        )
+        return [" ".join(self.words[i] for i, real in zip(ids, mask, strict=True) if real) for ids, mask in rows]

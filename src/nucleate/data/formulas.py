@@ -1,0 +1,135 @@
+"""Formulas ready for training: distinct, reduced, within a vocabulary, with the properties of their best crystal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from math import gcd
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nucleate.chem.checks import balanced
+from nucleate.chem.elements import MAIN_ELEMENTS, atomic_number
+from nucleate.chem.formula import parse
+from nucleate.chem.states import electronegativity
+from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
+from nucleate.config import Recipe
+from nucleate.crystal.formulas import FormulaBatch
+from nucleate.data.prepared import numeric_columns
+from nucleate.data.tables import Summary, read_table, table_file
+from nucleate.errors import NucleateError
+
+BALANCED = "balanced"  # computed: 1 where a formula is charge neutral and balanced with SMACT's smact14 states, else 0
+STABILITY = ("e_above_hull", "formation_energy_per_atom")  # of the crystals of one formula the first by these counts
+HELD = ("val", "test")  # rows of these splits in a column "mp20_split" are held out
+Key = tuple[tuple[str, int], ...]
+
+
+def prepare_formulas(
+    recipe: Recipe, progress: Callable[[str, int, int], None] | None = None
+) -> tuple[FormulaBatch, Summary]:
+    """The training formulas of a recipe, sorted, and what became of the rows of its data set.
+
+    recipe.data.dataset: a data set or a parquet file with a column "formula" (or atoms); left out are held-out rows,
+    the formulas of recipe.data.exclude, elements outside the vocabulary and formulas of more than `max_atoms` atoms.
+    Of several crystals of one formula the one lowest above the hull (or in energy) gives the properties.
+    Raises NucleateError for a property that the data have not.
+    """
+    data = recipe.data
+    file, notes = table_file(data.dataset)
+    columns = [c for c in recipe.properties if c != BALANCED]
+    missing = [c for c in columns if c not in numeric_columns(file)]
+    if missing:
+        raise NucleateError(
+            f"{data.dataset} has no column '{missing[0]}'; numbers there: {', '.join(numeric_columns(file)) or 'none'}"
+        )
+    rows = _rows(file, columns, progress)
+    held = {key for key, row in rows if row["held"]} | _formulas_of(data.exclude)
+    left_out: Counter[str] = Counter()
+    best: dict[Key, Mapping[str, float]] = {}
+    for key, row in rows:
+        if not key:
+            left_out["that are no formula"] += 1
+        elif key in held:
+            left_out["held out"] += 1
+        elif recipe.codec.vocabulary == "main" and not {s for s, _ in key} <= MAIN_ELEMENTS:
+            left_out["with elements outside the vocabulary"] += 1
+        elif sum(n for _, n in key) > data.max_atoms:
+            left_out[f"with more than {data.max_atoms} atoms"] += 1
+        elif key not in best:
+            best[key] = row
+        else:
+            left_out["of a formula that is there already"] += 1
+            if row["order"] < best[key]["order"]:
+                best[key] = row
+    keys = sorted(best)
+    if not keys:
+        raise NucleateError(f"{data.dataset} has no formula to train on")
+    values = {c: torch.tensor([best[k][c] for k in keys], dtype=torch.float32) for c in columns}
+    if BALANCED in recipe.properties:
+        values[BALANCED] = torch.tensor([_balanced(k) for k in keys], dtype=torch.float32)
+    batch = FormulaBatch.from_counts(
+        [{atomic_number(s): n for s, n in sorted(k, key=_writing_order)} for k in keys], values
+    )
+    sizes = batch.num_atoms
+    atoms = (int(sizes.min()), int(sizes.max()))
+    return batch, Summary(data.dataset, "formulas", str(file), len(rows), len(keys), dict(left_out), notes, atoms)
+
+
+def _rows(
+    file: Path, columns: list[str], progress: Callable[[str, int, int], None] | None
+) -> list[tuple[Key, dict[str, Any]]]:
+    """(reduced formula, properties and what decides on the row) of each row; an empty key where it is no formula."""
+    import pyarrow.parquet as pq
+
+    present = pq.read_schema(file).names
+    if "formula" not in present:
+        raise NucleateError(f"{file} has no column 'formula'; the columns are: {', '.join(present)}")
+    split = [c for c in ("mp20_split",) if c in present]
+    energies = [c for c in STABILITY if c in present]
+    table = read_table(file, list(dict.fromkeys(["formula", *split, *energies, *columns])))
+    arrays = {
+        c: table.column(c).to_pandas().to_numpy(dtype=np.float64, na_value=np.nan)
+        for c in dict.fromkeys([*energies, *columns])
+    }
+    held = table.column(split[0]).to_pylist() if split else [None] * table.num_rows
+    out = []
+    for i, text in enumerate(table.column("formula").to_pylist()):
+        if progress is not None and i % 1000 == 0:
+            progress("formulas", i, table.num_rows)
+        row: dict[str, Any] = {c: float(arrays[c][i]) for c in columns}
+        row["held"] = held[i] in HELD
+        row["order"] = tuple(np.nan_to_num(arrays[c][i], nan=np.inf) for c in energies)
+        out.append((_key(text), row))
+    return out
+
+
+def _formulas_of(names: tuple[str, ...]) -> set[Key]:
+    tables = (read_table(table_file(name)[0], ["formula"]) for name in names)
+    return {_key(text) for table in tables for text in table.column("formula").to_pylist()} - {()}
+
+
+@lru_cache(maxsize=500_000)
+def _key(text: str | None) -> Key:
+    """Symbols and numbers of the reduced formula, sorted by symbol; () for what is none."""
+    try:
+        counts = parse(text or "")
+    except NucleateError:
+        return ()
+    divisor = gcd(*counts.values())
+    return tuple(sorted((s, n // divisor) for s, n in counts.items()))
+
+
+@lru_cache(maxsize=1000)
+def _writing_order(part: tuple[str, int]) -> tuple[float, str]:
+    """Least electronegative elements first, as formulas are written; unknown ones last."""
+    chi = electronegativity(part[0])
+    return np.inf if chi is None else chi, part[0]
+
+
+def _balanced(key: Key) -> float:
+    return {PASS: 1.0, FAIL: 0.0, UNKNOWN: np.nan}[balanced(dict(key), "smact14").verdict]

@@ -1,0 +1,201 @@
+"""Formulas from a trained language model (paper 1): masked words one by one (Diffusion-BERT), or rounded vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nucleate.chem.elements import atomic_number
+from nucleate.codecs.tokens import FORMULA, MASK_ID, TOKENS
+from nucleate.config import SampleConfig
+from nucleate.diffusion.embedded import Embedded
+from nucleate.diffusion.loop import Denoiser, Guided, sample
+from nucleate.diffusion.rng import Streams, derive_seeds
+from nucleate.diffusion.self_conditioning import Remembering
+from nucleate.diffusion.spindle import Spindle
+from nucleate.diffusion.unmask import unmask
+from nucleate.errors import NucleateError
+from nucleate.generators.accept import check_properties
+from nucleate.generators.base import Condition, Progress
+from nucleate.generators.conditioning import property_tensors, wanted
+from nucleate.generators.load import load_model, sampling
+from nucleate.generators.plan import Plan, plan_of, rule_of
+from nucleate.nets.build import build_processes
+from nucleate.train.checkpoint import ModelInfo
+
+ONE_BY_ONE = "one-by-one"
+SAMPLERS = {"absorbing": (ONE_BY_ONE, "ancestral"), "embedding": ("ancestral", "ddim")}
+
+
+class FormulaGenerator:
+    """Draws formulas. Text i is a function of (condition_i, seed_i), whatever the batch it is drawn in.
+
+    Conditions on elements hold by construction, since a masked word can be given, barred or tied to another. Their
+    models need the sampler "one-by-one"; a model of vectors takes num_atoms and properties alone.
+    guidance_scale: classifier-free guidance of properties (1: the plain conditional model); None takes the recipe's.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        info: ModelInfo,
+        *,
+        settings: SampleConfig | None = None,
+        guidance_scale: float | None = None,
+        batch_size: int = 512,
+        device: str | None = None,
+    ) -> None:
+        self.info, self.settings, self.batch_size = info, settings or info.recipe.sample, batch_size
+        self.guidance_scale = self.settings.guidance if guidance_scale is None else guidance_scale
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model = model.to(self.device).eval()
+        self.codec = info.codec
+        self.process = build_processes(info.recipe, self.codec, self.model)[TOKENS]
+
+    @property
+    def name(self) -> str:
+        return self.info.recipe.name
+
+    def check(self, condition: Condition) -> None:
+        """Raise NucleateError, in one line, for a condition that this model cannot meet."""
+        for field in ("composition", "space_group", "text", "fixed", "lattice_shape"):
+            if getattr(condition, field):
+                raise NucleateError(f"{self.name} makes formulas; it takes no {field}")
+        check_properties(self.info, condition)
+        plan = self._plan(condition)
+        if plan.constrained and self.settings.sampler != ONE_BY_ONE:
+            raise NucleateError(
+                f"{self.name} with the sampler '{self.settings.sampler}' draws whole formulas; wishes about elements "
+                f"need a masked model that draws one-by-one, such as diffusion-bert"
+            )
+        for symbol in sorted({*plan.given, *plan.allowed}):
+            if atomic_number(symbol) not in self.info.elements:
+                raise NucleateError(
+                    f"{self.name} never saw {symbol} in training; it knows {len(self.info.elements)} elements"
+                )
+        if plan.most_atoms is not None and plan.fewest_atoms > plan.most_atoms:
+            raise NucleateError(f"{plan.most_atoms} atoms cannot hold what is asked for: {plan.fewest_atoms} at least")
+        if max(plan.fewest_atoms, plan.most_atoms or 0) > self.info.max_atoms:
+            raise NucleateError(
+                f"{self.name} makes formulas of at most {self.info.max_atoms} atoms, not "
+                f"{max(plan.fewest_atoms, plan.most_atoms or 0)}"
+            )
+
+    def generate(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
+    ) -> list[str]:
+        """One text for each condition and seed, such as "Sr Ti O O O"; usually, not always, a formula."""
+        seen: list[Condition] = []
+        for condition in conditions:
+            if condition not in seen:
+                self.check(condition)
+                seen.append(condition)
+        plans = [self._plan(c) for c in conditions]
+        sizes = [self._draw_num_atoms(c, p, s) for c, p, s in zip(conditions, plans, seeds, strict=True)]
+        order = sorted(range(len(conditions)), key=sizes.__getitem__)
+        out: dict[int, str] = {}
+        for start in range(0, len(order), self.batch_size):
+            rows = order[start : start + self.batch_size]
+            texts = self._draw(
+                [sizes[i] for i in rows],
+                [plans[i] for i in rows],
+                [conditions[i] for i in rows],
+                [seeds[i] for i in rows],
+            )
+            out.update(zip(rows, texts, strict=True))
+            if progress is not None:
+                progress(len(out), len(order))
+        return [out[i] for i in range(len(conditions))]
+
+    def _plan(self, condition: Condition) -> Plan:
+        return plan_of(condition)
+
+    def _draw_num_atoms(self, condition: Condition, plan: Plan, seed: int) -> int:
+        if plan.most_atoms is not None:
+            return plan.most_atoms
+        weights = self.info.size_weights(wanted(self.info, condition))
+        weights[: plan.fewest_atoms] = 0
+        if not weights.any():
+            weights[plan.fewest_atoms] = 1
+        return int(Streams(derive_seeds(seed, 1)).categorical(weights[None])[0])
+
+    def _draw(self, sizes: list[int], plans: list[Plan], conditions: list[Condition], seeds: list[int]) -> list[str]:
+        words = torch.zeros(len(sizes), max(sizes), dtype=torch.int64, device=self.device)
+        fields = {TOKENS: words, "mask": torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]}
+        fields["mask"] = fields["mask"].to(self.device)
+        tensors = property_tensors(self.info, conditions, self.device)
+        rng = Streams(derive_seeds_of(seeds).to(self.device))
+        denoiser: Denoiser = self.model
+        if tensors:
+            denoiser = Guided(denoiser, self.guidance_scale, self.settings.guidance_until)
+        if self.info.recipe.network.self_conditioning:
+            denoiser = Remembering(denoiser)
+        s = self.settings
+        if s.sampler == ONE_BY_ONE:
+            assert isinstance(self.process, Spindle)
+            ties = torch.arange(max(sizes), device=self.device).repeat(len(sizes), 1)
+            for row, plan in enumerate(plans):
+                plan.write(words[row], ties[row], self.codec)
+            rule = rule_of(plans, self.codec, fields["mask"], ties) if any(p.constrained for p in plans) else None
+            drawn = unmask(
+                denoiser,
+                self.process,
+                TOKENS,
+                fields,
+                rng,
+                tensors,
+                rule=rule,
+                ties=ties,
+                temperature=s.species_temperature,
+            )
+        else:
+            drawn = sample(
+                denoiser,
+                {TOKENS: self.process},
+                fields,
+                steps=s.steps,
+                rng=rng,
+                condition=tensors,
+                noise=s.noise,
+                sampler=s.sampler,
+            )[TOKENS]
+            if isinstance(self.process, Embedded):
+                drawn = self.process.round(drawn)
+        assert bool((drawn != MASK_ID)[fields["mask"]].all())
+        texts: list[str] = self.codec.decode({TOKENS: drawn, "mask": fields["mask"]})
+        return texts
+
+
+def derive_seeds_of(seeds: Sequence[int]) -> Tensor:
+    """The stream of words of each seed (B,); sizes are drawn from another."""
+    return torch.cat([derive_seeds(seed, 0) for seed in seeds])
+
+
+def load_formula_generator(
+    weights: str | Path,
+    *,
+    steps: int | None = None,
+    sampler: str | None = None,
+    guidance_scale: float | None = None,
+    species_temperature: float | None = None,
+    batch_size: int = 512,
+    device: str | None = None,
+) -> FormulaGenerator:
+    """A generator of formulas, from a shipped model's name or a checkpoint file; raises NucleateError if there is none.
+
+    steps, sampler, guidance_scale, species_temperature: in place of the recipe's (`config.SampleConfig`).
+    """
+    model, info = load_model(weights, FORMULA)
+    settings = sampling(
+        info,
+        SAMPLERS[info.recipe.diffusion.words],
+        steps=steps,
+        sampler=sampler,
+        species_temperature=species_temperature,
+    )
+    return FormulaGenerator(
+        model, info, settings=settings, guidance_scale=guidance_scale, batch_size=batch_size, device=device
+    )

@@ -1,0 +1,70 @@
+"""Trained weights, shipped or a file, as a network with what is known of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from nucleate.config import SampleConfig
+from nucleate.errors import NucleateError
+from nucleate.nets.build import build_network
+from nucleate.train.checkpoint import ModelInfo, load_tensors, read_metadata, weights_file, weights_folder
+
+
+def shipped_weights(kind: str | None = None) -> list[str]:
+    """Names of the shipped generators of crystals, or of those of a kind ("formula")."""
+    return sorted(p.stem for p in weights_folder().glob("*.safetensors") if _is_of(p, kind))
+
+
+def read_info(weights: str | Path, kind: str | None = None) -> ModelInfo:
+    """What a shipped model or a checkpoint file is, without its weights; raises as `load_model`."""
+    return ModelInfo.from_metadata(read_metadata(_file(weights, kind)), kind)
+
+
+def load_model(weights: str | Path, kind: str | None = None) -> tuple[nn.Module, ModelInfo]:
+    """The trained network; raises NucleateError if there is none, or one of another kind."""
+    path = _file(weights, kind)
+    tensors, metadata = load_tensors(path)
+    info = ModelInfo.from_metadata(metadata, kind)
+    model = build_network(info.recipe, info.codec, info.max_atoms)
+    try:
+        model.load_state_dict({k: v.float() for k, v in tensors.items()})
+    except RuntimeError as error:
+        raise NucleateError(f"{path} does not fit its own recipe ({str(error).splitlines()[-1].strip()})") from None
+    return model, info
+
+
+def sampling(
+    info: ModelInfo,
+    samplers: tuple[str, ...],
+    *,
+    steps: int | None = None,
+    sampler: str | None = None,
+    species_temperature: float | None = None,
+) -> SampleConfig:
+    """The recipe's settings with those that are given in their place; `samplers` are those that the model has."""
+    if steps is not None and steps < 1:
+        raise NucleateError(f"steps must be at least 1, not {steps}")
+    if sampler is not None and sampler not in samplers:
+        raise NucleateError(f"unknown sampler '{sampler}'; known are {', '.join(samplers)}")
+    if species_temperature is not None and not species_temperature > 0:
+        raise NucleateError(f"species_temperature must be above 0, not {species_temperature:g}")
+    given: dict[str, Any] = {"steps": steps, "sampler": sampler, "species_temperature": species_temperature}
+    return dataclasses.replace(info.recipe.sample, **{k: v for k, v in given.items() if v is not None})
+
+
+def _file(weights: str | Path, kind: str | None) -> Path:
+    path = weights_file(weights)
+    if path is None:
+        raise NucleateError(f"no weights '{weights}'; shipped: {', '.join(shipped_weights(kind))}; or give a file")
+    return path
+
+
+def _is_of(path: Path, kind: str | None) -> bool:
+    try:
+        return read_metadata(path).get("kind") == kind
+    except NucleateError:  # a damaged file stays among the crystals', and loading it says what is wrong
+        return kind is None

@@ -1,0 +1,121 @@
+"""What the wishes about a formula's elements mean for its words: which are given, tied, and barred."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nucleate.chem.elements import atomic_number
+from nucleate.codecs.tokens import MASK_ID, SPECIAL, TokenCodec
+from nucleate.diffusion.unmask import Rule
+from nucleate.errors import NucleateError
+from nucleate.generators.base import Condition
+from nucleate.generators.pattern import parse_pattern
+
+
+@dataclass(frozen=True)
+class Plan:
+    """given: element -> atoms that are there from the start. gaps: atoms of each further element of a pattern.
+
+    allowed: the only elements for all other atoms, () for any; barred: none of these. num_elements: different ones in
+    all. fewest_atoms, most_atoms: of the formula; the second None where it is to be drawn.
+    """
+
+    given: dict[str, int]
+    gaps: tuple[int, ...] = ()
+    allowed: tuple[str, ...] = ()
+    barred: tuple[str, ...] = ()
+    num_elements: int | None = None
+    fewest_atoms: int = 1
+    most_atoms: int | None = None
+
+    @property
+    def constrained(self) -> bool:
+        return bool(self.given or self.gaps or self.allowed or self.barred or self.num_elements)
+
+    def write(self, words: Tensor, ties: Tensor, codec: TokenCodec) -> None:
+        """Put the given words (A,) in their places and tie the atoms of each gap together."""
+        place = 0
+        for symbol, n in self.given.items():
+            words[place : place + n] = codec.token(symbol)
+            place += n
+        for n in self.gaps:
+            ties[place : place + n] = place
+            place += n
+
+
+def plan_of(condition: Condition) -> Plan:
+    """Raises NucleateError for wishes that contradict each other."""
+    system, barred = condition.chemical_system or (), tuple(dict.fromkeys(condition.exclude))
+    given = {e: 1 for e in (*condition.contains, *system)}
+    gaps: tuple[int, ...] = ()
+    fewest, most = 1, condition.num_atoms
+    for symbol in (*given, *barred):
+        atomic_number(symbol)
+    if condition.pattern is not None:
+        pattern = parse_pattern(condition.pattern)
+        gaps = pattern.gaps
+        missing = {e: 1 for e in given if e not in pattern.named}
+        if missing and not pattern.open:
+            raise NucleateError(
+                f"write {', '.join(missing)} into the pattern '{condition.pattern}' itself, or end it in *"
+            )
+        given = {**pattern.named, **missing}
+        fewest = sum(given.values()) + sum(gaps) + pattern.open
+        if not pattern.open:
+            barred = (*barred, *pattern.named)  # a gap is another element
+            if most not in (None, pattern.num_atoms):
+                raise NucleateError(f"'{condition.pattern}' has {pattern.num_atoms} atoms, not {most}")
+            most = pattern.num_atoms
+    if clash := sorted(set(given) & set(condition.exclude)):
+        raise NucleateError(f"{clash[0]} is wanted and excluded; choose one")
+    if system and (outside := sorted(set(given) - set(system))):
+        raise NucleateError(f"{outside[0]} is wanted, but lies outside the chemical system {'-'.join(system)}")
+    k = condition.num_elements
+    if k is not None:
+        if k < max(len(given), 1):
+            raise NucleateError(
+                f"{len(given)} elements are wanted, more than the {k} asked for"
+                if k > 0
+                else f"a formula cannot have {k} elements; ask for at least 1"
+            )
+        if system and k != len(system):
+            raise NucleateError(f"the chemical system {'-'.join(system)} has {len(system)} elements, not {k}")
+        fewest = max(fewest, sum(given.values()) + k - len(given))
+    fewest = max(fewest, sum(given.values()))
+    return Plan(given, gaps, system, barred, k, fewest, most)
+
+
+def rule_of(plans: Sequence[Plan], codec: TokenCodec, mask: Tensor, ties: Tensor) -> Rule:
+    """The words that may come next, (B, A) -> (B, V), by each row's plan and by what it holds so far.
+
+    mask, ties (B, A): as in `diffusion.unmask.unmask`; tied words have the place of the first of them as label.
+    """
+    device = mask.device
+    allowed = torch.zeros(len(plans), codec.size, dtype=torch.bool)
+    allowed[:, len(SPECIAL) :] = True
+    for row, plan in enumerate(plans):
+        if plan.allowed:
+            allowed[row] = False
+            allowed[row, [codec.token(s) for s in plan.allowed]] = True
+        allowed[row, [codec.token(s) for s in plan.barred]] = False
+    allowed = allowed.to(device)
+    wanted = torch.tensor([p.num_elements or 0 for p in plans], device=device)
+    drawn = mask & (ties == torch.arange(mask.shape[1], device=device))  # one draw for all that are tied
+
+    def rule(words: Tensor) -> Tensor:
+        counts = torch.zeros(len(words), codec.size, device=device)
+        counts.scatter_add_(1, words, mask.float())
+        here = counts > 0
+        here[:, MASK_ID] = False
+        missing = wanted - here.sum(1)
+        full = (wanted > 0) & (missing <= 0)
+        left = (drawn & (words == MASK_ID)).sum(1)
+        last = (wanted > 0) & (missing >= left)  # every draw left must bring a new element
+        out = torch.where(full[:, None], allowed & here, allowed)
+        return torch.where((last & ~full)[:, None], out & ~here, out)
+
+    return rule

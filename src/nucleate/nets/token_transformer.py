@@ -1,0 +1,105 @@
+"""A transformer over the words of a formula: the denoiser of both composition language models."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nucleate.codecs.tokens import MASK_ID, PAD_ID, TOKENS, TokenCodec
+from nucleate.config import NetworkConfig
+from nucleate.diffusion.process import Fields
+from nucleate.diffusion.self_conditioning import ESTIMATE
+from nucleate.nets.condition import ConditionEmbedding
+from nucleate.nets.layers import mlp
+
+
+class TokenBlock(nn.Module):
+    """Self-attention and a perceptron, each shifted, scaled and gated by the condition (Peebles & Xie 2023)."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.out = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim)
+        self.mlp = mlp(dim, 4 * dim, dim)
+        self.norm1, self.norm2 = (nn.LayerNorm(dim, elementwise_affine=False) for _ in range(2))
+        self.condition = nn.Linear(dim, 6 * dim)
+        nn.init.zeros_(self.condition.weight)
+        nn.init.zeros_(self.condition.bias)
+
+    def forward(self, z: Tensor, z_c: Tensor, bias: Tensor) -> Tensor:
+        """z (B, A, d); z_c (B, d); bias (B, 1, 1, A) on the keys."""
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.condition(F.silu(z_c))[:, None].chunk(6, -1)
+        qkv = self.qkv(self.norm1(z) * (1 + scale1) + shift1).unflatten(-1, (3, self.heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(q, k, v, bias.to(q.dtype)).transpose(1, 2).flatten(2)
+        z = z + gate1 * self.out(attended)
+        return z + gate2 * self.mlp(self.norm2(z) * (1 + scale2) + shift2)
+
+
+class TokenTransformer(nn.Module):
+    """Noisy words to what they were: logits (B, A, V) of masked words, or for vectors of words the vectors (B, A, d).
+
+    fields: "tokens" (B, A) or (B, A, d), "mask" (B, A). Where the words have no order (codec.order "set"), equal words
+    are one: attention over distinct words, the logarithm of how many there are added to their keys' scores, is
+    attention over all of them, at a third of the cost for formulas. Their number is an input too, which attention
+    alone, an average, learns late. All masked words then have the same logits.
+    """
+
+    def __init__(self, config: NetworkConfig, codec: TokenCodec, max_atoms: int, vector: int | None) -> None:
+        """vector: length of the words' vectors, None for words as such."""
+        super().__init__()
+        dim = config.dim
+        self.is_set = codec.config.order == "set"
+        self.words = nn.Embedding(codec.size, vector or dim)
+        self.from_vector = nn.Linear(vector, dim) if vector else None
+        self.from_estimate = nn.Linear(vector, dim, bias=False) if vector and config.self_conditioning else None
+        # of an element (set), or the place of a word
+        self.number = nn.Embedding(max_atoms + 1, dim)
+        self.condition = ConditionEmbedding(dim, len(codec.words), max_atoms, config.condition_on)
+        self.blocks = nn.ModuleList(TokenBlock(dim, config.heads) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(dim)
+        self.read = nn.Linear(dim, vector or codec.size)
+
+    def table(self) -> Tensor:
+        """The words' vectors (V, d), each of length sqrt(d)."""
+        return F.normalize(self.words.weight, dim=-1) * self.words.weight.shape[1] ** 0.5
+
+    def forward(self, fields: Fields, t: Tensor, condition: Fields) -> dict[str, Tensor]:
+        x, mask = fields[TOKENS], fields["mask"]
+        z_c = self.condition(t, mask, condition)
+        if self.is_set:
+            ids, counts = distinct(torch.where(mask, x, PAD_ID), self.words.num_embeddings)
+            bias = torch.where(counts > 0, counts.clamp_min(1).log(), -1e9)
+            bias[:, 0] = counts[:, 0].clamp_min(1).log()  # MASK comes first, and is asked even where nothing is hidden
+            z = self.words(ids) + self.number(counts.long())
+        else:
+            bias = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -1e9)
+            z = self.from_vector(x) if self.from_vector is not None else self.words(x)
+            z = z + self.number(torch.arange(x.shape[1], device=x.device))
+            estimate = fields.get(ESTIMATE + TOKENS)
+            if self.from_estimate is not None and estimate is not None:
+                z = z + self.from_estimate(estimate)
+        for block in self.blocks:
+            z = block(z, z_c, bias[:, None, None])
+        if self.is_set:
+            z = z[:, :1]
+        out = self.read(self.norm(z)).float()
+        return {TOKENS: out.expand(-1, x.shape[1], -1) if self.is_set else out}
+
+
+def distinct(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The different words of each row and how many there are of each: (B, A) -> (B, K) and (B, K).
+
+    MASK is always the first; PAD is left out. Rows with fewer than K words are filled with words of count 0.
+    """
+    counts = torch.zeros(len(ids), size, device=ids.device).scatter_add_(
+        1, ids, torch.ones_like(ids, dtype=torch.float)
+    )
+    counts[:, PAD_ID] = 0
+    present = counts > 0
+    present[:, MASK_ID] = True
+    width = int(present.sum(1).max())
+    # a stable order by place in the vocabulary: the sum in attention must not depend on the batch
+    words = torch.argsort(present.to(torch.int8), dim=1, descending=True, stable=True)[:, :width]
+    return words, counts.gather(1, words)

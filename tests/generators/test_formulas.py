@@ -1,0 +1,161 @@
+import dataclasses
+
+import pytest
+import torch
+
+from nucleate.chem.formula import parse
+from nucleate.config import CodecConfig, DataConfig, DiffusionConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig
+from nucleate.crystal.formulas import FormulaBatch
+from nucleate.errors import NucleateError
+from nucleate.generators import Condition, load_formula_generator, load_generator
+from nucleate.generators.pattern import parse_pattern
+from nucleate.train.loop import WEIGHTS, Trainer
+
+KNOWN = [{3: 1, 26: 1, 8: 2}, {11: 1, 17: 1}, {38: 1, 22: 1, 8: 3}, {12: 1, 8: 1}, {3: 2, 8: 1}, {30: 1, 16: 1}] * 8
+WORDS = {"Li", "Fe", "O", "Na", "Cl", "Sr", "Ti", "Mg", "Zn", "S"}
+
+
+def recipe(words, order):
+    return Recipe(
+        "tiny",
+        "formula",
+        DataConfig(max_atoms=12),
+        CodecConfig(order=order),
+        DiffusionConfig(words=words, embedding_dim=8),
+        NetworkConfig(dim=16, layers=1, heads=2, condition_on=("balanced",), self_conditioning=words == "embedding"),
+        TrainConfig(steps=4, batch_size=16, precision="float32"),
+        SampleConfig(steps=5, sampler="one-by-one" if words == "absorbing" else "ancestral", corrector_steps=0),
+    )
+
+
+def trained(folder, words="absorbing", order="set", steps=None):
+    data = FormulaBatch.from_counts(KNOWN, {"balanced": (torch.arange(len(KNOWN)) % 2).float()})
+    trainer = Trainer(recipe(words, order), data, folder)
+    trainer.run(until=steps)
+    return trainer
+
+
+@pytest.fixture(scope="module", params=[("absorbing", "set"), ("absorbing", "shuffled"), ("embedding", "sorted")])
+def weights(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("formulas")
+    trained(folder, *request.param)
+    return folder / WEIGHTS
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("masked")
+    trained(folder)
+    return load_formula_generator(folder / WEIGHTS)
+
+
+def test_a_text_depends_on_its_condition_and_seed_alone(weights):
+    generator = load_formula_generator(weights, batch_size=4)
+    conditions = [Condition(num_atoms=2), Condition(), Condition(properties={"balanced": 1.0}), Condition()] * 3
+    seeds = list(range(12))
+    together = generator.generate(conditions, seeds)
+    assert together == generator.generate(conditions, seeds) and len(set(together)) > 6
+    backwards = generator.generate(conditions[::-1], seeds[::-1])[::-1]
+    alone = [generator.generate([c], [s])[0] for c, s in zip(conditions, seeds, strict=True)]
+    assert together == backwards == alone
+    assert all(len(t.split()) == 2 for t in together[::4])
+
+
+def test_a_run_resumes_exactly(tmp_path):
+    whole = trained(tmp_path / "whole", "embedding", "sorted")
+    trained(tmp_path / "parts", "embedding", "sorted", steps=2)
+    parts = trained(tmp_path / "parts", "embedding", "sorted")
+    for k, v in whole.model.state_dict().items():
+        torch.testing.assert_close(parts.model.state_dict()[k], v)
+    assert whole.info.codec.information() == parts.info.codec.information()
+
+
+def drawn(generator, condition, n=40):
+    return [parse(t) for t in generator.generate([condition] * n, list(range(n)))]
+
+
+def test_wishes_about_elements_hold_whatever_the_network_thinks(masked):
+    for counts in drawn(masked, Condition(contains=("Li", "O"), exclude=("Fe",))):
+        assert {"Li", "O"} <= set(counts) and "Fe" not in counts
+    for counts in drawn(masked, Condition(chemical_system=("Na", "Fe", "O"))):
+        assert set(counts) == {"Na", "Fe", "O"}
+    for k in (1, 3, 5):
+        assert all(len(counts) == k for counts in drawn(masked, Condition(num_elements=k)))
+    for counts in drawn(masked, Condition(num_elements=3, contains=("Ti",), num_atoms=9)):
+        assert len(counts) == 3 and counts["Ti"] and sum(counts.values()) == 9
+    for counts in drawn(masked, Condition(pattern="Li ?2 O4")):
+        (other,) = set(counts) - {"Li", "O"}
+        assert counts == {"Li": 1, other: 2, "O": 4}
+    for counts in drawn(masked, Condition(pattern="Sr *")):
+        assert counts["Sr"] >= 1 and sum(counts.values()) >= 2
+
+
+def test_gaps_of_a_pattern():
+    pattern = parse_pattern("Ba0 ?".replace("0", "2"))
+    assert pattern.named == {"Ba": 2} and pattern.gaps == (1,) and pattern.num_atoms == 3
+    assert parse_pattern("O2 ? O").named == {"O": 3} and parse_pattern("Fe*").open
+    for text, why in (
+        ("LiO", "no gap"),
+        ("Li ? *", "both"),
+        ("Li0 ?", "at least 1"),
+        ("Xx ?", "not an element"),
+        ("Li (?)2", r"'\(' does not belong"),
+    ):
+        with pytest.raises(NucleateError, match=why):
+            parse_pattern(text)
+
+
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        (Condition(composition={"Li": 1}), "takes no composition"),
+        (Condition(space_group=225), "takes no space_group"),
+        (Condition(properties={"hardness": 3.0}), "cannot be conditioned on hardness"),
+        (Condition(contains=("U",)), "never saw U"),
+        (Condition(contains=("Li",), exclude=("Li",)), "wanted and excluded"),
+        (Condition(chemical_system=("Li", "O"), contains=("Fe",)), "outside the chemical system"),
+        (Condition(num_elements=1, contains=("Li", "O")), "more than the 1"),
+        (Condition(num_elements=0), "at least 1"),
+        (Condition(chemical_system=("Li", "O"), num_elements=3), "has 2 elements, not 3"),
+        (Condition(num_atoms=2, num_elements=3), "2 atoms cannot hold"),
+        (Condition(num_atoms=40), "at most 12 atoms"),
+        (Condition(pattern="Li ? O20"), "at most 12 atoms"),
+        (Condition(pattern="Li ? O4", num_atoms=9), "has 6 atoms, not 9"),
+        (Condition(pattern="Li ? O4", contains=("Fe",)), "into the pattern"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(masked, condition, why):
+    with pytest.raises(NucleateError, match=why) as error:
+        masked.generate([condition], [0])
+    assert "\n" not in str(error.value)
+
+
+def test_models_of_vectors_refuse_wishes_about_elements(tmp_path):
+    trained(tmp_path, "embedding", "sorted")
+    generator = load_formula_generator(tmp_path / WEIGHTS)
+    with pytest.raises(NucleateError, match="draws whole formulas"):
+        generator.generate([Condition(contains=("Li",))], [0])
+    with pytest.raises(NucleateError, match="known are ancestral, ddim"):
+        load_formula_generator(tmp_path / WEIGHTS, sampler="one-by-one")
+
+
+def test_kinds_of_weights_are_not_mistaken(tmp_path):
+    trained(tmp_path)
+    with pytest.raises(NucleateError, match="kind 'formula', not a generator"):
+        load_generator(tmp_path / WEIGHTS)
+    with pytest.raises(NucleateError, match="a generator, not a network of kind 'formula'"):
+        load_formula_generator("mp20-csp")
+    start = dataclasses.replace(recipe("absorbing", "set"), task="dng")
+    start = dataclasses.replace(start, train=dataclasses.replace(start.train, start_from=str(tmp_path / WEIGHTS)))
+    from nucleate.crystal.batch import CrystalBatch
+
+    with pytest.raises(NucleateError, match="cannot start a recipe of task 'dng'"):
+        Trainer(start, CrystalBatch.from_arrays([torch.eye(3)], [[[0, 0, 0]]], [[3]]), tmp_path / "other")
+
+
+def test_a_step_by_step_sampler_gives_formulas_too(tmp_path):
+    trained(tmp_path)
+    texts = load_formula_generator(tmp_path / WEIGHTS, sampler="ancestral", steps=6).generate(
+        [Condition()] * 5, range(5)
+    )
+    assert len(texts) == 5 and all("MASK" not in t for t in texts)
