@@ -39,9 +39,10 @@ class Prediction:
     """A structure for a formula, and where it comes from.
 
     template, template_formula: the known crystal. distance: of the formulas, element mover's, in steps on the modified
-    Pettifor scale (nan for elements without a place there). similarity: by the network, 0 to 1, None without it.
-    substitution: template element -> element. volume: of the cell over the template's; 1 where it is copied.
-    space_group: number of the template's, before elements may have become equal or different. note: what else to say.
+    Pettifor scale (nan for elements without a place there). similarity: by the network, 0 to 1, None without it; 1 for
+    crystals of the formula itself. substitution: template element -> element. volume: of the cell over the template's;
+    1 where it is copied. space_group: number of the template's, before elements may have become equal or different.
+    note: what else to say.
     """
 
     structure: Structure
@@ -180,6 +181,8 @@ class TemplateGenerator:
             kinds = {f: i for i, f in enumerate(dict.fromkeys(formulas))}
             each = self.model.similarities([dict(q) for q in queries], [dict(f) for f in kinds])
             similarity = each[:, [kinds[f] for f in formulas]]
+            for i, query in enumerate(queries):  # known crystals of the formula itself: no question for the network
+                similarity[i, [f == query for f in formulas]] = 1.0
         out = []
         for i, query in enumerate(queries):
             reason = self._unrankable(query)
