@@ -230,7 +230,11 @@ def train(
                 if on_log is not None:
                     on_log(line | {"seconds": round(time.process_time() - began, 1)})
     average.load_state_dict(kept)
-    facts: dict[str, Any] = {"crystals": len(data.formulas), "similar_pairs": len(pairs.partners) // 2, "steps": config.steps}
+    facts: dict[str, Any] = {
+        "crystals": len(data.formulas),
+        "similar_pairs": len(pairs.partners) // 2,
+        "steps": config.steps,
+    }
     facts |= {"kept_step": kept_step, "seconds": round(time.process_time() - began, 1)}
     return dataclasses.replace(model, training=facts)
 
