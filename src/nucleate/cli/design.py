@@ -55,6 +55,18 @@ def design(
     sampler: Sampler = "",
     guidance: Guidance = None,
     temperature: Temperature = None,
+    generator: Annotated[
+        str, typer.Option(help="Formulas first, by this model: diffusion-bert, diffusion-lm or a file.")
+    ] = "",
+    structures: Annotated[
+        str, typer.Option(help="Of these formulas: template, or weights such as mp20-csp.")
+    ] = "template",
+    rank_by: Annotated[
+        str, typer.Option(help="Templates by emd (element mover's distance), metric or random.")
+    ] = "emd",
+    templates: Annotated[
+        str, typer.Option(help="Known structures as templates: a dataset or a parquet file.")
+    ] = "mp-20",
     potential: Annotated[str, typer.Option(help="Universal potential for relaxation.")] = "chgnet",
     fmax: Annotated[float, typer.Option(help="Force threshold, eV/angstrom.")] = 0.05,
     relax_steps: Annotated[int, typer.Option(help="Relaxation steps at most.")] = 250,
@@ -68,7 +80,8 @@ def design(
     known: Annotated[str, typer.Option(help="Dataset to test novelty against, e.g. mp-20.")] = "",
     workers: Workers = 0,
 ) -> None:
-    """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report."""
+    """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report. With --generator formulas
+    come first, are checked, and get the structures of templates or of a model."""
     from rich.console import Console
 
     from nucleate.cli.parts import with_parts
@@ -104,6 +117,10 @@ def design(
                 sampler=sampler,
                 guidance_scale=guidance,
                 species_temperature=temperature,
+                generator=generator,
+                structures=structures,
+                rank_by=rank_by,
+                templates=templates,
                 potential=potential,
                 fmax=fmax,
                 relax_steps=relax_steps,

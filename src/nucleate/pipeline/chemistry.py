@@ -35,6 +35,7 @@ class ChemistryStage:
 
     name = "chemistry"
     batched = True
+    quick = True
     together = True  # whether a formula is a copy depends on the others
 
     def __init__(self, reject: Sequence[str] = ("charge", "electronegativity")) -> None:

@@ -17,14 +17,8 @@ def condition_to_dict(condition: Condition) -> dict[str, Any]:
 
 def condition_from_dict(values: dict[str, Any]) -> Condition:
     """The inverse of `condition_to_dict`."""
-    system = values.get("chemical_system")
-    return Condition(
-        **{
-            **values,
-            "chemical_system": tuple(system) if system else None,
-            "fixed": fixed_from_dict(values.get("fixed")),
-        }
-    )
+    lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
+    return Condition(**{**values, **lists, "fixed": fixed_from_dict(values.get("fixed"))})
 
 
 def fixed_from_dict(values: dict[str, Any] | None) -> Fixed | None:

@@ -55,7 +55,8 @@ def render(
     seconds_by_stage: Mapping[str, float],
 ) -> str:
     """The page as text (see `write_report`)."""
-    shown = parts.show([c for c in candidates if c.failure is None])
+    living = [c for c in candidates if c.failure is None]
+    shown = parts.show(living[: parts.MOST])
     scenes = [s.scene for s in shown if s.scene is not None]
     known = elements(symbol for s in scenes for symbol in s["symbols"])
     scripts = [asset("viewer.js"), asset("report.js")]
@@ -69,7 +70,7 @@ def render(
         understood=f'<p class="understood">understood as <b>{escape(str(understood))}</b></p>' if understood else "",
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         tiles=parts.tiles(candidates),
-        table=parts.table(shown),
+        table=parts.table(shown) + _not_shown(len(living) - len(shown)),
         histogram=panel("Energy above the hull", histogram(parts.hull_values(candidates))),
         timing=panel("Time by stage", timing_bar(seconds_by_stage)),
         cards=parts.cards(shown, known),
@@ -80,6 +81,10 @@ def render(
         viewer=scripts[0],
         script=scripts[1],
     )
+
+
+def _not_shown(n: int) -> str:
+    return f'<p class="empty">{n:,} more came through; candidates.jsonl has all of them.</p>' if n else ""
 
 
 def asset(name: str, package: str = "nucleate.pipeline") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -41,6 +42,7 @@ COLUMNS = (
 )
 SECOND = ("<span>Judges differ</span> <small>eV/atom</small>", "how far two potentials are apart", "num")
 NOVEL = 6  # the columns of wanted properties go before this one
+MOST = 1000  # rejected candidates that are listed, and living ones that are shown
 NONE = '<span class="none">&ndash;</span>'
 
 
@@ -109,9 +111,15 @@ def hull_values(candidates: Sequence[Candidate]) -> list[tuple[str, float]]:
 def tiles(candidates: Sequence[Candidate]) -> str:
     """The summary: counts of candidates, each with what it counts."""
     alive = [c for c in candidates if c.structure is not None and c.failure is None]
+    formulas = [c for c in candidates if c.composition]
     chemistry = ("charge", "electronegativity", "distance", "density")
     hull = [v for _, v in hull_values(candidates)]
+    first = (
+        ("formulas", len(formulas), f"of {len(candidates)} texts"),
+        ("neutral, distinct", sum(not _lost_at(c, "compose", "chemistry") for c in formulas), "and balanced"),
+    )
     counts = (
+        *(first if formulas else ()),
         ("generated", sum(c.structure is not None for c in candidates), f"of {len(candidates)} candidates"),
         (
             "passed",
@@ -124,6 +132,10 @@ def tiles(candidates: Sequence[Candidate]) -> str:
         ("novel", sum(verdict(c, "novel") == PASS for c in alive), "match no known structure"),
     )
     return "".join(f"<li><b>{n}</b><span>{name}</span><small>{note}</small></li>" for name, n, note in counts)
+
+
+def _lost_at(candidate: Candidate, *stages: str) -> bool:
+    return (candidate.failure or "").partition(":")[0] in stages
 
 
 def table(shown: Sequence[Shown]) -> str:
@@ -297,12 +309,15 @@ def failures(rejected: Sequence[Candidate]) -> str:
     rows = "".join(
         f'<tr><th scope="row">{escape(c.id)}</th><td>{formula_html(c.formula) or NONE}</td>'
         f"<td>{escape(c.failure or '')}</td></tr>"
-        for c in rejected
+        for c in rejected[:MOST]
     )
+    stages = Counter((c.failure or "").partition(":")[0] for c in rejected)
+    where = ", ".join(f"{n:,} at {escape(stage)}" for stage, n in stages.most_common())
+    more = f"; the first {MOST:,} are listed, candidates.jsonl has all" if len(rejected) > MOST else ""
     opened = " open" if len(rejected) <= 12 else ""
     heads = "".join(f'<th scope="col">{h}</th>' for h in ("Candidate", "Formula", "Stage and reason"))
     table = f'<table class="rejected"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
     return (
-        f"<section><details{opened}><summary>Rejected candidates: {len(rejected)}</summary>"
+        f"<section><details{opened}><summary>Rejected candidates: {len(rejected):,} ({where}{more})</summary>"
         f'<div class="scroll">{table}</div></details></section>'
     )

@@ -30,7 +30,7 @@ class Executor(Protocol):
 
 
 class Store(Protocol):
-    """Keeps candidates; each `save` is committed before it returns."""
+    """Keeps candidates; each `save`, and `save_many` where there is one, is committed before it returns."""
 
     def save(self, candidate: Candidate) -> None: ...
 
@@ -43,6 +43,9 @@ class Nowhere:
 
 
 Progress = Callable[[str, int, int], None]  # (stage, done, total)
+GROUP = (
+    200  # results of a quick stage that are stored at once, where the store has `save_many`: a save waits for the disk
+)
 
 
 def run(
@@ -65,14 +68,38 @@ def run(
         waiting = {c.id for c in todo}
         if progress is not None:
             progress(stage.name, total - len(waiting), total)
-        for result in executor.map(stage, todo):
-            if result.id not in waiting:
-                raise RuntimeError(f"stage {stage.name} invented candidate {result.id}")
-            waiting.discard(result.id)
-            current[result.id] = result.finished(stage.name)
-            store.save(current[result.id])
-            if progress is not None:
-                progress(stage.name, total - len(waiting), total)
+        save, flush = _saver(store, GROUP if getattr(stage, "quick", False) else 1)
+        try:
+            for result in executor.map(stage, todo):
+                if result.id not in waiting:
+                    raise RuntimeError(f"stage {stage.name} invented candidate {result.id}")
+                waiting.discard(result.id)
+                current[result.id] = result.finished(stage.name)
+                save(current[result.id])
+                if progress is not None:
+                    progress(stage.name, total - len(waiting), total)
+        finally:
+            flush()
         if waiting:
             raise RuntimeError(f"stage {stage.name} lost {len(waiting)} candidates")
     return list(current.values())
+
+
+def _saver(store: Store, group: int) -> tuple[Callable[[Candidate], None], Callable[[], None]]:
+    """(save, flush): how candidates go to the store, one by one or in groups."""
+    save_many = getattr(store, "save_many", None)
+    if group == 1 or save_many is None:
+        return store.save, lambda: None
+    pending: list[Candidate] = []
+
+    def flush() -> None:
+        if pending:
+            save_many(pending)
+            pending.clear()
+
+    def save(candidate: Candidate) -> None:
+        pending.append(candidate)
+        if len(pending) >= group:
+            flush()
+
+    return save, flush

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.config import from_dict
 from nucleate.errors import NucleateError
-from nucleate.search.model import generator_for
 from nucleate.search.request import Request, parse_request
+from nucleate.search.route import Route, route_of
 
 if TYPE_CHECKING:
-    from nucleate.generators import Condition, DiffusionGenerator
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.generate import GenerateStage
     from nucleate.pipeline.predict import PredictStage
     from nucleate.pipeline.relax import RelaxSettings
     from nucleate.pipeline.run import Executor, Progress, Stage
@@ -30,11 +28,14 @@ class DesignSettings:
 
     oversample: crystals generated for each one asked for; the best are kept. weights: shipped name or file; "auto"
     takes the model for the request. sampling_steps, sampler, guidance_scale, species_temperature: 0, "" and None take
-    the recipe's. fmax: eV/angstrom. known: dataset whose structures novelty is tested against, beside the embedded
-    index ("" for the index alone). judge: the property network, name or file, that predicts the wanted properties;
-    "auto" takes a shipped one. second: the potential that judges the best candidates again ("auto": SevenNet beside
-    CHGNet, "none"), against the crystals of second_reference. phonons: how many of the best are tested for imaginary
-    modes.
+    the recipe's. generator: a model of formulas, name or file; these come first then, and guidance_scale and
+    species_temperature are the formulas' ("": crystals in one go). structures: of the formulas, "template" or the
+    weights of a model that takes a composition, to which sampling_steps and sampler belong. rank_by, templates: how
+    templates are ranked, and the dataset they are from. fmax: eV/angstrom. known: dataset whose structures novelty is
+    tested against, beside the embedded index ("" for the index alone). judge: the property network, name or file, that
+    predicts the wanted properties; "auto" takes a shipped one. second: the potential that judges the best candidates
+    again ("auto": SevenNet beside CHGNet, "none"), against the crystals of second_reference. phonons: how many of the
+    best are tested for imaginary modes.
     """
 
     seed: int = 0
@@ -44,6 +45,10 @@ class DesignSettings:
     sampler: str = ""
     guidance_scale: float | None = None
     species_temperature: float | None = None
+    generator: str = ""
+    structures: str = "template"
+    rank_by: str = "emd"
+    templates: str = "mp-20"
     potential: str = "chgnet"
     fmax: float = 0.05
     relax_steps: int = 250
@@ -83,9 +88,8 @@ def design(
     """
     settings = settings or DesignSettings()
     request = parse_request(request) if isinstance(request, str) else request
-    generator = generator_for(request, settings)
-    blank = _blank_candidates(request, settings, generator)
-    stages = stages_of(request, settings, generator)  # a wrong setting is refused here, before anything is written
+    route = route_of(request, settings)
+    stages = stages_of(request, settings, route)  # a wrong setting is refused here, before anything is written
     reviews = reviews_of(request, settings)
     _open_folder(Path(out), overwrite)
     from nucleate.store.database import RunStore
@@ -93,8 +97,8 @@ def design(
     with RunStore(out) as store:
         record = {"request": dataclasses.asdict(request), "settings": dataclasses.asdict(settings), "seconds": {}}
         store.write_request(record)
-        store.save_many(blank)
-        return _run(store, record, stages, reviews, generator, executor, progress)
+        store.save_many(route.blank)
+        return _run(store, record, stages, reviews, route, executor, progress)
 
 
 def resume(out: str | Path, *, executor: Executor | None = None, progress: Progress | None = None) -> DesignResult:
@@ -106,11 +110,11 @@ def resume(out: str | Path, *, executor: Executor | None = None, progress: Progr
     with RunStore(out) as store:
         record = store.read_request()
         request, settings = _read_record(record, Path(out))
-        generator = generator_for(request, settings)
+        route = route_of(request, settings)
         have = {c.id for c in store.load()}
-        store.save_many([c for c in _blank_candidates(request, settings, generator) if c.id not in have])
-        stages, reviews = stages_of(request, settings, generator), reviews_of(request, settings)
-        return _run(store, record, stages, reviews, generator, executor, progress)
+        store.save_many([c for c in route.blank if c.id not in have])
+        stages, reviews = stages_of(request, settings, route), reviews_of(request, settings)
+        return _run(store, record, stages, reviews, route, executor, progress)
 
 
 def load_run(out: str | Path) -> DesignResult:
@@ -142,62 +146,22 @@ def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignS
         raise NucleateError(f"{out / 'request.json'} is not a request of this version ({error})") from None
 
 
-def _blank_candidates(request: Request, settings: DesignSettings, generator: DiffusionGenerator) -> list[Candidate]:
-    """One blank candidate per crystal to generate; candidate i is determined by (seed, i) alone."""
-    from nucleate.diffusion.rng import derive_seeds
-    from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.generate import condition_to_dict
-
-    if settings.oversample < 1:
-        raise NucleateError(f"oversample must be at least 1, not {settings.oversample}")
-    out = []
-    for i in range(request.candidates * settings.oversample):
-        seed = int(derive_seeds(settings.seed, i))
-        condition = condition_of(request, generator, seed)
-        generator.check(condition)
-        out.append(Candidate(f"c{i + 1:05d}", seed, provenance={"condition": condition_to_dict(condition)}))
-    return out
-
-
-def condition_of(request: Request, generator: DiffusionGenerator, seed: int) -> Condition:
-    """The condition of one candidate.
-
-    A formula's number of units per cell is drawn by the training crystals' sizes, a property's target from its range.
-    """
-    from nucleate.diffusion.rng import Streams, derive_seeds
-    from nucleate.generators import Condition
-
-    targets: dict[str, float] = {}
-    for i, (name, (low, high)) in enumerate(request.properties.items()):
-        share = float(Streams(derive_seeds(seed, 3, i)).uniform((1,))[0])
-        targets[name] = low + (high - low) * share
-    parts: dict[str, Any] = {"properties": targets, "fixed": request.fixed, "lattice_shape": request.lattice_shape}
-    if request.composition is None:
-        return Condition(chemical_system=request.chemical_system, num_atoms=request.num_atoms, **parts)
-    unit = sum(request.composition.values())
-    size = request.num_atoms
-    units = size // unit if size is not None else generator.draw_formula_units(unit, seed)
-    return Condition(composition={e: n * units for e, n in request.composition.items()}, **parts)
-
-
 def generate_candidates(
     request: str | Request, settings: DesignSettings | None = None, *, progress: Progress | None = None
 ) -> list[Candidate]:
-    """The first stage alone: generated candidates, neither checked nor relaxed, nothing written.
+    """Candidates with structures, neither checked nor relaxed, nothing written.
 
     Wanted properties are predicted for the crystals as generated.
     """
+    from nucleate.engine.local import Serial
+    from nucleate.pipeline.run import Nowhere, run
+
     settings = settings or DesignSettings(oversample=1)
     request = parse_request(request) if isinstance(request, str) else request
-    generator = generator_for(request, settings)
-    blank = _blank_candidates(request, settings, generator)
-    predict = _predict_stage(request, settings, generator)
-    out = []
-    for candidate in _generate_stage(generator)(blank):
-        out.append(candidate)
-        if progress is not None:
-            progress("generate", len(out), len(blank))
-    return list(predict(out)) if predict is not None else out
+    route = route_of(request, settings)
+    predict = _predict_stage(request, settings, route)
+    made = run(route.blank, route.stages, Serial(), Nowhere(), progress)
+    return list(predict(made)) if predict is not None else made
 
 
 def _open_folder(out: Path, overwrite: bool) -> None:
@@ -217,32 +181,24 @@ def _open_folder(out: Path, overwrite: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _generate_stage(generator: DiffusionGenerator) -> GenerateStage:
-    from nucleate.pipeline.generate import GenerateStage
-
-    return (
-        GenerateStage(generator) if generator.device.type == "cpu" else GenerateStage(generator, generator.batch_size)
-    )
-
-
-def _predict_stage(request: Request, settings: DesignSettings, generator: DiffusionGenerator) -> PredictStage | None:
+def _predict_stage(request: Request, settings: DesignSettings, route: Route) -> PredictStage | None:
     from nucleate.pipeline.predict import PredictStage
     from nucleate.search.judge import judge_of
 
-    model, wanted, _ = judge_of(request.properties, generator.info, settings.judge)
+    model, wanted, _ = judge_of(request.properties, route.info, settings.judge)
     return PredictStage(model, wanted) if model is not None else None
 
 
-def stages_of(request: Request, settings: DesignSettings, generator: DiffusionGenerator) -> list[Stage]:
+def stages_of(request: Request, settings: DesignSettings, route: Route) -> list[Stage]:
     """The pipeline of a design run, in order."""
     from nucleate.pipeline.check import CheckStage
     from nucleate.pipeline.hull import HullStage
     from nucleate.pipeline.novelty import NoveltyStage, UniqueStage
     from nucleate.pipeline.relax import RelaxStage
 
-    predict = _predict_stage(request, settings, generator)
+    predict = _predict_stage(request, settings, route)
     return [
-        _generate_stage(generator),
+        *route.stages,
         CheckStage(),
         RelaxStage(_relax_settings(settings)),
         HullStage(settings.reference),
@@ -277,7 +233,7 @@ def _run(
     record: dict[str, Any],
     stages: Sequence[Stage],
     reviews: Sequence[tuple[Stage, int]],
-    generator: DiffusionGenerator,
+    route: Route,
     executor: Executor | None,
     progress: Progress | None,
 ) -> DesignResult:
@@ -308,17 +264,17 @@ def _run(
     ranked = rank(candidates)
     best = [c for c in ranked if c.failure is None][: request.candidates]
     result = DesignResult(request, settings, store.folder, best, ranked, record["seconds"])
-    write_outputs(result, generator)
+    write_outputs(result, route)
     return result
 
 
-def write_outputs(result: DesignResult, generator: DiffusionGenerator) -> None:
+def write_outputs(result: DesignResult, route: Route) -> None:
     """CIFs, candidates.extxyz, candidates.jsonl and report.html beside the database; each replaces the old at once."""
     from nucleate.pipeline.files import write_candidates
     from nucleate.pipeline.report import write_report
     from nucleate.search.judge import judge_of
 
-    _, _, unknown = judge_of(result.request.properties, generator.info, result.settings.judge)
+    _, _, unknown = judge_of(result.request.properties, route.info, result.settings.judge)
     folder = result.folder
     with_structure = [c for c in result.all if c.structure is not None]
     if with_structure:
@@ -333,8 +289,7 @@ def write_outputs(result: DesignResult, generator: DiffusionGenerator) -> None:
             "understood": result.request.describe(),
             **dataclasses.asdict(result.settings),
             "candidates": result.request.candidates,
-            "model": generator.name,
-            "model training": generator.info.training,
+            **route.record,
             **({"not judged": ", ".join(unknown)} if unknown else {}),
         },
         dict(result.seconds),

@@ -67,7 +67,12 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
     from nucleate.generators.properties import resolve_property
     from nucleate.search.judge import dataset_of, judge_of
 
-    info = read_info(settings.weights if settings.weights != "auto" else weights_for(request))
+    if not request.properties:
+        return []
+    if settings.generator:
+        info = read_info(settings.generator, "formula")
+    else:
+        info = read_info(settings.weights if settings.weights != "auto" else weights_for(request))
     out = []
     for name, limits in request.properties.items():
         stats = info.conditions.get(resolve_property(name, info.conditions) or "")

@@ -1,0 +1,94 @@
+"""Formulas first: blank candidates get a composition from a language model, and later a structure of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from nucleate.chem.formula import parse, parse_formula
+from nucleate.errors import NucleateError
+from nucleate.generators.base import Condition, Generator
+from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.generate import GenerateStage, condition_from_dict, condition_to_dict
+
+
+class ComposeStage:
+    """Compositions, reduced, for candidates whose provenance holds a condition, in chunks.
+
+    Provenance "composer" names the generator, "text" is what it wrote. A text that is no formula (`chem.formula.RULE`)
+    rejects its candidate, as does one that is not of the chemical system that was asked for.
+    """
+
+    name = "compose"
+    batched = True
+    quick = True
+
+    def __init__(self, generator: Generator[str], chunk: int = 512) -> None:
+        self.generator, self.chunk = generator, chunk
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        for start in range(0, len(candidates), self.chunk):
+            part = candidates[start : start + self.chunk]
+            conditions = [condition_from_dict(dict(c.provenance["condition"])) for c in part]
+            texts = self.generator.generate(conditions, [c.seed for c in part])
+            for candidate, condition, text in zip(part, conditions, texts, strict=True):
+                written = candidate.with_(provenance={"composer": self.generator.name, "text": text})
+                yield self._read(written, condition, text)
+
+    def _read(self, candidate: Candidate, condition: Condition, text: str) -> Candidate:
+        try:
+            parse(text)
+        except NucleateError as error:
+            return candidate.failed(self.name, f"'{' '.join(text.split())[:60]}' is no formula: {error}")
+        composition = parse_formula(text)
+        read = candidate.with_(composition=composition)
+        wanted = set(condition.chemical_system or composition)
+        if missing := sorted(wanted - set(composition)):
+            return read.failed(self.name, f"no {', '.join(missing)} in it")
+        if foreign := sorted(set(composition) - wanted):
+            return read.failed(self.name, f"{', '.join(foreign)} is not in {'-'.join(condition.chemical_system or ())}")
+        return read
+
+
+class CellGenerator(Protocol):
+    """A generator of structures of given compositions, which knows how large cells are (`DiffusionGenerator`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def check(self, condition: Condition) -> None: ...
+
+    def draw_formula_units(self, unit: int, seed: int) -> int: ...
+
+    def generate(self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Any = None) -> list[Any]: ...
+
+
+class RealiseStage:
+    """Structures of the candidates' compositions, in cells of as many formula units as the generator draws.
+
+    A composition that the generator cannot make (too many atoms, an element it never saw) is rejected.
+    """
+
+    name = "generate"
+    batched = True
+
+    def __init__(self, generator: CellGenerator, chunk: int = 8) -> None:
+        self.generator, self.chunk = generator, chunk
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        ready = []
+        for candidate in candidates:
+            try:
+                condition = Condition(composition=self._cell(candidate.composition or {}, candidate.seed))
+                self.generator.check(condition)
+            except NucleateError as error:
+                yield candidate.failed(self.name, str(error))
+                continue
+            ready.append(candidate.with_(provenance={"condition": condition_to_dict(condition)}))
+        yield from GenerateStage(self.generator, self.chunk)(ready)
+
+    def _cell(self, composition: Mapping[str, int], seed: int) -> dict[str, int]:
+        if not composition:
+            raise NucleateError("there is no composition")
+        units = self.generator.draw_formula_units(sum(composition.values()), seed)
+        return {symbol: n * units for symbol, n in composition.items()}

@@ -1,0 +1,164 @@
+"""The two ways from a request to crystals: all at once, or formulas first and structures of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+from nucleate.search.model import generator_for
+
+if TYPE_CHECKING:
+    from nucleate.generators import Condition, DiffusionGenerator
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.run import Stage
+    from nucleate.search.design import DesignSettings
+    from nucleate.search.request import Request
+    from nucleate.train.checkpoint import ModelInfo
+
+TEMPLATE = "template"
+
+
+@dataclass(frozen=True)
+class Route:
+    """blank: the candidates to begin with. stages: what gives them structures, in order. info: of the model that is
+    asked for the wanted properties. record: what the report says of the models, plain JSON values.
+    """
+
+    blank: Sequence[Candidate]
+    stages: Sequence[Stage]
+    info: ModelInfo
+    record: Mapping[str, Any]
+
+
+def route_of(request: Request, settings: DesignSettings) -> Route:
+    """Formulas first where the settings name a generator of formulas. Raises NucleateError for what cannot be met."""
+    if settings.oversample < 1:
+        raise NucleateError(f"oversample must be at least 1, not {settings.oversample}")
+    return _formulas_first(request, settings) if settings.generator else _at_once(request, settings)
+
+
+def _at_once(request: Request, settings: DesignSettings) -> Route:
+    from nucleate.pipeline.generate import GenerateStage
+
+    generator = generator_for(request, settings)
+    blank = _blank(request, settings, lambda seed: condition_of(request, generator, seed), generator.check)
+    record = {"model": generator.name, "model training": generator.info.training}
+    return Route(blank, [GenerateStage(generator, _chunk(generator))], generator.info, record)
+
+
+def _formulas_first(request: Request, settings: DesignSettings) -> Route:
+    from nucleate.generators import Condition, load_formula_generator
+    from nucleate.pipeline.chemistry import ChemistryStage
+    from nucleate.pipeline.compose import ComposeStage
+
+    _refuse(request, settings)
+    generator = load_formula_generator(
+        settings.generator, guidance_scale=settings.guidance_scale, species_temperature=settings.species_temperature
+    )
+
+    def wanted(seed: int) -> Condition:
+        return Condition(chemical_system=request.chemical_system, properties=_targets(request, seed))
+
+    blank = _blank(request, settings, wanted, generator.check)
+    realise, record = _structures(settings)
+    record = {"model": generator.name, "model training": generator.info.training, **record}
+    return Route(blank, [ComposeStage(generator), ChemistryStage(), realise], generator.info, record)
+
+
+def _refuse(request: Request, settings: DesignSettings) -> None:
+    """What formulas first cannot honour."""
+    if request.composition is not None:
+        raise NucleateError(
+            "the request names a formula, and a generator of formulas makes others; leave one of them out"
+        )
+    for name in ("num_atoms", "fixed", "lattice_shape"):
+        if getattr(request, name) is not None:
+            raise NucleateError(f"{name} cannot be asked for with a generator of formulas: the cell follows from them")
+    if settings.weights != "auto":
+        raise NucleateError("with a generator of formulas, crystals come from --structures; leave --weights out")
+    if settings.structures == TEMPLATE and (settings.sampling_steps or settings.sampler):
+        raise NucleateError("templates take neither sampling steps nor a sampler, and formulas their recipe's")
+
+
+def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
+    """What gives the formulas structures, and what the report says of it."""
+    if settings.structures == TEMPLATE:
+        from nucleate.generators.template import TemplateGenerator
+        from nucleate.generators.template_library import load_library
+        from nucleate.pipeline.template import TemplateStage
+
+        model = None
+        if settings.rank_by == "metric":
+            from nucleate.train.similarity import load_similarity
+
+            model = load_similarity()
+        library = load_library(settings.templates)
+        templates = TemplateGenerator(library, settings.rank_by, model=model, seed=settings.seed)
+        return TemplateStage(templates), {"structures": f"{len(library):,} templates of {library.name}"}
+    from nucleate.pipeline.compose import RealiseStage
+    from nucleate.search.model import load_as
+
+    plain = dataclasses.replace(settings, guidance_scale=None, species_temperature=None)  # these are the formulas'
+    generator = load_as(settings.structures, plain)
+    if generator.info.recipe.task != "csp":
+        raise NucleateError(f"{generator.name} takes no formula; structures come from templates or such as mp20-csp")
+    record = {"structures": generator.name, "structures training": generator.info.training}
+    return RealiseStage(generator, _chunk(generator)), record
+
+
+def _chunk(generator: DiffusionGenerator) -> int:
+    return 8 if generator.device.type == "cpu" else generator.batch_size
+
+
+def _blank(
+    request: Request,
+    settings: DesignSettings,
+    wanted: Callable[[int], Condition],
+    check: Callable[[Condition], None],
+) -> list[Candidate]:
+    """One blank candidate for each crystal to try; candidate i is determined by (seed, i) alone."""
+    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.generate import condition_to_dict
+
+    out = []
+    for i in range(request.candidates * settings.oversample):
+        seed = int(derive_seeds(settings.seed, i))
+        condition = wanted(seed)
+        check(condition)
+        out.append(Candidate(f"c{i + 1:05d}", seed, provenance={"condition": condition_to_dict(condition)}))
+    return out
+
+
+def condition_of(request: Request, generator: DiffusionGenerator, seed: int) -> Condition:
+    """The condition of one crystal.
+
+    A formula's number of units per cell is drawn by the training crystals' sizes, a property's target from its range.
+    """
+    from nucleate.generators import Condition
+
+    parts: dict[str, Any] = {
+        "properties": _targets(request, seed),
+        "fixed": request.fixed,
+        "lattice_shape": request.lattice_shape,
+    }
+    if request.composition is None:
+        return Condition(chemical_system=request.chemical_system, num_atoms=request.num_atoms, **parts)
+    unit = sum(request.composition.values())
+    size = request.num_atoms
+    units = size // unit if size is not None else generator.draw_formula_units(unit, seed)
+    return Condition(composition={e: n * units for e, n in request.composition.items()}, **parts)
+
+
+def _targets(request: Request, seed: int) -> dict[str, float]:
+    """A value of each wanted property, drawn from its range."""
+    from nucleate.diffusion.rng import Streams, derive_seeds
+
+    out: dict[str, float] = {}
+    for i, (name, (low, high)) in enumerate(request.properties.items()):
+        share = float(Streams(derive_seeds(seed, 3, i)).uniform((1,))[0])
+        out[name] = low + (high - low) * share
+    return out

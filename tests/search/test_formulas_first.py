@@ -1,0 +1,183 @@
+"""Formulas first: drawn (here by a played model), checked, given structures, and then as every other crystal."""
+
+import dataclasses
+import runpy
+from pathlib import Path
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+import nucleate.generators
+from nucleate.data.tables import table_from_items, write_table
+from nucleate.diffusion.rng import derive_seeds
+from nucleate.engine.local import Serial
+from nucleate.errors import NucleateError
+from nucleate.generators import Condition, read_info
+from nucleate.io import Named
+from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.compose import ComposeStage, RealiseStage
+from nucleate.pipeline.rank import to_rows
+from nucleate.search.design import DesignSettings, design, load_run, resume
+
+TEXTS = ["Na Cl", "Na Na Cl Cl", "Mg O", "Na Cl Cl Cl", "[UNK] O", "K Cl", "Sr Ti O O O", "K Br"]
+FAILURES = {
+    "c00002": "chemistry: same formula as c00001",
+    "c00004": "chemistry: charge: no neutral combination of icsd24 oxidation states",
+    "c00005": "compose: '[UNK] O' is no formula: unexpected '['",
+}
+NACL = Structure.from_spacegroup(225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
+
+
+class Played:
+    """Text i belongs to the seed of candidate i."""
+
+    name = "played"
+
+    def __init__(self, texts=TEXTS):
+        self.info = read_info("mp20-dng")
+        self.texts = {int(derive_seeds(0, i)): text for i, text in enumerate(texts)}
+        self.asked = []
+
+    def check(self, condition):
+        if "Rn" in (condition.chemical_system or ()):
+            raise NucleateError("played never saw Rn in training")
+
+    def generate(self, conditions, seeds, progress=None):
+        self.asked += conditions
+        return [self.texts[s] for s in seeds]
+
+
+@pytest.fixture(scope="module")
+def played():
+    model = Played()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nucleate.generators, "load_formula_generator", lambda weights, **settings: model)
+        yield model
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    file = tmp_path_factory.mktemp("data") / "known.parquet"
+    write_table(table_from_items([Named("salt", NACL)])[0], file)
+    return DesignSettings(oversample=4, generator="played", templates=str(file), relax_steps=2, second="none")
+
+
+@pytest.fixture(scope="module")
+def run(played, settings, tmp_path_factory):
+    return design("anything, 2 candidates", tmp_path_factory.mktemp("whole") / "run", settings, executor=Serial())
+
+
+def test_a_run_from_formulas_to_ranked_crystals(run, played):
+    found = {c.id: c for c in run.all}
+    assert len(run.all) == 8 and played.asked == [Condition()] * 8
+    assert {k: found[k].failure for k in FAILURES} == FAILURES
+    assert found["c00007"].failure.startswith("template: ") and found["c00007"].structure is None
+    assert {c.id for c in run.all if c.failure is None} == {"c00001", "c00003", "c00006", "c00008"}
+    salt = found["c00001"]
+    assert salt.stages[:4] == ("compose", "chemistry", "template", "check") and salt.composition == {"Na": 1, "Cl": 1}
+    assert salt.provenance["text"] == "Na Cl" and salt.provenance["composer"] == "played"
+    assert salt.provenance["template"]["id"] == "salt" and salt.checks["oxidation"].reason == "Na +1, Cl -1"
+    assert [c.formula for c in run.candidates] and all("e_above_hull" in c.energies for c in run.candidates)
+    assert set(run.seconds) >= {"compose", "chemistry", "template", "relax", "hull"}
+    report = (run.folder / "report.html").read_text()
+    for words in (
+        "<b>7</b><span>formulas",
+        "<b>5</b><span>neutral",
+        "same formula as c00001",
+        "1 templates of",
+        "played",
+    ):
+        assert words in report, words
+    assert to_rows(load_run(run.folder).all) == to_rows(run.all)
+
+
+def test_runs_side_by_side(run):
+    script = Path(__file__).parents[2] / "scripts" / "pipeline_table.py"
+    found = runpy.run_path(str(script))["table"]([run, run])
+    rows = {line.split("|")[1].strip(): line.split("|")[2].strip() for line in found}
+    assert found[0].count("played, template (emd) (run)") == 2
+    assert rows["formulas / candidates"].startswith("87.5% (")
+    assert rows["neutral, balanced and distinct / candidates"].startswith("62.5% (")
+    assert rows["**n**, to get a structure"] == "5" and rows["with a structure / n"].startswith("80.0% (")
+    assert rows["compose, s per candidate"].endswith("(8)") and rows["template, s per candidate"].endswith("(5)")
+
+
+class Dies(Serial):
+    """An executor that is killed in the middle of a stage."""
+
+    def __init__(self, stage):
+        self.stage = stage
+
+    def map(self, stage, candidates):
+        for i, result in enumerate(super().map(stage, candidates)):
+            if stage.name == self.stage and i == 2:
+                raise KeyboardInterrupt
+            yield result
+
+
+@pytest.mark.parametrize("stage", ["compose", "chemistry"])
+def test_an_interrupted_run_resumes_to_the_same(run, settings, tmp_path, stage):
+    with pytest.raises(KeyboardInterrupt):
+        design("anything, 2 candidates", tmp_path / "part", settings, executor=Dies(stage))
+    begun = load_run(tmp_path / "part").all
+    assert 2 <= sum(stage in c.stages for c in begun) < 8
+    assert to_rows(resume(tmp_path / "part", executor=Serial()).all) == to_rows(run.all)
+
+
+def test_structures_by_a_model_of_given_compositions(played, tmp_path):
+    settings = DesignSettings(
+        oversample=4, generator="played", structures="mp20-csp", sampling_steps=3, relax_steps=0, second="none"
+    )
+    run = design("anything, 2 candidates", tmp_path / "run", settings, executor=Serial())
+    made = {c.id: c for c in run.all if c.structure is not None}
+    assert {"c00001", "c00003", "c00006", "c00007", "c00008"} == set(made)
+    for c in made.values():
+        assert c.provenance["generator"] == "mp20-csp"
+        assert c.formula == Candidate("x", composition=c.composition).formula
+        assert c.stages[:3] == ("compose", "chemistry", "generate")
+
+
+def test_a_composition_that_cannot_be_made_is_a_failure():
+    from nucleate.generators import load_generator
+
+    stage = RealiseStage(load_generator("mp20-csp", steps=2))
+    large, odd, empty = stage(
+        [Candidate("a", composition={"Ca": 5, "P": 3, "O": 13}), Candidate("b", composition={"Rn": 1}), Candidate("c")]
+    )
+    assert large.failure == "generate: one formula unit has 21 atoms; mp20-csp makes cells of at most 20"
+    assert "never saw Rn" in odd.failure and empty.failure == "generate: there is no composition"
+
+
+def test_a_chemical_system_is_held_to():
+    asked = {"condition": {"chemical_system": ["Na", "Cl"]}}
+    seeds = [int(derive_seeds(0, i)) for i in range(3)]
+    model = Played(["Na Cl", "Na Na", "Na Cl Br"])
+    good, lacks, more = ComposeStage(model, chunk=2)(
+        [Candidate(f"c{i}", s, provenance=asked) for i, s in enumerate(seeds)]
+    )
+    assert model.asked == [Condition(chemical_system=("Na", "Cl"))] * 3
+    assert good.failure is None
+    assert (lacks.failure, more.failure) == ("compose: no Cl in it", "compose: Br is not in Na-Cl")
+
+
+@pytest.mark.parametrize(
+    ("request_", "changes", "message"),
+    [
+        ("NaCl", {}, "the request names a formula"),
+        ("Na-Cl, 4 atoms", {}, "num_atoms cannot be asked for"),
+        ("Rn-F", {}, "played never saw Rn"),
+        ("anything", {"weights": "mp20-dng"}, "leave --weights out"),
+        ("anything", {"sampling_steps": 5}, "templates take neither sampling steps"),
+        ("anything", {"structures": "mp20-dng"}, "mp20-dng takes no formula"),
+        ("anything", {"structures": "none"}, "no weights 'none'"),
+        ("anything", {"rank_by": "age"}, "not 'age'"),
+        ("anything", {"templates": "nowhere.parquet"}, "no file nowhere.parquet"),
+        ("anything", {"oversample": 0}, "oversample must be at least 1"),
+    ],
+)
+def test_what_cannot_be_met_is_refused_before_anything_is_written(
+    played, settings, tmp_path, request_, changes, message
+):
+    with pytest.raises(NucleateError, match=message):
+        design(request_, tmp_path / "run", dataclasses.replace(settings, **changes))
+    assert not (tmp_path / "run").exists()
