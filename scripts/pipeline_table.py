@@ -35,7 +35,8 @@ def table(runs: Sequence[DesignResult]) -> list[str]:
 def title(run: DesignResult) -> str:
     """How crystals came to be, and the name of the folder."""
     s = run.settings
-    ways = f"{s.generator}, {f'{s.structures} ({s.rank_by})' if s.structures == 'template' else s.structures}"
+    formulas = s.generator.rpartition("/")[2].removesuffix(".safetensors")
+    ways = f"{formulas}, {f'{s.structures} ({s.rank_by})' if s.structures == 'template' else s.structures}"
     models = {str(c.provenance.get("generator")) for c in run.all if c.provenance.get("generator")}
     return f"{ways if s.generator else ', '.join(sorted(models)) or s.weights} ({run.folder.name})"
 
