@@ -22,6 +22,7 @@ def test_formulas_become_sentences_and_back():
     assert codec.decode(fields) == ["Sr Ti O O O", "Na Cl"]
     assert codec.token("O") == fields[TOKENS][0, 2]
     assert codec.words[codec.token("La")] == "UNK"  # outside the 63 elements of the paper
+    assert codec.decode(codec.encode(torch.tensor([[57, 8]]))) == ["<UNK> O"]
 
 
 def test_information_comes_from_the_training_formulas():

@@ -44,6 +44,12 @@ def electronegativity(symbol: str) -> float | None:
     return getattr(_element(symbol), "pauling_eneg", None)
 
 
+def writing_order(symbol: str) -> tuple[float, str]:
+    """Sorts elements as formulas are written: the least electronegative first, those without a value last."""
+    chi = electronegativity(symbol)
+    return math.inf if chi is None else chi, symbol
+
+
 @lru_cache(maxsize=1)
 def metals() -> frozenset[str]:
     """What SMACT takes for metals; a compound of these alone is an alloy."""

@@ -12,6 +12,7 @@ import typer
 
 from nucleate.cli import interrupts
 from nucleate.cli.check import check
+from nucleate.cli.compose import compose
 from nucleate.cli.data import app as data_app
 from nucleate.cli.design import design
 from nucleate.cli.dft import app as dft_app
@@ -37,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (design, generate, predict, optimise, check, relax, phonons, rank, show, train, doctor):
+for command in (design, generate, compose, predict, optimise, check, relax, phonons, rank, show, train, doctor):
     app.command()(command)
 app.add_typer(data_app, name="data", help="Datasets: download, add your own, list, prepare.")
 app.add_typer(hull_app, name="hull", help="Formation energy and energy above the hull.")

@@ -74,8 +74,9 @@ class TokenCodec:
         return {TOKENS: self._tokens.to(atomic_numbers.device)[atomic_numbers], "mask": atomic_numbers > 0}
 
     def decode(self, fields: Fields) -> list[str]:
-        """The sentences without their final period, whatever words they hold: "Sr Ti O O O"."""
+        """Sentences without their final period: "Sr Ti O O O"; special words in brackets, for UNK reads as U N K."""
         rows: Sequence[tuple[list[int], list[bool]]] = list(
             zip(fields[TOKENS].tolist(), fields["mask"].tolist(), strict=True)
         )
-        return [" ".join(self.words[i] for i, real in zip(ids, mask, strict=True) if real) for ids, mask in rows]
+        shown = [f"<{w}>" if w in SPECIAL else w for w in self.words]
+        return [" ".join(shown[i] for i, real in zip(ids, mask, strict=True) if real) for ids, mask in rows]

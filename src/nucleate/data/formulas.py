@@ -15,7 +15,7 @@ import torch
 from nucleate.chem.checks import balanced
 from nucleate.chem.elements import MAIN_ELEMENTS, atomic_number
 from nucleate.chem.formula import parse
-from nucleate.chem.states import electronegativity
+from nucleate.chem.states import writing_order
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
 from nucleate.config import Recipe
 from nucleate.crystal.formulas import FormulaBatch
@@ -30,9 +30,9 @@ Key = tuple[tuple[str, int], ...]
 
 
 def prepare_formulas(
-    recipe: Recipe, progress: Callable[[str, int, int], None] | None = None
+    recipe: Recipe, progress: Callable[[str, int, int], None] | None = None, *, held_out: bool = False
 ) -> tuple[FormulaBatch, Summary]:
-    """The training formulas of a recipe, sorted, and what became of the rows of its data set.
+    """The training formulas of a recipe, sorted, and what became of the rows of its data set; or those held out of it.
 
     recipe.data.dataset: a data set or a parquet file with a column "formula" (or atoms); left out are held-out rows,
     the formulas of recipe.data.exclude, elements outside the vocabulary and formulas of more than `max_atoms` atoms.
@@ -54,8 +54,8 @@ def prepare_formulas(
     for key, row in rows:
         if not key:
             left_out["that are no formula"] += 1
-        elif key in held:
-            left_out["held out"] += 1
+        elif (key in held) != held_out:
+            left_out["for training" if held_out else "held out"] += 1
         elif recipe.codec.vocabulary == "main" and not {s for s, _ in key} <= MAIN_ELEMENTS:
             left_out["with elements outside the vocabulary"] += 1
         elif sum(n for _, n in key) > data.max_atoms:
@@ -73,11 +73,12 @@ def prepare_formulas(
     if BALANCED in recipe.properties:
         values[BALANCED] = torch.tensor([_balanced(k) for k in keys], dtype=torch.float32)
     batch = FormulaBatch.from_counts(
-        [{atomic_number(s): n for s, n in sorted(k, key=_writing_order)} for k in keys], values
+        [{atomic_number(s): n for s, n in sorted(k, key=lambda part: writing_order(part[0]))} for k in keys], values
     )
     sizes = batch.num_atoms
     atoms = (int(sizes.min()), int(sizes.max()))
-    return batch, Summary(data.dataset, "formulas", str(file), len(rows), len(keys), dict(left_out), notes, atoms)
+    part = "held out" if held_out else "formulas"
+    return batch, Summary(data.dataset, part, str(file), len(rows), len(keys), dict(left_out), notes, atoms)
 
 
 def _rows(
@@ -122,13 +123,6 @@ def _key(text: str | None) -> Key:
         return ()
     divisor = gcd(*counts.values())
     return tuple(sorted((s, n // divisor) for s, n in counts.items()))
-
-
-@lru_cache(maxsize=1000)
-def _writing_order(part: tuple[str, int]) -> tuple[float, str]:
-    """Least electronegative elements first, as formulas are written; unknown ones last."""
-    chi = electronegativity(part[0])
-    return np.inf if chi is None else chi, part[0]
 
 
 def _balanced(key: Key) -> float:

@@ -53,13 +53,16 @@ class Formulas:
 
 
 def read_formulas(source: str | Path, column: str | None = None) -> Formulas:
-    """Formulas of a data set ("mp-20:test"), of a text file (one a line, empty lines count), of CSV, JSON, JSON lines
-    or parquet with a column `formula`, `composition` or `pretty_formula` (or the one named), or of structures in any
-    file or folder that `nucleate.io` reads.
+    """Formulas of a data set ("mp-20:test"); of a recipe, those it trains on or holds out ("x.toml", "x.toml:held"); of
+    a text file (one a line, empty lines count), of CSV, JSON, JSON lines or parquet with a column `formula`,
+    `composition` or `pretty_formula` (or the one named); or of structures in any file or folder `nucleate.io` reads.
 
     What cannot be read keeps its place, with its reason. Raises NucleateError for a missing, empty or binary file, a
     column that is not there and where nothing at all can be read.
     """
+    recipe, _, part = str(source).partition(".toml")
+    if part in (":held", "") and str(source) != recipe:
+        return _of_recipe(Path(f"{recipe}.toml"), held_out=bool(part))
     path = Path(source)
     if not path.exists() and column is None and is_dataset(source):
         from nucleate.data.tables import read_table, table_file
@@ -84,6 +87,16 @@ def read_formulas(source: str | Path, column: str | None = None) -> Formulas:
     if reader(path) is not None:
         return _of_structures(path)
     return Formulas(path.name, tuple(_lines(path)))
+
+
+def _of_recipe(path: Path, held_out: bool) -> Formulas:
+    from nucleate.config import load_recipe
+    from nucleate.data import prepare_formulas
+
+    batch, summary = prepare_formulas(load_recipe(path), held_out=held_out)
+    rows = (Counter(z for z in row if z) for row in batch.atomic_numbers.tolist())
+    texts = tuple(name_of(tuple((symbol(z), n) for z, n in row.items())) for row in rows)
+    return Formulas(f"{path.stem} {'held out' if held_out else 'training'}", texts, notes=(str(summary),))
 
 
 def _text(path: Path) -> str:
@@ -154,12 +167,17 @@ def _of_json(path: Path, column: str | None) -> Formulas:
     tables = [r for r in records if isinstance(r, Mapping)]
     if not tables and not any(isinstance(r, str) for r in records):
         raise NucleateError(f"{path} holds no JSON record with a formula")
-    present = list(dict.fromkeys(str(k) for r in tables for k in r))
+    present = list(dict.fromkeys(str(k) for r in tables for k, v in r.items() if v is not None))
     found = _choose(column, present, str(path), ("structure", "lattice")) if tables else None
     if tables and found is None:
         return _of_structures(path)
-    values = [r if isinstance(r, str) else r.get(found) if isinstance(r, Mapping) else None for r in records]
+    values = [r if isinstance(r, str) else _written(r.get(found)) if isinstance(r, Mapping) else None for r in records]
     return _collect(path.name, values, "no formula", broken)
+
+
+def _written(value: Any) -> Any:
+    """A composition of a candidate's record, element -> atoms, as a text; anything else as it is."""
+    return name_of(tuple(value.items())) if isinstance(value, Mapping) and value else value
 
 
 def _of_parquet(path: Path, column: str | None) -> Formulas:

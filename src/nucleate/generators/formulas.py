@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nucleate.chem.elements import atomic_number
+from nucleate.chem.elements import SYMBOLS, atomic_number
+from nucleate.chem.states import writing_order
 from nucleate.codecs.tokens import FORMULA, MASK_ID, TOKENS
 from nucleate.config import SampleConfig
 from nucleate.diffusion.embedded import Embedded
@@ -166,7 +167,13 @@ class FormulaGenerator:
                 drawn = self.process.round(drawn)
         assert bool((drawn != MASK_ID)[fields["mask"]].all())
         texts: list[str] = self.codec.decode({TOKENS: drawn, "mask": fields["mask"]})
-        return texts
+        return [_in_order(text) for text in texts] if self.codec.config.order == "set" else texts
+
+
+def _in_order(text: str) -> str:
+    """The words of a set, written as formulas are; words that are no element first."""
+    elements = frozenset(SYMBOLS)
+    return " ".join(sorted(text.split(), key=lambda w: writing_order(w) if w in elements else (-1.0, w)))
 
 
 def derive_seeds_of(seeds: Sequence[int]) -> Tensor:

@@ -1,0 +1,108 @@
+"""`nucleate compose`: new formulas from a composition language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nucleate.cli.options import Guidance, Properties, Seed, Temperature
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nucleate.pipeline.candidate import Candidate
+
+SHOWN = 40  # formulas on the screen
+
+
+def compose(
+    request: Annotated[
+        str,
+        typer.Argument(help='Nothing, a chemical system ("Li-Fe-O"), or a formula with gaps ("Li ? O4", "Ba Ti *").'),
+    ] = "",
+    n: Annotated[int, typer.Option("--number", "-n", min=1, help="Formulas to draw.")] = 20,
+    contains: Annotated[str | None, typer.Option(help="Elements that must be there: Li,O.")] = None,
+    exclude: Annotated[str | None, typer.Option(help="Elements that must not: Pb,Cd.")] = None,
+    num_elements: Annotated[int | None, typer.Option(help="How many different elements.")] = None,
+    num_atoms: Annotated[int | None, typer.Option(help="Atoms in the formula.")] = None,
+    properties: Properties = None,
+    valid: Annotated[
+        bool,
+        typer.Option("--valid", help="Only distinct ones that pass charge and electronegativity; draws on for them."),
+    ] = False,
+    weights: Annotated[str, typer.Option(help="diffusion-bert, diffusion-lm, or a file.")] = "diffusion-bert",
+    seed: Seed = 0,
+    steps: Annotated[
+        int, typer.Option(min=0, help="Sampling steps, of samplers that have them (0: the recipe's).")
+    ] = 0,
+    sampler: Annotated[str, typer.Option(help="one-by-one, ancestral or ddim; default: the recipe's.")] = "",
+    guidance: Guidance = None,
+    temperature: Temperature = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write them: .txt (one a line), .csv with verdicts, or .jsonl.")
+    ] = None,
+) -> None:
+    """Draw new formulas, with chemical checks of each."""
+    from rich.console import Console
+
+    from nucleate.cli.check import write_verdicts
+    from nucleate.cli.progress import StageBars
+    from nucleate.errors import NucleateError
+    from nucleate.generators import load_formula_generator
+    from nucleate.io import replacing
+    from nucleate.search.compose import compose as draw
+    from nucleate.search.compose import condition_of
+
+    if out is not None and out.suffix.lower() not in (".txt", ".csv", ".jsonl"):
+        raise NucleateError(f"--out takes a .txt, .csv or .jsonl file, not {out}")
+    condition = condition_of(
+        request,
+        contains=contains,
+        exclude=exclude,
+        num_elements=num_elements,
+        num_atoms=num_atoms,
+        properties=properties or (),
+    )
+    generator = load_formula_generator(
+        weights,
+        steps=steps or None,
+        sampler=sampler or None,
+        guidance_scale=guidance,
+        species_temperature=temperature,
+    )
+    with StageBars() as bars:
+        made = draw(generator, condition, n, seed, valid=valid, progress=lambda done, of: bars("compose", done, of))
+    console, notes = Console(), Console(stderr=True)
+    console.print(_table(made[:SHOWN]))
+    if len(made) > SHOWN:
+        console.print(f"and {len(made) - SHOWN:,} more; --out FILE writes them all", highlight=False)
+    if len(made) < n:
+        notes.print(f"{len(made)} of {n} found; the wishes leave no more", style="yellow", highlight=False)
+    if out is not None and out.suffix.lower() == ".txt":
+        with replacing(out) as temporary:
+            temporary.write_text("".join(f"{c.id}\n" for c in made), encoding="utf-8")
+    elif out is not None:
+        write_verdicts(out, made, notes)
+    if out is not None:
+        console.print(f"{len(made)} formulas in {out}", highlight=False)
+
+
+def _table(made: Sequence[Candidate]) -> Table:
+    """One row for each formula: the ions that make it neutral and balanced, and the states that the network gives."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from nucleate.cli.check import COLOURS
+
+    table = Table("formula", "charge and electronegativity", "oxidation states by the network")
+    for c in made:
+        if c.failure:
+            table.add_row(escape(c.id), f"[red]{escape(c.failure)}[/]", "")
+            continue
+        charge = c.checks["charge" if c.checks["charge"].verdict != "pass" else "electronegativity"]
+        cells = (f"[{COLOURS[v.verdict]}]{v.verdict}[/] {escape(v.reason)}" for v in (charge, c.checks["oxidation"]))
+        table.add_row(escape(c.id), *cells)
+    return table

@@ -1,0 +1,56 @@
+import pytest
+
+from nucleate.errors import NucleateError
+from nucleate.generators import Condition
+from nucleate.search.compose import compose, condition_of
+
+
+class Played:
+    """Writes the texts in turn, whatever the seeds."""
+
+    def __init__(self, texts):
+        self.texts, self.drawn = texts, 0
+
+    def generate(self, conditions, seeds, progress=None):
+        out = [self.texts[(self.drawn + i) % len(self.texts)] for i in range(len(seeds))]
+        self.drawn += len(seeds)
+        return out
+
+
+TEXTS = ["Na Cl", "Na Na Cl", "Mg O", "<UNK> O", "Mg O", "Na Cl Cl"]
+
+
+def test_all_that_was_drawn_is_there_with_its_checks():
+    made = compose(Played(TEXTS), Condition(), 6)
+    assert [c.id for c in made] == ["NaCl", "Na2Cl", "MgO", "<UNK> O", "MgO", "NaCl2"]
+    assert [c.checks["charge"].verdict if c.checks else "" for c in made] == [
+        "pass",
+        "fail",
+        "pass",
+        "",
+        "pass",
+        "fail",
+    ]
+    assert "formula" in made[3].failure and made[0].checks["oxidation"].verdict == "pass"
+
+
+def test_valid_draws_on_until_there_are_enough_distinct_ones():
+    played = Played(TEXTS)
+    assert [c.id for c in compose(played, Condition(), 2, valid=True)] == ["NaCl", "MgO"] and played.drawn == 4
+    played = Played(TEXTS)
+    assert len(compose(played, Condition(), 3, valid=True)) == 2 and played.drawn == 60  # there are no more
+
+
+def test_requests():
+    assert condition_of("anything") == Condition()
+    assert condition_of("Li-Fe-O").chemical_system == ("Li", "Fe", "O")
+    assert condition_of("Li ? O4", exclude="Pb").pattern == "Li ? O4"
+    wish = condition_of("", contains="Li,O", num_elements=3, properties=["e_above_hull=0..0.1"])
+    assert wish.contains == ("Li", "O") and wish.num_elements == 3 and wish.properties == {"e_above_hull": 0.05}
+    for text, why in (("foo", "not understood"), ("NaCl", "a gap"), ("Li-Xx-O", "not an element")):
+        with pytest.raises(NucleateError, match=why):
+            condition_of(text)
+    with pytest.raises(NucleateError, match="at least 1"):
+        condition_of("", num_atoms=0)
+    with pytest.raises(NucleateError, match="cannot draw 0"):
+        compose(Played(TEXTS), Condition(), 0)
