@@ -36,8 +36,8 @@ def predict(
     ] = "template",
     top: Annotated[int, typer.Option(min=1, help="Structures for each formula.")] = 5,
     rank_by: Annotated[
-        str, typer.Option(help="Templates by metric (network), emd (element mover's distance) or random.")
-    ] = "metric",
+        str, typer.Option(help="Templates by emd (element mover's distance), metric (network) or random.")
+    ] = "emd",
     volume: Annotated[str, typer.Option(help="scaled by atomic volumes, or copy of the template's.")] = "scaled",
     templates: Annotated[
         str, typer.Option(help="Known structures: a dataset, mp-20:train, a parquet file, several as a+b.")
