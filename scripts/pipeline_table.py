@@ -64,11 +64,11 @@ def column(run: DesignResult) -> dict[str, str]:
     out["the last, unique and new / n"] = share(sum(e <= 0.1 for e in values(good, "e_above_hull")), n)
     for q in QUANTILES:
         out[f"e_above_hull, {q:.0%} quantile, eV/atom"] = f"{np.quantile(above, q):.3f}" if above else "-"
+    if n:
+        out["all stages, s / n"] = f"{sum(run.seconds.values()) / n:.3g}"
     for stage, seconds in run.seconds.items():
         seen = sum(stage in c.stages for c in everything)
         out[f"{stage}, s per candidate"] = f"{seconds / seen:.3g} ({seen:,})" if seen else "-"
-    if n:
-        out["all stages, s / n"] = f"{sum(run.seconds.values()) / n:.3g}"
     return out
 
 
