@@ -258,7 +258,7 @@ def _table(candidates: Sequence[Candidate], relaxed: bool) -> Table:
         caption=escape("\n".join(lines)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
     out.add_column("id", no_wrap=True)
-    for name in ["space\ngroup", "atoms", *(["template", "substitution"] if any(records) else []), *numeric]:
+    for name in ["space\ngroup", "atoms", *(["template", "elements"] if any(records) else []), *numeric]:
         number = name in numeric
         out.add_column(name, justify="right" if number or name == "atoms" else "left", min_width=6 if number else None)
     if relaxed:
