@@ -52,8 +52,8 @@ CARD = """# {name}
 | kept | the averaged weights after step {kept_step:,}, best on the validation crystals |
 
 |d1 - d2| of the 290 standardised descriptors of two formulas, then layers of {hidden} and a logit: the same for the
-exchanged pair by construction. More than half of the pairs in training are similar, so the answer is a probability among
-such pairs: a score to rank by, not the chance that a template fits.
+exchanged pair by construction. More than half of the pairs in training are similar, so the answer is a probability
+among such pairs: a score to rank by, not the chance that a template fits.
 
 ## Measured
 
