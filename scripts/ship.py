@@ -13,6 +13,7 @@ import dataclasses
 import subprocess
 from pathlib import Path
 
+from nucleate.codecs.tokens import FORMULA
 from nucleate.nets.build import build_network
 from nucleate.train.checkpoint import ModelInfo, load_tensors, save_weights, weights_folder
 
@@ -43,7 +44,35 @@ Generates inorganic crystals for screening; relax them and compute their energie
 biases are the model's. A wanted property is a wish that guidance makes stronger, not a guarantee: judge the result.
 """
 
+FORMULA_CARD = """# {name}
+
+| | |
+|---|---|
+| task | formulas, by {words} |
+| data | {dataset}: {formulas:,} formulas of up to {max_atoms} atoms; those of {held} held out |
+| its source | {source} |
+| conditions | {conditions} |
+| recipe | `recipes/{name}.toml` |
+| code | commit {commit} |
+| parameters | {parameters:,} (float16 on disk: {size:.1f} MB) |
+| training | {steps:,} steps, batch {batch}, {seconds:,.0f} seconds of wall time on {hardware} |
+| elements | {elements} |
+| sampling | {sampling} |
+
+{note}
+## Measured
+
+{measured}
+## Intended use and limits
+
+Proposes compositions for screening. A formula that is neutral and balanced need not exist: give it a structure and an
+energy. Rare combinations of charge states and formulas of many atoms are wrong more often. Elements outside the list
+are refused. `balanced` is SMACT's verdict with its smact14 states, 1 or 0; a wanted property is a wish that guidance
+makes stronger, not a guarantee.
+"""
+
 SOURCES = {
+    "mp_2025.parquet": "Materials Project (CC-BY 4.0), formulas with the energy above the hull of their best crystal",
     "mp-20": "Materials Project (CC-BY 4.0); selection and split of CDVAE",
     "perov-5": "Castelli et al., Energy Environ. Sci. 5, 5814 (2012); selection and split of CDVAE (MIT)",
     "carbon-24": "AIRSS data of Pickard (2020); selection and split of CDVAE (MIT)",
@@ -102,7 +131,7 @@ def main() -> None:
     save_weights(path, model, info, half=True)
     sizes = [n for n, count in enumerate(info.num_atoms_counts) if count]
     measured = args.measured.read_text() if args.measured else "Nothing yet.\n"
-    card = (PROPERTY_CARD if info.recipe.task == "property" else CARD).format(
+    card = {"property": PROPERTY_CARD, FORMULA: FORMULA_CARD}.get(info.recipe.task, CARD).format(
         name=info.recipe.name,
         task={"csp": "crystal structure prediction: composition of the cell given", "dng": "de novo generation"}.get(
             info.recipe.task
@@ -114,7 +143,12 @@ def main() -> None:
         conditions=_conditions(info),
         columns=", ".join(info.recipe.network.predict),
         known=", ".join(f"{name} {stats.n:,}" for name, stats in info.properties.items()),
-        crystals=info.training["crystals"],
+        crystals=info.training.get("crystals"),
+        formulas=info.training.get("formulas"),
+        held=" and ".join(info.recipe.data.exclude),
+        words={"absorbing": "masked words (Diffusion-BERT)", "embedding": "vectors of words (Diffusion-LM)"}[
+            info.recipe.diffusion.words
+        ],
         commit=commit,
         parameters=sum(p.numel() for p in model.parameters()),
         size=path.stat().st_size / 1e6,
