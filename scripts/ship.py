@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 from nucleate.codecs.tokens import FORMULA
+from nucleate.config import load_recipe
 from nucleate.nets.build import build_network
 from nucleate.train.checkpoint import ModelInfo, load_tensors, save_weights, weights_folder
 
@@ -125,6 +126,10 @@ def main() -> None:
         ).stdout.strip()
     )
     info.training["commit"] = commit
+    recipe = Path(__file__).parent.parent / "recipes" / f"{info.recipe.name}.toml"
+    if recipe.is_file():  # how to sample is often chosen once the training is over
+        own = dataclasses.replace(info.recipe, sample=load_recipe(recipe).sample)
+        info = dataclasses.replace(info, recipe=own)
     model = build_network(info.recipe, info.codec, info.max_atoms)
     model.load_state_dict({k: v.float() for k, v in tensors.items()})
     path = weights_folder() / f"{info.recipe.name}.safetensors"
