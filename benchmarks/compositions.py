@@ -35,7 +35,7 @@ from nucleate.train.loop import WEIGHTS, Trainer
 RECIPES = Path(__file__).parent.parent / "recipes"
 FREQUENCIES = (0.1, 0.3, 0.5, 1.0, 0.0, -0.3)
 GRIDS = {
-    "diffusion-bert": ("ancestral", (8, 16, 32, 64, 256, 512)),
+    "diffusion-bert": ("ancestral", (8, 16, 32, 64)),
     "diffusion-lm": ("ancestral", (25, 50, 100, 200)),
 }
 

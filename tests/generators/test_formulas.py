@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from nucleate.generators import Condition, load_formula_generator, load_generato
 from nucleate.generators.pattern import parse_pattern
 from nucleate.train.loop import WEIGHTS, Trainer
 
+ROOT = Path(__file__).parent.parent.parent
 KNOWN = [{3: 1, 26: 1, 8: 2}, {11: 1, 17: 1}, {38: 1, 22: 1, 8: 3}, {12: 1, 8: 1}, {3: 2, 8: 1}, {30: 1, 16: 1}] * 8
 WORDS = {"Li", "Fe", "O", "Na", "Cl", "Sr", "Ti", "Mg", "Zn", "S"}
 
@@ -159,3 +161,25 @@ def test_a_step_by_step_sampler_gives_formulas_too(tmp_path):
         [Condition()] * 5, range(5)
     )
     assert len(texts) == 5 and all("MASK" not in t for t in texts)
+
+
+@pytest.mark.parametrize("name", ["diffusion-bert", "diffusion-lm"])
+def test_shipped_weights_draw_formulas_and_have_recipe_and_card(name):
+    from nucleate.config import load_recipe
+    from nucleate.generators import shipped_weights
+    from nucleate.train.checkpoint import weights_folder
+
+    generator = load_formula_generator(name, steps=10 if name == "diffusion-lm" else None)
+    assert name in shipped_weights("formula") and name not in shipped_weights()
+    assert generator.info.recipe == load_recipe(ROOT / "recipes" / f"{name}.toml")
+    card = (weights_folder() / f"{name}.md").read_text()
+    assert "CN + EB" in card and f"{generator.info.training['formulas']:,} formulas" in card
+    texts = generator.generate([Condition()] * 24, list(range(24)))
+    assert sum(map(is_formula, texts)) >= 22 and len(set(texts)) >= 20
+
+
+def is_formula(text):
+    try:
+        return bool(parse(text))
+    except NucleateError:
+        return False
