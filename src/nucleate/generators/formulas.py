@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from nucleate.chem.elements import SYMBOLS, atomic_number
 from nucleate.chem.states import writing_order
@@ -66,7 +65,7 @@ class FormulaGenerator:
             if getattr(condition, field):
                 raise NucleateError(f"{self.name} makes formulas; it takes no {field}")
         check_properties(self.info, condition)
-        plan = self._plan(condition)
+        plan = plan_of(condition)
         if plan.constrained and self.settings.sampler != ONE_BY_ONE:
             raise NucleateError(
                 f"{self.name} with the sampler '{self.settings.sampler}' draws whole formulas; wishes about elements "
@@ -94,7 +93,7 @@ class FormulaGenerator:
             if condition not in seen:
                 self.check(condition)
                 seen.append(condition)
-        plans = [self._plan(c) for c in conditions]
+        plans = [plan_of(c) for c in conditions]
         sizes = [self._draw_num_atoms(c, p, s) for c, p, s in zip(conditions, plans, seeds, strict=True)]
         order = sorted(range(len(conditions)), key=sizes.__getitem__)
         out: dict[int, str] = {}
@@ -111,9 +110,6 @@ class FormulaGenerator:
                 progress(len(out), len(order))
         return [out[i] for i in range(len(conditions))]
 
-    def _plan(self, condition: Condition) -> Plan:
-        return plan_of(condition)
-
     def _draw_num_atoms(self, condition: Condition, plan: Plan, seed: int) -> int:
         if plan.most_atoms is not None:
             return plan.most_atoms
@@ -128,7 +124,8 @@ class FormulaGenerator:
         fields = {TOKENS: words, "mask": torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]}
         fields["mask"] = fields["mask"].to(self.device)
         tensors = property_tensors(self.info, conditions, self.device)
-        rng = Streams(derive_seeds_of(seeds).to(self.device))
+        # the size is drawn from another stream of the seed
+        rng = Streams(torch.cat([derive_seeds(seed, 0) for seed in seeds]).to(self.device))
         denoiser: Denoiser = self.model
         if tensors:
             denoiser = Guided(denoiser, self.guidance_scale, self.settings.guidance_until)
@@ -174,11 +171,6 @@ def _in_order(text: str) -> str:
     """The words of a set, written as formulas are; words that are no element first."""
     elements = frozenset(SYMBOLS)
     return " ".join(sorted(text.split(), key=lambda w: writing_order(w) if w in elements else (-1.0, w)))
-
-
-def derive_seeds_of(seeds: Sequence[int]) -> Tensor:
-    """The stream of words of each seed (B,); sizes are drawn from another."""
-    return torch.cat([derive_seeds(seed, 0) for seed in seeds])
 
 
 def load_formula_generator(
