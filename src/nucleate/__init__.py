@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nucleate.data import prepare
     from nucleate.errors import NucleateError
     from nucleate.evaluate.match import evaluate_csp
-    from nucleate.generators import Condition, load_generator
+    from nucleate.generators import Condition, load_formula_generator, load_generator
     from nucleate.io import read_structures, write_structures
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.rank import rank
@@ -28,6 +28,7 @@ _HOMES = {
     "NucleateError": "nucleate.errors",
     "design": "nucleate.search.design",
     "evaluate_csp": "nucleate.evaluate.match",
+    "load_formula_generator": "nucleate.generators",
     "load_generator": "nucleate.generators",
     "load_reference": "nucleate.pipeline.reference",
     "load_run": "nucleate.search.design",
@@ -46,6 +47,7 @@ __all__ = [
     "NucleateError",
     "design",
     "evaluate_csp",
+    "load_formula_generator",
     "load_generator",
     "load_reference",
     "load_run",
