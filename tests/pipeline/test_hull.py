@@ -67,6 +67,14 @@ def test_a_known_composition_and_one_below_the_hull(reference: ReferenceSet) -> 
     assert evaluate(candidate(["Na"], -1.2), reference).energies["e_above_hull"].value == pytest.approx(-0.2)
 
 
+def test_far_below_all_that_is_known_the_hull_is_unknown(reference: ReferenceSet) -> None:
+    out = evaluate(candidate(["Na", "Cl", "Cl", "Cl"], -3.5), reference)
+    assert out.energies["e_above_hull"].value == pytest.approx(-0.75)
+    assert out.checks["hull"].verdict == "unknown"
+    assert "0.75 eV/atom below 2 Cl + NaCl: 'tiny' lacks the phases" in out.checks["hull"].reason
+    assert "hull" not in evaluate(candidate(["Na", "Cl"], -3.6), reference).checks
+
+
 def test_candidates_do_not_enter_the_hull(reference: ReferenceSet) -> None:
     stage = HullStage(reference)
     first, second = stage([candidate(["Na", "Cl"], -4.0), candidate(["Na", "Cl"], -3.5)])

@@ -24,6 +24,7 @@ ORDERED = [
     candidate("tie-1", 0.2, relaxed="pass", unique="pass"),
     candidate("tie-2", 0.2, relaxed="pass", unique="unknown"),
     candidate("no-hull", None, relaxed="pass", unique="pass"),
+    candidate("too-deep", -1.0, relaxed="pass", unique="pass", hull="unknown"),
     candidate("nan", float("nan"), relaxed="pass", unique="pass"),
     candidate("unrelaxed", -0.5, relaxed="fail", unique="pass"),
     candidate("duplicate", -0.1, relaxed="pass", unique="fail"),
@@ -32,7 +33,7 @@ ORDERED = [
 
 
 def test_order_whatever_the_input_order() -> None:
-    expected = ["below", "tie-1", "tie-2", "nan", "no-hull", "unrelaxed", "duplicate", "rejected"]
+    expected = ["below", "tie-1", "tie-2", "nan", "no-hull", "too-deep", "unrelaxed", "duplicate", "rejected"]
     for shuffled in itertools.islice(itertools.permutations(ORDERED), 0, 5000, 97):
         assert [c.id for c in rank(shuffled)] == expected
 

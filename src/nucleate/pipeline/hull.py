@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 AMOUNT = 1e-3  # smaller parts of a decomposition are not written
 ON_HULL = 1e-6  # eV/atom
+DEEPEST = 0.2  # eV/atom below the hull of known crystals; what lies deeper competes with phases that the set lacks
 VERTICAL = 1e-9  # a facet whose unit normal has less than this along the energy is a wall, no floor
 
 
@@ -40,7 +41,8 @@ class HullStage:
     """Gives each candidate "e_form" and "e_above_hull", from its "energy", and provenance "decomposition".
 
     Where the reference is MP2020-corrected and the energy is not, it is corrected first, and provenance "correction"
-    says by how much (eV/atom) and why. Without the energy of an element the check "hull" is unknown and says why.
+    says by how much (eV/atom) and why. Without the energy of an element the check "hull" is unknown and says why, as it
+    is for what lies more than DEEPEST below all that is known.
     Raises NucleateError for an energy of another method than the reference's.
     """
 
@@ -73,13 +75,16 @@ class HullStage:
             return candidate.with_(checks={"hull": Check(UNKNOWN, reason)})
         e_form = formation_energy(composition, energy, reference)
         above, parts = distance_to_hull(composition, energy, reference)
+        phases = format_decomposition(parts)
+        deep = f"{-above:.2f} eV/atom below {phases}: '{reference.name}' lacks the phases that compete with it"
         return candidate.with_(
+            checks={"hull": Check(UNKNOWN, deep)} if above < -DEEPEST else {},
             energies={
                 "e_form": Energy(e_form, reference.method, reference.name),
                 "e_above_hull": Energy(above, reference.method, reference.name),
             },
             provenance={
-                "decomposition": format_decomposition(parts),
+                "decomposition": phases,
                 **({"correction": dict(correction.parts)} if correction is not None else {}),
             },
         )

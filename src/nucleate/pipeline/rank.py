@@ -16,7 +16,8 @@ def rank(candidates: Sequence[Candidate], limit: int | None = None) -> list[Cand
     """Best first, at most `limit` of them.
 
     In this order of weight: living before failed; unique before duplicate; relaxed (converged) before unrelaxed; lower
-    e_above_hull first, unknown last; then by id, so that the order never depends on that of the input.
+    e_above_hull first, unknown last (as where the check "hull" says that competing phases are missing); then by id, so
+    that the order never depends on that of the input.
 
     Where properties were wanted (`PredictStage`), e_above_hull counts in whole steps of 0.1 eV/atom first, all below
     0.1 alike. Within a step the crystal comes first whose predictions are less far from the wanted ranges, added up in
@@ -30,7 +31,7 @@ def rank(candidates: Sequence[Candidate], limit: int | None = None) -> list[Cand
 
 def _key(c: Candidate) -> tuple[bool, bool, bool, float, float, float, str]:
     e = c.energies.get("e_above_hull")
-    above = e.value if e is not None and math.isfinite(e.value) else math.inf
+    above = e.value if e is not None and math.isfinite(e.value) and "hull" not in c.checks else math.inf
     step = math.floor(round(max(above, 0.0) / HULL_STEP, 6)) if above < math.inf else math.inf
     worse = c.failure is not None, verdict(c, "unique") == FAIL, verdict(c, "relaxed") != PASS
     return *worse, step, _off_target(c), above, c.id
