@@ -35,8 +35,8 @@ from nucleate.train.loop import WEIGHTS, Trainer
 RECIPES = Path(__file__).parent.parent / "recipes"
 FREQUENCIES = (0.1, 0.3, 0.5, 1.0, 0.0, -0.3)
 GRIDS = {
-    "diffusion-bert": ("ancestral", (8, 16, 32, 64)),
-    "diffusion-lm": ("ancestral", (25, 50, 100, 200)),
+    "diffusion-bert": ("ancestral", (8, 16, 32, 64, 256)),
+    "diffusion-lm": ("ancestral", (25, 50, 100)),
 }
 
 
@@ -78,7 +78,7 @@ def steps(weights: str, n: int) -> None:
     embedding = plain.info.recipe.diffusion.words == "embedding"
     sampler, grid = GRIDS["diffusion-lm" if embedding else "diffusion-bert"]
     runs: list[tuple[str, int]] = [] if embedding else [("one-by-one", 0)]
-    runs += [(sampler, k) for k in grid] + ([("ddim", k) for k in (50,)] if embedding else [])
+    runs += [(sampler, k) for k in grid]
     for name, k in runs:
         texts, seconds, calls = drawn(load_formula_generator(weights, sampler=name, steps=k or None), n)
         row(name, k or "-", f"{calls:.1f}", *measured(texts), f"{1000 * seconds / n:.1f}")
