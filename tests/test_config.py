@@ -28,7 +28,7 @@ def test_json_round_trip_is_exact():
     [
         ('name = "x"\n[network]\ndimension = 3', "unknown key 'network.dimension'; known here: attention,"),
         ('name = "x"\n[network]\ndim = "wide"', "'network.dim' must be int, not 'wide'"),
-        ('name = "x"\ntask = "cook"', "'task' must be one of csp, dng, property, not 'cook'"),
+        ('name = "x"\ntask = "cook"', "'task' must be one of csp, dng, formula, property, not 'cook'"),
         ('name = "x"\nnetwork = 3', "'network' must be a table"),
         ('name = "x"\n[network]\ncondition_on = "a"', "must be a list"),
         ("task = 'csp'", "missing key 'name'"),
