@@ -20,7 +20,7 @@ from nucleate.errors import NucleateError
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which crystals to learn from."""
+    """Which crystals or formulas to learn from."""
 
     dataset: str = "mp-20"  # what `nucleate.data.prepare` takes: "mp-20", "perov-5+perov-5:val[:3387]", a parquet file
     max_atoms: int = 20  # crystals (formulas) with more atoms are left out (and counted)
@@ -39,7 +39,7 @@ class CodecConfig:
 
 @dataclass(frozen=True)
 class DiffusionConfig:
-    """The noise on each field (paper 3, section 4.1)."""
+    """The noise on each field: of crystals (paper 3, section 4.1), and of the words of formulas (paper 1)."""
 
     lattice_schedule: str = "cosine"  # GaussianVP: "cosine" or "linear"
     sigma_min: float = 0.005  # WrappedVE, in fractional units

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from nucleate.crystal import lattice as lat
+from nucleate.crystal.prepared import read_prepared, write_prepared
 from nucleate.errors import NucleateError
-
-_PROPERTY = "property."  # prefix of a property's tensor in a file
 
 
 @dataclass(frozen=True)
@@ -112,27 +111,15 @@ class CrystalBatch:
 
     def save(self, path: str | Path) -> None:
         """Write safetensors (float32 lattice, coordinates and properties, uint8 species)."""
-        from safetensors.torch import save
-
         tensors = {
-            "lattice": self.lattice.contiguous(),
-            "frac_coords": self.frac_coords.contiguous(),
-            "atomic_numbers": self.atomic_numbers.to(torch.uint8).contiguous(),
+            "lattice": self.lattice,
+            "frac_coords": self.frac_coords,
+            "atomic_numbers": self.atomic_numbers.to(torch.uint8),
         }
-        tensors |= {_PROPERTY + k: v.float().contiguous() for k, v in self.properties.items()}
-        temporary = Path(path).with_suffix(".part")
-        temporary.write_bytes(save(tensors))
-        temporary.replace(path)
+        write_prepared(path, tensors, self.properties)
 
     @classmethod
     def load(cls, path: str | Path) -> CrystalBatch:
         """Read what `save` wrote; raises NucleateError on any other file."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            t = load_file(str(path))
-            properties = {k.removeprefix(_PROPERTY): v for k, v in t.items() if k.startswith(_PROPERTY)}
-            return cls(t["lattice"], t["frac_coords"], t["atomic_numbers"].long(), properties)
-        except (SafetensorError, KeyError, OSError) as error:
-            raise NucleateError(f"{path} is not a file of prepared crystals ({error})") from None
+        (lattice, frac, z), properties = read_prepared(path, ("lattice", "frac_coords", "atomic_numbers"), "crystals")
+        return cls(lattice, frac, z.long(), properties)

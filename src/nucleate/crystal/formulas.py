@@ -9,9 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nucleate.errors import NucleateError
-
-_PROPERTY = "property."  # prefix of a property's tensor in a file
+from nucleate.crystal.prepared import read_prepared, write_prepared
 
 
 @dataclass(frozen=True)
@@ -62,23 +60,10 @@ class FormulaBatch:
 
     def save(self, path: str | Path) -> None:
         """Write safetensors (uint8 elements, float32 properties)."""
-        from safetensors.torch import save
-
-        tensors = {"formulas": self.atomic_numbers.to(torch.uint8).contiguous()}
-        tensors |= {_PROPERTY + k: v.float().contiguous() for k, v in self.properties.items()}
-        temporary = Path(path).with_suffix(".part")
-        temporary.write_bytes(save(tensors))
-        temporary.replace(path)
+        write_prepared(path, {"formulas": self.atomic_numbers.to(torch.uint8)}, self.properties)
 
     @classmethod
     def load(cls, path: str | Path) -> FormulaBatch:
         """Read what `save` wrote; raises NucleateError on any other file."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            t = load_file(str(path))
-            properties = {k.removeprefix(_PROPERTY): v for k, v in t.items() if k.startswith(_PROPERTY)}
-            return cls(t["formulas"].long(), properties)
-        except (SafetensorError, KeyError, OSError) as error:
-            raise NucleateError(f"{path} is not a file of prepared formulas ({error})") from None
+        (formulas,), properties = read_prepared(path, ("formulas",), "formulas")
+        return cls(formulas.long(), properties)

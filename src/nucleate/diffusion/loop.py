@@ -1,4 +1,5 @@
-"""The two loops over named fields: one draws crystals, one gives the training loss. No other loop exists."""
+"""The two loops over named fields: one draws, one gives the training loss. Words that are shown one by one, each at its
+own time, have a loop of their own (`diffusion.unmask`); no other exists."""
 
 from __future__ import annotations
 

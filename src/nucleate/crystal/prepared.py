@@ -1,0 +1,36 @@
+"""Files of prepared tensors with properties beside them: safetensors, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from nucleate.errors import NucleateError
+
+_PROPERTY = "property."  # prefix of a property's tensor
+
+
+def write_prepared(path: str | Path, tensors: Mapping[str, Tensor], properties: Mapping[str, Tensor]) -> None:
+    """Write tensors as they are and properties as float32."""
+    from safetensors.torch import save
+
+    every = dict(tensors) | {_PROPERTY + k: v.float() for k, v in properties.items()}
+    temporary = Path(path).with_suffix(".part")
+    temporary.write_bytes(save({k: v.contiguous() for k, v in every.items()}))
+    temporary.replace(path)
+
+
+def read_prepared(path: str | Path, names: tuple[str, ...], what: str) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """The tensors of these names, and the properties; raises NucleateError for a file that holds no such thing."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        t = load_file(str(path))
+        return [t[name] for name in names], {
+            k.removeprefix(_PROPERTY): v for k, v in t.items() if k.startswith(_PROPERTY)
+        }
+    except (SafetensorError, KeyError, OSError) as error:
+        raise NucleateError(f"{path} is not a file of prepared {what} ({error})") from None
