@@ -1,0 +1,40 @@
+import pytest
+
+from nucleate.crystal.table import COLUMNS, PLACES, ROWS, element_at, place
+from nucleate.errors import NucleateError
+
+
+def test_every_element_has_one_place():
+    assert len(PLACES) == len(set(PLACES)) == 118
+    assert {element_at(r, c) for r in range(ROWS) for c in range(COLUMNS)} == {None, *range(1, 119)}
+    assert all(element_at(*place(z)) == z for z in range(1, 119))
+
+
+def test_rows_and_groups_are_those_of_pymatgen():
+    from pymatgen.core import Element
+
+    for z in range(1, 119):
+        element, (row, column) = Element.from_Z(z), place(z)
+        if element.is_lanthanoid or element.is_actinoid:
+            assert row == (7 if element.is_lanthanoid else 8)
+            assert column + 1 == 3 + z - (57 if element.is_lanthanoid else 89)
+        else:
+            assert (row + 1, column + 1) == (element.row, element.group)
+
+
+def test_what_the_table_leaves_empty():
+    # below yttrium nothing stands: lanthanum and actinium begin their own rows
+    assert [element_at(*p) for p in ((0, 1), (5, 2), (6, 2), (7, 1), (8, 17))] == [None] * 5
+    assert [element_at(*p) for p in ((7, 2), (7, 16), (8, 2), (8, 16))] == [57, 71, 89, 103]
+
+
+@pytest.mark.parametrize("z", [0, -1, 119])
+def test_no_such_element(z):
+    with pytest.raises(NucleateError, match="1 to 118"):
+        place(z)
+
+
+@pytest.mark.parametrize(("row", "column"), [(-1, 0), (9, 0), (0, -1), (0, 18)])
+def test_outside_the_table(row, column):
+    with pytest.raises(NucleateError, match="is no place"):
+        element_at(row, column)
