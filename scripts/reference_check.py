@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
+from nucleate.chem.formula import parse_formula
 from nucleate.evaluate.distributions import random_subset
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.corrections import onto
 from nucleate.pipeline.hull import distance_to_hull
-from nucleate.pipeline.reference import ReferenceSet, load_reference, parse_formula
+from nucleate.pipeline.reference import ReferenceSet, load_reference
 from nucleate.pipeline.relax import RelaxSettings, relax, single_point
 
 

@@ -8,6 +8,7 @@ import pytest
 from pymatgen.core import Composition, Lattice, Structure
 from scipy.optimize import linprog
 
+from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.hull import (
@@ -17,7 +18,7 @@ from nucleate.pipeline.hull import (
     formation_energy,
     stable_phases,
 )
-from nucleate.pipeline.reference import Entry, ReferenceSet, parse_formula
+from nucleate.pipeline.reference import Entry, ReferenceSet, formula_key
 from nucleate.pipeline.reference_build import formula_of
 
 
@@ -158,7 +159,7 @@ def test_the_hull_is_the_lowest_mixture(size: int) -> None:
     for k in range(12 * size):
         chosen = rng.choice(elements, rng.integers(2, size + 1), replace=False)
         formula = "".join(f"{e}{rng.integers(1, 5)}" for e in chosen)
-        formula = formula_of(parse_formula(formula))  # reduced, as in a set
+        formula = formula_of(formula_key(parse_formula(formula)))  # reduced, as in a set
         entries.append(Entry(formula, float(rng.uniform(-6.5, -2.5)), 1, f"k{k}", 10, 4))
     entries.append(Entry("LiMg", (entries[0].energy + entries[1].energy) / 2, 1, "on a tie line", 10, 2))
     known = ReferenceSet.from_entries("random", "by hand 1.0", entries)

@@ -23,7 +23,7 @@ TEXTS = ["Na Cl", "Na Na Cl Cl", "Mg O", "Na Cl Cl Cl", "[UNK] O", "K Cl", "Sr T
 FAILURES = {
     "c00002": "chemistry: same formula as c00001",
     "c00004": "chemistry: charge: no neutral combination of icsd24 oxidation states",
-    "c00005": "compose: '[UNK] O' is no formula: unexpected '['",
+    "c00005": "compose: '[UNK] O' is not a formula: unexpected '['",
 }
 NACL = Structure.from_spacegroup(225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
 

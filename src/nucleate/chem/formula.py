@@ -33,20 +33,20 @@ def parse(text: str) -> dict[str, int]:
     return dict(_read(text, fractions=False))
 
 
-def parse_formula(text: str) -> dict[str, int]:
+def parse_formula(text: str, *, strict: bool = False) -> dict[str, int]:
     """Element counts of a formula, reduced exactly to smallest whole numbers, in the order of first appearance.
 
-    Beyond `RULE`, square brackets and fractions are fine: [Co(NH3)6]Cl3, Li0.5CoO2. An element named twice is added up.
-    Raises NucleateError with the text and why it is no formula.
+    Beyond `RULE`, square brackets and fractions are fine, unless strict: [Co(NH3)6]Cl3, Li0.5CoO2. An element named
+    twice is added up. Raises NucleateError with the text and why it is no formula.
     """
     try:
-        counts = _read(text.translate(_SQUARE), fractions=True)
+        counts = _read(text if strict else text.translate(_SQUARE), fractions=not strict)
     except NucleateError as error:
         fault = str(error)
         raise NucleateError(
             f"'{text.strip()[:60]}' is not a formula: {fault}" if text.strip() else "the formula is empty"
         ) from None
-    scale = lcm(*(Fraction(n).denominator for n in counts.values()))
+    scale = lcm(*(n.denominator for n in counts.values()))
     whole = {e: int(n * scale) for e, n in counts.items()}
     divisor = gcd(*whole.values())
     return {e: n // divisor for e, n in whole.items()}
@@ -90,6 +90,8 @@ def _read(text: str, fractions: bool) -> _Counts:
 
 def _count(digits: str, fractions: bool) -> int:
     """A number of atoms; a `Fraction`, which adds and multiplies as an int does, where it is not whole."""
+    if not digits or (len(digits) < 5 and digits[0] != "0" and "." not in digits):
+        return int(digits or 1)  # nearly all are; a fraction takes ten times as long
     if digits and not fractions and ("." in digits or digits[0] == "0"):
         raise NucleateError("a number of atoms that is not whole and positive")
     if len(digits.partition(".")[0]) > len(str(MAX_ATOMS)) or len(digits) > 20:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 COLOURS = {"pass": "green", "fail": "red", "unknown": "yellow"}
 LONG = 20  # with more inputs the verdicts are counted instead of listed
 TABLES = (".csv", ".json", ".jsonl", ".parquet")  # hold crystals, or formulas alone
-NO_FORMULA = "formula"  # the stage at which a text that is no formula is rejected
 
 
 def check(
@@ -97,6 +96,7 @@ def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[li
     from nucleate.errors import NucleateError
     from nucleate.evaluate.formulas import read_formulas
     from nucleate.io.formats import reader
+    from nucleate.pipeline.candidate import NO_FORMULA, Candidate, of_formula
     from nucleate.pipeline.files import read_candidates
 
     found: list[Candidate] = []
@@ -104,7 +104,7 @@ def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[li
     for text in inputs:
         path = Path(text)
         if not _is_path(text):
-            found.append(_of_formula(text))
+            found.append(of_formula(text))
             continue
         if column is None and (not path.is_file() or reader(path) is not None):
             try:
@@ -117,25 +117,15 @@ def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[li
         formulas = read_formulas(path, column)
         for note in formulas.notes:
             notes.print(note, style="yellow", highlight=False)
-        found += [_of_formula(t, formulas.reasons.get(i, "")) for i, t in enumerate(formulas.texts)]
+        for i, text in enumerate(formulas.texts):
+            why = formulas.reasons.get(i)
+            found.append(Candidate("(empty)").failed(NO_FORMULA, why) if why else of_formula(text))
     return found, problems
 
 
-def _of_formula(text: str, reason: str = "") -> Candidate:
-    from nucleate.chem.formula import parse_formula
-    from nucleate.errors import NucleateError
-    from nucleate.pipeline.candidate import Candidate
-
-    name = " ".join(text.split())[:60] or "(empty)"
-    if reason:
-        return Candidate(name).failed(NO_FORMULA, reason)
-    try:
-        return Candidate(name, composition=parse_formula(text))
-    except NucleateError as error:
-        return Candidate(name).failed(NO_FORMULA, str(error).rpartition("is not a formula: ")[2])
-
-
 def _no_formula(candidate: Candidate) -> bool:
+    from nucleate.pipeline.candidate import NO_FORMULA
+
     return str(candidate.failure).startswith(f"{NO_FORMULA}: ")
 
 

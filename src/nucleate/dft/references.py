@@ -96,8 +96,9 @@ class References:
 
         Raises NucleateError where the set lacks an element of the system.
         """
+        from nucleate.chem.formula import parse_formula
         from nucleate.pipeline.hull import stable_phases
-        from nucleate.pipeline.reference import load_reference, parse_formula
+        from nucleate.pipeline.reference import load_reference
 
         stable = stable_phases(elements, load_reference(self.reference))
         compounds = [(e.formula, e.source) for e, _ in stable if len(parse_formula(e.formula)) > 1]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nucleate.chem.formula import parse_formula
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
 from nucleate.chem.verdict import Verdict as Check
 from nucleate.errors import NucleateError
@@ -15,7 +16,9 @@ from nucleate.errors import NucleateError
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-__all__ = ["FAIL", "PASS", "UNKNOWN", "Candidate", "Check", "Energy"]
+__all__ = ["FAIL", "NO_FORMULA", "PASS", "UNKNOWN", "Candidate", "Check", "Energy", "of_formula"]
+
+NO_FORMULA = "formula"  # the stage at which a text that is no formula is rejected
 
 
 @dataclass(frozen=True)
@@ -123,3 +126,15 @@ class Candidate:
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict())
+
+
+def of_formula(text: str, seed: int = 0, *, strict: bool = False) -> Candidate:
+    """A candidate with the composition of a text, and the text as its id; rejected where that is no formula.
+
+    strict: by `chem.formula.RULE` alone, as what models write is read.
+    """
+    candidate = Candidate(" ".join(text.split())[:60] or "(empty)", seed)
+    try:
+        return candidate.with_(composition=parse_formula(text, strict=strict))
+    except NucleateError as error:
+        return candidate.failed(NO_FORMULA, str(error).rpartition("is not a formula: ")[2])

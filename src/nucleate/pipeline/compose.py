@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from nucleate.chem.formula import parse, parse_formula
+from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Generator
 from nucleate.pipeline.candidate import Candidate
@@ -37,10 +37,9 @@ class ComposeStage:
 
     def _read(self, candidate: Candidate, condition: Condition, text: str) -> Candidate:
         try:
-            parse(text)
+            composition = parse_formula(text, strict=True)
         except NucleateError as error:
-            return candidate.failed(self.name, f"'{' '.join(text.split())[:60]}' is no formula: {error}")
-        composition = parse_formula(text)
+            return candidate.failed(self.name, str(error))
         read = candidate.with_(composition=composition)
         wanted = set(condition.chemical_system or composition)
         if missing := sorted(wanted - set(composition)):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
 
@@ -30,8 +30,6 @@ DEFAULT = "chgnet-mp"
 COLUMNS = ("formula", "energy", "space_group", "source", "volume", "num_atoms", "correction")
 NEEDED = COLUMNS[:-1]  # a set that was never corrected need not say so
 SUFFIXES = (".parquet", ".csv", ".json", ".jsonl")
-_TOKEN = re.compile(r"([A-Z][a-z]?)(\d*)")
-_FORMULA = re.compile(r"(?:[A-Z][a-z]?\d*)+")
 _METADATA_KEY = b"nucleate_reference"
 
 FormulaKey = tuple[tuple[str, int], ...]  # sorted (symbol, count), reduced: one key per composition
@@ -57,7 +55,7 @@ class Entry(NamedTuple):
         """Anonymous formula, Pearson symbol and space group: rock salt is "AB_cF8_225"."""
         from nucleate.crystal.symmetry import pearson_symbol
 
-        counts = sorted(n for _, n in parse_formula(self.formula))
+        counts = sorted(parse_formula(self.formula).values())
         letters = (chr(ord("A") + i) + (str(n) if n > 1 else "") for i, n in enumerate(counts))
         return f"{''.join(letters)}_{pearson_symbol(self.space_group, self.num_atoms)}_{self.space_group}"
 
@@ -69,17 +67,6 @@ def formula_key(counts: Mapping[str, int]) -> FormulaKey:
         raise NucleateError(f"a composition needs whole numbers of atoms, not {dict(counts)}")
     divisor = math.gcd(*whole.values())
     return tuple(sorted((symbol, n // divisor) for symbol, n in whole.items()))
-
-
-@lru_cache(maxsize=65_536)
-def parse_formula(formula: str) -> FormulaKey:
-    """The key of a plain formula such as "LiFePO4"; raises NucleateError for anything else."""
-    if not _FORMULA.fullmatch(formula):
-        raise NucleateError(f"'{formula}' is not a formula of the form LiFePO4 (no parentheses, whole numbers)")
-    counts: dict[str, int] = {}
-    for symbol, digits in _TOKEN.findall(formula):
-        counts[symbol] = counts.get(symbol, 0) + int(digits or 1)
-    return formula_key(counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +151,7 @@ class ReferenceSet:
 
     @cached_property
     def keys(self) -> tuple[FormulaKey, ...]:
-        return tuple(parse_formula(f) for f in self.formulas)
+        return tuple(formula_key(parse_formula(f, strict=True)) for f in self.formulas)
 
     @cached_property
     def _by_formula(self) -> dict[FormulaKey, list[int]]:

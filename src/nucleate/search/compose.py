@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nucleate.chem.formula import parse_formula
+from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
 from nucleate.generators.pattern import EXAMPLES
 from nucleate.generators.properties import parse_properties
-from nucleate.pipeline.candidate import FAIL, Candidate
+from nucleate.pipeline.candidate import FAIL, Candidate, of_formula
 from nucleate.pipeline.check import check_chemistry
 from nucleate.pipeline.chemistry import with_oxidation
 from nucleate.search.request import parse_elements
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from nucleate.generators import FormulaGenerator
 
 ROUNDS = 20  # times n formulas that are drawn at most to find n good ones
-NO_FORMULA = "formula"  # the stage at which a text that is no formula is rejected
 
 
 def condition_of(
@@ -93,9 +92,8 @@ def compose(
 
 
 def _checked(text: str, seed: int) -> Candidate:
-    try:
-        composition = parse_formula(text)
-    except NucleateError as error:
-        return Candidate(text[:60] or "(empty)", seed).failed(NO_FORMULA, str(error))
-    name = "".join(f"{s}{n if n > 1 else ''}" for s, n in composition.items())
-    return Candidate(name, seed, checks=check_chemistry(composition), composition=composition)
+    made = of_formula(text, seed, strict=True)
+    if not made.composition:
+        return made
+    checked = made.with_(checks=check_chemistry(made.composition))
+    return dataclasses.replace(checked, id=formula_text(made.composition))
