@@ -24,22 +24,31 @@ class DataConfig:
 
     dataset: str = "mp-20"  # what `nucleate.data.prepare` takes: "mp-20", "perov-5+perov-5:val[:3387]", a parquet file
     max_atoms: int = 20  # crystals (formulas) with more atoms are left out (and counted)
-    exclude: tuple[str, ...] = ()  # task "formula": data sets whose formulas are held out of training
+    exclude: tuple[str, ...] = ()  # data sets whose (reduced) compositions are held out of training
 
 
 @dataclass(frozen=True)
 class CodecConfig:
-    """How a crystal (`nucleate.codecs.joint`) or a formula (`nucleate.codecs.tokens`) becomes tensors."""
+    """How a crystal (`codecs.joint`, `.unimat`, `.compact`) or a formula (`codecs.tokens`) becomes tensors."""
 
-    lattice: str = "log-metric"  # "log-metric": 6 numbers; "matrix": the 3 x 3 matrix of paper 3, eq. 1
+    kind: str = "joint"  # of crystals: "joint" (paper 3), "unimat" (paper 2) or "compact" (paper 4)
+    lattice: str = "log-metric"  # "log-metric" or "parameters" (lengths, angles): 6 numbers; "matrix": paper 3, eq. 1
     num_elements: int = 100  # species classes 1..num_elements, the class is the atomic number
+    slots: int = 12  # of UniMat's table: L, the most atoms of one element
+    periods: tuple[int, ...] = ()  # rows of UniMat's table, 1-7 and 8, 9 for lanthanides, actinides; none: all
+    groups: tuple[int, ...] = ()  # its columns, 1-18
+    species_scale: str = "atomic-number"  # of the compact codec: "atomic-number" (paper 4) or "pettifor"
+    random_origin: bool = False  # of "unimat" and "compact", in training: the data's origins mean nothing
     vocabulary: str = "main"  # of formulas: "main", the 63 elements of Dong et al., or "all"
     order: str = "set"  # of a formula's words: none ("set"), "sorted" by electronegativity, or "shuffled" elements
 
 
 @dataclass(frozen=True)
 class DiffusionConfig:
-    """The noise on each field: of crystals (paper 3, section 4.1), and of the words of formulas (paper 1)."""
+    """The noise on each field: of crystals (paper 3, section 4.1), and of the words of formulas (paper 1).
+
+    The fields of UniMat and of the compact codec are all Gaussian, with `lattice_schedule`.
+    """
 
     lattice_schedule: str = "cosine"  # GaussianVP: "cosine" or "linear"
     sigma_min: float = 0.005  # WrappedVE, in fractional units
@@ -54,8 +63,15 @@ class DiffusionConfig:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The crystal transformer (paper 3, section 4.2); formulas use dim, layers, heads and what is said of both."""
+    """The crystal transformer (paper 3, section 4.2); formulas use dim, layers, heads and what is said of both.
 
+    UniMat's networks (`nets.slots`, `nets.unet3d`) and the compact one (`nets.compact`) use dim, layers, heads,
+    frequencies, condition_on and what is theirs.
+    """
+
+    kind: str = "sparse"  # of UniMat: "sparse", slots that may be occupied alone, or "dense", the 3D U-Net
+    widths: tuple[int, ...] = ()  # of the U-Nets' levels, from the outermost in: "dense", and the compact network
+    seen: int = 32  # "sparse": slots that attention sees, the likeliest ones
     dim: int = 128
     layers: int = 6
     heads: int = 8
@@ -129,12 +145,15 @@ class Recipe:
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "task": ("csp", "dng", "formula", "property"),
-    "codec.lattice": ("log-metric", "matrix"),
+    "codec.kind": ("joint", "unimat", "compact"),
+    "codec.lattice": ("log-metric", "parameters", "matrix"),
+    "codec.species_scale": ("atomic-number", "pettifor"),
     "codec.vocabulary": ("main", "all"),
     "codec.order": ("set", "sorted", "shuffled"),
     "diffusion.lattice_schedule": ("cosine", "linear"),
     "diffusion.species": ("given", "uniform", "absorbing"),
     "diffusion.words": ("absorbing", "embedding"),
+    "network.kind": ("sparse", "dense"),
     "network.conditioning": ("cdi", "cds", "adaln"),
     "network.norm": ("post", "pre"),
     "network.attention": ("relative", "fused"),

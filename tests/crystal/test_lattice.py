@@ -49,7 +49,7 @@ def test_every_field_value_decodes_to_a_cell_of_positive_volume():
 @pytest.mark.parametrize("kind", ["log-metric", "matrix"])
 def test_codec_round_trip(kind, lattices):
     n = torch.randint(1, 20, (20,))
-    codec = JointCodec.fit(CodecConfig(kind), lattices, n)
+    codec = JointCodec(CodecConfig(lattice=kind)).fitted(lattices, n)
     field = codec.encode_lattice(lattices, n)
     assert field.shape[1:] == codec.lattice_shape()
     if kind == "log-metric":

@@ -3,7 +3,8 @@ import torch
 
 from nucleate.codecs.tokens import MASK_ID, PAD_ID, TOKENS, TokenCodec
 from nucleate.config import CodecConfig, NetworkConfig
-from nucleate.nets.token_transformer import TokenBlock, TokenTransformer, distinct
+from nucleate.nets.layers import AdaptiveBlock
+from nucleate.nets.token_transformer import TokenTransformer, distinct
 
 CONFIG = NetworkConfig(dim=32, layers=2, heads=4, condition_on=("balanced",))
 
@@ -34,7 +35,7 @@ def test_distinct_words_and_their_numbers():
 
 def test_attention_over_distinct_words_is_attention_over_all():
     torch.manual_seed(0)
-    block = TokenBlock(32, 4)
+    block = AdaptiveBlock(32, 4)
     torch.nn.init.normal_(block.condition.weight, std=0.2)
     z, z_c = torch.randn(1, 3, 32), torch.randn(1, 32)
     counts = torch.tensor([3, 1, 2])

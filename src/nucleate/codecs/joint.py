@@ -6,8 +6,10 @@ lattice (B, 3, 3), frac_coords (B, A, 3), atomic_numbers (B, A) with 0 for paddi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
+import torch
 from torch import Tensor
 
 from nucleate.config import CodecConfig
@@ -16,6 +18,7 @@ from nucleate.diffusion.process import Fields
 
 PER_ATOM = frozenset({"frac_coords", "atomic_numbers", "mask"})
 
+SHARPEST = 10.0  # degrees; nearer to 0 and 180 no angle of a cell is decoded
 SMALLEST_STD = 0.02  # of a logarithm; data whose cells are all cubic still needs a scale for its angles (1 degree)
 
 
@@ -24,22 +27,23 @@ class JointCodec:
     """encode and decode; `mean` and `std` (6 numbers each) standardise the lattice field over the training set.
 
     "log-metric": the field is (log(G)/2 - log(num_atoms)/3 * 1 - mean) / std, (B, 6): rotation invariant, and free of
-    the trend of volume with the number of atoms. "matrix": the field is L / (num_atoms^(1/3) * std_0), (B, 3, 3), on
-    which the network acts equivariantly.
+    the trend of volume with the number of atoms. "parameters": the same of the logarithms of the lengths, and of the
+    angles in radians; angles that no cell has decode to a flat one. "matrix": the field is L / (num_atoms^(1/3) *
+    std_0), (B, 3, 3), on which the network acts equivariantly.
     """
 
     config: CodecConfig
     mean: tuple[float, ...] = (0.0,) * 6
     std: tuple[float, ...] = (1.0,) * 6
 
-    @classmethod
-    def fit(cls, config: CodecConfig, lattice: Tensor, num_atoms: Tensor) -> JointCodec:
-        """Standardise over training crystals: lattice (N, 3, 3), num_atoms (N,)."""
-        if config.lattice == "matrix":
+    def fitted(self, lattice: Tensor, num_atoms: Tensor) -> Self:
+        """The same codec, standardised over training crystals: lattice (N, 3, 3), num_atoms (N,)."""
+        if self.config.lattice == "matrix":
             scale = (lattice / num_atoms[:, None, None] ** (1 / 3)).square().mean().sqrt()
-            return cls(config, std=(float(scale),) * 6)
-        raw = cls(config).encode_lattice(lattice, num_atoms)
-        return cls(config, tuple(raw.mean(0).tolist()), tuple(raw.std(0).clamp_min(SMALLEST_STD).tolist()))
+            return replace(self, std=(float(scale),) * 6)
+        raw = replace(self, mean=(0.0,) * 6, std=(1.0,) * 6).encode_lattice(lattice, num_atoms)
+        std = raw.std(0).clamp_min(SMALLEST_STD)
+        return replace(self, mean=tuple(raw.mean(0).tolist()), std=tuple(std.tolist()))
 
     def _trend(self, num_atoms: Tensor, like: Tensor) -> Tensor:
         trend = like.new_zeros(len(num_atoms), 6)
@@ -50,13 +54,23 @@ class JointCodec:
         if self.config.lattice == "matrix":
             return lattice / (num_atoms[:, None, None] ** (1 / 3) * self.std[0])
         mean, std = lattice.new_tensor(self.mean), lattice.new_tensor(self.std)
-        return (lat.to_log_metric(lattice) - self._trend(num_atoms, lattice) - mean) / std
+        if self.config.lattice == "parameters":
+            lengths, angles = lat.lengths_angles(lattice).split(3, -1)
+            numbers = torch.cat([lengths.log(), angles.deg2rad()], -1)
+        else:
+            numbers = lat.to_log_metric(lattice)
+        return (numbers - self._trend(num_atoms, lattice) - mean) / std
 
     def decode_lattice(self, field: Tensor, num_atoms: Tensor) -> Tensor:
         if self.config.lattice == "matrix":
             return field * (num_atoms[:, None, None] ** (1 / 3) * self.std[0])
         mean, std = field.new_tensor(self.mean), field.new_tensor(self.std)
-        return lat.from_log_metric(field * std + mean + self._trend(num_atoms, field))
+        numbers = field * std + mean + self._trend(num_atoms, field)
+        if self.config.lattice == "parameters":
+            lengths, angles = numbers.split(3, -1)
+            low, high = SHARPEST, 180 - SHARPEST
+            return lat.from_lengths_angles(torch.cat([lengths.exp(), angles.rad2deg().clamp(low, high)], -1))
+        return lat.from_log_metric(numbers)
 
     def lattice_shape(self) -> tuple[int, ...]:
         return (3, 3) if self.config.lattice == "matrix" else (6,)
@@ -68,6 +82,16 @@ class JointCodec:
             "frac_coords": frac_coords % 1.0,
             "atomic_numbers": atomic_numbers,
             "mask": mask,
+        }
+
+    def blank(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
+        """What sampling starts from: shapes of the fields that diffuse, values of the others; atomic_numbers (B, A)."""
+        b, a = atomic_numbers.shape
+        return {
+            "lattice": torch.zeros(b, *self.lattice_shape(), device=atomic_numbers.device),
+            "frac_coords": torch.zeros(b, a, 3, device=atomic_numbers.device),
+            "atomic_numbers": atomic_numbers,
+            "mask": atomic_numbers > 0,
         }
 
     def decode(self, fields: Fields) -> tuple[Tensor, Tensor, Tensor]:

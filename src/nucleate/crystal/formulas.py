@@ -36,6 +36,9 @@ class FormulaBatch:
         """(B, A) bool, true for atoms."""
         return self.atomic_numbers > 0
 
+    def to(self, device: torch.device | str) -> FormulaBatch:
+        return FormulaBatch(self.atomic_numbers.to(device), {k: v.to(device) for k, v in self.properties.items()})
+
     @property
     def num_atoms(self) -> Tensor:
         """(B,) int64."""

@@ -4,7 +4,18 @@ from nucleate.data.catalog import CATALOG, home, parse_name
 from nucleate.data.download import get
 from nucleate.data.formulas import prepare_formulas
 from nucleate.data.own import add_files
-from nucleate.data.prepared import prepare
+from nucleate.data.prepared import prepare, prepare_crystals
 from nucleate.data.tables import Summary, load_table
 
-__all__ = ["CATALOG", "Summary", "add_files", "get", "home", "load_table", "parse_name", "prepare", "prepare_formulas"]
+__all__ = [
+    "CATALOG",
+    "Summary",
+    "add_files",
+    "get",
+    "home",
+    "load_table",
+    "parse_name",
+    "prepare",
+    "prepare_crystals",
+    "prepare_formulas",
+]

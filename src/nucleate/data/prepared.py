@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from nucleate.config import Recipe
 from nucleate.crystal import lattice as lat
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import SMALLEST_VOLUME, niggli, polar
@@ -61,6 +62,33 @@ def prepare(
         (min(s.atoms[0] for s in summaries), max(s.atoms[1] for s in summaries)),
     )
     return CrystalBatch.join([batch for batch, _ in parts]), joined
+
+
+def prepare_crystals(
+    recipe: Recipe, progress: Callable[[int, int], None] | None = None, properties: Sequence[str] | None = None
+) -> tuple[CrystalBatch, Summary]:
+    """The training crystals of a recipe: those of its data set without the compositions of `data.exclude`.
+
+    properties: columns to carry; None takes the recipe's.
+    """
+    data = recipe.data
+    columns = recipe.properties if properties is None else properties
+    batch, summary = prepare(data.dataset, None, data.max_atoms, progress, columns)
+    if not data.exclude:
+        return batch, summary
+    held = {key for name in data.exclude for key in _compositions(prepare(name, None, None)[0])}
+    keep = torch.tensor([key not in held for key in _compositions(batch)], dtype=torch.bool)
+    left_out = dict(summary.left_out) | {"held out by composition": int((~keep).sum())}
+    return batch[keep], dataclasses.replace(summary, usable=int(keep.sum()), left_out=left_out)
+
+
+def _compositions(batch: CrystalBatch) -> list[bytes]:
+    """The reduced composition of each crystal, as something to compare."""
+    numbers = batch.atomic_numbers.numpy()
+    counts = np.zeros((len(numbers), 119), dtype=np.int64)
+    np.add.at(counts, (np.arange(len(numbers))[:, None], numbers), 1)
+    counts[:, 0] = 0
+    return [row.tobytes() for row in (counts // np.gcd.reduce(counts, axis=1)[:, None]).astype(np.uint8)]
 
 
 def _part(

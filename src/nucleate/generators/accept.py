@@ -9,6 +9,7 @@ from nucleate.generators.base import Condition, Fixed
 from nucleate.generators.properties import resolve_property
 from nucleate.train.checkpoint import ModelInfo, PropertyStats
 
+NAMES = {"fixed": "cell or atoms", "lattice_shape": "lattice shape"}
 FARTHEST = 10.0  # standard deviations from the training mean that a wanted property may lie
 
 
@@ -18,6 +19,14 @@ def check_condition(info: ModelInfo, condition: Condition) -> None:
     for name in ("space_group", "text", "contains", "exclude", "num_elements", "pattern"):
         if getattr(condition, name):
             raise NucleateError(f"{info.recipe.name} cannot be conditioned on {name}; it takes {_takes(info)}")
+    kind = info.recipe.codec.kind
+    for name in ("fixed", "lattice_shape"):
+        if getattr(condition, name) is not None and kind != "joint":
+            raise NucleateError(
+                f"{info.recipe.name} has no way to keep a {NAMES[name]}; use a joint model, such as mp20-dng"
+            )
+    if condition.num_atoms is not None and kind == "unimat" and task != "csp":
+        raise NucleateError(f"{info.recipe.name} finds the number of atoms itself; it takes {_takes(info)}")
     check_properties(info, condition)
     if condition.lattice_shape is not None:
         named_shape(condition.lattice_shape)
@@ -98,4 +107,7 @@ def refused(stats: PropertyStats, target: float) -> bool:
 
 def _takes(info: ModelInfo) -> str:
     names = info.recipe.network.condition_on
-    return ", ".join((*names, "composition" if info.recipe.task == "csp" else "num_atoms"))
+    own = "composition" if info.recipe.task == "csp" else "num_atoms"
+    if info.recipe.codec.kind == "unimat" and own == "num_atoms":
+        own = "" if names else "no condition"
+    return ", ".join(name for name in (*names, own) if name)

@@ -116,7 +116,8 @@ class DiffusionGenerator:
         """One structure for each condition and seed, in their order; P1 cells in angstrom.
 
         A chemical system's crystals hold no other element; one that lacks an element of it is drawn again, at most
-        ATTEMPTS times, and then given back as it is. progress counts finished crystals.
+        ATTEMPTS times, and then given back as it is. So is one without any atom, which UniMat's table may give.
+        progress counts finished crystals.
         """
         for condition in set_of(conditions):
             self.check(condition)
@@ -129,7 +130,7 @@ class DiffusionGenerator:
             for i, structure in zip(todo, structures, strict=True):
                 out[i] = structure
                 elements = set(conditions[i].chemical_system or ())
-                if elements - {e.symbol for e in structure.composition.elements}:
+                if not len(structure) or elements - {e.symbol for e in structure.composition.elements}:
                     again.append(i)
             todo, done = again, len(conditions) - len(again)
             if progress is not None:
@@ -165,13 +166,7 @@ class DiffusionGenerator:
         z = torch.zeros(b, a, dtype=torch.int64)
         for i, numbers in enumerate(species):
             z[i, : len(numbers)] = torch.tensor(numbers)
-        like = {
-            "lattice": torch.zeros(b, *codec.lattice_shape()),
-            "frac_coords": torch.zeros(b, a, 3),
-            "atomic_numbers": z,
-            "mask": z > 0,
-        }
-        like = {k: v.to(self.device) for k, v in like.items()}
+        like = codec.blank(z.to(self.device))
         denoiser: Denoiser = self.model
         tensors = property_tensors(self.info, conditions, self.device)
         allowed: Tensor | None = None
@@ -188,7 +183,7 @@ class DiffusionGenerator:
                 tensors["chemical_system_present"] = present.to(self.device)
         if tensors:
             denoiser = Guided(denoiser, self.guidance_scale, self.settings.guidance_until)
-        if allowed is not None:
+        if allowed is not None and "atomic_numbers" in self.processes:
             denoiser = Restricted(denoiser, allowed.to(self.device), self.settings.species_temperature)
         if recipe.network.self_conditioning:
             denoiser = Remembering(denoiser)
@@ -204,7 +199,7 @@ class DiffusionGenerator:
             corrector_size=s.corrector_size,
             noise=s.noise,
             sampler=s.sampler,
-            constraints=constraints_of(conditions, codec, self.processes, like),
+            constraints=constraints_of(conditions, codec, self.processes, like) if recipe.codec.kind == "joint" else (),
         )
         return CrystalBatch(*codec.decode(fields)).to("cpu")
 

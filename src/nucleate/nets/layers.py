@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def mlp(*sizes: int) -> nn.Sequential:
@@ -80,3 +81,26 @@ class Radial(nn.Module):
 
     def forward(self, distance: Tensor) -> Tensor:
         return torch.exp(-(((distance[..., None] - self.centres) / self.width) ** 2))
+
+
+class AdaptiveBlock(nn.Module):
+    """Self-attention and a perceptron, each shifted, scaled and gated by the condition (Peebles & Xie 2023)."""
+
+    def __init__(self, dim: int, heads: int, condition_dim: int | None = None) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.out = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim)
+        self.mlp = mlp(dim, 4 * dim, dim)
+        self.norm1, self.norm2 = (nn.LayerNorm(dim, elementwise_affine=False) for _ in range(2))
+        self.condition = nn.Linear(condition_dim or dim, 6 * dim)
+        nn.init.zeros_(self.condition.weight)
+        nn.init.zeros_(self.condition.bias)
+
+    def forward(self, z: Tensor, z_c: Tensor, bias: Tensor | None = None) -> Tensor:
+        """z (B, A, d); z_c (B, condition_dim); bias (B, 1, 1, A) on the keys, or none."""
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.condition(F.silu(z_c))[:, None].chunk(6, -1)
+        qkv = self.qkv(self.norm1(z) * (1 + scale1) + shift1).unflatten(-1, (3, self.heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(q, k, v, None if bias is None else bias.to(q.dtype))
+        z = z + gate1 * self.out(attended.transpose(1, 2).flatten(2))
+        return z + gate2 * self.mlp(self.norm2(z) * (1 + scale2) + shift2)

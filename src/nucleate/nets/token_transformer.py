@@ -11,30 +11,7 @@ from nucleate.config import NetworkConfig
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.self_conditioning import ESTIMATE
 from nucleate.nets.condition import ConditionEmbedding
-from nucleate.nets.layers import mlp
-
-
-class TokenBlock(nn.Module):
-    """Self-attention and a perceptron, each shifted, scaled and gated by the condition (Peebles & Xie 2023)."""
-
-    def __init__(self, dim: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv, self.out = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim)
-        self.mlp = mlp(dim, 4 * dim, dim)
-        self.norm1, self.norm2 = (nn.LayerNorm(dim, elementwise_affine=False) for _ in range(2))
-        self.condition = nn.Linear(dim, 6 * dim)
-        nn.init.zeros_(self.condition.weight)
-        nn.init.zeros_(self.condition.bias)
-
-    def forward(self, z: Tensor, z_c: Tensor, bias: Tensor) -> Tensor:
-        """z (B, A, d); z_c (B, d); bias (B, 1, 1, A) on the keys."""
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.condition(F.silu(z_c))[:, None].chunk(6, -1)
-        qkv = self.qkv(self.norm1(z) * (1 + scale1) + shift1).unflatten(-1, (3, self.heads, -1))
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(q, k, v, bias.to(q.dtype)).transpose(1, 2).flatten(2)
-        z = z + gate1 * self.out(attended)
-        return z + gate2 * self.mlp(self.norm2(z) * (1 + scale2) + shift2)
+from nucleate.nets.layers import AdaptiveBlock
 
 
 class TokenTransformer(nn.Module):
@@ -57,7 +34,7 @@ class TokenTransformer(nn.Module):
         # of an element (set), or the place of a word
         self.number = nn.Embedding(max_atoms + 1, dim)
         self.condition = ConditionEmbedding(dim, len(codec.words), max_atoms, config.condition_on)
-        self.blocks = nn.ModuleList(TokenBlock(dim, config.heads) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(AdaptiveBlock(dim, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(dim)
         self.read = nn.Linear(dim, vector or codec.size)
 

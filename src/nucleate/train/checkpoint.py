@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nucleate.codecs.joint import JointCodec
-from nucleate.codecs.tokens import FORMULA, TokenCodec
+from nucleate.codecs.build import restore_codec
+from nucleate.codecs.tokens import FORMULA
 from nucleate.config import Recipe, recipe_from_json, recipe_to_json
 from nucleate.errors import NucleateError
 
@@ -73,7 +73,8 @@ class ModelInfo:
 
     elements: atomic numbers seen in training. num_atoms_counts: training crystals with n atoms, at index n.
     training: free facts (data, steps, seconds, commit, losses) for the model card. properties: those of the recipe.
-    word_counts: of a generator of formulas, how often each word occurs in training; the lattice's numbers are empty.
+    word_counts: how often each word occurs in training (generators of formulas), or each of `elements` (UniMat); empty
+    for others. The lattice's numbers of formulas are empty.
     """
 
     recipe: Recipe
@@ -87,10 +88,15 @@ class ModelInfo:
 
     @property
     def codec(self) -> Any:
-        """`JointCodec` of crystals, `TokenCodec` of formulas."""
-        if self.recipe.task == FORMULA:
-            return TokenCodec(self.recipe.codec, self.word_counts)
-        return JointCodec(self.recipe.codec, self.lattice_mean, self.lattice_std)
+        """`JointCodec` (or `UniMatCodec`, `CompactCodec`) of crystals, `TokenCodec` of formulas."""
+        return restore_codec(
+            self.recipe,
+            mean=self.lattice_mean,
+            std=self.lattice_std,
+            elements=self.elements,
+            counts=self.word_counts,
+            crystals=sum(self.num_atoms_counts),
+        )
 
     @property
     def conditions(self) -> dict[str, PropertyStats]:

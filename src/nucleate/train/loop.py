@@ -20,13 +20,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from nucleate.codecs.joint import JointCodec
+from nucleate.codecs.build import Data, fit_codec, fitting
 from nucleate.codecs.tokens import FORMULA
 from nucleate.config import Recipe, TrainConfig, recipe_to_json
 from nucleate.diffusion.rng import derive_seeds
 from nucleate.errors import NucleateError
 from nucleate.nets.adapters import add_adapters, merge
-from nucleate.nets.build import Data, build_network, fit_codec
+from nucleate.nets.build import build_network
 from nucleate.nets.crystal_transformer import CrystalTransformer
 from nucleate.train.checkpoint import (
     ModelInfo,
@@ -85,7 +85,9 @@ class Trainer:
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
         if len(data) == 0:
             raise NucleateError(f"there are no {self.unit} to train on")
-        keep = data.num_atoms <= recipe.data.max_atoms
+        keep = fitting(recipe, data)
+        if not keep.any():
+            raise NucleateError(f"none of the {len(data)} {self.unit} fits the recipe (data.max_atoms, codec)")
         data = data[keep.nonzero()[:, 0]]
         if recipe.task != FORMULA and int(data.atomic_numbers.max()) > recipe.codec.num_elements:
             raise NucleateError(
@@ -106,16 +108,16 @@ class Trainer:
             elements |= set(base[1].elements)
         self.info = ModelInfo(
             recipe,
-            codec.mean if isinstance(codec, JointCodec) else (),
-            codec.std if isinstance(codec, JointCodec) else (),
+            getattr(codec, "mean", ()),
+            getattr(codec, "std", ()),
             tuple(sorted(elements)),
             tuple(torch.bincount(data.num_atoms, minlength=recipe.data.max_atoms + 1).tolist()),
-            {self.unit: len(data)},
+            {self.unit: len(data)} | ({"left out": int((~keep).sum())} if not keep.all() else {}),
             {
                 name: known.get(name) or PropertyStats.of(name, v, data.num_atoms, recipe.data.max_atoms)
                 for name, v in values.items()
             },
-            () if isinstance(codec, JointCodec) else codec.counts,
+            getattr(codec, "counts", ()),
         )
         properties = {name: s.standardise(values[name]).to(self.device) for name, s in self.info.properties.items()}
         torch.manual_seed(self.config.seed)

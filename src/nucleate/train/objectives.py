@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nucleate.codecs.build import Codec, Data
+from nucleate.codecs.compact import SPECIES
 from nucleate.codecs.joint import PER_ATOM
 from nucleate.codecs.tokens import TOKENS
+from nucleate.codecs.unimat import SLOTS, UniMatCodec
 from nucleate.config import Recipe
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.formulas import FormulaBatch
@@ -18,11 +21,11 @@ from nucleate.diffusion.loop import MASK_FIELD, training_loss
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.diffusion.self_conditioning import Primed
 from nucleate.errors import NucleateError
-from nucleate.nets.build import Codec, Data, build_processes
+from nucleate.nets.build import build_processes
 from nucleate.nets.image_sums import FEATURES_WITH_DIRECTION, image_sums
 from nucleate.nets.property import radials_of
 
-SLICED = PER_ATOM | {TOKENS}  # fields whose second axis runs over atoms
+SLICED = PER_ATOM | {TOKENS, SPECIES}  # fields whose second axis runs over atoms
 HUBER = 0.1  # standard deviations: above this error the loss is linear
 SUMS_BATCH = 64  # crystals whose image sums are taken at once
 
@@ -37,27 +40,27 @@ class Objective(Protocol):
 
 def condition_tensors(
     recipe: Recipe,
-    fields: Mapping[str, Tensor],
+    atomic_numbers: Tensor,
     properties: Mapping[str, Tensor],
     rng: Streams | None = None,
 ) -> dict[str, Tensor]:
     """Training conditions from the crystals themselves; `rng` drops each with probability `condition_dropout`.
 
+    atomic_numbers: (B, A), 0 for padding.
     properties: name -> standardised values (B,), NaN where unknown, which is the same as dropped.
     """
     out: dict[str, Tensor] = {}
-    mask = fields[MASK_FIELD]
+    z = atomic_numbers
     for name in recipe.network.condition_on:
-        present = torch.ones(len(mask), dtype=torch.bool, device=mask.device)
+        present = torch.ones(len(z), dtype=torch.bool, device=z.device)
         if name == "chemical_system":
-            z = fields["atomic_numbers"]
             value = torch.zeros(len(z), recipe.codec.num_elements + 1, device=z.device).scatter_(1, z, 1.0)
             value[:, 0] = 0.0
         else:
             present = properties[name].isfinite()
             value = properties[name].nan_to_num()[:, None]
         if rng is not None:
-            present = present & (rng.uniform((len(mask),)) >= recipe.train.condition_dropout)
+            present = present & (rng.uniform((len(z),)) >= recipe.train.condition_dropout)
         out[name], out[f"{name}_present"] = value, present
     return out
 
@@ -74,26 +77,38 @@ class Denoising:
         device: torch.device,
         network: nn.Module,
     ) -> None:
-        self.recipe, self.properties = recipe, properties
-        if isinstance(data, FormulaBatch):
-            encoded = codec.encode(data.atomic_numbers)  # type: ignore[call-arg]
-        else:
-            encoded = codec.encode(data.lattice, data.frac_coords, data.atomic_numbers)  # type: ignore[call-arg]
-        self.fields = {k: v.to(device) for k, v in encoded.items()}
+        self.recipe, self.codec, self.properties = recipe, codec, properties
+        self.data = data.to(device)
         self.processes = build_processes(recipe, codec, network)
-        self.weights = {"atomic_numbers": recipe.diffusion.species_weight}
+        self.weights = dict.fromkeys(("atomic_numbers", SPECIES), recipe.diffusion.species_weight)
+        if isinstance(codec, UniMatCodec):
+            self.weights[SLOTS] = 1 / float(codec.rates.mean())  # the mean over atoms, not over slots that are empty
 
     def losses(self, model: nn.Module, index: Tensor, width: int, step: int) -> dict[str, Tensor]:
-        fields = {k: v[index, :width] if k in SLICED else v[index] for k, v in self.fields.items()}
         rng = Streams(derive_seeds(self.recipe.train.seed, step, index))
-        if TOKENS in fields and self.recipe.codec.order == "shuffled":
-            fields[TOKENS] = shuffled(fields[TOKENS], fields[MASK_FIELD], rng)
+        z = self.data.atomic_numbers[index, :width]
+        fields = self._encoded(index, z, rng)
         properties = {k: v[index] for k, v in self.properties.items()}
-        condition = condition_tensors(self.recipe, fields, properties, rng)
+        condition = condition_tensors(self.recipe, z, properties, rng)
         # every other step, so that the first call of a sampling run, which knows no estimate, is learned as well
         denoiser = Primed(model) if self.recipe.network.self_conditioning and step % 2 else model
         losses = training_loss(denoiser, self.processes, SLICED, fields, condition, rng)
         return {k: v.mean() for k, v in losses.items()}
+
+    def _encoded(self, index: Tensor, z: Tensor, rng: Streams) -> dict[str, Tensor]:
+        """The fields of a batch with atomic numbers z (b, width), changed at random where the recipe says so."""
+        data, codec = self.data, self.codec
+        if isinstance(data, FormulaBatch):
+            fields = codec.encode(z)  # type: ignore[call-arg]
+            if self.recipe.codec.order == "shuffled":
+                fields[TOKENS] = shuffled(fields[TOKENS], fields[MASK_FIELD], rng)
+            return fields
+        lattice, frac = data.lattice[index], data.frac_coords[index, : z.shape[1]]
+        if self.recipe.codec.random_origin:
+            frac = frac + rng.uniform((len(index), 3)).to(frac)[:, None]
+        if isinstance(codec, UniMatCodec):
+            return codec.encode(lattice, frac, z, rng)
+        return codec.encode(lattice, frac, z)  # type: ignore[call-arg]
 
 
 def shuffled(tokens: Tensor, mask: Tensor, rng: Streams) -> Tensor:

@@ -1,0 +1,69 @@
+"""The compact codec (paper 4, section 2.3): a crystal as A x 4 numbers, position and atomic number, and its cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from nucleate.chem.elements import symbol
+from nucleate.codecs.cell import to_frac, to_numbers
+from nucleate.codecs.joint import JointCodec
+from nucleate.diffusion.process import Fields
+
+SPECIES = "species"  # the field of the elements as numbers, (B, A, 1)
+WIDEST = 3.0**0.5  # the numbers of the elements lie between minus and plus this: evenly spread, their variance is 1
+
+
+@dataclass(frozen=True)
+class CompactCodec(JointCodec):
+    """encode and decode. elements: atomic numbers of the training data, ascending, the only ones that are decoded.
+
+    Fields: "lattice" (B, 6), "frac_coords" (B, A, 3), SPECIES (B, A, 1) and "mask" (B, A), all real numbers: the A x 4
+    of the paper in two fields, so that the elements can be given. config.species_scale: the numbers of the elements are
+    in the order of the atomic number (the paper's), or of the modified Pettifor scale, on which neighbours are alike.
+    """
+
+    elements: tuple[int, ...] = ()
+
+    @cached_property
+    def numbers(self) -> Tensor:
+        """Atomic number -> its number; elements of the data alone have a meaning: (num_elements + 1,)."""
+        place = {z: float(z) for z in self.elements}
+        if self.config.species_scale == "pettifor":
+            from nucleate.chem.distance import MODIFIED_PETTIFOR
+
+            order = {s: i for i, s in enumerate(MODIFIED_PETTIFOR)}
+            ranked = sorted(self.elements, key=lambda z: order.get(symbol(z), len(order) + z))
+            place = {z: float(i) for i, z in enumerate(ranked)}
+        low, high = min(place.values()), max(place.values())
+        table = torch.zeros(self.config.num_elements + 1)
+        for z, position in place.items():
+            table[z] = WIDEST * (2 * (position - low) / (high - low) - 1) if high > low else 0.0
+        return table
+
+    def encode(self, lattice: Tensor, frac_coords: Tensor, atomic_numbers: Tensor) -> dict[str, Tensor]:
+        mask = atomic_numbers > 0
+        species = self.numbers.to(lattice.device)[atomic_numbers]
+        return {
+            "lattice": self.encode_lattice(lattice, mask.sum(1)),
+            "frac_coords": to_numbers(frac_coords) * mask[..., None],
+            SPECIES: (species * mask)[..., None],
+            "mask": mask,
+        }
+
+    def blank(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
+        """As `JointCodec.blank`."""
+        like = super().blank(atomic_numbers)
+        species = self.numbers.to(atomic_numbers.device)[like.pop("atomic_numbers")] * like["mask"]
+        return like | {SPECIES: species[..., None]}
+
+    def decode(self, fields: Fields) -> tuple[Tensor, Tensor, Tensor]:
+        """lattice (B, 3, 3), frac_coords (B, A, 3) in [0, 1), atomic_numbers (B, A): the nearest element's."""
+        mask = fields["mask"]
+        known = torch.tensor(self.elements, device=mask.device)
+        distance = (fields[SPECIES] - self.numbers.to(fields[SPECIES])[known]).abs()
+        lattice = self.decode_lattice(fields["lattice"], mask.sum(1))
+        return lattice, to_frac(fields["frac_coords"]) * mask[..., None], known[distance.argmin(-1)] * mask

@@ -1,0 +1,164 @@
+"""UniMat's codec (paper 2, section 2.1): the positions of a crystal's atoms on the periodic table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from nucleate.codecs.cell import SCALE, to_frac, to_numbers
+from nucleate.codecs.joint import JointCodec
+from nucleate.config import CodecConfig
+from nucleate.crystal.table import COLUMNS, ROWS, place
+from nucleate.diffusion.process import Fields
+from nucleate.diffusion.rng import Streams
+
+SLOTS = "slots"  # the field of the table, (B, P, L, 3)
+NULL = (-1.0 - (-0.03 + 0.5)) * SCALE  # the null location x = y = z = -1 in the numbers of `codecs.cell`
+
+
+@dataclass(frozen=True)
+class UniMatCodec(JointCodec):
+    """encode and decode. elements: atomic numbers that have a place in the table; given: the composition is known.
+
+    counts: atoms of each element in `crystals` training crystals.
+
+    Fields: "lattice" (B, 6) and SLOTS (B, P, L, 3): for each of the P elements L slots, each with the position of an
+    atom or the null location. That is the L x H x W x 3 tensor of the paper without those places of the H x W grid that
+    hold no element of the data, which have nothing to learn; `to_grid` and `from_grid` add and remove them. Where the
+    composition is given exactly, null slots are known and leave the field too: the positions of the occupied ones
+    remain, "frac_coords" (B, A, 3), with their "atomic_numbers" (B, A).
+    """
+
+    elements: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
+    crystals: int = 1
+    given: bool = False
+
+    @classmethod
+    def places(cls, config: CodecConfig) -> list[int]:
+        """Atomic numbers inside the rows and columns that the recipe chose (all, where it names none)."""
+        rows, columns = config.periods or range(1, ROWS + 1), config.groups or range(1, COLUMNS + 1)
+        grid = [(z, *place(z)) for z in range(1, config.num_elements + 1)]
+        return [z for z, row, column in grid if row + 1 in rows and column + 1 in columns]
+
+    @property
+    def rates(self) -> Tensor:
+        """Share of the slots of each element that training crystals fill: (P,)."""
+        return torch.tensor(self.counts, dtype=torch.float32) / (self.crystals * self.config.slots)
+
+    @cached_property
+    def index(self) -> Tensor:
+        """Atomic number -> its place among the P elements, -1 where it has none: (num_elements + 1,)."""
+        table = torch.full((self.config.num_elements + 1,), -1)
+        table[list(self.elements)] = torch.arange(len(self.elements))
+        return table
+
+    @cached_property
+    def grid(self) -> tuple[list[int], list[int]]:
+        """Rows and columns of the P elements in the smallest grid that holds the chosen part of the table."""
+        places = [place(z) for z in self.elements]
+        every = [place(z) for z in self.places(self.config)]
+        rows, columns = (sorted({p[i] for p in every}) for i in (0, 1))
+        return [rows.index(r) for r, _ in places], [columns.index(c) for _, c in places]
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        """H, W."""
+        every = [place(z) for z in self.places(self.config)]
+        return len({r for r, _ in every}), len({c for _, c in every})
+
+    def fitted(self, lattice: Tensor, num_atoms: Tensor) -> Self:
+        """As `JointCodec.fitted`; how many atoms there are is not known beside a table that is still noise."""
+        return super().fitted(lattice, num_atoms if self.given else torch.ones_like(num_atoms))
+
+    def fits(self, atomic_numbers: Tensor) -> Tensor:
+        """(B,) bool: whether every element has a place, and no more atoms than slots; (B, A) with 0 for padding."""
+        return ~unfitting(self.elements, self.config.slots, atomic_numbers)
+
+    def encode(
+        self, lattice: Tensor, frac_coords: Tensor, atomic_numbers: Tensor, rng: Streams | None = None
+    ) -> dict[str, Tensor]:
+        """Slots are taken in the order of the atoms, or with `rng` in a random one (random shuffling, section 2.1).
+
+        Crystals must fit (`fits`).
+        """
+        mask, numbers = atomic_numbers > 0, to_numbers(frac_coords)
+        if self.given:
+            return {
+                "lattice": self.encode_lattice(lattice, mask.sum(1)),
+                "frac_coords": numbers * mask[..., None],
+                "atomic_numbers": atomic_numbers,
+                "mask": mask,
+            }
+        column = self.index.to(atomic_numbers.device)[atomic_numbers]
+        b, p, length = len(mask), len(self.elements), self.config.slots
+        slot = ranks(atomic_numbers)
+        if rng is not None:
+            order = torch.argsort(rng.uniform((b, p, length)), dim=-1).to(slot.device)
+            crystal = torch.arange(b, device=slot.device)[:, None]
+            slot = order[crystal, column.clamp_min(0), slot.clamp_max(length - 1)]
+        slots = numbers.new_full((b, p, length, 3), NULL)
+        row, atom = mask.nonzero(as_tuple=True)
+        slots[row, column[row, atom], slot[row, atom]] = numbers[row, atom]
+        one = torch.ones(b, device=mask.device)
+        return {"lattice": self.encode_lattice(lattice, one), SLOTS: slots, "mask": torch.ones_like(mask[:, :1])}
+
+    def blank(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
+        """As `JointCodec.blank`; without a given composition the atomic numbers say no more than how many crystals."""
+        like = super().blank(atomic_numbers)
+        if self.given:
+            return like
+        slots = torch.zeros(len(atomic_numbers), len(self.elements), self.config.slots, 3, device=atomic_numbers.device)
+        return {"lattice": like["lattice"], SLOTS: slots, "mask": like["mask"][:, :1]}
+
+    def decode(self, fields: Fields) -> tuple[Tensor, Tensor, Tensor]:
+        """lattice (B, 3, 3), frac_coords (B, A, 3) in [0, 1), atomic_numbers (B, A), by element and slot.
+
+        A slot is an atom where its mean coordinate lies nearer to the cell than to the null location. A crystal may
+        have none.
+        """
+        if self.given:
+            mask = fields["mask"]
+            lattice = self.decode_lattice(fields["lattice"], mask.sum(1))
+            return lattice, to_frac(fields["frac_coords"]) * mask[..., None], fields["atomic_numbers"] * mask
+        slots = fields[SLOTS].flatten(1, 2)
+        occupied = slots.mean(-1) > (NULL - 1) / 2
+        numbers = torch.tensor(self.elements, device=slots.device).repeat_interleave(self.config.slots)
+        width = int(occupied.sum(1).max())
+        first = torch.argsort(occupied.to(torch.int8), dim=1, descending=True, stable=True)[:, :width]
+        here = occupied.gather(1, first)
+        frac = to_frac(slots.gather(1, first[..., None].expand(-1, -1, 3))) * here[..., None]
+        return (
+            self.decode_lattice(fields["lattice"], torch.ones(len(slots), device=slots.device)),
+            frac,
+            (numbers[first] * here),
+        )
+
+    def to_grid(self, slots: Tensor, fill: float = NULL) -> Tensor:
+        """(B, P, L, C) -> (B, C, L, H, W), `fill` at places without an element."""
+        b, _, length, channels = slots.shape
+        out = slots.new_full((b, *self.grid_shape, length, channels), fill)
+        out[:, self.grid[0], self.grid[1]] = slots
+        return out.permute(0, 4, 3, 1, 2)
+
+    def from_grid(self, grid: Tensor) -> Tensor:
+        """The inverse of `to_grid`."""
+        return grid.permute(0, 3, 4, 2, 1)[:, self.grid[0], self.grid[1]]
+
+
+def ranks(atomic_numbers: Tensor) -> Tensor:
+    """How many atoms of the same element stand before each atom: (B, A)."""
+    same = atomic_numbers[:, :, None] == atomic_numbers[:, None]
+    return same.tril(-1).sum(-1)
+
+
+def unfitting(elements: Sequence[int], slots: int, atomic_numbers: Tensor) -> Tensor:
+    """(B,) bool: crystals (B, A) with an element that has no place, or with more atoms of one element than slots."""
+    mask = atomic_numbers > 0
+    inside = torch.isin(atomic_numbers, torch.tensor(elements, device=mask.device))
+    return (mask & (~inside | (ranks(atomic_numbers) >= slots))).any(1)

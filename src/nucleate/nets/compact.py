@@ -1,0 +1,96 @@
+"""The network of the compact representation (paper 4, section 2.3, figure 2 and appendix A.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from nucleate.codecs.compact import SPECIES, WIDEST
+from nucleate.config import NetworkConfig
+from nucleate.diffusion.gaussian import GaussianVP
+from nucleate.diffusion.process import Fields
+from nucleate.errors import NucleateError
+from nucleate.nets.condition import ConditionEmbedding
+from nucleate.nets.gaussian import CellTokens, PositionFeatures, as_noise
+from nucleate.nets.layers import AdaptiveBlock, mlp, phases
+
+SPECIES_FREQUENCIES = 16  # neighbours among 90 elements are then a radian apart
+
+
+class Stage(nn.ModuleList):
+    """Blocks of one width, one after the other."""
+
+    def forward(self, z: Tensor, z_c: Tensor, bias: Tensor) -> Tensor:
+        for block in self:
+            z = block(z, z_c, bias)
+        return z
+
+
+class CompactNetwork(nn.Module):
+    """Noisy A x 4 numbers and cell to their noise: perceptrons and order-invariant attention, as wide as it is deep.
+
+    A U-Net without a grid: the number of atoms stays, the width grows level by level (`network.widths`) and shrinks
+    again, with skip connections by concatenation. Each level has `network.layers` blocks on either side. The cell's
+    lengths and angles are two more members of the set. fields: "lattice" (B, 6), "frac_coords" (B, A, 3), SPECIES
+    (B, A, 1), "mask" (B, A). Cost and memory grow with the number of atoms, attention's share with its square.
+    """
+
+    def __init__(
+        self, config: NetworkConfig, num_elements: int, max_atoms: int, processes: Mapping[str, GaussianVP]
+    ) -> None:
+        super().__init__()
+        widths = config.widths or (config.dim,)
+        if any(w % config.heads for w in widths):
+            raise NucleateError(f"network.widths must be multiples of the {config.heads} heads, not {list(widths)}")
+        self.processes = processes
+        dim = widths[0]
+        self.condition = ConditionEmbedding(dim, num_elements, max_atoms, config.condition_on)
+        self.position = PositionFeatures(dim, config.frequencies)
+        self.species = nn.Linear(1 + 2 * SPECIES_FREQUENCIES, dim, bias=False)
+        self.start = mlp(dim, 2 * dim, dim)
+        self.cell = CellTokens(dim)
+
+        def blocks(width: int) -> Stage:
+            return Stage(AdaptiveBlock(width, config.heads, dim) for _ in range(config.layers))
+
+        self.down = nn.ModuleList(blocks(w) for w in widths[:-1])
+        self.wider = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.middle = blocks(widths[-1])
+        self.narrower = nn.ModuleList(nn.Linear(a + b, a) for a, b in pairwise(widths))
+        self.up = nn.ModuleList(blocks(w) for w in widths[:-1])
+        self.norm = nn.LayerNorm(dim)
+        self.read = nn.Linear(dim, 4)
+        nn.init.zeros_(self.read.weight)
+
+    def forward(self, fields: Fields, t: Tensor, condition: Fields) -> dict[str, Tensor]:
+        mask, lattice, frac = fields["mask"], fields["lattice"], fields["frac_coords"]
+        species = fields[SPECIES]
+        z_c = self.condition(t, mask, condition)
+        known = torch.cat([species, phases(species / (2 * WIDEST), SPECIES_FREQUENCIES)], -1)
+        z = self.start(self.position(frac) + self.species(known))
+        z = torch.cat([self.cell(lattice), z], 1)
+        bias = torch.zeros(len(mask), z.shape[1], device=z.device)
+        bias[:, 2:].masked_fill_(~mask, -1e9)
+        bias = bias[:, None, None]
+        skips = []
+        for stage, widen in zip(self.down, self.wider, strict=True):
+            z = stage(z, z_c, bias)
+            skips.append(z)
+            z = widen(z)
+        z = self.middle(z, z_c, bias)
+        for stage, narrow, skip in zip(reversed(self.up), reversed(self.narrower), reversed(skips), strict=True):
+            z = narrow(torch.cat([skip, z], -1))
+            z = stage(z, z_c, bias)
+        z = self.norm(z)
+        atoms = self.read(z[:, 2:]).to(lattice.dtype)
+        out = {
+            "lattice": self.cell.read(z[:, :2]).to(lattice.dtype),
+            "frac_coords": atoms[..., :3],
+            SPECIES: atoms[..., 3:],
+        }
+        return {
+            k: as_noise(fields[k], v, self.processes[k].alpha_bar(t)) for k, v in out.items() if k in self.processes
+        }

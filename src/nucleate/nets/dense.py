@@ -1,0 +1,76 @@
+"""UniMat's own network (paper 2, section 2.2): the 3D U-Net over the whole periodic table, empty places and all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from nucleate.codecs.unimat import SLOTS, UniMatCodec, ranks
+from nucleate.config import NetworkConfig
+from nucleate.diffusion.gaussian import GaussianVP
+from nucleate.diffusion.process import Fields
+from nucleate.nets.condition import ConditionEmbedding
+from nucleate.nets.gaussian import as_noise
+from nucleate.nets.layers import mlp
+from nucleate.nets.occupancy import BARRED, allowed_elements, atom_noise, evidence, mixed
+from nucleate.nets.unet3d import UNet3D
+
+STEEP = 8.0  # log odds beyond which their channel saturates
+
+
+class DenseUNet(nn.Module):
+    """Noisy table and cell to their noise; fields and conditions as of `nets.slots.SlotTransformer`.
+
+    Conditions on composition are concatenated with the noisy table: the allowed elements (composition type, H x W), or
+    the occupied slots (exact composition, L x H x W). Cell, time and properties shift and scale the convolutions.
+    """
+
+    elements: Tensor
+    rates: Tensor
+
+    def __init__(
+        self, config: NetworkConfig, codec: UniMatCodec, max_atoms: int, processes: Mapping[str, GaussianVP]
+    ) -> None:
+        super().__init__()
+        dim, widths = config.dim, config.widths or (config.dim,)
+        self.codec, self.processes = codec, processes
+        self.condition = ConditionEmbedding(dim, codec.config.num_elements, max_atoms, config.condition_on)
+        self.from_lattice = mlp(6, dim, dim)
+        self.unet = UNet3D(4 if codec.given else 5, 4 + dim, widths, config.heads, dim, codec.grid_shape)
+        self.to_lattice = mlp(2 * dim, dim, 6)
+        nn.init.zeros_(self.to_lattice[-1].weight)  # type: ignore[arg-type]
+        self.register_buffer("elements", torch.tensor(codec.elements), persistent=False)
+        if not codec.given:
+            self.register_buffer("rates", torch.logit(codec.rates, eps=1e-6), persistent=False)
+
+    def forward(self, fields: Fields, t: Tensor, condition: Fields) -> dict[str, Tensor]:
+        lattice = fields["lattice"]
+        z_c = self.condition(t, fields["mask"], condition) + self.from_lattice(lattice)
+        if self.codec.given:
+            frac, mask, z = fields["frac_coords"], fields["mask"], fields["atomic_numbers"]
+            slots = frac.new_zeros(len(frac), len(self.elements), int(ranks(z).max()) + 1, 4)
+            crystal, atom = mask.nonzero(as_tuple=True)
+            place = self.codec.index.to(z.device)[z[crystal, atom]], ranks(z)[crystal, atom]
+            slots[crystal, place[0], place[1]] = torch.cat([frac, mask[..., None].to(frac)], -1)[crystal, atom]
+            read, pooled = self._read(slots, slots[..., 3], z_c)
+            v = torch.zeros_like(frac)
+            v[crystal, atom] = read[crystal, place[0], place[1], :3]
+            out = {"frac_coords": atom_noise(frac, v, self.processes["frac_coords"].alpha_bar(t))}
+        else:
+            x = fields[SLOTS]
+            abar = self.processes[SLOTS].alpha_bar(t)
+            inside = allowed_elements(condition, self.elements, len(x))[..., None].expand(x.shape[:-1])
+            logit = (evidence(x, abar) + self.rates[:, None]).masked_fill(~inside, BARRED)
+            channels = [x, torch.tanh(logit / STEEP)[..., None], inside.to(x)[..., None]]
+            read, pooled = self._read(torch.cat(channels, -1), torch.sigmoid(logit), z_c)
+            out = {SLOTS: mixed(x, read[..., :3], logit + read[..., 3], abar)}
+        v = self.to_lattice(torch.cat([pooled, z_c.to(pooled)], -1)).to(lattice)
+        return {"lattice": as_noise(lattice, v, self.processes["lattice"].alpha_bar(t))} | out
+
+    def _read(self, slots: Tensor, weight: Tensor, z_c: Tensor) -> tuple[Tensor, Tensor]:
+        """v and log odds (B, P, L, 4) of the slots (B, P, L, C), and the mean of the rest by `weight` (B, P, L)."""
+        out = self.codec.from_grid(self.unet(self.codec.to_grid(slots, 0.0), z_c)).to(slots)
+        total = weight.sum((1, 2)).clamp_min(1e-3)[:, None]
+        return out[..., :4], torch.einsum("bpld,bpl->bd", out[..., 4:], weight) / total

@@ -1,0 +1,147 @@
+"""The sparse network of UniMat: attention over the slots that may hold an atom, with the periodic table as position.
+
+The tensor of paper 2 is nearly empty, 10 atoms in 1,000 slots, and the dense U-Net computes on all of it (its own
+limitation). Here all slots are weighed by what is known without a network (`nets.occupancy`), a perceptron reads the
+columns of the table as a whole, and attention sees the likeliest slots alone. Where the composition is given exactly,
+these are the atoms, and nothing else is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nucleate.codecs.unimat import SLOTS, UniMatCodec
+from nucleate.config import NetworkConfig
+from nucleate.crystal.table import COLUMNS, ROWS, place
+from nucleate.diffusion.gaussian import GaussianVP
+from nucleate.diffusion.process import Fields
+from nucleate.nets.condition import ConditionEmbedding
+from nucleate.nets.gaussian import CellTokens, PositionFeatures, as_noise
+from nucleate.nets.layers import AdaptiveBlock, mlp
+from nucleate.nets.occupancy import BARRED, allowed_elements, atom_noise, evidence, mixed
+
+CONTEXT = 8  # numbers that a column hands to its slots
+STEEP = 8.0  # log odds beyond which features saturate
+
+
+class Place(nn.Module):
+    """Elements by their place in the periodic table: the sum of vectors of row and column."""
+
+    places: Tensor
+
+    def __init__(self, dim: int, num_elements: int) -> None:
+        super().__init__()
+        table = torch.tensor([(0, 0), *(place(z) for z in range(1, num_elements + 1))])
+        self.register_buffer("places", table, persistent=False)
+        self.row, self.column = nn.Embedding(ROWS, dim), nn.Embedding(COLUMNS, dim)
+
+    def forward(self, atomic_numbers: Tensor) -> Tensor:
+        """(...) -> (..., dim)."""
+        row, column = self.places[atomic_numbers].unbind(-1)
+        return self.row(row) + self.column(column)
+
+
+class Columns(nn.Module):
+    """The columns of the table, read as a whole: (B, P, features) -> log odds (B, P), context (B, P, CONTEXT)."""
+
+    def __init__(self, size: int, features: int, dim: int, condition_dim: int, layers: int = 3) -> None:
+        super().__init__()
+        self.start = nn.Linear(size * features, dim)
+        self.layers = nn.ModuleList(mlp(dim, 2 * dim, dim) for _ in range(layers))
+        self.norms = nn.ModuleList(nn.LayerNorm(dim, elementwise_affine=False) for _ in range(layers))
+        self.conditions = nn.ModuleList(nn.Linear(condition_dim, 2 * dim) for _ in range(layers))
+        self.out = nn.Linear(dim, size * (1 + CONTEXT))
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, features: Tensor, z_c: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.start(features.flatten(1))
+        for layer, norm, condition in zip(self.layers, self.norms, self.conditions, strict=True):
+            shift, scale = condition(F.silu(z_c)).chunk(2, -1)
+            h = h + layer(norm(h) * (1 + scale) + shift)
+        out = self.out(h).unflatten(-1, (-1, 1 + CONTEXT))
+        return out[..., 0], out[..., 1:]
+
+
+class SlotTransformer(nn.Module):
+    """Noisy table and cell to their noise (paper 2, eq. 1).
+
+    fields: "lattice" (B, 6) and SLOTS (B, P, L, 3), or for a given composition "frac_coords" (B, A, 3),
+    "atomic_numbers" (B, A), "mask" (B, A). condition: "chemical_system" (B, num_elements + 1) bars the columns of all other elements
+    (the composition type of the paper, H x W); any property. Equivariant under permutation of slots and of atoms.
+    """
+
+    elements: Tensor
+    rates: Tensor
+
+    def __init__(
+        self, config: NetworkConfig, codec: UniMatCodec, max_atoms: int, processes: Mapping[str, GaussianVP]
+    ) -> None:
+        super().__init__()
+        dim, size = config.dim, len(codec.elements)
+        self.codec, self.processes = codec, processes
+        self.seen = min(config.seen, size * codec.config.slots)
+        self.condition = ConditionEmbedding(dim, codec.config.num_elements, max_atoms, config.condition_on)
+        self.place = Place(dim, codec.config.num_elements)
+        self.position, self.cell = PositionFeatures(dim, config.frequencies), CellTokens(dim)
+        self.blocks = nn.ModuleList(AdaptiveBlock(dim, config.heads) for _ in range(config.layers))
+        self.norm, self.read = nn.LayerNorm(dim), nn.Linear(dim, 4)  # v, and what attention adds to the log odds
+        nn.init.zeros_(self.read.weight)
+        nn.init.zeros_(self.read.bias)
+        self.columns: Columns | None = None
+        if not codec.given:
+            self.columns = Columns(size, 4, 3 * dim, dim)
+            self.context = nn.Linear(CONTEXT + 1, dim)
+            self.register_buffer("elements", torch.tensor(codec.elements), persistent=False)
+            self.register_buffer("rates", torch.logit(codec.rates, eps=1e-6), persistent=False)
+
+    def attend(self, z: Tensor, lattice: Tensor, z_c: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Blocks over the atoms z (B, K, d) and the cell; bias (B, K) on the keys. (B, 6) and (B, K, 4)."""
+        z = torch.cat([self.cell(lattice), z], 1)
+        bias = F.pad(bias, (2, 0))[:, None, None]
+        for block in self.blocks:
+            z = block(z, z_c, bias)
+        z = self.norm(z)
+        return self.cell.read(z[:, :2]).to(lattice.dtype), self.read(z[:, 2:]).to(lattice.dtype)
+
+    def forward(self, fields: Fields, t: Tensor, condition: Fields) -> dict[str, Tensor]:
+        lattice, mask = fields["lattice"], fields["mask"]
+        z_c = self.condition(t, mask, condition)
+        if self.columns is not None:
+            v, slots = self._table(fields[SLOTS], lattice, t, z_c, condition, self.columns)
+            out = {SLOTS: slots}
+        else:
+            frac = fields["frac_coords"]
+            z = self.position(frac) + self.place(fields["atomic_numbers"])
+            bias = torch.zeros(mask.shape, device=z.device).masked_fill(~mask, -1e9)
+            v, atoms = self.attend(z, lattice, z_c, bias)
+            out = {"frac_coords": atom_noise(frac, atoms[..., :3], self.processes["frac_coords"].alpha_bar(t))}
+        return {"lattice": as_noise(lattice, v, self.processes["lattice"].alpha_bar(t))} | out
+
+    def _table(
+        self, x: Tensor, lattice: Tensor, t: Tensor, z_c: Tensor, condition: Fields, columns: Columns
+    ) -> tuple[Tensor, Tensor]:
+        """v of the cell, and the noise of all slots."""
+        abar = self.processes[SLOTS].alpha_bar(t)
+        logit = evidence(x, abar) + self.rates[:, None]  # (B, P, L)
+        allowed = allowed_elements(condition, self.elements, len(x))
+        expected = torch.sigmoid(logit).sum(-1)
+        squashed = torch.tanh(torch.stack([logit.amax(-1), logit.logsumexp(-1)], -1) / STEEP)
+        update, context = columns(torch.cat([expected[..., None], squashed, allowed.to(x)[..., None]], -1), z_c)
+        logit = (logit + update.to(x)[..., None]).masked_fill(~allowed[..., None], BARRED)
+        flat, here = logit.flatten(1), x.flatten(1, 2)
+        best, index = flat.topk(self.seen, dim=1)
+        column = index // x.shape[2]
+        told = context.to(x).gather(1, column[..., None].expand(-1, -1, CONTEXT))
+        told = torch.cat([told, torch.tanh(best / STEEP)[..., None]], -1)
+        three = index[..., None].expand(-1, -1, 3)
+        z = self.position(here.gather(1, three)) + self.place(self.elements[column]) + self.context(told)
+        # attention counts a slot as much as it is likely to hold an atom
+        v, atoms = self.attend(z, lattice, z_c, F.logsigmoid(best).detach())
+        flat = flat.scatter_add(1, index, atoms[..., 3])
+        shown = torch.zeros_like(here).scatter(1, three, atoms[..., :3])
+        return v, mixed(x, shown.view_as(x), flat.view_as(logit), abar)
