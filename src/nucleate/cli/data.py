@@ -103,7 +103,7 @@ def list_() -> None:
 @app.command()
 def prepare(
     name: Annotated[
-        str, typer.Argument(help="a dataset, e.g. mp-20 or mp-20:val, a parquet file, or a recipe of formulas (.toml)")
+        str, typer.Argument(help="a dataset, e.g. mp-20 or mp-20:val, a parquet file, or a recipe (.toml)")
     ],
     out: Annotated[Path, typer.Option(help="file to write (safetensors)")],
     split: Annotated[str | None, typer.Option(help="train, val or test")] = None,
@@ -115,7 +115,7 @@ def prepare(
     from nucleate.codecs.tokens import FORMULA
     from nucleate.config import load_recipe
     from nucleate.data import prepare as prepare_data
-    from nucleate.data import prepare_formulas
+    from nucleate.data import prepare_crystals, prepare_formulas
     from nucleate.io import replacing
 
     columns = tuple(c.strip() for c in properties.split(",") if c.strip())
@@ -123,9 +123,10 @@ def prepare(
         batch: CrystalBatch | FormulaBatch
         if name.endswith(".toml"):
             recipe = load_recipe(name)
-            if recipe.task != FORMULA:
-                raise NucleateError(f"{name} is not a recipe of formulas; prepare its dataset '{recipe.data.dataset}'")
-            batch, summary = prepare_formulas(recipe, show)
+            if recipe.task == FORMULA:
+                batch, summary = prepare_formulas(recipe, show)
+            else:
+                batch, summary = prepare_crystals(recipe, lambda done, total: show("reducing cells", done, total))
         else:
             batch, summary = prepare_data(
                 name, split, max_atoms, lambda done, total: show("reducing cells", done, total), columns

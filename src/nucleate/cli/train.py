@@ -61,12 +61,12 @@ def train(
     if data is not None:
         examples = FormulaBatch.load(data) if settings.task == FORMULA else CrystalBatch.load(data)
     else:
-        from nucleate.data import prepare, prepare_formulas
+        from nucleate.data import prepare_crystals, prepare_formulas
 
         if settings.task == FORMULA:
             examples, summary = prepare_formulas(settings)
         else:
-            examples, summary = prepare(settings.data.dataset, None, settings.data.max_atoms, None, needed)
+            examples, summary = prepare_crystals(settings, properties=needed)
         notes.print(str(summary), highlight=False)
     trainer = Trainer(settings, examples, out, device)
     if trainer.step:
