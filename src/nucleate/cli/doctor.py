@@ -62,6 +62,7 @@ def _packages() -> Iterator[Finding]:
         "ase",
         "moyopy",
         "chgnet",
+        "pyxtal",
         "smact",
         "pyarrow",
         "pooch",

@@ -4,12 +4,14 @@ from nucleate.generators.base import Condition, Generator, StructureGenerator
 from nucleate.generators.diffusion import DiffusionGenerator, load_generator
 from nucleate.generators.formulas import FormulaGenerator, load_formula_generator
 from nucleate.generators.load import read_info, shipped_weights
+from nucleate.generators.random_search import RandomSearch
 
 __all__ = [
     "Condition",
     "DiffusionGenerator",
     "FormulaGenerator",
     "Generator",
+    "RandomSearch",
     "StructureGenerator",
     "load_formula_generator",
     "load_generator",

@@ -34,7 +34,8 @@ class GenerateStage:
     """Structures for candidates whose provenance holds a condition, in chunks: a kill loses one chunk at most.
 
     A CPU gains nothing from larger chunks than 8; a GPU wants them as large as the generator's batch.
-    A crystal that lacks an element of its chemical system after the generator's own attempts is rejected.
+    A crystal that lacks an element of its chemical system after the generator's own attempts is rejected. What a
+    generator wrote into a structure's properties (random search: how it was made) becomes provenance.
     """
 
     name = "generate"
@@ -49,6 +50,6 @@ class GenerateStage:
             conditions = [condition_from_dict(dict(c.provenance["condition"])) for c in part]
             structures = self.generator.generate(conditions, [c.seed for c in part])
             for candidate, condition, structure in zip(part, conditions, structures, strict=True):
-                result = candidate.with_(structure=structure, provenance={"generator": self.generator.name})
+                result = candidate.with_(structure=structure, provenance={**structure.properties, "generator": self.generator.name})
                 missing = set(condition.chemical_system or ()) - {e.symbol for e in structure.composition.elements}
                 yield result.failed(self.name, f"no {', '.join(sorted(missing))} in it") if missing else result

@@ -1,0 +1,147 @@
+"""Atoms on the Wyckoff positions of a space group, in a random cell: PyXtal (Fredericks et al., Comput. Phys. Commun.
+261, 107810 (2021)), and nothing else here knows of it.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.chem.elements import atomic_number
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Rows: the vectors of a primitive cell in those of the conventional one, by the centring
+_PRIMITIVE = {
+    "P": np.eye(3),
+    "A": np.array([[1, 0, 0], [0, 0.5, 0.5], [0, -0.5, 0.5]]),
+    "C": np.array([[0.5, 0.5, 0], [-0.5, 0.5, 0], [0, 0, 1]]),
+    "I": np.array([[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]]),
+    "F": np.array([[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]),
+    "R": np.array([[2, 1, 1], [-1, 1, 1], [-1, -2, 1]]) / 3,
+}
+_SAME = 1e-3  # of the cell: images of an atom by centring
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A primitive cell: lattice (3, 3) rows in angstrom, frac_coords (n, 3), atomic_numbers (n,)."""
+
+    lattice: NDArray[np.float64]
+    frac_coords: NDArray[np.float64]
+    atomic_numbers: NDArray[np.int64]
+
+
+def expected_volume(composition: Mapping[str, int]) -> float:
+    """Cubic angstrom that the atoms' radii let expect: the mean of the spheres of covalent and van der Waals radius.
+
+    That is what PyXtal expects, by its radii (Cordero 2008 and Bondi 1964 with later ones). Volumes of 1,500 crystals
+    of MP-20 over it: median 0.89, 0.58 to 1.45 for nine of ten. Raises NucleateError for an element without radii.
+    """
+    return math.fsum(n * _sphere(symbol) for symbol, n in composition.items())
+
+
+@lru_cache(maxsize=4096)
+def compatible(composition: tuple[tuple[str, int], ...]) -> tuple[int, ...]:
+    """Numbers of the space groups whose Wyckoff positions can hold the composition in a primitive cell."""
+    numbers = np.array([n for _, n in composition])
+    return tuple(g for g in range(1, 231) if _group(g).check_compatible(numbers * _group(g).cellsize())[0])
+
+
+@cache
+def operations(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The space group on columns of the primitive cell, x -> W x + w: (G, 3, 3) and (G, 3), each W once."""
+    change = np.linalg.inv(_centring(number)).T
+    found: dict[tuple[int, ...], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+    for op in _group(number)[0].ops:
+        w = change @ op.rotation_matrix @ np.linalg.inv(change)
+        found.setdefault(tuple(w.round().astype(int).flatten()), (w.round(), change @ op.translation_vector))
+    rotations, translations = zip(*found.values(), strict=True)
+    return np.array(rotations), np.array(translations)
+
+
+def place(
+    composition: Mapping[str, int], number: int, volume: float, apart: float, rng: np.random.Generator
+) -> Placed | None:
+    """A random cell of that volume and atoms on random Wyckoff positions; None where PyXtal finds none (its attempts
+    are bounded: 40 cells of 10 arrangements each).
+
+    apart: least distance in halves of covalent radii sums, below which a position moves onto a more special one.
+    """
+    from pyxtal.crystal import random_crystal
+    from pyxtal.lattice import Lattice
+
+    group = _group(number)
+    symbols = list(composition)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            cell = Lattice(group.lattice_type, volume * group.cellsize(), random_state=rng)
+            found = random_crystal(
+                3,
+                group,
+                symbols,
+                [composition[s] for s in symbols],
+                conventional=False,
+                lattice=cell,
+                tm=_distances(apart),
+                random_state=rng,
+            )
+        except (ValueError, RuntimeError):  # no cell of that shape, or none with the volume
+            return None
+    if not found.valid:
+        return None
+    return _primitive(found, number, sum(composition.values()))
+
+
+def _primitive(found: Any, number: int, num_atoms: int) -> Placed:
+    """One lattice point's share of PyXtal's conventional cell."""
+    centring = _centring(number)
+    frac: list[NDArray[np.float64]] = []
+    numbers: list[int] = []
+    for site in found.atom_sites:
+        first = len(frac)
+        for x in (np.asarray(site.coords) @ np.linalg.inv(centring)) % 1.0:
+            gaps = np.array(frac[first:]).reshape(-1, 3) - x
+            if not (np.abs(gaps - gaps.round()).max(1, initial=0) < _SAME).any():
+                frac.append(x)
+                numbers.append(atomic_number(site.specie))
+    if len(frac) != num_atoms:
+        raise RuntimeError(f"{len(frac)} atoms of {num_atoms} in the primitive cell of space group {number}")
+    return Placed(centring @ found.lattice.matrix, np.array(frac), np.array(numbers))
+
+
+def _centring(number: int) -> NDArray[np.float64]:
+    return _PRIMITIVE[_group(number).symbol[0]]
+
+
+@cache
+def _group(number: int) -> Any:
+    from pyxtal.symmetry import Group
+
+    return Group(number)
+
+
+@lru_cache(maxsize=8)
+def _distances(apart: float) -> Any:
+    from pyxtal.tolerance import Tol_matrix
+
+    return Tol_matrix(prototype="atomic", factor=2 * apart)  # of half the sum of the radii
+
+
+@cache
+def _sphere(symbol: str) -> float:
+    from pyxtal.database.element import Element
+
+    radii = [(e[6], e[7]) for e in Element("H").elements_list if e[0] == atomic_number(symbol)]
+    if not radii or None in radii[0]:
+        raise NucleateError(f"{symbol} has no radius, by which random structures are made")
+    return 4 / 3 * math.pi * float(np.mean([r**3 for r in radii[0]]))

@@ -1,0 +1,114 @@
+"""Random structure search: what it makes, that it can be repeated, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nucleate.crystal.geometry import closest_contacts
+from nucleate.crystal.symmetry import space_group
+from nucleate.errors import NucleateError
+from nucleate.generators import Condition
+from nucleate.generators.placing import compatible, expected_volume, operations
+from nucleate.generators.random_search import APART, VOLUMES, RandomSearch
+from nucleate.testing.contracts import check_structure_generator
+
+COMPOSITIONS = (
+    {"Na": 1, "Cl": 1},
+    {"Sr": 1, "Ti": 1, "O": 3},
+    {"Mg": 2, "Al": 4, "O": 8},
+    {"La": 1, "Fe": 3, "H": 7},  # odd numbers, of which few groups are possible
+    {"Cs": 1},
+)
+
+
+@pytest.fixture(scope="module")
+def search() -> RandomSearch:
+    return RandomSearch()
+
+
+def test_it_is_a_structure_generator(search: RandomSearch) -> None:
+    check_structure_generator(search, [Condition(composition=c) for c in COMPOSITIONS[:2]])
+
+
+def test_sensible_structures(search: RandomSearch) -> None:
+    conditions = [Condition(composition=c) for c in COMPOSITIONS for _ in range(4)]
+    structures = search.generate(conditions, range(len(conditions)))
+    drawn = set()
+    for condition, structure in zip(conditions, structures, strict=True):
+        record = structure.properties["random_search"]
+        assert closest_contacts(structure, 0.8)[1].ratio >= APART - 1e-5
+        assert VOLUMES[0] <= record["volume"] <= VOLUMES[1]
+        expected = record["final_volume"] * expected_volume(condition.composition or {})
+        assert structure.volume == pytest.approx(expected, rel=1e-3)
+        assert record["final_volume"] >= record["volume"] - 1e-3
+        assert 1 <= record["attempts"] <= 5
+        number = space_group(structure, symprec=1e-3)[0]
+        lattice = [len(operations(n)[0]) for n in (number, record["space_group"])]
+        assert lattice[0] >= lattice[1]  # special positions may have more symmetry than the group drawn
+        drawn.add(record["space_group"])
+    assert len(drawn) > 8
+
+
+def test_the_global_random_state_is_not_used(search: RandomSearch) -> None:
+    condition = Condition(composition={"Li": 2, "Fe": 1, "O": 3})
+    np.random.seed(1)
+    before = np.random.get_state()[1].copy()
+    first = search.generate([condition], [3])
+    assert (np.random.get_state()[1] == before).all()
+    np.random.seed(2)
+    assert search.generate([condition], [3]) == first
+
+
+@pytest.mark.parametrize("number", [2, 62, 225, 166, 38, 230])
+def test_a_space_group_is_honoured(search: RandomSearch, number: int) -> None:
+    composition = {"Ca": 8, "O": 16} if number == 230 else {"Ca": 4, "F": 8} if number == 62 else {"Ca": 1, "F": 2}
+    condition = Condition(composition=composition, space_group=number)
+    for structure in search.generate([condition] * 2, [1, 2]):
+        record = structure.properties["random_search"]
+        assert record["space_group"] == record["first_space_group"] == number
+        assert {e.symbol: int(n) for e, n in structure.composition.items()} == composition
+        found = space_group(structure, symprec=1e-3)[0]
+        assert found == number or len(operations(found)[0]) >= len(operations(number)[0])
+        assert closest_contacts(structure, 0.8)[1].ratio >= APART - 1e-5
+
+
+def test_groups_that_can_hold_a_composition() -> None:
+    assert 225 in compatible((("Na", 1), ("Cl", 1))) and 62 not in compatible((("Na", 1), ("Cl", 1)))
+    assert 1 in compatible((("Y", 1), ("Ba", 2), ("Cu", 3), ("O", 7)))
+    for number in (1, 62, 166, 225, 227):
+        rotations, _ = operations(number)
+        assert len(rotations) == {1: 1, 62: 8, 166: 12, 225: 48, 227: 48}[number]
+        assert np.abs(np.linalg.det(rotations)) == pytest.approx(1)
+
+
+def test_formula_units_follow_the_sizes_of_known_crystals() -> None:
+    sizes = [0] * 21
+    sizes[10] = 5
+    assert {RandomSearch(sizes).draw_formula_units(5, seed) for seed in range(20)} == {2}
+    assert RandomSearch().draw_formula_units(22, 0) == 1
+    assert {RandomSearch().draw_formula_units(5, seed) for seed in range(40)} == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (Condition(), "needs a composition"),
+        (Condition(composition={"Xx": 1}), "'Xx' is not an element"),
+        (Condition(composition={"Bk": 1}), "Bk has no radius"),
+        (Condition(composition={"Og": 1}), "Og has no radius"),
+        (Condition(composition={"Na": 0}), "whole numbers above 0"),
+        (Condition(composition={"Na": 0.5}), "whole numbers above 0"),  # type: ignore[dict-item]
+        (Condition(composition={"Na": 61}), "1 to 60 atoms, not 61"),
+        (Condition(composition={"Na": 1}, num_atoms=2), "1 atoms, not 2"),
+        (Condition(composition={"Na": 1}, chemical_system=("K",)), "contradict"),
+        (Condition(composition={"Na": 1}, space_group=0), "1 to 230, not 0"),
+        (Condition(composition={"Na": 1, "Cl": 1}, space_group=62), "no Wyckoff positions for Na1 Cl1"),
+        (Condition(composition={"Na": 1}, properties={"band_gap": 1.0}), "conditioned on properties"),
+        (Condition(composition={"Na": 1}, lattice_shape="cubic"), "conditioned on lattice_shape"),
+    ],
+)
+def test_what_it_cannot_meet(search: RandomSearch, condition: Condition, message: str) -> None:
+    with pytest.raises(NucleateError, match=message) as caught:
+        search.generate([condition], [0])
+    assert "\n" not in str(caught.value)
