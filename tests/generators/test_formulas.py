@@ -124,6 +124,10 @@ def test_gaps_of_a_pattern():
         (Condition(pattern="Li ? O20"), "at most 12 atoms"),
         (Condition(pattern="Li ? O4", num_atoms=9), "has 6 atoms, not 9"),
         (Condition(pattern="Li ? O4", contains=("Fe",)), "into the pattern"),
+        (Condition(pattern="Li ? O4", num_elements=2), "has 3 elements, not 2"),
+        (Condition(pattern="Li ?2 O4", num_elements=4), "has 3 elements, not 4"),
+        (Condition(pattern="Li ? ? O4", num_elements=5), "has 3 to 4 elements, not 5"),
+        (Condition(pattern="Li ? O4", chemical_system=("Li", "O")), "leaves no element for"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(masked, condition, why):

@@ -3,6 +3,7 @@ import pytest
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition
 from nucleate.search.compose import compose, condition_of
+from nucleate.search.request import parse_request
 
 
 class Played:
@@ -17,12 +18,12 @@ class Played:
         return out
 
 
-TEXTS = ["Na Cl", "Na Na Cl", "Mg O", "<UNK> O", "Mg O", "Na Cl Cl"]
+TEXTS = ["Na Cl", "Na Na Cl", "Mg O", "[UNK] O", "Mg O", "Na Cl Cl"]
 
 
 def test_all_that_was_drawn_is_there_with_its_checks():
     made = compose(Played(TEXTS), Condition(), 6)
-    assert [c.id for c in made] == ["NaCl", "Na2Cl", "MgO", "<UNK> O", "MgO", "NaCl2"]
+    assert [c.id for c in made] == ["NaCl", "Na2Cl", "MgO", "[UNK] O", "MgO", "NaCl2"]
     assert [c.checks["charge"].verdict if c.checks else "" for c in made] == [
         "pass",
         "fail",
@@ -31,7 +32,7 @@ def test_all_that_was_drawn_is_there_with_its_checks():
         "pass",
         "fail",
     ]
-    assert "formula" in made[3].failure and made[0].checks["oxidation"].verdict == "pass"
+    assert made[3].failure == "formula: unexpected '['" and made[0].checks["oxidation"].verdict == "pass"
 
 
 def test_valid_draws_on_until_there_are_enough_distinct_ones():
@@ -42,15 +43,13 @@ def test_valid_draws_on_until_there_are_enough_distinct_ones():
 
 
 def test_requests():
-    assert condition_of("anything") == Condition()
-    assert condition_of("Li-Fe-O").chemical_system == ("Li", "Fe", "O")
-    assert condition_of("Li ? O4", exclude="Pb").pattern == "Li ? O4"
-    wish = condition_of("", contains="Li,O", num_elements=3, properties=["e_above_hull=0..0.1"])
-    assert wish.contains == ("Li", "O") and wish.num_elements == 3 and wish.properties == {"e_above_hull": 0.05}
-    for text, why in (("foo", "not understood"), ("NaCl", "a gap"), ("Li-Xx-O", "not an element")):
-        with pytest.raises(NucleateError, match=why):
-            condition_of(text)
-    with pytest.raises(NucleateError, match="at least 1"):
-        condition_of("", num_atoms=0)
+    assert condition_of(parse_request("anything")) == Condition()
+    wish = condition_of(parse_request("Li-Fe-O, 12 atoms", exclude="Pb"))
+    assert wish == Condition(chemical_system=("Li", "Fe", "O"), num_atoms=12, exclude=("Pb",))
+    wish = condition_of(parse_request("Ba Ti *", contains="Li,O", num_elements=3, properties=["e_above_hull=0..0.1"]))
+    assert (wish.contains, wish.num_elements, wish.pattern) == (("Li", "O"), 3, "Ba Ti *")
+    assert wish.properties == {"e_above_hull": 0.05}
+    with pytest.raises(NucleateError, match="NaCl is a whole formula; leave a gap"):
+        condition_of(parse_request("NaCl"))
     with pytest.raises(NucleateError, match="cannot draw 0"):
         compose(Played(TEXTS), Condition(), 0)

@@ -18,6 +18,7 @@ from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.compose import ComposeStage, RealiseStage
 from nucleate.pipeline.rank import to_rows
 from nucleate.search.design import DesignSettings, design, load_run, resume
+from nucleate.search.request import parse_request
 
 TEXTS = ["Na Cl", "Na Na Cl Cl", "Mg O", "Na Cl Cl Cl", "[UNK] O", "K Cl", "Sr Ti O O O", "K Br"]
 FAILURES = {
@@ -158,6 +159,24 @@ def test_a_chemical_system_is_held_to():
     assert model.asked == [Condition(chemical_system=("Na", "Cl"))] * 3
     assert good.failure is None
     assert (lacks.failure, more.failure) == ("compose: no Cl in it", "compose: Br is not in Na-Cl")
+
+
+def test_wishes_about_elements_are_kept_and_held_to(played, settings, tmp_path):
+    wish = parse_request("Na ?, 2 candidates", exclude="Cl,Pb", num_elements=2)
+    with pytest.raises(KeyboardInterrupt):
+        design(wish, tmp_path / "run", settings, executor=Dies("compose"))
+    assert load_run(tmp_path / "run").request == wish
+    asked = len(played.asked)
+    made = {c.id: c for c in resume(tmp_path / "run", executor=Serial()).all}
+    wanted = Condition(pattern="Na ?", exclude=("Cl", "Pb"), num_elements=2)
+    assert played.asked[asked:] and all(condition == wanted for condition in played.asked[asked:])
+    assert made["c00001"].failure == "compose: Cl is in it" and made["c00003"].failure is None
+    assert made["c00007"].failure == "compose: 3 elements, not 2"
+    assert "formulas such as Na ? with no Cl, Pb and 2 different" in (tmp_path / "run" / "report.html").read_text()
+    for text, options in (("Li ? O4", {}), ("anything", {"contains": "Li"}), ("NaCl", {"num_elements": 2})):
+        with pytest.raises(NucleateError, match=r"wishes about elements \(.*need formulas that are drawn first"):
+            design(parse_request(text, **options), tmp_path / "none", DesignSettings())
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,11 @@ def test_understood(text, composition, system, candidates):
         ({"text": "Sr0TiO3"}, "count of zero"),
         ({"text": "srtio3"}, "not a formula"),
         ({"text": "Li-Feo-O"}, "'Feo' is not an element"),
+        ({"text": "Li ? Xx4"}, "'Xx' is not an element"),
+        ({"text": "Li ? *"}, "both ? and *"),
+        ({"text": "what is it?"}, "'w' does not belong in one"),
+        ({"text": "", "contains": "Li,Qq"}, "'Qq' is not an element"),
+        ({"text": "", "exclude": ""}, "no elements given"),
     ],
 )
 def test_refused_in_one_line(kw, message):
@@ -67,5 +72,16 @@ def test_the_request_is_said_back():
     )
 
 
+def test_wishes_about_elements():
+    r = parse_request("Ba Ti *, 3 formulas", contains="O", exclude="Pb-Cd", num_elements=4)
+    assert r.wishes == {"contains": ("O",), "exclude": ("Pb", "Cd"), "num_elements": 4, "pattern": "Ba Ti *"}
+    assert r.describe() == (
+        "the 3 best crystals of formulas such as Ba Ti * with O in it and no Pb, Cd and 4 different elements"
+    )
+    assert parse_request("anything").wishes == {} and parse_request("", default=20).candidates == 20
+
+
 def test_nested_brackets():
     assert parse_formula("[Co(NH3)6]Cl3") == {"Co": 1, "N": 6, "H": 18, "Cl": 3}
+    with pytest.raises(NucleateError, match="not a formula: unexpected"):
+        parse_formula("[Co(NH3)6]Cl3", strict=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nucleate.cli.options import Guidance, Properties, Seed, Temperature
+from nucleate.cli.options import Contains, Exclude, Guidance, NumElements, Properties, Seed, Temperature
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
 
 SHOWN = 40  # formulas on the screen
+DEFAULT = 20  # formulas that are drawn
 
 
 def compose(
@@ -23,10 +24,10 @@ def compose(
         str,
         typer.Argument(help='Nothing, a chemical system ("Li-Fe-O"), or a formula with gaps ("Li ? O4", "Ba Ti *").'),
     ] = "",
-    n: Annotated[int, typer.Option("--number", "-n", min=1, help="Formulas to draw.")] = 20,
-    contains: Annotated[str | None, typer.Option(help="Elements that must be there: Li,O.")] = None,
-    exclude: Annotated[str | None, typer.Option(help="Elements that must not: Pb,Cd.")] = None,
-    num_elements: Annotated[int | None, typer.Option(help="How many different elements.")] = None,
+    n: Annotated[int | None, typer.Option("--number", "-n", help=f"Formulas to draw (default {DEFAULT}).")] = None,
+    contains: Contains = None,
+    exclude: Exclude = None,
+    num_elements: NumElements = None,
     num_atoms: Annotated[int | None, typer.Option(help="Atoms in the formula.")] = None,
     properties: Properties = None,
     valid: Annotated[
@@ -55,17 +56,21 @@ def compose(
     from nucleate.io import replacing
     from nucleate.search.compose import compose as draw
     from nucleate.search.compose import condition_of
+    from nucleate.search.request import parse_request
 
     if out is not None and out.suffix.lower() not in (".txt", ".csv", ".jsonl"):
         raise NucleateError(f"--out takes a .txt, .csv or .jsonl file, not {out}")
-    condition = condition_of(
+    wanted = parse_request(
         request,
+        candidates=n,
+        default=DEFAULT,
         contains=contains,
         exclude=exclude,
         num_elements=num_elements,
         num_atoms=num_atoms,
         properties=properties or (),
     )
+    condition, n = condition_of(wanted), wanted.candidates
     generator = load_formula_generator(
         weights,
         steps=steps or None,

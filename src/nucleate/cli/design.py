@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nucleate.cli.options import (
+    Contains,
     Elements,
+    Exclude,
     Fix,
     Guidance,
     Judge,
     LatticeShape,
     Mask,
     NumAtoms,
+    NumElements,
     Properties,
     Sampler,
     Seed,
@@ -34,9 +37,12 @@ if TYPE_CHECKING:
 
 def design(
     request: Annotated[
-        str, typer.Argument(help='A formula ("SrTiO3"), a chemical system ("Li-Fe-O"), "anything"; ", 5 candidates".')
+        str, typer.Argument(help='"SrTiO3", "Li-Fe-O", "anything", "Li ? O4" with --generator; ", 5 candidates".')
     ] = "",
     elements: Elements = None,
+    contains: Contains = None,
+    exclude: Exclude = None,
+    num_elements: NumElements = None,
     candidates: Annotated[
         int | None, typer.Option("--candidates", "-n", help="Crystals to return (default 5).")
     ] = None,
@@ -98,14 +104,22 @@ def design(
     notes = Console(stderr=True)
     try:
         if resume is not None:
-            if request or elements:
+            given = (elements, contains, exclude, num_elements, candidates, num_atoms, properties, fix, lattice_shape)
+            if request or any(value not in (None, []) for value in given):
                 raise NucleateError("--resume takes the request from the run; give no other")
             folder = resume
             with StageBars() as bars:
                 result = finish(resume, executor=executor(workers or None), progress=bars)
         else:
             wanted = parse_request(
-                request, elements=elements, candidates=candidates, num_atoms=num_atoms, properties=properties or ()
+                request,
+                elements=elements,
+                candidates=candidates,
+                num_atoms=num_atoms,
+                properties=properties or (),
+                contains=contains,
+                exclude=exclude,
+                num_elements=num_elements,
             )
             wanted = with_parts(wanted, fix, mask, lattice_shape)
             folder = out or Path("runs") / _slug(request or elements or "anything")

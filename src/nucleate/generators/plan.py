@@ -70,6 +70,10 @@ def plan_of(condition: Condition) -> Plan:
             if most not in (None, pattern.num_atoms):
                 raise NucleateError(f"'{condition.pattern}' has {pattern.num_atoms} atoms, not {most}")
             most = pattern.num_atoms
+            if gaps and system:
+                raise NucleateError(
+                    f"the chemical system {'-'.join(system)} leaves no element for '{condition.pattern}'"
+                )
     if clash := sorted(set(given) & set(condition.exclude)):
         raise NucleateError(f"{clash[0]} is wanted and excluded; choose one")
     if system and (outside := sorted(set(given) - set(system))):
@@ -84,6 +88,9 @@ def plan_of(condition: Condition) -> Plan:
             )
         if system and k != len(system):
             raise NucleateError(f"the chemical system {'-'.join(system)} has {len(system)} elements, not {k}")
+        if gaps and not len(given) < k <= len(given) + len(gaps):
+            most_elements = f" to {len(given) + len(gaps)}" if len(gaps) > 1 else ""
+            raise NucleateError(f"'{condition.pattern}' has {len(given) + 1}{most_elements} elements, not {k}")
         fewest = max(fewest, sum(given.values()) + k - len(given))
     fewest = max(fewest, sum(given.values()))
     return Plan(given, gaps, system, barred, k, fewest, most)

@@ -16,7 +16,7 @@ class ComposeStage:
     """Compositions, reduced, for candidates whose provenance holds a condition, in chunks.
 
     Provenance "composer" names the generator, "text" is what it wrote. A text that is no formula (`chem.formula.RULE`)
-    rejects its candidate, as does one that is not of the chemical system that was asked for.
+    rejects its candidate, as does one without the elements that were asked for.
     """
 
     name = "compose"
@@ -41,12 +41,22 @@ class ComposeStage:
         except NucleateError as error:
             return candidate.failed(self.name, str(error))
         read = candidate.with_(composition=composition)
-        wanted = set(condition.chemical_system or composition)
-        if missing := sorted(wanted - set(composition)):
-            return read.failed(self.name, f"no {', '.join(missing)} in it")
-        if foreign := sorted(set(composition) - wanted):
-            return read.failed(self.name, f"{', '.join(foreign)} is not in {'-'.join(condition.chemical_system or ())}")
-        return read
+        fault = _unmet(condition, set(composition))
+        return read.failed(self.name, fault) if fault else read
+
+
+def _unmet(condition: Condition, elements: set[str]) -> str:
+    """Which wish about elements does not hold; "" if all do. Patterns hold by construction alone."""
+    system = condition.chemical_system or ()
+    if missing := sorted({*system, *condition.contains} - elements):
+        return f"no {', '.join(missing)} in it"
+    if foreign := sorted(elements - set(system)) if system else []:
+        return f"{', '.join(foreign)} is not in {'-'.join(system)}"
+    if barred := sorted(elements & set(condition.exclude)):
+        return f"{', '.join(barred)} is in it"
+    if condition.num_elements not in (None, len(elements)):
+        return f"{len(elements)} elements, not {condition.num_elements}"
+    return ""
 
 
 class CellGenerator(Protocol):

@@ -3,56 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
 from nucleate.generators.pattern import EXAMPLES
-from nucleate.generators.properties import parse_properties
 from nucleate.pipeline.candidate import FAIL, Candidate, of_formula
 from nucleate.pipeline.check import check_chemistry
 from nucleate.pipeline.chemistry import with_oxidation
-from nucleate.search.request import parse_elements
 
 if TYPE_CHECKING:
     from nucleate.generators import FormulaGenerator
+    from nucleate.search.request import Request
 
 ROUNDS = 20  # times n formulas that are drawn at most to find n good ones
 
 
-def condition_of(
-    request: str = "",
-    *,
-    contains: str | None = None,
-    exclude: str | None = None,
-    num_elements: int | None = None,
-    num_atoms: int | None = None,
-    properties: Sequence[str] = (),
-) -> Condition:
-    """The condition of a request: "" for anything, a chemical system "Li-Fe-O", or a formula with gaps "Li ? O4".
+def condition_of(request: Request) -> Condition:
+    """What a request asks of a generator of formulas; a range of a property stands for its middle.
 
-    Raises NucleateError for anything else. A range of a property stands for its middle.
+    Raises NucleateError for a formula without a gap.
     """
-    text = request.strip()
-    if num_atoms is not None and num_atoms < 1:
-        raise NucleateError(f"a formula cannot have {num_atoms} atoms; ask for at least 1")
-    condition = Condition(
-        num_atoms=num_atoms,
-        properties={k: (low + high) / 2 for k, (low, high) in parse_properties(properties).items()},
-        contains=parse_elements(contains) if contains else (),
-        exclude=parse_elements(exclude) if exclude else (),
-        num_elements=num_elements,
-    )
-    if not text or text.lower() == "anything":
-        return condition
-    if "?" in text or "*" in text:
-        return dataclasses.replace(condition, pattern=text)
-    if re.fullmatch(r"[A-Z][a-z]?(-[A-Z][a-z]?)+", text):
-        return dataclasses.replace(condition, chemical_system=parse_elements(text))
-    raise NucleateError(f"'{text}' was not understood; give a chemical system such as Li-Fe-O, or a gap: {EXAMPLES}")
+    if request.composition is not None:
+        raise NucleateError(
+            f"{formula_text(request.composition)} is a whole formula; leave a gap in it ({EXAMPLES}), or give a "
+            "chemical system such as Li-Fe-O"
+        )
+    properties = {k: (low + high) / 2 for k, (low, high) in request.properties.items()}
+    return dataclasses.replace(request.of_formulas(), properties=properties)
 
 
 def compose(

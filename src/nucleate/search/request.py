@@ -7,20 +7,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import gcd
+from typing import Any
 
 from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text, parse_formula
 from nucleate.errors import NucleateError
-from nucleate.generators.base import Fixed
+from nucleate.generators.base import Condition, Fixed
+from nucleate.generators.pattern import parse_pattern
 from nucleate.generators.properties import NUMBER, parse_properties
 
 EXAMPLES = (
-    'a formula ("SrTiO3"), a chemical system ("Li-Fe-O") or "anything", '
+    'a formula ("SrTiO3"), one with gaps ("Li ? O4"), a chemical system ("Li-Fe-O") or "anything", '
     'each with ", e_form=-3.2" or ", 5 candidates" if you like'
 )
-MAX_CANDIDATES = 100_000
+MAX_CANDIDATES = 1_000_000
+WISHES = ("contains", "exclude", "num_elements", "pattern")  # of a request, which only formulas drawn first can meet
 _ANYTHING = {"", "anything", "any", "any crystal", "unconditional"}
-_COUNT = re.compile(r"(-?\d+(?:\.\d+)?)\s*(candidates?|crystals?|structures?|samples?)", re.IGNORECASE)
+_COUNT = re.compile(r"(-?\d+(?:\.\d+)?)\s*(candidates?|crystals?|structures?|samples?|formulas?)", re.IGNORECASE)
 _PROPERTY = re.compile(rf"[A-Za-z_]\w*\s*=\s*{NUMBER}(?:\s*\.\.\s*{NUMBER})?(?![\w.])")
 _ATOMS = re.compile(r"(-?[\d,]*\d)\s*atoms?(?:\s+(?:per|in the)\s+cell)?", re.IGNORECASE)
 
@@ -32,7 +35,9 @@ class Request:
     composition: reduced formula as element -> count, or None. chemical_system: elements that must all be there, and
     no others, or None. num_atoms: atoms in the cell, or None. candidates: how many to return. properties: name ->
     (lowest, highest) wanted value; each candidate aims at a value drawn from the range. fixed: parts of a cell that
-    every candidate keeps. lattice_shape: one of `crystal.shape.SHAPES`.
+    every candidate keeps. lattice_shape: one of `crystal.shape.SHAPES`. Where formulas come first also: contains,
+    exclude: elements that must, that must not be there. num_elements: how many different ones. pattern: a formula with
+    gaps (`generators.pattern`).
     """
 
     text: str
@@ -43,16 +48,39 @@ class Request:
     properties: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     fixed: Fixed | None = None
     lattice_shape: str | None = None
+    contains: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    num_elements: int | None = None
+    pattern: str | None = None
+
+    @property
+    def wishes(self) -> dict[str, Any]:
+        """Those about elements that are made, by their names in `WISHES`."""
+        return {name: value for name in WISHES if (value := getattr(self, name)) not in (None, ())}
+
+    def of_formulas(self) -> Condition:
+        """What a generator of formulas is asked for, less the properties."""
+        return Condition(chemical_system=self.chemical_system, num_atoms=self.num_atoms, **self.wishes)
 
     def describe(self) -> str:
         """The request in one line, as it was understood."""
         if self.composition is not None:
             what = f"crystal structures of {formula_text(self.composition)}"
+        elif self.pattern is not None:
+            what = f"crystals of formulas such as {self.pattern}"
         elif self.chemical_system is not None:
             what = f"crystals in the chemical system {'-'.join(self.chemical_system)}"
         else:
             what = "crystals of any composition"
         clauses = [f"{self.num_atoms} atoms in the cell"] if self.num_atoms is not None else []
+        if self.pattern is not None and self.chemical_system is not None:
+            clauses.append(f"the elements {', '.join(self.chemical_system)} alone")
+        if self.contains:
+            clauses.append(f"{', '.join(self.contains)} in it")
+        if self.exclude:
+            clauses.append(f"no {', '.join(self.exclude)}")
+        if self.num_elements is not None:
+            clauses.append(f"{self.num_elements} different elements")
         for name, (low, high) in self.properties.items():
             clauses.append(f"{name} = {low:g}" if low == high else f"{name} from {low:g} to {high:g}")
         if self.lattice_shape is not None:
@@ -82,8 +110,15 @@ def parse_request(
     candidates: int | None = None,
     num_atoms: int | None = None,
     properties: Sequence[str] = (),
+    contains: str | None = None,
+    exclude: str | None = None,
+    num_elements: int | None = None,
+    default: int = 5,
 ) -> Request:
-    """Understand a request; options win over words only where the words are silent, a contradiction is an error."""
+    """Understand a request; options win over words only where the words are silent, a contradiction is an error.
+
+    default: candidates where none are asked for.
+    """
     rest, said, atoms = text, None, None
     match = _COUNT.search(rest)
     if match:
@@ -100,16 +135,30 @@ def parse_request(
         raise NucleateError(f"the request says {said} candidates, the option {candidates}; give one of them")
     if atoms is not None and num_atoms is not None and atoms != num_atoms:
         raise NucleateError(f"the request says {atoms} atoms, the option {num_atoms}; give one of them")
-    wanted = next((n for n in (said, candidates) if n is not None), 5)
+    wanted = next((n for n in (said, candidates) if n is not None), default)
     size = atoms if atoms is not None else num_atoms
     if not 1 <= wanted <= MAX_CANDIDATES:
         raise NucleateError(f"cannot make {wanted} candidates; ask for 1 to {MAX_CANDIDATES:,}")
     if size is not None and size < 1:
-        raise NucleateError(f"a cell cannot have {size} atoms; ask for at least 1")
+        raise NucleateError(f"a crystal cannot have {size} atoms; ask for at least 1")
     words = re.sub(r"( ,)+", " ,", " ".join(rest.replace(",", " , ").split())).strip(" ,;.")
     system = parse_elements(elements) if elements is not None else None
+    plain = Request(
+        text,
+        wanted,
+        None,
+        system,
+        size,
+        targets,
+        contains=parse_elements(contains) if contains is not None else (),
+        exclude=parse_elements(exclude) if exclude is not None else (),
+        num_elements=num_elements,
+    )
     if words.lower() in _ANYTHING:
-        return Request(text, wanted, None, system, size, targets)
+        return plain
+    if "?" in words or "*" in words:
+        parse_pattern(words)
+        return dataclasses.replace(plain, pattern=words)
     if " " in words or not re.fullmatch(r"[A-Za-z0-9.()\[\]\-]+", words) or not any(c.isalpha() for c in words):
         raise NucleateError(f"'{words}' was not understood; give {EXAMPLES}")
     if re.fullmatch(r"[A-Z][a-z]*(-[A-Z][a-z]*)+", words):
@@ -118,14 +167,14 @@ def parse_request(
             raise NucleateError(
                 f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them"
             )
-        return Request(text, wanted, None, named, size, targets)
+        return dataclasses.replace(plain, chemical_system=named)
     composition = parse_formula(words)
     if system is not None and set(system) != set(composition):
         raise NucleateError(f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them")
     unit = sum(composition.values())
     if size is not None and size % unit:
         raise NucleateError(f"{size} atoms cannot hold whole formula units of {words} ({unit} atoms each)")
-    return Request(text, wanted, composition, None, size, targets)
+    return dataclasses.replace(plain, composition=composition, chemical_system=None)
 
 
 def keep(request: Request, fixed: Fixed) -> Request:

@@ -43,6 +43,11 @@ def route_of(request: Request, settings: DesignSettings) -> Route:
 def _at_once(request: Request, settings: DesignSettings) -> Route:
     from nucleate.pipeline.generate import GenerateStage
 
+    if request.wishes:
+        raise NucleateError(
+            f"wishes about elements ({', '.join(request.wishes)}) need formulas that are drawn first; use nucleate "
+            "design with --generator diffusion-bert"
+        )
     generator = generator_for(request, settings)
     blank = _blank(request, settings, lambda seed: condition_of(request, generator, seed), generator.check)
     record = {"model": generator.name, "model training": generator.info.training}
@@ -50,7 +55,7 @@ def _at_once(request: Request, settings: DesignSettings) -> Route:
 
 
 def _formulas_first(request: Request, settings: DesignSettings) -> Route:
-    from nucleate.generators import Condition, load_formula_generator
+    from nucleate.generators import load_formula_generator
     from nucleate.pipeline.chemistry import ChemistryStage
     from nucleate.pipeline.compose import ComposeStage
 
@@ -60,7 +65,7 @@ def _formulas_first(request: Request, settings: DesignSettings) -> Route:
     )
 
     def wanted(seed: int) -> Condition:
-        return Condition(chemical_system=request.chemical_system, properties=_targets(request, seed))
+        return dataclasses.replace(request.of_formulas(), properties=_targets(request, seed))
 
     blank = _blank(request, settings, wanted, generator.check)
     realise, record = _structures(settings)
