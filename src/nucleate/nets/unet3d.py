@@ -145,7 +145,7 @@ class UNet3D(nn.Module):
         self.narrow = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in pairwise(widths))
         self.up = nn.ModuleList(Stage(2 * w, w, g, heads, condition_dim) for w, g in levels[:-1])
         self.norm = group_norm(widths[0])
-        self.read_out = convolution(widths[0], channels_out, 3, grid)
+        self.read_out = nn.Conv3d(widths[0], channels_out, 1)
         nn.init.zeros_(self.read_out.weight)
         nn.init.zeros_(self.read_out.bias)  # type: ignore[arg-type]
 
