@@ -50,6 +50,7 @@ class GenerateStage:
             conditions = [condition_from_dict(dict(c.provenance["condition"])) for c in part]
             structures = self.generator.generate(conditions, [c.seed for c in part])
             for candidate, condition, structure in zip(part, conditions, structures, strict=True):
-                result = candidate.with_(structure=structure, provenance={**structure.properties, "generator": self.generator.name})
+                record = {**structure.properties, "generator": self.generator.name}
+                result = candidate.with_(structure=structure, provenance=record)
                 missing = set(condition.chemical_system or ()) - {e.symbol for e in structure.composition.elements}
                 yield result.failed(self.name, f"no {', '.join(sorted(missing))} in it") if missing else result

@@ -1,0 +1,278 @@
+"""Structure prediction against random structure search, composition by composition (paper 2, section 3.3).
+
+    OMP_NUM_THREADS=1 python benchmarks/random_search.py run --out RUNS [--methods random,...] [--n 100] [--samples 20]
+    python benchmarks/random_search.py table --out RUNS [--methods random,template] [--n 100]
+
+Compositions: the first n of MP-20's test split shuffled by --seed, each reduced formula once and none of the training
+split. All methods but templates are given the composition of the known crystal's cell; templates (of the training
+split, each structure type once) bring their own cells. Every method draws as many samples; all are relaxed by one
+potential to one set of limits, and what fails or finds no template counts as not converged.
+
+run: one folder for each method, composition after composition; what is stored is not done again, so the same call goes
+on after a kill, and a larger --n goes on from a smaller one. Several calls with other methods may share RUNS.
+table: from what is stored, over the compositions that are finished by all methods asked for. Energies are of converged
+relaxations. Known crystal found: StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10) matches any converged sample, or
+the lowest. Stable: the lowest lies below the hull of --reference (E_d < 0), metastable: E_d < 0.1 eV/atom; that hull
+holds all known crystals, those of the test split too, so to find the known ground state again gives E_d near 0. What
+lies more than 0.2 eV/atom below it is a failure of the potential and counts as neither. Seconds are of CPU time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.engine.local import executor
+from nucleate.errors import NucleateError
+from nucleate.evaluate.csp import load_targets, open_folder, prediction_seed, weights_digest
+from nucleate.evaluate.match import MatchSettings, compare
+from nucleate.evaluate.metric import Metric
+from nucleate.evaluate.per_composition import Measured
+from nucleate.evaluate.per_composition import compare as compare_energies
+from nucleate.evaluate.protocols import NEAR_HULL
+from nucleate.evaluate.statistics import Rate, rate
+from nucleate.parallel import map_jobs
+from nucleate.pipeline.candidate import PASS, Candidate
+from nucleate.pipeline.check import CheckStage
+from nucleate.pipeline.hull import HullStage
+from nucleate.pipeline.reference import formula_key
+from nucleate.pipeline.relax import RelaxSettings, RelaxStage
+from nucleate.pipeline.run import Stage, run
+from nucleate.search.predict import METHODS, RANDOM, TEMPLATE, PredictSettings, structure_stage
+from nucleate.store.database import RunStore
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+Target = tuple[str, "Structure"]
+Runs = dict[str, dict[str, list[Candidate]]]  # method -> target -> its samples
+
+
+def choose(n: int, seed: int) -> list[Target]:
+    """The compositions: a larger n keeps those of a smaller one."""
+    known = {s.composition.reduced_formula for _, s in load_targets("mp-20:train")}
+    total = len(load_targets("mp-20:test"))
+    out: list[Target] = []
+    for name, structure in load_targets("mp-20:test", total, seed):
+        formula = structure.composition.reduced_formula
+        if formula not in known:
+            known.add(formula)
+            out.append((name, structure))
+        if len(out) == n:
+            return out
+    raise NucleateError(f"mp-20:test has {len(out)} compositions that mp-20:train lacks, fewer than {n}")
+
+
+class Timed:
+    """A stage that notes the CPU seconds of each candidate; a batched one works target by target."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.name, self.batched = stage, stage.name, stage.batched
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        for _, group in itertools.groupby(candidates, key=lambda c: c.provenance["target"]):
+            began, members = time.process_time(), list(group)
+            results = list(self.stage(members))
+            seconds = (time.process_time() - began) / len(members)
+            for c in results:
+                yield c.with_(provenance={f"seconds_{self.name}": round(seconds, 4)})
+
+
+def blank(target: Target, samples: int, seed: int) -> list[Candidate]:
+    """One candidate for each sample; its random stream is the same whatever else is in the run."""
+    name, structure = target
+    cell = {e.symbol: int(n) for e, n in structure.composition.items()}
+    record = {"target": name, "condition": {"composition": cell}}
+    return [
+        Candidate(
+            f"{name}-{k:03d}", prediction_seed(seed, name, k), provenance={**record, "rank": k + 1}, composition=cell
+        )
+        for k in range(samples)
+    ]
+
+
+def run_method(method: str, args: argparse.Namespace) -> None:
+    """All samples of a method; composition after composition, so that what is there can be compared."""
+    settings = PredictSettings(method, samples=args.samples, templates="mp-20:train", seed=args.seed)
+    relaxation = RelaxSettings(potential=args.potential)
+    realise = structure_stage(settings)
+    folder = args.out / method
+    record = {
+        "method": method,
+        "samples": args.samples,
+        "seed": args.seed,
+        "relaxation": dataclasses.asdict(relaxation),
+    }
+    open_folder(folder, {**record, "reference": args.reference, "weights": weights_digest(METHODS[method].weights)})
+    stages: list[Stage] = [Timed(realise), CheckStage(), Timed(RelaxStage(relaxation)), HullStage(args.reference)]
+    targets = choose(args.n, args.seed)
+    with RunStore(folder) as store:
+        stored = {c.id: c for c in store.load()}
+        for i, target in enumerate(targets):
+            candidates = [stored.get(c.id, c) for c in blank(target, args.samples, args.seed)]
+            done = run(candidates, stages, executor(args.workers), store)
+            good = [c for c in done if converged(c)]
+            lowest = min((c.energies["energy"].value for c in good), default=float("nan"))
+            formula = target[1].composition.reduced_formula
+            print(
+                f"{time.strftime('%H:%M:%S')} {method} {i + 1}/{args.n} {formula}: {len(good)} of {len(done)} converged,"
+                f" lowest {lowest:.4f} eV/atom",
+                flush=True,
+            )
+
+
+def converged(c: Candidate) -> bool:
+    """Whether the sample is a relaxed crystal with an energy."""
+    return c.failure is None and "relaxed" in c.checks and c.checks["relaxed"].verdict == PASS
+
+
+def finished(samples: Sequence[Candidate]) -> bool:
+    return all(c.failure is not None or "hull" in c.stages for c in samples)
+
+
+def load(methods: Sequence[str], args: argparse.Namespace) -> tuple[list[Target], Runs]:
+    """The targets that all methods have finished, and their samples."""
+    targets = choose(args.n, args.seed)
+    runs: Runs = {}
+    for method in methods:
+        with RunStore(args.out / method, read_only=True) as store:
+            stored = {c.id: c for c in store.load()}
+        ids = {name: [c.id for c in blank((name, s), args.samples, args.seed)] for name, s in targets}
+        runs[method] = {n: [stored[i] for i in ids[n]] for n, _ in targets if all(i in stored for i in ids[n])}
+    have = [t for t in targets if all(t[0] in r and finished(r[t[0]]) for r in runs.values())]
+    if not have:
+        raise NucleateError(f"no composition is finished by all of {', '.join(methods)} in {args.out}")
+    return have, runs
+
+
+def matches(targets: Sequence[Target], runs: Runs, workers: int) -> dict[tuple[str, str], bool]:
+    """(method, candidate) -> whether a converged sample matches the known crystal."""
+    keys, jobs = [], []
+    for (name, target), (method, samples) in itertools.product(targets, runs.items()):
+        for c in samples[name]:
+            if converged(c):
+                keys.append((method, c.id))
+                jobs.append((c.structure, target, MatchSettings(), False))
+    found = map_jobs(compare, jobs, limit=MatchSettings().time_limit, workers=workers)
+    return {keys[o.index]: o.reason is None and o.value.rms is not None for o in found}
+
+
+def cell(counted: Rate) -> str:
+    """In per cent with its interval."""
+    return f"{100 * counted.hits / counted.total:.1f} ({100 * counted.low:.1f}-{100 * counted.high:.1f})"
+
+
+def by_method(targets: Sequence[Target], runs: Runs, workers: int) -> None:
+    """The table of methods."""
+    hit = matches(targets, runs, workers)
+    n = len(targets)
+    columns = ["compositions with a converged sample, %", "samples converged, %", "known crystal found, %"]
+    columns += ["lowest is the known crystal, %", "median lowest E_d, eV/atom", "# stable", "# metastable", "too deep"]
+    columns += ["s/composition: structures", "relaxation"]
+    print(f"| method | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    for method, samples in runs.items():
+        groups = [samples[name] for name, _ in targets]
+        good = [[c for c in g if converged(c)] for g in groups]
+        best = [min(g, key=lambda c: c.energies["energy"].value) for g in good if g]
+        above = [c.energies["e_above_hull"].value for c in best if "e_above_hull" in c.energies]
+        sound = [
+            c.energies["e_above_hull"].value for c in best if "e_above_hull" in c.energies and "hull" not in c.checks
+        ]
+        cells = [
+            cell(rate(len(best), n)),
+            cell(rate(sum(map(len, good)), sum(map(len, groups)))),
+            cell(rate(sum(any(hit[method, c.id] for c in g) for g in good), n)),
+            cell(rate(sum(hit[method, c.id] for c in best), n)),
+            f"{np.median(above):.3f}" if above else "-",
+            f"{sum(e < 0 for e in sound)}",
+            f"{sum(e < NEAR_HULL for e in sound)}",
+            f"{len(above) - len(sound)}",
+            *(f"{sum(c.provenance.get(k, 0) for g in groups for c in g) / n:.1f}" for k in seconds_of(groups)),
+        ]
+        print(f"| {method} | {' | '.join(cells)} |")
+
+
+def seconds_of(groups: Sequence[Sequence[Candidate]]) -> tuple[str, str]:
+    """The names under which a method's stages noted their seconds."""
+    realise = next(k for g in groups for c in g for k in c.provenance if k.startswith("seconds_") and "relax" not in k)
+    return realise, "seconds_relax"
+
+
+def measured(targets: Sequence[Target], samples: dict[str, list[Candidate]]) -> list[Measured]:
+    """What `evaluate.per_composition` compares: energies of converged samples alone."""
+    out = []
+    for name, target in targets:
+        key = formula_key({e.symbol: int(n) for e, n in target.composition.items()})
+        for c in samples[name]:
+            energies = {"energy": c.energies["energy"]} if converged(c) else {}
+            out.append(Measured(c.id, key, energies, "" if energies else c.failure or "not converged"))
+    return out
+
+
+def by_pair(targets: Sequence[Target], runs: Runs) -> None:
+    """The table of pairs: eqs. 3 and 4 of the lowest of each composition, and of all pairs."""
+    wanted = "delta_e_lowest", "reduction_rate_lowest", "tied_lowest", "delta_e", "reduction_rate"
+    print("\n| A, B | compositions | delta E, lowest, eV/atom | E_A < E_B, lowest, % | within 1 meV, % | ", end="")
+    print("delta E, all pairs, eV/atom | E_A < E_B, all pairs, % |\n|---|---|---|---|---|---|---|")
+    for a, b in itertools.permutations(runs, 2):
+        if list(runs).index(a) < list(runs).index(b) and a == RANDOM:
+            continue  # against random search, not the other way round
+        try:
+            report = compare_energies(
+                measured(targets, runs[a]), measured(targets, runs[b]), names=(a, b), energy="energy"
+            )
+        except NucleateError as error:
+            print(f"| {a}, {b} | {error} |")
+            continue
+        found = {m.name: m for section in report.sections for m in section.metrics}
+        cells = [interval(found[name]) for name in wanted]
+        print(f"| {a}, {b} | {found['compositions'].value} | {' | '.join(cells)} |")
+
+
+def interval(m: Metric) -> str:
+    """A mean in eV/atom or a rate in per cent, with its interval."""
+    if m.value is None:
+        return "-"
+    scale, digits = (1, 3) if m.unit else (100, 1)
+    text = f"{scale * m.value:.{digits}f}"
+    return (
+        text
+        if m.low is None or m.high is None
+        else f"{text} ({scale * m.low:.{digits}f} to {scale * m.high:.{digits}f})"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["run", "table"])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--methods", default=f"{RANDOM},{TEMPLATE}", help=f"of {', '.join(METHODS)}")
+    parser.add_argument("--n", type=int, default=100)
+    parser.add_argument("--samples", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--potential", default="chgnet")
+    parser.add_argument("--reference", default="chgnet-mp")
+    parser.add_argument("--workers", type=int, default=1)
+    args = parser.parse_args()
+    methods = args.methods.split(",")
+    if unknown := [m for m in methods if m not in METHODS]:
+        raise SystemExit(f"no method {unknown[0]}; known: {', '.join(METHODS)}")
+    if args.what == "run":
+        for method in methods:
+            run_method(method, args)
+        return
+    targets, runs = load(methods, args)
+    print(f"\n{len(targets)} compositions finished by all of {', '.join(methods)}; {args.samples} samples each\n")
+    by_method(targets, runs, args.workers)
+    by_pair(targets, runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""Structures for formulas, by any method: what there is to choose from, and the stages that do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.run import Executor, Progress, Stage, Store
+
+TEMPLATE, RANDOM = "template", "random"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way from a formula to structures; weights: the shipped model that does it, "" where none is needed."""
+
+    what: str
+    weights: str = ""
+
+
+METHODS = {
+    TEMPLATE: Method("known crystals of the same ratio, with other elements"),
+    "transformer": Method("diffusion of all atoms at once by a transformer", "mp20-csp"),
+    "unimat": Method("diffusion over the periodic table (UniMat)", "mp20-unimat-csp"),
+    "compact": Method("diffusion of the compact representation", "compact-csp"),
+    RANDOM: Method("random structure search"),
+}
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """How structures of formulas are predicted.
+
+    method: one of METHODS. samples: structures drawn for each formula. weights: a model in place of the method's own.
+    templates, rank_by, volume, distinct: of the method "template" (`generators.template`). relax: with potential, and
+    energies above the hull of reference; structures that turn out equal are then one.
+    """
+
+    method: str = TEMPLATE
+    samples: int = 5
+    weights: str = ""
+    templates: str = "mp-20"
+    rank_by: str = "emd"
+    volume: str = "scaled"
+    distinct: bool = True
+    relax: bool = False
+    potential: str = "chgnet"
+    reference: str = "chgnet-mp"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise NucleateError(f"the method is {', '.join(METHODS)}, not '{self.method}'")
+        if self.samples < 1:
+            raise NucleateError(f"the number of samples must be at least 1, not {self.samples}")
+        if self.weights and not METHODS[self.method].weights:
+            raise NucleateError(f"the method {self.method} has no weights; leave them out")
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula asked for: its place in the list, of which its seeds are made, and reduced counts, or what is wrong."""
+
+    place: int
+    counts: Mapping[str, int]
+    problem: str = ""
+
+
+def predict(
+    formulas: Sequence[str],
+    settings: PredictSettings | None = None,
+    *,
+    executor: Executor | None = None,
+    store: Store | None = None,
+    progress: Progress | None = None,
+) -> list[Candidate]:
+    """Candidates with structures for formulas such as "SrTiO3", the formulas in their order; of each the best first if
+    they are relaxed, else as drawn.
+
+    Each formula has `settings.samples` candidates; what failed is among them, last, and keeps its reason. Relaxed, what
+    equals a lower one comes with a failed check "unique", and provenance "found" of the lower one says how often it was
+    found. executor: default one process for each core. Raises NucleateError for a formula that is none, or that the
+    method cannot take where it is the only one.
+    """
+    from nucleate.chem.formula import parse_formula
+    from nucleate.engine.local import executor as default
+    from nucleate.pipeline.run import Nowhere, run
+
+    settings = settings or PredictSettings()
+    wanted = [Formula(i + 1, parse_formula(text)) for i, text in enumerate(formulas)]
+    blank, stages = plan(wanted, settings)
+    return ordered(run(blank, stages, executor or default(), store or Nowhere(), progress))
+
+
+def plan(wanted: Sequence[Formula], settings: PredictSettings) -> tuple[list[Candidate], list[Stage]]:
+    """Blank candidates and the stages that they go through; raises NucleateError for what cannot be had."""
+    realise = structure_stage(settings)
+    generator: Any = getattr(realise, "generator", None)
+    blank = blank_candidates(wanted, settings, None if settings.method == TEMPLATE else generator)
+    return blank, [realise, *(_relaxation(settings) if settings.relax else [])]
+
+
+def structure_stage(settings: PredictSettings) -> Stage:
+    """The stage that gives candidates with a composition their structures.
+
+    Candidates need provenance "condition" with the composition of the cell; those of templates the composition, and
+    provenance "rank", which template it is to be.
+    """
+    if settings.method == TEMPLATE:
+        return _template_stage(settings)
+    from nucleate.generators import RandomSearch, load_generator, read_info
+    from nucleate.pipeline.generate import GenerateStage
+
+    if settings.method == RANDOM:
+        search = RandomSearch(read_info(METHODS["transformer"].weights).num_atoms_counts)
+        return GenerateStage(search, search.batch_size)
+    generator = load_generator(settings.weights or METHODS[settings.method].weights)
+    if generator.info.recipe.task != "csp":
+        raise NucleateError(f"{generator.name} takes no formula; structures come from such as mp20-csp")
+    return GenerateStage(generator, 8 if generator.device.type == "cpu" else generator.batch_size)
+
+
+def _template_stage(settings: PredictSettings) -> Stage:
+    from nucleate.generators.template import TemplateGenerator
+    from nucleate.generators.template_library import load_library
+    from nucleate.pipeline.template import TemplateStage
+
+    model = None
+    if settings.rank_by == "metric":
+        from nucleate.train.similarity import load_similarity
+
+        model = load_similarity()
+    s = settings
+    library = load_library(s.templates)
+    return TemplateStage(
+        TemplateGenerator(library, s.rank_by, model=model, volume=s.volume, distinct=s.distinct, seed=s.seed)
+    )
+
+
+def blank_candidates(wanted: Sequence[Formula], settings: PredictSettings, generator: Any) -> list[Candidate]:
+    """Blank candidates SrTiO3-1, SrTiO3-2 ...; one whose formula cannot be used is failed, with its reason.
+
+    generator: draws formula units and refuses cells; None where templates bring their own. A formula that it refuses
+    is an error if it is the only one.
+    """
+    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.generators.template_library import formula_name
+    from nucleate.pipeline.candidate import Candidate
+
+    out = []
+    for formula in wanted:
+        if formula.problem:
+            out.append(Candidate(f"formula-{formula.place}").failed("predict", formula.problem))
+            continue
+        name = formula_name(tuple(sorted(formula.counts.items())))
+        for rank in range(1, settings.samples + 1):
+            stream = int(derive_seeds(settings.seed, formula.place, rank))
+            record: dict[str, Any] = {"formula": name, "rank": rank}
+            blank = Candidate(f"{name}-{rank}", stream, provenance=record, composition=formula.counts)
+            try:
+                cell = _cell(formula.counts, stream, generator) if generator is not None else dict(formula.counts)
+            except NucleateError as error:
+                if len(wanted) == 1:
+                    raise
+                out.append(blank.failed("predict", str(error)))
+                continue
+            out.append(blank.with_(composition=cell, provenance={"condition": {"composition": cell}}))
+    return out
+
+
+def _cell(counts: Mapping[str, int], stream: int, generator: Any) -> dict[str, int]:
+    from nucleate.generators import Condition
+
+    units = generator.draw_formula_units(sum(counts.values()), stream)
+    cell = {s: n * units for s, n in counts.items()}
+    generator.check(Condition(composition=cell))
+    return cell
+
+
+def _relaxation(settings: PredictSettings) -> list[Stage]:
+    from nucleate.pipeline.check import CheckStage
+    from nucleate.pipeline.hull import HullStage
+    from nucleate.pipeline.novelty import UniqueStage
+    from nucleate.pipeline.relax import RelaxSettings, RelaxStage
+
+    relaxation = RelaxStage(RelaxSettings(potential=settings.potential))
+    return [CheckStage(), relaxation, HullStage(settings.reference), UniqueStage()]
+
+
+def ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The formulas as they came; of each what lives first, by energy where it was relaxed, else as drawn.
+
+    Where equal structures were looked for, provenance "found" and "drawn" of each say how often it came up among all
+    that were drawn for the formula, failures included.
+    """
+    from nucleate.pipeline.rank import rank, verdict
+
+    groups: dict[str, list[Candidate]] = {}
+    for c in candidates:
+        groups.setdefault(str(c.provenance.get("formula", c.id)), []).append(c)
+    out = []
+    for group in groups.values():
+        if not any("unique" in c.checks for c in group):
+            out += sorted(group, key=lambda c: c.structure is None)
+            continue
+        twins = [c.checks["unique"].reason for c in group if verdict(c, "unique") == "fail"]
+        for c in rank(group):
+            found = 1 + twins.count(f"same as {c.id}")
+            counted = c.failure is None and verdict(c, "unique") == "pass"
+            out.append(c.with_(provenance={"found": found, "drawn": len(group)}) if counted else c)
+    return out
