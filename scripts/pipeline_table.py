@@ -3,8 +3,9 @@
     python scripts/pipeline_table.py RUN [RUN ...]
 
 Each RUN is a run folder. Shares are of the formulas that were to get a structure (of all candidates where crystals were
-made in one go), so that what fails on the way counts. Energies are those of converged relaxations. Seconds are those
-of the clock, by stage, for each candidate that the stage saw.
+made in one go), so that what fails on the way counts. Energies are those of converged relaxations; a crystal so far
+below the hull that its check "hull" is unknown is near no hull and counted apart. Seconds are those of the clock, by
+stage, for each candidate that the stage saw.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy as np
 
 from nucleate.evaluate.statistics import rate
 from nucleate.pipeline.candidate import PASS, Candidate
-from nucleate.pipeline.rank import verdict
+from nucleate.pipeline.hull import DEEPEST
+from nucleate.pipeline.rank import above_hull, too_deep, verdict
 from nucleate.search.design import DesignResult, load_run
 
 FIRST = ("compose", "chemistry")  # a candidate that fails there was never to get a structure
@@ -52,7 +54,8 @@ def column(run: DesignResult) -> dict[str, str]:
         out["formulas / candidates"] = share(written, len(everything))
         out["neutral, balanced and distinct / candidates"] = share(n, len(everything))
     relaxed = [c for c in wanted if c.failure is None and verdict(c, "relaxed") == PASS]
-    e_form, above = values(relaxed, "e_form"), values(relaxed, "e_above_hull")
+    e_form = [c.energies["e_form"].value for c in relaxed if "e_form" in c.energies]
+    above = known(relaxed)
     out["**n**, to get a structure"] = f"{n:,}"
     out["with a structure / n"] = share(sum(c.structure is not None for c in wanted), n)
     out["possible geometry / n"] = share(sum("check" in c.stages and not fails(c, "check") for c in wanted), n)
@@ -60,8 +63,9 @@ def column(run: DesignResult) -> dict[str, str]:
     out["e_form < 0 / n"] = share(sum(e < 0 for e in e_form), n)
     for limit in (0.0, 0.1):
         out[f"e_above_hull <= {limit:g} eV/atom / n"] = share(sum(e <= limit for e in above), n)
-    good = [c for c in relaxed if verdict(c, "unique") == PASS and verdict(c, "novel") == PASS]
-    out["the last, unique and new / n"] = share(sum(e <= 0.1 for e in values(good, "e_above_hull")), n)
+    new = [c for c in relaxed if verdict(c, "unique") == PASS and verdict(c, "novel") == PASS]
+    out["the last, unique and new / n"] = share(sum(e <= 0.1 for e in known(new)), n)
+    out[f"hull unknown: over {DEEPEST:g} eV/atom below all known / n"] = share(sum(map(too_deep, relaxed)), n)
     for q in QUANTILES:
         out[f"e_above_hull, {q:.0%} quantile, eV/atom"] = f"{np.quantile(above, q):.3f}" if above else "-"
     if n:
@@ -77,9 +81,9 @@ def fails(candidate: Candidate, stage: str) -> bool:
     return str(candidate.failure).startswith(f"{stage}: ")
 
 
-def values(candidates: Sequence[Candidate], name: str) -> list[float]:
-    """The energies of this name, eV/atom, of those that have one."""
-    return [c.energies[name].value for c in candidates if name in c.energies and np.isfinite(c.energies[name].value)]
+def known(candidates: Sequence[Candidate]) -> list[float]:
+    """Their energies above the hull, eV/atom, less those that are unknown."""
+    return [above for c in candidates if np.isfinite(above := above_hull(c))]
 
 
 def share(hits: int, n: int) -> str:

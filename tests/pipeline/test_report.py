@@ -174,6 +174,22 @@ def test_tiles_count_what_they_say(tmp_path):
     rejected = found.one("table", class_="rejected")["text"]
     assert "too dense" in rejected
     assert "no lattice" in rejected
+    assert "hull unknown" not in found.one("main")["text"]
+
+
+def test_what_lies_too_deep_is_near_no_hull_and_counted_apart(tmp_path):
+    unknown = {"hull": Check("unknown", "0.80 eV/atom below SrO + TiO2"), "relaxed": Check("pass")}
+    lost = {**unknown, "relaxed": Check("fail")}
+    many = [
+        candidate("a", STO, 0.02),
+        candidate("b", NACL, -0.8, checks=unknown),
+        candidate("c", NACL, -0.9, checks=lost),
+    ]
+    found = page(tmp_path, many)
+    tiles = {re.sub(r"^\d+", "", e["text"]): int(re.match(r"\d+", e["text"])[0]) for e in found.all("li")[:7]}
+    assert [n for t, n in tiles.items() if t.startswith(("near the hull", "on the hull", "hull unknown"))] == [1, 1, 1]
+    assert len(found.all("i", class_="dot")) == 1  # no colour says that it is stable
+    assert "of 1 candidates" in found.one("svg", class_="histogram")["aria-label"]
 
 
 def test_nothing_at_all_is_still_a_page(tmp_path):

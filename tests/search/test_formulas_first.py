@@ -14,7 +14,7 @@ from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, read_info
 from nucleate.io import Named
-from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.candidate import PASS, UNKNOWN, Candidate, Check
 from nucleate.pipeline.compose import ComposeStage, RealiseStage
 from nucleate.pipeline.rank import to_rows
 from nucleate.search.design import DesignSettings, design, load_run, resume
@@ -101,6 +101,18 @@ def test_runs_side_by_side(run):
     assert rows["neutral, balanced and distinct / candidates"].startswith("62.5% (")
     assert rows["**n**, to get a structure"] == "5" and rows["with a structure / n"].startswith("80.0% (")
     assert rows["compose, s per candidate"].endswith("(8)") and rows["template, s per candidate"].endswith("(5)")
+
+
+def test_what_lies_too_deep_is_near_no_hull(run):
+    script = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "pipeline_table.py"))
+    best = next(c for c in run.all if c.failure is None)
+    e_form, energy = best.energies["e_form"], dataclasses.replace(best.energies["e_above_hull"], value=-0.5)
+    relaxed = best.with_(checks={"relaxed": Check(PASS)}, energies={"e_form": e_form, "e_above_hull": energy})
+    deep = relaxed.with_(checks={"hull": Check(UNKNOWN, "phases are missing")})
+    rows = script["column"](dataclasses.replace(run, all=[relaxed, deep]))
+    assert rows["e_above_hull <= 0.1 eV/atom / n"].startswith("50.0%")
+    assert rows["hull unknown: over 0.2 eV/atom below all known / n"].startswith("50.0%")
+    assert rows["e_above_hull, 50% quantile, eV/atom"] == "-0.500"
 
 
 class Dies(Serial):

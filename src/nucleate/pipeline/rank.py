@@ -30,8 +30,7 @@ def rank(candidates: Sequence[Candidate], limit: int | None = None) -> list[Cand
 
 
 def _key(c: Candidate) -> tuple[bool, bool, bool, float, float, float, str]:
-    e = c.energies.get("e_above_hull")
-    above = e.value if e is not None and math.isfinite(e.value) and "hull" not in c.checks else math.inf
+    above = above_hull(c)
     step = math.floor(round(max(above, 0.0) / HULL_STEP, 6)) if above < math.inf else math.inf
     worse = c.failure is not None, verdict(c, "unique") == FAIL, verdict(c, "relaxed") != PASS
     return *worse, step, _off_target(c), above, c.id
@@ -47,6 +46,17 @@ def _off_target(c: Candidate) -> float:
 def verdict(candidate: Candidate, check: str) -> str:
     """The verdict of a check, unknown if it was not made."""
     return candidate.checks[check].verdict if check in candidate.checks else UNKNOWN
+
+
+def above_hull(candidate: Candidate) -> float:
+    """Energy above the hull, eV/atom; infinite where it is unknown, as where the check "hull" says that phases lack."""
+    e = candidate.energies.get("e_above_hull")
+    return e.value if e is not None and math.isfinite(e.value) and "hull" not in candidate.checks else math.inf
+
+
+def too_deep(candidate: Candidate) -> bool:
+    """Whether it lies so far below all that is known (`pipeline.hull.DEEPEST`) that its hull counts as unknown."""
+    return "e_above_hull" in candidate.energies and "hull" in candidate.checks
 
 
 def disagreement(candidate: Candidate) -> float | None:

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
-from nucleate.pipeline.rank import to_rows, verdict
+from nucleate.pipeline.hull import DEEPEST
+from nucleate.pipeline.rank import above_hull, to_rows, too_deep, verdict
 from nucleate.pipeline.report_charts import NEAR_HULL, ON_HULL, hull_hue
 from nucleate.pipeline.report_scene import drawn_cell, scene
 
@@ -99,13 +100,13 @@ def signed(value: float) -> str:
 
 
 def hull_values(candidates: Sequence[Candidate]) -> list[tuple[str, float]]:
-    """(formula, e_above_hull) of the living candidates, less those whose relaxation did not converge."""
-    alive = [
-        c for c in candidates if c.failure is None and verdict(c, "relaxed") != FAIL and "e_above_hull" in c.energies
-    ]
-    return [
-        (c.formula, c.energies["e_above_hull"].value) for c in alive if math.isfinite(c.energies["e_above_hull"].value)
-    ]
+    """(formula, e_above_hull) of the living candidates, less those whose relaxation did not converge, or whose hull is
+    unknown since phases are missing."""
+    return [(c.formula, above_hull(c)) for c in _relaxed(candidates) if math.isfinite(above_hull(c))]
+
+
+def _relaxed(candidates: Sequence[Candidate]) -> list[Candidate]:
+    return [c for c in candidates if c.failure is None and verdict(c, "relaxed") != FAIL]
 
 
 def tiles(candidates: Sequence[Candidate]) -> str:
@@ -114,6 +115,8 @@ def tiles(candidates: Sequence[Candidate]) -> str:
     formulas = [c for c in candidates if c.composition]
     chemistry = ("charge", "electronegativity", "distance", "density")
     hull = [v for _, v in hull_values(candidates)]
+    deep = sum(too_deep(c) for c in _relaxed(candidates))
+    below = ("hull unknown", deep, f"over {DEEPEST:g} eV/atom below all that is known: phases are missing")
     first = (
         ("formulas", len(formulas), f"of {len(candidates)} texts"),
         ("neutral, distinct", sum(not _lost_at(c, "compose", "chemistry") for c in formulas), "and balanced"),
@@ -129,6 +132,7 @@ def tiles(candidates: Sequence[Candidate]) -> str:
         ("relaxed", sum(verdict(c, "relaxed") == PASS for c in alive), "to the force threshold"),
         ("near the hull", sum(v <= NEAR_HULL for v in hull), f"at most {NEAR_HULL:g} eV/atom above it"),
         ("on the hull", sum(v <= ON_HULL for v in hull), f"at most {ON_HULL:g} eV/atom above it"),
+        *((below,) if deep else ()),
         ("novel", sum(verdict(c, "novel") == PASS for c in alive), "match no known structure"),
     )
     return "".join(f"<li><b>{n}</b><span>{name}</span><small>{note}</small></li>" for name, n, note in counts)
@@ -223,7 +227,8 @@ def _energy_cell(candidate: Candidate, name: str, coloured: bool = False) -> str
     if energy is None or not math.isfinite(energy.value):
         return f'<td class="num" data-v="">{NONE}</td>'
     tip = escape(energy.method + (f", against {energy.reference}" if energy.reference else ""))
-    dot = f'<i class="dot" style="--hue:{hull_hue(energy.value)}"></i>' if coloured else ""
+    known = coloured and not too_deep(candidate)
+    dot = f'<i class="dot" style="--hue:{hull_hue(energy.value)}"></i>' if known else ""
     return f'<td class="num" data-v="{energy.value!r}" title="{tip}">{dot}{signed(energy.value)}</td>'
 
 
@@ -283,7 +288,7 @@ def _card(s: Shown, index: int, known: Mapping[str, Mapping[str, Any]]) -> str:
     )
     hull = row["e_above_hull"]
     energy = ""
-    if hull is not None and math.isfinite(hull):
+    if hull is not None and math.isfinite(hull) and not too_deep(c):
         energy = (
             f'<span class="pill" style="--hue:{hull_hue(hull)}" title="energy above the hull, eV/atom">'
             f"<small>E<sub>hull</sub></small> {signed(hull)}</span>"
