@@ -47,10 +47,14 @@ def restore_codec(
 
 
 def fitting(recipe: Recipe, data: Data) -> Tensor:
-    """(N,) bool: which crystals or formulas a recipe can take: of up to `data.max_atoms` atoms, and inside its table."""
+    """(N,) bool: which crystals (formulas) a recipe can take: of up to `data.max_atoms` atoms, and inside its table."""
     keep = data.num_atoms <= recipe.data.max_atoms
     if recipe.codec.kind == "unimat" and isinstance(data, CrystalBatch):
-        every = UniMatCodec.places(recipe.codec)
-        slots = recipe.codec.slots if recipe.task != "csp" else recipe.data.max_atoms
-        keep &= ~unfitting(every, slots, data.atomic_numbers)
+        keep &= ~unfitting(UniMatCodec.places(recipe.codec), slots(recipe), data.atomic_numbers)
     return keep
+
+
+def slots(recipe: Recipe) -> int:
+    """The most atoms of one element that UniMat can take: L, or any number where only occupied slots are computed."""
+    listed = recipe.task == "csp" and recipe.network.kind == "sparse"
+    return recipe.data.max_atoms if listed else recipe.codec.slots

@@ -42,7 +42,7 @@ class JointCodec:
             scale = (lattice / num_atoms[:, None, None] ** (1 / 3)).square().mean().sqrt()
             return replace(self, std=(float(scale),) * 6)
         raw = replace(self, mean=(0.0,) * 6, std=(1.0,) * 6).encode_lattice(lattice, num_atoms)
-        std = raw.std(0).clamp_min(SMALLEST_STD)
+        std = raw.std(0, correction=min(len(raw) - 1, 1)).clamp_min(SMALLEST_STD)
         return replace(self, mean=tuple(raw.mean(0).tolist()), std=tuple(std.tolist()))
 
     def _trend(self, num_atoms: Tensor, like: Tensor) -> Tensor:

@@ -42,7 +42,9 @@ class UniMatCodec(JointCodec):
     @classmethod
     def places(cls, config: CodecConfig) -> list[int]:
         """Atomic numbers inside the rows and columns that the recipe chose (all, where it names none)."""
-        rows, columns = config.periods or range(1, ROWS + 1), config.groups or range(1, COLUMNS + 1)
+        # lanthanides and actinides stand in columns that are no groups of theirs
+        rows = config.periods or range(1, (8 if config.groups else ROWS + 1))
+        columns = config.groups or range(1, COLUMNS + 1)
         grid = [(z, *place(z)) for z in range(1, config.num_elements + 1)]
         return [z for z, row, column in grid if row + 1 in rows and column + 1 in columns]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nucleate.chem.elements import atomic_number
+from nucleate.codecs.build import slots
 from nucleate.crystal.shape import named_shape
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Fixed
@@ -40,6 +41,9 @@ def check_condition(info: ModelInfo, condition: Condition) -> None:
         size = sum(condition.composition.values())
         if condition.num_atoms not in (None, size):
             raise NucleateError(f"the composition has {size} atoms, not {condition.num_atoms}")
+        most = max(condition.composition.values())
+        if kind == "unimat" and most > slots(info.recipe):
+            raise NucleateError(f"{info.recipe.name} has room for {slots(info.recipe)} atoms of an element, not {most}")
     else:
         if condition.composition:
             raise NucleateError(f"{info.recipe.name} chooses the composition itself; use a csp model for a given one")

@@ -50,7 +50,7 @@ class DenseUNet(nn.Module):
         z_c = self.condition(t, fields["mask"], condition) + self.from_lattice(lattice)
         if self.codec.given:
             frac, mask, z = fields["frac_coords"], fields["mask"], fields["atomic_numbers"]
-            slots = frac.new_zeros(len(frac), len(self.elements), int(ranks(z).max()) + 1, 4)
+            slots = frac.new_zeros(len(frac), len(self.elements), self.codec.config.slots, 4)
             crystal, atom = mask.nonzero(as_tuple=True)
             place = self.codec.index.to(z.device)[z[crystal, atom]], ranks(z)[crystal, atom]
             slots[crystal, place[0], place[1]] = torch.cat([frac, mask[..., None].to(frac)], -1)[crystal, atom]

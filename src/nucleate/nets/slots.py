@@ -71,8 +71,9 @@ class SlotTransformer(nn.Module):
     """Noisy table and cell to their noise (paper 2, eq. 1).
 
     fields: "lattice" (B, 6) and SLOTS (B, P, L, 3), or for a given composition "frac_coords" (B, A, 3),
-    "atomic_numbers" (B, A), "mask" (B, A). condition: "chemical_system" (B, num_elements + 1) bars the columns of all other elements
-    (the composition type of the paper, H x W); any property. Equivariant under permutation of slots and of atoms.
+    "atomic_numbers" (B, A), "mask" (B, A). condition: "chemical_system" (B, num_elements + 1) bars the columns of all
+    other elements (the composition type of the paper, H x W); any property. Equivariant under permutation of slots and
+    of atoms.
     """
 
     elements: Tensor

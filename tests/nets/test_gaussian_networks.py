@@ -1,0 +1,169 @@
+"""UniMat's sparse and dense networks and the compact one: symmetries, conditions, and what is known without them."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from nucleate.codecs.build import fit_codec
+from nucleate.codecs.compact import SPECIES
+from nucleate.codecs.unimat import NULL, SLOTS
+from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe
+from nucleate.crystal.batch import CrystalBatch
+from nucleate.diffusion.gaussian import GaussianVP
+from nucleate.diffusion.loop import sample
+from nucleate.diffusion.rng import Streams
+from nucleate.nets.build import build_network, build_processes
+from nucleate.nets.occupancy import BARRED, SPREAD, atom_noise, evidence, mixed
+
+SMALL = NetworkConfig(dim=16, layers=2, heads=2, frequencies=2, seen=6, widths=(16, 24))
+
+
+def data():
+    g = torch.Generator().manual_seed(0)
+    z = torch.tensor([[38, 22, 8, 8, 8], [3, 8, 8, 0, 0], [26, 26, 8, 0, 0], [57, 7, 0, 0, 0]])
+    return CrystalBatch(
+        torch.eye(3) * 4 + torch.rand(4, 3, 3, generator=g), torch.rand(4, 5, 3, generator=g) * (z > 0)[..., None], z
+    )
+
+
+def made(kind, task, network="sparse", condition_on=()):
+    """(network with lively weights, codec, noisy fields, t)."""
+    recipe = Recipe(
+        "tiny",
+        task,
+        DataConfig(max_atoms=5),
+        CodecConfig(kind=kind, slots=3),
+        network=dataclasses.replace(SMALL, kind=network, condition_on=condition_on),
+    )
+    batch = data()
+    codec = fit_codec(recipe, batch)
+    torch.manual_seed(0)
+    model = build_network(recipe, codec, 5).eval()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.2 * torch.randn_like(p))
+    fields = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers)
+    t, rng = torch.tensor([0.1, 0.4, 0.7, 0.95]), Streams(torch.arange(4))
+    processes = build_processes(recipe)
+    return model, codec, {k: processes[k].corrupt(v, t, rng) if k in processes else v for k, v in fields.items()}, t
+
+
+CASES = [
+    ("unimat", "dng", "sparse"),
+    ("unimat", "csp", "sparse"),
+    ("unimat", "dng", "dense"),
+    ("unimat", "csp", "dense"),
+]
+CASES += [("compact", "dng", "sparse"), ("compact", "csp", "sparse")]
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_noise_of_every_diffusing_field(case):
+    model, _, fields, t = made(*case)
+    out = model(fields, t, {})
+    names = {"lattice", SLOTS} if case[:2] == ("unimat", "dng") else {"lattice", "frac_coords"}
+    assert set(out) == names | ({SPECIES} if case[:2] == ("compact", "dng") else set())
+    for name, value in out.items():
+        assert value.shape == fields[name].shape and value.isfinite().all()
+        assert value.dtype == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        assert all(v.dtype == torch.float32 for v in model(fields, t, {}).values())
+    sum(v.square().sum() for v in out.values()).backward()
+    dead = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not [n for n in dead if "null" not in n], dead
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c[2] != "dense" and c[:2] != ("unimat", "dng")], ids="-".join)
+def test_atoms_have_no_order(case):
+    model, _, fields, t = made(*case)
+    order = torch.tensor([1, 0, 2])
+    per_atom = [k for k in fields if k != "lattice"]
+    turned = {k: torch.cat([v[:, order], v[:, 3:]], 1) if k in per_atom else v for k, v in fields.items()}
+    before, after = model(fields, t, {}), model(turned, t, {})
+    torch.testing.assert_close(after["lattice"], before["lattice"], rtol=1e-4, atol=1e-5)
+    real = fields["mask"][..., None]
+    turned_back = torch.cat([after["frac_coords"][:, order], after["frac_coords"][:, 3:]], 1)
+    torch.testing.assert_close(turned_back * real, before["frac_coords"] * real, rtol=1e-4, atol=1e-5)
+
+
+def test_slots_of_an_element_have_no_order():
+    model, _, fields, t = made("unimat", "dng")
+    order = torch.tensor([2, 0, 1])
+    before, after = model(fields, t, {}), model(fields | {SLOTS: fields[SLOTS][:, :, order]}, t, {})
+    torch.testing.assert_close(after["lattice"], before["lattice"], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(after[SLOTS], before[SLOTS][:, :, order], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c[1] == "csp" or c[0] == "compact"], ids="-".join)
+def test_padding_changes_nothing(case):
+    model, _, fields, t = made(*case)
+    wide = {k: v if k == "lattice" else torch.cat([v, torch.zeros_like(v[:, :2])], 1) for k, v in fields.items()}
+    before, after = model(fields, t, {}), model(wide, t, {})
+    real = fields["mask"][..., None]
+    torch.testing.assert_close(after["lattice"], before["lattice"], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(after["frac_coords"][:, :5] * real, before["frac_coords"] * real, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("network", ["sparse", "dense"])
+def test_a_chemical_system_bars_all_other_columns(network):
+    model, codec, fields, t = made("unimat", "dng", network, ("chemical_system",))
+    system = torch.zeros(4, 101)
+    system[:, [38, 8]] = 1
+    conditions = {"chemical_system": system, "chemical_system_present": torch.tensor([True, True, True, False])}
+    noise = model(fields, t, conditions)[SLOTS]
+    outside = [i for i, z in enumerate(codec.elements) if z not in (38, 8)]
+    abar = GaussianVP().alpha_bar(t)[:, None, None, None]
+    null = (fields[SLOTS] - abar.sqrt() * NULL) / (1 - abar).sqrt()
+    torch.testing.assert_close(noise[:3, outside], null[:3, outside])
+    assert (noise[3, outside] - null[3, outside]).abs().max() > 1e-3  # asked for nothing
+    free = model(fields, t, {})[SLOTS]
+    torch.testing.assert_close(noise[3], free[3], rtol=1e-3, atol=1e-3)
+
+
+def test_slots_that_are_surely_null_cost_nothing():
+    model, codec, _, _ = made("unimat", "dng")
+    batch = data()
+    clean = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers)
+    t = torch.full((4,), 0.05)
+    x = GaussianVP().corrupt(clean[SLOTS], t, Streams(torch.arange(4)))
+    noise = model(clean | {SLOTS: x}, t, {})[SLOTS]
+    abar = GaussianVP().alpha_bar(t)[:, None, None, None]
+    truth = (x - abar.sqrt() * clean[SLOTS]) / (1 - abar).sqrt()
+    empty = (clean[SLOTS] == NULL).all(-1)
+    torch.testing.assert_close(noise[empty], truth[empty], rtol=1e-4, atol=1e-4)
+
+
+def test_evidence_is_the_bayes_factor():
+    t = torch.tensor([0.2, 0.5, 0.8])
+    abar = GaussianVP().alpha_bar(t)
+    x = torch.randn(3, 7, 3, generator=torch.Generator().manual_seed(0))
+    sigma = (1 - abar).sqrt()[:, None, None]
+    null = torch.distributions.Normal(abar.sqrt()[:, None, None] * NULL, sigma)
+    atom = torch.distributions.Normal(0.0, (abar[:, None, None] * SPREAD**2 + sigma**2).sqrt())
+    expected = (atom.log_prob(x) - null.log_prob(x)).sum(-1).clamp(-30, 30)
+    torch.testing.assert_close(evidence(x, abar), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_mixture_is_the_law_of_total_expectation():
+    """Samples follow the data: a share p of the slots holds atoms, which lie where the data's do."""
+    p, process = 0.2, GaussianVP()
+
+    def ideal(fields, t, condition):
+        abar = process.alpha_bar(t)
+        prior = torch.logit(torch.tensor(p))
+        return {SLOTS: mixed(fields[SLOTS], 0.0, evidence(fields[SLOTS], abar) + prior, abar)}
+
+    seeds = torch.arange(4000)
+    out = sample(
+        ideal, {SLOTS: process}, {SLOTS: torch.zeros(4000, 1, 1, 3)}, steps=100, rng=Streams(seeds), condition={}
+    )[SLOTS][:, 0, 0]
+    atoms = out.mean(-1) > (NULL - 1) / 2
+    assert abs(float(atoms.float().mean()) - p) < 0.02
+    assert abs(float(out[atoms].std()) - SPREAD) < 0.02 and abs(float(out[atoms].mean())) < 0.04
+    assert (out[~atoms] - NULL).abs().max() < 1e-3
+    x, abar = torch.randn(2, 3, 3), torch.tensor([0.3, 0.6])
+    sure = mixed(x, 0.5, torch.full((2, 3), 40.0), abar)
+    torch.testing.assert_close(sure, atom_noise(x, 0.5, abar))
+    barred = mixed(x, 0.5, torch.full((2, 3), BARRED), abar)
+    torch.testing.assert_close(barred, (x - abar.sqrt()[:, None, None] * NULL) / (1 - abar).sqrt()[:, None, None])
