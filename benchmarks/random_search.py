@@ -51,6 +51,7 @@ from nucleate.store.database import RunStore
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+BLOCK = 5  # compositions
 Target = tuple[str, "Structure"]
 Runs = dict[str, dict[str, list[Candidate]]]  # method -> target -> its samples
 
@@ -98,34 +99,30 @@ def blank(target: Target, samples: int, seed: int) -> list[Candidate]:
     ]
 
 
-def run_method(method: str, args: argparse.Namespace) -> None:
-    """All samples of a method; composition after composition, so that what is there can be compared."""
+def prepare(method: str, args: argparse.Namespace) -> list[Stage]:
+    """The stages of a method, whose folder is there with these settings."""
     settings = PredictSettings(method, samples=args.samples, templates="mp-20:train", seed=args.seed)
     relaxation = RelaxSettings(potential=args.potential)
     realise = structure_stage(settings)
-    folder = args.out / method
-    record = {
-        "method": method,
-        "samples": args.samples,
-        "seed": args.seed,
-        "relaxation": dataclasses.asdict(relaxation),
-    }
-    open_folder(folder, {**record, "reference": args.reference, "weights": weights_digest(METHODS[method].weights)})
-    stages: list[Stage] = [Timed(realise), CheckStage(), Timed(RelaxStage(relaxation)), HullStage(args.reference)]
-    targets = choose(args.n, args.seed)
-    with RunStore(folder) as store:
+    record = {"method": method, "weights": weights_digest(METHODS[method].weights), "samples": args.samples}
+    record |= {"seed": args.seed, "relaxation": dataclasses.asdict(relaxation), "reference": args.reference}
+    open_folder(args.out / method, record)
+    return [Timed(realise), CheckStage(), Timed(RelaxStage(relaxation)), HullStage(args.reference)]
+
+
+def run_targets(method: str, stages: Sequence[Stage], targets: Sequence[Target], args: argparse.Namespace) -> None:
+    """All samples of a method for some targets, one after the other."""
+    with RunStore(args.out / method) as store:
         stored = {c.id: c for c in store.load()}
-        for i, target in enumerate(targets):
+        for target in targets:
             candidates = [stored.get(c.id, c) for c in blank(target, args.samples, args.seed)]
+            if all(c.id in stored for c in candidates) and finished(candidates):
+                continue
             done = run(candidates, stages, executor(args.workers), store)
-            good = [c for c in done if converged(c)]
-            lowest = min((c.energies["energy"].value for c in good), default=float("nan"))
-            formula = target[1].composition.reduced_formula
-            print(
-                f"{time.strftime('%H:%M:%S')} {method} {i + 1}/{args.n} {formula}: {len(good)} of {len(done)} converged,"
-                f" lowest {lowest:.4f} eV/atom",
-                flush=True,
-            )
+            good = [c.energies["energy"].value for c in done if converged(c)]
+            words = f"{target[0]} {target[1].composition.reduced_formula}: {len(good)} of {len(done)} converged"
+            lowest = f", lowest {min(good):.4f} eV/atom" if good else ""
+            print(f"{time.strftime('%H:%M:%S')} {method} {words}{lowest}", flush=True)
 
 
 def converged(c: Candidate) -> bool:
@@ -265,8 +262,11 @@ def main() -> None:
     if unknown := [m for m in methods if m not in METHODS]:
         raise SystemExit(f"no method {unknown[0]}; known: {', '.join(METHODS)}")
     if args.what == "run":
-        for method in methods:
-            run_method(method, args)
+        stages = {method: prepare(method, args) for method in methods}
+        chosen = choose(args.n, args.seed)
+        for start in range(0, args.n, BLOCK):  # methods take turns, so that a table can be had at any time
+            for method in methods:
+                run_targets(method, stages[method], chosen[start : start + BLOCK], args)
         return
     targets, runs = load(methods, args)
     print(f"\n{len(targets)} compositions finished by all of {', '.join(methods)}; {args.samples} samples each\n")
