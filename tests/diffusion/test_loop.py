@@ -93,3 +93,19 @@ def test_guidance_ends_at_its_noise_level_and_saves_the_call():
     assert float(guided({}, torch.full((2,), 0.31), condition)["x"][0]) == 5.0
     assert float(guided({}, torch.full((2,), 0.25), condition)["x"][0]) == 3.0
     assert calls == [True, False, True]
+
+
+def test_guidance_keeps_the_composition_in_both_terms():
+    """Paper 2, eq. 2: (1 + omega) eps(x | c, aux) - omega eps(x | c)."""
+    seen = []
+
+    def denoiser(fields, t, condition):
+        seen.append(set(condition))
+        return {"x": fields["x"] * 0 + len(condition)}
+
+    guided = Guided(denoiser, 3.0, kept=("chemical_system",))
+    system = {"chemical_system": torch.ones(2, 3), "chemical_system_present": torch.ones(2)}
+    fields, t = {"x": torch.zeros(2, 1)}, torch.ones(2)
+    assert guided(fields, t, system | {"e_form": torch.ones(2, 1)})["x"].tolist() == [[2 + 3.0 * (3 - 2)]] * 2
+    assert seen[1] == set(system)
+    assert guided(fields, t, system)["x"].tolist() == [[2.0]] * 2 and len(seen) == 3  # nothing to guide: one call

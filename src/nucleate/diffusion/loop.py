@@ -121,17 +121,19 @@ def sample(
 class Guided:
     """Classifier-free guidance (Ho & Salimans 2022): null + scale * (conditional - null); scale 1 is the plain model.
 
-    The null condition is an empty mapping, which every denoiser trained with condition dropout understands.
+    The null condition is what is `kept` of the condition, in paper 2's eq. 2 the composition (there omega = scale - 1), or
+    else an empty mapping, which every denoiser trained with condition dropout understands.
     Species logits are mixed as logits, which is the same rule on log-probabilities. At t <= `until` the plain model is
     taken (Kynkaanniemi et al. 2024): the mode is chosen by then, guidance would bend its geometry, and costs a call.
     """
 
-    def __init__(self, denoiser: Denoiser, scale: float, until: float = 0.0) -> None:
-        self.denoiser, self.scale, self.until = denoiser, scale, until
+    def __init__(self, denoiser: Denoiser, scale: float, until: float = 0.0, kept: Sequence[str] = ()) -> None:
+        self.denoiser, self.scale, self.until, self.kept = denoiser, scale, until, kept
 
     def __call__(self, fields: Fields, t: Tensor, condition: Fields) -> Fields:
         conditional = self.denoiser(fields, t, condition)
-        if self.scale == 1.0 or not condition or float(t.max()) <= self.until:
+        rest = {k: v for k, v in condition.items() if k.removesuffix("_present") in self.kept}
+        if self.scale == 1.0 or len(rest) == len(condition) or float(t.max()) <= self.until:
             return conditional
-        null = self.denoiser(fields, t, {})
+        null = self.denoiser(fields, t, rest)
         return {k: null[k] + self.scale * (v - null[k]) for k, v in conditional.items()}

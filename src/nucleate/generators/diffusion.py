@@ -182,7 +182,9 @@ class DiffusionGenerator:
                 present = torch.tensor([c.chemical_system is not None for c in conditions])
                 tensors["chemical_system_present"] = present.to(self.device)
         if tensors:
-            denoiser = Guided(denoiser, self.guidance_scale, self.settings.guidance_until)
+            # UniMat's table without the columns of other elements is no wish: both terms of guidance have it
+            kept = ("chemical_system",) if recipe.codec.kind == "unimat" else ()
+            denoiser = Guided(denoiser, self.guidance_scale, self.settings.guidance_until, kept)
         if allowed is not None and "atomic_numbers" in self.processes:
             denoiser = Restricted(denoiser, allowed.to(self.device), self.settings.species_temperature)
         if recipe.network.self_conditioning:
