@@ -121,7 +121,7 @@ def sample(
 class Guided:
     """Classifier-free guidance (Ho & Salimans 2022): null + scale * (conditional - null); scale 1 is the plain model.
 
-    The null condition is what is `kept` of the condition (the composition in paper 2's eq. 2, where omega = scale - 1), or
+    The null condition is what is `kept` of the condition (in paper 2, eq. 2, the composition; omega = scale - 1), or
     an empty mapping, which every denoiser trained with condition dropout understands.
     Species logits are mixed as logits, which is the same rule on log-probabilities. At t <= `until` the plain model is
     taken (Kynkaanniemi et al. 2024): the mode is chosen by then, guidance would bend its geometry, and costs a call.
