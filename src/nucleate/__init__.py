@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nucleate.pipeline.rank import rank
     from nucleate.pipeline.reference import load_reference
     from nucleate.search.design import DesignSettings, design, load_run, resume
+    from nucleate.search.predict import PredictSettings, predict
 
 _HOMES = {
     "Candidate": "nucleate.pipeline.candidate",
@@ -26,12 +27,14 @@ _HOMES = {
     "CrystalBatch": "nucleate.crystal.batch",
     "DesignSettings": "nucleate.search.design",
     "NucleateError": "nucleate.errors",
+    "PredictSettings": "nucleate.search.predict",
     "design": "nucleate.search.design",
     "evaluate_csp": "nucleate.evaluate.match",
     "load_formula_generator": "nucleate.generators",
     "load_generator": "nucleate.generators",
     "load_reference": "nucleate.pipeline.reference",
     "load_run": "nucleate.search.design",
+    "predict": "nucleate.search.predict",
     "prepare": "nucleate.data",
     "rank": "nucleate.pipeline.rank",
     "read_structures": "nucleate.io",
@@ -45,12 +48,14 @@ __all__ = [
     "CrystalBatch",
     "DesignSettings",
     "NucleateError",
+    "PredictSettings",
     "design",
     "evaluate_csp",
     "load_formula_generator",
     "load_generator",
     "load_reference",
     "load_run",
+    "predict",
     "prepare",
     "rank",
     "read_structures",

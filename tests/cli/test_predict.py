@@ -13,8 +13,14 @@ from typer.testing import CliRunner, Result
 from nucleate.cli.predict import predict
 from nucleate.data.tables import table_from_items, write_table
 from nucleate.io import Named, read_structures
+from nucleate.pipeline.candidate import PASS
 from nucleate.pipeline.files import read_candidates
+from nucleate.pipeline.hull import HullStage
+from nucleate.pipeline.potential import get_potential
+from nucleate.pipeline.reference import Entry, ReferenceSet
+from nucleate.search.predict import METHODS
 
+EMT = "ase:ase.calculators.emt:EMT"
 app = Typer()
 app.command()(predict)
 
@@ -84,8 +90,12 @@ def test_copied_volumes(known: Path, tmp_path: Path) -> None:
         (("Fe71O5",), "has the ratio 5:71 of Fe71O5"),
         (("Fe0O",), "a count of zero"),
         (("Fe99999999O",), "more than 10,000 atoms"),
-        (("NaCl", "--method", "magic"), "--method is template or diffusion, not 'magic'"),
+        (("NaCl", "--method", "magic"), "the method is template, transformer, unimat, compact, random, not 'magic'"),
         (("NaCl", "--volume", "huge"), "scaled, copy"),
+        (("NaCl", "--weights", "mp20-csp"), "the method template has no weights"),
+        (("NaCl", "--method", "transformer", "--weights", "nothing"), "no weights 'nothing'"),
+        (("NaCl", "--method", "transformer", "--weights", "mp20-dng"), "mp20-dng takes no formula"),
+        (("OsOg", "--method", "random"), "Og has no radius"),
     ],
 )
 def test_bad_input(known: Path, words: tuple[str, ...], message: str) -> None:
@@ -97,3 +107,70 @@ def test_fractions_and_doubled_elements_are_one_formula(known: Path) -> None:
     for text in ("Zn0.5O0.5", "OZn", "Zn O0.5 O0.5"):
         found = call(known, text, "--top", 1)
         assert "ZnO-1" in found.stdout and "zincite" in found.stdout, found.output
+
+
+def test_every_method_is_in_the_help() -> None:
+    text = " ".join(CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300"}).stdout.replace("│", " ").split())
+    for name, method in METHODS.items():
+        assert f"{name}: {method.what}" in text
+
+
+def test_the_first_of_those_drawn(known: Path, tmp_path: Path) -> None:
+    out, records = tmp_path / "cifs", tmp_path / "all.jsonl"
+    found = call(known, "NaCl", "CsF", "--method", "random", "--samples", 3, "--top", 2, "--out", out)
+    assert found.exit_code == 0, found.output
+    assert [w for w in found.stdout.split() if w.startswith(("NaCl-", "CsF-"))] == [
+        "NaCl-1",
+        "NaCl-2",
+        "CsF-1",
+        "CsF-2",
+    ]
+    assert len(read_structures([out]).structures) == 4
+    assert call(known, "NaCl", "--method", "random", "--samples", 3, "--top", 2, "--out", records).exit_code == 0
+    candidates, _ = read_candidates([records])
+    assert [c.id for c in candidates] == ["NaCl-1", "NaCl-2", "NaCl-3"]
+    assert all(1 <= c.provenance["random_search"]["space_group"] <= 230 for c in candidates)
+
+
+def relaxed(known: Path, tmp_path: Path, out: Path) -> Result:
+    """Copper from random structures by a potential that takes milliseconds."""
+    reference = tmp_path / "copper.parquet"
+    if not reference.exists():
+        ReferenceSet.from_entries("copper", get_potential(EMT).method, [Entry("Cu", 0.0, 225, "k", 11.7, 1)]).save(
+            reference
+        )
+    words = "--method", "random", "--samples", 5, "--top", 2, "--relax", "--potential", EMT, "--workers", 1
+    return call(known, "Cu", *words, "--reference", reference, "--out", out)
+
+
+def test_equal_structures_are_one_and_counted(known: Path, tmp_path: Path) -> None:
+    found = relaxed(known, tmp_path, tmp_path / "copper.jsonl")
+    assert found.exit_code == 0, found.output
+    candidates, _ = read_candidates([tmp_path / "copper.jsonl"])
+    assert len(candidates) == 5
+    counted = [c for c in candidates if "found" in c.provenance]
+    best, twins = candidates[0], [c for c in candidates if c.checks.get("unique", PASS) != PASS]
+    assert best.energies["energy"].value == min(c.energies["energy"].value for c in candidates if c.energies)
+    assert sum(c.provenance["found"] for c in counted) + sum(c.failure is not None for c in candidates) == 5
+    assert twins and f"{best.provenance['found']} of 5" in found.stdout
+    rows = [line.split()[0] for line in found.stdout.splitlines() if line.lstrip().startswith("Cu-")]
+    assert rows == [c.id for c in counted[:2]]
+
+
+def test_an_interrupted_prediction_goes_on(known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert relaxed(known, tmp_path, tmp_path / "whole.jsonl").exit_code == 0
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HullStage, "_evaluate", interrupt)
+        stopped = relaxed(known, tmp_path, tmp_path / "part.jsonl")
+    assert stopped.exit_code == 130 and "the same command goes on" in stopped.output
+    assert not (tmp_path / "part.jsonl").exists()
+    again = relaxed(known, tmp_path, tmp_path / "part.jsonl")
+    assert again.exit_code == 0 and "going on: 5 of 5 structures" in again.output.replace("\n", " ")
+    whole, part = ((tmp_path / f"{n}.jsonl").read_text() for n in ("whole", "part"))
+    energies = [[json.loads(line)["energies"] for line in text.splitlines()] for text in (whole, part)]
+    assert energies[0] == energies[1]
+    assert not list(tmp_path.glob("*.part.jsonl"))

@@ -1,7 +1,8 @@
-"""`nucleate predict`: structures for formulas, from known structures as templates or by the diffusion transformer."""
+"""`nucleate predict`: structures for formulas, by known structures, a generative model or random search."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,19 +10,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nucleate.cli.options import Seed, Workers
+from nucleate.search.predict import METHODS, TEMPLATE, Formula, PredictSettings
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Stage
 
-METHODS = ("template", "diffusion")
+DRAWN = 5  # samples of each formula
 NUMBERS = {  # of a template, and what they mean
     "distance": "distance: element mover's, of the formulas, in steps on the modified Pettifor scale",
     "similarity": "similarity: of the structures, as a network judges by the formulas, 0 to 1",
     "volume": "volume: of the cell over the template's",
 }
+Method = Annotated[
+    str,
+    typer.Option(
+        help="; ".join(f"{name}: {m.what}{f', {m.weights}' if m.weights else ''}" for name, m in METHODS.items()) + ".",
+        autocompletion=lambda: [(name, m.what) for name, m in METHODS.items()],
+    ),
+]
 
 
 def predict(
@@ -31,10 +40,11 @@ def predict(
     file: Annotated[
         Path | None, typer.Option(help="Formulas: a text file, one a line, or a table with a column formula.")
     ] = None,
-    method: Annotated[
-        str, typer.Option(help="template: known structures; diffusion: the model mp20-csp.")
-    ] = "template",
-    top: Annotated[int, typer.Option(min=1, help="Structures for each formula.")] = 5,
+    method: Method = TEMPLATE,
+    samples: Annotated[int, typer.Option(min=0, help=f"Structures drawn of each (0: as --top, else {DRAWN}).")] = 0,
+    top: Annotated[
+        int, typer.Option(min=0, help="Structures kept of each: with --relax the lowest, else the first (0: all).")
+    ] = 0,
     rank_by: Annotated[
         str, typer.Option(help="Templates by emd (element mover's distance), metric (network) or random.")
     ] = "emd",
@@ -45,66 +55,118 @@ def predict(
     repeats: Annotated[
         bool, typer.Option("--repeats/--distinct", help="Give a structure type again for each of its templates.")
     ] = False,
-    relax: Annotated[bool, typer.Option("--relax/--no-relax", help="Relax, and order by energy.")] = False,
+    relax: Annotated[
+        bool, typer.Option("--relax/--no-relax", help="Relax, merge what is equal, and order by energy.")
+    ] = False,
     potential: Annotated[str, typer.Option(help="For --relax: chgnet, sevennet ...")] = "chgnet",
     reference: Annotated[str, typer.Option(help="For --relax: known crystals of the hull.")] = "chgnet-mp",
-    weights: Annotated[str, typer.Option(help="Of --method diffusion: model that takes a composition.")] = "mp20-csp",
+    weights: Annotated[
+        str, typer.Option(help="Another model that takes a composition, in place of the method's.")
+    ] = "",
     seed: Seed = 0,
     workers: Workers = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .jsonl or .db.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
-    """Predict the crystal structures of formulas, best first, and say what each one comes from."""
+    """Predict the crystal structures of formulas, best first, and say what each one comes from. With --out, the same
+    command goes on after a kill."""
     from rich.console import Console
 
-    from nucleate.cli.progress import StageBars
     from nucleate.cli.resumable import check_out
-    from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
-    from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.files import write_candidates
-    from nucleate.pipeline.run import Nowhere, run
 
-    if method not in METHODS:
-        raise NucleateError(f"--method is {' or '.join(METHODS)}, not '{method}'")
+    settings = PredictSettings(
+        method,
+        samples=samples or top or DRAWN,
+        weights=weights,
+        templates=templates,
+        rank_by=rank_by,
+        volume=volume,
+        distinct=not repeats,
+        relax=relax,
+        potential=potential,
+        reference=reference,
+        seed=seed,
+    )
     if out is not None:
         check_out(out, overwrite)
-    wanted = _wanted(formulas or [], file)
     notes = Console(stderr=True)
-    if method == "template":
-        stages, blank = _by_template(wanted, top, rank_by, volume, templates, not repeats, seed)
-    else:
-        stages, blank = _by_diffusion(wanted, top, weights, seed)
-    if relax:
-        stages += _relaxation(potential, reference)
-    unreadable = [Candidate(f"formula-{i}", failure=f"predict: {why}") for i, _, why in wanted if why]
-    with StageBars() as bars:
-        done = run(blank, stages, executor(workers or None), Nowhere(), bars) + unreadable
-    missing = _formulas_without(done)
-    made = [c for c in done if c.structure is not None]
-    if not made:
+    done = _run(_wanted(formulas or [], file), settings, workers, out, overwrite, top, notes)
+    missing, shown = _formulas_without(done), _kept(done, top)
+    if not shown:
         raise NucleateError(next(iter(missing.values())) + _more(len(missing) - 1))
-    made = _ordered(made) if relax else made
-    Console().print(_table(made, relax))
+    Console().print(_table(shown, relax))
     for formula, reason in missing.items():
         notes.print(f"no structure of {formula}: {reason}", style="yellow", highlight=False, markup=False)
-    short = _short(done, top)
-    for reason in short[:20]:
-        notes.print(reason, style="dim", highlight=False, markup=False)
+    for line in _short(done, settings.samples)[:20]:
+        notes.print(line, style="dim", highlight=False, markup=False)
     if out is not None:
-        write_candidates(out, done if out.suffix.lower() == ".jsonl" else made)
-        Console().print(f"{len(made)} structures in {out}", highlight=False)
+        whole = f"{len(done)} records, of all that was drawn," if _whole(out) else f"{len(shown)} structures"
+        Console().print(f"{whole} in {out}", highlight=False)
 
 
-Wanted = tuple[int, dict[str, int], str]  # place, reduced composition, why there is none
+def _run(
+    wanted: Sequence[Formula],
+    settings: PredictSettings,
+    workers: int,
+    out: Path | None,
+    overwrite: bool,
+    top: int,
+    notes: Console,
+) -> list[Candidate]:
+    """What came of the formulas, in order; written to `out`, and what is done kept beside it for the next call."""
+    from nucleate.cli.progress import StageBars
+    from nucleate.engine.local import executor
+    from nucleate.evaluate.csp import weights_digest
+    from nucleate.pipeline.files import write_candidates
+    from nucleate.pipeline.run import Nowhere, run
+    from nucleate.search.predict import ordered, plan
+    from nucleate.store.part import PartFile
+
+    blank, stages = plan(wanted, settings)
+    machine = executor(workers or None)
+    if out is None:
+        with StageBars() as bars:
+            return ordered(run(blank, stages, machine, Nowhere(), bars))
+    digest = weights_digest(settings.weights or METHODS[settings.method].weights)
+    with PartFile(out, {**dataclasses.asdict(settings), "digest": digest}, overwrite) as part:
+        todo = part.resumed(blank)
+        if have := sum(bool(c.stages) for c in todo):
+            notes.print(f"going on: {have} of {len(todo)} structures are in {part.path}", highlight=False)
+        try:
+            with StageBars() as bars:
+                done = ordered(run(todo, stages, machine, part, bars))
+        except KeyboardInterrupt:
+            notes.print(f"interrupted; the same command goes on from {part.path}", highlight=False)
+            raise typer.Exit(130) from None
+        if kept := _kept(done, top):
+            write_candidates(out, done if _whole(out) else kept)
+        part.finish()
+    return done
 
 
-def _wanted(formulas: Sequence[str], file: Path | None) -> list[Wanted]:
+def _whole(out: Path) -> bool:
+    """Whether `out` holds records of all that was drawn: failed, merged and beyond --top as well."""
+    return out.suffix.lower() == ".jsonl"
+
+
+def _kept(done: Sequence[Candidate], top: int) -> list[Candidate]:
+    """The first `top` structures of each formula (all for 0), without those that equal a better one."""
+    from nucleate.pipeline.rank import verdict
+
+    having = [c for c in done if c.structure is not None and verdict(c, "unique") != "fail"]
+    groups: dict[str, list[Candidate]] = {}
+    for c in having:
+        groups.setdefault(c.provenance["formula"], []).append(c)
+    return [c for group in groups.values() for c in (group[:top] if top else group)]
+
+
+def _wanted(formulas: Sequence[str], file: Path | None) -> list[Formula]:
     """The formulas asked for, each once; what is wrong on the command line is an error, in a file a rejected row."""
     from nucleate.chem.formula import parse_formula
     from nucleate.errors import NucleateError
 
-    out: list[Wanted] = [(i + 1, parse_formula(text), "") for i, text in enumerate(formulas)]
+    out = [Formula(i + 1, parse_formula(text)) for i, text in enumerate(formulas)]
     if file is not None:
         from nucleate.evaluate.formulas import read_formulas
 
@@ -116,104 +178,15 @@ def _wanted(formulas: Sequence[str], file: Path | None) -> list[Wanted]:
             try:
                 if i in found.reasons:
                     raise NucleateError(found.reasons[i])
-                out.append((place, parse_formula(text), ""))
+                out.append(Formula(place, parse_formula(text)))
             except NucleateError as error:
-                out.append((place, {}, f"{file.name}, row {i + 1}: {error}"))
+                out.append(Formula(place, {}, f"{file.name}, row {i + 1}: {error}"))
     if not out:
         raise NucleateError("no formula was given; write for example: nucleate predict SrTiO3")
-    kept: dict[Any, Wanted] = {}
-    for place, counts, why in out:
-        kept.setdefault(why or frozenset(counts.items()), (place, counts, why))
+    kept: dict[Any, Formula] = {}
+    for formula in out:
+        kept.setdefault(formula.problem or frozenset(formula.counts.items()), formula)
     return list(kept.values())
-
-
-def _by_template(
-    wanted: Sequence[Wanted], top: int, rank_by: str, volume: str, templates: str, distinct: bool, seed: int
-) -> tuple[list[Stage], list[Candidate]]:
-    from nucleate.generators.template import RANKINGS, TemplateGenerator
-    from nucleate.generators.template_library import load_library
-    from nucleate.pipeline.template import TemplateStage
-
-    model = None
-    if rank_by == "metric":
-        from nucleate.train.similarity import load_similarity
-
-        model = load_similarity()
-    elif rank_by not in RANKINGS:
-        from nucleate.errors import NucleateError
-
-        raise NucleateError(f"--rank-by is {', '.join(RANKINGS)}, not '{rank_by}'")
-    library = load_library(templates)
-    generator = TemplateGenerator(library, rank_by, model=model, volume=volume, distinct=distinct, seed=seed)
-    return [TemplateStage(generator)], _blank(wanted, top, lambda counts, _: counts, seed)
-
-
-def _by_diffusion(wanted: Sequence[Wanted], top: int, weights: str, seed: int) -> tuple[list[Stage], list[Candidate]]:
-    from nucleate.errors import NucleateError
-    from nucleate.generators import Condition, load_generator
-    from nucleate.pipeline.generate import GenerateStage
-
-    generator = load_generator(weights)
-
-    def cell(counts: dict[str, int], stream: int) -> dict[str, int]:
-        units = generator.draw_formula_units(sum(counts.values()), stream)
-        composition = {s: n * units for s, n in counts.items()}
-        generator.check(Condition(composition=composition))
-        return composition
-
-    fitting: list[Wanted] = []
-    for place, counts, why in wanted:
-        try:
-            if counts:
-                cell(counts, 0)
-            fitting.append((place, counts, why))
-        except NucleateError as error:
-            if len(wanted) == 1:
-                raise
-            fitting.append((place, counts, str(error)))
-    return [GenerateStage(generator)], _blank(fitting, top, cell, seed)
-
-
-def _blank(wanted: Sequence[Wanted], top: int, cell: Any, seed: int) -> list[Candidate]:
-    """Blank candidates SrTiO3-1, SrTiO3-2 ...; one whose formula cannot be used is failed, with its reason."""
-    from nucleate.diffusion.rng import derive_seeds
-    from nucleate.generators.template_library import formula_name
-    from nucleate.pipeline.candidate import Candidate
-
-    out = []
-    for place, counts, why in wanted:
-        if not counts:
-            continue
-        name = formula_name(tuple(sorted(counts.items())))
-        for rank in range(1, top + 1):
-            stream = int(derive_seeds(seed, place, rank))
-            record: dict[str, Any] = {"formula": name, "rank": rank}
-            if why:
-                blank = Candidate(f"{name}-{rank}", stream, provenance=record, composition=counts)
-                out.append(blank.failed("predict", why))
-                continue
-            composition = cell(counts, stream)
-            record["condition"] = {"composition": composition}  # what `GenerateStage` asks the model for
-            out.append(Candidate(f"{name}-{rank}", stream, provenance=record, composition=composition))
-    return out
-
-
-def _relaxation(potential: str, reference: str) -> list[Stage]:
-    from nucleate.pipeline.check import CheckStage
-    from nucleate.pipeline.hull import HullStage
-    from nucleate.pipeline.relax import RelaxSettings, RelaxStage
-
-    return [CheckStage(), RelaxStage(RelaxSettings(potential=potential)), HullStage(reference)]
-
-
-def _ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The formulas as they came, the structures of each by energy above the hull."""
-    from nucleate.pipeline.rank import rank
-
-    groups: dict[str, list[Candidate]] = {}
-    for c in candidates:
-        groups.setdefault(c.provenance["formula"], []).append(c)
-    return [c for group in groups.values() for c in rank(group)]
 
 
 def _formulas_without(candidates: Sequence[Candidate]) -> dict[str, str]:
@@ -227,11 +200,11 @@ def _formulas_without(candidates: Sequence[Candidate]) -> dict[str, str]:
     return out
 
 
-def _short(candidates: Sequence[Candidate], top: int) -> list[str]:
+def _short(candidates: Sequence[Candidate], samples: int) -> list[str]:
     """What is said of formulas with fewer structures than were asked for."""
     having = {c.provenance["formula"] for c in candidates if c.structure is not None}
     lost = [c for c in candidates if c.structure is None and c.provenance.get("formula") in having and c.failure]
-    return list(dict.fromkeys(f"fewer than {top}: {c.failure.partition(': ')[2]}" for c in lost if c.failure))
+    return list(dict.fromkeys(f"fewer than {samples}: {c.failure.partition(': ')[2]}" for c in lost if c.failure))
 
 
 def _more(n: int) -> str:
@@ -249,11 +222,14 @@ def _table(candidates: Sequence[Candidate], relaxed: bool) -> Table:
 
     rows = to_rows(candidates)
     records = [c.provenance.get("template") for c in candidates]
+    found = any("found" in c.provenance for c in candidates)
     columns = [] if relaxed else [name for name in NUMBERS if any(r and r[name] is not None for r in records)]
     lines = [NUMBERS[name] for name in columns]
     numeric = [*columns, *(["e_form\neV/atom", "e_above\n_hull\neV/atom"] if relaxed else [])]
     if relaxed:
         lines.append(caption(rows))
+    if found:
+        lines.append("found: as how many of the samples drawn of the formula")
     out = Table(
         caption=escape("\n".join(lines)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
@@ -261,6 +237,8 @@ def _table(candidates: Sequence[Candidate], relaxed: bool) -> Table:
     for name in ["space\ngroup", "atoms", *(["template", "elements"] if any(records) else []), *numeric]:
         number = name in numeric
         out.add_column(name, justify="right" if number or name == "atoms" else "left", min_width=6 if number else None)
+    if found:
+        out.add_column("found", justify="right", no_wrap=True)
     if relaxed:
         out.add_column("checks", overflow="fold")
     before = None
@@ -270,7 +248,11 @@ def _table(candidates: Sequence[Candidate], relaxed: bool) -> Table:
             cells += _origin(record)
         cells += ["-" if not record or record[name] is None else f"{record[name]:.2f}" for name in columns]
         if relaxed:
-            cells += [energy(row["e_form"]), energy(row["e_above_hull"]), row["failure"] or row["checks"]]
+            cells += [energy(row["e_form"]), energy(row["e_above_hull"])]
+        if found:
+            cells.append("{found} of {drawn}".format(**c.provenance) if "found" in c.provenance else "-")
+        if relaxed:
+            cells.append(row["failure"] or row["checks"])
         if before not in (None, c.provenance["formula"]):
             out.add_section()
         before = c.provenance["formula"]

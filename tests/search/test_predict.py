@@ -1,0 +1,83 @@
+"""One door for structure prediction: what goes in, in which order it comes out, and how often it was found."""
+
+from __future__ import annotations
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+import nucleate
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
+from nucleate.search.predict import METHODS, Formula, PredictSettings, ordered, plan
+
+SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def candidate(number: int, energy: float | None, twin_of: int = 0, formula: str = "NaCl") -> Candidate:
+    made = Candidate(f"{formula}-{number}", structure=SALT, provenance={"formula": formula})
+    if energy is None:
+        return made.failed("relax", "collapsed")
+    unique = Check(FAIL, f"same as {formula}-{twin_of}") if twin_of else Check(PASS)
+    return made.with_(
+        energies={"energy": Energy(energy, "m"), "e_above_hull": Energy(energy + 4, "m")},
+        checks={"relaxed": Check(PASS), "unique": unique},
+    )
+
+
+def test_lowest_first_and_how_often_it_was_found() -> None:
+    given = [candidate(1, -3.0), candidate(2, None), candidate(3, -3.6), candidate(4, -3.5, 3), candidate(5, -3.6, 3)]
+    found = ordered([*given, candidate(1, -1.0, formula="KCl")])
+    assert [c.id for c in found] == ["NaCl-3", "NaCl-1", "NaCl-5", "NaCl-4", "NaCl-2", "KCl-1"]
+    counts = [(c.provenance["found"], c.provenance["drawn"]) for c in found if "found" in c.provenance]
+    assert counts == [(3, 5), (1, 5), (1, 1)]
+
+
+def test_unrelaxed_as_drawn_with_failures_last() -> None:
+    given = [Candidate("A-1", provenance={"formula": "A"}).failed("generate", "no"), Candidate("A-2", structure=SALT)]
+    given[1] = given[1].with_(provenance={"formula": "A"})
+    assert [c.id for c in ordered(given)] == ["A-2", "A-1"]
+
+
+def test_from_python() -> None:
+    settings = nucleate.PredictSettings("random", samples=3, seed=1)
+    first, again = (nucleate.predict(["SrTiO3", "CsF"], settings) for _ in range(2))
+    assert [c.id for c in first] == ["SrTiO3-1", "SrTiO3-2", "SrTiO3-3", "CsF-1", "CsF-2", "CsF-3"]
+    assert all(c.formula == c.id.partition("-")[0] for c in first)
+    assert [c.structure for c in first] == [c.structure for c in again]
+    alone = nucleate.predict(["SrTiO3"], PredictSettings("random", samples=1, seed=1))
+    assert alone[0].structure == first[0].structure  # whatever else is asked for
+
+
+def test_random_and_learned_methods_are_given_the_same_cells() -> None:
+    wanted = [Formula(1, {"Sr": 1, "Ti": 1, "O": 3})]
+    cells = [
+        [c.composition for c in plan(wanted, PredictSettings(method, samples=12))[0]]
+        for method in ("random", "transformer")
+    ]
+    assert cells[0] == cells[1] and len({c["O"] for c in cells[0] if c}) > 1
+
+
+def test_a_formula_that_cannot_be_had_does_not_stop_the_others() -> None:
+    wanted = [Formula(1, {"Og": 1}), Formula(2, {"Na": 1, "Cl": 1}), Formula(3, {}, "row 3: nonsense")]
+    blank, _ = plan(wanted, PredictSettings("random", samples=2))
+    assert [c.failure for c in blank[:2]] == ["predict: Og has no radius, by which random structures are made"] * 2
+    assert [c.failure for c in blank[2:]] == [None, None, "predict: row 3: nonsense"]
+    with pytest.raises(NucleateError, match="Og has no radius"):
+        plan(wanted[:1], PredictSettings("random"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"method": "diffusion"}, "the method is template, transformer, unimat, compact, random, not 'diffusion'"),
+        ({"samples": 0}, "at least 1, not 0"),
+        ({"method": "random", "weights": "mp20-csp"}, "random has no weights"),
+    ],
+)
+def test_settings_that_are_none(settings: dict, message: str) -> None:
+    with pytest.raises(NucleateError, match=message):
+        PredictSettings(**settings)
+
+
+def test_methods_name_their_weights() -> None:
+    assert {name for name, m in METHODS.items() if m.weights} == {"transformer", "unimat", "compact"}
