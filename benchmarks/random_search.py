@@ -89,7 +89,7 @@ class Timed:
 def blank(target: Target, samples: int, seed: int) -> list[Candidate]:
     """One candidate for each sample; its random stream is the same whatever else is in the run."""
     name, structure = target
-    cell = {e.symbol: int(n) for e, n in structure.composition.items()}
+    cell = _counts(structure)
     record = {"target": name, "condition": {"composition": cell}}
     return [
         Candidate(
@@ -206,7 +206,7 @@ def measured(targets: Sequence[Target], samples: dict[str, list[Candidate]]) -> 
     """What `evaluate.per_composition` compares: energies of converged samples alone."""
     out = []
     for name, target in targets:
-        key = formula_key({e.symbol: int(n) for e, n in target.composition.items()})
+        key = formula_key(_counts(target))
         for c in samples[name]:
             energies = {"energy": c.energies["energy"]} if converged(c) else {}
             out.append(Measured(c.id, key, energies, "" if energies else c.failure or "not converged"))
@@ -244,6 +244,10 @@ def interval(m: Metric) -> str:
         if m.low is None or m.high is None
         else f"{text} ({scale * m.low:.{digits}f} to {scale * m.high:.{digits}f})"
     )
+
+
+def _counts(structure: Structure) -> dict[str, int]:
+    return {e.symbol: int(n) for e, n in structure.composition.items()}
 
 
 def main() -> None:
