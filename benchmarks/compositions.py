@@ -1,13 +1,17 @@
-"""Composition language models: how many network calls they need, the word-frequency ablation, and how fast they are.
+"""Composition language models: network calls, the word-frequency ablation, speed, and how well a wish is obeyed.
 
     python benchmarks/compositions.py steps [--weights diffusion-bert] [--n 1000]
     python benchmarks/compositions.py frequency --out RUNS [--steps 1500] [--n 1000]
     python benchmarks/compositions.py speed [--n 2000]
+    python benchmarks/compositions.py wishes [--weights diffusion-bert] [--n 1000] [--guidance 2] [--others FILE]
 
 steps: the same weights by each sampler; calls are network calls for each formula, in the mean.
 frequency: a small Diffusion-BERT (96 wide, 3 layers) trained for so many steps at each word frequency of Dong et al.,
 Table 3, and at 0 (no schedule by words) and -0.3 (common words masked first). RUNS keeps what was trained.
 speed: formulas drawn, checked and matched to templates each second, one core.
+wishes: formulas drawn for energies above the hull. How far above it are those that are known, in the recipe's data set
+by their lowest crystal, those of its training apart from held-out ones? And those that neither has, but another source
+with formation energies (--others), above its own hull? Distinct formulas each. The first row is all that is known.
 Everything is measured on formulas as drawn, with 95 % intervals (Wilson); training formulas are those of the recipe.
 """
 
@@ -16,23 +20,35 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.stats import binom
 
 from nucleate.chem.checks import balanced
+from nucleate.chem.elements import symbol
 from nucleate.chem.formula import parse, parse_formula
-from nucleate.config import load_recipe
+from nucleate.config import Recipe, load_recipe
 from nucleate.data import prepare_formulas
+from nucleate.data.tables import read_table, table_file
 from nucleate.errors import NucleateError
-from nucleate.evaluate.formulas import key_of
+from nucleate.evaluate.formulas import key_of, name_of
 from nucleate.evaluate.statistics import rate
 from nucleate.generators import Condition, load_formula_generator
 from nucleate.generators.formulas import FormulaGenerator
+from nucleate.pipeline.candidate import Energy
+from nucleate.pipeline.hull import distance_to_hull
+from nucleate.pipeline.reference import Entry, FormulaKey, ReferenceSet, formula_key
 from nucleate.train.loop import WEIGHTS, Trainer
 
 RECIPES = Path(__file__).parent.parent / "recipes"
+ANYTHING = Condition()
+FORMATION = "formation_enthalpy_per_atom"  # the column of other sources, eV/atom
+ABOVE_HULL = (None, 0.0, 0.05, 0.1, 0.3)  # eV/atom, wished for; None: no wish
 FREQUENCIES = (0.1, 0.3, 0.5, 1.0, 0.0, -0.3)
 GRIDS = {
     "diffusion-bert": ("ancestral", (8, 16, 32, 64, 256)),
@@ -46,11 +62,10 @@ def measured(texts: list[str]) -> list[str]:
     whole = [k for k in keys if k is not None]
     good = sum(balanced(dict(k), "smact14").verdict == "pass" for k in whole)
     counts = (len(whole), len(set(whole)), good)
-    rates = [rate(c, len(texts)) for c in counts]
-    return [f"{100 * r.value:.1f} ({100 * r.low:.1f}-{100 * r.high:.1f})" for r in rates]
+    return [percent(c, len(texts)) for c in counts]
 
 
-def drawn(generator: FormulaGenerator, n: int) -> tuple[list[str], float, float]:
+def drawn(generator: FormulaGenerator, n: int, condition: Condition = ANYTHING) -> tuple[list[str], float, float]:
     """n formulas, their seconds, and network calls for each (rows of a batch count one each)."""
     calls = 0
 
@@ -60,7 +75,7 @@ def drawn(generator: FormulaGenerator, n: int) -> tuple[list[str], float, float]
 
     handle = generator.model.register_forward_pre_hook(count)
     began = time.perf_counter()
-    texts = generator.generate([Condition()] * n, list(range(n)))
+    texts = generator.generate([condition] * n, list(range(n)))
     seconds = time.perf_counter() - began
     handle.remove()
     return texts, seconds, calls / n
@@ -142,6 +157,76 @@ def speed(n: int, weights: tuple[str, ...]) -> None:
         )
 
 
+def wishes(weights: str, n: int, guidance: float | None, others: str) -> None:
+    """Energies above the hull, asked for and got."""
+    generator = load_formula_generator(weights, guidance_scale=guidance)
+    recipe = generator.info.recipe
+    seen, held = (lowest(recipe, held_out) for held_out in (False, True))
+    reference = formation(others) if others else None
+    lines = [("all that is known", *spread(list(seen.values())), *spread(list(held.values())), "-", "-")]
+    row("wished for", "formulas, %", "distinct, %", "CN + EB, %", "novel, %", "ms each")
+    row(*["---"] * 6)
+    for wish in ABOVE_HULL:
+        name = "nothing" if wish is None else f"{wish:g}"
+        texts, seconds, _ = drawn(generator, n, Condition(properties={} if wish is None else {"e_above_hull": wish}))
+        keys = {k for t in texts if (k := key_of(t))}
+        row(name, *measured(texts), percent(len(keys - set(seen)), n), f"{1000 * seconds / n:.1f}")
+        cells = [c for known in (seen, held) for c in spread([known[k] for k in keys & set(known)])]
+        lines.append((name, *cells, *spread(above(reference, keys - set(seen) - set(held)) if reference else [])))
+    print()
+    heads = ("of training", "e_above_hull", "held out", "e_above_hull", "of neither", "e_above_hull, other source")
+    row("wished for", *heads)
+    row(*["---"] * 7)
+    for line in lines:
+        row(*line)
+
+
+def lowest(recipe: Recipe, held_out: bool) -> dict[FormulaKey, float]:
+    """Formula -> its lowest crystal's energy above the hull, eV/atom, of the recipe's data set where it has one."""
+    batch, _ = prepare_formulas(recipe, held_out=held_out)
+    keys = [formula_key(Counter(symbol(z) for z in row if z)) for row in batch.atomic_numbers.tolist()]
+    energies = batch.properties["e_above_hull"].tolist()
+    return {k: e for k, e in zip(keys, energies, strict=True) if np.isfinite(e)}
+
+
+def formation(others: str) -> ReferenceSet:
+    """Formulas with formation energies of another source as a reference set; its elements lie at zero."""
+    table = read_table(table_file(others)[0], ["formula", FORMATION])
+    entries = [
+        Entry(name_of(key), energy, 0, "", np.nan, 0)
+        for text, energy in zip(*(table.column(c).to_pylist() for c in ("formula", FORMATION)), strict=True)
+        if (key := key_of(text)) and energy is not None and np.isfinite(energy)
+    ]
+    elements = {s for e in entries for s in parse(e.formula)}
+    return ReferenceSet.from_entries(others, others, [*entries, *(Entry(e, 0.0, 0, "", np.nan, 0) for e in elements)])
+
+
+def above(reference: ReferenceSet, keys: Iterable[FormulaKey]) -> list[float]:
+    """Energies above the set's hull, eV/atom, of those of the formulas that it has."""
+    found = []
+    for key in sorted(keys):
+        if rows := reference.of_formula(dict(key)):
+            energy = Energy(float(min(reference.energies[rows])), reference.method)
+            found.append(distance_to_hull(dict(key), energy, reference)[0])
+    return found
+
+
+def spread(values: list[float]) -> tuple[str, str]:
+    """How many, and their median with its 95 % interval (from their order) and the middle half of them."""
+    if not values:
+        return "0", "-"
+    ordered, m = np.maximum(np.sort(values), 0), len(values)
+    low, high = (min(int(binom.ppf(q, m, 0.5)), m - 1) for q in (0.025, 0.975))
+    first, middle, third = np.percentile(ordered, [25, 50, 75])
+    return f"{m:,}", f"{middle:.3f} ({ordered[low]:.3f}-{ordered[high]:.3f}); half {first:.3f}-{third:.3f}"
+
+
+def percent(hits: int, n: int) -> str:
+    """With its 95 % interval."""
+    r = rate(hits, n)
+    return f"{100 * hits / n:.1f} ({100 * (r.low or 0):.1f}-{100 * (r.high or 0):.1f})"
+
+
 def _is_formula(text: str) -> bool:
     try:
         return bool(parse(text))
@@ -151,9 +236,11 @@ def _is_formula(text: str) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("steps", "frequency", "speed"))
+    parser.add_argument("what", choices=("steps", "frequency", "speed", "wishes"))
     parser.add_argument("--weights", default="", help="shipped name or file; speed: several, separated by commas")
     parser.add_argument("--n", type=int, default=1000, help="formulas drawn for each row")
+    parser.add_argument("--guidance", type=float, help="of the wishes; default: the recipe's")
+    parser.add_argument("--others", default="", help="wishes: other known formulas, parquet")
     parser.add_argument("--steps", type=int, default=1500, help="training steps of the ablation")
     parser.add_argument("--out", type=Path, default=Path("runs/frequency"), help="where the ablation keeps its weights")
     args = parser.parse_args()
@@ -162,6 +249,8 @@ def main() -> None:
         steps(args.weights or "diffusion-bert", args.n)
     elif args.what == "frequency":
         frequency(args.out, args.steps, args.n)
+    elif args.what == "wishes":
+        wishes(args.weights or "diffusion-bert", args.n, args.guidance, args.others)
     else:
         speed(args.n, tuple((args.weights or "diffusion-bert,diffusion-lm").split(",")))
 

@@ -3,7 +3,8 @@
     python scripts/composition_figure.py OUT.png --formulas NAME=FILE ... --runs NAME=RUN ...
 
 Left: element mover's distance to the nearest training formula of recipes/diffusion-bert.toml (its held-out ones beside
-them). Right: formation energies of the converged relaxations of runs of `nucleate design`. The paper's figure 2.
+them). Right: formation energies of the converged relaxations of runs of `nucleate design`; a run named "MODEL, way" has
+the colour of the MODEL on the left, its second run is dashed. The paper's figure 2.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import numpy as np
 
 from nucleate.chem.distance import nearest
 from nucleate.evaluate.formulas import key_of, read_formulas
+from nucleate.pipeline.candidate import PASS
+from nucleate.pipeline.rank import verdict
 from nucleate.search.design import load_run
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "diffusion-bert.toml"
@@ -37,19 +40,25 @@ def main() -> None:
     known = [dict(k) for t in read_formulas(RECIPE).texts if (k := key_of(t))]
     sources = [*(pair.partition("=")[::2] for pair in args.formulas), ("held-out formulas", f"{RECIPE}:held")]
     bins = np.linspace(0, 3, 61)
-    for (name, source), colour in zip(sources, COLOURS, strict=False):
+    colours = dict(zip((name for name, _ in sources), COLOURS, strict=False))
+    for name, source in sources:
         keys = [k for t in read_formulas(source).texts[:SHOWN] if (k := key_of(t))]
         distance = nearest([dict(k) for k in keys], known)
         distance = distance[np.isfinite(distance)]
         print(f"{name}: {len(distance)} formulas, median distance {np.median(distance):.3f}")
-        left.hist(np.minimum(distance, 3), bins, histtype="step", density=True, label=name, color=colour, lw=1.6)
+        left.hist(np.minimum(distance, 3), bins, histtype="step", density=True, label=name, color=colours[name], lw=1.6)
     left.set(xlabel="element mover's distance to the nearest training formula", ylabel="density", xlim=(0, 3))
-    for pair, colour in zip(args.runs, COLOURS, strict=False):
+    drawn: list[str] = []
+    for pair in args.runs:
         name, _, run = pair.partition("=")
-        energies = [c.energies["e_form"].value for c in load_run(run).all if not c.failure and "e_form" in c.energies]
+        model = name.partition(",")[0]
+        line = {"color": colours.get(model, "#555555"), "ls": "--" if model in drawn else "-"}
+        drawn.append(model)
+        relaxed = [c for c in load_run(run).all if not c.failure and verdict(c, "relaxed") == PASS]
+        energies = [c.energies["e_form"].value for c in relaxed if "e_form" in c.energies]
         share = np.mean(np.array(energies) < 0)
         print(f"{name}: {len(energies)} crystals, {share:.1%} with e_form < 0, median {np.median(energies):.3f}")
-        right.hist(energies, np.linspace(-4, 1, 26), histtype="step", density=True, label=name, color=colour, lw=1.6)
+        right.hist(energies, np.linspace(-4, 1, 26), histtype="step", density=True, label=name, lw=1.6, **line)
     right.axvline(0, color="#999999", lw=0.8)
     right.set(xlabel="formation energy by CHGNet (eV/atom)", ylabel="density")
     for axes in (left, right):
