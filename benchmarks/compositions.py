@@ -12,6 +12,7 @@ speed: formulas drawn, checked and matched to templates each second, one core.
 wishes: formulas drawn for energies above the hull. How far above it are those that are known, in the recipe's data set
 by their lowest crystal, those of its training apart from held-out ones? And those that neither has, but another source
 with formation energies (--others), above its own hull? Distinct formulas each. The first row is all that is known.
+CN + EB of the training's: of its formulas within 0.025 eV/atom of the wish.
 Everything is measured on formulas as drawn, with 95 % intervals (Wilson); training formulas are those of the recipe.
 """
 
@@ -48,6 +49,7 @@ from nucleate.train.loop import WEIGHTS, Trainer
 RECIPES = Path(__file__).parent.parent / "recipes"
 ANYTHING = Condition()
 FORMATION = "formation_enthalpy_per_atom"  # the column of other sources, eV/atom
+LIKE = 0.025  # eV/atom around a wish: the training's formulas that it is compared with
 ABOVE_HULL = (None, 0.0, 0.05, 0.1, 0.3)  # eV/atom, wished for; None: no wish
 FREQUENCIES = (0.1, 0.3, 0.5, 1.0, 0.0, -0.3)
 GRIDS = {
@@ -60,9 +62,13 @@ def measured(texts: list[str]) -> list[str]:
     """Formulas, distinct ones and those that pass CN and EB (smact14), of all texts, with intervals."""
     keys = [key_of(t) for t in texts]
     whole = [k for k in keys if k is not None]
-    good = sum(balanced(dict(k), "smact14").verdict == "pass" for k in whole)
-    counts = (len(whole), len(set(whole)), good)
+    counts = (len(whole), len(set(whole)), sum(passes(k) for k in whole))
     return [percent(c, len(texts)) for c in counts]
+
+
+def passes(key: FormulaKey) -> bool:
+    """Whether a formula is neutral and balanced with SMACT's smact14 states."""
+    return balanced(dict(key), "smact14").verdict == "pass"
 
 
 def drawn(generator: FormulaGenerator, n: int, condition: Condition = ANYTHING) -> tuple[list[str], float, float]:
@@ -164,13 +170,15 @@ def wishes(weights: str, n: int, guidance: float | None, others: str) -> None:
     seen, held = (lowest(recipe, held_out) for held_out in (False, True))
     reference = formation(others) if others else None
     lines = [("all that is known", *spread(list(seen.values())), *spread(list(held.values())), "-", "-")]
-    row("wished for", "formulas, %", "distinct, %", "CN + EB, %", "novel, %", "ms each")
-    row(*["---"] * 6)
+    row("wished for", "formulas, %", "distinct, %", "CN + EB, %", "CN + EB of the training's, %", "novel, %", "ms each")
+    row(*["---"] * 7)
     for wish in ABOVE_HULL:
         name = "nothing" if wish is None else f"{wish:g}"
         texts, seconds, _ = drawn(generator, n, Condition(properties={} if wish is None else {"e_above_hull": wish}))
         keys = {k for t in texts if (k := key_of(t))}
-        row(name, *measured(texts), percent(len(keys - set(seen)), n), f"{1000 * seconds / n:.1f}")
+        such = [k for k, e in seen.items() if wish is None or abs(e - wish) <= LIKE]
+        theirs = percent(sum(passes(k) for k in such), len(such))
+        row(name, *measured(texts), theirs, percent(len(keys - set(seen)), n), f"{1000 * seconds / n:.1f}")
         cells = [c for known in (seen, held) for c in spread([known[k] for k in keys & set(known)])]
         lines.append((name, *cells, *spread(above(reference, keys - set(seen) - set(held)) if reference else [])))
     print()
