@@ -56,6 +56,17 @@ def test_a_supercell_is_the_same_crystal() -> None:
     assert unique(candidate("a", rocksalt()), candidate("b", rocksalt() * (1, 1, 2)))["b"].verdict == "fail"
 
 
+def test_what_is_not_quite_a_supercell_is_one_within_symprec() -> None:
+    cell = rocksalt().get_primitive_structure() * (1, 1, 3)
+    shift = np.random.default_rng(0).normal(size=(len(cell), 3))
+    shift *= 0.13 / np.linalg.norm(shift, axis=1, keepdims=True)
+    rough = Structure(cell.lattice, cell.species, cell.cart_coords + shift, coords_are_cartesian=True)
+    given = [candidate("a", rocksalt()), candidate("b", rough), candidate("c", caesium_chloride())]
+    verdicts = [{c.id: c.checks["unique"].verdict for c in UniqueStage(s)(given)} for s in (0.0, 0.25)]
+    assert verdicts[0]["b"] == "pass"  # pymatgen finds no primitive cell
+    assert verdicts[1] == {"a": "pass", "b": "fail", "c": "pass"}
+
+
 def test_polymorphs_other_elements_and_volumes_are_unique() -> None:
     verdicts = unique(
         candidate("a", rocksalt()),

@@ -27,12 +27,15 @@ INDEX_VOLUME = 0.10  # relative difference of volumes per atom below which the i
 class UniqueStage:
     """Check "unique": fails with "same as <id>" for a crystal that a lower one (by energy, then id) already is.
 
-    A duplicate is no failure of the candidate: it goes on, and is ranked behind.
+    A duplicate is no failure of the candidate: it goes on, and is ranked behind. symprec: see `same.reduce`.
     """
 
     name = "unique"
     batched = True
     together = True  # of twins the lower one counts, so all must be seen
+
+    def __init__(self, symprec: float = 0.0) -> None:
+        self.symprec = symprec
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         groups: dict[FormulaKey, list[Candidate]] = {}
@@ -43,15 +46,15 @@ class UniqueStage:
             else:
                 groups.setdefault(key, []).append(candidate)
         for group in groups.values():
-            yield from _mark_duplicates(group)
+            yield from _mark_duplicates(group, self.symprec)
 
 
-def _mark_duplicates(group: list[Candidate]) -> Iterable[Candidate]:
+def _mark_duplicates(group: list[Candidate], symprec: float) -> Iterable[Candidate]:
     kept: list[tuple[Candidate, Reduced]] = []
     for candidate in sorted(group, key=_lowest_first):
         assert candidate.structure is not None
         try:
-            reduced = reduce(candidate.structure)
+            reduced = reduce(candidate.structure, symprec)
             twin = next((c for c, r in reversed(kept) if _may_be_same(c, candidate) and same(r, reduced)), None)
         except Exception as error:  # pymatgen on a freak cell raises many kinds: about this crystal alone
             reason = f"cannot be compared ({type(error).__name__}: {error})".splitlines()[0][:200]

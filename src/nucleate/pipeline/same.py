@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.prototype import neighbour_distances
+from nucleate.crystal.symmetry import find_symmetry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,14 +34,32 @@ class Reduced:
     distances: NDArray[np.float64]
 
 
-def reduce(structure: Structure) -> Reduced:
-    """Prepare a crystal; pymatgen's errors on impossible cells pass through (ValueError and others)."""
+def reduce(structure: Structure, symprec: float = 0.0) -> Reduced:
+    """Prepare a crystal; pymatgen's errors on impossible cells pass through (ValueError and others).
+
+    symprec: angstrom within which atoms are first put on symmetric positions, 0 for none. Relaxations that begin
+    without symmetry stop that near to it, and of what is not quite a supercell the primitive cell would not be found.
+    """
     plain = structure.copy()
     plain.remove_oxidation_states()
+    if symprec:
+        plain = _symmetric(plain, symprec)
     primitive = plain.get_primitive_structure().get_reduced_structure("niggli")
     volume = primitive.volume / len(primitive)
     lengths = np.sort(primitive.lattice.abc) / primitive.volume ** (1 / 3)
     return Reduced(primitive, volume, lengths, neighbour_distances(primitive))
+
+
+def _symmetric(structure: Structure, symprec: float) -> Structure:
+    """The primitive cell with its symmetry made exact; the crystal as it is where none can be found."""
+    from pymatgen.core import Lattice, Structure
+
+    try:
+        cell = find_symmetry(structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers, symprec)
+    except ValueError:
+        return structure
+    primitive = cell.prim_std_cell
+    return Structure(Lattice(primitive.basis), primitive.numbers, primitive.positions)
 
 
 def same(a: Reduced, b: Reduced) -> bool:

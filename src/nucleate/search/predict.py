@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nucleate.pipeline.run import Executor, Progress, Stage, Store
 
 TEMPLATE, RANDOM = "template", "random"
+SYMPREC = 0.25  # angstrom; to the symmetry that relaxations of random structures come so near
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def _relaxation(settings: PredictSettings) -> list[Stage]:
     from nucleate.pipeline.relax import RelaxSettings, RelaxStage
 
     relaxation = RelaxStage(RelaxSettings(potential=settings.potential))
-    return [CheckStage(), relaxation, HullStage(settings.reference), UniqueStage()]
+    return [CheckStage(), relaxation, HullStage(settings.reference), UniqueStage(SYMPREC)]
 
 
 def ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
