@@ -24,13 +24,7 @@ NUMBERS = {  # of a template, and what they mean
     "similarity": "similarity: of the structures, as a network judges by the formulas, 0 to 1",
     "volume": "volume: of the cell over the template's",
 }
-Method = Annotated[
-    str,
-    typer.Option(
-        help="; ".join(f"{name}: {m.what}{f', {m.weights}' if m.weights else ''}" for name, m in METHODS.items()) + ".",
-        autocompletion=lambda: [(name, m.what) for name, m in METHODS.items()],
-    ),
-]
+METHOD = "; ".join(f"{name}: {m.what}{f', {m.weights}' if m.weights else ''}" for name, m in METHODS.items())
 
 
 def predict(
@@ -40,7 +34,7 @@ def predict(
     file: Annotated[
         Path | None, typer.Option(help="Formulas: a text file, one a line, or a table with a column formula.")
     ] = None,
-    method: Method = TEMPLATE,
+    method: Annotated[str, typer.Option(help=f"{METHOD}.")] = TEMPLATE,
     samples: Annotated[int, typer.Option(min=0, help=f"Structures drawn of each (0: as --top, else {DRAWN}).")] = 0,
     top: Annotated[
         int, typer.Option(min=0, help="Structures kept of each: with --relax the lowest, else the first (0: all).")
