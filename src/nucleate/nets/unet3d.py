@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucleate.errors import NucleateError
+from nucleate.nets.layers import attention
 
 Grid = tuple[int, int]  # rows and columns of a level
 
@@ -47,14 +48,6 @@ class ResidualBlock(nn.Module):
         shift, scale = self.condition(F.silu(z_c))[:, :, None, None, None].chunk(2, 1)
         h = self.norm2(self.conv1(F.silu(self.norm1(x))))
         return self.shortcut(x) + self.conv2(F.silu(torch.addcmul(h + shift, h, scale)))
-
-
-def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """In single precision on a CPU: the fused kernel's backward pass takes 2 to 40 times as long in bf16 there."""
-    if q.device.type != "cpu":
-        return F.scaled_dot_product_attention(q, k, v)
-    with torch.autocast("cpu", enabled=False):
-        return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(v.dtype)
 
 
 class AxialAttention(nn.Module):
