@@ -32,6 +32,13 @@ def test_lowest_first_and_how_often_it_was_found() -> None:
     assert counts == [(3, 5), (1, 5), (1, 1)]
 
 
+def test_energies_of_a_formula_need_no_hull() -> None:
+    given = [candidate(1, -3.0), candidate(2, -3.4), candidate(3, -3.2)]
+    no_hull = [c.with_(checks={"hull": Check("unknown", "no energy of elemental Na")}) for c in given]
+    assert [c.id for c in ordered(no_hull)] == ["NaCl-2", "NaCl-3", "NaCl-1"]
+    assert [c.id for c in ordered([given[0], no_hull[1], given[2]])] == ["NaCl-3", "NaCl-1", "NaCl-2"]
+
+
 def test_unrelaxed_as_drawn_with_failures_last() -> None:
     given = [Candidate("A-1", provenance={"formula": "A"}).failed("generate", "no"), Candidate("A-2", structure=SALT)]
     given[1] = given[1].with_(provenance={"formula": "A"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -201,7 +202,7 @@ def ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
     Where equal structures were looked for, provenance "found" and "drawn" of each say how often it came up among all
     that were drawn for the formula, failures included.
     """
-    from nucleate.pipeline.rank import rank, verdict
+    from nucleate.pipeline.rank import verdict
 
     groups: dict[str, list[Candidate]] = {}
     for c in candidates:
@@ -212,8 +213,20 @@ def ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
             out += sorted(group, key=lambda c: c.structure is None)
             continue
         twins = [c.checks["unique"].reason for c in group if verdict(c, "unique") == "fail"]
-        for c in rank(group):
+        for c in sorted(group, key=_lowest_first):
             found = 1 + twins.count(f"same as {c.id}")
             counted = c.failure is None and verdict(c, "unique") == "pass"
             out.append(c.with_(provenance={"found": found, "drawn": len(group)}) if counted else c)
     return out
+
+
+def _lowest_first(c: Candidate) -> tuple[bool, bool, bool, bool, float, str]:
+    """As `pipeline.rank` has it, but by the energies of one formula, which need no hull.
+
+    What lies impossibly deep below the known ones comes behind what does not.
+    """
+    from nucleate.pipeline.rank import verdict
+
+    energy = c.energies["energy"].value if "energy" in c.energies else math.inf
+    worse = c.failure is not None, verdict(c, "unique") == "fail", verdict(c, "relaxed") != "pass"
+    return *worse, "hull" in c.checks, energy, c.id
