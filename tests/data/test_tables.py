@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
@@ -12,9 +13,10 @@ from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
 from nucleate.cli.data import app
+from nucleate.config import DataConfig, NetworkConfig, Recipe
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
-from nucleate.data import add_files, home, load_table, parse_name, prepare
+from nucleate.data import add_files, home, load_table, parse_name, prepare, prepare_crystals
 from nucleate.data.prepared import cache_folder
 from nucleate.errors import NucleateError
 from nucleate.io import Named, write_structures
@@ -219,6 +221,19 @@ def test_command_line(tmp_path):
         run("prepare", "none", "--out", tmp_path / "x")
     with pytest.raises(NucleateError, match="three numbers"):
         run("add", "more", tmp_path / "in", "--fractions", "a,b")
+
+
+def test_held_out_compositions_are_left_out_of_a_recipe():
+    four = {"atomic_numbers": [11, 17, 11, 17], "frac_coords": [0.0] * 3 + [0.5] * 3 + [0.2] * 3 + [0.7] * 3}
+    put(rows(**four), "mine_train")
+    put([rows()[0] | {"atomic_numbers": [17, 11]}], "mine_test")
+    put([rows()[0] | {"atomic_numbers": [11, 11]}], "other_train")
+    recipe = Recipe("r", data=DataConfig("mine+other", exclude=("mine:test",)), network=NetworkConfig(predict=("gap",)))
+    batch, summary = prepare_crystals(recipe)
+    assert batch.atomic_numbers.tolist() == [[11, 11]] and batch.properties["gap"].tolist() == [1.0]
+    assert summary.usable == 1 and summary.left_out["held out by composition"] == 3
+    assert "3 held out by composition" in str(summary)
+    assert len(prepare_crystals(dataclasses.replace(recipe, data=DataConfig("mine")), properties=())[0]) == 3
 
 
 def test_real_data(monkeypatch, tmp_path):
