@@ -264,9 +264,7 @@ def by_pair(targets: Sequence[Target], runs: Runs) -> None:
     wanted = "delta_e_lowest", "reduction_rate_lowest", "tied_lowest", "delta_e", "reduction_rate"
     print("\n| A, B | compositions | delta E, lowest, eV/atom | E_A < E_B, lowest, % | within 1 meV, % | ", end="")
     print("delta E, all pairs, eV/atom | E_A < E_B, all pairs, % |\n|---|---|---|---|---|---|---|")
-    for a, b in itertools.permutations(runs, 2):
-        if list(runs).index(a) < list(runs).index(b) and a == RANDOM:
-            continue  # against random search, not the other way round
+    for a, b in itertools.combinations(sorted(runs, key=lambda m: m == RANDOM), 2):  # all against random search
         try:
             report = compare_energies(
                 measured(targets, runs[a]), measured(targets, runs[b]), names=(a, b), energy="energy"
