@@ -1,7 +1,7 @@
-"""Match rate of mp20-csp on validation crystals, and validity of what it draws, against sampler, noise and steps.
+"""Match rate of a model on validation crystals, and validity of what it draws, against sampler, noise and steps.
 
     NUCLEATE_DATA=FOLDER python benchmarks/sampler.py [--n 256] [--samplers ...] [--noise 0,0.5,1] [--steps 50,20,10]
-        [--out FILE.csv]
+        [--weights mp20-csp] [--out FILE.csv]
 
 One prediction for each target; every row has the same targets and seeds. The corrector is that of the model's recipe:
 it costs "ancestral" one network call more a step, and the flows none. Valid: no distance below 0.5 angstrom and a
@@ -86,7 +86,7 @@ def cheapest(rows: Sequence[Row]) -> Row:
     return min(near, key=lambda r: (r["network calls"], -float(r["match %"])))
 
 
-def draw(rows: Sequence[Row], n: int, file: Path) -> None:
+def draw(rows: Sequence[Row], model: str, n: int, file: Path) -> None:
     """Match rate and validity against network calls, with 95 % intervals: colours are samplers, line styles noise."""
     import matplotlib
 
@@ -129,7 +129,7 @@ def draw(rows: Sequence[Row], n: int, file: Path) -> None:
         figure.legend(
             loc="outside lower center", ncols=min(len(series) + 1, 4), frameon=False, fontsize=9, handlelength=3
         )
-        said = f"mp20-csp: one prediction for each of {n} validation crystals of MP-20, with 95 % intervals"
+        said = f"{model}: one prediction for each of {n} validation crystals of MP-20, with 95 % intervals"
         figure.suptitle(said, fontsize=10, color="#444444")
         with replacing(file) as temporary:
             figure.savefig(temporary, dpi=160, format="png")
@@ -153,12 +153,13 @@ def main() -> None:
     parser.add_argument("--noise", help="separated by commas; default: that of the model's recipe")
     parser.add_argument("--steps", default=",".join(map(str, STEPS)), help="separated by commas")
     parser.add_argument("--out", type=Path, help="also write the table as CSV, and a figure beside it")
+    parser.add_argument("--weights", default="mp20-csp", help="shipped model, or file, that takes a composition")
     args = parser.parse_args()
     samplers, steps = args.samplers.split(","), [int(s) for s in args.steps.split(",")]
     if unknown := set(samplers) - set(SAMPLERS):
         parser.error(f"unknown sampler {min(unknown)}; known: {', '.join(SAMPLERS)}")
     targets = load_targets("mp-20:val", args.n, seed=2)
-    generator = load_generator("mp20-csp", batch_size=BATCH)
+    generator = load_generator(args.weights, batch_size=BATCH)
     noises = [float(v) for v in args.noise.split(",")] if args.noise else [generator.settings.noise]
     rows: list[Row] = []
     for n, sampler, noise in itertools.product(steps, samplers, noises):
@@ -172,7 +173,7 @@ def main() -> None:
             writer.writeheader()
             writer.writerows(rows)
             write_whole(args.out, text.getvalue())
-            draw(rows, len(targets), args.out.with_suffix(".png"))
+            draw(rows, generator.name, len(targets), args.out.with_suffix(".png"))
     best = cheapest(rows)
     print(f"\n{best['sampler']}, {best['steps']} steps, noise {best['noise']}: {best['network calls']} network calls")
 
