@@ -6,7 +6,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from nucleate.crystal.symmetry import space_group, symbol
+from nucleate.crystal.symmetry import space_group, space_group_number, symbol
 from nucleate.errors import NucleateError
 
 
@@ -52,3 +52,45 @@ def test_broken_input():
         space_group(Structure(Lattice.cubic(3), ["H"], [[0, 0, 0]]), symprec=0)
     with pytest.raises(NucleateError, match="1 to 230"):
         symbol(231)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        (62, 62),
+        ("225", 225),
+        ("P nma", 62),
+        ("pnma", 62),
+        ("P 2_1/n 2_1/m 2_1/a", 62),
+        ("Pbnm", 62),
+        ("P21/c", 14),
+        ("P2_1/n", 14),
+        ("C2/c", 15),
+        ("R-3m:H", 166),
+        ("$P6_3/mmc$", 194),
+        (r"Fm\bar{3}m", 225),
+        ("Fm3\u0305m", 225),
+        ("Fm\u22123m", 225),
+        ("Fm3m", 225),
+        ("Cmca", 64),
+    ],
+)
+def test_symbols_as_people_spell_them(text, number):
+    assert space_group_number(text) == number
+
+
+def test_each_symbol_means_one_group():
+    for n in range(1, 231):
+        assert space_group_number(n) == space_group_number(symbol(n)) == space_group_number(symbol(n).lower()) == n
+        assert space_group_number(symbol(n).replace("_", "")) == n
+
+
+def test_symbols_that_do_not_exist():
+    with pytest.raises(NucleateError, match=r"called 'Pnmx'; near it: .*Pnma \(62\)"):
+        space_group_number("Pnmx")
+    for text in ("0", "231", "-3"):
+        with pytest.raises(NucleateError, match=f"1 to 230, not {text}"):
+            space_group_number(text)
+    for text in ("", "xyz"):
+        with pytest.raises(NucleateError, match="write 225 or Fm-3m"):
+            space_group_number(text)

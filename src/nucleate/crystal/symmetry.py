@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from functools import lru_cache
+import re
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +57,53 @@ def symbol(number: int) -> str:
     if not 1 <= number <= 230:
         raise NucleateError(f"space groups have numbers 1 to 230, not {number}")
     return moyopy.SpaceGroupType(number).hm_short.replace(" ", "")
+
+
+_OLD = {"abm2": 39, "aba2": 41, "cmca": 64, "cmma": 67, "ccca": 68}  # before the letter e of the 1992 edition
+_PLAIN = str.maketrans("\u2010\u2011\u2012\u2013\u2212₀₁₂₃₄₅₆₇₈₉", "-----0123456789")
+
+
+def space_group_number(text: str | int) -> int:
+    """1-230 of a number or a Hermann-Mauguin symbol as people spell it: 62, "62", "Pnma", "P n m a", "P21/c", "P2_1/c",
+    "Fm-3m", "fm3m", "P 2_1/n 2_1/m 2_1/a", "R-3m:H".
+
+    The symbol of another setting (Pbnm, P2_1/n) means its group. Raises NucleateError, with symbols near to it, for one
+    that does not exist.
+    """
+    said = str(text).strip()
+    if said.lstrip("+-").isdigit():
+        if not 1 <= int(said) <= 230:
+            raise NucleateError(f"space groups have numbers 1 to 230, not {said}")
+        return int(said)
+    names, plain = _symbols(), _plain(said)
+    if plain in names:
+        return names[plain]
+    from difflib import get_close_matches
+
+    standard = {_plain(symbol(n)): n for n in range(1, 231)}
+    near = [standard[s] for s in get_close_matches(plain, standard, 4, 0.6)]
+    hint = f"near it: {', '.join(f'{symbol(n)} ({n})' for n in near)}" if near else "write 225 or Fm-3m, for example"
+    raise NucleateError(f"no space group is called '{said[:40]}'; {hint}")
+
+
+@cache
+def _symbols() -> dict[str, int]:
+    """Short and full symbols of all 530 settings, as `_plain` writes them, and the older ones -> number."""
+    import moyopy
+
+    entries = [moyopy.HallSymbolEntry(i) for i in range(1, 531)]
+    found = {_plain(name): e.number for e in entries for name in (e.hm_short, e.hm_full)}
+    for e in entries[2:107]:  # monoclinic: P 1 2_1/n 1 is P2_1/n for short
+        found[_plain("".join(part for part in e.hm_full.split() if part != "1"))] = e.number
+    cubic = {name.replace("-3", "3"): n for name, n in found.items() if n >= 200}  # Fm3m, before 1983
+    return {**cubic, **_OLD, **found}
+
+
+def _plain(text: str) -> str:
+    """Lower case without blanks, underscores, marks of TeX, and the setting after a colon; bars as a minus before."""
+    text = re.sub(r"\\(?:bar|overline)\s*\{?\s*(\d)\s*\}?", r"-\1", text.split(":")[0].translate(_PLAIN))
+    text = re.sub("(\\d)[\u0304\u0305]", r"-\1", text)
+    return re.sub(r"[\s_{}$*]", "", text).lower()
 
 
 _FAMILIES = ((2, "a"), (15, "m"), (74, "o"), (142, "t"), (194, "h"), (230, "c"))  # last space group of each
