@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.crystal.assignments import compatible
 from nucleate.crystal.geometry import closest_contacts
 from nucleate.evaluate.csp import load_targets
 from nucleate.evaluate.statistics import Rate, rate
 from nucleate.generators import Condition, RandomSearch
-from nucleate.generators.placing import Placed, compatible, expected_volume, place
+from nucleate.generators.placing import Placed, expected_volume, place
 from nucleate.generators.random_search import APART, PLACED, VOLUMES
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
 """Atoms on the Wyckoff positions of a space group, in a random cell: PyXtal (Fredericks et al., Comput. Phys. Commun.
-261, 107810 (2021)), and nothing else here knows of it.
+261, 107810 (2021)), and nothing else here needs it.
 """
 
 from __future__ import annotations
@@ -14,20 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.chem.elements import atomic_number
+from nucleate.crystal import wyckoff
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Rows: the vectors of a primitive cell in those of the conventional one, by the centring
-_PRIMITIVE = {
-    "P": np.eye(3),
-    "A": np.array([[1, 0, 0], [0, 0.5, 0.5], [0, -0.5, 0.5]]),
-    "C": np.array([[0.5, 0.5, 0], [-0.5, 0.5, 0], [0, 0, 1]]),
-    "I": np.array([[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]]),
-    "F": np.array([[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]),
-    "R": np.array([[2, 1, 1], [-1, 1, 1], [-1, -2, 1]]) / 3,
-}
 _SAME = 1e-3  # of the cell: images of an atom by centring
 
 
@@ -47,25 +39,6 @@ def expected_volume(composition: Mapping[str, int]) -> float:
     of MP-20 over it: median 0.89, 0.58 to 1.45 for nine of ten. Raises NucleateError for an element without radii.
     """
     return math.fsum(n * _sphere(symbol) for symbol, n in composition.items())
-
-
-@lru_cache(maxsize=4096)
-def compatible(composition: tuple[tuple[str, int], ...]) -> tuple[int, ...]:
-    """Numbers of the space groups whose Wyckoff positions can hold the composition in a primitive cell."""
-    numbers = np.array([n for _, n in composition])
-    return tuple(g for g in range(1, 231) if _group(g).check_compatible(numbers * _group(g).cellsize())[0])
-
-
-@cache
-def operations(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The space group on columns of the primitive cell, x -> W x + w: (G, 3, 3) and (G, 3), each W once."""
-    change = np.linalg.inv(_centring(number)).T
-    found: dict[tuple[int, ...], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-    for op in _group(number)[0].ops:
-        w = change @ op.rotation_matrix @ np.linalg.inv(change)
-        found.setdefault(tuple(w.round().astype(int).flatten()), (w.round(), change @ op.translation_vector))
-    rotations, translations = zip(*found.values(), strict=True)
-    return np.array(rotations), np.array(translations)
 
 
 def place(
@@ -104,23 +77,19 @@ def place(
 
 def _primitive(found: Any, number: int, num_atoms: int) -> Placed:
     """One lattice point's share of PyXtal's conventional cell."""
-    centring = _centring(number)
+    primitive = wyckoff.group(number).primitive
     frac: list[NDArray[np.float64]] = []
     numbers: list[int] = []
     for site in found.atom_sites:
         first = len(frac)
-        for x in (np.asarray(site.coords) @ np.linalg.inv(centring)) % 1.0:
+        for x in (np.asarray(site.coords) @ np.linalg.inv(primitive)) % 1.0:
             gaps = np.array(frac[first:]).reshape(-1, 3) - x
             if not (np.abs(gaps - gaps.round()).max(1, initial=0) < _SAME).any():
                 frac.append(x)
                 numbers.append(atomic_number(site.specie))
     if len(frac) != num_atoms:
         raise RuntimeError(f"{len(frac)} atoms of {num_atoms} in the primitive cell of space group {number}")
-    return Placed(centring @ found.lattice.matrix, np.array(frac), np.array(numbers))
-
-
-def _centring(number: int) -> NDArray[np.float64]:
-    return _PRIMITIVE[_group(number).symbol[0]]
+    return Placed(primitive @ found.lattice.matrix, np.array(frac), np.array(numbers))
 
 
 @cache

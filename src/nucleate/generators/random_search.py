@@ -15,11 +15,13 @@ import numpy as np
 import torch
 
 from nucleate.chem.elements import atomic_number
+from nucleate.crystal.assignments import compatible
 from nucleate.crystal.batch import CrystalBatch
+from nucleate.crystal.wyckoff import group
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress
-from nucleate.generators.placing import Placed, compatible, expected_volume, operations, place
+from nucleate.generators.placing import Placed, expected_volume, place
 from nucleate.generators.soft_spheres import separate, symmetric_moves
 
 if TYPE_CHECKING:
@@ -144,8 +146,7 @@ class _Search:
 
     def _lower(self, number: int) -> None:
         if self.asked is None:
-            order = len(operations(number)[0])
-            self.groups = tuple(g for g in self.groups if len(operations(g)[0]) < order) or (1,)
+            self.groups = tuple(g for g in self.groups if group(g).order < group(number).order) or (1,)
 
 
 def _separated(starts: Sequence[_Start]) -> list[Structure]:
@@ -160,7 +161,7 @@ def _separated(starts: Sequence[_Start]) -> list[Structure]:
     radii = torch.from_numpy(covalent_radii)[batch.atomic_numbers]
     width = batch.atomic_numbers.shape[1]
     moves = [
-        symmetric_moves(p.lattice, p.frac_coords, *operations(s.space_group), width=width)
+        symmetric_moves(p.lattice, p.frac_coords, *group(s.space_group).operations, width=width)
         for p, s in zip(placed, starts, strict=True)
     ]
     done = separate(batch, APART * (radii[:, :, None] + radii[:, None]), torch.from_numpy(np.stack(moves)))
