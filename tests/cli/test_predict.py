@@ -174,3 +174,11 @@ def test_an_interrupted_prediction_goes_on(known: Path, tmp_path: Path, monkeypa
     energies = [[json.loads(line)["energies"] for line in text.splitlines()] for text in (whole, part)]
     assert energies[0] == energies[1]
     assert not list(tmp_path.glob("*.part.jsonl"))
+
+
+def test_a_space_group_in_anybodys_spelling(known: Path) -> None:
+    found = call(known, "NaCl", "--method", "random", "--space-group", "P nma", "--samples", 1)
+    assert found.exit_code == 0 and "NaCl-1" in found.stdout, found.output
+    refused = call(known, "NaCl", "--space-group", "Pnma")
+    assert "the method template cannot be told a space group; random can" in str(refused.exception)
+    assert "near it: Pnnm (58), Pnma (62)" in str(call(known, "NaCl", "--space-group", "Pnmx").exception)

@@ -6,6 +6,8 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 import nucleate
+from nucleate.crystal.symmetry import space_group
+from nucleate.crystal.wyckoff import group
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
 from nucleate.search.predict import METHODS, Formula, PredictSettings, ordered, plan
@@ -79,11 +81,32 @@ def test_a_formula_that_cannot_be_had_does_not_stop_the_others() -> None:
         ({"method": "diffusion"}, "the method is template, transformer, unimat, compact, random, not 'diffusion'"),
         ({"samples": 0}, "at least 1, not 0"),
         ({"method": "random", "weights": "mp20-csp"}, "random has no weights"),
+        ({"space_group": 62}, "the method template cannot be told a space group; random can"),
+        ({"method": "transformer", "space_group": 62}, "the method transformer cannot be told a space group"),
+        ({"method": "random", "space_group": 231}, "1 to 230, not 231"),
     ],
 )
 def test_settings_that_are_none(settings: dict, message: str) -> None:
     with pytest.raises(NucleateError, match=message):
         PredictSettings(**settings)
+
+
+def test_a_space_group_is_honoured() -> None:
+    settings = PredictSettings("random", samples=6, seed=1, space_group=62)
+    found = nucleate.predict(["SrTiO3"], settings)
+    assert all(c.composition == {"Sr": 4, "Ti": 4, "O": 12} for c in found)  # it holds no less
+    assert all(c.provenance["random_search"]["space_group"] == 62 for c in found)
+    assert all(group(space_group(c.structure, 1e-3)[0]).order >= 8 for c in found)
+    large = plan([Formula(1, {"Mg": 2, "Si": 1, "O": 4})], settings)[0]
+    assert {c.composition["Mg"] for c in large} == {8}  # the least, beyond the sizes of known crystals
+    several = plan([Formula(1, {"Ca": 1, "F": 2})], PredictSettings("random", samples=40, space_group=2))[0]
+    assert len({c.composition["Ca"] for c in several}) > 3
+
+
+def test_what_a_space_group_cannot_hold() -> None:
+    message = r"Ia-3d \(230\) has no Wyckoff positions for La1 Fe3 H7 .*nor in one of up to 60 atoms; 58 other .*Pm-3m"
+    with pytest.raises(NucleateError, match=message):
+        plan([Formula(1, {"La": 1, "Fe": 3, "H": 7})], PredictSettings("random", space_group=230))
 
 
 def test_methods_name_their_weights() -> None:

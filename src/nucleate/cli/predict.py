@@ -39,6 +39,9 @@ def predict(
     top: Annotated[
         int, typer.Option(min=0, help="Structures kept of each: with --relax the lowest, else the first (0: all).")
     ] = 0,
+    space_group: Annotated[
+        str, typer.Option(help="Symbol or number that structures have at least (method random): Pnma, 225.")
+    ] = "",
     rank_by: Annotated[
         str, typer.Option(help="Templates by emd (element mover's distance), metric (network) or random.")
     ] = "emd",
@@ -67,6 +70,7 @@ def predict(
     from rich.console import Console
 
     from nucleate.cli.resumable import check_out
+    from nucleate.crystal.symmetry import space_group_number
     from nucleate.errors import NucleateError
 
     settings = PredictSettings(
@@ -81,6 +85,7 @@ def predict(
         potential=potential,
         reference=reference,
         seed=seed,
+        space_group=space_group_number(space_group) if space_group else 0,
     )
     if out is not None:
         check_out(out, overwrite)

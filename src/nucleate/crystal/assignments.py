@@ -245,6 +245,13 @@ def compatible(composition: tuple[tuple[str, int], ...]) -> tuple[int, ...]:
     return tuple(n for n, kind in zip(GROUPS, _kinds(), strict=True) if answers[kind])
 
 
+def possible_units(space_group: int, formula: Mapping[str, int], max_atoms: int) -> tuple[int, ...]:
+    """Of 1, 2 ... formula units in a primitive cell of at most max_atoms, those that the space group can hold."""
+    kind = _kinds()[group(space_group).number - 1]
+    units = range(1, max_atoms // sum(formula.values()) + 1)
+    return tuple(k for k in units if _holds(*kind, tuple(sorted(k * n for n in formula.values()))))
+
+
 @cache
 def _kinds() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Of each group, all sizes of its positions without and the different ones of those with a free parameter."""

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from nucleate.chem.elements import atomic_number
-from nucleate.crystal.assignments import compatible
+from nucleate.crystal.assignments import compatible, possible_units
 from nucleate.crystal.batch import CrystalBatch
+from nucleate.crystal.symmetry import symbol
 from nucleate.crystal.wyckoff import group
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.errors import NucleateError
@@ -61,18 +62,28 @@ class RandomSearch:
         if number is not None and not 1 <= number <= 230:
             raise NucleateError(f"space groups have numbers 1 to 230, not {number}")
         if number is not None and number not in compatible(tuple(composition.items())):
+            times = [k for k in possible_units(number, composition, MAX_ATOMS) if k > 1]
             raise NucleateError(
-                f"space group {number} has no Wyckoff positions for {_words(composition)} in a primitive cell; "
-                "ask for more formula units or another group"
+                f"space group {symbol(number)} ({number}) has no Wyckoff positions for {_words(composition)} in a "
+                f"primitive cell; {_instead(composition, times)}"
             )
 
     def draw_formula_units(self, unit: int, seed: int) -> int:
         """Formula units per cell for a formula of `unit` atoms, weighted by the sizes of known crystals; one where the
         formula is larger than these. Drawn as `DiffusionGenerator` does: a seed gives both the same cell."""
-        if unit >= len(self.sizes):
-            return 1
-        counts = torch.tensor(self.sizes, dtype=torch.float32)[unit::unit]
-        return 1 + int(Streams(derive_seeds(seed, 2)).categorical(counts[None] + 1e-6)[0])
+        return self._draw_units(unit, seed, range(1, 1 + max(1, MAX_ATOMS // unit)))
+
+    def draw_units_in(self, space_group: int, formula: Mapping[str, int], seed: int) -> int:
+        """The same among those that the space group can hold; one where it can hold none, which `check` refuses."""
+        possible = possible_units(space_group, formula, MAX_ATOMS) or (1,)
+        return self._draw_units(sum(formula.values()), seed, possible)
+
+    def _draw_units(self, unit: int, seed: int, possible: Sequence[int]) -> int:
+        if unit * possible[0] >= len(self.sizes):
+            return possible[0]
+        counts = torch.tensor(self.sizes, dtype=torch.float32)[unit::unit] + 1e-6
+        allowed = torch.tensor([k in possible for k in range(1, len(counts) + 1)])
+        return 1 + int(Streams(derive_seeds(seed, 2)).categorical((counts * allowed)[None])[0])
 
     def generate(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
@@ -184,10 +195,10 @@ def _composition(condition: Condition) -> Mapping[str, int]:
     composition = condition.composition
     if not composition:
         raise NucleateError("random search needs a composition, and none was given")
-    for symbol, n in composition.items():
-        atomic_number(symbol)
+    for element, n in composition.items():
+        atomic_number(element)
         if not (isinstance(n, int) and n > 0):
-            raise NucleateError(f"the cell has {n} {symbol}; random search needs whole numbers above 0")
+            raise NucleateError(f"the cell has {n} {element}; random search needs whole numbers above 0")
     size = sum(composition.values())
     if condition.chemical_system is not None and set(condition.chemical_system) != set(composition):
         raise NucleateError("the chemical system and the composition contradict each other; give one of them")
@@ -198,5 +209,14 @@ def _composition(condition: Condition) -> Mapping[str, int]:
     return composition
 
 
+def _instead(composition: Mapping[str, int], times: Sequence[int]) -> str:
+    """What is possible where a space group cannot hold a composition."""
+    if times:
+        return f"cells of {', '.join(map(str, times[:4]))} times as many atoms are possible"
+    others = sorted(compatible(tuple(composition.items())), key=lambda n: (-group(n).order, -n))
+    named = ", ".join(f"{symbol(n)} ({n})" for n in others[:4])
+    return f"nor in one of up to {MAX_ATOMS} atoms; {len(others)} other groups have, such as {named}"
+
+
 def _words(composition: Mapping[str, int]) -> str:
-    return " ".join(f"{symbol}{n}" for symbol, n in composition.items())
+    return " ".join(f"{element}{n}" for element, n in composition.items())

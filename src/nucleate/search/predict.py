@@ -21,10 +21,12 @@ SYMPREC = 0.25  # angstrom; to the symmetry that relaxations of random structure
 
 @dataclass(frozen=True)
 class Method:
-    """A way from a formula to structures; weights: the shipped model that does it, "" where none is needed."""
+    """A way from a formula to structures; weights: the shipped model that does it, "" where none is needed.
+    symmetry: whether it can be told a space group."""
 
     what: str
     weights: str = ""
+    symmetry: bool = False
 
 
 METHODS = {
@@ -32,7 +34,7 @@ METHODS = {
     "transformer": Method("diffusion of all atoms at once by a transformer", "mp20-csp"),
     "unimat": Method("diffusion over the periodic table (UniMat)", "mp20-unimat-csp"),
     "compact": Method("diffusion of the compact representation", "compact-csp"),
-    RANDOM: Method("random structure search"),
+    RANDOM: Method("random structure search", symmetry=True),
 }
 
 
@@ -42,7 +44,8 @@ class PredictSettings:
 
     method: one of METHODS. samples: structures drawn for each formula. weights: a model in place of the method's own.
     templates, rank_by, volume, distinct: of the method "template" (`generators.template`). relax: with potential, and
-    energies above the hull of reference; structures that turn out equal are then one.
+    energies above the hull of reference; structures that turn out equal are then one. space_group: 1-230, which drawn
+    structures have at least; 0: any.
     """
 
     method: str = TEMPLATE
@@ -56,6 +59,7 @@ class PredictSettings:
     potential: str = "chgnet"
     reference: str = "chgnet-mp"
     seed: int = 0
+    space_group: int = 0
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -64,6 +68,11 @@ class PredictSettings:
             raise NucleateError(f"the number of samples must be at least 1, not {self.samples}")
         if self.weights and not METHODS[self.method].weights:
             raise NucleateError(f"the method {self.method} has no weights; leave them out")
+        if self.space_group and not METHODS[self.method].symmetry:
+            able = ", ".join(name for name, m in METHODS.items() if m.symmetry)
+            raise NucleateError(f"the method {self.method} cannot be told a space group; {able} can")
+        if not 0 <= self.space_group <= 230:
+            raise NucleateError(f"space groups have numbers 1 to 230, not {self.space_group}")
 
 
 @dataclass(frozen=True)
@@ -167,22 +176,29 @@ def blank_candidates(wanted: Sequence[Formula], settings: PredictSettings, gener
             record: dict[str, Any] = {"formula": name, "rank": rank}
             blank = Candidate(f"{name}-{rank}", stream, provenance=record, composition=formula.counts)
             try:
-                cell = _cell(formula.counts, stream, generator) if generator is not None else dict(formula.counts)
+                cell = dict(formula.counts)
+                if generator is not None:
+                    cell = _cell(formula.counts, stream, generator, settings.space_group)
             except NucleateError as error:
                 if len(wanted) == 1:
                     raise
                 out.append(blank.failed("predict", str(error)))
                 continue
-            out.append(blank.with_(composition=cell, provenance={"condition": {"composition": cell}}))
+            group = {"space_group": settings.space_group} if settings.space_group else {}
+            out.append(blank.with_(composition=cell, provenance={"condition": {"composition": cell, **group}}))
     return out
 
 
-def _cell(counts: Mapping[str, int], stream: int, generator: Any) -> dict[str, int]:
+def _cell(counts: Mapping[str, int], stream: int, generator: Any, space_group: int) -> dict[str, int]:
+    """Formula units by the sizes of known crystals; with a space group, among those that it can hold."""
     from nucleate.generators import Condition
 
-    units = generator.draw_formula_units(sum(counts.values()), stream)
+    if space_group:
+        units = generator.draw_units_in(space_group, counts, stream)
+    else:
+        units = generator.draw_formula_units(sum(counts.values()), stream)
     cell = {s: n * units for s, n in counts.items()}
-    generator.check(Condition(composition=cell))
+    generator.check(Condition(composition=cell, space_group=space_group or None))
     return cell
 
 
