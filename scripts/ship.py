@@ -23,7 +23,7 @@ CARD = """# {name}
 | | |
 |---|---|
 | task | {task} |
-| data | {dataset}: {crystals:,} crystals |
+| data | {dataset}: {crystals:,} crystals{left_out} |
 | its source | {source} |
 | conditions | {conditions} |
 | recipe | `recipes/{name}.toml` |
@@ -73,7 +73,7 @@ makes stronger, not a guarantee.
 """
 
 SOURCES = {
-    "mp_2025.parquet": "Materials Project (CC-BY 4.0), formulas with the energy above the hull of their best crystal",
+    "mp_2025.parquet": "Materials Project (CC-BY 4.0), as of 2025",
     "mp-20": "Materials Project (CC-BY 4.0); selection and split of CDVAE",
     "perov-5": "Castelli et al., Energy Environ. Sci. 5, 5814 (2012); selection and split of CDVAE (MIT)",
     "carbon-24": "AIRSS data of Pickard (2020); selection and split of CDVAE (MIT)",
@@ -151,6 +151,7 @@ def main() -> None:
         crystals=info.training.get("crystals"),
         formulas=info.training.get("formulas"),
         held=" and ".join(info.recipe.data.exclude),
+        left_out=_left_out(info),
         words={"absorbing": "masked words (Diffusion-BERT)", "embedding": "vectors of words (Diffusion-LM)"}[
             info.recipe.diffusion.words
         ],
@@ -169,6 +170,14 @@ def main() -> None:
     )
     path.with_suffix(".md").write_text(card)
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, card {path.with_suffix('.md').name}")
+
+
+def _left_out(info: ModelInfo) -> str:
+    """What of the data set was not trained on."""
+    said = [f"compositions of {' and '.join(info.recipe.data.exclude)} held out"] if info.recipe.data.exclude else []
+    unfit = info.training.get("left out")
+    said += [f"{unfit:,} left out, which the recipe's table or cell cannot hold"] if unfit else []
+    return "".join(f"; {words}" for words in said)
 
 
 def _conditions(info: ModelInfo) -> str:
