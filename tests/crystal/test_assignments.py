@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from itertools import combinations_with_replacement, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,3 +135,13 @@ def test_refusals() -> None:
         Assignments(62, {"Na": 4}, {"Cl": 1})
     with pytest.raises(NucleateError, match="none were given"):
         Assignments(62, {})
+
+
+def test_the_page_about_symmetry_runs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "symmetry.md").read_text()
+    names: dict = {}
+    exec(compile(page.split("```python\n")[1].split("```")[0], "symmetry.md", "exec"), names)
+    assert [p.label for p in names["group"](62).positions] == ["4a", "4b", "4c", "8d"]
+    assert names["ways"].count == 27 and len(names["structure"]) == 6
+    assert names["possible_units"](62, {"Sr": 1, "Ti": 1, "O": 3}, 60) == (4, 8, 12)
+    assert len(names["compatible"]((("Sr", 1), ("Ti", 1), ("O", 3)))) == 58
