@@ -31,9 +31,9 @@ class DataConfig:
 class CodecConfig:
     """How a crystal (`codecs.joint`, `.unimat`, `.compact`) or a formula (`codecs.tokens`) becomes tensors."""
 
-    kind: str = "joint"  # of crystals: "joint" (paper 3), "unimat" (paper 2) or "compact" (paper 4)
     lattice: str = "log-metric"  # "log-metric" or "parameters" (lengths, angles): 6 numbers; "matrix": paper 3, eq. 1
     num_elements: int = 100  # species classes 1..num_elements, the class is the atomic number
+    kind: str = "joint"  # of crystals: "joint" (paper 3), "unimat" (paper 2) or "compact" (paper 4)
     slots: int = 12  # of UniMat's table: L, the most atoms of one element
     periods: tuple[int, ...] = ()  # rows of UniMat's table, 1-7 and 8, 9 for lanthanides, actinides; none: all
     groups: tuple[int, ...] = ()  # its columns, 1-18
@@ -69,9 +69,6 @@ class NetworkConfig:
     frequencies, condition_on and what is theirs.
     """
 
-    kind: str = "sparse"  # of UniMat: "sparse", slots that may be occupied alone, or "dense", the 3D U-Net
-    widths: tuple[int, ...] = ()  # of the U-Nets' levels, from the outermost in: "dense", and the compact network
-    seen: int = 32  # "sparse": slots that attention sees, the likeliest ones
     dim: int = 128
     layers: int = 6
     heads: int = 8
@@ -84,6 +81,9 @@ class NetworkConfig:
     distance: bool = False  # add radial features of the minimum-image distance to eqs. 12-13
     composition: bool = False  # add the mean of the atoms' species embeddings to the condition of eq. 15
     condition_on: tuple[str, ...] = ()  # "chemical_system" and any numeric column of the data
+    kind: str = "sparse"  # of UniMat: "sparse", slots that may be occupied alone, or "dense", the 3D U-Net
+    widths: tuple[int, ...] = ()  # of the U-Nets' levels, from the outermost in: "dense", and the compact network
+    seen: int = 32  # "sparse": slots that attention sees, the likeliest ones
     predict: tuple[str, ...] = ()  # task "property": the columns to predict
 
 

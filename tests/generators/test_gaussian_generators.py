@@ -23,7 +23,7 @@ def trained(folder, kind, task, network="sparse", condition_on=(), slots=6, step
         task,
         DataConfig(max_atoms=6),
         CodecConfig(kind=kind, lattice="parameters", slots=slots, random_origin=True),
-        network=NetworkConfig(network, (8, 16), 8, 16, 1, 2, frequencies=2, condition_on=condition_on),
+        network=NetworkConfig(16, 1, 2, frequencies=2, condition_on=condition_on, kind=network, widths=(8, 16), seen=8),
         train=TrainConfig(steps=steps, batch_size=16, precision="float32"),
         sample=SampleConfig(steps=10, corrector_steps=0),
     )
