@@ -11,39 +11,29 @@ from nucleate.codecs.unimat import SLOTS, UniMatCodec, ranks
 from nucleate.config import NetworkConfig
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.process import Fields
-from nucleate.nets.condition import ConditionEmbedding
 from nucleate.nets.gaussian import as_noise
 from nucleate.nets.layers import mlp
-from nucleate.nets.occupancy import BARRED, allowed_elements, atom_noise, evidence, mixed
+from nucleate.nets.occupancy import BARRED, allowed_elements, atom_noise, mixed
+from nucleate.nets.table import TableNetwork, squashed
 from nucleate.nets.unet3d import UNet3D
 
-STEEP = 8.0  # log odds beyond which their channel saturates
 
-
-class DenseUNet(nn.Module):
+class DenseUNet(TableNetwork):
     """Noisy table and cell to their noise; fields and conditions as of `nets.slots.SlotTransformer`.
 
     Conditions on composition are concatenated with the noisy table: the allowed elements (composition type, H x W), or
     the occupied slots (exact composition, L x H x W). Cell, time and properties shift and scale the convolutions.
     """
 
-    elements: Tensor
-    rates: Tensor
-
     def __init__(
         self, config: NetworkConfig, codec: UniMatCodec, max_atoms: int, processes: Mapping[str, GaussianVP]
     ) -> None:
-        super().__init__()
+        super().__init__(config, codec, max_atoms, processes)
         dim, widths = config.dim, config.widths or (config.dim,)
-        self.codec, self.processes = codec, processes
-        self.condition = ConditionEmbedding(dim, codec.config.num_elements, max_atoms, config.condition_on)
         self.from_lattice = mlp(6, dim, dim)
         self.unet = UNet3D(4 if codec.given else 5, 4 + dim, widths, config.heads, dim, codec.grid_shape)
         self.to_lattice = mlp(2 * dim, dim, 6)
         nn.init.zeros_(self.to_lattice[-1].weight)  # type: ignore[arg-type]
-        self.register_buffer("elements", torch.tensor(codec.elements), persistent=False)
-        if not codec.given:
-            self.register_buffer("rates", torch.logit(codec.rates, eps=1e-6), persistent=False)
 
     def forward(self, fields: Fields, t: Tensor, condition: Fields) -> dict[str, Tensor]:
         lattice = fields["lattice"]
@@ -62,8 +52,8 @@ class DenseUNet(nn.Module):
             x = fields[SLOTS]
             abar = self.processes[SLOTS].alpha_bar(t)
             inside = allowed_elements(condition, self.elements, len(x))[..., None].expand(x.shape[:-1])
-            logit = (evidence(x, abar) + self.rates[:, None]).masked_fill(~inside, BARRED)
-            channels = [x, torch.tanh(logit / STEEP)[..., None], inside.to(x)[..., None]]
+            logit = self.log_odds(x, abar).masked_fill(~inside, BARRED)
+            channels = [x, squashed(logit)[..., None], inside.to(x)[..., None]]
             read, pooled = self._read(torch.cat(channels, -1), torch.sigmoid(logit), z_c)
             out = {SLOTS: mixed(x, read[..., :3], logit + read[..., 3], abar)}
         v = self.to_lattice(torch.cat([pooled, z_c.to(pooled)], -1)).to(lattice)

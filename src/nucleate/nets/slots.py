@@ -19,13 +19,12 @@ from nucleate.config import NetworkConfig
 from nucleate.crystal.table import COLUMNS, ROWS, place
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.process import Fields
-from nucleate.nets.condition import ConditionEmbedding
 from nucleate.nets.gaussian import CellTokens, PositionFeatures, as_noise
 from nucleate.nets.layers import AdaptiveBlock, mlp
-from nucleate.nets.occupancy import BARRED, allowed_elements, atom_noise, evidence, mixed
+from nucleate.nets.occupancy import BARRED, allowed_elements, atom_noise, mixed
+from nucleate.nets.table import TableNetwork, squashed
 
 CONTEXT = 8  # numbers that a column hands to its slots
-STEEP = 8.0  # log odds beyond which features saturate
 
 
 class Place(nn.Module):
@@ -67,7 +66,7 @@ class Columns(nn.Module):
         return out[..., 0], out[..., 1:]
 
 
-class SlotTransformer(nn.Module):
+class SlotTransformer(TableNetwork):
     """Noisy table and cell to their noise (paper 2, eq. 1).
 
     fields: "lattice" (B, 6) and SLOTS (B, P, L, 3), or for a given composition "frac_coords" (B, A, 3),
@@ -76,17 +75,12 @@ class SlotTransformer(nn.Module):
     of atoms.
     """
 
-    elements: Tensor
-    rates: Tensor
-
     def __init__(
         self, config: NetworkConfig, codec: UniMatCodec, max_atoms: int, processes: Mapping[str, GaussianVP]
     ) -> None:
-        super().__init__()
+        super().__init__(config, codec, max_atoms, processes)
         dim, size = config.dim, len(codec.elements)
-        self.codec, self.processes = codec, processes
         self.seen = min(config.seen, size * codec.config.slots)
-        self.condition = ConditionEmbedding(dim, codec.config.num_elements, max_atoms, config.condition_on)
         self.place = Place(dim, codec.config.num_elements)
         self.position, self.cell = PositionFeatures(dim, config.frequencies), CellTokens(dim)
         self.blocks = nn.ModuleList(AdaptiveBlock(dim, config.heads) for _ in range(config.layers))
@@ -97,8 +91,6 @@ class SlotTransformer(nn.Module):
         if not codec.given:
             self.columns = Columns(size, 4, 3 * dim, dim)
             self.context = nn.Linear(CONTEXT + 1, dim)
-            self.register_buffer("elements", torch.tensor(codec.elements), persistent=False)
-            self.register_buffer("rates", torch.logit(codec.rates, eps=1e-6), persistent=False)
 
     def attend(self, z: Tensor, lattice: Tensor, z_c: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """Blocks over the atoms z (B, K, d) and the cell; bias (B, K) on the keys. (B, 6) and (B, K, 4)."""
@@ -128,17 +120,17 @@ class SlotTransformer(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """v of the cell, and the noise of all slots."""
         abar = self.processes[SLOTS].alpha_bar(t)
-        logit = evidence(x, abar) + self.rates[:, None]  # (B, P, L)
+        logit = self.log_odds(x, abar)
         allowed = allowed_elements(condition, self.elements, len(x))
         expected = torch.sigmoid(logit).sum(-1)
-        squashed = torch.tanh(torch.stack([logit.amax(-1), logit.logsumexp(-1)], -1) / STEEP)
-        update, context = columns(torch.cat([expected[..., None], squashed, allowed.to(x)[..., None]], -1), z_c)
+        likeliest = squashed(torch.stack([logit.amax(-1), logit.logsumexp(-1)], -1))
+        update, context = columns(torch.cat([expected[..., None], likeliest, allowed.to(x)[..., None]], -1), z_c)
         logit = (logit + update.to(x)[..., None]).masked_fill(~allowed[..., None], BARRED)
         flat, here = logit.flatten(1), x.flatten(1, 2)
         best, index = flat.topk(self.seen, dim=1)
         column = index // x.shape[2]
         told = context.to(x).gather(1, column[..., None].expand(-1, -1, CONTEXT))
-        told = torch.cat([told, torch.tanh(best / STEEP)[..., None]], -1)
+        told = torch.cat([told, squashed(best)[..., None]], -1)
         three = index[..., None].expand(-1, -1, 3)
         z = self.position(here.gather(1, three)) + self.place(self.elements[column]) + self.context(told)
         # attention counts a slot as much as it is likely to hold an atom

@@ -1,0 +1,43 @@
+"""What UniMat's two networks have in common: the condition, and what is known of the table without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from nucleate.codecs.unimat import UniMatCodec
+from nucleate.config import NetworkConfig
+from nucleate.diffusion.gaussian import GaussianVP
+from nucleate.nets.condition import ConditionEmbedding
+from nucleate.nets.occupancy import evidence
+
+STEEP = 8.0  # log odds beyond which features saturate
+
+
+class TableNetwork(nn.Module):
+    """elements: (P,) atomic numbers. rates: (P,) log odds by training crystals that a slot of the element holds an
+    atom; not there where the composition is given, and with it which slots do."""
+
+    elements: Tensor
+    rates: Tensor
+
+    def __init__(
+        self, config: NetworkConfig, codec: UniMatCodec, max_atoms: int, processes: Mapping[str, GaussianVP]
+    ) -> None:
+        super().__init__()
+        self.codec, self.processes = codec, processes
+        self.condition = ConditionEmbedding(config.dim, codec.config.num_elements, max_atoms, config.condition_on)
+        self.register_buffer("elements", torch.tensor(codec.elements), persistent=False)
+        if not codec.given:
+            self.register_buffer("rates", torch.logit(codec.rates, eps=1e-6), persistent=False)
+
+    def log_odds(self, x: Tensor, alpha_bar: Tensor) -> Tensor:
+        """(B, P, L) that noisy slots x (B, P, L, 3) hold an atom, by what each says of itself and how often they do."""
+        return evidence(x, alpha_bar) + self.rates[:, None]
+
+
+def squashed(log_odds: Tensor) -> Tensor:
+    """Log odds as features between -1 and 1, same shape."""
+    return torch.tanh(log_odds / STEEP)
