@@ -45,9 +45,8 @@ def test_sensible_structures(search: RandomSearch) -> None:
         assert structure.volume == pytest.approx(expected, rel=1e-3)
         assert record["final_volume"] >= record["volume"] - 1e-3
         assert 1 <= record["attempts"] <= 5
-        number = space_group(structure, symprec=1e-3)[0]
-        lattice = [group(n).order for n in (number, record["space_group"])]
-        assert lattice[0] >= lattice[1]  # special positions may have more symmetry than the group drawn
+        found, asked = (group(n).order for n in (space_group(structure, symprec=1e-3)[0], record["space_group"]))
+        assert found >= asked  # special positions may have more symmetry than the group drawn
         drawn.add(record["space_group"])
     assert len(drawn) > 8
 
@@ -73,6 +72,12 @@ def test_a_space_group_is_honoured(search: RandomSearch, number: int) -> None:
         found = space_group(structure, symprec=1e-3)[0]
         assert found == number or group(found).order >= group(number).order
         assert closest_contacts(structure, 0.8)[1].ratio >= APART - 1e-5
+
+
+def test_what_cannot_be_placed_is_told(search: RandomSearch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nucleate.generators.random_search.place", lambda *_: None)
+    with pytest.raises(NucleateError, match="the atoms of Ca1 F2 could not be placed in space group 225"):
+        search.generate([Condition(composition={"Ca": 1, "F": 2}, space_group=225)], [0])
 
 
 def test_groups_that_can_hold_a_composition() -> None:

@@ -23,6 +23,7 @@ from nucleate.generators.base import Condition, Progress
 from nucleate.generators.conditioning import property_tensors, wanted
 from nucleate.generators.inpaint import constraints_of, plan, species_order
 from nucleate.generators.load import load_model, sampling
+from nucleate.generators.units import draw_units
 from nucleate.nets.build import build_processes
 from nucleate.train.checkpoint import ModelInfo, PropertyStats
 
@@ -107,8 +108,7 @@ class DiffusionGenerator:
             raise NucleateError(
                 f"one formula unit has {unit} atoms; {self.name} makes cells of at most {self.info.max_atoms}"
             )
-        counts = torch.tensor(self.info.num_atoms_counts, dtype=torch.float32)[unit::unit]
-        return 1 + int(Streams(derive_seeds(seed, 2)).categorical(counts[None] + 1e-6)[0])
+        return draw_units(self.info.num_atoms_counts, unit, seed)
 
     def generate(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None

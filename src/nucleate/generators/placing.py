@@ -47,7 +47,8 @@ def place(
     """A random cell of that volume and atoms on random Wyckoff positions; None where PyXtal finds none (its attempts
     are bounded: 40 cells of 10 arrangements each).
 
-    apart: least distance in halves of covalent radii sums, below which a position moves onto a more special one.
+    volume: cubic angstrom, of the primitive cell. apart: least distance over the sum of covalent radii, below which a
+    position moves onto a more special one.
     """
     from pyxtal.crystal import random_crystal
     from pyxtal.lattice import Lattice

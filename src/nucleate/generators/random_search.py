@@ -17,13 +17,12 @@ import torch
 from nucleate.chem.elements import atomic_number
 from nucleate.crystal.assignments import compatible, possible_units
 from nucleate.crystal.batch import CrystalBatch
-from nucleate.crystal.symmetry import symbol
 from nucleate.crystal.wyckoff import group
-from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress
 from nucleate.generators.placing import Placed, expected_volume, place
 from nucleate.generators.soft_spheres import separate, symmetric_moves
+from nucleate.generators.units import draw_units
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -59,18 +58,19 @@ class RandomSearch:
         composition = _composition(condition)
         expected_volume(composition)
         number = condition.space_group
-        if number is not None and not 1 <= number <= 230:
-            raise NucleateError(f"space groups have numbers 1 to 230, not {number}")
-        if number is not None and number not in compatible(tuple(composition.items())):
+        if number is None:
+            return
+        name = group(number).symbol
+        if number not in compatible(tuple(composition.items())):
             times = [k for k in possible_units(number, composition, MAX_ATOMS) if k > 1]
             raise NucleateError(
-                f"space group {symbol(number)} ({number}) has no Wyckoff positions for {_words(composition)} in a "
+                f"space group {name} ({number}) has no Wyckoff positions for {_words(composition)} in a "
                 f"primitive cell; {_instead(composition, times)}"
             )
 
     def draw_formula_units(self, unit: int, seed: int) -> int:
         """Formula units per cell for a formula of `unit` atoms, weighted by the sizes of known crystals; one where the
-        formula is larger than these. Drawn as `DiffusionGenerator` does: a seed gives both the same cell."""
+        formula is larger than these."""
         return self._draw_units(unit, seed, range(1, 1 + max(1, MAX_ATOMS // unit)))
 
     def draw_units_in(self, space_group: int, formula: Mapping[str, int], seed: int) -> int:
@@ -81,9 +81,7 @@ class RandomSearch:
     def _draw_units(self, unit: int, seed: int, possible: Sequence[int]) -> int:
         if unit * possible[0] >= len(self.sizes):
             return possible[0]
-        counts = torch.tensor(self.sizes, dtype=torch.float32)[unit::unit] + 1e-6
-        allowed = torch.tensor([k in possible for k in range(1, len(counts) + 1)])
-        return 1 + int(Streams(derive_seeds(seed, 2)).categorical((counts * allowed)[None])[0])
+        return draw_units(self.sizes, unit, seed, possible)
 
     def generate(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
@@ -110,10 +108,11 @@ class RandomSearch:
 
 @dataclass(frozen=True, eq=False)
 class _Start:
-    """A structure as placed, its space group, and what is recorded of it."""
+    """A structure as placed, its space group, its `expected_volume`, and what is recorded of it."""
 
     placed: Placed
     space_group: int
+    expected: float
     record: Mapping[str, Any]
 
 
@@ -123,6 +122,7 @@ class _Search:
     def __init__(self, composition: Mapping[str, int], space_group: int | None, seed: int) -> None:
         self.composition, self.asked, self.seed = composition, space_group, seed
         self.groups = (space_group,) if space_group is not None else compatible(tuple(composition.items()))
+        self.expected = expected_volume(composition)
         self.attempts, self.first = 0, 0
         self.found: Structure | None = None
 
@@ -139,11 +139,10 @@ class _Search:
             groups = (1,) if self.last and self.asked is None else self.groups
             number = groups[int(rng.integers(len(groups)))]
             self.first = self.first or number
-            volume = factor * expected_volume(self.composition)
-            placed = place(self.composition, number, volume, COINCIDENT if self.last else PLACED, rng)
+            placed = place(self.composition, number, factor * self.expected, COINCIDENT if self.last else PLACED, rng)
             if placed is not None:
                 record = {"space_group": number, "first_space_group": self.first, "attempts": self.attempts}
-                return _Start(placed, number, {**record, "volume": round(factor, 4)})
+                return _Start(placed, number, self.expected, {**record, "volume": round(factor, 4)})
             self._lower(number)
         raise NucleateError(f"the atoms of {_words(self.composition)} could not be placed in space group {number}")
 
@@ -180,8 +179,8 @@ def _separated(starts: Sequence[_Start]) -> list[Structure]:
     for start, lattice, frac in zip(starts, done.crystals.lattice, done.crystals.frac_coords, strict=True):
         numbers = start.placed.atomic_numbers.tolist()
         structure = Structure(Lattice(lattice.numpy()), numbers, frac[: len(numbers)].numpy())
-        expected = expected_volume({e.symbol: int(n) for e, n in structure.composition.items()})
-        structure.properties["random_search"] = {**start.record, "final_volume": round(structure.volume / expected, 4)}
+        final = round(structure.volume / start.expected, 4)
+        structure.properties["random_search"] = {**start.record, "final_volume": final}
         out.append(structure)
     return out
 
@@ -214,7 +213,7 @@ def _instead(composition: Mapping[str, int], times: Sequence[int]) -> str:
     if times:
         return f"cells of {', '.join(map(str, times[:4]))} times as many atoms are possible"
     others = sorted(compatible(tuple(composition.items())), key=lambda n: (-group(n).order, -n))
-    named = ", ".join(f"{symbol(n)} ({n})" for n in others[:4])
+    named = ", ".join(f"{group(n).symbol} ({n})" for n in others[:4])
     return f"nor in one of up to {MAX_ATOMS} atoms; {len(others)} other groups have, such as {named}"
 
 
