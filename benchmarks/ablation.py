@@ -25,6 +25,7 @@ from typing import Any
 import torch
 
 from nucleate.config import Recipe, load_recipe
+from nucleate.crystal.convert import atom_counts
 from nucleate.data import prepare
 from nucleate.evaluate.csp import load_targets, prediction_seed
 from nucleate.evaluate.match import evaluate_csp
@@ -112,7 +113,7 @@ def backbone(steps: int, n: int, out: Path) -> None:
     """The table of backbones."""
     base = load_recipe(RECIPES / "mp20-csp.toml")
     targets = load_targets("mp-20:val", n, seed=2)
-    wanted = [Condition(composition={str(k): int(v) for k, v in t.composition.items()}) for _, t in targets]
+    wanted = [Condition(composition=atom_counts(t)) for _, t in targets]
     print("| backbone | match % | interval | RMSE | training s | sampling s |\n|---|---|---|---|---|---|")
     for name, changes in BACKBONES.items():
         generator, seconds = trained(changed(base, changes, steps), out / name.replace(" ", "-"))

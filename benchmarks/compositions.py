@@ -63,7 +63,7 @@ def measured(texts: list[str]) -> list[str]:
     keys = [key_of(t) for t in texts]
     whole = [k for k in keys if k is not None]
     counts = (len(whole), len(set(whole)), sum(passes(k) for k in whole))
-    return [percent(c, len(texts)) for c in counts]
+    return [rate(c, len(texts)).percent for c in counts]
 
 
 def passes(key: FormulaKey) -> bool:
@@ -177,8 +177,8 @@ def wishes(weights: str, n: int, guidance: float | None, others: str) -> None:
         texts, seconds, _ = drawn(generator, n, Condition(properties={} if wish is None else {"e_above_hull": wish}))
         keys = {k for t in texts if (k := key_of(t))}
         such = [k for k, e in seen.items() if wish is None or abs(e - wish) <= LIKE]
-        theirs = percent(sum(passes(k) for k in such), len(such))
-        row(name, *measured(texts), theirs, percent(len(keys - set(seen)), n), f"{1000 * seconds / n:.1f}")
+        theirs = rate(sum(passes(k) for k in such), len(such)).percent
+        row(name, *measured(texts), theirs, rate(len(keys - set(seen)), n).percent, f"{1000 * seconds / n:.1f}")
         cells = [c for known in (seen, held) for c in spread([known[k] for k in keys & set(known)])]
         lines.append((name, *cells, *spread(above(reference, keys - set(seen) - set(held)) if reference else [])))
     print()
@@ -227,12 +227,6 @@ def spread(values: list[float]) -> tuple[str, str]:
     low, high = (min(int(binom.ppf(q, m, 0.5)), m - 1) for q in (0.025, 0.975))
     first, middle, third = np.percentile(ordered, [25, 50, 75])
     return f"{m:,}", f"{middle:.3f} ({ordered[low]:.3f}-{ordered[high]:.3f}); half {first:.3f}-{third:.3f}"
-
-
-def percent(hits: int, n: int) -> str:
-    """With its 95 % interval."""
-    r = rate(hits, n)
-    return f"{100 * hits / n:.1f} ({100 * (r.low or 0):.1f}-{100 * (r.high or 0):.1f})"
 
 
 def _is_formula(text: str) -> bool:

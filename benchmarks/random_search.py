@@ -27,36 +27,22 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
+from random_search_table import KNOWN, Runs, Target, by_method, by_pair, converged, energy
 
+from nucleate.crystal.convert import atom_counts
 from nucleate.engine.local import executor
 from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, open_folder, prediction_seed, weights_digest
-from nucleate.evaluate.match import MatchSettings, compare
-from nucleate.evaluate.metric import Metric
-from nucleate.evaluate.per_composition import Measured
-from nucleate.evaluate.per_composition import compare as compare_energies
-from nucleate.evaluate.protocols import NEAR_HULL
-from nucleate.evaluate.statistics import Rate, rate
-from nucleate.parallel import map_jobs
-from nucleate.pipeline.candidate import PASS, Candidate
+from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.check import CheckStage
 from nucleate.pipeline.hull import HullStage
-from nucleate.pipeline.reference import formula_key
 from nucleate.pipeline.relax import RelaxSettings, RelaxStage
 from nucleate.pipeline.run import Stage, run
 from nucleate.search.predict import METHODS, RANDOM, TEMPLATE, PredictSettings, structure_stage
 from nucleate.store.database import RunStore
 
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
 BLOCK = 5  # compositions
-KNOWN, REACHED = "known", 0.005  # eV/atom
-Target = tuple[str, "Structure"]
-Runs = dict[str, dict[str, list[Candidate]]]  # method -> target -> its samples
 
 
 def choose(n: int, seed: int) -> list[Target]:
@@ -105,7 +91,7 @@ class Given:
 def blank(target: Target, samples: int, seed: int) -> list[Candidate]:
     """One candidate for each sample; its random stream is the same whatever else is in the run."""
     name, structure = target
-    cell = _counts(structure)
+    cell = atom_counts(structure)
     record = {"target": name, "condition": {"composition": cell}}
     return [
         Candidate(
@@ -148,11 +134,6 @@ def run_targets(method: str, stages: Sequence[Stage], targets: Sequence[Target],
             print(f"{time.strftime('%H:%M:%S')} {method} {words}{lowest}", flush=True)
 
 
-def converged(c: Candidate) -> bool:
-    """Whether the sample is a relaxed crystal with an energy."""
-    return c.failure is None and "relaxed" in c.checks and c.checks["relaxed"].verdict == PASS
-
-
 def finished(samples: Sequence[Candidate]) -> bool:
     return all(c.failure is not None or "hull" in c.stages for c in samples)
 
@@ -170,128 +151,6 @@ def load(methods: Sequence[str], args: argparse.Namespace) -> tuple[list[Target]
     if not have:
         raise NucleateError(f"no composition is finished by all of {', '.join(methods)} in {args.out}")
     return have, runs
-
-
-def matches(targets: Sequence[Target], runs: Runs, workers: int) -> dict[tuple[str, str], bool]:
-    """(method, candidate) -> whether a converged sample matches the known crystal."""
-    keys, jobs = [], []
-    for (name, target), (method, samples) in itertools.product(targets, runs.items()):
-        for c in samples[name]:
-            if converged(c):
-                keys.append((method, c.id))
-                jobs.append((c.structure, target, MatchSettings(), False))
-    found = map_jobs(compare, jobs, limit=MatchSettings().time_limit, workers=workers)
-    return {keys[o.index]: o.reason is None and o.value.rms is not None for o in found}
-
-
-def cell(counted: Rate) -> str:
-    """In per cent with its interval."""
-    return f"{100 * counted.hits / counted.total:.1f} ({100 * counted.low:.1f}-{100 * counted.high:.1f})"
-
-
-COLUMNS = (
-    "compositions with a converged sample, %",
-    "samples converged, %",
-    "known crystal found, %",
-    "lowest is the known crystal, %",
-    "reached, %",
-    "median lowest E_d, eV/atom",
-    "# stable",
-    "# metastable",
-    "too deep",
-    "s/composition: structures",
-    "relaxation",
-)
-
-
-def by_method(targets: Sequence[Target], runs: Runs, workers: int) -> None:
-    """The table of methods."""
-    hit = matches(targets, runs, workers)
-    known = {name: energy(g[0]) for name, g in runs.get(KNOWN, {}).items() if converged(g[0])}
-    print(f"| method | {' | '.join(COLUMNS)} |\n|---|{'---|' * len(COLUMNS)}")
-    for method, samples in runs.items():
-        groups = [samples[name] for name, _ in targets]
-        cells = row(groups, {c.id for g in groups for c in g if hit.get((method, c.id))}, known)
-        print(f"| {method} | {' | '.join(cells)} |")
-
-
-def row(groups: Sequence[Sequence[Candidate]], hits: set[str], known: dict[str, float]) -> list[str]:
-    """Of one method; hits: ids of samples that match the known crystal. known: target -> its energy, eV/atom."""
-    n = len(groups)
-    good = [[c for c in g if converged(c)] for g in groups]
-    best = [min(g, key=energy) for g in good if g]
-    placed = [c for c in best if "e_above_hull" in c.energies]
-    above = [c.energies["e_above_hull"].value for c in placed]
-    sound = [c.energies["e_above_hull"].value for c in placed if "hull" not in c.checks]
-    reached = sum(energy(c) <= known.get(c.provenance["target"], -np.inf) + REACHED for c in best)
-    return [
-        cell(rate(len(best), n)),
-        cell(rate(sum(map(len, good)), sum(map(len, groups)))),
-        cell(rate(sum(any(c.id in hits for c in g) for g in good), n)),
-        cell(rate(sum(c.id in hits for c in best), n)),
-        cell(rate(reached, n)) if known else "-",
-        f"{np.median(above):.3f}" if above else "-",
-        f"{sum(e < 0 for e in sound)}",
-        f"{sum(e < NEAR_HULL for e in sound)}",
-        f"{len(above) - len(sound)}",
-        *(f"{sum(c.provenance.get(k, 0) for g in groups for c in g) / n:.1f}" for k in seconds_of(groups)),
-    ]
-
-
-def energy(c: Candidate) -> float:
-    return c.energies["energy"].value
-
-
-def seconds_of(groups: Sequence[Sequence[Candidate]]) -> tuple[str, str]:
-    """The names under which a method's stages noted their seconds."""
-    realise = next(k for g in groups for c in g for k in c.provenance if k.startswith("seconds_") and "relax" not in k)
-    return realise, "seconds_relax"
-
-
-def measured(targets: Sequence[Target], samples: dict[str, list[Candidate]]) -> list[Measured]:
-    """What `evaluate.per_composition` compares: energies of converged samples alone."""
-    out = []
-    for name, target in targets:
-        key = formula_key(_counts(target))
-        for c in samples[name]:
-            energies = {"energy": c.energies["energy"]} if converged(c) else {}
-            out.append(Measured(c.id, key, energies, "" if energies else c.failure or "not converged"))
-    return out
-
-
-def by_pair(targets: Sequence[Target], runs: Runs) -> None:
-    """The table of pairs: eqs. 3 and 4 of the lowest of each composition, and of all pairs."""
-    wanted = "delta_e_lowest", "reduction_rate_lowest", "tied_lowest", "delta_e", "reduction_rate"
-    print("\n| A, B | compositions | delta E, lowest, eV/atom | E_A < E_B, lowest, % | within 1 meV, % | ", end="")
-    print("delta E, all pairs, eV/atom | E_A < E_B, all pairs, % |\n|---|---|---|---|---|---|---|")
-    for a, b in itertools.combinations(sorted(runs, key=lambda m: m == RANDOM), 2):  # all against random search
-        try:
-            report = compare_energies(
-                measured(targets, runs[a]), measured(targets, runs[b]), names=(a, b), energy="energy"
-            )
-        except NucleateError as error:
-            print(f"| {a}, {b} | {error} |")
-            continue
-        found = {m.name: m for section in report.sections for m in section.metrics}
-        cells = [interval(found[name]) for name in wanted]
-        print(f"| {a}, {b} | {found['compositions'].value} | {' | '.join(cells)} |")
-
-
-def interval(m: Metric) -> str:
-    """A mean in eV/atom or a rate in per cent, with its interval."""
-    if m.value is None:
-        return "-"
-    scale, digits = (1, 3) if m.unit else (100, 1)
-    text = f"{scale * m.value:.{digits}f}"
-    return (
-        text
-        if m.low is None or m.high is None
-        else f"{text} ({scale * m.low:.{digits}f} to {scale * m.high:.{digits}f})"
-    )
-
-
-def _counts(structure: Structure) -> dict[str, int]:
-    return {e.symbol: int(n) for e, n in structure.composition.items()}
 
 
 def main() -> None:

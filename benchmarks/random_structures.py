@@ -11,27 +11,24 @@ radii: volumes and least distances of n crystals of the training split.
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import numpy as np
+from timing import timed
 
 from nucleate.crystal.assignments import compatible
+from nucleate.crystal.convert import atom_counts
 from nucleate.crystal.geometry import closest_contacts
 from nucleate.evaluate.csp import load_targets
-from nucleate.evaluate.statistics import Rate, rate
+from nucleate.evaluate.statistics import rate
 from nucleate.generators import Condition, RandomSearch
 from nucleate.generators.placing import Placed, expected_volume, place
 from nucleate.generators.random_search import APART, PLACED, VOLUMES
 
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
 
 def speed(n: int, seed: int) -> None:
     """Milliseconds of CPU time for a structure, the first one's loading of tables apart."""
-    compositions = [_counts(s) for _, s in load_targets("mp-20:test", n, seed)]
+    compositions = [atom_counts(s) for _, s in load_targets("mp-20:test", n, seed)]
     search = RandomSearch()
     search.check(Condition(composition={"Cs": 1}, space_group=1))  # loads the tables of all groups
     groups = timed("space groups that can hold it", n, lambda: [compatible(tuple(c.items())) for c in compositions])
@@ -54,35 +51,18 @@ def one(composition: dict[str, int], groups: Sequence[int], seed: int, apart: fl
     return place(composition, number, 0.8 * expected_volume(composition), apart, rng)
 
 
-def timed(what: str, n: int, work: Callable[[], Any]) -> Any:
-    """The result, with a line that says what it cost."""
-    began = time.process_time()
-    result = work()
-    print(f"{what}: {1000 * (time.process_time() - began) / n:.1f} ms", flush=True)
-    return result
-
-
 def radii(n: int, seed: int) -> None:
     """How known crystals lie to the radii: 1 to 99 % of volumes and least distances."""
     crystals = [s for _, s in load_targets("mp-20:train", n, seed)]
     levels = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]
-    volumes = np.array([s.volume / expected_volume(_counts(s)) for s in crystals])
+    volumes = np.array([s.volume / expected_volume(atom_counts(s)) for s in crystals])
     apart = np.array([closest_contacts(s, 1.3)[1].ratio for s in crystals])
     print("quantile:", *levels)
     print("volume over the expected one:", *np.quantile(volumes, levels).round(2))
     between = (volumes > VOLUMES[0]) & (volumes < VOLUMES[1])
-    print(f"between {VOLUMES[0]} and {VOLUMES[1]}: {percent(rate(int(between.sum()), n))} %")
+    print(f"between {VOLUMES[0]} and {VOLUMES[1]}: {rate(int(between.sum()), n).percent} %")
     print("least distance over covalent radii:", *np.quantile(apart, levels).round(2))
-    print(f"at least {APART}: {percent(rate(int((apart >= APART).sum()), n))} %")
-
-
-def percent(counted: Rate) -> str:
-    """With its 95 % interval."""
-    return f"{100 * counted.hits / counted.total:.1f} ({100 * counted.low:.1f}-{100 * counted.high:.1f})"
-
-
-def _counts(structure: Structure) -> dict[str, int]:
-    return {e.symbol: int(n) for e, n in structure.composition.items()}
+    print(f"at least {APART}: {rate(int((apart >= APART).sum()), n).percent} %")
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.crystal.convert import atom_counts
 from nucleate.diffusion.loop import SAMPLERS
 from nucleate.evaluate.csp import load_targets, prediction_seed, write_whole
 from nucleate.evaluate.match import evaluate_csp
@@ -46,7 +47,7 @@ def measure(
 ) -> Row:
     """Predict each target once and judge the predictions; network calls are counted, for one batch."""
     generator.settings = dataclasses.replace(generator.settings, sampler=sampler, noise=noise, steps=steps)
-    conditions = [Condition(composition={str(k): int(v) for k, v in t.composition.items()}) for _, t in targets]
+    conditions = [Condition(composition=atom_counts(t)) for _, t in targets]
     calls = 0
 
     def count(*_: object) -> None:

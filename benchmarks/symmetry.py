@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
+from timing import timed
 
 from nucleate.chem.elements import SYMBOLS
 from nucleate.crystal.assignments import Assignments, compatible
@@ -25,14 +24,6 @@ from nucleate.crystal.orbits import orbits
 from nucleate.crystal.symmetry import space_group
 from nucleate.crystal.wyckoff import GROUPS, group
 from nucleate.evaluate.csp import load_targets
-
-
-def timed(what: str, n: int, work: Callable[[], Any]) -> Any:
-    """The result, with a line that says what it cost."""
-    began = time.process_time()
-    result = work()
-    print(f"{what}: {1000 * (time.process_time() - began) / n:.3g} ms each", flush=True)
-    return result
 
 
 def round_trip(targets: Sequence[tuple[str, Structure]]) -> list[AsymmetricUnit]:

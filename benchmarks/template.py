@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, read_predictions
 from nucleate.evaluate.match import MatchSettings, compare
-from nucleate.evaluate.statistics import wilson
+from nucleate.evaluate.statistics import rate
 from nucleate.generators.template import RANKINGS, Predicted, TemplateGenerator
 from nucleate.generators.template_library import TemplateLibrary, load_library
 from nucleate.parallel import map_jobs
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
 K = 5
 Targets = Sequence[tuple[str, "Structure"]]
 Match = dict[tuple[str, str], bool]  # (target, template) -> whether it matches: the matcher is blind to the volume
-
-
-def rate(hits: int, n: int) -> str:
-    """In per cent, with Wilson's interval."""
-    if n == 0:
-        return "-"
-    low, high = wilson(hits, n)
-    return f"{100 * hits / n:.1f} ({100 * low:.1f}-{100 * high:.1f})"
 
 
 def matches(jobs: list[tuple[tuple[str, str], Structure, Structure]], workers: int, work: Path | None) -> Match:
@@ -63,7 +55,8 @@ def counted(name: str, templates: str, hits: list[list[bool]], known: list[bool]
     cells = []
     for members in ([True] * len(hits), known, [not k for k in known]):
         rows = [h for h, m in zip(hits, members, strict=True) if m]
-        cells += [rate(sum(h[:1] == [True] for h in rows), len(rows)), rate(sum(any(h[:K]) for h in rows), len(rows))]
+        found = sum(h[:1] == [True] for h in rows), sum(any(h[:K]) for h in rows)
+        cells += [rate(hits, len(rows)).percent for hits in found]
     print(f"| {name} | {templates} | {' | '.join(cells)} |", flush=True)
 
 
@@ -126,7 +119,7 @@ def volumes(library: TemplateLibrary, targets: Targets) -> None:
         for (_, target), found in zip(targets, generator.predict_many(formulas, 1), strict=True):
             for p in found.predictions:
                 errors.append(abs(p.structure.volume / len(p.structure) / (target.volume / len(target)) - 1))
-        near = rate(sum(e <= 0.2 for e in errors), len(errors))
+        near = rate(sum(e <= 0.2 for e in errors), len(errors)).percent
         print(f"| {volume} | {100 * statistics.median(errors):.1f} | {near} |", flush=True)
 
 

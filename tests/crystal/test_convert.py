@@ -12,6 +12,7 @@ from pymatgen.core import DummySpecies, Lattice, Structure
 
 from nucleate.crystal import lattice as lat
 from nucleate.crystal.convert import (
+    atom_counts,
     atoms_from_batch,
     batch_from_atoms,
     batch_from_structures,
@@ -77,6 +78,8 @@ def test_no_warning_about_read_only_arrays_and_padding():
 def test_oxidation_states_are_set_aside():
     s = Structure(Lattice.cubic(4), ["Fe2+", "O2-"], [[0, 0, 0], [0.5] * 3])
     assert batch_from_structures([s]).atomic_numbers.tolist() == [[26, 8]]
+    mixed = Structure(Lattice.cubic(4), ["Fe2+", "Fe3+", "O2-"], [[0, 0, 0], [0.3] * 3, [0.6] * 3])
+    assert atom_counts(mixed) == {"Fe": 2, "O": 1}
 
 
 @pytest.mark.parametrize(

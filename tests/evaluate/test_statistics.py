@@ -33,8 +33,8 @@ def test_wilson_refuses_impossible_counts(hits, total):
 
 
 def test_rate_of_nothing_has_no_value():
-    assert rate(0, 0).value is None
-    assert rate(1, 4).value == 0.25
+    assert rate(0, 0).value is None and rate(0, 0).percent == "-"
+    assert rate(1, 4).value == 0.25 and rate(50, 100).percent == "50.0 (40.4-59.6)"
 
 
 def test_bootstrap_agrees_with_the_normal_limit_and_is_deterministic():

@@ -40,6 +40,11 @@ def species_numbers(structure: Structure) -> NDArray[np.int64]:
     return np.array(numbers, dtype=np.int64)
 
 
+def atom_counts(structure: Structure) -> dict[str, int]:
+    """Element symbol -> atoms in the cell of an ordered structure; oxidation states are set aside."""
+    return {e.symbol: int(n) for e, n in structure.composition.element_composition.items()}
+
+
 def require_crystal(structure: Structure) -> None:
     """Raise NucleateError with the reason why `structure` is no crystal: its atoms, numbers, cell or species."""
     if len(structure) == 0:

@@ -180,9 +180,10 @@ def _generate(
     progress: Callable[[int, int], None],
 ) -> list[tuple[Structure | None, str]]:
     """A structure or a reason for each target; one that the generator refuses does not stop the others."""
+    from nucleate.crystal.convert import atom_counts
     from nucleate.generators.base import Condition
 
-    conditions = [Condition(composition={e.symbol: int(n) for e, n in t.composition.items()}) for t in targets]
+    conditions = [Condition(composition=atom_counts(t)) for t in targets]
     try:
         return [(s, "") for s in generator.generate(conditions, seeds, progress)]
     except NucleateError as error:

@@ -22,6 +22,11 @@ class Rate:
         """The fraction, or None when nothing was counted."""
         return self.hits / self.total if self.total else None
 
+    @property
+    def percent(self) -> str:
+        """In per cent with the interval, "86.3 (84.1-88.2)"; "-" when nothing was counted."""
+        return f"{100 * self.hits / self.total:.1f} ({100 * self.low:.1f}-{100 * self.high:.1f})" if self.total else "-"
+
 
 @dataclass(frozen=True)
 class Mean:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nucleate.crystal.convert import atom_counts
 from nucleate.generators.base import Condition, StructureGenerator
 
 
@@ -34,7 +35,7 @@ def check_structure_generator(
             gap = np.abs(other.lattice.matrix - together[i].lattice.matrix).max() / scale
             assert gap < tolerance, f"the lattice of crystal {i} depends on its batch ({gap:.1e})"
     for condition, structure in zip(conditions, together, strict=True):
-        counts = {e.symbol: int(n) for e, n in structure.composition.items()}
+        counts = atom_counts(structure)
         if condition.composition is not None:
             assert counts == dict(condition.composition), f"{counts} is not {condition.composition}"
         if condition.chemical_system is not None:
