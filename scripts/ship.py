@@ -22,17 +22,7 @@ CARD = """# {name}
 
 | | |
 |---|---|
-| task | {task} |
-| data | {dataset}: {crystals:,} crystals{left_out} |
-| its source | {source} |
-| conditions | {conditions} |
-| recipe | `recipes/{name}.toml` |
-| code | commit {commit} |
-| parameters | {parameters:,} (float16 on disk: {size:.1f} MB) |
-| training | {steps:,} steps, batch {batch}, {seconds:,.0f} seconds of wall time on {hardware} |
-| elements | {elements} |
-| cells | 1 to {max_atoms} atoms |
-| sampling | {sampling} |
+{facts}
 
 {note}
 ## Measured
@@ -40,72 +30,45 @@ CARD = """# {name}
 {measured}
 ## Intended use and limits
 
-Generates inorganic crystals for screening; relax them and compute their energies before you believe them. Cells above
-{max_atoms} atoms and elements outside the list are refused. Trained on the crystals of one database: its gaps and
-biases are the model's. A wanted property is a wish that guidance makes stronger, not a guarantee: judge the result.
+{limits}
 """
 
-FORMULA_CARD = """# {name}
+CRYSTALS = """\
+Generates inorganic crystals for screening; relax them and compute their energies before you believe them. Cells above
+{max_atoms} atoms and elements outside the list are refused. Trained on the crystals of one database: its gaps and
+biases are the model's. A wanted property is a wish that guidance makes stronger, not a guarantee: judge the result."""
 
-| | |
-|---|---|
-| task | formulas, by {words} |
-| data | {dataset}: {formulas:,} formulas of up to {max_atoms} atoms; those of {held} held out |
-| its source | {source} |
-| conditions | {conditions} |
-| recipe | `recipes/{name}.toml` |
-| code | commit {commit} |
-| parameters | {parameters:,} (float16 on disk: {size:.1f} MB) |
-| training | {steps:,} steps, batch {batch}, {seconds:,.0f} seconds of wall time on {hardware} |
-| elements | {elements} |
-| sampling | {sampling} |
-
-{note}
-## Measured
-
-{measured}
-## Intended use and limits
-
+FORMULAS = """\
 Proposes compositions for screening. A formula that is neutral and balanced need not exist: give it a structure and an
 energy. Rare combinations of charge states and formulas of many atoms are wrong more often. Elements outside the list
 are refused. `balanced` is SMACT's verdict with its smact14 states, 1 or 0; a wanted property is a wish that guidance
-makes stronger, not a guarantee.
-"""
+makes stronger, not a guarantee."""
 
+PROPERTIES = """\
+A quick estimate for ranking and for metrics, not a potential: it has no forces, and crystals far from their minimum are
+unlike anything it saw. The value does not depend on the cell that describes a crystal, supercells included. Elements
+outside the list are refused. What it says of crystals that were made to have an extreme value is optimistic by its own
+errors: confirm with another method."""
+
+ROWS = (
+    "task",
+    "data",
+    "its source",
+    "conditions",
+    "recipe",
+    "code",
+    "parameters",
+    "training",
+    "elements",
+    "cells",
+    "sampling",
+)
 SOURCES = {
     "mp_2025.parquet": "Materials Project (CC-BY 4.0), as of 2025",
     "mp-20": "Materials Project (CC-BY 4.0); selection and split of CDVAE",
     "perov-5": "Castelli et al., Energy Environ. Sci. 5, 5814 (2012); selection and split of CDVAE (MIT)",
     "carbon-24": "AIRSS data of Pickard (2020); selection and split of CDVAE (MIT)",
 }
-
-PROPERTY_CARD = """# {name}
-
-| | |
-|---|---|
-| task | properties of a crystal as it stands: {columns} |
-| data | {dataset}: {crystals:,} crystals; with a value: {known} |
-| its source | {source} |
-| recipe | `recipes/{name}.toml` |
-| code | commit {commit} |
-| parameters | {parameters:,} (float16 on disk: {size:.1f} MB) |
-| training | {steps:,} steps, batch {batch}, {seconds:,.0f} seconds of wall time on {hardware} |
-| elements | {elements} |
-| cells | {fewest} to {most} atoms in training |
-
-{note}
-## Measured
-
-Mean absolute errors (MAE) of the shipped weights, `python scripts/property_table.py {name}`:
-
-{measured}
-## Intended use and limits
-
-A quick estimate for ranking and for metrics, not a potential: it has no forces, and crystals far from their minimum are
-unlike anything it saw. The value does not depend on the cell that describes a crystal, supercells included. Elements
-outside the list are refused. What it says of crystals that were made to have an extreme value is optimistic by its own
-errors: confirm with another method.
-"""
 
 
 def main() -> None:
@@ -134,42 +97,73 @@ def main() -> None:
     model.load_state_dict({k: v.float() for k, v in tensors.items()})
     path = weights_folder() / f"{info.recipe.name}.safetensors"
     save_weights(path, model, info, half=True)
-    sizes = [n for n, count in enumerate(info.num_atoms_counts) if count]
+    size = path.stat().st_size / 1e6
     measured = args.measured.read_text() if args.measured else "Nothing yet.\n"
-    card = {"property": PROPERTY_CARD, FORMULA: FORMULA_CARD}.get(info.recipe.task, CARD).format(
-        name=info.recipe.name,
-        task={"csp": "crystal structure prediction: composition of the cell given", "dng": "de novo generation"}.get(
-            info.recipe.task
-        ),
-        dataset=info.recipe.data.dataset,
-        source=SOURCES.get(info.recipe.data.dataset.split("+")[0].partition(":")[0], "the user's own"),
-        fewest=sizes[0],
-        most=sizes[-1],
-        conditions=_conditions(info),
-        columns=", ".join(info.recipe.network.predict),
-        known=", ".join(f"{name} {stats.n:,}" for name, stats in info.properties.items()),
-        crystals=info.training.get("crystals"),
-        formulas=info.training.get("formulas"),
-        held=" and ".join(info.recipe.data.exclude),
-        left_out=_left_out(info),
-        words={"absorbing": "masked words (Diffusion-BERT)", "embedding": "vectors of words (Diffusion-LM)"}[
-            info.recipe.diffusion.words
-        ],
-        commit=commit,
-        parameters=sum(p.numel() for p in model.parameters()),
-        size=path.stat().st_size / 1e6,
-        steps=info.training["steps"],
-        batch=info.recipe.train.batch_size,
-        seconds=info.training["seconds"],
-        hardware=args.hardware,
-        elements=f"{len(info.elements)}, seen in training",
-        max_atoms=info.max_atoms,
-        sampling=", ".join(f"{k} {v}" for k, v in dataclasses.asdict(info.recipe.sample).items()),
-        note=args.note + ("\n" if args.note else ""),
+    card = path.with_suffix(".md")
+    card.write_text(card_of(info, sum(p.numel() for p in model.parameters()), size, args.hardware, args.note, measured))
+    print(f"{path.name}: {size:.1f} MB, card {card.name}")
+
+
+def card_of(info: ModelInfo, parameters: int, size: float, hardware: str, note: str, measured: str) -> str:
+    """The model card. size: MB on disk. measured: Markdown."""
+    recipe, training = info.recipe, info.training
+    rows = {
+        "its source": SOURCES.get(recipe.data.dataset.split("+")[0].partition(":")[0], "the user's own"),
+        "recipe": f"`recipes/{recipe.name}.toml`",
+        "code": f"commit {training['commit']}",
+        "parameters": f"{parameters:,} (float16 on disk: {size:.1f} MB)",
+        "training": f"{training['steps']:,} steps, batch {recipe.train.batch_size}, {training['seconds']:,.0f} seconds "
+        f"of wall time on {hardware}",
+        "elements": f"{len(info.elements)}, seen in training",
+    }
+    if recipe.task == "property":
+        rows |= _of_properties(info)
+        command = f"`python scripts/property_table.py {recipe.name}`"
+        measured = f"Mean absolute errors (MAE) of the shipped weights, {command}:\n\n{measured}"
+        limits = PROPERTIES
+    else:
+        rows |= _of_formulas(info) if recipe.task == FORMULA else _of_crystals(info)
+        rows |= {
+            "conditions": _conditions(info),
+            "sampling": ", ".join(f"{k} {v}" for k, v in dataclasses.asdict(recipe.sample).items()),
+        }
+        limits = FORMULAS if recipe.task == FORMULA else CRYSTALS.format(max_atoms=info.max_atoms)
+    return CARD.format(
+        name=recipe.name,
+        facts="\n".join(f"| {name} | {rows[name]} |" for name in ROWS if name in rows),
+        note=note + ("\n" if note else ""),
         measured=measured,
+        limits=limits,
     )
-    path.with_suffix(".md").write_text(card)
-    print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, card {path.with_suffix('.md').name}")
+
+
+def _of_crystals(info: ModelInfo) -> dict[str, str]:
+    task = {"csp": "crystal structure prediction: composition of the cell given", "dng": "de novo generation"}
+    return {
+        "task": task[info.recipe.task],
+        "data": f"{info.recipe.data.dataset}: {info.training['crystals']:,} crystals{_left_out(info)}",
+        "cells": f"1 to {info.max_atoms} atoms",
+    }
+
+
+def _of_formulas(info: ModelInfo) -> dict[str, str]:
+    recipe = info.recipe
+    words = {"absorbing": "masked words (Diffusion-BERT)", "embedding": "vectors of words (Diffusion-LM)"}
+    many = f"{info.training['formulas']:,} formulas of up to {info.max_atoms} atoms"
+    return {
+        "task": f"formulas, by {words[recipe.diffusion.words]}",
+        "data": f"{recipe.data.dataset}: {many}; those of {' and '.join(recipe.data.exclude)} held out",
+    }
+
+
+def _of_properties(info: ModelInfo) -> dict[str, str]:
+    sizes = [n for n, count in enumerate(info.num_atoms_counts) if count]
+    known = ", ".join(f"{name} {stats.n:,}" for name, stats in info.properties.items())
+    return {
+        "task": f"properties of a crystal as it stands: {', '.join(info.recipe.network.predict)}",
+        "data": f"{info.recipe.data.dataset}: {info.training['crystals']:,} crystals; with a value: {known}",
+        "cells": f"{sizes[0]} to {sizes[-1]} atoms in training",
+    }
 
 
 def _left_out(info: ModelInfo) -> str:
