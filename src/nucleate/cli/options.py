@@ -32,4 +32,14 @@ Temperature = Annotated[
 Judge = Annotated[
     str, typer.Option(help="Property network that predicts what is wanted: shipped name or file; auto: for the data.")
 ]
-Workers = Annotated[int, typer.Option(min=0, help="Processes for relaxation (0: all cores).")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes (0: one per core).")]
+Crystals = Annotated[
+    list[Path], typer.Argument(help="Crystals: CIF, extxyz, POSCAR, .jsonl, ASE database, or folders.")
+]
+CrystalsOut = Annotated[
+    Path, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .db, or .jsonl (whole records).")
+]
+Potential = Annotated[
+    str, typer.Option(help="chgnet, sevennet, mace:FILE, matgl:FOLDER or ase:PACKAGE.MODULE:CALLABLE.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]

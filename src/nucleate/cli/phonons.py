@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from nucleate.cli.options import Crystals, CrystalsOut, Overwrite, Potential, Workers
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,37 +17,27 @@ if TYPE_CHECKING:
 
 
 def phonons(
-    files: Annotated[
-        list[Path], typer.Argument(help="Crystals: CIF, extxyz, POSCAR, .jsonl, ASE database, or folders.")
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .db, or .jsonl (whole records).")],
-    potential: Annotated[
-        str, typer.Option(help="chgnet, sevennet, mace:FILE, matgl:FOLDER or ase:PACKAGE.MODULE:CALLABLE.")
-    ] = "chgnet",
+    files: Crystals,
+    out: CrystalsOut,
+    potential: Potential = "chgnet",
     limit: Annotated[float, typer.Option(help="A lowest mode below this fails, THz.")] = -0.3,
     max_atoms: Annotated[int, typer.Option(help="Atoms in the supercell at most.")] = 140,
-    workers: Annotated[int, typer.Option(help="Processes (0: one per core).")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    workers: Workers = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Look for imaginary modes: crystals are relaxed tightly, displaced, and given the check "phonons"; what is written
     are the crystals as they came. After a kill, the same command goes on where it was."""
     from rich.console import Console
 
-    from nucleate.cli.resumable import check_out, run_into
-    from nucleate.cli.tables import print_problems
-    from nucleate.pipeline.files import read_candidates
+    from nucleate.cli.resumable import check_out, run_files
     from nucleate.pipeline.phonons import PhononSettings, PhononStage
     from nucleate.pipeline.potential import get_potential
 
     check_out(out, overwrite)
     settings = PhononSettings(potential=potential, limit=limit, max_atoms=max_atoms)
     stage = PhononStage(settings)
-    candidates, problems = read_candidates(files)
-    notes = Console(stderr=True)
-    print_problems(problems, notes)
-    fresh = [c if c.failure else _afresh(c) for c in candidates]
     record = {**dataclasses.asdict(settings), "method": get_potential(potential).method}
-    done = run_into(out, fresh, stage, record, workers=workers, overwrite=overwrite, notes=notes)
+    done = run_files(files, out, stage, record, _afresh, workers=workers, overwrite=overwrite)
     Console().print(_table(done, record["method"]))
 
 

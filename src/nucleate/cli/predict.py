@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nucleate.cli.options import Seed, Workers
+from nucleate.cli.options import Overwrite, Seed, Workers
 from nucleate.search.predict import METHODS, TEMPLATE, Formula, PredictSettings
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def predict(
     seed: Seed = 0,
     workers: Workers = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .jsonl or .db.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Predict the crystal structures of formulas, best first, and say what each one comes from. With --out, the same
     command goes on after a kill."""
@@ -115,6 +115,7 @@ def _run(
 ) -> list[Candidate]:
     """What came of the formulas, in order; written to `out`, and what is done kept beside it for the next call."""
     from nucleate.cli.progress import StageBars
+    from nucleate.cli.resumable import run_part
     from nucleate.engine.local import executor
     from nucleate.evaluate.csp import weights_digest
     from nucleate.pipeline.files import write_candidates
@@ -123,21 +124,12 @@ def _run(
     from nucleate.store.part import PartFile
 
     blank, stages = plan(wanted, settings)
-    machine = executor(workers or None)
     if out is None:
         with StageBars() as bars:
-            return ordered(run(blank, stages, machine, Nowhere(), bars))
+            return ordered(run(blank, stages, executor(workers or None), Nowhere(), bars))
     digest = weights_digest(settings.weights or METHODS[settings.method].weights)
     with PartFile(out, {**dataclasses.asdict(settings), "digest": digest}, overwrite) as part:
-        todo = part.resumed(blank)
-        if have := sum(bool(c.stages) for c in todo):
-            notes.print(f"going on: {have} of {len(todo)} structures are in {part.path}", highlight=False)
-        try:
-            with StageBars() as bars:
-                done = ordered(run(todo, stages, machine, part, bars))
-        except KeyboardInterrupt:
-            notes.print(f"interrupted; the same command goes on from {part.path}", highlight=False)
-            raise typer.Exit(130) from None
+        done = ordered(run_part(part, blank, stages, workers, notes, "structures"))
         if kept := _kept(done, top):
             write_candidates(out, done if _whole(out) else kept)
         part.finish()

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from nucleate.cli.options import Crystals, CrystalsOut, Overwrite, Potential, Workers
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
 
 
 def relax(
-    files: Annotated[
-        list[Path], typer.Argument(help="Crystals: CIF, extxyz, POSCAR, .jsonl, ASE database, or folders.")
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .db, or .jsonl (whole records).")],
+    files: Crystals,
+    out: CrystalsOut,
     fmax: Annotated[float, typer.Option(help="Largest force on an atom, eV/angstrom.")] = 0.05,
     steps: Annotated[int, typer.Option(help="Step limit per crystal.")] = 300,
     cell: Annotated[bool, typer.Option("--cell/--fixed-cell", help="Relax the cell as well.")] = True,
     optimiser: Annotated[str, typer.Option(help="bfgs or fire.")] = "bfgs",
-    potential: Annotated[
-        str, typer.Option(help="chgnet, sevennet, mace:FILE, matgl:FOLDER or ase:PACKAGE.MODULE:CALLABLE.")
-    ] = "chgnet",
+    potential: Potential = "chgnet",
     primitive: Annotated[
         bool, typer.Option("--primitive/--as-given", help="Relax what repeats itself as its primitive cell.")
     ] = True,
-    workers: Annotated[int, typer.Option(help="Processes (0: one per core).")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    workers: Workers = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Relax cell and positions; what blows up is written as rejected, with the reason. After a kill, the same command
     goes on where it was."""
@@ -36,9 +33,7 @@ def relax(
 
     from rich.console import Console
 
-    from nucleate.cli.resumable import check_out, run_into
-    from nucleate.cli.tables import print_problems
-    from nucleate.pipeline.files import read_candidates
+    from nucleate.cli.resumable import check_out, run_files
     from nucleate.pipeline.potential import get_potential
     from nucleate.pipeline.relax import RelaxSettings, RelaxStage
 
@@ -47,12 +42,8 @@ def relax(
         fmax, max_steps=steps, cell=cell, optimiser=optimiser, potential=potential, primitive=primitive
     )
     stage = RelaxStage(settings)
-    candidates, problems = read_candidates(files)
-    notes = Console(stderr=True)
-    print_problems(problems, notes)
-    fresh = [c if c.failure else _unrelaxed(c) for c in candidates]
     record = {**dataclasses.asdict(settings), "method": get_potential(potential).method}
-    done = run_into(out, fresh, stage, record, workers=workers, overwrite=overwrite, notes=notes)
+    done = run_files(files, out, stage, record, _unrelaxed, workers=workers, overwrite=overwrite)
 
     failures = Counter(c.failure for c in done if c.failure)
     alive = [c for c in done if c.failure is None]

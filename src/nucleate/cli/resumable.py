@@ -1,8 +1,8 @@
-"""Commands that apply one stage to crystals in files, and go on where an earlier, killed call was."""
+"""Commands that write crystals to a file or folder, and go on where an earlier, killed call was."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.run import Stage
+    from nucleate.store.part import PartFile
 
 
 def check_out(out: Path, overwrite: bool) -> None:
@@ -24,41 +25,60 @@ def check_out(out: Path, overwrite: bool) -> None:
         raise NucleateError(f"--out is a folder or ends in {', '.join(WRITERS)}, not '{out.suffix}'")
 
 
-def run_into(
+def run_files(
+    files: Sequence[Path],
     out: Path,
-    candidates: Sequence[Candidate],
     stage: Stage,
     settings: Mapping[str, Any],
+    afresh: Callable[[Candidate], Candidate],
     *,
     workers: int,
     overwrite: bool,
-    notes: Console,
 ) -> list[Candidate]:
-    """The candidates after the stage, also written to `out`, which appears complete.
+    """The crystals in files after the stage, also written to `out`, which appears complete.
 
-    settings: what the results depend on; an interrupted run with others is not gone on with.
+    settings: what the results depend on; an interrupted run with others is not gone on with. afresh: a candidate
+    without what the stage said of it before; rejected ones stay as they are.
     """
-    import typer
+    from rich.console import Console
 
-    from nucleate.cli.progress import StageBars
-    from nucleate.engine.local import executor
-    from nucleate.pipeline.files import write_candidates
-    from nucleate.pipeline.run import run
+    from nucleate.cli.tables import print_problems
+    from nucleate.pipeline.files import read_candidates, write_candidates
     from nucleate.store.part import PartFile
 
-    machine = executor(workers or None)
+    notes = Console(stderr=True)
+    candidates, problems = read_candidates(files)
+    print_problems(problems, notes)
+    fresh = [c if c.failure else afresh(c) for c in candidates]
     with PartFile(out, {"stage": stage.name, **settings}, overwrite) as part:
-        todo = part.resumed(candidates)
-        have = sum(stage.name in c.stages for c in todo)
-        if have:
-            notes.print(f"going on: {have} of {len(todo)} crystals are in {part.path}", highlight=False)
-        try:
-            with StageBars() as bars:
-                done = run(todo, [stage], machine, part, bars)
-        except KeyboardInterrupt:
-            notes.print(f"interrupted; the same command goes on from {part.path}", highlight=False)
-            raise typer.Exit(130) from None
+        done = run_part(part, fresh, [stage], workers, notes)
         for left in write_candidates(out, done):
             notes.print(f"left out: {left.id} has no structure; only .jsonl holds such records", highlight=False)
         part.finish()
     return done
+
+
+def run_part(
+    part: PartFile,
+    candidates: Sequence[Candidate],
+    stages: Sequence[Stage],
+    workers: int,
+    notes: Console,
+    what: str = "crystals",
+) -> list[Candidate]:
+    """The candidates after the stages; what `part` holds is not done again. what: the name of what it holds."""
+    import typer
+
+    from nucleate.cli.progress import StageBars
+    from nucleate.engine.local import executor
+    from nucleate.pipeline.run import run
+
+    todo = part.resumed(candidates)
+    if have := sum(stages[0].name in c.stages for c in todo):
+        notes.print(f"going on: {have} of {len(todo)} {what} are in {part.path}", highlight=False)
+    try:
+        with StageBars() as bars:
+            return run(todo, stages, executor(workers or None), part, bars)
+    except KeyboardInterrupt:
+        notes.print(f"interrupted; the same command goes on from {part.path}", highlight=False)
+        raise typer.Exit(130) from None
