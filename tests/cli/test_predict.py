@@ -13,10 +13,11 @@ from typer.testing import CliRunner, Result
 from nucleate.cli.predict import predict
 from nucleate.data.tables import table_from_items, write_table
 from nucleate.io import Named, read_structures
-from nucleate.pipeline.candidate import PASS
+from nucleate.pipeline.candidate import FAIL
 from nucleate.pipeline.files import read_candidates
 from nucleate.pipeline.hull import HullStage
 from nucleate.pipeline.potential import get_potential
+from nucleate.pipeline.rank import verdict
 from nucleate.pipeline.reference import Entry, ReferenceSet
 from nucleate.search.predict import METHODS
 
@@ -149,7 +150,7 @@ def test_equal_structures_are_one_and_counted(known: Path, tmp_path: Path) -> No
     candidates, _ = read_candidates([tmp_path / "copper.jsonl"])
     assert len(candidates) == 5
     counted = [c for c in candidates if "found" in c.provenance]
-    best, twins = candidates[0], [c for c in candidates if c.checks.get("unique", PASS) != PASS]
+    best, twins = candidates[0], [c for c in candidates if verdict(c, "unique") == FAIL]
     assert best.energies["energy"].value == min(c.energies["energy"].value for c in candidates if c.energies)
     assert sum(c.provenance["found"] for c in counted) + sum(c.failure is not None for c in candidates) == 5
     assert twins and f"{best.provenance['found']} of 5" in found.stdout
