@@ -24,6 +24,7 @@ from nucleate.pipeline import report_parts as parts
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.report_charts import duration, histogram, timing_bar
 from nucleate.pipeline.report_scene import elements
+from nucleate.pipeline.report_table import table
 
 PACKAGES = ("nucleate", "torch", "numpy", "pymatgen", "ase", "chgnet", "sevenn", "smact", "moyopy")
 
@@ -70,7 +71,7 @@ def render(
         understood=f'<p class="understood">understood as <b>{escape(str(understood))}</b></p>' if understood else "",
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         tiles=parts.tiles(candidates),
-        table=parts.table(shown) + _not_shown(len(living) - len(shown)),
+        table=table(shown) + _not_shown(len(living) - len(shown)),
         histogram=panel("Energy above the hull", histogram(parts.hull_values(candidates))),
         timing=panel("Time by stage", timing_bar(seconds_by_stage)),
         cards=parts.cards(shown, known),
