@@ -33,7 +33,7 @@ class CodecConfig:
 
     lattice: str = "log-metric"  # "log-metric" or "parameters" (lengths, angles): 6 numbers; "matrix": paper 3, eq. 1
     num_elements: int = 100  # species classes 1..num_elements, the class is the atomic number
-    kind: str = "joint"  # of crystals: "joint" (paper 3), "unimat" (paper 2) or "compact" (paper 4)
+    kind: str = "joint"  # of crystals: "joint" (paper 3), "unimat" (2), "compact" (4) or "sites" (5: space group given)
     slots: int = 12  # of UniMat's table: L, the most atoms of one element
     periods: tuple[int, ...] = ()  # rows of UniMat's table, 1-7 and 8, 9 for lanthanides, actinides; none: all
     groups: tuple[int, ...] = ()  # its columns, 1-18
@@ -59,6 +59,7 @@ class DiffusionConfig:
     words: str = "absorbing"  # of formulas: "absorbing" (Diffusion-BERT) or "embedding" (Diffusion-LM)
     word_frequency: float = 0.3  # of the spindle schedule: how far the time of masking depends on a word's information
     embedding_dim: int = 32  # length of the vectors of words
+    lattice_sigma_max: float = 3.0  # of "sites", GaussianVE from sigma_min on, in standard deviations of the data
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class NetworkConfig:
     widths: tuple[int, ...] = ()  # of the U-Nets' levels, from the outermost in: "dense", and the compact network
     seen: int = 32  # "sparse": slots that attention sees, the likeliest ones
     predict: tuple[str, ...] = ()  # task "property": the columns to predict
+    edges: int = 20  # of "sites": how many of the nearest atoms a site sees
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,11 @@ class SampleConfig:
     corrector_size: float = 1e-5  # Langevin step at sigma_min (DiffCSP's step_lr)
     noise: float = 1.0  # of lattice and coordinates: 1 draws from the model, less is colder, 0 keeps to the modes
     sampler: str = "ancestral"  # the flows "ddim", "second-order": no noise but its effect (`diffusion.loop.sample`);
-    # "one-by-one": a network call for each masked word of a formula (`diffusion.unmask`)
+    # "langevin": annealed Langevin dynamics (paper 5); "one-by-one": a network call for each masked word of a formula
     species_temperature: float = 1.0  # of the drawn elements: below 1 likely ones are likelier, at a cost in variety
     guidance: float = 1.5  # classifier-free guidance scale of the conditions; 1 is the plain conditional model
     guidance_until: float = 0.0  # the noise level t down to which there is guidance; the plain model below it
+    lattice_noise: float = 1.0  # of the lattice, beside `noise`: paper 5 multiplies it by 0.15
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ class Recipe:
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "task": ("csp", "dng", "formula", "property"),
-    "codec.kind": ("joint", "unimat", "compact"),
+    "codec.kind": ("joint", "unimat", "compact", "sites"),
     "codec.lattice": ("log-metric", "parameters", "matrix"),
     "codec.species_scale": ("atomic-number", "pettifor"),
     "codec.vocabulary": ("main", "all"),
@@ -158,7 +161,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "network.norm": ("post", "pre"),
     "network.attention": ("relative", "fused"),
     "train.precision": ("auto", "float32", "bf16"),
-    "sample.sampler": ("ancestral", "ddim", "second-order", "one-by-one"),
+    "sample.sampler": ("ancestral", "ddim", "second-order", "langevin", "one-by-one"),
 }
 
 

@@ -6,7 +6,7 @@ import torch
 
 from nucleate.config import CHOICES, Recipe, SampleConfig, from_dict
 from nucleate.diffusion import D3PM, GaussianVP, Streams, WrappedVE, sample
-from nucleate.diffusion.loop import SAMPLERS, time_grid
+from nucleate.diffusion.loop import LANGEVIN, SAMPLERS, time_grid
 from nucleate.diffusion.torus import wrap
 from nucleate.errors import NucleateError
 from nucleate.testing.ideal import IdealCategorical, IdealGaussian, IdealTorus
@@ -240,4 +240,4 @@ def test_unknown_samplers_are_refused():
 
 
 def test_the_recipe_offers_the_samplers_of_the_loop():
-    assert CHOICES["sample.sampler"] == (*SAMPLERS, "one-by-one") and SampleConfig().sampler == "ancestral"
+    assert CHOICES["sample.sampler"] == (*SAMPLERS, LANGEVIN, "one-by-one") and SampleConfig().sampler == "ancestral"

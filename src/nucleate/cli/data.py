@@ -11,8 +11,7 @@ import typer
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
-    from nucleate.crystal.batch import CrystalBatch
-    from nucleate.crystal.formulas import FormulaBatch
+    from nucleate.codecs.build import Data
     from nucleate.data.tables import Summary
 
 app = typer.Typer(help="Datasets: download, add your own, list, prepare for training.", no_args_is_help=True)
@@ -112,21 +111,16 @@ def prepare(
 ) -> None:
     """Write crystals or formulas as tensors, so that a machine with torch alone can train on them."""
     from nucleate.cli.progress import StageBars
-    from nucleate.codecs.tokens import FORMULA
     from nucleate.config import load_recipe
     from nucleate.data import prepare as prepare_data
-    from nucleate.data import prepare_crystals, prepare_formulas
+    from nucleate.data import prepare_for
     from nucleate.io import replacing
 
     columns = tuple(c.strip() for c in properties.split(",") if c.strip())
     with StageBars() as show:
-        batch: CrystalBatch | FormulaBatch
+        batch: Data
         if name.endswith(".toml"):
-            recipe = load_recipe(name)
-            if recipe.task == FORMULA:
-                batch, summary = prepare_formulas(recipe, show)
-            else:
-                batch, summary = prepare_crystals(recipe, lambda done, total: show("reducing cells", done, total))
+            batch, summary = prepare_for(load_recipe(name), show)
         else:
             batch, summary = prepare_data(
                 name, split, max_atoms, lambda done, total: show("reducing cells", done, total), columns

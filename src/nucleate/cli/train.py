@@ -35,10 +35,8 @@ def train(
     from rich.console import Console
 
     from nucleate.cli.progress import StageBars
-    from nucleate.codecs.tokens import FORMULA
+    from nucleate.codecs.build import load_data
     from nucleate.config import load_recipe
-    from nucleate.crystal.batch import CrystalBatch
-    from nucleate.crystal.formulas import FormulaBatch
     from nucleate.errors import NucleateError
     from nucleate.generators import read_info
     from nucleate.train.finetune import finetune_recipe
@@ -57,16 +55,13 @@ def train(
         raise NucleateError("give a recipe, or --from WEIGHTS --property COLUMN --dataset CRYSTALS to fine-tune")
     if threads is not None:
         torch.set_num_threads(threads)
-    examples: CrystalBatch | FormulaBatch
     if data is not None:
-        examples = FormulaBatch.load(data) if settings.task == FORMULA else CrystalBatch.load(data)
+        examples = load_data(settings, data)
     else:
-        from nucleate.data import prepare_crystals, prepare_formulas
+        from nucleate.data import prepare_for
 
-        if settings.task == FORMULA:
-            examples, summary = prepare_formulas(settings)
-        else:
-            examples, summary = prepare_crystals(settings, properties=needed)
+        with StageBars() as bars:
+            examples, summary = prepare_for(settings, bars, needed)
         notes.print(str(summary), highlight=False)
     trainer = Trainer(settings, examples, out, device)
     if trainer.step:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from nucleate.crystal import lattice as lat
 from nucleate.crystal.batch import CrystalBatch
+from nucleate.crystal.prepared import read_prepared, write_prepared
 from nucleate.crystal.wyckoff import GROUPS, group
 from nucleate.errors import NucleateError
 
@@ -25,6 +27,7 @@ _CELLS: tuple[tuple[int, tuple[str | float, ...]], ...] = (
     (230, ("a", "a", "a", 90.0, 90.0, 90.0)),
 )
 _NAMES = ("a", "b", "c", "alpha", "beta", "gamma")
+NUM_POSITIONS = 1731  # of all groups together
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,47 @@ class SymmetricBatch:
         """(B, S) bool, true for real sites."""
         return self.atomic_numbers > 0
 
+    @property
+    def num_sites(self) -> Tensor:
+        """(B,) int64."""
+        return self.mask.sum(1)
+
+    @property
+    def num_atoms(self) -> Tensor:
+        """(B,) int64, in the primitive cell."""
+        t = _tables(self.parameters.device, self.parameters.dtype)
+        place = places(self)
+        return torch.where(self.mask, t.start[place + 1] - t.start[place], 0).sum(1)
+
+    @property
+    def atoms_in_cell(self) -> Tensor:
+        """(B,) int64, in the conventional cell."""
+        t = _tables(self.parameters.device, self.parameters.dtype)
+        return self.num_atoms * t.points[self.space_group]
+
+    @property
+    def properties(self) -> Mapping[str, Tensor]:
+        """None; other batches have them."""
+        return {}
+
+    def __getitem__(self, index: Tensor) -> SymmetricBatch:
+        """Some of the crystals, padded no further than the one with the most sites."""
+        z = self.atomic_numbers[index]
+        width = int((z > 0).sum(1).max()) if len(z) else 0
+        positions, parameters = self.positions[index][:, :width], self.parameters[index][:, :width]
+        return SymmetricBatch(self.space_group[index], self.cell[index], positions, parameters, z[:, :width])
+
     def to(self, device: torch.device | str) -> SymmetricBatch:
         return SymmetricBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    def save(self, path: str | Path) -> None:
+        """Write safetensors."""
+        write_prepared(path, {f.name: getattr(self, f.name) for f in fields(self)}, {})
+
+    @classmethod
+    def load(cls, path: str | Path) -> SymmetricBatch:
+        """Read what `save` wrote; raises NucleateError on any other file."""
+        return cls(*read_prepared(path, tuple(f.name for f in fields(cls)), "sites")[0])
 
 
 @dataclass(frozen=True)
@@ -85,7 +127,7 @@ def orbits(batch: SymmetricBatch) -> Orbits:
     """
     t = _tables(batch.parameters.device, batch.parameters.dtype)
     _check(batch, t)
-    place = (t.first[batch.space_group][:, None] + batch.positions)[batch.mask]  # of real sites, one after another
+    place = places(batch)[batch.mask]  # of real sites, one after another
     crystal, site = batch.mask.nonzero(as_tuple=True)
     sizes = t.start[place + 1] - t.start[place]
     per_atom = torch.repeat_interleave(torch.arange(len(place), device=place.device), sizes)
@@ -129,9 +171,20 @@ def free_cell(space_group: Tensor) -> Tensor:
 def free_parameters(batch: SymmetricBatch) -> Tensor:
     """(B, S, 3) bool: which parameters are free; none of padding."""
     t = _tables(batch.parameters.device, batch.parameters.dtype)
-    place = t.first[batch.space_group][:, None] + batch.positions.clamp_min(0)
-    count = torch.where(batch.mask, t.free[place.clamp_max(len(t.free) - 1)], 0)
+    count = torch.where(batch.mask, t.free[places(batch)], 0)
     return torch.arange(3, device=count.device) < count[..., None]
+
+
+def places(batch: SymmetricBatch) -> Tensor:
+    """(B, S) int64: the place of each site's Wyckoff position among those of all groups, 0 to `NUM_POSITIONS` - 1."""
+    t = _tables(batch.parameters.device, batch.parameters.dtype)
+    return t.first[batch.space_group][:, None] + batch.positions
+
+
+def first_matrices(batch: SymmetricBatch) -> Tensor:
+    """(B, S, 3, 3): A of x = A z + b of each site's first atom; columns of parameters that are not free are zero."""
+    t = _tables(batch.parameters.device, batch.parameters.dtype)
+    return t.matrices[t.start[places(batch)]]
 
 
 def site_sizes(space_group: int) -> tuple[int, ...]:
@@ -157,11 +210,13 @@ def pad_sites(
 
 @dataclass(frozen=True)
 class _Tables:
-    """All groups at once. By group (index 0 is none): first, count (of positions), primitive, source, from_cell,
-    constant, free_cell. By position: start (of its images; one more at the end), free. By image: the rest."""
+    """All groups at once. By group (index 0 is none): first and count of its positions, points of the lattice in a
+    conventional cell, primitive, source, from_cell, constant, free_cell. By position: start (of its images; one more at
+    the end), free. By image: the rest."""
 
     first: Tensor
     count: Tensor
+    points: Tensor
     primitive: Tensor
     source: Tensor
     from_cell: Tensor
@@ -188,6 +243,7 @@ def _tables(device: torch.device, dtype: torch.dtype) -> _Tables:
             (
                 np.cumsum(count) - count,
                 count,
+                np.array([1, *(g.lattice_points for g in groups)]),
                 np.stack([np.eye(3), *(g.primitive for g in groups)]),
                 np.array(own),
                 np.array(named, dtype=float),

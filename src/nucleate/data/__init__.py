@@ -6,6 +6,7 @@ from nucleate.data.formulas import prepare_formulas
 from nucleate.data.own import add_files
 from nucleate.data.prepared import prepare, prepare_crystals
 from nucleate.data.tables import Summary, load_table
+from nucleate.data.training import prepare_for
 
 __all__ = [
     "CATALOG",
@@ -17,5 +18,6 @@ __all__ = [
     "parse_name",
     "prepare",
     "prepare_crystals",
+    "prepare_for",
     "prepare_formulas",
 ]

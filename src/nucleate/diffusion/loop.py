@@ -15,7 +15,14 @@ from nucleate.diffusion.rng import Streams
 from nucleate.errors import NucleateError
 
 SAMPLERS = ("ancestral", "ddim", "second-order")
+LANGEVIN = "langevin"  # for models all of whose processes offer `correct`
+FLOWS = ("ddim", "second-order")
 MASK_FIELD = "mask"  # (B, A) bool, true for real atoms; travels with the fields, never diffuses
+
+
+def free_part(field: str) -> str:
+    """The name of what says which elements of a field are free."""
+    return f"{field}_free"
 
 
 class Denoiser(Protocol):
@@ -34,23 +41,26 @@ def training_loss(
 ) -> dict[str, Tensor]:
     """Loss of each diffusing field, per crystal (B,); fields without a process are given to the network as they are.
 
-    per_atom: names of the fields whose second axis runs over atoms, (B, A, ...).
+    per_atom: names of the fields whose second axis runs over atoms, (B, A, ...). A field of which symmetry leaves only
+    a part free comes with another beside it, `free_part` of its name: bool, of its shape.
     """
     first = next(iter(processes))
     t = rng.uniform((len(fields[first]),)).to(fields[first].device)
     noisy = {k: processes[k].corrupt(v, t, rng) if k in processes else v for k, v in fields.items()}
     pred = denoiser(noisy, t, condition)
-    mask = fields[MASK_FIELD]
-    return {k: p.loss(pred[k], fields[k], noisy[k], t, mask if k in per_atom else None) for k, p in processes.items()}
+    masks = {k: fields[MASK_FIELD] for k in per_atom} | {
+        k: fields[free_part(k)] for k in fields if free_part(k) in fields
+    }
+    return {k: p.loss(pred[k], fields[k], noisy[k], t, masks.get(k)) for k, p in processes.items()}
 
 
 def time_grid(
     sampler: str, steps: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Times (steps + 1,) from 1 to 0. Uniform for "ancestral"; for the flows u (3 - u) / 2 of a uniform u: half the
+    """Times (steps + 1,) from 1 to 0. Uniform; for the flows u (3 - u) / 2 of a uniform u: half the
     uniform spacing at t = 1, where the flow bends most, and one and a half times it at t = 0."""
     u = torch.linspace(1, 0, steps + 1, device=device, dtype=dtype)
-    return u if sampler == "ancestral" else u * (3 - u) / 2
+    return u * (3 - u) / 2 if sampler in FLOWS else u
 
 
 @torch.no_grad()
@@ -64,7 +74,7 @@ def sample(
     condition: Fields,
     corrector_steps: int = 0,
     corrector_size: float = 1e-5,
-    noise: float = 1.0,
+    noise: float | Mapping[str, float] = 1.0,
     progress: Callable[[int, int], None] | None = None,
     sampler: str = "ancestral",
     constraints: Sequence[Constraint] = (),
@@ -73,44 +83,52 @@ def sample(
 
     sampler: "ancestral", steps with noise and a Langevin corrector (Song et al. 2021, algorithm 1); or the
     probability-flow ODE from the prior's draw, by first-order ("ddim") or two-step second-order ("second-order")
-    steps, one network call each.
-    noise: 1 draws from the model; less is colder, and keeps to its modes. Ancestral steps and the corrector scale their
-    noise by it, and leave their drift as it is. The flows have no noise, but the drift that it leaves to the others:
-    from the probability flow's at 1 to that of the ancestral steps at 0 (`process.drift`), where ancestral steps
-    without corrector and "ddim" are the same step, at other times. A flow takes a noise from 0 to 1.
+    steps, one network call each; or "langevin", annealed Langevin dynamics: `corrector_steps` moves at each of `steps`
+    noise levels and nothing else (paper 5, algorithm 1; processes without such moves cannot).
+    noise: of all fields, or by name (1 where none is given). 1 draws from the model; less is colder, and keeps to its
+    modes. Ancestral steps and the corrector scale their noise by it, and leave their drift as it is. The flows have no
+    noise, but the drift that it leaves to the others: from the probability flow's at 1 to that of the ancestral steps
+    at 0 (`process.drift`), where ancestral steps without corrector and "ddim" are the same step, at other times. A flow
+    takes a noise from 0 to 1.
     like: gives shapes for diffusing fields, e.g. lattice (B, 6), and values for all others (mask among them).
     corrector_steps: Langevin moves before each ancestral step, on the fields whose process offers `correct`. A flow
     takes what they add to its drift into its own step, at no network call; at noise 1 that is nothing.
     progress: called with (done, steps) after each step.
     constraints: applied to the draw of the prior and to the result of each step.
     """
-    if sampler not in SAMPLERS:
+    if sampler not in (*SAMPLERS, LANGEVIN):
         raise ValueError(f"unknown sampler {sampler!r}")
-    if sampler != "ancestral" and not 0 <= noise <= 1:
-        raise NucleateError(f"sampler {sampler!r} takes a noise from 0 to 1, not {noise:g}")
+    colder = {k: noise.get(k, 1.0) if isinstance(noise, Mapping) else noise for k in processes}
+    wrong = [n for n in colder.values() if not 0 <= n <= 1 and sampler in FLOWS]
+    if wrong:
+        raise NucleateError(f"sampler {sampler!r} takes a noise from 0 to 1, not {wrong[0]:g}")
+    stuck = [k for k, p in processes.items() if sampler == LANGEVIN and not hasattr(p, "correct")]
+    if stuck:
+        raise NucleateError(f"Langevin dynamics cannot draw '{stuck[0]}' of this model; {', '.join(SAMPLERS)} can")
     x = {k: processes[k].prior(v, rng) if k in processes else v for k, v in like.items()}
     first = next(iter(processes))
     size = len(like[first])
     times = time_grid(sampler, steps, like[first].device)
     for constraint in constraints:
         x = constraint(x, times[0].expand(size), rng)
-    correctable = [k for k, p in processes.items() if hasattr(p, "correct") and sampler == "ancestral"]
+    correctable = [k for k, p in processes.items() if hasattr(p, "correct") and sampler not in FLOWS]
     before: dict[str, Visited] = {}
     for i in range(steps):
         t, s = times[i].expand(size), times[i + 1].expand(size)
         for _ in range(corrector_steps if correctable else 0):
             pred = denoiser(x, t, condition)
             for k in correctable:
-                x[k] = processes[k].correct(x[k], pred[k], t, corrector_size, rng, noise)  # type: ignore[attr-defined]
-        pred = denoiser(x, t, condition)
-        for k, p in processes.items():
-            if sampler == "ancestral":
-                x[k] = p.step(x[k], pred[k], t, s, rng, noise)
-                continue
-            here = x[k], pred[k], t
-            x[k] = p.flow(*here, s, rng, before.get(k), noise, corrector_steps * corrector_size)
-            if sampler == "second-order":
-                before[k] = here
+                x[k] = processes[k].correct(x[k], pred[k], t, corrector_size, rng, colder[k])  # type: ignore[attr-defined]
+        if sampler != LANGEVIN:
+            pred = denoiser(x, t, condition)
+            for k, p in processes.items():
+                if sampler == "ancestral":
+                    x[k] = p.step(x[k], pred[k], t, s, rng, colder[k])
+                    continue
+                here = x[k], pred[k], t
+                x[k] = p.flow(*here, s, rng, before.get(k), colder[k], corrector_steps * corrector_size)
+                if sampler == "second-order":
+                    before[k] = here
         for constraint in constraints:
             x = constraint(x, s, rng)
         if progress is not None:

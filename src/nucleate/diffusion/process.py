@@ -17,7 +17,8 @@ class Process(Protocol):
     """The noise on one field. It owns the training target and the reverse step, so the two cannot disagree.
 
     Times are in [0, 1]; 0 is data, 1 is the prior. `t` has shape (B,). `mask` (B, A) tells real atoms from
-    padding, or is None for a field without atoms. `pred` is what the network gives for this field.
+    padding, with more axes what is free of a field, or is None for a field without atoms. `pred` is what the network
+    gives for this field.
     """
 
     def prior(self, like: Tensor, rng: Streams) -> Tensor:
@@ -81,9 +82,10 @@ def at(t: Tensor, x: Tensor) -> Tensor:
 
 
 def per_crystal(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean over a crystal's elements: (B, ...) -> (B,); with a mask (B, A), over its real atoms only."""
+    """Mean over a crystal's elements: (B, ...) -> (B,); with a mask, (B, A) or more of the axes, over what is true
+    in it alone, and 0 where nothing is."""
     if mask is None:
         return values.flatten(1).mean(1)
-    per_atom = values.flatten(2).mean(2) if values.dim() > 2 else values
-    weights = mask.to(per_atom.dtype)
-    return (per_atom * weights).sum(1) / weights.sum(1).clamp_min(1)
+    inner = values.flatten(mask.dim()).mean(-1) if values.dim() > mask.dim() else values
+    weights = mask.to(inner.dtype).flatten(1)
+    return (inner.flatten(1) * weights).sum(1) / weights.sum(1).clamp_min(1)

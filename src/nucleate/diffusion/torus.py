@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nucleate.diffusion.process import Visited, at, drift, per_crystal
+from nucleate.diffusion.exploding import flow_move, geometric
+from nucleate.diffusion.process import Visited, at, per_crystal
 from nucleate.diffusion.rng import Streams
 
 _IMAGES = 4  # |k| <= 4 images: the neglected weight is below exp(-24) for sigma <= 0.5
@@ -70,8 +71,7 @@ class WrappedVE:
 
     def sigma(self, t: Tensor) -> Tensor:
         """Noise level in fractional units, same shape as t; exactly 0 where t <= 0."""
-        value = self.sigma_min * (self.sigma_max / self.sigma_min) ** t
-        return torch.where(t > 0, value, torch.zeros_like(value))
+        return geometric(t, self.sigma_min, self.sigma_max)
 
     def score_scale(self, t: Tensor) -> Tensor:
         """sqrt(E[score^2]) at t, same shape as t."""
@@ -121,25 +121,12 @@ class WrappedVE:
         noise: float = 1.0,
         langevin: float = 0.0,
     ) -> Tensor:
-        """The flow dx = -sigma score d sigma (Song et al. 2021, eq. 13 for VE) with the denoised displacement
-        D = sigma^2 score = E[x0 - x_t | x_t] held over the step: x_s = x_t + (1 - sigma_s / sigma_t) D.
-
-        This is Euler's step in sigma, in which the path to a single x0 is a straight line; one in sigma^2 / 2 would
-        freeze the score instead, which grows as 1 / sigma on that path, and end half way at sigma = 0. With `before`,
-        x_t + D is extrapolated in log sigma: DPM-Solver++(2M) (Lu et al. 2022) on the torus.
-
-        With the drift k = `drift(noise)`, (sigma_s / sigma_t)^k of D is left. Langevin moves whose sizes sum up to L,
-        as infinitely many small ones with the estimate held, leave exp(-(1 - noise^2) L / sigma_min^2) of that.
-        """
-        sigma_t, sigma_s = at(self.sigma(t), x_t), at(self.sigma(s), x_t)
-        d = self.displacement(pred, t)
+        """`exploding.flow_move` on the torus."""
+        earlier = None
         if before is not None:
             x_r, pred_r, r = before
-            ratio = (sigma_t / sigma_s).log() / (at(self.sigma(r), x_t) / sigma_t).log()
-            ratio = torch.where(sigma_s > 0, ratio, torch.zeros_like(ratio))  # infinite at the end: first order there
-            d = d + 0.5 * ratio * (wrap(x_t - x_r) + d - self.displacement(pred_r, r))
-        left = (sigma_s / sigma_t) ** drift(noise) * math.exp((1 - drift(noise)) * langevin / self.sigma_min**2)
-        return (x_t + (1 - left) * d) % 1.0
+            earlier = wrap(x_t - x_r), self.displacement(pred_r, r), r
+        return (x_t + flow_move(self, self.displacement(pred, t), t, s, earlier, noise, langevin)) % 1.0
 
     def displacement(self, pred: Tensor, t: Tensor) -> Tensor:
         """sigma^2 score, from x_t to its denoised estimate in fractional units (Tweedie's formula on the torus)."""

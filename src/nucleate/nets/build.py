@@ -9,11 +9,13 @@ from typing import Any
 from torch import nn
 
 from nucleate.codecs.compact import SPECIES
+from nucleate.codecs.sites import PARAMETERS, SITES
 from nucleate.codecs.tokens import FORMULA, TOKENS
 from nucleate.codecs.unimat import SLOTS
 from nucleate.config import Recipe
 from nucleate.diffusion.discrete import D3PM
 from nucleate.diffusion.embedded import Embedded
+from nucleate.diffusion.exploding import GaussianVE
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.process import Process
 from nucleate.diffusion.spindle import Spindle
@@ -22,6 +24,7 @@ from nucleate.nets.compact import CompactNetwork
 from nucleate.nets.crystal_transformer import CrystalTransformer
 from nucleate.nets.dense import DenseUNet
 from nucleate.nets.property import PropertyNetwork
+from nucleate.nets.sites import SiteNetwork
 from nucleate.nets.slots import SlotTransformer
 from nucleate.nets.token_transformer import TokenTransformer
 
@@ -37,6 +40,11 @@ def build_processes(recipe: Recipe, codec: Any = None, network: Any = None) -> M
         if d.words == "embedding":
             return {TOKENS: Embedded(network.table)}
         return {TOKENS: Spindle(codec.information(), d.word_frequency)}
+    if recipe.codec.kind == SITES:
+        return {
+            "lattice": GaussianVE(d.sigma_min, d.lattice_sigma_max),
+            PARAMETERS: WrappedVE(d.sigma_min, d.sigma_max, centred=False),
+        }
     if recipe.codec.kind != "joint":
         names = {"unimat": [SLOTS], "compact": ["frac_coords", SPECIES]}[recipe.codec.kind]
         names = ["frac_coords"] if recipe.task == "csp" else names
@@ -57,6 +65,8 @@ def build_network(recipe: Recipe, codec: Any, max_atoms: int) -> nn.Module:
         return TokenTransformer(recipe.network, codec, max_atoms, vector)
     if recipe.task == "property":
         return PropertyNetwork(recipe.network, recipe.codec.num_elements)
+    if recipe.codec.kind == SITES:
+        return SiteNetwork(recipe.network, codec, build_processes(recipe))
     if recipe.codec.kind != "joint":
         processes: Any = build_processes(recipe)
         if recipe.codec.kind == "compact":

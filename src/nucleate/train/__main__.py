@@ -7,10 +7,8 @@ import sys
 
 import torch
 
-from nucleate.codecs.tokens import FORMULA
+from nucleate.codecs.build import load_data
 from nucleate.config import load_recipe
-from nucleate.crystal.batch import CrystalBatch
-from nucleate.crystal.formulas import FormulaBatch
 from nucleate.errors import NucleateError
 from nucleate.train.loop import Trainer
 
@@ -29,8 +27,7 @@ def main() -> int:
         torch.set_num_threads(args.threads)
     try:
         recipe = load_recipe(args.recipe)
-        data = FormulaBatch.load(args.data) if recipe.task == FORMULA else CrystalBatch.load(args.data)
-        trainer = Trainer(recipe, data, args.out, args.device)
+        trainer = Trainer(recipe, load_data(recipe, args.data), args.out, args.device)
         trainer.run(on_log=lambda line: print(line, flush=True), until=args.until)
     except NucleateError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -12,11 +12,13 @@ from torch.nn import functional as F
 from nucleate.codecs.build import Codec, Data
 from nucleate.codecs.compact import SPECIES
 from nucleate.codecs.joint import PER_ATOM
+from nucleate.codecs.sites import PARAMETERS
 from nucleate.codecs.tokens import TOKENS
 from nucleate.codecs.unimat import SLOTS, UniMatCodec
 from nucleate.config import Recipe
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.formulas import FormulaBatch
+from nucleate.crystal.orbits import SymmetricBatch
 from nucleate.diffusion.loop import MASK_FIELD, training_loss
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.diffusion.self_conditioning import Primed
@@ -25,7 +27,7 @@ from nucleate.nets.build import build_processes
 from nucleate.nets.image_sums import FEATURES_WITH_DIRECTION, image_sums
 from nucleate.nets.property import radials_of
 
-SLICED = PER_ATOM | {TOKENS, SPECIES}  # fields whose second axis runs over atoms
+SLICED = PER_ATOM | {TOKENS, SPECIES, PARAMETERS}  # fields whose second axis runs over atoms
 HUBER = 0.1  # standard deviations: above this error the loss is linear
 SUMS_BATCH = 64  # crystals whose image sums are taken at once
 
@@ -99,16 +101,18 @@ class Denoising:
         """The fields of a batch with atomic numbers z (b, width), changed at random where the recipe says so."""
         data, codec = self.data, self.codec
         if isinstance(data, FormulaBatch):
-            fields = codec.encode(z)  # type: ignore[call-arg]
+            fields = codec.encode(z)  # type: ignore[arg-type, call-arg]
             if self.recipe.codec.order == "shuffled":
                 fields[TOKENS] = shuffled(fields[TOKENS], fields[MASK_FIELD], rng)
             return fields
+        if isinstance(data, SymmetricBatch):
+            return codec.encode(data[index])  # type: ignore[arg-type, call-arg]
         lattice, frac = data.lattice[index], data.frac_coords[index, : z.shape[1]]
         if self.recipe.codec.random_origin:
             frac = frac + rng.uniform((len(index), 3)).to(frac)[:, None]
         if isinstance(codec, UniMatCodec):
             return codec.encode(lattice, frac, z, rng)
-        return codec.encode(lattice, frac, z)  # type: ignore[call-arg]
+        return codec.encode(lattice, frac, z)  # type: ignore[arg-type, call-arg]
 
 
 def shuffled(tokens: Tensor, mask: Tensor, rng: Streams) -> Tensor:

@@ -1,0 +1,98 @@
+"""The codec of crystals in a given space group: free numbers of the cell and free parameters of sites (paper 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from nucleate.codecs.joint import SMALLEST_STD
+from nucleate.config import CodecConfig
+from nucleate.crystal.orbits import NUM_POSITIONS, SymmetricBatch, free_cell, free_parameters, places
+from nucleate.crystal.wyckoff import GROUPS, group
+from nucleate.diffusion.loop import MASK_FIELD, free_part
+from nucleate.diffusion.process import Fields
+
+SITES, PARAMETERS = "sites", "parameters"
+BEND = 2.0  # k of phi, angstrom: shorter lengths (over the cube root of the atoms) are as their logarithms
+
+
+@dataclass(frozen=True)
+class SiteCodec:
+    """encode and decode; `mean` and `std` (6 numbers each) standardise the lattice field over the training set, each
+    over the crystals in which it is free.
+
+    lattice (B, 6): L3 of paper 5 (section 2), a, b, c of the conventional cell over the cube root of its number of
+    atoms being phi(x) = k log(exp(x / k) + 1), so that any numbers are lengths; and log tan(angle / 2), so that any are
+    angles. parameters (B, S, 3): those of the sites, on the torus. Only what `free_part` of both says means something.
+    counts: how many sites of the training crystals are on each Wyckoff position of all groups, then how many crystals
+    are in each group.
+    """
+
+    config: CodecConfig
+    mean: tuple[float, ...] = (0.0,) * 6
+    std: tuple[float, ...] = (1.0,) * 6
+    counts: tuple[int, ...] = ()
+
+    def fitted(self, data: SymmetricBatch) -> Self:
+        """The same codec with what it has to know of the training crystals."""
+        raw = replace(self, mean=(0.0,) * 6, std=(1.0,) * 6)._to_field(data)
+        mean, std = [], []
+        for values, free in zip(raw.T, free_cell(data.space_group).T, strict=True):
+            known = values[free]
+            mean.append(float(known.mean()) if len(known) else 0.0)
+            std.append(max(float(known.std(correction=0)) if len(known) else 1.0, SMALLEST_STD))
+        sites = places(data)[data.mask].bincount(minlength=NUM_POSITIONS)
+        crystals = data.space_group.bincount(minlength=len(GROUPS) + 1)[1:]
+        return replace(self, mean=tuple(mean), std=tuple(std), counts=(*sites.tolist(), *crystals.tolist()))
+
+    def encode(self, data: SymmetricBatch) -> dict[str, Tensor]:
+        return self._given(data) | {"lattice": self._to_field(data), PARAMETERS: data.parameters % 1.0}
+
+    def blank(self, data: SymmetricBatch) -> dict[str, Tensor]:
+        """What sampling starts from; cell and parameters of the data are not read."""
+        return self._given(data) | {"lattice": torch.zeros_like(data.cell), PARAMETERS: data.parameters}
+
+    def decode(self, fields: Fields) -> SymmetricBatch:
+        given = fields["space_group"], fields["positions"], fields["atomic_numbers"]
+        space_group, positions, numbers = given
+        field = fields["lattice"]
+        bare = SymmetricBatch(space_group, field, positions, fields[PARAMETERS] % 1.0, numbers)
+        lengths, angles = (field * field.new_tensor(self.std) + field.new_tensor(self.mean)).split(3, -1)
+        lengths = BEND * torch.nn.functional.softplus(lengths / BEND) * _size(bare)
+        return replace(bare, cell=torch.cat([lengths, (2 * angles.exp().atan()).rad2deg()], -1))
+
+    def frequencies(self, space_group: int) -> dict[str, float]:
+        """Wyckoff letter -> mean number of sites there in a training crystal of the group, smoothed as if there were
+        one crystal more, with one site, an equal part of it on each position."""
+        first = sum(len(group(n).positions) for n in GROUPS if n < space_group)
+        positions, crystals = group(space_group).positions, self.crystals(space_group)
+        found = self.counts[first : first + len(positions)]
+        return {p.letter: (n + 1 / len(positions)) / (crystals + 1) for p, n in zip(positions, found, strict=True)}
+
+    def crystals(self, space_group: int) -> int:
+        """How many training crystals are in the group."""
+        return self.counts[NUM_POSITIONS + space_group - 1]
+
+    def _to_field(self, data: SymmetricBatch) -> Tensor:
+        lengths, angles = data.cell.split(3, -1)
+        x = lengths / _size(data) / BEND
+        numbers = torch.cat([BEND * (x + torch.log(-torch.expm1(-x))), (angles.deg2rad() / 2).tan().log()], -1)
+        return (numbers - data.cell.new_tensor(self.mean)) / data.cell.new_tensor(self.std)
+
+    def _given(self, data: SymmetricBatch) -> dict[str, Tensor]:
+        return {
+            "space_group": data.space_group,
+            "positions": data.positions,
+            "atomic_numbers": data.atomic_numbers,
+            MASK_FIELD: data.mask,
+            free_part("lattice"): free_cell(data.space_group),
+            free_part(PARAMETERS): free_parameters(data),
+        }
+
+
+def _size(data: SymmetricBatch) -> Tensor:
+    """(B, 1): the cube root of the number of atoms in the conventional cell."""
+    return data.atoms_in_cell.to(data.cell.dtype).pow(1 / 3)[:, None]
