@@ -1,18 +1,10 @@
 import pytest
 import torch
+from random_crystals import crystals_of
 
 from nucleate.codecs.build import fit_codec, restore_codec
 from nucleate.codecs.compact import SPECIES, WIDEST
 from nucleate.config import CodecConfig, DataConfig, Recipe
-from nucleate.crystal.batch import CrystalBatch
-
-
-def crystals(*rows):
-    g = torch.Generator().manual_seed(0)
-    width = max(map(len, rows))
-    z = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows])
-    lattice = 5 * torch.eye(3) + torch.rand(len(rows), 3, 3, generator=g)
-    return CrystalBatch(lattice, torch.rand(len(rows), width, 3, generator=g) * (z > 0)[..., None], z)
 
 
 def codec_of(batch, **codec):
@@ -22,7 +14,7 @@ def codec_of(batch, **codec):
 @pytest.mark.parametrize("scale", ["atomic-number", "pettifor"])
 @pytest.mark.parametrize("lattice", ["parameters", "log-metric"])
 def test_what_is_encoded_is_decoded(scale, lattice):
-    batch = crystals([38, 22, 8, 8, 8], [57, 89, 92, 71], [1, 2], [6])
+    batch = crystals_of([38, 22, 8, 8, 8], [57, 89, 92, 71], [1, 2], [6])
     codec = codec_of(batch, species_scale=scale, lattice=lattice)
     fields = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers)
     assert fields[SPECIES].shape == (4, 5, 1) and fields[SPECIES].abs().max() <= WIDEST + 1e-6
@@ -34,7 +26,7 @@ def test_what_is_encoded_is_decoded(scale, lattice):
 
 
 def test_the_nearest_element_of_the_data_is_taken():
-    codec = codec_of(crystals([3, 11, 19, 37]))
+    codec = codec_of(crystals_of([3, 11, 19, 37]))
     fields = codec.encode(torch.eye(3)[None] * 4, torch.zeros(1, 3, 3), torch.tensor([[3, 11, 19]]))
     fields[SPECIES] = fields[SPECIES] + torch.tensor([[[0.1], [-0.1], [0.3]]])
     assert codec.decode(fields)[2].tolist() == [[3, 11, 19]]
@@ -43,21 +35,21 @@ def test_the_nearest_element_of_the_data_is_taken():
 
 
 def test_numbers_follow_the_scale():
-    batch = crystals([19, 26, 27, 9])  # K Fe Co F
+    batch = crystals_of([19, 26, 27, 9])  # K Fe Co F
     by_number, pettifor = codec_of(batch), codec_of(batch, species_scale="pettifor")
     assert by_number.numbers[9] == pytest.approx(-WIDEST) and by_number.numbers[27] == pytest.approx(WIDEST)
     assert sorted((19, 26, 27, 9), key=lambda z: float(pettifor.numbers[z])) == [19, 27, 26, 9]
 
 
 def test_one_element_has_one_number():
-    codec = codec_of(crystals([6, 6, 6]))
+    codec = codec_of(crystals_of([6, 6, 6]))
     assert codec.numbers[6] == 0
     fields = codec.blank(torch.tensor([[6, 6]])) | {SPECIES: torch.tensor([[[2.0], [-2.0]]])}
     assert codec.decode(fields)[2].tolist() == [[6, 6]]
 
 
 def test_a_checkpoint_restores_the_codec():
-    batch = crystals([38, 22, 8], [1, 2])
+    batch = crystals_of([38, 22, 8], [1, 2])
     for kind in ("joint", "unimat", "compact"):
         recipe = Recipe("tiny", "dng", DataConfig(), codec=CodecConfig(kind=kind))
         codec = fit_codec(recipe, batch)

@@ -3,21 +3,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from random_crystals import crystals_of
 
 from nucleate.codecs.build import fit_codec, fitting
 from nucleate.codecs.cell import START, to_frac, to_numbers
 from nucleate.codecs.unimat import NULL, SLOTS, UniMatCodec
 from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe
-from nucleate.crystal.batch import CrystalBatch
 from nucleate.diffusion.rng import Streams
-
-
-def crystals(*rows, seed=0):
-    g = torch.Generator().manual_seed(seed)
-    width = max(map(len, rows))
-    z = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows])
-    lattice = 5 * torch.eye(3) + torch.rand(len(rows), 3, 3, generator=g)
-    return CrystalBatch(lattice, torch.rand(len(rows), width, 3, generator=g) * (z > 0)[..., None], z)
 
 
 def recipe(task="dng", **codec):
@@ -37,7 +29,7 @@ def same_crystals(a, b):
 @pytest.mark.parametrize("task", ["dng", "csp"])
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_what_is_encoded_is_decoded(lattice, task, shuffled):
-    batch = crystals([38, 22, 8, 8, 8], [57, 89, 92, 71], [1, 2], [6] * 12)
+    batch = crystals_of([38, 22, 8, 8, 8], [57, 89, 92, 71], [1, 2], [6] * 12)
     codec = fit_codec(recipe(task, lattice=lattice), batch)
     rng = Streams(torch.arange(len(batch))) if shuffled else None
     fields = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers, rng)
@@ -48,7 +40,7 @@ def test_what_is_encoded_is_decoded(lattice, task, shuffled):
 
 
 def test_slots_are_shuffled_alone():
-    batch = crystals([8] * 12, [8] * 12)
+    batch = crystals_of([8] * 12, [8] * 12)
     codec = fit_codec(recipe(slots=20), batch)
     plain = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers)[SLOTS]
     mixed = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers, Streams(torch.tensor([1, 2])))[SLOTS]
@@ -69,7 +61,7 @@ def test_the_null_location_is_that_of_the_paper():
 
 
 def test_the_grid_is_the_periodic_table():
-    batch = crystals([1, 2, 3, 26, 57, 71, 89, 118 - 18], [8, 8, 8, 8])
+    batch = crystals_of([1, 2, 3, 26, 57, 71, 89, 118 - 18], [8, 8, 8, 8])
     codec = fit_codec(recipe(slots=4), batch)
     assert codec.grid_shape == (9, 18)
     slots = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers)[SLOTS]
@@ -81,10 +73,10 @@ def test_the_grid_is_the_periodic_table():
 
 
 def test_a_part_of_the_table_is_a_table():
-    carbon = fit_codec(recipe(slots=24, periods=(2,), groups=(14,)), crystals([6] * 24))
+    carbon = fit_codec(recipe(slots=24, periods=(2,), groups=(14,)), crystals_of([6] * 24))
     assert carbon.grid_shape == (1, 1) and carbon.elements == (6,)
     salts = recipe(groups=(1, 17))
-    batch = crystals([11, 17], [19, 35], [12, 8], [1, 9])
+    batch = crystals_of([11, 17], [19, 35], [12, 8], [1, 9])
     assert fitting(salts, batch).tolist() == [True, True, False, True]
     codec = fit_codec(salts, batch[torch.tensor([0, 1, 3])])
     assert codec.grid_shape == (7, 2) and codec.grid == ([0, 1, 2, 2, 3, 3], [0, 1, 0, 1, 0, 1])
@@ -92,7 +84,7 @@ def test_a_part_of_the_table_is_a_table():
 
 
 def test_what_does_not_fit_is_told():
-    batch = crystals([8, 8, 8, 22], [8, 8, 22, 38])
+    batch = crystals_of([8, 8, 8, 22], [8, 8, 22, 38])
     assert fitting(recipe(slots=2), batch).tolist() == [False, True]
     assert fitting(recipe("csp", slots=2), batch).all()  # the sparse network sees the atoms, and counts no slots
     dense = replace(recipe("csp", slots=2), network=NetworkConfig(kind="dense"))
@@ -103,14 +95,14 @@ def test_what_does_not_fit_is_told():
 
 
 def test_an_empty_table_is_a_crystal_without_atoms():
-    codec = fit_codec(recipe(), crystals([8, 22]))
+    codec = fit_codec(recipe(), crystals_of([8, 22]))
     like = codec.blank(torch.ones(2, 1, dtype=torch.int64))
     _, frac, z = codec.decode(like | {SLOTS: torch.full_like(like[SLOTS], NULL)})
     assert z.shape == (2, 0) and frac.shape == (2, 0, 3)
 
 
 def test_impossible_angles_are_a_flat_cell():
-    codec = fit_codec(recipe(lattice="parameters"), crystals([8, 22], [8]))
+    codec = fit_codec(recipe(lattice="parameters"), crystals_of([8, 22], [8]))
     numbers = torch.tensor([[5.0, 5.0, 5.0, 60.0, 60.0, 170.0], [5.0, 5.0, 5.0, 400.0, -90.0, 90.0]])
     raw = torch.cat([numbers[:, :3].log(), numbers[:, 3:].deg2rad()], -1)
     field = (raw - raw.new_tensor(codec.mean)) / raw.new_tensor(codec.std)

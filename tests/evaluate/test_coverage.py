@@ -1,7 +1,7 @@
 import os
-import sys
 from pathlib import Path
 
+import literal
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,9 +10,6 @@ from hypothesis import strategies as st
 from nucleate.errors import NucleateError
 from nucleate.evaluate import coverage as module
 from nucleate.evaluate.coverage import Coverage, Fingerprints, coverage
-
-sys.path.insert(0, str(Path(__file__).parent))
-import literal
 
 RATES = ("recall", "precision", "recall_joint", "precision_joint")
 MEANS = ("amsd_recall", "amsd_precision", "amcd_recall", "amcd_precision")

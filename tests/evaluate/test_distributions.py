@@ -1,7 +1,7 @@
 import os
-import sys
 from pathlib import Path
 
+import literal
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,9 +21,6 @@ from nucleate.evaluate.distributions import (
     space_group_counts,
     wasserstein,
 )
-
-sys.path.insert(0, str(Path(__file__).parent))
-import literal
 
 NUMBERS = st.floats(-100, 100).map(lambda x: round(x, 6))
 SAMPLES = st.lists(NUMBERS, min_size=1, max_size=30)

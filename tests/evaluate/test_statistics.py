@@ -1,14 +1,9 @@
-import sys
-from pathlib import Path
-
+import literal
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
 from nucleate.evaluate.statistics import Rate, bootstrap_mean, mean, rate, wilson
-
-sys.path.insert(0, str(Path(__file__).parent))
-import literal
 
 
 @pytest.mark.parametrize(("hits", "total"), [(0, 10), (1, 10), (5, 10), (103, 200), (199, 200), (200, 200)])

@@ -2,13 +2,13 @@
 
 import os
 import random
-import sys
 import warnings
 from collections import Counter
 from functools import lru_cache
 from math import gcd, prod
 from pathlib import Path
 
+import literal
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
@@ -27,9 +27,6 @@ from nucleate.evaluate.validity import (
     structural_validity,
     structural_validity_corrected,
 )
-
-sys.path.insert(0, str(Path(__file__).parent))
-import literal
 
 NACL = Structure.from_spacegroup(225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
 

@@ -4,27 +4,21 @@ import dataclasses
 
 import pytest
 import torch
+from random_crystals import crystals_of
 
 from nucleate.codecs.build import fit_codec
 from nucleate.codecs.compact import SPECIES
 from nucleate.codecs.unimat import NULL, SLOTS
 from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe
-from nucleate.crystal.batch import CrystalBatch
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.loop import sample
 from nucleate.diffusion.rng import Streams
+from nucleate.errors import NucleateError
 from nucleate.nets.build import build_network, build_processes
 from nucleate.nets.occupancy import BARRED, SPREAD, atom_noise, evidence, mixed
 
 SMALL = NetworkConfig(dim=16, layers=2, heads=2, frequencies=2, seen=6, widths=(16, 24))
-
-
-def data():
-    g = torch.Generator().manual_seed(0)
-    z = torch.tensor([[38, 22, 8, 8, 8], [3, 8, 8, 0, 0], [26, 26, 8, 0, 0], [57, 7, 0, 0, 0]])
-    return CrystalBatch(
-        torch.eye(3) * 4 + torch.rand(4, 3, 3, generator=g), torch.rand(4, 5, 3, generator=g) * (z > 0)[..., None], z
-    )
+DATA = crystals_of([38, 22, 8, 8, 8], [3, 8, 8], [26, 26, 8], [57, 7])
 
 
 def made(kind, task, network="sparse", condition_on=()):
@@ -36,14 +30,13 @@ def made(kind, task, network="sparse", condition_on=()):
         CodecConfig(kind=kind, slots=3),
         network=dataclasses.replace(SMALL, kind=network, condition_on=condition_on),
     )
-    batch = data()
-    codec = fit_codec(recipe, batch)
+    codec = fit_codec(recipe, DATA)
     torch.manual_seed(0)
     model = build_network(recipe, codec, 5).eval()
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.2 * torch.randn_like(p))
-    fields = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers)
+    fields = codec.encode(DATA.lattice, DATA.frac_coords, DATA.atomic_numbers)
     t, rng = torch.tensor([0.1, 0.4, 0.7, 0.95]), Streams(torch.arange(4))
     processes = build_processes(recipe)
     return model, codec, {k: processes[k].corrupt(v, t, rng) if k in processes else v for k, v in fields.items()}, t
@@ -56,6 +49,12 @@ CASES = [
     ("unimat", "csp", "dense"),
 ]
 CASES += [("compact", "dng", "sparse"), ("compact", "csp", "sparse")]
+
+
+def test_widths_that_heads_do_not_divide_are_refused():
+    recipe = Recipe("tiny", codec=CodecConfig(kind="compact"), network=dataclasses.replace(SMALL, widths=(16, 23)))
+    with pytest.raises(NucleateError, match=r"multiples of the 2 heads, not \[16, 23\]"):
+        build_network(recipe, fit_codec(recipe, DATA), 5)
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)
@@ -123,8 +122,7 @@ def test_a_chemical_system_bars_all_other_columns(network):
 
 def test_slots_that_are_surely_null_cost_nothing():
     model, codec, _, _ = made("unimat", "dng")
-    batch = data()
-    clean = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers)
+    clean = codec.encode(DATA.lattice, DATA.frac_coords, DATA.atomic_numbers)
     t = torch.full((4,), 0.05)
     x = GaussianVP().corrupt(clean[SLOTS], t, Streams(torch.arange(4)))
     noise = model(clean | {SLOTS: x}, t, {})[SLOTS]

@@ -2,12 +2,12 @@ import base64
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
+from web_page import Page
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Check, Energy
@@ -21,43 +21,6 @@ NACL = Structure.from_spacegroup(
     225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3]
 ).get_primitive_structure()
 EVIL = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
-VOID = {"meta", "input", "br", "img"}
-
-
-class Page(HTMLParser):
-    """Elements with attributes and own text; complains about tags that do not close in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.elements = [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        element = {"tag": tag, **dict(attrs), "text": ""}
-        self.elements.append(element)
-        if tag not in VOID:
-            self.open.append(element)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append({"tag": tag, **dict(attrs), "text": ""})
-
-    def handle_endtag(self, tag):
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop()["tag"] == tag
-
-    def handle_data(self, data):
-        for element in self.open:
-            element["text"] += data
-
-    def all(self, tag, **attributes):
-        found = [e for e in self.elements if e["tag"] == tag]
-        return [e for e in found if all(e.get(k.rstrip("_")) == v for k, v in attributes.items())]
-
-    def one(self, tag, **attributes):
-        (element,) = self.all(tag, **attributes)
-        return element
 
 
 def candidate(name, structure, above=0.01, **changes):
