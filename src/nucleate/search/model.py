@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
     from nucleate.generators import DiffusionGenerator
+    from nucleate.generators.template import TemplateGenerator
     from nucleate.search.design import DesignSettings
     from nucleate.search.optimise import OptimiseSettings
     from nucleate.search.request import Request
@@ -29,6 +30,27 @@ def load_as(weights: str, settings: DesignSettings | OptimiseSettings) -> Diffus
         guidance_scale=settings.guidance_scale,
         species_temperature=settings.species_temperature,
     )
+
+
+def load_templates(library: str, ranking: str, **options: Any) -> TemplateGenerator:
+    """Templates of a library (`load_library`); options: of `TemplateGenerator`. The ranking "metric" has its network.
+
+    Raises NucleateError for a library, ranking or option that there is not.
+    """
+    from nucleate.generators.template import TemplateGenerator
+    from nucleate.generators.template_library import load_library
+
+    model = None
+    if ranking == "metric":
+        from nucleate.train.similarity import load_similarity
+
+        model = load_similarity()
+    return TemplateGenerator(load_library(library), ranking, model=model, **options)
+
+
+def chunk_of(generator: DiffusionGenerator) -> int:
+    """Crystals that a stage draws at once (`pipeline.generate.GenerateStage`)."""
+    return 8 if generator.device.type == "cpu" else generator.batch_size
 
 
 def weights_for(request: Request) -> str:

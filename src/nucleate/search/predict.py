@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.search.model import chunk_of, load_templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,7 +126,10 @@ def structure_stage(settings: PredictSettings) -> Stage:
     provenance "rank", which template it is to be.
     """
     if settings.method == TEMPLATE:
-        return _template_stage(settings)
+        from nucleate.pipeline.template import TemplateStage
+
+        s = settings
+        return TemplateStage(load_templates(s.templates, s.rank_by, volume=s.volume, distinct=s.distinct, seed=s.seed))
     from nucleate.generators import RandomSearch, load_generator, read_info
     from nucleate.pipeline.generate import GenerateStage
 
@@ -135,24 +139,7 @@ def structure_stage(settings: PredictSettings) -> Stage:
     generator = load_generator(settings.weights or METHODS[settings.method].weights)
     if generator.info.recipe.task != "csp":
         raise NucleateError(f"{generator.name} takes no formula; structures come from such as mp20-csp")
-    return GenerateStage(generator, 8 if generator.device.type == "cpu" else generator.batch_size)
-
-
-def _template_stage(settings: PredictSettings) -> Stage:
-    from nucleate.generators.template import TemplateGenerator
-    from nucleate.generators.template_library import load_library
-    from nucleate.pipeline.template import TemplateStage
-
-    model = None
-    if settings.rank_by == "metric":
-        from nucleate.train.similarity import load_similarity
-
-        model = load_similarity()
-    s = settings
-    library = load_library(s.templates)
-    return TemplateStage(
-        TemplateGenerator(library, s.rank_by, model=model, volume=s.volume, distinct=s.distinct, seed=s.seed)
-    )
+    return GenerateStage(generator, chunk_of(generator))
 
 
 def blank_candidates(wanted: Sequence[Formula], settings: PredictSettings, generator: Any) -> list[Candidate]:

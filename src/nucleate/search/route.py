@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.search.model import generator_for
+from nucleate.search.model import chunk_of, generator_for, load_as, load_templates
+from nucleate.search.predict import TEMPLATE
 
 if TYPE_CHECKING:
     from nucleate.generators import Condition, DiffusionGenerator
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from nucleate.search.design import DesignSettings
     from nucleate.search.request import Request
     from nucleate.train.checkpoint import ModelInfo
-
-TEMPLATE = "template"
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def _at_once(request: Request, settings: DesignSettings) -> Route:
     generator = generator_for(request, settings)
     blank = _blank(request, settings, lambda seed: condition_of(request, generator, seed), generator.check)
     record = {"model": generator.name, "model training": generator.info.training}
-    return Route(blank, [GenerateStage(generator, _chunk(generator))], generator.info, record)
+    return Route(blank, [GenerateStage(generator, chunk_of(generator))], generator.info, record)
 
 
 def _formulas_first(request: Request, settings: DesignSettings) -> Route:
@@ -91,31 +90,19 @@ def _refuse(request: Request, settings: DesignSettings) -> None:
 def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
     """What gives the formulas structures, and what the report says of it."""
     if settings.structures == TEMPLATE:
-        from nucleate.generators.template import TemplateGenerator
-        from nucleate.generators.template_library import load_library
         from nucleate.pipeline.template import TemplateStage
 
-        model = None
-        if settings.rank_by == "metric":
-            from nucleate.train.similarity import load_similarity
-
-            model = load_similarity()
-        library = load_library(settings.templates)
-        templates = TemplateGenerator(library, settings.rank_by, model=model, seed=settings.seed)
+        templates = load_templates(settings.templates, settings.rank_by, seed=settings.seed)
+        library = templates.library
         return TemplateStage(templates), {"structures": f"{len(library):,} templates of {library.name}"}
     from nucleate.pipeline.compose import RealiseStage
-    from nucleate.search.model import load_as
 
     plain = dataclasses.replace(settings, guidance_scale=None, species_temperature=None)  # these are the formulas'
     generator = load_as(settings.structures, plain)
     if generator.info.recipe.task != "csp":
         raise NucleateError(f"{generator.name} takes no formula; structures come from templates or such as mp20-csp")
     record = {"structures": generator.name, "structures training": generator.info.training}
-    return RealiseStage(generator, _chunk(generator)), record
-
-
-def _chunk(generator: DiffusionGenerator) -> int:
-    return 8 if generator.device.type == "cpu" else generator.batch_size
+    return RealiseStage(generator, chunk_of(generator)), record
 
 
 def _blank(
