@@ -89,9 +89,7 @@ def test_what_does_not_fit_is_told():
     assert fitting(recipe("csp", slots=2), batch).all()  # the sparse network sees the atoms, and counts no slots
     dense = replace(recipe("csp", slots=2), network=NetworkConfig(kind="dense"))
     assert fitting(dense, batch).tolist() == [False, True]
-    codec = fit_codec(recipe(slots=2), batch[1:])
-    assert codec.fits(batch.atomic_numbers).tolist() == [False, True]
-    assert not codec.fits(torch.tensor([[26]])).any()
+    assert fitting(recipe(slots=2, groups=(2, 4, 16)), crystals_of([38, 22], [38, 26])).tolist() == [True, False]
 
 
 def test_an_empty_table_is_a_crystal_without_atoms():

@@ -10,7 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from nucleate.codecs.cell import SCALE, to_frac, to_numbers
+from nucleate.codecs.cell import SCALE, START, to_frac, to_numbers
 from nucleate.codecs.joint import JointCodec
 from nucleate.config import CodecConfig
 from nucleate.crystal.table import COLUMNS, ROWS, place
@@ -18,7 +18,7 @@ from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams
 
 SLOTS = "slots"  # the field of the table, (B, P, L, 3)
-NULL = (-1.0 - (-0.03 + 0.5)) * SCALE  # the null location x = y = z = -1 in the numbers of `codecs.cell`
+NULL = (-1.0 - (START + 0.5)) * SCALE  # the null location x = y = z = -1 in the numbers of `codecs.cell`
 
 
 @dataclass(frozen=True)
@@ -61,33 +61,33 @@ class UniMatCodec(JointCodec):
         return table
 
     @cached_property
-    def grid(self) -> tuple[list[int], list[int]]:
-        """Rows and columns of the P elements in the smallest grid that holds the chosen part of the table."""
-        places = [place(z) for z in self.elements]
+    def _axes(self) -> tuple[list[int], list[int]]:
+        """Rows and columns of the whole table in the smallest grid that holds the chosen part of it."""
         every = [place(z) for z in self.places(self.config)]
-        rows, columns = (sorted({p[i] for p in every}) for i in (0, 1))
+        return sorted({r for r, _ in every}), sorted({c for _, c in every})
+
+    @cached_property
+    def grid(self) -> tuple[list[int], list[int]]:
+        """Rows and columns of the P elements in the grid."""
+        (rows, columns), places = self._axes, [place(z) for z in self.elements]
         return [rows.index(r) for r, _ in places], [columns.index(c) for _, c in places]
 
     @property
     def grid_shape(self) -> tuple[int, int]:
         """H, W."""
-        every = [place(z) for z in self.places(self.config)]
-        return len({r for r, _ in every}), len({c for _, c in every})
+        rows, columns = self._axes
+        return len(rows), len(columns)
 
     def fitted(self, lattice: Tensor, num_atoms: Tensor) -> Self:
         """As `JointCodec.fitted`; how many atoms there are is not known beside a table that is still noise."""
         return super().fitted(lattice, num_atoms if self.given else torch.ones_like(num_atoms))
-
-    def fits(self, atomic_numbers: Tensor) -> Tensor:
-        """(B,) bool: whether every element has a place, and no more atoms than slots; (B, A) with 0 for padding."""
-        return ~unfitting(self.elements, self.config.slots, atomic_numbers)
 
     def encode(
         self, lattice: Tensor, frac_coords: Tensor, atomic_numbers: Tensor, rng: Streams | None = None
     ) -> dict[str, Tensor]:
         """Slots are taken in the order of the atoms, or with `rng` in a random one (random shuffling, section 2.1).
 
-        Crystals must fit (`fits`).
+        Crystals must fit (`unfitting`).
         """
         mask, numbers = atomic_numbers > 0, to_numbers(frac_coords)
         if self.given:
@@ -135,11 +135,8 @@ class UniMatCodec(JointCodec):
         first = torch.argsort(occupied.to(torch.int8), dim=1, descending=True, stable=True)[:, :width]
         here = occupied.gather(1, first)
         frac = to_frac(slots.gather(1, first[..., None].expand(-1, -1, 3))) * here[..., None]
-        return (
-            self.decode_lattice(fields["lattice"], torch.ones(len(slots), device=slots.device)),
-            frac,
-            (numbers[first] * here),
-        )
+        lattice = self.decode_lattice(fields["lattice"], torch.ones(len(slots), device=slots.device))
+        return lattice, frac, numbers[first] * here
 
     def to_grid(self, slots: Tensor, fill: float = NULL) -> Tensor:
         """(B, P, L, C) -> (B, C, L, H, W), `fill` at places without an element."""
