@@ -199,6 +199,9 @@ def test_refusals() -> None:
         orbits(pad_sites([62], [CELL], [[4]], [[[0, 0, 0]]], [[8]]))
     with pytest.raises(NucleateError, match="numbers 1 to 230"):
         orbits(pad_sites([0], [CELL], [[0]], [[[0, 0, 0]]], [[8]]))
+    one = torch.ones(1, 1, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"cell has shape \(1, 3\), not \(1, 6\)"):
+        SymmetricBatch(one[0], torch.ones(1, 3), one, torch.zeros(1, 1, 3), one)
     near = Structure(Lattice.cubic(3), ["H", "H", "H"], [[0, 0, 0], [0.01, 0, 0], [0.02, 0.01, 0]])
     with pytest.raises(NucleateError, match="no consistent symmetry"):
         asymmetric_unit(near)

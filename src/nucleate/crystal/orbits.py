@@ -237,28 +237,23 @@ def _tables(device: torch.device, dtype: torch.dtype) -> _Tables:
     cells = [next(cell for last, cell in _CELLS if n <= last) for n in (1, *GROUPS)]
     own = [[_NAMES.index(v) if isinstance(v, str) else i for i, v in enumerate(cell)] for cell in cells]
     named = [[isinstance(v, str) for v in cell] for cell in cells]
-    arrays = _Tables(
-        *map(
-            torch.from_numpy,
-            (
-                np.cumsum(count) - count,
-                count,
-                np.array([1, *(g.lattice_points for g in groups)]),
-                np.stack([np.eye(3), *(g.primitive for g in groups)]),
-                np.array(own),
-                np.array(named, dtype=float),
-                np.array([[0.0 if isinstance(v, str) else v for v in cell] for cell in cells]),
-                np.array([[name in cell for name in _NAMES] for cell in cells]),
-                np.cumsum([0, *(p.size for p in positions)]),
-                np.array([p.free for p in positions]),
-                np.concatenate([np.pad(p.matrices, ((0, 0), (0, 0), (0, 3 - p.free))) for p in positions]),
-                np.concatenate([p.shifts for p in positions]),
-                np.concatenate([p.operations for p in positions]),
-            ),
-        )
-    )
-    values = (getattr(arrays, f.name) for f in fields(arrays))
-    return _Tables(*(v.to(device, dtype) if v.is_floating_point() else v.to(device) for v in values))
+    tables = {
+        "first": np.cumsum(count) - count,
+        "count": count,
+        "points": np.array([1, *(g.lattice_points for g in groups)]),
+        "primitive": np.stack([np.eye(3), *(g.primitive for g in groups)]),
+        "source": np.array(own),
+        "from_cell": np.array(named, dtype=float),
+        "constant": np.array([[0.0 if isinstance(v, str) else v for v in cell] for cell in cells]),
+        "free_cell": np.array([[name in cell for name in _NAMES] for cell in cells]),
+        "start": np.cumsum([0, *(p.size for p in positions)]),
+        "free": np.array([p.free for p in positions]),
+        "matrices": np.concatenate([np.pad(p.matrices, ((0, 0), (0, 0), (0, 3 - p.free))) for p in positions]),
+        "shifts": np.concatenate([p.shifts for p in positions]),
+        "operation": np.concatenate([p.operations for p in positions]),
+    }
+    values = {name: torch.from_numpy(v) for name, v in tables.items()}
+    return _Tables(**{k: v.to(device, dtype) if v.is_floating_point() else v.to(device) for k, v in values.items()})
 
 
 def _check(batch: SymmetricBatch, t: _Tables) -> None:
