@@ -221,7 +221,7 @@ def _reduce(rows: Rows, progress: Callable[[int, int], None] | None) -> tuple[Cr
     )
     if not reduced:
         return CrystalBatch.from_arrays([], [], []), kept
-    return _pad(polar(np.stack(reduced)), np.concatenate(fracs), kept), dataclasses.replace(kept)
+    return _pad(polar(np.stack(reduced)), np.concatenate(fracs), kept), kept
 
 
 def _pad(cells: np.ndarray, frac: np.ndarray, rows: Rows) -> CrystalBatch:
