@@ -1,9 +1,9 @@
-import os
 from dataclasses import replace
 
 import pytest
 import torch
 from random_crystals import crystals_of
+from real_data import real_table
 
 from nucleate.codecs.build import fit_codec, fitting
 from nucleate.codecs.cell import START, to_frac, to_numbers
@@ -109,15 +109,10 @@ def test_impossible_angles_are_a_flat_cell():
 
 
 def test_every_crystal_of_mp20_that_fits_comes_back():
-    if "NUCLEATE_DATA" not in os.environ:
-        pytest.skip("NUCLEATE_DATA is not set")
     from nucleate.data import prepare
-    from nucleate.errors import NucleateError
 
-    try:
-        batch, _ = prepare("mp-20", "test")
-    except NucleateError:
-        pytest.skip("mp-20 is not in NUCLEATE_DATA")
+    real_table("mp_20_test")
+    batch, _ = prepare("mp-20", "test")
     settings = recipe(slots=12)
     keep = fitting(settings, batch)
     assert 0 < int((~keep).sum()) < 150  # more than 12 atoms of one element: 1 of 90

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
+from real_data import crystal_of, real_table
 
 from nucleate.crystal.asymmetric import (
     AsymmetricUnit,
@@ -208,20 +206,9 @@ def test_refusals() -> None:
 
 
 def test_real_crystals_come_back() -> None:
-    path = Path(os.environ.get("NUCLEATE_DATA", "")) / "mp_20_val.parquet"
-    if "NUCLEATE_DATA" not in os.environ or not path.exists():
-        pytest.skip("NUCLEATE_DATA has no mp_20_val.parquet")
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(path).slice(0, 150).to_pylist()
-    crystals = [
-        Structure(
-            Lattice.from_parameters(*r["lengths"], *r["angles"]),
-            r["atomic_numbers"],
-            np.reshape(r["frac_coords"], (-1, 3)),
-        )
-        for r in rows
-    ]
+    crystals = [crystal_of(r) for r in pq.read_table(real_table("mp_20_val")).slice(0, 150).to_pylist()]
     units = [asymmetric_unit(s) for s in crystals]
     back = structures_from_batch(orbits(symmetric_batch(units)).crystals)
     matcher = StructureMatcher(ltol=0.02, stol=0.03, angle_tol=1)

@@ -1,11 +1,9 @@
-import os
-from pathlib import Path
-
 import literal
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_data import real_table
 
 from nucleate.errors import NucleateError
 from nucleate.evaluate import coverage as module
@@ -119,12 +117,7 @@ def test_bad_input_is_one_line():
 
 def test_real_crystals():
     """500 crystals of MP-20 and 500 of DiffCSP, with quick stand-ins of the right widths for the fingerprints."""
-    if "NUCLEATE_DATA" not in os.environ:
-        pytest.skip("NUCLEATE_DATA is not set")
-    folder = Path(os.environ["NUCLEATE_DATA"])
-    files = folder / "baselines" / "diffcsp_mp_20.parquet", folder / "mp_20_test.parquet"
-    if not all(f.is_file() for f in files):
-        pytest.skip("DiffCSP's crystals or mp-20 are not in NUCLEATE_DATA")
+    files = real_table("baselines/diffcsp_mp_20"), real_table("mp_20_test")
     generated, reference = map(stand_in, files)
     cutoffs = (0.05, 50.0)
     found = coverage(generated, reference, *cutoffs, 510)

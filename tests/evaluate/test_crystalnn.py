@@ -1,7 +1,5 @@
 import itertools
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
+from real_data import crystal_of, real_table
 
 from nucleate.errors import NucleateError
 from nucleate.evaluate import crystalnn
@@ -79,15 +78,10 @@ def test_equal_to_matminer(name):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("file", ["mp_20_test", "baselines/diffcsp_mp_20"])
 def test_equal_to_matminer_on_real_crystals(file):
-    folder = os.environ.get("NUCLEATE_DATA")
-    path = Path(folder or "", f"{file}.parquet")
-    if not folder or not path.is_file():
-        pytest.skip(f"NUCLEATE_DATA has no {file}.parquet")
     columns = ["lengths", "angles", "atomic_numbers", "frac_coords"]
     symmetric = file.startswith("mp_20")
-    for row in pq.read_table(path, columns=columns)[:10].to_pylist():
-        frac = np.reshape(row["frac_coords"], (-1, 3))
-        structure = Structure(Lattice.from_parameters(*row["lengths"], *row["angles"]), row["atomic_numbers"], frac)
+    for row in pq.read_table(real_table(file), columns=columns)[:10].to_pylist():
+        structure = crystal_of(row)
         off = np.abs(site_fingerprints(structure) - matminer_fingerprints(structure))
         # Of 8 bonds that are equal by symmetry matminer takes the order, and the side of right angles, from rounding
         tied = LABELS.index("body-centered cubic CN_8")

@@ -1,12 +1,10 @@
-import os
-from pathlib import Path
-
 import literal
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from real_data import real_table
 from scipy.spatial.distance import jensenshannon
 
 from nucleate.errors import NucleateError
@@ -177,14 +175,9 @@ def test_bad_input_is_one_line():
 
 
 def test_real_crystals():
-    if "NUCLEATE_DATA" not in os.environ:
-        pytest.skip("NUCLEATE_DATA is not set")
     import pyarrow.parquet as pq
 
-    folder = Path(os.environ["NUCLEATE_DATA"])
-    files = folder / "baselines" / "diffcsp_mp_20.parquet", folder / "mp_20_test.parquet"
-    if not all(f.is_file() for f in files):
-        pytest.skip("DiffCSP's crystals or mp-20 are not in NUCLEATE_DATA")
+    files = real_table("baselines/diffcsp_mp_20"), real_table("mp_20_test")
     tables = [pq.read_table(f, columns=["atomic_numbers", "lengths"]).slice(0, 500).to_pylist() for f in files]
     elements = [[len(set(r["atomic_numbers"])) for r in rows] for rows in tables]
     features = [

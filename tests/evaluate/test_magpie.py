@@ -1,7 +1,5 @@
 import csv
-import os
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Composition
+from real_data import real_table
 
 from nucleate.chem.elements import SYMBOLS
 from nucleate.errors import NucleateError
@@ -47,11 +46,8 @@ def test_equal_to_matminer():
 
 @pytest.mark.filterwarnings("ignore")
 def test_equal_to_matminer_on_real_compositions():
-    folder = os.environ.get("NUCLEATE_DATA")
-    path = Path(folder or "", "mp_20_test.parquet")
-    if not folder or not path.is_file():
-        pytest.skip("NUCLEATE_DATA has no mp_20_test.parquet")
-    compositions = [Composition(f) for f in pq.read_table(path, columns=["formula"])["formula"].to_pylist()[:200]]
+    formulas = pq.read_table(real_table("mp_20_test"), columns=["formula"])["formula"].to_pylist()
+    compositions = [Composition(f) for f in formulas[:200]]
     ours, theirs = magpie_features(compositions), matminer_features(compositions)
     assert np.array_equal(np.isnan(ours), np.isnan(theirs))
     assert np.nanmax(np.abs(ours - theirs)) < 1e-9

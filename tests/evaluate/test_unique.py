@@ -1,12 +1,10 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pymatgen.core import Lattice, Structure
 from pymatgen.core.structure_matcher import StructureMatcher
+from real_data import crystal_of, real_table
 
 from nucleate.errors import NucleateError
 from nucleate.evaluate import first_match
@@ -236,12 +234,7 @@ def test_what_the_screen_cannot_enumerate_is_left_to_the_matcher(monkeypatch):
 
 
 def test_real_crystals_are_judged_as_by_brute_force():
-    if "NUCLEATE_DATA" not in os.environ:
-        pytest.skip("NUCLEATE_DATA is not set")
-    folder = Path(os.environ["NUCLEATE_DATA"])
-    files = [folder / "mp_20_test.parquet", folder / "carbon_24_test.parquet"]
-    if not all(f.is_file() for f in files):
-        pytest.skip("mp-20 and carbon-24 are not in NUCLEATE_DATA")
+    files = real_table("mp_20_test"), real_table("carbon_24_test")
     rng = np.random.default_rng(0)
     columns = ["formula", "atomic_numbers", "frac_coords", "lengths", "angles"]
     tables = [pq.read_table(f, columns=columns).to_pylist() for f in files]
@@ -249,14 +242,7 @@ def test_real_crystals_are_judged_as_by_brute_force():
     for row in tables[0]:
         counts.setdefault(row["formula"], []).append(row)
     chosen = [row for rows in counts.values() if len(rows) > 2 for row in rows][:30] + tables[1][:30]
-    crystals = [
-        Structure(
-            Lattice.from_parameters(*r["lengths"], *r["angles"]),
-            r["atomic_numbers"],
-            np.reshape(r["frac_coords"], (-1, 3)),
-        )
-        for r in chosen
-    ]
+    crystals = [crystal_of(r) for r in chosen]
     crystals += [variant(s, rng) for s in crystals[::3]]
     found = unique(crystals, workers=0)
     assert found.twin == brute(crystals, crystals, Matcher(), before=True)

@@ -1,12 +1,10 @@
 """Validity against literal transcriptions, and against what must not change it."""
 
-import os
 import random
 import warnings
 from collections import Counter
 from functools import lru_cache
 from math import gcd, prod
-from pathlib import Path
 
 import literal
 import numpy as np
@@ -15,6 +13,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Composition, Element, Lattice, Structure
 from pymatgen.core.operations import SymmOp
+from real_data import real_table
 
 from nucleate.chem.elements import SYMBOLS
 from nucleate.crystal.convert import niggli
@@ -279,14 +278,9 @@ def test_bad_compositions_are_one_line():
 
 
 def rows(name, columns):
-    if "NUCLEATE_DATA" not in os.environ:
-        pytest.skip("NUCLEATE_DATA is not set")
-    file = Path(os.environ["NUCLEATE_DATA"]) / f"{name}.parquet"
-    if not file.is_file():
-        pytest.skip(f"{name} is not in NUCLEATE_DATA")
     import pyarrow.parquet as pq
 
-    return pq.read_table(file, columns=columns).to_pylist()
+    return pq.read_table(real_table(name), columns=columns).to_pylist()
 
 
 @pytest.mark.parametrize("name", ["mp_20_test", "baselines/diffcsp_mp_20"])

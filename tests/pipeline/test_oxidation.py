@@ -1,12 +1,11 @@
 """The shipped network of oxidation states on compounds that everyone knows, and what must not change its answers."""
 
 import json
-import os
 from fractions import Fraction
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from real_data import real_table
 from typer.testing import CliRunner
 
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
@@ -117,12 +116,7 @@ def test_the_command_gives_the_row_unless_told_not_to(tmp_path):
 
 
 def test_accuracy_on_the_test_set():
-    if "NUCLEATE_DATA" not in os.environ:
-        pytest.skip("NUCLEATE_DATA is not set")
-    file = Path(os.environ["NUCLEATE_DATA"]) / "bertos_ICSD_test.parquet"
-    if not file.is_file():
-        pytest.skip("bertos_ICSD_test is not in NUCLEATE_DATA")
-    rows = pq.read_table(file).to_pylist()
+    rows = pq.read_table(real_table("bertos_ICSD_test")).to_pylist()
     data = [labelled(r["elements"], r["oxidation_states"], r["counts"]) for r in rows if len(set(r["elements"])) > 1]
     found = score(shipped_model(), data)
     assert found.element[0] / found.element[1] > 0.94
