@@ -123,6 +123,23 @@ class Assignments:
             return -math.inf
         return weight - math.log(ways.whole(0, self._asked))
 
+    @property
+    def log_chance(self) -> float:
+        """The logarithm of the chance that a crystal of the group, drawn by `frequencies`, is one of these; -inf where
+        there are none. Of two groups, or compositions, it says which is likelier for a crystal to have."""
+        positions = group(self.space_group).positions
+        means = [(self.frequencies or {}).get(p.letter, 0.0) for p in positions]
+        empty = -sum(
+            m if p.free else math.log1p(self._odds(m) * len(self.atoms)) for p, m in zip(positions, means, strict=True)
+        )
+        total = self._weighted.whole(0, self._asked)
+        return empty + math.log(total) if total > 0 else -math.inf
+
+    def _odds(self, mean: float) -> float:
+        """Of a position without a free parameter to hold a site of one of the elements; mean: of all."""
+        share = mean / len(self.atoms)
+        return share / max(1 - share, 1e-9)
+
     def _named(self, found: Sequence[_Site]) -> Assignment:
         elements, letters = list(self.atoms), self._letters
         return tuple((elements[e], letters[place]) for e, place in sorted(found))
@@ -149,12 +166,12 @@ class Assignments:
     def _weighted(self) -> _Ways:
         if self.frequencies is None:
             return self._counted
-        means = [self.frequencies.get(letter, 0.0) / len(self.atoms) for letter in self._letters]
+        means = [self.frequencies.get(letter, 0.0) for letter in self._letters]
         free = [p.free > 0 for p in group(self.space_group).positions]
 
         def weight(place: int, n: int) -> float:
             mean = means[place]
-            return mean**n / math.factorial(n) if free[place] else (mean / max(1 - mean, 1e-9)) ** n
+            return (mean / len(self.atoms)) ** n / math.factorial(n) if free[place] else self._odds(mean) ** n
 
         return _Ways(self.space_group, weight)
 

@@ -1,9 +1,10 @@
 """Generators: anything with `generate(conditions, seeds)`."""
 
 from nucleate.generators.base import Condition, Generator, StructureGenerator
-from nucleate.generators.diffusion import DiffusionGenerator, load_generator
+from nucleate.generators.diffusion import DiffusionGenerator
 from nucleate.generators.formulas import FormulaGenerator, load_formula_generator
 from nucleate.generators.load import read_info, shipped_weights
+from nucleate.generators.presets import load_generator
 from nucleate.generators.random_search import RandomSearch
 
 __all__ = [

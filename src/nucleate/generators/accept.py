@@ -17,7 +17,7 @@ FARTHEST = 10.0  # standard deviations from the training mean that a wanted prop
 def check_condition(info: ModelInfo, condition: Condition) -> None:
     """Raise NucleateError, in one line, for a condition that the model `info` cannot meet."""
     task = info.recipe.task
-    for name in ("space_group", "text", "contains", "exclude", "num_elements", "pattern"):
+    for name in ("space_group", "sites", "text", "contains", "exclude", "num_elements", "pattern"):
         if getattr(condition, name):
             raise NucleateError(f"{info.recipe.name} cannot be conditioned on {name}; it takes {_takes(info)}")
     kind = info.recipe.codec.kind

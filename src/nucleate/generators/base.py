@@ -35,6 +35,7 @@ class Condition:
 
     composition: element symbol -> atoms in the cell, exactly. chemical_system: element symbols, of which no other
     may occur. num_atoms: atoms in the cell. space_group: 1-230. properties: name -> target. text: free words.
+    sites: element symbol -> sets of equivalent atoms in a crystal of the space group.
     fixed: a cell of which parts stay. lattice_shape: one of `crystal.shape.SHAPES`.
     Of formulas also: contains, exclude: element symbols that must, that must not occur. num_elements: how many
     different ones. pattern: a formula with gaps (`generators.pattern`), "Li ? O4".
@@ -53,6 +54,7 @@ class Condition:
     exclude: tuple[str, ...] = ()
     num_elements: int | None = None
     pattern: str | None = None
+    sites: Mapping[str, int] | None = None
 
 
 class Generator(Protocol[T]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +12,7 @@ from nucleate.chem.elements import atomic_number
 from nucleate.config import SampleConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
-from nucleate.diffusion.loop import SAMPLERS, Denoiser, Guided, sample
+from nucleate.diffusion.loop import Denoiser, Guided, sample
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.diffusion.self_conditioning import Remembering
@@ -22,7 +21,6 @@ from nucleate.generators.accept import check_condition
 from nucleate.generators.base import Condition, Progress
 from nucleate.generators.conditioning import property_tensors, wanted
 from nucleate.generators.inpaint import constraints_of, plan, species_order
-from nucleate.generators.load import load_model, sampling
 from nucleate.generators.units import draw_units
 from nucleate.nets.build import build_processes
 from nucleate.train.checkpoint import ModelInfo, PropertyStats
@@ -213,24 +211,3 @@ def set_of(conditions: Sequence[Condition]) -> list[Condition]:
         if condition not in out:
             out.append(condition)
     return out
-
-
-def load_generator(
-    weights: str | Path,
-    *,
-    steps: int | None = None,
-    sampler: str | None = None,
-    guidance_scale: float | None = None,
-    species_temperature: float | None = None,
-    batch_size: int | None = None,
-    device: str | None = None,
-) -> DiffusionGenerator:
-    """A generator from a shipped model's name or a checkpoint file; raises NucleateError if there is none.
-
-    steps, sampler, guidance_scale, species_temperature: in place of the recipe's (`config.SampleConfig`).
-    """
-    model, info = load_model(weights)
-    settings = sampling(info, SAMPLERS, steps=steps, sampler=sampler, species_temperature=species_temperature)
-    return DiffusionGenerator(
-        model, info, settings=settings, guidance_scale=guidance_scale, batch_size=batch_size, device=device
-    )

@@ -61,7 +61,7 @@ class FormulaGenerator:
 
     def check(self, condition: Condition) -> None:
         """Raise NucleateError, in one line, for a condition that this model cannot meet."""
-        for field in ("composition", "space_group", "text", "fixed", "lattice_shape"):
+        for field in ("composition", "space_group", "sites", "text", "fixed", "lattice_shape"):
             if getattr(condition, field):
                 raise NucleateError(f"{self.name} makes formulas; it takes no {field}")
         check_properties(self.info, condition)

@@ -187,7 +187,7 @@ def _separated(starts: Sequence[_Start]) -> list[Structure]:
 
 def _composition(condition: Condition) -> Mapping[str, int]:
     """The composition asked for; NucleateError for none, an impossible one, or any other wish but a space group."""
-    refused = "lattice_shape", "fixed", "properties", "text", "contains", "exclude", "num_elements", "pattern"
+    refused = "lattice_shape", "fixed", "properties", "text", "contains", "exclude", "num_elements", "pattern", "sites"
     for name in refused:
         if getattr(condition, name):
             raise NucleateError(f"random search cannot be conditioned on {name}; it takes composition, space_group")

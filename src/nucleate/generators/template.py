@@ -155,7 +155,7 @@ class TemplateGenerator:
         return multiplied(chosen, sum(composition.values()) // len(chosen))
 
     def _accepted(self, condition: Condition) -> Mapping[str, int]:
-        refused = ("space_group", "properties", "text", "fixed", "lattice_shape")
+        refused = ("space_group", "sites", "properties", "text", "fixed", "lattice_shape")
         if named := [name for name in refused if getattr(condition, name)]:
             raise NucleateError(f"{self.name} takes a composition, and cannot be conditioned on {named[0]}")
         composition = condition.composition

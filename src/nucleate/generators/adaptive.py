@@ -1,0 +1,121 @@
+"""Adaptive cells (paper 5): crystals of a given space group, whose sites and cell diffuse together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from nucleate.chem.elements import atomic_number
+from nucleate.crystal.assignments import Assignment, possible_units
+from nucleate.crystal.convert import structures_from_batch
+from nucleate.crystal.merge import merge_images
+from nucleate.crystal.orbits import orbits, pad_sites
+from nucleate.crystal.wyckoff import group
+from nucleate.diffusion.loop import sample
+from nucleate.diffusion.rng import Streams
+from nucleate.errors import NucleateError
+from nucleate.generators.base import Condition
+from nucleate.generators.choosing import Choices
+from nucleate.generators.diffusion import DiffusionGenerator
+from nucleate.generators.units import draw_units
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+REFUSED = ("fixed", "lattice_shape", "properties", "text", "contains", "exclude", "num_elements", "pattern")
+RECORD = "adaptive_cells"  # property of the structures
+Chosen = tuple[int, Assignment]  # a space group, and the Wyckoff positions of its sites
+
+
+class AdaptiveCells(DiffusionGenerator):
+    """Samples a model of sites. Crystal i is a function of (condition_i, seed_i), whatever the batch it is drawn in.
+
+    A condition has a composition, the atoms of the *primitive* cell exactly, or `sites`, how many sets of equivalent
+    atoms each element has, or both; and a space group, or none. What it leaves open is drawn as in the training
+    crystals (`Choices`). A crystal has its space group, or one that contains it: `structure.properties[RECORD]` names
+    it and the sites. Where the composition is left open, images of a site that come to lie on top of each other are one
+    atom (`crystal.merge`).
+    """
+
+    @cached_property
+    def choices(self) -> Choices:
+        return Choices(self.info.codec, self.info.max_atoms)
+
+    def check(self, condition: Condition) -> None:
+        """Raise NucleateError, in one line, for a condition that cannot be met, with what is possible instead."""
+        for name in REFUSED:
+            if getattr(condition, name):
+                raise NucleateError(
+                    f"{self.name} cannot be conditioned on {name}; it takes composition, sites, space_group"
+                )
+        composition, sites = condition.composition, condition.sites
+        counts = composition or sites
+        if not counts:
+            raise NucleateError(f"{self.name} needs a composition or numbers of sites, and has neither")
+        if composition and sites and set(composition) != set(sites):
+            raise NucleateError(f"the composition has {', '.join(composition)}, and sites are of {', '.join(sites)}")
+        if condition.chemical_system is not None and set(condition.chemical_system) != set(counts):
+            raise NucleateError("the chemical system and the composition contradict each other; give one of them")
+        unseen = [e for e in counts if atomic_number(e) not in self.info.elements]
+        if unseen:
+            raise NucleateError(
+                f"{self.name} never saw {', '.join(unseen)} in training; it knows {len(self.info.elements)} elements"
+            )
+        size = sum(counts.values())
+        if composition and condition.num_atoms not in (None, size):
+            raise NucleateError(f"the composition has {size} atoms, not {condition.num_atoms}")
+        if not composition and condition.num_atoms is not None:
+            raise NucleateError(f"{self.name} cannot be told a number of atoms without a composition")
+        if not 1 <= size <= self.info.max_atoms:
+            raise NucleateError(f"{self.name} makes primitive cells of 1 to {self.info.max_atoms} atoms, not {size}")
+        self.choices.check(condition)
+
+    def draw_units_in(self, space_group: int, formula: Mapping[str, int], seed: int) -> int:
+        """Formula units per primitive cell, by the sizes of training crystals, among those that the space group can
+        hold; one where it can hold none, which `check` refuses."""
+        possible = possible_units(space_group, formula, self.info.max_atoms) or (1,)
+        return draw_units(self.info.num_atoms_counts, sum(formula.values()), seed, possible)
+
+    def _draw(self, conditions: list[Condition], seeds: list[int]) -> list[Structure]:
+        chosen = [self.choices.draw(c, np.random.default_rng(s)) for c, s in zip(conditions, seeds, strict=True)]
+        order = sorted(range(len(chosen)), key=lambda i: len(chosen[i][1]))
+        out: dict[int, Structure] = {}
+        for start in range(0, len(order), self.batch_size):
+            chunk = order[start : start + self.batch_size]
+            structures = self._sampled([chosen[i] for i in chunk], [seeds[i] for i in chunk])
+            for i, structure in zip(chunk, structures, strict=True):
+                out[i] = structure if conditions[i].composition else merge_images(structure)
+        return [out[i] for i in range(len(chosen))]
+
+    def _sampled(self, chosen: Sequence[Chosen], seeds: Sequence[int]) -> list[Structure]:
+        """One batch through the reverse process."""
+        codec, s = self.info.codec, self.settings
+        blank = pad_sites(
+            [number for number, _ in chosen],
+            [(1.0,) * 6] * len(chosen),
+            [[group(number).index(letter) for _, letter in sites] for number, sites in chosen],
+            [np.zeros((len(sites), 3)) for _, sites in chosen],
+            [[atomic_number(element) for element, _ in sites] for _, sites in chosen],
+        )
+        fields = sample(
+            self.model,
+            self.processes,
+            codec.blank(blank.to(self.device)),
+            steps=s.steps,
+            rng=Streams(torch.tensor(seeds, device=self.device)),
+            condition={},
+            corrector_steps=s.corrector_steps,
+            corrector_size=s.corrector_size,
+            noise=dict.fromkeys(self.processes, s.noise) | {"lattice": s.noise * s.lattice_noise},
+            sampler=s.sampler,
+        )
+        structures = structures_from_batch(orbits(codec.decode(fields).to("cpu")).crystals)
+        for structure, (number, sites) in zip(structures, chosen, strict=True):
+            positions = group(number).positions
+            labels = [f"{element} {positions[group(number).index(letter)].label}" for element, letter in sites]
+            structure.properties[RECORD] = {"space_group": number, "sites": labels}
+        return structures

@@ -1,0 +1,103 @@
+"""Which space group, composition and Wyckoff positions a crystal gets where a request leaves them open."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import islice
+
+import numpy as np
+
+from nucleate.codecs.sites import SiteCodec
+from nucleate.crystal.assignments import Assignment, Assignments, assignments_of_sites, compatible, possible_units
+from nucleate.crystal.orbits import site_sizes
+from nucleate.crystal.symmetry import symbol
+from nucleate.crystal.wyckoff import GROUPS
+from nucleate.errors import NucleateError
+from nucleate.generators.base import Condition
+
+COMMON = 32  # space groups that paper 5 (section 5.4) searches
+SHOWN = 6  # alternatives that a refusal names
+LISTED = 2000  # assignments that a refusal looks at
+Counts = tuple[tuple[str, int], ...]
+
+
+class Choices:
+    """Drawn as the training crystals have them: of a space group, a composition and numbers of sites, by how many such
+    crystals the training set would have, were sites independent of each other (`Assignments.draw`)."""
+
+    def __init__(self, codec: SiteCodec, max_atoms: int) -> None:
+        self.codec, self.max_atoms = codec, max_atoms
+        self._cached = lru_cache(maxsize=512)(self._weighed)
+
+    def options(self, condition: Condition) -> list[tuple[Assignments, float]]:
+        """Space groups with compositions, and the probability of each; empty where there are none."""
+        composition, sites = (tuple((c or {}).items()) for c in (condition.composition, condition.sites))
+        return self._cached(condition.space_group, composition, sites)
+
+    def draw(self, condition: Condition, rng: np.random.Generator) -> tuple[int, Assignment]:
+        """A space group and the Wyckoff positions of all sites."""
+        options = self.options(condition)
+        picked, _ = options[int(rng.choice(len(options), p=[p for _, p in options]))]
+        return picked.space_group, picked.draw(rng)
+
+    def common(self, n: int = COMMON) -> list[int]:
+        """The space groups that most training crystals have, the commonest first."""
+        return sorted(GROUPS, key=lambda g: (-self.codec.crystals(g), g))[:n]
+
+    def check(self, condition: Condition) -> None:
+        """Raise NucleateError where there is nothing to draw, with what is possible instead."""
+        number, composition, sites = condition.space_group, condition.composition, condition.sites
+        if number is not None and number not in GROUPS:
+            raise NucleateError(f"space groups have numbers 1 to 230, not {number}")
+        if self.options(condition):
+            return
+        words = _words(composition, sites)
+        if number is None:
+            raise NucleateError(f"no space group has Wyckoff positions for {words}; ask for other numbers of sites")
+        name, most = f"space group {symbol(number)} ({number})", self.max_atoms
+        sizes = sorted(set(site_sizes(number)))
+        if composition is None:
+            raise NucleateError(
+                f"{name} has no primitive cell of up to {most} atoms with {words}, for a site of it has "
+                f"{', '.join(map(str, sizes))} atoms; ask for fewer sites or another group"
+            )
+        if sites and (without := Assignments(number, dict(composition))).count:
+            found = sorted({len(a) for a in islice(without, LISTED)})
+            raise NucleateError(f"{name} cannot have {words}; it can with {', '.join(map(str, found))} sites in all")
+        times = [k for k in possible_units(number, composition, most) if k > 1]
+        others = compatible(tuple(composition.items()))
+        instead = f"cells of {', '.join(map(str, times[:4]))} times as many atoms are possible"
+        if not times:
+            named = [f"{symbol(g)} ({g})" for g in self.common(len(GROUPS)) if g in others]
+            instead = f"groups that have, the commonest first: {', '.join(named[:SHOWN])}"
+        raise NucleateError(
+            f"{name} has no Wyckoff positions for {_words(composition, None)} in a primitive cell; {instead}"
+        )
+
+    def _weighed(self, space_group: int | None, composition: Counts, sites: Counts) -> list[tuple[Assignments, float]]:
+        groups = [space_group] if space_group else [g for g in GROUPS if self.codec.crystals(g)]
+        if composition:
+            groups = [g for g in groups if g in compatible(composition)]
+        found: list[tuple[Assignments, float]] = []
+        for g in groups:
+            known = self.codec.frequencies(g)
+            if composition:
+                every = [Assignments(g, dict(composition), dict(sites) or None, known)]
+            else:
+                every = assignments_of_sites(g, dict(sites), self.max_atoms, known)
+            crystals = math.log(self.codec.crystals(g) + 1)
+            found += [(a, crystals + a.log_chance) for a in every if a.count]
+        if not found:
+            return []
+        logs = np.array([weight for _, weight in found])
+        odds = np.exp(logs - logs.max())
+        return [(a, float(p)) for (a, _), p in zip(found, odds / odds.sum(), strict=True)]
+
+
+def _words(composition: Mapping[str, int] | None, sites: Mapping[str, int] | None) -> str:
+    parts = [" ".join(f"{e}{n}" for e, n in composition.items())] if composition else []
+    if sites:
+        parts.append(", ".join(f"{n} site{'s' * (n > 1)} of {e}" for e, n in sites.items()))
+    return " with ".join(parts)

@@ -1,0 +1,143 @@
+"""Adaptive cells from a tiny model: what was asked for is met exactly, whatever the network says."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig
+from nucleate.crystal.asymmetric import AsymmetricUnit, Site, asymmetric_unit, symmetric_batch
+from nucleate.crystal.convert import structures_from_batch
+from nucleate.crystal.merge import merge_images
+from nucleate.crystal.orbits import orbits
+from nucleate.crystal.symmetry import space_group
+from nucleate.crystal.wyckoff import group
+from nucleate.errors import NucleateError
+from nucleate.generators import Condition, load_generator
+from nucleate.generators.adaptive import RECORD
+from nucleate.testing.contracts import check_structure_generator
+from nucleate.train.loop import WEIGHTS, Trainer
+
+UNITS = [
+    AsymmetricUnit(221, (3.9,) * 3 + (90,) * 3, (Site(38, "a", ()), Site(22, "b", ()), Site(8, "c", ()))),
+    AsymmetricUnit(225, (5.6,) * 3 + (90,) * 3, (Site(38, "a", ()), Site(8, "b", ()))),
+    AsymmetricUnit(136, (4.6, 4.6, 2.95, 90, 90, 90), (Site(22, "a", ()), Site(8, "f", (0.305,)))),
+    AsymmetricUnit(62, (5.4, 7.6, 5.3, 90, 90, 90), (Site(38, "c", (0.03, 0.99)), Site(8, "d", (0.29, 0.03, 0.71)))),
+    AsymmetricUnit(12, (11.0, 3.0, 6.0, 90, 112, 90), (Site(22, "i", (0.2, 0.4)), Site(3, "j", (0.1, 0.2, 0.3)))),
+    AsymmetricUnit(2, (4.1, 5.2, 6.9, 77, 101, 68), (Site(22, "i", (0.1, 0.3, 0.8)), Site(8, "a", ()))),
+]
+SRTIO3 = {"Sr": 1, "Ti": 1, "O": 3}
+COMPOSITIONS = [SRTIO3, {"Sr": 2, "O": 2}, {"Ti": 2, "O": 4}, {"Li": 4, "Ti": 4, "O": 8}]
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory):
+    recipe = Recipe(
+        "tiny-sites",
+        "csp",
+        DataConfig(max_atoms=20),
+        CodecConfig(kind="sites"),
+        network=NetworkConfig(16, 1, edges=8),
+        train=TrainConfig(steps=5, batch_size=12, precision="float32"),
+        sample=SampleConfig(steps=8, corrector_steps=0),
+    )
+    folder = tmp_path_factory.mktemp("sites")
+    Trainer(recipe, symmetric_batch(UNITS * 6), folder).run()
+    return load_generator(folder / WEIGHTS)
+
+
+def test_the_contract_of_generators(generator):
+    check_structure_generator(generator, [Condition(composition=c) for c in COMPOSITIONS[:2]], tolerance=5e-3)
+
+
+def counts(structure) -> dict[str, int]:
+    return {e.symbol: int(n) for e, n in structure.composition.items()}
+
+
+@pytest.mark.parametrize("number", [1, 2, 14, 12, 62, 139, 166, 194, 221, 225, 227])
+def test_every_sample_has_its_group_and_its_composition(generator, number):
+    able = []
+    for composition in COMPOSITIONS:
+        condition = Condition(composition=composition, space_group=number)
+        try:
+            generator.check(condition)
+        except NucleateError:
+            continue
+        able.append(condition)
+    assert able
+    for condition, crystal in zip(able * 2, generator.generate(able * 2, range(len(able) * 2)), strict=True):
+        assert counts(crystal) == condition.composition
+        assert crystal.properties[RECORD]["space_group"] == number
+        found, _ = space_group(crystal, 1e-3)
+        assert found == number or group(found).order >= group(number).order
+
+
+def test_sites_are_met_where_the_composition_is_open(generator):
+    condition = Condition(sites={"Sr": 1, "Ti": 2}, space_group=62)
+    crystals = generator.generate([condition] * 6, range(6))
+    for crystal in crystals:
+        labels = crystal.properties[RECORD]["sites"]
+        assert sorted(label.split()[0] for label in labels) == ["Sr", "Ti", "Ti"]
+        assert set(counts(crystal)) == {"Sr", "Ti"} and len(crystal) <= 20
+    both = Condition(composition={"Sr": 4, "Ti": 8}, sites={"Sr": 1, "Ti": 2}, space_group=62)
+    (crystal,) = generator.generate([both], [0])
+    assert counts(crystal) == both.composition and len(crystal.properties[RECORD]["sites"]) == 3
+
+
+def test_what_is_open_is_drawn_as_training_crystals_have_it(generator):
+    options = generator.choices.options(Condition(composition=SRTIO3))
+    odds = {a.space_group: p for a, p in options}
+    assert sum(odds.values()) == pytest.approx(1) and max(odds, key=odds.get) == 221
+    assert set(odds) <= {u.space_group for u in UNITS}
+    options = generator.choices.options(Condition(sites={"Ti": 1, "O": 1}, space_group=136))
+    best, _ = max(options, key=lambda option: option[1])
+    assert dict(best.atoms) == {"Ti": 2, "O": 4}
+    assert set(generator.choices.common(6)) == {u.space_group for u in UNITS}
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (Condition(), "has neither"),
+        (Condition(composition=SRTIO3, space_group=231), "1 to 230, not 231"),
+        (
+            Condition(composition=SRTIO3, space_group=62),
+            r"Pnma \(62\) has no Wyckoff positions for Sr1 Ti1 O3.*cells of 4 times",
+        ),
+        (Condition(composition=SRTIO3, space_group=230), "groups that have, the commonest first: P-1"),
+        (
+            Condition(composition={"Ti": 2, "O": 4}, sites={"Ti": 2, "O": 4}, space_group=136),
+            "it can with 2 sites in all",
+        ),
+        (Condition(sites={"Sr": 3, "O": 3}, space_group=62), "has 4, 8 atoms; ask for fewer sites"),
+        (Condition(sites={"Sr": 1, "O": 1}, num_atoms=4), "without a composition"),
+        (Condition(composition=SRTIO3, sites={"Sr": 1, "O": 1}), "composition has Sr, Ti, O, and sites are of Sr, O"),
+        (Condition(composition={"Fe": 1, "O": 1}), "never saw Fe"),
+        (Condition(composition={"Sr": 21}), "1 to 20 atoms, not 21"),
+        (Condition(composition=SRTIO3, lattice_shape="cubic"), "cannot be conditioned on lattice_shape"),
+    ],
+)
+def test_the_impossible_is_refused_with_what_is_possible(generator, condition, words):
+    with pytest.raises(NucleateError, match=words):
+        generator.check(condition)
+
+
+def test_annealed_langevin_dynamics_draws_too(generator):
+    settings = dataclasses.replace(
+        generator.settings, sampler="langevin", corrector_steps=2, corrector_size=1e-5, lattice_noise=0.15
+    )
+    slow = type(generator)(generator.model, generator.info, settings=settings)
+    (crystal,) = slow.generate([Condition(composition=SRTIO3, space_group=221)], [0])
+    assert counts(crystal) == SRTIO3
+
+
+def test_images_on_top_of_each_other_are_one_atom():
+    near = AsymmetricUnit(
+        62, (5.4, 7.6, 5.3, 90, 90, 90), (Site(38, "c", (0.03, 0.49)), Site(8, "d", (0.29, 0.256, 0.71)))
+    )
+    (structure,) = structures_from_batch(orbits(symmetric_batch([near])).crystals)
+    merged = merge_images(structure)
+    assert (counts(structure)["O"], counts(merged)["O"]) == (8, 4)
+    assert [s.letter for s in asymmetric_unit(merged, 1e-3).sites] == ["c", "c"]
+    assert merge_images(merged) is merged
+    assert torch.tensor(merged.distance_matrix).fill_diagonal_(9).min() > 1
