@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pymatgen.core import Lattice, Structure
+from tiny_sites import tiny_sites
 from typer import Typer
 from typer.testing import CliRunner, Result
 
@@ -91,7 +92,11 @@ def test_copied_volumes(known: Path, tmp_path: Path) -> None:
         (("Fe71O5",), "has the ratio 5:71 of Fe71O5"),
         (("Fe0O",), "a count of zero"),
         (("Fe99999999O",), "more than 10,000 atoms"),
-        (("NaCl", "--method", "magic"), "the method is template, transformer, unimat, compact, random, not 'magic'"),
+        (("NaCl", "--method", "magic"), "unimat, compact, adaptive, random, not 'magic'"),
+        (("Na-Cl",), "Na-Cl is a chemical system: say how many sites"),
+        (("Na-Cl", "--sites", "Na"), "as in K:1,Cu:2,Si:1, element and number of sites; 'Na' is not"),
+        (("Na-Cl", "--sites", "Na:1,Na:2"), "the sites of Na are given twice"),
+        (("NaCl", "--space-group", "common:0"), "a number from 1 to 230, not '0'"),
         (("NaCl", "--volume", "huge"), "scaled, copy"),
         (("NaCl", "--weights", "mp20-csp"), "the method template has no weights"),
         (("NaCl", "--method", "transformer", "--weights", "nothing"), "no weights 'nothing'"),
@@ -180,6 +185,14 @@ def test_an_interrupted_prediction_goes_on(known: Path, tmp_path: Path, monkeypa
 def test_a_space_group_in_anybodys_spelling(known: Path) -> None:
     found = call(known, "NaCl", "--method", "random", "--space-group", "P nma", "--samples", 1)
     assert found.exit_code == 0 and "NaCl-1" in found.stdout, found.output
-    refused = call(known, "NaCl", "--space-group", "Pnma")
-    assert "the method template cannot be told a space group; random can" in str(refused.exception)
+    refused = call(known, "NaCl", "--space-group", "Pnma", "--method", "template")
+    assert "the method template cannot be told a space group; adaptive, random can" in str(refused.exception)
     assert "near it: Pnnm (58), Pnma (62)" in str(call(known, "NaCl", "--space-group", "Pnmx").exception)
+
+
+def test_sites_in_space_groups(known: Path, tmp_path: Path) -> None:
+    words = ("Sr-O", "--weights", tiny_sites(tmp_path / "tiny"), "--sites", "Sr:1,O:1")
+    found = call(known, *words, "--space-group", "Fm-3m,62", "--samples", 2)
+    assert found.exit_code == 0 and "Sr-O-4" in found.stdout and "SrO" in found.stdout, found.output
+    none = call(known, *words[:-1], "Sr:2,O:1", "--space-group", "Ia-3d")
+    assert "no primitive cell of up to 20 atoms" in str(none.exception)

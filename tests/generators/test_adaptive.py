@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 import torch
+from tiny_sites import UNITS, tiny_sites
 
-from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig
 from nucleate.crystal.asymmetric import AsymmetricUnit, Site, asymmetric_unit, symmetric_batch
 from nucleate.crystal.convert import structures_from_batch
 from nucleate.crystal.merge import merge_images
@@ -16,34 +16,14 @@ from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator
 from nucleate.generators.adaptive import RECORD
 from nucleate.testing.contracts import check_structure_generator
-from nucleate.train.loop import WEIGHTS, Trainer
 
-UNITS = [
-    AsymmetricUnit(221, (3.9,) * 3 + (90,) * 3, (Site(38, "a", ()), Site(22, "b", ()), Site(8, "c", ()))),
-    AsymmetricUnit(225, (5.6,) * 3 + (90,) * 3, (Site(38, "a", ()), Site(8, "b", ()))),
-    AsymmetricUnit(136, (4.6, 4.6, 2.95, 90, 90, 90), (Site(22, "a", ()), Site(8, "f", (0.305,)))),
-    AsymmetricUnit(62, (5.4, 7.6, 5.3, 90, 90, 90), (Site(38, "c", (0.03, 0.99)), Site(8, "d", (0.29, 0.03, 0.71)))),
-    AsymmetricUnit(12, (11.0, 3.0, 6.0, 90, 112, 90), (Site(22, "i", (0.2, 0.4)), Site(3, "j", (0.1, 0.2, 0.3)))),
-    AsymmetricUnit(2, (4.1, 5.2, 6.9, 77, 101, 68), (Site(22, "i", (0.1, 0.3, 0.8)), Site(8, "a", ()))),
-]
 SRTIO3 = {"Sr": 1, "Ti": 1, "O": 3}
 COMPOSITIONS = [SRTIO3, {"Sr": 2, "O": 2}, {"Ti": 2, "O": 4}, {"Li": 4, "Ti": 4, "O": 8}]
 
 
 @pytest.fixture(scope="module")
 def generator(tmp_path_factory):
-    recipe = Recipe(
-        "tiny-sites",
-        "csp",
-        DataConfig(max_atoms=20),
-        CodecConfig(kind="sites"),
-        network=NetworkConfig(16, 1, edges=8),
-        train=TrainConfig(steps=5, batch_size=12, precision="float32"),
-        sample=SampleConfig(steps=8, corrector_steps=0),
-    )
-    folder = tmp_path_factory.mktemp("sites")
-    Trainer(recipe, symmetric_batch(UNITS * 6), folder).run()
-    return load_generator(folder / WEIGHTS)
+    return load_generator(tiny_sites(tmp_path_factory.mktemp("sites")))
 
 
 def test_the_contract_of_generators(generator):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nucleate.cli.options import Overwrite, Seed, Workers
-from nucleate.search.predict import METHODS, TEMPLATE, Formula, PredictSettings
+from nucleate.search.predict import ADAPTIVE, ADAPTIVE_WEIGHTS, METHODS, TEMPLATE, PredictSettings
+from nucleate.search.targets import Target, read_target
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,18 +30,24 @@ METHOD = "; ".join(f"{name}: {m.what}{f', {m.weights}' if m.weights else ''}" fo
 
 def predict(
     formulas: Annotated[
-        list[str] | None, typer.Argument(metavar="[FORMULA...]", help="SrTiO3, 'Li0.5CoO2' ...")
+        list[str] | None, typer.Argument(metavar="[FORMULA...]", help="SrTiO3, 'Li0.5CoO2', K-Cu-Si with --sites ...")
     ] = None,
     file: Annotated[
         Path | None, typer.Option(help="Formulas: a text file, one a line, or a table with a column formula.")
     ] = None,
-    method: Annotated[str, typer.Option(help=f"{METHOD}.")] = TEMPLATE,
+    method: Annotated[
+        str, typer.Option(help=f"{METHOD}.", show_default=f"{TEMPLATE}; {ADAPTIVE} with --space-group or --sites")
+    ] = "",
     samples: Annotated[int, typer.Option(min=0, help=f"Structures drawn of each (0: as --top, else {DRAWN}).")] = 0,
     top: Annotated[
         int, typer.Option(min=0, help="Structures kept of each: with --relax the lowest, else the first (0: all).")
     ] = 0,
     space_group: Annotated[
-        str, typer.Option(help="Symbol or number that structures have at least (method random): Pnma, 225.")
+        str,
+        typer.Option(help="Symmetry that structures have at least (adaptive, random): Pnma, 225, '62,225', common."),
+    ] = "",
+    sites: Annotated[
+        str, typer.Option(help="Sets of equivalent atoms of each element (method adaptive): K:1,Cu:2,Si:1.")
     ] = "",
     rank_by: Annotated[
         str, typer.Option(help="Templates by emd (element mover's distance), metric (network) or random.")
@@ -70,11 +77,10 @@ def predict(
     from rich.console import Console
 
     from nucleate.cli.resumable import check_out
-    from nucleate.crystal.symmetry import space_group_number
     from nucleate.errors import NucleateError
 
     settings = PredictSettings(
-        method,
+        method or (ADAPTIVE if space_group or sites else TEMPLATE),
         samples=samples or top or DRAWN,
         weights=weights,
         templates=templates,
@@ -85,7 +91,8 @@ def predict(
         potential=potential,
         reference=reference,
         seed=seed,
-        space_group=space_group_number(space_group) if space_group else 0,
+        space_groups=_groups(space_group),
+        sites=_sites(sites),
     )
     if out is not None:
         check_out(out, overwrite)
@@ -105,7 +112,7 @@ def predict(
 
 
 def _run(
-    wanted: Sequence[Formula],
+    wanted: Sequence[Target],
     settings: PredictSettings,
     workers: int,
     out: Path | None,
@@ -136,6 +143,40 @@ def _run(
     return done
 
 
+def _groups(text: str) -> tuple[int, ...]:
+    """Numbers of the space groups asked for: "Pnma", "62,225", "common" (the 32 commonest), "common:8"."""
+    from nucleate.crystal.symmetry import space_group_number
+    from nucleate.errors import NucleateError
+
+    if text.split(":")[0].strip() != "common":
+        return tuple(dict.fromkeys(space_group_number(part) for part in text.split(","))) if text.strip() else ()
+    from nucleate.generators import read_info
+    from nucleate.generators.choosing import COMMON, Choices
+
+    count = text.partition(":")[2].strip() or str(COMMON)
+    if not (count.isdecimal() and 1 <= int(count) <= 230):
+        raise NucleateError(f"how many of the commonest space groups is a number from 1 to 230, not '{count}'")
+    info = read_info(ADAPTIVE_WEIGHTS)
+    return tuple(Choices(info.codec, info.max_atoms).common(int(count)))
+
+
+def _sites(text: str) -> dict[str, int]:
+    """ "K:1,Cu:2" -> {"K": 1, "Cu": 2}."""
+    from nucleate.errors import NucleateError
+    from nucleate.search.request import parse_elements
+
+    out: dict[str, int] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, _, count = part.partition(":")
+        if not count.strip().isdecimal():
+            raise NucleateError(f"sites are written as in K:1,Cu:2,Si:1, element and number of sites; '{part}' is not")
+        (element,) = parse_elements(name)
+        if element in out:
+            raise NucleateError(f"the sites of {element} are given twice")
+        out[element] = int(count)
+    return out
+
+
 def _whole(out: Path) -> bool:
     """Whether `out` holds records of all that was drawn: failed, merged and beyond --top as well."""
     return out.suffix.lower() == ".jsonl"
@@ -152,12 +193,11 @@ def _kept(done: Sequence[Candidate], top: int) -> list[Candidate]:
     return [c for group in groups.values() for c in (group[:top] if top else group)]
 
 
-def _wanted(formulas: Sequence[str], file: Path | None) -> list[Formula]:
+def _wanted(formulas: Sequence[str], file: Path | None) -> list[Target]:
     """The formulas asked for, each once; what is wrong on the command line is an error, in a file a rejected row."""
-    from nucleate.chem.formula import parse_formula
     from nucleate.errors import NucleateError
 
-    out = [Formula(i + 1, parse_formula(text)) for i, text in enumerate(formulas)]
+    out = [read_target(i + 1, text) for i, text in enumerate(formulas)]
     if file is not None:
         from nucleate.evaluate.formulas import read_formulas
 
@@ -169,14 +209,14 @@ def _wanted(formulas: Sequence[str], file: Path | None) -> list[Formula]:
             try:
                 if i in found.reasons:
                     raise NucleateError(found.reasons[i])
-                out.append(Formula(place, parse_formula(text)))
+                out.append(read_target(place, text))
             except NucleateError as error:
-                out.append(Formula(place, {}, f"{file.name}, row {i + 1}: {error}"))
+                out.append(Target(place, {}, f"{file.name}, row {i + 1}: {error}"))
     if not out:
         raise NucleateError("no formula was given; write for example: nucleate predict SrTiO3")
-    kept: dict[Any, Formula] = {}
+    kept: dict[Any, Target] = {}
     for formula in out:
-        kept.setdefault(formula.problem or frozenset(formula.counts.items()), formula)
+        kept.setdefault(formula.problem or formula.system or frozenset(formula.counts.items()), formula)
     return list(kept.values())
 
 
@@ -214,6 +254,7 @@ def _table(candidates: Sequence[Candidate], relaxed: bool) -> Table:
     rows = to_rows(candidates)
     records = [c.provenance.get("template") for c in candidates]
     found = any("found" in c.provenance for c in candidates)
+    varied = any("-" in c.provenance["formula"] for c in candidates)  # of a chemical system
     columns = [] if relaxed else [name for name in NUMBERS if any(r and r[name] is not None for r in records)]
     lines = [NUMBERS[name] for name in columns]
     numeric = [*columns, *(["e_form\neV/atom", "e_above\n_hull\neV/atom"] if relaxed else [])]
@@ -225,7 +266,13 @@ def _table(candidates: Sequence[Candidate], relaxed: bool) -> Table:
         caption=escape("\n".join(lines)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
     out.add_column("id", no_wrap=True)
-    for name in ["space\ngroup", "atoms", *(["template", "elements"] if any(records) else []), *numeric]:
+    for name in [
+        *(["formula"] if varied else []),
+        "space\ngroup",
+        "atoms",
+        *(["template", "elements"] if any(records) else []),
+        *numeric,
+    ]:
         number = name in numeric
         out.add_column(name, justify="right" if number or name == "atoms" else "left", min_width=6 if number else None)
     if found:
@@ -234,7 +281,7 @@ def _table(candidates: Sequence[Candidate], relaxed: bool) -> Table:
         out.add_column("checks", overflow="fold")
     before = None
     for c, row, record in zip(candidates, rows, records, strict=True):
-        cells = [c.id, row["space_group"], str(row["num_atoms"])]
+        cells = [c.id, *([row["formula"]] if varied else []), row["space_group"], str(row["num_atoms"])]
         if any(records):
             cells += _origin(record)
         cells += ["-" if not record or record[name] is None else f"{record[name]:.2f}" for name in columns]

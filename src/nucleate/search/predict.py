@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.search.model import chunk_of, load_templates
+from nucleate.search.targets import Target, blank_candidates, read_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,18 +17,20 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.run import Executor, Progress, Stage, Store
 
-TEMPLATE, RANDOM = "template", "random"
+TEMPLATE, RANDOM, ADAPTIVE = "template", "random", "adaptive"
+ADAPTIVE_WEIGHTS = "mp20-sites"
 SYMPREC = 0.25  # angstrom; to the symmetry that relaxations of random structures come so near
 
 
 @dataclass(frozen=True)
 class Method:
     """A way from a formula to structures; weights: the shipped model that does it, "" where none is needed.
-    symmetry: whether it can be told a space group."""
+    symmetry: whether it can be told a space group. sites: and numbers of sites."""
 
     what: str
     weights: str = ""
     symmetry: bool = False
+    sites: bool = False
 
 
 METHODS = {
@@ -35,6 +38,7 @@ METHODS = {
     "transformer": Method("diffusion of all atoms at once by a transformer", "mp20-csp"),
     "unimat": Method("diffusion over the periodic table (UniMat)", "mp20-unimat-csp"),
     "compact": Method("diffusion of the compact representation", "compact-csp"),
+    ADAPTIVE: Method("diffusion of sites and cell within a space group", ADAPTIVE_WEIGHTS, symmetry=True, sites=True),
     RANDOM: Method("random structure search", symmetry=True),
 }
 
@@ -43,10 +47,11 @@ METHODS = {
 class PredictSettings:
     """How structures of formulas are predicted.
 
-    method: one of METHODS. samples: structures drawn for each formula. weights: a model in place of the method's own.
-    templates, rank_by, volume, distinct: of the method "template" (`generators.template`). relax: with potential, and
-    energies above the hull of reference; structures that turn out equal are then one. space_group: 1-230, which drawn
-    structures have at least; 0: any.
+    method: one of METHODS. samples: structures drawn for each formula (and each space group). weights: a model in place
+    of the method's own. templates, rank_by, volume, distinct: of the method "template" (`generators.template`). relax:
+    with potential, and energies above the hull of reference; structures that turn out equal are then one. space_groups:
+    1-230, which drawn structures have at least; none: any. sites: element -> sets of equivalent atoms; with a chemical
+    system in place of a formula ("K-Cu-Si") they are all that is given of the composition.
     """
 
     method: str = TEMPLATE
@@ -60,7 +65,8 @@ class PredictSettings:
     potential: str = "chgnet"
     reference: str = "chgnet-mp"
     seed: int = 0
-    space_group: int = 0
+    space_groups: tuple[int, ...] = ()
+    sites: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -69,20 +75,14 @@ class PredictSettings:
             raise NucleateError(f"the number of samples must be at least 1, not {self.samples}")
         if self.weights and not METHODS[self.method].weights:
             raise NucleateError(f"the method {self.method} has no weights; leave them out")
-        if self.space_group and not METHODS[self.method].symmetry:
-            able = ", ".join(name for name, m in METHODS.items() if m.symmetry)
-            raise NucleateError(f"the method {self.method} cannot be told a space group; {able} can")
-        if not 0 <= self.space_group <= 230:
-            raise NucleateError(f"space groups have numbers 1 to 230, not {self.space_group}")
-
-
-@dataclass(frozen=True)
-class Formula:
-    """A formula asked for: its place in the list, of which its seeds are made, and reduced counts, or what is wrong."""
-
-    place: int
-    counts: Mapping[str, int]
-    problem: str = ""
+        for asked, what, name in ((self.space_groups, "a space group", "symmetry"), (self.sites, "sites", "sites")):
+            if asked and not getattr(METHODS[self.method], name):
+                able = ", ".join(key for key, m in METHODS.items() if getattr(m, name))
+                raise NucleateError(f"the method {self.method} cannot be told {what}; {able} can")
+        if wrong := [n for n in self.space_groups if not 1 <= n <= 230]:
+            raise NucleateError(f"space groups have numbers 1 to 230, not {wrong[0]}")
+        if none := [e for e, n in self.sites.items() if n < 1]:
+            raise NucleateError(f"an element has at least one site; {none[0]} was given {self.sites[none[0]]}")
 
 
 def predict(
@@ -93,25 +93,24 @@ def predict(
     store: Store | None = None,
     progress: Progress | None = None,
 ) -> list[Candidate]:
-    """Candidates with structures for formulas such as "SrTiO3", the formulas in their order; of each the best first if
-    they are relaxed, else as drawn.
+    """Candidates with structures for formulas such as "SrTiO3", or chemical systems with `settings.sites`, in their
+    order; of each the best first if they are relaxed, else as drawn.
 
     Each formula has `settings.samples` candidates; what failed is among them, last, and keeps its reason. Relaxed, what
     equals a lower one comes with a failed check "unique", and provenance "found" of the lower one says how often it was
     found. executor: default one process for each core. Raises NucleateError for a formula that is none, or that the
     method cannot take where it is the only one.
     """
-    from nucleate.chem.formula import parse_formula
     from nucleate.engine.local import executor as default
     from nucleate.pipeline.run import Nowhere, run
 
     settings = settings or PredictSettings()
-    wanted = [Formula(i + 1, parse_formula(text)) for i, text in enumerate(formulas)]
+    wanted = [read_target(i + 1, text) for i, text in enumerate(formulas)]
     blank, stages = plan(wanted, settings)
     return ordered(run(blank, stages, executor or default(), store or Nowhere(), progress))
 
 
-def plan(wanted: Sequence[Formula], settings: PredictSettings) -> tuple[list[Candidate], list[Stage]]:
+def plan(wanted: Sequence[Target], settings: PredictSettings) -> tuple[list[Candidate], list[Stage]]:
     """Blank candidates and the stages that they go through; raises NucleateError for what cannot be had."""
     realise = structure_stage(settings)
     generator: Any = getattr(realise, "generator", None)
@@ -140,53 +139,6 @@ def structure_stage(settings: PredictSettings) -> Stage:
     if generator.info.recipe.task != "csp":
         raise NucleateError(f"{generator.name} takes no formula; structures come from such as mp20-csp")
     return GenerateStage(generator, chunk_of(generator))
-
-
-def blank_candidates(wanted: Sequence[Formula], settings: PredictSettings, generator: Any) -> list[Candidate]:
-    """Blank candidates SrTiO3-1, SrTiO3-2 ...; one whose formula cannot be used is failed, with its reason.
-
-    generator: draws formula units and refuses cells; None where templates bring their own. A formula that it refuses
-    is an error if it is the only one.
-    """
-    from nucleate.diffusion.rng import derive_seeds
-    from nucleate.generators.template_library import formula_name
-    from nucleate.pipeline.candidate import Candidate
-
-    out = []
-    for formula in wanted:
-        if formula.problem:
-            out.append(Candidate(f"formula-{formula.place}").failed("predict", formula.problem))
-            continue
-        name = formula_name(tuple(sorted(formula.counts.items())))
-        for rank in range(1, settings.samples + 1):
-            stream = int(derive_seeds(settings.seed, formula.place, rank))
-            record: dict[str, Any] = {"formula": name, "rank": rank}
-            blank = Candidate(f"{name}-{rank}", stream, provenance=record, composition=formula.counts)
-            try:
-                cell = dict(formula.counts)
-                if generator is not None:
-                    cell = _cell(formula.counts, stream, generator, settings.space_group)
-            except NucleateError as error:
-                if len(wanted) == 1:
-                    raise
-                out.append(blank.failed("predict", str(error)))
-                continue
-            group = {"space_group": settings.space_group} if settings.space_group else {}
-            out.append(blank.with_(composition=cell, provenance={"condition": {"composition": cell, **group}}))
-    return out
-
-
-def _cell(counts: Mapping[str, int], stream: int, generator: Any, space_group: int) -> dict[str, int]:
-    """Formula units by the sizes of known crystals; with a space group, among those that it can hold."""
-    from nucleate.generators import Condition
-
-    if space_group:
-        units = generator.draw_units_in(space_group, counts, stream)
-    else:
-        units = generator.draw_formula_units(sum(counts.values()), stream)
-    cell = {s: n * units for s, n in counts.items()}
-    generator.check(Condition(composition=cell, space_group=space_group or None))
-    return cell
 
 
 def _relaxation(settings: PredictSettings) -> list[Stage]:
@@ -224,12 +176,14 @@ def ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _lowest_first(c: Candidate) -> tuple[bool, bool, bool, bool, float, str]:
-    """As `pipeline.rank` has it, but by the energies of one formula, which need no hull.
+    """As `pipeline.rank` has it, but by the energies of one formula, which need no hull; where numbers of sites were
+    given, and formulas may differ, above it.
 
     What lies impossibly deep below the known ones comes behind what does not.
     """
     from nucleate.pipeline.rank import verdict
 
-    energy = c.energies["energy"].value if "energy" in c.energies else math.inf
+    kind = "e_above_hull" if "sites" in c.provenance.get("condition", {}) else "energy"
+    energy = c.energies[kind].value if kind in c.energies else math.inf
     worse = c.failure is not None, verdict(c, "unique") == "fail", verdict(c, "relaxed") != "pass"
     return *worse, "hull" in c.checks, energy, c.id
