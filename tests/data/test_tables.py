@@ -219,6 +219,8 @@ def test_command_line(tmp_path):
     (tmp_path / "r.toml").write_text('name = "r"\n[data]\ndataset = "mine"\nexclude = ["mine:train[:4]"]')
     assert "held out by composition" in run("prepare", tmp_path / "r.toml", "--out", tmp_path / "r.safetensors")
     assert len(CrystalBatch.load(tmp_path / "r.safetensors")) == 12
+    with pytest.raises(NucleateError, match="leave out --max-atoms"):
+        run("prepare", tmp_path / "r.toml", "--out", tmp_path / "r2.safetensors", "--max-atoms", 10)
     with pytest.raises(NucleateError, match="nothing to write"):
         put(rows(lengths=[4.0])[1:2], "none_train")
         run("prepare", "none", "--out", tmp_path / "x")

@@ -106,7 +106,7 @@ def prepare(
     ],
     out: Annotated[Path, typer.Option(help="file to write (safetensors)")],
     split: Annotated[str | None, typer.Option(help="train, val or test")] = None,
-    max_atoms: Annotated[int, typer.Option(help="leave out larger crystals", min=1)] = 20,
+    max_atoms: Annotated[int | None, typer.Option(help="leave out larger crystals", min=1, show_default="20")] = None,
     properties: Annotated[str, typer.Option(help="columns to carry along: e_form,band_gap")] = "",
 ) -> None:
     """Write crystals or formulas as tensors, so that a machine with torch alone can train on them."""
@@ -120,10 +120,12 @@ def prepare(
     with StageBars() as show:
         batch: Data
         if name.endswith(".toml"):
+            if given := [k for k, v in (("split", split), ("max-atoms", max_atoms), ("properties", properties)) if v]:
+                raise NucleateError(f"a recipe says itself what it takes: leave out --{given[0]}, or change the recipe")
             batch, summary = prepare_for(load_recipe(name), show)
         else:
             batch, summary = prepare_data(
-                name, split, max_atoms, lambda done, total: show("reducing cells", done, total), columns
+                name, split, max_atoms or 20, lambda done, total: show("reducing cells", done, total), columns
             )
     if not len(batch):
         raise NucleateError(f"{summary}: nothing to write")

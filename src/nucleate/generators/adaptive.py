@@ -86,13 +86,13 @@ class AdaptiveCells(DiffusionGenerator):
         out: dict[int, Structure] = {}
         for start in range(0, len(order), self.batch_size):
             chunk = order[start : start + self.batch_size]
-            structures = self._sampled([chosen[i] for i in chunk], [seeds[i] for i in chunk])
+            structures = self.sample_sites([chosen[i] for i in chunk], [seeds[i] for i in chunk])
             for i, structure in zip(chunk, structures, strict=True):
                 out[i] = structure if conditions[i].composition else merge_images(structure)
         return [out[i] for i in range(len(chosen))]
 
-    def _sampled(self, chosen: Sequence[Chosen], seeds: Sequence[int]) -> list[Structure]:
-        """One batch through the reverse process."""
+    def sample_sites(self, chosen: Sequence[Chosen], seeds: Sequence[int]) -> list[Structure]:
+        """One batch through the reverse process: primitive cells with these sites."""
         codec, s = self.info.codec, self.settings
         blank = pad_sites(
             [number for number, _ in chosen],

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Fixed, StructureGenerator
 from nucleate.pipeline.candidate import Candidate
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 
 def condition_to_dict(condition: Condition) -> dict[str, Any]:
@@ -34,7 +38,8 @@ class GenerateStage:
     """Structures for candidates whose provenance holds a condition, in chunks: a kill loses one chunk at most.
 
     A CPU gains nothing from larger chunks than 8; a GPU wants them as large as the generator's batch.
-    A crystal that lacks an element of its chemical system after the generator's own attempts is rejected. What a
+    A crystal that lacks an element of its chemical system after the generator's own attempts is rejected, and one that
+    the generator cannot make. What a
     generator wrote into a structure's properties (random search: how it was made) becomes provenance.
     """
 
@@ -48,9 +53,21 @@ class GenerateStage:
         for start in range(0, len(candidates), self.chunk):
             part = candidates[start : start + self.chunk]
             conditions = [condition_from_dict(dict(c.provenance["condition"])) for c in part]
-            structures = self.generator.generate(conditions, [c.seed for c in part])
+            structures = self._generate(conditions, [c.seed for c in part])
             for candidate, condition, structure in zip(part, conditions, structures, strict=True):
+                if isinstance(structure, str):
+                    yield candidate.failed(self.name, structure)
+                    continue
                 record = {**structure.properties, "generator": self.generator.name}
                 result = candidate.with_(structure=structure, provenance=record)
                 missing = set(condition.chemical_system or ()) - {e.symbol for e in structure.composition.elements}
                 yield result.failed(self.name, f"no {', '.join(sorted(missing))} in it") if missing else result
+
+    def _generate(self, conditions: Sequence[Condition], seeds: Sequence[int]) -> list[Structure | str]:
+        """A structure for each, or why there is none: one that fails takes no other along."""
+        try:
+            return list(self.generator.generate(conditions, seeds))
+        except NucleateError as error:
+            if len(conditions) == 1:
+                return [str(error)]
+        return [self._generate([c], [s])[0] for c, s in zip(conditions, seeds, strict=True)]

@@ -1,0 +1,60 @@
+"""Crystals as sites, from a table to tensors: what comes back, what is left out, and what is kept for the next time."""
+
+import dataclasses
+
+import pytest
+import torch
+from pymatgen.core import Lattice, Structure
+
+from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe
+from nucleate.crystal.convert import structures_from_batch
+from nucleate.crystal.orbits import SymmetricBatch, orbits
+from nucleate.data import add_files, home, prepare_for
+from nucleate.data import sites as module
+from nucleate.errors import NucleateError
+from nucleate.io import Named, write_structures
+
+CRYSTALS = [
+    Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3]),
+    Structure.from_spacegroup("P4_2/mnm", Lattice.tetragonal(4.6, 2.95), ["Ti", "O"], [[0] * 3, [0.305, 0.305, 0]]),
+    Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.9), ["Sr", "Ti", "O"], [[0] * 3, [0.5] * 3, [0.5, 0.5, 0]]),
+]
+RECIPE = Recipe("r", data=DataConfig("mine:train"), codec=CodecConfig(kind="sites"))
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUCLEATE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("nucleate.data.prepared.user_cache", lambda: tmp_path / "cache")
+    home().mkdir()
+    write_structures(tmp_path / "in.extxyz", [Named(f"c{i}", s) for i, s in enumerate(CRYSTALS)])
+    add_files("mine", [tmp_path / "in.extxyz"], (1.0, 0.0, 0.0))
+
+
+def test_crystals_are_what_they_were(mine, monkeypatch):
+    batch, summary = prepare_for(RECIPE)
+    assert isinstance(batch, SymmetricBatch) and summary.usable == 3
+    assert sorted(batch.space_group.tolist()) == [136, 221, 225]
+    made = {s.composition.reduced_formula: s for s in structures_from_batch(orbits(batch).crystals)}
+    assert all(made[s.composition.reduced_formula].matches(s) for s in CRYSTALS)
+    monkeypatch.setattr(module, "asymmetric_unit", None)  # the second time they come from the cache
+    assert torch.equal(prepare_for(RECIPE)[0].parameters, batch.parameters)
+
+
+def test_what_has_no_consistent_symmetry_is_counted(mine, monkeypatch):
+    inner = module.asymmetric_unit
+
+    def fails_for_salt(structure):
+        if "Na" in structure.composition:
+            raise NucleateError("no consistent symmetry")
+        return inner(structure)
+
+    monkeypatch.setattr(module, "asymmetric_unit", fails_for_salt)
+    batch, summary = prepare_for(RECIPE)
+    assert len(batch) == summary.usable == 2 and summary.left_out["without a consistent symmetry"] == 1
+
+
+def test_properties_are_refused(mine):
+    wanted = dataclasses.replace(RECIPE, network=NetworkConfig(condition_on=("band_gap",)))
+    with pytest.raises(NucleateError, match="carry no properties"):
+        prepare_for(wanted)
