@@ -38,7 +38,7 @@ class CodecConfig:
     periods: tuple[int, ...] = ()  # rows of UniMat's table, 1-7 and 8, 9 for lanthanides, actinides; none: all
     groups: tuple[int, ...] = ()  # its columns, 1-18
     species_scale: str = "atomic-number"  # of the compact codec: "atomic-number" (paper 4) or "pettifor"
-    random_origin: bool = False  # of "unimat" and "compact", in training: the data's origins mean nothing
+    random_origin: bool = False  # of "unimat" and "compact", where the data's origins mean nothing: at any of the atoms
     vocabulary: str = "main"  # of formulas: "main", the 63 elements of Dong et al., or "all"
     order: str = "set"  # of a formula's words: none ("set"), "sorted" by electronegativity, or "shuffled" elements
 

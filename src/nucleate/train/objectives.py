@@ -109,7 +109,8 @@ class Denoising:
             return codec.encode(data[index])  # type: ignore[arg-type, call-arg]
         lattice, frac = data.lattice[index], data.frac_coords[index, : z.shape[1]]
         if self.recipe.codec.random_origin:
-            frac = frac + rng.uniform((len(index), 3)).to(frac)[:, None]
+            origin = (rng.uniform((len(index),)).to(frac) * data.num_atoms[index]).long()
+            frac = frac - frac[torch.arange(len(index), device=frac.device), origin][:, None]
         if isinstance(codec, UniMatCodec):
             return codec.encode(lattice, frac, z, rng)
         return codec.encode(lattice, frac, z)  # type: ignore[arg-type, call-arg]
