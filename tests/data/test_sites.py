@@ -41,6 +41,14 @@ def test_crystals_are_what_they_were(mine, monkeypatch):
     assert torch.equal(prepare_for(RECIPE)[0].parameters, batch.parameters)
 
 
+def test_a_cache_that_cannot_be_written_costs_time_alone(mine, monkeypatch):
+    def full(path):
+        raise NucleateError(f"{path}: no space left")
+
+    monkeypatch.setattr(module, "replacing", full)
+    assert len(prepare_for(RECIPE)[0]) == 3
+
+
 def test_what_has_no_consistent_symmetry_is_counted(mine, monkeypatch):
     inner = module.asymmetric_unit
 

@@ -48,6 +48,7 @@ def test_annealed_langevin_dynamics_keeps_the_data_and_its_temperature():
     cold = drawn(LANGEVIN, 40, noise={"x": 0.15}, **settings)
     assert float(cold.std()) < 0.5
     assert torch.equal(x, drawn(LANGEVIN, 40, noise={"y": 0.15}, **settings))
+    assert torch.equal(drawn(LANGEVIN, 10, n=5), drawn(LANGEVIN, 10, n=5, corrector_steps=1))  # not the prior's draw
 
 
 def test_the_corrector_keeps_the_marginal():

@@ -11,7 +11,7 @@ from torch import Tensor
 from nucleate.codecs.joint import SMALLEST_STD
 from nucleate.config import CodecConfig
 from nucleate.crystal.orbits import NUM_POSITIONS, SymmetricBatch, free_cell, free_parameters, places
-from nucleate.crystal.wyckoff import GROUPS, group
+from nucleate.crystal.wyckoff import GROUPS, group, smoothed_frequencies
 from nucleate.diffusion.loop import MASK_FIELD, free_part
 from nucleate.diffusion.process import Fields
 
@@ -65,12 +65,10 @@ class SiteCodec:
         return replace(bare, cell=torch.cat([lengths, (2 * angles.exp().atan()).rad2deg()], -1))
 
     def frequencies(self, space_group: int) -> dict[str, float]:
-        """Wyckoff letter -> mean number of sites there in a training crystal of the group, smoothed as if there were
-        one crystal more, with one site, an equal part of it on each position."""
+        """Wyckoff letter -> mean number of sites there in a training crystal of the group (`smoothed_frequencies`)."""
         first = sum(len(group(n).positions) for n in GROUPS if n < space_group)
-        positions, crystals = group(space_group).positions, self.crystals(space_group)
-        found = self.counts[first : first + len(positions)]
-        return {p.letter: (n + 1 / len(positions)) / (crystals + 1) for p, n in zip(positions, found, strict=True)}
+        found = self.counts[first : first + len(group(space_group).positions)]
+        return smoothed_frequencies(space_group, found, self.crystals(space_group))
 
     def crystals(self, space_group: int) -> int:
         """How many training crystals are in the group."""

@@ -13,7 +13,7 @@ import numpy as np
 from nucleate.crystal.convert import require_crystal, species_numbers
 from nucleate.crystal.orbits import SymmetricBatch, pad_sites
 from nucleate.crystal.symmetry import find_symmetry
-from nucleate.crystal.wyckoff import GROUPS, WyckoffPosition, group
+from nucleate.crystal.wyckoff import GROUPS, WyckoffPosition, group, smoothed_frequencies
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
@@ -121,20 +121,13 @@ def asymmetric_units(batch: SymmetricBatch) -> list[AsymmetricUnit]:
 
 
 def site_frequencies(units: Iterable[AsymmetricUnit]) -> dict[int, dict[str, float]]:
-    """Space group -> Wyckoff letter -> mean number of sites there in a crystal of the group; all groups, all letters.
-
-    Smoothed as if each group had one crystal more with one site, an equal part of it on each position.
-    """
+    """Space group -> Wyckoff letter -> mean number of sites there in a crystal of the group (`smoothed_frequencies`);
+    all groups, all letters."""
     crystals, found = Counter[int](), Counter[tuple[int, str]]()
     for unit in units:
         crystals[unit.space_group] += 1
         found.update((unit.space_group, s.letter) for s in unit.sites)
-    return {
-        n: {
-            p.letter: (found[n, p.letter] + 1 / len(group(n).positions)) / (crystals[n] + 1) for p in group(n).positions
-        }
-        for n in GROUPS
-    }
+    return {n: smoothed_frequencies(n, [found[n, p.letter] for p in group(n).positions], crystals[n]) for n in GROUPS}
 
 
 def _parameters(position: WyckoffPosition, frac: NDArray, basis: NDArray) -> tuple[tuple[float, ...], float]:

@@ -9,6 +9,7 @@ by scripts/wyckoff_table.py from PyXtal (Fredericks et al., Comput. Phys. Commun
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -126,6 +127,13 @@ def group(number: int) -> SpaceGroup:
         translations / _UNIT,
         tuple(_position(row, change, rotations, translations) for row in rows),
     )
+
+
+def smoothed_frequencies(number: int, sites: Sequence[int], crystals: int) -> dict[str, float]:
+    """Letter -> mean number of sites there in a crystal of the group, from the sites on each of its positions in so
+    many crystals: as if there were one more, with one site, an equal part of it on each position."""
+    positions = group(number).positions
+    return {p.letter: (n + 1 / len(positions)) / (crystals + 1) for p, n in zip(positions, sites, strict=True)}
 
 
 def _position(row: str, change: NDArray, rotations: NDArray, translations: NDArray) -> WyckoffPosition:

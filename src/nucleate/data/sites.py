@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
@@ -42,8 +43,8 @@ def prepare_sites(
         batch = SymmetricBatch.load(cache)
     except NucleateError:
         batch = _sites(crystals, show("finding symmetry"))
-        with replacing(cache) as temporary:
-            batch.save(temporary)
+        with contextlib.suppress(NucleateError), replacing(cache) as temporary:
+            batch.save(temporary)  # a full or read-only disk costs the time of the next call and nothing else
     if lost := len(crystals) - len(batch):
         left_out = dict(summary.left_out) | {"without a consistent symmetry": lost}
         summary = dataclasses.replace(summary, usable=len(batch), left_out=left_out)

@@ -83,8 +83,8 @@ def sample(
 
     sampler: "ancestral", steps with noise and a Langevin corrector (Song et al. 2021, algorithm 1); or the
     probability-flow ODE from the prior's draw, by first-order ("ddim") or two-step second-order ("second-order")
-    steps, one network call each; or "langevin", annealed Langevin dynamics: `corrector_steps` moves at each of `steps`
-    noise levels and nothing else (paper 5, algorithm 1; processes without such moves cannot).
+    steps, one network call each; or "langevin", annealed Langevin dynamics: `corrector_steps` moves (one at least) at
+    each of `steps` noise levels and nothing else (paper 5, algorithm 1; processes without such moves cannot).
     noise: of all fields, or by name (1 where none is given). 1 draws from the model; less is colder, and keeps to its
     modes. Ancestral steps and the corrector scale their noise by it, and leave their drift as it is. The flows have no
     noise, but the drift that it leaves to the others: from the probability flow's at 1 to that of the ancestral steps
@@ -112,10 +112,11 @@ def sample(
     for constraint in constraints:
         x = constraint(x, times[0].expand(size), rng)
     correctable = [k for k, p in processes.items() if hasattr(p, "correct") and sampler not in FLOWS]
+    moves = max(corrector_steps, 1) if sampler == LANGEVIN else corrector_steps
     before: dict[str, Visited] = {}
     for i in range(steps):
         t, s = times[i].expand(size), times[i + 1].expand(size)
-        for _ in range(corrector_steps if correctable else 0):
+        for _ in range(moves if correctable else 0):
             pred = denoiser(x, t, condition)
             for k in correctable:
                 x[k] = processes[k].correct(x[k], pred[k], t, corrector_size, rng, colder[k])  # type: ignore[attr-defined]
