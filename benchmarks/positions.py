@@ -31,7 +31,7 @@ from nucleate.generators import load_generator
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-TIMES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
+TIMES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7)
 NEAR = 0.01  # of a cell's edge
 
 

@@ -50,7 +50,7 @@ class DiffusionConfig:
     The fields of UniMat and of the compact codec are all Gaussian, with `lattice_schedule`.
     """
 
-    lattice_schedule: str = "cosine"  # GaussianVP: "cosine" or "linear"
+    lattice_schedule: str = "cosine"  # GaussianVP: "cosine", "linear" or "exponential"
     sigma_min: float = 0.005  # WrappedVE, in fractional units
     sigma_max: float = 0.5
     species: str = "given"  # "given" (composition known), "uniform" or "absorbing" (D3PM)
@@ -79,7 +79,10 @@ class NetworkConfig:
     norm: str = "post"  # "post" (eqs. 9-10) or "pre"
     attention: str = "relative"  # eq. 11 as it stands, or "fused": relative values by rotation, in one kernel
     self_conditioning: bool = False  # the network sees its own earlier output (Chen et al. 2023)
-    distance: bool = False  # add radial features of the minimum-image distance to eqs. 12-13
+    distance: bool = (
+        False  # add radial features of the minimum-image distance to eqs. 12-13; of UniMat's sparse and the
+    )
+    # compact network: attention is told where atoms lie to each other (`nets.gaussian.Relative`)
     composition: bool = False  # add the mean of the atoms' species embeddings to the condition of eq. 15
     condition_on: tuple[str, ...] = ()  # "chemical_system" and any numeric column of the data
     kind: str = "sparse"  # of UniMat: "sparse", slots that may be occupied alone, or "dense", the 3D U-Net
@@ -102,7 +105,7 @@ class TrainConfig:
     clip: float = 1.0  # gradient norm
     ema: float = 0.999
     condition_dropout: float = 0.1
-    precision: str = "auto"  # "auto" (bf16 on GPU, float32 on CPU), "float32" or "bf16"
+    precision: str = "auto"  # "auto" (bf16 where the hardware has instructions for it), "float32" or "bf16"
     seed: int = 0
     checkpoint_every: int = 500  # steps
     log_every: int = 50
@@ -153,7 +156,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "codec.species_scale": ("atomic-number", "pettifor"),
     "codec.vocabulary": ("main", "all"),
     "codec.order": ("set", "sorted", "shuffled"),
-    "diffusion.lattice_schedule": ("cosine", "linear"),
+    "diffusion.lattice_schedule": ("cosine", "linear", "exponential"),
     "diffusion.species": ("given", "uniform", "absorbing"),
     "diffusion.words": ("absorbing", "embedding"),
     "network.kind": ("sparse", "dense"),

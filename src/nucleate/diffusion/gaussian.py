@@ -12,6 +12,7 @@ from torch import Tensor
 from nucleate.diffusion.process import Visited, at, drift, per_crystal
 from nucleate.diffusion.rng import Streams
 
+FINEST, COARSEST = 0.01, 30.0  # sigma / alpha of the exponential schedule: its scale near t = 0, its value at t = 1
 _GAUSS_LEGENDRE = np.polynomial.legendre.leggauss(8)  # nodes and weights on [-1, 1]
 
 
@@ -20,9 +21,10 @@ class GaussianVP:
     """x_t = sqrt(abar) x0 + sqrt(1 - abar) eps (eq. 2); the network predicts eps (eq. 3).
 
     schedule: "cosine" (Nichol & Dhariwal 2021, eq. 17), "linear" in beta (Ho et al. 2020, continuous limit of
-    beta = 1e-4 .. 0.02 over 1,000 steps, abar(1) = 4e-5) or "sqrt" (Li et al. 2022: noise at once, since words are far
-    from each other). `floor` is abar at t = 1 of the cosine and the square root: above zero, so that no step divides by
-    zero.
+    beta = 1e-4 .. 0.02 over 1,000 steps, abar(1) = 4e-5), "sqrt" (Li et al. 2022: noise at once, since words are far
+    from each other) or "exponential": sigma / alpha grows exponentially, from nothing to COARSEST. For positions: it
+    has 29 % of its time below 0.1, where bonds can be told, the cosine 6 %. `floor` is abar at t = 1 of the cosine and the
+    square root: above zero, so that no step divides by zero.
     """
 
     schedule: str = "cosine"
@@ -32,6 +34,8 @@ class GaussianVP:
         """abar(t): 1 at t = 0, decreasing to about `floor` at t = 1; same shape as t."""
         if self.schedule == "cosine":
             return torch.cos(t * math.acos(math.sqrt(self.floor))).square()
+        if self.schedule == "exponential":
+            return 1 / (1 + (FINEST * torch.expm1(t * math.log(1 + COARSEST / FINEST))).square())
         if self.schedule == "sqrt":
             return 1 - (1 - self.floor) * t.sqrt()
         if self.schedule == "linear":

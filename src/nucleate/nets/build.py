@@ -70,7 +70,7 @@ def build_network(recipe: Recipe, codec: Any, max_atoms: int) -> nn.Module:
     if recipe.codec.kind != "joint":
         processes: Any = build_processes(recipe)
         if recipe.codec.kind == "compact":
-            return CompactNetwork(recipe.network, recipe.codec.num_elements, max_atoms, processes)
+            return CompactNetwork(recipe.network, codec, max_atoms, processes)
         network = DenseUNet if recipe.network.kind == "dense" else SlotTransformer
         return network(recipe.network, codec, max_atoms, processes)
     return CrystalTransformer(recipe.network, codec, max_atoms, species=recipe.diffusion.species != "given")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
+from itertools import pairwise, repeat
 
 import torch
 from torch import Tensor, nn
 
-from nucleate.codecs.compact import SPECIES, WIDEST
+from nucleate.codecs.compact import SPECIES, WIDEST, CompactCodec
 from nucleate.config import NetworkConfig
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.process import Fields
 from nucleate.errors import NucleateError
 from nucleate.nets.condition import ConditionEmbedding
-from nucleate.nets.gaussian import CellTokens, PositionFeatures, as_noise
+from nucleate.nets.gaussian import PHASES, CellTokens, PositionFeatures, Relative, as_noise
 from nucleate.nets.layers import AdaptiveBlock, mlp, phases
 
 SPECIES_FREQUENCIES = 16  # neighbours among 90 elements are then a radian apart
@@ -23,9 +23,9 @@ SPECIES_FREQUENCIES = 16  # neighbours among 90 elements are then a radian apart
 class Stage(nn.ModuleList):
     """Blocks of one width, one after the other."""
 
-    def forward(self, z: Tensor, z_c: Tensor, bias: Tensor) -> Tensor:
+    def forward(self, z: Tensor, z_c: Tensor, biases: Iterator[Tensor], phase: Tensor | None) -> Tensor:
         for block in self:
-            z = block(z, z_c, bias)
+            z = block(z, z_c, next(biases), phase)
         return z
 
 
@@ -34,12 +34,13 @@ class CompactNetwork(nn.Module):
 
     A U-Net without a grid: the number of atoms stays, the width grows level by level (`network.widths`) and shrinks
     again, with skip connections by concatenation. Each level has `network.layers` blocks on either side. The cell's
-    lengths and angles are two more members of the set. fields: "lattice" (B, 6), "frac_coords" (B, A, 3), SPECIES
+    lengths and angles are two more members of the set. With `network.distance` attention is told where atoms lie to
+    each other, which the paper's is not. fields: "lattice" (B, 6), "frac_coords" (B, A, 3), SPECIES
     (B, A, 1), "mask" (B, A). Cost and memory grow with the number of atoms, attention's share with its square.
     """
 
     def __init__(
-        self, config: NetworkConfig, num_elements: int, max_atoms: int, processes: Mapping[str, GaussianVP]
+        self, config: NetworkConfig, codec: CompactCodec, max_atoms: int, processes: Mapping[str, GaussianVP]
     ) -> None:
         super().__init__()
         widths = config.widths or (config.dim,)
@@ -47,14 +48,17 @@ class CompactNetwork(nn.Module):
             raise NucleateError(f"network.widths must be multiples of the {config.heads} heads, not {list(widths)}")
         self.processes = processes
         dim = widths[0]
-        self.condition = ConditionEmbedding(dim, num_elements, max_atoms, config.condition_on)
+        self.condition = ConditionEmbedding(dim, codec.config.num_elements, max_atoms, config.condition_on)
         self.position = PositionFeatures(dim, config.frequencies)
         self.species = nn.Linear(1 + 2 * SPECIES_FREQUENCIES, dim, bias=False)
         self.start = mlp(dim, 2 * dim, dim)
         self.cell = CellTokens(dim)
+        depth = (2 * len(widths) - 1) * config.layers
+        self.relative = Relative(config, codec, dim, depth) if config.distance else None
 
         def blocks(width: int) -> Stage:
-            return Stage(AdaptiveBlock(width, config.heads, dim) for _ in range(config.layers))
+            told = PHASES if config.distance else 0
+            return Stage(AdaptiveBlock(width, config.heads, dim, told) for _ in range(config.layers))
 
         self.down = nn.ModuleList(blocks(w) for w in widths[:-1])
         self.wider = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
@@ -75,20 +79,28 @@ class CompactNetwork(nn.Module):
         bias = torch.zeros(len(mask), z.shape[1], device=z.device)
         bias[:, 2:].masked_fill_(~mask, -1e9)
         bias = bias[:, None, None]
+        biases, phase, geometry = repeat(bias), None, None
+        if self.relative is not None:
+            alphas = tuple(self.processes[k].alpha_bar(t).sqrt() for k in ("frac_coords", "lattice"))
+            geometry = self.relative(frac, lattice, mask.sum(1), alphas, z_c, bias)
+            biases, phase = iter(geometry.biases), geometry.phase
         skips = []
         for stage, widen in zip(self.down, self.wider, strict=True):
-            z = stage(z, z_c, bias)
+            z = stage(z, z_c, biases, phase)
             skips.append(z)
             z = widen(z)
-        z = self.middle(z, z_c, bias)
+        z = self.middle(z, z_c, biases, phase)
         for stage, narrow, skip in zip(reversed(self.up), reversed(self.narrower), reversed(skips), strict=True):
             z = narrow(torch.cat([skip, z], -1))
-            z = stage(z, z_c, bias)
+            z = stage(z, z_c, biases, phase)
         z = self.norm(z)
         atoms = self.read(z[:, 2:]).to(lattice.dtype)
+        v = atoms[..., :3]
+        if self.relative is not None and geometry is not None:
+            v = v + self.relative.moves(geometry, z[:, 2:], mask.to(v)).to(v)
         out = {
             "lattice": self.cell.read(z[:, :2]).to(lattice.dtype),
-            "frac_coords": atoms[..., :3],
+            "frac_coords": v,
             SPECIES: atoms[..., 3:],
         }
         return {

@@ -13,7 +13,7 @@ from nucleate.diffusion.process import Fields
 from nucleate.diffusion.self_conditioning import ESTIMATE
 from nucleate.errors import NucleateError
 from nucleate.nets.condition import ConditionEmbedding
-from nucleate.nets.layers import Radial, minimum_image_distance, mlp, periodic_features, phases, turned_back
+from nucleate.nets.layers import Radial, minimum_image_distance, mlp, periodic_features, phases, relative_attention
 
 FUSED_FREQUENCIES = 4  # of the Fourier features that "fused" attention carries as values
 
@@ -25,8 +25,7 @@ class Block(nn.Module):
     sum_j a_ij W p_ij = W sum_j a_ij p_ij, beta is applied after the sum over j: exactly eq. 11,
     without ever forming a (B, A, A, dim) tensor.
 
-    With `attention` "fused", beta is linear in the Fourier features of f_j - f_i instead. By the addition theorems
-    these are those of f_j turned back by f_i: they ride along as values, and one fused kernel does all of eq. 11.
+    With `attention` "fused", beta is linear in the Fourier features of f_j - f_i instead (`relative_attention`).
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -58,12 +57,7 @@ class Block(nn.Module):
         q, k, v = qkv.view(b, a, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)  # (B, h, A, d/h)
         alpha = self.alpha(pair).permute(0, 3, 1, 2) + bias  # (B, h, A, A)
         if phase is not None:
-            carried = torch.cat([v, phase[:, None].to(v.dtype).expand(-1, self.heads, -1, -1)], -1)
-            values = F.scaled_dot_product_attention(q, k, carried, alpha.to(q.dtype)).transpose(1, 2)
-            values, pooled = values.split([d // self.heads, phase.shape[-1]], -1)
-            pooled = turned_back(pooled, phase[:, :, None])
-            values = values + torch.einsum("bahp,hpe->bahe", pooled.to(values.dtype), self.beta.to(values.dtype))
-            return self.out(values.reshape(b, a, d))
+            return self.out(relative_attention(q, k, v, phase, self.beta, alpha))
         scores = q @ k.transpose(-1, -2) * (d // self.heads) ** -0.5
         weights = (scores + alpha).softmax(-1)  # (B, h, A, A)
         values = weights @ v

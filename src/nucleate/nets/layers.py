@@ -90,16 +90,36 @@ def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Te
     """
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, None if bias is None else bias.to(q.dtype))
+    wide = torch.promote_types(q.dtype, torch.float32)
+    bias = None if bias is None else bias.to(wide)
     with torch.autocast("cpu", enabled=False):
-        return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), bias).to(v.dtype)
+        return F.scaled_dot_product_attention(q.to(wide), k.to(wide), v.to(wide), bias).to(v.dtype)
+
+
+def relative_attention(q: Tensor, k: Tensor, v: Tensor, phase: Tensor, beta: Tensor, bias: Tensor | None) -> Tensor:
+    """Attention whose values know where j lies from i (paper 3, eq. 11): sum_j a_ij (v_j + beta^T psi(f_j - f_i)).
+
+    By the addition theorems the Fourier features psi (eq. 14) of f_j - f_i are those of f_j turned back by f_i: they
+    ride along as values, and one fused kernel does all of eq. 11. q, k, v (B, h, A, d); phase (B, A, 6 F), the
+    features of the f_i; beta (h, 6 F, d); bias broadcasts to (B, h, A, A). (B, A, h d).
+    """
+    carried = torch.cat([v, phase[:, None].to(v.dtype).expand(-1, v.shape[1], -1, -1)], -1)
+    values = attention(q, k, carried, bias).transpose(1, 2)
+    values, pooled = values.split([v.shape[-1], phase.shape[-1]], -1)
+    pooled = turned_back(pooled, phase[:, :, None]).to(values.dtype)
+    return (values + torch.einsum("bahp,hpe->bahe", pooled, beta.to(values.dtype))).flatten(2)
 
 
 class AdaptiveBlock(nn.Module):
-    """Self-attention and a perceptron, each shifted, scaled and gated by the condition (Peebles & Xie 2023)."""
+    """Self-attention and a perceptron, each shifted, scaled and gated by the condition (Peebles & Xie 2023).
 
-    def __init__(self, dim: int, heads: int, condition_dim: int | None = None) -> None:
+    phases: how many each member has, for `relative_attention`; 0 for plain attention.
+    """
+
+    def __init__(self, dim: int, heads: int, condition_dim: int | None = None, phases: int = 0) -> None:
         super().__init__()
         self.heads = heads
+        self.beta = nn.Parameter(torch.randn(heads, phases, dim // heads) * phases**-0.5) if phases else None
         self.qkv, self.out = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim)
         self.mlp = mlp(dim, 4 * dim, dim)
         self.norm1, self.norm2 = (nn.LayerNorm(dim, elementwise_affine=False) for _ in range(2))
@@ -107,10 +127,14 @@ class AdaptiveBlock(nn.Module):
         nn.init.zeros_(self.condition.weight)
         nn.init.zeros_(self.condition.bias)
 
-    def forward(self, z: Tensor, z_c: Tensor, bias: Tensor | None = None) -> Tensor:
-        """z (B, A, d); z_c (B, condition_dim); bias (B, 1, 1, A) on the keys, or none."""
+    def forward(self, z: Tensor, z_c: Tensor, bias: Tensor | None = None, phase: Tensor | None = None) -> Tensor:
+        """z (B, A, d); z_c (B, condition_dim); bias broadcasts to (B, heads, A, A), or none; phase (B, A, phases)."""
         shift1, scale1, gate1, shift2, scale2, gate2 = self.condition(F.silu(z_c))[:, None].chunk(6, -1)
         qkv = self.qkv(self.norm1(z) * (1 + scale1) + shift1).unflatten(-1, (3, self.heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        z = z + gate1 * self.out(attention(q, k, v, bias).transpose(1, 2).flatten(2))
+        if self.beta is None or phase is None:
+            values = attention(q, k, v, bias).transpose(1, 2).flatten(2)
+        else:
+            values = relative_attention(q, k, v, phase, self.beta, bias)
+        z = z + gate1 * self.out(values)
         return z + gate2 * self.mlp(self.norm2(z) * (1 + scale2) + shift2)

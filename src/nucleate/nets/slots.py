@@ -19,7 +19,7 @@ from nucleate.config import NetworkConfig
 from nucleate.crystal.table import COLUMNS, ROWS, place
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.process import Fields
-from nucleate.nets.gaussian import CellTokens, PositionFeatures, as_noise
+from nucleate.nets.gaussian import PHASES, CellTokens, PositionFeatures, Relative, as_noise
 from nucleate.nets.layers import AdaptiveBlock, mlp
 from nucleate.nets.occupancy import BARRED, allowed_elements, atom_noise, mixed
 from nucleate.nets.table import TableNetwork, squashed
@@ -83,23 +83,37 @@ class SlotTransformer(TableNetwork):
         self.seen = min(config.seen, size * codec.config.slots)
         self.place = Place(dim, codec.config.num_elements)
         self.position, self.cell = PositionFeatures(dim, config.frequencies), CellTokens(dim)
-        self.blocks = nn.ModuleList(AdaptiveBlock(dim, config.heads) for _ in range(config.layers))
+        self.relative = Relative(config, codec, dim, config.layers) if config.distance else None
+        told = PHASES if config.distance else 0
+        self.blocks = nn.ModuleList(AdaptiveBlock(dim, config.heads, phases=told) for _ in range(config.layers))
         self.norm, self.read = nn.LayerNorm(dim), nn.Linear(dim, 4)  # v, and what attention adds to the log odds
         nn.init.zeros_(self.read.weight)
         nn.init.zeros_(self.read.bias)
+        self.positions = "frac_coords" if codec.given else SLOTS
         self.columns: Columns | None = None
         if not codec.given:
             self.columns = Columns(size, 4, 3 * dim, dim)
             self.context = nn.Linear(CONTEXT + 1, dim)
 
-    def attend(self, z: Tensor, lattice: Tensor, z_c: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Blocks over the atoms z (B, K, d) and the cell; bias (B, K) on the keys. (B, 6) and (B, K, 4)."""
-        z = torch.cat([self.cell(lattice), z], 1)
+    def attend(
+        self, x: Tensor, z: Tensor, lattice: Tensor, num_atoms: Tensor, t: Tensor, z_c: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Blocks over the atoms z (B, K, d) at x (B, K, 3) and the cell; bias (B, K) on the keys. (B, 6), (B, K, 4)."""
+        z = torch.cat([self.cell(lattice), z + self.position(x)], 1)
         bias = F.pad(bias, (2, 0))[:, None, None]
-        for block in self.blocks:
-            z = block(z, z_c, bias)
+        biases, phase, geometry = (bias,) * len(self.blocks), None, None
+        if self.relative is not None:
+            alphas = tuple(self.processes[k].alpha_bar(t).sqrt() for k in (self.positions, "lattice"))
+            geometry = self.relative(x, lattice, num_atoms, alphas, z_c, bias)
+            biases, phase = geometry.biases, geometry.phase
+        for block, told in zip(self.blocks, biases, strict=True):
+            z = block(z, z_c, told, phase)
         z = self.norm(z)
-        return self.cell.read(z[:, :2]).to(lattice.dtype), self.read(z[:, 2:]).to(lattice.dtype)
+        atoms = self.read(z[:, 2:]).to(lattice.dtype)
+        if self.relative is not None and geometry is not None:
+            moves = self.relative.moves(geometry, z[:, 2:], bias[:, 0, 0, 2:].exp())
+            atoms = atoms + F.pad(moves, (0, 1)).to(atoms)
+        return self.cell.read(z[:, :2]).to(lattice.dtype), atoms
 
     def forward(self, fields: Fields, t: Tensor, condition: Fields) -> dict[str, Tensor]:
         lattice, mask = fields["lattice"], fields["mask"]
@@ -109,9 +123,8 @@ class SlotTransformer(TableNetwork):
             out = {SLOTS: slots}
         else:
             frac = fields["frac_coords"]
-            z = self.position(frac) + self.place(fields["atomic_numbers"])
-            bias = torch.zeros(mask.shape, device=z.device).masked_fill(~mask, -1e9)
-            v, atoms = self.attend(z, lattice, z_c, bias)
+            bias = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -1e9)
+            v, atoms = self.attend(frac, self.place(fields["atomic_numbers"]), lattice, mask.sum(1), t, z_c, bias)
             out = {"frac_coords": atom_noise(frac, atoms[..., :3], self.processes["frac_coords"].alpha_bar(t))}
         return {"lattice": as_noise(lattice, v, self.processes["lattice"].alpha_bar(t))} | out
 
@@ -132,9 +145,9 @@ class SlotTransformer(TableNetwork):
         told = context.to(x).gather(1, column[..., None].expand(-1, -1, CONTEXT))
         told = torch.cat([told, squashed(best)[..., None]], -1)
         three = index[..., None].expand(-1, -1, 3)
-        z = self.position(here.gather(1, three)) + self.place(self.elements[column]) + self.context(told)
+        z, one = self.place(self.elements[column]) + self.context(told), torch.ones_like(t, dtype=torch.long)
         # attention counts a slot as much as it is likely to hold an atom
-        v, atoms = self.attend(z, lattice, z_c, F.logsigmoid(best).detach())
+        v, atoms = self.attend(here.gather(1, three), z, lattice, one, t, z_c, F.logsigmoid(best).detach())
         flat = flat.scatter_add(1, index, atoms[..., 3])
         shown = torch.zeros_like(here).scatter(1, three, atoms[..., :3])
         return v, mixed(x, shown.view_as(x), flat.view_as(logit), abar)

@@ -1,4 +1,4 @@
-"""The training loop: AdamW, EMA, clipping, bf16 on GPU, exact resume, several processes by torch DDP.
+"""The training loop: AdamW, EMA, clipping, bf16 where it pays, exact resume, several processes by torch DDP.
 
 Imports torch and this package's tensor code alone, so that it runs on a machine without chemistry packages:
 `python -m nucleate.train RECIPE --data PREPARED --out FOLDER` (under torchrun for several devices).
@@ -6,7 +6,6 @@ Imports torch and this package's tensor code alone, so that it runs on a machine
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import math
@@ -37,6 +36,7 @@ from nucleate.train.checkpoint import (
     weights_file,
 )
 from nucleate.train.objectives import build_objective
+from nucleate.train.precision import autocast
 
 LATEST, WEIGHTS, METRICS = "latest.safetensors", "weights.safetensors", "metrics.jsonl"
 
@@ -213,10 +213,6 @@ class Trainer:
         width = int(self.num_atoms[index].max()) if self.device.type == "cpu" else self.recipe.data.max_atoms
         return self.objective.losses(model, index.to(self.device), width, step)
 
-    def _autocast(self) -> contextlib.AbstractContextManager:
-        bf16 = self.config.precision == "bf16" or (self.config.precision == "auto" and self.device.type == "cuda")
-        return torch.autocast(self.device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
-
     def run(self, on_log: Callable[[dict[str, Any]], None] | None = None, until: int | None = None) -> None:
         """Train to the recipe's last step (or `until`); `on_log` gets each line of metrics.
 
@@ -235,7 +231,7 @@ class Trainer:
             index = next(stream)[self.rank :: self.world]
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(config, self.step)
-            with self._autocast():
+            with autocast(config.precision, self.device):
                 losses = self.batch_loss(model, index, self.step)
                 total = torch.stack([weights.get(k, 1.0) * v for k, v in losses.items()]).sum()
             self.optimizer.zero_grad(set_to_none=True)

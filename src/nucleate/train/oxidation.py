@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import math
@@ -22,6 +21,7 @@ from nucleate.errors import NucleateError
 from nucleate.nets.oxidation import OxidationConfig, OxidationNetwork, assign_shares, encode
 from nucleate.train.checkpoint import load_tensors, save_tensors
 from nucleate.train.loop import batches, learning_rate
+from nucleate.train.precision import autocast
 
 KIND = "oxidation"  # in the metadata, beside which a file of a generator has none
 DRAFTS = 0.2  # weight of each draft's loss beside the loss of the answer
@@ -179,7 +179,6 @@ def train(
     known = [d for d in validation if set(elements) >= set(d.composition)]
     index, counts, shares = _tensors(data, elements, states)
     sizes = (index > 0).sum(1)
-    bf16 = torch.autocast("cpu", torch.bfloat16) if config.precision == "bf16" else contextlib.nullcontext()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = OxidationNetwork(recipe.network, len(elements), states)
@@ -198,7 +197,7 @@ def train(
             width = int(sizes[rows].max())
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step - 1)
-            with bf16:
+            with autocast(config.precision, torch.device("cpu")):
                 loss = loss_of(network, index[rows, :width], counts[rows, :width], shares[rows, :width])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

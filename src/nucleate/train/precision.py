@@ -1,0 +1,23 @@
+"""In which precision networks are trained: `train.precision` of a recipe."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import torch
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether bf16 saves time: on GPUs and on CPUs with instructions for it. Others emulate it, at a high cost."""
+    if device.type != "cpu":
+        return True
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # unknown to older torch
+    return any(able is True for name, able in known.items() if name.endswith("bf16"))
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
+    """Networks compute in bf16 inside, if `precision` is "bf16", or "auto" and that saves time."""
+    if precision == "bf16" or (precision == "auto" and computes_bf16(device)):
+        return torch.autocast(device.type, torch.bfloat16)
+    return contextlib.nullcontext()
