@@ -1,7 +1,8 @@
 """Structure prediction against random structure search, composition by composition (paper 2, section 3.3).
 
     OMP_NUM_THREADS=1 python benchmarks/random_search.py run --out RUNS [--methods random,...] [--n 100] [--samples 20]
-    python benchmarks/random_search.py table --out RUNS [--methods random,template] [--n 100]
+    python benchmarks/random_search.py table --out RUNS [--rows FILE] [--methods random,template] [--n 100]
+    python benchmarks/random_search.py table --rows docs/random-search.parquet [--methods random,template]
 
 Compositions: the first n of MP-20's test split shuffled by --seed, each reduced formula once and none of the training
 split. All methods but templates are given the composition of the known crystal's cell; templates (of the training
@@ -10,13 +11,14 @@ potential to one set of limits, and what fails or finds no template counts as no
 
 run: one folder for each method, composition after composition; what is stored is not done again, so the same call goes
 on after a kill, and a larger --n goes on from a smaller one. Several calls with other methods may share RUNS.
-table: from what is stored, over the compositions that are finished by all methods asked for. Energies are of converged
-relaxations. Known crystal found: StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10) matches any converged sample, or
-the lowest. Reached: the lowest is at most 5 meV/atom above the known crystal relaxed alike (the method "known", which
-has one sample). Stable: the lowest lies below the hull of --reference (E_d < 0), metastable: E_d < 0.1 eV/atom. That
-hull holds all known crystals, those of the test split too, as single points at the geometry of the data base: a known
-ground state found again lies a few meV/atom below 0. What lies more than 0.2 eV/atom below is a failure of the
-potential and counts as neither. Seconds are of CPU time.
+table: from what is stored, over the compositions that are finished by all methods asked for. --rows: a small file that
+keeps of each sample what the tables need; what it has of another run is not done again, nor are its structures needed.
+Energies are of converged relaxations. Known crystal found: StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10) matches
+any converged sample, or the lowest. Reached: the lowest is at most 5 meV/atom above the known crystal relaxed alike
+(the method "known", which has one sample). Stable: the lowest lies below the hull of --reference (E_d < 0), metastable:
+E_d < 0.1 eV/atom. That hull holds all known crystals, those of the test split too, as single points at the geometry of
+the data base: a known ground state found again lies a few meV/atom below 0. What lies more than 0.2 eV/atom below is a
+failure of the potential and counts as neither. Seconds are of CPU time.
 """
 
 from __future__ import annotations
@@ -27,8 +29,11 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from random_search_table import KNOWN, Runs, Target, by_method, by_pair, converged, energy
+from random_search_rows import ENERGY, Sample, converged, read, write
+from random_search_rows import samples as of_candidates
+from random_search_table import KNOWN, by_method, by_pair, common
 
 from nucleate.crystal.convert import atom_counts
 from nucleate.engine.local import executor
@@ -42,7 +47,11 @@ from nucleate.pipeline.run import Stage, run
 from nucleate.search.predict import METHODS, RANDOM, TEMPLATE, PredictSettings, structure_stage
 from nucleate.store.database import RunStore
 
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
 BLOCK = 5  # compositions
+Target = tuple[str, "Structure"]
 
 
 def choose(n: int, seed: int) -> list[Target]:
@@ -128,7 +137,7 @@ def run_targets(method: str, stages: Sequence[Stage], targets: Sequence[Target],
             if all(c.id in stored for c in candidates) and finished(candidates):
                 continue
             done = run(candidates, stages, executor(args.workers), store)
-            good = [energy(c) for c in done if converged(c)]
+            good = [c.energies[ENERGY].value for c in done if converged(c)]
             words = f"{target[0]} {target[1].composition.reduced_formula}: {len(good)} of {len(done)} converged"
             lowest = f", lowest {min(good):.4f} eV/atom" if good else ""
             print(f"{time.strftime('%H:%M:%S')} {method} {words}{lowest}", flush=True)
@@ -138,25 +147,31 @@ def finished(samples: Sequence[Candidate]) -> bool:
     return all(c.failure is not None or "hull" in c.stages for c in samples)
 
 
-def load(methods: Sequence[str], args: argparse.Namespace) -> tuple[list[Target], Runs]:
-    """The targets that all methods have finished, and their samples."""
-    targets = choose(args.n, args.seed)
-    runs: Runs = {}
-    for method in methods:
+def load(methods: Sequence[str], args: argparse.Namespace) -> list[Sample]:
+    """The rows of the methods, from the file of rows and from what else is finished in RUNS."""
+    targets = dict(choose(args.n, args.seed))
+    rows = [r for r in read(args.rows) if r.method in methods and r.target in targets]
+    have = {(r.method, r.target) for r in rows}
+    for method in methods if args.out else ():
+        if not (args.out / method).is_dir():
+            continue
         with RunStore(args.out / method, read_only=True) as store:
             stored = {c.id: c for c in store.load()}
-        ids = {name: [c.id for c in blank((name, s), samples_of(method, args), args.seed)] for name, s in targets}
-        runs[method] = {n: [stored[i] for i in ids[n]] for n, _ in targets if all(i in stored for i in ids[n])}
-    have = [t for t in targets if all(t[0] in r and finished(r[t[0]]) for r in runs.values())]
-    if not have:
-        raise NucleateError(f"no composition is finished by all of {', '.join(methods)} in {args.out}")
-    return have, runs
+        drawn = {}
+        for target in targets.items():
+            ids = [c.id for c in blank(target, samples_of(method, args), args.seed)]
+            group = [stored[i] for i in ids if i in stored]
+            if (method, target[0]) not in have and len(group) == len(ids) and finished(group):
+                drawn[target[0]] = group
+        rows += of_candidates(method, drawn, targets, args.workers)
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["run", "table"])
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="folder of the runs")
+    parser.add_argument("--rows", type=Path, help="file of rows: read, and by `table` with --out brought up to date")
     parser.add_argument("--methods", default=f"{RANDOM},{TEMPLATE}", help=f"of {', '.join([*METHODS, KNOWN])}")
     parser.add_argument("--n", type=int, default=100)
     parser.add_argument("--samples", type=int, default=20)
@@ -168,17 +183,24 @@ def main() -> None:
     methods = args.methods.split(",")
     if unknown := [m for m in methods if m not in (*METHODS, KNOWN)]:
         raise SystemExit(f"no method {unknown[0]}; there are {', '.join([*METHODS, KNOWN])}")
+    if args.out is None and (args.what == "run" or args.rows is None):
+        raise SystemExit("say where the runs are: --out RUNS")
     if args.what == "run":
+        have = {(r.method, r.target) for r in read(args.rows)}
         stages = {method: prepare(method, args) for method in methods}
         chosen = choose(args.n, args.seed)
         for start in range(0, args.n, BLOCK):  # methods take turns, so that a table can be had at any time
             for method in methods:
-                run_targets(method, stages[method], chosen[start : start + BLOCK], args)
+                block = [t for t in chosen[start : start + BLOCK] if (method, t[0]) not in have]
+                run_targets(method, stages[method], block, args)
         return
-    targets, runs = load(methods, args)
-    print(f"\n{len(targets)} compositions finished by all of {', '.join(methods)}; {args.samples} samples each\n")
-    by_method(targets, runs, args.workers)
-    by_pair(targets, runs)
+    rows = load(methods, args)
+    if args.rows is not None and args.out is not None:
+        write(args.rows, {(r.method, r.target, r.rank): r for r in (*read(args.rows), *rows)}.values())
+    runs = common(rows, methods)
+    print(f"\n{len(next(iter(runs.values())))} compositions finished by all of {', '.join(methods)}\n")
+    by_method(runs)
+    by_pair(runs)
 
 
 if __name__ == "__main__":

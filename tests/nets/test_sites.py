@@ -1,5 +1,6 @@
 """The network of sites: symmetry of both of its outputs, and the derivative that the lattice's goes through."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -53,7 +54,7 @@ def network(codec) -> SiteNetwork:
 
 def scores(network, codec, data) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.no_grad():
-        out = network(codec.encode(data), torch.full((len(data),), 0.4, dtype=torch.float64), {})
+        out = network(codec.encode(data), torch.full((len(data),), 0.4, dtype=data.cell.dtype), {})
     return out["lattice"], out[PARAMETERS]
 
 
@@ -64,6 +65,13 @@ def test_harmonics_obey_the_addition_theorem():
     for degree, product in enumerate(products):
         legendre = np.polynomial.legendre.Legendre.basis(degree)(cosine.numpy())
         assert np.allclose(product.sum(-1), legendre, atol=1e-12)
+
+
+def test_angles_that_no_cell_has_are_survived(network, codec):
+    """Noise makes them on the way, in single precision."""
+    flat = AsymmetricUnit(1, (9.0, 22.3, 5.7, 146, 144, 81), (Site(6, "a", (0.1, 0.3, 0.8)), Site(8, "a", (0, 0, 0))))
+    out = scores(copy.deepcopy(network).float(), codec, symmetric_batch([flat]))
+    assert all(v.isfinite().all() for v in out)
 
 
 def test_both_outputs_say_something_of_all_that_is_free_and_nothing_else(network, codec, data):

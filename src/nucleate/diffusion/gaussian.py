@@ -23,8 +23,8 @@ class GaussianVP:
     schedule: "cosine" (Nichol & Dhariwal 2021, eq. 17), "linear" in beta (Ho et al. 2020, continuous limit of
     beta = 1e-4 .. 0.02 over 1,000 steps, abar(1) = 4e-5), "sqrt" (Li et al. 2022: noise at once, since words are far
     from each other) or "exponential": sigma / alpha grows exponentially, from nothing to COARSEST. For positions: it
-    has 29 % of its time below 0.1, where bonds can be told, the cosine 6 %. `floor` is abar at t = 1 of the cosine and the
-    square root: above zero, so that no step divides by zero.
+    has 29 % of its time below 0.1, where bonds can be told, the cosine 6 %. `floor` is abar at t = 1 of the cosine and
+    the square root: above zero, so that no step divides by zero.
     """
 
     schedule: str = "cosine"

@@ -21,6 +21,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
 from nucleate.generators.choosing import Choices
 from nucleate.generators.diffusion import DiffusionGenerator
+from nucleate.generators.precedents import shipped_precedents
 from nucleate.generators.units import draw_units
 
 if TYPE_CHECKING:
@@ -35,15 +36,15 @@ class AdaptiveCells(DiffusionGenerator):
     """Samples a model of sites. Crystal i is a function of (condition_i, seed_i), whatever the batch it is drawn in.
 
     A condition has a composition, the atoms of the *primitive* cell exactly, or `sites`, how many sets of equivalent
-    atoms each element has, or both; and a space group, or none. What it leaves open is drawn as in the training
-    crystals (`Choices`). A crystal has its space group, or one that contains it: `structure.properties[RECORD]` names
+    atoms each element has, or both; and a space group, or none. What it leaves open is drawn as known crystals have it
+    (`Choices`). A crystal has its space group, or one that contains it: `structure.properties[RECORD]` names
     it and the sites. Where the composition is left open, images of a site that come to lie on top of each other are one
     atom (`crystal.merge`).
     """
 
     @cached_property
     def choices(self) -> Choices:
-        return Choices(self.info.codec, self.info.max_atoms)
+        return Choices(self.info.codec, self.info.max_atoms, shipped_precedents())
 
     def check(self, condition: Condition) -> None:
         """Raise NucleateError, in one line, for a condition that cannot be met, with what is possible instead."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import islice
@@ -16,31 +17,62 @@ from nucleate.crystal.symmetry import symbol
 from nucleate.crystal.wyckoff import GROUPS
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
+from nucleate.generators.precedents import Occupied, Precedents
 
 COMMON = 32  # space groups that paper 5 (section 5.4) searches
 SHOWN = 6  # alternatives that a refusal names
 LISTED = 2000  # assignments that a refusal looks at
+DOUBT = 0.1  # how loud the statistics are beside known crystals; one of the very composition has 1
 Counts = tuple[tuple[str, int], ...]
 
 
 class Choices:
-    """Drawn as the training crystals have them: of a space group, a composition and numbers of sites, by how many such
-    crystals the training set would have, were sites independent of each other (`Assignments.draw`)."""
+    """Drawn as known crystals have them, by two voices.
 
-    def __init__(self, codec: SiteCodec, max_atoms: int) -> None:
-        self.codec, self.max_atoms = codec, max_atoms
+    Precedents propose the groups and positions that crystals of like elements in like numbers have, where the
+    composition is given. Statistics of the training crystals know everything that is possible: a space group, a
+    composition and numbers of sites by how many such crystals there would be, were sites independent of each other
+    (`Assignments.draw`). These speak as loud as `doubt`, precedents as loud as they are near.
+    """
+
+    def __init__(
+        self, codec: SiteCodec, max_atoms: int, precedents: Precedents | None = None, doubt: float = DOUBT
+    ) -> None:
+        self.codec, self.max_atoms, self.precedents, self.doubt = codec, max_atoms, precedents, doubt
         self._cached = lru_cache(maxsize=512)(self._weighed)
+        self._known = lru_cache(maxsize=512)(self._proposed)
 
     def options(self, condition: Condition) -> list[tuple[Assignments, float]]:
         """Space groups with compositions, and the probability of each; empty where there are none."""
         composition, sites = (tuple((c or {}).items()) for c in (condition.composition, condition.sites))
         return self._cached(condition.space_group, composition, sites)
 
+    def proposed(self, condition: Condition) -> dict[Occupied, float]:
+        """What precedents have of the condition, and how loud they are; empty where there are none."""
+        if self.precedents is None or not condition.composition:
+            return {}
+        sites = tuple((condition.sites or {}).items())
+        return self._known(condition.space_group, tuple(condition.composition.items()), sites)
+
     def draw(self, condition: Condition, rng: np.random.Generator) -> tuple[int, Assignment]:
         """A space group and the Wyckoff positions of all sites."""
+        known = self.proposed(condition)
+        if known and rng.random() * (sum(known.values()) + self.doubt) >= self.doubt:
+            voices = np.array(list(known.values()))
+            return list(known)[int(rng.choice(len(known), p=voices / voices.sum()))]
         options = self.options(condition)
         picked, _ = options[int(rng.choice(len(options), p=[p for _, p in options]))]
         return picked.space_group, picked.draw(rng)
+
+    def log_probability(self, condition: Condition, space_group: int, sites: Assignment) -> float:
+        """The logarithm of the chance of `draw` to give these sites; -inf where it cannot."""
+        known = self.proposed(condition)
+        loud = sum(known.values())
+        chance = known.get((space_group, tuple(sorted(sites))), 0.0)
+        for possible, p in self.options(condition):
+            if possible.space_group == space_group:
+                chance += self.doubt * p * math.exp(possible.log_probability(sites))
+        return math.log(chance / (loud + self.doubt)) if chance > 0 else -math.inf
 
     def common(self, n: int = COMMON) -> list[int]:
         """The space groups that most training crystals have, the commonest first."""
@@ -75,6 +107,15 @@ class Choices:
         raise NucleateError(
             f"{name} has no Wyckoff positions for {_words(composition, None)} in a primitive cell; {instead}"
         )
+
+    def _proposed(self, space_group: int | None, composition: Counts, sites: Counts) -> dict[Occupied, float]:
+        assert self.precedents is not None
+        every = self.precedents.of_composition(dict(composition))
+        return {
+            (number, occupied): voice
+            for (number, occupied), voice in every.items()
+            if space_group in (None, number) and (not sites or Counter(e for e, _ in occupied) == dict(sites))
+        }
 
     def _weighed(self, space_group: int | None, composition: Counts, sites: Counts) -> list[tuple[Assignments, float]]:
         groups = [space_group] if space_group else [g for g in GROUPS if self.codec.crystals(g)]

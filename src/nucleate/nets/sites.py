@@ -126,7 +126,10 @@ def _parameters(data: SymmetricBatch, w: Tensor, g: Geometry) -> Tensor:
     jacobian = first_matrices(data)[data.mask].mT @ lattice[g.graph.crystal]  # (N, 3, 3): each parameter's own move
     stuck = torch.diag_embed((jacobian.square().sum(-1) == 0).to(w.dtype))
     jacobian = jacobian / unit[g.graph.crystal, None, None]
-    gram = jacobian @ jacobian.mT + stuck + 1e-4 * torch.eye(3, dtype=w.dtype, device=w.device)
+    gram = jacobian @ jacobian.mT + stuck
+    # relative as well: noisy angles that no cell has make a flat one, whose Gram matrix is singular
+    ridge = (1e-6 * gram.diagonal(dim1=-2, dim2=-1).sum(-1)).clamp_min(1e-4)
+    gram = gram + ridge[:, None, None] * torch.eye(3, dtype=w.dtype, device=w.device)
     z = torch.linalg.solve(gram, (jacobian @ move[..., None]))[..., 0]
     return w.new_zeros(data.parameters.shape).masked_scatter(data.mask[..., None].expand_as(data.parameters), z)
 
