@@ -52,8 +52,13 @@ def test_the_shipped_ones_know_their_crystals():
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    return load_generator(tiny_sites(tmp_path_factory.mktemp("sites"))).choices
+def generator(tmp_path_factory):
+    return load_generator(tiny_sites(tmp_path_factory.mktemp("sites")))
+
+
+@pytest.fixture(scope="module")
+def plain(generator):
+    return generator.choices
 
 
 def test_draws_follow_precedents_and_statistics_by_how_loud_they_are(plain):
@@ -67,6 +72,15 @@ def test_draws_follow_precedents_and_statistics_by_how_loud_they_are(plain):
         assert abs(n / 3000 - chance) < 4 * math.sqrt(chance / 3000)
     assert drawn.most_common(1)[0][0] in known
     assert choices.log_probability(condition, 221, (("Ti", "a"),)) == -math.inf
+
+
+def test_precedents_have_a_say_in_how_many_formula_units_a_cell_has(generator):
+    units = Counter(generator.draw_formula_units(SRTIO3, seed) for seed in range(100))
+    assert set(units) == {1, 2, 4}  # perovskites, plain and tilted; three have no precedent to speak of
+    assert generator.draw_formula_units({"O": 3, "Sr": 1, "Ti": 1}, 0) == generator.draw_formula_units(SRTIO3, 0)
+    assert {generator.draw_formula_units(SRTIO3, seed, 62) for seed in range(20)} == {4}
+    with pytest.raises(NucleateError, match="one formula unit has 21 atoms"):
+        generator.draw_formula_units({"O": 21}, 0)
 
 
 def test_what_is_told_silences_the_precedents_that_contradict_it(plain):

@@ -91,11 +91,11 @@ def test_groups_that_can_hold_a_composition() -> None:
 
 
 def test_formula_units_follow_the_sizes_of_known_crystals() -> None:
-    sizes = [0] * 21
+    sizes, perovskite = [0] * 21, {"Sr": 1, "Ti": 1, "O": 3}
     sizes[10] = 5
-    assert {RandomSearch(sizes).draw_formula_units(5, seed) for seed in range(20)} == {2}
-    assert RandomSearch().draw_formula_units(22, 0) == 1
-    assert {RandomSearch().draw_formula_units(5, seed) for seed in range(40)} == {1, 2, 3, 4}
+    assert {RandomSearch(sizes).draw_formula_units(perovskite, seed) for seed in range(20)} == {2}
+    assert RandomSearch().draw_formula_units({"O": 22}, 0) == 1
+    assert {RandomSearch().draw_formula_units(perovskite, seed) for seed in range(40)} == {1, 2, 3, 4}
 
 
 @pytest.mark.parametrize(

@@ -75,11 +75,20 @@ class AdaptiveCells(DiffusionGenerator):
             raise NucleateError(f"{self.name} makes primitive cells of 1 to {self.info.max_atoms} atoms, not {size}")
         self.choices.check(condition)
 
-    def draw_units_in(self, space_group: int, formula: Mapping[str, int], seed: int) -> int:
-        """Formula units per primitive cell, by the sizes of training crystals, among those that the space group can
-        hold; one where it can hold none, which `check` refuses."""
-        possible = possible_units(space_group, formula, self.info.max_atoms) or (1,)
-        return draw_units(self.info.num_atoms_counts, sum(formula.values()), seed, possible)
+    def draw_formula_units(self, formula: Mapping[str, int], seed: int, space_group: int | None = None) -> int:
+        """Formula units per primitive cell, by precedents and by the sizes of training crystals, among those that the
+        space group can hold; one where it can hold none, which `check` refuses."""
+        unit = sum(formula.values())
+        if unit > self.info.max_atoms:
+            return super().draw_formula_units(formula, seed)  # says why not
+        possible: Sequence[int] = range(1, 1 + self.info.max_atoms // unit)
+        if space_group is not None:
+            possible = possible_units(space_group, formula, self.info.max_atoms) or (1,)
+        voices = {}
+        for k in possible:
+            asked = Condition(composition={e: k * n for e, n in formula.items()}, space_group=space_group)
+            voices[k] = sum(self.choices.proposed(asked).values())
+        return draw_units(self.info.num_atoms_counts, unit, seed, possible, voices, self.choices.doubt)
 
     def _draw(self, conditions: list[Condition], seeds: list[int]) -> list[Structure]:
         chosen = [self.choices.draw(c, np.random.default_rng(s)) for c, s in zip(conditions, seeds, strict=True)]

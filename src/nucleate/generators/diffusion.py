@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -100,8 +100,10 @@ class DiffusionGenerator:
         weights[: max(len(condition.chemical_system or ()), 1)] = 0
         return int(Streams(derive_seeds(seed, 1)).categorical(weights[None])[0])
 
-    def draw_formula_units(self, unit: int, seed: int) -> int:
-        """Formula units per cell for a formula of `unit` atoms, weighted by the sizes of the training crystals."""
+    def draw_formula_units(self, formula: Mapping[str, int], seed: int, space_group: int | None = None) -> int:
+        """Formula units per cell, weighted by the sizes of the training crystals; a space group, which `check` refuses,
+        says nothing."""
+        unit = sum(formula.values())
         if unit > self.info.max_atoms:
             raise NucleateError(
                 f"one formula unit has {unit} atoms; {self.name} makes cells of at most {self.info.max_atoms}"

@@ -68,17 +68,15 @@ class RandomSearch:
                 f"primitive cell; {_instead(composition, times)}"
             )
 
-    def draw_formula_units(self, unit: int, seed: int) -> int:
-        """Formula units per cell for a formula of `unit` atoms, weighted by the sizes of known crystals; one where the
-        formula is larger than these."""
-        return self._draw_units(unit, seed, range(1, 1 + max(1, MAX_ATOMS // unit)))
+    def draw_formula_units(self, formula: Mapping[str, int], seed: int, space_group: int | None = None) -> int:
+        """Formula units per cell, weighted by the sizes of known crystals, among those that the space group can hold.
 
-    def draw_units_in(self, space_group: int, formula: Mapping[str, int], seed: int) -> int:
-        """The same among those that the space group can hold; one where it can hold none, which `check` refuses."""
-        possible = possible_units(space_group, formula, MAX_ATOMS) or (1,)
-        return self._draw_units(sum(formula.values()), seed, possible)
-
-    def _draw_units(self, unit: int, seed: int, possible: Sequence[int]) -> int:
+        As few as possible where the formula is larger than these; one where there are none, which `check` refuses.
+        """
+        unit = sum(formula.values())
+        possible: Sequence[int] = range(1, 1 + max(1, MAX_ATOMS // unit))
+        if space_group is not None:
+            possible = possible_units(space_group, formula, MAX_ATOMS) or (1,)
         if unit * possible[0] >= len(self.sizes):
             return possible[0]
         return draw_units(self.sizes, unit, seed, possible)

@@ -67,7 +67,7 @@ class CellGenerator(Protocol):
 
     def check(self, condition: Condition) -> None: ...
 
-    def draw_formula_units(self, unit: int, seed: int) -> int: ...
+    def draw_formula_units(self, formula: Mapping[str, int], seed: int) -> int: ...
 
     def generate(self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Any = None) -> list[Any]: ...
 
@@ -99,5 +99,5 @@ class RealiseStage:
     def _cell(self, composition: Mapping[str, int], seed: int) -> dict[str, int]:
         if not composition:
             raise NucleateError("there is no composition")
-        units = self.generator.draw_formula_units(sum(composition.values()), seed)
+        units = self.generator.draw_formula_units(composition, seed)
         return {symbol: n * units for symbol, n in composition.items()}

@@ -139,9 +139,11 @@ def condition_of(request: Request, generator: DiffusionGenerator, seed: int) -> 
     }
     if request.composition is None:
         return Condition(chemical_system=request.chemical_system, num_atoms=request.num_atoms, **parts)
-    unit = sum(request.composition.values())
     size = request.num_atoms
-    units = size // unit if size is not None else generator.draw_formula_units(unit, seed)
+    if size is not None:
+        units = size // sum(request.composition.values())
+    else:
+        units = generator.draw_formula_units(request.composition, seed)
     return Condition(composition={e: n * units for e, n in request.composition.items()}, **parts)
 
 

@@ -104,10 +104,7 @@ def _condition(
     if generator is None:
         return out
     if not target.system:
-        if space_group:
-            units = generator.draw_units_in(space_group, target.counts, stream)
-        else:
-            units = generator.draw_formula_units(sum(target.counts.values()), stream)
+        units = generator.draw_formula_units(target.counts, stream, space_group or None)
         out["composition"] = {s: n * units for s, n in target.counts.items()}
     if space_group:
         out["space_group"] = space_group
