@@ -79,10 +79,8 @@ class NetworkConfig:
     norm: str = "post"  # "post" (eqs. 9-10) or "pre"
     attention: str = "relative"  # eq. 11 as it stands, or "fused": relative values by rotation, in one kernel
     self_conditioning: bool = False  # the network sees its own earlier output (Chen et al. 2023)
-    distance: bool = (
-        False  # add radial features of the minimum-image distance to eqs. 12-13; of UniMat's sparse and the
-    )
-    # compact network: attention is told where atoms lie to each other (`nets.gaussian.Relative`)
+    distance: bool = False  # add radial features of the minimum-image distance to eqs. 12-13; UniMat's sparse and
+    # the compact network: attention is told where atoms lie to each other (`nets.gaussian.Relative`)
     composition: bool = False  # add the mean of the atoms' species embeddings to the condition of eq. 15
     condition_on: tuple[str, ...] = ()  # "chemical_system" and any numeric column of the data
     kind: str = "sparse"  # of UniMat: "sparse", slots that may be occupied alone, or "dense", the 3D U-Net

@@ -112,9 +112,11 @@ class Relative(nn.Module):
         frac = numbers / at(alphas[0], numbers).clamp_min(FAINTEST) / SCALE
         phase = phases(frac, FREQUENCIES)
         difference = turned_back(phase[:, None], phase[:, :, None])
-        g = metric(self.codec.decode_lattice(lattice * at(alphas[1], lattice), num_atoms))
-        hidden = self.from_fourier(difference) + self.from_condition(z_c)[:, None, None]
-        hidden = hidden + self.from_distance(self.radial(minimum_image_distance(frac, g)))
+        with torch.autocast(frac.device.type, enabled=False):  # half precision would blur distances
+            g = metric(self.codec.decode_lattice(lattice * at(alphas[1], lattice), num_atoms))
+            distances = self.radial(minimum_image_distance(frac, g))
+        hidden = self.from_fourier(difference) + self.from_distance(distances)
+        hidden = hidden + self.from_condition(z_c)[:, None, None]
         biases = F.pad(self.bias(F.silu(hidden)).permute(0, 3, 1, 2), (2, 0, 2, 0)) + bias
         return Geometry(biases.chunk(self.blocks, 1), F.pad(phase, (0, 0, 2, 0)), difference, hidden)
 

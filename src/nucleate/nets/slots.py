@@ -89,7 +89,7 @@ class SlotTransformer(TableNetwork):
         self.norm, self.read = nn.LayerNorm(dim), nn.Linear(dim, 4)  # v, and what attention adds to the log odds
         nn.init.zeros_(self.read.weight)
         nn.init.zeros_(self.read.bias)
-        self.positions = "frac_coords" if codec.given else SLOTS
+        self.position_field = "frac_coords" if codec.given else SLOTS
         self.columns: Columns | None = None
         if not codec.given:
             self.columns = Columns(size, 4, 3 * dim, dim)
@@ -103,7 +103,7 @@ class SlotTransformer(TableNetwork):
         bias = F.pad(bias, (2, 0))[:, None, None]
         biases, phase, geometry = (bias,) * len(self.blocks), None, None
         if self.relative is not None:
-            alphas = tuple(self.processes[k].alpha_bar(t).sqrt() for k in (self.positions, "lattice"))
+            alphas = tuple(self.processes[k].alpha_bar(t).sqrt() for k in (self.position_field, "lattice"))
             geometry = self.relative(x, lattice, num_atoms, alphas, z_c, bias)
             biases, phase = geometry.biases, geometry.phase
         for block, told in zip(self.blocks, biases, strict=True):
