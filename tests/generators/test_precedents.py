@@ -33,6 +33,14 @@ def test_numbers_of_atoms_in_the_primitive_cell_decide_who_speaks():
     assert len(FEW) == 3
 
 
+def test_numbers_of_sites_alone_bring_a_composition_along():
+    proposed = FEW.of_sites({"Sr": 1, "Ti": 1, "O": 1}, None, 20)
+    assert max(proposed, key=proposed.get) == (221, (("O", "c"), ("Sr", "a"), ("Ti", "b")))
+    assert FEW.of_sites({"Sr": 1, "Ti": 1, "O": 1}, 62, 20) == {} == FEW.of_sites({"Sr": 2, "O": 1}, None, 20)
+    assert FEW.of_sites({"Zr": 1, "O": 1}, 225, 2) == {}  # three atoms in a cell of two
+    assert set(FEW.of_sites({"Zr": 1, "O": 1}, 225, 3)) == {(225, (("O", "c"), ("Zr", "a")))}
+
+
 def test_elements_without_a_place_on_the_scale_have_no_precedent():
     assert FEW.of_composition({"Rf": 1, "O": 2}) == {}
 
@@ -88,5 +96,4 @@ def test_what_is_told_silences_the_precedents_that_contradict_it(plain):
     assert choices.proposed(Condition(composition=SRTIO3, space_group=62)) == {}
     assert choices.proposed(Condition(composition=SRTIO3, sites={"Sr": 1, "Ti": 1, "O": 2})) == {}
     assert choices.proposed(Condition(composition=SRTIO3, sites={"Sr": 1, "Ti": 1, "O": 1}, space_group=221))
-    assert choices.proposed(Condition(sites={"Sr": 1, "O": 1})) == {}
     assert Choices(plain.codec, plain.max_atoms).proposed(Condition(composition=SRTIO3)) == {}

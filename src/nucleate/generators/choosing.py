@@ -29,10 +29,10 @@ Counts = tuple[tuple[str, int], ...]
 class Choices:
     """Drawn as known crystals have them, by two voices.
 
-    Precedents propose the groups and positions that crystals of like elements in like numbers have, where the
-    composition is given. Statistics of the training crystals know everything that is possible: a space group, a
-    composition and numbers of sites by how many such crystals there would be, were sites independent of each other
-    (`Assignments.draw`). These speak as loud as `doubt`, precedents as loud as they are near.
+    Precedents propose the groups and positions that crystals of like elements in like numbers of atoms, or of sites
+    where the composition is open, have. Statistics of the training crystals know everything that is possible: a space
+    group, a composition and numbers of sites by how many such crystals there would be, were sites independent of each
+    other (`Assignments.draw`). These speak as loud as `doubt`, precedents as loud as they are near.
     """
 
     def __init__(
@@ -49,10 +49,8 @@ class Choices:
 
     def proposed(self, condition: Condition) -> dict[Occupied, float]:
         """What precedents have of the condition, and how loud they are; empty where there are none."""
-        if self.precedents is None or not condition.composition:
-            return {}
-        sites = tuple((condition.sites or {}).items())
-        return self._known(condition.space_group, tuple(condition.composition.items()), sites)
+        composition, sites = (tuple((c or {}).items()) for c in (condition.composition, condition.sites))
+        return self._known(condition.space_group, composition, sites) if self.precedents is not None else {}
 
     def draw(self, condition: Condition, rng: np.random.Generator) -> tuple[int, Assignment]:
         """A space group and the Wyckoff positions of all sites."""
@@ -110,6 +108,8 @@ class Choices:
 
     def _proposed(self, space_group: int | None, composition: Counts, sites: Counts) -> dict[Occupied, float]:
         assert self.precedents is not None
+        if not composition:
+            return self.precedents.of_sites(dict(sites), space_group, self.max_atoms)
         every = self.precedents.of_composition(dict(composition))
         return {
             (number, occupied): voice

@@ -8,10 +8,11 @@ coordinates and cells are not looked at.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,53 +32,101 @@ REACH = 0.7  # steps on the modified Pettifor scale, over which the voice of a k
 FAINTEST = 1e-3  # of the loudest voice; fainter ones are not heard
 SHIPPED = Path(__file__).parent.parent / "reference" / "precedents.parquet"
 Occupied = tuple[int, Assignment]  # a space group, and (element, Wyckoff letter) of each site
-Cell = tuple[tuple[str, int], ...]  # the atoms of a primitive cell, sorted by symbol
+Counts = tuple[tuple[str, int], ...]  # of elements, sorted by symbol
 
 
 @dataclass(frozen=True, eq=False)
 class Precedents:
-    """Known crystals, by the numbers of atoms in their primitive cells, sorted."""
+    """Known crystals: the atoms in their primitive cells, and their groups with sites. by_atoms, by_sites: which of
+    them have these numbers of atoms, and of sites, of their elements, sorted."""
 
-    by_numbers: Mapping[tuple[int, ...], list[tuple[Cell, Occupied]]]
-    _profiles: dict[tuple[int, ...], NDArray[np.float64]] = field(default_factory=dict)
+    cells: tuple[Counts, ...]
+    occupied: tuple[Occupied, ...]
+    by_atoms: Mapping[tuple[int, ...], list[int]]
+    by_sites: Mapping[tuple[int, ...], list[int]]
 
     @classmethod
     def of(cls, crystals: Iterable[Occupied]) -> Precedents:
         """From space groups with the sites of crystals."""
-        found: dict[tuple[int, ...], list[tuple[Cell, Occupied]]] = {}
-        for number, sites in crystals:
-            table, sizes = group(number), site_sizes(number)
-            atoms = Counter[str]()
-            for element, letter in sites:
-                atoms[element] += sizes[table.index(letter)]
-            key = tuple(sorted(atoms.values()))
-            found.setdefault(key, []).append((tuple(sorted(atoms.items())), (number, tuple(sites))))
-        return cls(found)
+        known = tuple((number, tuple(sites)) for number, sites in crystals)
+        cells = tuple(_atoms(*k) for k in known)
+        by_atoms: dict[tuple[int, ...], list[int]] = {}
+        by_sites: dict[tuple[int, ...], list[int]] = {}
+        for i, (cell, (_, sites)) in enumerate(zip(cells, known, strict=True)):
+            by_atoms.setdefault(_numbers(cell), []).append(i)
+            by_sites.setdefault(_numbers(_sites(sites)), []).append(i)
+        return cls(cells, known, by_atoms, by_sites)
+
+    @cached_property
+    def profiles(self) -> NDArray[np.float64]:
+        """(n, 102), see `chem.distance.profiles`."""
+        return profiles([dict(cell) for cell in self.cells])
 
     def __len__(self) -> int:
-        return sum(map(len, self.by_numbers.values()))
+        return len(self.cells)
 
     def of_composition(self, composition: Mapping[str, int], reach: float = REACH) -> dict[Occupied, float]:
         """Groups and sites that known crystals propose for the atoms of a primitive cell, with the sum of their voices
         exp(-d / reach), d the element mover's distance; empty where none has such numbers of atoms.
 
         Elements take the places of those that are most alike (`substitute.assign`)."""
-        key = tuple(sorted(composition.values()))
-        known = self.by_numbers.get(key, [])
-        if not known or not on_scale(composition):
-            return {}
-        if key not in self._profiles:
-            self._profiles[key] = profiles([dict(cell) for cell, _ in known])
-        voices = np.exp(-distances(profiles([composition]), self._profiles[key])[0] / reach)
-        voices = np.nan_to_num(voices)
-        out: dict[Occupied, float] = {}
         own = tuple(sorted(composition.items()))
-        for row in np.flatnonzero(voices >= FAINTEST * voices.max()):
-            cell, (number, sites) = known[row]
-            role = assign(cell, own)
-            here = number, tuple(sorted((role[element], letter) for element, letter in sites))
-            out[here] = out.get(here, 0.0) + float(voices[row])
-        return out
+        rows = np.array(self.by_atoms.get(_numbers(own), []), dtype=int)
+        if not len(rows) or not on_scale(composition):
+            return {}
+        away = distances(profiles([composition]), self.profiles[rows])[0]
+        near = np.flatnonzero(np.nan_to_num(away, nan=np.inf) <= np.nanmin(away) - reach * math.log(FAINTEST))
+        proposed = [_replaced(self.occupied[i], assign(self.cells[i], own)) for i in rows[near]]
+        return _heard(proposed, away[near], reach)
+
+    def of_sites(
+        self, sites: Mapping[str, int], space_group: int | None, max_atoms: int, reach: float = REACH
+    ) -> dict[Occupied, float]:
+        """As `of_composition` where numbers of sites are given and the composition is open: of crystals that have such
+        numbers, in a cell of at most max_atoms. d is that of a crystal to itself with the other elements."""
+        own = tuple(sorted(sites.items()))
+        rows = [
+            i
+            for i in self.by_sites.get(_numbers(own), [])
+            if space_group in (None, self.occupied[i][0]) and sum(n for _, n in self.cells[i]) <= max_atoms
+        ]
+        if not rows or not on_scale(sites):
+            return {}
+        proposed = [_replaced(self.occupied[i], assign(_sites(self.occupied[i][1]), own)) for i in rows]
+        away = np.abs(profiles([dict(_atoms(*p)) for p in proposed]) - self.profiles[rows]).sum(1)
+        return _heard(proposed, away, reach)
+
+
+def _heard(proposed: Sequence[Occupied], away: NDArray[np.float64], reach: float) -> dict[Occupied, float]:
+    """How loud each proposal is, all who make it together; silence for those without a distance."""
+    out: dict[Occupied, float] = {}
+    for one, voice in zip(proposed, np.nan_to_num(np.exp(-away / reach)).tolist(), strict=True):
+        if voice > 0:
+            out[one] = out.get(one, 0.0) + voice
+    return out
+
+
+def _replaced(occupied: Occupied, role: Mapping[str, str]) -> Occupied:
+    number, sites = occupied
+    return number, tuple(sorted((role[element], letter) for element, letter in sites))
+
+
+def _atoms(number: int, sites: Assignment) -> Counts:
+    """Of each element in the primitive cell."""
+    table, sizes = group(number), site_sizes(number)
+    atoms = Counter[str]()
+    for element, letter in sites:
+        atoms[element] += sizes[table.index(letter)]
+    return tuple(sorted(atoms.items()))
+
+
+def _sites(sites: Assignment) -> Counts:
+    """How many each element has."""
+    return tuple(sorted(Counter(element for element, _ in sites).items()))
+
+
+def _numbers(counts: Counts) -> tuple[int, ...]:
+    return tuple(sorted(n for _, n in counts))
 
 
 @cache
