@@ -93,7 +93,7 @@ def test_copied_volumes(known: Path, tmp_path: Path) -> None:
         (("Fe0O",), "a count of zero"),
         (("Fe99999999O",), "more than 10,000 atoms"),
         (("NaCl", "--method", "magic"), "unimat, compact, adaptive, random, not 'magic'"),
-        (("Na-Cl",), "Na-Cl is a chemical system: say how many sites"),
+        (("Na-Cl", "--method", "template"), "Na-Cl is a chemical system, and templates are of a formula"),
         (("Na-Cl", "--sites", "Na"), "as in K:1,Cu:2,Si:1, element and number of sites; 'Na' is not"),
         (("Na-Cl", "--sites", "Na:1,Na:2"), "the sites of Na are given twice"),
         (("NaCl", "--space-group", "common:0"), "a number from 1 to 230, not '0'"),

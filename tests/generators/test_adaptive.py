@@ -75,10 +75,34 @@ def test_what_is_open_is_drawn_as_training_crystals_have_it(generator):
     assert set(generator.choices.common(6)) == {u.space_group for u in UNITS}
 
 
+def test_a_chemical_system_alone_is_filled_as_known_crystals_are(generator):
+    wanted = Condition(chemical_system=("Ti", "O", "Sr"), space_group=221)
+    crystals = generator.generate([wanted] * 8, range(8))
+    for crystal in crystals:
+        assert set(counts(crystal)) == {"Sr", "Ti", "O"} and len(crystal) <= 20
+        assert crystal.properties[RECORD]["space_group"] == 221
+    assert sum(counts(c) == SRTIO3 for c in crystals) >= 4  # of all cubic perovskites' elements these are alike
+    six = Condition(chemical_system=("Li", "O", "Sr", "Ti"), space_group=230)
+    with pytest.raises(NucleateError, match=r"in space group Ia-3d \(230\) says where.* as in Li:1,O:1,Sr:1,Ti:1"):
+        generator.check(six)
+
+
+def test_one_of_several_space_groups_is_drawn_as_known_crystals_have_them(generator):
+    unit = Condition(composition=SRTIO3)
+    drawn = [generator.draw_space_group(unit, (62, 221, 230), seed) for seed in range(60)]
+    assert set(drawn) == {62, 221} and drawn == [generator.draw_space_group(unit, (62, 221, 230), s) for s in range(60)]
+    cell = dataclasses.replace(unit, num_atoms=5)
+    assert {generator.draw_space_group(cell, (62, 221, 230), seed) for seed in range(20)} == {221}
+    system = Condition(chemical_system=("Sr", "O"))
+    assert 225 in {generator.draw_space_group(system, (225, 62), seed) for seed in range(20)}
+    with pytest.raises(NucleateError, match="none of the 2 space groups asked for can have Sr1 Ti1 O3"):
+        generator.draw_space_group(cell, (62, 230), 0)
+
+
 @pytest.mark.parametrize(
     ("condition", "words"),
     [
-        (Condition(), "has neither"),
+        (Condition(), "and has none"),
         (Condition(composition=SRTIO3, space_group=231), "1 to 230, not 231"),
         (
             Condition(composition=SRTIO3, space_group=62),

@@ -41,6 +41,12 @@ def test_numbers_of_sites_alone_bring_a_composition_along():
     assert set(FEW.of_sites({"Zr": 1, "O": 1}, 225, 3)) == {(225, (("O", "c"), ("Zr", "a")))}
 
 
+def test_elements_alone_bring_numbers_of_atoms_along():
+    assert set(FEW.of_system(("O", "Zr"), None, 20)) == {(225, (("O", "c"), ("Zr", "a")))}
+    assert set(FEW.of_system(("Ti", "Sr", "O"), 221, 20)) == {(221, (("O", "c"), ("Sr", "a"), ("Ti", "b")))}
+    assert FEW.of_system(("Ti", "Sr", "O"), 225, 20) == {} == FEW.of_system(("Ti", "Sr", "O"), None, 4)
+
+
 def test_elements_without_a_place_on_the_scale_have_no_precedent():
     assert FEW.of_composition({"Rf": 1, "O": 2}) == {}
 

@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from tiny_sites import tiny_sites
 
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
@@ -158,6 +159,19 @@ def test_overwriting_waits_for_no_other_writer(run):
     with RunStore(run.folder), pytest.raises(NucleateError):
         design("NaCl", run.folder, QUICK, overwrite=True)
     assert load_run(run.folder).all
+
+
+def test_a_run_within_space_groups(tmp_path):
+    tiny = str(tiny_sites(tmp_path))
+    quick = DesignSettings(oversample=4, weights=tiny, relax_steps=1, second="none")
+    run = design("Sr-Ti-O, cubic, 2 candidates", tmp_path / "run", quick, executor=Serial())
+    groups = [c.provenance["condition"]["space_group"] for c in run.all]
+    assert len(groups) == 8 and all(195 <= g <= 230 for g in groups) and len(set(groups)) > 1
+    again = load_run(tmp_path / "run").request
+    assert again == run.request and "a cubic space group" in (run.folder / "report.html").read_text()
+    with pytest.raises(NucleateError, match="cannot be conditioned on space_group"):
+        design("NaCl, space group 225", tmp_path / "other", DesignSettings(weights="mp20-csp"))
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.fixture(scope="module")

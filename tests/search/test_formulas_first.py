@@ -195,7 +195,8 @@ def test_wishes_about_elements_are_kept_and_held_to(played, settings, tmp_path):
     ("request_", "changes", "message"),
     [
         ("NaCl", {}, "the request names a formula"),
-        ("Na-Cl, 4 atoms", {}, "num_atoms cannot be asked for"),
+        ("Na-Cl, 4 atoms", {}, "num atoms cannot be asked for"),
+        ("Na-Cl, cubic", {}, "space groups cannot be asked for"),
         ("Rn-F", {}, "played never saw Rn"),
         ("anything", {"weights": "mp20-dng"}, "leave --weights out"),
         ("anything", {"sampling_steps": 5}, "templates take neither sampling steps"),

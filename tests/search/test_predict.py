@@ -137,6 +137,13 @@ def test_sites_in_a_chemical_system(tiny: str) -> None:
     assert [c.structure for c in alone] == [c.structure for c in found[:3]]
 
 
+def test_a_chemical_system_alone(tiny: str) -> None:
+    found = nucleate.predict(["Sr-Ti-O"], PredictSettings("adaptive", 2, tiny, space_groups=(221, 62)))
+    assert all(len(c.structure.composition) == 3 for c in found) and len(found) == 4
+    with pytest.raises(NucleateError, match="random search needs a composition"):
+        nucleate.predict(["Sr-O"], PredictSettings("random"))
+
+
 def test_a_group_that_cannot_hold_them_is_one_failure_among_others(tiny: str) -> None:
     settings = PredictSettings("adaptive", 4, tiny, space_groups=(221, 230), sites={"Sr": 1, "Ti": 1, "O": 1})
     found = nucleate.predict(["Sr-Ti-O"], settings)
@@ -147,7 +154,7 @@ def test_a_group_that_cannot_hold_them_is_one_failure_among_others(tiny: str) ->
 
 def test_formulas_and_sites_that_contradict_each_other(tiny: str) -> None:
     for text, sites, words in (
-        ("Sr-Ti", {}, "say how many sites of each element, as in --sites Sr:1,Ti:1"),
+        ("Na-Sr", {}, "never saw Na"),
         ("Sr-Ti", {"Sr": 1, "O": 1}, "sites are of Sr, O, and Sr-Ti has Sr, Ti"),
         ("SrO", {"Sr": 1}, "sites are of Sr, and SrO has Sr, O"),
     ):
@@ -157,7 +164,7 @@ def test_formulas_and_sites_that_contradict_each_other(tiny: str) -> None:
 
 def test_of_open_compositions_the_nearest_to_the_hull_comes_first() -> None:
     given = [
-        c.with_(provenance={"condition": {"sites": {"Na": 1, "Cl": 1}}}, energies={"e_above_hull": Energy(e, "m")})
+        c.with_(provenance={"condition": {"chemical_system": ["Na", "Cl"]}}, energies={"e_above_hull": Energy(e, "m")})
         for c, e in ((candidate(1, -5.0), 0.3), (candidate(2, -3.0), 0.1))
     ]
     assert [c.id for c in ordered(given)] == ["NaCl-2", "NaCl-1"]

@@ -50,6 +50,10 @@ def test_understood(text, composition, system, candidates):
         ({"text": "what is it?"}, "'w' does not belong in one"),
         ({"text": "", "contains": "Li,Qq"}, "'Qq' is not an element"),
         ({"text": "", "exclude": ""}, "no elements given"),
+        ({"text": "SrTiO3, space group Pnmq"}, "no space group is called 'Pnmq'; near it: "),
+        ({"text": "SrTiO3, cubic", "space_group": "Pnma"}, "'cubic' and space group Pnma (62) contradict each other"),
+        ({"text": "SrTiO3", "space_group": "common:0"}, "a number from 1 to 230, not '0'"),
+        ({"text": "K-Cu", "sites": "K"}, "'K' is not"),
     ],
 )
 def test_refused_in_one_line(kw, message):
@@ -79,6 +83,28 @@ def test_wishes_about_elements():
         "the 3 best crystals of formulas such as Ba Ti * with O in it and no Pb, Cd and 4 different elements"
     )
     assert parse_request("anything").wishes == {} and parse_request("", default=20).candidates == 20
+
+
+@pytest.mark.parametrize(
+    ("kw", "groups", "words"),
+    [
+        ({"text": "Li-Fe-O, space group Pnma"}, (62,), "space group Pnma (62)"),
+        ({"text": "SrTiO3, space group 221, 2 candidates"}, (221,), "space group Pm-3m (221)"),
+        ({"text": "SrTiO3", "space_group": "Pnma,R-3c"}, (62, 167), "space group Pnma (62) or R-3c (167)"),
+        ({"text": "Li-Fe-O, cubic"}, tuple(range(195, 231)), "a cubic space group"),
+        ({"text": "orthorhombic, Li-Fe-O"}, tuple(range(16, 75)), "an orthorhombic space group"),
+        ({"text": "Li-Fe-O", "space_group": "common:5"}, None, "one of 5 space groups"),
+    ],
+)
+def test_space_groups(kw, groups, words):
+    r = parse_request(**kw)
+    assert r.space_groups == groups if groups else len(r.space_groups) == 5
+    assert r.describe().endswith(f" with {words}")
+
+
+def test_sites():
+    r = parse_request("K-Cu-Si", space_group="62", sites="K:1,Cu:2,Si:1")
+    assert r.sites == {"K": 1, "Cu": 2, "Si": 1} and r.describe().endswith("Pnma (62) and sites K:1, Cu:2, Si:1")
 
 
 def test_nested_brackets():

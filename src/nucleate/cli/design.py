@@ -23,6 +23,8 @@ from nucleate.cli.options import (
     Properties,
     Sampler,
     Seed,
+    Sites,
+    SpaceGroup,
     Steps,
     Temperature,
     Weights,
@@ -48,6 +50,8 @@ def design(
     ] = None,
     num_atoms: NumAtoms = None,
     properties: Properties = None,
+    space_group: SpaceGroup = "",
+    sites: Sites = "",
     fix: Fix = None,
     mask: Mask = "lattice",
     lattice_shape: LatticeShape = None,
@@ -105,7 +109,7 @@ def design(
     try:
         if resume is not None:
             given = (elements, contains, exclude, num_elements, candidates, num_atoms, properties, fix, lattice_shape)
-            if request or any(value not in (None, []) for value in given):
+            if request or space_group or sites or any(value not in (None, []) for value in given):
                 raise NucleateError("--resume takes the request from the run; give no other")
             folder = resume
             with StageBars() as bars:
@@ -120,6 +124,8 @@ def design(
                 contains=contains,
                 exclude=exclude,
                 num_elements=num_elements,
+                space_group=space_group,
+                sites=sites,
             )
             wanted = with_parts(wanted, fix, mask, lattice_shape)
             folder = out or Path("runs") / _slug(request or elements or "anything")

@@ -18,6 +18,8 @@ from nucleate.cli.options import (
     Properties,
     Sampler,
     Seed,
+    Sites,
+    SpaceGroup,
     Steps,
     Temperature,
     Weights,
@@ -33,6 +35,8 @@ def generate(
     elements: Elements = None,
     num_atoms: NumAtoms = None,
     properties: Properties = None,
+    space_group: SpaceGroup = "",
+    sites: Sites = "",
     fix: Fix = None,
     mask: Mask = "lattice",
     lattice_shape: LatticeShape = None,
@@ -59,7 +63,13 @@ def generate(
     from nucleate.search.request import parse_request
 
     wanted = parse_request(
-        request, elements=elements, candidates=candidates, num_atoms=num_atoms, properties=properties or ()
+        request,
+        elements=elements,
+        candidates=candidates,
+        num_atoms=num_atoms,
+        properties=properties or (),
+        space_group=space_group,
+        sites=sites,
     )
     wanted = with_parts(wanted, fix, mask, lattice_shape)
     if out.exists() and not overwrite:

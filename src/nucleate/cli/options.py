@@ -18,6 +18,10 @@ NumAtoms = Annotated[int | None, typer.Option(help="Atoms in the cell.")]
 Fix = Annotated[Path | None, typer.Option(help="Structure file of which parts are kept; see --mask.")]
 Mask = Annotated[str, typer.Option(help="What is kept of it: lattice, shape, coords, species, O, 1-4.")]
 LatticeShape = Annotated[str | None, typer.Option(help="cubic, fcc, bcc, hexagonal, tetragonal ...")]
+SpaceGroup = Annotated[
+    str, typer.Option(help="Symmetry that crystals have at least: Pnma, 225, '62,225', cubic, common, common:8.")
+]
+Sites = Annotated[str, typer.Option(help="Sets of equivalent atoms of each element: K:1,Cu:2,Si:1.")]
 Weights = Annotated[str, typer.Option(help="Shipped model or file; auto: the model for the request.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same crystals.")]
 Steps = Annotated[int, typer.Option(min=0, help="Sampling steps (0: the recipe's).")]

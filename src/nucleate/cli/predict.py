@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nucleate.cli.options import Overwrite, Seed, Workers
-from nucleate.search.predict import ADAPTIVE, ADAPTIVE_WEIGHTS, METHODS, TEMPLATE, PredictSettings
+from nucleate.cli.options import Overwrite, Seed, Sites, SpaceGroup, Workers
+from nucleate.search.predict import ADAPTIVE, METHODS, TEMPLATE, PredictSettings
 from nucleate.search.targets import Target, read_target
 
 if TYPE_CHECKING:
@@ -30,25 +30,23 @@ METHOD = "; ".join(f"{name}: {m.what}{f', {m.weights}' if m.weights else ''}" fo
 
 def predict(
     formulas: Annotated[
-        list[str] | None, typer.Argument(metavar="[FORMULA...]", help="SrTiO3, 'Li0.5CoO2', K-Cu-Si with --sites ...")
+        list[str] | None, typer.Argument(metavar="[FORMULA...]", help="SrTiO3, 'Li0.5CoO2', K-Cu-Si ...")
     ] = None,
     file: Annotated[
         Path | None, typer.Option(help="Formulas: a text file, one a line, or a table with a column formula.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help=f"{METHOD}.", show_default=f"{TEMPLATE}; {ADAPTIVE} with --space-group or --sites")
+        str,
+        typer.Option(
+            help=f"{METHOD}.", show_default=f"{TEMPLATE}; {ADAPTIVE} with a chemical system, --space-group or --sites"
+        ),
     ] = "",
     samples: Annotated[int, typer.Option(min=0, help=f"Structures drawn of each (0: as --top, else {DRAWN}).")] = 0,
     top: Annotated[
         int, typer.Option(min=0, help="Structures kept of each: with --relax the lowest, else the first (0: all).")
     ] = 0,
-    space_group: Annotated[
-        str,
-        typer.Option(help="Symmetry that structures have at least (adaptive, random): Pnma, 225, '62,225', common."),
-    ] = "",
-    sites: Annotated[
-        str, typer.Option(help="Sets of equivalent atoms of each element (method adaptive): K:1,Cu:2,Si:1.")
-    ] = "",
+    space_group: SpaceGroup = "",
+    sites: Sites = "",
     rank_by: Annotated[
         str, typer.Option(help="Templates by emd (element mover's distance), metric (network) or random.")
     ] = "emd",
@@ -78,9 +76,12 @@ def predict(
 
     from nucleate.cli.resumable import check_out
     from nucleate.errors import NucleateError
+    from nucleate.search.groups import read_site_counts, read_space_groups
 
+    wanted = _wanted(formulas or [], file)
+    within = space_group or sites or any(target.system for target in wanted)
     settings = PredictSettings(
-        method or (ADAPTIVE if space_group or sites else TEMPLATE),
+        method or (ADAPTIVE if within else TEMPLATE),
         samples=samples or top or DRAWN,
         weights=weights,
         templates=templates,
@@ -91,13 +92,13 @@ def predict(
         potential=potential,
         reference=reference,
         seed=seed,
-        space_groups=_groups(space_group),
-        sites=_sites(sites),
+        space_groups=read_space_groups(space_group),
+        sites=read_site_counts(sites),
     )
     if out is not None:
         check_out(out, overwrite)
     notes = Console(stderr=True)
-    done = _run(_wanted(formulas or [], file), settings, workers, out, overwrite, top, notes)
+    done = _run(wanted, settings, workers, out, overwrite, top, notes)
     missing, shown = _formulas_without(done), _kept(done, top)
     if not shown:
         raise NucleateError(next(iter(missing.values())) + _more(len(missing) - 1))
@@ -141,40 +142,6 @@ def _run(
             write_candidates(out, done if _whole(out) else kept)
         part.finish()
     return done
-
-
-def _groups(text: str) -> tuple[int, ...]:
-    """Numbers of the space groups asked for: "Pnma", "62,225", "common" (the 32 commonest), "common:8"."""
-    from nucleate.crystal.symmetry import space_group_number
-    from nucleate.errors import NucleateError
-
-    if text.split(":")[0].strip() != "common":
-        return tuple(dict.fromkeys(space_group_number(part) for part in text.split(","))) if text.strip() else ()
-    from nucleate.generators import read_info
-    from nucleate.generators.choosing import COMMON, Choices
-
-    count = text.partition(":")[2].strip() or str(COMMON)
-    if not (count.isdecimal() and 1 <= int(count) <= 230):
-        raise NucleateError(f"how many of the commonest space groups is a number from 1 to 230, not '{count}'")
-    info = read_info(ADAPTIVE_WEIGHTS)
-    return tuple(Choices(info.codec, info.max_atoms).common(int(count)))
-
-
-def _sites(text: str) -> dict[str, int]:
-    """ "K:1,Cu:2" -> {"K": 1, "Cu": 2}."""
-    from nucleate.errors import NucleateError
-    from nucleate.search.request import parse_elements
-
-    out: dict[str, int] = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        name, _, count = part.partition(":")
-        if not count.strip().isdecimal():
-            raise NucleateError(f"sites are written as in K:1,Cu:2,Si:1, element and number of sites; '{part}' is not")
-        (element,) = parse_elements(name)
-        if element in out:
-            raise NucleateError(f"the sites of {element} are given twice")
-        out[element] = int(count)
-    return out
 
 
 def _whole(out: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -36,10 +37,10 @@ class AdaptiveCells(DiffusionGenerator):
     """Samples a model of sites. Crystal i is a function of (condition_i, seed_i), whatever the batch it is drawn in.
 
     A condition has a composition, the atoms of the *primitive* cell exactly, or `sites`, how many sets of equivalent
-    atoms each element has, or both; and a space group, or none. What it leaves open is drawn as known crystals have it
-    (`Choices`). A crystal has its space group, or one that contains it: `structure.properties[RECORD]` names
-    it and the sites. Where the composition is left open, images of a site that come to lie on top of each other are one
-    atom (`crystal.merge`).
+    atoms each element has, or both, or a chemical system alone; and a space group, or none. What it leaves open is
+    drawn as known crystals have it (`Choices`). A crystal has its space group, or one that contains it:
+    `structure.properties[RECORD]` names it and the sites. Where the composition is left open, images of a site that
+    come to lie on top of each other are one atom (`crystal.merge`).
     """
 
     @cached_property
@@ -54,9 +55,9 @@ class AdaptiveCells(DiffusionGenerator):
                     f"{self.name} cannot be conditioned on {name}; it takes composition, sites, space_group"
                 )
         composition, sites = condition.composition, condition.sites
-        counts = composition or sites
+        counts = composition or sites or dict.fromkeys(condition.chemical_system or (), 1)
         if not counts:
-            raise NucleateError(f"{self.name} needs a composition or numbers of sites, and has neither")
+            raise NucleateError(f"{self.name} needs a composition, numbers of sites or a chemical system, and has none")
         if composition and sites and set(composition) != set(sites):
             raise NucleateError(f"the composition has {', '.join(composition)}, and sites are of {', '.join(sites)}")
         if condition.chemical_system is not None and set(condition.chemical_system) != set(counts):
@@ -89,6 +90,19 @@ class AdaptiveCells(DiffusionGenerator):
             asked = Condition(composition={e: k * n for e, n in formula.items()}, space_group=space_group)
             voices[k] = sum(self.choices.proposed(asked).values())
         return draw_units(self.info.num_atoms_counts, unit, seed, possible, voices, self.choices.doubt)
+
+    def draw_space_group(self, wanted: Condition, groups: Sequence[int], seed: int) -> int:
+        """One of the groups asked for, as known crystals have them. wanted: its composition is a formula unit, unless
+        num_atoms says the size of the cell. Raises NucleateError where none of them can be had."""
+        if len(groups) == 1:
+            return groups[0]
+        cells = [wanted]
+        if wanted.composition:
+            unit, size = sum(wanted.composition.values()), wanted.num_atoms
+            units = [size // unit] if size else range(1, 1 + self.info.max_atoms // unit)
+            every = [{e: k * n for e, n in wanted.composition.items()} for k in units]
+            cells = [dataclasses.replace(wanted, composition=c, num_atoms=None) for c in every]
+        return self.choices.draw_group(cells, groups, np.random.default_rng([seed, 4]))
 
     def _draw(self, conditions: list[Condition], seeds: list[int]) -> list[Structure]:
         chosen = [self.choices.draw(c, np.random.default_rng(s)) for c, s in zip(conditions, seeds, strict=True)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 
@@ -43,24 +44,54 @@ class Choices:
         self._known = lru_cache(maxsize=512)(self._proposed)
 
     def options(self, condition: Condition) -> list[tuple[Assignments, float]]:
-        """Space groups with compositions, and the probability of each; empty where there are none."""
+        """Space groups with compositions, and the probability of each; empty where there are none, and where elements
+        alone are given, of which statistics know nothing."""
+        if not condition.composition and not condition.sites:
+            return []
         composition, sites = (tuple((c or {}).items()) for c in (condition.composition, condition.sites))
         return self._cached(condition.space_group, composition, sites)
 
     def proposed(self, condition: Condition) -> dict[Occupied, float]:
         """What precedents have of the condition, and how loud they are; empty where there are none."""
+        if self.precedents is None:
+            return {}
         composition, sites = (tuple((c or {}).items()) for c in (condition.composition, condition.sites))
-        return self._known(condition.space_group, composition, sites) if self.precedents is not None else {}
+        return self._known(condition.space_group, composition, sites, condition.chemical_system or ())
 
     def draw(self, condition: Condition, rng: np.random.Generator) -> tuple[int, Assignment]:
         """A space group and the Wyckoff positions of all sites."""
         known = self.proposed(condition)
-        if known and rng.random() * (sum(known.values()) + self.doubt) >= self.doubt:
+        options = self.options(condition)
+        doubt = self.doubt if options else 0.0
+        if known and rng.random() * (sum(known.values()) + doubt) >= doubt:
             voices = np.array(list(known.values()))
             return list(known)[int(rng.choice(len(known), p=voices / voices.sum()))]
-        options = self.options(condition)
         picked, _ = options[int(rng.choice(len(options), p=[p for _, p in options]))]
         return picked.space_group, picked.draw(rng)
+
+    def draw_group(self, conditions: Sequence[Condition], groups: Sequence[int], rng: np.random.Generator) -> int:
+        """One of the space groups that some of the conditions can have, all without one: as loud as precedents are, and
+        as common as it is among training crystals. Raises NucleateError where there is none."""
+        loud = dict.fromkeys(groups, 0.0)
+        for condition in conditions:
+            for (g, _), voice in self.proposed(condition).items():
+                if g in loud:
+                    loud[g] += voice
+        crystals = {g: self.codec.crystals(g) + 1 for g in groups if any(self._can_have(g, c) for c in conditions)}
+        for g, n in crystals.items():
+            loud[g] += self.doubt * n / sum(crystals.values())
+        total = sum(loud.values())
+        if not total:
+            c = conditions[0]
+            words = _words(c.composition, c.sites) or f"the elements {', '.join(c.chemical_system or ())}"
+            raise NucleateError(f"none of the {len(groups)} space groups asked for can have {words}")
+        return groups[int(rng.choice(len(groups), p=[loud[g] / total for g in groups]))]
+
+    def _can_have(self, space_group: int, condition: Condition) -> bool:
+        """Whether anything beside precedents can be drawn."""
+        if condition.composition and not condition.sites:
+            return space_group in compatible(tuple(condition.composition.items()))
+        return bool(self.options(dataclasses.replace(condition, space_group=space_group)))
 
     def log_probability(self, condition: Condition, space_group: int, sites: Assignment) -> float:
         """The logarithm of the chance of `draw` to give these sites; -inf where it cannot."""
@@ -81,8 +112,15 @@ class Choices:
         number, composition, sites = condition.space_group, condition.composition, condition.sites
         if number is not None and number not in GROUPS:
             raise NucleateError(f"space groups have numbers 1 to 230, not {number}")
-        if self.options(condition):
+        if self.options(condition) or self.proposed(condition):
             return
+        if not composition and not sites:
+            elements = condition.chemical_system or ()
+            among = "" if number is None else f" in space group {symbol(number)} ({number})"
+            raise NucleateError(
+                f"no known crystal of {len(elements)} elements{among} says where those of {'-'.join(elements)} may "
+                f"be; say how many sites each has, as in {','.join(f'{e}:1' for e in elements)}"
+            )
         words = _words(composition, sites)
         if number is None:
             raise NucleateError(f"no space group has Wyckoff positions for {words}; ask for other numbers of sites")
@@ -106,9 +144,13 @@ class Choices:
             f"{name} has no Wyckoff positions for {_words(composition, None)} in a primitive cell; {instead}"
         )
 
-    def _proposed(self, space_group: int | None, composition: Counts, sites: Counts) -> dict[Occupied, float]:
+    def _proposed(
+        self, space_group: int | None, composition: Counts, sites: Counts, system: tuple[str, ...]
+    ) -> dict[Occupied, float]:
         assert self.precedents is not None
         if not composition:
+            if not sites:
+                return self.precedents.of_system(system, space_group, self.max_atoms)
             return self.precedents.of_sites(dict(sites), space_group, self.max_atoms)
         every = self.precedents.of_composition(dict(composition))
         return {

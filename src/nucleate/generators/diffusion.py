@@ -110,6 +110,10 @@ class DiffusionGenerator:
             )
         return draw_units(self.info.num_atoms_counts, unit, seed)
 
+    def draw_space_group(self, wanted: Condition, groups: Sequence[int], seed: int) -> int:
+        """One of the groups asked for; which of them says nothing here, as `check` refuses them all."""
+        return groups[0]
+
     def generate(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
     ) -> list[Structure]:

@@ -85,14 +85,33 @@ class Precedents:
         """As `of_composition` where numbers of sites are given and the composition is open: of crystals that have such
         numbers, in a cell of at most max_atoms. d is that of a crystal to itself with the other elements."""
         own = tuple(sorted(sites.items()))
-        rows = [
+        rows = self._within(self.by_sites.get(_numbers(own), []), space_group, max_atoms)
+        return self._as_made_of(own, [_sites(self.occupied[i][1]) for i in rows], rows, reach)
+
+    def of_system(
+        self, elements: Iterable[str], space_group: int | None, max_atoms: int, reach: float = REACH
+    ) -> dict[Occupied, float]:
+        """As `of_sites` where the elements alone are given: of all crystals of as many elements."""
+        own = tuple((e, 1) for e in sorted(elements))
+        alike = [i for i, cell in enumerate(self.cells) if len(cell) == len(own)]
+        rows = self._within(alike, space_group, max_atoms)
+        return self._as_made_of(own, [tuple((e, 1) for e, _ in self.cells[i]) for i in rows], rows, reach)
+
+    def _within(self, rows: Iterable[int], space_group: int | None, max_atoms: int) -> list[int]:
+        return [
             i
-            for i in self.by_sites.get(_numbers(own), [])
+            for i in rows
             if space_group in (None, self.occupied[i][0]) and sum(n for _, n in self.cells[i]) <= max_atoms
         ]
-        if not rows or not on_scale(sites):
+
+    def _as_made_of(
+        self, own: Counts, theirs: Sequence[Counts], rows: Sequence[int], reach: float
+    ) -> dict[Occupied, float]:
+        """What crystals propose once elements have taken the places of `theirs` that are as many and most alike."""
+        if not rows or not on_scale(dict(own)):
             return {}
-        proposed = [_replaced(self.occupied[i], assign(_sites(self.occupied[i][1]), own)) for i in rows]
+        roles = {counts: assign(counts, own) for counts in set(theirs)}
+        proposed = [_replaced(self.occupied[i], roles[counts]) for i, counts in zip(rows, theirs, strict=True)]
         away = np.abs(profiles([dict(_atoms(*p)) for p in proposed]) - self.profiles[rows]).sum(1)
         return _heard(proposed, away, reach)
 

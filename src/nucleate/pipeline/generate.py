@@ -39,8 +39,8 @@ class GenerateStage:
 
     A CPU gains nothing from larger chunks than 8; a GPU wants them as large as the generator's batch.
     A crystal that lacks an element of its chemical system after the generator's own attempts is rejected, and one that
-    the generator cannot make. What a
-    generator wrote into a structure's properties (random search: how it was made) becomes provenance.
+    the generator cannot make. What a generator wrote into a structure's properties (random search: how it was made)
+    becomes provenance.
     """
 
     name = "generate"

@@ -139,7 +139,7 @@ def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignS
         values = dict(record["request"])
         system = values.get("chemical_system")
         values["chemical_system"] = tuple(system) if system else None
-        values |= {k: tuple(values.get(k, ())) for k in ("contains", "exclude")}
+        values |= {k: tuple(values.get(k, ())) for k in ("contains", "exclude", "space_groups")}
         values["fixed"] = fixed_from_dict(values.get("fixed"))
         values["properties"] = {k: tuple(v) for k, v in values.get("properties", {}).items()}
         return Request(**values), from_dict(DesignSettings, record["settings"])

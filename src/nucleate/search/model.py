@@ -57,7 +57,10 @@ def weights_for(request: Request) -> str:
     """The shipped model for a request: for a formula structure prediction, else one that knows the properties."""
     from nucleate.generators import read_info, shipped_weights
     from nucleate.generators.properties import resolve_property
+    from nucleate.search.predict import ADAPTIVE_WEIGHTS
 
+    if request.space_groups or request.sites:
+        return ADAPTIVE_WEIGHTS
     if not request.properties:
         return "mp20-csp" if request.composition is not None else "mp20-dng"
     task = "csp" if request.composition is not None else "dng"

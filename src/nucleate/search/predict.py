@@ -50,8 +50,8 @@ class PredictSettings:
     method: one of METHODS. samples: structures drawn for each formula (and each space group). weights: a model in place
     of the method's own. templates, rank_by, volume, distinct: of the method "template" (`generators.template`). relax:
     with potential, and energies above the hull of reference; structures that turn out equal are then one. space_groups:
-    1-230, which drawn structures have at least; none: any. sites: element -> sets of equivalent atoms; with a chemical
-    system in place of a formula ("K-Cu-Si") they are all that is given of the composition.
+    1-230, which drawn structures have at least; none: any. sites: element -> sets of equivalent atoms. The method
+    "adaptive" also takes a chemical system in place of a formula ("K-Cu-Si"), whose composition is open.
     """
 
     method: str = TEMPLATE
@@ -176,14 +176,14 @@ def ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _lowest_first(c: Candidate) -> tuple[bool, bool, bool, bool, float, str]:
-    """As `pipeline.rank` has it, but by the energies of one formula, which need no hull; where numbers of sites were
-    given, and formulas may differ, above it.
+    """As `pipeline.rank` has it, but by the energies of one formula, which need no hull; where the composition was left
+    open, and formulas may differ, above it.
 
     What lies impossibly deep below the known ones comes behind what does not.
     """
     from nucleate.pipeline.rank import verdict
 
-    kind = "e_above_hull" if "sites" in c.provenance.get("condition", {}) else "energy"
+    kind = "energy" if "composition" in c.provenance.get("condition", {"composition": ()}) else "e_above_hull"
     energy = c.energies[kind].value if kind in c.energies else math.inf
     worse = c.failure is not None, verdict(c, "unique") == "fail", verdict(c, "relaxed") != "pass"
     return *worse, "hull" in c.checks, energy, c.id

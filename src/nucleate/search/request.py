@@ -15,16 +15,18 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Fixed
 from nucleate.generators.pattern import parse_pattern
 from nucleate.generators.properties import NUMBER, parse_properties
+from nucleate.search.groups import SYSTEMS, groups_text, read_site_counts, read_space_groups
 
 EXAMPLES = (
     'a formula ("SrTiO3"), one with gaps ("Li ? O4"), a chemical system ("Li-Fe-O") or "anything", '
-    'each with ", e_form=-3.2" or ", 5 candidates" if you like'
+    'each with ", e_form=-3.2", ", space group Pnma", ", cubic" or ", 5 candidates" if you like'
 )
 MAX_CANDIDATES = 1_000_000
 WISHES = ("contains", "exclude", "num_elements", "pattern")  # of a request, which only formulas drawn first can meet
 _ANYTHING = {"", "anything", "any", "any crystal", "unconditional"}
 _COUNT = re.compile(r"(-?\d+(?:\.\d+)?)\s*(candidates?|crystals?|structures?|samples?|formulas?)", re.IGNORECASE)
 _PROPERTY = re.compile(rf"[A-Za-z_]\w*\s*=\s*{NUMBER}(?:\s*\.\.\s*{NUMBER})?(?![\w.])")
+_SPACE_GROUP = re.compile(rf"\bspace[\s-]?groups?\s+([^\s,;]+)|\b({'|'.join(SYSTEMS)})\b(?!\s+lattice)", re.IGNORECASE)
 _ATOMS = re.compile(r"(-?[\d,]*\d)\s*atoms?(?:\s+(?:per|in the)\s+cell)?", re.IGNORECASE)
 
 
@@ -35,7 +37,9 @@ class Request:
     composition: reduced formula as element -> count, or None. chemical_system: elements that must all be there, and
     no others, or None. num_atoms: atoms in the cell, or None. candidates: how many to return. properties: name ->
     (lowest, highest) wanted value; each candidate aims at a value drawn from the range. fixed: parts of a cell that
-    every candidate keeps. lattice_shape: one of `crystal.shape.SHAPES`. Where formulas come first also: contains,
+    every candidate keeps. lattice_shape: one of `crystal.shape.SHAPES`.
+    space_groups: 1-230, of which each candidate has one, or one that contains it; none: any. sites: element -> sets of
+    equivalent atoms. Where formulas come first also: contains,
     exclude: elements that must, that must not be there. num_elements: how many different ones. pattern: a formula with
     gaps (`generators.pattern`).
     """
@@ -52,6 +56,8 @@ class Request:
     exclude: tuple[str, ...] = ()
     num_elements: int | None = None
     pattern: str | None = None
+    space_groups: tuple[int, ...] = ()
+    sites: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def wishes(self) -> dict[str, Any]:
@@ -83,6 +89,10 @@ class Request:
             clauses.append(f"{self.num_elements} different elements")
         for name, (low, high) in self.properties.items():
             clauses.append(f"{name} = {low:g}" if low == high else f"{name} from {low:g} to {high:g}")
+        if self.space_groups:
+            clauses.append(groups_text(self.space_groups))
+        if self.sites:
+            clauses.append("sites " + ", ".join(f"{e}:{n}" for e, n in self.sites.items()))
         if self.lattice_shape is not None:
             clauses.append(f"a {self.lattice_shape} lattice")
         if self.fixed is not None:
@@ -113,6 +123,8 @@ def parse_request(
     contains: str | None = None,
     exclude: str | None = None,
     num_elements: int | None = None,
+    space_group: str = "",
+    sites: str = "",
     default: int = 5,
 ) -> Request:
     """Understand a request; options win over words only where the words are silent, a contradiction is an error.
@@ -131,6 +143,15 @@ def parse_request(
     match = _ATOMS.search(rest)
     if match:
         atoms, rest = int(match[1].replace(",", "")), rest[: match.start()] + rest[match.end() :]
+    groups = read_space_groups(space_group)
+    for match in _SPACE_GROUP.finditer(rest):
+        said_groups = read_space_groups(match[1] or match[2])
+        if groups and set(groups) != set(said_groups):
+            raise NucleateError(
+                f"'{match[0].strip()}' and {groups_text(groups)} contradict each other; give one of them"
+            )
+        groups = said_groups
+    rest = _SPACE_GROUP.sub("", rest)
     if said is not None and candidates is not None and said != candidates:
         raise NucleateError(f"the request says {said} candidates, the option {candidates}; give one of them")
     if atoms is not None and num_atoms is not None and atoms != num_atoms:
@@ -153,6 +174,8 @@ def parse_request(
         contains=parse_elements(contains) if contains is not None else (),
         exclude=parse_elements(exclude) if exclude is not None else (),
         num_elements=num_elements,
+        space_groups=groups,
+        sites=read_site_counts(sites),
     )
     if words.lower() in _ANYTHING:
         return plain

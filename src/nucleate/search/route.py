@@ -78,9 +78,11 @@ def _refuse(request: Request, settings: DesignSettings) -> None:
         raise NucleateError(
             "the request names a formula, and a generator of formulas makes others; leave one of them out"
         )
-    for name in ("num_atoms", "fixed", "lattice_shape"):
-        if getattr(request, name) is not None:
-            raise NucleateError(f"{name} cannot be asked for with a generator of formulas: the cell follows from them")
+    for name in ("num_atoms", "fixed", "lattice_shape", "space_groups", "sites"):
+        if getattr(request, name):
+            raise NucleateError(
+                f"{name.replace('_', ' ')} cannot be asked for with a generator of formulas: the cell follows from them"
+            )
     if settings.weights != "auto":
         raise NucleateError("with a generator of formulas, crystals come from --structures; leave --weights out")
     if settings.structures == TEMPLATE and (settings.sampling_steps or settings.sampler):
@@ -128,7 +130,8 @@ def _blank(
 def condition_of(request: Request, generator: DiffusionGenerator, seed: int) -> Condition:
     """The condition of one crystal.
 
-    A formula's number of units per cell is drawn by the training crystals' sizes, a property's target from its range.
+    A formula's number of units per cell is drawn by the training crystals' sizes, a property's target from its range,
+    one of several space groups as known crystals have them.
     """
     from nucleate.generators import Condition
 
@@ -136,15 +139,20 @@ def condition_of(request: Request, generator: DiffusionGenerator, seed: int) -> 
         "properties": _targets(request, seed),
         "fixed": request.fixed,
         "lattice_shape": request.lattice_shape,
+        "sites": request.sites or None,
     }
+    wanted = Condition(request.composition, request.chemical_system, request.num_atoms, **parts)
+    if request.space_groups:
+        group = generator.draw_space_group(wanted, request.space_groups, seed)
+        wanted = dataclasses.replace(wanted, space_group=group)
     if request.composition is None:
-        return Condition(chemical_system=request.chemical_system, num_atoms=request.num_atoms, **parts)
-    size = request.num_atoms
-    if size is not None:
-        units = size // sum(request.composition.values())
+        return wanted
+    if request.num_atoms is not None:
+        units = request.num_atoms // sum(request.composition.values())
     else:
-        units = generator.draw_formula_units(request.composition, seed)
-    return Condition(composition={e: n * units for e, n in request.composition.items()}, **parts)
+        units = generator.draw_formula_units(request.composition, seed, wanted.space_group)
+    composition = {e: n * units for e, n in request.composition.items()}
+    return dataclasses.replace(wanted, composition=composition, num_atoms=None)
 
 
 def _targets(request: Request, seed: int) -> dict[str, float]:

@@ -93,15 +93,13 @@ def _condition(
     if sites and set(sites) != set(named):
         raise NucleateError(f"--sites are of {', '.join(sites)}, and {_name(target)} has {', '.join(named)}")
     out: dict[str, Any] = {"sites": sites} if sites else {}
-    if target.system and not sites:
-        example = ",".join(f"{e}:1" for e in target.system)
-        raise NucleateError(
-            f"{_name(target)} is a chemical system: say how many sites of each element, as in --sites {example}, "
-            "or give a formula"
-        )
-    if not target.system:
+    if target.system:
+        out["chemical_system"] = target.system
+    else:
         out["composition"] = dict(target.counts)
     if generator is None:
+        if target.system:
+            raise NucleateError(f"{_name(target)} is a chemical system, and templates are of a formula; give one")
         return out
     if not target.system:
         units = generator.draw_formula_units(target.counts, stream, space_group or None)
