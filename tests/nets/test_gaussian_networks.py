@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from random_crystals import crystals_of
@@ -10,11 +11,14 @@ from nucleate.codecs.build import fit_codec
 from nucleate.codecs.compact import SPECIES
 from nucleate.codecs.unimat import NULL, SLOTS
 from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe
+from nucleate.crystal.convert import structures_from_batch
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.loop import sample
 from nucleate.diffusion.rng import Streams
 from nucleate.errors import NucleateError
 from nucleate.nets.build import build_network, build_processes
+from nucleate.nets.gaussian import REACH, SHELLS, surroundings
+from nucleate.nets.image_sums import radial
 from nucleate.nets.occupancy import BARRED, SPREAD, atom_noise, evidence, mixed
 
 SMALL = NetworkConfig(dim=16, layers=2, heads=2, frequencies=2, seen=6, widths=(16, 24), pair_dim=8)
@@ -118,7 +122,7 @@ def test_what_lies_between_atoms_knows_neither_origin_nor_image():
     def told(positions):
         bias = torch.nn.functional.pad(keys, (2, 0))
         geometry = model.relative(positions, fields["lattice"], mask.sum(1), alphas, z_c, bias)
-        return torch.cat(geometry.biases, 1), model.relative.moves(geometry, z, mask.float())
+        return torch.cat(geometry.biases, 1), geometry.environment, model.relative.moves(geometry, z)
 
     shift = torch.tensor([0.3, -0.2, 0.9]) * alphas[0][:, None, None]
     images = 2 * torch.randint(-2, 3, x.shape, generator=torch.Generator().manual_seed(0)) * alphas[0][:, None, None]
@@ -127,15 +131,47 @@ def test_what_lies_between_atoms_knows_neither_origin_nor_image():
             torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-3)
 
 
-def test_atoms_move_along_what_lies_between_them():
-    """Two atoms on a line: whatever the network, neither leaves it; and mirrored, they move the other way."""
-    model, _, fields, _ = made("compact", "csp", "told")
-    x, t = torch.zeros(1, 2, 3), torch.tensor([0.3])
-    x[0, 1, 0] = 0.2
-    alphas = tuple(model.processes[k].alpha_bar(t).sqrt() for k in ("frac_coords", "lattice"))
-    arguments = fields["lattice"][:1], torch.tensor([2]), alphas, torch.randn(1, 16), torch.zeros(1, 1, 1, 4)
-    moves = model.relative.moves(model.relative(x, *arguments), torch.randn(1, 2, 16), torch.ones(1, 2))
-    assert moves[..., 0].abs().min() > 1e-3 and moves[..., 1:].abs().max() < 1e-6
+def plain(crystal):
+    return torch.tensor(np.array(crystal.lattice.matrix))[None]
+
+
+def test_surroundings_are_sums_over_all_images():
+    (crystal,) = structures_from_batch(crystals_of([3] * 5, seed=3))
+    cell, frac, weight = (
+        plain(crystal),
+        torch.tensor(crystal.frac_coords)[None],
+        torch.tensor([[1.0, 1.0, 0.5, 1.0, 0.0]]).double(),
+    )
+    clear = torch.tensor([True])
+    counts, directions, spectrum = surroundings(cell, frac, weight, clear)
+    i, j, image, distance = crystal.get_neighbor_list(REACH)
+    real = (i != 4) & (j != 4)  # the last atom is none
+    i, j, image, distance = i[real], j[real], image[real], torch.tensor(distance[real])
+    shells = radial(distance, SHELLS, REACH)
+    expected = (
+        torch.zeros(5, 5, SHELLS).double().index_put_((torch.tensor(i), torch.tensor(j)), shells, accumulate=True)
+    )
+    torch.testing.assert_close(counts[0], expected)
+    vector = torch.tensor(crystal.frac_coords[j] + image - crystal.frac_coords[i]) / distance[:, None]
+    along = torch.zeros(5, 5, SHELLS, 3).double()
+    along.index_put_((torch.tensor(i), torch.tensor(j)), shells[..., None] * vector[:, None], accumulate=True)
+    torch.testing.assert_close(directions[0], along * crystal.volume ** (1 / 3))
+    number = (expected * weight[0, :, None]).sum(1)  # degree 0 around each atom
+    torch.testing.assert_close(spectrum[0].view(5, SHELLS, 4)[..., 0], number.square().log1p())
+
+
+def test_the_spectrum_knows_no_axes_and_flat_cells_have_none():
+    (crystal,) = structures_from_batch(crystals_of([3] * 6, seed=1))
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).double())[0]
+    cell, frac = plain(crystal), torch.tensor(crystal.frac_coords)[None]
+    other = torch.tensor([[1, 1, 0], [0, 1, 0], [0, 2, -1]]).double()  # another basis of the same lattice
+    ones, clear = torch.ones(1, 6).double(), torch.tensor([True])
+    before = surroundings(cell, frac, ones, clear)[2]
+    after = surroundings(other @ cell @ turn, frac @ torch.linalg.inv(other), ones, clear)[2]
+    torch.testing.assert_close(after, before, rtol=1e-6, atol=1e-8)
+    flat = cell.clone()
+    flat[:, 2] = flat[:, 0] + 0.01 * flat[:, 2]
+    assert all(not part.any() for part in surroundings(flat, frac, ones, clear))
 
 
 @pytest.mark.parametrize("network", ["sparse", "dense"])

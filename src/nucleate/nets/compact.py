@@ -84,6 +84,7 @@ class CompactNetwork(nn.Module):
             alphas = tuple(self.processes[k].alpha_bar(t).sqrt() for k in ("frac_coords", "lattice"))
             geometry = self.relative(frac, lattice, mask.sum(1), alphas, z_c, bias)
             biases, phase = iter(geometry.biases), geometry.phase
+            z = torch.cat([z[:, :2], z[:, 2:] + geometry.environment], 1)
         skips = []
         for stage, widen in zip(self.down, self.wider, strict=True):
             z = stage(z, z_c, biases, phase)
@@ -97,7 +98,7 @@ class CompactNetwork(nn.Module):
         atoms = self.read(z[:, 2:]).to(lattice.dtype)
         v = atoms[..., :3]
         if self.relative is not None and geometry is not None:
-            v = v + self.relative.moves(geometry, z[:, 2:], mask.to(v)).to(v)
+            v = v + self.relative.moves(geometry, z[:, 2:]).to(v)
         out = {
             "lattice": self.cell.read(z[:, :2]).to(lattice.dtype),
             "frac_coords": v,

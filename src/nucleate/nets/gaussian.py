@@ -11,12 +11,17 @@ from torch.nn import functional as F
 from nucleate.codecs.cell import SCALE
 from nucleate.codecs.joint import JointCodec
 from nucleate.config import NetworkConfig
-from nucleate.crystal.lattice import metric
 from nucleate.diffusion.process import at
-from nucleate.nets.layers import Radial, minimum_image_distance, phases, turned_back
+from nucleate.nets.image_sums import HARMONICS, harmonics, image_vectors, radial
+from nucleate.nets.layers import mlp, phases, turned_back
 
 FREQUENCIES = 4  # highest m of the Fourier features of differences
 PHASES = 6 * FREQUENCIES
+SHELLS = 12  # radial functions of distances
+REACH = 5.0  # angstrom
+FLATTEST = 1.0  # angstrom between the planes of a cell; a flatter one has too many images
+BLURRED = 0.15  # noise of positions, in edges of the cell, above which no distance can be told
+FAINT = 1e-3  # weight below which a slot holds no atom
 FAINTEST = 0.05  # alpha below which positions are not scaled up any further: there is nothing but noise in them
 
 
@@ -66,35 +71,40 @@ class Geometry:
     """Where the atoms of a noisy crystal lie to each other.
 
     biases: of each block's attention, (B, heads, 2 + A, 2 + A). phase (B, 2 + A, PHASES): of the positions, zero for
-    the two tokens of the cell, which have none. difference (B, A, A, PHASES): those of f_j - f_i. hidden: features of
-    the pairs, (B, A, A, pair_dim).
+    the two tokens of the cell, which have none. environment (B, A, condition_dim): what is around each atom. hidden:
+    features of the pairs, (B, A, A, pair_dim). directions (B, A, A, SHELLS, 3): from i to the images of j, unit vectors
+    summed by distance, along the axes of the cell. weight (B, A): how much there is of each atom.
     """
 
     biases: tuple[Tensor, ...]
     phase: Tensor
-    difference: Tensor
+    environment: Tensor
     hidden: Tensor
+    directions: Tensor
+    weight: Tensor
 
 
 class Relative(nn.Module):
-    """Tells the attention of `blocks` blocks where atoms lie to each other, and moves them along what lies between
+    """Tells the attention of `blocks` blocks where atoms lie to each other, and moves them along the directions between
     them: what absolute positions say badly.
 
     Positions are taken as x / alpha, the data plus noise, the cell as what is expected of it, alpha x. A pair is the
-    Fourier features of its difference (paper 3, eq. 14) and the shortest distance of its images, with the condition,
-    which knows how far to trust them.
+    Fourier features of its difference (paper 3, eq. 14) and how many of its images are at which distance; an atom is
+    told the power spectrum of its surroundings (Bartok et al., Phys. Rev. B 87, 184115 (2013)); where noise leaves
+    nothing of distances, none are looked at. The condition knows how far to trust them.
     """
 
     def __init__(self, config: NetworkConfig, codec: JointCodec, condition_dim: int, blocks: int) -> None:
         super().__init__()
         dim = config.pair_dim
-        self.codec, self.blocks, self.radial = codec, blocks, Radial()
+        self.codec, self.blocks = codec, blocks
         self.from_fourier = nn.Linear(PHASES, dim)
-        self.from_distance = nn.Linear(len(self.radial.centres), dim, bias=False)
+        self.from_distances = nn.Linear(SHELLS, dim, bias=False)
         self.from_condition = nn.Linear(condition_dim, dim, bias=False)
+        self.around = mlp(SHELLS * 4, condition_dim, condition_dim)
         self.bias = nn.Linear(dim, blocks * config.heads)
         self.here, self.there = (nn.Linear(condition_dim, dim, bias=False) for _ in range(2))
-        self.strength = nn.Linear(dim, FREQUENCIES)
+        self.strength = nn.Linear(dim, SHELLS)
         nn.init.zeros_(self.strength.weight)
         nn.init.zeros_(self.strength.bias)
 
@@ -108,24 +118,55 @@ class Relative(nn.Module):
         bias: Tensor,
     ) -> Geometry:
         """numbers (B, A, 3) and lattice (B, 6) with noise, `alphas` (B,) each; num_atoms (B,) as the codec's cell takes
-        them; bias (B, 1, 1, 2 + A): what attention adds for each key anyway."""
+        them; bias (B, 1, 1, 2 + A): what attention adds for each key anyway, the logarithm of how much there is."""
         frac = numbers / at(alphas[0], numbers).clamp_min(FAINTEST) / SCALE
         phase = phases(frac, FREQUENCIES)
         difference = turned_back(phase[:, None], phase[:, :, None])
-        with torch.autocast(frac.device.type, enabled=False):  # half precision would blur distances
-            g = metric(self.codec.decode_lattice(lattice * at(alphas[1], lattice), num_atoms))
-            distances = self.radial(minimum_image_distance(frac, g))
-        hidden = self.from_fourier(difference) + self.from_distance(distances)
+        weight = bias[:, 0, 0, 2:].detach().exp()
+        with torch.no_grad(), torch.autocast(frac.device.type, enabled=False):  # half precision would blur distances
+            cell = self.codec.decode_lattice(lattice * at(alphas[1], lattice), num_atoms).float()
+            blur = (1 - alphas[0].square()).sqrt() / alphas[0].clamp_min(FAINTEST) / SCALE
+            distances, directions, spectrum = surroundings(cell, frac.float(), weight.float(), blur < BLURRED)
+        hidden = self.from_fourier(difference) + self.from_distances(distances)
         hidden = hidden + self.from_condition(z_c)[:, None, None]
         biases = F.pad(self.bias(F.silu(hidden)).permute(0, 3, 1, 2), (2, 0, 2, 0)) + bias
-        return Geometry(biases.chunk(self.blocks, 1), F.pad(phase, (0, 0, 2, 0)), difference, hidden)
+        chunks, phase = biases.chunk(self.blocks, 1), F.pad(phase, (0, 0, 2, 0))
+        return Geometry(chunks, phase, self.around(spectrum), hidden, directions, weight)
 
-    def moves(self, geometry: Geometry, z: Tensor, weight: Tensor) -> Tensor:
-        """sum_j sum_m w_ijm sin(2 pi m (f_j - f_i)), (B, A, 3): along the differences, as forces between pairs are.
+    def moves(self, geometry: Geometry, z: Tensor) -> Tensor:
+        """sum_j sum_k w_ijk d_ijk, (B, A, 3), d the directions at distance k: as forces between pairs are.
 
-        w is a perceptron of the pair and of what blocks made of both atoms, z (B, A, condition_dim); weight (B, A): how
-        much there is of each j."""
+        w is a perceptron of the pair and of what blocks made of both atoms, z (B, A, condition_dim)."""
         hidden = geometry.hidden + self.here(z)[:, :, None] + self.there(z)[:, None]
-        strength = self.strength(F.silu(hidden)) * weight[:, None, :, None]
-        sines = geometry.difference.chunk(2, -1)[0].unflatten(-1, (3, FREQUENCIES))
-        return (strength[..., None, :] * sines).sum((2, -1))
+        strength = self.strength(F.silu(hidden)).float() * geometry.weight[:, None, :, None]
+        return torch.einsum("bijk,bijkc->bic", strength, geometry.directions)
+
+
+def surroundings(cell: Tensor, frac_coords: Tensor, weight: Tensor, clear: Tensor) -> tuple[Tensor, ...]:
+    """What is around atoms, by distance (SHELLS radial functions up to REACH), over all images.
+
+    cell (B, 3, 3) in angstrom; what is too flat, as noise may make it, has no surroundings. frac_coords (B, A, 3).
+    weight (B, A), below FAINT of which an atom is none. clear (B,): the crystals to look at. Gives how many images of j
+    there are around i (B, A, A, SHELLS); the sum of the unit vectors to them as fractions of the cell's axes, times the
+    cube root of its volume (B, A, A, SHELLS, 3); log(1 + power) of the degrees 0 to 3 around each atom, (B, A,
+    4 SHELLS), every neighbour by its weight.
+    """
+    b, a = weight.shape
+    heights = torch.linalg.det(cell).abs()[:, None] / torch.linalg.cross(cell.roll(-1, 1), cell.roll(-2, 1)).norm(dim=2)
+    seen = (clear & (heights.amin(1) > FLATTEST)).nonzero()[:, 0]
+    cell, weight = cell[seen], weight[seen]
+    pairs = cell.new_zeros(len(seen) * a * a, SHELLS, 4)
+    around = cell.new_zeros(len(seen) * a, SHELLS, HARMONICS + 1)
+    for pair, vectors in image_vectors(cell, frac_coords[seen], weight > FAINT, REACH) if len(seen) else ():
+        distance = vectors.norm(dim=-1)
+        y = harmonics(vectors / distance.clamp_min(1e-3)[:, None])  # two atoms in one place have no direction
+        sums = radial(distance, SHELLS, REACH)[:, :, None] * F.pad(y, (1, 0), value=1.0)[:, None]
+        pairs.index_add_(0, pair, sums[..., :4])
+        there = weight.flatten()[pair // (a * a) * a + pair % a]
+        around.index_add_(0, pair // a, sums * there[:, None, None])
+    inverse = torch.linalg.inv(cell) * torch.linalg.det(cell).abs().pow(1 / 3)[:, None, None]
+    pairs = pairs.view(-1, a, a, SHELLS, 4)
+    directions = pairs[..., 1:] @ inverse[:, None, None]
+    power = torch.stack([part.square().sum(-1) for part in around.split([1, 3, 5, 7], -1)], -1)
+    found = pairs[..., 0], directions, power.flatten(1).view(-1, a, 4 * SHELLS).log1p()
+    return tuple(part.new_zeros(b, *part.shape[1:]).index_copy(0, seen, part) for part in found)

@@ -27,9 +27,9 @@ def _reach(lattice: Tensor, cutoff: float) -> Tensor:
     return torch.floor(cutoff / heights + 0.5 + 1e-4).long()
 
 
-def count_images(lattice: Tensor) -> Tensor:
-    """How many images of each cell (B, 3, 3) the sums look at, (B,)."""
-    return (2 * _reach(lattice, CUTOFF) + 1).prod(1)
+def count_images(lattice: Tensor, cutoff: float = CUTOFF) -> Tensor:
+    """How many images of each cell (B, 3, 3) sums up to a cutoff look at, (B,)."""
+    return (2 * _reach(lattice, cutoff) + 1).prod(1)
 
 
 def image_vectors(lattice: Tensor, frac_coords: Tensor, mask: Tensor, cutoff: float) -> Iterator[tuple[Tensor, Tensor]]:

@@ -106,13 +106,13 @@ class SlotTransformer(TableNetwork):
             alphas = tuple(self.processes[k].alpha_bar(t).sqrt() for k in (self.position_field, "lattice"))
             geometry = self.relative(x, lattice, num_atoms, alphas, z_c, bias)
             biases, phase = geometry.biases, geometry.phase
+            z = torch.cat([z[:, :2], z[:, 2:] + geometry.environment], 1)
         for block, told in zip(self.blocks, biases, strict=True):
             z = block(z, z_c, told, phase)
         z = self.norm(z)
         atoms = self.read(z[:, 2:]).to(lattice.dtype)
         if self.relative is not None and geometry is not None:
-            moves = self.relative.moves(geometry, z[:, 2:], bias[:, 0, 0, 2:].exp())
-            atoms = atoms + F.pad(moves, (0, 1)).to(atoms)
+            atoms = atoms + F.pad(self.relative.moves(geometry, z[:, 2:]), (0, 1)).to(atoms)
         return self.cell.read(z[:, :2]).to(lattice.dtype), atoms
 
     def forward(self, fields: Fields, t: Tensor, condition: Fields) -> dict[str, Tensor]:
