@@ -18,6 +18,7 @@ from nucleate.cli.design import design
 from nucleate.cli.dft import app as dft_app
 from nucleate.cli.doctor import doctor
 from nucleate.cli.evaluate import app as evaluate_app
+from nucleate.cli.families import families
 from nucleate.cli.generate import generate
 from nucleate.cli.hull import app as hull_app
 from nucleate.cli.optimise import optimise
@@ -38,7 +39,21 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (design, generate, compose, predict, optimise, check, relax, phonons, rank, show, train, doctor):
+for command in (
+    design,
+    generate,
+    compose,
+    predict,
+    optimise,
+    check,
+    relax,
+    phonons,
+    rank,
+    show,
+    families,
+    train,
+    doctor,
+):
     app.command()(command)
 app.add_typer(data_app, name="data", help="Datasets: download, add your own, list, prepare.")
 app.add_typer(hull_app, name="hull", help="Formation energy and energy above the hull.")

@@ -1,0 +1,179 @@
+"""Families of crystal structures by name: which elements go where in which structure types, and who is known to.
+
+`reference/families/lexicon.tsv` says what they are; `prototypes.parquet` holds a crystal of each structure type and
+`members.parquet` the known crystals that have it (`scripts/build_families.py`, from the Materials Project).
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+FOLDER = Path(__file__).parent.parent / "reference" / "families"
+LITERAL = frozenset({"O", "P", "Si"})  # sites named so are of that element; others are letters for any
+STATES = "icsd24-3"
+RAREST = math.log(3e-4)  # share of an element's reports with a charge; rarer ones are taken for mistakes (O 2+)
+
+
+@dataclass(frozen=True)
+class StructureType:
+    """Space group 1-230, atoms in the primitive cell, and a crystal that has it, whose elements are in the order of the
+    family's sites."""
+
+    space_group: int
+    num_atoms: int
+    example: str
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        return tuple(symbol for symbol, _ in _counted(self.example))
+
+
+@dataclass(frozen=True)
+class Family:
+    """sites: (letter, atoms in the formula) in order. charges: of the ions on them, each possible way; empty for metals
+    and where there are no simple ones. metallic: whether crystals without such charges belong to it too."""
+
+    name: str
+    synonyms: tuple[str, ...]
+    sites: tuple[tuple[str, int], ...]
+    charges: tuple[tuple[int, ...], ...]
+    metallic: bool
+    types: tuple[StructureType, ...]
+    note: str = ""
+
+    @property
+    def pattern(self) -> str:
+        """The formula with letters for the elements, "A2B2X7"."""
+        return "".join(f"{letter}{n if n > 1 else ''}" for letter, n in self.sites)
+
+    def composition(self, elements: Sequence[str]) -> dict[str, int]:
+        """Element -> atoms in a formula unit; an element may be on several sites."""
+        out: dict[str, int] = {}
+        for element, (_, n) in zip(elements, self.sites, strict=True):
+            out[element] = out.get(element, 0) + n
+        return out
+
+    def ions(self, elements: Sequence[str]) -> tuple[int, ...] | None:
+        """Charges that these elements are known to have and the family allows, the most frequent ones; None: none."""
+        from nucleate.chem.states import log_share
+
+        able = [ways for ways in self.charges if all(is_ion(e, q) for e, q in zip(elements, ways, strict=True))]
+        return max(able, key=lambda w: sum(log_share(e, q) for e, q in zip(elements, w, strict=True)), default=None)
+
+    def admits(self, elements: Sequence[str]) -> bool:
+        """Whether the chemistry of the sites is the family's: a literal element in its place, and possible charges."""
+        literal = all(letter not in LITERAL or letter == e for e, (letter, _) in zip(elements, self.sites, strict=True))
+        return literal and (self.metallic or self.ions(elements) is not None)
+
+
+@lru_cache(maxsize=4000)
+def is_ion(element: str, charge: int) -> bool:
+    """Whether an element is known to have a charge, by more than stray reports."""
+    from nucleate.chem.states import log_share, states_of
+
+    return charge in states_of(element, STATES) and log_share(element, charge) > RAREST
+
+
+@dataclass(frozen=True)
+class Member:
+    """A known crystal of a family: the place of its structure type, its elements site by site, and eV/atom above the
+    hull of its data base (nan where that is not known)."""
+
+    structure_type: int
+    material_id: str
+    elements: tuple[str, ...]
+    e_above_hull: float
+
+
+@cache
+def lexicon() -> dict[str, Family]:
+    """All families by name."""
+    with (FOLDER / "lexicon.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return {row["name"]: _family(row) for row in rows}
+
+
+def family(name: str) -> Family:
+    """The family of a name or synonym in any case, singular or plural; NucleateError, with names near to it, for an
+    unknown one."""
+    found = names().get(plain(name)) or names().get(plain(name).removesuffix("s"))
+    if found is not None:
+        return lexicon()[found]
+    from difflib import get_close_matches
+
+    near = list(dict.fromkeys(names()[n] for n in get_close_matches(plain(name), names(), 4, 0.6)))
+    hint = f"near it: {', '.join(near)}" if near else "nucleate families lists them"
+    raise NucleateError(f"no crystal family is called '{name[:40]}'; {hint}")
+
+
+@cache
+def names() -> dict[str, str]:
+    """Every name and synonym, as `plain` writes it -> the family's name. A name wins over a synonym of another."""
+    every = {plain(s): f.name for f in lexicon().values() for s in f.synonyms}
+    return {**every, **{plain(name): name for name in lexicon()}}
+
+
+def plain(text: str) -> str:
+    """Lower case, with single blanks for blanks, hyphens and underscores."""
+    return re.sub(r"[\s_\-\u2010-\u2013]+", " ", text.strip().lower())
+
+
+@cache
+def members(name: str) -> tuple[Member, ...]:
+    """Known crystals of a family, the most stable first."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(FOLDER / "members.parquet", filters=[("family", "=", name)])
+    columns = [table.column(c).to_pylist() for c in ("structure_type", "material_id", "elements", "e_above_hull")]
+    return tuple(
+        Member(t, i, tuple(e.split()), float("nan") if h is None else h) for t, i, e, h in zip(*columns, strict=True)
+    )
+
+
+@cache
+def prototype(name: str, structure_type: int = 0) -> Structure:
+    """A known crystal with a structure type of the family, as a primitive cell; treat it as read-only."""
+    import pyarrow.parquet as pq
+    from pymatgen.core import Lattice, Structure
+
+    chosen = [("family", "=", name), ("structure_type", "=", structure_type)]
+    (row,) = pq.read_table(FOLDER / "prototypes.parquet", filters=chosen).to_pylist()
+    coords = [row["frac_coords"][i : i + 3] for i in range(0, len(row["frac_coords"]), 3)]
+    lattice = Lattice.from_parameters(*row["lengths"], *row["angles"])
+    return Structure(lattice, row["atomic_numbers"], coords)
+
+
+def _family(row: dict[str, str]) -> Family:
+    sites = _counted(row["pattern"])
+    ways = row["charges"].split("; ")
+    types = []
+    for text in row["types"].split("; "):
+        place, example = text.split()
+        number, _, atoms = place.partition("/")
+        types.append(StructureType(int(number), int(atoms), example))
+    return Family(
+        row["name"],
+        tuple(s for s in row["synonyms"].split("; ") if s),
+        sites,
+        tuple(tuple(int(q) for q in way.split()) for way in ways if way != "-"),
+        "-" in ways,
+        tuple(types),
+        row["note"] or "",
+    )
+
+
+def _counted(formula: str) -> tuple[tuple[str, int], ...]:
+    """ "A2B1X4" -> (("A", 2), ("B", 1), ("X", 4))."""
+    return tuple((symbol, int(n or 1)) for symbol, n in re.findall(r"([A-Z][a-z]?)(\d*)", formula))

@@ -1,0 +1,25 @@
+from typer.testing import CliRunner
+
+from nucleate.cli.main import app
+from nucleate.search.families import lexicon
+
+
+def call(*words):
+    return CliRunner().invoke(app, ["families", *words], env={"COLUMNS": "200"})
+
+
+def test_all_are_listed():
+    text = call().stdout
+    assert all(name in text for name in lexicon()) and "AB2X4" in text and "MgAl2O4" in text
+
+
+def test_one_with_its_known_members():
+    text = call("elpasolites", "--top", "2").stdout
+    assert "A2BMX6" in text and "charges A +1, B +1, M +3, X -1" in text and "Fm-3m (225), 10 atoms" in text
+    assert "known members (Materials Project), the most stable first; 1,8" in text.replace("\n", " ")
+    assert len([line for line in text.splitlines() if " mp-" in line]) == 2
+
+
+def test_an_unknown_one():
+    found = call("spinell")
+    assert found.exit_code == 1 and "near it: spinel" in str(found.exception)
