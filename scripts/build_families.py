@@ -103,7 +103,13 @@ def main() -> None:
                     found.append((height(row), row, elements))
             found.sort(key=lambda f: (f[0], f[1]["material_id"]))
             members += [
-                {**key, "material_id": r["material_id"], "elements": " ".join(e), "e_above_hull": r["e_above_hull"]}
+                {
+                    **key,
+                    "material_id": r["material_id"],
+                    "elements": " ".join(e),
+                    "e_above_hull": r["e_above_hull"],
+                    "volume": round(structure_of(r).volume / r["nsites"], 3),
+                }
                 for _, r, e in found
             ]
             print(f"{family.name}, {kind.space_group}: {len(found)} of {len(near)}", flush=True)

@@ -102,6 +102,15 @@ def test_space_groups(kw, groups, words):
     assert r.describe().endswith(f" with {words}")
 
 
+def test_families_whose_names_begin_like_a_crystal_system():
+    assert parse_request("a hexagonal perovskite").families == ("hexagonal perovskite",)
+    cubic = parse_request("cubic perovskites with Ti, 3 candidates")
+    assert cubic.families == ("perovskite",) and len(cubic.space_groups) == 36 and cubic.contains == ("Ti",)
+    said = parse_request("a spinell in Li-Mn-O").describe()
+    assert said.endswith("Li-Mn-O with the structure of spinel (AB2X4); 'spinell' taken for spinel")
+    assert parse_request("a lithium conductor").describe().endswith("with Li in it; not understood: conductor")
+
+
 def test_sites():
     r = parse_request("K-Cu-Si", space_group="62", sites="K:1,Cu:2,Si:1")
     assert r.sites == {"K": 1, "Cu": 2, "Si": 1} and r.describe().endswith("Pnma (62) and sites K:1, Cu:2, Si:1")

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from nucleate.pipeline.candidate import Candidate
     from nucleate.search.design import DesignResult
 
 
@@ -61,6 +64,8 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
     from nucleate.pipeline.rank import to_rows
 
     console.print(table(to_rows(result.all if everything else result.candidates)))
+    for line in _why(result.all if everything else result.candidates):
+        console.print(line, highlight=False, markup=False)
     lost = [c for c in result.all if c.failure is not None]
     if lost and not everything:
         reasons = Counter(str(c.failure).split(":")[0] for c in lost)
@@ -75,3 +80,8 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
     spent = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in result.seconds.items())
     console.print(f"time: {spent}", highlight=False)
     console.print(f"files: {result.folder}/  (open {result.folder}/report.html)", highlight=False, soft_wrap=True)
+
+
+def _why(candidates: Sequence[Candidate]) -> list[str]:
+    """What holds of a request in plain words, candidate by candidate."""
+    return [f"{c.id} {c.formula}: {', '.join(c.provenance['why'])}" for c in candidates if c.provenance.get("why")]

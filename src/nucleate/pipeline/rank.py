@@ -15,9 +15,10 @@ HULL_STEP = 0.1  # eV/atom above the hull that count alike where properties are 
 def rank(candidates: Sequence[Candidate], limit: int | None = None) -> list[Candidate]:
     """Best first, at most `limit` of them.
 
-    In this order of weight: living before failed; unique before duplicate; relaxed (converged) before unrelaxed; lower
-    e_above_hull first, unknown last (as where the check "hull" says that competing phases are missing); then by id, so
-    that the order never depends on that of the input.
+    In this order of weight: living before failed; unique before duplicate; what was asked for in words (check
+    "request") before what is not; relaxed (converged) before unrelaxed; lower e_above_hull first, unknown last (as
+    where the check "hull" says that competing phases are missing); then by id, so that the order never depends on that
+    of the input.
 
     Where properties were wanted (`PredictStage`), e_above_hull counts in whole steps of 0.1 eV/atom first, all below
     0.1 alike. Within a step the crystal comes first whose predictions are less far from the wanted ranges, added up in
@@ -29,10 +30,11 @@ def rank(candidates: Sequence[Candidate], limit: int | None = None) -> list[Cand
     return sorted(candidates, key=_key)[:limit]
 
 
-def _key(c: Candidate) -> tuple[bool, bool, bool, float, float, float, str]:
+def _key(c: Candidate) -> tuple[bool, bool, bool, bool, float, float, float, str]:
     above = above_hull(c)
     step = math.floor(round(max(above, 0.0) / HULL_STEP, 6)) if above < math.inf else math.inf
-    worse = c.failure is not None, verdict(c, "unique") == FAIL, verdict(c, "relaxed") != PASS
+    bad = verdict(c, "unique") == FAIL, verdict(c, "request") == FAIL, verdict(c, "relaxed") != PASS
+    worse = c.failure is not None, *bad
     return *worse, step, _off_target(c), above, c.id
 
 

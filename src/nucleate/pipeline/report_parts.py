@@ -155,6 +155,8 @@ def _card(s: Shown, index: int, known: Mapping[str, Mapping[str, Any]]) -> str:
     failed = [f"{k}: {v.reason}" if v.reason else k for k, v in c.checks.items() if v.verdict == FAIL and k != "novel"]
     warning = f'<p class="warn">Failed {escape("; ".join(failed))}</p>' if failed else ""
     decomposition = c.provenance.get("decomposition")
+    why = c.provenance.get("why")
+    reasons = f'<p class="why">as asked for: {escape(", ".join(why))}</p>' if why else ""
     parts = f"<p>decomposes to {formula_html(str(decomposition))}</p>" if decomposition else ""
     label = f"3D view of {c.formula}, {row['space_group']}: drag or arrow keys turn it, plus and minus zoom"
     return (
@@ -162,7 +164,7 @@ def _card(s: Shown, index: int, known: Mapping[str, Mapping[str, Any]]) -> str:
         f'role="img" aria-label="{escape(label)}"></canvas><span class="rank">{s.number}</span>'
         f'<div class="buttons">{BUTTONS}</div><ul class="legend">{legend}</ul></div>'
         f"<h3><span>{formula_html(c.formula)}</span> <small>{space_group_html(row['space_group'])}</small>{energy}</h3>"
-        f'<p class="cell">{escape(s.cell)}</p>{parts}{warning}</article>'
+        f'<p class="cell">{escape(s.cell)}</p>{reasons}{parts}{warning}</article>'
     )
 
 

@@ -132,6 +132,9 @@ def load_run(out: str | Path) -> DesignResult:
     return DesignResult(request, settings, Path(out), best, ranked, record.get("seconds", {}))
 
 
+_TUPLES = ("contains", "exclude", "space_groups", "families", "classes", "ratio", "notes", "unread")  # of a request
+
+
 def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignSettings]:
     from nucleate.pipeline.generate import fixed_from_dict
 
@@ -139,7 +142,8 @@ def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignS
         values = dict(record["request"])
         system = values.get("chemical_system")
         values["chemical_system"] = tuple(system) if system else None
-        values |= {k: tuple(values.get(k, ())) for k in ("contains", "exclude", "space_groups")}
+        values |= {k: tuple(values.get(k, ())) for k in _TUPLES}
+        values["any_of"] = tuple(tuple(some) for some in values.get("any_of", ()))
         values["fixed"] = fixed_from_dict(values.get("fixed"))
         values["properties"] = {k: tuple(v) for k, v in values.get("properties", {}).items()}
         return Request(**values), from_dict(DesignSettings, record["settings"])
@@ -196,6 +200,7 @@ def stages_of(request: Request, settings: DesignSettings, route: Route) -> list[
     from nucleate.pipeline.hull import HullStage
     from nucleate.pipeline.novelty import NoveltyStage, UniqueStage
     from nucleate.pipeline.relax import RelaxStage
+    from nucleate.search.comply import ComplyStage
 
     predict = _predict_stage(request, settings, route)
     return [
@@ -206,6 +211,7 @@ def stages_of(request: Request, settings: DesignSettings, route: Route) -> list[
         *([predict] if predict is not None else []),
         UniqueStage(),
         NoveltyStage(settings.reference, settings.known or None),
+        *([ComplyStage(request)] if request.spoken else []),
     ]
 
 

@@ -88,13 +88,14 @@ def is_ion(element: str, charge: int) -> bool:
 
 @dataclass(frozen=True)
 class Member:
-    """A known crystal of a family: the place of its structure type, its elements site by site, and eV/atom above the
-    hull of its data base (nan where that is not known)."""
+    """A known crystal of a family: the place of its structure type, its elements site by site, eV/atom above the hull
+    of its data base (nan where that is not known), and cubic angstrom per atom."""
 
     structure_type: int
     material_id: str
     elements: tuple[str, ...]
     e_above_hull: float
+    volume: float
 
 
 @cache
@@ -136,10 +137,9 @@ def members(name: str) -> tuple[Member, ...]:
     import pyarrow.parquet as pq
 
     table = pq.read_table(FOLDER / "members.parquet", filters=[("family", "=", name)])
-    columns = [table.column(c).to_pylist() for c in ("structure_type", "material_id", "elements", "e_above_hull")]
-    return tuple(
-        Member(t, i, tuple(e.split()), float("nan") if h is None else h) for t, i, e, h in zip(*columns, strict=True)
-    )
+    names = "structure_type", "material_id", "elements", "e_above_hull", "volume"
+    rows = zip(*(table.column(c).to_pylist() for c in names), strict=True)
+    return tuple(Member(t, i, tuple(e.split()), math.nan if h is None else h, v) for t, i, e, h, v in rows)
 
 
 @cache

@@ -16,6 +16,7 @@ from nucleate.generators.base import Condition, Fixed
 from nucleate.generators.pattern import parse_pattern
 from nucleate.generators.properties import NUMBER, parse_properties
 from nucleate.search.groups import SYSTEMS, groups_text, read_site_counts, read_space_groups
+from nucleate.search.words import few, read_words
 
 EXAMPLES = (
     'a formula ("SrTiO3"), one with gaps ("Li ? O4"), a chemical system ("Li-Fe-O") or "anything", '
@@ -41,7 +42,10 @@ class Request:
     space_groups: 1-230, of which each candidate has one, or one that contains it; none: any. sites: element -> sets of
     equivalent atoms. Where formulas come first also: contains,
     exclude: elements that must, that must not be there. num_elements: how many different ones. pattern: a formula with
-    gaps (`generators.pattern`).
+    gaps (`generators.pattern`). spoken: asked for in plain words (`search.words`), which may also name: families
+    (`search.families`), of which each candidate is to be one; classes of compounds, all of which hold; any_of: groups
+    of elements, of each of which one is there; ratio: atoms of the elements, sorted; novel: no known formula. notes:
+    what was taken for what, unread: words that were not understood.
     """
 
     text: str
@@ -58,6 +62,14 @@ class Request:
     pattern: str | None = None
     space_groups: tuple[int, ...] = ()
     sites: Mapping[str, int] = field(default_factory=dict)
+    spoken: bool = False
+    families: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    any_of: tuple[tuple[str, ...], ...] = ()
+    ratio: tuple[int, ...] = ()
+    novel: bool = False
+    notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def wishes(self) -> dict[str, Any]:
@@ -79,12 +91,20 @@ class Request:
         else:
             what = "crystals of any composition"
         clauses = [f"{self.num_atoms} atoms in the cell"] if self.num_atoms is not None else []
+        if self.families:
+            clauses.append(f"the structure of {' or '.join(map(_family_text, self.families))}")
+        if self.classes:
+            clauses.append(f"the class {' and '.join(self.classes)}")
+        if self.ratio:
+            clauses.append(f"the ratio {':'.join(map(str, self.ratio))}")
         if self.pattern is not None and self.chemical_system is not None:
             clauses.append(f"the elements {', '.join(self.chemical_system)} alone")
         if self.contains:
             clauses.append(f"{', '.join(self.contains)} in it")
+        for some in self.any_of:
+            clauses.append(f"{few(some, ' or ')} in it")
         if self.exclude:
-            clauses.append(f"no {', '.join(self.exclude)}")
+            clauses.append(f"no {few(self.exclude, ', ')}")
         if self.num_elements is not None:
             clauses.append(f"{self.num_elements} different elements")
         for name, (low, high) in self.properties.items():
@@ -97,7 +117,11 @@ class Request:
             clauses.append(f"a {self.lattice_shape} lattice")
         if self.fixed is not None:
             clauses.append(f"parts of a given cell of {len(self.fixed.species)} atoms kept")
-        return f"the {self.candidates} best {what}" + (f" with {' and '.join(clauses)}" if clauses else "")
+        if self.novel:
+            clauses.append("a formula that is not known")
+        out = f"the {self.candidates} best {what}" + (f" with {' and '.join(clauses)}" if clauses else "")
+        out += f"; {', '.join(self.notes)}" if self.notes else ""
+        return out + (f"; not understood: {', '.join(self.unread)}" if self.unread else "")
 
 
 def parse_elements(text: str) -> tuple[str, ...]:
@@ -144,14 +168,14 @@ def parse_request(
     if match:
         atoms, rest = int(match[1].replace(",", "")), rest[: match.start()] + rest[match.end() :]
     groups = read_space_groups(space_group)
-    for match in _SPACE_GROUP.finditer(rest):
+    for match in reversed([m for m in _SPACE_GROUP.finditer(rest) if not _names_a_family(rest[m.start() :])]):
+        rest = rest[: match.start()] + rest[match.end() :]
         said_groups = read_space_groups(match[1] or match[2])
         if groups and set(groups) != set(said_groups):
             raise NucleateError(
                 f"'{match[0].strip()}' and {groups_text(groups)} contradict each other; give one of them"
             )
         groups = said_groups
-    rest = _SPACE_GROUP.sub("", rest)
     if said is not None and candidates is not None and said != candidates:
         raise NucleateError(f"the request says {said} candidates, the option {candidates}; give one of them")
     if atoms is not None and num_atoms is not None and atoms != num_atoms:
@@ -183,7 +207,7 @@ def parse_request(
         parse_pattern(words)
         return dataclasses.replace(plain, pattern=words)
     if " " in words or not re.fullmatch(r"[A-Za-z0-9.()\[\]\-]+", words) or not any(c.isalpha() for c in words):
-        raise NucleateError(f"'{words}' was not understood; give {EXAMPLES}")
+        return _spoken(plain, words, NucleateError(f"'{words}' was not understood; give {EXAMPLES}"))
     if re.fullmatch(r"[A-Z][a-z]*(-[A-Z][a-z]*)+", words):
         named = parse_elements(words)
         if system is not None and set(named) != set(system):
@@ -191,13 +215,68 @@ def parse_request(
                 f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them"
             )
         return dataclasses.replace(plain, chemical_system=named)
-    composition = parse_formula(words)
+    try:
+        composition = parse_formula(words)
+    except NucleateError as error:
+        return _spoken(plain, words, error)
     if system is not None and set(system) != set(composition):
         raise NucleateError(f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them")
     unit = sum(composition.values())
     if size is not None and size % unit:
         raise NucleateError(f"{size} atoms cannot hold whole formula units of {words} ({unit} atoms each)")
     return dataclasses.replace(plain, composition=composition, chemical_system=None)
+
+
+def _names_a_family(words: str) -> bool:
+    """Whether they begin with the name of a crystal family, such as hexagonal perovskites."""
+    from nucleate.search.families import names, plain
+
+    text = f"{plain(words)} "
+    return any(re.match(rf"{re.escape(name)}s?\W", text) for name in names())
+
+
+def _spoken(plain: Request, words: str, fault: NucleateError) -> Request:
+    """The request that plain words make of one without them; raises `fault` where they say nothing."""
+    system, composition, rest = plain.chemical_system, None, words
+    for token in words.split():
+        named = token.strip(",.;")
+        if re.fullmatch(r"[A-Z][a-z]?(-[A-Z][a-z]?)+", named):
+            system, rest = parse_elements(named), rest.replace(token, " ", 1)
+        elif re.fullmatch(r"(?:[A-Z][a-z]?\d*|[()]\d*){2,}", named) and re.search(r"\d|[A-Z].*[A-Z]", named):
+            try:
+                composition = parse_formula(named, strict=True)
+            except NucleateError:
+                continue
+            if len(composition) > 1:
+                rest = rest.replace(token, " ", 1)
+            else:
+                composition = None
+    wish = read_words(rest)
+    if wish.empty or (" " not in words and not (wish.families or wish.classes)):  # a single word is no sentence
+        raise fault
+    return dataclasses.replace(
+        plain,
+        spoken=True,
+        composition=composition,
+        chemical_system=system if composition is None else None,
+        families=wish.families,
+        classes=wish.classes,
+        any_of=wish.any_of,
+        ratio=wish.ratio,
+        novel=wish.novel,
+        contains=tuple(dict.fromkeys((*plain.contains, *wish.contains))),
+        exclude=tuple(dict.fromkeys((*plain.exclude, *wish.exclude))),
+        num_elements=plain.num_elements if wish.num_elements is None else wish.num_elements,
+        properties={**wish.properties, **plain.properties},
+        notes=wish.notes,
+        unread=wish.left,
+    )
+
+
+def _family_text(name: str) -> str:
+    from nucleate.search.families import lexicon
+
+    return f"{name} ({lexicon()[name].pattern})"
 
 
 def keep(request: Request, fixed: Fixed) -> Request:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from nucleate.train.checkpoint import ModelInfo
 
 
+SPOKEN = "diffusion-bert"  # the model of formulas that wishes in plain words go to
+
+
 @dataclass(frozen=True)
 class Route:
     """blank: the candidates to begin with. stages: what gives them structures, in order. info: of the model that is
@@ -33,9 +36,16 @@ class Route:
 
 
 def route_of(request: Request, settings: DesignSettings) -> Route:
-    """Formulas first where the settings name a generator of formulas. Raises NucleateError for what cannot be met."""
+    """Formulas first where the settings name a generator of formulas, or plain words ask for more than one can say to
+    a model of crystals. Raises NucleateError for what cannot be met."""
     if settings.oversample < 1:
         raise NucleateError(f"oversample must be at least 1, not {settings.oversample}")
+    if request.spoken and not settings.generator:
+        from nucleate.search.families_first import families_first
+
+        if request.families or request.ratio:
+            return families_first(request, settings)
+        settings = dataclasses.replace(settings, generator=SPOKEN)
     return _formulas_first(request, settings) if settings.generator else _at_once(request, settings)
 
 
@@ -57,6 +67,7 @@ def _formulas_first(request: Request, settings: DesignSettings) -> Route:
     from nucleate.generators import load_formula_generator
     from nucleate.pipeline.chemistry import ChemistryStage
     from nucleate.pipeline.compose import ComposeStage
+    from nucleate.search.comply import FormulaStage, spoken_condition
 
     _refuse(request, settings)
     generator = load_formula_generator(
@@ -64,12 +75,14 @@ def _formulas_first(request: Request, settings: DesignSettings) -> Route:
     )
 
     def wanted(seed: int) -> Condition:
-        return dataclasses.replace(request.of_formulas(), properties=_targets(request, seed))
+        condition = dataclasses.replace(request.of_formulas(), properties=_targets(request, seed))
+        return spoken_condition(request, condition, seed) if request.spoken else condition
 
     blank = _blank(request, settings, wanted, generator.check)
     realise, record = _structures(settings)
     record = {"model": generator.name, "model training": generator.info.training, **record}
-    return Route(blank, [ComposeStage(generator), ChemistryStage(), realise], generator.info, record)
+    filters: list[Stage] = [FormulaStage(request)] if request.spoken else []
+    return Route(blank, [ComposeStage(generator), *filters, ChemistryStage(), realise], generator.info, record)
 
 
 def _refuse(request: Request, settings: DesignSettings) -> None:

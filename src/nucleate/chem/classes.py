@@ -1,0 +1,111 @@
+"""Words for kinds of elements and compounds, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+LANTHANIDES = ("La", "Ce", "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu")
+ACTINIDES = ("Ac", "Th", "Pa", "U", "Np", "Pu", "Am", "Cm", "Bk", "Cf", "Es", "Fm", "Md", "No", "Lr")
+_D = (
+    *("Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Y", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag"),
+    *("Cd", "Hf", "Ta", "W", "Re", "Os", "Ir", "Pt", "Au", "Hg"),
+)
+GROUPS: dict[str, tuple[str, ...]] = {
+    "alkali metal": ("Li", "Na", "K", "Rb", "Cs", "Fr"),
+    "alkaline earth": ("Be", "Mg", "Ca", "Sr", "Ba", "Ra"),
+    "rare earth": ("Sc", "Y", *LANTHANIDES),
+    "lanthanide": LANTHANIDES,
+    "actinide": ACTINIDES,
+    "transition metal": _D,
+    "noble metal": ("Ru", "Rh", "Pd", "Ag", "Os", "Ir", "Pt", "Au"),
+    "platinum metal": ("Ru", "Rh", "Pd", "Os", "Ir", "Pt"),
+    "halogen": ("F", "Cl", "Br", "I", "At"),
+    "chalcogen": ("O", "S", "Se", "Te", "Po"),
+    "pnictogen": ("N", "P", "As", "Sb", "Bi"),
+    "noble gas": ("He", "Ne", "Ar", "Kr", "Xe", "Rn"),
+    "toxic element": ("Be", "As", "Cd", "Hg", "Tl", "Pb"),
+    "radioactive element": ("Tc", "Pm", "Po", "At", "Rn", "Fr", "Ra", *ACTINIDES),
+    "heavy metal": ("Cd", "Hg", "Tl", "Pb", "Bi"),
+}
+NONMETALS = frozenset({"H", "N", "O", "F", "S", "Cl", "Se", "Br", "I", "He", "Ne", "Ar", "Kr", "Xe", "Rn"})
+ANIONS = frozenset({"H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Ge", "As", "Se", "Br", "Sb", "Te", "I"})
+
+
+@dataclass(frozen=True)
+class CompoundClass:
+    """Compounds that have one of `anions`, no more electronegative element than these, and all of `needs`; "metal":
+    elements of metals and semimetals alone."""
+
+    name: str
+    anions: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+
+    def holds(self, composition: Mapping[str, int]) -> bool:
+        """Whether a composition (element -> amount) is of the class."""
+        if not self.anions:
+            return is_metal(composition)
+        from nucleate.chem.states import electronegativity
+
+        found = [e for e in composition if e in self.anions]
+        if not found or self.needs - set(composition) or len(composition) == 1:
+            return False
+        strongest = max(composition, key=lambda e: electronegativity(e) or 0.0)
+        return strongest in self.anions
+
+
+def is_metal(composition: Collection[str]) -> bool:
+    """Whether all elements are metals or semimetals, and not only semimetals."""
+    from nucleate.chem.states import metals
+
+    semimetals = {"B", "Si", "Ge", "As", "Sb", "Te", "C", "P"}
+    proper = metals() - semimetals
+    return any(e in proper for e in composition) and all(e in proper or e in semimetals for e in composition)
+
+
+@cache
+def classes() -> dict[str, CompoundClass]:
+    """All by name."""
+    one = {
+        "oxide": "O", "fluoride": "F", "chloride": "Cl", "bromide": "Br", "iodide": "I", "sulfide": "S",
+        "selenide": "Se", "telluride": "Te", "nitride": "N", "phosphide": "P", "arsenide": "As", "antimonide": "Sb",
+        "carbide": "C", "silicide": "Si", "germanide": "Ge", "boride": "B", "hydride": "H",
+    }  # fmt: skip
+    oxo = {
+        "carbonate": "C", "nitrate": "N", "phosphate": "P", "sulfate": "S", "silicate": "Si", "borate": "B",
+        "germanate": "Ge", "arsenate": "As", "titanate": "Ti", "zirconate": "Zr", "hafnate": "Hf", "niobate": "Nb",
+        "tantalate": "Ta", "vanadate": "V", "molybdate": "Mo", "tungstate": "W", "chromate": "Cr", "manganate": "Mn",
+        "ferrate": "Fe", "ferrite": "Fe", "cobaltate": "Co", "cuprate": "Cu", "nickelate": "Ni", "aluminate": "Al",
+        "gallate": "Ga", "stannate": "Sn", "iridate": "Ir", "ruthenate": "Ru", "manganite": "Mn", "cobaltite": "Co",
+    }  # fmt: skip
+    several = {
+        "halide": frozenset(("F", "Cl", "Br", "I")),
+        "chalcogenide": frozenset(("S", "Se", "Te")),
+        "pnictide": frozenset(("N", "P", "As", "Sb", "Bi")),
+    }
+    out = {name: CompoundClass(name, frozenset((anion,))) for name, anion in one.items()}
+    out |= {name: CompoundClass(name, frozenset(("O",)), frozenset((centre,))) for name, centre in oxo.items()}
+    out |= {name: CompoundClass(name, anions) for name, anions in several.items()}
+    return out | {"metal": CompoundClass("metal")}
+
+
+SYNONYMS = {
+    "intermetallic": "metal", "alloy": "metal", "metallic compound": "metal", "sulphide": "sulfide",
+    "sulphate": "sulfate", "wolframate": "tungstate",
+}  # fmt: skip
+GROUP_SYNONYMS = {
+    "rare earth metal": "rare earth", "rare earth element": "rare earth", "alkali": "alkali metal",
+    "alkaline earth metal": "alkaline earth", "precious metal": "noble metal", "d metal": "transition metal",
+    "platinum group metal": "platinum metal", "toxic metal": "toxic element", "radioactive": "radioactive element",
+}  # fmt: skip
+
+
+@cache
+def element_names() -> dict[str, str]:
+    """English names in lower case, both spellings, -> symbol."""
+    from pymatgen.core import Element
+
+    out = {e.long_name.lower(): e.symbol for e in Element if e.Z <= 103 and e.symbol not in ("D", "T")}
+    return out | {"aluminum": "Al", "aluminium": "Al", "cesium": "Cs", "caesium": "Cs", "sulphur": "S", "sulfur": "S",
+                  "wolfram": "W"}  # fmt: skip

@@ -1,0 +1,163 @@
+"""Whether a crystal is what was asked for in words, verified on the crystal itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
+from math import gcd
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.chem.classes import ANIONS, NONMETALS, classes
+from nucleate.chem.elements import atomic_number
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
+from nucleate.search.families import Family, lexicon, prototype
+from nucleate.search.words import few
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from nucleate.crystal.prototype import Prototype
+    from nucleate.generators.base import Condition
+    from nucleate.search.request import Request
+
+CHECK = "request"  # name of the check
+WHY = "why"  # provenance: what holds of the request, in words
+Fact = tuple[str, bool]  # what was asked for, and whether it holds
+
+
+def of_composition(request: Request, composition: Mapping[str, int]) -> list[Fact]:
+    """What the request says of elements and their amounts, each part with whether it holds."""
+    elements = set(composition)
+    divisor = gcd(*composition.values())
+    counts = {e: n // divisor for e, n in composition.items()}
+    out: list[Fact] = [(name, classes()[name].holds(counts)) for name in request.classes]
+    out += [(f"{e} in it", e in elements) for e in request.contains]
+    out += [(f"{', '.join(sorted(elements & set(some))) or few(some, ' or ')} in it", bool(elements & set(some)))
+            for some in request.any_of]  # fmt: skip
+    if request.exclude:
+        barred = sorted(elements & set(request.exclude))
+        out.append((f"{', '.join(barred)} in it" if barred else f"no {few(request.exclude, ', ')}", not barred))
+    if request.chemical_system:
+        out.append((f"{'-'.join(request.chemical_system)}", elements == set(request.chemical_system)))
+    if request.composition:
+        out.append(("its formula", counts == dict(request.composition)))
+    if request.ratio:
+        out.append((f"ratio {':'.join(map(str, request.ratio))}", tuple(sorted(counts.values())) == request.ratio))
+    if request.num_elements is not None:
+        out.append((f"{request.num_elements} elements", len(elements) == request.num_elements))
+    return out
+
+
+def of_structure(request: Request, structure: Structure) -> list[Fact]:
+    """What the request says of the structure: family and space group."""
+    out: list[Fact] = []
+    if request.families:
+        found = next((name for name in request.families if family_of(structure, lexicon()[name])), "")
+        out.append((found or " or ".join(request.families), bool(found)))
+    if request.space_groups:
+        from nucleate.crystal.symmetry import space_group
+        from nucleate.search.groups import groups_text
+
+        number, symbol = space_group(structure)
+        holds = number in request.space_groups
+        out.append((symbol if holds else groups_text(request.space_groups), holds))
+    return out
+
+
+def family_of(structure: Structure, family: Family) -> tuple[str, ...] | None:
+    """The elements of a crystal on the sites of a family, None where it is not of the family: one of its structure
+    types with possible charges."""
+    from nucleate.crystal.prototype import alike
+    from nucleate.crystal.prototype import prototype as describe
+
+    counts = {e.symbol: int(n) for e, n in structure.composition.reduced_composition.items()}
+    if sorted(counts.values()) != sorted(n for _, n in family.sites):
+        return None
+    own: Prototype | None = None
+    for index, kind in enumerate(family.types):
+        model = describe(prototype(family.name, index))
+        for order in permutations(counts):
+            if [counts[e] for e in order] != [n for _, n in family.sites] or not family.admits(order):
+                continue
+            own = own or describe(structure)
+            roles = {atomic_number(a): atomic_number(b) for a, b in zip(kind.elements, order, strict=True)}
+            if alike(model, own, roles):
+                return order
+    return None
+
+
+class FormulaStage:
+    """Rejects candidates whose composition is not what was asked for in words, before any work on structures."""
+
+    name = "formula"
+    batched = True
+    quick = True
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        for c in candidates:
+            facts = of_composition(self.request, c.composition) if c.composition else []
+            missing = [words for words, holds in facts if not holds]
+            yield c.failed(self.name, f"not {', not '.join(missing)}") if missing else c
+
+
+def spoken_condition(request: Request, condition: Condition, seed: int) -> Condition:
+    """The condition of one formula with what can be said of classes and groups of elements: one of each group and one
+    anion of each class is drawn, and what would make it another class is barred."""
+    from nucleate.chem.states import electronegativity
+
+    rng = np.random.default_rng([seed, 5])
+    contains, exclude = list(condition.contains), set(condition.exclude)
+    for group in request.any_of:
+        contains.append(_drawn([e for e in group if e not in exclude], rng))
+    for name in request.classes:
+        kind = classes()[name]
+        if not kind.anions:  # metals
+            exclude |= NONMETALS
+            continue
+        anion = next((e for e in contains if e in kind.anions), None)
+        anion = anion or _drawn(sorted(e for e in kind.anions if e not in exclude), rng)
+        contains += [anion, *sorted(kind.needs)]
+        strength = electronegativity(anion) or 0.0
+        exclude |= {e for e in ANIONS if e not in kind.anions and (electronegativity(e) or 0.0) > strength}
+    named = tuple(dict.fromkeys(contains))
+    return dataclasses.replace(condition, contains=named, exclude=tuple(sorted(exclude - set(named))))
+
+
+def _drawn(elements: Sequence[str], rng: np.random.Generator) -> str:
+    if not elements:
+        raise NucleateError("all elements of a kind that was asked for are excluded; leave one in")
+    return elements[int(rng.integers(len(elements)))]
+
+
+class ComplyStage:
+    """Check "request": whether all of what was asked for in words holds of the relaxed crystal; what does is `WHY`."""
+
+    name = "comply"
+    batched = True
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        for c in candidates:
+            if c.structure is None:
+                yield c
+                continue
+            composition = {e.symbol: int(n) for e, n in c.structure.composition.items()}
+            facts = of_composition(self.request, composition)
+            try:
+                facts += of_structure(self.request, c.structure)
+            except (NucleateError, ValueError, IndexError) as error:  # a freak cell
+                facts.append((f"a structure that can be told ({type(error).__name__})", False))
+            if self.request.novel:
+                facts.append(("a formula that is not known", not c.provenance.get("known", False)))
+            missing = [words for words, holds in facts if not holds]
+            check = Check(FAIL, f"not {', not '.join(missing)}") if missing else Check(PASS)
+            yield c.with_(checks={CHECK: check}, provenance={WHY: [words for words, holds in facts if holds]})

@@ -1,0 +1,148 @@
+"""From a family, or a ratio that families have, to crystals: formulas by the lexicon, structures by its prototypes."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+from nucleate.search.comply import of_composition
+from nucleate.search.families import Family, lexicon, members
+from nucleate.search.model import chunk_of, load_as
+from nucleate.search.propose import Proposal, propose
+from nucleate.search.route import Route
+
+if TYPE_CHECKING:
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.run import Stage
+    from nucleate.search.design import DesignSettings
+    from nucleate.search.request import Request
+
+
+def families_first(request: Request, settings: DesignSettings) -> Route:
+    """Candidates with formulas, the likeliest first, each in all structure types of its family."""
+    from nucleate.generators import read_info
+    from nucleate.search.model import weights_for
+
+    for name in ("fixed", "lattice_shape", "num_atoms", "sites"):
+        if getattr(request, name):
+            raise NucleateError(f"{name.replace('_', ' ')} cannot be asked for with a crystal family: it has its own")
+    blank = list(islice(_candidates(request, settings), request.candidates * settings.oversample))
+    realise, record = _structures(settings)
+    info = read_info(weights_for(request) if request.properties else "mp20-dng")
+    record = {"formulas": f"lexicon of {len(lexicon())} crystal families", **record}
+    return Route(blank, [realise], info, record)
+
+
+def proposals(request: Request, limit: int) -> list[Proposal]:
+    """At most `limit` formulas for the request, of all its families together, the likeliest first.
+
+    Raises NucleateError where there is none, for the reason of the first family.
+    """
+    found: list[list[Proposal]] = []
+    refused: list[NucleateError] = []
+    for family in _families(request):
+        try:
+            found.append(propose(family, lambda c: _accepts(request, c), contains=_needed(request),
+                                 exclude=request.exclude, limit=limit))  # fmt: skip
+        except NucleateError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    return list(islice(_distinct(heapq.merge(*found, key=lambda p: p.score)), limit))
+
+
+def _families(request: Request) -> list[Family]:
+    if request.families:
+        return [lexicon()[name] for name in request.families]
+    alike = [f for f in lexicon().values() if tuple(sorted(n for _, n in f.sites)) == request.ratio]
+    if not alike:
+        raise NucleateError(
+            f"no crystal family in the lexicon has the ratio {':'.join(map(str, request.ratio))}; "
+            "nucleate families lists those there are"
+        )
+    return alike
+
+
+def _accepts(request: Request, composition: Any) -> bool:
+    if request.novel and frozenset(composition.items()) in _known():
+        return False
+    return all(holds for _, holds in of_composition(request, composition))
+
+
+def _needed(request: Request) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*request.contains, *(request.chemical_system or ()), *(request.composition or ()))))
+
+
+@cache
+def _known() -> frozenset[frozenset[tuple[str, int]]]:
+    """Reduced formulas of the members of all families and of the shipped reference set."""
+    from nucleate.pipeline.reference import load_reference
+
+    every = {frozenset(f.composition(m.elements).items()) for f in lexicon().values() for m in members(f.name)}
+    return frozenset(every | {frozenset(key) for key in load_reference().keys})
+
+
+def _distinct(ordered: Iterator[Proposal]) -> Iterator[Proposal]:
+    """Each formula in each family once."""
+    seen = set()
+    for one in ordered:
+        key = one.family, frozenset(one.composition.items())
+        if key not in seen:
+            seen.add(key)
+            yield one
+
+
+def _candidates(request: Request, settings: DesignSettings) -> Iterator[Candidate]:
+    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.pipeline.candidate import Candidate
+
+    count = 0
+    for one in proposals(request, request.candidates * settings.oversample):
+        for index, kind in enumerate(lexicon()[one.family].types):
+            if request.space_groups and kind.space_group not in request.space_groups:
+                continue
+            count += 1
+            units = kind.num_atoms // sum(one.composition.values())
+            record: dict[str, Any] = {
+                "family": {
+                    "name": one.family,
+                    "structure_type": index,
+                    "elements": list(one.elements),
+                    "charges": list(one.charges),
+                    "nearest": one.nearest.material_id,
+                    "distance": round(one.distance, 3),
+                },
+                "known": frozenset(one.composition.items()) in _known(),
+                "condition": {"composition": {e: n * units for e, n in one.composition.items()}},
+            }
+            yield Candidate(
+                f"c{count:05d}",
+                int(derive_seeds(settings.seed, count - 1)),
+                provenance=record,
+                composition=dict(one.composition),
+            )
+    if not count:
+        from nucleate.search.groups import groups_text
+
+        raise NucleateError(
+            f"no structure type of {', '.join(request.families)} has {groups_text(request.space_groups)}"
+        )
+
+
+def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
+    """What gives the formulas structures, and what the report says of it."""
+    if settings.structures in ("template", "prototype"):
+        from nucleate.search.decorate import DecorateStage
+
+        return DecorateStage(), {"structures": "prototypes of the families"}
+    from nucleate.pipeline.generate import GenerateStage
+
+    generator = load_as(settings.structures, settings)
+    if generator.info.recipe.task != "csp":
+        raise NucleateError(f"{generator.name} takes no formula; structures come from prototypes or such as mp20-csp")
+    record = {"structures": generator.name, "structures training": generator.info.training}
+    return GenerateStage(generator, chunk_of(generator)), record

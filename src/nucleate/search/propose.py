@@ -1,0 +1,191 @@
+"""Formulas for a crystal family, without a language model: its sites filled with ions, the likeliest ways first.
+
+The high-level policy of GenMS (paper 4, section 2.2) as enumeration: every way to put ions on the sites that the
+charges of the family allow, ranked by how near it is to a known member, site by site, in radius and electronegativity.
+What is near in radii is near in tolerance factors as well. Known members are at distance 0.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.chem.elements import SYMBOLS
+from nucleate.errors import NucleateError
+from nucleate.search.families import LITERAL, Family, Member, is_ion, members
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RADIUS, CHI = 0.1, 0.4  # angstrom and Pauling's units that count as one step
+WIDEST = 4.0  # steps to the nearest element that a member has on the site
+MOST = 60_000  # combinations looked at; on the sites with most elements those furthest from members go first
+RARE = 0.25  # steps for each factor e by which a charge is rarer than the element's commonest
+UNKNOWN_HEIGHT = 0.2  # eV/atom above the hull, of members of which it is not known
+HEIGHT = 0.1  # eV/atom above the hull that count as one step
+# Not made in quantity, or not at all in compounds that keep
+RARITIES = frozenset({"He", "Ne", "Ar", "Kr", "Xe", "Rn", "Tc", "Pm", "Po", "At", "Fr", "Ra", "Ac", "Pa"})
+COMMON = tuple(s for s in SYMBOLS[:92] if s not in RARITIES)
+Composition = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """elements, charges: site by site; charges () of metals. nearest: of the known members, at `distance` steps, and
+    `known` where it is this very formula. score: by which proposals are ordered, lower first."""
+
+    family: str
+    elements: tuple[str, ...]
+    charges: tuple[int, ...]
+    composition: Composition
+    nearest: Member
+    distance: float
+    known: bool
+    score: float
+
+
+def propose(
+    family: Family,
+    accepts: Callable[[Composition], bool] = lambda composition: True,
+    *,
+    contains: Sequence[str] = (),
+    exclude: Collection[str] = (),
+    limit: int = 1000,
+) -> list[Proposal]:
+    """At most `limit` formulas of the family, each once, the likeliest first.
+
+    contains, exclude: elements that all, that none of them have. accepts: any further wish, of element -> atoms in a
+    formula unit. Raises NucleateError where there is none.
+    """
+    ways = [*family.charges, *([()] if family.metallic else [])]
+    ranked = [_ranked(family, charges, frozenset(contains), frozenset(exclude)) for charges in ways]
+    out: dict[frozenset[tuple[str, int]], Proposal] = {}
+    for one in heapq.merge(*ranked, key=lambda p: p.score):
+        if len(out) == limit:
+            break
+        if accepts(one.composition):
+            out.setdefault(frozenset(one.composition.items()), one)
+    if not out:
+        wishes = [f"with {', '.join(contains)}"] if contains else []
+        wishes += [f"without {', '.join(sorted(exclude))}"] if exclude else []
+        raise NucleateError(
+            f"no {family.name} ({family.pattern}) {' and '.join(wishes) or 'as wished for'} can be made of ions that "
+            f"balance; nucleate families '{family.name}' shows those that are known"
+        )
+    return list(out.values())
+
+
+def _ranked(
+    family: Family, charges: tuple[int, ...], contains: frozenset[str], exclude: frozenset[str]
+) -> Iterator[Proposal]:
+    """All formulas with these charges, () for metals, in order."""
+    from scipy.spatial import cKDTree
+
+    able = [m for m in members(family.name) if not charges or _may_have(m.elements, charges)]
+    sites = [_options(family, k, charges, able, exclude) for k in range(len(family.sites))]
+    sites = _trimmed(sites, contains)
+    if not able or not all(sites):
+        return
+    index = np.stack(np.meshgrid(*(np.arange(len(site)) for site in sites), indexing="ij"), -1).reshape(-1, len(sites))
+    numbers = np.stack([np.array([SYMBOLS.index(e) for e in site])[index[:, k]] for k, site in enumerate(sites)], 1)
+    ordered = np.sort(numbers, 1)
+    keep = (np.diff(ordered, axis=1) > 0).all(1)
+    for element in contains:
+        keep &= (numbers == SYMBOLS.index(element)).any(1)
+    index = index[keep]
+    if not len(index):
+        return
+    rare = [np.array([_rarity(e, charges[k : k + 1]) for e in site]) for k, site in enumerate(sites)]
+    heights = np.array([UNKNOWN_HEIGHT if math.isnan(m.e_above_hull) else m.e_above_hull for m in able]) / HEIGHT
+    theirs = [_places([m.elements[k] for m in able], charges[k : k + 1]) for k in range(len(sites))]
+    ours = [_places(site, charges[k : k + 1])[index[:, k]] for k, site in enumerate(sites)]
+    # the height above the hull as one more dimension, in which all that is proposed stands on the ground
+    members_at = np.concatenate([*theirs, heights[:, None]], 1)
+    wanted_at = np.concatenate([*ours, np.zeros((len(index), 1))], 1)
+    _, nearest = cKDTree(members_at).query(wanted_at)
+    away = np.linalg.norm((wanted_at - members_at[nearest])[:, :-1], axis=1)
+    score = away + heights[nearest] + np.sum([row[index[:, k]] for k, row in enumerate(rare)], axis=0)
+    for i in np.argsort(score, kind="stable"):
+        elements = tuple(site[j] for site, j in zip(sites, index[i], strict=True))
+        near = able[nearest[i]]
+        known = near.elements == elements
+        units = family.composition(elements)
+        yield Proposal(family.name, elements, charges, units, near, float(away[i]), known, float(score[i]))
+
+
+def _may_have(elements: Sequence[str], charges: Sequence[int]) -> bool:
+    return all(is_ion(e, q) for e, q in zip(elements, charges, strict=True))
+
+
+def _options(
+    family: Family, k: int, charges: tuple[int, ...], able: Sequence[Member], exclude: frozenset[str]
+) -> list[str]:
+    """Elements for a site, those nearest to what members have there first."""
+    letter = family.sites[k][0]
+    theirs = sorted({m.elements[k] for m in able})
+    if letter in LITERAL:
+        return [] if letter in exclude else [letter]
+    q = charges[k : k + 1]
+    ours = [e for e in COMMON if e not in exclude and all(is_ion(e, c) for c in q)]
+    if not theirs or not ours:
+        return []
+    near = np.linalg.norm(_places(ours, q)[:, None] - _places(theirs, q), axis=-1).min(1)
+    order = np.argsort(near, kind="stable")
+    return [ours[i] for i in order if near[i] <= (WIDEST if charges else 0)]
+
+
+def _trimmed(sites: list[list[str]], contains: frozenset[str]) -> list[list[str]]:
+    sites = [list(site) for site in sites]
+    while math.prod(len(site) for site in sites) > MOST:
+        longest = max(sites, key=len)
+        last = next((e for e in reversed(longest) if e not in contains), None)
+        if last is None:
+            break
+        longest.remove(last)
+    return sites
+
+
+def _places(elements: Sequence[str], charge: tuple[int, ...]) -> NDArray[np.float64]:
+    """Radius and electronegativity of elements in steps, (n, 2), as ions of this charge or, without one, as atoms."""
+    return np.array([_size(e, charge) for e in elements]).reshape(-1, 2) / (RADIUS, CHI)
+
+
+def _size(element: str, charge: tuple[int, ...]) -> tuple[float, float]:
+    """Radius, and electronegativity with a middling one for Pm, Eu, Yb and the like."""
+    from nucleate.chem.states import electronegativity
+
+    return radius(element, charge), electronegativity(element) or 1.2
+
+
+@lru_cache(maxsize=2000)
+def radius(element: str, charge: Sequence[int]) -> float:
+    """In angstrom: Shannon's of the ion, its mean over coordinations, where there is one, else the atom's.
+
+    charge: one number, or none of metals."""
+    from pymatgen.core import Element, Species
+
+    value = None
+    if charge:
+        with warnings.catch_warnings():  # pymatgen warns of ions that it has no radius of
+            warnings.simplefilter("ignore")
+            value = Species(element, charge[0]).ionic_radius
+    if value is None:
+        value = Element(element).atomic_radius or Element(element).atomic_radius_calculated or 1.5
+    return float(value)
+
+
+def _rarity(element: str, charge: tuple[int, ...]) -> float:
+    """Steps for a charge that the element seldom has."""
+    if not charge:
+        return 0.0
+    from nucleate.chem.states import STATE_SETS, log_share, states_of
+
+    commonest = max(log_share(element, q) for q in states_of(element, STATE_SETS[2]))
+    return RARE * (commonest - log_share(element, charge[0]))
