@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from nucleate.chem.classes import GROUPS
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
@@ -37,8 +38,8 @@ def test_families_of_one_structure_type_are_told_apart():
     assert family_of(crystal, lexicon()["spinel"]) is None
 
 
-def checked(text, structure, **provenance):
-    (c,) = ComplyStage(parse_request(text))([Candidate("c", structure=structure, provenance=provenance)])
+def checked(text, structure):
+    (c,) = ComplyStage(parse_request(text))([Candidate("c", structure=structure)])
     return c.checks["request"], c.provenance["why"]
 
 
@@ -48,8 +49,8 @@ def test_each_part_of_a_request_is_verified():
     assert check.verdict == "pass" and why == ["oxide", "Co in it", "spinel", "Fd-3m"]
     check, why = checked("a sulfide spinel without gallium or a rare earth", spinel)
     assert check.verdict == "fail" and check.reason == "not sulfide, not Ga in it" and why == ["spinel"]
-    check, _ = checked("a new tetragonal perovskite", spinel, known=True)
-    assert check.reason == "not tetragonal perovskite, not a formula that is not known"
+    check, _ = checked("a new tetragonal perovskite", decorated("spinel", 0, ("Mg", "Al", "O"), (2, 3, -2)))
+    assert check.reason == "not a formula that is not known, not tetragonal perovskite"
     check, why = checked("a ternary of ratio 1:2:4 with Ni or Co", spinel)
     assert check.verdict == "pass" and why == ["Co in it", "ratio 1:2:4", "3 elements"]
 
@@ -84,6 +85,7 @@ def test_ratios_bring_families_and_what_is_known_can_be_left_out():
 def test_a_run_from_words(tmp_path):
     quick = DesignSettings(oversample=1, relax_steps=3, second="none")
     run = design("perovskite fluorides with K, cubic, 2 candidates", tmp_path / "run", quick, executor=Serial())
+    assert (run.settings.generator, run.settings.structures) == ("lexicon", "prototype")
     assert [c.stages[0] for c in run.all] == ["decorate", "decorate"] and run.all[0].stages[-1] == "comply"
     assert all(c.provenance["why"] == ["fluoride", "K in it", "perovskite", "Pm-3m"] for c in run.candidates)
     assert "as asked for: fluoride, K in it, perovskite" in (run.folder / "report.html").read_text()

@@ -66,11 +66,11 @@ def design(
     guidance: Guidance = None,
     temperature: Temperature = None,
     generator: Annotated[
-        str, typer.Option(help="Formulas first, by this model: diffusion-bert, diffusion-lm or a file.")
+        str, typer.Option(help="Formulas first: diffusion-bert, diffusion-lm or a file; lexicon (of families).")
     ] = "",
     structures: Annotated[
-        str, typer.Option(help="Of these formulas: template, or weights such as mp20-csp.")
-    ] = "template",
+        str, typer.Option(help="Of these formulas: template, or weights such as mp20-csp; auto: for the request.")
+    ] = "auto",
     rank_by: Annotated[
         str, typer.Option(help="Templates by emd (element mover's distance), metric or random.")
     ] = "emd",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.config import from_dict
 from nucleate.errors import NucleateError
 from nucleate.search.request import Request, parse_request
-from nucleate.search.route import Route, route_of
+from nucleate.search.route import Route, route_of, settled
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
@@ -28,14 +28,15 @@ class DesignSettings:
 
     oversample: crystals generated for each one asked for; the best are kept. weights: shipped name or file; "auto"
     takes the model for the request. sampling_steps, sampler, guidance_scale, species_temperature: 0, "" and None take
-    the recipe's. generator: a model of formulas, name or file; these come first then, and guidance_scale and
-    species_temperature are the formulas' ("": crystals in one go). structures: of the formulas, "template" or the
-    weights of a model that takes a composition, to which sampling_steps and sampler belong. rank_by, templates: how
-    templates are ranked, and the dataset they are from. fmax: eV/angstrom. known: dataset whose structures novelty is
-    tested against, beside the embedded index ("" for the index alone). judge: the property network, name or file, that
-    predicts the wanted properties; "auto" takes a shipped one. second: the potential that judges the best candidates
-    again ("auto": SevenNet beside CHGNet, "none"), against the crystals of second_reference. phonons: how many of the
-    best are tested for imaginary modes.
+    the recipe's. generator: who draws formulas, which come first then: "lexicon" (crystal families), a model of
+    formulas, name or file, to which guidance_scale and species_temperature belong; "": crystals in one go, or for plain
+    words as `route.settled` has it. structures: of the formulas, "template", "prototype" (of their family) or the
+    weights of a model that takes a composition, to which sampling_steps and sampler belong; "auto": as there. rank_by,
+    templates: how templates are ranked, and the dataset they are from. fmax: eV/angstrom. known: dataset whose
+    structures novelty is tested against, beside the embedded index ("" for the index alone). judge: the property
+    network, name or file, that predicts the wanted properties; "auto" takes a shipped one. second: the potential that
+    judges the best candidates again ("auto": SevenNet beside CHGNet, "none"), against the crystals of second_reference.
+    phonons: how many of the best are tested for imaginary modes.
     """
 
     seed: int = 0
@@ -46,7 +47,7 @@ class DesignSettings:
     guidance_scale: float | None = None
     species_temperature: float | None = None
     generator: str = ""
-    structures: str = "template"
+    structures: str = "auto"
     rank_by: str = "emd"
     templates: str = "mp-20"
     potential: str = "chgnet"
@@ -86,8 +87,8 @@ def design(
     executor: how stages are spread over processes; default: all cores. Raises NucleateError for a request that cannot
     be met, before anything is written. An interrupted run is finished by `resume(out)`.
     """
-    settings = settings or DesignSettings()
     request = parse_request(request) if isinstance(request, str) else request
+    settings = settled(request, settings or DesignSettings())
     route = route_of(request, settings)
     stages = stages_of(request, settings, route)  # a wrong setting is refused here, before anything is written
     reviews = reviews_of(request, settings)
@@ -161,8 +162,8 @@ def generate_candidates(
     from nucleate.engine.local import Serial
     from nucleate.pipeline.run import Nowhere, run
 
-    settings = settings or DesignSettings(oversample=1)
     request = parse_request(request) if isinstance(request, str) else request
+    settings = settled(request, settings or DesignSettings(oversample=1))
     route = route_of(request, settings)
     predict = _predict_stage(request, settings, route)
     made = run(route.blank, route.stages, Serial(), Nowhere(), progress)

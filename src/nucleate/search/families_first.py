@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.search.comply import of_composition
-from nucleate.search.families import Family, lexicon, members
+from nucleate.search.families import Family, lexicon
 from nucleate.search.model import chunk_of, load_as
 from nucleate.search.propose import Proposal, propose
-from nucleate.search.route import Route
+from nucleate.search.route import PROTOTYPE, Route
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
@@ -27,6 +26,10 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
     from nucleate.generators import read_info
     from nucleate.search.model import weights_for
 
+    if not (request.families or request.ratio):
+        raise NucleateError(
+            "the lexicon needs a crystal family or a ratio, such as: a spinel, or: an oxide of ratio 1:1:3"
+        )
     for name in ("fixed", "lattice_shape", "num_atoms", "sites"):
         if getattr(request, name):
             raise NucleateError(f"{name.replace('_', ' ')} cannot be asked for with a crystal family: it has its own")
@@ -68,22 +71,11 @@ def _families(request: Request) -> list[Family]:
 
 
 def _accepts(request: Request, composition: Any) -> bool:
-    if request.novel and frozenset(composition.items()) in _known():
-        return False
     return all(holds for _, holds in of_composition(request, composition))
 
 
 def _needed(request: Request) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*request.contains, *(request.chemical_system or ()), *(request.composition or ()))))
-
-
-@cache
-def _known() -> frozenset[frozenset[tuple[str, int]]]:
-    """Reduced formulas of the members of all families and of the shipped reference set."""
-    from nucleate.pipeline.reference import load_reference
-
-    every = {frozenset(f.composition(m.elements).items()) for f in lexicon().values() for m in members(f.name)}
-    return frozenset(every | {frozenset(key) for key in load_reference().keys})
 
 
 def _distinct(ordered: Iterator[Proposal]) -> Iterator[Proposal]:
@@ -116,7 +108,6 @@ def _candidates(request: Request, settings: DesignSettings) -> Iterator[Candidat
                     "nearest": one.nearest.material_id,
                     "distance": round(one.distance, 3),
                 },
-                "known": frozenset(one.composition.items()) in _known(),
                 "condition": {"composition": {e: n * units for e, n in one.composition.items()}},
             }
             yield Candidate(
@@ -135,7 +126,7 @@ def _candidates(request: Request, settings: DesignSettings) -> Iterator[Candidat
 
 def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
     """What gives the formulas structures, and what the report says of it."""
-    if settings.structures in ("template", "prototype"):
+    if settings.structures == PROTOTYPE:
         from nucleate.search.decorate import DecorateStage
 
         return DecorateStage(), {"structures": "prototypes of the families"}

@@ -91,10 +91,12 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
     from nucleate.generators.accept import refused
     from nucleate.generators.properties import resolve_property
     from nucleate.search.judge import dataset_of, judge_of
+    from nucleate.search.route import LEXICON, settled
 
     if not request.properties:
         return []
-    if settings.generator:
+    settings = settled(request, settings)
+    if settings.generator not in ("", LEXICON):
         info = read_info(settings.generator, "formula")
     else:
         info = read_info(settings.weights if settings.weights != "auto" else weights_for(request))

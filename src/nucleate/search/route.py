@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from nucleate.train.checkpoint import ModelInfo
 
 
-SPOKEN = "diffusion-bert"  # the model of formulas that wishes in plain words go to
+AUTO, LEXICON, PROTOTYPE = "auto", "lexicon", "prototype"
+SPOKEN = "diffusion-bert", "mp20-csp"  # what draws formulas and structures for wishes in plain words beyond families
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,30 @@ class Route:
     record: Mapping[str, Any]
 
 
+def settled(request: Request, settings: DesignSettings) -> DesignSettings:
+    """The settings with what they leave open decided: who draws formulas, and who their structures.
+
+    Plain words go to the lexicon of crystal families where they name a family or a ratio, else to a model of formulas.
+    """
+    generator, structures = settings.generator, settings.structures
+    if request.spoken and not generator:
+        generator = LEXICON if request.families or request.ratio else SPOKEN[0]
+        if structures == AUTO:
+            structures = PROTOTYPE if generator == LEXICON else SPOKEN[1]
+    if structures == AUTO:
+        structures = PROTOTYPE if generator == LEXICON else TEMPLATE
+    return dataclasses.replace(settings, generator=generator, structures=structures)
+
+
 def route_of(request: Request, settings: DesignSettings) -> Route:
-    """Formulas first where the settings name a generator of formulas, or plain words ask for more than one can say to
-    a model of crystals. Raises NucleateError for what cannot be met."""
+    """Formulas first where the settings (`settled`) name a generator of formulas. Raises NucleateError for what cannot
+    be met."""
     if settings.oversample < 1:
         raise NucleateError(f"oversample must be at least 1, not {settings.oversample}")
-    if request.spoken and not settings.generator:
+    if settings.generator == LEXICON:
         from nucleate.search.families_first import families_first
 
-        if request.families or request.ratio:
-            return families_first(request, settings)
-        settings = dataclasses.replace(settings, generator=SPOKEN)
+        return families_first(request, settings)
     return _formulas_first(request, settings) if settings.generator else _at_once(request, settings)
 
 
