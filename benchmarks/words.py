@@ -1,0 +1,120 @@
+"""Crystals of a family asked for in words (paper 4, Table 1): valid, of the family, of a formula that is not known?
+
+    OMP_NUM_THREADS=1 python benchmarks/words.py --out RUNS [--n 100] [--new] [--structures mp20-csp]
+
+`nucleate design "a perovskite"`, a pyrochlore, a spinel: n candidates each, all counted, failures too. CIF: pymatgen
+reads what was written. Valid: the paper's rules (no two atoms within 0.5 angstrom; SMACT's charge balance). Match: the
+paper's, StructureMatcher.fit_anonymous (stol 0.5, ltol 0.3, angle_tol 10) with a prototype of the family; the family as
+nucleate has it: space group, site symmetries, neighbour distances and ions. Both before relaxation and after.
+Unknown: the formula is in neither the lexicon nor the shipped reference set; the paper asks the Materials Project and
+the ICSD. --new asks for these alone. RUNS keeps the runs: an interrupted call goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.engine.local import executor
+from nucleate.evaluate.statistics import rate
+from nucleate.evaluate.validity import compositional_validity, structural_validity
+from nucleate.search.comply import family_of, known_formulas
+from nucleate.search.design import DesignSettings, design, generate_candidates, load_run, resume
+from nucleate.search.families import lexicon, prototype
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.search.design import DesignResult
+
+FAMILIES = "perovskite", "pyrochlore", "spinel"
+HEAD = (
+    *("family", "CIF %", "struct. valid %", "comp. valid %", "unknown %", "match %", "of the family %"),
+    *(
+        "relaxed %",
+        "match, relaxed %",
+        "of the family, relaxed %",
+        "e_form, eV/atom",
+        "within .1 eV/atom of the hull %",
+    ),
+)
+
+
+def made(text: str, folder: Path, settings: DesignSettings, workers: int) -> DesignResult:
+    """The run, from where it was left."""
+    if not (folder / "request.json").is_file():
+        return design(text, folder, settings, executor=executor(workers))
+    if not (folder / "report.html").is_file():
+        return resume(folder, executor=executor(workers))
+    return load_run(folder)
+
+
+def matches(structure: Structure | None, family: str) -> bool:
+    """By the paper's matcher, with a prototype of any of the family's types."""
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    matcher = StructureMatcher(stol=0.5, ltol=0.3, angle_tol=10)
+    kinds = range(len(lexicon()[family].types))
+    return structure is not None and any(matcher.fit_anonymous(structure, prototype(family, k)) for k in kinds)
+
+
+def readable(c: Candidate) -> bool:
+    from pymatgen.core import Structure
+
+    return c.structure is not None and len(Structure.from_str(c.structure.to(fmt="cif"), "cif")) == len(c.structure)
+
+
+def row(family: str, first: list[Candidate], last: list[Candidate]) -> str:
+    """first: as generated; last: relaxed."""
+
+    def share(hits: list[bool]) -> str:
+        return rate(sum(hits), len(hits)).percent
+
+    def units(c: Candidate) -> frozenset[tuple[str, int]]:
+        assert c.structure is not None
+        return frozenset((e.symbol, int(n)) for e, n in c.structure.composition.reduced_composition.items())
+
+    shapes = [c.structure for c in first]
+    relaxed = [c.failure is None and c.checks["relaxed"].verdict == "pass" for c in last]
+    energies = [c.energies["e_form"].value for c, good in zip(last, relaxed, strict=True) if good]
+    near = [good and c.energies["e_above_hull"].value < 0.1 for c, good in zip(last, relaxed, strict=True)]
+    cells = [
+        family,
+        share([readable(c) for c in first]),
+        share([s is not None and structural_validity(s) for s in shapes]),
+        share([bool(s is not None and compositional_validity(s.composition.reduced_formula)) for s in shapes]),
+        share([s is not None and units(c) not in known_formulas() for c, s in zip(first, shapes, strict=True)]),
+    ]
+    for some in (first, last):
+        kept = [c.structure if c.failure is None else None for c in some]
+        cells += [share(relaxed)] if some is last else []
+        cells.append(share([matches(s, family) for s in kept]))
+        cells.append(share([s is not None and family_of(s, lexicon()[family]) is not None for s in kept]))
+    return f"| {' | '.join([*cells, f'{np.mean(energies):.2f}', share(near)])} |"
+
+
+def main() -> None:
+    """Print the table row by row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--n", type=int, default=100)
+    parser.add_argument("--new", action="store_true", help="formulas that are not known alone")
+    parser.add_argument("--structures", default="auto", help="prototypes (auto), or a model such as mp20-csp")
+    parser.add_argument("--workers", type=int, default=1)
+    args = parser.parse_args()
+    settings = DesignSettings(oversample=1, second="none", structures=args.structures)
+    print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
+    for family in FAMILIES:
+        text = f"a {'new ' if args.new else ''}{family}, {args.n} candidates"
+        run = made(text, args.out / f"{'new-' if args.new else ''}{family}-{args.structures}", settings, args.workers)
+        first = generate_candidates(text, settings)
+        last = {c.id: c for c in run.all}
+        print(row(family, first, [last[c.id] for c in first]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
