@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 def design(
     request: Annotated[
-        str, typer.Argument(help='"SrTiO3", "Li-Fe-O", "anything", "Li ? O4" with --generator; ", 5 candidates".')
+        str,
+        typer.Argument(help='"SrTiO3", "Li-Fe-O", "a cobalt spinel", "anything"; ", 5 candidates", ", cubic".'),
     ] = "",
     elements: Elements = None,
     contains: Contains = None,

@@ -27,7 +27,7 @@ from nucleate.cli.options import (
 
 
 def generate(
-    request: Annotated[str, typer.Argument(help='A formula, a chemical system, or "anything".')] = "",
+    request: Annotated[str, typer.Argument(help='"SrTiO3", "Li-Fe-O", "a cobalt spinel" or "anything".')] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .jsonl or .db.")] = Path(
         "generated"
     ),
@@ -84,6 +84,8 @@ def generate(
         species_temperature=temperature,
         judge=judge,
     )
+    if wanted.spoken:
+        Console(stderr=True).print(f"Understood as: {wanted.describe()}", style="bold", highlight=False)
     for line in cautions(wanted, settings):
         Console(stderr=True).print(f"warning: {line}", style="yellow", highlight=False)
     with StageBars() as bars:

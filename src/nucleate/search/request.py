@@ -19,7 +19,8 @@ from nucleate.search.groups import SYSTEMS, groups_text, read_site_counts, read_
 from nucleate.search.words import few, read_words
 
 EXAMPLES = (
-    'a formula ("SrTiO3"), one with gaps ("Li ? O4"), a chemical system ("Li-Fe-O") or "anything", '
+    'a formula ("SrTiO3"), one with gaps ("Li ? O4"), a chemical system ("Li-Fe-O"), words such as "a cobalt spinel" '
+    '(nucleate families lists what they may name) or "anything", '
     'each with ", e_form=-3.2", ", space group Pnma", ", cubic" or ", 5 candidates" if you like'
 )
 MAX_CANDIDATES = 1_000_000
