@@ -78,6 +78,14 @@ def design(
     templates: Annotated[
         str, typer.Option(help="Known structures as templates: a dataset or a parquet file.")
     ] = "mp-20",
+    llm: Annotated[
+        str,
+        typer.Option(
+            help="Language model that chooses the formulas of a crystal family: an OpenAI-compatible address, such as "
+            "http://localhost:8080/v1 (key: NUCLEATE_LLM_KEY)."
+        ),
+    ] = "",
+    llm_model: Annotated[str, typer.Option(help="Its name at that address.")] = "",
     potential: Annotated[str, typer.Option(help="Universal potential for relaxation.")] = "chgnet",
     fmax: Annotated[float, typer.Option(help="Force threshold, eV/angstrom.")] = 0.05,
     relax_steps: Annotated[int, typer.Option(help="Relaxation steps at most.")] = 250,
@@ -151,6 +159,8 @@ def design(
                 second=second,
                 second_reference=second_reference,
                 phonons=phonons,
+                llm=llm,
+                llm_model=llm_model,
             )
             notes.print(f"Understood as: {wanted.describe()}", style="bold", highlight=False)
             _warn_if_unbalanced(wanted, notes)

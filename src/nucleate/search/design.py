@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,8 @@ class DesignSettings:
     structures novelty is tested against, beside the embedded index ("" for the index alone). judge: the property
     network, name or file, that predicts the wanted properties; "auto" takes a shipped one. second: the potential that
     judges the best candidates again ("auto": SevenNet beside CHGNet, "none"), against the crystals of second_reference.
-    phonons: how many of the best are tested for imaginary modes.
+    phonons: how many of the best are tested for imaginary modes. llm, llm_model: address and name of a language model
+    that chooses the formulas of a crystal family (`search.language`).
     """
 
     seed: int = 0
@@ -59,6 +61,8 @@ class DesignSettings:
     second: str = "auto"
     second_reference: str = "auto"
     phonons: int = 0
+    llm: str = ""
+    llm_model: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ def load_run(out: str | Path) -> DesignResult:
     return DesignResult(request, settings, Path(out), best, ranked, record.get("seconds", {}))
 
 
+TRANSCRIPT = "language-model.jsonl"  # questions and answers, in the run folder
 _TUPLES = ("contains", "exclude", "space_groups", "families", "classes", "ratio", "notes", "unread")  # of a request
 
 
@@ -258,6 +263,10 @@ def _run(
     def timed(stage: Stage, some: Sequence[Candidate]) -> list[Candidate]:
         began = time.perf_counter()
         done = run(some, [stage], executor, store, progress)
+        if exchanges := getattr(stage, "transcript", None):
+            with (store.folder / TRANSCRIPT).open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(exchange) + "\n" for exchange in exchanges)
+            exchanges.clear()
         spent = record["seconds"].get(stage.name, 0.0) + time.perf_counter() - began
         record["seconds"][stage.name] = round(spent, 2)
         store.write_request(record)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.search.comply import of_composition
 from nucleate.search.families import Family, lexicon
+from nucleate.search.language import LanguageStage
 from nucleate.search.model import chunk_of, load_as
 from nucleate.search.propose import Proposal, propose
 from nucleate.search.route import PROTOTYPE, Route
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 def families_first(request: Request, settings: DesignSettings) -> Route:
     """Candidates with formulas, the likeliest first, each in all structure types of its family."""
+    from nucleate.diffusion.rng import derive_seeds
     from nucleate.generators import read_info
+    from nucleate.pipeline.candidate import Candidate
     from nucleate.search.model import weights_for
 
     if not (request.families or request.ratio):
@@ -33,11 +36,37 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
     for name in ("fixed", "lattice_shape", "num_atoms", "sites"):
         if getattr(request, name):
             raise NucleateError(f"{name.replace('_', ' ')} cannot be asked for with a crystal family: it has its own")
-    blank = list(islice(_candidates(request, settings), request.candidates * settings.oversample))
     realise, record = _structures(settings)
+    count = request.candidates * settings.oversample
+    stages: list[Stage] = [realise]
+    if settings.llm:
+        stages = [_language(request, settings), realise]
+        blank = [Candidate(f"c{i + 1:05d}", int(derive_seeds(settings.seed, i))) for i in range(count)]
+        record["language model"] = f"{settings.llm_model or 'the only one'} at {settings.llm}"
+    else:
+        blank = list(islice(_candidates(request, settings), count))
     info = read_info(weights_for(request) if request.properties else "mp20-dng")
     record = {"formulas": f"lexicon of {len(lexicon())} crystal families", **record}
-    return Route(blank, [realise], info, record)
+    return Route(blank, stages, info, record)
+
+
+def _language(request: Request, settings: DesignSettings) -> LanguageStage:
+    """The stage that asks a language model, for the first structure type that the request allows."""
+    from nucleate.search.chat import Chat
+
+    if len(request.families) != 1:
+        raise NucleateError("a language model fills the sites of one crystal family; name one, such as: a spinel")
+    (family,) = _families(request)
+    able = [i for i, t in enumerate(family.types) if not request.space_groups or t.space_group in request.space_groups]
+    if not able:
+        raise _no_such_type(request)
+    return LanguageStage(Chat(settings.llm, settings.llm_model), request, family, able[0], settings.seed)
+
+
+def _no_such_type(request: Request) -> NucleateError:
+    from nucleate.search.groups import groups_text
+
+    return NucleateError(f"no structure type of {', '.join(request.families)} has {groups_text(request.space_groups)}")
 
 
 def proposals(request: Request, limit: int) -> list[Proposal]:
@@ -117,11 +146,7 @@ def _candidates(request: Request, settings: DesignSettings) -> Iterator[Candidat
                 composition=dict(one.composition),
             )
     if not count:
-        from nucleate.search.groups import groups_text
-
-        raise NucleateError(
-            f"no structure type of {', '.join(request.families)} has {groups_text(request.space_groups)}"
-        )
+        raise _no_such_type(request)
 
 
 def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:

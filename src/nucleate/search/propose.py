@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -118,6 +119,21 @@ def _ranked(
         known = near.elements == elements
         units = family.composition(elements)
         yield Proposal(family.name, elements, charges, units, near, float(away[i]), known, float(score[i]))
+
+
+def site_elements(family: Family, exclude: Collection[str] = (), most: int = 40) -> list[list[str]]:
+    """For each site at most `most` elements that may be there, sorted: those that most members have, then those most
+    like them by any of the family's charges."""
+    ways = [*family.charges, *([()] if family.metallic else [])]
+    out: list[list[str]] = []
+    for k in range(len(family.sites)):
+        theirs = Counter(m.elements[k] for m in members(family.name))
+        every = [e for e, _ in theirs.most_common() if e not in exclude]
+        for charges in ways:
+            able = [m for m in members(family.name) if not charges or _may_have(m.elements, charges)]
+            every += _options(family, k, charges, able, frozenset(exclude))
+        out.append(sorted(list(dict.fromkeys(every))[:most]))
+    return out
 
 
 def _may_have(elements: Sequence[str], charges: Sequence[int]) -> bool:

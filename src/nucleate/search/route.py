@@ -42,6 +42,8 @@ def settled(request: Request, settings: DesignSettings) -> DesignSettings:
     Plain words go to the lexicon of crystal families where they name a family or a ratio, else to a model of formulas.
     """
     generator, structures = settings.generator, settings.structures
+    if settings.llm and (generator not in ("", LEXICON) or not request.families):
+        raise NucleateError("a language model fills the sites of a crystal family; name one, such as: a spinel")
     if request.spoken and not generator:
         generator = LEXICON if request.families or request.ratio else SPOKEN[0]
         if structures == AUTO:

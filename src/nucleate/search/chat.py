@@ -1,0 +1,118 @@
+"""A client for language models behind an OpenAI-compatible endpoint: one question, one JSON answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nucleate.errors import NucleateError
+
+KEY = "NUCLEATE_LLM_KEY"  # environment variable of the key; OPENAI_API_KEY is read where it is not set
+PATIENCE = 5
+LARGEST = 2_000_000  # bytes of an answer that are read
+FORMATS = ("json_schema", "json_object", "")  # how an answer is asked to be JSON, the strictest first
+Messages = Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """text: as the model wrote it. tokens: of the question and of the answer, 0 where the server does not say."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Chat:
+    """A model at an endpoint such as http://localhost:8080/v1, with a key from the environment that goes nowhere else.
+
+    timeout: seconds without a byte until a server counts as dead; one that trickles has PATIENCE times as many. A
+    server that does not know JSON schemas is asked for plain JSON, then for text.
+    """
+
+    def __init__(self, url: str, model: str = "", timeout: float = 120.0) -> None:
+        if not re.match(r"https?://[^/\s]+", url):
+            raise NucleateError(f"a language model's address looks like http://localhost:8080/v1, not '{url}'")
+        self.url, self.model, self.timeout = url.rstrip("/"), model, timeout
+        self.format = 0
+
+    def ask(self, messages: Messages, schema: Mapping[str, Any], max_tokens: int, seed: int = 0) -> Reply:
+        """One answer; raises NucleateError, without the key, where there is none."""
+        while True:
+            body: dict[str, Any] = {"messages": list(messages), "max_tokens": max_tokens, "seed": seed}
+            body |= {"model": self.model} if self.model else {}
+            kind = FORMATS[self.format]
+            if kind == "json_schema":
+                named = {"name": "answer", "strict": True, "schema": schema}
+                body["response_format"] = {"type": kind, "json_schema": named}
+            elif kind:
+                body["response_format"] = {"type": kind}
+            status, text = self._post(body)
+            if status in (400, 404, 422, 501) and "format" in text.lower() and self.format < len(FORMATS) - 1:
+                self.format += 1  # it does not know this way of asking
+                continue
+            return self._read(status, text)
+
+    def _post(self, body: Mapping[str, Any]) -> tuple[int, str]:
+        import requests
+
+        key = os.environ.get(KEY) or os.environ.get("OPENAI_API_KEY") or ""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        try:
+            with requests.post(
+                f"{self.url}/chat/completions", json=body, headers=headers, timeout=self.timeout, stream=True
+            ) as answer:
+                content, began = b"", time.monotonic()
+                for part in answer.iter_content(65536):
+                    content += part
+                    if time.monotonic() - began > PATIENCE * self.timeout:
+                        raise requests.Timeout
+                    if len(content) > LARGEST:
+                        raise NucleateError(f"the language model at {self.url} answered more than {LARGEST:,} bytes")
+                return answer.status_code, content.decode("utf-8", "replace")
+        except requests.Timeout:
+            raise NucleateError(
+                f"no answer from {self.url} within {self.timeout:g} s; is the model too slow?"
+            ) from None
+        except requests.RequestException as error:
+            kind = type(error).__name__
+            raise NucleateError(f"no language model answers at {self.url} ({kind}); is its server running?") from None
+
+    def _read(self, status: int, text: str) -> Reply:
+        if status in (401, 403):
+            raise NucleateError(f"{self.url} refuses the key ({status}); set the environment variable {KEY}")
+        if status == 404:
+            model = f" or model '{self.model}'" if self.model else ""
+            raise NucleateError(f"{self.url} has no /chat/completions{model} (404)")
+        if status != 200:
+            raise NucleateError(f"the language model at {self.url} failed ({status}): {' '.join(text.split())[:200]}")
+        try:
+            values = json.loads(text)
+            content = values["choices"][0]["message"]["content"] or ""
+        except (ValueError, LookupError, TypeError):
+            raise NucleateError(
+                f"{self.url} does not speak the OpenAI protocol: {' '.join(text.split())[:80]}"
+            ) from None
+        used = values.get("usage") or {}
+        return Reply(str(content), int(used.get("prompt_tokens") or 0), int(used.get("completion_tokens") or 0))
+
+
+def read_json(text: str) -> Any:
+    """The JSON of an answer, also from between words or in a fence; None where there is none."""
+    for candidate in (text, *re.findall(r"```(?:json)?\s*(.*?)```", text, re.DOTALL)):
+        try:
+            return json.loads(candidate)
+        except ValueError:
+            pass
+    decoder = json.JSONDecoder()
+    for found in re.finditer(r"[{\[]", text[:20000]):
+        try:
+            return decoder.raw_decode(text, found.start())[0]
+        except ValueError:
+            continue
+    return None

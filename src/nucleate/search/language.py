@@ -1,0 +1,160 @@
+"""Formulas chosen by a language model within what a crystal family allows (paper 4, section 2.2: pi_hi)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nucleate.chem.formula import formula_text
+from nucleate.pipeline.candidate import Candidate
+from nucleate.search.chat import Chat, read_json
+from nucleate.search.comply import of_composition
+from nucleate.search.families import Family, members
+from nucleate.search.propose import site_elements
+
+if TYPE_CHECKING:
+    from nucleate.search.request import Request
+
+ROUNDS = 4  # questions, each with what was wrong with the answer before
+EACH = 20  # formulas asked for at once
+EXAMPLES = 6  # known members that the model is told
+TOKENS = 40  # of an answer, for each formula
+SYSTEM = (
+    "You choose chemical formulas of crystals. For each site of the structure choose one element of its list, so that "
+    "the charges balance and the crystal is likely to be stable. Propose different formulas. Answer in JSON alone."
+)
+
+
+class LanguageStage:
+    """Compositions for candidates of a family, chosen by a language model site by site from lists of elements.
+
+    What it answers is checked as any formula is: on the lists, balanced, as asked for, each once. What is wrong goes
+    back to it as a complaint, ROUNDS times; candidates that get no formula are rejected and say how many were good.
+    Provenance "language" has the model's address and name, and the tokens of all questions shared out among candidates.
+    `transcript`: every question and answer, for the run folder.
+    """
+
+    name = "propose"
+    batched = True
+    together = True
+
+    def __init__(self, chat: Chat, request: Request, family: Family, structure_type: int = 0, seed: int = 0) -> None:
+        self.chat, self.request, self.family, self.seed = chat, request, family, seed
+        self.structure_type = structure_type
+        self.transcript: list[dict[str, Any]] = []
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
+        found, asked, tokens = self._formulas(len(candidates))
+        record = {"url": self.chat.url, "model": self.chat.model, "tokens": round(tokens / max(len(candidates), 1))}
+        for candidate, elements in zip(candidates, [*found, *[None] * len(candidates)], strict=False):
+            if elements is None:
+                reason = f"the language model gave {len(found)} good formulas of {asked} in {ROUNDS} questions at most"
+                yield candidate.with_(provenance={"language": record}).failed(self.name, reason)
+                continue
+            composition = self.family.composition(elements)
+            family = {"name": self.family.name, "structure_type": self.structure_type, "elements": list(elements)}
+            family |= {"charges": list(self.family.ions(elements) or ())}
+            times = self.family.types[self.structure_type].num_atoms // sum(composition.values())
+            condition = {"composition": {e: n * times for e, n in composition.items()}}
+            provenance = {"language": record, "family": family, "condition": condition}
+            yield candidate.with_(composition=composition, provenance=provenance)
+
+    def _formulas(self, wanted: int) -> tuple[list[tuple[str, ...]], int, int]:
+        """Elements site by site of at most `wanted` good formulas, how many were answered, and the tokens used."""
+        options = site_elements(self.family, self.request.exclude)
+        good: dict[frozenset[tuple[str, int]], tuple[str, ...]] = {}
+        asked = tokens = 0
+        complaint = ""
+        for number in range(ROUNDS):
+            count = min(wanted - len(good), EACH)
+            if count <= 0:
+                break
+            messages = self._messages(options, count, list(good.values()), complaint)
+            reply = self.chat.ask(
+                messages, _schema(self.family, options, count), TOKENS * count + 200, self.seed + number
+            )
+            tokens += reply.prompt_tokens + reply.completion_tokens
+            answers, faults = self._judged(read_json(reply.text), options)
+            asked += len(answers) + len(faults)
+            for elements in answers:
+                key = frozenset(self.family.composition(elements).items())
+                if key in good:
+                    faults.append(f"{self._text(elements)} was given already")
+                elif len(good) < wanted:
+                    good[key] = elements
+            complaint = "; ".join(dict.fromkeys(faults))[:1500]
+            self.transcript.append({"messages": messages, "answer": reply.text[:20000], "complaint": complaint})
+        return list(good.values()), asked, tokens
+
+    def _messages(
+        self, options: Sequence[Sequence[str]], count: int, have: Sequence[Sequence[str]], complaint: str
+    ) -> list[dict[str, str]]:
+        known = [self._text(m.elements) for m in members(self.family.name)[:EXAMPLES]]
+        letters = [letter for letter, _ in self.family.sites]
+        ways = ["; ".join(f"{a} {q:+d}" for a, q in zip(letters, way, strict=True)) for way in self.family.charges]
+        shape = "{" + ", ".join(f"{json.dumps(letter)}: ..." for letter in letters) + "}"
+        lines = [
+            f"Wanted: {self.request.describe()}.",
+            f"The structure is {self.family.name}, {self.family.pattern}. Known members: {', '.join(known)}.",
+            *([f"Charges: {', or '.join(ways)}."] if ways else []),
+            *(f"{letter}: one of {', '.join(site)}" for letter, site in zip(letters, options, strict=True)),
+            f'Give {count} formulas as {{"formulas": [{shape}, ...]}}.',
+        ]
+        if have:
+            lines.append(f"Not again: {', '.join(self._text(e) for e in have)}.")
+        if complaint:
+            lines.append(f"Of your last answer this was wrong: {complaint}.")
+        return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(lines)}]
+
+    def _judged(self, values: Any, options: Sequence[Sequence[str]]) -> tuple[list[tuple[str, ...]], list[str]]:
+        """Good answers, and what is wrong with the others."""
+        given = values.get("formulas") if isinstance(values, Mapping) else values
+        if not isinstance(given, list):
+            return [], ["it was no JSON object with a list of formulas"]
+        good: list[tuple[str, ...]] = []
+        faults: list[str] = []
+        letters = [letter for letter, _ in self.family.sites]
+        for one in given[: 2 * EACH]:
+            if not isinstance(one, Mapping) or any(not isinstance(one.get(a), str) for a in letters):
+                faults.append(f"a formula must have an element for each of {', '.join(letters)}")
+                continue
+            elements = tuple(str(one[a]) for a in letters)
+            fault = self._fault(elements, options)
+            if fault:
+                faults.append(fault)
+            else:
+                good.append(elements)
+        return good, faults
+
+    def _fault(self, elements: tuple[str, ...], options: Sequence[Sequence[str]]) -> str:
+        for element, (letter, _), site in zip(elements, self.family.sites, options, strict=True):
+            if element not in site:
+                return f"{element[:20]} is not on the list of {letter}"
+        text = self._text(elements)
+        if len(set(elements)) < len(elements):
+            return f"{text} has one element on two sites"
+        if not self.family.admits(elements):
+            return f"the charges of {text} do not balance"
+        missing = [
+            words for words, holds in of_composition(self.request, self.family.composition(elements)) if not holds
+        ]
+        return f"{text} is not {', not '.join(missing)}" if missing else ""
+
+    def _text(self, elements: Sequence[str]) -> str:
+        return formula_text(self.family.composition(elements))
+
+
+def _schema(family: Family, options: Sequence[Sequence[str]], count: int) -> dict[str, Any]:
+    """The shape of an answer: `count` formulas, of each site an element of its list."""
+    sites = {
+        letter: {"type": "string", "enum": list(site)} for (letter, _), site in zip(family.sites, options, strict=True)
+    }
+    formula = {"type": "object", "properties": sites, "required": list(sites), "additionalProperties": False}
+    formulas = {"type": "array", "items": formula, "minItems": count, "maxItems": count}
+    return {
+        "type": "object",
+        "properties": {"formulas": formulas},
+        "required": ["formulas"],
+        "additionalProperties": False,
+    }
