@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent.parent / "reference" / "families"
 LITERAL = frozenset({"O", "P", "Si"})  # sites named so are of that element; others are letters for any
 STATES = "icsd24-3"
-RAREST = math.log(3e-4)  # share of an element's reports with a charge; rarer ones are taken for mistakes (O 2+)
+RAREST = math.log(4.5e-3)  # share of an element's reports with a charge: Ni 4+ and Fe 4+ are above, Bi 1+ below
+OCTET = {
+    **dict.fromkeys(("C", "Si", "Ge", "Sn", "Pb"), -4),
+    **dict.fromkeys(("N", "P", "As", "Sb", "Bi"), -3),
+    **dict.fromkeys(("O", "S", "Se", "Te", "Po"), -2),
+    **dict.fromkeys(("H", "F", "Cl", "Br", "I", "At"), -1),
+}  # charges of anions that have no bond to each other
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,13 @@ class Family:
         """Charges that these elements are known to have and the family allows, the most frequent ones; None: none."""
         from nucleate.chem.states import log_share
 
-        able = [ways for ways in self.charges if all(is_ion(e, q) for e, q in zip(elements, ways, strict=True))]
+        able = [ways for ways in self.charges if all(self.may_be(e, q) for e, q in zip(elements, ways, strict=True))]
         return max(able, key=lambda w: sum(log_share(e, q) for e, q in zip(elements, w, strict=True)), default=None)
+
+    def may_be(self, element: str, charge: int) -> bool:
+        """Whether an element may have a charge in this family: only where anions are bound to each other (a note says
+        so) other ones than of their octet."""
+        return is_ion(element, charge) and (charge > 0 or bool(self.note) or OCTET.get(element) == charge)
 
     def admits(self, elements: Sequence[str]) -> bool:
         """Whether the chemistry of the sites is the family's: a literal element in its place, and possible charges."""

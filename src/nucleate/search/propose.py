@@ -20,7 +20,7 @@ import numpy as np
 
 from nucleate.chem.elements import SYMBOLS
 from nucleate.errors import NucleateError
-from nucleate.search.families import LITERAL, Family, Member, is_ion, members
+from nucleate.search.families import LITERAL, Family, Member, members
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +89,7 @@ def _ranked(
     """All formulas with these charges, () for metals, in order."""
     from scipy.spatial import cKDTree
 
-    able = [m for m in members(family.name) if not charges or _may_have(m.elements, charges)]
+    able = [m for m in members(family.name) if not charges or _may_have(family, m.elements, charges)]
     sites = [_options(family, k, charges, able, exclude) for k in range(len(family.sites))]
     sites = _trimmed(sites, contains)
     if not able or not all(sites):
@@ -130,14 +130,14 @@ def site_elements(family: Family, exclude: Collection[str] = (), most: int = 40)
         theirs = Counter(m.elements[k] for m in members(family.name))
         every = [e for e, _ in theirs.most_common() if e not in exclude]
         for charges in ways:
-            able = [m for m in members(family.name) if not charges or _may_have(m.elements, charges)]
+            able = [m for m in members(family.name) if not charges or _may_have(family, m.elements, charges)]
             every += _options(family, k, charges, able, frozenset(exclude))
         out.append(sorted(list(dict.fromkeys(every))[:most]))
     return out
 
 
-def _may_have(elements: Sequence[str], charges: Sequence[int]) -> bool:
-    return all(is_ion(e, q) for e, q in zip(elements, charges, strict=True))
+def _may_have(family: Family, elements: Sequence[str], charges: Sequence[int]) -> bool:
+    return all(family.may_be(e, q) for e, q in zip(elements, charges, strict=True))
 
 
 def _options(
@@ -149,7 +149,7 @@ def _options(
     if letter in LITERAL:
         return [] if letter in exclude else [letter]
     q = charges[k : k + 1]
-    ours = [e for e in COMMON if e not in exclude and all(is_ion(e, c) for c in q)]
+    ours = [e for e in COMMON if e not in exclude and all(family.may_be(e, c) for c in q)]
     if not theirs or not ours:
         return []
     near = np.linalg.norm(_places(ours, q)[:, None] - _places(theirs, q), axis=-1).min(1)
