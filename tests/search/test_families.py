@@ -46,6 +46,7 @@ def test_site_chemistry_tells_families_of_one_structure_type_apart():
     assert elpasolite.ions(("Cs", "Ag", "Bi", "Br")) == (1, 1, 3, -1) and oxide.ions(("Cs", "Ag", "Bi", "Br")) is None
     assert oxide.ions(("Ba", "Y", "Nb", "O")) == (2, 3, 5, -2) and not elpasolite.admits(("Ba", "Y", "Nb", "O"))
     assert lexicon()["perovskite"].ions(("Li", "O", "Cl")) is None
+    assert lexicon()["spinel"].ions(("Li", "Mn", "O")) == (1, 3.5, -2)  # mixed valence
     assert not elpasolite.admits(("Bi", "Co", "Ce", "O"))  # no peroxide
     assert lexicon()["pyrite"].ions(("Fe", "S")) == (2, -1) and lexicon()["antiperovskite"].admits(("Ca", "Sn", "O"))
     assert not lexicon()["calcite"].admits(("Ca", "C", "S")) and lexicon()["calcite"].admits(("Ca", "C", "O"))

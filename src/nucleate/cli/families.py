@@ -63,7 +63,7 @@ def _facts(f: Family) -> list[str]:
         )
     letters = [letter for letter, _ in f.sites]
     for ways in f.charges:
-        out.append("  charges " + ", ".join(f"{letter} {q:+d}" for letter, q in zip(letters, ways, strict=True)))
+        out.append("  charges " + ", ".join(f"{letter} {q:+g}" for letter, q in zip(letters, ways, strict=True)))
     if f.metallic:
         out.append("  metals and others without simple charges too")
     return [*out, *([f"  {f.note}"] if f.note else [])]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 
-def decorated(family: str, structure_type: int, elements: Sequence[str], charges: Sequence[int] = ()) -> Structure:
+def decorated(family: str, structure_type: int, elements: Sequence[str], charges: Sequence[float] = ()) -> Structure:
     """The prototype of a structure type with `elements` on its sites; charges as `propose.Proposal` has them.
 
     Its volume per atom is that of the known member of the type whose ions are nearest in size, by the cubes of the sums

@@ -32,6 +32,9 @@ OCTET = {
 }  # charges of anions that have no bond to each other
 
 
+Charges = tuple[float, ...]  # whole numbers but for means
+
+
 @dataclass(frozen=True)
 class StructureType:
     """Space group 1-230, atoms in the primitive cell, and a crystal that has it, whose elements are in the order of the
@@ -48,13 +51,14 @@ class StructureType:
 
 @dataclass(frozen=True)
 class Family:
-    """sites: (letter, atoms in the formula) in order. charges: of the ions on them, each possible way; empty for metals
-    and where there are no simple ones. metallic: whether crystals without such charges belong to it too."""
+    """sites: (letter, atoms in the formula) in order. charges: of the ions on them, each possible way, 3.5 for a mean
+    of 3 and 4; empty for metals and where there are no simple ones. metallic: whether crystals without such charges
+    belong to it too."""
 
     name: str
     synonyms: tuple[str, ...]
     sites: tuple[tuple[str, int], ...]
-    charges: tuple[tuple[int, ...], ...]
+    charges: tuple[Charges, ...]
     metallic: bool
     types: tuple[StructureType, ...]
     note: str = ""
@@ -71,14 +75,12 @@ class Family:
             out[element] = out.get(element, 0) + n
         return out
 
-    def ions(self, elements: Sequence[str]) -> tuple[int, ...] | None:
+    def ions(self, elements: Sequence[str]) -> Charges | None:
         """Charges that these elements are known to have and the family allows, the most frequent ones; None: none."""
-        from nucleate.chem.states import log_share
-
         able = [ways for ways in self.charges if all(self.may_be(e, q) for e, q in zip(elements, ways, strict=True))]
-        return max(able, key=lambda w: sum(log_share(e, q) for e, q in zip(elements, w, strict=True)), default=None)
+        return max(able, key=lambda w: sum(share(e, q) for e, q in zip(elements, w, strict=True)), default=None)
 
-    def may_be(self, element: str, charge: int) -> bool:
+    def may_be(self, element: str, charge: float) -> bool:
         """Whether an element may have a charge in this family: only where anions are bound to each other (a note says
         so) other ones than of their octet."""
         return is_ion(element, charge) and (charge > 0 or bool(self.note) or OCTET.get(element) == charge)
@@ -90,11 +92,23 @@ class Family:
 
 
 @lru_cache(maxsize=4000)
-def is_ion(element: str, charge: int) -> bool:
-    """Whether an element is known to have a charge, by more than stray reports."""
-    from nucleate.chem.states import log_share, states_of
+def is_ion(element: str, charge: float) -> bool:
+    """Whether an element is known to have a charge, or those that it lies between, by more than stray reports."""
+    from nucleate.chem.states import states_of
 
-    return charge in states_of(element, STATES) and log_share(element, charge) > RAREST
+    return all(q in states_of(element, STATES) for q in whole(charge)) and share(element, charge) > RAREST
+
+
+def whole(charge: float) -> tuple[int, ...]:
+    """The charges that a mean lies between: 3.5 -> (3, 4), 2 -> (2,)."""
+    return tuple(dict.fromkeys((math.floor(charge), math.ceil(charge))))
+
+
+def share(element: str, charge: float) -> float:
+    """Logarithm of the share of this charge among the element's reports, the least of those it lies between."""
+    from nucleate.chem.states import log_share
+
+    return min(log_share(element, q) for q in whole(charge))
 
 
 @dataclass(frozen=True)
@@ -178,7 +192,7 @@ def _family(row: dict[str, str]) -> Family:
         row["name"],
         tuple(s for s in row["synonyms"].split("; ") if s),
         sites,
-        tuple(tuple(int(q) for q in way.split()) for way in ways if way != "-"),
+        tuple(tuple(_number(q) for q in way.split()) for way in ways if way != "-"),
         "-" in ways,
         tuple(types),
         row["note"] or "",
@@ -188,3 +202,7 @@ def _family(row: dict[str, str]) -> Family:
 def _counted(formula: str) -> tuple[tuple[str, int], ...]:
     """ "A2B1X4" -> (("A", 2), ("B", 1), ("X", 4))."""
     return tuple((symbol, int(n or 1)) for symbol, n in re.findall(r"([A-Z][a-z]?)(\d*)", formula))
+
+
+def _number(text: str) -> float:
+    return float(text) if "." in text else int(text)

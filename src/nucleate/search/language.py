@@ -92,7 +92,7 @@ class LanguageStage:
     ) -> list[dict[str, str]]:
         known = [self._text(m.elements) for m in members(self.family.name)[:EXAMPLES]]
         letters = [letter for letter, _ in self.family.sites]
-        ways = ["; ".join(f"{a} {q:+d}" for a, q in zip(letters, way, strict=True)) for way in self.family.charges]
+        ways = ["; ".join(f"{a} {q:+g}" for a, q in zip(letters, way, strict=True)) for way in self.family.charges]
         shape = "{" + ", ".join(f"{json.dumps(letter)}: ..." for letter in letters) + "}"
         lines = [
             f"Wanted: {self.request.describe()}.",

@@ -20,7 +20,7 @@ import numpy as np
 
 from nucleate.chem.elements import SYMBOLS
 from nucleate.errors import NucleateError
-from nucleate.search.families import LITERAL, Family, Member, members
+from nucleate.search.families import LITERAL, Charges, Family, Member, members, share, whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class Proposal:
 
     family: str
     elements: tuple[str, ...]
-    charges: tuple[int, ...]
+    charges: Charges
     composition: Composition
     nearest: Member
     distance: float
@@ -83,9 +83,7 @@ def propose(
     return list(out.values())
 
 
-def _ranked(
-    family: Family, charges: tuple[int, ...], contains: frozenset[str], exclude: frozenset[str]
-) -> Iterator[Proposal]:
+def _ranked(family: Family, charges: Charges, contains: frozenset[str], exclude: frozenset[str]) -> Iterator[Proposal]:
     """All formulas with these charges, () for metals, in order."""
     from scipy.spatial import cKDTree
 
@@ -136,13 +134,11 @@ def site_elements(family: Family, exclude: Collection[str] = (), most: int = 40)
     return out
 
 
-def _may_have(family: Family, elements: Sequence[str], charges: Sequence[int]) -> bool:
+def _may_have(family: Family, elements: Sequence[str], charges: Sequence[float]) -> bool:
     return all(family.may_be(e, q) for e, q in zip(elements, charges, strict=True))
 
 
-def _options(
-    family: Family, k: int, charges: tuple[int, ...], able: Sequence[Member], exclude: frozenset[str]
-) -> list[str]:
+def _options(family: Family, k: int, charges: Charges, able: Sequence[Member], exclude: frozenset[str]) -> list[str]:
     """Elements for a site, those nearest to what members have there first."""
     letter = family.sites[k][0]
     theirs = sorted({m.elements[k] for m in able})
@@ -168,12 +164,12 @@ def _trimmed(sites: list[list[str]], contains: frozenset[str]) -> list[list[str]
     return sites
 
 
-def _places(elements: Sequence[str], charge: tuple[int, ...]) -> NDArray[np.float64]:
+def _places(elements: Sequence[str], charge: Charges) -> NDArray[np.float64]:
     """Radius and electronegativity of elements in steps, (n, 2), as ions of this charge or, without one, as atoms."""
     return np.array([_size(e, charge) for e in elements]).reshape(-1, 2) / (RADIUS, CHI)
 
 
-def _size(element: str, charge: tuple[int, ...]) -> tuple[float, float]:
+def _size(element: str, charge: Charges) -> tuple[float, float]:
     """Radius, and electronegativity with a middling one for Pm, Eu, Yb and the like."""
     from nucleate.chem.states import electronegativity
 
@@ -181,7 +177,7 @@ def _size(element: str, charge: tuple[int, ...]) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=2000)
-def radius(element: str, charge: Sequence[int]) -> float:
+def radius(element: str, charge: Charges) -> float:
     """In angstrom: Shannon's of the ion, its mean over coordinations, where there is one, else the atom's.
 
     charge: one number, or none of metals."""
@@ -191,17 +187,19 @@ def radius(element: str, charge: Sequence[int]) -> float:
     if charge:
         with warnings.catch_warnings():  # pymatgen warns of ions that it has no radius of
             warnings.simplefilter("ignore")
-            value = Species(element, charge[0]).ionic_radius
+            sizes = [Species(element, q).ionic_radius for q in whole(charge[0])]
+        found = [float(r) for r in sizes if r is not None]
+        value = sum(found) / len(found) if len(found) == len(sizes) else None
     if value is None:
         value = Element(element).atomic_radius or Element(element).atomic_radius_calculated or 1.5
     return float(value)
 
 
-def _rarity(element: str, charge: tuple[int, ...]) -> float:
+def _rarity(element: str, charge: Charges) -> float:
     """Steps for a charge that the element seldom has."""
     if not charge:
         return 0.0
     from nucleate.chem.states import STATE_SETS, log_share, states_of
 
     commonest = max(log_share(element, q) for q in states_of(element, STATE_SETS[2]))
-    return RARE * (commonest - log_share(element, charge[0]))
+    return RARE * (commonest - share(element, charge[0]))
