@@ -74,6 +74,8 @@ def test_kill_9_then_resume_gives_the_same_table(tmp_path):
         "12",
         "--workers",
         "1",
+        "--second",
+        "none",
     ]
     command = [sys.executable, "-m", "nucleate", *request, "--out"]
     subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
