@@ -1,5 +1,7 @@
 """The lexicon of crystal families: what it says holds for the crystals that come with it."""
 
+import math
+
 import pytest
 
 from nucleate.crystal.symmetry import space_group
@@ -39,6 +41,8 @@ def test_members_are_of_the_family():
         found = members(f.name)
         assert {m.structure_type for m in found} == set(range(len(f.types)))
         assert all(f.admits(m.elements) for m in found[:50])
+        heights = [m.e_above_hull for m in found if not math.isnan(m.e_above_hull)]
+        assert heights == sorted(heights)
 
 
 def test_site_chemistry_tells_families_of_one_structure_type_apart():

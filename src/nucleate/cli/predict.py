@@ -76,7 +76,7 @@ def predict(
 
     from nucleate.cli.resumable import check_out
     from nucleate.errors import NucleateError
-    from nucleate.search.groups import read_site_counts, read_space_groups
+    from nucleate.search.symmetry import read_site_counts, read_space_groups
 
     wanted = _wanted(formulas or [], file)
     within = space_group or sites or any(target.system for target in wanted)

@@ -72,7 +72,7 @@ def of_structure(request: Request, structure: Structure) -> list[Fact]:
         out.append((found or " or ".join(request.families), bool(found)))
     if request.space_groups:
         from nucleate.crystal.symmetry import space_group
-        from nucleate.search.groups import groups_text
+        from nucleate.search.symmetry import groups_text
 
         number, symbol = space_group(structure)
         holds = number in request.space_groups
@@ -102,6 +102,12 @@ def family_of(structure: Structure, family: Family) -> tuple[str, ...] | None:
     return None
 
 
+def unmet(facts: Sequence[Fact]) -> str:
+    """What does not hold, "not oxide, not Co in it"; "" where all does."""
+    missing = [words for words, holds in facts if not holds]
+    return f"not {', not '.join(missing)}" if missing else ""
+
+
 class FormulaStage:
     """Rejects candidates whose composition is not what was asked for in words, before any work on structures."""
 
@@ -114,9 +120,8 @@ class FormulaStage:
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
-            facts = of_composition(self.request, c.composition) if c.composition else []
-            missing = [words for words, holds in facts if not holds]
-            yield c.failed(self.name, f"not {', not '.join(missing)}") if missing else c
+            fault = unmet(of_composition(self.request, c.composition)) if c.composition else ""
+            yield c.failed(self.name, fault) if fault else c
 
 
 def spoken_condition(request: Request, condition: Condition, seed: int) -> Condition:
@@ -168,6 +173,6 @@ class ComplyStage:
                 facts += of_structure(self.request, c.structure)
             except (NucleateError, ValueError, IndexError) as error:  # a freak cell
                 facts.append((f"a structure that can be told ({type(error).__name__})", False))
-            missing = [words for words, holds in facts if not holds]
-            check = Check(FAIL, f"not {', not '.join(missing)}") if missing else Check(PASS)
+            fault = unmet(facts)
+            check = Check(FAIL, fault) if fault else Check(PASS)
             yield c.with_(checks={CHECK: check}, provenance={WHY: [words for words, holds in facts if holds]})

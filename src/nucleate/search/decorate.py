@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def decorated(family: str, structure_type: int, elements: Sequence[str], charges: Sequence[float] = ()) -> Structure:
     """The prototype of a structure type with `elements` on its sites; charges as `propose.Proposal` has them.
 
-    Its volume per atom is that of the known member of the type whose ions are nearest in size, by the cubes of the sums
-    of the radii.
+    Its volume per atom is that of the known member of the type with most of the same elements, and of these with ions
+    of the most similar size, times the cube of the ratio of their mean radii.
     """
     kind = lexicon()[family].types[structure_type]
     weights = [n for _, n in lexicon()[family].sites]

@@ -262,11 +262,10 @@ def _run(
 
     def timed(stage: Stage, some: Sequence[Candidate]) -> list[Candidate]:
         began = time.perf_counter()
-        done = run(some, [stage], executor, store, progress)
-        if exchanges := getattr(stage, "transcript", None):
-            with (store.folder / TRANSCRIPT).open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(exchange) + "\n" for exchange in exchanges)
-            exchanges.clear()
+        try:
+            done = run(some, [stage], executor, store, progress)
+        finally:
+            _keep_transcript(stage, store.folder)
         spent = record["seconds"].get(stage.name, 0.0) + time.perf_counter() - began
         record["seconds"][stage.name] = round(spent, 2)
         store.write_request(record)
@@ -283,6 +282,14 @@ def _run(
     result = DesignResult(request, settings, store.folder, best, ranked, record["seconds"])
     write_outputs(result, route)
     return result
+
+
+def _keep_transcript(stage: Stage, folder: Path) -> None:
+    """What was said to a language model and by it, also where it fell silent in the middle."""
+    if exchanges := getattr(stage, "transcript", None):
+        with (folder / TRANSCRIPT).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(exchange) + "\n" for exchange in exchanges)
+        exchanges.clear()
 
 
 def write_outputs(result: DesignResult, route: Route) -> None:

@@ -156,15 +156,25 @@ def plain(text: str) -> str:
     return re.sub(r"[\s_\-\u2010-\u2013]+", " ", text.strip().lower())
 
 
-@cache
 def members(name: str) -> tuple[Member, ...]:
     """Known crystals of a family, the most stable first."""
+    return _members()[name]
+
+
+@cache
+def _members() -> dict[str, tuple[Member, ...]]:
     import pyarrow.parquet as pq
 
-    table = pq.read_table(FOLDER / "members.parquet", filters=[("family", "=", name)])
-    names = "structure_type", "material_id", "elements", "e_above_hull", "volume"
-    rows = zip(*(table.column(c).to_pylist() for c in names), strict=True)
-    return tuple(Member(t, i, tuple(e.split()), math.nan if h is None else h, v) for t, i, e, h, v in rows)
+    table = pq.read_table(FOLDER / "members.parquet")
+    columns = "family", "structure_type", "material_id", "elements", "e_above_hull", "volume"
+    out: dict[str, list[Member]] = {f: [] for f in lexicon()}
+    for f, t, i, e, h, v in zip(*(table.column(c).to_pylist() for c in columns), strict=True):
+        out[f].append(Member(t, i, tuple(e.split()), math.nan if h is None else h, v))
+    return {f: tuple(sorted(found, key=_height)) for f, found in out.items()}
+
+
+def _height(member: Member) -> tuple[float, str]:
+    return math.inf if math.isnan(member.e_above_hull) else member.e_above_hull, member.material_id
 
 
 @cache

@@ -64,7 +64,7 @@ def _language(request: Request, settings: DesignSettings) -> LanguageStage:
 
 
 def _no_such_type(request: Request) -> NucleateError:
-    from nucleate.search.groups import groups_text
+    from nucleate.search.symmetry import groups_text
 
     return NucleateError(f"no structure type of {', '.join(request.families)} has {groups_text(request.space_groups)}")
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nucleate.chem.formula import formula_text
 from nucleate.pipeline.candidate import Candidate
 from nucleate.search.chat import Chat, read_json
-from nucleate.search.comply import of_composition
+from nucleate.search.comply import of_composition, unmet
 from nucleate.search.families import Family, members
 from nucleate.search.propose import site_elements
 
 if TYPE_CHECKING:
     from nucleate.search.request import Request
 
-ROUNDS = 4  # questions, each with what was wrong with the answer before
+SPARE = 3  # questions beyond those that would do if every answer were good
 EACH = 20  # formulas asked for at once
 EXAMPLES = 6  # known members that the model is told
 TOKENS = 40  # of an answer, for each formula
@@ -30,7 +31,8 @@ class LanguageStage:
     """Compositions for candidates of a family, chosen by a language model site by site from lists of elements.
 
     What it answers is checked as any formula is: on the lists, balanced, as asked for, each once. What is wrong goes
-    back to it as a complaint, ROUNDS times; candidates that get no formula are rejected and say how many were good.
+    back to it as a complaint, with SPARE questions for that; candidates that get no formula are rejected and say how
+    many were good.
     Provenance "language" has the model's address and name, and the tokens of all questions shared out among candidates.
     `transcript`: every question and answer, for the run folder.
     """
@@ -45,11 +47,11 @@ class LanguageStage:
         self.transcript: list[dict[str, Any]] = []
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
-        found, asked, tokens = self._formulas(len(candidates))
+        found, answered, tokens = self._formulas(len(candidates))
         record = {"url": self.chat.url, "model": self.chat.model, "tokens": round(tokens / max(len(candidates), 1))}
         for candidate, elements in zip(candidates, [*found, *[None] * len(candidates)], strict=False):
             if elements is None:
-                reason = f"the language model gave {len(found)} good formulas of {asked} in {ROUNDS} questions at most"
+                reason = f"the language model gave {len(found)} good formulas of {answered} answered"
                 yield candidate.with_(provenance={"language": record}).failed(self.name, reason)
                 continue
             composition = self.family.composition(elements)
@@ -64,9 +66,9 @@ class LanguageStage:
         """Elements site by site of at most `wanted` good formulas, how many were answered, and the tokens used."""
         options = site_elements(self.family, self.request.exclude)
         good: dict[frozenset[tuple[str, int]], tuple[str, ...]] = {}
-        asked = tokens = 0
+        answered = tokens = 0
         complaint = ""
-        for number in range(ROUNDS):
+        for number in range(math.ceil(wanted / EACH) + SPARE):
             count = min(wanted - len(good), EACH)
             if count <= 0:
                 break
@@ -76,7 +78,7 @@ class LanguageStage:
             )
             tokens += reply.prompt_tokens + reply.completion_tokens
             answers, faults = self._judged(read_json(reply.text), options)
-            asked += len(answers) + len(faults)
+            answered += len(answers) + len(faults)
             for elements in answers:
                 key = frozenset(self.family.composition(elements).items())
                 if key in good:
@@ -85,7 +87,7 @@ class LanguageStage:
                     good[key] = elements
             complaint = "; ".join(dict.fromkeys(faults))[:1500]
             self.transcript.append({"messages": messages, "answer": reply.text[:20000], "complaint": complaint})
-        return list(good.values()), asked, tokens
+        return list(good.values()), answered, tokens
 
     def _messages(
         self, options: Sequence[Sequence[str]], count: int, have: Sequence[Sequence[str]], complaint: str
@@ -136,10 +138,8 @@ class LanguageStage:
             return f"{text} has one element on two sites"
         if not self.family.admits(elements):
             return f"the charges of {text} do not balance"
-        missing = [
-            words for words, holds in of_composition(self.request, self.family.composition(elements)) if not holds
-        ]
-        return f"{text} is not {', not '.join(missing)}" if missing else ""
+        fault = unmet(of_composition(self.request, self.family.composition(elements)))
+        return f"{text} is {fault}" if fault else ""
 
     def _text(self, elements: Sequence[str]) -> str:
         return formula_text(self.family.composition(elements))

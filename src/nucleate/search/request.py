@@ -15,7 +15,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Fixed
 from nucleate.generators.pattern import parse_pattern
 from nucleate.generators.properties import NUMBER, parse_properties
-from nucleate.search.groups import SYSTEMS, groups_text, read_site_counts, read_space_groups
+from nucleate.search.symmetry import SYSTEMS, groups_text, read_site_counts, read_space_groups
 from nucleate.search.words import few, read_words
 
 EXAMPLES = (
