@@ -12,8 +12,10 @@ import typer
 from nucleate.cli.options import (
     Contains,
     Elements,
+    Evaluations,
     Exclude,
     Fix,
+    Formulas,
     Guidance,
     Judge,
     LatticeShape,
@@ -22,12 +24,16 @@ from nucleate.cli.options import (
     NumElements,
     Properties,
     Sampler,
+    Search,
+    Seconds,
     Seed,
     Sites,
     SpaceGroup,
     Steps,
+    StructuresEach,
     Temperature,
     Weights,
+    Width,
     Workers,
 )
 
@@ -97,10 +103,23 @@ def design(
     second_reference: Annotated[str, typer.Option(help="Its reference energies (auto: the shipped set).")] = "auto",
     phonons: Annotated[int, typer.Option(min=0, help="Test so many of the best for imaginary modes.")] = 0,
     known: Annotated[str, typer.Option(help="Dataset to test novelty against, e.g. mp-20.")] = "",
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="Rank by a weighted sum, least first: e_above_hull=1,symmetry=0.5; also e_form, properties, request, "
+            "known."
+        ),
+    ] = "",
+    search: Search = "",
+    formulas: Formulas = 0,
+    width: Width = 0,
+    structures_each: StructuresEach = 0,
+    seconds: Seconds = None,
+    evaluations: Evaluations = None,
     workers: Workers = 0,
 ) -> None:
     """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report. With --generator formulas
-    come first, are checked, and get the structures of templates or of a model."""
+    come first, are checked, and get the structures of templates or of a model; a tree search keeps to a budget."""
     from rich.console import Console
 
     from nucleate.cli.parts import with_parts
@@ -122,7 +141,13 @@ def design(
                 raise NucleateError("--resume takes the request from the run; give no other")
             folder = resume
             with StageBars() as bars:
-                result = finish(resume, executor=executor(workers or None), progress=bars)
+                result = finish(
+                    resume,
+                    executor=executor(workers or None),
+                    progress=bars,
+                    seconds=seconds,
+                    evaluations=evaluations,
+                )
         else:
             wanted = parse_request(
                 request,
@@ -161,6 +186,13 @@ def design(
                 phonons=phonons,
                 llm=llm,
                 llm_model=llm_model,
+                search=search,
+                formulas=formulas,
+                width=width,
+                structures_each=structures_each,
+                seconds=seconds or 0.0,
+                evaluations=evaluations or 0,
+                objective=objective,
             )
             notes.print(f"Understood as: {wanted.describe()}", style="bold", highlight=False)
             _warn_if_unbalanced(wanted, notes)

@@ -46,4 +46,24 @@ CrystalsOut = Annotated[
 Potential = Annotated[
     str, typer.Option(help="chgnet, sevennet, mace:FILE, matgl:FOLDER or ase:PACKAGE.MODULE:CALLABLE.")
 ]
+_TREE = "Tree search"
+Search = Annotated[
+    str,
+    typer.Option(
+        help="best-first (default where an option of this panel is given), breadth-first or beam.",
+        rich_help_panel=_TREE,
+    ),
+]
+Formulas = Annotated[int, typer.Option(min=0, help="H: formulas proposed (0: 5 W).", rich_help_panel=_TREE)]
+Width = Annotated[
+    int, typer.Option(min=0, help="W: formulas opened (0: as --oversample has it).", rich_help_panel=_TREE)
+]
+StructuresEach = Annotated[int, typer.Option(min=0, help="L: structures of each (0: 4).", rich_help_panel=_TREE)]
+Seconds = Annotated[
+    float | None,
+    typer.Option(min=0, help="Stop after so many seconds of work; --resume goes on.", rich_help_panel=_TREE),
+]
+Evaluations = Annotated[
+    int | None, typer.Option(min=0, help="Stop after so many structures; --resume goes on.", rich_help_panel=_TREE)
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]

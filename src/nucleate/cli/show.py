@@ -62,16 +62,26 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
     """The ranked table of a run, what became of the rest, and where the files are."""
     from nucleate.cli.tables import table
     from nucleate.pipeline.rank import to_rows
+    from nucleate.search.tree import STAGE as WIDTH
+    from nucleate.search.tree import summary_text
 
     console.print(table(to_rows(result.all if everything else result.candidates)))
     for line in _why(result.all if everything else result.candidates):
         console.print(line, highlight=False, markup=False)
-    lost = [c for c in result.all if c.failure is not None]
+    lost = [c for c in result.all if c.failure is not None and not c.failure.startswith(f"{WIDTH}:")]
     if lost and not everything:
         reasons = Counter(str(c.failure).split(":")[0] for c in lost)
         text = ", ".join(f"{n} at {stage}" for stage, n in reasons.items())
         console.print(f"{len(lost)} of {len(result.all)} generated were rejected: {text}", highlight=False)
-    if len(result.candidates) < result.request.candidates:
+    if result.tree:
+        console.print(summary_text(result.tree), highlight=False)
+        if result.tree["left"]:
+            console.print(
+                f"go on with: nucleate design --resume {result.folder} --seconds N or --evaluations N (in all)",
+                highlight=False,
+                soft_wrap=True,
+            )
+    if len(result.candidates) < result.request.candidates and not result.tree:
         console.print(
             f"only {len(result.candidates)} of the {result.request.candidates} asked for survived; raise --oversample",
             style="yellow",

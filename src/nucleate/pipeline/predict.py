@@ -11,7 +11,9 @@ from nucleate.train.property import PropertyModel, predict_structures
 class PredictStage:
     """Provenance "predicted": column -> value in the units of the network's training data, and "predicted_by".
 
-    A crystal that the network cannot take has no value and says why in "not_predicted". wanted: column -> lowest and
+    A crystal that the network cannot take has no value and says why in "not_predicted", as does one whose wanted
+    property comes out further outside of the training data than their standard deviation: such a crystal exploits the
+    network (paper 4, section 2.2), and no distance to the wish is made of it. wanted: column -> lowest and
     highest wanted value, kept as "wanted"; "off_target" is how far outside of it the prediction lies, in standard
     deviations of the network's training data, by which `rank` orders.
     """
@@ -35,9 +37,17 @@ class PredictStage:
                 continue
             found = {column: float(v[i]) for column, v in values.items()}
             provenance = {"predicted": found, "predicted_by": self.model.name, **wanted}
-            if wanted:
+            beyond = [column for column in self.wanted if not self.seen(column, found[column])]
+            if beyond:
+                provenance["not_predicted"] = f"{', '.join(beyond)} beyond what {self.model.name} was trained on"
+            elif wanted:
                 provenance["off_target"] = {c: self.off_target(c, found[c]) for c in self.wanted}
             yield candidate.with_(provenance=provenance)
+
+    def seen(self, column: str, value: float) -> bool:
+        """Whether a value is one that the training data have, give or take their standard deviation."""
+        stats = self.model.info.properties[column]
+        return stats.low - stats.std <= value <= stats.high + stats.std
 
     def off_target(self, column: str, value: float) -> float:
         """Distance of a value from the wanted range, 0 inside, in standard deviations of the training data."""

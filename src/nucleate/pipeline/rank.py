@@ -24,6 +24,9 @@ def rank(candidates: Sequence[Candidate], limit: int | None = None) -> list[Cand
     0.1 alike. Within a step the crystal comes first whose predictions are less far from the wanted ranges, added up in
     standard deviations of the network's training data and rounded to tenths; those without a prediction come last in
     their step. What is still equal goes by e_above_hull.
+
+    Where a run has an objective of its own (`search.heuristics.ObjectiveStage`), that counts in place of steps and
+    predictions, the highest first, and what has none comes last.
     """
     if limit is not None and limit < 1:
         raise NucleateError(f"the number of candidates to show must be at least 1, not {limit}")
@@ -32,9 +35,11 @@ def rank(candidates: Sequence[Candidate], limit: int | None = None) -> list[Cand
 
 def _key(c: Candidate) -> tuple[bool, bool, bool, bool, float, float, float, str]:
     above = above_hull(c)
-    step = math.floor(round(max(above, 0.0) / HULL_STEP, 6)) if above < math.inf else math.inf
     bad = verdict(c, "unique") == FAIL, verdict(c, "request") == FAIL, verdict(c, "relaxed") != PASS
     worse = c.failure is not None, *bad
+    if "objective" in c.provenance or "no_objective" in c.provenance:
+        return *worse, -c.provenance.get("objective", -math.inf), 0.0, above, c.id
+    step = math.floor(round(max(above, 0.0) / HULL_STEP, 6)) if above < math.inf else math.inf
     return *worse, step, _off_target(c), above, c.id
 
 

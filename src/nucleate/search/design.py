@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.config import from_dict
 from nucleate.errors import NucleateError
-from nucleate.search.request import Request, parse_request
+from nucleate.search.request import Request, parse_request, read_request
 from nucleate.search.route import Route, route_of, settled
 
 if TYPE_CHECKING:
@@ -39,6 +37,10 @@ class DesignSettings:
     judges the best candidates again ("auto": SevenNet beside CHGNet, "none"), against the crystals of second_reference.
     phonons: how many of the best are tested for imaginary modes. llm, llm_model: address and name of a language model
     that chooses the formulas of a crystal family (`search.language`).
+    search: "" works on all candidates alike; else the strategy of a tree search (`search.tree`), with formulas (H),
+    width (W) and structures_each (L; 0: from candidates times oversample), until it has spent so many seconds of work
+    or evaluations, structures taken through the pipeline (0: to its end). objective: weights of the ranking, R_lo
+    (`search.heuristics.TERMS`), such as "e_above_hull=1,symmetry=0.5".
     """
 
     seed: int = 0
@@ -63,6 +65,13 @@ class DesignSettings:
     phonons: int = 0
     llm: str = ""
     llm_model: str = ""
+    search: str = ""
+    formulas: int = 0
+    width: int = 0
+    structures_each: int = 0
+    seconds: float = 0.0
+    evaluations: int = 0
+    objective: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ class DesignResult:
     candidates: list[Candidate]
     all: list[Candidate]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    tree: Mapping[str, Any] = field(default_factory=dict)  # what a tree search has done (`search.tree.summary`)
 
 
 def design(
@@ -106,8 +116,18 @@ def design(
         return _run(store, record, stages, reviews, route, executor, progress)
 
 
-def resume(out: str | Path, *, executor: Executor | None = None, progress: Progress | None = None) -> DesignResult:
-    """Finish an interrupted run; stages that a candidate has behind it are not repeated."""
+def resume(
+    out: str | Path,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    seconds: float | None = None,
+    evaluations: int | None = None,
+) -> DesignResult:
+    """Finish an interrupted run; stages that a candidate has behind it are not repeated.
+
+    seconds, evaluations: a new budget of a tree search, for all of it, what is done already included; 0: to its end.
+    """
     from nucleate.store.database import RunStore
 
     if not (Path(out) / "request.json").is_file():
@@ -115,11 +135,25 @@ def resume(out: str | Path, *, executor: Executor | None = None, progress: Progr
     with RunStore(out) as store:
         record = store.read_request()
         request, settings = _read_record(record, Path(out))
+        settings = _with_budget(settings, seconds, evaluations)
+        record["settings"] = dataclasses.asdict(settings)
         route = route_of(request, settings)
         have = {c.id for c in store.load()}
         store.save_many([c for c in route.blank if c.id not in have])
         stages, reviews = stages_of(request, settings, route), reviews_of(request, settings)
         return _run(store, record, stages, reviews, route, executor, progress)
+
+
+def _with_budget(settings: DesignSettings, seconds: float | None, evaluations: int | None) -> DesignSettings:
+    if seconds is None and evaluations is None:
+        return settings
+    if not settings.search:
+        raise NucleateError("this run is no tree search: it has no budget, and goes on to its end")
+    return dataclasses.replace(
+        settings,
+        seconds=settings.seconds if seconds is None else seconds,
+        evaluations=settings.evaluations if evaluations is None else evaluations,
+    )
 
 
 def load_run(out: str | Path) -> DesignResult:
@@ -131,29 +165,14 @@ def load_run(out: str | Path) -> DesignResult:
         raise NucleateError(f"{out} is not a run folder (no request.json)")
     with RunStore(out, read_only=True) as store:
         record = store.read_request()
-        request, settings = _read_record(record, Path(out))
         ranked = rank(store.load())
-    best = [c for c in ranked if c.failure is None][: request.candidates]
-    return DesignResult(request, settings, Path(out), best, ranked, record.get("seconds", {}))
-
-
-TRANSCRIPT = "language-model.jsonl"  # questions and answers, in the run folder
-_TUPLES = ("contains", "exclude", "space_groups", "families", "classes", "ratio", "notes", "unread")  # of a request
+    return _result(Path(out), record, ranked)
 
 
 def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignSettings]:
-    from nucleate.pipeline.generate import fixed_from_dict
-
     try:
-        values = dict(record["request"])
-        system = values.get("chemical_system")
-        values["chemical_system"] = tuple(system) if system else None
-        values |= {k: tuple(values.get(k, ())) for k in _TUPLES}
-        values["any_of"] = tuple(tuple(some) for some in values.get("any_of", ()))
-        values["fixed"] = fixed_from_dict(values.get("fixed"))
-        values["properties"] = {k: tuple(v) for k, v in values.get("properties", {}).items()}
-        return Request(**values), from_dict(DesignSettings, record["settings"])
-    except (KeyError, TypeError) as error:
+        return read_request(record["request"]), from_dict(DesignSettings, record["settings"])
+    except (KeyError, NucleateError) as error:
         raise NucleateError(f"{out / 'request.json'} is not a request of this version ({error})") from None
 
 
@@ -171,7 +190,7 @@ def generate_candidates(
     settings = settled(request, settings or DesignSettings(oversample=1))
     route = route_of(request, settings)
     predict = _predict_stage(request, settings, route)
-    made = run(route.blank, route.stages, Serial(), Nowhere(), progress)
+    made = run(route.blank, [*route.proposals, *route.stages], Serial(), Nowhere(), progress)
     return list(predict(made)) if predict is not None else made
 
 
@@ -201,12 +220,13 @@ def _predict_stage(request: Request, settings: DesignSettings, route: Route) -> 
 
 
 def stages_of(request: Request, settings: DesignSettings, route: Route) -> list[Stage]:
-    """The pipeline of a design run, in order."""
+    """The pipeline of structures in a design run, in order."""
     from nucleate.pipeline.check import CheckStage
     from nucleate.pipeline.hull import HullStage
     from nucleate.pipeline.novelty import NoveltyStage, UniqueStage
     from nucleate.pipeline.relax import RelaxStage
     from nucleate.search.comply import ComplyStage
+    from nucleate.search.heuristics import ObjectiveStage, read_objective
 
     predict = _predict_stage(request, settings, route)
     return [
@@ -218,6 +238,7 @@ def stages_of(request: Request, settings: DesignSettings, route: Route) -> list[
         UniqueStage(),
         NoveltyStage(settings.reference, settings.known or None),
         *([ComplyStage(request)] if request.spoken else []),
+        *([ObjectiveStage(weights)] if (weights := read_objective(settings.objective)) else []),
     ]
 
 
@@ -251,45 +272,41 @@ def _run(
     progress: Progress | None,
 ) -> DesignResult:
     from nucleate.pipeline.rank import rank
-    from nucleate.pipeline.run import run
+    from nucleate.search.tree import plan_of
+    from nucleate.search.work import Work, search
 
     if executor is None:
         from nucleate.engine.local import executor as local
 
         executor = local()
     request, settings = _read_record(record, store.folder)
-    candidates: Sequence[Candidate] = store.load()
+    work = Work(store, record, executor, progress)
+    proposed = {c.id for c in route.blank}
+    candidates = work.do(route.proposals, [c for c in store.load() if c.id in proposed])
 
-    def timed(stage: Stage, some: Sequence[Candidate]) -> list[Candidate]:
-        began = time.perf_counter()
-        try:
-            done = run(some, [stage], executor, store, progress)
-        finally:
-            _keep_transcript(stage, store.folder)
-        spent = record["seconds"].get(stage.name, 0.0) + time.perf_counter() - began
-        record["seconds"][stage.name] = round(spent, 2)
-        store.write_request(record)
-        return done
+    def show(some: Sequence[Candidate]) -> None:
+        write_outputs(_result(store.folder, record, rank(some)), route)
 
-    for stage in stages:
-        candidates = timed(stage, candidates)
+    if settings.search:
+        candidates = search(work, candidates, stages, plan_of(request, settings, route.kind), show)
+    else:
+        candidates = work.do(stages, candidates)
     for stage, count in reviews:
-        best = [c for c in rank(candidates) if c.failure is None][:count]
-        latest = {c.id: c for c in timed(stage, best)}
+        latest = {c.id: c for c in work.do([stage], _best(rank(candidates), count))}
         candidates = [latest.get(c.id, c) for c in candidates]
-    ranked = rank(candidates)
-    best = [c for c in ranked if c.failure is None][: request.candidates]
-    result = DesignResult(request, settings, store.folder, best, ranked, record["seconds"])
-    write_outputs(result, route)
-    return result
+    show(candidates)
+    return _result(store.folder, record, rank(candidates))
 
 
-def _keep_transcript(stage: Stage, folder: Path) -> None:
-    """What was said to a language model and by it, also where it fell silent in the middle."""
-    if exchanges := getattr(stage, "transcript", None):
-        with (folder / TRANSCRIPT).open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(exchange) + "\n" for exchange in exchanges)
-        exchanges.clear()
+def _best(ranked: Sequence[Candidate], count: int) -> list[Candidate]:
+    """The first that live and have a structure; formulas of a tree search need not."""
+    return [c for c in ranked if c.failure is None and c.structure is not None][:count]
+
+
+def _result(folder: Path, record: Mapping[str, Any], ranked: list[Candidate]) -> DesignResult:
+    request, settings = _read_record(record, folder)
+    best = _best(ranked, request.candidates)
+    return DesignResult(request, settings, folder, best, ranked, record["seconds"], record.get("tree", {}))
 
 
 def write_outputs(result: DesignResult, route: Route) -> None:
@@ -297,6 +314,7 @@ def write_outputs(result: DesignResult, route: Route) -> None:
     from nucleate.pipeline.files import write_candidates
     from nucleate.pipeline.report import write_report
     from nucleate.search.judge import judge_of
+    from nucleate.search.tree import summary_text
 
     _, _, unknown = judge_of(result.request.properties, route.info, result.settings.judge)
     folder = result.folder
@@ -315,6 +333,7 @@ def write_outputs(result: DesignResult, route: Route) -> None:
             "candidates": result.request.candidates,
             **route.record,
             **({"not judged": ", ".join(unknown)} if unknown else {}),
+            **({"tree search": summary_text(result.tree)} if result.tree else {}),
         },
         dict(result.seconds),
     )

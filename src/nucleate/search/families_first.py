@@ -13,7 +13,8 @@ from nucleate.search.families import Family, lexicon
 from nucleate.search.language import LanguageStage
 from nucleate.search.model import chunk_of, load_as
 from nucleate.search.propose import Proposal, propose
-from nucleate.search.route import PROTOTYPE, Route
+from nucleate.search.route import PROTOTYPE, Route, count_of
+from nucleate.search.tree import SAMPLES, TYPES
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
@@ -37,17 +38,18 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
         if getattr(request, name):
             raise NucleateError(f"{name.replace('_', ' ')} cannot be asked for with a crystal family: it has its own")
     realise, record = _structures(settings)
-    count = request.candidates * settings.oversample
-    stages: list[Stage] = [realise]
+    count = count_of(request, settings)
+    proposals_by: list[Stage] = []
     if settings.llm:
-        stages = [_language(request, settings), realise]
+        proposals_by = [_language(request, settings)]
         blank = [Candidate(f"c{i + 1:05d}", int(derive_seeds(settings.seed, i))) for i in range(count)]
         record["language model"] = f"{settings.llm_model or 'the only one'} at {settings.llm}"
     else:
-        blank = list(islice(_candidates(request, settings), count))
+        every = _candidates(request, settings, count)
+        blank = list(every if settings.search else islice(every, count))
     info = read_info(weights_for(request) if request.properties else "mp20-dng")
     record = {"formulas": f"lexicon of {len(lexicon())} crystal families", **record}
-    return Route(blank, stages, info, record)
+    return Route(blank, [realise], info, record, proposals_by, TYPES if settings.structures == PROTOTYPE else SAMPLES)
 
 
 def _language(request: Request, settings: DesignSettings) -> LanguageStage:
@@ -117,12 +119,12 @@ def _distinct(ordered: Iterator[Proposal]) -> Iterator[Proposal]:
             yield one
 
 
-def _candidates(request: Request, settings: DesignSettings) -> Iterator[Candidate]:
+def _candidates(request: Request, settings: DesignSettings, formulas: int) -> Iterator[Candidate]:
     from nucleate.diffusion.rng import derive_seeds
     from nucleate.pipeline.candidate import Candidate
 
     count = 0
-    for one in proposals(request, request.candidates * settings.oversample):
+    for one in proposals(request, formulas):
         for index, kind in enumerate(lexicon()[one.family].types):
             if request.space_groups and kind.space_group not in request.space_groups:
                 continue
@@ -136,6 +138,7 @@ def _candidates(request: Request, settings: DesignSettings) -> Iterator[Candidat
                     "charges": list(one.charges),
                     "nearest": one.nearest.material_id,
                     "distance": round(one.distance, 3),
+                    "score": round(one.score, 4),
                 },
                 "condition": {"composition": {e: n * units for e, n in one.composition.items()}},
             }

@@ -25,6 +25,7 @@ SYSTEM = (
     "You choose chemical formulas of crystals. For each site of the structure choose one element of its list, so that "
     "the charges balance and the crystal is likely to be stable. Propose different formulas. Answer in JSON alone."
 )
+JUDGE = "You judge chemical formulas of crystals. Answer in JSON alone."
 
 
 class LanguageStage:
@@ -143,6 +144,27 @@ class LanguageStage:
 
     def _text(self, elements: Sequence[str]) -> str:
         return formula_text(self.family.composition(elements))
+
+
+def ordered(chat: Chat, request: Request, formulas: Sequence[str], seed: int = 0) -> tuple[list[str], dict[str, Any]]:
+    """The formulas in the order of a language model, the likeliest to be what was asked for first (R_hi of paper 4), and
+    what was said. What it names twice or invents does not count; what it leaves out is not there."""
+    count = {"minItems": len(formulas), "maxItems": len(formulas)}
+    order_of = {"type": "array", "items": {"type": "string", "enum": list(formulas)}, **count}
+    schema = {"type": "object", "properties": {"order": order_of}, "required": ["order"]}
+    question = (
+        f"Wanted: {request.describe()}.\nFormulas: {', '.join(formulas)}.\n"
+        'Order all of them, the likeliest to be what is wanted and to be stable first, as {"order": [...]}.'
+    )
+    messages = [{"role": "system", "content": JUDGE}, {"role": "user", "content": question}]
+    reply = chat.ask(messages, schema, TOKENS * len(formulas) + 200, seed)
+    given = read_json(reply.text)
+    given = given.get("order") if isinstance(given, Mapping) else given
+    named = [f for f in given if isinstance(f, str)] if isinstance(given, list) else []
+    order = [f for f in dict.fromkeys(named) if f in set(formulas)]
+    lacking = len(formulas) - len(order)
+    complaint = f"{lacking} of {len(formulas)} formulas were not ordered" if lacking else ""
+    return order, {"messages": messages, "answer": reply.text[:20000], "complaint": complaint}
 
 
 def _schema(family: Family, options: Sequence[Sequence[str]], count: int) -> dict[str, Any]:

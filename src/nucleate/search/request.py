@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import gcd
 from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text, parse_formula
@@ -32,9 +35,9 @@ _SPACE_GROUP = re.compile(rf"\bspace[\s-]?groups?\s+([^\s,;]+)|\b({'|'.join(SYST
 _ATOMS = re.compile(r"(-?[\d,]*\d)\s*atoms?(?:\s+(?:per|in the)\s+cell)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Request:
-    """A design request.
+    """A design request; values of other types are refused (pydantic), plain JSON values are read by `read_request`.
 
     composition: reduced formula as element -> count, or None. chemical_system: elements that must all be there, and
     no others, or None. num_atoms: atoms in the cell, or None. candidates: how many to return. properties: name ->
@@ -123,6 +126,16 @@ class Request:
         out = f"the {self.candidates} best {what}" + (f" with {' and '.join(clauses)}" if clauses else "")
         out += f"; {', '.join(self.notes)}" if self.notes else ""
         return out + (f"; not understood: {', '.join(self.unread)}" if self.unread else "")
+
+
+def read_request(values: Mapping[str, Any]) -> Request:
+    """A request from plain JSON values, such as `dataclasses.asdict` makes; raises NucleateError for what is none."""
+    try:
+        return TypeAdapter(Request).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise NucleateError(f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
 
 
 def parse_elements(text: str) -> tuple[str, ...]:

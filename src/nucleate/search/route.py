@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.search.model import chunk_of, generator_for, load_as, load_templates
 from nucleate.search.predict import TEMPLATE
+from nucleate.search.tree import BEST, SAMPLES, STRATEGIES, TEMPLATES, Budget, extent_of
 
 if TYPE_CHECKING:
     from nucleate.generators import Condition, DiffusionGenerator
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
 
 
 AUTO, LEXICON, PROTOTYPE = "auto", "lexicon", "prototype"
+BUDGET = "seconds", "evaluations"  # settings
 SPOKEN = "diffusion-bert", "mp20-csp"  # what draws formulas and structures for wishes in plain words beyond families
 
 
 @dataclass(frozen=True)
 class Route:
-    """blank: the candidates to begin with. stages: what gives them structures, in order. info: of the model that is
+    """blank: the candidates to begin with. proposals: what gives them formulas and judges these, in order; stages: what
+    gives them structures. kind: what tells several structures of a formula apart (`search.tree`), "" where formulas do
+    not come first. info: of the model that is
     asked for the wanted properties. record: what the report says of the models, plain JSON values.
     """
 
@@ -34,6 +38,8 @@ class Route:
     stages: Sequence[Stage]
     info: ModelInfo
     record: Mapping[str, Any]
+    proposals: Sequence[Stage] = ()
+    kind: str = ""
 
 
 def settled(request: Request, settings: DesignSettings) -> DesignSettings:
@@ -42,6 +48,9 @@ def settled(request: Request, settings: DesignSettings) -> DesignSettings:
     Plain words go to the lexicon of crystal families where they name a family or a ratio, else to a model of formulas.
     """
     generator, structures = settings.generator, settings.structures
+    search = settings.search
+    if not search and any(getattr(settings, name) for name in ("formulas", "width", "structures_each", *BUDGET)):
+        search = BEST
     if settings.llm and (generator not in ("", LEXICON) or not request.families):
         raise NucleateError("a language model fills the sites of a crystal family; name one, such as: a spinel")
     if request.spoken and not generator:
@@ -50,7 +59,7 @@ def settled(request: Request, settings: DesignSettings) -> DesignSettings:
             structures = PROTOTYPE if generator == LEXICON else SPOKEN[1]
     if structures == AUTO:
         structures = PROTOTYPE if generator == LEXICON else TEMPLATE
-    return dataclasses.replace(settings, generator=generator, structures=structures)
+    return dataclasses.replace(settings, generator=generator, structures=structures, search=search)
 
 
 def route_of(request: Request, settings: DesignSettings) -> Route:
@@ -58,11 +67,29 @@ def route_of(request: Request, settings: DesignSettings) -> Route:
     be met."""
     if settings.oversample < 1:
         raise NucleateError(f"oversample must be at least 1, not {settings.oversample}")
+    if settings.search and settings.search not in STRATEGIES:
+        raise NucleateError(f"the search is {', '.join(STRATEGIES)}, not '{settings.search}'")
+    Budget(settings.seconds, settings.evaluations)  # refuses what is none
+    if settings.search and not settings.generator:
+        raise NucleateError(
+            "a tree search needs formulas that are drawn first: plain words such as 'a spinel', or --generator"
+        )
     if settings.generator == LEXICON:
         from nucleate.search.families_first import families_first
 
-        return families_first(request, settings)
-    return _formulas_first(request, settings) if settings.generator else _at_once(request, settings)
+        route = families_first(request, settings)
+    else:
+        route = _formulas_first(request, settings) if settings.generator else _at_once(request, settings)
+    return _judged(route, request, settings) if settings.search else route
+
+
+def _judged(route: Route, request: Request, settings: DesignSettings) -> Route:
+    """The route with R_hi of its formulas, to which a language model has a word to say where there is one."""
+    from nucleate.search.chat import Chat
+    from nucleate.search.heuristics import HeuristicStage
+
+    chat = Chat(settings.llm, settings.llm_model) if settings.llm else None
+    return dataclasses.replace(route, proposals=[*route.proposals, HeuristicStage(request, chat, settings.seed)])
 
 
 def _at_once(request: Request, settings: DesignSettings) -> Route:
@@ -98,7 +125,9 @@ def _formulas_first(request: Request, settings: DesignSettings) -> Route:
     realise, record = _structures(settings)
     record = {"model": generator.name, "model training": generator.info.training, **record}
     filters: list[Stage] = [FormulaStage(request)] if request.spoken else []
-    return Route(blank, [ComposeStage(generator), *filters, ChemistryStage(), realise], generator.info, record)
+    proposals = [ComposeStage(generator), *filters, ChemistryStage()]
+    kind = TEMPLATES if settings.structures == TEMPLATE else SAMPLES
+    return Route(blank, [realise], generator.info, record, proposals, kind)
 
 
 def _refuse(request: Request, settings: DesignSettings) -> None:
@@ -136,6 +165,11 @@ def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
     return RealiseStage(generator, chunk_of(generator)), record
 
 
+def count_of(request: Request, settings: DesignSettings) -> int:
+    """Candidates to begin with: of a tree search its formulas."""
+    return extent_of(request, settings).formulas if settings.search else request.candidates * settings.oversample
+
+
 def _blank(
     request: Request,
     settings: DesignSettings,
@@ -148,7 +182,7 @@ def _blank(
     from nucleate.pipeline.generate import condition_to_dict
 
     out = []
-    for i in range(request.candidates * settings.oversample):
+    for i in range(count_of(request, settings)):
         seed = int(derive_seeds(settings.seed, i))
         condition = wanted(seed)
         check(condition)

@@ -1,0 +1,152 @@
+"""The two heuristics of a tree search (paper 4, eq. 1): R_hi of formulas, R_lo of structures; more is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import FAIL, Candidate
+
+if TYPE_CHECKING:
+    from nucleate.search.chat import Chat
+    from nucleate.search.request import Request
+
+REACH = 0.7  # steps on the modified Pettifor scale that count as one, as for `generators.precedents`
+STATES = 1.0  # what oxidation states that do not add up take
+LANGUAGE = 4.0  # between the first and the last formula in a language model's order
+STEP = 0.1  # eV/atom that count as one
+HIGHEST = 48  # operations of a cubic point group
+TERMS = {
+    "e_above_hull": "energy above the hull, in steps of 0.1 eV/atom",
+    "e_form": "formation energy, in steps of 0.1 eV/atom",
+    "properties": "how far predicted properties are from the wanted, in standard deviations of the training data",
+    "request": "1 where the relaxed crystal is not what was asked for in words",
+    "known": "1 where the crystal is known",
+    "symmetry": "how far the order of the space group falls short of the highest, in factors of 2",
+}
+
+
+class HeuristicStage:
+    """Provenance "heuristic" of formulas: value, R_hi, and its terms; formulas that fail a check have failed before.
+
+    family: how near a formula is to a known member (`search.propose`). known: of formulas without family, how near to a
+    known formula, by the element mover's distance. oxidation: whether learned oxidation states add up. language: its
+    place in a language model's order, where there is one; what it does not name comes last.
+    """
+
+    name = "heuristic"
+    batched = True
+    quick = True
+
+    def __init__(self, request: Request, chat: Chat | None = None, seed: int = 0) -> None:
+        self.request, self.chat, self.seed = request, chat, seed
+        self.transcript: list[dict[str, Any]] = []
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        places = self._places([c.formula for c in candidates]) if self.chat is not None else {}
+        near = self._near([c for c in candidates if "score" not in c.provenance.get("family", {})])
+        for c in candidates:
+            terms: dict[str, float] = {}
+            if c.id in near:
+                terms["known"] = -near[c.id] / REACH
+            else:
+                terms["family"] = -float(c.provenance["family"]["score"])
+            if "oxidation" in c.checks and c.checks["oxidation"].verdict == FAIL:
+                terms["oxidation"] = -STATES
+            if places:
+                terms["language"] = -LANGUAGE * places.get(c.formula, 1.0)
+            value = {"value": round(math.fsum(terms.values()), 4), "terms": {k: round(v, 4) for k, v in terms.items()}}
+            yield c.with_(provenance={"heuristic": value})
+
+    def _near(self, candidates: Sequence[Candidate]) -> dict[str, float]:
+        if not candidates:
+            return {}
+        from nucleate.chem.distance import MODIFIED_PETTIFOR, nearest
+        from nucleate.search.comply import known_formulas
+
+        away = nearest([c.composition or {} for c in candidates], [dict(f) for f in known_formulas()])
+        return {
+            c.id: float(d) if d == d else float(len(MODIFIED_PETTIFOR)) for c, d in zip(candidates, away, strict=True)
+        }
+
+    def _places(self, formulas: Sequence[str]) -> dict[str, float]:
+        """Place of each formula in the model's order, from 0 to 1."""
+        from nucleate.search.language import ordered
+
+        assert self.chat is not None
+        order, exchange = ordered(self.chat, self.request, list(dict.fromkeys(formulas)), self.seed)
+        self.transcript.append(exchange)
+        return {formula: i / max(len(order) - 1, 1) for i, formula in enumerate(order)}
+
+
+def read_objective(text: str) -> dict[str, float]:
+    """Weights of TERMS from "e_above_hull=1, symmetry=0.5"; empty from ""."""
+    out: dict[str, float] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, _, number = (p.strip() for p in part.partition("="))
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = math.nan
+        if name not in TERMS or not math.isfinite(weight) or name in out:
+            raise NucleateError(
+                f"'{part}' is no weight of an objective; write for example e_above_hull=1,symmetry=0.5, each once, of "
+                f"{', '.join(TERMS)}"
+            )
+        out[name] = weight
+    return out
+
+
+class ObjectiveStage:
+    """Provenance "objective", R_lo: minus the weighted sum of TERMS, by which `pipeline.rank` orders then.
+
+    Guard against exploitation (paper 4, section 2.2): a crystal of which a weighted term is not known, or lies outside
+    of what can be believed (an energy far below all known crystals, a property beyond what its network was trained on),
+    has none, says why in "no_objective", and comes last.
+    """
+
+    name = "objective"
+    batched = True
+    quick = True
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        self.weights = dict(weights)
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        for c in candidates:
+            terms = {name: _term(name, c) for name in self.weights}
+            lacking = [name for name, value in terms.items() if value is None]
+            if lacking:
+                yield c.with_(provenance={"no_objective": f"no {', '.join(lacking)} that can be believed"})
+                continue
+            value = -math.fsum(self.weights[name] * float(v) for name, v in terms.items() if v is not None)
+            yield c.with_(provenance={"objective": round(value, 4)})
+
+
+def _term(name: str, c: Candidate) -> float | None:
+    """What a term takes from a crystal, None where it is not known."""
+    if name == "properties":
+        off = c.provenance.get("off_target")
+        return math.fsum(off.values()) if off else None
+    if name == "symmetry":
+        return _asymmetry(c)
+    if name in ("request", "known"):
+        check = c.checks.get("request" if name == "request" else "novel")
+        return None if check is None else float(check.verdict == FAIL)
+    believed = name in c.energies and "hull" not in c.checks and math.isfinite(c.energies[name].value)
+    return c.energies[name].value / STEP if believed else None
+
+
+def _asymmetry(c: Candidate) -> float | None:
+    from nucleate.crystal.symmetry import space_group
+    from nucleate.crystal.wyckoff import group
+
+    if c.structure is None:
+        return None
+    try:
+        number, _ = space_group(c.structure)
+    except NucleateError:
+        return None
+    return math.log2(HIGHEST / group(number).order)

@@ -1,0 +1,95 @@
+"""A design run in progress: stages done with the clock running, and the loop of a tree search over them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.run import Executor, Progress, Stage, run
+from nucleate.search import tree
+
+if TYPE_CHECKING:
+    from nucleate.store.database import RunStore
+
+TRANSCRIPT = "language-model.jsonl"  # questions and answers, in the run folder
+EVERY = 30.0  # seconds after which the files beside the database are written again
+
+
+@dataclass(frozen=True)
+class Work:
+    """record: of the run, of which "seconds" and "tree" are kept up to date in the store."""
+
+    store: RunStore
+    record: dict[str, Any]
+    executor: Executor
+    progress: Progress | None = None
+
+    def do(self, stages: Sequence[Stage], candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """The candidates after these stages, each result stored as it comes."""
+        for stage in stages:
+            began = time.perf_counter()
+            try:
+                candidates = run(candidates, [stage], self.executor, self.store, self.progress)
+            finally:
+                _keep_transcript(stage, self.store)
+            spent = self.record["seconds"].get(stage.name, 0.0) + time.perf_counter() - began
+            self.record["seconds"][stage.name] = round(spent, 2)
+            self.store.write_request(self.record)
+        return candidates
+
+    @property
+    def spent(self) -> float:
+        """Seconds of work, of earlier calls too."""
+        return sum(self.record["seconds"].values())
+
+
+def search(
+    work: Work,
+    proposed: Sequence[Candidate],
+    stages: Sequence[Stage],
+    plan: tree.Plan,
+    show: Callable[[Sequence[Candidate]], None],
+) -> list[Candidate]:
+    """All candidates of a tree search over the proposed formulas, which goes on from what is stored.
+
+    stages: from a formula to a judged crystal. show: is given all there is from time to time, and what it writes is the
+    best so far.
+    """
+    opened = {c.id for c in proposed if stages[0].name in c.stages}
+    living = [c for c in proposed if c.failure is None or c.id in opened]
+    branches, pruned = tree.grow(living, plan.extent, plan.kind)
+    stored = {c.id: c for c in work.store.load()}
+    new = [c for branch in branches for c in branch if c.id not in stored]
+    work.store.save_many([*pruned, *new])  # at once: none of them is opened before all are known
+    current = {**stored, **{c.id: c for c in (*proposed, *pruned, *new)}}
+    done = {c.id: current[c.id] for branch in branches for c in branch if _finished(current[c.id], stages)}
+    written = time.monotonic()
+    while True:
+        waiting = tree.frontier(plan.strategy, branches, done)
+        allowed = plan.budget.left(work.spent, len(done))
+        block = [current[c.id] for c in waiting[:allowed]]
+        work.record["tree"] = tree.summary(plan, current.values(), branches, done, len(waiting))
+        work.store.write_request(work.record)
+        if not block:
+            return list(current.values())
+        done |= {c.id: c for c in work.do(stages, [*done.values(), *block])}
+        current |= done
+        if time.monotonic() - written > EVERY:
+            show(list(current.values()))
+            written = time.monotonic()
+
+
+def _finished(c: Candidate, stages: Sequence[Stage]) -> bool:
+    return stages[-1].name in c.stages or (c.failure is not None and stages[0].name in c.stages)
+
+
+def _keep_transcript(stage: Stage, store: RunStore) -> None:
+    """What was said to a language model and by it, also where it fell silent in the middle."""
+    if exchanges := getattr(stage, "transcript", None):
+        with (store.folder / TRANSCRIPT).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(exchange) + "\n" for exchange in exchanges)
+        exchanges.clear()
