@@ -1,11 +1,9 @@
 """Formulas by a language model: a server that answers well, and all the ways in which one does not."""
 
 import json
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from language_server import LanguageServer
 
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
@@ -24,55 +22,13 @@ def formulas(*some):
     return json.dumps({"formulas": [dict(zip(("A", "B", "M", "X"), e, strict=True)) for e in some]})
 
 
-class Server:
-    """An endpoint that gives `answers` one after the other, the last one again and again, and keeps the questions."""
-
-    def __init__(self, *answers, status=200, delay=0.0, refuses=(), key=""):
-        self.questions, self.headers = [], []
-        outer, left = self, list(answers)
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.questions.append(body)
-                outer.headers.append(self.headers.get("Authorization"))
-                time.sleep(delay)
-                code, text = status, left.pop(0) if len(left) > 1 else left[0]
-                if body.get("response_format", {}).get("type") in refuses:
-                    code, payload = 400, "unknown response_format"
-                elif key and outer.headers[-1] != f"Bearer {key}":
-                    code, payload = 401, "no"
-                elif text.startswith("RAW"):
-                    payload = text[3:]
-                else:
-                    usage = {"prompt_tokens": 100, "completion_tokens": 20}
-                    payload = json.dumps({"choices": [{"message": {"content": text}}], "usage": usage})
-                self.send_response(code)
-                self.end_headers()
-                self.wfile.write(payload.encode())
-
-            def log_message(self, *_):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
-
-    def __enter__(self):
-        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.http.shutdown()
-        self.http.server_close()
-
-
 def ask(server, count=3, text="an elpasolite", **options):
     stage = LanguageStage(Chat(server.url, "tiny", **options), parse_request(text), lexicon()["elpasolite"])
     return stage, list(stage([Candidate(f"c{i}") for i in range(count)]))
 
 
 def test_what_it_chooses_within_the_lists_becomes_candidates():
-    with Server(formulas(*GOOD)) as server:
+    with LanguageServer(formulas(*GOOD)) as server:
         stage, found = ask(server)
     assert [c.formula for c in found] == ["Cs2NaYCl6", "K2NaAlF6", "Cs2AgBiBr6"]
     assert found[0].provenance["family"]["charges"] == [1, 1, 3, -1]
@@ -89,7 +45,7 @@ def test_what_it_chooses_within_the_lists_becomes_candidates():
 
 def test_wrong_answers_go_back_as_complaints():
     bad = formulas(("Cs", "Na", "Ti", "Cl"), ("Cs", "Na", "Y", "Xx"), ("Na", "Na", "Al", "F"), GOOD[0], GOOD[0])
-    with Server(bad, formulas(*GOOD)) as server:
+    with LanguageServer(bad, formulas(*GOOD)) as server:
         _, found = ask(server)
     assert [c.failure for c in found] == [None] * 3 and len({c.formula for c in found}) == 3
     complaint = server.questions[1]["messages"][1]["content"]
@@ -103,7 +59,7 @@ def test_wrong_answers_go_back_as_complaints():
 
 
 def test_wishes_are_part_of_what_is_checked():
-    with Server(formulas(*GOOD)) as server:
+    with LanguageServer(formulas(*GOOD)) as server:
         _, found = ask(server, 1, "an elpasolite without alkali metals and without silver")
     assert found[0].failure.startswith("propose: the language model gave 0 good formulas of 12 answered")
 
@@ -120,28 +76,31 @@ def test_wishes_are_part_of_what_is_checked():
     ],
 )
 def test_prose_and_broken_json_are_no_formulas(answer):
-    with Server(answer) as server:
+    with LanguageServer(answer) as server:
         _, found = ask(server, 2)
     assert all("gave 0 good formulas" in c.failure for c in found) and len(server.questions) == 4
 
 
 def test_json_between_words_is_read():
-    with Server(f"Here you are:\n```json\n{formulas(*GOOD)}\n```\nAnything else?") as server:
+    with LanguageServer(f"Here you are:\n```json\n{formulas(*GOOD)}\n```\nAnything else?") as server:
         _, found = ask(server)
     assert all(c.failure is None for c in found)
     assert read_json('so: {"a": 1} and {"b": 2}') == {"a": 1} and read_json("nothing") is None
 
 
 def test_ten_thousand_formulas_are_not_all_taken():
-    with Server(formulas(*GOOD * 3500)) as server:
+    with LanguageServer(formulas(*GOOD * 3500)) as server:
         _, found = ask(server, 5)
     assert sum(c.failure is None for c in found) == 3
-    with Server("RAW" + "x" * 3_000_000) as server, pytest.raises(NucleateError, match="more than 2,000,000 bytes"):
+    with (
+        LanguageServer("RAW" + "x" * 3_000_000) as server,
+        pytest.raises(NucleateError, match="more than 2,000,000 bytes"),
+    ):
         ask(server)
 
 
 def test_servers_that_know_no_schemas_are_asked_for_json_and_then_for_text():
-    with Server(formulas(*GOOD), refuses=("json_schema", "json_object")) as server:
+    with LanguageServer(formulas(*GOOD), refuses=("json_schema", "json_object")) as server:
         _, found = ask(server)
     assert all(c.failure is None for c in found)
     kinds = [q.get("response_format", {}).get("type") for q in server.questions]
@@ -149,21 +108,27 @@ def test_servers_that_know_no_schemas_are_asked_for_json_and_then_for_text():
 
 
 def test_dead_slow_and_foreign_endpoints_are_one_line_each():
-    with Server("x") as server:
+    with LanguageServer("x") as server:
         url = server.url
     with pytest.raises(NucleateError, match=r"no language model answers at .*is its server running"):
         Chat(url).ask([], {}, 10)
-    with Server("x", delay=0.6) as server, pytest.raises(NucleateError, match=r"no answer from .* within 0.2 s"):
+    with (
+        LanguageServer("x", delay=0.6) as server,
+        pytest.raises(NucleateError, match=r"no answer from .* within 0.2 s"),
+    ):
         ask(server, timeout=0.2)
     with (
-        Server("RAW<html>hello</html>") as server,
+        LanguageServer("RAW<html>hello</html>") as server,
         pytest.raises(NucleateError, match="does not speak the OpenAI protocol"),
     ):
         ask(server)
-    with Server("RAWno such model", status=404) as server, pytest.raises(NucleateError, match="or model 'tiny' .404"):
+    with (
+        LanguageServer("RAWno such model", status=404) as server,
+        pytest.raises(NucleateError, match="or model 'tiny' .404"),
+    ):
         ask(server)
     with (
-        Server("RAWout of memory", status=500) as server,
+        LanguageServer("RAWout of memory", status=500) as server,
         pytest.raises(NucleateError, match=r"failed \(500\): out of memory"),
     ):
         ask(server)
@@ -174,14 +139,16 @@ def test_dead_slow_and_foreign_endpoints_are_one_line_each():
 def test_keys_come_from_the_environment_and_are_written_nowhere(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("NUCLEATE_LLM_KEY", "wrong")
-    with Server(formulas(*GOOD), key=KEY) as server:
+    with LanguageServer(formulas(*GOOD), key=KEY) as server:
         with pytest.raises(
             NucleateError, match="refuses the key .401.; set the environment variable NUCLEATE_LLM_KEY"
         ) as fault:
             ask(server)
         assert "wrong" not in str(fault.value)
         monkeypatch.setenv("NUCLEATE_LLM_KEY", KEY)
-        quick = DesignSettings(oversample=1, relax_steps=1, second="none", llm=server.url, llm_model="tiny")
+        quick = DesignSettings(
+            oversample=1, relax_steps=1, second="none", llm=server.url, llm_model="tiny", retrieval=False
+        )
         run = design("an elpasolite, 3 candidates", tmp_path / "run", quick, executor=Serial())
     assert {c.formula for c in run.all} == {"Cs2NaYCl6", "K2NaAlF6", "Cs2AgBiBr6"}
     lines = (tmp_path / "run" / "language-model.jsonl").read_text().splitlines()
@@ -191,7 +158,7 @@ def test_keys_come_from_the_environment_and_are_written_nowhere(tmp_path, monkey
 
 
 def test_large_wishes_are_asked_for_in_parts():
-    with Server(formulas(*GOOD)) as server:
+    with LanguageServer(formulas(*GOOD)) as server:
         ask(server, 6 * EACH)
     assert len(server.questions) == 6 + 3  # enough for all, and some for what goes wrong
     assert server.questions[0]["response_format"]["json_schema"]["schema"]["properties"]["formulas"]["minItems"] == EACH

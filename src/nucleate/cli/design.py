@@ -92,6 +92,9 @@ def design(
         ),
     ] = "",
     llm_model: Annotated[str, typer.Option(help="Its name at that address.")] = "",
+    retrieval: Annotated[
+        bool, typer.Option(help="Give it what the install and Wikipedia know of what is wanted.")
+    ] = True,
     potential: Annotated[str, typer.Option(help="Universal potential for relaxation.")] = "chgnet",
     fmax: Annotated[float, typer.Option(help="Force threshold, eV/angstrom.")] = 0.05,
     relax_steps: Annotated[int, typer.Option(help="Relaxation steps at most.")] = 250,
@@ -186,6 +189,7 @@ def design(
                 phonons=phonons,
                 llm=llm,
                 llm_model=llm_model,
+                retrieval=retrieval,
                 search=search,
                 formulas=formulas,
                 width=width,

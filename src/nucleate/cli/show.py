@@ -62,6 +62,7 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
     """The ranked table of a run, what became of the rest, and where the files are."""
     from nucleate.cli.tables import table
     from nucleate.pipeline.rank import to_rows
+    from nucleate.search.design import sources
     from nucleate.search.tree import STAGE as WIDTH
     from nucleate.search.tree import summary_text
 
@@ -73,6 +74,8 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
         reasons = Counter(str(c.failure).split(":")[0] for c in lost)
         text = ", ".join(f"{n} at {stage}" for stage, n in reasons.items())
         console.print(f"{len(lost)} of {len(result.all)} generated were rejected: {text}", highlight=False)
+    if read := sources(result.all):
+        console.print(f"read: {'; '.join(read)}", highlight=False, markup=False, soft_wrap=True)
     if result.tree:
         console.print(summary_text(result.tree), highlight=False)
         if result.tree["left"]:

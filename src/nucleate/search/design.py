@@ -36,7 +36,8 @@ class DesignSettings:
     network, name or file, that predicts the wanted properties; "auto" takes a shipped one. second: the potential that
     judges the best candidates again ("auto": SevenNet beside CHGNet, "none"), against the crystals of second_reference.
     phonons: how many of the best are tested for imaginary modes. llm, llm_model: address and name of a language model
-    that chooses the formulas of a crystal family (`search.language`).
+    that chooses the formulas of a crystal family (`search.language`). retrieval: whether it is given to read what the
+    install and Wikipedia know of it (`search.retrieve`).
     search: "" works on all candidates alike; else the strategy of a tree search (`search.tree`), with formulas (H),
     width (W) and structures_each (L; 0: from candidates times oversample), until it has spent so many seconds of work
     or evaluations, structures taken through the pipeline (0: to its end). objective: weights of the ranking, R_lo
@@ -65,6 +66,7 @@ class DesignSettings:
     phonons: int = 0
     llm: str = ""
     llm_model: str = ""
+    retrieval: bool = True
     search: str = ""
     formulas: int = 0
     width: int = 0
@@ -298,6 +300,13 @@ def _run(
     return _result(store.folder, record, rank(candidates))
 
 
+def sources(candidates: Sequence[Candidate]) -> list[str]:
+    """What was retrieved for a language model to read, each once, and why what was not."""
+    said = [c.provenance.get("language", {}) for c in candidates]
+    every = [text for record in said for text in (*record.get("read", ()), record.get("not read", ""))]
+    return list(dict.fromkeys(filter(None, every)))
+
+
 def _best(ranked: Sequence[Candidate], count: int) -> list[Candidate]:
     """The first that live and have a structure; formulas of a tree search need not."""
     return [c for c in ranked if c.failure is None and c.structure is not None][:count]
@@ -333,6 +342,7 @@ def write_outputs(result: DesignResult, route: Route) -> None:
             "candidates": result.request.candidates,
             **route.record,
             **({"not judged": ", ".join(unknown)} if unknown else {}),
+            **({"read": "; ".join(read)} if (read := sources(result.all)) else {}),
             **({"tree search": summary_text(result.tree)} if result.tree else {}),
         },
         dict(result.seconds),

@@ -55,6 +55,7 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
 def _language(request: Request, settings: DesignSettings) -> LanguageStage:
     """The stage that asks a language model, for the first structure type that the request allows."""
     from nucleate.search.chat import Chat
+    from nucleate.search.retrieve import Library, Wikipedia
 
     if len(request.families) != 1:
         raise NucleateError("a language model fills the sites of one crystal family; name one, such as: a spinel")
@@ -62,7 +63,8 @@ def _language(request: Request, settings: DesignSettings) -> LanguageStage:
     able = [i for i, t in enumerate(family.types) if not request.space_groups or t.space_group in request.space_groups]
     if not able:
         raise _no_such_type(request)
-    return LanguageStage(Chat(settings.llm, settings.llm_model), request, family, able[0], settings.seed)
+    library = Library(request.text or family.name, family.name, Wikipedia()) if settings.retrieval else None
+    return LanguageStage(Chat(settings.llm, settings.llm_model), request, family, able[0], settings.seed, library)
 
 
 def _no_such_type(request: Request) -> NucleateError:
