@@ -39,6 +39,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e ".[dev]"
+	$(BIN)/python scripts/language_model.py $(VENV)/language-model || echo "no language model: its test will be skipped"
 	touch $@
 
 clean:

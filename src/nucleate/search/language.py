@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from nucleate.chem.formula import formula_text
 from nucleate.pipeline.candidate import Candidate
@@ -139,23 +141,23 @@ class LanguageStage:
             return [], ["it was no JSON object with a list of formulas"]
         good: list[tuple[str, ...]] = []
         faults: list[str] = []
-        letters = [letter for letter, _ in self.family.sites]
+        formula = _formula(self.family, options)
+        letters = list(formula.model_fields)
         for one in given[: 2 * EACH]:
-            if not isinstance(one, Mapping) or any(not isinstance(one.get(a), str) for a in letters):
-                faults.append(f"a formula must have an element for each of {', '.join(letters)}")
+            try:
+                values = formula.model_validate(one).model_dump()
+            except ValidationError as error:
+                faults.append(_fault_text(error, letters))
                 continue
-            elements = tuple(str(one[a]) for a in letters)
-            fault = self._fault(elements, options)
+            elements = tuple(values[letter] for letter in letters)
+            fault = self._fault(elements)
             if fault:
                 faults.append(fault)
             else:
                 good.append(elements)
         return good, faults
 
-    def _fault(self, elements: tuple[str, ...], options: Sequence[Sequence[str]]) -> str:
-        for element, (letter, _), site in zip(elements, self.family.sites, options, strict=True):
-            if element not in site:
-                return f"{element[:20]} is not on the list of {letter}"
+    def _fault(self, elements: tuple[str, ...]) -> str:
         text = self._text(elements)
         if len(set(elements)) < len(elements):
             return f"{text} has one element on two sites"
@@ -189,12 +191,28 @@ def ordered(chat: Chat, request: Request, formulas: Sequence[str], seed: int = 0
     return order, {"messages": messages, "answer": reply.text[:20000], "complaint": complaint}
 
 
-def _schema(family: Family, options: Sequence[Sequence[str]], count: int) -> dict[str, Any]:
-    """The shape of an answer: `count` formulas, of each site an element of its list."""
-    sites = {
-        letter: {"type": "string", "enum": list(site)} for (letter, _), site in zip(family.sites, options, strict=True)
+def _formula(family: Family, options: Sequence[Sequence[str]]) -> type[BaseModel]:
+    """A formula as the model is to write it: of each site an element of its list."""
+    sites: dict[str, Any] = {
+        letter: (Literal[tuple(site)], ...) for (letter, _), site in zip(family.sites, options, strict=True)
     }
-    formula = {"type": "object", "properties": sites, "required": list(sites), "additionalProperties": False}
+    return create_model("Formula", __config__=ConfigDict(extra="forbid"), **sites)
+
+
+def _fault_text(error: ValidationError, letters: Sequence[str]) -> str:
+    """What is wrong with an answer, in words for the model."""
+    out = []
+    for fault in error.errors(include_url=False):
+        if fault["type"] == "literal_error" and isinstance(fault["input"], str):
+            out.append(f"{fault['input'][:20]} is not on the list of {fault['loc'][0]}")
+        else:
+            out.append(f"a formula must have an element for each of {', '.join(letters)}")
+    return ", ".join(dict.fromkeys(out))
+
+
+def _schema(family: Family, options: Sequence[Sequence[str]], count: int) -> dict[str, Any]:
+    """The shape of an answer: `count` formulas."""
+    formula = _formula(family, options).model_json_schema()
     formulas = {"type": "array", "items": formula, "minItems": count, "maxItems": count}
     return {
         "type": "object",
