@@ -1,0 +1,72 @@
+"""Whether formulas are what was asked for (paper 4, Table 3): an element in it, a metal, not known.
+
+    OMP_NUM_THREADS=1 python benchmarks/wishes.py [--n 250] [--generator diffusion-bert]
+
+n formulas for each wish, and as many without any: the share of all that were drawn of which it holds, as they come from
+the generator, and among those that are kept (read, as asked for, charges and electronegativities balanced, each once).
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from nucleate.engine.local import Serial
+from nucleate.evaluate.statistics import rate
+from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.compose import ComposeStage
+from nucleate.pipeline.run import Nowhere, run
+from nucleate.search.comply import of_composition
+from nucleate.search.design import DesignSettings
+from nucleate.search.request import parse_request
+from nucleate.search.route import route_of, settled
+
+ELEMENTS = "Li", "Ti", "Co", "Ga", "Sr", "Sn", "Pd", "Ba", "S", "I"
+WISHES = {
+    "element in it": [f"a crystal containing {e}" for e in ELEMENTS],
+    "metal": ["a metal"],
+    "not known": ["a new oxide"],
+    "oxide": ["an oxide"],
+    "chalcogenide without lead": ["a chalcogenide without lead"],
+}
+
+
+def drawn(text: str, n: int, settings: DesignSettings) -> tuple[list[Candidate], list[Candidate]]:
+    """All formulas as drawn, and those of them that are kept."""
+    request = parse_request(f"{text}, {n} candidates")
+    route = route_of(request, settled(request, settings))
+    compose = [s for s in route.proposals if isinstance(s, ComposeStage)]
+    first = run(route.blank, compose, Serial(), Nowhere())
+    last = run(first, route.proposals, Serial(), Nowhere())
+    return first, [c for c in last if c.failure is None]
+
+
+def holds(c: Candidate, text: str) -> bool:
+    """Whether all that the wish says holds of a formula."""
+    return bool(c.composition) and all(true for _, true in of_composition(parse_request(text), c.composition))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, default=250)
+    parser.add_argument("--generator", default="diffusion-bert")
+    args = parser.parse_args()
+    settings = DesignSettings(oversample=1, generator=args.generator, structures="mp20-csp")
+    without, _ = drawn("anything", args.n, settings)
+    print("| wish | asked for % | of the kept % | kept | not asked for % |\n|---|---|---|---|---|")
+    for name, texts in WISHES.items():
+        first, kept = [], []
+        for text in texts:
+            some, good = drawn(text, args.n // len(texts), settings)
+            first += [(c, text) for c in some]
+            kept += [(c, text) for c in good]
+        asked, good, other = (
+            rate(sum(holds(c, text) for c, text in some), len(some)).percent
+            for some in (first, kept, [(c, text) for text in texts for c in without])
+        )
+        cells = [name, asked, good, f"{len(kept)} of {len(first)}", other]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
