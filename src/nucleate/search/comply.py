@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from itertools import permutations
 from math import gcd
 from typing import TYPE_CHECKING
@@ -15,7 +14,8 @@ from nucleate.chem.classes import ANIONS, NONMETALS, classes
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
-from nucleate.search.families import Family, lexicon, members, prototype
+from nucleate.search.families import Family, lexicon, prototype
+from nucleate.search.known import is_known
 from nucleate.search.words import few
 
 if TYPE_CHECKING:
@@ -51,17 +51,8 @@ def of_composition(request: Request, composition: Mapping[str, int]) -> list[Fac
     if request.num_elements is not None:
         out.append((f"{request.num_elements} elements", len(elements) == request.num_elements))
     if request.novel:
-        out.append(("a formula that is not known", frozenset(counts.items()) not in known_formulas()))
+        out.append(("a formula that is not known", not is_known(counts)))
     return out
-
-
-@cache
-def known_formulas() -> frozenset[frozenset[tuple[str, int]]]:
-    """Reduced formulas of the members of all families and of the shipped reference set."""
-    from nucleate.pipeline.reference import load_reference
-
-    every = {frozenset(f.composition(m.elements).items()) for f in lexicon().values() for m in members(f.name)}
-    return frozenset(every | {frozenset(key) for key in load_reference().keys})
 
 
 def of_structure(request: Request, structure: Structure) -> list[Fact]:

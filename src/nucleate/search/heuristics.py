@@ -32,8 +32,8 @@ class HeuristicStage:
     """Provenance "heuristic" of formulas: value, R_hi, and its terms; formulas that fail a check have failed before.
 
     family: how near a formula is to a known member (`search.propose`). known: of formulas without family, how near to a
-    known formula, by the element mover's distance. oxidation: whether learned oxidation states add up. language: its
-    place in a language model's order, where there is one; what it does not name comes last.
+    crystal of the shipped reference set, by the element mover's distance. oxidation: whether learned oxidation states
+    add up. language: its place in a language model's order, where there is one; what it does not name comes last.
     """
 
     name = "heuristic"
@@ -64,9 +64,9 @@ class HeuristicStage:
         if not candidates:
             return {}
         from nucleate.chem.distance import MODIFIED_PETTIFOR, nearest
-        from nucleate.search.comply import known_formulas
+        from nucleate.pipeline.reference import load_reference
 
-        away = nearest([c.composition or {} for c in candidates], [dict(f) for f in known_formulas()])
+        away = nearest([c.composition or {} for c in candidates], [dict(key) for key in load_reference().keys])
         return {
             c.id: float(d) if d == d else float(len(MODIFIED_PETTIFOR)) for c, d in zip(candidates, away, strict=True)
         }
