@@ -13,6 +13,7 @@ from nucleate.search.design import DesignSettings, design, load_run
 from nucleate.search.families import lexicon
 from nucleate.search.language import EACH, LanguageStage
 from nucleate.search.request import parse_request
+from nucleate.search.retrieve import Library
 
 GOOD = [("Cs", "Na", "Y", "Cl"), ("K", "Na", "Al", "F"), ("Cs", "Ag", "Bi", "Br")]
 KEY = "a-very-secret-key"
@@ -23,7 +24,9 @@ def formulas(*some):
 
 
 def ask(server, count=3, text="an elpasolite", **options):
-    stage = LanguageStage(Chat(server.url, "tiny", **options), parse_request(text), lexicon()["elpasolite"])
+    facts = Library("elpasolite", "elpasolite", None)
+    chat = Chat(server.url, "tiny", **options)
+    stage = LanguageStage(chat, parse_request(text), lexicon()["elpasolite"], library=facts)
     return stage, list(stage([Candidate(f"c{i}") for i in range(count)]))
 
 
@@ -32,7 +35,8 @@ def test_what_it_chooses_within_the_lists_becomes_candidates():
         stage, found = ask(server)
     assert [c.formula for c in found] == ["Cs2NaYCl6", "K2NaAlF6", "Cs2AgBiBr6"]
     assert found[0].provenance["family"]["charges"] == [1, 1, 3, -1]
-    assert found[0].provenance["language"] == {"url": server.url, "model": "tiny", "tokens": 40}
+    read = ["elpasolite (nucleate's lexicon of crystal families)"]
+    assert found[0].provenance["language"] == {"url": server.url, "model": "tiny", "tokens": 40, "read": read}
     schema = server.questions[0]["response_format"]["json_schema"]["schema"]["properties"]["formulas"]
     assert (
         schema["minItems"] == 3

@@ -36,7 +36,7 @@ class DesignSettings:
     network, name or file, that predicts the wanted properties; "auto" takes a shipped one. second: the potential that
     judges the best candidates again ("auto": SevenNet beside CHGNet, "none"), against the crystals of second_reference.
     phonons: how many of the best are tested for imaginary modes. llm, llm_model: address and name of a language model
-    that chooses the formulas of a crystal family (`search.language`). retrieval: whether it is given to read what the
+    that chooses the formulas of a crystal family (`search.language`). retrieval: whether it is told what the
     install and Wikipedia know of it (`search.retrieve`).
     search: "" works on all candidates alike; else the strategy of a tree search (`search.tree`), with formulas (H),
     width (W) and structures_each (L; 0: from candidates times oversample), until it has spent so many seconds of work
