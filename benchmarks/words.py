@@ -1,6 +1,7 @@
 """Crystals of a family asked for in words (paper 4, Table 1): valid, of the family, of a formula that is not known?
 
     OMP_NUM_THREADS=1 python benchmarks/words.py --out RUNS [--n 100] [--new] [--structures mp20-csp]
+        [--llm http://localhost:8080/v1]
 
 `nucleate design "a perovskite"`, a pyrochlore, a spinel: n candidates each, all counted, failures too. CIF: pymatgen
 reads what was written. Valid: the paper's rules (no two atoms within 0.5 angstrom; SMACT's charge balance). Match: the
@@ -22,6 +23,7 @@ from nucleate.engine.local import executor
 from nucleate.evaluate.statistics import rate
 from nucleate.evaluate.validity import compositional_validity, structural_validity
 from nucleate.search.comply import family_of
+from nucleate.search.decorate import DecorateStage
 from nucleate.search.design import DesignSettings, design, generate_candidates, load_run, resume
 from nucleate.search.families import lexicon, prototype
 from nucleate.search.known import is_known
@@ -104,15 +106,19 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=100)
     parser.add_argument("--new", action="store_true", help="formulas that are not known alone")
     parser.add_argument("--structures", default="auto", help="prototypes (auto), or a model such as mp20-csp")
+    parser.add_argument("--llm", default="", help="a language model that chooses the formulas")
     parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args()
-    settings = DesignSettings(oversample=1, second="none", structures=args.structures)
+    settings = DesignSettings(oversample=1, second="none", structures=args.structures, llm=args.llm)
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
     for family in FAMILIES:
         text = f"a {'new ' if args.new else ''}{family}, {args.n} candidates"
-        run = made(text, args.out / f"{'new-' if args.new else ''}{family}-{args.structures}", settings, args.workers)
-        first = generate_candidates(text, settings)
+        folder = f"{'new-' if args.new else ''}{family}-{'llm' if args.llm else args.structures}"
+        run = made(text, args.out / folder, settings, args.workers)
         last = {c.id: c for c in run.all}
+        first = list(last.values()) if args.llm else generate_candidates(text, settings)
+        if args.llm:  # what it answers is in the run alone; its structures are prototypes
+            first = [one for c in first for one in (DecorateStage()([c]) if "family" in c.provenance else [c])]
         print(row(family, first, [last[c.id] for c in first]), flush=True)
 
 
