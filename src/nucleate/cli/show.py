@@ -73,7 +73,7 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
     if lost and not everything:
         reasons = Counter(str(c.failure).split(":")[0] for c in lost)
         text = ", ".join(f"{n} at {stage}" for stage, n in reasons.items())
-        console.print(f"{len(lost)} of {len(result.all)} generated were rejected: {text}", highlight=False)
+        console.print(f"{len(lost)} of {len(result.all)} candidates were rejected: {text}", highlight=False)
     if read := sources(result.all):
         console.print(f"read: {'; '.join(read)}", highlight=False, markup=False, soft_wrap=True)
     if result.tree:

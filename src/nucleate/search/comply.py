@@ -51,7 +51,7 @@ def of_composition(request: Request, composition: Mapping[str, int]) -> list[Fac
     if request.num_elements is not None:
         out.append((f"{request.num_elements} elements", len(elements) == request.num_elements))
     if request.novel:
-        out.append(("a formula that is not known", not is_known(counts)))
+        out.append(("a new formula", not is_known(counts)))
     return out
 
 
