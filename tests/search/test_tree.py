@@ -87,6 +87,7 @@ def test_budgets():
 def test_what_is_not_given_follows_from_the_candidates():
     request = parse_request("a spinel, 5 candidates")
     assert extent_of(request, DesignSettings()) == Extent(25, 5, 4)
+    assert extent_of(request, DesignSettings(structures="prototype")) == Extent(100, 20, 1), "one structure type"
     assert extent_of(request, DesignSettings(width=7, structures_each=2)) == Extent(35, 7, 2)
     with pytest.raises(NucleateError, match=r"7 formulas cannot be opened of 3"):
         extent_of(request, DesignSettings(width=7, formulas=3))

@@ -58,7 +58,9 @@ Formulas = Annotated[int, typer.Option(min=0, help="H: formulas proposed (0: 5 W
 Width = Annotated[
     int, typer.Option(min=0, help="W: formulas opened (0: as --oversample has it).", rich_help_panel=_TREE)
 ]
-StructuresEach = Annotated[int, typer.Option(min=0, help="L: structures of each (0: 4).", rich_help_panel=_TREE)]
+StructuresEach = Annotated[
+    int, typer.Option(min=0, help="L: structures of each (0: 4, or all types of a family).", rich_help_panel=_TREE)
+]
 Seconds = Annotated[
     float | None,
     typer.Option(min=0, help="Stop after so many seconds of work; --resume goes on.", rich_help_panel=_TREE),

@@ -28,7 +28,7 @@ STRATEGIES = {
 }
 TYPES, TEMPLATES, SAMPLES = "types", "templates", "samples"  # what tells the structures of one formula apart
 STAGE = "width"  # at which formulas that are not opened are rejected
-STRUCTURES = 4  # of each formula, where L is not given
+STRUCTURES = 4  # of each formula, where neither L nor a family says
 BREADTH_OF_FORMULAS = 5  # formulas drawn for each one that is opened, where H is not given
 BLOCK = 16  # structures that go through the pipeline together
 Branch = tuple[Candidate, ...]
@@ -48,12 +48,22 @@ def extent_of(request: Request, settings: DesignSettings) -> Extent:
     for name in ("formulas", "width", "structures_each"):
         if getattr(settings, name) < 0:
             raise NucleateError(f"{name.replace('_', ' ')} must be positive, not {getattr(settings, name)}")
-    structures = settings.structures_each or STRUCTURES
+    structures = settings.structures_each or _structures_of(request, settings)
     width = settings.width or max(1, math.ceil(request.candidates * settings.oversample / structures))
     formulas = settings.formulas or BREADTH_OF_FORMULAS * width
     if formulas < width:
         raise NucleateError(f"{width} formulas cannot be opened of {formulas}; raise --formulas or lower --width")
     return Extent(formulas, width, structures)
+
+
+def _structures_of(request: Request, settings: DesignSettings) -> int:
+    """L where it is not given: of prototypes as many as there are structure types."""
+    from nucleate.search.families import lexicon
+    from nucleate.search.route import PROTOTYPE
+
+    if settings.structures != PROTOTYPE or not request.families:
+        return STRUCTURES
+    return max(len(lexicon()[name].types) for name in request.families)
 
 
 def score(candidate: Candidate) -> float:
