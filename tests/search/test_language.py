@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from language_server import LanguageServer
+from local_server import LanguageServer
 
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
