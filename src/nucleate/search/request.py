@@ -266,8 +266,10 @@ def _spoken(plain: Request, words: str, fault: NucleateError) -> Request:
             else:
                 composition = None
     wish = read_words(rest)
+    unread = tuple(map(_hinted, wish.left))
     if wish.empty or (" " not in words and not (wish.families or wish.classes)):  # a single word is no sentence
-        raise fault
+        hints = [hint for word, hint in zip(wish.left, unread, strict=True) if hint != word]
+        raise NucleateError(f"{fault}; {', '.join(hints)}") if hints else fault
     return dataclasses.replace(
         plain,
         spoken=True,
@@ -283,8 +285,16 @@ def _spoken(plain: Request, words: str, fault: NucleateError) -> Request:
         num_elements=plain.num_elements if wish.num_elements is None else wish.num_elements,
         properties={**wish.properties, **plain.properties},
         notes=wish.notes,
-        unread=wish.left,
+        unread=unread,
     )
+
+
+def _hinted(word: str) -> str:
+    """A word that was not understood, with its formula where it is a mineral's name."""
+    from nucleate.search.retrieve import mineral
+
+    formula = mineral(word) if len(word) > 5 else ""
+    return f"{word} (a mineral; ask for {formula})" if formula else word
 
 
 def _family_text(name: str) -> str:

@@ -23,6 +23,7 @@ from nucleate.io import replacing
 
 WIKIPEDIA = "https://en.wikipedia.org/w/api.php"
 LEXICON = "nucleate's lexicon of crystal families"
+MINERALS = "AFLOW library of crystallographic prototypes"
 ADDRESS = "NUCLEATE_WIKIPEDIA"  # environment variable: another address of MediaWiki's API
 AGENT = "nucleate (https://github.com/nucleate/nucleate; crystal design)"
 PATIENCE = 5.0  # seconds until Wikipedia counts as not there
@@ -107,7 +108,14 @@ def _minerals() -> Iterator[Passage]:
         elements = [site["species"][0]["element"] for site in row["snl"]["sites"]]
         formula = formula_text(dict(formula_key({e: elements.count(e) for e in elements})))
         text = f"{tags['mineral']}, {formula}; prototype {tags['aflow']}; Pearson symbol {tags['pearson']}"
-        yield Passage(tags["mineral"], text, "AFLOW library of crystallographic prototypes")
+        yield Passage(tags["mineral"], text, MINERALS)
+
+
+def mineral(word: str) -> str:
+    """The formula of a mineral called so, in singular or plural; "" where the index has none of that name."""
+    names = {word.lower(), word.lower().removesuffix("s")}
+    found = [p for p in find(word, 5) if p.source == MINERALS and p.title.lower() in names]
+    return found[0].text.split("; ")[0].rpartition(", ")[2] if found else ""
 
 
 class Wikipedia:
