@@ -44,14 +44,17 @@ def main() -> None:
     parser.add_argument("--llm", required=True)
     parser.add_argument("--llm-model", default="")
     parser.add_argument("--n", type=int, default=25)
+    parser.add_argument("--families", default=",".join(FAMILIES))
     parser.add_argument("--no-wikipedia", action="store_true")
     args = parser.parse_args()
     print(HEAD)
-    for family in FAMILIES:
+    for family in args.families.split(","):
         wikipedia = None if args.no_wikipedia else Wikipedia()
         request = parse_request(f"a new {family}")
         for library in (Library(request.text, family, wikipedia), None):
-            stage = LanguageStage(Chat(args.llm, args.llm_model), request, lexicon()[family], library=library)
+            stage = LanguageStage(
+                Chat(args.llm, args.llm_model, timeout=900.0), request, lexicon()[family], library=library
+            )
             began = time.perf_counter()
             options = site_elements(stage.family)
             text = stage.ask(stage.messages(options, args.n), options, args.n, 0).text

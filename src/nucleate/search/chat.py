@@ -35,7 +35,7 @@ class Chat:
     server that does not know JSON schemas is asked for plain JSON, then for text.
     """
 
-    def __init__(self, url: str, model: str = "", timeout: float = 120.0) -> None:
+    def __init__(self, url: str, model: str = "", timeout: float = 300.0) -> None:
         if not re.match(r"https?://[^/\s]+", url):
             raise NucleateError(f"a language model's address looks like http://localhost:8080/v1, not '{url}'")
         self.url, self.model, self.timeout = url.rstrip("/"), model, timeout
