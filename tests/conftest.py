@@ -1,5 +1,11 @@
 """What every test stands on."""
 
+import os
+
+# One thread, also for the processes that tests start: tensors here are small, and threads that wait for each other on
+# busy cores take ten times as long. Before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from nucleate.train import precision
