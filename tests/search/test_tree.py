@@ -12,7 +12,7 @@ from nucleate.pipeline.rank import rank, to_rows
 from nucleate.search.design import DesignSettings, design, load_run, resume
 from nucleate.search.heuristics import HeuristicStage, ObjectiveStage, read_objective
 from nucleate.search.request import parse_request
-from nucleate.search.tree import BLOCK, SAMPLES, TEMPLATES, TYPES, Budget, Extent, extent_of, frontier, grow
+from nucleate.search.tree import BLOCK, SAMPLES, TEMPLATES, TYPES, Budget, Extent, extent_of, frontier, grow, opened
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 FORMULAS = {"a": {"Na": 1, "Cl": 1}, "b": {"K": 2, "O": 1}, "c": {"Mg": 1, "O": 1}, "d": {"Na": 2, "Cl": 2}}
@@ -34,8 +34,7 @@ def ids(candidates):
 
 
 def test_the_best_formulas_are_opened_and_the_others_say_why_not():
-    proposed = [*formulas(a=-2.0, b=-1.0, c=-3.0), Candidate("bad", composition={"Xe": 1}).failed("compose", "no")]
-    branches, pruned = grow(proposed, Extent(10, 2, 3), SAMPLES)
+    branches, pruned = grow(formulas(a=-2.0, b=-1.0, c=-3.0), Extent(10, 2, 3), SAMPLES)
     assert [ids(b) for b in branches] == [["b", "b-2", "b-3"], ["a", "a-2", "a-3"]]
     assert [c.failure for c in pruned] == ["width: formula 3 of 3 by R_hi, 2 are opened"]
     seeds = [c.seed for b in branches for c in b]
@@ -47,6 +46,14 @@ def test_candidates_of_one_formula_are_one_branch():
     assert [ids(b) for b in branches] == [["a", "d"], ["c"]] and not pruned
     (first, _) = grow(formulas(a=1.0, d=1.0, c=0.0), Extent(3, 3, 4), SAMPLES)[0]
     assert ids(first) == ["a", "d", "a-3", "d-4"]
+
+
+def test_structure_types_beyond_l_say_so_and_a_branch_does_not_forget_what_failed():
+    a, d = formulas(a=1.0, d=1.0)
+    branches, pruned = grow([a, d], Extent(2, 2, 1), TYPES)
+    assert ids(branches[0]) == ["a"] and pruned[0].failure == "width: structure 2 of its formula, 1 are made"
+    assert not opened(pruned[0]) and opened(a) and opened(a.failed("relax", "blew up"))
+    assert ids(grow([a.failed("relax", "blew up"), d], Extent(2, 2, 2), TYPES)[0][0]) == ["a", "d"]
 
 
 def test_templates_are_told_apart_by_rank():
@@ -67,11 +74,11 @@ def test_the_order_of_structures_is_the_strategy():
 def test_a_beam_halves_the_formulas_by_their_best_structure():
     branches, _ = grow(formulas(a=0.0, b=-1.0, c=-2.0), Extent(3, 3, 3), SAMPLES)
     heights = {"a": 0.3, "b": 0.1, "c": 0.2, "b-2": 0.4, "c-2": 0.05, "c-3": 0.0}
-    done, opened = {}, []
+    done, rounds = {}, []
     while waiting := frontier("beam", branches, done):
-        opened.append(ids(waiting))
+        rounds.append(ids(waiting))
         done |= {c.id: judged(c, heights[c.id]) for c in waiting[:1]}  # one at a time: the end is the same
-    assert [opened[0], opened[3], opened[5]] == [["a", "b", "c"], ["b-2", "c-2"], ["c-3"]]
+    assert [rounds[0], rounds[3], rounds[5]] == [["a", "b", "c"], ["b-2", "c-2"], ["c-3"]]
     assert set(done) == set(heights)
 
 
@@ -122,6 +129,8 @@ def test_a_budget_stops_it_and_a_larger_one_goes_on_to_the_same(strategy, tmp_pa
     again = resume(tmp_path / "part", executor=Serial(), evaluations=0)
     straight = design(ASKED, tmp_path / "whole", settings, executor=Serial())
     assert to_rows(again.all) == to_rows(straight.all) and again.tree == straight.tree
+    assert all(c.structure is not None or c.failure for c in straight.all), "what was left aside says so"
+    assert to_rows(resume(tmp_path / "whole", executor=Serial()).all) == to_rows(straight.all)
 
 
 class Dies(Serial):

@@ -63,13 +63,12 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
     from nucleate.cli.tables import table
     from nucleate.pipeline.rank import to_rows
     from nucleate.search.design import sources
-    from nucleate.search.tree import STAGE as WIDTH
-    from nucleate.search.tree import summary_text
+    from nucleate.search.tree import opened, summary_text
 
     console.print(table(to_rows(result.all if everything else result.candidates)))
     for line in _why(result.all if everything else result.candidates):
         console.print(line, highlight=False, markup=False)
-    lost = [c for c in result.all if c.failure is not None and not c.failure.startswith(f"{WIDTH}:")]
+    lost = [c for c in result.all if c.failure is not None and opened(c)]
     if lost and not everything:
         reasons = Counter(str(c.failure).split(":")[0] for c in lost)
         text = ", ".join(f"{n} at {stage}" for stage, n in reasons.items())

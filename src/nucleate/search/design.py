@@ -274,14 +274,12 @@ def _run(
     progress: Progress | None,
 ) -> DesignResult:
     from nucleate.pipeline.rank import rank
-    from nucleate.search.tree import plan_of
     from nucleate.search.work import Work, search
 
     if executor is None:
         from nucleate.engine.local import executor as local
 
         executor = local()
-    request, settings = _read_record(record, store.folder)
     work = Work(store, record, executor, progress)
     proposed = {c.id for c in route.blank}
     candidates = work.do(route.proposals, [c for c in store.load() if c.id in proposed])
@@ -289,8 +287,8 @@ def _run(
     def show(some: Sequence[Candidate]) -> None:
         write_outputs(_result(store.folder, record, rank(some)), route)
 
-    if settings.search:
-        candidates = search(work, candidates, stages, plan_of(request, settings, route.kind), show)
+    if route.plan is not None:
+        candidates = search(work, candidates, stages, route.plan, show)
     else:
         candidates = work.do(stages, candidates)
     for stage, count in reviews:

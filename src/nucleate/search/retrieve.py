@@ -90,7 +90,20 @@ def _families() -> Iterator[Passage]:
 
 
 def _minerals() -> Iterator[Passage]:
-    """Named structures of AFLOW's library of prototypes, as pymatgen ships it."""
+    for name, formula, tags in _prototypes():
+        text = f"{name}, {formula}; prototype {tags['aflow']}; Pearson symbol {tags['pearson']}"
+        yield Passage(name, text, MINERALS)
+
+
+@cache
+def _formulas() -> dict[str, str]:
+    """Of minerals, by their names in lower case."""
+    return {name.lower(): formula for name, formula, _ in _prototypes()}
+
+
+@cache
+def _prototypes() -> list[tuple[str, str, dict[str, str]]]:
+    """Name, formula and tags of the named structures of AFLOW's library of prototypes, as pymatgen ships it."""
     from importlib.resources import files
 
     from nucleate.chem.formula import formula_text
@@ -100,22 +113,21 @@ def _minerals() -> Iterator[Passage]:
         content = (files("pymatgen.analysis") / "prototypes" / "aflow_prototypes.json.gz").read_bytes()
         rows = json.loads(gzip.decompress(content))
     except (OSError, ValueError):  # another version of pymatgen keeps it elsewhere
-        return
+        return []
+    out = []
     for row in rows:
         tags = row["tags"]
-        if not tags.get("mineral") or tags["mineral"] == "None":
-            continue
-        elements = [site["species"][0]["element"] for site in row["snl"]["sites"]]
-        formula = formula_text(dict(formula_key({e: elements.count(e) for e in elements})))
-        text = f"{tags['mineral']}, {formula}; prototype {tags['aflow']}; Pearson symbol {tags['pearson']}"
-        yield Passage(tags["mineral"], text, MINERALS)
+        if tags.get("mineral") and tags["mineral"] != "None":
+            elements = [site["species"][0]["element"] for site in row["snl"]["sites"]]
+            formula = formula_text(dict(formula_key({e: elements.count(e) for e in elements})))
+            out.append((tags["mineral"], formula, tags))
+    return out
 
 
 def mineral(word: str) -> str:
     """The formula of a mineral called so, in singular or plural; "" where the index has none of that name."""
-    names = {word.lower(), word.lower().removesuffix("s")}
-    found = [p for p in find(word, 5) if p.source == MINERALS and p.title.lower() in names]
-    return found[0].text.split("; ")[0].rpartition(", ")[2] if found else ""
+    every, name = _formulas(), word.lower()
+    return every.get(name) or every.get(name.removesuffix("s"), "")
 
 
 class Wikipedia:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.search.model import chunk_of, generator_for, load_as, load_templates
 from nucleate.search.predict import TEMPLATE
-from nucleate.search.tree import BEST, SAMPLES, STRATEGIES, TEMPLATES, Budget, extent_of
+from nucleate.search.tree import BEST, SAMPLES, STRATEGIES, TEMPLATES, Budget, Plan, extent_of
 
 if TYPE_CHECKING:
     from nucleate.generators import Condition, DiffusionGenerator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 AUTO, LEXICON, PROTOTYPE = "auto", "lexicon", "prototype"
-BUDGET = "seconds", "evaluations"  # settings
+TREE = "formulas", "width", "structures_each", "seconds", "evaluations"  # settings of a tree search
 SPOKEN = "diffusion-bert", "mp20-csp"  # what draws formulas and structures for wishes in plain words beyond families
 
 
@@ -30,7 +30,7 @@ SPOKEN = "diffusion-bert", "mp20-csp"  # what draws formulas and structures for 
 class Route:
     """blank: the candidates to begin with. proposals: what gives them formulas and judges these, in order; stages: what
     gives them structures. kind: what tells several structures of a formula apart (`search.tree`), "" where formulas do
-    not come first. info: of the model that is
+    not come first. plan: of a tree search, None where all candidates are worked on alike. info: of the model that is
     asked for the wanted properties. record: what the report says of the models, plain JSON values.
     """
 
@@ -40,6 +40,7 @@ class Route:
     record: Mapping[str, Any]
     proposals: Sequence[Stage] = ()
     kind: str = ""
+    plan: Plan | None = None
 
 
 def settled(request: Request, settings: DesignSettings) -> DesignSettings:
@@ -49,7 +50,7 @@ def settled(request: Request, settings: DesignSettings) -> DesignSettings:
     """
     generator, structures = settings.generator, settings.structures
     search = settings.search
-    if not search and any(getattr(settings, name) for name in ("formulas", "width", "structures_each", *BUDGET)):
+    if not search and any(getattr(settings, name) for name in TREE):
         search = BEST
     if settings.llm and (generator not in ("", LEXICON) or not request.families):
         raise NucleateError("a language model fills the sites of a crystal family; name one, such as: a spinel")
@@ -69,7 +70,6 @@ def route_of(request: Request, settings: DesignSettings) -> Route:
         raise NucleateError(f"oversample must be at least 1, not {settings.oversample}")
     if settings.search and settings.search not in STRATEGIES:
         raise NucleateError(f"the search is {', '.join(STRATEGIES)}, not '{settings.search}'")
-    Budget(settings.seconds, settings.evaluations)  # refuses what is none
     if settings.search and not settings.generator:
         raise NucleateError(
             "a tree search needs formulas that are drawn first: plain words such as 'a spinel', or --generator"
@@ -80,16 +80,19 @@ def route_of(request: Request, settings: DesignSettings) -> Route:
         route = families_first(request, settings)
     else:
         route = _formulas_first(request, settings) if settings.generator else _at_once(request, settings)
-    return _judged(route, request, settings) if settings.search else route
+    return _searched(route, request, settings) if settings.search else route
 
 
-def _judged(route: Route, request: Request, settings: DesignSettings) -> Route:
-    """The route with R_hi of its formulas, to which a language model has a word to say where there is one."""
+def _searched(route: Route, request: Request, settings: DesignSettings) -> Route:
+    """The route as a tree: R_hi of its formulas, to which a language model adds its word where there is one."""
     from nucleate.search.chat import Chat
     from nucleate.search.heuristics import HeuristicStage
 
     chat = Chat(settings.llm, settings.llm_model) if settings.llm else None
-    return dataclasses.replace(route, proposals=[*route.proposals, HeuristicStage(request, chat, settings.seed)])
+    proposals = [*route.proposals, HeuristicStage(request, chat, settings.seed)]
+    budget = Budget(settings.seconds, settings.evaluations)
+    plan = Plan(settings.search, extent_of(request, settings), route.kind, budget)
+    return dataclasses.replace(route, proposals=proposals, plan=plan)
 
 
 def _at_once(request: Request, settings: DesignSettings) -> Route:

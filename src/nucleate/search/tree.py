@@ -27,7 +27,8 @@ STRATEGIES = {
     BEAM: "as breadth-first, but after each structure the better half of the formulas goes on",
 }
 TYPES, TEMPLATES, SAMPLES = "types", "templates", "samples"  # what tells the structures of one formula apart
-STAGE = "width"  # at which formulas that are not opened are rejected
+WIDTH = "width"  # at which formulas that are not opened are rejected
+NOT_OPENED = WIDTH, BEAM  # and structures that the beam left aside
 STRUCTURES = 4  # of each formula, where neither L nor a family says
 BREADTH_OF_FORMULAS = 5  # formulas drawn for each one that is opened, where H is not given
 BLOCK = 16  # structures that go through the pipeline together
@@ -72,29 +73,35 @@ def score(candidate: Candidate) -> float:
 
 
 def grow(formulas: Sequence[Candidate], extent: Extent, kind: str) -> tuple[list[Branch], list[Candidate]]:
-    """The branches of the W best formulas, best first, and the formulas that are not opened, rejected.
+    """The branches of the W best formulas, best first, and what is not opened, rejected. formulas: those that are good,
+    whatever became of their structures since.
 
     Candidates of one formula, which may differ in structure type, are one branch. kind: how it gets more structures:
     TYPES has no others, TEMPLATES takes the next template, SAMPLES draws again with a seed of its own.
     """
-    groups: dict[frozenset[tuple[str, int]], list[Candidate]] = {}
+    from nucleate.pipeline.reference import FormulaKey, formula_key
+
+    groups: dict[FormulaKey, list[Candidate]] = {}
     for c in formulas:
-        if c.failure is None:
-            groups.setdefault(_key(c), []).append(c)
+        groups.setdefault(formula_key(c.composition or {}), []).append(c)
     ordered = sorted(groups.values(), key=lambda group: -score(group[0]))  # stable: equal ones as proposed
     branches = [_branch(group, extent.structures, kind) for group in ordered[: extent.width]]
     pruned = [
-        c.failed(STAGE, f"formula {i} of {len(ordered)} by R_hi, {extent.width} are opened")
+        c.failed(WIDTH, f"formula {i} of {len(ordered)} by R_hi, {extent.width} are opened")
         for i, group in enumerate(ordered[extent.width :], extent.width + 1)
         for c in group
+    ]
+    pruned += [
+        c.failed(WIDTH, f"structure {k} of its formula, {extent.structures} are made")
+        for group in ordered[: extent.width]
+        for k, c in enumerate(group[extent.structures :], extent.structures + 1)
     ]
     return branches, pruned
 
 
-def _key(c: Candidate) -> frozenset[tuple[str, int]]:
-    from nucleate.pipeline.reference import formula_key
-
-    return frozenset(formula_key(c.composition or {}))
+def opened(c: Candidate) -> bool:
+    """Whether a search did not leave it aside."""
+    return (c.failure or "").partition(":")[0] not in NOT_OPENED
 
 
 def _branch(group: Sequence[Candidate], count: int, kind: str) -> Branch:
@@ -171,20 +178,17 @@ class Plan:
     budget: Budget = Budget()
 
 
-def plan_of(request: Request, settings: DesignSettings, kind: str) -> Plan:
-    budget = Budget(settings.seconds, settings.evaluations)
-    return Plan(settings.search, extent_of(request, settings), kind, budget)
-
-
 def summary(
-    plan: Plan, candidates: Iterable[Candidate], branches: Sequence[Branch], done: Mapping[str, Candidate], left: int
+    plan: Plan, formulas: Iterable[Candidate], branches: Sequence[Branch], done: Mapping[str, Candidate], left: int
 ) -> dict[str, Any]:
-    """What a search has done, for the record of the run: plain JSON values. left: structures it would go on with."""
-    pruned = {_key(c) for c in candidates if (c.failure or "").startswith(f"{STAGE}:")}
+    """What a search has done, for the record of the run: plain JSON values. formulas: as proposed. left: structures it
+    would go on with."""
+    good = {c.formula for c in formulas if c.failure is None or c.failure.startswith(f"{WIDTH}:")}
+    good |= {branch[0].formula for branch in branches}
     return {
         "strategy": plan.strategy,
         **dataclasses.asdict(plan.extent),
-        "good": len(branches) + len(pruned),
+        "good": len(good),
         "opened": sum(any(c.id in done for c in branch) for branch in branches),
         "evaluated": len(done),
         "left": left,

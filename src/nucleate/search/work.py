@@ -59,8 +59,7 @@ def search(
     stages: from a formula to a judged crystal. show: is given all there is from time to time, and what it writes is the
     best so far.
     """
-    opened = {c.id for c in proposed if stages[0].name in c.stages}
-    living = [c for c in proposed if c.failure is None or c.id in opened]
+    living = [c for c in proposed if c.failure is None or stages[0].name in c.stages or c.failure.startswith(tree.BEAM)]
     branches, pruned = tree.grow(living, plan.extent, plan.kind)
     stored = {c.id: c for c in work.store.load()}
     new = [c for branch in branches for c in branch if c.id not in stored]
@@ -72,8 +71,13 @@ def search(
         waiting = tree.frontier(plan.strategy, branches, done)
         allowed = plan.budget.left(work.spent, len(done))
         block = [current[c.id] for c in waiting[:allowed]]
-        work.record["tree"] = tree.summary(plan, current.values(), branches, done, len(waiting))
+        work.record["tree"] = tree.summary(plan, (current[c.id] for c in proposed), branches, done, len(waiting))
         work.store.write_request(work.record)
+        if not waiting:
+            aside = [current[c.id] for branch in branches for c in branch if c.id not in done]
+            aside = [c.failed(tree.BEAM, "other formulas went on") for c in aside if c.failure is None]
+            work.store.save_many(aside)
+            current |= {c.id: c for c in aside}
         if not block:
             return list(current.values())
         done |= {c.id: c for c in work.do(stages, [*done.values(), *block])}
