@@ -44,7 +44,7 @@ def test_what_it_chooses_within_the_lists_becomes_candidates():
         and len(stage.transcript) == 1
     )
     said = server.questions[0]["messages"][1]["content"]
-    assert "A2BMX6" in said and "A +1; B +1; M +3; X -1" in said and "Wanted: the 5 best crystals" in said
+    assert "A2BMX6" in said and "A +1, B +1, M +3, X -1" in said and "Wanted: the 5 best crystals" in said
 
 
 def test_wrong_answers_go_back_as_complaints():

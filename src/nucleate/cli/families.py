@@ -61,9 +61,7 @@ def _facts(f: Family) -> list[str]:
         out.append(
             f"  {symbol(t.space_group)} ({t.space_group}), {t.num_atoms} atoms in the primitive cell, as {t.example}"
         )
-    letters = [letter for letter, _ in f.sites]
-    for ways in f.charges:
-        out.append("  charges " + ", ".join(f"{letter} {q:+g}" for letter, q in zip(letters, ways, strict=True)))
+    out += [f"  charges {text}" for text in f.charge_texts]
     if f.metallic:
         out.append("  metals and others without simple charges too")
     return [*out, *([f"  {f.note}"] if f.note else [])]

@@ -174,7 +174,7 @@ def load_run(out: str | Path) -> DesignResult:
 def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignSettings]:
     try:
         return read_request(record["request"]), from_dict(DesignSettings, record["settings"])
-    except (KeyError, NucleateError) as error:
+    except (KeyError, TypeError, ValueError, NucleateError) as error:
         raise NucleateError(f"{out / 'request.json'} is not a request of this version ({error})") from None
 
 

@@ -68,6 +68,12 @@ class Family:
         """The formula with letters for the elements, "A2B2X7"."""
         return "".join(f"{letter}{n if n > 1 else ''}" for letter, n in self.sites)
 
+    @property
+    def charge_texts(self) -> list[str]:
+        """Each possible way to charge the sites in words, "A +2, B +3, X -2"."""
+        letters = [letter for letter, _ in self.sites]
+        return [", ".join(f"{a} {q:+g}" for a, q in zip(letters, way, strict=True)) for way in self.charges]
+
     def composition(self, elements: Sequence[str]) -> dict[str, int]:
         """Element -> atoms in a formula unit; an element may be on several sites."""
         out: dict[str, int] = {}

@@ -39,9 +39,9 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
             raise NucleateError(f"{name.replace('_', ' ')} cannot be asked for with a crystal family: it has its own")
     realise, record = _structures(settings)
     count = count_of(request, settings)
-    proposals_by: list[Stage] = []
+    proposing: list[Stage] = []
     if settings.llm:
-        proposals_by = [_language(request, settings)]
+        proposing = [_language(request, settings)]
         blank = [Candidate(f"c{i + 1:05d}", int(derive_seeds(settings.seed, i))) for i in range(count)]
         record["language model"] = f"{settings.llm_model or 'the only one'} at {settings.llm}"
     else:
@@ -49,7 +49,7 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
         blank = list(every if settings.search else islice(every, count))
     info = read_info(weights_for(request) if request.properties else "mp20-dng")
     record = {"formulas": f"lexicon of {len(lexicon())} crystal families", **record}
-    return Route(blank, [realise], info, record, proposals_by, TYPES if settings.structures == PROTOTYPE else SAMPLES)
+    return Route(blank, [realise], info, record, proposing, TYPES if settings.structures == PROTOTYPE else SAMPLES)
 
 
 def _language(request: Request, settings: DesignSettings) -> LanguageStage:

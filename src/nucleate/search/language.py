@@ -135,8 +135,7 @@ class LanguageStage:
         if self.library is None:
             return []
         known = [self._text(m.elements) for m in members(self.family.name)[:EXAMPLES]]
-        letters = [letter for letter, _ in self.family.sites]
-        ways = ["; ".join(f"{a} {q:+g}" for a, q in zip(letters, way, strict=True)) for way in self.family.charges]
+        ways = self.family.charge_texts
         facts = [f"Known members: {', '.join(known)}.", *([f"Charges: {', or '.join(ways)}."] if ways else [])]
         return [*facts, *self._read(self.library.passages())]
 

@@ -80,8 +80,7 @@ def _families() -> Iterator[Passage]:
         known = members(family.name)
         first = dict.fromkeys(formula_text(family.composition(m.elements)) for m in known[:MEMBERS])
         groups = ", ".join(dict.fromkeys(symbol(t.space_group) for t in family.types))
-        letters = [letter for letter, _ in family.sites]
-        ways = [", ".join(f"{a} {q:+g}" for a, q in zip(letters, way, strict=True)) for way in family.charges]
+        ways = family.charge_texts
         parts = [f"{family.name}, {family.pattern}", f"space groups {groups}"]
         parts += [f"also called {', '.join(family.synonyms)}"] if family.synonyms else []
         parts += [f"charges {', or '.join(ways)}"] if ways else []
