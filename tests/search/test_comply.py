@@ -8,7 +8,7 @@ from nucleate.chem.classes import GROUPS
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
-from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.rank import to_rows
 from nucleate.search.comply import ComplyStage, FormulaStage, family_of, spoken_condition
 from nucleate.search.decorate import decorated
@@ -53,6 +53,17 @@ def test_each_part_of_a_request_is_verified():
     assert check.reason == "not a new formula, not tetragonal perovskite"
     check, why = checked("a ternary of ratio 1:2:4 with Ni or Co", spinel)
     assert check.verdict == "pass" and why == ["Co in it", "ratio 1:2:4", "3 elements"]
+
+
+def test_stability_is_the_energy_above_the_hull_of_the_relaxed_crystal():
+    spinel = Candidate("c", structure=decorated("spinel", 0, ("Co", "Ga", "O"), (2, 3, -2)))
+    asked = ComplyStage(parse_request("a stable spinel"))
+    for value, deep, holds in ((0.02, False, True), (0.03, False, False), (-0.5, True, False), (None, False, False)):
+        c = spinel if value is None else spinel.with_(energies={"e_above_hull": Energy(value, "a potential")})
+        (c,) = asked([c.with_(checks={"hull": Check("fail", "too deep")}) if deep else c])
+        assert (c.checks["request"].verdict == "pass") is holds
+        assert ("at most 0.025 eV/atom above the hull" in c.provenance["why"]) is holds
+    assert c.checks["request"].reason == "not at most 0.025 eV/atom above the hull"
 
 
 def test_formulas_that_are_not_what_was_asked_for_go_no_further():

@@ -9,7 +9,10 @@ from nucleate.search.words import read_words
 RARE, ALKALI = GROUPS["rare earth"], GROUPS["alkali metal"]
 SENTENCES = [
     ("a stable chalcogenide with atom ratio 1:1:2 that is not known",
-     {"classes": ("chalcogenide",), "ratio": (1, 1, 2), "novel": True, "stable": True}),
+     {"classes": ("chalcogenide",), "ratio": (1, 1, 2), "novel": True, "stable": 0.025}),
+    ("metastable nitrides with Ti", {"classes": ("nitride",), "contains": ("Ti",), "stable": 0.1}),
+    ("a stable oxide within 50 meV/atom of the convex hull", {"classes": ("oxide",), "stable": 0.05}),
+    ("a spinel with energy above the hull below 0.03 eV/atom", {"families": ("spinel",), "stable": 0.03}),
     ("a cobalt spinel oxide", {"families": ("spinel",), "classes": ("oxide",), "contains": ("Co",)}),
     ("an elpasolite", {"families": ("elpasolite",)}),
     ("a pyrochlore without rare earths", {"families": ("pyrochlore",), "exclude": RARE}),

@@ -71,6 +71,16 @@ def of_structure(request: Request, structure: Structure) -> list[Fact]:
     return out
 
 
+def of_energy(request: Request, c: Candidate) -> list[Fact]:
+    """What the request says of stability; an energy that cannot be believed is none."""
+    if request.stable is None:
+        return []
+    from nucleate.search.request import stable_text
+
+    known = "e_above_hull" in c.energies and "hull" not in c.checks
+    return [(stable_text(request.stable), known and c.energies["e_above_hull"].value <= request.stable)]
+
+
 def family_of(structure: Structure, family: Family) -> tuple[str, ...] | None:
     """The elements of a crystal on the sites of a family, None where it is not of the family: one of its structure
     types with possible charges."""
@@ -164,6 +174,7 @@ class ComplyStage:
                 facts += of_structure(self.request, c.structure)
             except (NucleateError, ValueError, IndexError) as error:  # a freak cell
                 facts.append((f"a structure that can be told ({type(error).__name__})", False))
+            facts += of_energy(self.request, c)
             fault = unmet(facts)
             check = Check(FAIL, fault) if fault else Check(PASS)
             yield c.with_(checks={CHECK: check}, provenance={WHY: [words for words, holds in facts if holds]})

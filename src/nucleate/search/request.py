@@ -48,8 +48,8 @@ class Request:
     exclude: elements that must, that must not be there. num_elements: how many different ones. pattern: a formula with
     gaps (`generators.pattern`). spoken: asked for in plain words (`search.words`), which may also name: families
     (`search.families`), of which each candidate is to be one; classes of compounds, all of which hold; any_of: groups
-    of elements, of each of which one is there; ratio: atoms of the elements, sorted; novel: no known formula. notes:
-    what was taken for what, unread: words that were not understood.
+    of elements, of each of which one is there; ratio: atoms of the elements, sorted; novel: no known formula; stable:
+    eV/atom above the hull at most. notes: what was taken for what, unread: words that were not understood.
     """
 
     text: str
@@ -72,6 +72,7 @@ class Request:
     any_of: tuple[tuple[str, ...], ...] = ()
     ratio: tuple[int, ...] = ()
     novel: bool = False
+    stable: float | None = None
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
 
@@ -123,6 +124,8 @@ class Request:
             clauses.append(f"parts of a given cell of {len(self.fixed.species)} atoms kept")
         if self.novel:
             clauses.append("a formula that is not known")
+        if self.stable is not None:
+            clauses.append(stable_text(self.stable))
         out = f"the {self.candidates} best {what}" + (f" with {' and '.join(clauses)}" if clauses else "")
         out += f"; {', '.join(self.notes)}" if self.notes else ""
         return out + (f"; not understood: {', '.join(self.unread)}" if self.unread else "")
@@ -280,6 +283,7 @@ def _spoken(plain: Request, words: str, fault: NucleateError) -> Request:
         any_of=wish.any_of,
         ratio=wish.ratio,
         novel=wish.novel,
+        stable=wish.stable,
         contains=tuple(dict.fromkeys((*plain.contains, *wish.contains))),
         exclude=tuple(dict.fromkeys((*plain.exclude, *wish.exclude))),
         num_elements=plain.num_elements if wish.num_elements is None else wish.num_elements,
@@ -287,6 +291,11 @@ def _spoken(plain: Request, words: str, fault: NucleateError) -> Request:
         notes=wish.notes,
         unread=unread,
     )
+
+
+def stable_text(limit: float) -> str:
+    """The wish for stability in words; limit: eV/atom above the hull."""
+    return f"at most {limit:g} eV/atom above the hull"
 
 
 def _hinted(word: str) -> str:

@@ -35,7 +35,14 @@ _NOVEL = re.compile(
     r"\b(?:(?:that|which)\s+(?:is|are)\s+)?(?:not\s+(?:yet\s+)?(?:known|reported|in\s+(?:the\s+)?(?:icsd|materials "
     r"project|databases?)|on\s+(?:the\s+)?icsd)|unknown|unreported|undiscovered|novel|new|unique)\b"
 )
-_STABLE = re.compile(r"\b(?:thermodynamically\s+)?(?:meta)?stable\b")
+STABLE, METASTABLE = 0.025, 0.1  # eV/atom above the hull at most, where no number is given
+_STABLE = re.compile(r"\b(?:thermodynamically\s+)?(meta)?stable\b|\bon the (?:convex )?hull\b")
+_HULL = r"(?:the\s+)?(?:convex\s+)?hull"
+_PER_ATOM = r"(?:\s*/\s*atom|\s+per\s+atom)?"
+_HEIGHT = re.compile(
+    rf"within\s+{_N}\s*(m?)ev{_PER_ATOM}\s+(?:of|above)\s+{_HULL}|(?:energy\s+above\s+{_HULL}|e[_ ]above[_ ]hull)\s*"
+    rf"(?:of|is)?\s*(?:below|under|less than|at most|up to|<=?)\s*{_N}\s*(m?)(?:ev)?{_PER_ATOM}"
+)
 _COUNTED = re.compile(rf"\b(\d|{'|'.join(_DIGITS)})\s+(?:different\s+)?elements?\b")
 _OUT = r"(?:without(?:\s+any)?|excluding|except(?:\s+for)?|free\s+of|but\s+no|and\s+no|no|not\s+containing|avoiding)"
 _IN = r"(?:containing|that\s+contains?|which\s+contains?|contains?|including|made\s+of|based\s+on|with|of|from|in)"
@@ -51,8 +58,8 @@ _STOP = frozenset(_EMPTY.split())
 @dataclass
 class Wish:
     """What a sentence says. contains: elements that must be there; any_of: groups of which one must; exclude: that must
-    not. ratio: atoms of the elements in a formula unit, sorted. notes: what was taken for what. left: the words that
-    were not understood."""
+    not. ratio: atoms of the elements in a formula unit, sorted. stable: eV/atom above the hull at most. notes: what was
+    taken for what. left: the words that were not understood."""
 
     families: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
@@ -63,7 +70,7 @@ class Wish:
     num_elements: int | None = None
     properties: dict[str, tuple[float, float]] = field(default_factory=dict)
     novel: bool = False
-    stable: bool = False
+    stable: float | None = None
     notes: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
 
@@ -71,16 +78,16 @@ class Wish:
     def empty(self) -> bool:
         """Whether nothing of it says what is wanted."""
         return not (self.families or self.classes or self.contains or self.any_of or self.exclude or self.ratio
-                    or self.num_elements or self.properties or self.novel or self.stable)  # fmt: skip
+                    or self.num_elements or self.properties or self.novel or self.stable is not None)  # fmt: skip
 
 
 def read_words(text: str) -> Wish:
     """Understand a sentence; raises NucleateError for what contradicts itself."""
     wish, rest = Wish(), _Rest(text)
+    _stability(rest, wish)
     _properties(rest, wish)
     _numbers(rest, wish)
     wish.novel = rest.take(_NOVEL) is not None
-    wish.stable = rest.take(_STABLE) is not None
     _families(rest, wish)
     _elements(rest, wish)
     _classes(rest, wish)
@@ -132,6 +139,16 @@ def _properties(rest: _Rest, wish: Wish) -> None:
         wish.properties[_NAMES[found[1]]] = (low, high)
     while (found := rest.take(_NEAR)) is not None:
         wish.properties[_NAMES[found[1]]] = (float(found[2]),) * 2
+
+
+def _stability(rest: _Rest, wish: Wish) -> None:
+    """A number wins over the words "stable" and "metastable"."""
+    numbers, named = [], []
+    while (found := rest.take(_HEIGHT)) is not None:
+        numbers.append(float(found[1] or found[3]) / (1000 if found[2] or found[4] else 1))
+    while (found := rest.take(_STABLE)) is not None:
+        named.append(METASTABLE if found[1] else STABLE)
+    wish.stable = min(numbers or named, default=None)
 
 
 def _numbers(rest: _Rest, wish: Wish) -> None:
