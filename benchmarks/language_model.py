@@ -21,7 +21,6 @@ from nucleate.search.chat import Chat, read_json
 from nucleate.search.families import lexicon
 from nucleate.search.known import is_known
 from nucleate.search.language import LanguageStage
-from nucleate.search.propose import site_elements
 from nucleate.search.request import parse_request
 from nucleate.search.retrieve import Library, Wikipedia
 
@@ -29,7 +28,7 @@ HEAD = "| family | formulas by | answered | good % | unknown % | seconds |\n|---
 
 
 def row(family: str, by: str, stage: LanguageStage, answers: object, seconds: float) -> str:
-    good, faults = stage.judged(answers, site_elements(stage.family))
+    good, faults = stage.judged(answers)
     distinct = {frozenset(stage.family.composition(e).items()) for e in good}
     total = len(good) + len(faults)
     new = sum(not is_known(dict(f)) for f in distinct)
@@ -56,14 +55,13 @@ def main() -> None:
                 Chat(args.llm, args.llm_model, timeout=900.0), request, lexicon()[family], library=library
             )
             began = time.perf_counter()
-            options = site_elements(stage.family)
-            text = stage.ask(stage.messages(options, args.n), options, args.n, 0).text
+            text = stage.ask(stage.messages(args.n), args.n, 0).text
             by = f"the model, {'with' if library else 'without'} retrieval"
             print(row(family, by, stage, read_json(text), time.perf_counter() - began), flush=True)
         rng = np.random.default_rng(0)
         letters = [letter for letter, _ in stage.family.sites]
-        sites = site_elements(stage.family)
-        drawn = [{a: str(rng.choice(s)) for a, s in zip(letters, sites, strict=True)} for _ in range(args.n)]
+        lists = [stage.choices[int(rng.integers(len(stage.choices)))].elements for _ in range(args.n)]
+        drawn = [{a: str(rng.choice(s)) for a, s in zip(letters, sites, strict=True)} for sites in lists]
         print(row(family, "chance", stage, {"formulas": drawn}, 0), flush=True)
 
 

@@ -7,6 +7,7 @@ import torch
 from nucleate.chem.formula import parse
 from nucleate.config import CodecConfig, DataConfig, DiffusionConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig
 from nucleate.crystal.formulas import FormulaBatch
+from nucleate.diffusion.unmask import start_time
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_formula_generator, load_generator
 from nucleate.generators.pattern import parse_pattern
@@ -91,6 +92,33 @@ def test_wishes_about_elements_hold_whatever_the_network_thinks(masked):
         assert counts == {"Li": 1, other: 2, "O": 4}
     for counts in drawn(masked, Condition(pattern="Sr *")):
         assert counts["Sr"] >= 1 and sum(counts.values()) >= 2
+
+
+def test_likelihoods_are_the_network_s_for_each_masked_element(masked):
+    some = [{"Sr": 1, "Ti": 1, "O": 3}, {"Li": 2, "O": 1}, {"Na": 4, "Cl": 4}]
+    found = masked.log_likelihoods(some)
+    assert all(v < 0 for v in found)
+    assert found == pytest.approx([masked.log_likelihoods([c])[0] for c in some], abs=1e-5)
+    assert found[2] == pytest.approx(masked.log_likelihoods([{"Cl": 1, "Na": 1}])[0], abs=1e-5)  # of the formula unit
+    codec, process = masked.codec, masked.process
+    one, expected = torch.ones(1, 3, dtype=torch.bool), 0.0
+    for words, asked in (([0, 0, codec.token("O")], "Li"), ([codec.token("Li")] * 2 + [0], "O")):
+        given = torch.tensor([words])
+        t = start_time(process, given != 0, one)
+        with torch.no_grad():
+            logits = masked.model({"tokens": given, "mask": one}, t, {})["tokens"]
+        p = process.probabilities(logits)[0, words.index(0)]
+        assert float(p.sum()) == pytest.approx(1, abs=1e-5)
+        expected += float(p[codec.token(asked)].log()) / 2
+    assert found[1] == pytest.approx(expected, abs=1e-5)
+
+
+def test_likelihoods_of_what_the_model_cannot_say(masked, tmp_path):
+    assert masked.log_likelihoods([{"U": 1, "O": 2}, {"Li": 13, "O": 1}]) == [-float("inf")] * 2
+    assert masked.log_likelihoods([]) == []
+    trained(tmp_path, "embedding", "sorted")
+    with pytest.raises(NucleateError, match="tiny has no masked words to ask for"):
+        load_formula_generator(tmp_path / WEIGHTS).log_likelihoods([{"Li": 2, "O": 1}])
 
 
 def test_gaps_of_a_pattern():

@@ -8,7 +8,7 @@ from local_server import LanguageServer
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
-from nucleate.search.chat import Chat, read_json
+from nucleate.search.chat import Chat, read_json, read_price
 from nucleate.search.design import DesignSettings, design, load_run
 from nucleate.search.families import lexicon
 from nucleate.search.language import EACH, LanguageStage
@@ -151,14 +151,30 @@ def test_keys_come_from_the_environment_and_are_written_nowhere(tmp_path, monkey
         assert "wrong" not in str(fault.value)
         monkeypatch.setenv("NUCLEATE_LLM_KEY", KEY)
         quick = DesignSettings(
-            oversample=1, relax_steps=1, second="none", llm=server.url, llm_model="tiny", retrieval=False
+            oversample=1,
+            relax_steps=1,
+            second="none",
+            llm=server.url,
+            llm_model="tiny",
+            llm_price="10,5",
+            retrieval=False,
         )
         run = design("an elpasolite, 3 candidates", tmp_path / "run", quick, executor=Serial())
     assert {c.formula for c in run.all} == {"Cs2NaYCl6", "K2NaAlF6", "Cs2AgBiBr6"}
     lines = (tmp_path / "run" / "language-model.jsonl").read_text().splitlines()
     assert len(lines) == 1 and "elpasolite" in lines[0] and load_run(tmp_path / "run").settings.llm == server.url
-    assert "tiny at http://127.0.0.1" in (tmp_path / "run" / "report.html").read_text()
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert "tiny at http://127.0.0.1" in report
+    assert "1 questions, 100 tokens of questions and 20 of answers, 0.0011 US dollars" in report
+    assert json.loads(lines[0])["completion_tokens"] == 20 and load_run(tmp_path / "run").language["questions"] == 1
     assert not [f for f in (tmp_path / "run").rglob("*") if f.is_file() and KEY.encode() in f.read_bytes()]
+
+
+def test_prices_are_two_numbers():
+    assert read_price("") is None and read_price("0.15, 0.6") == (0.15, 0.6)
+    for text in ("3", "1,x", "-1,2", "1,2,3", "nan,1"):
+        with pytest.raises(NucleateError, match="two numbers, US dollars per million tokens"):
+            read_price(text)
 
 
 def test_large_wishes_are_asked_for_in_parts():

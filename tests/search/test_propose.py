@@ -7,7 +7,8 @@ import pytest
 from nucleate.chem.classes import GROUPS
 from nucleate.errors import NucleateError
 from nucleate.search.families import is_ion, lexicon, members
-from nucleate.search.propose import propose
+from nucleate.search.likelihood import PULL
+from nucleate.search.propose import judged, propose
 
 
 @pytest.mark.parametrize("name", ["spinel", "pyrochlore", "elpasolite", "garnet", "perovskite"])
@@ -32,6 +33,15 @@ def test_chemists_would_agree():
     assert {"CoAlO", "CoCrO", "ZnCoO"} <= set(names) and "CoGaO" in names  # known ones, and one that this data lacks
     iridates = [p for p in propose(lexicon()["pyrochlore"], contains=["Ir"], limit=10) if not p.known]
     assert any(p.elements[0] in GROUPS["rare earth"] for p in iridates)
+
+
+def test_the_composition_model_has_a_say():
+    nearest = propose(lexicon()["half-Heusler"], limit=300)
+    found = judged(nearest)
+    assert {p.elements for p in found} == {p.elements for p in nearest} and all(p.likelihood < 0 for p in found)
+    assert all(a.merit >= b.merit for a, b in itertools.pairwise(found))
+    assert [p.elements for p in found] != [p.elements for p in nearest]
+    assert found[0].merit == pytest.approx(PULL * found[0].likelihood - found[0].score)
 
 
 def test_wishes_hold():

@@ -11,6 +11,7 @@ from nucleate.pipeline.candidate import PASS, Candidate, Check, Energy
 from nucleate.pipeline.rank import rank, to_rows
 from nucleate.search.design import DesignSettings, design, load_run, resume
 from nucleate.search.heuristics import HeuristicStage, ObjectiveStage, read_objective
+from nucleate.search.likelihood import PULL, log_likelihoods
 from nucleate.search.request import parse_request
 from nucleate.search.tree import BLOCK, SAMPLES, TEMPLATES, TYPES, Budget, Extent, extent_of, frontier, grow, opened
 
@@ -177,9 +178,10 @@ def test_only_a_tree_search_has_a_budget(tmp_path):
 
 def test_formulas_without_family_are_judged_by_known_ones_and_their_oxidation_states():
     known = Candidate("a", composition={"Na": 1, "Cl": 1})
+    (likely,) = log_likelihoods([{"Na": 1, "Cl": 1}])
     odd = Candidate("b", composition={"Na": 1, "Xe": 3}, checks={"oxidation": Check("fail", "no")})
     a, b = (c.provenance["heuristic"] for c in HeuristicStage(parse_request("anything"))([known, odd]))
-    assert a == {"value": 0.0, "terms": {"known": 0.0}}
+    assert a["terms"]["known"] == 0.0 and a["value"] == a["terms"]["likelihood"] == round(PULL * likely, 4)
     assert b["terms"]["oxidation"] == -1.0 and b["value"] == pytest.approx(sum(b["terms"].values()))
     assert b["terms"]["known"] < -1
 

@@ -92,6 +92,9 @@ def design(
         ),
     ] = "",
     llm_model: Annotated[str, typer.Option(help="Its name at that address.")] = "",
+    llm_price: Annotated[
+        str, typer.Option(help="US dollars per million tokens of questions and of answers, 0.15,0.6: for the record.")
+    ] = "",
     retrieval: Annotated[
         bool, typer.Option(help="Give it what the install and Wikipedia know of what is wanted.")
     ] = True,
@@ -189,6 +192,7 @@ def design(
                 phonons=phonons,
                 llm=llm,
                 llm_model=llm_model,
+                llm_price=llm_price,
                 retrieval=retrieval,
                 search=search,
                 formulas=formulas,

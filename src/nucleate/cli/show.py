@@ -62,6 +62,7 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
     """The ranked table of a run, what became of the rest, and where the files are."""
     from nucleate.cli.tables import table
     from nucleate.pipeline.rank import to_rows
+    from nucleate.search.chat import usage_text
     from nucleate.search.design import sources
     from nucleate.search.tree import opened, summary_text
 
@@ -75,6 +76,9 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
         console.print(f"{len(lost)} of {len(result.all)} candidates were rejected: {text}", highlight=False)
     if read := sources(result.all):
         console.print(f"read: {'; '.join(read)}", highlight=False, markup=False, soft_wrap=True)
+    if result.language:
+        used = usage_text(result.language, result.settings.llm_price)
+        console.print(f"language model: {used}", highlight=False, soft_wrap=True)
     if result.tree:
         console.print(summary_text(result.tree), highlight=False)
         if result.tree["left"]:

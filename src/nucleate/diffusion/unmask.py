@@ -44,7 +44,7 @@ def unmask(
     x, mask = fields[field].clone(), fields["mask"]
     times = torch.linspace(1, 0, GRID + 1, device=x.device)
     hidden = 1 - process.keep(times)  # (G + 1, V)
-    t = _start(process, (x != MASK) & mask, mask, times)
+    t = start_time(process, (x != MASK) & mask, mask)
     while bool((unknown := (x == MASK) & mask).any()):
         u = rng.uniform(x.shape).to(x.device)  # for all rows: a row's draws do not depend on the others
         row = unknown.any(1).nonzero()[:, 0]
@@ -76,8 +76,9 @@ def unmask(
     return x
 
 
-def _start(process: Spindle, given: Tensor, mask: Tensor, times: Tensor) -> Tensor:
-    """(B,): the time at which the share of words that is given would be shown, 1 where none is."""
+def start_time(process: Spindle, given: Tensor, mask: Tensor) -> Tensor:
+    """(B,): the time at which the share of words that is given would be shown, 1 where none is; a time of the grid."""
+    times = torch.linspace(1, 0, GRID + 1, device=mask.device)
     share = given.sum(1) / mask.sum(1).clamp_min(1)
     h = torch.tensor(process.information, device=times.device)
     shown = process.keep(times) @ torch.where(h > 0, (-h).exp(), torch.zeros_like(h))  # rises along the grid

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import torch
 
 from nucleate.chem.elements import SYMBOLS, atomic_number
 from nucleate.chem.states import writing_order
-from nucleate.codecs.tokens import FORMULA, MASK_ID, TOKENS
+from nucleate.codecs.tokens import FORMULA, MASK_ID, PAD_ID, TOKENS
 from nucleate.config import SampleConfig
 from nucleate.diffusion.embedded import Embedded
 from nucleate.diffusion.loop import Denoiser, Guided, sample
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.diffusion.self_conditioning import Remembering
 from nucleate.diffusion.spindle import Spindle
-from nucleate.diffusion.unmask import unmask
+from nucleate.diffusion.unmask import start_time, unmask
 from nucleate.errors import NucleateError
 from nucleate.generators.accept import check_properties
 from nucleate.generators.base import Condition, Progress
@@ -109,6 +111,48 @@ class FormulaGenerator:
             if progress is not None:
                 progress(len(out), len(order))
         return [out[i] for i in range(len(conditions))]
+
+    @torch.no_grad()
+    def log_likelihoods(self, compositions: Sequence[Mapping[str, int]]) -> list[float]:
+        """How likely each formula's elements are to this model, given each other: natural logarithms, at most 0.
+
+        All atoms of one element are masked, the network says how likely that element is in their place, and the mean of
+        the logarithms over elements is the formula's: the pseudo-likelihood of masked language models (Salazar et al.,
+        ACL 2020, eq. 1), by elements. compositions: element -> atoms in a formula unit. -inf for elements that the
+        model never saw, and beyond its number of atoms. Raises NucleateError for a model without masks.
+        """
+        if not isinstance(self.process, Spindle):
+            raise NucleateError(f"{self.name} has no masked words to ask for; take diffusion-bert")
+        out = [0.0] * len(compositions)
+        questions: list[tuple[int, list[int], int]] = []  # whose, words with one element masked, the masked word
+        for i, composition in enumerate(compositions):
+            numbers = {symbol: n // math.gcd(*composition.values()) for symbol, n in composition.items()}
+            known = all(atomic_number(symbol) in self.info.elements for symbol in numbers)
+            if not known or sum(numbers.values()) > self.info.max_atoms:
+                out[i] = -math.inf
+                continue
+            words = [self.codec.token(symbol) for symbol, n in numbers.items() for _ in range(n)]
+            for end, (symbol, n) in zip(accumulate(numbers.values()), numbers.items(), strict=True):
+                questions.append((i, [*words[: end - n], *[MASK_ID] * n, *words[end:]], self.codec.token(symbol)))
+        questions.sort(key=lambda q: len(q[1]))
+        for start in range(0, len(questions), self.batch_size):
+            batch = questions[start : start + self.batch_size]
+            for (i, _, _), value in zip(batch, self._answers(self.process, batch), strict=True):
+                out[i] += value / len(compositions[i])
+        return out
+
+    def _answers(self, process: Spindle, questions: Sequence[tuple[int, list[int], int]]) -> list[float]:
+        sizes = torch.tensor([len(words) for _, words, _ in questions], device=self.device)
+        width = int(sizes.max())
+        words = torch.tensor([w + [PAD_ID] * (width - len(w)) for _, w, _ in questions], device=self.device)
+        asked = torch.tensor([word for _, _, word in questions], device=self.device)
+        mask = torch.arange(width, device=self.device) < sizes[:, None]
+        hidden = (words == MASK_ID) & mask
+        now = start_time(process, mask & ~hidden, mask)
+        logits = self.model({TOKENS: words, "mask": mask}, now, {})[TOKENS]
+        first = hidden.int().argmax(1)
+        found = process.probabilities(logits)[torch.arange(len(words), device=self.device), first, asked]
+        return [float(v) for v in found.clamp_min(1e-30).log()]
 
     def _draw_num_atoms(self, condition: Condition, plan: Plan, seed: int) -> int:
         if plan.most_atoms is not None:

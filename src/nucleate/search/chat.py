@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import time
@@ -17,6 +18,7 @@ PATIENCE = 5
 LARGEST = 2_000_000  # bytes of an answer that are read
 FORMATS = ("json_schema", "json_object", "")  # how an answer is asked to be JSON, the strictest first
 Messages = Sequence[Mapping[str, str]]
+MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Reply:
     text: str
     prompt_tokens: int
     completion_tokens: int
+
+    def exchange(self, messages: Messages, complaint: str) -> dict[str, Any]:
+        """For the transcript of a run: what was asked, answered and found fault with."""
+        tokens = {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}
+        return {"messages": list(messages), "answer": self.text[:20000], "complaint": complaint, **tokens}
 
 
 class Chat:
@@ -100,6 +107,32 @@ class Chat:
             ) from None
         used = values.get("usage") or {}
         return Reply(str(content), int(used.get("prompt_tokens") or 0), int(used.get("completion_tokens") or 0))
+
+
+def read_price(text: str) -> tuple[float, float] | None:
+    """US dollars for a million tokens of questions and of answers from "0.15,0.6"; None from ""."""
+    if not text:
+        return None
+    try:
+        asked, answered = (float(part) for part in text.split(","))
+    except ValueError:
+        asked = answered = math.nan
+    if not (0 <= asked < math.inf and 0 <= answered < math.inf):
+        raise NucleateError(
+            f"the price of a language model is two numbers, US dollars per million tokens of questions and of answers, "
+            f"such as 0.15,0.6, not '{text}'"
+        )
+    return asked, answered
+
+
+def usage_text(used: Mapping[str, int], price: str) -> str:
+    """What a run took of a language model, in words; used: questions, prompt_tokens and completion_tokens."""
+    asked, answered = used["prompt_tokens"], used["completion_tokens"]
+    text = f"{used['questions']} questions, {asked:,} tokens of questions and {answered:,} of answers"
+    each = read_price(price)
+    if each is None:
+        return text
+    return f"{text}, {(asked * each[0] + answered * each[1]) / MILLION:.4f} US dollars"
 
 
 def read_json(text: str) -> Any:

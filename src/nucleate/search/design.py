@@ -36,8 +36,9 @@ class DesignSettings:
     network, name or file, that predicts the wanted properties; "auto" takes a shipped one. second: the potential that
     judges the best candidates again ("auto": SevenNet beside CHGNet, "none"), against the crystals of second_reference.
     phonons: how many of the best are tested for imaginary modes. llm, llm_model: address and name of a language model
-    that chooses the formulas of a crystal family (`search.language`). retrieval: whether it is told what the
-    install and Wikipedia know of it (`search.retrieve`).
+    that chooses the formulas of a crystal family (`search.language`). llm_price: US dollars per million tokens of
+    questions and of answers, such as "0.15,0.6", for the record. retrieval: whether it is told what the install and
+    Wikipedia know of it (`search.retrieve`).
     search: "" works on all candidates alike; else the strategy of a tree search (`search.tree`), with formulas (H),
     width (W) and structures_each (L; 0: from candidates times oversample), until it has spent so many seconds of work
     or evaluations, structures taken through the pipeline (0: to its end). objective: weights of the ranking, R_lo
@@ -66,6 +67,7 @@ class DesignSettings:
     phonons: int = 0
     llm: str = ""
     llm_model: str = ""
+    llm_price: str = ""
     retrieval: bool = True
     search: str = ""
     formulas: int = 0
@@ -87,6 +89,7 @@ class DesignResult:
     all: list[Candidate]
     seconds: Mapping[str, float] = field(default_factory=dict)
     tree: Mapping[str, Any] = field(default_factory=dict)  # what a tree search has done (`search.tree.summary`)
+    language: Mapping[str, int] = field(default_factory=dict)  # what was taken of a language model (`chat.usage_text`)
 
 
 def design(
@@ -313,16 +316,19 @@ def _best(ranked: Sequence[Candidate], count: int) -> list[Candidate]:
 def _result(folder: Path, record: Mapping[str, Any], ranked: list[Candidate]) -> DesignResult:
     request, settings = _read_record(record, folder)
     best = _best(ranked, request.candidates)
-    return DesignResult(request, settings, folder, best, ranked, record["seconds"], record.get("tree", {}))
+    said, done = record.get("language", {}), record.get("tree", {})
+    return DesignResult(request, settings, folder, best, ranked, record["seconds"], done, said)
 
 
 def write_outputs(result: DesignResult, route: Route) -> None:
     """CIFs, candidates.extxyz, candidates.jsonl and report.html beside the database; each replaces the old at once."""
     from nucleate.pipeline.files import write_candidates
     from nucleate.pipeline.report import write_report
+    from nucleate.search.chat import usage_text
     from nucleate.search.judge import judge_of
     from nucleate.search.tree import summary_text
 
+    price = result.settings.llm_price
     _, _, unknown = judge_of(result.request.properties, route.info, result.settings.judge)
     folder = result.folder
     with_structure = [c for c in result.all if c.structure is not None]
@@ -341,6 +347,7 @@ def write_outputs(result: DesignResult, route: Route) -> None:
             **route.record,
             **({"not judged": ", ".join(unknown)} if unknown else {}),
             **({"read": "; ".join(read)} if (read := sources(result.all)) else {}),
+            **({"language model took": usage_text(result.language, price)} if result.language else {}),
             **({"tree search": summary_text(result.tree)} if result.tree else {}),
         },
         dict(result.seconds),

@@ -11,8 +11,9 @@ from nucleate.errors import NucleateError
 from nucleate.search.comply import of_composition
 from nucleate.search.families import Family, lexicon
 from nucleate.search.language import LanguageStage
+from nucleate.search.likelihood import MODEL
 from nucleate.search.model import chunk_of, load_as
-from nucleate.search.propose import Proposal, propose
+from nucleate.search.propose import Proposal, judged, propose
 from nucleate.search.route import PROTOTYPE, Route, count_of
 from nucleate.search.tree import SAMPLES, TYPES
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from nucleate.pipeline.run import Stage
     from nucleate.search.design import DesignSettings
     from nucleate.search.request import Request
+
+POOL = 3000  # of the nearest formulas, among which the composition model has a say
 
 
 def families_first(request: Request, settings: DesignSettings) -> Route:
@@ -48,7 +51,8 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
         every = _candidates(request, settings, count)
         blank = list(every if settings.search else islice(every, count))
     info = read_info(weights_for(request) if request.properties else "mp20-dng")
-    record = {"formulas": f"lexicon of {len(lexicon())} crystal families", **record}
+    judge = "" if settings.llm else f", judged by {MODEL}"
+    record = {"formulas": f"lexicon of {len(lexicon())} crystal families{judge}", **record}
     return Route(blank, [realise], info, record, proposing, TYPES if settings.structures == PROTOTYPE else SAMPLES)
 
 
@@ -74,21 +78,24 @@ def _no_such_type(request: Request) -> NucleateError:
 
 
 def proposals(request: Request, limit: int) -> list[Proposal]:
-    """At most `limit` formulas for the request, of all its families together, the likeliest first.
+    """At most `limit` formulas for the request, of all its families together, the likeliest first: of the POOL nearest
+    to known members, by that and the composition model.
 
     Raises NucleateError where there is none, for the reason of the first family.
     """
+    pool = max(limit, POOL)
     found: list[list[Proposal]] = []
     refused: list[NucleateError] = []
     for family in _families(request):
         try:
             found.append(propose(family, lambda c: _accepts(request, c), contains=_needed(request),
-                                 exclude=request.exclude, limit=limit))  # fmt: skip
+                                 exclude=request.exclude, limit=pool))  # fmt: skip
         except NucleateError as error:
             refused.append(error)
     if not found:
         raise refused[0]
-    return list(islice(_distinct(heapq.merge(*found, key=lambda p: p.score)), limit))
+    nearest = islice(_distinct(heapq.merge(*found, key=lambda p: p.score)), pool)
+    return judged(list(nearest))[:limit]
 
 
 def _families(request: Request) -> list[Family]:
@@ -141,6 +148,7 @@ def _candidates(request: Request, settings: DesignSettings, formulas: int) -> It
                     "nearest": one.nearest.material_id,
                     "distance": round(one.distance, 3),
                     "score": round(one.score, 4),
+                    "likelihood": round(one.likelihood, 4),
                 },
                 "condition": {"composition": {e: n * units for e, n in one.composition.items()}},
             }

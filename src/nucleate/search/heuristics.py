@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, Candidate
+from nucleate.search.likelihood import PULL, log_likelihoods
 
 if TYPE_CHECKING:
     from nucleate.search.chat import Chat
@@ -32,8 +33,9 @@ class HeuristicStage:
     """Provenance "heuristic" of formulas: value, R_hi, and its terms; formulas that fail a check have failed before.
 
     family: how near a formula is to a known member (`search.propose`). known: of formulas without family, how near to a
-    crystal of the shipped reference set, by the element mover's distance. oxidation: whether learned oxidation states
-    add up. language: its place in a language model's order, where there is one; what it does not name comes last.
+    crystal of the shipped reference set, by the element mover's distance. likelihood: a composition model's. oxidation:
+    whether learned oxidation states add up. language: its place in a language model's order, where there is one; what
+    it does not name comes last.
     """
 
     name = "heuristic"
@@ -47,12 +49,14 @@ class HeuristicStage:
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         places = self._places([c.formula for c in candidates]) if self.chat is not None else {}
         near = self._near([c for c in candidates if "score" not in c.provenance.get("family", {})])
-        for c in candidates:
+        likely = log_likelihoods([c.composition or {} for c in candidates])
+        for c, likelihood in zip(candidates, likely, strict=True):
             terms: dict[str, float] = {}
             if c.id in near:
                 terms["known"] = -near[c.id] / REACH
             else:
                 terms["family"] = -float(c.provenance["family"]["score"])
+            terms["likelihood"] = PULL * likelihood
             if "oxidation" in c.checks and c.checks["oxidation"].verdict == FAIL:
                 terms["oxidation"] = -STATES
             if places:

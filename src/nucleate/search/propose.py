@@ -1,16 +1,17 @@
 """Formulas for a crystal family, without a language model: its sites filled with ions, the likeliest ways first.
 
 The high-level policy of GenMS (paper 4, section 2.2) as enumeration: every way to put ions on the sites that the
-charges of the family allow, ranked by how near it is to a known member, site by site, in radius and electronegativity.
-What is near in radii is near in tolerance factors as well. Known members are at distance 0.
+charges of the family allow, ranked by how near it is to a known member, site by site, in radius and electronegativity,
+and by how likely its formula is to a composition model. What is near in radii is near in tolerance factors as well.
+Known members are at distance 0.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import math
 import warnings
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,7 @@ import numpy as np
 from nucleate.chem.elements import SYMBOLS
 from nucleate.errors import NucleateError
 from nucleate.search.families import LITERAL, Charges, Family, Member, members, share, whole
+from nucleate.search.likelihood import PULL, log_likelihoods
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +42,8 @@ Composition = Mapping[str, int]
 @dataclass(frozen=True)
 class Proposal:
     """elements, charges: site by site; charges () of metals. nearest: of the known members, at `distance` steps, and
-    `known` where it is this very formula. score: by which proposals are ordered, lower first."""
+    `known` where it is this very formula. score: steps away, lower first. likelihood: logarithm of the composition
+    model's, 0 where it was not asked."""
 
     family: str
     elements: tuple[str, ...]
@@ -50,6 +53,12 @@ class Proposal:
     distance: float
     known: bool
     score: float
+    likelihood: float = 0.0
+
+    @property
+    def merit(self) -> float:
+        """By which proposals are ordered in the end, higher first."""
+        return PULL * self.likelihood - self.score
 
 
 def propose(
@@ -60,7 +69,7 @@ def propose(
     exclude: Collection[str] = (),
     limit: int = 1000,
 ) -> list[Proposal]:
-    """At most `limit` formulas of the family, each once, the likeliest first.
+    """At most `limit` formulas of the family, each once, the nearest to members first.
 
     contains, exclude: elements that all, that none of them have. accepts: any further wish, of element -> atoms in a
     formula unit. Raises NucleateError where there is none.
@@ -83,12 +92,19 @@ def propose(
     return list(out.values())
 
 
+def judged(proposals: Sequence[Proposal]) -> list[Proposal]:
+    """The proposals with their likelihoods, the best first."""
+    values = log_likelihoods([p.composition for p in proposals])
+    told = [dataclasses.replace(p, likelihood=v) for p, v in zip(proposals, values, strict=True)]
+    return sorted(told, key=lambda p: -p.merit)
+
+
 def _ranked(family: Family, charges: Charges, contains: frozenset[str], exclude: frozenset[str]) -> Iterator[Proposal]:
     """All formulas with these charges, () for metals, in order."""
     from scipy.spatial import cKDTree
 
-    able = [m for m in members(family.name) if not charges or _may_have(family, m.elements, charges)]
-    sites = [_options(family, k, charges, able, exclude) for k in range(len(family.sites))]
+    able = [m for m in members(family.name) if not charges or may_have(family, m.elements, charges)]
+    sites = [elements_for(family, k, charges, able, exclude) for k in range(len(family.sites))]
     sites = _trimmed(sites, contains)
     if not able or not all(sites):
         return
@@ -101,7 +117,7 @@ def _ranked(family: Family, charges: Charges, contains: frozenset[str], exclude:
     index = index[keep]
     if not len(index):
         return
-    rare = [np.array([_rarity(e, charges[k : k + 1]) for e in site]) for k, site in enumerate(sites)]
+    rare = [np.array([rarity(e, charges[k : k + 1]) for e in site]) for k, site in enumerate(sites)]
     heights = np.array([UNKNOWN_HEIGHT if math.isnan(m.e_above_hull) else m.e_above_hull for m in able]) / HEIGHT
     theirs = [_places([m.elements[k] for m in able], charges[k : k + 1]) for k in range(len(sites))]
     ours = [_places(site, charges[k : k + 1])[index[:, k]] for k, site in enumerate(sites)]
@@ -119,26 +135,14 @@ def _ranked(family: Family, charges: Charges, contains: frozenset[str], exclude:
         yield Proposal(family.name, elements, charges, units, near, float(away[i]), known, float(score[i]))
 
 
-def site_elements(family: Family, exclude: Collection[str] = (), most: int = 40) -> list[list[str]]:
-    """For each site at most `most` elements that may be there, sorted: those that most members have, then those most
-    like them by any of the family's charges."""
-    ways = [*family.charges, *([()] if family.metallic else [])]
-    out: list[list[str]] = []
-    for k in range(len(family.sites)):
-        theirs = Counter(m.elements[k] for m in members(family.name))
-        every = [e for e, _ in theirs.most_common() if e not in exclude]
-        for charges in ways:
-            able = [m for m in members(family.name) if not charges or _may_have(family, m.elements, charges)]
-            every += _options(family, k, charges, able, frozenset(exclude))
-        out.append(sorted(list(dict.fromkeys(every))[:most]))
-    return out
-
-
-def _may_have(family: Family, elements: Sequence[str], charges: Sequence[float]) -> bool:
+def may_have(family: Family, elements: Sequence[str], charges: Sequence[float]) -> bool:
+    """Whether elements may have these charges, site by site."""
     return all(family.may_be(e, q) for e, q in zip(elements, charges, strict=True))
 
 
-def _options(family: Family, k: int, charges: Charges, able: Sequence[Member], exclude: frozenset[str]) -> list[str]:
+def elements_for(
+    family: Family, k: int, charges: Charges, able: Sequence[Member], exclude: frozenset[str]
+) -> list[str]:
     """Elements for a site, those nearest to what members have there first."""
     letter = family.sites[k][0]
     theirs = sorted({m.elements[k] for m in able})
@@ -195,7 +199,7 @@ def radius(element: str, charge: Charges) -> float:
     return float(value)
 
 
-def _rarity(element: str, charge: Charges) -> float:
+def rarity(element: str, charge: Charges) -> float:
     """Steps for a charge that the element seldom has."""
     if not charge:
         return 0.0

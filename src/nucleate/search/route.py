@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.search.chat import read_price
+from nucleate.search.likelihood import MODEL
 from nucleate.search.model import chunk_of, generator_for, load_as, load_templates
 from nucleate.search.predict import TEMPLATE
 from nucleate.search.tree import BEST, SAMPLES, STRATEGIES, TEMPLATES, Budget, Plan, extent_of
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 AUTO, LEXICON, PROTOTYPE = "auto", "lexicon", "prototype"
 TREE = "formulas", "width", "structures_each", "seconds", "evaluations"  # settings of a tree search
-SPOKEN = "diffusion-bert", "mp20-csp"  # what draws formulas and structures for wishes in plain words beyond families
+SPOKEN = MODEL, "mp20-csp"  # what draws formulas and structures for wishes in plain words beyond families
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def settled(request: Request, settings: DesignSettings) -> DesignSettings:
     search = settings.search
     if not search and any(getattr(settings, name) for name in TREE):
         search = BEST
+    read_price(settings.llm_price)
     if settings.llm and (generator not in ("", LEXICON) or not request.families):
         raise NucleateError("a language model fills the sites of a crystal family; name one, such as: a spinel")
     if request.spoken and not generator:

@@ -21,7 +21,7 @@ EVERY = 30.0  # seconds after which the files beside the database are written ag
 
 @dataclass(frozen=True)
 class Work:
-    """record: of the run, of which "seconds" and "tree" are kept up to date in the store."""
+    """record: of the run, of which "seconds", "language" and "tree" are kept up to date in the store."""
 
     store: RunStore
     record: dict[str, Any]
@@ -35,11 +35,25 @@ class Work:
             try:
                 candidates = run(candidates, [stage], self.executor, self.store, self.progress)
             finally:
-                _keep_transcript(stage, self.store)
+                self._keep_transcript(stage)
             spent = self.record["seconds"].get(stage.name, 0.0) + time.perf_counter() - began
             self.record["seconds"][stage.name] = round(spent, 2)
             self.store.write_request(self.record)
         return candidates
+
+    def _keep_transcript(self, stage: Stage) -> None:
+        """What was said to a language model and by it, also where it fell silent in the middle, and what it took."""
+        exchanges = getattr(stage, "transcript", None)
+        if not exchanges:
+            return
+        with (self.store.folder / TRANSCRIPT).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(exchange) + "\n" for exchange in exchanges)
+        used = self.record.setdefault("language", {"questions": 0, "prompt_tokens": 0, "completion_tokens": 0})
+        used["questions"] += len(exchanges)
+        for name in ("prompt_tokens", "completion_tokens"):
+            used[name] += sum(exchange[name] for exchange in exchanges)
+        exchanges.clear()
+        self.store.write_request(self.record)
 
     @property
     def spent(self) -> float:
@@ -89,11 +103,3 @@ def search(
 
 def _finished(c: Candidate, stages: Sequence[Stage]) -> bool:
     return stages[-1].name in c.stages or (c.failure is not None and stages[0].name in c.stages)
-
-
-def _keep_transcript(stage: Stage, store: RunStore) -> None:
-    """What was said to a language model and by it, also where it fell silent in the middle."""
-    if exchanges := getattr(stage, "transcript", None):
-        with (store.folder / TRANSCRIPT).open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(exchange) + "\n" for exchange in exchanges)
-        exchanges.clear()
