@@ -1,7 +1,7 @@
 """Whether the lexicon's order of formulas finds known ones that it was not told: for every family.
 
-    OMP_NUM_THREADS=1 NUCLEATE_DATA=FOLDER python benchmarks/proposals.py [--split test] [--pulls 0.3,0.6,1,2]
-        [--families perovskite,spinel] [--weights diffusion-bert]
+    OMP_NUM_THREADS=1 NUCLEATE_DATA=FOLDER python benchmarks/proposals.py [--split test] [--pulls 0.3,0.6,1.5]
+        [--families perovskite,spinel] [--weights diffusion-bert-all]
 
 Formulas of MP-20's validation and test splits, on which no composition model was trained, are hidden from the families'
 members. Of the POOL nearest proposals, those of the split are to be found among those that are not known at all. AUC:
@@ -61,9 +61,9 @@ def mean(values: NDArray[np.float64], scale: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--split", default="test", choices=["val", "test"])
-    parser.add_argument("--pulls", default="0.3,0.6,1,2")
+    parser.add_argument("--pulls", default="0.3,0.6,1.5")
     parser.add_argument("--families", default="")
-    parser.add_argument("--weights", default="diffusion-bert")
+    parser.add_argument("--weights", default="diffusion-bert-all")
     args = parser.parse_args()
     pulls = [float(p) for p in args.pulls.split(",")]
     wanted, every = hidden(args.split), hidden("val") | hidden("test")

@@ -1,6 +1,6 @@
 """Whether formulas are what was asked for (paper 4, Table 3): an element in it, a metal, not known.
 
-    OMP_NUM_THREADS=1 python benchmarks/wishes.py [--n 250] [--generator diffusion-bert]
+    OMP_NUM_THREADS=1 python benchmarks/wishes.py [--n 250] [--generator diffusion-bert-all]
 
 n formulas for each wish, and as many without any: the share of all that were drawn of which it holds, as they come from
 the generator, and among those that are kept (read, as asked for, charges and electronegativities balanced, each once).
@@ -49,7 +49,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=250)
-    parser.add_argument("--generator", default="diffusion-bert")
+    parser.add_argument("--generator", default="diffusion-bert-all")
     args = parser.parse_args()
     settings = DesignSettings(oversample=1, generator=args.generator, structures="mp20-csp")
     without, _ = drawn("anything", args.n, settings)

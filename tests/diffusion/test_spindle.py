@@ -55,6 +55,12 @@ def test_the_reverse_chain_keeps_every_marginal_exactly(weight, steps):
     assert torch.allclose(p, P, atol=1e-5)
 
 
+def test_words_that_never_occur_have_no_probability():
+    process = Spindle((*INFORMATION, 0.0))
+    p = process.probabilities(torch.tensor([[9.0, 1.0, 2.0, 0.5, 50.0]]))
+    assert torch.allclose(p[0, 1:4], torch.tensor([1.0, 2.0, 0.5]).softmax(0)) and p[0, 0] == p[0, 4] == 0
+
+
 def test_loss_is_the_entropy_of_masked_words_alone():
     process = Spindle(INFORMATION)
     x0 = torch.tensor([[1, 2, 3], [1, 1, 2]])

@@ -196,7 +196,7 @@ def test_a_step_by_step_sampler_gives_formulas_too(tmp_path):
     assert len(texts) == 5 and all("MASK" not in t for t in texts)
 
 
-@pytest.mark.parametrize("name", ["diffusion-bert", "diffusion-lm"])
+@pytest.mark.parametrize("name", ["diffusion-bert", "diffusion-bert-all", "diffusion-lm"])
 def test_shipped_weights_draw_formulas_and_have_recipe_and_card(name):
     from nucleate.config import load_recipe
     from nucleate.generators import shipped_weights

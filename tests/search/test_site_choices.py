@@ -17,13 +17,14 @@ def test_whatever_is_taken_from_a_line_balances(name):
     found = site_choices(family, parse_request(f"a {name}"), most=6)
     assert [c.charges for c in found] == list(family.charges)
     for choice in found:
-        assert all(0 < len(site) <= 6 and list(site) == sorted(site) for site in choice.elements)
+        assert all(0 < len(site) <= 6 and len(set(site)) == len(site) for site in choice.elements)
         assert all(family.admits(elements) for elements in product(*choice.elements) if len(set(elements)) > 1)
 
 
 def test_metals_have_one_list_for_each_site():
     (choice,) = site_choices(lexicon()["half-Heusler"], parse_request("a half-Heusler"))
     assert choice.charges == () and [len(site) for site in choice.elements] == [MOST] * 3
+    assert choice.elements[2][0] in ("Sn", "Sb", "Si", "Ge", "Bi")  # the usual ones first
     (lead,) = site_choices(lexicon()["elpasolite"], parse_request("an elpasolite without lead or caesium"))
     assert not {"Pb", "Cs"} & {e for site in lead.elements for e in site}
 

@@ -73,7 +73,7 @@ def design(
     guidance: Guidance = None,
     temperature: Temperature = None,
     generator: Annotated[
-        str, typer.Option(help="Formulas first: diffusion-bert, diffusion-lm or a file; lexicon (of families).")
+        str, typer.Option(help="Formulas first: diffusion-bert-all, other weights or a file; lexicon (of families).")
     ] = "",
     structures: Annotated[
         str, typer.Option(help="Of these formulas: template, or weights such as mp20-csp; auto: for the request.")

@@ -48,10 +48,10 @@ class Spindle:
         return torch.where(rng.uniform(x0.shape).to(x0.device) < keep, x0, torch.full_like(x0, MASK))
 
     def probabilities(self, pred: Tensor) -> Tensor:
-        """x0 probabilities from logits, MASK excluded."""
-        logits = pred.float().clone()
-        logits[..., MASK] = -torch.inf
-        return logits.softmax(-1)
+        """x0 probabilities from logits, of words that occur in the training data."""
+        seen = torch.tensor(self.information, device=pred.device) > 0
+        seen[MASK] = False
+        return pred.float().masked_fill(~seen, -torch.inf).softmax(-1)
 
     def loss(self, pred: Tensor, x0: Tensor, x_t: Tensor, t: Tensor, mask: Tensor | None = None) -> Tensor:
         """Mean cross-entropy over the masked words of each sentence, (B,); 0 where none is masked.

@@ -71,7 +71,7 @@ class FormulaGenerator:
         if plan.constrained and self.settings.sampler != ONE_BY_ONE:
             raise NucleateError(
                 f"{self.name} with the sampler '{self.settings.sampler}' draws whole formulas; wishes about elements "
-                f"need a masked model that draws one-by-one, such as diffusion-bert"
+                f"need a masked model that draws one-by-one, such as diffusion-bert-all"
             )
         for symbol in sorted({*plan.given, *plan.allowed}):
             if atomic_number(symbol) not in self.info.elements:
@@ -122,7 +122,7 @@ class FormulaGenerator:
         model never saw, and beyond its number of atoms. Raises NucleateError for a model without masks.
         """
         if not isinstance(self.process, Spindle):
-            raise NucleateError(f"{self.name} has no masked words to ask for; take diffusion-bert")
+            raise NucleateError(f"{self.name} has no masked words to ask for; take diffusion-bert-all")
         out = [0.0] * len(compositions)
         questions: list[tuple[int, list[int], int]] = []  # whose, words with one element masked, the masked word
         for i, composition in enumerate(compositions):

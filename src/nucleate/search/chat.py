@@ -19,6 +19,7 @@ LARGEST = 2_000_000  # bytes of an answer that are read
 FORMATS = ("json_schema", "json_object", "")  # how an answer is asked to be JSON, the strictest first
 Messages = Sequence[Mapping[str, str]]
 MILLION = 1_000_000
+TEMPERATURE = 1.0  # what all servers take; that of some is lower if not told, and small models then repeat themselves
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Chat:
         """One answer; raises NucleateError, without the key, where there is none."""
         while True:
             body: dict[str, Any] = {"messages": list(messages), "max_tokens": max_tokens, "seed": seed}
+            body["temperature"] = TEMPERATURE
             body |= {"model": self.model} if self.model else {}
             kind = FORMATS[self.format]
             if kind == "json_schema":

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nucleate.search.retrieve import Library, Passage
 
 SPARE = 3  # questions beyond those that would do if every answer were good
-EACH = 20  # formulas asked for at once
+EACH = 8  # formulas asked for at once: of more, small models repeat themselves
 EXAMPLES = 6  # known members that the model is told
 TOKENS = 40  # of an answer, for each formula
 SYSTEM = (
@@ -66,7 +66,7 @@ class LanguageStage:
         if self.library is not None and candidates:
             record["read"] = [p.citation for p in self.library.passages()]
             record |= {"not read": self.library.trouble} if self.library.trouble else {}
-        found, answered, tokens = self._formulas(len(candidates))
+        found, answered, tokens = self.formulas(len(candidates))
         record["tokens"] = round(tokens / max(len(candidates), 1))
         for candidate, elements in zip(candidates, [*found, *[None] * len(candidates)], strict=False):
             if elements is None:
@@ -81,7 +81,7 @@ class LanguageStage:
             provenance = {"language": record, "family": family, "condition": condition}
             yield candidate.with_(composition=composition, provenance=provenance)
 
-    def _formulas(self, wanted: int) -> tuple[list[tuple[str, ...]], int, int]:
+    def formulas(self, wanted: int) -> tuple[list[tuple[str, ...]], int, int]:
         """Elements site by site of at most `wanted` good formulas, how many were answered, and the tokens used."""
         good: dict[frozenset[tuple[str, int]], tuple[str, ...]] = {}
         answered = tokens = 0
@@ -90,7 +90,7 @@ class LanguageStage:
             count = min(wanted - len(good), EACH)
             if count <= 0:
                 break
-            messages = self.messages(count, list(good.values()), complaint)
+            messages = self.messages(count, list(good.values()), complaint, number)
             reply = self.ask(messages, count, self.seed + number)
             tokens += reply.prompt_tokens + reply.completion_tokens
             answers, faults = self.judged(read_json(reply.text))
@@ -114,15 +114,17 @@ class LanguageStage:
         count: int,
         have: Sequence[Sequence[str]] = (),
         complaint: str = "",
+        number: int = 0,
     ) -> list[dict[str, str]]:
-        """The question for `count` formulas, not again those it `have`."""
+        """The question for `count` formulas, not again those it `have`; each number begins with another choice."""
         letters = [letter for letter, _ in self.family.sites]
+        start = number % len(self.choices)
         shape = "{" + ", ".join(f"{json.dumps(letter)}: ..." for letter in letters) + "}"
         lines = [
             f"Wanted: {self.request.describe()}.",
             f"The structure is {self.family.name}, {self.family.pattern}.",
             *self._facts(),
-            *_lists(letters, self.choices),
+            *_lists(letters, [*self.choices[start:], *self.choices[:start]]),
             f'Give {count} formulas as {{"formulas": [{shape}, ...]}}.',
         ]
         if have:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nucleate.generators import FormulaGenerator
 
-MODEL = "diffusion-bert"
-PULL = 1.0  # steps of R_hi for each unit of the logarithm; benchmarks/proposals.py
+MODEL = "diffusion-bert-all"
+PULL = 0.6  # steps of R_hi for each unit of the logarithm; benchmarks/proposals.py
 LEAST = -15.0  # of formulas with elements that the model never saw, or too many atoms
 
 

@@ -104,7 +104,7 @@ def _at_once(request: Request, settings: DesignSettings) -> Route:
     if request.wishes:
         raise NucleateError(
             f"wishes about elements ({', '.join(request.wishes)}) need formulas that are drawn first; use nucleate "
-            "design with --generator diffusion-bert"
+            "design with --generator diffusion-bert-all"
         )
     generator = generator_for(request, settings)
     blank = _blank(request, settings, lambda seed: condition_of(request, generator, seed), generator.check)

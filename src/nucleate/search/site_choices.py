@@ -23,7 +23,8 @@ RAREST = 0.75  # steps for a rare charge (`propose.rarity`): twenty times rarer 
 
 @dataclass(frozen=True)
 class SiteChoice:
-    """charges: of the sites, () of metals. elements: for each site those that may be there with that charge, sorted."""
+    """charges: of the sites, () of metals. elements: for each site those that may be there with that charge, the usual
+    ones first."""
 
     charges: Charges
     elements: tuple[tuple[str, ...], ...]
@@ -44,7 +45,7 @@ def site_choices(family: Family, request: Request, most: int = MOST) -> list[Sit
         )
     wants = _wants(request)
     narrowed = [one for choice in plain for one in _narrowed(choice, wants)]
-    return [SiteChoice(c.charges, tuple(tuple(sorted(site[:most])) for site in c.elements)) for c in narrowed or plain]
+    return [SiteChoice(c.charges, tuple(site[:most] for site in c.elements)) for c in narrowed or plain]
 
 
 def _way(family: Family, charges: Charges, exclude: Collection[str]) -> SiteChoice:
