@@ -34,7 +34,9 @@ def compose(
         bool,
         typer.Option("--valid", help="Only distinct ones that pass charge and electronegativity; draws on for them."),
     ] = False,
-    weights: Annotated[str, typer.Option(help="diffusion-bert-all, diffusion-bert, diffusion-lm, or a file.")] = "diffusion-bert-all",
+    weights: Annotated[
+        str, typer.Option(help="diffusion-bert-all, diffusion-bert, diffusion-lm, or a file.")
+    ] = "diffusion-bert-all",
     seed: Seed = 0,
     steps: Annotated[
         int, typer.Option(min=0, help="Sampling steps, of samplers that have them (0: the recipe's).")
