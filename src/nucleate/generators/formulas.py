@@ -124,7 +124,7 @@ class FormulaGenerator:
         if not isinstance(self.process, Spindle):
             raise NucleateError(f"{self.name} has no masked words to ask for; take diffusion-bert-all")
         out = [0.0] * len(compositions)
-        questions: list[tuple[int, list[int], int]] = []  # whose, words with one element masked, the masked word
+        asked: dict[tuple[int, ...], list[tuple[int, int]]] = {}  # words with MASKs -> whose, and the masked word
         for i, composition in enumerate(compositions):
             numbers = {symbol: n // math.gcd(*composition.values()) for symbol, n in composition.items()}
             known = all(atomic_number(symbol) in self.info.elements for symbol in numbers)
@@ -133,26 +133,26 @@ class FormulaGenerator:
                 continue
             words = [self.codec.token(symbol) for symbol, n in numbers.items() for _ in range(n)]
             for end, (symbol, n) in zip(accumulate(numbers.values()), numbers.items(), strict=True):
-                questions.append((i, [*words[: end - n], *[MASK_ID] * n, *words[end:]], self.codec.token(symbol)))
-        questions.sort(key=lambda q: len(q[1]))
-        for start in range(0, len(questions), self.batch_size):
-            batch = questions[start : start + self.batch_size]
-            for (i, _, _), value in zip(batch, self._answers(self.process, batch), strict=True):
-                out[i] += value / len(compositions[i])
+                masked = (*words[: end - n], *[MASK_ID] * n, *words[end:])
+                asked.setdefault(masked, []).append((i, self.codec.token(symbol)))
+        texts = sorted(asked, key=len)  # each asked once, though many formulas differ in the masked element alone
+        for start in range(0, len(texts), self.batch_size):
+            batch = texts[start : start + self.batch_size]
+            for text, logarithms in zip(batch, self._masked(self.process, batch).tolist(), strict=True):
+                for i, word in asked[text]:
+                    out[i] += logarithms[word] / len(compositions[i])
         return out
 
-    def _answers(self, process: Spindle, questions: Sequence[tuple[int, list[int], int]]) -> list[float]:
-        sizes = torch.tensor([len(words) for _, words, _ in questions], device=self.device)
+    def _masked(self, process: Spindle, texts: Sequence[tuple[int, ...]]) -> torch.Tensor:
+        """Logarithms of the chance of each word in place of the MASKs of each text, (B, V)."""
+        sizes = torch.tensor([len(text) for text in texts], device=self.device)
         width = int(sizes.max())
-        words = torch.tensor([w + [PAD_ID] * (width - len(w)) for _, w, _ in questions], device=self.device)
-        asked = torch.tensor([word for _, _, word in questions], device=self.device)
+        words = torch.tensor([[*text, *[PAD_ID] * (width - len(text))] for text in texts], device=self.device)
         mask = torch.arange(width, device=self.device) < sizes[:, None]
         hidden = (words == MASK_ID) & mask
-        now = start_time(process, mask & ~hidden, mask)
-        logits = self.model({TOKENS: words, "mask": mask}, now, {})[TOKENS]
-        first = hidden.int().argmax(1)
-        found = process.probabilities(logits)[torch.arange(len(words), device=self.device), first, asked]
-        return [float(v) for v in found.clamp_min(1e-30).log()]
+        logits = self.model({TOKENS: words, "mask": mask}, start_time(process, mask & ~hidden, mask), {})[TOKENS]
+        first = logits[torch.arange(len(texts), device=self.device), hidden.int().argmax(1)]
+        return process.probabilities(first).clamp_min(1e-30).log()
 
     def _draw_num_atoms(self, condition: Condition, plan: Plan, seed: int) -> int:
         if plan.most_atoms is not None:
