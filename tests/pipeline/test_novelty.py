@@ -67,6 +67,27 @@ def test_what_is_not_quite_a_supercell_is_one_within_symprec() -> None:
     assert verdicts[1] == {"a": "pass", "b": "fail", "c": "pass"}
 
 
+def test_a_crystal_whose_symmetry_takes_forever_is_compared_as_it_is(monkeypatch) -> None:
+    """Sb10Ta4V, on which moyopy 0.21 hangs from 0.22 angstrom on."""
+    monkeypatch.setattr("nucleate.pipeline.same.TIME_LIMIT", 2.0)
+    lattice = [[-1.6413, 2.838, 0.0021], [1.6529, 2.8447, 0.0463], [-0.6085, 1.5064, -39.5889]]
+    coords = [
+        *([0.4429, 0.5175, 0.5989], [0.9564, 0.1555, 0.9291], [0.4139, 0.4984, 0.6741], [0.4727, 0.0342, 0.0218]),
+        *([0.0513, 0.1293, 0.7665], [0.3465, 0.4707, 0.8355], [0.0716, 0.7197, 0.1313], [0.6454, 0.4852, 0.2226]),
+        *([0.8884, 0.8335, 0.388], [0.8352, 0.8407, 0.4894], [0.9473, 0.8281, 0.2783], [0.1371, 0.1816, 0.5456]),
+        *([0.7672, 0.3968, 0.0768], [0.5866, 0.4941, 0.3316], [0.5283, 0.5052, 0.4386]),
+    ]
+    crystal = Structure(lattice, ["Sb"] * 10 + ["Ta"] * 4 + ["V"], coords)
+    given = [
+        candidate("a", crystal),
+        candidate("b", rocksalt()),
+        candidate("c", crystal),
+        candidate("d", rocksalt() * (1, 1, 2)),
+    ]
+    verdicts = {c.id: c.checks["unique"].verdict for c in UniqueStage(0.25)(given)}
+    assert verdicts == {"a": "pass", "b": "pass", "c": "fail", "d": "fail"}
+
+
 def test_polymorphs_other_elements_and_volumes_are_unique() -> None:
     verdicts = unique(
         candidate("a", rocksalt()),

@@ -14,7 +14,7 @@ from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
 from nucleate.pipeline.known import CRYSTAL_COLUMNS, known_table
 from nucleate.pipeline.reference import FormulaKey, ReferenceSet, formula_key, load_reference
-from nucleate.pipeline.same import Reduced, reduce, same
+from nucleate.pipeline.same import Reduced, all_symmetric, reduce, same
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +27,8 @@ INDEX_VOLUME = 0.10  # relative difference of volumes per atom below which the i
 class UniqueStage:
     """Check "unique": fails with "same as <id>" for a crystal that a lower one (by energy, then id) already is.
 
-    A duplicate is no failure of the candidate: it goes on, and is ranked behind. symprec: see `same.reduce`.
+    A duplicate is no failure of the candidate: it goes on, and is ranked behind. symprec: of `same.symmetric`, 0
+    for crystals as they are.
     """
 
     name = "unique"
@@ -45,16 +46,20 @@ class UniqueStage:
                 yield candidate.with_(checks={"unique": Check(UNKNOWN, "no ordered structure to compare")})
             else:
                 groups.setdefault(key, []).append(candidate)
+        comparable = [c for group in groups.values() for c in group]
+        shapes = [c.structure for c in comparable if c.structure is not None]
+        if self.symprec:
+            shapes = all_symmetric(shapes, self.symprec)
+        shape_of = {c.id: shape for c, shape in zip(comparable, shapes, strict=True)}
         for group in groups.values():
-            yield from _mark_duplicates(group, self.symprec)
+            yield from _mark_duplicates(group, shape_of)
 
 
-def _mark_duplicates(group: list[Candidate], symprec: float) -> Iterable[Candidate]:
+def _mark_duplicates(group: list[Candidate], shape_of: Mapping[str, Structure]) -> Iterable[Candidate]:
     kept: list[tuple[Candidate, Reduced]] = []
     for candidate in sorted(group, key=_lowest_first):
-        assert candidate.structure is not None
         try:
-            reduced = reduce(candidate.structure, symprec)
+            reduced = reduce(shape_of[candidate.id])
             twin = next((c for c, r in reversed(kept) if _may_be_same(c, candidate) and same(r, reduced)), None)
         except Exception as error:  # pymatgen on a freak cell raises many kinds: about this crystal alone
             reason = f"cannot be compared ({type(error).__name__}: {error})".splitlines()[0][:200]

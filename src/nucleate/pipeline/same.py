@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from nucleate.crystal.prototype import neighbour_distances
 from nucleate.crystal.symmetry import find_symmetry
+from nucleate.parallel import map_jobs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 VOLUME = 1.2  # largest ratio of volumes per atom: the matcher scales volumes away, which makes any two bcc metals equal
 LATTICE = 0.25  # largest difference in log length of the sorted Niggli vectors, volume scaled away
+TIME_LIMIT = 10.0  # seconds for the symmetry of a crystal, which is usually found in milliseconds
 DISTANCE = 0.2  # largest mean difference of the neighbour distances of a species, in units of (V/N)^(1/3)
 
 
@@ -34,24 +37,32 @@ class Reduced:
     distances: NDArray[np.float64]
 
 
-def reduce(structure: Structure, symprec: float = 0.0) -> Reduced:
-    """Prepare a crystal; pymatgen's errors on impossible cells pass through (ValueError and others).
-
-    symprec: angstrom within which atoms are first put on symmetric positions, 0 for none. Relaxations that begin
-    without symmetry stop that near to it, and of what is not quite a supercell the primitive cell would not be found.
-    """
+def reduce(structure: Structure) -> Reduced:
+    """Prepare a crystal; pymatgen's errors on impossible cells pass through (ValueError and others)."""
     plain = structure.copy()
     plain.remove_oxidation_states()
-    if symprec:
-        plain = _symmetric(plain, symprec)
     primitive = plain.get_primitive_structure().get_reduced_structure("niggli")
     volume = primitive.volume / len(primitive)
     lengths = np.sort(primitive.lattice.abc) / primitive.volume ** (1 / 3)
     return Reduced(primitive, volume, lengths, neighbour_distances(primitive))
 
 
-def _symmetric(structure: Structure, symprec: float) -> Structure:
-    """The primitive cell with its symmetry made exact; the crystal as it is where none can be found."""
+def all_symmetric(structures: Sequence[Structure], symprec: float) -> list[Structure]:
+    """Each as `symmetric` makes it, or as it is where that takes more than TIME_LIMIT: at wide tolerances moyopy may
+    never come back from long, nearly symmetric cells, so it works in a process of its own."""
+    out = list(structures)
+    for outcome in map_jobs(symmetric, [(s, symprec) for s in structures], limit=TIME_LIMIT, workers=1):
+        if outcome.reason is None:
+            out[outcome.index] = outcome.value
+    return out
+
+
+def symmetric(structure: Structure, symprec: float) -> Structure:
+    """The primitive cell with its symmetry made exact; the crystal as it is where none can be found.
+
+    symprec: angstrom within which atoms are put on symmetric positions. Relaxations that begin without symmetry stop
+    that near to it, and of what is not quite a supercell the primitive cell would not be found.
+    """
     from pymatgen.core import Lattice, Structure
 
     try:
