@@ -2,19 +2,23 @@
 
     OMP_NUM_THREADS=1 NUCLEATE_DATA=FOLDER python benchmarks/adaptive.py [--weights mp20-sites] [--n 200]
         [--given composition,group,sites,positions] [--steps 50] [--noise 1] [--lattice-noise 1] [--sampler ancestral]
+        [--atoms 20] [--profile]
 
 One prediction for each of n crystals of MP-20's validation split, which model selection may see. Told is the
 composition of the primitive cell; "group": the space group as well; "sites": and how many sites each element has, as
 paper 5 (section 5.2) does; "positions": and on which Wyckoff positions they are. What is not told is drawn as the
 training crystals have it. Match: StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10). Valid: no distance below 0.5
 angstrom and a volume of at least 0.1 cubic angstrom. Symmetric: moyopy finds the group that was drawn, or one of no
-lower order, within 0.001 angstrom. Intervals are at 95 %; seconds of CPU time, one core, batches of 64.
+lower order, within 0.001 angstrom. Intervals are at 95 %; seconds of CPU time, one core, batches of 64. --atoms:
+crystals of so many in the primitive cell alone. --profile: where the time of drawing goes, in place of the table.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import dataclasses
+import pstats
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -28,6 +32,7 @@ from nucleate.crystal.symmetry import space_group
 from nucleate.crystal.wyckoff import group
 from nucleate.diffusion.loop import LANGEVIN, SAMPLERS
 from nucleate.evaluate.csp import load_targets, prediction_seed
+from nucleate.evaluate.inputs import read_dataset
 from nucleate.evaluate.match import evaluate_csp
 from nucleate.evaluate.statistics import rate
 from nucleate.evaluate.validity import structural_validity
@@ -68,6 +73,18 @@ def symmetric(structure: Structure) -> bool:
     return found == wanted or (found > 0 and group(found).order >= group(wanted).order)
 
 
+def profile(
+    generator: AdaptiveCells, units: Sequence[AsymmetricUnit], cells: Sequence[Structure], given: str, seeds: list[int]
+) -> None:
+    """Print the functions in which most time is spent."""
+    with cProfile.Profile() as watch:
+        began = time.perf_counter()
+        made = draw(generator, units, cells, given, seeds)
+        seconds = time.perf_counter() - began
+    print(f"{given}: {seconds / len(made):.3f} s/structure with the profiler on, {len(made)} structures")
+    pstats.Stats(watch).sort_stats("cumtime").print_stats("nucleate", 22)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="mp20-sites")
@@ -78,15 +95,23 @@ def main() -> None:
     parser.add_argument("--lattice-noise", type=float)
     parser.add_argument("--sampler", choices=[*SAMPLERS, LANGEVIN])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--atoms", type=int)
+    parser.add_argument("--profile", action="store_true")
     args = parser.parse_args()
     generator = cast(AdaptiveCells, load_generator(args.weights))
     asked = {name: getattr(args, name) for name in ("steps", "noise", "lattice_noise", "sampler")}
     generator.settings = dataclasses.replace(generator.settings, **{k: v for k, v in asked.items() if v is not None})
-    targets = load_targets("mp-20:val", args.n, args.seed)
+    targets = load_targets("mp-20:val", args.n if args.atoms is None else len(read_dataset("mp-20:val")), args.seed)
+    if args.atoms is not None:
+        targets = [(n, s) for n, s in targets if len(s.get_primitive_structure()) == args.atoms][: args.n]
     units = [asymmetric_unit(structure) for _, structure in targets]
     cells = structures_from_batch(orbits(symmetric_batch(units)).crystals)
     seeds = [prediction_seed(args.seed, name, 0) for name, _ in targets]
     print(generator.settings)
+    if args.profile:
+        for given in args.given.split(","):
+            profile(generator, units, cells, given, seeds)
+        return
     print(
         "| told | match % | RMSE | right group % | valid % | symmetric % | s/structure |\n|---|---|---|---|---|---|---|"
     )
