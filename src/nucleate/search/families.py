@@ -69,6 +69,11 @@ class Family:
         return "".join(f"{letter}{n if n > 1 else ''}" for letter, n in self.sites)
 
     @property
+    def ways(self) -> list[Charges]:
+        """Each possible way to charge the sites, () for metals and others without simple charges."""
+        return [*self.charges, *([()] if self.metallic else [])]
+
+    @property
     def charge_texts(self) -> list[str]:
         """Each possible way to charge the sites in words, "A +2, B +3, X -2"."""
         letters = [letter for letter, _ in self.sites]

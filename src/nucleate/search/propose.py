@@ -74,8 +74,7 @@ def propose(
     contains, exclude: elements that all, that none of them have. accepts: any further wish, of element -> atoms in a
     formula unit. Raises NucleateError where there is none.
     """
-    ways = [*family.charges, *([()] if family.metallic else [])]
-    ranked = [_ranked(family, charges, frozenset(contains), frozenset(exclude)) for charges in ways]
+    ranked = [_ranked(family, charges, frozenset(contains), frozenset(exclude)) for charges in family.ways]
     out: dict[frozenset[tuple[str, int]], Proposal] = {}
     for one in heapq.merge(*ranked, key=lambda p: p.score):
         if len(out) == limit:
@@ -85,11 +84,16 @@ def propose(
     if not out:
         wishes = [f"with {', '.join(contains)}"] if contains else []
         wishes += [f"without {', '.join(sorted(exclude))}"] if exclude else []
-        raise NucleateError(
-            f"no {family.name} ({family.pattern}) {' and '.join(wishes) or 'as wished for'} can be made of ions that "
-            f"balance; nucleate families '{family.name}' shows those that are known"
-        )
+        raise no_ions(family, " and ".join(wishes) or "as wished for")
     return list(out.values())
+
+
+def no_ions(family: Family, wishes: str) -> NucleateError:
+    """What is said where the wishes, in words, leave nothing of a family."""
+    return NucleateError(
+        f"no {family.name} ({family.pattern}) {wishes} can be made of ions that balance; nucleate families "
+        f"'{family.name}' shows those that are known"
+    )
 
 
 def judged(proposals: Sequence[Proposal]) -> list[Proposal]:
@@ -103,7 +107,7 @@ def _ranked(family: Family, charges: Charges, contains: frozenset[str], exclude:
     """All formulas with these charges, () for metals, in order."""
     from scipy.spatial import cKDTree
 
-    able = [m for m in members(family.name) if not charges or may_have(family, m.elements, charges)]
+    able = members_with(family, charges)
     sites = [elements_for(family, k, charges, able, exclude) for k in range(len(family.sites))]
     sites = _trimmed(sites, contains)
     if not able or not all(sites):
@@ -135,9 +139,10 @@ def _ranked(family: Family, charges: Charges, contains: frozenset[str], exclude:
         yield Proposal(family.name, elements, charges, units, near, float(away[i]), known, float(score[i]))
 
 
-def may_have(family: Family, elements: Sequence[str], charges: Sequence[float]) -> bool:
-    """Whether elements may have these charges, site by site."""
-    return all(family.may_be(e, q) for e, q in zip(elements, charges, strict=True))
+def members_with(family: Family, charges: Charges) -> list[Member]:
+    """Known members whose elements may have these charges, site by site; all for ()."""
+    every = members(family.name)
+    return [m for m in every if not charges or all(map(family.may_be, m.elements, charges))]
 
 
 def elements_for(

@@ -9,9 +9,8 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from nucleate.chem.classes import classes
-from nucleate.errors import NucleateError
-from nucleate.search.families import Charges, Family, members
-from nucleate.search.propose import COMMON, elements_for, may_have, rarity
+from nucleate.search.families import Charges, Family
+from nucleate.search.propose import COMMON, elements_for, members_with, no_ions, rarity
 
 if TYPE_CHECKING:
     from nucleate.search.request import Request
@@ -36,20 +35,16 @@ def site_choices(family: Family, request: Request, most: int = MOST) -> list[Sit
     Lists hold at most `most` elements, those that most members have first, then those most like them. What no way
     satisfies is not narrowed down: the check of formulas says what is wrong. Raises NucleateError where there is none.
     """
-    ways = [*family.charges, *([()] if family.metallic else [])]
-    plain = [choice for charges in ways if all((choice := _way(family, charges, request.exclude)).elements)]
+    plain = [choice for charges in family.ways if all((choice := _way(family, charges, request.exclude)).elements)]
     if not plain:
-        raise NucleateError(
-            f"no {family.name} ({family.pattern}) without {', '.join(sorted(request.exclude))} can be made of ions "
-            f"that balance; nucleate families '{family.name}' shows those that are known"
-        )
+        raise no_ions(family, f"without {', '.join(sorted(request.exclude))}")
     wants = _wants(request)
     narrowed = [one for choice in plain for one in _narrowed(choice, wants)]
     return [SiteChoice(c.charges, tuple(site[:most] for site in c.elements)) for c in narrowed or plain]
 
 
 def _way(family: Family, charges: Charges, exclude: Collection[str]) -> SiteChoice:
-    able = [m for m in members(family.name) if not charges or may_have(family, m.elements, charges)]
+    able = members_with(family, charges)
     sites = []
     for k in range(len(family.sites)):
         charge = charges[k : k + 1]
