@@ -63,7 +63,7 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
     from nucleate.cli.tables import table
     from nucleate.pipeline.rank import to_rows
     from nucleate.search.chat import usage_text
-    from nucleate.search.design import sources
+    from nucleate.search.outputs import sources
     from nucleate.search.tree import opened, summary_text
 
     console.print(table(to_rows(result.all if everything else result.candidates)))

@@ -42,7 +42,7 @@ def unmask(
     as the same word. temperature: divides the logits.
     """
     x, mask = fields[field].clone(), fields["mask"]
-    times = torch.linspace(1, 0, GRID + 1, device=x.device)
+    times = _grid(x.device)
     hidden = 1 - process.keep(times)  # (G + 1, V)
     t = start_time(process, (x != MASK) & mask, mask)
     while bool((unknown := (x == MASK) & mask).any()):
@@ -78,8 +78,13 @@ def unmask(
 
 def start_time(process: Spindle, given: Tensor, mask: Tensor) -> Tensor:
     """(B,): the time at which the share of words that is given would be shown, 1 where none is; a time of the grid."""
-    times = torch.linspace(1, 0, GRID + 1, device=mask.device)
+    times = _grid(mask.device)
     share = given.sum(1) / mask.sum(1).clamp_min(1)
     h = torch.tensor(process.information, device=times.device)
     shown = process.keep(times) @ torch.where(h > 0, (-h).exp(), torch.zeros_like(h))  # rises along the grid
     return times[torch.searchsorted(shown, share.clamp_max(float(shown[-1]))).clamp_max(len(times) - 1)]
+
+
+def _grid(device: torch.device) -> Tensor:
+    """Times from 1 to 0, (GRID + 1,)."""
+    return torch.linspace(1, 0, GRID + 1, device=device)

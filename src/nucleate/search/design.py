@@ -277,6 +277,7 @@ def _run(
     progress: Progress | None,
 ) -> DesignResult:
     from nucleate.pipeline.rank import rank
+    from nucleate.search.outputs import write_outputs
     from nucleate.search.work import Work, search
 
     if executor is None:
@@ -301,13 +302,6 @@ def _run(
     return _result(store.folder, record, rank(candidates))
 
 
-def sources(candidates: Sequence[Candidate]) -> list[str]:
-    """What was retrieved for a language model to read, each once, and why what was not."""
-    said = [c.provenance.get("language", {}) for c in candidates]
-    every = [text for record in said for text in (*record.get("read", ()), record.get("not read", ""))]
-    return list(dict.fromkeys(filter(None, every)))
-
-
 def _best(ranked: Sequence[Candidate], count: int) -> list[Candidate]:
     """The first that live and have a structure; formulas of a tree search need not."""
     return [c for c in ranked if c.failure is None and c.structure is not None][:count]
@@ -318,37 +312,3 @@ def _result(folder: Path, record: Mapping[str, Any], ranked: list[Candidate]) ->
     best = _best(ranked, request.candidates)
     said, done = record.get("language", {}), record.get("tree", {})
     return DesignResult(request, settings, folder, best, ranked, record["seconds"], done, said)
-
-
-def write_outputs(result: DesignResult, route: Route) -> None:
-    """CIFs, candidates.extxyz, candidates.jsonl and report.html beside the database; each replaces the old at once."""
-    from nucleate.pipeline.files import write_candidates
-    from nucleate.pipeline.report import write_report
-    from nucleate.search.chat import usage_text
-    from nucleate.search.judge import judge_of
-    from nucleate.search.tree import summary_text
-
-    price = result.settings.llm_price
-    _, _, unknown = judge_of(result.request.properties, route.info, result.settings.judge)
-    folder = result.folder
-    with_structure = [c for c in result.all if c.structure is not None]
-    if with_structure:
-        write_candidates(folder / "cif", with_structure)
-        write_candidates(folder / "candidates.extxyz", with_structure)
-    write_candidates(folder / "candidates.jsonl", result.all)
-    write_report(
-        folder / "report.html",
-        result.all,
-        result.request.text or "anything",
-        {
-            "understood": result.request.describe(),
-            **dataclasses.asdict(result.settings),
-            "candidates": result.request.candidates,
-            **route.record,
-            **({"not judged": ", ".join(unknown)} if unknown else {}),
-            **({"read": "; ".join(read)} if (read := sources(result.all)) else {}),
-            **({"language model took": usage_text(result.language, price)} if result.language else {}),
-            **({"tree search": summary_text(result.tree)} if result.tree else {}),
-        },
-        dict(result.seconds),
-    )
