@@ -14,21 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.io.cif import read_cif, structure_from_cif
 from nucleate.io.parse import (
+    Parsed,
     scalars,
     structure_from_atoms,
-    structure_from_cif,
     structure_from_columns,
     structure_from_dict,
     structure_from_poscar,
 )
 from nucleate.io.read import Named, Problem
+from nucleate.io.rows import Row, Rows, read_text
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
-
-Row = tuple[int | None, str, dict[str, Any], "Callable[[], Structure]"]  # row, name, info, how to make the structure
-Rows = Iterator[Row | Problem]
 
 NAME_KEYS = ("material_id", "name", "id")
 
@@ -57,12 +56,13 @@ def read_file(path: Path) -> Iterator[Named | Problem]:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # pymatgen's remarks on how it rounds
-                    structure = make()
-                require_crystal(structure)
+                    made = make()
+                parsed = made if isinstance(made, Parsed) else Parsed(made)
+                require_crystal(parsed.structure)
             except Exception as error:  # a parser meets anything in a broken file, and may raise anything
                 yield Problem(str(path), row, _reason(error))
                 continue
-            yield Named(name, structure, info, str(path), row)
+            yield Named(name, parsed.structure, info, str(path), row, parsed.remarks)
     except Exception as error:
         yield Problem(str(path), None, _reason(error))
         return
@@ -76,34 +76,15 @@ def _reason(error: Exception) -> str:
     return text if isinstance(error, NucleateError) else f"not readable ({type(error).__name__}: {text})"
 
 
-def _text(path: Path) -> str:
-    # names of authors in old files are often Latin-1: what is not UTF-8 does not hinder
-    return path.read_text(encoding="utf-8-sig", errors="replace")
-
-
 def _name(info: dict[str, Any], default: str) -> str:
     return next((str(info.pop(k)) for k in NAME_KEYS if info.get(k) not in (None, "")), default)
-
-
-def read_cif(path: Path) -> Rows:
-    """One crystal for each data block with a cell; blocks of remarks alone are passed over."""
-    blocks = re.split(r"^\s*data_", "\n" + _text(path), flags=re.MULTILINE | re.IGNORECASE)[1:]
-    if not blocks:
-        raise NucleateError("not a CIF file (no data_ block)")
-    crystals = [b for b in blocks if "_cell_length_a" in b or "_atom_site" in b] or blocks[:1]
-    headers = [b.split(maxsplit=1)[0] if b.strip() else "" for b in crystals]
-    distinct = len(set(headers)) == len(headers)
-    for i, (header, block) in enumerate(zip(headers, crystals, strict=True)):
-        single = len(crystals) == 1
-        name = path.stem if single else f"{path.stem}-{header if distinct else i + 1}"
-        yield None if single else i + 1, name, {}, partial(structure_from_cif, "data_" + block)
 
 
 def read_extxyz(path: Path) -> Rows:
     """Frame by frame, so that a broken frame does not take the next ones with it."""
     import ase.io
 
-    lines = _text(path).splitlines()
+    lines = read_text(path).splitlines()
     start, row = 0, 0
     while start < len(lines):
         if not lines[start].strip():
@@ -137,7 +118,7 @@ def _raw_names(comment: str) -> dict[str, str]:
 def read_poscar(path: Path) -> Rows:
     """VASP's format, with the names of the elements."""
     own = path.name.upper() in ("POSCAR", "CONTCAR")  # such a file is known by its folder
-    yield None, path.resolve().parent.name if own else path.stem, {}, lambda: structure_from_poscar(_text(path))
+    yield None, path.resolve().parent.name if own else path.stem, {}, lambda: structure_from_poscar(read_text(path))
 
 
 def read_csv(path: Path) -> Rows:
@@ -222,7 +203,7 @@ def _refuse(reason: str) -> Structure:
 def read_json(path: Path) -> Rows:
     """A structure, a record with a structure, or a list of them."""
     try:
-        values = json.loads(_text(path))
+        values = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise NucleateError(f"not JSON ({error})") from None
     single = not isinstance(values, list)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
@@ -12,6 +13,14 @@ from nucleate.errors import NucleateError
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A crystal, and remarks for whoever wrote the file: what to look at, though it could be read."""
+
+    structure: Structure
+    remarks: tuple[str, ...] = ()
 
 
 def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,38 +31,6 @@ def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, bool | int | float | str) and value != "":
             out[str(key)] = value
     return out
-
-
-def structure_from_cif(text: str) -> Structure:
-    """The one structure of a CIF text; refuses sites that do not add up to its formula, as when it is cut short."""
-    from pymatgen.io.cif import CifParser
-
-    parser = CifParser.from_str(text, check_cif=False)
-    found = parser.parse_structures(primitive=False, on_error="raise")
-    if not found:
-        raise NucleateError("the CIF holds no structure")
-    formula = next(iter(parser.as_dict().values())).get("_chemical_formula_sum")
-    if formula and found[0].is_ordered:
-        _require_formula(found[0], str(formula))
-    return found[0]
-
-
-def _require_formula(structure: Structure, formula: str) -> None:
-    from pymatgen.core import Composition
-
-    try:
-        said = Composition(formula).element_composition
-    except ValueError:  # remarks in place of a formula
-        return
-    have = structure.composition.element_composition
-    if not said.num_atoms or not have.num_atoms:
-        return
-    units = max(have.num_atoms / said.num_atoms, said.num_atoms / have.num_atoms)
-    same = have.fractional_composition.almost_equals(said.fractional_composition, rtol=0, atol=0.005)
-    if not same or abs(units - round(units)) > 0.02:
-        raise NucleateError(
-            f"the sites make {have.formula}, the formula of the CIF is {formula}; cut short or incomplete"
-        )
 
 
 def structure_from_poscar(text: str) -> Structure:

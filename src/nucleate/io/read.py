@@ -17,18 +17,26 @@ KNOWN = "a folder, .cif, .extxyz, .xyz, POSCAR, CONTCAR, .vasp, .csv, .json, .js
 
 @dataclass(frozen=True)
 class Named:
-    """An ordered crystal with its name and its scalar properties (str, bool, int, float); row counts from 1."""
+    """An ordered crystal with its name and its scalar properties (str, bool, int, float); row counts from 1.
+
+    remarks: what whoever wrote the file should look at, though the crystal could be read (deuterium read as hydrogen,
+    a density far from anything real).
+    """
 
     name: str
     structure: Structure
     info: dict[str, Any] = field(default_factory=dict)
     file: str = ""
     row: int | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a file, or a row of it (counting from 1, a header line apart), could not be used."""
+    """Why a file, or a row of it (counting from 1, a header line apart), could not be used.
+
+    Also what to look at in one that could (`ReadResult.remarks`).
+    """
 
     file: str
     row: int | None
@@ -44,6 +52,11 @@ class ReadResult:
 
     structures: list[Named]
     problems: list[Problem]
+
+    @property
+    def remarks(self) -> list[Problem]:
+        """What to look at in crystals that were read, each with file and row."""
+        return [Problem(s.file, s.row, remark) for s in self.structures for remark in s.remarks]
 
 
 def read_structures(paths: Sequence[str | Path]) -> ReadResult:
