@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
+
+from nucleate.chem.elements import RADIOACTIVE, SYMBOLS
+from nucleate.errors import NucleateError
 
 LANTHANIDES = ("La", "Ce", "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu")
 ACTINIDES = ("Ac", "Th", "Pa", "U", "Np", "Pu", "Am", "Cm", "Bk", "Cf", "Es", "Fm", "Md", "No", "Lr")
 _D = (
     *("Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Y", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag"),
     *("Cd", "Hf", "Ta", "W", "Re", "Os", "Ir", "Pt", "Au", "Hg"),
+)
+_RARE = (
+    *("He", "Ne", "Se", "Kr", "Tc", "Ru", "Rh", "Pd", "Ag", "Te", "Xe", "Pm", "Re", "Os", "Ir", "Pt", "Au", "Hg", "Bi"),
+    *(s for s in SYMBOLS if s in RADIOACTIVE - {"Tc", "Pm", "Th", "U"}),
 )
 GROUPS: dict[str, tuple[str, ...]] = {
     "alkali metal": ("Li", "Na", "K", "Rb", "Cs", "Fr"),
@@ -26,8 +34,23 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "pnictogen": ("N", "P", "As", "Sb", "Bi"),
     "noble gas": ("He", "Ne", "Ar", "Kr", "Xe", "Rn"),
     "toxic element": ("Be", "As", "Cd", "Hg", "Tl", "Pb"),
-    "radioactive element": ("Tc", "Pm", "Po", "At", "Rn", "Fr", "Ra", *ACTINIDES),
+    "radioactive element": tuple(s for s in SYMBOLS if s in RADIOACTIVE),
     "heavy metal": ("Cd", "Hg", "Tl", "Pb", "Bi"),
+    "rare element": _RARE,
+    "expensive element": ("Sc", "Rb", "Ru", "Rh", "Pd", "Cs", "Tm", "Re", "Os", "Ir", "Pt", "Au"),
+}
+# Why an element is in a group, where the periodic table does not say it
+CRITERIA: dict[str, str] = {
+    "rare earth": "scandium, yttrium and the lanthanides (IUPAC, Red Book 2005, IR-3.6.2)",
+    "noble metal": "the platinum metals, silver and gold",
+    "toxic element": "all its compounds are listed as toxic, carcinogenic or toxic to reproduction by the European "
+    "Union (regulation 1272/2008, annex VI); chromium, where it depends on the valence, is not among them",
+    "radioactive element": "no isotope that lasts: technetium, promethium and all beyond bismuth, with thorium and "
+    "uranium",
+    "heavy metal": "cadmium and the metals from mercury to bismuth",
+    "rare element": "less than 0.1 mg in a kilogram of the Earth's crust (CRC Handbook of Chemistry and Physics, "
+    "section 14), and what has to be made; rare earths are no rarer than tin and not among them",
+    "expensive element": "metals of more than about 1,000 US dollars a kilogram in 2020, as the element",
 }
 NONMETALS = frozenset({"H", "N", "O", "F", "S", "Cl", "Se", "Br", "I", "He", "Ne", "Ar", "Kr", "Xe", "Rn"})
 ANIONS = frozenset({"H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Ge", "As", "Se", "Br", "Sb", "Te", "I"})
@@ -97,8 +120,24 @@ SYNONYMS = {
 GROUP_SYNONYMS = {
     "rare earth metal": "rare earth", "rare earth element": "rare earth", "alkali": "alkali metal",
     "alkaline earth metal": "alkaline earth", "precious metal": "noble metal", "d metal": "transition metal",
-    "platinum group metal": "platinum metal", "toxic metal": "toxic element", "radioactive": "radioactive element",
+    "platinum group metal": "platinum metal", "platinum group": "platinum metal", "toxic metal": "toxic element",
+    "radioactive": "radioactive element",
 }  # fmt: skip
+
+
+def element_group(name: str) -> frozenset[str]:
+    """Symbols of a named group of elements: "radioactive", "toxic elements", "rare earths", "noble_gases".
+
+    The names are those of `GROUPS` and `GROUP_SYNONYMS` in any case, singular or plural, with or without their last
+    word "element" or "metal". Raises NucleateError, with the names there are, for another one.
+    """
+    plain = re.sub(r"[\s_-]+", " ", name.strip().lower())
+    single = plain.removesuffix("es") if plain.endswith("gases") else plain.removesuffix("s")
+    for one in (plain, single):
+        for known in (one, f"{one} element", f"{one} metal"):
+            if found := GROUPS.get(GROUP_SYNONYMS.get(known, known)):
+                return frozenset(found)
+    raise NucleateError(f"no group of elements is called '{name[:40]}'; there are: {', '.join(GROUPS)}")
 
 
 @cache

@@ -14,6 +14,9 @@ _NUMBERS = {s: i + 1 for i, s in enumerate(SYMBOLS)}
 # Without noble gases, lanthanides, actinides and what has no stable isotope beyond bismuth: the 63 elements of Dong et
 # al. (arXiv 2310.00475, section 3.1)
 MAIN_ELEMENTS = frozenset(SYMBOLS[:83]) - {"He", "Ne", "Ar", "Kr", "Xe"} - frozenset(SYMBOLS[56:71])
+# Without an isotope that lasts a thousand times the age of the universe: Tc, Pm and all beyond bismuth, with Th and U.
+# (Bismuth decays too, in 2e19 years.) Such elements are offered only where they are asked for.
+RADIOACTIVE = frozenset({"Tc", "Pm", *SYMBOLS[83:]})
 
 
 def atomic_number(symbol: str) -> int:
