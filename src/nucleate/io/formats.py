@@ -17,10 +17,11 @@ from nucleate.errors import NucleateError
 from nucleate.io.cif import read_cif, structure_from_cif
 from nucleate.io.parse import (
     Parsed,
+    bare,
+    parse_dict,
     scalars,
     structure_from_atoms,
     structure_from_columns,
-    structure_from_dict,
     structure_from_poscar,
 )
 from nucleate.io.read import Named, Problem
@@ -57,7 +58,7 @@ def read_file(path: Path) -> Iterator[Named | Problem]:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # pymatgen's remarks on how it rounds
                     made = make()
-                parsed = made if isinstance(made, Parsed) else Parsed(made)
+                parsed = bare(made if isinstance(made, Parsed) else Parsed(made))
                 require_crystal(parsed.structure)
             except Exception as error:  # a parser meets anything in a broken file, and may raise anything
                 yield Problem(str(path), row, _reason(error))
@@ -165,10 +166,10 @@ def _csv_rows(path: Path, rows: Any) -> Rows:
         yield row, name, {k: _number(v) for k, v in info.items() if v != ""}, partial(_from_text, column, text)
 
 
-def _from_text(column: str, text: str) -> Structure:
+def _from_text(column: str, text: str) -> Structure | Parsed:
     if not text.strip():
         raise NucleateError("no structure")
-    return structure_from_dict(json.loads(text)) if column == "structure" else structure_from_cif(text)
+    return parse_dict(json.loads(text)) if column == "structure" else structure_from_cif(text)
 
 
 def _number(text: str) -> Any:
@@ -191,9 +192,9 @@ def _record(path: Path, row: int, values: Any, single: bool = False) -> Row:
         if values["structure"] is None:
             reason = f"no structure ({values.get('failure') or 'not generated'})"
             return row, _name(info, default), info, partial(_refuse, reason)
-        return row, _name(info, default), info, partial(structure_from_dict, values["structure"])
+        return row, _name(info, default), info, partial(parse_dict, values["structure"])
     info = scalars(values.get("properties") or {}) if isinstance(values, Mapping) else {}
-    return None if single else row, _name(info, default), info, partial(structure_from_dict, values)
+    return None if single else row, _name(info, default), info, partial(parse_dict, values)
 
 
 def _refuse(reason: str) -> Structure:

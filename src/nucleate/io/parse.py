@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
     from ase import Atoms
+    from numpy.typing import NDArray
     from pymatgen.core import Structure
+
+
+LENGTHS, ANGLES = ("a", "b", "c"), ("alpha", "beta", "gamma")
+HYDROGENS = {"D": "deuterium", "T": "tritium"}
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,43 @@ class Parsed:
 
     structure: Structure
     remarks: tuple[str, ...] = ()
+
+
+def bare_structure(cell: Any, symbols: Sequence[str], frac: Any) -> Parsed:
+    """Sites in the order given: vectors as rows (3, 3) in angstrom, symbols and fractional coordinates (n, 3).
+
+    D and T are hydrogen, with a remark. Raises NucleateError naming a site that holds no element.
+    """
+    from pymatgen.core import Lattice, Structure
+
+    numbers: list[Any] = []
+    for i, symbol in enumerate(symbols, start=1):
+        try:
+            numbers.append(1 if symbol in HYDROGENS else atomic_number(symbol))
+        except NucleateError as error:
+            raise NucleateError(f"site {i}: {error}") from None
+    found = [
+        f"{symbols.count(s)} {name} atoms ({s}) are read as hydrogen" for s, name in HYDROGENS.items() if s in symbols
+    ]
+    return Parsed(Structure(Lattice(cell), numbers, frac), tuple(found))
+
+
+def bare(parsed: Parsed) -> Parsed:
+    """The same crystal without anything that a parser hung on it: no site properties, labels, charges or spins.
+
+    Raises NucleateError naming a site that is partially occupied or holds no element.
+    """
+    symbols = []
+    for i, site in enumerate(parsed.structure, start=1):
+        if not site.is_ordered:
+            raise NucleateError(f"partial occupancy at site {i} ({site.species_string}); order the structure")
+        species = site.specie
+        symbols.append(str(getattr(getattr(species, "element", species), "name", species)))
+    lattice = parsed.structure.lattice
+    if not all(lattice.pbc):
+        raise NucleateError(f"periodic in {sum(lattice.pbc)} of 3 directions")
+    made = bare_structure(lattice.matrix, symbols, parsed.structure.frac_coords)
+    return Parsed(made.structure, (*parsed.remarks, *made.remarks))
 
 
 def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,12 +109,118 @@ def structure_from_atoms(atoms: Atoms) -> Structure:
 
 
 def structure_from_dict(values: Any) -> Structure:
-    """From pymatgen's dictionary of a structure; raises NucleateError for any other value."""
-    from pymatgen.core import Structure
+    """A bare structure from pymatgen's dictionary; see `parse_dict`."""
+    return parse_dict(values).structure
 
+
+def parse_dict(values: Any) -> Parsed:
+    """A bare structure from pymatgen's dictionary: lattice, species and coordinates; site properties are dropped.
+
+    pymatgen's own reader decodes what hangs on the sites, which imports and constructs whatever class the file names;
+    here nothing is. Raises NucleateError for any other value, and for sites that are
+    partially occupied, hold no element, or whose two sets of coordinates are different places.
+    """
     if not isinstance(values, Mapping) or "lattice" not in values or "sites" not in values:
         raise NucleateError("not a structure (a dictionary with 'lattice' and 'sites' as pymatgen writes it)")
-    return Structure.from_dict(dict(values))
+    cell = _cell(values["lattice"])
+    sites = values["sites"]
+    if not isinstance(sites, Sequence) or isinstance(sites, str) or not sites:
+        raise NucleateError("no atoms ('sites' must be a list of sites)")
+    symbols, places, positions = [], [], []
+    for i, site in enumerate(sites, start=1):
+        if not isinstance(site, Mapping):
+            raise NucleateError(f"site {i} is not a dictionary with 'species' and 'abc'")
+        symbols.append(_symbol(site.get("species"), i))
+        if "abc" not in site and "xyz" not in site:
+            raise NucleateError(f"site {i} has no coordinates ('abc' or 'xyz')")
+        places.append(_numbers(site["abc"], f"site {i}: 'abc'") if "abc" in site else None)
+        positions.append(_numbers(site["xyz"], f"site {i}: 'xyz'") if "xyz" in site else None)
+    return bare_structure(cell, symbols, _fractional(cell, places, positions))
+
+
+def _cell(lattice: Any) -> NDArray[np.float64]:
+    """The vectors as rows (3, 3), angstrom, from the matrix or from lengths and angles; both must agree."""
+    from pymatgen.core import Lattice
+
+    if not isinstance(lattice, Mapping):
+        raise NucleateError("'lattice' is not a dictionary with 'matrix', or with a, b, c, alpha, beta, gamma")
+    pbc = lattice.get("pbc", (True, True, True))
+    if not isinstance(pbc, Sequence) or len(pbc) != 3 or not all(p is True or p == 1 for p in pbc):
+        count = sum(bool(p) for p in pbc) if isinstance(pbc, Sequence) else 0
+        raise NucleateError(f"periodic in {count} of 3 directions")
+    given = all(lattice.get(k) is not None for k in (*LENGTHS, *ANGLES))
+    parameters = (
+        _numbers([lattice[k] for k in (*LENGTHS, *ANGLES)], "the cell's lengths and angles", 6) if given else []
+    )
+    if lattice.get("matrix") is None:
+        if not given:
+            raise NucleateError("the lattice has neither 'matrix' nor a, b, c, alpha, beta, gamma")
+        if not (min(parameters) > 0 and max(parameters[3:]) < 180):
+            raise NucleateError(f"no cell has the lengths {parameters[:3]} and angles {parameters[3:]}")
+        return np.array(Lattice.from_parameters(*parameters).matrix)
+    rows = lattice["matrix"]
+    if not isinstance(rows, Sequence) or len(rows) != 3:
+        raise NucleateError("the lattice's 'matrix' must be three rows of three numbers")
+    matrix = np.array([_numbers(row, "a row of the lattice's 'matrix'") for row in rows])
+    if given:
+        lengths = np.linalg.norm(matrix, axis=1)
+        if not np.allclose(lengths, parameters[:3], rtol=2e-3, atol=2e-3):
+            raise NucleateError(
+                f"the lattice's vectors have the lengths {_shown(lengths)}, but a, b, c are {_shown(parameters[:3])}"
+            )
+    return matrix
+
+
+def _shown(values: Any) -> str:
+    return ", ".join(f"{v:.4g}" for v in values)
+
+
+def _numbers(values: Any, what: str, count: int = 3) -> list[float]:
+    good = isinstance(values, Sequence) and len(values) == count
+    if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        raise NucleateError(f"{what} must be {count} numbers, not {str(values)[:60]}")
+    try:
+        out = [float(v) for v in values]
+    except OverflowError:
+        out = [math.inf]
+    if not all(map(math.isfinite, out)):
+        raise NucleateError(f"{what}: not a finite number")
+    return out
+
+
+def _symbol(species: Any, i: int) -> str:
+    """The symbol of the one element of a site; a charge or a spin is set aside."""
+    good = isinstance(species, Sequence) and not isinstance(species, str) and len(species) > 0
+    if not good or not all(isinstance(s, Mapping) and isinstance(s.get("element"), str) for s in species):
+        raise NucleateError(f"site {i} has no species (a list of {{'element': 'Fe', 'occu': 1}})")
+    share = species[0].get("occu", 1)
+    if len(species) > 1 or not isinstance(share, int | float) or not abs(share - 1) < 1e-6:
+        names = ", ".join(f"{s['element']}:{s.get('occu', 1)}" for s in species)
+        raise NucleateError(f"partial occupancy at site {i} ({names}); order the structure")
+    return re.sub(r"\d*(\.\d+)?[+-]$", "", species[0]["element"])
+
+
+def _fractional(
+    cell: NDArray[np.float64], places: list[list[float] | None], positions: list[list[float] | None]
+) -> NDArray[np.float64]:
+    """Fractional coordinates (n, 3); where a site has Cartesian ones (angstrom) too, they must be the same place."""
+    if any(p is not None for p in positions):
+        try:
+            inverse = np.linalg.inv(cell)
+        except np.linalg.LinAlgError:
+            raise NucleateError("the cell has no volume") from None
+    out = []
+    for i, (place, position) in enumerate(zip(places, positions, strict=True), start=1):
+        if position is not None:
+            from_position = np.array(position) @ inverse
+            if place is None:
+                place = list(from_position)
+            apart = np.array(place) - from_position
+            apart -= apart.round()
+            if float(np.linalg.norm(apart @ cell)) > 0.05:
+                raise NucleateError(f"site {i}: 'abc' and 'xyz' are two different places")
+        out.append(place)
+    return np.array(out, dtype=np.float64)
 
 
 def structure_from_columns(atomic_numbers: Any, frac_coords: Any, lengths: Any, angles: Any) -> Structure:
