@@ -14,7 +14,6 @@ from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
-from pymatgen.io.vasp import Poscar
 
 from nucleate.errors import NucleateError
 from nucleate.io import Named, read_structures, safe_name, write_structures
@@ -130,24 +129,6 @@ def test_cif_of_several_blocks(tmp_path):
     result = read_structures([tmp_path / "b.cif"])
     assert [n.name for n in result.structures] == ["b-1", "b-2"]
     assert [(p.row, p.file) for p in result.problems] == [(3, str(tmp_path / "b.cif"))]
-
-
-@pytest.mark.parametrize("name", ["POSCAR", "CONTCAR", "x.vasp", "POSCAR_007"])
-def test_poscar(tmp_path, name):
-    folder = tmp_path / "mycrystal"
-    folder.mkdir()
-    (folder / name).write_text(Poscar(TRICLINIC).get_str(significant_figures=12))
-    (found,) = read_structures([folder / name]).structures
-    same(found.structure, TRICLINIC)
-    assert found.name == ("mycrystal" if name in ("POSCAR", "CONTCAR") else name.removesuffix(".vasp"))
-
-
-def test_poscar_without_names_is_not_guessed(tmp_path):
-    lines = Poscar(TRICLINIC).get_str().splitlines()
-    del lines[5]
-    lines = [" ".join(x.split()[:3]) if i > 5 else x for i, x in enumerate(lines)]
-    (tmp_path / "POSCAR").write_text("\n".join(lines))
-    assert "no element names" in reasons(tmp_path / "POSCAR")
 
 
 def test_csv(tmp_path):

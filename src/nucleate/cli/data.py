@@ -21,11 +21,12 @@ SHOWN = 20  # problems on the screen; the rest are counted
 
 def _print(summaries: Sequence[Summary]) -> None:
     from nucleate.data.tables import problems_file
+    from nucleate.io import Remark
 
     for summary in summaries:
         typer.echo(str(summary))
         for problem in summary.problems[:SHOWN]:
-            typer.echo(f"  {problem}", err=True)
+            typer.echo(f"  {'note: ' if isinstance(problem, Remark) else ''}{problem}", err=True)
         more = len(summary.problems) - SHOWN
         if more > 0:
             typer.echo(f"  and {more:,} more, all in {problems_file(Path(summary.file))}", err=True)

@@ -32,6 +32,7 @@ def show(
         return
     from rich.table import Table
 
+    from nucleate.cli.tables import print_problems
     from nucleate.crystal.geometry import density, shortest_distance
     from nucleate.crystal.symmetry import space_group
     from nucleate.io import read_structures
@@ -52,10 +53,7 @@ def show(
             f"{shortest_distance(s):.2f}",
         )
     console.print(table)
-    for problem in result.problems:
-        console.print(
-            f"left out: {problem.file} {problem.row or ''}: {problem.reason}", style="yellow", highlight=False
-        )
+    print_problems([*result.problems, *result.remarks], console)
 
 
 def print_run(result: DesignResult, console: Console, everything: bool = False) -> None:

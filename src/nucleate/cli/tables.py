@@ -112,13 +112,16 @@ def _wanted(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list[floa
 
 
 def print_problems(problems: Iterable[Problem], console: Console) -> None:
-    """What could not be read: file, row and reason, counted."""
+    """What could not be read, and what to look at in what was read: file, row and reason, counted."""
+    from nucleate.io import Remark
+
     problems = list(problems)
-    for p in problems[:20]:
-        where = f"{p.file}, row {p.row}" if p.row is not None else p.file
-        console.print(f"left out: {where}: {p.reason}", style="yellow", highlight=False, markup=False)
-    if len(problems) > 20:
-        console.print(f"left out: {len(problems) - 20} more", style="yellow", highlight=False)
+    for word, kind in (("left out", False), ("note", True)):
+        some = [p for p in problems if isinstance(p, Remark) is kind]
+        for p in some[:20]:
+            console.print(f"{word}: {p}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        if len(some) > 20:
+            console.print(f"{word}: {len(some) - 20:,} more", style="yellow", highlight=False)
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nucleate.data.catalog import CATALOG, SPLITS, home, parse_name, stem
 from nucleate.errors import NucleateError
-from nucleate.io import Named, Problem, replacing
+from nucleate.io import Named, Problem, Remark, remarks_of, replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -202,7 +202,8 @@ def table_from_items(
     """Crystals as a table in the schema of every structure file here, scalar properties as further columns.
 
     Columns: material_id, formula, nsites, atomic_numbers, frac_coords (flat), lengths (angstrom), angles (degrees).
-    Properties of more than one type become text. progress(rows done) is called now and then.
+    Properties of more than one type become text. What to look at in a crystal (`Remark`) is among the problems.
+    progress(rows done) is called now and then.
     """
     import pyarrow as pa
 
@@ -217,6 +218,7 @@ def table_from_items(
         if isinstance(item, Problem):
             problems.append(item)
             continue
+        problems += remarks_of(item)
         s = item.structure
         values = (
             item.name,
@@ -270,16 +272,15 @@ def problems_file(file: Path) -> Path:
 def summarise(
     name: str, split: str, file: Path, table: pa.Table, notes: tuple[str, ...] = (), problems: Iterable[Problem] = ()
 ) -> Summary:
-    """Count the rows of a table that has just been read or made; its problems count as rows too."""
+    """Count the rows of a table that has just been read or made; what could not be read counts as rows too."""
     problems = tuple(problems)
     rows = usable_rows(table)
     left_out = dict(rows.left_out)
-    if problems:
-        left_out["not readable"] = len(problems)
+    lost = sum(not isinstance(p, Remark) for p in problems)
+    if lost:
+        left_out["not readable"] = lost
     atoms = (int(rows.sizes.min()), int(rows.sizes.max())) if len(rows.sizes) else (0, 0)
-    return Summary(
-        name, split, str(file), table.num_rows + len(problems), len(rows.index), left_out, notes, atoms, problems
-    )
+    return Summary(name, split, str(file), table.num_rows + lost, len(rows.index), left_out, notes, atoms, problems)
 
 
 def overview() -> list[Summary | str]:

@@ -64,9 +64,11 @@ def read_crystals(
     """
     if len(inputs) == 1 and is_dataset(inputs[0]):
         return read_dataset(str(inputs[0]), columns, require)
+    from nucleate.io import Remark
     from nucleate.pipeline.files import read_candidates
 
-    candidates, problems = read_candidates([Path(p) for p in inputs])
+    candidates, found = read_candidates([Path(p) for p in inputs])
+    problems = [p for p in found if not isinstance(p, Remark)]
     items = [_from_candidate(c, columns or {}) for c in candidates]
     broken = [p for p in problems if p.reason != SKIPPED]
     items += [Item(_place(p), None, p.reason) for p in broken]

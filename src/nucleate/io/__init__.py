@@ -1,6 +1,17 @@
 """The one door for structure files: `read_structures` and `write_structures`, the format chosen by the ending."""
 
-from nucleate.io.read import KNOWN, Named, Problem, ReadResult, find_files, nothing_read, read_items, read_structures
+from nucleate.io.read import (
+    KNOWN,
+    Named,
+    Problem,
+    ReadResult,
+    Remark,
+    find_files,
+    nothing_read,
+    read_items,
+    read_structures,
+    remarks_of,
+)
 from nucleate.io.write import replacing, safe_name, write_structures
 
 __all__ = [
@@ -8,10 +19,12 @@ __all__ = [
     "Named",
     "Problem",
     "ReadResult",
+    "Remark",
     "find_files",
     "nothing_read",
     "read_items",
     "read_structures",
+    "remarks_of",
     "replacing",
     "safe_name",
     "write_structures",

@@ -22,8 +22,8 @@ from nucleate.io.parse import (
     scalars,
     structure_from_atoms,
     structure_from_columns,
-    structure_from_poscar,
 )
+from nucleate.io.poscar import structure_from_poscar
 from nucleate.io.read import Named, Problem
 from nucleate.io.rows import Row, Rows, read_text
 
@@ -63,7 +63,7 @@ def read_file(path: Path) -> Iterator[Named | Problem]:
             except Exception as error:  # a parser meets anything in a broken file, and may raise anything
                 yield Problem(str(path), row, _reason(error))
                 continue
-            yield Named(name, parsed.structure, info, str(path), row, parsed.remarks)
+            yield Named(name, parsed.structure, info, str(path), row, parsed.remarks, parsed.fixed)
     except Exception as error:
         yield Problem(str(path), None, _reason(error))
         return
@@ -119,7 +119,8 @@ def _raw_names(comment: str) -> dict[str, str]:
 def read_poscar(path: Path) -> Rows:
     """VASP's format, with the names of the elements."""
     own = path.name.upper() in ("POSCAR", "CONTCAR")  # such a file is known by its folder
-    yield None, path.resolve().parent.name if own else path.stem, {}, lambda: structure_from_poscar(read_text(path))
+    name = path.resolve().parent.name if own else path.stem if path.suffix.lower() in READERS else path.name
+    yield None, name, {}, lambda: structure_from_poscar(read_text(path))
 
 
 def read_csv(path: Path) -> Rows:
@@ -269,6 +270,7 @@ READERS: dict[str, Callable[[Path], Rows]] = {
     ".xyz": read_extxyz,
     ".vasp": read_poscar,
     ".poscar": read_poscar,
+    ".contcar": read_poscar,
     ".csv": read_csv,
     ".json": read_json,
     ".jsonl": read_jsonl,

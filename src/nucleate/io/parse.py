@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,10 +25,14 @@ HYDROGENS = {"D": "deuterium", "T": "tritium"}
 
 @dataclass(frozen=True)
 class Parsed:
-    """A crystal, and remarks for whoever wrote the file: what to look at, though it could be read."""
+    """A crystal, and remarks for whoever wrote the file: what to look at, though it could be read.
+
+    fixed: sites (from 0) that the file keeps in place when the crystal is relaxed.
+    """
 
     structure: Structure
     remarks: tuple[str, ...] = ()
+    fixed: tuple[int, ...] = ()
 
 
 def bare_structure(cell: Any, symbols: Sequence[str], frac: Any) -> Parsed:
@@ -66,7 +69,7 @@ def bare(parsed: Parsed) -> Parsed:
     if not all(lattice.pbc):
         raise NucleateError(f"periodic in {sum(lattice.pbc)} of 3 directions")
     made = bare_structure(lattice.matrix, symbols, parsed.structure.frac_coords)
-    return Parsed(made.structure, (*parsed.remarks, *made.remarks))
+    return Parsed(made.structure, (*parsed.remarks, *made.remarks), parsed.fixed)
 
 
 def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,18 +80,6 @@ def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, bool | int | float | str) and value != "":
             out[str(key)] = value
     return out
-
-
-def structure_from_poscar(text: str) -> Structure:
-    """From VASP's format; raises NucleateError without the names of the elements."""
-    from pymatgen.io.vasp import Poscar
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        structure = Poscar.from_str(text, read_velocities=False).structure
-    if any("false names" in str(w.message) for w in caught):
-        raise NucleateError("no element names (VASP 4); write them on the line before the numbers of atoms")
-    return structure
 
 
 def structure_from_atoms(atoms: Atoms) -> Structure:

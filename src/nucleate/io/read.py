@@ -20,7 +20,7 @@ class Named:
     """An ordered crystal with its name and its scalar properties (str, bool, int, float); row counts from 1.
 
     remarks: what whoever wrote the file should look at, though the crystal could be read (deuterium read as hydrogen,
-    a density far from anything real).
+    a density far from anything real). fixed: sites (from 0) that the file keeps in place in relaxations.
     """
 
     name: str
@@ -29,14 +29,12 @@ class Named:
     file: str = ""
     row: int | None = None
     remarks: tuple[str, ...] = ()
+    fixed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a file, or a row of it (counting from 1, a header line apart), could not be used.
-
-    Also what to look at in one that could (`ReadResult.remarks`).
-    """
+    """Why a file, or a row of it (counting from 1, a header line apart), could not be used."""
 
     file: str
     row: int | None
@@ -47,6 +45,11 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Remark(Problem):
+    """What to look at in a file or row that was read."""
+
+
+@dataclass(frozen=True)
 class ReadResult:
     """What was read, and everything that could not be."""
 
@@ -54,9 +57,14 @@ class ReadResult:
     problems: list[Problem]
 
     @property
-    def remarks(self) -> list[Problem]:
+    def remarks(self) -> list[Remark]:
         """What to look at in crystals that were read, each with file and row."""
-        return [Problem(s.file, s.row, remark) for s in self.structures for remark in s.remarks]
+        return [remark for s in self.structures for remark in remarks_of(s)]
+
+
+def remarks_of(named: Named) -> list[Remark]:
+    """What to look at in a crystal that was read, with file and row."""
+    return [Remark(named.file, named.row, text) for text in named.remarks]
 
 
 def read_structures(paths: Sequence[str | Path]) -> ReadResult:

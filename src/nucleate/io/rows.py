@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,5 +19,8 @@ Rows = Iterator[Row | Problem]
 
 
 def read_text(path: Path) -> str:
-    """The text of a file; what is not UTF-8 is replaced, since names of authors in old files are often Latin-1."""
-    return path.read_text(encoding="utf-8-sig", errors="replace")
+    """The text of a file, UTF-16 by its mark; what is not UTF-8 is replaced, since old files are often Latin-1."""
+    data = path.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    return data.decode("utf-8-sig", errors="replace")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nucleate.errors import NucleateError
-from nucleate.io import Named, Problem, find_files, nothing_read, replacing, write_structures
+from nucleate.io import Named, Problem, find_files, nothing_read, remarks_of, replacing, write_structures
 from nucleate.pipeline.candidate import Candidate
 
 RECORD_KEYS = {"id", "structure", "energies", "checks", "provenance"}
@@ -18,9 +18,10 @@ RECORD_KEYS = {"id", "structure", "energies", "checks", "provenance"}
 def read_candidates(paths: Sequence[str | Path]) -> tuple[list[Candidate], list[Problem]]:
     """Candidate records (.jsonl) as they are, with or without a structure; any other crystal as a new candidate.
 
-    A new candidate's id is its name, its file and scalar properties are in `provenance`. An id that came before gets
-    a number ("MgO-2") and keeps the old one as `provenance["id_in_file"]`. Raises NucleateError as
-    `nucleate.io.read_structures` does.
+    What to look at in crystals that were read (`Remark`) is among the problems. A new candidate's id is its name; its
+    file, its scalar properties and, as `fixed`, the sites (from 0) that its file keeps in place are in `provenance`.
+    An id that came before gets a number ("MgO-2") and keeps the old one as `provenance["id_in_file"]`. Raises
+    NucleateError as `nucleate.io.read_structures` does.
     """
     found: list[Candidate] = []
     files, problems = find_files(paths)
@@ -60,7 +61,11 @@ def _candidates_of(path: Path) -> Iterator[Candidate | Problem]:
     for item in read_file(path):
         if item.row in records and item.row is not None:
             continue
-        yield item if isinstance(item, Problem) else _wrap(item)
+        if isinstance(item, Problem):
+            yield item
+            continue
+        yield from remarks_of(item)
+        yield _wrap(item)
 
 
 def _records(path: Path) -> dict[int, Candidate | Problem]:
@@ -86,6 +91,8 @@ def _wrap(named: Named) -> Candidate:
         provenance["row"] = named.row
     if named.info:
         provenance["properties"] = named.info
+    if named.fixed:
+        provenance["fixed"] = list(named.fixed)
     return Candidate(id=named.name, structure=named.structure, provenance=provenance)
 
 
