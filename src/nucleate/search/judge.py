@@ -39,7 +39,7 @@ def judge_of(
 
 def shipped_judge(columns: Iterable[str], info: ModelInfo) -> str | None:
     """The shipped property network for the generator's data that predicts most of the columns, None if none does."""
-    from nucleate.generators import read_info
+    from nucleate.generators.load import read_info
     from nucleate.train.checkpoint import PROPERTY
     from nucleate.train.property import shipped_property_networks
 
