@@ -65,8 +65,26 @@ def test_rows_are_ases(tmp_path: Path) -> None:
 
 def test_numbers_that_are_none_do_not_stop_a_save(tmp_path: Path) -> None:
     with RunStore(tmp_path) as store:
-        store.save(Candidate("a", structure=SALT, energies={"energy": Energy(math.nan, "m")}))
-        assert math.isnan(store.load()[0].energies["energy"].value)
+        store.save_many([relaxed("b"), Candidate("a", structure=SALT, energies={"energy": Energy(math.nan, "m")})])
+        assert [c.id for c in store.load()] == ["b"]
+        found, (problem,) = store.read()
+        assert [c.id for c in found] == ["b"] and problem.row == 2
+        assert "energies.energy.value must be a finite number, not nan" in problem.reason
+        store.save(relaxed("a"))  # in place: the broken record is mended, not doubled
+        assert [c.id for c in store.load()] == ["b", "a"] and not store.read()[1]
+
+
+def test_a_damaged_row_leaves_the_others_and_is_mended_in_place(tmp_path: Path) -> None:
+    with RunStore(tmp_path) as store:
+        store.save_many([relaxed("a"), relaxed("b"), relaxed("c")])
+    with sqlite3.connect(tmp_path / "candidates.db") as connection:
+        connection.execute("UPDATE systems SET data = ? WHERE id = 2", (b"\x10\x00\x00garbage",))
+    with RunStore(tmp_path) as store:
+        found, (problem,) = store.read()
+        assert [c.id for c in found] == ["a", "c"]
+        assert problem.row == 2 and "damaged" in problem.reason
+        store.save(relaxed("b"))
+        assert [c.id for c in store.load()] == ["a", "b", "c"] and not store.read()[1]
 
 
 def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:

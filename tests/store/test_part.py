@@ -94,5 +94,5 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr("os.fsync", full)
-        with pytest.raises(NucleateError, match="free some space and give the same command again"):
+        with pytest.raises(NucleateError, match="free some space and give the command again"):
             part.save(only)

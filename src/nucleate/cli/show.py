@@ -58,13 +58,14 @@ def show(
 
 def print_run(result: DesignResult, console: Console, everything: bool = False) -> None:
     """The ranked table of a run, what became of the rest, and where the files are."""
-    from nucleate.cli.tables import table
+    from nucleate.cli.tables import print_problems, table
     from nucleate.pipeline.rank import to_rows
     from nucleate.search.chat import usage_text
     from nucleate.search.outputs import sources
     from nucleate.search.tree import opened, summary_text
 
     console.print(table(to_rows(result.all if everything else result.candidates)))
+    print_problems(result.problems, console)
     for line in _why(result.all if everything else result.candidates):
         console.print(line, highlight=False, markup=False)
     lost = [c for c in result.all if c.failure is not None and opened(c)]

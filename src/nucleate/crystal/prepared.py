@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from nucleate.errors import NucleateError
+from nucleate.files import replacing
 
 _PROPERTY = "property."  # prefix of a property's tensor
 
@@ -17,9 +18,8 @@ def write_prepared(path: str | Path, tensors: Mapping[str, Tensor], properties: 
     from safetensors.torch import save
 
     every = dict(tensors) | {_PROPERTY + k: v.float() for k, v in properties.items()}
-    temporary = Path(path).with_suffix(".part")
-    temporary.write_bytes(save({k: v.contiguous() for k, v in every.items()}))
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(save({k: v.contiguous() for k, v in every.items()}))
 
 
 def read_prepared(path: str | Path, names: tuple[str, ...], what: str) -> tuple[list[Tensor], dict[str, Tensor]]:

@@ -1,5 +1,6 @@
 """The one door for structure files: `read_structures` and `write_structures`, the format chosen by the ending."""
 
+from nucleate.files import replacing
 from nucleate.io.read import (
     KNOWN,
     Named,
@@ -12,7 +13,7 @@ from nucleate.io.read import (
     read_structures,
     remarks_of,
 )
-from nucleate.io.write import replacing, safe_name, write_structures
+from nucleate.io.write import safe_name, write_structures
 
 __all__ = [
     "KNOWN",

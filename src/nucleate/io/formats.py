@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.io.cif import read_cif, structure_from_cif
-from nucleate.io.extxyz import read_extxyz
 from nucleate.io.parse import (
     Parsed,
     bare,
@@ -24,7 +25,7 @@ from nucleate.io.parse import (
 )
 from nucleate.io.poscar import structure_from_poscar
 from nucleate.io.read import Named, Problem
-from nucleate.io.rows import Row, Rows, read_text
+from nucleate.io.rows import Row, Rows, read_json_text, read_text
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -39,8 +40,8 @@ def reader(path: Path) -> Callable[[Path], Rows] | None:
     return READERS.get(path.suffix.lower())
 
 
-def read_file(path: Path) -> Iterator[Named | Problem]:
-    """All rows of one file; whatever goes wrong is a `Problem`."""
+def read_file(path: Path, passed_over: Container[int | None] = ()) -> Iterator[Named | Problem]:
+    """All rows of one file but those passed over; whatever goes wrong is a `Problem`."""
     from nucleate.crystal.convert import require_crystal
 
     read = reader(path)
@@ -49,6 +50,8 @@ def read_file(path: Path) -> Iterator[Named | Problem]:
     try:
         for item in read(path):
             count += 1
+            if (item.row if isinstance(item, Problem) else item[0]) in passed_over:
+                continue
             if isinstance(item, Problem):
                 yield item
                 continue
@@ -78,6 +81,41 @@ def _reason(error: Exception) -> str:
 
 def _name(info: dict[str, Any], default: str) -> str:
     return next((str(info.pop(k)) for k in NAME_KEYS if info.get(k) not in (None, "")), default)
+
+
+def read_extxyz(path: Path) -> Rows:
+    """Frame by frame, so that a broken frame does not take the next ones with it."""
+    import ase.io
+
+    lines = read_text(path).splitlines()
+    start, row = 0, 0
+    while start < len(lines):
+        if not lines[start].strip():
+            start += 1
+            continue
+        row += 1
+        if not re.fullmatch(r"\s*\d{1,9}\s*", lines[start]):
+            yield Problem(str(path), row, f"a number of atoms should stand here, not {lines[start][:40]!r}; stopped")
+            return
+        size = int(lines[start])
+        frame, start = lines[start : start + size + 2], start + size + 2
+        if len(frame) < size + 2:
+            yield Problem(str(path), row, f"cut short: {max(len(frame) - 2, 0)} of {size} atoms")
+            return
+        try:
+            atoms: Any = ase.io.read(StringIO("\n".join(frame) + "\n"), format="extxyz")
+        except Exception as error:
+            yield Problem(str(path), row, _reason(error))
+            continue
+        results = atoms.calc.results if atoms.calc is not None else {}
+        info = scalars({**results, **atoms.info}) | _raw_names(frame[1])
+        yield row, _name(info, f"{path.stem}-{row}"), info, partial(structure_from_atoms, atoms)
+
+
+def _raw_names(comment: str) -> dict[str, str]:
+    """The names as they are written: ASE would make the number 7 of "007"."""
+    found = {k: re.search(rf'(?:^|\s){k}=(?:"([^"]*)"|(\S+))', comment) for k in NAME_KEYS}
+    return {k: m[1] or m[2] or "" for k, m in found.items() if m}
 
 
 def read_poscar(path: Path) -> Rows:
@@ -168,10 +206,7 @@ def _refuse(reason: str) -> Structure:
 
 def read_json(path: Path) -> Rows:
     """A structure, a record with a structure, or a list of them."""
-    try:
-        values = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise NucleateError(f"not JSON ({error})") from None
+    values = read_json_text(read_text(path))
     single = not isinstance(values, list)
     for i, value in enumerate([values] if single else values):
         yield _record(path, i + 1, value, single)
@@ -184,9 +219,9 @@ def read_jsonl(path: Path) -> Rows:
             if not line.strip():
                 continue
             try:
-                yield _record(path, i + 1, json.loads(line))
-            except json.JSONDecodeError as error:
-                yield Problem(str(path), i + 1, f"not JSON ({error.msg} at character {error.pos + 1})")
+                yield _record(path, i + 1, read_json_text(line))
+            except NucleateError as error:
+                yield Problem(str(path), i + 1, str(error))
 
 
 def read_db(path: Path) -> Rows:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.files import replacing
 from nucleate.io.read import Named
 
 if TYPE_CHECKING:
     from ase import Atoms
+    from pymatgen.core import Structure
 
 
 def write_structures(path: str | Path, named: Sequence[Named]) -> None:
@@ -41,26 +39,26 @@ def write_structures(path: str | Path, named: Sequence[Named]) -> None:
         write(temporary, named)
 
 
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, a file or folder that takes its place if all goes well.
+def structure_to_dict(structure: Structure) -> dict[str, Any]:
+    """pymatgen's dictionary of lattice, species and coordinates: what a parser hangs on sites need not be JSON."""
+    values: dict[str, Any] = _bare(structure).as_dict()
+    return values
 
-    Its parent folders are made. Any OSError (unwritable, disk full) becomes a NucleateError.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise NucleateError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                temporary.unlink()
+
+def _bare(structure: Structure) -> Structure:
+    """Without properties of sites or of the whole."""
+    from pymatgen.core import Structure
+
+    if not structure.properties and not any(site.properties for site in structure):
+        return structure
+    return Structure(structure.lattice, structure.species_and_occu, structure.frac_coords, labels=structure.labels)
+
+
+def plain(value: Any) -> Any:
+    """For `json.dumps(default=)`: numbers and arrays of numpy as Python's; TypeError for anything else."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def safe_name(text: str) -> str:
@@ -81,7 +79,7 @@ def _write_folder(path: Path, named: Sequence[Named]) -> None:
             stem = f"{base}-{count}"
         taken.add(stem.lower())
         info = "".join(f"# {k}: {_one_line(v)}\n" for k, v in {"name": n.name, **n.info}.items())
-        texts[f"{stem}.cif"] = info + str(CifWriter(n.structure))
+        texts[f"{stem}.cif"] = info + str(CifWriter(_bare(n.structure)))
     if path.is_dir():
         for file, text in texts.items():
             with replacing(path / file) as temporary:
@@ -126,7 +124,8 @@ def _write_extxyz(path: Path, named: Sequence[Named]) -> None:
 def _write_jsonl(path: Path, named: Sequence[Named]) -> None:
     with path.open("w", encoding="utf-8") as file:
         for n in named:
-            file.write(json.dumps({"name": n.name, **n.info, "structure": n.structure.as_dict()}) + "\n")
+            record = {"name": n.name, **n.info, "structure": structure_to_dict(n.structure)}
+            file.write(json.dumps(record, default=plain) + "\n")
 
 
 def _write_db(path: Path, named: Sequence[Named]) -> None:

@@ -90,8 +90,10 @@ class Candidate:
         return self if stage in self.stages else dataclasses.replace(self, stages=(*self.stages, stage))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the structure as pymatgen's dictionary."""
-        structure = self.structure.as_dict() if self.structure is not None else None
+        """Plain JSON values; the structure as pymatgen's dictionary, without what a parser hung on its sites."""
+        from nucleate.io.write import structure_to_dict
+
+        structure = structure_to_dict(self.structure) if self.structure is not None else None
         return {
             "id": self.id,
             "seed": self.seed,
@@ -106,26 +108,32 @@ class Candidate:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Candidate:
-        """The inverse of `to_dict`; raises NucleateError when a key is missing."""
-        from pymatgen.core import Structure
+        """The inverse of `to_dict`; raises NucleateError, one line, for anything else (see `pipeline.record`).
 
-        try:
-            return cls(
-                id=values["id"],
-                seed=values["seed"],
-                structure=Structure.from_dict(values["structure"]) if values["structure"] else None,
-                energies={k: Energy(**v) for k, v in values["energies"].items()},
-                checks={k: Check(**v) for k, v in values["checks"].items()},
-                failure=values["failure"],
-                stages=tuple(values["stages"]),
-                provenance=values["provenance"],
-                composition=values.get("composition"),  # older records have none
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise NucleateError(f"not a candidate record: {error!r}") from None
+        The structure is built of its lattice, species and coordinates alone: nothing that a record names is imported.
+        """
+        from nucleate.io.parse import structure_from_dict
+        from nucleate.pipeline.record import check_record
+
+        check_record(values)
+        structure, composition = values["structure"], values.get("composition")
+        return cls(
+            id=values["id"],
+            seed=values["seed"],
+            structure=structure_from_dict(structure) if structure is not None else None,
+            energies={k: Energy(**v) for k, v in values["energies"].items()},
+            checks={k: Check(**v) for k, v in values["checks"].items()},
+            failure=values["failure"],
+            stages=tuple(values["stages"]),
+            provenance=values["provenance"],
+            composition={k: int(n) for k, n in composition.items()} if composition is not None else None,
+        )
 
     def to_json(self) -> str:
-        return json.dumps(self.to_dict())
+        """One line of JSON; numbers and arrays of numpy become plain ones."""
+        from nucleate.io.write import plain
+
+        return json.dumps(self.to_dict(), default=plain)
 
 
 def of_formula(text: str, seed: int = 0, *, strict: bool = False) -> Candidate:

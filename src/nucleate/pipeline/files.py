@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nucleate.errors import NucleateError
 from nucleate.io import Named, Problem, find_files, nothing_read, remarks_of, replacing, write_structures
+from nucleate.io.parse import scalars
 from nucleate.pipeline.candidate import Candidate
 
-RECORD_KEYS = {"id", "structure", "energies", "checks", "provenance"}
+RECORD_KEYS = {f.name for f in dataclasses.fields(Candidate)}
+ENOUGH = 6  # of these keys make a candidate record, a broken one perhaps
 
 
 def read_candidates(paths: Sequence[str | Path]) -> tuple[list[Candidate], list[Problem]]:
@@ -54,35 +57,61 @@ def with_own_ids(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _candidates_of(path: Path) -> Iterator[Candidate | Problem]:
+    """In the order of the file; rows that are candidate records are not read a second time as bare crystals."""
     from nucleate.io.formats import read_file
 
-    records = _records(path) if path.suffix.lower() == ".jsonl" else {}
-    yield from records.values()
-    for item in read_file(path):
-        if item.row in records and item.row is not None:
-            continue
-        if isinstance(item, Problem):
-            yield item
-            continue
-        yield from remarks_of(item)
-        yield _wrap(item)
+    records = READERS.get(path.suffix.lower(), lambda _: {})(path)
+    rows: list[tuple[int, Candidate | Problem]] = []
+    for item in read_file(path, records):
+        found = [item] if isinstance(item, Problem) else [*remarks_of(item), _wrap(item)]
+        if not records:
+            yield from found
+        else:
+            rows += [(item.row if item.row is not None else sys.maxsize, one) for one in found]
+    yield from (one for _, one in sorted([*records.items(), *rows], key=lambda r: r[0]))
 
 
-def _records(path: Path) -> dict[int, Candidate | Problem]:
-    """The lines (from 1) that are candidate records."""
+def read_record(values: Any, file: str | Path, row: int | None) -> Candidate | Problem:
+    """One candidate record; a broken one is a problem of its own."""
+    try:
+        return Candidate.from_dict(values)
+    except NucleateError as error:
+        return Problem(str(file), row, str(error))
+
+
+def _records_of_lines(path: Path) -> dict[int, Candidate | Problem]:
+    """The lines (from 1) of a .jsonl that are candidate records; any others are for the reader of structures."""
     out: dict[int, Candidate | Problem] = {}
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         for row, line in enumerate(file, start=1):
             try:
                 values = json.loads(line)
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):
                 continue  # the reader of structures reports it
-            if isinstance(values, Mapping) and set(values) >= RECORD_KEYS:
-                try:
-                    out[row] = Candidate.from_dict(values)
-                except Exception as error:  # pymatgen raises anything for a broken structure
-                    out[row] = Problem(str(path), row, " ".join(str(error).split())[:300] or repr(error))
+            if isinstance(values, Mapping) and len(RECORD_KEYS & set(values)) >= ENOUGH:
+                out[row] = read_record(values, path, row)
     return out
+
+
+def _records_of_database(path: Path) -> dict[int, Candidate | Problem]:
+    """The rows of an ASE database that hold whole candidate records, such as those of a run."""
+    import sqlite3
+
+    from nucleate.io.database import stored_data
+
+    out: dict[int, Candidate | Problem] = {}
+    try:
+        for row, _, data in stored_data(path):
+            if isinstance(data, NucleateError):
+                out[row] = Problem(str(path), row, str(data))
+            elif isinstance(data, Mapping) and "candidate" in data:
+                out[row] = read_record(data["candidate"], path, row)
+    except sqlite3.DatabaseError:
+        return {}  # the reader of structures says why
+    return out
+
+
+READERS = {".jsonl": _records_of_lines, ".db": _records_of_database}
 
 
 def _wrap(named: Named) -> Candidate:
@@ -141,4 +170,4 @@ def scalar_info(candidate: Candidate) -> dict[str, Any]:
             info[f"check_{name}_reason"] = check.reason
     if candidate.failure:
         info["failure"] = candidate.failure
-    return info
+    return scalars(info)

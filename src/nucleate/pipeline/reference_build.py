@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.errors import NucleateError
+from nucleate.files import replacing
 from nucleate.pipeline.corrections import RAW, corrected_method, mp2020_correction
 from nucleate.pipeline.known import Known, primitive
 from nucleate.pipeline.reference import Entry, FormulaKey, ReferenceSet
@@ -126,9 +127,8 @@ def read_part(part: str | Path, method: str) -> list[dict[str, Any]]:
     text = path.read_text()
     if not text.endswith("\n") and text:
         text = text[: text.rfind("\n") + 1]
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_text(text)
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_text(text)
     lines = [json.loads(line) for line in text.splitlines()]
     if lines and lines[0].get("method") != method:
         raise NucleateError(f"{path} holds energies by {lines[0].get('method')}, not {method}: give another part file")

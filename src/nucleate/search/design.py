@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from nucleate.search.request import Request, parse_request, read_request
 from nucleate.search.route import Route, route_of, settled
 
 if TYPE_CHECKING:
+    from nucleate.io import Problem
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.predict import PredictStage
     from nucleate.pipeline.relax import RelaxSettings
@@ -90,6 +90,7 @@ class DesignResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
     tree: Mapping[str, Any] = field(default_factory=dict)  # what a tree search has done (`search.tree.summary`)
     language: Mapping[str, int] = field(default_factory=dict)  # what was taken of a language model (`chat.usage_text`)
+    problems: tuple[Problem, ...] = ()  # broken records of the folder, left out (`resume` does those candidates again)
 
 
 def design(
@@ -108,15 +109,20 @@ def design(
     """
     request = parse_request(request) if isinstance(request, str) else request
     settings = settled(request, settings or DesignSettings())
+    check_folder(Path(out), overwrite)
     route = route_of(request, settings)
     stages = stages_of(request, settings, route)  # a wrong setting is refused here, before anything is written
     reviews = reviews_of(request, settings)
-    _open_folder(Path(out), overwrite)
     from nucleate.store.database import RunStore
 
-    with RunStore(out) as store:
-        record = {"request": dataclasses.asdict(request), "settings": dataclasses.asdict(settings), "seconds": {}}
+    record = {"request": dataclasses.asdict(request), "settings": dataclasses.asdict(settings), "seconds": {}}
+
+    def begin(store: RunStore) -> None:
+        check_folder(Path(out), overwrite)
+        store.clear()
         store.write_request(record)
+
+    with RunStore(out, prepare=begin) as store:
         store.save_many(route.blank)
         return _run(store, record, stages, reviews, route, executor, progress)
 
@@ -135,18 +141,19 @@ def resume(
     """
     from nucleate.store.database import RunStore
 
-    if not (Path(out) / "request.json").is_file():
-        raise NucleateError(f"there is no run to resume in {out} (no request.json)")
+    _require_run(Path(out))
     with RunStore(out) as store:
         record = store.read_request()
         request, settings = _read_record(record, Path(out))
         settings = _with_budget(settings, seconds, evaluations)
         record["settings"] = dataclasses.asdict(settings)
         route = route_of(request, settings)
-        have = {c.id for c in store.load()}
-        store.save_many([c for c in route.blank if c.id not in have])
+        found, problems = store.read()
+        have = {c.id for c in found}
+        store.save_many([c for c in route.blank if c.id not in have])  # one with a broken record is done again
         stages, reviews = stages_of(request, settings, route), reviews_of(request, settings)
-        return _run(store, record, stages, reviews, route, executor, progress)
+        result = _run(store, record, stages, reviews, route, executor, progress)
+        return dataclasses.replace(result, problems=tuple(problems))
 
 
 def _with_budget(settings: DesignSettings, seconds: float | None, evaluations: int | None) -> DesignSettings:
@@ -170,8 +177,8 @@ def load_run(out: str | Path) -> DesignResult:
         raise NucleateError(f"{out} is not a run folder (no request.json)")
     with RunStore(out, read_only=True) as store:
         record = store.read_request()
-        ranked = rank(store.load())
-    return _result(Path(out), record, ranked)
+        found, problems = store.read()
+    return _result(Path(out), record, rank(found), problems)
 
 
 def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignSettings]:
@@ -199,21 +206,30 @@ def generate_candidates(
     return list(predict(made)) if predict is not None else made
 
 
-def _open_folder(out: Path, overwrite: bool) -> None:
-    from nucleate.store.database import RunStore
+def check_folder(out: Path, overwrite: bool) -> None:
+    """Raises NucleateError where no run may begin: a file, a run (unless it is to be replaced), anything of others."""
+    from nucleate.store.database import is_stillborn
 
     if out.exists() and not out.is_dir():
         raise NucleateError(f"{out} is a file; choose a folder")
-    if out.is_dir() and any(out.iterdir()):
-        own = {"candidates.db", "candidates.db-journal", ".lock"}  # all there is when a run dies at its very start
-        stillborn = {p.name for p in out.iterdir()} <= own
-        if not stillborn and not (out / "request.json").is_file():
-            raise NucleateError(f"{out} is not empty and is no run of nucleate; choose another folder")
-        if not stillborn and not overwrite:
-            raise NucleateError(f"{out} holds a run already; use --resume {out}, --overwrite, or another folder")
-        RunStore(out).close()  # refuses while another process writes it
-        shutil.rmtree(out)
-    out.mkdir(parents=True, exist_ok=True)
+    if not out.is_dir() or is_stillborn(out):
+        return
+    if not (out / "request.json").is_file():
+        raise NucleateError(f"{out} is not empty and is no run of nucleate; choose another folder")
+    if not overwrite:
+        raise NucleateError(f"{out} holds a run already; use --resume {out}, --overwrite, or another folder")
+
+
+def _require_run(out: Path) -> None:
+    from nucleate.store.database import is_stillborn
+
+    if (out / "request.json").is_file():
+        return
+    if out.is_dir() and any(out.iterdir()) and is_stillborn(out):
+        raise NucleateError(
+            f"the run in {out} was stopped before its request was written: give the command that began it again"
+        )
+    raise NucleateError(f"there is no run to resume in {out} (no request.json)")
 
 
 def _predict_stage(request: Request, settings: DesignSettings, route: Route) -> PredictStage | None:
@@ -307,8 +323,10 @@ def _best(ranked: Sequence[Candidate], count: int) -> list[Candidate]:
     return [c for c in ranked if c.failure is None and c.structure is not None][:count]
 
 
-def _result(folder: Path, record: Mapping[str, Any], ranked: list[Candidate]) -> DesignResult:
+def _result(
+    folder: Path, record: Mapping[str, Any], ranked: list[Candidate], problems: Sequence[Problem] = ()
+) -> DesignResult:
     request, settings = _read_record(record, folder)
     best = _best(ranked, request.candidates)
     said, done = record.get("language", {}), record.get("tree", {})
-    return DesignResult(request, settings, folder, best, ranked, record["seconds"], done, said)
+    return DesignResult(request, settings, folder, best, ranked, record["seconds"], done, said, tuple(problems))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.io import replacing
+from nucleate.files import PART, hint, remove, replacing, sweep
+from nucleate.io import Problem
+from nucleate.io.database import is_unborn, stored_data
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.files import scalar_info
+from nucleate.pipeline.files import read_record, scalar_info
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -32,9 +34,13 @@ class RunStore:
 
     read_only: for looking at a run, also while another process writes it; makes no file. Raises NucleateError for a
     folder that cannot be written, that another process is writing, and for a damaged database.
+    prepare: called with the store when the folder is locked and the database not yet opened: a kill at any moment then
+    leaves a request without a database, never a database without a request.
     """
 
-    def __init__(self, folder: str | Path, read_only: bool = False) -> None:
+    def __init__(
+        self, folder: str | Path, read_only: bool = False, prepare: Callable[[RunStore], None] | None = None
+    ) -> None:
         import ase.db
 
         self.folder = Path(folder)
@@ -42,6 +48,14 @@ class RunStore:
         self._lock = None if read_only else _lock(self.folder)
         self._rows: dict[str, int] = {}  # candidate id -> row of the database
         self._open = False
+        if not read_only:
+            try:
+                if prepare is not None:
+                    prepare(self)
+                _remove_unborn(self.folder / DATABASE)
+            except BaseException:
+                self.close()
+                raise
         self._db: Any = ase.db.connect(str(self.folder / DATABASE), type="db", use_lock_file=False)
         try:
             if not read_only:
@@ -49,7 +63,7 @@ class RunStore:
                     self._db.__enter__()  # one connection for all saves: opening one costs more than a save
                     self._open = True
                     self._index()
-            self._rows = {str(record["id"]): row for row, record in self._records()}
+            self._rows = {name: row for row, name, _ in self._records() if name}
         except BaseException:
             self.close()
             raise
@@ -68,7 +82,7 @@ class RunStore:
             try:
                 for c in candidates:
                     row = new.get(c.id, self._rows.get(c.id))
-                    record = {"candidate": c.to_dict()}
+                    record = {"candidate": json.loads(c.to_json())}  # ASE takes no numbers of numpy
                     new[c.id] = self._db.write(_atoms(c), key_value_pairs=_columns(c), data=record, id=row)
                 connection.commit()
             except BaseException:
@@ -77,8 +91,22 @@ class RunStore:
         self._rows.update(new)
 
     def load(self) -> list[Candidate]:
-        """All candidates, in the order in which they were first saved."""
-        return [Candidate.from_dict(record) for _, record in self._records()]
+        """All candidates whose records are sound, in the order in which they were first saved."""
+        return self.read()[0]
+
+    def read(self) -> tuple[list[Candidate], list[Problem]]:
+        """The same, and what is wrong with the records of any others. Saving a candidate of that id mends one."""
+        found: list[Candidate] = []
+        problems: list[Problem] = []
+        for row, _, record in self._records():
+            path = self.folder / DATABASE
+            damaged = isinstance(record, NucleateError)
+            item = Problem(str(path), row, str(record)) if damaged else read_record(record, path, row)
+            if isinstance(item, Problem):
+                problems.append(item)
+            else:
+                found.append(item)
+        return found, problems
 
     def write_request(self, record: Mapping[str, Any]) -> None:
         """Keep plain JSON values beside the database; replaces the old record in one step."""
@@ -97,6 +125,12 @@ class RunStore:
         if not isinstance(record, dict):
             raise NucleateError(f"{path} is not a request")
         return record
+
+    def clear(self) -> None:
+        """Delete the run in the folder, its request last, so that what a kill leaves of it is still known as a run."""
+        for path in self.folder.iterdir():
+            if path.name not in (LOCK, REQUEST):
+                remove(path)
 
     def close(self) -> None:
         """Free the lock; may be called twice."""
@@ -119,12 +153,18 @@ class RunStore:
                 connection.execute(f"CREATE INDEX IF NOT EXISTS {table}_row_index ON {table}(id)")
             connection.commit()
 
-    def _records(self) -> list[tuple[int, dict[str, Any]]]:
-        """(row, candidate record), in order of rows."""
-        if not (self.folder / DATABASE).is_file():
+    def _records(self) -> list[tuple[int, str, Any]]:
+        """(row, id, candidate record) in order of rows; "" for an id that nothing tells, an error for damaged data."""
+        path = self.folder / DATABASE
+        if not path.is_file():
             return []
+        out: list[tuple[int, str, Any]] = []
         with self._errors("read"):
-            return [(row.id, row.data["candidate"]) for row in self._db.select()]
+            for row, name, data in stored_data(path):
+                record = data["candidate"] if isinstance(data, Mapping) else data
+                own = record.get("id") if isinstance(record, Mapping) else None
+                out.append((row, name or (own if isinstance(own, str) else ""), record))
+        return out
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
@@ -146,6 +186,26 @@ class RunStore:
             raise NucleateError(f"cannot {doing} {path}: {error.strerror or error}") from None
 
 
+def _remove_unborn(path: Path) -> None:
+    """Delete a database whose maker was killed before all its tables were there: ASE would take it for whole."""
+    with suppress(sqlite3.DatabaseError):  # a damaged one is kept, and refused where it is opened
+        if path.is_file() and is_unborn(path):
+            remove(path)
+            remove(path.with_name(f"{path.name}-journal"))
+
+
+def is_stillborn(folder: Path) -> bool:
+    """Whether all there is in a folder is what a run leaves that was killed before its request was written."""
+    own = {DATABASE, f"{DATABASE}-journal", LOCK}
+    names = {p.name for p in folder.iterdir()}
+    if not all(name in own or PART.fullmatch(name) for name in names):
+        return False
+    try:
+        return DATABASE not in names or not any(True for _ in stored_data(folder / DATABASE))
+    except sqlite3.DatabaseError:
+        return True  # tables that were not made
+
+
 def _lock(folder: Path) -> BaseFileLock:
     """The operating system's lock on the folder: it vanishes with its process, so no stale one can stay behind."""
     from filelock import FileLock, Timeout
@@ -159,10 +219,16 @@ def _lock(folder: Path) -> BaseFileLock:
             f"another process is writing the run in {folder}; wait for it or choose another folder"
         ) from None
     except OSError as error:
-        full = error.errno == errno.ENOSPC
-        hint = "free some space" if full else "choose another folder"
-        raise NucleateError(f"cannot write into {folder}: {error.strerror or error}; {hint}") from None
+        raise NucleateError(f"cannot write into {folder}: {_why(folder, error)}") from None
+    for place in (folder, folder / "cif"):
+        sweep(place)
     return lock
+
+
+def _why(folder: Path, error: OSError) -> str:
+    if folder.is_symlink() and not folder.exists():
+        return f"it is a link to {os.readlink(folder)}, which is not there; make that folder, or choose another"
+    return hint(error)
 
 
 def _atoms(candidate: Candidate) -> Atoms:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.files import hint, remove, sweep
 from nucleate.io import replacing
 from nucleate.pipeline.candidate import Candidate
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 
 class PartFile:
@@ -29,10 +33,10 @@ class PartFile:
         from filelock import FileLock, Timeout
 
         out = Path(out)
-        self.path = out.with_name(f"{out.name}.part.jsonl")
+        self.path, lock = _beside(out)
         self._keys: dict[str, str] = {}  # id of a candidate -> fingerprint of what it was
         self._file: IO[str] | None = None
-        self._lock = FileLock(str(out.with_name(f".{out.name}.lock")))
+        self._lock = FileLock(str(lock))
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
@@ -41,6 +45,7 @@ class PartFile:
         except OSError as error:
             raise self._error(error) from None
         try:
+            sweep(out.parent, (out.name, self.path.name))
             self._done = self._open(json.loads(json.dumps(settings)), overwrite)
         except BaseException:
             self.close()
@@ -58,16 +63,18 @@ class PartFile:
 
     def finish(self) -> None:
         """The output is complete: nothing of this file is needed any more."""
-        self.close()
-        self.path.unlink(missing_ok=True)
-        Path(self._lock.lock_file).unlink(missing_ok=True)
+        self._close_file()
+        _remove_with_lock(self.path, self._lock)
 
     def close(self) -> None:
         """Free the lock; what is done stays for the next call."""
+        self._close_file()
+        self._lock.release()
+
+    def _close_file(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
-        self._lock.release()
 
     def __enter__(self) -> PartFile:
         return self
@@ -102,10 +109,40 @@ class PartFile:
             raise self._error(error) from None
 
     def _error(self, error: OSError) -> NucleateError:
-        hint = (
-            "free some space and give the same command again" if error.errno == errno.ENOSPC else "choose another --out"
-        )
-        return NucleateError(f"cannot write {self.path}: {error.strerror or error}; {hint}")
+        return NucleateError(f"cannot write {self.path}: {hint(error)}")
+
+
+def tidy(out: str | Path) -> None:
+    """Delete what a call left beside `out` that was killed when `out` was complete; what is still needed stays."""
+    from filelock import FileLock, Timeout
+
+    out = Path(out)
+    part, lock = _beside(out)
+    if not (part.exists() or lock.exists()):
+        return
+    held = FileLock(str(lock))
+    with suppress(Timeout, OSError):
+        held.acquire(timeout=0)
+        sweep(out.parent, (out.name, part.name))
+        if part.exists() and part.stat().st_mtime_ns > out.stat().st_mtime_ns:
+            held.release()  # of a later call, which was to replace `out`
+            return
+        _remove_with_lock(part, held)
+
+
+def _beside(out: Path) -> tuple[Path, Path]:
+    """Where results under way are kept, and the lock."""
+    return out.with_name(f"{out.name}.part.jsonl"), out.with_name(f".{out.name}.lock")
+
+
+def _remove_with_lock(part: Path, lock: BaseFileLock) -> None:
+    """Delete both while the lock is held, so that nobody's next work can be meant."""
+    remove(part)
+    if os.name == "posix":  # elsewhere a file that is open cannot be deleted
+        remove(Path(lock.lock_file))
+    lock.release()
+    if os.name != "posix":
+        remove(Path(lock.lock_file))
 
 
 def _fingerprint(candidate: Candidate) -> str:
