@@ -1,60 +1,216 @@
-"""Crystals from CIF files."""
+"""Crystals from CIF files, none silently other than the file means.
+
+gemmi reads the grammar; what the file means is decided here. The symmetry is read in every way that the file allows
+(`cif_symmetry`), each reading makes atoms (`cif_orbits`), and what the file says of formula, Z, density and
+multiplicities (`cif_evidence`) leaves one reading, or the file is refused with the readings named.
+"""
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nucleate.errors import NucleateError
+from nucleate.io.cif_evidence import Evidence, assign, density, evidence_of, multiplicities_agree
+from nucleate.io.cif_orbits import Atoms, expand
+from nucleate.io.cif_sites import Row, not_a_number, number, rows_of
+from nucleate.io.cif_symmetry import Reading, readings_of
+from nucleate.io.cif_text import Block, parse_block, split_blocks
+from nucleate.io.parse import Parsed
 from nucleate.io.rows import Rows, read_text
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from numpy.typing import NDArray
+
+LENGTHS = tuple(f"_cell_length_{axis}" for axis in "abc")
+ANGLES = tuple(f"_cell_angle_{angle}" for angle in ("alpha", "beta", "gamma"))
+# Shortest distance as a part of the sum of the covalent radii: what one reading of two must reach, and what the other
+# must fall short of, for distances to decide between them.
+REAL, IMPOSSIBLE = 0.75, 0.65
 
 
 def read_cif(path: Path) -> Rows:
     """One crystal for each data block with a cell; blocks of remarks alone are passed over."""
-    blocks = re.split(r"^\s*data_", "\n" + read_text(path), flags=re.MULTILINE | re.IGNORECASE)[1:]
+    blocks = split_blocks(read_text(path))
     if not blocks:
         raise NucleateError("not a CIF file (no data_ block)")
-    crystals = [b for b in blocks if "_cell_length_a" in b or "_atom_site" in b] or blocks[:1]
-    headers = [b.split(maxsplit=1)[0] if b.strip() else "" for b in crystals]
-    distinct = len(set(headers)) == len(headers)
-    for i, (header, block) in enumerate(zip(headers, crystals, strict=True)):
+    crystals = [b for b in blocks if "_cell" in b[2].lower() or "_atom_site" in b[2].lower()] or blocks[:1]
+    names = [name for name, _, _ in crystals]
+    distinct = len(set(names)) == len(names)
+    for i, (header, line, text) in enumerate(crystals):
         single = len(crystals) == 1
         name = path.stem if single else f"{path.stem}-{header if distinct else i + 1}"
-        yield None if single else i + 1, name, {}, partial(structure_from_cif, "data_" + block)
+        yield None if single else i + 1, name, {}, partial(_crystal, text, line)
 
 
-def structure_from_cif(text: str) -> Structure:
-    """The one structure of a CIF text; refuses sites that do not add up to its formula, as when it is cut short."""
-    from pymatgen.io.cif import CifParser
-
-    parser = CifParser.from_str(text, check_cif=False)
-    found = parser.parse_structures(primitive=False, on_error="raise")
-    if not found:
-        raise NucleateError("the CIF holds no structure")
-    formula = next(iter(parser.as_dict().values())).get("_chemical_formula_sum")
-    if formula and found[0].is_ordered:
-        _require_formula(found[0], str(formula))
-    return found[0]
+def structure_from_cif(text: str) -> Parsed:
+    """The one crystal of a CIF text, its sites in the order of the file; raises NucleateError with the reason."""
+    blocks = split_blocks(text)
+    if not blocks:
+        raise NucleateError("not a CIF (no data_ block)")
+    crystals = [b for b in blocks if "_atom_site" in b[2].lower()] or blocks[:1]
+    if len(crystals) > 1:
+        raise NucleateError(f"{len(crystals)} crystals in one CIF text, where one is wanted")
+    _, line, block = crystals[0]
+    return _crystal(block, line)
 
 
-def _require_formula(structure: Structure, formula: str) -> None:
-    from pymatgen.core import Composition
+@dataclass(frozen=True)
+class Trial:
+    """What one reading of the symmetry makes of the rows: atoms and an element for each row, or an objection."""
 
+    reading: Reading
+    atoms: Atoms | None = None
+    elements: tuple[str, ...] = ()
+    objection: str = ""
+
+    def symbols(self) -> list[str]:
+        """The element of every atom."""
+        assert self.atoms is not None
+        return [self.elements[row] for row in self.atoms.rows]
+
+    def counts(self) -> dict[str, int]:
+        symbols = self.symbols()
+        return {e: symbols.count(e) for e in dict.fromkeys(symbols)}
+
+
+def _crystal(text: str, line: int) -> Parsed:
+    from pymatgen.core import Lattice, Structure
+
+    block = parse_block(text, line)
+    lattice, cell_remarks = _cell(block)
+    rows, site_remarks = rows_of(block)
+    evidence, evidence_remarks = evidence_of(block)
+    trials = [_try(reading, rows, lattice, evidence) for reading in readings_of(block, lattice)]
+    trial, others = _decide(trials, rows, lattice, evidence)
+    assert trial.atoms is not None
+    remarks = [*cell_remarks, *site_remarks, *trial.atoms.remarks, trial.reading.remark, *evidence_remarks]
+    remarks += [f"read as {trial.reading.name}, as its atoms are impossible in {o.reading.name}" for o in others[:1]]
+    remarks += [
+        f"{row.name} is taken as {element}, by the formula"
+        for row, element in zip(rows, trial.elements, strict=True)
+        if not row.certain
+    ]
+    remarks += evidence.remarks(trial.counts(), lattice)
+    structure = Structure(Lattice(lattice), trial.symbols(), trial.atoms.positions)
+    return Parsed(structure, tuple(dict.fromkeys(r for r in remarks if r)))
+
+
+def _cell(block: Block) -> tuple[NDArray[np.float64], list[str]]:
+    """The cell (3, 3), rows in angstrom, and remarks; an angle that is not there is 90 degrees by CIF's dictionary."""
+    from pymatgen.core import Lattice
+
+    values = []
+    absent = [tag for tag in ANGLES if tag not in block.columns]
+    for tag in (*LENGTHS, *ANGLES):
+        text = block.columns.get(tag, ["90" if tag in ANGLES else ""])[0].strip()
+        if tag not in block.columns and tag in LENGTHS:
+            raise NucleateError(f"no {tag}; all three lengths of the cell are needed")
+        try:
+            values.append(number(text))
+        except ValueError:
+            raise not_a_number(tag, text) from None
+    if min(values) <= 0 or max(values[3:]) >= 180:
+        raise NucleateError(f"the cell is none: lengths and angles are {', '.join(f'{v:g}' for v in values)}")
+    alpha, beta, gamma = np.cos(np.radians(values[3:]))
+    if 1 - alpha**2 - beta**2 - gamma**2 + 2 * alpha * beta * gamma <= 0:
+        raise NucleateError(f"no cell has the angles {', '.join(f'{v:g}' for v in values[3:])}")
+    remarks = [f"no {absent[0]}; missing angles are 90 degrees"] if absent else []
+    return np.array(Lattice.from_parameters(*values).matrix), remarks
+
+
+def _try(reading: Reading, rows: list[Row], lattice: NDArray, evidence: Evidence) -> Trial:
     try:
-        said = Composition(formula).element_composition
-    except ValueError:  # remarks in place of a formula
-        return
-    have = structure.composition.element_composition
-    if not said.num_atoms or not have.num_atoms:
-        return
-    units = max(have.num_atoms / said.num_atoms, said.num_atoms / have.num_atoms)
-    same = have.fractional_composition.almost_equals(said.fractional_composition, rtol=0, atol=0.005)
-    if not same or abs(units - round(units)) > 0.02:
-        raise NucleateError(
-            f"the sites make {have.formula}, the formula of the CIF is {formula}; cut short or incomplete"
-        )
+        atoms = expand(rows, reading.rotations, reading.translations, lattice)
+    except NucleateError as error:
+        return Trial(reading, objection=str(error))
+    elements, objection = assign(rows, atoms, evidence)
+    return Trial(reading, atoms, tuple(elements or ()), objection)
+
+
+def _decide(trials: list[Trial], rows: list[Row], lattice: NDArray, evidence: Evidence) -> tuple[Trial, list[Trial]]:
+    """The one reading that nothing speaks against, and those of its rank that distances ruled out.
+
+    Raises NucleateError where none is left or more than one that differ.
+    """
+    for rank in sorted({t.reading.rank for t in trials}):
+        sound = _distinct([t for t in trials if t.reading.rank == rank and not t.objection], lattice)
+        if len(sound) > 1:
+            sound = _by_further_evidence(sound, rows, lattice, evidence)
+        if len(sound) > 1:
+            kept = _by_distances(sound, lattice)
+            if kept is None:
+                raise NucleateError(_ambiguous(sound, lattice))
+            return kept, [t for t in sound if t is not kept]
+        if sound:
+            return sound[0], []
+    first = trials[0]
+    apart = [t for t in trials[1:] if t.objection != first.objection and t.reading.rank == first.reading.rank]
+    if not apart:
+        raise NucleateError(first.objection)
+    raise NucleateError(f"as {first.reading.name} {first.objection}; as {apart[0].reading.name} {apart[0].objection}")
+
+
+def _by_further_evidence(trials: list[Trial], rows: list[Row], lattice: NDArray, evidence: Evidence) -> list[Trial]:
+    """Those that agree with the multiplicities and the density of the file; all, where none does."""
+    for agrees in (
+        lambda t: multiplicities_agree(rows, t.atoms, len(t.reading.rotations)),
+        lambda t: evidence.density_ratio(t.counts(), abs(np.linalg.det(lattice))) < 1.1,
+    ):
+        trials = [t for t in trials if agrees(t)] or trials
+    return trials
+
+
+def _distinct(trials: list[Trial], lattice: NDArray) -> list[Trial]:
+    """One trial for each crystal: readings that make the same crystal need no decision."""
+    out: list[Trial] = []
+    for trial in trials:
+        if not any(_same(trial, other, lattice) for other in out):
+            out.append(trial)
+    return out
+
+
+def _same(a: Trial, b: Trial, lattice: NDArray) -> bool:
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+    from pymatgen.core import Lattice, Structure
+
+    assert a.atoms is not None and b.atoms is not None
+    if a.counts() != b.counts():
+        return False
+    first, second = (Structure(Lattice(lattice), t.symbols(), t.atoms.positions) for t in (a, b) if t.atoms is not None)
+    matcher = StructureMatcher(ltol=0.001, stol=0.01, angle_tol=0.1, primitive_cell=False, scale=False)
+    return bool(matcher.fit(first, second))
+
+
+def _by_distances(trials: list[Trial], lattice: NDArray) -> Trial | None:
+    """The one reading whose atoms are at real distances, if the others' are impossible."""
+    closest = [_closest(t, lattice) for t in trials]
+    real = [t for t, c in zip(trials, closest, strict=True) if c >= REAL]
+    impossible = sum(c < IMPOSSIBLE for c in closest)
+    return real[0] if len(real) == 1 and impossible == len(trials) - 1 else None
+
+
+def _closest(trial: Trial, lattice: NDArray) -> float:
+    """The shortest distance of two atoms as a part of the sum of their covalent radii."""
+    from ase.data import atomic_numbers, covalent_radii
+    from pymatgen.core import Lattice, Structure
+
+    assert trial.atoms is not None
+    radii = np.array([covalent_radii[atomic_numbers[s]] for s in trial.symbols()])
+    structure = Structure(Lattice(lattice), trial.symbols(), trial.atoms.positions)
+    i, j, _, distances = structure.get_neighbor_list(2 * radii.max())
+    return float((distances / (radii[i] + radii[j])).min()) if len(distances) else 1.0
+
+
+def _ambiguous(trials: list[Trial], lattice: NDArray) -> str:
+    volume = abs(np.linalg.det(lattice))
+    ways = "; ".join(
+        f"{t.reading.name} makes {' '.join(f'{e}{n}' for e, n in t.counts().items())} in the cell "
+        f"({density(t.counts(), volume):.2f} g/cm3)"
+        for t in trials[:3]
+    )
+    return f"the symmetry can be read in more than one way: {ways}. An origin (':1', ':2') or the operations would say"

@@ -1,0 +1,187 @@
+"""What else a CIF says of its crystal (formula, Z, density, volume, multiplicities), held against one reading of it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.chem.elements import SYMBOLS
+from nucleate.io.cif_orbits import Atoms
+from nucleate.io.cif_sites import HYDROGEN, Row, number
+from nucleate.io.cif_text import Block
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMULAS = ("_chemical_formula_sum", "_chemical_formula_iupac", "_chemical_formula_structural")
+Z = "_cell_formula_units_z"
+DENSITY = "_exptl_crystal_density_diffrn"
+VOLUME = "_cell_volume"
+FRACTION = 0.005  # in which shares of elements may differ from a formula that was rounded
+UNITS = 0.02  # in which the number of formula units may differ from a whole number
+DENSITY_PART = 0.05  # by which densities may differ: printed ones are of other temperatures
+VOLUME_PART = 0.02
+MOST_ASSIGNMENTS = 256  # of elements to doubtful labels that are tried
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """formula: element -> number, in one formula unit. density in g/cm3, volume in cubic angstrom."""
+
+    formula: Mapping[str, float] | None = None
+    formula_text: str = ""
+    units: int | None = None
+    density: float | None = None
+    volume: float | None = None
+
+    def objection(self, counts: Mapping[str, int]) -> str | None:
+        """Why atoms in the cell (element -> number) are not what formula and Z say, or None."""
+        have = " ".join(f"{e}{n}" for e, n in sorted(counts.items()))
+        total = sum(counts.values())
+        if self.formula is None:
+            if self.units and math.gcd(*counts.values()) % self.units:
+                return f"the sites make {have} in the cell, which is not {self.units} formula units (Z) of anything"
+            return None
+        said = sum(self.formula.values())
+        shares = {e: counts.get(e, 0) / total - n / said for e, n in self.formula.items()}
+        if set(counts) - set(self.formula) or max(map(abs, shares.values())) > FRACTION:
+            return f"the sites make {have} in the cell, the formula of the file is {self.formula_text}"
+        units = total / said
+        if self.units:
+            # some programs write all atoms of the cell as the formula, and Z beside it
+            whole = abs(said - total) < 0.5 and math.gcd(*counts.values()) % self.units == 0
+            if abs(units - self.units) > UNITS * self.units and not whole:
+                return (
+                    f"the sites make {have} in the cell, {units:g} of the file's formula {self.formula_text}, "
+                    f"where it says Z = {self.units}; atoms or symmetry operations are missing, or too many"
+                )
+        elif min(abs(u - round(u)) if round(u) else 1.0 for u in (max(units, 1 / units),)) > UNITS * max(units, 1):
+            return f"the sites make {have} in the cell, no whole number of the file's formula {self.formula_text}"
+        return None
+
+    def remarks(self, counts: Mapping[str, int], lattice: NDArray) -> list[str]:
+        """Where volume and density as the file gives them are not those of its cell and atoms."""
+        volume = float(abs(np.linalg.det(lattice)))
+        out = []
+        if self.volume and abs(volume / self.volume - 1) > VOLUME_PART:
+            out.append(f"the cell has {volume:.1f} cubic angstrom, the file says {self.volume:g}")
+        if self.density and self.density_ratio(counts, volume) > 1 + DENSITY_PART:
+            out.append(f"the density is {density(counts, volume):.3f} g/cm3, the file says {self.density:g}")
+        return out
+
+    def density_ratio(self, counts: Mapping[str, int], volume: float) -> float:
+        """How far the density is from what the file says, as a ratio of at least 1; 1 where it says nothing."""
+        if not self.density:
+            return 1.0
+        ratio = density(counts, volume) / self.density
+        return max(ratio, 1 / ratio)
+
+
+def evidence_of(block: Block) -> tuple[Evidence, list[str]]:
+    """What a block says of its crystal, and remarks on what could not be read."""
+    remarks: list[str] = []
+    text = next(iter(block.known(*FORMULAS)), "")
+    formula = parse_sum(text)
+    if text and formula is None:
+        remarks.append(f"the formula '{' '.join(text.split())[:60]}' could not be read, so nothing is checked by it")
+    values: dict[str, float | None] = {}
+    for tag in (Z, DENSITY, VOLUME):
+        given = block.value(tag)
+        try:
+            values[tag] = number(given) if given else None
+        except ValueError:
+            remarks.append(f"{tag} is no number ('{given}'), so nothing is checked by it")
+            values[tag] = None
+    z = values[Z]
+    units = int(z) if z and z > 0 and z == int(z) else None
+    return Evidence(formula, text, units, values[DENSITY] or None, values[VOLUME] or None), remarks
+
+
+def parse_sum(text: str) -> dict[str, float] | None:
+    """Element -> number of "Al2 Mg O4", "NA CL", "(K0.5 Na0.5) Cl"; deuterium is hydrogen; None for remarks."""
+    from pymatgen.core import Composition
+
+    words = re.sub(r"['\",]", " ", text).split()
+    if not words:
+        return None
+    if all(re.fullmatch(r"[A-Z]{1,2}[\d.]*", w) for w in words) and any(re.match(r"[A-Z]{2}", w) for w in words):
+        words = [w[:1] + w[1:2].lower() + w[2:] for w in words]  # all in capitals, a word for each element
+    out: dict[str, float] = {}
+    if all(re.fullmatch(r"[A-Z][a-z]?(\d+\.?\d*|\.\d+)?", w) for w in words):
+        for word in words:
+            symbol = re.match(r"[A-Z][a-z]?", word)
+            assert symbol is not None
+            out[symbol[0]] = out.get(symbol[0], 0.0) + float(word[symbol.end() :] or 1)
+    else:
+        try:
+            out.update({str(e): n for e, n in Composition("".join(words)).get_el_amt_dict().items()})
+        except (ValueError, KeyError, IndexError):
+            return None
+    for isotope in set(out) & set(HYDROGEN):
+        out["H"] = out.get("H", 0.0) + out.pop(isotope)
+    good = out and all(e in SYMBOLS and math.isfinite(n) and n > 0 for e, n in out.items())
+    return out if good else None
+
+
+def density(counts: Mapping[str, int], volume: float) -> float:
+    """g/cm3 of atoms (element -> number) in a cell of `volume` cubic angstrom."""
+    from ase.data import atomic_masses, atomic_numbers
+
+    dalton = 1.66053907  # g/cm3 of one dalton in a cubic angstrom
+    return dalton * sum(n * atomic_masses[atomic_numbers[e]] for e, n in counts.items()) / volume
+
+
+def assign(rows: Sequence[Row], atoms: Atoms, evidence: Evidence) -> tuple[list[str] | None, str]:
+    """An element for every row, or None and why there is none or more than one.
+
+    Doubtful labels are what makes the atoms agree with the formula; without a formula they stay doubtful.
+    """
+    sizes = atoms.sizes(len(rows)).tolist()
+    doubtful = [row for row in rows if not row.certain]
+    if doubtful and evidence.formula is None:
+        row = doubtful[0]
+        return None, (
+            f"{row.name} may be {_or(row.elements)}{', or stand for more than one atom' * (len(row.elements) < 2)}; "
+            "a column _atom_site_type_symbol or _chemical_formula_sum would say"
+        )
+    fitting: dict[tuple[str, ...], None] = {}
+    reason = ""
+    choices = itertools.islice(itertools.product(*(row.elements for row in rows)), MOST_ASSIGNMENTS)
+    for elements in choices:
+        objection = evidence.objection(_counts(elements, sizes))
+        if objection is None:
+            fitting[elements] = None
+        reason = reason or objection or ""
+    if len(fitting) == 1:
+        return list(next(iter(fitting))), ""
+    if len(fitting) > 1:
+        a, b, *_ = fitting
+        i = next(i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y)
+        return None, f"{rows[i].name} may be {a[i]} or {b[i]} by the formula; a column _atom_site_type_symbol would say"
+    return None, reason
+
+
+def _or(elements: Sequence[str]) -> str:
+    return " or ".join(elements)
+
+
+def _counts(elements: Sequence[str], sizes: Sequence[int]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for element, size in zip(elements, sizes, strict=True):
+        if size:
+            counts[element] += size
+    return dict(counts)
+
+
+def multiplicities_agree(rows: Sequence[Row], atoms: Atoms, order: int) -> bool:
+    """Whether orbits are as large as the file says, all as multiplicities or all as orders of the site symmetry."""
+    sizes = atoms.sizes(len(rows)).tolist()
+    pairs = [(row.multiplicity, n) for row, n in zip(rows, sizes, strict=True) if row.multiplicity and n]
+    return all(m == n for m, n in pairs) or all(m * n == order for m, n in pairs)

@@ -1,0 +1,198 @@
+"""The rows of a CIF's atom loop: every row is one site of the element written, or a problem that names the row.
+
+The element is what `_atom_site_type_symbol` says, else what the label begins with (CIF core dictionary). Where these
+letters can be read in two ways, all elements that they can mean are kept, and the formula of the file decides later.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from nucleate.chem.elements import SYMBOLS
+from nucleate.errors import NucleateError
+from nucleate.io.cif_text import UNKNOWN, Block
+
+ELEMENTS = frozenset(SYMBOLS[:103])  # what comes after lawrencium has never been in a crystal
+# Two capitals that are an element and, as likely, a group of atoms on one site.
+GROUPS = {"CO": "carbon and oxygen", "NO": "nitrogen and oxygen", "HO": "a hydroxide", "HF": "hydrogen and fluorine"}
+HYDROGEN = {"D": "deuterium", "T": "tritium", "2H": "deuterium", "3H": "tritium"}
+OCCUPIED = 1e-6  # an occupancy as near to 1 as this is full
+COORDINATES = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fully occupied site as the file has it.
+
+    elements: what it can be, the likeliest first. certain: whether the letters alone settle it; otherwise the formula
+    of the file must. multiplicity: of its orbit, where the file says it.
+    """
+
+    name: str  # for messages: 'row 3 (O1)'
+    elements: tuple[str, ...]
+    certain: bool
+    position: tuple[float, float, float]
+    multiplicity: int | None = None
+
+
+def rows_of(block: Block) -> tuple[list[Row], list[str]]:
+    """The sites of a block and remarks on them; raises NucleateError for a row that cannot be a site."""
+    missing = [tag for tag in COORDINATES if tag not in block.columns]
+    if missing:
+        if "_atom_site_cartn_x" in block.columns:
+            raise NucleateError("the sites have Cartesian coordinates; fractional ones (_atom_site_fract_x) are needed")
+        raise NucleateError(f"no sites (no {missing[0]})")
+    count = len(block.columns[COORDINATES[0]])
+    columns = {t: v for t, v in block.columns.items() if t.startswith("_atom_site_") and len(v) == count}
+    split = [t for t in (*COORDINATES, *_READ) if t in block.columns and t not in columns]
+    if split:
+        raise NucleateError(f"{split[0]} has {len(block.columns[split[0]])} values for {count} sites")
+    rows: list[Row] = []
+    remarks: list[str] = []
+    for i in range(count):
+        values = {tag: column[i].strip() for tag, column in columns.items()}
+        label, symbol = values.get("_atom_site_label", ""), values.get("_atom_site_type_symbol", "")
+        name = f"row {i + 1} of the atom loop ({label if label not in UNKNOWN else symbol or 'no label'})"
+        if (reason := _not_an_atom(values)) is not None:
+            remarks.append(f"{name} is left out: {reason}")
+            continue
+        _require_whole(name, values)
+        elements, certain, remark = _elements(name, label, symbol, columns)
+        if remark:
+            remarks.append(f"{name}: {remark}")
+        x, y, z = (_coordinate(name, tag, values[tag]) for tag in COORDINATES)
+        rows.append(Row(name, elements, certain, (x, y, z), _multiplicity(values)))
+    if not rows:
+        raise NucleateError("no sites")
+    groups = {v for v in columns.get("_atom_site_disorder_group", []) if v.strip() not in (*UNKNOWN, "0")}
+    if len(groups) > 1:
+        raise NucleateError(
+            f"sites of {len(groups)} disorder groups ({', '.join(sorted(groups))}); order the structure"
+        )
+    return rows, remarks
+
+
+_OCCUPANCY = "_atom_site_occupancy"
+_MULTIPLICITY = ("_atom_site_site_symmetry_multiplicity", "_atom_site_symmetry_multiplicity")
+_HYDROGENS = "_atom_site_attached_hydrogens"
+_READ = ("_atom_site_label", "_atom_site_type_symbol", _OCCUPANCY, _HYDROGENS, *_MULTIPLICITY)
+
+
+def number(text: str) -> float:
+    """A number of a CIF, its standard uncertainty "(5)" apart; raises ValueError for anything else."""
+    match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:\(\d+\))?", text.strip())
+    if match is None or not math.isfinite(value := float(match[1])):
+        raise ValueError(text)
+    return value
+
+
+def not_a_number(what: str, text: str) -> NucleateError:
+    """The error for a value that should be a number."""
+    if text in UNKNOWN:
+        return NucleateError(f"{what} is not given")
+    if re.fullmatch(r"[+-]?\d*,\d+(\(\d+\))?", text):
+        return NucleateError(f"{what} has a decimal comma ('{text}'); CIF has decimal points")
+    return NucleateError(f"{what} is no number ('{text}')")
+
+
+def _coordinate(name: str, tag: str, text: str) -> float:
+    fraction = re.fullmatch(r"([+-]?\d+)/([1-9]\d*)", text)
+    if fraction:
+        return int(fraction[1]) / int(fraction[2])
+    try:
+        return number(text)
+    except ValueError:
+        raise not_a_number(f"{name}: {tag}", text) from None
+
+
+def _not_an_atom(values: dict[str, str]) -> str | None:
+    if values.get("_atom_site_calc_flag", "").lower() in ("dum", "dummy"):
+        return "the file marks it as a dummy"
+    try:
+        empty = number(values.get(_OCCUPANCY, "1")) == 0
+    except ValueError:
+        return None
+    return "its occupancy is 0" if empty else None
+
+
+def _require_whole(name: str, values: dict[str, str]) -> None:
+    """One whole atom and nothing hidden: full occupancy ("." and "?" are the default, 1), no implicit hydrogens."""
+    text = values.get(_OCCUPANCY, "1")
+    try:
+        occupancy = 1.0 if text in UNKNOWN else number(text)
+    except ValueError:
+        raise not_a_number(f"{name}: the occupancy", text) from None
+    if abs(occupancy - 1) > OCCUPIED:
+        kind = "partial occupancy" if occupancy < 1 else "an occupancy above 1"
+        raise NucleateError(f"{name}: {kind} ({text}); order the structure")
+    hydrogens = values.get(_HYDROGENS, "0")
+    if hydrogens not in (*UNKNOWN, "0"):
+        raise NucleateError(f"{name} carries {hydrogens} hydrogens without a place of their own; add them as sites")
+
+
+def _multiplicity(values: dict[str, str]) -> int | None:
+    text = next((values[t] for t in _MULTIPLICITY if values.get(t, "") not in UNKNOWN), "")
+    return int(text) if text.isdigit() else None
+
+
+def _elements(name: str, label: str, symbol: str, columns: dict[str, list[str]]) -> tuple[tuple[str, ...], bool, str]:
+    """What the row can be, whether that is certain, and a remark."""
+    if symbol not in UNKNOWN:
+        elements, certain, remark = _of_symbol(name, symbol, columns["_atom_site_type_symbol"])
+        by_label = _of_label(label)
+        if not remark and len(by_label[0]) == 1 and by_label[1] and by_label[0] != elements:
+            remark = f"the type symbol says {elements[0]}, the label {label}; the symbol is taken"
+        return elements, certain, remark
+    if label in UNKNOWN:
+        raise NucleateError(f"{name} names no element")
+    elements, certain = _of_label(label)
+    if not elements:
+        raise NucleateError(f"{name}: '{label}' names no element; a column _atom_site_type_symbol would")
+    letters = _letters(label)
+    remark = f"{letters} is {HYDROGEN[letters]}, taken as hydrogen" if letters in HYDROGEN else ""
+    return elements, certain, remark
+
+
+def _of_symbol(name: str, symbol: str, all_symbols: list[str]) -> tuple[tuple[str, ...], bool, str]:
+    """From a type symbol such as Na, NA, Na1+, O2-, D: element letters, then perhaps a charge or a number."""
+    match = re.fullmatch(r"([23]H|[A-Za-z]{1,2})(\d*[+-]\d*|\d*)", symbol)
+    letters = match[1] if match else ""
+    if letters in HYDROGEN:
+        return ("H",), True, f"{letters} is {HYDROGEN[letters]}, taken as hydrogen"
+    element = letters.capitalize()
+    if element not in ELEMENTS:
+        raise NucleateError(f"{name}: the type symbol '{symbol}' is not an element")
+    if letters in GROUPS:
+        in_capitals = any(re.fullmatch(r"[A-Z]{2}\W*\d*\W*", s) and s[:2] not in GROUPS for s in all_symbols)
+        return (element,), in_capitals, ""
+    return (element,), True, ""
+
+
+def _letters(label: str) -> str:
+    match = re.match(r"[A-Za-z]+", label)
+    return match[0] if match else ""
+
+
+def _of_label(label: str) -> tuple[tuple[str, ...], bool]:
+    """The elements that a label may mean (Fe1, O2A, MG1, OW, HO1), and whether the letters settle it.
+
+    The letters settle it where they are the symbol of one element, nothing more, in its own spelling or in capitals
+    that mean nothing else. Further letters may name the site (CaM2) or further atoms (OH): the formula must say.
+    """
+    letters = _letters(label)
+    if re.match(r"(H2O|[NC]H\d)", label, re.IGNORECASE):  # a molecule on one site
+        return (), False
+    if letters in HYDROGEN:
+        return ("H",), letters == "D"  # T is as often a tetrahedral site
+    if letters in ELEMENTS:
+        return (letters,), letters != "W"  # W is as often a water molecule
+    found = []
+    if letters[:2].capitalize() in ELEMENTS and (letters[1:2].islower() or len(letters) == 2):
+        found.append(letters[:2].capitalize())
+    first = letters[:1].upper()
+    if first in ELEMENTS and (letters[1:2].isupper() or letters.islower()):
+        found.append(first)
+    certain = len(found) == 1 and len(letters) == 2 and len(found[0]) == 2
+    return tuple(found), certain

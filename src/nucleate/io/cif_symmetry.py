@@ -1,0 +1,246 @@
+"""Which symmetry a CIF can mean: its operations, Hall symbol, name and number, held against each other and the cell."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.errors import NucleateError
+from nucleate.io.cif_sites import number
+from nucleate.io.cif_text import Block
+from nucleate.io.settings import (
+    STANDARD_CHOICES,
+    Setting,
+    fits_metric,
+    group_number,
+    hall_setting,
+    named_settings,
+    numbered_settings,
+    operations_key,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz", "_space_group_symop_xyz")
+MAGNETIC = ("_space_group_symop_magn_operation_xyz", "_space_group_symop_magn_centering_xyz")
+HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
+NAMES = (
+    "_space_group_name_h-m_alt",
+    "_symmetry_space_group_name_h-m",
+    "_space_group_name_h-m",
+    "_space_group_name_h-m_ref",
+    "_space_group_name_h-m_full",
+)
+NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
+CHOICES = ("_space_group_it_coordinate_system_code",)
+UNIT = 24  # translations of space groups are multiples of 1/24 of the cell
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One way to read the symmetry of a file.
+
+    rank: readings of a lower rank come first; those of a higher one are looked at when the first contradict the file.
+    remark: what to say when this one is taken.
+    """
+
+    name: str
+    rotations: NDArray[np.int64]
+    translations: NDArray[np.float64]
+    rank: int = 0
+    remark: str = ""
+
+    @property
+    def key(self) -> frozenset[tuple[int, ...]]:
+        return operations_key(self.rotations, self.translations)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a file says of its symmetry, each as it stands there."""
+
+    hall: tuple[str, ...]
+    names: tuple[str, ...]
+    numbers: tuple[int, ...]
+    choice: str
+
+    def __bool__(self) -> bool:
+        return bool(self.hall or self.names or self.numbers)
+
+
+def readings_of(block: Block, lattice: NDArray) -> list[Reading]:
+    """All readings, in order of rank; raises NucleateError where the file gives none that fits its cell.
+
+    lattice: (3, 3), rows in angstrom.
+    """
+    said = _said(block)
+    listed = _listed(block)
+    named = _named(said, lattice, alone=listed is None)
+    if listed is None and not said:
+        one = Reading("P 1", np.eye(3, dtype=np.int64)[None], np.zeros((1, 3)))
+        return [_with(one, remark="the file says nothing of symmetry; taken as P 1, every atom listed")]
+    if listed is None:
+        return named
+    if not fits_metric(listed.rotations, lattice):
+        raise NucleateError("the symmetry operations of the file do not fit its cell (they change lengths or angles)")
+    told = group_number(listed.rotations, listed.translations, lattice)
+    if told is None:
+        raise NucleateError("the symmetry operations of the file are no space group; one is missing or wrong")
+    if listed.key in {reading.key for reading in named} or (not named and not said):
+        return [listed]
+    if not named:
+        return [_with(listed, remark=f"the space group '{_words(said)}' is not understood; the operations are used")]
+    same_group = {n for n in (group_number(r.rotations, r.translations) for r in named) if n is not None} == {told}
+    if same_group:
+        return [_with(listed, remark=f"'{_words(said)}' is another setting than the operations, which are used")]
+    against = f"the file names {_words(said)}, its operations are of group {told}"
+    return [_with(r, remark=f"{against}; {r.name} is taken, which its atoms agree with") for r in (listed, *named)]
+
+
+def _with(reading: Reading, *, remark: str, rank: int | None = None) -> Reading:
+    rank = reading.rank if rank is None else rank
+    return Reading(reading.name, reading.rotations, reading.translations, rank, remark)
+
+
+def _words(said: Said) -> str:
+    return ", ".join(dict.fromkeys((*said.names, *said.hall, *(f"number {n}" for n in said.numbers))))
+
+
+def _said(block: Block) -> Said:
+    numbers = []
+    for text in block.known(*NUMBERS):
+        try:
+            value = number(text)
+        except ValueError:
+            value = 0.0
+        if value not in range(1, 231):
+            raise NucleateError(f"'{text}' is no number of a space group (1 to 230)")
+        numbers.append(int(value))
+    names = tuple(n for n in dict.fromkeys(" ".join(v.split()) for v in block.known(*NAMES)) if n)
+    bare = [n for n in names if re.fullmatch(r"\d{1,3}", n)]  # a number in the place of a name
+    numbers += [int(n) for n in bare if 1 <= int(n) <= 230]
+    names = tuple(n for n in names if n not in bare)
+    hall = tuple(dict.fromkeys(block.known(*HALL)))
+    return Said(hall, names, tuple(dict.fromkeys(numbers)), block.value(*CHOICES) or "")
+
+
+def _named(said: Said, lattice: NDArray, *, alone: bool) -> list[Reading]:
+    """Readings of Hall symbol, name and number. alone: whether the file has no operations, so that they must serve."""
+    groups: list[tuple[str, list[Setting]]] = []
+    for symbol in said.hall:
+        setting = hall_setting(symbol)
+        groups.append((f"Hall symbol '{symbol}'", [] if setting is None else [setting]))
+    for name in said.names:
+        groups.append((f"space group '{name}'", _chosen(named_settings(name), said.choice)))
+    understood = [(words, settings) for words, settings in groups if settings]
+    if not understood and said.numbers:
+        settings = [s for n in said.numbers for s in numbered_settings(n)]
+        understood = [(f"space group number {said.numbers[0]}", _chosen(settings, said.choice))]
+    if not understood:
+        if alone and said:
+            raise NucleateError(f"the space group '{_words(said)}' is not understood, and the file has no operations")
+        return []
+    unread = [words for words, settings in groups if not settings]
+    remark = f"the {unread[0]} is not understood; {understood[0][0]} is used" if unread else ""
+    return _agreeing(understood, said, lattice, remark, alone)
+
+
+def _chosen(settings: list[Setting], choice: str) -> list[Setting]:
+    return [s for s in settings if s.choice.lower() == choice.lower()] or settings if choice else settings
+
+
+def _agreeing(
+    understood: list[tuple[str, list[Setting]]], said: Said, lattice: NDArray, remark: str, alone: bool
+) -> list[Reading]:
+    """The settings on which all that was understood agrees; where it does not, each is a reading of its own."""
+    first_words, first = understood[0]
+    common = first
+    for _, others in understood[1:]:
+        keys = {operations_key(s.rotations, s.translations) for s in others}
+        common = [s for s in common if operations_key(s.rotations, s.translations) in keys]
+    numbered = [s for s in common if not said.numbers or s.number in said.numbers]
+    if numbered:
+        return _fitting(first_words, numbered, lattice, remark, alone)
+    said_apart = f"the file contradicts itself ({_words(said)})"
+    readings: list[Reading] = []
+    numbers = [("space group number", [s for n in said.numbers for s in numbered_settings(n)])] if said.numbers else []
+    for words, settings in (*understood, *numbers):
+        fitting = [s for s in settings if fits_metric(s.rotations, lattice)]
+        readings += [_reading(s, f"{said_apart}; {s} ({words}) is taken, which its atoms agree with") for s in fitting]
+    if not readings and alone:
+        raise NucleateError(f"{said_apart}, and nothing of it fits the cell")
+    return readings
+
+
+def _fitting(words: str, settings: list[Setting], lattice: NDArray, remark: str, alone: bool) -> list[Reading]:
+    """Those that fit the cell, the standard settings first; other axes of the group where none of the named fits."""
+    fitting = [s for s in settings if fits_metric(s.rotations, lattice)]
+    if not fitting:
+        numbers = {s.number for s in settings}
+        settings = [s for n in sorted(numbers) for s in numbered_settings(n)]
+        fitting = [s for s in settings if fits_metric(s.rotations, lattice)]
+        remark = f"{words} does not fit the cell as it is named; other axes of the group do"
+        if not fitting and alone:
+            raise NucleateError(f"{words} does not fit the cell, which has other lengths or angles than its axes need")
+    out = []
+    # where the cell fits several unique axes, b is the usual one
+    usual = [s.choice in STANDARD_CHOICES and s.choice[:1] not in ("a", "c") for s in fitting]
+    for s, is_usual in zip(fitting, usual, strict=True):
+        rank = int(any(usual) and not is_usual)
+        why = f"read as {s}, since the atoms do not agree with the standard setting" if rank else ""
+        out.append(_reading(s, remark or why, rank))
+    return sorted(out, key=lambda r: r.rank)
+
+
+def _reading(setting: Setting, remark: str, rank: int = 0) -> Reading:
+    return Reading(str(setting), setting.rotations, setting.translations, rank, remark)
+
+
+def _listed(block: Block) -> Reading | None:
+    """The operations that the file lists, or None."""
+    tag = next((t for t in (*OPERATIONS, MAGNETIC[0]) if block.known(t)), None)
+    if tag is None:
+        return None
+    operations = [_operation(text) for text in block.known(tag)]
+    if tag == MAGNETIC[0] and (centring := block.known(MAGNETIC[1])):
+        operations = [_product(a, b) for b in map(_operation, centring) for a in operations]
+    unique = {(*r.ravel().tolist(), *np.round(t * UNIT).astype(int).tolist()): (r, t) for r, t in operations}
+    ordered = sorted(unique.values(), key=lambda o: not (np.array_equal(o[0], np.eye(3)) and not o[1].any()))
+    rotations, translations = (np.array(part) for part in zip(*ordered, strict=True))
+    if not (np.array_equal(rotations[0], np.eye(3)) and not translations[0].any()):
+        raise NucleateError("the symmetry operations of the file lack x,y,z")
+    return Reading("its operations", rotations, translations)
+
+
+def _product(a: tuple[NDArray, NDArray], b: tuple[NDArray, NDArray]) -> tuple[NDArray, NDArray]:
+    return b[0] @ a[0], (b[0] @ a[1] + b[1]) % 1.0
+
+
+def _operation(text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Rotation (3, 3) and translation (3,) of "1/2+X, -y, z-x" or "x, y+.5, -z"; a time reversal behind is left out."""
+    parts = re.sub(r"\s", "", text).lower().split(",")
+    if len(parts) == 4 and parts[3] in ("+1", "-1", "1"):
+        parts = parts[:3]
+    rotation, translation = np.zeros((3, 3), dtype=np.int64), np.zeros(3)
+    terms = r"[+-]?(?:[xyz]|\d*\.\d+|\d+\.?(?:/\d+)?)"
+    if len(parts) != 3 or not all(re.fullmatch(f"(?:{terms})+", part) for part in parts):
+        raise NucleateError(f"'{text}' is no symmetry operation (as x,-y,z+1/2)")
+    for i, part in enumerate(parts):
+        for term in re.findall(terms, part):
+            sign = -1 if term[0] == "-" else 1
+            body = term.lstrip("+-")
+            if body in "xyz":
+                rotation[i, "xyz".index(body)] += sign
+            else:
+                top, _, bottom = body.partition("/")
+                if bottom and int(bottom) == 0:
+                    raise NucleateError(f"'{text}' is no symmetry operation (as x,-y,z+1/2)")
+                translation[i] += sign * float(top) / float(bottom or 1)
+    exact = np.round(translation * UNIT) / UNIT  # 0.333 is a third
+    if np.abs(translation - exact).max() > 0.005 or abs(round(float(np.linalg.det(rotation)))) != 1:
+        raise NucleateError(f"'{text}' is no symmetry operation of a crystal")
+    return rotation, exact % 1.0

@@ -1,0 +1,103 @@
+"""The text of a CIF as blocks of columns. gemmi reads the grammar (International Tables G, chapter 2.2)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from nucleate.errors import NucleateError
+
+UNKNOWN = ("", ".", "?")  # "." is "not applicable" or the default, "?" is unknown
+
+
+@dataclass(frozen=True)
+class Block:
+    """One data block: tag -> values. Tags are in lower case with "_" for ".", as CIF 2 and magCIF write "." there.
+
+    loops: tags of one loop each; their columns are equally long, and value i of each is row i + 1 of the loop.
+    """
+
+    name: str
+    columns: dict[str, list[str]]
+    loops: tuple[tuple[str, ...], ...]
+
+    def value(self, *tags: str) -> str | None:
+        """The first known value of any of the tags, or None."""
+        return next(iter(self.known(*tags)), None)
+
+    def known(self, *tags: str) -> list[str]:
+        """All known values of the tags, in the order of the tags."""
+        return [v for tag in tags for v in self.columns.get(tag, []) if v.strip() not in UNKNOWN]
+
+
+def split_blocks(text: str) -> list[tuple[str, int, str]]:
+    """Name, first line (from 1) and text of each data block. A line of a text field is no header, whatever it says."""
+    starts: list[tuple[str, int]] = []
+    lines = re.split(r"\r\n|\r|\n", text)
+    in_field = False
+    for i, line in enumerate(lines):
+        if line.startswith(";"):
+            in_field = not in_field
+        elif not in_field and (header := re.match(r"\s*data_(\S*)", line, re.IGNORECASE)):
+            starts.append((header[1], i))
+    ends = [*(i for _, i in starts[1:]), len(lines)]
+    return [(name, i + 1, "\n".join(lines[i:end]) + "\n") for (name, i), end in zip(starts, ends, strict=False)]
+
+
+def parse_block(text: str, first_line: int = 1) -> Block:
+    """The one block of a text; raises NucleateError with the line where the grammar is broken."""
+    import gemmi
+
+    try:
+        document = gemmi.cif.read_string(text, 0)
+    except (ValueError, RuntimeError) as error:
+        raise NucleateError(_plain(str(error), text, first_line)) from None
+    columns: dict[str, list[str]] = {}
+    loops: list[tuple[str, ...]] = []
+
+    def add(tag: str, values: list[str]) -> None:
+        if tag in columns and columns[tag] != values:
+            raise NucleateError(f"{tag} stands twice, with different values")
+        columns[tag] = values
+
+    block: Any = document[0]
+    for item in block:
+        if item.pair is not None:
+            add(_tag(item.pair[0]), [gemmi.cif.as_string(item.pair[1])])
+        elif item.loop is not None:
+            tags = tuple(map(_tag, item.loop.tags))
+            values = list(item.loop.values)
+            for i, tag in enumerate(tags):
+                add(tag, [gemmi.cif.as_string(v) for v in values[i :: len(tags)]])
+            loops.append(tags)
+    return Block(block.name, columns, tuple(loops))
+
+
+def _tag(tag: str) -> str:
+    return tag.lower().replace(".", "_")
+
+
+def _plain(message: str, text: str, first_line: int) -> str:
+    """gemmi's message, "string:7:0(128): reason", as one with the line of the file."""
+    place = re.match(r"\S*?:(\d+):\d+\(\d+\): (.*)", message, re.DOTALL)
+    line = first_line + int(place[1]) - 1 if place else first_line
+    reason = place[2] if place else message
+    where = f"line {line} of the file"
+    if "number of values" in reason.lower():
+        return _uneven_loop(text, int(place[1]) if place else 1, first_line)
+    if "unterminated" in reason.lower():
+        return f"{where}: a quotation or a text field is not closed"
+    return f"{where} is not CIF ({' '.join(reason.split())})"
+
+
+def _uneven_loop(text: str, loop: int, first_line: int) -> str:
+    """What is wrong with the loop that begins in line `loop` of `text`: the first row of another length, as a rule."""
+    lines = text.split("\n")[loop - 1 :]
+    tags = [i for i, line in enumerate(lines) if line.strip().startswith("_")]
+    width = next((k for k, i in enumerate(tags) if i != tags[0] + k), len(tags))
+    for i in range(tags[0] + width, len(lines)) if tags else ():
+        count = len(re.findall(r"'[^']*'|\"[^\"]*\"|\S+", lines[i].split(" #")[0]))
+        if count and count != width:
+            return f"line {first_line + loop - 1 + i} of the file has {count} values, the loop has {width} columns"
+    return f"the values of the loop at line {first_line + loop - 1} of the file are no whole number of rows"
