@@ -15,8 +15,8 @@ from pathlib import Path
 
 from nucleate.codecs.tokens import FORMULA
 from nucleate.config import load_recipe
-from nucleate.nets.build import build_network
-from nucleate.train.checkpoint import ModelInfo, load_tensors, save_weights, weights_folder
+from nucleate.train.checkpoint import ModelInfo, load_network, save_weights, weights_folder
+from nucleate.train.weights_file import read_metadata
 
 CARD = """# {name}
 
@@ -80,8 +80,8 @@ def main() -> None:
     parser.add_argument("--hardware", default="one CPU core")
     parser.add_argument("--commit", help="commit of the training code (default: HEAD)")
     args = parser.parse_args()
-    tensors, metadata = load_tensors(args.run / "weights.safetensors")
-    info = ModelInfo.from_metadata(metadata, metadata.get("kind"))
+    file = args.run / "weights.safetensors"
+    model, info = load_network(file, read_metadata(file).get("kind"))
     commit = (
         args.commit
         or subprocess.run(
@@ -93,8 +93,6 @@ def main() -> None:
     if recipe.is_file():  # how to sample is often chosen once the training is over
         own = dataclasses.replace(info.recipe, sample=load_recipe(recipe).sample)
         info = dataclasses.replace(info, recipe=own)
-    model = build_network(info.recipe, info.codec, info.max_atoms)
-    model.load_state_dict({k: v.float() for k, v in tensors.items()})
     path = weights_folder() / f"{info.recipe.name}.safetensors"
     save_weights(path, model, info, half=True)
     size = path.stat().st_size / 1e6

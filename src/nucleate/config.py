@@ -11,6 +11,7 @@ import json
 import tomllib
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,11 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
             raise NucleateError(f"'{where}' must be a list, not {value!r}")
         return tuple(_convert(hint.__args__[0], v, where) for v in value)
+    if isinstance(hint, types.GenericAlias) and hint.__origin__ in (dict, Mapping):
+        if not isinstance(value, dict):
+            raise NucleateError(f"'{where}' must be a table, not {value!r}")
+        kind = hint.__args__[1]
+        return value if kind is Any else {k: _convert(kind, v, f"{where}.{k}") for k, v in value.items()}
     if isinstance(hint, types.UnionType):  # X | None
         return None if value is None else _convert(next(a for a in hint.__args__ if a is not type(None)), value, where)
     if hint is float and type(value) is int:

@@ -1,4 +1,7 @@
 import builtins
+import os
+import re
+import signal
 
 import pytest
 import torch
@@ -50,6 +53,33 @@ def test_train_writes_weights_metrics_and_tensorboard(folder):
 
 def test_stop_and_resume_from_the_command_line(folder, capsys):
     assert call("train", "tiny.toml", "--data", "data.safetensors", "--out", "run", "--until", "5") == 0
+    assert call("train", "tiny.toml", "--data", "data.safetensors", "--out", "run") == 0
+    assert "resuming run at step 5" in capsys.readouterr().err
+
+
+def test_a_pipe_is_told_how_long_it_takes_and_where_it_stands(folder, capsys, monkeypatch):
+    monkeypatch.setattr("nucleate.train.pace.SHOW_EVERY", 0.0)
+    assert call("train", "tiny.toml", "--data", "data.safetensors", "--out", "run", "--save-every", "0.5") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"10 steps of 8 crystals on \w+: about \d+ s", said)
+    assert re.search(r"tiny: step \d+ of 10, loss \d+\.\d+, [\d,.]+ crystals/s, \d+ s to go", said)
+
+
+def test_a_stopped_training_says_what_is_saved(folder, capsys, monkeypatch):
+    from nucleate.train.loop import Trainer
+
+    real = Trainer.batch_loss
+
+    def stopped(self, model, index, step):
+        if self._lock is not None and step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, model, index, step)
+
+    monkeypatch.setattr(Trainer, "batch_loss", stopped)
+    assert call("train", "tiny.toml", "--data", "data.safetensors", "--out", "run") == 143
+    assert "stopped by SIGTERM at step 5, saved; the same command goes on" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
     assert call("train", "tiny.toml", "--data", "data.safetensors", "--out", "run") == 0
     assert "resuming run at step 5" in capsys.readouterr().err
 

@@ -211,7 +211,9 @@ def test_extxyz_goes_on_after_a_bad_frame(tmp_path):
     assert [(n.name, n.row) for n in result.structures] == [("a-1", 1), ("a-3", 3), ("a-4", 4)]
     assert result.structures[0].info == {"energy": -3.5}
     found = {p.row: p.reason for p in result.problems}
-    assert sorted(found) == [2, 5, 6] and found[5] == "no cell" and found[6] == "cut short: 1 of 2 atoms"
+    assert (
+        sorted(found) == [2, 5, 6] and found[5].startswith("no cell") and found[6].startswith("cut short: 1 of 2 atoms")
+    )
 
 
 def test_db_of_others(tmp_path):

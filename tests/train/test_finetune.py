@@ -4,9 +4,10 @@ import torch
 from nucleate.config import DataConfig, DiffusionConfig, NetworkConfig, Recipe, TrainConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
-from nucleate.train.checkpoint import ModelInfo, load_tensors
+from nucleate.generators import read_info
 from nucleate.train.finetune import finetune_recipe
 from nucleate.train.loop import WEIGHTS, Trainer
+from nucleate.train.weights_file import load_tensors
 
 NETWORK = {"dim": 16, "layers": 1, "heads": 2, "pair_dim": 8, "frequencies": 2, "norm": "pre", "conditioning": "adaln"}
 
@@ -35,7 +36,7 @@ def base(tmp_path_factory):
 
 
 def info(path):
-    return ModelInfo.from_metadata(load_tensors(path)[1])
+    return read_info(path)
 
 
 def tuned(base, folder, rank, steps=4, until=None):

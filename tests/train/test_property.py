@@ -10,7 +10,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators import load_generator, shipped_weights
 from nucleate.nets.image_sums import image_sums
 from nucleate.nets.property import radials_of
-from nucleate.train.checkpoint import load_tensors, save_tensors, save_weights, weights_folder
+from nucleate.train.checkpoint import save_weights, weights_folder
 from nucleate.train.loop import LATEST, METRICS, WEIGHTS, Trainer
 from nucleate.train.objectives import HUBER, PairStore
 from nucleate.train.property import (
@@ -20,6 +20,7 @@ from nucleate.train.property import (
     predict_structures,
     shipped_property_networks,
 )
+from nucleate.train.weights_file import load_tensors, save_tensors
 from recipes import model_of
 
 SHIPPED = ("property-perov5", "property-carbon24", "property-mp20")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nucleate.train.pace import Standing
 
 
 def train(
@@ -26,6 +33,9 @@ def train(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the first GPU, else the CPU.")] = None,
     until: Annotated[int | None, typer.Option(help="Stop after this step, to resume later.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    save_every: Annotated[
+        float, typer.Option(min=0.01, help="Minutes between two checkpoints, beside those of the recipe.")
+    ] = 5.0,
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard events beside metrics.jsonl.")] = False,
 ) -> None:
     """Train a recipe or fine-tune a model; an unfinished run is resumed.
@@ -41,6 +51,8 @@ def train(
     from nucleate.generators import read_info
     from nucleate.train.finetune import finetune_recipe
     from nucleate.train.loop import Trainer
+    from nucleate.train.pace import duration
+    from nucleate.train.stopping import Stopped
 
     notes = Console(stderr=True)
     if recipe is not None and start is None:
@@ -63,48 +75,63 @@ def train(
         with StageBars() as bars:
             examples, summary = prepare_for(settings, bars, needed)
         notes.print(str(summary), highlight=False)
-    trainer = Trainer(settings, examples, out, device)
+    trainer = Trainer(settings, examples, out, device, save_every * 60)
+    last = trainer.last_step(until)
     if trainer.step:
         notes.print(f"resuming {out} at step {trainer.step}", highlight=False)
-    with StageBars() as bars:
-        log = _Log(trainer, bars, tensorboard)
-        try:
-            trainer.run(on_log=log, until=until)
-        except KeyboardInterrupt:
-            bars.bars.stop()
-            notes.print(f"interrupted at step {trainer.step}; the same command resumes it", highlight=False)
-            raise typer.Exit(130) from None
-    Console().print(f"weights: {out / 'weights.safetensors'}", highlight=False)
-
-
-class _Log:
-    """Passes each line of metrics on to the bar and, where asked, to TensorBoard."""
-
-    def __init__(self, trainer: Any, bars: Any, tensorboard: bool) -> None:
-        self.trainer, self.bars, self.writer = trainer, bars, None
-        if tensorboard:
-            self.writer = tensorboard_writer(trainer.out)
-
-    def __call__(self, line: dict[str, Any]) -> None:
-        rate = next(v for k, v in line.items() if k.endswith("_per_s"))
-        text = f"loss {line['loss']:.4f}  {rate:.0f}/s"
-        self.bars(self.trainer.recipe.name, line["step"], self.trainer.config.steps)
-        self.bars.bars.update(
-            self.bars.tasks[self.trainer.recipe.name], description=f"{self.trainer.recipe.name} {text}"
+    if trainer.step < last:
+        work = f"{last - trainer.step:,} steps of {settings.train.batch_size} {trainer.unit} on {trainer.device}"
+        notes.print(f"{work}: about {duration(trainer.estimate(until))}", highlight=False, soft_wrap=True)
+    writer = tensorboard_writer(out) if tensorboard else None
+    try:
+        with _shown(settings.name, notes) as show:
+            trainer.run(on_log=writer, until=until, on_standing=show)
+    except Stopped as stop:
+        notes.print(f"{stop} at step {trainer.step:,}, saved; the same command goes on", highlight=False)
+        raise typer.Exit(stop.exit_code) from None
+    except KeyboardInterrupt:
+        notes.print(
+            f"interrupted; the same command goes on from step {trainer.saved or 0:,}, which is saved", highlight=False
         )
-        if self.writer is not None:
-            for name, value in line.items():
-                if name != "step":
-                    self.writer.add_scalar(name, value, line["step"])
-            self.writer.flush()
+        raise typer.Exit(130) from None
+    Console().print(f"weights: {out / 'weights.safetensors'}", highlight=False, soft_wrap=True)
 
 
-def tensorboard_writer(folder: Path) -> Any:
-    """A TensorBoard writer; raises NucleateError when the extra is not installed."""
+@contextlib.contextmanager
+def _shown(name: str, notes: Console) -> Iterator[Callable[[Standing], None]]:
+    """Where a run stands, as a bar on a terminal, and elsewhere as a line now and then."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from nucleate.train.pace import Lines, duration
+
+    if not notes.is_terminal:
+        yield Lines(name, lambda text: notes.print(text, highlight=False, soft_wrap=True))
+        return
+    columns = TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, TextColumn("{task.fields[standing]}"), console=notes) as bar:
+        task = bar.add_task(name, total=None, standing="")
+
+        def show(standing: Standing) -> None:
+            text = f"{standing.speed}, {duration(standing.seconds_left)} to go"
+            bar.update(task, completed=standing.step, total=standing.steps, standing=text)
+
+        yield show
+
+
+def tensorboard_writer(folder: Path) -> Callable[[dict[str, Any]], None]:
+    """Writes lines of metrics as TensorBoard events; raises NucleateError when the extra is not installed."""
     from nucleate.errors import NucleateError
 
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise NucleateError("TensorBoard is not installed; run: pip install 'nucleate[tensorboard]'") from None
-    return SummaryWriter(str(folder))
+    writer = SummaryWriter(str(folder))
+
+    def write(line: dict[str, Any]) -> None:
+        for name, value in line.items():
+            if name != "step":
+                writer.add_scalar(name, value, line["step"])
+        writer.flush()
+
+    return write

@@ -10,8 +10,8 @@ from torch import nn
 
 from nucleate.config import SampleConfig
 from nucleate.errors import NucleateError
-from nucleate.nets.build import build_network
-from nucleate.train.checkpoint import ModelInfo, load_tensors, read_metadata, weights_file, weights_folder
+from nucleate.train.checkpoint import ModelInfo, load_network, weights_file, weights_folder
+from nucleate.train.weights_file import read_metadata
 
 
 def shipped_weights(kind: str | None = None) -> list[str]:
@@ -21,20 +21,13 @@ def shipped_weights(kind: str | None = None) -> list[str]:
 
 def read_info(weights: str | Path, kind: str | None = None) -> ModelInfo:
     """What a shipped model or a checkpoint file is, without its weights; raises as `load_model`."""
-    return ModelInfo.from_metadata(read_metadata(_file(weights, kind)), kind)
+    path = _file(weights, kind)
+    return ModelInfo.of(path, read_metadata(path), kind)
 
 
 def load_model(weights: str | Path, kind: str | None = None) -> tuple[nn.Module, ModelInfo]:
-    """The trained network; raises NucleateError if there is none, or one of another kind."""
-    path = _file(weights, kind)
-    tensors, metadata = load_tensors(path)
-    info = ModelInfo.from_metadata(metadata, kind)
-    model = build_network(info.recipe, info.codec, info.max_atoms)
-    try:
-        model.load_state_dict({k: v.float() for k, v in tensors.items()})
-    except RuntimeError as error:
-        raise NucleateError(f"{path} does not fit its own recipe ({str(error).splitlines()[-1].strip()})") from None
-    return model, info
+    """The trained network; raises NucleateError if there is none, one of another kind, or a damaged one."""
+    return load_network(_file(weights, kind), kind)
 
 
 def sampling(

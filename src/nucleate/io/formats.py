@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
-import re
 import warnings
 from collections.abc import Callable, Container, Iterator, Mapping
 from functools import partial
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.io.cif import read_cif, structure_from_cif
+from nucleate.io.extxyz import read_extxyz
 from nucleate.io.parse import (
     Parsed,
     bare,
@@ -83,41 +81,6 @@ def _name(info: dict[str, Any], default: str) -> str:
     return next((str(info.pop(k)) for k in NAME_KEYS if info.get(k) not in (None, "")), default)
 
 
-def read_extxyz(path: Path) -> Rows:
-    """Frame by frame, so that a broken frame does not take the next ones with it."""
-    import ase.io
-
-    lines = read_text(path).splitlines()
-    start, row = 0, 0
-    while start < len(lines):
-        if not lines[start].strip():
-            start += 1
-            continue
-        row += 1
-        if not re.fullmatch(r"\s*\d{1,9}\s*", lines[start]):
-            yield Problem(str(path), row, f"a number of atoms should stand here, not {lines[start][:40]!r}; stopped")
-            return
-        size = int(lines[start])
-        frame, start = lines[start : start + size + 2], start + size + 2
-        if len(frame) < size + 2:
-            yield Problem(str(path), row, f"cut short: {max(len(frame) - 2, 0)} of {size} atoms")
-            return
-        try:
-            atoms: Any = ase.io.read(StringIO("\n".join(frame) + "\n"), format="extxyz")
-        except Exception as error:
-            yield Problem(str(path), row, _reason(error))
-            continue
-        results = atoms.calc.results if atoms.calc is not None else {}
-        info = scalars({**results, **atoms.info}) | _raw_names(frame[1])
-        yield row, _name(info, f"{path.stem}-{row}"), info, partial(structure_from_atoms, atoms)
-
-
-def _raw_names(comment: str) -> dict[str, str]:
-    """The names as they are written: ASE would make the number 7 of "007"."""
-    found = {k: re.search(rf'(?:^|\s){k}=(?:"([^"]*)"|(\S+))', comment) for k in NAME_KEYS}
-    return {k: m[1] or m[2] or "" for k, m in found.items() if m}
-
-
 def read_poscar(path: Path) -> Rows:
     """VASP's format, with the names of the elements."""
     own = path.name.upper() in ("POSCAR", "CONTCAR")  # such a file is known by its folder
@@ -172,7 +135,7 @@ def _csv_rows(path: Path, rows: Any) -> Rows:
 def _from_text(column: str, text: str) -> Structure | Parsed:
     if not text.strip():
         raise NucleateError("no structure")
-    return parse_dict(json.loads(text)) if column == "structure" else structure_from_cif(text)
+    return parse_dict(read_json_text(text)) if column == "structure" else structure_from_cif(text)
 
 
 def _number(text: str) -> Any:

@@ -63,7 +63,7 @@ def _candidates_of(path: Path) -> Iterator[Candidate | Problem]:
     records = READERS.get(path.suffix.lower(), lambda _: {})(path)
     rows: list[tuple[int, Candidate | Problem]] = []
     for item in read_file(path, records):
-        found = [item] if isinstance(item, Problem) else [*remarks_of(item), _wrap(item)]
+        found: list[Candidate | Problem] = [item] if isinstance(item, Problem) else [*remarks_of(item), _wrap(item)]
         if not records:
             yield from found
         else:

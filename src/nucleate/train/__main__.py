@@ -10,7 +10,9 @@ import torch
 from nucleate.codecs.build import load_data
 from nucleate.config import load_recipe
 from nucleate.errors import NucleateError
-from nucleate.train.loop import Trainer
+from nucleate.train.loop import SAVE_EVERY, Trainer
+from nucleate.train.pace import Lines
+from nucleate.train.stopping import Stopped
 
 
 def main() -> int:
@@ -22,18 +24,29 @@ def main() -> int:
     parser.add_argument("--until", type=int, help="stop after this step, to resume later")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ...; default: the first GPU, else the CPU")
     parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument(
+        "--save-every", type=float, default=SAVE_EVERY / 60, help="minutes between two checkpoints (default: 5)"
+    )
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
     try:
         recipe = load_recipe(args.recipe)
-        trainer = Trainer(recipe, load_data(recipe, args.data), args.out, args.device)
-        trainer.run(on_log=lambda line: print(line, flush=True), until=args.until)
+        data = load_data(recipe, args.data)
+        trainer = Trainer(recipe, data, args.out, args.device, args.save_every * 60)
+        trainer.run(
+            on_log=lambda line: print(line, flush=True),
+            until=args.until,
+            on_standing=Lines(recipe.name, lambda text: print(text, file=sys.stderr, flush=True)),
+        )
     except NucleateError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Stopped as stop:
+        print(f"{stop}, saved; the same command goes on from {args.out}", file=sys.stderr)
+        return stop.exit_code
     except KeyboardInterrupt:
-        print(f"interrupted; the same command resumes from {args.out}", file=sys.stderr)
+        print(f"interrupted; the same command goes on from the last checkpoint in {args.out}", file=sys.stderr)
         return 130
     return 0
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ from torch import Tensor
 
 from nucleate.codecs.build import restore_codec
 from nucleate.codecs.tokens import FORMULA
-from nucleate.config import Recipe, recipe_from_json, recipe_to_json
+from nucleate.config import Recipe, from_dict, recipe_to_json
 from nucleate.errors import NucleateError
+from nucleate.nets.build import build_network
+from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
 
 PROPERTY = "property"  # kind of a network that predicts properties
 QUANTILES = (0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 0.99)  # inner edges of a property's bins
@@ -53,10 +54,17 @@ class PropertyStats:
         moments = float(known.mean()), float(known.std()), float(known.min()), float(known.max())
         return cls(len(known), *moments, tuple(edges.tolist()), tuple(map(tuple, counts)))
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> PropertyStats:
-        rows = tuple(map(tuple, values.get("num_atoms_counts", ())))
-        return cls(**values | {"edges": tuple(values.get("edges", ())), "num_atoms_counts": rows})
+    def problem(self, max_atoms: int) -> str | None:
+        """What is wrong with numbers that were read from a file, or None."""
+        values = (self.mean, self.std, self.low, self.high, *self.edges)
+        rows = self.num_atoms_counts
+        if self.n < 2 or not all(map(math.isfinite, values)) or not self.std > 0 or self.low > self.high:
+            return "has statistics that no property has"
+        if list(self.edges) != sorted(self.edges) or len(rows) != (len(self.edges) + 1 if self.edges else 0):
+            return "has bins that do not fit together"
+        if any(len(row) != max_atoms + 1 or min(row) < 0 for row in rows):
+            return "has counts of atoms that do not fit the cells of training"
+        return None
 
     def standardise(self, values: Tensor) -> Tensor:
         return (values - self.mean) / self.std
@@ -135,52 +143,43 @@ class ModelInfo:
         }
 
     @classmethod
-    def from_metadata(cls, metadata: dict[str, str], kind: str | None = None) -> ModelInfo:
-        """Raises NucleateError for weights of another kind; None is a generator's."""
-        if metadata.get("kind") != kind:
-            names = [f"a network of kind '{k}'" if k else "a generator" for k in (metadata.get("kind"), kind)]
-            raise NucleateError(f"these weights are {names[0]}, not {names[1]}")
-        info = json.loads(metadata["info"])
-        return cls(
-            recipe_from_json(metadata["recipe"]),
-            tuple(info["lattice_mean"]),
-            tuple(info["lattice_std"]),
-            tuple(info["elements"]),
-            tuple(info["num_atoms_counts"]),
-            info["training"],
-            {k: PropertyStats.from_dict(v) for k, v in info.get("properties", {}).items()},
-            tuple(info.get("word_counts", ())),
-        )
+    def of(cls, path: str | Path, metadata: Mapping[str, str], kind: str | None = None) -> ModelInfo:
+        """What the metadata of a file say; raises NucleateError, naming the file, where they are damaged, and for
+        weights of another kind (None: a generator's)."""
+        with reading(path):
+            if metadata.get("kind") != kind:
+                names = [f"a network of kind '{k}'" if k else "a generator" for k in (metadata.get("kind"), kind)]
+                raise NucleateError(f"these weights are {names[0]}, not {names[1]}")
+            info = json.loads(metadata["info"])
+            if not isinstance(info, dict):
+                raise NucleateError("'info' of its metadata is no table")
+            found: ModelInfo = from_dict(cls, info | {"recipe": json.loads(metadata["recipe"])})
+            found._require_sense()
+            if found.kind != kind:
+                raise NucleateError(f"its recipe has task '{found.recipe.task}', which is of another kind")
+            return found
 
-
-def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write safetensors to a temporary name, flush to disk, then rename: a kill never leaves a half-written file."""
-    from safetensors.torch import save
-
-    path = Path(path)
-    temporary = path.with_suffix(path.suffix + ".part")
-    with open(temporary, "wb") as file:
-        file.write(save({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, metadata))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-@contextlib.contextmanager
-def _opened(path: str | Path) -> Iterator[tuple[Any, dict[str, str]]]:
-    """The open file and its metadata; raises NucleateError if it is missing or is not a nucleate checkpoint."""
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
-        raise NucleateError(f"no weights at {path}")
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("nucleate") != "1":
-                raise NucleateError(f"{path} holds no nucleate recipe; was it written by another program?")
-            yield file, metadata
-    except (SafetensorError, OSError) as error:
-        raise NucleateError(f"{path} is not a safetensors file ({error})") from None
+    def _require_sense(self) -> None:
+        """Raises NucleateError for what no training writes."""
+        mean, std, counts = self.lattice_mean, self.lattice_std, self.num_atoms_counts
+        problem = None
+        if len(mean) != len(std) or not all(map(math.isfinite, (*mean, *std))) or not all(x > 0 for x in std):
+            problem = "'lattice_mean' and 'lattice_std' are no scale of cells"
+        elif not self.elements or list(self.elements) != sorted({*self.elements}) or self.elements[0] < 0:
+            problem = "'elements' is no sorted list of atomic numbers"
+        elif self.elements[-1] > max(self.recipe.codec.num_elements, 118):
+            problem = f"'elements' has {self.elements[-1]}"
+        elif not counts or min(counts) < 0 or not sum(counts):
+            problem = "'num_atoms_counts' counts no cells"
+        elif any(n < 0 for n in self.word_counts):
+            problem = "'word_counts' has negative numbers"
+        elif lost := [name for name in self.recipe.properties if name not in self.properties]:
+            problem = f"'properties' says nothing of '{lost[0]}'"
+        else:
+            found = ((name, stats.problem(self.max_atoms)) for name, stats in self.properties.items())
+            problem = next((f"'{name}' {why}" for name, why in found if why), None)
+        if problem:
+            raise NucleateError(f"{problem} (in its metadata); it is damaged")
 
 
 def weights_folder() -> Path:
@@ -194,16 +193,14 @@ def weights_file(weights: str | Path) -> Path | None:
     return next((path for path in (shipped, Path(weights)) if path.is_file()), None)
 
 
-def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata; raises NucleateError if the file is missing or is not a nucleate checkpoint."""
-    with _opened(path) as (file, metadata):
-        return {k: file.get_tensor(k) for k in file.keys()}, metadata  # noqa: SIM118 (not a dict)
-
-
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """The metadata without the tensors; raises as `load_tensors`."""
-    with _opened(path) as (_, metadata):
-        return metadata
+def load_network(path: str | Path, kind: str | None = None) -> tuple[torch.nn.Module, ModelInfo]:
+    """The trained network in a file; raises NucleateError if it is damaged or of another kind (None: a generator's)."""
+    tensors, metadata = load_tensors(path)
+    info = ModelInfo.of(path, metadata, kind)
+    with reading(path):
+        codec = info.codec
+    asked = sizes(info.recipe.network) | sizes(info.recipe.codec)
+    return fill(path, tensors, asked, lambda: build_network(info.recipe, codec, info.max_atoms)), info
 
 
 def save_weights(path: str | Path, model: torch.nn.Module, info: ModelInfo, half: bool = False) -> None:

@@ -6,9 +6,10 @@ Imports torch and this package's tensor code alone, so that it runs on a machine
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import json
-import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -21,61 +22,50 @@ from torch import Tensor, nn
 
 from nucleate.codecs.build import Data, fit_codec, fitting
 from nucleate.codecs.tokens import FORMULA
-from nucleate.config import Recipe, TrainConfig, recipe_to_json
-from nucleate.diffusion.rng import derive_seeds
+from nucleate.config import Recipe, recipe_from_json
 from nucleate.errors import NucleateError
+from nucleate.locks import Lock
 from nucleate.nets.adapters import add_adapters, merge
 from nucleate.nets.build import build_network
 from nucleate.nets.crystal_transformer import CrystalTransformer
 from nucleate.train.checkpoint import (
     ModelInfo,
     PropertyStats,
-    load_tensors,
-    save_tensors,
     save_weights,
     weights_file,
 )
+from nucleate.train.memory import out_of_memory
 from nucleate.train.objectives import build_objective
+from nucleate.train.pace import Pace, Standing
 from nucleate.train.precision import autocast
+from nucleate.train.schedule import batches, learning_rate
+from nucleate.train.state import cut_metrics, pack, part, unpack
+from nucleate.train.stopping import Stopped, StopRequest, stop_requests
+from nucleate.train.weights_file import load_tensors, reading, save_tensors
 
-LATEST, WEIGHTS, METRICS = "latest.safetensors", "weights.safetensors", "metrics.jsonl"
-
-
-def batches(num_atoms: Tensor, batch_size: int, seed: int, step: int = 0) -> Iterator[Tensor]:
-    """Endless index batches (b,), a pure function of (seed, step): resuming needs no sampler state.
-
-    Each epoch is a permutation, cut into windows of 16 batches; inside a window crystals are sorted by size, so that
-    a batch carries little padding, and the batches of a window come in random order.
-    """
-    n = len(num_atoms)
-    per_epoch = max(n // batch_size, 1)
-    while True:
-        epoch, first = divmod(step, per_epoch)
-        generator = torch.Generator().manual_seed(int(derive_seeds(seed, epoch)))
-        order = torch.randperm(n, generator=generator)
-        chunks: list[Tensor] = []
-        for window in order[: per_epoch * batch_size].split(16 * batch_size):
-            parts = window[torch.argsort(num_atoms[window], stable=True)].split(batch_size)
-            chunks += [parts[i] for i in torch.randperm(len(parts), generator=generator)]
-        for chunk in chunks[first:]:
-            yield chunk
-            step += 1
-
-
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then a half cosine to `final_learning_rate` at the last step."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    progress = min((step - config.warmup) / max(config.steps - config.warmup, 1), 1.0)
-    low = config.final_learning_rate
-    return low + 0.5 * (config.learning_rate - low) * (1 + math.cos(math.pi * progress))
+LATEST, WEIGHTS, METRICS, LOCK = "latest.safetensors", "weights.safetensors", "metrics.jsonl", ".lock"
+SAVE_EVERY = 300.0  # seconds of the clock between two checkpoints, beside those that the recipe asks for by steps
+TRIED = 3  # batches that are timed for an estimate
 
 
 class Trainer:
-    """One optimisation run in a folder: latest.safetensors (resume), weights.safetensors (EMA), metrics.jsonl."""
+    """One optimisation run in a folder: latest.safetensors (resume), weights.safetensors (EMA), metrics.jsonl.
 
-    def __init__(self, recipe: Recipe, data: Data, out: str | Path, device: str | None = None) -> None:
-        self.recipe, self.config, self.out = recipe, recipe.train, Path(out)
+    save_every: seconds between two checkpoints, beside those of `train.checkpoint_every`; what is trained does not
+    depend on it. The folder is locked until `run` or `close` ends; NucleateError if another process has it.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Data,
+        out: str | Path,
+        device: str | None = None,
+        save_every: float = SAVE_EVERY,
+    ) -> None:
+        if not save_every > 0:
+            raise NucleateError(f"the time between two checkpoints must be positive, not {save_every:g} s")
+        self.recipe, self.config, self.out, self.save_every = recipe, recipe.train, Path(out), save_every
         self.unit = "formulas" if recipe.task == FORMULA else "crystals"
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         if device is None:
@@ -138,20 +128,43 @@ class Trainer:
             fused=True,
         )
         self.step, self.seconds = 0, 0.0
-        self.out.mkdir(parents=True, exist_ok=True)
-        if (self.out / LATEST).exists():
-            self._resume()
+        # since the last line of metrics: losses added up, steps, seconds
+        self.sums: dict[str, Tensor] = {}
+        self.logged, self.spent = 0, 0.0
+        self.saved: int | None = None  # the step of the last checkpoint
+        self._lock: Lock | None = None
+        self._take()
+        try:
+            if (self.out / LATEST).exists():
+                self._resume()
+        except BaseException:
+            self.close()
+            raise
+
+    def _take(self) -> None:
+        """Lock the folder, which the first process does for all."""
+        if self.rank == 0 and self._lock is None:
+            self._lock = Lock(self.out / LOCK, f"is training in {self.out}", "choose another folder with --out")
+            for left in self.out.glob(".*.safetensors.*.part"):  # of a process that was killed while it saved
+                left.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Free the folder; may be called twice."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _base(self) -> tuple[dict[str, Tensor], ModelInfo] | None:
         """The weights to start from, shipped or a file, and what they are."""
         source = self.config.start_from
         if not source:
             return None
-        tensors, metadata = load_tensors(weights_file(source) or source)
+        path = weights_file(source) or source
+        tensors, metadata = load_tensors(path)
         kind = metadata.get("kind")
         if (kind == FORMULA) != (self.recipe.task == FORMULA):
             raise NucleateError(f"{source} cannot start a recipe of task '{self.recipe.task}'")
-        return tensors, ModelInfo.from_metadata(metadata, kind)  # of generators and property networks, either way
+        return tensors, ModelInfo.of(path, metadata, kind)  # of generators and property networks, either way
 
     def _start_from(self, tensors: dict[str, Tensor], base: ModelInfo) -> None:
         own = self.model.state_dict()
@@ -167,95 +180,177 @@ class Trainer:
         self.info.training["start_from"] = f"{name} ({len(taken)} of {len(own)} tensors)"
 
     def _resume(self) -> None:
-        tensors, metadata = load_tensors(self.out / LATEST)
-        state = json.loads(metadata["state"])
-        if metadata["recipe"] != recipe_to_json(self.recipe):
-            raise NucleateError(f"{self.out} holds a run of another recipe; choose another folder to start afresh")
-        self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-        self.ema = {k[4:]: v.to(self.device) for k, v in tensors.items() if k.startswith("ema.")}
-        optimizer = self.optimizer.state_dict()
-        optimizer["state"] = {
-            i: {name: tensors[f"optimizer.{i}.{name}"] for name in ("step", "exp_avg", "exp_avg_sq")}
-            for i in range(sum(p.requires_grad for p in self.model.parameters()))
-            if f"optimizer.{i}.step" in tensors
-        }
-        self.optimizer.load_state_dict(optimizer)
-        self.step, self.seconds = state["step"], state["seconds"]
-        self._cut_metrics()
-
-    def _cut_metrics(self) -> None:
-        """Drop the lines written after the checkpoint: the resumed run writes them again."""
-        path = self.out / METRICS
-        if self.rank == 0 and path.exists():
-            lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
-            kept = [line for line in lines if json.loads(line)["step"] <= self.step]
-            temporary = path.with_suffix(".part")
-            temporary.write_text("".join(line + "\n" for line in kept))
-            temporary.replace(path)
+        path = self.out / LATEST
+        tensors, metadata = load_tensors(path)
+        with reading(path):
+            if recipe_from_json(metadata["recipe"]) != self.recipe:
+                raise NucleateError(f"{self.out} holds a run of another recipe; choose another folder to start afresh")
+            state = json.loads(metadata["state"])
+            self.ema = {k: v.to(self.device) for k, v in unpack(tensors, self.model, self.optimizer).items()}
+            self.sums = {k: v.to(self.device) for k, v in part(tensors, "sums").items()}
+            self.step, self.seconds = int(state["step"]), float(state["seconds"])
+            self.logged, self.spent = int(state.get("logged", 0)), float(state.get("spent", 0.0))
+        self.saved = self.step
+        if self.rank == 0:
+            cut_metrics(self.out / METRICS, self.step)
 
     def save(self) -> None:
-        """Write both files; only the first process writes."""
+        """Write both files, of finite numbers alone; only the first process writes."""
         if self.rank != 0:
             return
-        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        tensors |= {f"ema.{k}": v for k, v in self.ema.items()}
-        for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{k}": v for k, v in state.items()}
-        metadata = self.info.to_metadata() | {"state": json.dumps({"step": self.step, "seconds": self.seconds})}
-        save_tensors(self.out / LATEST, tensors, metadata)
-        training = self.info.training | {"steps": self.step, "seconds": round(self.seconds, 1)}
+        self._require_finite()
+        # the weights first: once the checkpoint says that the last step is done, its weights are there
+        training = self.info.training | {"steps": self.step, "seconds": round(self.seconds + self.spent, 1)}
         network = build_network(self.recipe, self.info.codec, self.info.max_atoms)
         network.load_state_dict(merge({k: v.cpu() for k, v in self.ema.items()}))
         save_weights(self.out / WEIGHTS, network, dataclasses.replace(self.info, training=training))
+        state = {"step": self.step, "seconds": self.seconds, "logged": self.logged, "spent": self.spent}
+        tensors = pack(self.model, self.ema, self.optimizer) | {f"sums.{k}": v for k, v in self.sums.items()}
+        save_tensors(self.out / LATEST, tensors, self.info.to_metadata() | {"state": json.dumps(state)})
+        self.saved = self.step
+
+    def _require_finite(self) -> None:
+        """Raises NucleateError where the loss or a parameter is no finite number any more."""
+        loss = [self.sums["loss"]] if "loss" in self.sums else []
+        if all(bool(x.isfinite().all()) for x in (*loss, *self.model.parameters())):
+            return
+        kept = "" if self.saved is None else f"; {self.out} keeps the checkpoint of step {self.saved}"
+        raise NucleateError(f"the loss is not finite at step {self.step}; lower train.learning_rate{kept}")
 
     def batch_loss(self, model: nn.Module, index: Tensor, step: int) -> dict[str, Tensor]:
         """The objective's losses over the crystals `index` (b,)."""
         width = int(self.num_atoms[index].max()) if self.device.type == "cpu" else self.recipe.data.max_atoms
         return self.objective.losses(model, index.to(self.device), width, step)
 
-    def run(self, on_log: Callable[[dict[str, Any]], None] | None = None, until: int | None = None) -> None:
-        """Train to the recipe's last step (or `until`); `on_log` gets each line of metrics.
+    def estimate(self, until: int | None = None) -> float:
+        """Seconds that the steps to the last one (or `until`) will take, about: from those done before, or from a few
+        batches that are tried and change nothing."""
+        left = max(self.last_step(until) - self.step, 0)
+        if self.step:
+            return left * (self.seconds + self.spent) / self.step
+        stream = batches(self.num_atoms, self.config.batch_size, self.config.seed, self.step)
+        self.model.train()
+        times = []
+        for index in itertools.islice(stream, TRIED):
+            began = time.perf_counter()
+            with self._memory():
+                self._losses(self.model, index, self.step)[1].backward()
+                self.optimizer.zero_grad(set_to_none=True)
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+            times.append(time.perf_counter() - began)
+        return left * min(times)
 
-        Ctrl-C and errors leave the last checkpoint in place; a later Trainer on the same folder goes on from it.
+    def last_step(self, until: int | None = None) -> int:
+        """The step after which `run(until=until)` ends."""
+        return min(self.config.steps, until if until is not None else self.config.steps)
+
+    def _losses(self, model: nn.Module, index: Tensor, step: int) -> tuple[dict[str, Tensor], Tensor]:
+        """The losses of a batch, and their weighted sum."""
+        weights = self.objective.weights
+        with autocast(self.config.precision, self.device):
+            losses = self.batch_loss(model, index, step)
+            return losses, torch.stack([weights.get(k, 1.0) * v for k, v in losses.items()]).sum()
+
+    @contextlib.contextmanager
+    def _memory(self) -> Iterator[None]:
+        """What a GPU or a machine that is too small says, in one line."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            where = "the GPU" if self.device.type == "cuda" else "the machine"
+            raise NucleateError(
+                f"{where} is out of memory at step {self.step + 1} with {self.config.batch_size} {self.unit} a batch; "
+                f"lower train.batch_size in the recipe{', or use --device cpu' if self.device.type == 'cuda' else ''}"
+            ) from None
+
+    def run(
+        self,
+        on_log: Callable[[dict[str, Any]], None] | None = None,
+        until: int | None = None,
+        on_standing: Callable[[Standing], None] | None = None,
+    ) -> None:
+        """Train to the recipe's last step (or `until`); `on_log` gets each line of metrics, `on_standing` every few
+        seconds where the run stands.
+
+        SIGINT (Ctrl-C) and SIGTERM end it after the step at hand, with everything saved, by `Stopped`; a second Ctrl-C
+        at once, with what was saved before. A later Trainer on the same folder goes on from there, and ends with the
+        same weights and metrics as an uninterrupted run. Raises NucleateError for a loss that is not finite and where
+        memory does not suffice; the last good checkpoint stays.
         """
-        config, weights = self.config, self.objective.weights
+        self._take()
+        try:
+            with stop_requests() as request:
+                self._run(on_log, until, on_standing, request)
+        finally:
+            self.close()
+
+    def _run(
+        self,
+        on_log: Callable[[dict[str, Any]], None] | None,
+        until: int | None,
+        on_standing: Callable[[Standing], None] | None,
+        request: StopRequest,
+    ) -> None:
+        config, last = self.config, self.last_step(until)
         model: nn.Module = self.model
         if self.world > 1:
             model = nn.parallel.DistributedDataParallel(model)
         model.train()
-        sums: dict[str, Tensor] = {}
-        logged, began = 0, time.perf_counter()
-        last = min(config.steps, until if until is not None else config.steps)
+        pace, before, began = Pace(config.batch_size, self.unit), self.spent, time.perf_counter()
+        kept = began  # when the last checkpoint was written
         stream = batches(self.num_atoms, config.batch_size, config.seed, self.step)
         while self.step < last:
             index = next(stream)[self.rank :: self.world]
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(config, self.step)
-            with autocast(config.precision, self.device):
-                losses = self.batch_loss(model, index, self.step)
-                total = torch.stack([weights.get(k, 1.0) * v for k, v in losses.items()]).sum()
-            self.optimizer.zero_grad(set_to_none=True)
-            total.backward()
-            norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
-            self.optimizer.step()
+            with self._memory(), self._ended_by(request):
+                losses, total = self._losses(model, index, self.step)
+                self.optimizer.zero_grad(set_to_none=True)
+                total.backward()
+                norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+                self.optimizer.step()
             self.step += 1
             self._update_ema()
             for k, v in {**losses, "loss": total, "grad_norm": norm}.items():
-                sums[k] = sums.get(k, 0) + v.detach()
-            logged += 1
-            if self.step % config.log_every == 0 or self.step == last:
-                now = time.perf_counter()
-                self.seconds += now - began
-                line: dict[str, Any] = {"step": self.step} | {k: float(v) / logged for k, v in sums.items()}
-                if not math.isfinite(line["loss"]):
-                    raise NucleateError(f"the loss is not finite at step {self.step}; lower train.learning_rate")
+                self.sums[k] = self.sums[k] + v.detach() if k in self.sums else v.detach().clone()
+            self.logged += 1
+            now = time.perf_counter()
+            self.spent = before + now - began
+            if self.rank == 0 and pace.due(self.step) and on_standing is not None:
+                on_standing(pace.standing(self.step, last, float(self.sums["loss"]) / self.logged))
+            if self.step % config.log_every == 0 or self.step == config.steps:
+                self._require_finite()
+                line: dict[str, Any] = {"step": self.step} | {k: float(v) / self.logged for k, v in self.sums.items()}
                 line["lr"] = learning_rate(config, self.step - 1)
-                rate = {f"{self.unit}_per_s": round(logged * config.batch_size / (now - began), 1)}
+                self.seconds += self.spent
+                rate = {f"{self.unit}_per_s": round(self.logged * config.batch_size / max(self.spent, 1e-9), 1)}
                 rate["seconds"] = round(self.seconds, 1)
-                began, sums, logged = now, {}, 0
+                before, began, self.spent, self.sums, self.logged = 0.0, now, 0.0, {}, 0
                 self._log(line, rate, on_log)
-            if self.step % config.checkpoint_every == 0 or self.step == last:
+            stop = request.number if self.rank == 0 else None
+            if (
+                stop is not None
+                or self.step % config.checkpoint_every == 0
+                or self.step == last
+                or now - kept > self.save_every
+            ):
                 self.save()
+                kept = time.perf_counter()
+            if stop is not None and self.step < last:
+                raise Stopped(stop)
+
+    @contextlib.contextmanager
+    def _ended_by(self, request: StopRequest) -> Iterator[None]:
+        """Of several processes the first one saves and ends; in the others the next exchange with it fails."""
+        try:
+            yield
+        except RuntimeError:
+            if self.rank != 0 and request.number is not None:
+                raise Stopped(request.number) from None
+            raise
 
     def _update_ema(self) -> None:
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))

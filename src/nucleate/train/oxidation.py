@@ -19,9 +19,9 @@ from torch.nn import functional as F
 from nucleate.config import TrainConfig, from_dict
 from nucleate.errors import NucleateError
 from nucleate.nets.oxidation import OxidationConfig, OxidationNetwork, assign_shares, encode
-from nucleate.train.checkpoint import load_tensors, save_tensors
-from nucleate.train.loop import batches, learning_rate
 from nucleate.train.precision import autocast
+from nucleate.train.schedule import batches, learning_rate
+from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
 
 KIND = "oxidation"  # in the metadata, beside which a file of a generator has none
 DRAFTS = 0.2  # weight of each draft's loss beside the loss of the answer
@@ -241,13 +241,23 @@ def save_oxidation(path: str | Path, model: OxidationModel) -> None:
 def load_oxidation(path: str | Path) -> OxidationModel:
     """The model in a file; raises NucleateError if there is none, or one of another kind."""
     tensors, metadata = load_tensors(path)
-    if metadata.get("kind") != KIND:
-        raise NucleateError(f"{path} holds no network of oxidation states")
-    recipe = from_dict(OxidationRecipe, json.loads(metadata["recipe"]))
-    info = json.loads(metadata["info"])
-    network = OxidationNetwork(recipe.network, len(info["elements"]), info["states"])
-    try:
-        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-    except RuntimeError as error:
-        raise NucleateError(f"{path} does not fit its own recipe ({str(error).splitlines()[-1].strip()})") from None
-    return OxidationModel(recipe, network.eval(), tuple(info["elements"]), tuple(info["states"]), info["training"])
+    with reading(path):
+        if metadata.get("kind") != KIND:
+            raise NucleateError(f"{path} holds no network of oxidation states")
+        recipe = from_dict(OxidationRecipe, json.loads(metadata["recipe"]))
+        info = from_dict(_Info, json.loads(metadata["info"]))
+        if not info.elements or list(info.states) != sorted({*info.states}):
+            raise NucleateError("its metadata name no elements, or no sorted states; it is damaged")
+    network = fill(
+        path, tensors, sizes(recipe.network), lambda: OxidationNetwork(recipe.network, len(info.elements), info.states)
+    )
+    return OxidationModel(recipe, network.eval(), info.elements, info.states, info.training)
+
+
+@dataclass(frozen=True)
+class _Info:
+    """What the metadata say beside the recipe."""
+
+    elements: tuple[str, ...]
+    states: tuple[int, ...]
+    training: dict[str, Any]

@@ -16,10 +16,10 @@ from torch import Tensor
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import SMALLEST_VOLUME
 from nucleate.errors import NucleateError
-from nucleate.nets.build import build_network
 from nucleate.nets.image_sums import count_images, image_sums
 from nucleate.nets.property import PropertyNetwork
-from nucleate.train.checkpoint import PROPERTY, ModelInfo, load_tensors, read_metadata, weights_file, weights_folder
+from nucleate.train.checkpoint import PROPERTY, ModelInfo, load_network, weights_file, weights_folder
+from nucleate.train.weights_file import read_metadata
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -162,13 +162,7 @@ def load_property_network(weights: str | Path, device: str | None = None) -> Pro
         raise NucleateError(
             f"no weights '{weights}'; shipped: {', '.join(shipped_property_networks())}; or give a file"
         )
-    tensors, metadata = load_tensors(path)
-    info = ModelInfo.from_metadata(metadata, PROPERTY)
-    network = build_network(info.recipe, info.codec, info.max_atoms)
+    network, info = load_network(path, PROPERTY)
     assert isinstance(network, PropertyNetwork)  # by its kind
-    try:
-        network.load_state_dict({k: v.float() for k, v in tensors.items()})
-    except RuntimeError as error:
-        raise NucleateError(f"{path} does not fit its own recipe ({str(error).splitlines()[-1].strip()})") from None
     network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return PropertyModel(network.eval(), info)

@@ -25,8 +25,9 @@ from nucleate.chem.descriptors import descriptors, labels, missing
 from nucleate.config import TrainConfig, from_dict
 from nucleate.errors import NucleateError
 from nucleate.nets.similarity import SimilarityConfig, SimilarityNetwork
-from nucleate.train.checkpoint import load_tensors, save_tensors, weights_file
-from nucleate.train.loop import learning_rate
+from nucleate.train.checkpoint import weights_file
+from nucleate.train.schedule import learning_rate
+from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
 
 KIND = "similarity"  # in the metadata, beside which a file of a generator has none
 SHIPPED = "template-similarity"
@@ -260,14 +261,13 @@ def load_similarity(weights: str | Path = SHIPPED) -> SimilarityModel:
     if path is None:
         raise NucleateError(f"no weights '{weights}'; shipped: {SHIPPED}; or give a file")
     tensors, metadata = load_tensors(path)
-    if metadata.get("kind") != KIND:
-        raise NucleateError(f"{path} holds no network of structural similarity")
-    recipe, info = from_dict(SimilarityRecipe, json.loads(metadata["recipe"])), json.loads(metadata["info"])
-    if tuple(info["descriptors"]) != labels():
-        raise NucleateError(f"{path} was trained on other descriptors than this version has")
-    network = SimilarityNetwork(recipe.network, len(labels()))
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise NucleateError(f"{path} does not fit its own recipe ({str(error).splitlines()[-1].strip()})") from None
-    return SimilarityModel(recipe, network.eval(), info["training"])
+    with reading(path):
+        if metadata.get("kind") != KIND:
+            raise NucleateError(f"{path} holds no network of structural similarity")
+        recipe, info = from_dict(SimilarityRecipe, json.loads(metadata["recipe"])), json.loads(metadata["info"])
+        if tuple(info["descriptors"]) != labels():
+            raise NucleateError("it was trained on other descriptors than this version has")
+        training = dict(info["training"])
+    asked = sizes(recipe.network)
+    network = fill(path, tensors, asked, lambda: SimilarityNetwork(recipe.network, len(labels())))
+    return SimilarityModel(recipe, network.eval(), training)

@@ -1,0 +1,271 @@
+"""Crystals from extended XYZ: frames of a number of atoms, a line of key=value pairs, and a line for each atom.
+
+The format: https://github.com/libAtoms/extxyz. Frames are read one by one, so that a broken one does not take the next
+ones with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nucleate.crystal.convert import SMALLEST_VOLUME
+from nucleate.errors import NucleateError
+from nucleate.io.numerals import real, whole
+from nucleate.io.parse import Parsed, bare_structure
+from nucleate.io.read import Problem
+from nucleate.io.rows import Rows, read_text
+from nucleate.io.species import label_element
+from nucleate.io.values import holds_names, is_nothing, number
+
+COUNT = re.compile(r"[ \t]*[0-9]{1,9}[ \t]*")
+PAIR = re.compile(
+    r"""(?P<key>[^\s=,"'{}\[\]]+)
+    (?:[ \t]*=(?:[ \t]*"(?P<double>(?:\\.|[^"\\])*)"|[ \t]*'(?P<single>[^']*)'|[ \t]*\{(?P<braces>[^}]*)\}
+    |[ \t]*(?P<list>\[[^=]*\](?=\s|$))|(?P<bare>[^\s"'{\[=]\S*)|[ \t]+(?P<far>[^\s"'{\[=][^\s=]*(?=\s|$))
+    |(?P<empty>)))?""",
+    re.VERBOSE,
+)
+TRUE, FALSE = {"t", "true"}, {"f", "false"}
+SPECIES = ("species", "symbols", "symbol", "elements", "element", "z", "numbers", "atomic_numbers", "atomic_number")
+POSITIONS = ("pos", "positions", "position", "coords", "xyz")
+FRACTIONS = ("scaled_positions", "scaled_pos", "frac_coords", "frac_pos", "fractional", "frac", "pos_frac", "abc")
+
+
+@dataclass
+class _Comment:
+    """What the second line of a frame says. info: scalar properties; own: lattice, pbc and properties."""
+
+    own: dict[str, str] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def read_extxyz(path: Path) -> Rows:
+    """All frames of a file; the row is the frame's number, from 1."""
+    text = read_text(path).rstrip()
+    lines = re.split(r"\r?\n" if "\n" in text else "\r", text)
+    row = 0
+    for start, end, count in _frames(lines):
+        row += 1
+        where = f"line {start + 1}"
+        if count is None:
+            found = lines[start].strip()[:40]
+            yield Problem(str(path), row, f"{where}: a number of atoms should stand here, not {found!r}")
+            continue
+        have = end - start - 2
+        if have != count:
+            less = f"cut short: {max(have, 0)} of {count} atoms ({where})"
+            yield Problem(
+                str(path), row, less if have < count else f"{where}: {count} atoms are counted, {have} follow"
+            )
+            continue
+        comment = _comment(lines[start + 1])
+        info = dict(comment.info)
+        name = next((str(info.pop(k)) for k in ("material_id", "name", "id") if k in info), f"{path.stem}-{row}")
+        yield row, name, info, partial(_structure, comment, lines[start + 2 : end], start + 3)
+
+
+def _frames(lines: Sequence[str]) -> Iterator[tuple[int, int, int | None]]:
+    """(first line, line behind the last, atoms) of each frame; atoms is None for lines that belong to none."""
+    at = 0
+    while at < len(lines):
+        if not lines[at].strip():
+            at += 1
+            continue
+        if not COUNT.fullmatch(lines[at]):
+            end = _next_start(lines, at + 1)
+            yield at, end, None
+            at = end
+            continue
+        count = int(lines[at])
+        end = min(at + 2 + count, len(lines))
+        early = next((i for i in range(at + 1, end) if _starts(lines, i)), end)
+        while early == end < len(lines) and lines[end].strip() and not COUNT.fullmatch(lines[end]):
+            early = end = end + 1  # lines beyond the counted ones
+        while early > at + 1 and not lines[early - 1].strip() and early - at - 2 != count:
+            early -= 1  # empty lines at the end of what is cut short
+        yield at, early, count
+        at = max(early, at + 1)
+
+
+def _starts(lines: Sequence[str], at: int) -> bool:
+    """Whether a frame starts at a line for sure: a number, and then a line that says what a second line says."""
+    following = lines[at + 1] if at + 1 < len(lines) else ""
+    return bool(COUNT.fullmatch(lines[at]) and re.search(r"\b(lattice|properties)\s*=", following, re.IGNORECASE))
+
+
+def _next_start(lines: Sequence[str], at: int) -> int:
+    return next((i for i in range(at, len(lines)) if _starts(lines, i)), len(lines))
+
+
+def _comment(line: str) -> _Comment:
+    out = _Comment()
+    seen: dict[str, str] = {}
+    for match in PAIR.finditer(line):
+        key, found = match["key"], match.groupdict()
+        text = next(
+            (found[k] for k in ("double", "single", "braces", "list", "bare", "far", "empty") if found[k] is not None),
+            None,
+        )
+        if found["double"] is not None:
+            text = re.sub(r"\\(.)", r"\1", found["double"])
+        own = key.lower() if key.lower() in ("lattice", "cell", "pbc", "properties") else None
+        if own is not None:
+            if out.own.setdefault(own, text or "") != (text or ""):
+                out.faults.append(f"{key} stands twice in the second line, with different values")
+            continue
+        if key in seen and seen[key] != str(text):
+            out.info.pop(key, None)
+            out.remarks.append(f"{key} stands twice ({seen[key]} and {text}) and is left out")
+            continue
+        seen[key] = str(text)
+        value = True if text is None else _value(key, text, found["braces"] is not None or found["list"] is not None)
+        if value is not None:
+            out.info[key] = value
+        elif text and is_nothing(text) and text.lower().strip("+-") in ("inf", "nan"):
+            out.remarks.append(f"{key}={text} is not a finite number and is left out")
+    return out
+
+
+def _value(key: str, text: str, vector: bool) -> Any:
+    """A scalar as bool, int, float or str; None for nothing and for vectors."""
+    words = text.replace(",", " ").split()
+    if vector or text.startswith("_JSON") or (len(words) > 1 and all(real(w) is not None for w in text.split())):
+        return None
+    if key.lower() in ("material_id", "name", "id"):
+        return text or None
+    if is_nothing(text):
+        return None
+    if text.lower() in TRUE | FALSE:
+        return text.lower() in TRUE
+    value = None if holds_names(key) else number(text)
+    return text if value is None else value
+
+
+def _structure(comment: _Comment, lines: Sequence[str], first: int) -> Parsed:
+    """The crystal of a frame; first: the number of its first line of an atom."""
+    if comment.faults:
+        raise NucleateError(comment.faults[0])
+    cell = _cell(comment)
+    columns = _columns(comment.own.get("properties"), lines)
+    width = max(c.stop for c in columns.values())
+    rows = [line.split() for line in lines]
+    for i, row in enumerate(rows):
+        if len(row) != width and ("properties" in comment.own or len(row) < width):
+            raise NucleateError(f"line {first + i}: {width} values should stand here, not {' '.join(row)[:60]!r}")
+    symbols, remarks = _symbols(columns, rows, first)
+    pos = next((_reals(columns[c], rows, first) for c in POSITIONS if c in columns), None)
+    frac = next((_reals(columns[c], rows, first) for c in FRACTIONS if c in columns), None)
+    if pos is None and frac is None:
+        raise NucleateError(f"no column pos; the columns are: {', '.join(columns)}")
+    if pos is not None:
+        of_pos = pos @ np.linalg.inv(cell)
+        apart = of_pos - frac if frac is not None else np.zeros((1, 3))
+        if np.abs((apart - apart.round()) @ cell).max(initial=0) > 0.05:
+            raise NucleateError("positions and fractional coordinates are different places")
+        frac = of_pos
+    fixed, found = _fixed(columns, rows)
+    made = bare_structure(cell, symbols, frac)
+    return Parsed(made.structure, (*comment.remarks, *remarks, *found, *made.remarks), fixed)
+
+
+def _cell(comment: _Comment) -> np.ndarray:
+    text = comment.own.get("lattice", comment.own.get("cell"))
+    if text is None:
+        raise NucleateError('no cell (Lattice="..." in the second line)')
+    words = re.sub(r"[\[\],]", " ", text).split()
+    numbers = [real(w) for w in words]
+    if len(numbers) != 9 or None in numbers:
+        raise NucleateError(f"Lattice must hold 9 numbers, not {text[:60]!r}")
+    cell = np.array(numbers, dtype=float).reshape(3, 3)
+    if not cell.any():
+        raise NucleateError("no cell")
+    volume = abs(float(np.linalg.det(cell)))
+    if not volume >= SMALLEST_VOLUME:
+        raise NucleateError(f"the cell has no volume ({volume:.3g} cubic angstrom)")
+    flags = re.sub(r"[\[\],]", " ", comment.own.get("pbc", "T T T")).lower().split()
+    flags = flags * 3 if len(flags) == 1 else flags
+    if len(flags) != 3 or not set(flags) <= TRUE | FALSE | {"0", "1"}:
+        raise NucleateError(f"pbc must be three of T and F, not {comment.own['pbc'][:40]!r}")
+    periodic = sum(f in TRUE | {"1"} for f in flags)
+    if periodic != 3:
+        raise NucleateError(f"periodic in {periodic} of 3 directions")
+    return cell
+
+
+def _columns(properties: str | None, lines: Sequence[str]) -> dict[str, slice]:
+    """Where the columns of each property are, by its name in small letters."""
+    words = (properties or "species:S:1:pos:R:3").split(":")
+    counts = [whole(w) for w in words[2::3]]
+    good = len(words) % 3 == 0 and all(w in ("S", "R", "I", "L") for w in words[1::3])
+    if not good or not all(c is not None and 0 < c < 10_000 for c in counts):
+        raise NucleateError(
+            f"Properties must be name:type:columns, as species:S:1:pos:R:3, not {str(properties)[:60]!r}"
+        )
+    columns: dict[str, slice] = {}
+    at = 0
+    for name, count in zip(words[::3], counts, strict=True):
+        columns.setdefault(name.lower(), slice(at, at + (count or 0)))
+        at += count or 0
+    twice = [n for n in (*SPECIES, *POSITIONS, *FRACTIONS) if [w.lower() for w in words[::3]].count(n) > 1]
+    if twice:
+        raise NucleateError(f"Properties name the column {twice[0]} twice")
+    for name in (*POSITIONS, *FRACTIONS):
+        if name in columns and columns[name].stop - columns[name].start != 3:
+            raise NucleateError(f"the column {name} must hold three numbers")
+    return columns
+
+
+def _symbols(columns: dict[str, slice], rows: Sequence[Sequence[str]], first: int) -> tuple[list[str], list[str]]:
+    """The elements; where several columns name them they must agree."""
+    given = [c for c in SPECIES if c in columns]
+    if not given:
+        raise NucleateError(f"no column species; the columns are: {', '.join(columns)}")
+    labels: dict[str, str] = {}
+    symbols: list[str] = []
+    for i, row in enumerate(rows):
+        found = []
+        for column in given:
+            text = row[columns[column].start]
+            symbol = label_element(text)
+            if symbol is None:
+                raise NucleateError(f"line {first + i}: {text[:20]!r} is not an element")
+            if symbol != text and whole(text) is None:
+                labels[text] = symbol
+            found.append(symbol)
+        if len(set(found)) > 1:
+            raise NucleateError(f"line {first + i}: one column says {found[0]}, another one {found[1]}")
+        symbols.append(found[0])
+    if not labels:
+        return symbols, []
+    shown = ", ".join(f"{a} as {b}" for a, b in list(labels.items())[:5]) + (", ..." if len(labels) > 5 else "")
+    return symbols, [f"labels are read as elements: {shown}"]
+
+
+def _reals(column: slice, rows: Sequence[Sequence[str]], first: int) -> np.ndarray:
+    out = [[real(w) for w in row[column]] for row in rows]
+    bad = next((i for i, row in enumerate(out) if None in row), None)
+    if bad is not None:
+        raise NucleateError(
+            f"line {first + bad}: {' '.join(rows[bad][column])[:60]!r} should be three coordinates (a number that is "
+            "not a finite number is none)"
+        )
+    return np.array(out, dtype=float).reshape(-1, 3)
+
+
+def _fixed(columns: dict[str, slice], rows: Sequence[Sequence[str]]) -> tuple[tuple[int, ...], list[str]]:
+    """Atoms whose move_mask says that they may not move at all."""
+    if "move_mask" not in columns:
+        return (), []
+    free = [[w.lower() in TRUE | {"1"} for w in row[columns["move_mask"]]] for row in rows]
+    partly = [str(i + 1) for i, flags in enumerate(free) if any(flags) and not all(flags)]
+    remark = f"atoms fixed in some directions only are free to move: {', '.join(partly[:10])}"
+    return tuple(i for i, flags in enumerate(free) if not any(flags)), [remark] if partly else []
