@@ -30,8 +30,9 @@ METADATA = {
     "licence": "CC-BY 4.0",
     "script": "scripts/build_reference.py",
     "selection": f"{selection_rule(MAX_E_HULL, MAX_ATOMS)}; of MP-20's training crystals all within that",
-    "missing": "crystals further above the hull, with larger cells, without a known e_above_hull, or with an element "
-    "that the potential does not know; against a fuller set a candidate can only lie higher above the hull",
+    "missing": "crystals further above the hull, with larger cells, without a known e_above_hull, with an element that "
+    "the potential does not know, or whose MP2020 correction is not known; against a fuller set a candidate can only "
+    "lie higher above the hull",
 }
 
 

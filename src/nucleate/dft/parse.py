@@ -21,7 +21,7 @@ from nucleate.dft.job import DONE, FAILED, Outcome
 from nucleate.dft.stage import Computed
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.corrections import mp2020_correction
+from nucleate.pipeline.corrections import known_correction
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -92,7 +92,7 @@ def judge(results: Sequence[Parsed]) -> list[Computed]:
             key = (r.method, str(composition.elements[0]))
             elements[key] = min(r.energy, elements.get(key, r.energy))
         else:
-            correction = mp2020_correction(r.structure, plus_u=r.plus_u).total
+            correction = known_correction(r.structure, plus_u=r.plus_u)
             compounds.setdefault(r.method, []).append((r, Compound(composition, r.energy, correction)))
     return [_judge(r, elements, compounds.get(r.method, [])) for r in results]
 
@@ -114,7 +114,7 @@ def _judge(r: Parsed, elements: dict[tuple[str, str], float], compounds: Sequenc
     for suffix, corrected in (("", False), ("_corrected", True)):
         rivals = [c for p, c in compounds if p is not r and (corrected or not p.plus_u)]
         others = [c for c in rivals if {str(e) for e in c.composition} <= set(symbols)]
-        if corrected or not r.plus_u:
+        if own.correction is not None if corrected else not r.plus_u:
             values[f"e_form{suffix}"] = formation_energy(own, known, corrected)
             if others:
                 values[f"e_above_hull{suffix}"] = above_hull(own, known, others, corrected)

@@ -16,7 +16,7 @@ from nucleate.dft.references import Phase, References, crystal_atoms
 from nucleate.errors import NucleateError
 from nucleate.io import safe_name
 from nucleate.pipeline.candidate import Candidate, Energy
-from nucleate.pipeline.corrections import RAW, corrected_method, mp2020_correction
+from nucleate.pipeline.corrections import RAW, corrected_method, known_correction
 from nucleate.pipeline.guard import Blown
 
 if TYPE_CHECKING:
@@ -152,16 +152,17 @@ def _judge(
             why = f"{of_phase.status}: {of_phase.reason}" if of_phase else "not computed yet"
             missing.append(f"{phase.formula} ({why})")
     above: dict[bool, float | None] = {False: None, True: None}
+    kinds = (False, True) if compound.correction is not None else (False,)  # raw, corrected
     if phases is not None and (known or not missing):  # against the elements alone a distance would say nothing
-        above = {c: above_hull(compound, elements, known, c) for c in (False, True)}
+        above = {c: above_hull(compound, elements, known, c) for c in kinds}
     return Computed(
         candidate,
         outcome,
         structure,
         formation_energy(compound, elements),
-        formation_energy(compound, elements, corrected=True),
-        above[False],
-        above[True],
+        formation_energy(compound, elements, corrected=True) if True in kinds else None,
+        above.get(False),
+        above.get(True),
         tuple(missing),
         bound=bool(missing),
     )
@@ -169,7 +170,7 @@ def _judge(
 
 def _compound(structure: Structure, outcome: Outcome) -> Compound:
     assert outcome.energy is not None
-    correction = mp2020_correction(structure, plus_u=False).total if len(structure.composition) > 1 else 0.0
+    correction = known_correction(structure, plus_u=False)
     return Compound(structure.composition, outcome.energy, correction)
 
 

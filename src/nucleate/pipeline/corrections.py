@@ -12,16 +12,28 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from nucleate.errors import NucleateError
+from nucleate.pipeline.anions import anions_by_bonds, electronegativity, mean_states
 from nucleate.pipeline.candidate import Energy
 from nucleate.pipeline.reference import ReferenceSet
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from pymatgen.core import Composition, Structure
 
 RAW, CORRECTED = "uncorrected)", "MP2020-corrected)"  # how the name of a method ends
+HALOGENS = frozenset({"F", "Cl", "Br", "I"})  # what is bonded to less electronegative atoms alone is a halide
+ANIONS = HALOGENS | {
+    "H",
+    "N",
+    "Si",
+    "Sb",
+    "Se",
+    "Te",
+}  # corrected as anions; O and S have their own rules
+NONMETALS = HALOGENS | {"H", "C", "N", "O", "P", "S", "Se"}  # with none of these a compound is an alloy
 ADDED = " + MP2020 corrections"  # for a method that does not say what it is
 
 
@@ -46,33 +58,79 @@ def mp2020_correction(structure: Structure, plus_u: bool = True) -> Correction:
 
     plus_u: the energies are those of the Materials Project's settings, PBE+U for oxides and fluorides of Co, Cr, Fe,
     Mn, Mo, Ni, V and W; False: of plain PBE, which takes the anions' corrections alone. The structure tells oxides from
-    peroxides, superoxides and ozonides, and sulfides from other sulfur; oxidation states come of the composition.
+    peroxides, superoxides and ozonides, and sulfides from other sulfur; `pipeline.anions` says which other elements
+    are anions. Raises NucleateError where that is not known.
     """
     from pymatgen.analysis.structure_analyzer import oxide_type, sulfide_type
-    from pymatgen.entries.computed_entries import ComputedStructureEntry
 
+    data: dict[str, Any] = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of electronegativities of noble gases, of unguessed oxidation states
-        scheme = _scheme(plus_u)
-        composition = structure.composition.element_composition
-        kinds = {str(element) for element in composition}
-        entry = ComputedStructureEntry(structure, 0.0, composition=composition)
-        entry.data["oxidation_states"] = dict(_oxidation_states(composition.reduced_formula))
+        warnings.simplefilter("ignore")  # of electronegativities of noble gases
+        kinds = {site.specie.symbol for site in structure}
         if "O" in kinds:
-            entry.data["oxide_type"] = oxide_type(structure, 1.05)
+            data["oxide_type"] = oxide_type(structure, 1.05)
         if "S" in kinds:
-            entry.data["sulfide_type"] = sulfide_type(structure)
-        highest = max(composition, key=lambda e: e.X).symbol if len(composition) > 1 else ""
-        values = {el: u for el, u in scheme.u_settings.get(highest, {}).items() if el in kinds and u}
-        entry.parameters.update(run_type="GGA+U" if values else "GGA", hubbards=values, software="none")
+            data["sulfide_type"] = sulfide_type(structure) or "sulfate"
+    composition = structure.composition.element_composition
+    states = mean_states(structure)
+    doubtful = _doubtful(composition, states)
+    if doubtful and not states:
+        bonds = anions_by_bonds(structure, doubtful)
+        if open_ := [e for e in doubtful if bonds[e] is None or (bonds[e] and e not in HALOGENS)]:
+            raise NucleateError(
+                f"the MP2020 correction of {composition.reduced_formula} is not known: no oxidation states add up to "
+                f"zero, and its bonds do not tell whether {' and '.join(open_)} is an anion"
+            )
+        states = {e: -1.0 for e in doubtful if bonds[e]}
+    return _correction(composition, {**data, "oxidation_states": states}, plus_u)
+
+
+def known_correction(structure: Structure, plus_u: bool = True) -> float | None:
+    """`mp2020_correction` in eV/atom, None where it is not known."""
+    try:
+        return mp2020_correction(structure, plus_u).total
+    except NucleateError:
+        return None
+
+
+def _doubtful(composition: Composition, states: Mapping[str, float]) -> list[str]:
+    """Elements that are corrected if they are anions, of which neither the scheme nor oxidation states tell that."""
+    symbols = {e.symbol for e in composition}
+    if len(symbols) < 3 or not (states or symbols & NONMETALS):
+        return []  # of two elements the more electronegative is the anion; an alloy has ions only where they balance
+    told = {_most_electronegative(composition), *states}
+    return sorted(symbols & ANIONS - told)
+
+
+def _most_electronegative(composition: Composition) -> str:
+    known = {e.symbol: x for e in composition if (x := electronegativity(e.symbol)) is not None}
+    return max(known, key=lambda e: known[e], default="")
+
+
+def _correction(composition: Composition, data: Mapping[str, Any], plus_u: bool) -> Correction:
+    """By pymatgen's scheme, of a composition whose anions are known. Elements without an electronegativity (noble
+    gases) are left out, since the scheme sorts by it; it has no correction for them."""
+    from pymatgen.core import Composition
+    from pymatgen.entries.computed_entries import ComputedEntry
+
+    scheme = _scheme(plus_u)
+    bonding = Composition({e: n for e, n in composition.items() if electronegativity(e.symbol) is not None})
+    kinds = {e.symbol for e in bonding}
+    values = scheme.u_settings.get(_most_electronegative(bonding), {})
+    values = {e: u for e, u in values.items() if e in kinds and u}
+    parameters = {"run_type": "GGA+U" if values else "GGA", "hubbards": values, "software": "none"}
+    entry = ComputedEntry(bonding, 0.0, parameters=parameters, data=dict(data))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of oxidation states that are not given
         found = scheme.get_adjustments(entry)
-    return Correction({a.name.removeprefix(f"{scheme.name} "): float(a.value / len(structure)) for a in found})
+    atoms = composition.num_atoms
+    return Correction({a.name.removeprefix(f"{scheme.name} "): float(a.value / atoms) for a in found})
 
 
 def onto(energy: Energy, structure: Structure, reference: ReferenceSet) -> tuple[Energy, Correction | None]:
     """The energy on the scale of a reference, and what was added to it (None: nothing was wanted).
 
-    Raises NucleateError for an energy of another method.
+    Raises NucleateError for an energy of another method, and where its correction is not known.
     """
     if reference.method != corrected_method(energy.method):
         reference.require_method(energy.method)
@@ -86,15 +144,3 @@ def _scheme(plus_u: bool) -> Any:
     from pymatgen.entries.compatibility import MaterialsProject2020Compatibility
 
     return MaterialsProject2020Compatibility("Advanced" if plus_u else "GGA", check_potcar=False)
-
-
-@lru_cache(maxsize=65_536)
-def _oxidation_states(formula: str) -> Mapping[str, float]:
-    """The likeliest oxidation states, by far the dearest step; none for a composition that is too large."""
-    from pymatgen.core import Composition
-
-    try:
-        guesses = Composition(formula).oxi_state_guesses(max_sites=-20)
-    except ValueError:
-        return {}
-    return dict(guesses[0]) if guesses else {}

@@ -22,7 +22,7 @@ import numpy as np
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import UNKNOWN, Candidate, Check, Energy
-from nucleate.pipeline.corrections import onto
+from nucleate.pipeline.corrections import corrected_method, onto
 from nucleate.pipeline.reference import Entry, ReferenceSet, load_reference
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class HullStage:
     """Gives each candidate "e_form" and "e_above_hull", from its "energy", and provenance "decomposition".
 
     Where the reference is MP2020-corrected and the energy is not, it is corrected first, and provenance "correction"
-    says by how much (eV/atom) and why. Without the energy of an element the check "hull" is unknown and says why, as it
-    is for what lies more than DEEPEST below all that is known.
+    says by how much (eV/atom) and why. Without the energy of an element, or where the correction is not known, the
+    check "hull" is unknown and says why, as it is for what lies more than DEEPEST below all that is known.
     Raises NucleateError for an energy of another method than the reference's.
     """
 
@@ -68,7 +68,11 @@ class HullStage:
         if candidate.structure is None or energy is None:
             what = "structure" if candidate.structure is None else "energy (relax first)"
             return candidate.with_(checks={"hull": Check(UNKNOWN, f"no {what}")})
-        energy, correction = onto(energy, candidate.structure, reference)
+        reference.require_method(energy.method, corrected_method(energy.method))
+        try:
+            energy, correction = onto(energy, candidate.structure, reference)
+        except NucleateError as error:  # its correction is not known
+            return candidate.with_(checks={"hull": Check(UNKNOWN, str(error))})
         composition = candidate.structure.composition.element_composition
         if missing := _missing(composition, reference):
             reason = f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}"

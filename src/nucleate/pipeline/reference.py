@@ -136,9 +136,12 @@ class ReferenceSet:
         """What the set contains, in one line, for captions."""
         return self.metadata.get("contents", f"{len(self)} crystals")
 
-    def require_method(self, method: str) -> None:
-        """Refuse energies of another method: their scales differ, and a mixed hull means nothing."""
-        if method != self.method:
+    def require_method(self, method: str, *others: str) -> None:
+        """Refuse energies of another method: their scales differ, and a mixed hull means nothing.
+
+        others: what the energies can be turned into.
+        """
+        if self.method not in (method, *others):
             raise NucleateError(
                 f"energies by {method or 'an unnamed method'} cannot be compared with reference '{self.name}' "
                 f"({self.method}); relax with that method or give a reference built with yours (nucleate hull build)"

@@ -18,7 +18,7 @@ import numpy as np
 
 from nucleate.errors import NucleateError
 from nucleate.files import replacing
-from nucleate.pipeline.corrections import RAW, corrected_method, mp2020_correction
+from nucleate.pipeline.corrections import RAW, corrected_method, known_correction
 from nucleate.pipeline.known import Known, primitive
 from nucleate.pipeline.reference import Entry, FormulaKey, ReferenceSet
 
@@ -147,6 +147,7 @@ def finalise(
     """Turn what a part file holds, complete or not, into the reference set `out`, whose metadata say what is in it.
 
     corrections: of `corrections_of`, by source; they are added to the energies and change the name of their method.
+    What has none stays out of the set.
     """
     if not Path(part).exists():
         raise NucleateError(f"no part file {part}: nothing has been computed yet")
@@ -154,25 +155,31 @@ def finalise(
     entries = [Entry(**row) for row in rows if "failed" not in row]
     if not entries:
         raise NucleateError(f"{part} holds no energies yet")
-    failed = [row for row in rows if "failed" in row]
+    failed, uncorrected = [row for row in rows if "failed" in row], 0
     if corrections is not None:
-        added = {e.source: corrections[e.source] for e in entries}
-        entries = [e._replace(energy=e.energy + added[e.source], correction=added[e.source]) for e in entries]
+        known = [(e, corrections[e.source]) for e in entries if e.source in corrections]
+        uncorrected = len(entries) - len(known)
+        entries = [e._replace(energy=e.energy + added, correction=added) for e, added in known]
         method = corrected_method(method)
-    contents = describe(entries, planned, len(failed))
+    contents = describe(entries, planned, len(failed), uncorrected)
     reference = ReferenceSet.from_entries(name, method, entries, {**metadata, "contents": contents})
     reference.save(out)
     return reference
 
 
-def describe(entries: Iterable[Entry], planned: int, failed: int) -> str:
-    """What a set contains, by number of elements, and whether it is all that was planned."""
+def describe(entries: Iterable[Entry], planned: int, failed: int, uncorrected: int = 0) -> str:
+    """What a set contains, by number of elements, and whether it is all that was planned.
+
+    failed: crystals that the potential refused. uncorrected: those left out because their correction is not known.
+    """
     entries = list(entries)
     sizes = Counter(sum(c.isupper() for c in e.formula) for e in entries)
     kinds = {1: "elemental", 2: "binary", 3: "ternary", 4: "quaternary"}
     counts = ", ".join(f"{n} {kinds.get(size, f'{size}-element')}" for size, n in sorted(sizes.items()))
-    state = "complete" if len(entries) + failed >= planned else f"partial: {len(entries)} of {planned} planned crystals"
-    return f"{counts}; {state}; {failed} refused by the potential"
+    done = len(entries) + failed + uncorrected
+    state = "complete" if done >= planned else f"partial: {len(entries)} of {planned} planned crystals"
+    left_out = f"; {uncorrected} left out, whose MP2020 correction is not known" if uncorrected else ""
+    return f"{counts}; {state}; {failed} refused by the potential{left_out}"
 
 
 def build_reference(
@@ -201,8 +208,9 @@ def build_reference(
 
 
 def corrections_of(crystals: Iterable[Known]) -> dict[str, float]:
-    """The MP2020 correction of each crystal, eV/atom, by its source; about 6 ms each."""
-    return {known.source: mp2020_correction(known.structure()).total for known in crystals}
+    """The MP2020 correction of each crystal whose correction is known, eV/atom, by its source; about 6 ms each."""
+    found = {known.source: known_correction(known.structure()) for known in crystals}
+    return {source: value for source, value in found.items() if value is not None}
 
 
 def selection_rule(max_e_hull: float | None, max_atoms: int) -> str:

@@ -102,15 +102,24 @@ def _from_candidates(path: Path, name: str, base: ReferenceSet | None) -> Refere
     methods = {c.energies["energy"].method for c in candidates}
     if len(methods) > 1:
         raise NucleateError(f"{path} holds energies by several methods: {', '.join(sorted(methods))}")
-    entries, method = [], base.method if base is not None else methods.pop()
+    entries, method = [], methods.pop()
+    if base is not None:
+        base.require_method(method, corrected_method(method))
+        method = base.method
     for c in candidates:
         assert c.structure is not None
         energy, correction = c.energies["energy"], None
         if base is not None:
-            energy, correction = onto(energy, c.structure, base)
+            try:
+                energy, correction = onto(energy, c.structure, base)
+            except NucleateError:  # its correction is not known
+                continue
         added = correction.total if correction is not None else 0.0
         entries.append(_entry(c.structure, energy.value, f"{name}/{c.id}", added))
-    return ReferenceSet.from_entries(name, method, entries, {"source": str(path)})
+    metadata = {"source": str(path)}
+    if left_out := len(candidates) - len(entries):
+        metadata["contents"] = f"{len(entries)} crystals; {left_out} left out, whose MP2020 correction is not known"
+    return ReferenceSet.from_entries(name, method, entries, metadata)
 
 
 def _is_minimum(c: Candidate) -> bool:
