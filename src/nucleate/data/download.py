@@ -12,7 +12,7 @@ from typing import Any
 from nucleate.data.catalog import CATALOG, Dataset, Source, home, stem, writable
 from nucleate.data.tables import Summary, read_table, summarise, table_from_items, write_table
 from nucleate.errors import NucleateError
-from nucleate.io import Named, Problem, read_items, replacing
+from nucleate.io import Named, Problem, Remark, read_items, replacing
 
 Progress = Callable[[str, int, int], None]  # (what, done, total or 0 where unknown)
 
@@ -190,6 +190,8 @@ def _convert(
 def _counted(csv_file: Path, label: str, source: Source, progress: Progress | None) -> list[Named | Problem]:
     items = []
     for item in read_items([csv_file]):
+        if isinstance(item, Remark):
+            continue
         items.append(item)
         if progress is not None and (len(items) % 50 == 0 or len(items) == source.rows):
             progress(label, len(items), source.rows)

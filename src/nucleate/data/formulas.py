@@ -19,7 +19,7 @@ from nucleate.chem.states import writing_order
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
 from nucleate.config import Recipe
 from nucleate.crystal.formulas import FormulaBatch
-from nucleate.data.prepared import numeric_columns
+from nucleate.data.prepared import not_numeric, numeric_columns
 from nucleate.data.tables import Summary, read_table, table_file
 from nucleate.errors import NucleateError
 
@@ -44,9 +44,7 @@ def prepare_formulas(
     columns = [c for c in recipe.properties if c != BALANCED]
     missing = [c for c in columns if c not in numeric_columns(file)]
     if missing:
-        raise NucleateError(
-            f"{data.dataset} has no column '{missing[0]}'; numbers there: {', '.join(numeric_columns(file)) or 'none'}"
-        )
+        raise not_numeric(data.dataset, file, missing[0])
     rows = _rows(file, columns, progress)
     held = {key for key, row in rows if row["held"]} | _formulas_of(data.exclude)
     left_out: Counter[str] = Counter()

@@ -20,6 +20,7 @@ from nucleate.data.catalog import home, parse_name, user_cache, writable
 from nucleate.data.tables import BASE, Rows, Summary, read_table, table_file, usable_rows
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
+from nucleate.io.values import is_nothing, number
 
 VERSION = 1  # of the preparation: raise it when the same table would give other tensors
 
@@ -42,8 +43,7 @@ def prepare(
     parts = [_part(p.strip(), split, max_atoms, progress, properties) for p in name.split("+")]
     missing = [p for p in properties if not any(p in batch.properties for batch, _ in parts)]
     if missing:
-        known = numeric_columns(Path(parts[0][1].file))
-        raise NucleateError(f"{name} has no column '{missing[0]}'; numbers there: {', '.join(known) or 'none'}")
+        raise not_numeric(name, Path(parts[0][1].file), missing[0])
     if len(parts) == 1:
         return parts[0]
     summaries = [summary for _, summary in parts]
@@ -130,6 +130,19 @@ def numeric_columns(file: Path) -> list[str]:
         return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
     return [f.name for f in pq.read_schema(file) if number(f.type) and f.name not in BASE]
+
+
+def not_numeric(name: str, file: Path, column: str) -> NucleateError:
+    """Why a column of a data set cannot be used as numbers: it is not there, or these of its values are words."""
+    import pyarrow.parquet as pq
+
+    known = f"numbers there: {', '.join(numeric_columns(file)) or 'none'}"
+    if column not in pq.read_schema(file).names:
+        return NucleateError(f"{name} has no column '{column}'; {known}")
+    values = read_table(file, [column]).column(column).to_pylist()
+    words = dict.fromkeys(v for v in values if isinstance(v, str) and not is_nothing(v) and number(v) is None)
+    shown = ", ".join(repr(w[:30]) for w in list(words)[:3]) + (", ..." if len(words) > 3 else "")
+    return NucleateError(f"{name}: column '{column}' is text, not numbers{f' ({shown})' if words else ''}; {known}")
 
 
 def _numbers(file: Path, column: str) -> np.ndarray:

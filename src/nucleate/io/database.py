@@ -23,7 +23,7 @@ def stored_data(path: str | Path) -> Iterator[tuple[int, str, Any]]:
     """
     if is_unborn(path):
         return
-    with closing(_connect(path)) as connection:
+    with closing(connect(path)) as connection:
         names = dict(connection.execute("SELECT id, value FROM text_key_values WHERE key = 'candidate_id'").fetchall())
         for row, data in connection.execute("SELECT id, data FROM systems ORDER BY id").fetchall():
             yield row, str(names.get(row, "")), _decoded(data)
@@ -31,12 +31,13 @@ def stored_data(path: str | Path) -> Iterator[tuple[int, str, Any]]:
 
 def is_unborn(path: str | Path) -> bool:
     """Whether the process that made this database has not come, or never came, to the end of making its tables."""
-    with closing(_connect(path)) as connection:
+    with closing(connect(path)) as connection:
         found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     return found < TABLES
 
 
-def _connect(path: str | Path) -> sqlite3.Connection:
+def connect(path: str | Path) -> sqlite3.Connection:
+    """To read from; may write, since what a killed writer left in its journal has to be rolled back first."""
     return sqlite3.connect(Path(path).resolve().as_uri() + "?mode=rw", uri=True, timeout=60)
 
 

@@ -20,9 +20,9 @@ from nucleate.errors import NucleateError
 from nucleate.io.numerals import real, whole
 from nucleate.io.parse import Parsed, bare_structure
 from nucleate.io.read import Problem
-from nucleate.io.rows import Rows, read_text
+from nucleate.io.rows import Rows, read_text, take_name
 from nucleate.io.species import label_element
-from nucleate.io.values import holds_names, is_nothing, number
+from nucleate.io.values import NAME_KEYS, holds_names, is_nothing, number
 
 COUNT = re.compile(r"[ \t]*[0-9]{1,9}[ \t]*")
 PAIR = re.compile(
@@ -69,8 +69,12 @@ def read_extxyz(path: Path) -> Rows:
             continue
         comment = _comment(lines[start + 1])
         info = dict(comment.info)
-        name = next((str(info.pop(k)) for k in ("material_id", "name", "id") if k in info), f"{path.stem}-{row}")
-        yield row, name, info, partial(_structure, comment, lines[start + 2 : end], start + 3)
+        yield (
+            row,
+            take_name(info, f"{path.stem}-{row}"),
+            info,
+            partial(_structure, comment, lines[start + 2 : end], start + 3),
+        )
 
 
 def _frames(lines: Sequence[str]) -> Iterator[tuple[int, int, int | None]]:
@@ -140,7 +144,7 @@ def _value(key: str, text: str, vector: bool) -> Any:
     words = text.replace(",", " ").split()
     if vector or text.startswith("_JSON") or (len(words) > 1 and all(real(w) is not None for w in text.split())):
         return None
-    if key.lower() in ("material_id", "name", "id"):
+    if key.lower() in NAME_KEYS:
         return text or None
     if is_nothing(text):
         return None

@@ -14,7 +14,6 @@ from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
-    from ase import Atoms
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
@@ -80,23 +79,6 @@ def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, bool | int | float | str) and value != "":
             out[str(key)] = value
     return out
-
-
-def structure_from_atoms(atoms: Atoms) -> Structure:
-    """A bare structure (species and sites alone); raises NucleateError without a cell or periodicity."""
-    from pymatgen.core import Lattice, Structure
-
-    from nucleate.crystal.convert import SMALLEST_VOLUME
-
-    if not atoms.cell.any():
-        raise NucleateError("no cell")
-    if not abs(atoms.cell.volume) >= SMALLEST_VOLUME:  # also when it is not a number
-        raise NucleateError(f"the cell has no volume ({atoms.cell.volume:.3g} cubic angstrom)")
-    if not atoms.pbc.all():
-        raise NucleateError(f"periodic in {int(atoms.pbc.sum())} of 3 directions")
-    if (atoms.numbers < 1).any():
-        raise NucleateError("an atom is X, which is not an element")
-    return Structure(Lattice(atoms.cell.array), atoms.numbers, atoms.get_scaled_positions(wrap=False))
 
 
 def structure_from_dict(values: Any) -> Structure:

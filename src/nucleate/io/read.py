@@ -12,7 +12,10 @@ from nucleate.errors import NucleateError
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-KNOWN = "a folder, .cif, .extxyz, .xyz, POSCAR, CONTCAR, .vasp, .csv, .json, .jsonl, .db (ASE), .parquet"
+KNOWN = (
+    "a folder, .cif, .mcif, .extxyz, .xyz, POSCAR, CONTCAR, .vasp, .csv, .tsv, .json, .jsonl, .db (ASE), .parquet, "
+    "and each of them packed (.gz, .bz2, .xz)"
+)
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,16 @@ class Remark(Problem):
 
 @dataclass(frozen=True)
 class ReadResult:
-    """What was read, and everything that could not be."""
+    """What was read, everything that could not be, and what to look at in files as such (`notes`)."""
 
     structures: list[Named]
     problems: list[Problem]
+    notes: list[Remark] = field(default_factory=list)
 
     @property
     def remarks(self) -> list[Remark]:
-        """What to look at in crystals that were read, each with file and row."""
-        return [remark for s in self.structures for remark in remarks_of(s)]
+        """What to look at in what was read, each with file and row: of files, and then of each crystal."""
+        return [*self.notes, *(remark for s in self.structures for remark in remarks_of(s))]
 
 
 def remarks_of(named: Named) -> list[Remark]:
@@ -67,12 +71,13 @@ def remarks_of(named: Named) -> list[Remark]:
     return [Remark(named.file, named.row, text) for text in named.remarks]
 
 
-def read_structures(paths: Sequence[str | Path]) -> ReadResult:
-    """Read files and folders (recursively) in the order given.
+def read_structures(paths: str | Path | Sequence[str | Path]) -> ReadResult:
+    """Read one file or folder, or several in the order given; folders recursively.
 
     Raises NucleateError for a missing path, an ending that is not known, an empty file or folder, and where there is
     not one usable crystal; every other fault is a `Problem`.
     """
+    paths = [paths] if isinstance(paths, str | Path) else paths
     structures: list[Named] = []
     problems: list[Problem] = []
     for item in read_items(paths):
@@ -82,7 +87,8 @@ def read_structures(paths: Sequence[str | Path]) -> ReadResult:
             problems.append(item)
     if not structures:
         raise nothing_read(paths, problems)
-    return ReadResult(structures, problems)
+    lost = [p for p in problems if not isinstance(p, Remark)]
+    return ReadResult(structures, lost, [p for p in problems if isinstance(p, Remark)])
 
 
 def read_items(paths: Sequence[str | Path]) -> Iterator[Named | Problem]:
@@ -113,9 +119,7 @@ def find_files(paths: Sequence[str | Path]) -> tuple[list[Path], list[Problem]]:
             files += [p for p in found if p in usable]
             skipped += [Problem(str(p), None, "skipped, not a structure file") for p in found if p not in usable]
         elif reader(path) is None:
-            raise NucleateError(
-                f"{path}: structures cannot be read from '{path.suffix or path.name}'; known are {KNOWN}"
-            )
+            raise NucleateError(f"{path}: structures cannot be read from '{_kind(path)}'; known are {KNOWN}")
         elif path.stat().st_size == 0:
             raise NucleateError(f"{path} is empty")
         else:
@@ -126,10 +130,18 @@ def find_files(paths: Sequence[str | Path]) -> tuple[list[Path], list[Problem]]:
 def nothing_read(paths: Sequence[str | Path], problems: Sequence[Problem]) -> NucleateError:
     """The error for files that hold nothing usable: the first problem and how many more there are."""
     where = ", ".join(str(p) for p in paths)
+    problems = [p for p in problems if not isinstance(p, Remark)]
     if not problems:
         return NucleateError(f"no crystal in {where}")
     more = f" (and {len(problems) - 1:,} more problems)" if len(problems) > 1 else ""
     return NucleateError(f"no usable crystal in {where}: {problems[0]}{more}")
+
+
+def _kind(path: Path) -> str:
+    """What a message calls the kind of a file: its ending, or its name where that does not tell."""
+    from nucleate.io.packed import PACKED
+
+    return path.name if path.suffix.lower() in PACKED or not path.suffix else path.suffix
 
 
 def _hidden(path: Path) -> bool:

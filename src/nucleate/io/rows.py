@@ -6,11 +6,12 @@ import codecs
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.io.parse import Parsed
 from nucleate.io.read import Problem
+from nucleate.io.values import NAME_KEYS
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -22,10 +23,20 @@ Rows = Iterator[Row | Problem]
 
 def read_text(path: Path) -> str:
     """The text of a file, UTF-16 by its mark; what is not UTF-8 is replaced, since old files are often Latin-1."""
-    data = path.read_bytes()
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", errors="replace")
-    return data.decode("utf-8-sig", errors="replace")
+    with open_text(path) as file:
+        return file.read()
+
+
+def open_text(path: Path) -> IO[str]:
+    """A file of text to read from, with its line ends as they are; see `read_text`."""
+    with path.open("rb") as file:
+        wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return path.open(encoding="utf-16" if wide else "utf-8-sig", errors="replace", newline="")
+
+
+def take_name(info: dict[str, Any], default: str) -> str:
+    """The name among the properties, which it leaves, or the default."""
+    return next((str(info.pop(k)) for k in NAME_KEYS if info.get(k) not in (None, "")), default)
 
 
 def read_json_text(text: str) -> Any:

@@ -1,0 +1,179 @@
+"""Crystals from tables (.csv): a column of CIFs or of pymatgen's JSON, and properties beside it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+from nucleate.io.cif import structure_from_cif
+from nucleate.io.parse import Parsed, parse_dict
+from nucleate.io.read import Problem, Remark
+from nucleate.io.rows import Rows, open_text, read_json_text, take_name
+from nucleate.io.values import holds_names, is_nothing, number
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+SEPARATORS = ",;\t|"
+# what was meant as a number, though it is none: 7,8 and 3.2 eV and 1_000
+MEANT = re.compile(r"[+-]?[0-9]*[.,_]?[0-9]+([.,_][0-9]+)*([eEdD][+-]?[0-9]+)?\s*([^\W\d_]{1,3}\S*)?")
+SHOWN = 5  # cells that a remark quotes
+
+
+@dataclass
+class _Column:
+    """What stands in the cells of a column. numbers, words: how many; shown: the first words with their rows."""
+
+    numbers: int = 0
+    words: int = 0
+    shown: list[str] = field(default_factory=list)
+    meant: bool = True  # whether all that is shown may be meant as a number
+    nothing: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: int, text: str) -> None:
+        if is_nothing(text):
+            self.nothing[text.strip()] += 1
+        elif number(text) is not None:
+            self.numbers += 1
+        else:
+            self.words += 1
+            if len(self.shown) < SHOWN:
+                self.shown.append(f"row {row} {text.strip()[:30]!r}")
+                self.meant &= MEANT.fullmatch(text.strip()) is not None
+
+
+def read_csv(path: Path) -> Rows:
+    """A column `cif`, or the only one that holds CIFs, or `structure` (pymatgen's JSON); the others are properties.
+
+    A column is one of numbers where every cell is a number or says that there is none (empty, None, N/A, -, nan ...);
+    words among numbers make it text, and are named in a remark.
+    """
+    limit = csv.field_size_limit(2**31 - 1)  # a CIF may be longer than the default 128 kB
+    try:
+        header, column = _header(path)
+        kinds = {name: _Column() for name in header if name and name != column}
+        for row, fields in _rows(path, len(header)):
+            for name, text in zip(header, fields, strict=True) if not isinstance(fields, str) else ():
+                if name in kinds:
+                    kinds[name].add(row, text)
+        yield from _remarks(path, kinds)
+        for row, fields in _rows(path, len(header)):
+            if isinstance(fields, str):
+                yield Problem(str(path), row, fields)
+                continue
+            cells = {k: v for k, v in zip(header, fields, strict=True) if k}
+            text = cells.pop(column)
+            name = take_name(cells, f"{path.stem}-{row}")
+            info = {k: _cell(kinds[k], k, v) for k, v in cells.items()}
+            yield row, name, {k: v for k, v in info.items() if v is not None}, partial(_structure, column, text)
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _cell(kind: _Column, key: str, text: str) -> Any:
+    """A number in a column of numbers, else the text as it stands; None for nothing."""
+    if kind.words or holds_names(key):
+        return text if text.strip() else None
+    return None if is_nothing(text) else number(text)
+
+
+def _remarks(path: Path, kinds: dict[str, _Column]) -> Iterator[Remark]:
+    for name, kind in kinds.items():
+        if holds_names(name):
+            continue
+        if kind.words and (kind.numbers >= kind.words or kind.meant):
+            more = f" and {kind.words - len(kind.shown):,} more" if kind.words > len(kind.shown) else ""
+            comma = "; write decimal points" if any("," in text for text in kind.shown) else ""
+            yield Remark(
+                str(path),
+                None,
+                f"column '{name}' is text, since not all of it are numbers: {', '.join(kind.shown)}{more}{comma}",
+            )
+        elif kind.numbers and (said := {k: n for k, n in kind.nothing.items() if k}):
+            shown = ", ".join(f"{n:,} x {k}" for k, n in said.items())
+            yield Remark(str(path), None, f"column '{name}': no number in some rows ({shown})")
+
+
+def _open(path: Path) -> tuple[IO[str], str]:
+    """The table behind a line "sep=;" (of Excel), and what separates its cells, by the header."""
+    file = open_text(path)
+    start = file.tell()
+    first = file.readline()
+    if first.lower().startswith("sep=") and len(first.strip("\r\n")) == 5:
+        return file, first[4]
+    file.seek(start)
+    headers = {s: next(csv.reader([first], delimiter=s), []) for s in SEPARATORS}
+    named = [s for s, cells in headers.items() if len(cells) > 1 and _structures(_clean(cells))]
+    longest = max(SEPARATORS, key=lambda s: len(headers[s]))  # the comma where all are alike
+    return file, named[0] if named else longest
+
+
+def _clean(cells: Sequence[str]) -> list[str]:
+    return [c.strip() for c in cells]
+
+
+def _structures(header: Sequence[str]) -> list[str]:
+    return [c for wanted in ("cif", "structure") for c in header if c.lower() == wanted]
+
+
+def _header(path: Path) -> tuple[list[str], str]:
+    """The names of the columns, and the one with the structures."""
+    file, separator = _open(path)
+    with file:
+        rows = csv.reader(file, strict=True, delimiter=separator)
+        try:
+            header = _clean(next(rows, []))
+            first = next(rows, [])
+        except csv.Error as error:
+            raise NucleateError(f"not CSV ({error})") from None
+    if any("\0" in c for c in header):
+        raise NucleateError("it holds zero bytes: UTF-16 without its mark, or no text; save it as UTF-8")
+    twice = [c for c, n in Counter(c for c in header if c).items() if n > 1]
+    if twice:
+        raise NucleateError(f"two columns are called '{twice[0]}'; which one is meant? rename or remove one")
+    found = _structures(header)
+    if not found:
+        cifs = [c for c, text in zip(header, first, strict=False) if "_cell_length_a" in text]
+        found = cifs if len(cifs) == 1 else []
+    if not found:
+        raise NucleateError(
+            f"no column 'cif' or 'structure'; the columns are: {', '.join(c for c in header if c)[:200]}"
+        )
+    return header, found[0]
+
+
+def _rows(path: Path, width: int) -> Iterator[tuple[int, list[str] | str]]:
+    """(row from 1, its cells or what is wrong with it), the header left out."""
+    file, separator = _open(path)
+    with file:
+        rows = csv.reader(file, strict=True, delimiter=separator)
+        next(rows, None)
+        row, lost = 0, False
+        while True:
+            try:
+                fields = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                row += 1
+                yield row, f"not CSV ({error})"
+                lost = True  # until the next line that looks like a row again
+                continue
+            if not fields or (lost and len(fields) != width):
+                continue
+            lost = False
+            row += 1
+            yield row, fields if len(fields) == width else f"{len(fields)} columns instead of {width}"
+
+
+def _structure(column: str, text: str) -> Structure | Parsed:
+    if not text.strip():
+        raise NucleateError("no structure")
+    return parse_dict(read_json_text(text)) if column.lower() == "structure" else structure_from_cif(text)

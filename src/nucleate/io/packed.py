@@ -1,0 +1,47 @@
+"""Files packed by gzip, bzip2 or xz: what is in them, under the name without the last ending."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from nucleate.errors import NucleateError
+
+PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+FREE, MOST = 2**26, 200  # 64 MiB are always unpacked; beyond them at most so many times the size of the file
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """A file of the same name without the ending, in a folder of the same name, for as long as it is needed.
+
+    Raises NucleateError for a damaged file, and for one that unpacks to far more than files of crystals do.
+    """
+    with tempfile.TemporaryDirectory(prefix="nucleate-") as folder:
+        inner = Path(folder) / (path.resolve().parent.name or "x") / path.with_suffix("").name
+        inner.parent.mkdir()
+        most = max(FREE, MOST * path.stat().st_size)
+        try:
+            with PACKED[path.suffix.lower()](path, "rb") as file, inner.open("wb") as out:
+                _copy(file, out, most)
+        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+            raise NucleateError(f"cannot be unpacked, damaged or cut short ({error})") from None
+        if inner.stat().st_size == 0:
+            raise NucleateError("empty")
+        yield inner
+
+
+def _copy(file: IO[bytes], out: IO[bytes], most: int) -> None:
+    size = 0
+    while piece := file.read(2**20):
+        size += len(piece)
+        if size > most:
+            raise NucleateError(f"unpacks to more than {most // 2**20:,} MB, far more than files of crystals do")
+        out.write(piece)
