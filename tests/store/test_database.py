@@ -118,7 +118,7 @@ def test_kill_9_while_writing_loses_nothing_and_frees_the_lock(tmp_path: Path) -
         assert writer.stdout is not None
         for _ in range(kill):
             writer.stdout.readline()
-        with pytest.raises(NucleateError, match="another process is writing"):
+        with pytest.raises(NucleateError, match=r"another process \(pid \d+\) is writing"):
             RunStore(tmp_path)
         with RunStore(tmp_path, read_only=True) as looking:
             assert looking.load()

@@ -81,7 +81,8 @@ def test_other_settings_are_refused_unless_told_to_begin_again(tmp_path):
 
 
 def test_one_process_at_a_time(tmp_path):
-    with PartFile(tmp_path / "x", SETTINGS), pytest.raises(NucleateError, match="another process is writing"):
+    refused = pytest.raises(NucleateError, match=r"another process \(pid \d+\) is writing")
+    with PartFile(tmp_path / "x", SETTINGS), refused:
         PartFile(tmp_path / "x", SETTINGS)
     PartFile(tmp_path / "x", SETTINGS).close()
 

@@ -18,8 +18,10 @@ def check_out(out: Path, overwrite: bool) -> None:
     """Refuse a place that cannot be written to, before an hour's work."""
     from nucleate.errors import NucleateError
     from nucleate.io.write import WRITERS
+    from nucleate.store.part import tidy
 
     if out.exists() and not overwrite:
+        tidy(out)
         raise NucleateError(f"{out} exists; use --overwrite or another --out")
     if not out.is_dir() and out.suffix and out.suffix.lower() not in WRITERS:
         raise NucleateError(f"--out is a folder or ends in {', '.join(WRITERS)}, not '{out.suffix}'")

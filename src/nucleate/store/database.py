@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.files import PART, hint, remove, replacing, sweep
+from nucleate.files import PART, remove, replacing, sweep
 from nucleate.io import Problem
 from nucleate.io.database import is_unborn, stored_data
+from nucleate.locks import Lock
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.files import read_record, scalar_info
 
 if TYPE_CHECKING:
     from ase import Atoms
-    from filelock import BaseFileLock
 
 DATABASE, REQUEST, LOCK = "candidates.db", "request.json", ".lock"
 
@@ -129,7 +129,7 @@ class RunStore:
     def clear(self) -> None:
         """Delete the run in the folder, its request last, so that what a kill leaves of it is still known as a run."""
         for path in self.folder.iterdir():
-            if path.name not in (LOCK, REQUEST):
+            if path.name not in (LOCK, f"{LOCK}.pid", REQUEST):
                 remove(path)
 
     def close(self) -> None:
@@ -196,39 +196,24 @@ def _remove_unborn(path: Path) -> None:
 
 def is_stillborn(folder: Path) -> bool:
     """Whether all there is in a folder is what a run leaves that was killed before its request was written."""
-    own = {DATABASE, f"{DATABASE}-journal", LOCK}
+    own = {DATABASE, f"{DATABASE}-journal", LOCK, f"{LOCK}.pid"}
     names = {p.name for p in folder.iterdir()}
     if not all(name in own or PART.fullmatch(name) for name in names):
         return False
     try:
         return DATABASE not in names or not any(True for _ in stored_data(folder / DATABASE))
     except sqlite3.DatabaseError:
-        return True  # tables that were not made
+        return False  # damaged: somebody may still want it
 
 
-def _lock(folder: Path) -> BaseFileLock:
-    """The operating system's lock on the folder: it vanishes with its process, so no stale one can stay behind."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(str(folder / LOCK))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise NucleateError(
-            f"another process is writing the run in {folder}; wait for it or choose another folder"
-        ) from None
-    except OSError as error:
-        raise NucleateError(f"cannot write into {folder}: {_why(folder, error)}") from None
+def _lock(folder: Path) -> Lock:
+    """The lock on the folder; whoever has it clears away what a killed writer left there."""
+    if folder.is_symlink() and not folder.exists():
+        raise NucleateError(f"{folder} is a link to {os.readlink(folder)}, which is not there; make that folder first")
+    lock = Lock(folder / LOCK, f"is writing the run in {folder}", "choose another folder")
     for place in (folder, folder / "cif"):
         sweep(place)
     return lock
-
-
-def _why(folder: Path, error: OSError) -> str:
-    if folder.is_symlink() and not folder.exists():
-        return f"it is a link to {os.readlink(folder)}, which is not there; make that folder, or choose another"
-    return hint(error)
 
 
 def _atoms(candidate: Candidate) -> Atoms:

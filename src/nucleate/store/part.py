@@ -8,15 +8,13 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from nucleate.errors import NucleateError
-from nucleate.files import hint, remove, sweep
-from nucleate.io import replacing
+from nucleate.files import hint, remove, replacing, sweep
+from nucleate.io.write import plain
+from nucleate.locks import Lock
 from nucleate.pipeline.candidate import Candidate
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
 
 
 class PartFile:
@@ -30,20 +28,11 @@ class PartFile:
     """
 
     def __init__(self, out: str | Path, settings: Mapping[str, Any], overwrite: bool = False) -> None:
-        from filelock import FileLock, Timeout
-
-        out = Path(out)
+        self.out = out = Path(out)
         self.path, lock = _beside(out)
         self._keys: dict[str, str] = {}  # id of a candidate -> fingerprint of what it was
         self._file: IO[str] | None = None
-        self._lock = FileLock(str(lock))
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise NucleateError(f"another process is writing {out}; wait for it or choose another --out") from None
-        except OSError as error:
-            raise self._error(error) from None
+        self._lock = Lock(lock, f"is writing {out}", "choose another --out")
         try:
             sweep(out.parent, (out.name, self.path.name))
             self._done = self._open(json.loads(json.dumps(settings)), overwrite)
@@ -58,13 +47,13 @@ class PartFile:
 
     def save(self, candidate: Candidate) -> None:
         """Append a result of one of the `resumed` candidates."""
-        line = json.dumps({"of": self._keys[candidate.id], "result": candidate.to_dict()})
-        self._write(line)
+        record = {"of": self._keys[candidate.id], "result": candidate.to_dict()}
+        self._write(json.dumps(record, default=plain))
 
     def finish(self) -> None:
         """The output is complete: nothing of this file is needed any more."""
         self._close_file()
-        _remove_with_lock(self.path, self._lock)
+        _remove_with_lock(self.path, self._lock, _beside(self.out)[1])
 
     def close(self) -> None:
         """Free the lock; what is done stays for the next call."""
@@ -114,20 +103,15 @@ class PartFile:
 
 def tidy(out: str | Path) -> None:
     """Delete what a call left beside `out` that was killed when `out` was complete; what is still needed stays."""
-    from filelock import FileLock, Timeout
-
     out = Path(out)
     part, lock = _beside(out)
     if not (part.exists() or lock.exists()):
         return
-    held = FileLock(str(lock))
-    with suppress(Timeout, OSError):
-        held.acquire(timeout=0)
+    with suppress(NucleateError, OSError), Lock(lock, f"is writing {out}", "choose another --out") as held:
         sweep(out.parent, (out.name, part.name))
-        if part.exists() and part.stat().st_mtime_ns > out.stat().st_mtime_ns:
-            held.release()  # of a later call, which was to replace `out`
-            return
-        _remove_with_lock(part, held)
+        later = part.exists() and part.stat().st_mtime_ns > out.stat().st_mtime_ns  # it was to replace `out`
+        if not later:
+            _remove_with_lock(part, held, lock)
 
 
 def _beside(out: Path) -> tuple[Path, Path]:
@@ -135,14 +119,15 @@ def _beside(out: Path) -> tuple[Path, Path]:
     return out.with_name(f"{out.name}.part.jsonl"), out.with_name(f".{out.name}.lock")
 
 
-def _remove_with_lock(part: Path, lock: BaseFileLock) -> None:
+def _remove_with_lock(part: Path, lock: Lock, file: Path) -> None:
     """Delete both while the lock is held, so that nobody's next work can be meant."""
     remove(part)
+    remove(file.with_name(f"{file.name}.pid"))
     if os.name == "posix":  # elsewhere a file that is open cannot be deleted
-        remove(Path(lock.lock_file))
+        remove(file)
     lock.release()
     if os.name != "posix":
-        remove(Path(lock.lock_file))
+        remove(file)
 
 
 def _fingerprint(candidate: Candidate) -> str:
@@ -161,7 +146,7 @@ def _whole_lines(path: Path) -> list[str]:
 def _settings(line: str) -> Any:
     try:
         return json.loads(line)["settings"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -170,7 +155,7 @@ def _result(line: str) -> tuple[str, Candidate] | None:
     try:
         row = json.loads(line)
         return row["of"], Candidate.from_dict(row["result"])
-    except (ValueError, KeyError, TypeError, NucleateError):
+    except (ValueError, KeyError, TypeError, RecursionError, NucleateError):
         return None
 
 
