@@ -65,7 +65,9 @@ def reduced_counts(composition: Mapping[Any, float]) -> Counts:
     amounts: dict[str, int | Fraction] = {}
     for element, amount in composition.items():
         symbol = getattr(element, "symbol", str(element))
-        exact = int(amount) if amount == int(amount) else Fraction(amount).limit_denominator(1000)
+        exact: int | Fraction = int(amount) if amount == int(amount) else Fraction(amount)
+        if not isinstance(amount, int | Fraction):
+            exact = Fraction(amount).limit_denominator(1000)
         amounts[symbol] = amounts.get(symbol, 0) + exact
     amounts = {s: a for s, a in sorted(amounts.items()) if a > 0}
     if not amounts:

@@ -1,4 +1,4 @@
-"""Formulas as texts: what models write, by a strict rule, and what people write, with fractions."""
+"""Formulas as texts: what models write, by a strict rule, and what people write (`written`, `adducts`, `thirds`)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
 from math import gcd, lcm
+from typing import Any
 
 from nucleate.chem.elements import SYMBOLS
+from nucleate.chem.written import fault, stranger
 from nucleate.errors import NucleateError
 
 MAX_ATOMS = 10_000
@@ -18,10 +20,9 @@ RULE = (
 )
 _ELEMENTS = frozenset(SYMBOLS)
 _PIECE = re.compile(
-    r"(?P<symbol>[A-Z][a-z]?)(?P<n>[0-9]*(?:\.[0-9]*)?)"
-    r"|(?P<open>\()|(?P<close>\))(?P<times>[0-9]*(?:\.[0-9]*)?)|(?P<gap>\s+)"
+    r"(?P<symbol>[A-Z][a-z]?)(?P<n>[0-9]*(?:[./][0-9]*)?)"
+    r"|(?P<open>\()|(?P<close>\))(?P<times>[0-9]*(?:[./][0-9]*)?)|(?P<gap>\s+)"
 )
-_SQUARE = str.maketrans("[]", "()")
 _Counts = Counter[str]
 
 
@@ -36,11 +37,13 @@ def parse(text: str) -> dict[str, int]:
 def parse_formula(text: str, *, strict: bool = False) -> dict[str, int]:
     """Element counts of a formula, reduced exactly to smallest whole numbers, in the order of first appearance.
 
-    Beyond `RULE`, square brackets and fractions are fine, unless strict: [Co(NH3)6]Cl3, Li0.5CoO2. An element named
-    twice is added up. Raises NucleateError with the text and why it is no formula.
+    Beyond `RULE`, unless strict, what people write is fine where it has one meaning: fractions and decimals (Li1/2CoO2,
+    Li0.5CoO2; Ba(Mg0.333Ta0.667)O3 is of thirds), other brackets ([Co(NH3)6]Cl3), subscripts (SrTiO₃), adducts
+    (CuSO4·5H2O, CuSO4.5H2O, CuSO4*5H2O). An element named twice is added up. Raises NucleateError with the text and why
+    it is no formula, or the ways in which it can be read.
     """
     try:
-        counts = _read(text if strict else text.translate(_SQUARE), fractions=not strict)
+        counts = _read(text, fractions=False) if strict else _as_written(text)
     except NucleateError as error:
         fault = str(error)
         raise NucleateError(
@@ -57,6 +60,42 @@ def formula_text(composition: Mapping[str, int]) -> str:
     return "".join(f"{e}{n if n != 1 else ''}" for e, n in composition.items())
 
 
+def counts_of(text: str) -> dict[str, Any]:
+    """Atoms of each element of a formula in plain signs with fractions or decimals, which are taken as they stand.
+
+    The values are whole numbers or `Fraction`. Raises NucleateError for what is no formula."""
+    return _read(text, fractions=True)
+
+
+def _as_written(text: str) -> _Counts:
+    """Atoms of a formula as people write it."""
+    from nucleate.chem.adducts import parts_of
+    from nucleate.chem.capitals import hint, refuse_capitals
+    from nucleate.chem.thirds import with_fractions
+    from nucleate.chem.written import plain, refuse_abbreviation
+
+    def balances(part: str) -> bool:
+        from nucleate.chem.checks import charge_neutrality
+        from nucleate.chem.verdict import PASS
+
+        return charge_neutrality(counts_of(part), "icsd24-3").verdict == PASS
+
+    refuse_abbreviation(text)
+    simple = plain(text)
+    try:
+        parts = [(n, part, counts_of(part)) for n, part in parts_of(simple, counts_of)]
+    except NucleateError as error:
+        raise NucleateError(f"{error}{hint(simple)}") from None
+    total: _Counts = Counter()
+    for n, part, counts in parts:
+        exact = counts_of(with_fractions(part, balances)) if "." in part else counts
+        total.update(exact if n == 1 else {e: k * n for e, k in exact.items()})
+    refuse_capitals(simple, total)
+    if total.total() > MAX_ATOMS:
+        raise NucleateError(f"more than {MAX_ATOMS:,} atoms")
+    return total
+
+
 def _read(text: str, fractions: bool) -> _Counts:
     text = text.strip()
     if not text:
@@ -66,11 +105,11 @@ def _read(text: str, fractions: bool) -> _Counts:
     while place < len(text):
         piece = _PIECE.match(text, place)
         if piece is None:
-            raise NucleateError(_fault(text[place]))
+            raise NucleateError(fault(text, place))
         place = piece.end()
         if piece["symbol"]:
             if piece["symbol"] not in _ELEMENTS:
-                raise NucleateError(f"'{piece['symbol']}' is not an element")
+                raise NucleateError(stranger(piece["symbol"]))
             stack[-1][piece["symbol"]] += _count(piece["n"], fractions)
         elif piece["open"]:
             stack.append(Counter())
@@ -90,21 +129,17 @@ def _read(text: str, fractions: bool) -> _Counts:
 
 def _count(digits: str, fractions: bool) -> int:
     """A number of atoms; a `Fraction`, which adds and multiplies as an int does, where it is not whole."""
-    if not digits or (len(digits) < 5 and digits[0] != "0" and "." not in digits):
+    if not digits or (len(digits) < 5 and digits[0] != "0" and digits.isdigit()):
         return int(digits or 1)  # nearly all are; a fraction takes ten times as long
-    if digits and not fractions and ("." in digits or digits[0] == "0"):
+    if digits and not fractions and (not digits.isdigit() or digits[0] == "0"):
         raise NucleateError("a number of atoms that is not whole and positive")
-    if len(digits.partition(".")[0]) > len(str(MAX_ATOMS)) or len(digits) > 20:
-        raise NucleateError(f"more than {MAX_ATOMS:,} atoms" if "." not in digits else "a number of too many digits")
-    if digits == ".":
+    if len(re.split("[./]", digits)[0]) > len(str(MAX_ATOMS)) or len(digits) > 20:
+        raise NucleateError(f"more than {MAX_ATOMS:,} atoms" if digits.isdigit() else "a number of too many digits")
+    if (not digits[-1].isdigit() and not digits[0].isdigit()) or digits[0] == "/" or digits[-1] == "/":
         raise NucleateError("a number without digits")
-    count = Fraction(digits or 1)
+    if "/" in digits and not int(digits.partition("/")[2]):
+        raise NucleateError("a division by zero")
+    count = Fraction(digits)
     if not count:
         raise NucleateError("a count of zero")
     return int(count) if count.denominator == 1 else count  # type: ignore[return-value]
-
-
-def _fault(character: str) -> str:
-    if character.isascii() and character.isdigit():
-        return "a number without an element"
-    return f"unexpected '{character}'" if character.isprintable() else "an unprintable character"

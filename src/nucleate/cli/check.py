@@ -130,7 +130,10 @@ def _no_formula(candidate: Candidate) -> bool:
 
 
 def _is_path(text: str) -> bool:
-    """Formulas have no slash, and no ending that is a word: "a.cif" is a file even where there is none."""
+    """Formulas have no slash but of fractions, and no ending that is a word: "a.cif" is a file even where there is
+    none."""
+    from nucleate.chem.written import is_written
+
     if not text.strip():
         return False
     path = Path(text)
@@ -139,7 +142,8 @@ def _is_path(text: str) -> bool:
         there = path.exists()
     except (OSError, ValueError):  # a text that no file could be named
         there = False
-    return there or "/" in text or "\\" in text or (len(suffix) > 1 and suffix.isalnum() and not suffix[0].isdigit())
+    wordy = len(suffix) > 1 and suffix.isalnum() and not suffix[0].isdigit()
+    return there or (("/" in text or "\\" in text or wordy) and not is_written(text))
 
 
 def _table(checked: Sequence[Candidate]) -> Table:

@@ -101,7 +101,7 @@ class References:
         from nucleate.pipeline.reference import load_reference
 
         stable = stable_phases(elements, load_reference(self.reference))
-        compounds = [(e.formula, e.source) for e, _ in stable if len(parse_formula(e.formula)) > 1]
+        compounds = [(e.formula, e.source) for e, _ in stable if len(parse_formula(e.formula, strict=True)) > 1]
         structures = self._structures([s for _, s in compounds])
         return [self._phase(f, s, structures.get(s)) for f, s in compounds]
 

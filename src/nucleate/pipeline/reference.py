@@ -55,7 +55,7 @@ class Entry(NamedTuple):
         """Anonymous formula, Pearson symbol and space group: rock salt is "AB_cF8_225"."""
         from nucleate.crystal.symmetry import pearson_symbol
 
-        counts = sorted(parse_formula(self.formula).values())
+        counts = sorted(parse_formula(self.formula, strict=True).values())
         letters = (chr(ord("A") + i) + (str(n) if n > 1 else "") for i, n in enumerate(counts))
         return f"{''.join(letters)}_{pearson_symbol(self.space_group, self.num_atoms)}_{self.space_group}"
 

@@ -1,0 +1,162 @@
+"""Formulas as people write them: what is read, and what is refused in words."""
+# ruff: noqa: RUF001 - signs of other alphabets are the subject
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from nucleate.chem.formula import formula_text, parse_formula
+from nucleate.chem.written import is_written
+from nucleate.errors import NucleateError
+
+READ = {
+    "hydrates": {
+        "CuSO4·5H2O": "CuSO9H10", "CuSO4*5H2O": "CuSO9H10", "CuSO4•5H2O": "CuSO9H10", "CuSO4⋅5H2O": "CuSO9H10",
+        "CuSO4 · 5 H2O": "CuSO9H10", "CuSO4 . 5H2O": "CuSO9H10", "CuSO4 x 5H2O": "CuSO9H10", "CuSO4×5H2O": "CuSO9H10",
+        "CuSO4.5H2O": "CuSO9H10", "Zn(NO3)2.6H2O": "ZnN2O12H12", "Na2CO3.10H2O": "Na2CO13H20",
+        "KAl(SO4)2.12H2O": "KAlS2O20H24", "MgCl2.6H2O": "MgCl2H12O6", "CaSO4.H2O": "CaSO5H2",
+        "CaSO4.0.5H2O": "Ca2S2O9H2", "CaSO4·0.5H2O": "Ca2S2O9H2", "CaSO4·1/2H2O": "Ca2S2O9H2",
+        "CaSO4·½H2O": "Ca2S2O9H2", "3CdSO4.8H2O": "Cd3S3O20H16", "Al2O3.2SiO2.2H2O": "Al2O9Si2H4",
+        "CaO.Al2O3": "CaO4Al2", "K4[Fe(CN)6].3H2O": "K4FeC6N6H6O3", "NiSO4.(NH4)2SO4.6H2O": "NiS2O14N2H20",
+        "Fe2O3.5H2O": "FeO4H5",
+    },
+    "decimals": {
+        "Li0.5CoO2": "LiCo2O4", "Li.5CoO2": "LiCo2O4", "YBa2Cu3O6.5": "Y2Ba4Cu6O13", "Fe3O4.5": "Fe2O3",
+        "LiMn1.5Ni0.5O4": "Li2Mn3NiO8", "LiNi0.8Co0.15Al0.05O2": "Li20Ni16Co3AlO40", "Fe0.95O": "Fe19O20",
+        "La0.7Sr0.3MnO3": "La7Sr3Mn10O30", "Ba(Zr0.35Ti0.65)O3": "Ba20Zr7Ti13O60",
+        "La1.86Sr0.14CuO4": "La93Sr7Cu50O200", "Li1.2Ni0.13Mn0.54Co0.13O2": "Li120Ni13Mn54Co13O200",
+        "Cu(OH)1.5Cl0.5": "Cu2O3H3Cl",
+    },
+    "fractions": {
+        "Li1/2CoO2": "LiCo2O4", "Pb(Mg1/3Nb2/3)O3": "Pb3MgNb2O9", "Li½CoO2": "LiCo2O4", "LiCoO2½": "Li2Co2O5",
+        "Li4/3Ti5/3O4": "Li4Ti5O12",
+    },
+    "rounded fractions": {
+        "Ba(Mg0.333Ta0.667)O3": "Ba3MgTa2O9", "Ba(Mg.333Ta.667)O3": "Ba3MgTa2O9", "Pb(Zn0.33Nb0.67)O3": "Pb3ZnNb2O9",
+        "BaMg0.3333Ta0.6667O3": "Ba3MgTa2O9", "La0.67Sr0.33MnO3": "La2SrMn3O9", "Sr(Co0.33Ta0.66)O3": "Sr3CoTa2O9",
+        "LiNi0.33Mn0.33Co0.33O2": "Li3NiMnCoO6", "LiNi0.333Mn0.333Co0.334O2": "Li3NiMnCoO6",
+        "Li1.33Ti1.67O4": "Li4Ti5O12", "Ba(Fe0.1667Nb0.8333)O3": "Ba6FeNb5O18", "La0.857Sr0.143MnO3": "La6SrMn7O21",
+        "Na0.333WO3": "NaW3O9", "Fe2.67O4": "Fe2O3", "Li0.33La0.56TiO3": "Li3La5Ti9O27",
+    },
+    "typesetting": {
+        "SrTiO₃": "SrTiO3", "Fe_2O_3": "Fe2O3", "SrTi_{0.5}Zr_{0.5}O_3": "Sr2TiZrO6", "SrTiO$_3$": "SrTiO3",
+        "H<sub>2</sub>O": "H2O", "ＮａＣｌ": "NaCl", "NaCl.": "NaCl", " Sr Ti O3 ": "SrTiO3",
+        "[Co(NH3)6]Cl3": "CoN6H18Cl3", "Ca2{SiO4}": "Ca2SiO4",
+    },
+    "capitals": {"CO": "CO", "CO2": "CO2", "PO": "PO", "KHCO3": "KHCO3", "K2CO3": "K2CO3", "YBO3": "YBO3", "BN": "BN"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "formula"), [pair for kind in READ.values() for pair in kind.items()])
+def test_what_has_one_meaning_is_read(text, formula):
+    assert formula_text(parse_formula(text)) == formula
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("YBa2Cu3O6.5H2O", "as YBa2Cu3O6.5H2O and as YBa2Cu3O6·5H2O"),
+        ("VO2.5H2O", "as VO2.5H2O and as VO2·5H2O"),
+        ("Na0.35CoO2.1.3H2O", "can be read as"),
+        ("CuSO4·nH2O", "n is a variable"),
+        ("CuSO4.xH2O", "x is a variable"),
+        ("CuSO4·", "a dot without a compound"),
+        ("CuSO4..5H2O", "two full stops"),
+        ("CuSO4 + 5H2O", "an adduct has a dot"),
+        ("Na0.67MnO2", "0.67 can be 67/100 or a rounded 2/3; write Na67/100MnO2 or Na2/3MnO2"),
+        ("LiNi0.33Mn0.33Co0.34O2", "0.33 can be 33/100 or a rounded 1/3"),
+        ("Na+", "it has a charge; a formula is of a neutral crystal"),
+        ("Fe3+", "charge"),
+        ("SO4-2", "charge"),
+        ("SO4^2-", "charge"),
+        ("[Fe(CN)6]4-", "charge"),
+        ("Na+Cl-", "charge"),
+        ("SO₄²⁻", "'²' is raised"),
+        ("YBa2Cu3O7-x", "x is a variable; put a number in its place"),
+        ("YBa2Cu3O7−δ", "δ is a variable"),
+        ("La1-xSrxMnO3", "x is a variable"),
+        ("NaxCoO2", "x is a variable"),
+        ("Nx", "x is a variable"),
+        ("(1-x)BaTiO3-xPbTiO3", "x is a variable"),
+        ("naCl", "did you mean NaCl"),
+        ("NACL", "did you mean NaCl"),
+        ("fe2o3", "did you mean Fe2O3"),
+        ("caco3", "did you mean CaCO3"),
+        ("SIO2", "SiO2 or S I O2"),
+        ("COO", "CoO or C O O"),
+        ("NIO", "NiO or N I O"),
+        ("YB2O3", "Yb2O3 or Y B2 O3"),
+        ("YBCO", "a name for YBa2Cu3O7"),
+        ("СО2", "'С' is a Cyrillic letter; write the Latin C"),
+        ("Οs", "Greek letter; write the Latin O"),
+        ("D2O", "isotope of hydrogen"),
+        ("SiO2 (quartz)", "'quartz' is no element.*: SiO2"),
+        ("TiO2-anatase", "'anatase' is no element.*: TiO2"),
+        ("α-Al2O3", "'α' is no element.*: Al2O3"),
+        ("2H-MoS2", "'2H' is no element.*: MoS2"),
+        ("NaCl(aq)", "'aq' is no element"),
+        ("Li0FeO2", "a count of zero"),
+        ("Li1/0CoO2", "a division by zero"),
+        ("(Fe,Mg)O", "leaves the ratio open"),
+        ("La0,7Sr0,3MnO3", "decimals have a point.*La0.7Sr0.3MnO3"),
+        ("Zn(OAc)2", "acetate is C2H3O2"),
+        ("ABO3", "'A' is not an element; where it stands for one, name it"),
+        ("Ca(OH]2", "closes a bracket of another kind"),
+        ("Fe/2", "a number without digits"),
+        ("ZnS:Mn", "doped"),
+        ("Fe0.9Va0.1O", "a vacancy"),
+        ("Li-Fe-O", "a chemical system has elements alone"),
+        ("2NaCl", "a number without an element"),
+    ],
+)  # fmt: skip
+def test_what_has_none_or_two_is_refused_in_words(text, reason):
+    with pytest.raises(NucleateError, match=reason):
+        parse_formula(text)
+
+
+def test_charges_decide_between_a_full_stop_and_a_decimal_point():
+    assert parse_formula("MgCl2.6H2O") == parse_formula("MgCl2·6H2O")  # Cl2.6 would not balance
+    assert parse_formula("TiO2.5H2O") == parse_formula("TiO2·5H2O")
+    assert parse_formula("NaCl.5KBr") == parse_formula("NaCl·5KBr")
+
+
+def test_blanks_say_that_capitals_are_meant():
+    assert parse_formula("S I O2") == {"S": 1, "I": 1, "O": 2}
+    with pytest.raises(NucleateError, match="not an element"):
+        parse_formula("SIO2X")
+
+
+def test_models_are_held_to_the_rule():
+    for text in ("CuSO4·5H2O", "Li1/2CoO2", "Li0.5CoO2", "SrTiO₃"):
+        with pytest.raises(NucleateError):
+            parse_formula(text, strict=True)
+    assert parse_formula("SIO2", strict=True) == {"S": 1, "I": 1, "O": 2}
+
+
+def test_any_text_is_read_or_refused():
+    signs = "CuSO4.5H2O·*()[]{}1/3-+^_x δ₂²,:NaClKDAc½"
+    chance = random.Random(1)
+    for _ in range(3000):
+        text = "".join(chance.choice(signs) for _ in range(chance.randint(1, 14)))
+        try:
+            counts = parse_formula(text)
+        except NucleateError as error:
+            assert str(error) and "\n" not in str(error)
+        else:
+            assert counts and all(n > 0 for n in counts.values())
+
+
+@pytest.mark.parametrize(
+    "text", ["Li1/2CoO2", "Pb(Mg1/3Nb2/3)O3", "CuSO4.H2O", "MgCl2.NH3", "CaSO4·1/2H2O", "BaO1/2-x"]
+)
+def test_a_formula_is_no_file(text):
+    assert is_written(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["run1/2", "a.cif", "NaCl.cif", "X.CIF", "data/NaCl", "./NaCl", "Fe2O3/POSCAR", "C:\\x"]
+)
+def test_a_file_is_no_formula(text):
+    assert not is_written(text)
