@@ -8,14 +8,33 @@ import pyarrow.parquet as pq
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from nucleate.crystal.prototype import alike, prototype
+from nucleate.crystal.symmetry import space_group, without_hand
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.novelty import KnownCrystals, NoveltyStage, UniqueStage
-from nucleate.pipeline.reference import ReferenceSet
+from nucleate.pipeline.reference import Entry, ReferenceSet
 
 
 def rocksalt(a: float = 5.64, species: tuple[str, str] = ("Na", "Cl")) -> Structure:
     return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), list(species), [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+PAIRS = ((76, 78), (91, 95), (92, 96), (144, 145), (151, 153), (152, 154), (169, 170), (171, 172), (178, 179))
+PAIRS += ((180, 181), (212, 213))
+
+
+def handed(number: int) -> Structure:
+    """A crystal of this group with all its atoms in general positions."""
+    lattice = (
+        Lattice.cubic(8) if number >= 195 else Lattice.hexagonal(6, 9) if number >= 143 else Lattice.tetragonal(6, 9)
+    )
+    return Structure.from_spacegroup(number, lattice, ["Si", "O"], [[0.11, 0.23, 0.31], [0.37, 0.06, 0.17]])
+
+
+def mirrored(structure: Structure) -> Structure:
+    """The mirror image."""
+    return Structure(structure.lattice.matrix * [1, 1, -1], structure.species, structure.frac_coords)
 
 
 def caesium_chloride(a: float = 3.42) -> Structure:
@@ -189,3 +208,22 @@ def test_nothing_to_compare_with_is_refused(tmp_path: Path) -> None:
 
 def test_no_structure_is_unknown(reference: ReferenceSet) -> None:
     assert novel(None, reference).verdict == "unknown"
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_mirror_image_is_the_same_crystal(pair: tuple[int, int]) -> None:
+    for number in pair:
+        one, other = handed(number), mirrored(handed(number))
+        assert {space_group(one)[0], space_group(other)[0]} == set(pair)
+        assert unique(candidate("a", one), candidate("b", other))["b"] == Check("fail", "same as a")
+        entry = Entry("SiO", -6.0, number, "mp-1", one.volume / len(one), len(one))
+        check = NoveltyStage(ReferenceSet.from_entries("set", "m", [entry])).check(other)
+        assert check.verdict == "fail" and "mp-1" in check.reason
+        assert alike(prototype(one), prototype(other), {14: 14, 8: 8})
+        mine = Entry("SiO", -6.0, space_group(other)[0], "x", 9.0, len(one))
+        assert mine.prototype == entry.prototype
+
+
+def test_numbers_without_a_hand() -> None:
+    assert {without_hand(n) for n in range(1, 231)} == set(range(1, 231)) - {b for _, b in PAIRS}
+    assert [without_hand(n) for n in (0, 92, 96, 225)] == [0, 92, 92, 225]

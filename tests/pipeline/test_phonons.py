@@ -36,7 +36,7 @@ class NearSprings:
 
     name = "near springs"
     method = "Springs 2.0"
-    max_atomic_number = 100
+    elements = None
     pool = 2
 
     def load(self):

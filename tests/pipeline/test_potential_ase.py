@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.potential import get_potential
+from nucleate.pipeline.potential import get_potential, refusal
 from nucleate.pipeline.relax import RelaxSettings, relax, single_point
 
 EMT = "ase:ase.calculators.emt:EMT"
@@ -52,6 +52,24 @@ def test_what_is_no_potential_is_one_line(name, words):
     with pytest.raises(NucleateError, match=words) as error:
         get_potential(name).load()
     assert "\n" not in str(error.value)
+
+
+def test_a_calculator_that_tells_its_elements_is_asked_and_another_one_is_said(monkeypatch):
+    from ase.calculators.emt import EMT as Calculator
+
+    class Model(Calculator):
+        models = (types.SimpleNamespace(atomic_numbers=np.array([29, 79])),)
+
+    module = types.ModuleType("mace")
+    module.calculators = types.SimpleNamespace(mace_mp=lambda **_: Model())
+    monkeypatch.setitem(sys.modules, "mace", module)
+    potential = get_potential("mace:copper-and-gold")
+    assert potential.elements == {"Cu", "Au"} and "does not know Ag" in refusal(potential, ["Ag", "Cu"])
+    settings = RelaxSettings(potential=EMT, max_steps=0)
+    assert get_potential(EMT).elements is None
+    assert relax(Candidate("Cu", structure=copper()), settings).provenance["relax"]["elements"] == "not known"
+    chgnet = relax(Candidate("Cu", structure=copper()), RelaxSettings(max_steps=0))
+    assert "elements" not in chgnet.provenance["relax"]
 
 
 @pytest.mark.parametrize("kind", ["mace", "matgl"])
@@ -107,3 +125,4 @@ def test_a_saved_matgl_potential(tmp_path):
     up, down = (e.energy for e in potential.evaluate(moved))
     assert (up - down) / 0.02 / atoms.get_volume() == pytest.approx(found.stress[0, 0], abs=1e-4)
     assert "sha256" in potential.method and isinstance(moved[0], Atoms)
+    assert potential.elements == {"Al", "Cu"} and "does not know Au" in refusal(potential, ["Au", "Cu"])

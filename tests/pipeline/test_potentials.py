@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from nucleate.chem.elements import symbol
 from nucleate.errors import NucleateError
-from nucleate.pipeline.potential import POTENTIALS, get_potential
+from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.potential import MPTRJ, POTENTIALS, get_potential, refusal
+from nucleate.pipeline.relax import RelaxSettings, relax, single_point
 
 
 def crystals():
@@ -94,3 +98,37 @@ def test_a_left_handed_cell_is_the_same_crystal(potential):
 def test_what_it_does_not_know_is_one_line(potential):
     with pytest.raises(NucleateError, match="Og|plutonium"):
         potential.evaluate([Atoms("Og", cell=[4, 4, 4], pbc=True)])
+
+
+STRANGERS = ("Po", "At", "Rn", "Fr", "Ra", "Am", "Cm", "Bk", "Cf", "Es", "Lr", "Og")
+
+
+@pytest.mark.parametrize("element", STRANGERS)
+def test_an_element_that_was_never_seen_is_refused_before_anything_is_computed(element, potential, monkeypatch):
+    def never(*_):
+        raise AssertionError("computed")
+
+    monkeypatch.setattr(type(potential), "evaluate", never)
+    monkeypatch.setattr(type(potential), "energies", never)
+    cell = [[0, 2.8, 2.8], [2.8, 0, 2.8], [2.8, 2.8, 0]]
+    oxide = Structure(Lattice(cell), [element, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    words = f"{potential.name} does not know {element}"
+    result = relax(Candidate("a", structure=oxide), RelaxSettings(potential=potential.name))
+    assert words in result.failure and "energy" not in result.energies and "\n" not in result.failure
+    with pytest.raises(NucleateError, match=words):
+        single_point([oxide], potential=potential.name)
+
+
+def test_what_both_shipped_potentials_know(potential):
+    assert potential.elements == MPTRJ and len(MPTRJ) == 89
+    assert refusal(potential, ["He", "Xe", "Ac", "Pu", "Pm", "Tc", "D"]) == ""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sevennet_says_the_same_set_itself():
+    from sevenn import _keys, util
+
+    from nucleate.pipeline.potential_sevennet import MODEL
+
+    types = util.load_checkpoint(MODEL).config[_keys.TYPE_MAP]
+    assert frozenset(symbol(int(z)) for z in types) == MPTRJ

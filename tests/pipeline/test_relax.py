@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from nucleate.chem.elements import SYMBOLS
 from nucleate.crystal.symmetry import space_group
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
@@ -25,7 +26,7 @@ class Springs:
     mode: str
     name: str = "springs"
     method: str = "Springs 1.0"
-    max_atomic_number: int = 20
+    elements: frozenset = frozenset(SYMBOLS[:20])
     pool: int = 1
     calls: int = 0
     batches: list = field(default_factory=list)
@@ -222,7 +223,7 @@ def test_chgnet_refuses_in_one_line():
         single_point([salt(), lone])
     (result,) = RelaxStage()([Candidate("lone", structure=lone)])
     assert result.failure is not None and "isolated" in result.failure
-    with pytest.raises(NucleateError, match="plutonium"):
+    with pytest.raises(NucleateError, match="does not know Cm"):
         single_point([Structure(Lattice.cubic(3), ["Cm"], [[0, 0, 0]])])
 
 
@@ -260,7 +261,7 @@ def test_a_cell_that_repeats_itself_relaxes_as_its_primitive_one(monkeypatch):
     potential, sizes = get_potential("ase:ase.calculators.emt:EMT"), []
 
     class Watched:
-        name, method, max_atomic_number, pool = "watched", "watched", 100, 1
+        name, method, elements, pool = "watched", "watched", None, 1
 
         def load(self):
             pass

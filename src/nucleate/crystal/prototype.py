@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.convert import species_numbers
-from nucleate.crystal.symmetry import UNKNOWN, find_symmetry
+from nucleate.crystal.symmetry import UNKNOWN, find_symmetry, without_hand
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,10 +63,14 @@ def prototype(structure: Structure) -> Prototype:
 def alike(a: Prototype, b: Prototype, roles: Mapping[int, int]) -> bool:
     """Whether two crystals have one structure type; roles: atomic number in `a` -> the one in its place in `b`.
 
-    The space groups, the site symmetries and the neighbour distances (volume scaled away) must agree; the distances
-    tell apart what has the same sites, such as pyrite and solid carbon dioxide.
+    The space groups (those of mirror images are one), the site symmetries and the neighbour distances (volume scaled
+    away) must agree; the distances tell apart what has the same sites, such as pyrite and solid carbon dioxide.
     """
-    if a.space_group != b.space_group or a.num_atoms != b.num_atoms or set(roles) != set(a.sites):
+    if (
+        without_hand(a.space_group) != without_hand(b.space_group)
+        or a.num_atoms != b.num_atoms
+        or set(roles) != set(a.sites)
+    ):
         return False
     if any(a.sites[x] != b.sites.get(y) for x, y in roles.items()):
         return False

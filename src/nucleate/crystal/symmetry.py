@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 UNKNOWN = (0, "?")
 
+# the second of each enantiomorphic pair -> the first (International Tables A, 2016, table 1.4.2.1 and section 3.2.2)
+_MIRRORED = {78: 76, 95: 91, 96: 92, 145: 144, 153: 151, 154: 152, 170: 169, 172: 171, 179: 178, 181: 180, 213: 212}
+
 
 def space_group(structure: Structure, symprec: float = 0.1) -> tuple[int, str]:
     """Number (1-230) and short Hermann-Mauguin symbol, e.g. (225, "Fm-3m"); symprec in angstrom.
@@ -35,6 +38,15 @@ def space_group(structure: Structure, symprec: float = 0.1) -> tuple[int, str]:
     except ValueError:
         return UNKNOWN
     return number, symbol(number)
+
+
+def without_hand(number: int) -> int:
+    """One number for a space group and its mirror image: P4_32_12 (96) is 92, as P4_12_12 is.
+
+    A crystal and its mirror image are one compound with one energy; in the 11 enantiomorphic pairs their groups differ.
+    What asks whether two crystals are the same, or of one structure type, compares these numbers.
+    """
+    return _MIRRORED.get(number, number)
 
 
 def find_symmetry(lattice: ArrayLike, frac_coords: ArrayLike, numbers: ArrayLike, symprec: float) -> Any:

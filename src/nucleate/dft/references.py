@@ -36,7 +36,7 @@ def crystal_atoms(structure: Structure, spin: str = "auto") -> Atoms:
     from nucleate.crystal.symmetry import find_symmetry
     from nucleate.pipeline import guard
 
-    atoms = guard.atoms_of(structure, max_atomic_number=103)
+    atoms = guard.atoms_of(structure)
     try:
         found = find_symmetry(atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers, SYMPREC).prim_std_cell
     except ValueError:  # no consistent symmetry: the cell stays as it is

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.chem.elements import SYMBOLS
+
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
@@ -24,7 +26,7 @@ class Blown(Exception):
     """The relaxation left the range in which the potential means anything."""
 
 
-def atoms_of(structure: Structure, max_atomic_number: int) -> Atoms:
+def atoms_of(structure: Structure) -> Atoms:
     """The structure for ASE; raises Blown for one that no relaxation can begin with."""
     from ase import Atoms
 
@@ -32,9 +34,8 @@ def atoms_of(structure: Structure, max_atomic_number: int) -> Atoms:
 
     if not structure.is_ordered:
         raise Blown("partial occupancies cannot be relaxed")
-    strangers = {s.symbol for s in structure.composition.element_composition if not 0 < s.Z <= max_atomic_number}
-    if strangers or any(not 0 < site.specie.Z <= max_atomic_number for site in structure):
-        raise Blown(f"the potential does not know {', '.join(sorted(strangers)) or 'a species'}")
+    if strangers := sorted({s.specie.symbol for s in structure if not 0 < s.specie.Z <= len(SYMBOLS)}):
+        raise Blown(f"{', '.join(strangers)} is no element")
     if not structure.lattice.volume > 0:
         raise Blown("the cell has no volume" if is_finite(structure) else "the cell is not finite")
     numbers = [site.specie.Z for site in structure]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.chem.elements import atomic_number, symbol
-from nucleate.crystal.symmetry import find_symmetry
+from nucleate.crystal.symmetry import find_symmetry, without_hand
 from nucleate.errors import NucleateError
 from nucleate.pipeline.reference import FormulaKey, formula_key
 
@@ -103,7 +103,7 @@ def select(
         if len(known.key) == 1:
             pure.setdefault(known.key[0][0], []).append(known)
             continue
-        compounds.setdefault((known.key, known.space_group), []).append(known)
+        compounds.setdefault((known.key, without_hand(known.space_group)), []).append(known)
     chosen = [k for e in sorted(pure) for k in _allotropes(pure[e])]
     for group in compounds.values():
         lowest = min(k.e_above_hull for k in group)
@@ -149,8 +149,8 @@ def _allotropes(crystals: list[Known]) -> list[Known]:
     groups: set[int] = set()
     small = []
     for known in ordered:  # one of each space group
-        if len(known.atomic_numbers) <= ELEMENT_ATOMS and known.space_group not in groups:
-            groups.add(known.space_group)
+        if len(known.atomic_numbers) <= ELEMENT_ATOMS and without_hand(known.space_group) not in groups:
+            groups.add(without_hand(known.space_group))
             small.append(known)
     kept = small[:ELEMENTS_EACH]
     return kept if ordered[0] in kept else [ordered[0], *kept[: ELEMENTS_EACH - 1]]

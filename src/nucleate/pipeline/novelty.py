@@ -137,11 +137,11 @@ def _check_index(structure: Structure, key: FormulaKey, reference: ReferenceSet,
     rows = [i for i in rows if reference.sources[i] not in compared]
     if not rows:
         return Check(PASS, f"no other crystal of this formula in {reference.name}")
-    from nucleate.crystal.symmetry import space_group
+    from nucleate.crystal.symmetry import space_group, without_hand
 
-    volume, number = structure.volume / len(structure), space_group(structure)[0]
+    volume, number = structure.volume / len(structure), without_hand(space_group(structure)[0])
     near = [i for i in rows if abs(volume / float(reference.volumes[i]) - 1) <= INDEX_VOLUME]
-    alike = [i for i in near if int(reference.space_groups[i]) == number]
+    alike = [i for i in near if without_hand(int(reference.space_groups[i])) == number]
     index = f"index of {reference.name}, structures not compared"
     if alike:
         return Check(FAIL, f"known: {_names(alike, reference)} has this formula, space group and volume ({index})")

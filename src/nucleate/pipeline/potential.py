@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, cast
 
+from nucleate.chem.elements import SYMBOLS
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
     from pymatgen.core import Structure
+
+# MPtrj (Deng et al., Nat. Mach. Intell. 5, 1031 (2023)), which CHGNet and SevenNet-0 were fitted to, holds 89 elements:
+# up to plutonium without five that the Materials Project has no calculation of.
+MPTRJ = frozenset(SYMBOLS[:94]) - {"Po", "At", "Rn", "Fr", "Ra"}
+ISOTOPES = frozenset({"D", "T"})  # hydrogen to every potential
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,15 @@ class Potential(Protocol):
     """A model of energy, forces and stress.
 
     name: as in the registry. method: model, version and energy scale, written beside every energy; two energies may
-    stand on one hull only if their methods are equal. max_atomic_number: of the heaviest element it knows.
+    stand on one hull only if their methods are equal. elements: the symbols that its training data hold, which alone it
+    knows; None where that cannot be told.
     """
 
     name: str
     method: str
-    max_atomic_number: int
+
+    @property
+    def elements(self) -> frozenset[str] | None: ...
 
     @property
     def pool(self) -> int:
@@ -64,6 +73,13 @@ class Describing(Potential, Protocol):
     def features(self, structures: Sequence[Structure], batch_size: int) -> tuple[list[float], NDArray[np.float64]]:
         """Energies as `energies`, and (n, d) the network's features of each crystal before its last layers."""
         ...
+
+
+def refusal(potential: Potential, symbols: Iterable[str]) -> str:
+    """Which of these elements the potential does not know, as a sentence without its stop; "" where it knows all."""
+    known = potential.elements if potential.elements is not None else frozenset(SYMBOLS)
+    strangers = sorted(set(symbols) - known - ISOTOPES)
+    return f"{potential.name} does not know {', '.join(strangers)}: not in its training data" if strangers else ""
 
 
 def _chgnet() -> Potential:

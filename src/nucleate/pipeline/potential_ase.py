@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.chem.elements import symbol
 from nucleate.errors import NucleateError
 from nucleate.pipeline.potential import Evaluation
 
@@ -23,13 +24,10 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
     from pymatgen.core import Structure
 
-HEAVIEST = 118
-
 
 class ASEPotential:
     """A potential of the user's. Its method names the very file: energies of two files never share a hull."""
 
-    max_atomic_number = HEAVIEST
     pool = 1
 
     def __init__(self, name: str) -> None:
@@ -42,6 +40,12 @@ class ASEPotential:
 
     def load(self) -> None:
         _ = self._calculator
+
+    @cached_property
+    def elements(self) -> frozenset[str] | None:
+        """What the model says it was made for: the atomic numbers of a MACE file, the element types of a matgl
+        model; None for a calculator that says nothing."""
+        return _elements(self._calculator)
 
     @cached_property
     def _calculator(self) -> Calculator:
@@ -72,6 +76,16 @@ class ASEPotential:
 
         crystals = [AseAtomsAdaptor.get_atoms(s) for s in structures]
         return [self.evaluate([a])[0].energy / len(a) for a in crystals]
+
+
+def _elements(calculator: Any) -> frozenset[str] | None:
+    models = getattr(calculator, "models", None)
+    if models and hasattr(models[0], "atomic_numbers"):
+        return frozenset(symbol(int(z)) for z in models[0].atomic_numbers)
+    network = getattr(getattr(calculator, "potential", None), "model", None)
+    if types := getattr(network, "element_types", None):
+        return frozenset(types)
+    return None
 
 
 def _mace(what: str) -> Calculator:

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.pipeline.potential import Evaluation
+from nucleate.pipeline.potential import MPTRJ, Evaluation, refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ class CHGNet:
 
     name = "chgnet"
     method = f"CHGNet {VERSION} (MP2020-corrected PBE+U)"
-    max_atomic_number = 94
+    elements = MPTRJ
 
     @property
     def pool(self) -> int:
@@ -105,8 +105,8 @@ def _graph(model: Any, structure: Structure, where: str) -> Any:
     try:
         if not structure.is_ordered:
             raise ValueError("it has partial occupancies")
-        if max(s.specie.Z for s in structure) > CHGNet.max_atomic_number:
-            raise ValueError("it has elements beyond plutonium")
+        if reason := refusal(CHGNet(), {site.specie.symbol for site in structure}):
+            raise ValueError(reason)
         return model.graph_converter(structure)
     except (ValueError, AttributeError, RuntimeError) as error:
         raise NucleateError(f"CHGNet cannot take {where} ({structure.composition.reduced_formula}): {error}") from None

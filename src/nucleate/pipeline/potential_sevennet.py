@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nucleate.errors import NucleateError
-from nucleate.pipeline.potential import Evaluation
+from nucleate.pipeline.potential import MPTRJ, Evaluation, refusal
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -30,7 +30,7 @@ class SevenNet:
 
     name = "sevennet"
     method = "SevenNet-0 11Jul2024 (PBE+U, uncorrected)"
-    max_atomic_number = 94
+    elements = MPTRJ
 
     @property
     def pool(self) -> int:
@@ -76,13 +76,11 @@ def _device() -> str:
 
 
 class _Model(NamedTuple):
-    """The network for batches; the same without forces and stress, a quarter of the time; cutoff in angstrom; the
-    atomic numbers that it knows."""
+    """The network for batches; the same without forces and stress, a quarter of the time; cutoff in angstrom."""
 
     network: Any
     energy_only: Any
     cutoff: float
-    types: frozenset[int]
 
 
 def _graphs(crystals: Sequence[Atoms], model: _Model) -> Any:
@@ -92,9 +90,8 @@ def _graphs(crystals: Sequence[Atoms], model: _Model) -> Any:
     from torch_geometric.data import Batch
 
     for k, atoms in enumerate(crystals):
-        strangers = sorted({s for s, z in zip(atoms.symbols, atoms.numbers, strict=True) if int(z) not in model.types})
-        if strangers:
-            raise NucleateError(f"SevenNet-0 does not know {', '.join(strangers)} of crystal {k}")
+        if reason := refusal(SevenNet(), set(atoms.symbols)):
+            raise NucleateError(f"crystal {k}: {reason}")
     graphs = [AtomGraphData.from_numpy_dict(unlabeled_atoms_to_graph(a, model.cutoff)) for a in crystals]
     return Batch.from_data_list(graphs).to(_device())
 
@@ -110,11 +107,10 @@ def _model() -> _Model:
     except ImportError:
         raise NucleateError("the potential 'sevennet' needs the package sevenn: pip install sevenn") from None
     model.set_is_batch_data(True)
-    types = frozenset(int(z) for z in checkpoint.config[_keys.TYPE_MAP])
     model = model.to(_device()).eval().requires_grad_(False)  # slopes of positions alone
     energy_only = copy.copy(model)  # shares the weights
     energy_only._modules = {k: v for k, v in model._modules.items() if k != "force_output"}
-    return _Model(model, energy_only, float(checkpoint.config[_keys.CUTOFF]), types)
+    return _Model(model, energy_only, float(checkpoint.config[_keys.CUTOFF]))
 
 
 @contextlib.contextmanager

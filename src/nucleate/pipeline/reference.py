@@ -52,12 +52,12 @@ class Entry(NamedTuple):
 
     @property
     def prototype(self) -> str:
-        """Anonymous formula, Pearson symbol and space group: rock salt is "AB_cF8_225"."""
-        from nucleate.crystal.symmetry import pearson_symbol
+        """Anonymous formula, Pearson symbol and space group: rock salt is "AB_cF8_225". Mirror images have one."""
+        from nucleate.crystal.symmetry import pearson_symbol, without_hand
 
         counts = sorted(parse_formula(self.formula, strict=True).values())
         letters = (chr(ord("A") + i) + (str(n) if n > 1 else "") for i, n in enumerate(counts))
-        return f"{''.join(letters)}_{pearson_symbol(self.space_group, self.num_atoms)}_{self.space_group}"
+        return f"{''.join(letters)}_{pearson_symbol(self.space_group, self.num_atoms)}_{without_hand(self.space_group)}"
 
 
 def formula_key(counts: Mapping[str, int]) -> FormulaKey:

@@ -19,7 +19,7 @@ from nucleate.pipeline import guard
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
 from nucleate.pipeline.check import check_geometry
 from nucleate.pipeline.minimise import Fire, Minimiser, QuasiNewton
-from nucleate.pipeline.potential import Evaluation, Potential, get_potential
+from nucleate.pipeline.potential import Evaluation, Potential, get_potential, refusal
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -30,6 +30,7 @@ OPTIMISERS: dict[str, type[QuasiNewton] | type[Fire]] = {"bfgs": QuasiNewton, "f
 # CHGNet has false minima where atoms overlap (Os-As converged at 1.05 angstrom, 0.37 of the covalent radii): a relaxed
 # contact below this ratio is a collapse. Real crystals have at least 0.65.
 MIN_RELAXED_CONTACT = 0.5
+UNTOLD = "not known"  # what provenance "relax" says of the elements of a potential that does not tell them
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,9 @@ class _Run:
         with self._guarded():
             if candidate.structure is None:
                 raise guard.Blown("there is no structure")
-            self.atoms = guard.atoms_of(candidate.structure, potential.max_atomic_number)
+            self.atoms = guard.atoms_of(candidate.structure)
+            if reason := refusal(potential, self.atoms.get_chemical_symbols()):
+                raise guard.Blown(reason)
             guard.check_geometry(self.atoms, float(self.atoms.get_volume()), self.when)
             if settings.primitive and len(self.atoms) > 1:
                 self.repeats = find_repeats(candidate.structure)
@@ -222,6 +225,8 @@ class _Run:
         """
         record: dict[str, Any] = {"steps": self.steps, "seconds": round(time.monotonic() - self.started, 3)}
         record |= {"potential": self.settings.potential, "energy_before": self.first_energy}
+        if self.potential.elements is None:
+            record["elements"] = UNTOLD
         if not self.failure:
             change = self.atoms.get_volume() / self.first_volume
             record |= {"fmax": self.fmax, "smax": self.smax, "converged": self.converged, "volume_change": change}
@@ -244,8 +249,13 @@ class _Run:
 
 
 def single_point(structures: Sequence[Structure], batch_size: int = 16, potential: str = "chgnet") -> list[float]:
-    """Energies in eV/atom of structures as they stand, in their order; NucleateError for an impossible one."""
-    return get_potential(potential).energies(structures, batch_size)
+    """Energies in eV/atom of structures as they stand, in their order; NucleateError for an impossible one, before any
+    is computed where it has an element that the potential does not know."""
+    model = get_potential(potential)
+    for structure in structures:
+        if reason := refusal(model, {site.specie.symbol for site in structure}):
+            raise NucleateError(f"{structure.composition.reduced_formula}: {reason}")
+    return model.energies(structures, batch_size)
 
 
 def _primitive(atoms: Atoms, repeats: Repeats) -> Atoms:

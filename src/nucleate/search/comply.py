@@ -62,11 +62,11 @@ def of_structure(request: Request, structure: Structure) -> list[Fact]:
         found = next((name for name in request.families if family_of(structure, lexicon()[name])), "")
         out.append((found or " or ".join(request.families), bool(found)))
     if request.space_groups:
-        from nucleate.crystal.symmetry import space_group
+        from nucleate.crystal.symmetry import space_group, without_hand
         from nucleate.search.symmetry import groups_text
 
         number, symbol = space_group(structure)
-        holds = number in request.space_groups
+        holds = without_hand(number) in {without_hand(n) for n in request.space_groups}  # a mirror image has both
         out.append((symbol if holds else groups_text(request.space_groups), holds))
     return out
 
