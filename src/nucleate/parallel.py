@@ -30,12 +30,14 @@ PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of job `index`: its `value`, or the `reason` why there is none; `died`: its process ended with it."""
+    """What became of job `index`: its `value`, or the `reason` why there is none; `died`: its process ended with it;
+    `late`: it took too long."""
 
     index: int
     value: Any = None
     reason: str | None = None
     died: bool = False
+    late: bool = False
 
 
 def usable_cores() -> int:
@@ -101,7 +103,7 @@ def map_jobs(
                 if w.job is None:
                     broken += 1
                 else:
-                    yield Outcome(w.job, reason=f"took longer than {limit:g} s")
+                    yield Outcome(w.job, reason=f"took longer than {limit:g} s", late=True)
                 _replace(pool, w, function, prepare, broken)
     finally:
         for w in pool:

@@ -55,3 +55,7 @@ class Batched:
 
 class Quick(Misbehaves):
     quick = True
+
+
+class Impatient(Misbehaves):
+    limit_s = 1.0

@@ -188,3 +188,10 @@ def test_a_script_without_the_main_guard_gets_one_line(tmp_path):
     process = script(tmp_path, text)
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0 and "__main__" in err.splitlines()[-1] and "NucleateError" in err.splitlines()[-1]
+
+
+def test_a_candidate_that_takes_longer_than_the_stage_allows_is_failed_and_the_others_go_on():
+    stage = stages.Impatient()
+    out = by_id(Processes(2).map(stage, candidates("a", "sleep", "b")))
+    assert out["sleep"].failure == "odd: took longer than 1 s"
+    assert out["a"].failure is None and out["b"].failure is None

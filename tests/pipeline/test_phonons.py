@@ -112,7 +112,7 @@ def test_chgnet_finds_silicon_stable_from_a_displaced_supercell():
     [
         (None, {}, "no structure"),
         (fcc(3.9, "Cu"), {"max_steps": 0}, "no minimum to start from"),
-        (fcc(1.0, "Cu"), {}, "below anything real"),
+        (fcc(1.0, "Cu"), {}, "cubic angstrom per atom"),
         (Structure(Lattice.cubic(9), ["Cu"] * 3, np.diag([0.3, 0.5, 0.7])), {"max_atoms": 2}, "at most 2 are taken"),
         (fcc(3.6, "Xe"), {}, "Xe"),
         (Structure(Lattice.cubic(3), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]), {}, "partial occupancy"),

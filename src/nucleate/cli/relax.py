@@ -18,17 +18,25 @@ def relax(
     out: CrystalsOut,
     fmax: Annotated[float, typer.Option(help="Largest force on an atom, eV/angstrom.")] = 0.05,
     steps: Annotated[int, typer.Option(help="Step limit per crystal.")] = 300,
-    cell: Annotated[bool, typer.Option("--cell/--fixed-cell", help="Relax the cell as well.")] = True,
+    cell: Annotated[
+        bool | None,
+        typer.Option(
+            "--cell/--fixed-cell",
+            help="Relax the cell as well. Default: yes, but not where a file fixes atoms (selective dynamics), as with "
+            "VASP's ISIF = 2; with --cell fixed atoms keep their fractional coordinates (ISIF = 3).",
+        ),
+    ] = None,
     optimiser: Annotated[str, typer.Option(help="bfgs or fire.")] = "bfgs",
     potential: Potential = "chgnet",
     primitive: Annotated[
         bool, typer.Option("--primitive/--as-given", help="Relax what repeats itself as its primitive cell.")
     ] = True,
+    time_limit: Annotated[float, typer.Option(help="Seconds for one crystal; then it stays as far as it is.")] = 3600.0,
     workers: Workers = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Relax cell and positions; what blows up is written as rejected, with the reason. After a kill, the same command
-    goes on where it was."""
+    """Relax cell and positions; what blows up is written as rejected, with the reason. Atoms that a file fixes stay.
+    After a kill, the same command goes on where it was."""
     from collections import Counter
 
     from rich.console import Console
@@ -39,7 +47,13 @@ def relax(
 
     check_out(out, overwrite)
     settings = RelaxSettings(
-        fmax, max_steps=steps, cell=cell, optimiser=optimiser, potential=potential, primitive=primitive
+        fmax,
+        max_steps=steps,
+        cell=cell,
+        optimiser=optimiser,
+        time_limit_s=time_limit,
+        potential=potential,
+        primitive=primitive,
     )
     stage = RelaxStage(settings)
     record = {**dataclasses.asdict(settings), "method": get_potential(potential).method}
@@ -49,10 +63,8 @@ def relax(
     alive = [c for c in done if c.failure is None]
     converged = sum(c.checks["relaxed"].verdict == "pass" for c in alive)
     print_ = Console().print
-    print_(
-        f"{len(done)} crystals in {out}: {converged} relaxed, {len(alive) - converged} stopped at the step limit, ",
-        end="",
-    )
+    print_(f"{len(done)} crystals in {out}: {converged} relaxed, ", end="")
+    print_(f"{len(alive) - converged} stopped at the step or time limit, ", end="")
     print_(f"{sum(failures.values())} rejected", highlight=False)
     for reason, n in failures.most_common(20):
         print_(f"  {n} x {reason}", highlight=False, markup=False)

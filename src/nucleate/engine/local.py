@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from nucleate.errors import NucleateError
@@ -48,7 +49,8 @@ class Processes:
     """Candidates spread over worker processes (`nucleate.parallel`), which live for one `map`.
 
     A worker that dies (out of memory, a crash in compiled code) loses nothing: its candidate is tried once more, with
-    no other worker beside it, and if the worker dies again it is failed. Stages that are batched or say `quick = True`,
+    no other worker beside it, and if the worker dies again it is failed; so is one that takes longer than the stage's
+    `limit_s` (seconds; without it any time is fine). Stages that are batched or say `quick = True`,
     and a single candidate, stay in this process: a worker takes seconds to import torch. A script that uses this needs
     the usual `if __name__ == "__main__":`.
     """
@@ -81,16 +83,20 @@ def _spread(
     stage: Stage, candidates: Sequence[Candidate], workers: int
 ) -> Iterator[tuple[Candidate, list[Candidate] | str]]:
     """Each candidate with its results, or with how the process died that worked on it."""
-    for outcome in map_jobs(_apply, [(stage, c) for c in candidates], workers=workers):
+    limit = getattr(stage, "limit_s", math.inf)
+    for outcome in map_jobs(_apply, [(stage, c) for c in candidates], workers=workers, limit=limit):
+        candidate = candidates[outcome.index]
         if outcome.died:
-            yield candidates[outcome.index], str(outcome.reason)
+            yield candidate, str(outcome.reason)
+        elif outcome.late:
+            yield candidate, [candidate.failed(stage.name, str(outcome.reason))]
         elif outcome.reason is not None:
             raise NucleateError(outcome.reason)
         else:
             error, results = outcome.value
             if error is not None:
                 raise NucleateError(error)
-            yield candidates[outcome.index], results
+            yield candidate, results
 
 
 def _apply(stage: Stage, candidate: Candidate) -> tuple[str | None, list[Candidate]]:

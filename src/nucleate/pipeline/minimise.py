@@ -7,6 +7,7 @@ slopes are then -forces and volume x stress, exactly, with no derivative of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,16 +33,21 @@ STRAINS /= np.linalg.norm(STRAINS, axis=(1, 2), keepdims=True)
 
 
 class Minimiser(Protocol):
-    """Given a crystal and what the potential says of it, where to go next; it remembers the way so far."""
+    """Given a crystal and what the potential says of it, where to go next; it remembers the way so far.
+
+    Atoms that are `fixed` (indices) get no displacement: under strain they keep their fractional coordinates.
+    """
 
     def step(self, atoms: Atoms, found: Evaluation) -> None:
         """Move `atoms` in place."""
         ...
 
 
-def gradient(atoms: Atoms, found: Evaluation, cell: bool) -> Array:
-    """Slope of the energy (3 n [+ 6],): eV/angstrom for the displacements, eV for the strains."""
-    slope = -found.forces.ravel()
+def gradient(atoms: Atoms, found: Evaluation, cell: bool, fixed: Sequence[int] = ()) -> Array:
+    """Slope of the energy (3 n [+ 6],): eV/angstrom for the displacements, eV for the strains; 0 for fixed atoms."""
+    forces = found.forces.copy()
+    forces[list(fixed)] = 0.0
+    slope = -forces.ravel()
     if not cell:
         return slope
     return np.concatenate([slope, atoms.get_volume() * np.einsum("ab,sab->s", found.stress, STRAINS)])
@@ -113,14 +119,18 @@ class QuasiNewton:
     """
 
     cell: bool = True
+    fixed: Sequence[int] = ()
     hessian: Array | None = None
     trust: float = 1.0
     last: tuple[Array, Array, float, float] | None = field(default=None, repr=False)  # step, slope, energy, expected
 
     def step(self, atoms: Atoms, found: Evaluation) -> None:
-        slope = gradient(atoms, found, self.cell)
+        slope = gradient(atoms, found, self.cell, self.fixed)
         if self.hessian is None:
             self.hessian = model_hessian(atoms, self.cell)
+            held = [3 * i + k for i in self.fixed for k in range(3)]
+            self.hessian[held] = self.hessian[:, held] = 0.0  # without slope and without a coupling they stay
+            self.hessian[held, held] = 1.0
         if self.last is not None:
             self._learn(slope, found.energy)
         w, v = np.linalg.eigh(self.hessian)
@@ -153,6 +163,7 @@ class Fire:
     weigh as much as all atoms together."""
 
     cell: bool = True
+    fixed: Sequence[int] = ()
     dt: float = 0.1
     alpha: float = 0.1
     good: int = 0
@@ -160,7 +171,7 @@ class Fire:
 
     def step(self, atoms: Atoms, found: Evaluation) -> None:
         n = len(atoms)
-        slope = gradient(atoms, found, self.cell)
+        slope = gradient(atoms, found, self.cell, self.fixed)
         weight = np.concatenate([np.ones(3 * n), np.full(len(slope) - 3 * n, float(n))])
         force = -slope / weight
         v = np.zeros_like(force) if self.velocity is None else self.velocity

@@ -20,6 +20,7 @@ from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
 from nucleate.pipeline.check import check_geometry
 from nucleate.pipeline.minimise import Fire, Minimiser, QuasiNewton
 from nucleate.pipeline.potential import Evaluation, Potential, get_potential, refusal
+from nucleate.train.memory import out_of_memory
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -31,6 +32,7 @@ OPTIMISERS: dict[str, type[QuasiNewton] | type[Fire]] = {"bfgs": QuasiNewton, "f
 # contact below this ratio is a collapse. Real crystals have at least 0.65.
 MIN_RELAXED_CONTACT = 0.5
 UNTOLD = "not known"  # what provenance "relax" says of the elements of a potential that does not tell them
+LOADING = 300.0  # seconds in which any potential is loaded
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,18 @@ class RelaxSettings:
     """When a relaxation is done.
 
     fmax: largest force on an atom, eV/angstrom. smax: largest stress component, eV/cubic angstrom (0.003 is 0.5 GPa;
-    only if the cell relaxes). max_steps: optimiser steps. cell: relax the cell as well. optimiser: "bfgs" (from a model
-    Hessian, a third of FIRE's steps: benchmarks/relax.py) or "fire". time_limit_s: per crystal. potential: a name of
-    the registry in `pipeline.potential`. primitive: relax a cell that repeats itself as its primitive one, a quarter of
-    the atoms for a face-centred lattice; the result is the given cell all the same.
+    only if the cell relaxes). max_steps: optimiser steps. cell: relax the cell as well; None does so unless atoms are
+    fixed (`fixed_atoms`), as whoever fixes atoms means (VASP's ISIF = 2); with True the fixed ones keep their
+    fractional coordinates (ISIF = 3). optimiser: "bfgs" (from a model Hessian, a third of FIRE's steps:
+    benchmarks/relax.py) or "fire". time_limit_s: per crystal. potential: a name of the registry in
+    `pipeline.potential`. primitive: relax a cell that repeats itself as its primitive one, a quarter of the atoms for a
+    face-centred lattice; the result is the given cell all the same.
     """
 
     fmax: float = 0.05
     smax: float = 0.003
     max_steps: int = 300
-    cell: bool = True
+    cell: bool | None = None
     optimiser: str = "bfgs"
     time_limit_s: float | None = None
     potential: str = "chgnet"
@@ -70,7 +74,8 @@ class RelaxStage:
 
     The geometry checks are renewed for the relaxed structure. A blow-up, a collapse or a structure that the potential
     cannot take is a recorded failure. Stopping at the step or time limit is none: the candidate goes on with the check
-    "relaxed" failed. Batched where the potential runs on a GPU; else picklable: workers load their own potential.
+    "relaxed" failed. Atoms that `provenance["fixed"]` names stay where they are. Batched where the potential runs on a
+    GPU; else picklable: workers load their own potential, and one that hangs far beyond the time limit is ended.
     """
 
     name = "relax"
@@ -78,6 +83,12 @@ class RelaxStage:
     def __init__(self, settings: RelaxSettings | None = None) -> None:
         self.settings = settings or RelaxSettings()
         self.batched = get_potential(self.settings.potential).pool > 1  # refuses an unknown name before any work
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds after which a worker is given up: the potential did not come back to where the time is looked at."""
+        limit = self.settings.time_limit_s
+        return math.inf if limit is None else 2 * limit + LOADING
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         return relax_all(candidates, self.settings)
@@ -114,23 +125,40 @@ def relax_all(candidates: Iterable[Candidate], settings: RelaxSettings, pool: in
 
 
 def _evaluate(potential: Potential, crystals: list[Atoms]) -> list[Evaluation | Exception]:
-    """What the potential says of each crystal; where it does not take all, each is asked about alone."""
+    """What the potential says of each crystal; where it does not take all, or memory does not, it is asked about each
+    half of them, down to the single crystal that is to blame."""
     try:
         return list(potential.evaluate(crystals)) if crystals else []
     except Exception as error:  # the potential's own errors are of any kind, about one of these crystals
-        return [error] if len(crystals) == 1 else [x for c in crystals for x in _evaluate(potential, [c])]
+        if len(crystals) == 1:
+            return [error.with_traceback(None)]
+    half = len(crystals) // 2  # out of `except`, whose error holds on to the memory of the attempt
+    return [*_evaluate(potential, crystals[:half]), *_evaluate(potential, crystals[half:])]
+
+
+def fixed_atoms(candidate: Candidate) -> tuple[int, ...]:
+    """Sites, from 0, that stay in place when the candidate is relaxed: `provenance["fixed"]`, which readers of files
+    write (selective dynamics of a POSCAR, constraints of an extended XYZ file); raises Blown for no such sites."""
+    found, sites = candidate.provenance.get("fixed", ()), candidate.structure or ()
+    if not isinstance(found, list | tuple):
+        raise guard.Blown(f"provenance 'fixed' must list sites, not {found!r}")
+    if strange := [i for i in found if type(i) is not int or not 0 <= i < len(sites)]:
+        raise guard.Blown(f"provenance 'fixed' names site {strange[0]!r}, of {len(sites)} from 0 on")
+    return tuple(found)
 
 
 class _Run:
     """A relaxation under way; `done` once it converged, stopped at a limit, or failed."""
 
     atoms: Atoms
+    minimiser: Minimiser
     first_volume: float
 
     def __init__(self, candidate: Candidate, settings: RelaxSettings, potential: Potential) -> None:
         self.candidate, self.settings, self.potential = candidate, settings, potential
         self.started = time.monotonic()
-        self.minimiser: Minimiser = OPTIMISERS[settings.optimiser](cell=settings.cell)
+        self.fixed: tuple[int, ...] = ()
+        self.cell = settings.cell is not False
         self.steps, self.stopped, self.failure, self.done = 0, "", "", False
         self.first_energy: float | None = None  # eV/atom
         self.energy = self.fmax = self.smax = math.nan
@@ -139,12 +167,17 @@ class _Run:
         with self._guarded():
             if candidate.structure is None:
                 raise guard.Blown("there is no structure")
-            self.atoms = guard.atoms_of(candidate.structure)
+            self.fixed = fixed_atoms(candidate)
+            self.cell = not self.fixed if settings.cell is None else settings.cell
+            self.minimiser = OPTIMISERS[settings.optimiser](cell=self.cell, fixed=self.fixed)
+            structure = guard.wrapped(candidate.structure)
+            self.atoms = guard.atoms_of(structure)
             if reason := refusal(potential, self.atoms.get_chemical_symbols()):
                 raise guard.Blown(reason)
+            guard.check_size(self.atoms, dense=settings.optimiser == "bfgs")
             guard.check_geometry(self.atoms, float(self.atoms.get_volume()), self.when)
-            if settings.primitive and len(self.atoms) > 1:
-                self.repeats = find_repeats(candidate.structure)
+            if settings.primitive and len(self.atoms) > 1 and not self.fixed:
+                self.repeats = find_repeats(structure)
             if self.repeats is not None:
                 self.atoms = _primitive(self.atoms, self.repeats)
             self.first_volume = float(self.atoms.get_volume())
@@ -155,7 +188,7 @@ class _Run:
 
     @property
     def converged(self) -> bool:
-        return self.fmax <= self.settings.fmax and (not self.settings.cell or self.smax <= self.settings.smax)
+        return self.fmax <= self.settings.fmax and (not self.cell or self.smax <= self.settings.smax)
 
     def advance(self, found: Evaluation | Exception) -> None:
         """Take in what the potential says of the frame, and go on to the next one."""
@@ -166,7 +199,8 @@ class _Run:
             guard.check_numbers(found, n, self.steps, self.when)
             self.energy, self.sane = found.energy / n, self.atoms.copy()
             self.first_energy = self.energy if self.first_energy is None else self.first_energy
-            self.fmax = float(np.linalg.norm(found.forces, axis=1).max())
+            free = np.delete(found.forces, list(self.fixed), axis=0)
+            self.fmax = float(np.linalg.norm(free, axis=1).max(initial=0.0))
             self.smax = float(np.abs(found.stress).max())
             if limit is not None and time.monotonic() - self.started > limit:
                 self.stopped = f" (time limit {limit:g} s)"
@@ -185,6 +219,10 @@ class _Run:
         except guard.Blown as error:
             self.failure, self.done = str(error), True
         except Exception as error:
+            if out_of_memory(error):
+                n = len(self.candidate.structure) if self.candidate.structure is not None else 0
+                self.failure, self.done = f"out of memory with {n:,} atoms in the cell {self.when}", True
+                return
             name = "" if isinstance(error, NucleateError) else f"{type(error).__name__}: "
             self.failure, self.done = f"{name}{error}".splitlines()[0][:200].removesuffix(": "), True
 
@@ -208,15 +246,16 @@ class _Run:
         return result.failed("relax", impossible) if impossible else result
 
     def _verdict(self) -> Check:
+        kept = f"; {len(self.fixed)} atoms{'' if self.cell else ' and the cell'} fixed" if self.fixed else ""
         if self.converged:
-            return Check(PASS, f"fmax {self.fmax:.3f} {self.when}")
+            return Check(PASS, f"fmax {self.fmax:.3f} {self.when}{kept}")
         limit = self.settings
         parts = []
         if self.fmax > limit.fmax:
             parts.append(f"fmax {self.fmax:.3g} > {limit.fmax:g} eV/A")
-        if limit.cell and self.smax > limit.smax:
+        if self.cell and self.smax > limit.smax:
             parts.append(f"stress {self.smax:.2g} > {limit.smax:g} eV/A^3")
-        return Check(FAIL, f"{', '.join(parts)} after {self.steps} steps{self.stopped}")
+        return Check(FAIL, f"{', '.join(parts)} after {self.steps} steps{self.stopped}{kept}")
 
     def _record(self) -> dict[str, Any]:
         """Provenance in plain JSON; energy_before in eV/atom, volume_change is the ratio after / before.
@@ -227,6 +266,8 @@ class _Run:
         record |= {"potential": self.settings.potential, "energy_before": self.first_energy}
         if self.potential.elements is None:
             record["elements"] = UNTOLD
+        if self.fixed:
+            record |= {"fixed_atoms": len(self.fixed), "cell": self.cell}
         if not self.failure:
             change = self.atoms.get_volume() / self.first_volume
             record |= {"fmax": self.fmax, "smax": self.smax, "converged": self.converged, "volume_change": change}
@@ -243,8 +284,10 @@ class _Run:
         cell, frac = atoms.cell.array, atoms.get_scaled_positions(wrap=False)
         if self.repeats is not None:
             cell, frac = self.repeats.given(cell, frac)
+        frac, fixed = frac % 1.0, list(self.fixed)
+        frac[fixed] = before.frac_coords[fixed]  # without the rounding of the way there and back
         return Structure(
-            Lattice(cell), before.species, frac % 1.0, site_properties=before.site_properties, labels=before.labels
+            Lattice(cell), before.species, frac, site_properties=before.site_properties, labels=before.labels
         )
 
 

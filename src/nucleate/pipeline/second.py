@@ -32,7 +32,8 @@ class SecondJudgeStage:
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         first = {c.id: c for c in candidates}
-        fresh = [Candidate(c.id, structure=c.structure) for c in candidates]
+        kept = ({k: v for k, v in c.provenance.items() if k == "fixed"} for c in candidates)
+        fresh = [Candidate(c.id, structure=c.structure, provenance=k) for c, k in zip(candidates, kept, strict=True)]
         for relaxed in relax_all(fresh, self.settings):
             (judged,) = self.hull([relaxed]) if relaxed.failure is None else (relaxed,)
             yield _with_second(first[judged.id], judged)

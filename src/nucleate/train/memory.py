@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether torch, or Python itself, had too little memory on the GPU or in the machine."""
+    import torch
+
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
