@@ -15,7 +15,7 @@ LABELLED = ("label", "fract_x", "fract_y", "fract_z")
 OCCUPIED = ("label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy")
 
 
-@pytest.mark.parametrize("occupancy", ["1", ".", "?", "1.0", "1.000(3)"])
+@pytest.mark.parametrize("occupancy", ["1", ".", "?", "1.0", "1.000(3)", "1.00002"])
 def test_an_occupancy_that_is_not_given_is_one(occupancy):
     rows = [f"{row} {occupancy}" for row in CHLORIDE]
     assert counts(cif(rows, ROCKSALT, columns=OCCUPIED)) == {"Na": 4, "Cl": 4}
@@ -219,7 +219,10 @@ def test_a_row_with_a_value_too_many_names_its_line():
     text = cif(["Na1 Na 0 0 0 0.01", CHLORIDE[1]], ROCKSALT)
     line = next(i for i, x in enumerate(text.split("\n"), start=1) if x.startswith("Na1"))
     assert f"line {line} of the file has 6 values, the loop has 5 columns" in refused(text)
-    assert "twice" in refused(cif(CHLORIDE, ROCKSALT, "_cell_length_a 5.9"))
+    assert "_cell_length_a stands twice" in refused(cif(CHLORIDE, ROCKSALT, "_cell_length_a 5.9"))
+    said = ("_chemical_formula_sum 'Na Cl'", "_chemical_formula_sum ''", "_journal_year 1963", "_journal_year 1964")
+    assert counts(cif(CHLORIDE, ROCKSALT, *said)) == {"Na": 4, "Cl": 4}
+    assert "needs quotation marks" in refused(cif(CHLORIDE, ROCKSALT, "_pd_phase_name rock salt"))
     assert "not closed" in refused(cif(CHLORIDE, ROCKSALT, "_publ_section_title", ";", "never closed"))
 
 

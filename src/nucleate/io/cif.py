@@ -107,9 +107,9 @@ def _cell(block: Block) -> tuple[NDArray[np.float64], list[str]]:
     values = []
     absent = [tag for tag in ANGLES if tag not in block.columns]
     for tag in (*LENGTHS, *ANGLES):
-        text = block.columns.get(tag, ["90" if tag in ANGLES else ""])[0].strip()
-        if tag not in block.columns and tag in LENGTHS:
+        if tag in LENGTHS and tag not in block.columns:
             raise NucleateError(f"no {tag}; all three lengths of the cell are needed")
+        text = block.only(tag) or ("90" if tag in absent else "")
         try:
             values.append(number(text))
         except ValueError:

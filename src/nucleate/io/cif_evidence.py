@@ -87,13 +87,13 @@ class Evidence:
 def evidence_of(block: Block) -> tuple[Evidence, list[str]]:
     """What a block says of its crystal, and remarks on what could not be read."""
     remarks: list[str] = []
-    text = next(iter(block.known(*FORMULAS)), "")
+    text = next((t for t in map(block.only, FORMULAS) if t), "")
     formula = parse_sum(text)
     if text and formula is None:
         remarks.append(f"the formula '{' '.join(text.split())[:60]}' could not be read, so nothing is checked by it")
     values: dict[str, float | None] = {}
     for tag in (Z, DENSITY, VOLUME):
-        given = block.value(tag)
+        given = block.only(tag)
         try:
             values[tag] = number(given) if given else None
         except ValueError:

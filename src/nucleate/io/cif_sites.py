@@ -18,7 +18,7 @@ ELEMENTS = frozenset(SYMBOLS[:103])  # what comes after lawrencium has never bee
 # Two capitals that are an element and, as likely, a group of atoms on one site.
 GROUPS = {"CO": "carbon and oxygen", "NO": "nitrogen and oxygen", "HO": "a hydroxide", "HF": "hydrogen and fluorine"}
 HYDROGEN = {"D": "deuterium", "T": "tritium", "2H": "deuterium", "3H": "tritium"}
-OCCUPIED = 1e-6  # an occupancy as near to 1 as this is full
+OCCUPIED = 5e-4  # an occupancy as near to 1 as this is full, but for rounding
 COORDINATES = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 
 

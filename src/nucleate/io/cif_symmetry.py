@@ -36,7 +36,7 @@ NAMES = (
     "_space_group_name_h-m_full",
 )
 NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
-CHOICES = ("_space_group_it_coordinate_system_code",)
+CHOICE = "_space_group_it_coordinate_system_code"
 UNIT = 24  # translations of space groups are multiples of 1/24 of the cell
 
 
@@ -125,7 +125,7 @@ def _said(block: Block) -> Said:
     numbers += [int(n) for n in bare if 1 <= int(n) <= 230]
     names = tuple(n for n in names if n not in bare)
     hall = tuple(dict.fromkeys(block.known(*HALL)))
-    return Said(hall, names, tuple(dict.fromkeys(numbers)), block.value(*CHOICES) or "")
+    return Said(hall, names, tuple(dict.fromkeys(numbers)), block.only(CHOICE) or "")
 
 
 def _named(said: Said, lattice: NDArray, *, alone: bool) -> list[Reading]:

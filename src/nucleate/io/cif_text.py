@@ -15,6 +15,8 @@ UNKNOWN = ("", ".", "?")  # "." is "not applicable" or the default, "?" is unkno
 class Block:
     """One data block: tag -> values. Tags are in lower case with "_" for ".", as CIF 2 and magCIF write "." there.
 
+    A tag that stands twice has both values, where they differ; who needs one asks `only`.
+
     loops: tags of one loop each; their columns are equally long, and value i of each is row i + 1 of the loop.
     """
 
@@ -22,9 +24,12 @@ class Block:
     columns: dict[str, list[str]]
     loops: tuple[tuple[str, ...], ...]
 
-    def value(self, *tags: str) -> str | None:
-        """The first known value of any of the tags, or None."""
-        return next(iter(self.known(*tags)), None)
+    def only(self, tag: str) -> str | None:
+        """The one known value of a tag, or None; raises NucleateError where the file gives two."""
+        values = list(dict.fromkeys(self.known(tag)))
+        if len(values) > 1:
+            raise NucleateError(f"{tag} stands twice, as {values[0]} and as {values[1]}")
+        return values[0] if values else None
 
     def known(self, *tags: str) -> list[str]:
         """All known values of the tags, in the order of the tags."""
@@ -56,20 +61,19 @@ def parse_block(text: str, first_line: int = 1) -> Block:
     columns: dict[str, list[str]] = {}
     loops: list[tuple[str, ...]] = []
 
-    def add(tag: str, values: list[str]) -> None:
-        if tag in columns and columns[tag] != values:
-            raise NucleateError(f"{tag} stands twice, with different values")
-        columns[tag] = values
-
     block: Any = document[0]
     for item in block:
         if item.pair is not None:
-            add(_tag(item.pair[0]), [gemmi.cif.as_string(item.pair[1])])
+            tag, value = _tag(item.pair[0]), gemmi.cif.as_string(item.pair[1])
+            if value not in columns.get(tag, []):
+                columns.setdefault(tag, []).append(value)
         elif item.loop is not None:
             tags = tuple(map(_tag, item.loop.tags))
             values = list(item.loop.values)
             for i, tag in enumerate(tags):
-                add(tag, [gemmi.cif.as_string(v) for v in values[i :: len(tags)]])
+                column = [gemmi.cif.as_string(v) for v in values[i :: len(tags)]]
+                if columns.setdefault(tag, column) != column and tag.startswith("_atom_site_"):
+                    raise NucleateError(f"the column {tag} stands twice, with different values")
             loops.append(tags)
     return Block(block.name, columns, tuple(loops))
 
@@ -88,6 +92,8 @@ def _plain(message: str, text: str, first_line: int) -> str:
         return _uneven_loop(text, int(place[1]) if place else 1, first_line)
     if "unterminated" in reason.lower():
         return f"{where}: a quotation or a text field is not closed"
+    if "parse error" in reason.lower():
+        return f"{where} is not CIF: a tag and its value are expected; a value with spaces needs quotation marks"
     return f"{where} is not CIF ({' '.join(reason.split())})"
 
 
