@@ -111,3 +111,11 @@ def test_rows_say_what_was_wanted_and_what_is_predicted() -> None:
     assert [row["wanted_band_gap"] for row in rows] == ["1..1.6", "1..1.6", ""]
     assert [row["predicted_by"] for row in rows] == ["net", "net", ""]
     assert "predicted_by" not in to_rows(ORDERED)[0]
+
+
+def test_an_energy_that_nobody_can_believe_does_not_come_first():
+    deep, near = (
+        Candidate(name, energies={"e_above_hull": Energy(value, "m")}, checks={"relaxed": Check("pass")})
+        for name, value in (("a", -3.0), ("b", 0.3))
+    )
+    assert [c.id for c in rank([deep, near])] == ["b", "a"]

@@ -9,7 +9,7 @@ from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
 from nucleate.search.chat import Chat, read_json, read_price
-from nucleate.search.design import DesignSettings, design, load_run
+from nucleate.search.design import DesignSettings, design, load_run, resume
 from nucleate.search.families import lexicon
 from nucleate.search.language import EACH, LanguageStage
 from nucleate.search.request import parse_request
@@ -190,3 +190,26 @@ def test_it_needs_a_family(tmp_path):
             design(text, tmp_path / "run", DesignSettings(llm="http://127.0.0.1:9/v1"))
     with pytest.raises(NucleateError, match="fills the sites of one crystal family"):
         design("a spinel or a garnet", tmp_path / "run", DesignSettings(llm="http://127.0.0.1:9/v1"))
+
+
+def test_a_password_in_the_address_is_written_nowhere_and_asked_for_again(tmp_path, monkeypatch):
+    secret = "s3cret-password"
+    with LanguageServer(formulas(*GOOD)) as server:
+        address = server.url.replace("http://", f"http://me:{secret}@") + f"?code={secret}"
+        monkeypatch.setattr("nucleate.search.chat.PATIENCE", 1)
+        settings = DesignSettings(llm=address, oversample=1, structures="prototype", second="none", relax_steps=1)
+        folder = tmp_path / "run"
+
+        def stop(stage, done, total):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            design("an elpasolite, 2 candidates", folder, settings, executor=Serial(), progress=stop)
+        with pytest.raises(NucleateError, match="give it again with --llm ADDRESS, or in the .* NUCLEATE_LLM_URL"):
+            resume(folder, executor=Serial())
+        assert server.questions == []
+        monkeypatch.setenv("NUCLEATE_LLM_URL", address)
+        result = resume(folder, executor=Serial())
+        assert len(server.questions) == 1 and secret not in server.questions[0]["messages"][0]["content"]
+    assert result.settings.llm.startswith("http://***@127.0.0.1") and result.settings.llm.endswith("?code=***")
+    assert not [f for f in folder.rglob("*") if f.is_file() and secret.encode() in f.read_bytes()]

@@ -153,6 +153,7 @@ def design(
                     progress=bars,
                     seconds=seconds,
                     evaluations=evaluations,
+                    llm=llm,
                 )
         else:
             wanted = parse_request(

@@ -125,12 +125,13 @@ def print_problems(problems: Iterable[Problem], console: Console) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The rows as a CSV file, complete or not at all."""
+    """The rows as a CSV file, complete or not at all; a spreadsheet computes none of its texts."""
     import csv
 
     from nucleate.io import replacing
+    from nucleate.io.cells import escaped
 
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(file)
+        writer.writerow([escaped(name) for name in rows[0]])
+        writer.writerows([escaped(row[name]) for name in rows[0]] for row in rows)

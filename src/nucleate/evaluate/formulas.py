@@ -16,6 +16,7 @@ from nucleate.chem.elements import SYMBOLS, symbol
 from nucleate.chem.formula import parse
 from nucleate.errors import NucleateError
 from nucleate.evaluate.inputs import SKIPPED, is_dataset
+from nucleate.io.cells import unescaped
 from nucleate.pipeline.reference import FormulaKey, formula_key
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _choose(wanted: str | None, present: Sequence[str], where: str, structures: 
 def _of_csv(path: Path, column: str | None) -> Formulas:
     limit = csv.field_size_limit(2**31 - 1)  # a CIF beside the formula may be longer than the default 128 kB
     try:
-        rows = list(csv.reader(StringIO(_text(path))))
+        rows = [[unescaped(c) for c in row] for row in csv.reader(StringIO(_text(path)))]
     except csv.Error as error:
         raise NucleateError(f"{path} is not CSV ({error})") from None
     finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.io.cells import unescaped
 from nucleate.io.cif import structure_from_cif
 from nucleate.io.parse import Parsed, parse_dict
 from nucleate.io.read import Problem, Remark
@@ -116,7 +117,7 @@ def _open(path: Path) -> tuple[IO[str], str]:
 
 
 def _clean(cells: Sequence[str]) -> list[str]:
-    return [c.strip() for c in cells]
+    return [unescaped(c.strip()) for c in cells]
 
 
 def _structures(header: Sequence[str]) -> list[str]:
@@ -170,7 +171,8 @@ def _rows(path: Path, width: int) -> Iterator[tuple[int, list[str] | str]]:
                 continue
             lost = False
             row += 1
-            yield row, fields if len(fields) == width else f"{len(fields)} columns instead of {width}"
+            cells = [unescaped(c) for c in fields]
+            yield row, cells if len(cells) == width else f"{len(fields)} columns instead of {width}"
 
 
 def _structure(column: str, text: str) -> Structure | Parsed:

@@ -9,6 +9,7 @@ from typing import Any
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate
 
+BELIEVED = 1.0  # eV/atom below all that is known; no crystal lies deeper, whoever says so
 HULL_STEP = 0.1  # eV/atom above the hull that count alike where properties are wanted: the usual bound of metastability
 
 
@@ -56,14 +57,16 @@ def verdict(candidate: Candidate, check: str) -> str:
 
 
 def above_hull(candidate: Candidate) -> float:
-    """Energy above the hull, eV/atom; infinite where it is unknown, as where the check "hull" says that phases lack."""
+    """Energy above the hull, eV/atom; infinite where it is unknown: the check "hull" says that phases lack, or it lies
+    deeper than anyone can believe (a record of somebody else's need not have that check)."""
     e = candidate.energies.get("e_above_hull")
-    return e.value if e is not None and math.isfinite(e.value) and "hull" not in candidate.checks else math.inf
+    return e.value if e is not None and math.isfinite(e.value) and not too_deep(candidate) else math.inf
 
 
 def too_deep(candidate: Candidate) -> bool:
     """Whether it lies so far below all that is known (`pipeline.hull.DEEPEST`) that its hull counts as unknown."""
-    return "e_above_hull" in candidate.energies and "hull" in candidate.checks
+    e = candidate.energies.get("e_above_hull")
+    return e is not None and ("hull" in candidate.checks or e.value < -BELIEVED)
 
 
 def disagreement(candidate: Candidate) -> float | None:

@@ -25,6 +25,7 @@ from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.report_charts import duration, histogram, timing_bar
 from nucleate.pipeline.report_scene import elements
 from nucleate.pipeline.report_table import table
+from nucleate.redact import redacted
 
 PACKAGES = ("nucleate", "torch", "numpy", "pymatgen", "ase", "chgnet", "sevenn", "smact", "moyopy")
 
@@ -43,7 +44,7 @@ def write_report(
     shown under the request.
     """
     path = Path(path)
-    page = render(candidates_ranked, request_text, settings, seconds_by_stage)
+    page = redacted(render(candidates_ranked, request_text, settings, seconds_by_stage))
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path

@@ -10,10 +10,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from nucleate.errors import NucleateError
+from nucleate.redact import MARK, redacted, safe_address
 
 KEY = "NUCLEATE_LLM_KEY"  # environment variable of the key; OPENAI_API_KEY is read where it is not set
+ADDRESS = "NUCLEATE_LLM_URL"  # environment variable of an address whose secret a record does not have
 PATIENCE = 5
 LARGEST = 2_000_000  # bytes of an answer that are read
 FORMATS = ("json_schema", "json_object", "")  # how an answer is asked to be JSON, the strictest first
@@ -39,14 +42,20 @@ class Reply:
 class Chat:
     """A model at an endpoint such as http://localhost:8080/v1, with a key from the environment that goes nowhere else.
 
+    url: with a secret in it where need be (http://user:password@host, ?key=...); `name` is the address without.
+
     timeout: seconds without a byte until a server counts as dead; one that trickles has PATIENCE times as many. A
     server that does not know JSON schemas is asked for plain JSON, then for text.
     """
 
     def __init__(self, url: str, model: str = "", timeout: float = 300.0) -> None:
         if not re.match(r"https?://[^/\s]+", url):
-            raise NucleateError(f"a language model's address looks like http://localhost:8080/v1, not '{url}'")
-        self.url, self.model, self.timeout = url.rstrip("/"), model, timeout
+            like = "http://localhost:8080/v1"
+            raise NucleateError(f"a language model's address looks like {like}, not '{redacted(url)}'")
+        known = os.environ.get(ADDRESS, "")
+        url = known if MARK in url and safe_address(known) == url else url
+        self.url, self.model, self.timeout = url, model, timeout
+        self.name = safe_address(url)  # for records and messages
         self.format = 0
 
     def ask(self, messages: Messages, schema: Mapping[str, Any], max_tokens: int, seed: int = 0) -> Reply:
@@ -70,11 +79,16 @@ class Chat:
     def _post(self, body: Mapping[str, Any]) -> tuple[int, str]:
         import requests
 
+        if MARK in self.url:
+            raise NucleateError(
+                f"the address of the language model, {self.name}, holds a secret, which no record keeps: give it again "
+                f"with --llm ADDRESS, or in the environment variable {ADDRESS}"
+            )
         key = os.environ.get(KEY) or os.environ.get("OPENAI_API_KEY") or ""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
             with requests.post(
-                f"{self.url}/chat/completions", json=body, headers=headers, timeout=self.timeout, stream=True
+                _endpoint(self.url), json=body, headers=headers, timeout=self.timeout, stream=True
             ) as answer:
                 content, began = b"", time.monotonic()
                 for part in answer.iter_content(65536):
@@ -82,33 +96,42 @@ class Chat:
                     if time.monotonic() - began > PATIENCE * self.timeout:
                         raise requests.Timeout
                     if len(content) > LARGEST:
-                        raise NucleateError(f"the language model at {self.url} answered more than {LARGEST:,} bytes")
+                        raise NucleateError(f"the language model at {self.name} answered more than {LARGEST:,} bytes")
                 return answer.status_code, content.decode("utf-8", "replace")
         except requests.Timeout:
             raise NucleateError(
-                f"no answer from {self.url} within {self.timeout:g} s; is the model too slow?"
+                f"no answer from {self.name} within {self.timeout:g} s; is the model too slow?"
             ) from None
         except requests.RequestException as error:
             kind = type(error).__name__
-            raise NucleateError(f"no language model answers at {self.url} ({kind}); is its server running?") from None
+            raise NucleateError(f"no language model answers at {self.name} ({kind}); is its server running?") from None
 
     def _read(self, status: int, text: str) -> Reply:
         if status in (401, 403):
-            raise NucleateError(f"{self.url} refuses the key ({status}); set the environment variable {KEY}")
+            raise NucleateError(f"{self.name} refuses the key ({status}); set the environment variable {KEY}")
         if status == 404:
             model = f" or model '{self.model}'" if self.model else ""
-            raise NucleateError(f"{self.url} has no /chat/completions{model} (404)")
+            raise NucleateError(f"{self.name} has no /chat/completions{model} (404)")
         if status != 200:
-            raise NucleateError(f"the language model at {self.url} failed ({status}): {' '.join(text.split())[:200]}")
+            raise NucleateError(f"the language model at {self.name} failed ({status}): {_said(text)[:200]}")
         try:
             values = json.loads(text)
             content = values["choices"][0]["message"]["content"] or ""
         except (ValueError, LookupError, TypeError):
-            raise NucleateError(
-                f"{self.url} does not speak the OpenAI protocol: {' '.join(text.split())[:80]}"
-            ) from None
+            raise NucleateError(f"{self.name} does not speak the OpenAI protocol: {_said(text)[:80]}") from None
         used = values.get("usage") or {}
         return Reply(str(content), int(used.get("prompt_tokens") or 0), int(used.get("completion_tokens") or 0))
+
+
+def _endpoint(url: str) -> str:
+    """Where questions go: the address may have a query, which stays at its end."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/chat/completions", fragment=""))
+
+
+def _said(text: str) -> str:
+    """What a server said, on one line, without any secret that it repeats."""
+    return redacted(" ".join(text.split()))
 
 
 def read_price(text: str) -> tuple[float, float] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.config import from_dict
 from nucleate.errors import NucleateError
+from nucleate.redact import safe_address
 from nucleate.search.request import Request, parse_request, read_request
 from nucleate.search.route import Route, route_of, settled
 
@@ -115,7 +116,7 @@ def design(
     reviews = reviews_of(request, settings)
     from nucleate.store.database import RunStore
 
-    record = {"request": dataclasses.asdict(request), "settings": dataclasses.asdict(settings), "seconds": {}}
+    record = {"request": dataclasses.asdict(request), "settings": _recorded(settings), "seconds": {}}
 
     def begin(store: RunStore) -> None:
         check_folder(Path(out), overwrite)
@@ -134,10 +135,12 @@ def resume(
     progress: Progress | None = None,
     seconds: float | None = None,
     evaluations: int | None = None,
+    llm: str = "",
 ) -> DesignResult:
     """Finish an interrupted run; stages that a candidate has behind it are not repeated.
 
     seconds, evaluations: a new budget of a tree search, for all of it, what is done already included; 0: to its end.
+    llm: the address of the language model, which the run does not have where it holds a password or a key.
     """
     from nucleate.store.database import RunStore
 
@@ -146,7 +149,10 @@ def resume(
         record = store.read_request()
         request, settings = _read_record(record, Path(out))
         settings = _with_budget(settings, seconds, evaluations)
-        record["settings"] = dataclasses.asdict(settings)
+        if llm and not settings.llm:
+            raise NucleateError("this run asks no language model; leave --llm out")
+        settings = dataclasses.replace(settings, llm=llm or settings.llm)
+        record["settings"] = _recorded(settings)
         route = route_of(request, settings)
         found, problems = store.read()
         have = {c.id for c in found}
@@ -154,6 +160,11 @@ def resume(
         stages, reviews = stages_of(request, settings, route), reviews_of(request, settings)
         result = _run(store, record, stages, reviews, route, executor, progress)
         return dataclasses.replace(result, problems=tuple(problems))
+
+
+def _recorded(settings: DesignSettings) -> dict[str, Any]:
+    """Plain JSON values for the run folder, without secrets."""
+    return {**dataclasses.asdict(settings), "llm": safe_address(settings.llm)}
 
 
 def _with_budget(settings: DesignSettings, seconds: float | None, evaluations: int | None) -> DesignSettings:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.redact import safe_address
 from nucleate.search.comply import of_composition
 from nucleate.search.families import Family, lexicon
 from nucleate.search.language import LanguageStage
@@ -46,7 +47,7 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
     if settings.llm:
         proposing = [_language(request, settings)]
         blank = [Candidate(f"c{i + 1:05d}", int(derive_seeds(settings.seed, i))) for i in range(count)]
-        record["language model"] = f"{settings.llm_model or 'the only one'} at {settings.llm}"
+        record["language model"] = f"{settings.llm_model or 'the only one'} at {safe_address(settings.llm)}"
     else:
         every = _candidates(request, settings, count)
         blank = list(every if settings.search else islice(every, count))

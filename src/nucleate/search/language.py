@@ -62,7 +62,7 @@ class LanguageStage:
         self.transcript: list[dict[str, Any]] = []
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
-        record: dict[str, Any] = {"url": self.chat.url, "model": self.chat.model}
+        record: dict[str, Any] = {"url": self.chat.name, "model": self.chat.model}
         if self.library is not None and candidates:
             record["read"] = [p.citation for p in self.library.passages()]
             record |= {"not read": self.library.trouble} if self.library.trouble else {}

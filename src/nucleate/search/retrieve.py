@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nucleate.io import replacing
+from nucleate.redact import safe_address
 
 WIKIPEDIA = "https://en.wikipedia.org/w/api.php"
 LEXICON = "nucleate's lexicon of crystal families"
@@ -167,15 +168,15 @@ class Wikipedia:
             ) as answer:
                 content = next(answer.iter_content(LARGEST), b"")
             if answer.status_code != 200:
-                raise _Unanswered(f"{self.url} failed ({answer.status_code})")
+                raise _Unanswered(f"{safe_address(self.url)} failed ({answer.status_code})")
             found = json.loads(content)["query"]["pages"] if b'"pages"' in content else []
             found = sorted(found, key=lambda page: page.get("index", 0))
             names = {"title": "title", "extract": "extract", "url": "fullurl"}
             return [{ours: str(page.get(theirs, "")) for ours, theirs in names.items()} for page in found]
         except requests.RequestException as error:
-            raise _Unanswered(f"{self.url} does not answer ({type(error).__name__})") from None
+            raise _Unanswered(f"{safe_address(self.url)} does not answer ({type(error).__name__})") from None
         except (ValueError, LookupError, TypeError, AttributeError):
-            raise _Unanswered(f"{self.url} does not speak MediaWiki's protocol") from None
+            raise _Unanswered(f"{safe_address(self.url)} does not speak MediaWiki's protocol") from None
 
 
 class _Unanswered(Exception):

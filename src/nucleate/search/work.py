@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.run import Executor, Progress, Stage, run
+from nucleate.redact import redacted
 from nucleate.search import tree
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Work:
         if not exchanges:
             return
         with (self.store.folder / TRANSCRIPT).open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(exchange) + "\n" for exchange in exchanges)
+            file.writelines(redacted(json.dumps(exchange)) + "\n" for exchange in exchanges)
         used = self.record.setdefault("language", {"questions": 0, "prompt_tokens": 0, "completion_tokens": 0})
         used["questions"] += len(exchanges)
         for name in ("prompt_tokens", "completion_tokens"):

@@ -18,6 +18,7 @@ from nucleate.io.database import is_unborn, stored_data
 from nucleate.locks import Lock
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.files import read_record, scalar_info
+from nucleate.redact import redacted
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -109,9 +110,9 @@ class RunStore:
         return found, problems
 
     def write_request(self, record: Mapping[str, Any]) -> None:
-        """Keep plain JSON values beside the database; replaces the old record in one step."""
+        """Keep plain JSON values, without secrets, beside the database; replaces the old record in one step."""
         with replacing(self.folder / REQUEST) as temporary:
-            temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(redacted(json.dumps(record, indent=1)) + "\n", encoding="utf-8")
 
     def read_request(self) -> dict[str, Any]:
         """What `write_request` wrote; raises NucleateError if it is missing or damaged."""
