@@ -12,11 +12,12 @@ class Lock:
     """Held from its making until `release`, or until this process ends, however it ends: no stale lock stays behind.
 
     file: of the lock; its folder is made. work: what the holder does, for the message to the next process
-    ("is training into runs/a"). instead: what that one's user may do. Raises NucleateError if another process holds the
-    lock, naming its number, and if the folder cannot be written. Use as a context manager, or `release()`.
+    ("is training into runs/a"). instead: what that one's user may do. wait: seconds for which it is tried. Raises
+    NucleateError if another process holds the lock, naming its number, and if the folder cannot be written. Use as a
+    context manager, or `release()`.
     """
 
-    def __init__(self, file: str | Path, work: str, instead: str) -> None:
+    def __init__(self, file: str | Path, work: str, instead: str, wait: float = 0.0) -> None:
         from filelock import FileLock, Timeout
 
         from nucleate.errors import NucleateError
@@ -26,7 +27,7 @@ class Lock:
         self._lock = FileLock(str(file))
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=wait)
             self._holder.write_text(f"{os.getpid()}\n")
         except Timeout:
             raise NucleateError(f"another process{self._number()} {work}; wait for it, or {instead}") from None

@@ -131,3 +131,34 @@ def test_fine_tuning_from_the_command_line(folder, monkeypatch):
     tuned = load_generator(folder / "run" / "weights.safetensors")
     assert tuned.name == "mp20-dng-hardness" and "hardness" in tuned.properties
     assert len(tuned.info.elements) > 80  # the base model's elements are kept
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("softness", "mine has no column 'softness'; numbers there: hardness"),
+        ("label", "mine: column 'label' is text, not numbers ('soft'"),
+        ("mixed", "mine: column 'mixed' is text, not numbers ('about 3')"),
+        ("same", "property 'same' has 16 values in the data, and they do not vary"),
+    ],
+)
+def test_a_column_that_cannot_be_trained_on_says_why(folder, monkeypatch, capsys, column, words):
+    import numpy as np
+    from pymatgen.core import Lattice, Structure
+
+    from nucleate.io import Named, write_structures
+
+    monkeypatch.setenv("NUCLEATE_DATA", str(folder / "home"))
+    (folder / "home").mkdir()
+    rng = np.random.default_rng(0)
+    named = []
+    for i in range(20):
+        info = {"hardness": float(i), "label": ["soft", "hard"][i % 2], "same": 2.5}
+        info["mixed"] = "about 3" if i == 7 else str(float(i))
+        named.append(Named(f"c{i}", Structure(Lattice(5 * np.eye(3)), ["Na", "Cl"], rng.random((2, 3))), info))
+    write_structures(folder / "mine.jsonl", named)
+    assert call("data", "add", "mine", "mine.jsonl") == 0
+    arguments = ["--from", "mp20-dng", "--property", column, "--dataset", "mine", "--steps", "2", "--rank", "2"]
+    assert call("train", "--out", "run", *arguments) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert words in said, said

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import os
 import random
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +16,7 @@ from pymatgen.io.cif import CifWriter
 
 from nucleate.data import get as get_named
 from nucleate.data import home, load_table
-from nucleate.data.catalog import CATALOG, Dataset, Source
+from nucleate.data.catalog import CATALOG, Dataset, Source, dataset_lock
 from nucleate.data.download import PIECE, fetch, get_dataset
 from nucleate.errors import NucleateError
 
@@ -108,8 +110,9 @@ def test_get_converts_once(server):
     row = table.slice(3, 1).to_pylist()[0]
     assert row["material_id"] == "mp-3" and row["gap"] == 1.5 and row["spacegroup"] == 221 and row["formula"] == "NaCl"
     assert row["lengths"] == pytest.approx([4.3] * 3) and sorted(row["atomic_numbers"]) == [11, 17]
-    assert sorted(p.name for p in home().iterdir()) == ["downloads", "tiny_1_train.parquet"]
-    assert [p.name for p in (home() / "downloads").iterdir()] == ["checksums.json"]
+    shown = sorted(p.name for p in home().iterdir() if not p.name.startswith("."))
+    assert shown == ["downloads", "tiny_1_train.parquet", "tiny_1_train.parquet.sha256"]
+    assert [p.name for p in (home() / "downloads").iterdir()] == ["tiny_1_train.csv.sha256.json"]
     asked = len(server.requests)
     assert "was here already" in str(get_dataset(dataset(server))[0]) and len(server.requests) == asked
 
@@ -179,12 +182,60 @@ def test_a_wrong_checksum_leaves_nothing(server):
 def test_what_was_downloaded_first_is_remembered(server):
     body = server.files["/train.csv"] = make_csv()
     get_dataset(dataset(server), wait=no_wait)
-    seen = json.loads((home() / "downloads" / "checksums.json").read_text())
+    seen = json.loads((home() / "downloads" / "tiny_1_train.csv.sha256.json").read_text())
     assert list(seen.values()) == [hashlib.sha256(body).hexdigest()]
     server.files["/train.csv"] = body.replace(b"4.5", b"4.6")
     with pytest.raises(NucleateError, match="not the first downloaded checksum"):
         get_dataset(dataset(server), force=True, wait=no_wait)
     assert load_table("tiny-1").num_rows == ROWS  # the old one is still here
+
+
+def test_a_dataset_has_one_writer_and_others_go_on(server):
+    server.files["/train.csv"] = make_csv()
+    with dataset_lock("tiny-1"):
+        with pytest.raises(NucleateError, match=rf"another process \(pid {os.getpid()}\) is making .*NUCLEATE_DATA"):
+            get_dataset(dataset(server), wait=no_wait)
+        other = dataclasses.replace(dataset(server), name="tiny-2")
+        assert get_dataset(other, wait=no_wait)[0].usable == ROWS
+        assert not server.requests[1:]
+    assert get_dataset(dataset(server), wait=no_wait)[0].usable == ROWS
+    with dataset_lock("tiny-1"):  # what is here is read, whoever writes beside it
+        assert get_dataset(dataset(server))[0].usable == ROWS
+
+
+def test_many_at_once_end_with_one_whole_table(server):
+    body = server.files["/train.csv"] = make_csv()
+    server.cuts = 3
+    outcomes = []
+
+    def get_it():
+        try:
+            outcomes.append(get_dataset(dataset(server), wait=no_wait)[0].usable)
+        except NucleateError as error:
+            outcomes.append(str(error))
+
+    threads = [threading.Thread(target=get_it) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ROWS in outcomes and all(o == ROWS or "another process" in o for o in outcomes), outcomes
+    assert load_table("tiny-1").num_rows == ROWS
+    seen = json.loads((home() / "downloads" / "tiny_1_train.csv.sha256.json").read_text())
+    assert list(seen.values()) == [hashlib.sha256(body).hexdigest()]
+
+
+def test_a_table_that_is_not_what_was_written_is_noticed(server):
+    server.files["/train.csv"] = make_csv()
+    get_dataset(dataset(server), wait=no_wait)
+    file = home() / "tiny_1_train.parquet"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(NucleateError, match=r"tiny_1_train.parquet is not the table that was written here"):
+        load_table("tiny-1")
+    assert get_dataset(dataset(server), force=True, wait=no_wait)[0].usable == ROWS
+    assert load_table("tiny-1").num_rows == ROWS
 
 
 def test_a_bad_row_is_listed_and_the_others_go_on(server):

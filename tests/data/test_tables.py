@@ -198,7 +198,7 @@ def test_add_refuses(tmp_path):
     ]:
         with pytest.raises(NucleateError, match=reason):
             add_files(name, [tmp_path / f for f in files], fractions)
-    assert not list(home().iterdir())
+    assert not [p for p in home().iterdir() if not p.name.startswith(".")]
 
 
 def test_command_line(tmp_path):

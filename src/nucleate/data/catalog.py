@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nucleate.errors import NucleateError
+from nucleate.locks import Lock
 
 SPLITS = ("train", "val", "test")
 # github.com/txie-93/cdvae (MIT), the data of Xie et al., ICLR 2022 (arXiv:2110.06197), with the splits of that paper
@@ -90,6 +91,12 @@ def writable(folder: Path) -> bool:
     while not folder.exists():
         folder = folder.parent
     return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)
+
+
+def dataset_lock(name: str) -> Lock:
+    """Held while the files of a dataset are made; NucleateError while another process makes them."""
+    file = home() / f".{stem(name, 'all')}.lock"
+    return Lock(file, f"is making the dataset '{name}' in {home()}", "set NUCLEATE_DATA to another folder")
 
 
 def parse_name(name: str, split: str | None = None) -> tuple[str, str]:

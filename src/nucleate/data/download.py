@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nucleate.data.catalog import CATALOG, Dataset, Source, home, stem, writable
+from nucleate.data.catalog import CATALOG, Dataset, Source, dataset_lock, home, stem, writable
 from nucleate.data.tables import Summary, read_table, summarise, table_from_items, write_table
 from nucleate.errors import NucleateError
 from nucleate.io import Named, Problem, Remark, read_items, replacing
@@ -18,7 +19,6 @@ Progress = Callable[[str, int, int], None]  # (what, done, total or 0 where unkn
 
 ATTEMPTS = 5
 TIMEOUT = (10, 30)  # seconds to connect, and between two pieces
-CHECKSUMS = "checksums.json"
 PIECE = 1 << 14  # bytes; of a connection that is cut, no more than this is lost
 BUSY = (429, 500, 502, 503, 504)
 
@@ -89,7 +89,8 @@ class ResumingDownloader:
 def get(name: str, progress: Progress | None = None, force: bool = False) -> list[Summary]:
     """Download a dataset of the catalogue and convert each split once to parquet; what is here already is kept.
 
-    Raises NucleateError for an unknown name, a failed download, a wrong checksum, a missing column or missing rows.
+    Raises NucleateError for an unknown name, a failed download, a wrong checksum, a missing column or missing rows, and
+    while another process gets the same dataset.
     Rows that are no crystals are listed in the summary's `problems`.
     """
     if name not in CATALOG:
@@ -102,19 +103,22 @@ def get_dataset(
 ) -> list[Summary]:
     """`get` for any dataset; `wait(seconds)` is called between attempts."""
     folder = home()
+    files = {split: folder / f"{stem(dataset.name, split)}.parquet" for split in dataset.files}
+    missing = [file for file in files.values() if force or not file.exists()]
+    if missing and not writable(folder):
+        raise NucleateError(
+            f"{folder} is read-only, {missing[0].name} cannot be put there; set NUCLEATE_DATA to another folder"
+        )
     out = []
-    for split, source in dataset.files.items():
-        file = folder / f"{stem(dataset.name, split)}.parquet"
-        if file.exists() and not force:
-            out.append(summarise(dataset.name, split, file, read_table(file), ("was here already",)))
-            continue
-        if not writable(folder):
-            raise NucleateError(
-                f"{folder} is read-only, {file.name} cannot be put there; set NUCLEATE_DATA to another folder"
-            )
-        csv_file = fetch(source, folder / "downloads", f"{stem(dataset.name, split)}.csv", progress, wait)
-        out.append(_convert(dataset, split, source, csv_file, file, progress))
-        csv_file.unlink()
+    with dataset_lock(dataset.name) if missing else contextlib.nullcontext():
+        for split, source in dataset.files.items():
+            file = files[split]
+            if file.exists() and not force:
+                out.append(summarise(dataset.name, split, file, read_table(file), ("was here already",)))
+                continue
+            csv_file = fetch(source, folder / "downloads", f"{stem(dataset.name, split)}.csv", progress, wait)
+            out.append(_convert(dataset, split, source, csv_file, file, progress))
+            csv_file.unlink()
     return out
 
 
@@ -133,7 +137,7 @@ def fetch(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NucleateError(f"cannot make {folder}: {error.strerror}") from None
-    known = source.sha256 or _seen(folder).get(source.url)
+    known = source.sha256 or _seen(folder, file_name).get(source.url)
     quiet = pooch.get_logger()
     level = quiet.level
     quiet.setLevel("WARNING")
@@ -143,7 +147,7 @@ def fetch(
         path = Path(pooch.retrieve(source.url, digest, file_name, folder, downloader=downloader))
     except ValueError:
         whose = "published" if source.sha256 else "first downloaded"
-        mend = "" if source.sha256 else f", or remove {folder / CHECKSUMS} to accept the new one"
+        mend = "" if source.sha256 else f", or remove {folder / file_name}.sha256.json to accept the new one"
         raise NucleateError(
             f"{source.url} has not the {whose} checksum (sha256 {known}): damaged on the way or changed; "
             f"run the same command again{mend}"
@@ -153,18 +157,23 @@ def fetch(
     finally:
         quiet.setLevel(level)
     if known is None:
-        seen = _seen(folder) | {source.url: pooch.file_hash(str(path))}
-        with replacing(folder / CHECKSUMS) as temporary:
-            temporary.write_text(json.dumps(seen, indent=1))
+        with replacing(_beside(folder, file_name)) as temporary:
+            temporary.write_text(json.dumps({source.url: pooch.file_hash(str(path))}) + "\n")
     return path
 
 
-def _seen(folder: Path) -> dict[str, str]:
+def _beside(folder: Path, file_name: str) -> Path:
+    """Where the checksum of a download is remembered: a file for each, so that two downloads never meet in it."""
+    return folder / f"{file_name}.sha256.json"
+
+
+def _seen(folder: Path, file_name: str) -> dict[str, str]:
     """address -> sha256 of what was downloaded from it before."""
     try:
-        return json.loads((folder / CHECKSUMS).read_text())
-    except (OSError, json.JSONDecodeError):
+        seen = json.loads(_beside(folder, file_name).read_text())
+    except (OSError, ValueError):
         return {}
+    return seen if isinstance(seen, dict) else {}
 
 
 def _convert(
@@ -201,5 +210,5 @@ def _counted(csv_file: Path, label: str, source: Source, progress: Progress | No
 def _refuse(csv_file: Path, reason: str) -> None:
     """The file is of no use: away with it, and with what was remembered of it."""
     csv_file.unlink()
-    (csv_file.parent / CHECKSUMS).unlink(missing_ok=True)
+    _beside(csv_file.parent, csv_file.name).unlink(missing_ok=True)
     raise NucleateError(reason)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nucleate.data.catalog import CATALOG, SPLITS, home, parse_name, stem, writable
+from nucleate.data.catalog import CATALOG, SPLITS, dataset_lock, home, parse_name, stem, writable
 from nucleate.data.tables import Summary, summarise, table_from_items, write_table
 from nucleate.errors import NucleateError
 from nucleate.io import nothing_read, read_items
@@ -32,10 +32,8 @@ def add_files(
     targets = [folder / f"{stem(name, s)}.parquet" for s in SPLITS]
     if any(stem(name, "") == stem(known, "") for known in CATALOG):
         raise NucleateError(f"'{name}' is the name of a public dataset; choose another")
-    if not overwrite and any(t.exists() for t in targets):
-        raise NucleateError(
-            f"there is a dataset '{name}' already; choose another name, or overwrite it with --overwrite"
-        )
+    if not overwrite:
+        _require_new(name, targets)
     if len(fractions) != 3 or min(fractions) < 0 or fractions[0] == 0 or abs(sum(fractions) - 1) > 1e-9:
         raise NucleateError(
             f"the fractions of train, val and test must add up to 1, with some to train, not {fractions}"
@@ -50,9 +48,19 @@ def add_files(
     held = [int(fractions[i] * n + 1e-9) for i in (1, 2)]  # rounded down: what is left over trains
     borders = np.cumsum([n - sum(held), *held])
     out = []
-    for split, target, rows in zip(SPLITS, targets, np.split(order, borders[:-1]), strict=True):
-        part = table.take(np.sort(rows))
-        bad = problems if split == "train" else []
-        write_table(part, target, bad)
-        out.append(summarise(name, split, target, part, problems=bad))
+    with dataset_lock(name):
+        if not overwrite:
+            _require_new(name, targets)  # it may have come while the files were read
+        for split, target, rows in zip(SPLITS, targets, np.split(order, borders[:-1]), strict=True):
+            part = table.take(np.sort(rows))
+            bad = problems if split == "train" else []
+            write_table(part, target, bad)
+            out.append(summarise(name, split, target, part, problems=bad))
     return out
+
+
+def _require_new(name: str, targets: Sequence[Path]) -> None:
+    if any(t.exists() for t in targets):
+        raise NucleateError(
+            f"there is a dataset '{name}' already; choose another name, or overwrite it with --overwrite"
+        )

@@ -40,10 +40,12 @@ def prepare(
     anew. progress(done, total) is called while crystals are reduced. properties: numeric columns that the batch is to
     carry, NaN where there is no value; NucleateError for one that no part has.
     """
-    parts = [_part(p.strip(), split, max_atoms, progress, properties) for p in name.split("+")]
-    missing = [p for p in properties if not any(p in batch.properties for batch, _ in parts)]
-    if missing:
-        raise not_numeric(name, Path(parts[0][1].file), missing[0])
+    names = [p.strip() for p in name.split("+")]
+    files = [table_file(_range(p)[0], split)[0] for p in names] if properties else []
+    missing = [p for p in properties if not any(p in numeric_columns(file) for file in files)]
+    if missing:  # before cells are reduced, which takes minutes
+        raise not_numeric(name, files[0], missing[0])
+    parts = [_part(p, split, max_atoms, progress, properties) for p in names]
     if len(parts) == 1:
         return parts[0]
     summaries = [summary for _, summary in parts]
@@ -98,9 +100,7 @@ def _part(
     progress: Callable[[int, int], None] | None,
     properties: Sequence[str],
 ) -> tuple[CrystalBatch, Summary]:
-    match = re.fullmatch(r"(.*?)(?:\[(\d*):(\d*)\])?", name)
-    assert match is not None  # the pattern takes any line
-    bare, low, high = match[1], match[2], match[3]
+    bare, low, high = _range(name)
     batch, summary, rows = _prepared(bare, split, max_atoms, progress)
     file = Path(summary.file)
     values = {c: torch.from_numpy(_numbers(file, c)[rows]).float() for c in properties if c in numeric_columns(file)}
@@ -119,6 +119,13 @@ def _part(
         usable=len(batch),
         atoms=(int(sizes.min()), int(sizes.max())) if len(batch) else (0, 0),
     )
+
+
+def _range(name: str) -> tuple[str, str | None, str | None]:
+    """ "perov-5:val[10:20]" -> ("perov-5:val", "10", "20"); None where there is no range, "" at an open end."""
+    match = re.fullmatch(r"(.*?)(?:\[(\d*):(\d*)\])?", name)
+    assert match is not None  # the pattern takes any line
+    return match[1], match[2], match[3]
 
 
 def numeric_columns(file: Path) -> list[str]:

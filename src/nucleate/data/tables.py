@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,10 +100,11 @@ def load_table(name: str, split: str | None = None) -> pa.Table:
 
 
 def read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read parquet; raises NucleateError for a damaged file or a missing column."""
+    """Read parquet; raises NucleateError for a damaged file, one that is not what was written, or a missing column."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    _require_unchanged(file)
     try:
         table = pq.ParquetFile(file).read(columns=columns)
     except (pa.ArrowException, OSError) as error:
@@ -254,14 +257,47 @@ def write_table(table: pa.Table, file: Path, problems: Sequence[Problem] = ()) -
     """Write parquet at once or not at all; the rows that are not in it are listed beside it ("..._problems.txt")."""
     import pyarrow.parquet as pq
 
+    sums = checksum_file(file)
+    sums.unlink(missing_ok=True)  # first: a kill in between leaves a table without a checksum, not with another's
     with replacing(file) as temporary:
         pq.write_table(table, temporary, compression="zstd")
+    with replacing(sums) as temporary:
+        temporary.write_text(f"{_sha256(file)}  {file.name}\n", encoding="utf-8")
     beside = problems_file(file)
     if problems:
         with replacing(beside) as temporary:
             temporary.write_text("".join(f"{p}\n" for p in problems), encoding="utf-8")
     else:
         beside.unlink(missing_ok=True)
+
+
+def checksum_file(file: Path) -> Path:
+    """Where the checksum of a table is kept, as `sha256sum` writes it; tables from elsewhere have none."""
+    return file.with_name(f"{file.name}.sha256")
+
+
+def _require_unchanged(file: Path) -> None:
+    sums = checksum_file(file)
+    try:
+        wanted, status = sums.read_text(encoding="utf-8").split()[0], file.stat()
+    except (OSError, ValueError, IndexError):
+        return
+    if wanted != _sha256_of(str(file), status.st_size, status.st_mtime_ns):
+        raise NucleateError(
+            f"{file} is not the table that was written here (sha256 differs): damaged or replaced; get or add it "
+            f"again, or remove {sums.name} if it is meant to be so"
+        )
+
+
+@lru_cache(maxsize=64)
+def _sha256_of(file: str, size: int, time: int) -> str:
+    """Of a file of this size and time of change; large ones are read once in a process."""
+    return _sha256(Path(file))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 def problems_file(file: Path) -> Path:

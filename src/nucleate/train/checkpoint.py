@@ -47,7 +47,9 @@ class PropertyStats:
         present = values.isfinite()
         known, sizes = values[present].double(), num_atoms[present]
         if len(known) < 2 or float(known.std()) == 0:
-            raise NucleateError(f"property '{name}' has {len(known)} values in the data, and they do not vary")
+            raise NucleateError(
+                f"property '{name}' has {len(known)} values in the data, and they do not vary: nothing can be learned"
+            )
         edges = torch.quantile(known, torch.tensor(QUANTILES, dtype=known.dtype))
         bins = torch.bucketize(known, edges)
         counts = [torch.bincount(sizes[bins == i], minlength=max_atoms + 1).tolist() for i in range(len(edges) + 1)]

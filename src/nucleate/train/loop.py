@@ -88,7 +88,10 @@ class Trainer:
         known = base[1].properties if base is not None else {}
         missing = [name for name in recipe.properties if name not in {*data.properties, *known}]
         if missing:
-            raise NucleateError(f"the data carries no '{missing[0]}'; prepare it with --properties {missing[0]}")
+            carried = ", ".join(data.properties) or "no property"
+            raise NucleateError(
+                f"the data carries no '{missing[0]}', but {carried}; prepare it with --properties {missing[0]}"
+            )
         values = {name: data.properties.get(name, torch.full((len(data),), torch.nan)) for name in recipe.properties}
         codec = fit_codec(recipe, data)
         elements = set(torch.unique(data.atomic_numbers[data.mask]).tolist())
