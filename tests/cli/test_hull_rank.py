@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
 from pymatgen.core import Lattice, Structure
+from pymatgen.entries.computed_entries import ComputedEntry
 from rich.console import Console
 from typer import Typer
 from typer.testing import CliRunner, Result
@@ -92,8 +94,26 @@ def test_a_system_alone_is_shown_and_candidates_are_drawn_in(files: tuple[Path, 
     options = ["--reference", files[1], "--out", tmp_path / "a.png", "--candidates", tmp_path / "hull.jsonl"]
     result = call(hull_app, "Na-Cl", *options)
     assert result.exit_code == 0 and "3 known formulas, 1 candidate formulas" in result.output, result.output
-    result = call(hull_app, "Na-Cl-K-Li", *options)
-    assert result.exit_code != 0 and "2 or 3 elements" in str(result.exception)
+    result = call(hull_app, "Na-Cl-K-Li-Rb", *options)
+    assert result.exit_code != 0 and "2, 3 or 4 elements, not 5" in str(result.exception)
+    assert "--out Na-Cl-K-Li-Rb.csv" in str(result.exception)
+    options[3] = tmp_path / "a"
+    result = call(hull_app, "Na-Cl", *options)
+    assert result.exit_code != 0 and ".svg, .png, .pdf, a table of the phases .csv or .json" in str(result.exception)
+    options[3] = tmp_path / "a.csv"
+    result = call(hull_app, "Na-Cl", *options)
+    assert result.exit_code == 0 and "written in" in result.output
+    assert "NaCl,candidate" in (tmp_path / "a.csv").read_text()
+
+
+def test_hull_asks_whether_entries_are_corrected(tmp_path: Path) -> None:
+    entries = [ComputedEntry("Li2S", -12.0), ComputedEntry("Li", -1.9), ComputedEntry("S", -4.1)]
+    (tmp_path / "e.json").write_text(json.dumps([e.as_dict() for e in entries]))
+    options = ["Li-S", "--reference", tmp_path / "e.json", "--out", tmp_path / "a.svg"]
+    result = call(hull_app, "show", *options)
+    assert result.exit_code != 0 and "Li2S would take -0.168 eV/atom" in str(result.exception)
+    assert "(uncorrected)" in call(hull_app, "show", *options, "--raw").output
+    assert "(MP2020-corrected)" in call(hull_app, "show", *options, "--corrected").output
 
 
 def test_hull_build_refuses_bad_input(tmp_path: Path) -> None:

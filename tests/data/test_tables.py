@@ -259,3 +259,23 @@ def test_real_data(monkeypatch, tmp_path):
             found["carbon-24:train"].usable + held + found["carbon-24:train"].left_out.get("without coordinates", 0)
             == 6_091
         )
+
+
+@pytest.mark.parametrize("column", ["formation_energy_per_atom", "e_form", "Formation Energy [eV/atom]"])
+def test_total_energies_called_formation_energies_are_questioned(tmp_path, column):
+    values = (-1.5, -8.3, -4.6, -9.1)
+    named = [
+        Named(f"c-{i}", x.structure, {column: e}) for i, (x, e) in enumerate(zip(crystals(4), values, strict=True))
+    ]
+    write_structures(tmp_path / "all.jsonl", named)
+    with pytest.raises(
+        NucleateError, match=r"formation energies below -6 .* in row 2 \(c-1: -8.3\), 4 .*total energies"
+    ):
+        add_files("mine", [tmp_path / "all.jsonl"], (1.0, 0.0, 0.0))
+    assert not list(home().iterdir())
+
+
+def test_other_columns_may_be_as_low_as_they_like(tmp_path):
+    info = {"energy_per_atom": -8.3, "formation_energy_mev": -900, "formation_energy_per_atom": -4.5}
+    write_structures(tmp_path / "all.jsonl", [Named("c", crystals(1)[0].structure, info)])
+    assert add_files("mine", [tmp_path / "all.jsonl"], (1.0, 0.0, 0.0))[0].rows == 1

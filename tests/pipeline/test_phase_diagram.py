@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import itertools
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,6 +13,7 @@ from pymatgen.core import Composition, Lattice, Structure
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.phase_diagram import _tie_lines, candidates_of, draw_phase_diagram, phases_of
+from nucleate.pipeline.phase_table import write_phases
 from nucleate.pipeline.reference import Entry, ReferenceSet
 
 SYSTEM = ["Li", "Fe", "O"]
@@ -66,9 +70,46 @@ def test_candidates_are_the_lowest_of_their_formula_in_the_system() -> None:
 def test_what_cannot_be_drawn(tmp_path: Path) -> None:
     for file, elements, message in (
         ("a.gif", SYSTEM, "written as .svg"),
-        ("a.svg", ["Fe"], "2 or 3 elements"),
+        ("a.svg", ["Fe"], "2, 3 or 4 elements"),
         ("a.svg", ["Fe", "O", "Na"], "elemental Na"),
     ):
         with pytest.raises(NucleateError, match=message):
             draw_phase_diagram(tmp_path / file, elements, iron_oxides())
     assert list(tmp_path.iterdir()) == []
+
+
+def four_elements() -> ReferenceSet:
+    more = {"P": -5.4, "FePO4": -6.9, "LiFePO4": -6.7, "Li3P": -3.4, "Li3PO4": -6.0, "Na": -1.3}
+    return ReferenceSet.from_entries("hand", "m", [Entry(f, e, 1, f, 10, 4) for f, e in {**ENERGIES, **more}.items()])
+
+
+def test_four_elements_are_a_tetrahedron(tmp_path: Path) -> None:
+    system = [*SYSTEM, "P"]
+    known = draw_phase_diagram(tmp_path / "four.svg", system, four_elements())
+    assert "LiFePO4" in {p.name for p in known}
+    ElementTree.parse(tmp_path / "four.svg")
+    stable = [p for p in known if p.stable]
+    entries = [PDEntry(Composition(p.name), e.energy * Composition(p.name).num_atoms) for p in known
+               for e in four_elements() if e.formula == p.name]  # fmt: skip
+    diagram = PhaseDiagram(entries)
+    edges = {
+        frozenset((a.reduced_formula, b.reduced_formula))
+        for facet in diagram.facets
+        for a, b in itertools.combinations([diagram.qhull_entries[i].composition for i in facet], 2)
+    }
+    reduced = [Composition(p.name).reduced_formula for p in stable]
+    assert {frozenset((reduced[a], reduced[b])) for a, b in _tie_lines(stable)} == edges
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+def test_a_table_of_phases_has_any_number_of_elements(tmp_path: Path, number: int) -> None:
+    system = ["O", "Li", "Fe", "P", "Na"][:number]
+    for name in ("a.csv", "a.json"):
+        known = write_phases(tmp_path / name, system, four_elements())
+        assert {p.name for p in known if p.stable} >= set(system)
+    rows = json.loads((tmp_path / "a.json").read_text())["phases"]
+    with (tmp_path / "a.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [r["formula"] for r in table] == [r["formula"] for r in rows] == [p.name for p in known]
+    assert all(r["kind"] == "known" and r["method"] == "m" and r["reference"] == "hand" for r in rows)
+    assert rows == sorted(rows, key=lambda r: (r["e_above_hull"], r["formula"]))

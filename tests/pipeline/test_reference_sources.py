@@ -15,7 +15,8 @@ from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.files import write_candidates
 from nucleate.pipeline.reference import Entry, ReferenceSet, load_reference
-from nucleate.pipeline.reference_sources import VASP_RAW, from_computed_entries, materials_project
+from nucleate.pipeline.reference_entries import VASP_RAW, from_computed_entries
+from nucleate.pipeline.reference_sources import materials_project, said
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 CSV = "formula,energy,method,source\nNa,-1,m,a\nCl2,-2,m,b\nNa2Cl2,-3.5,m,c\n"
@@ -116,6 +117,92 @@ def test_mixed_entries_are_refused() -> None:
     other[1].parameters["run_type"] = "R2SCAN"
     with pytest.raises(NucleateError, match="R2SCAN"):
         from_computed_entries(other, "mp")
+
+
+def hand_made(folder: Path, *entries: tuple[str, float], **more: Any) -> Path:
+    """Entries that say nothing of where their energies (eV per formula unit) come from."""
+    rows = [ComputedEntry(formula, energy, **more).as_dict() for formula, energy in entries]
+    (folder / "entries.json").write_text(json.dumps(rows))
+    return folder / "entries.json"
+
+
+COMPOUNDS = [
+    "Li2S",
+    "Li3N",
+    "LiH",
+    "LiBr",
+    "LiI",
+    "Mg2Si",
+    "Li2Se",
+    "Li2Te",
+    "Li3Sb",
+    "Li2O2",
+    "FeF3",
+    "Na2SO4",
+    "CsCl",
+]
+
+
+@pytest.mark.parametrize("formula", COMPOUNDS)
+def test_entries_that_do_not_say_whether_they_are_corrected_are_asked_for(tmp_path: Path, formula: str) -> None:
+    file = hand_made(tmp_path, (formula, -8.0), ("Li", -1.9))
+    with pytest.raises(NucleateError, match=r"does not say whether .* FILE:corrected or FILE:raw"):
+        load_reference(file)
+    assert load_reference(f"{file}:raw").method == "energies of entries (uncorrected)"
+    assert load_reference(f"{file}:corrected").method == "energies of entries (MP2020-corrected)"
+    computed = hand_made(tmp_path, (formula, -8.0), parameters={"run_type": "GGA", "hubbards": {}})
+    assert load_reference(computed).method == VASP_RAW  # what a program left, without an adjustment
+
+
+def test_alloys_and_elements_are_raw_and_corrected_alike(tmp_path: Path) -> None:
+    file = hand_made(tmp_path, ("TiAl", -10.0), ("Ti", -7.8), ("O2", -9.9), parameters={"run_type": "GGA"})
+    assert load_reference(file).method == VASP_RAW
+    corrected = from_computed_entries(mp_entries(), "mp")
+    corrected.save(tmp_path / "mp.parquet")
+    assert load_reference(f"{tmp_path / 'mp.parquet'},{file}").method == corrected.method
+    with pytest.raises(NucleateError, match="cannot be compared"):
+        load_reference(
+            f"{tmp_path / 'mp.parquet'},{hand_made(tmp_path, ('NaBr', -6.0), parameters={'run_type': 'GGA'})}"
+        )
+
+
+def test_a_correction_without_the_scheme_s_name_is_held_against_the_scheme(tmp_path: Path) -> None:
+    right = ComputedEntry("NaCl", -6.4, correction=-0.614, parameters={"run_type": "GGA"})
+    assert from_computed_entries([right], "mine").method.endswith("(MP2020-corrected)")
+    other = ComputedEntry("NaCl", -6.4, correction=-0.5, parameters={"run_type": "GGA"})
+    with pytest.raises(NucleateError, match=r"NaCl carries -0.250 eV/atom .* not the MP2020 correction \(-0.307\)"):
+        from_computed_entries([other], "mine")
+    assert from_computed_entries([other], "mine", corrected=True).method.endswith("(MP2020-corrected)")
+    with pytest.raises(NucleateError, match="is called raw, but NaCl"):
+        from_computed_entries([right], "mine", corrected=False)
+
+
+def test_what_is_said_of_a_table(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(CSV)
+    assert load_reference(f"{tmp_path / 'mine.csv'}:raw").method == "m (uncorrected)"
+    (tmp_path / "known.csv").write_text(CSV.replace(",m,", ",net (uncorrected),"))
+    assert load_reference(f"{tmp_path / 'known.csv'}:raw").method == "net (uncorrected)"
+    with pytest.raises(NucleateError, match="says the opposite itself"):
+        load_reference(f"{tmp_path / 'known.csv'}:corrected")
+    with pytest.raises(NucleateError, match="only tables are called so"):
+        load_reference(f"{run_folder(tmp_path / 'run')}:raw")
+    assert said("chgnet-mp, a.json,b.csv:corrected", False) == "chgnet-mp,a.json:raw,b.csv:corrected"
+    assert said("chgnet-mp", None) == "chgnet-mp"
+    with pytest.raises(NucleateError, match="tables of energies"):
+        said("chgnet-mp", True)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("NaCl,-28.0,m,c", r"entry 3 \(NaCl\): e_form of -26.5 eV/atom"),  # the energy of a cell
+        ("NaCl,-1e9,m,c", "energy of -1e[+]09 eV/atom"),
+    ],
+)
+def test_energies_that_no_crystal_has_are_questioned(tmp_path: Path, row: str, words: str) -> None:
+    (tmp_path / "a.csv").write_text("formula,energy,method,source\nNa,-1,m,a\nCl2,-2,m,b\n" + row + "\n")
+    with pytest.raises(NucleateError, match=words):
+        load_reference(tmp_path / "a.csv")
 
 
 class Rester:

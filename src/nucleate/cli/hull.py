@@ -18,10 +18,17 @@ Reference = Annotated[
 ]
 
 
+Corrected = Annotated[
+    bool | None,
+    typer.Option("--corrected/--raw", help="Whether energies of a table (.csv, .json) hold MP2020 corrections."),
+]
+
+
 @app.command("run")
 def run(
     files: Annotated[list[Path], typer.Argument(help="Relaxed candidates (of `nucleate relax`).")],
     reference: Reference = "chgnet-mp",
+    corrected: Corrected = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write .jsonl, .extxyz, .db, or a folder.")] = None,
 ) -> None:
     """Give candidates their formation energy and energy above the hull of known crystals."""
@@ -33,8 +40,9 @@ def run(
     from nucleate.pipeline.files import read_candidates, write_candidates
     from nucleate.pipeline.hull import HullStage
     from nucleate.pipeline.rank import rank, to_rows
+    from nucleate.pipeline.reference_sources import said
 
-    stage = HullStage(reference)
+    stage = HullStage(said(reference, corrected))
     candidates, problems = read_candidates(files)
     print_problems(problems, Console(stderr=True))
     if not any("energy" in c.energies for c in candidates):
@@ -54,33 +62,46 @@ def run(
 def show(
     system: Annotated[str, typer.Argument(help="A chemical system, e.g. Li-Fe-O.")],
     reference: Reference = "chgnet-mp",
+    corrected: Corrected = None,
     candidates: Annotated[
         Path | None, typer.Option(help="Candidates to draw among them: a run folder or .jsonl of `hull run`.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Picture: .svg, .png or .pdf (default: Li-Fe-O.svg).")
+        Path | None,
+        typer.Option("--out", "-o", help="Picture: .svg, .png, .pdf (default: Li-Fe-O.svg). Table: .csv, .json."),
     ] = None,
 ) -> None:
-    """List the stable phases of a chemical system, and draw its phase diagram (two or three elements)."""
+    """List the stable phases of a chemical system, and draw its phase diagram (two to four elements)."""
     from rich.console import Console
     from rich.table import Table
 
     from nucleate.chem.elements import atomic_number
     from nucleate.cli.tables import energy
     from nucleate.errors import NucleateError
+    from nucleate.pipeline import phase_diagram, phase_table
     from nucleate.pipeline.files import read_candidates
     from nucleate.pipeline.hull import stable_phases
-    from nucleate.pipeline.phase_diagram import DRAWN, candidates_of, draw_phase_diagram
     from nucleate.pipeline.reference import load_reference
+    from nucleate.pipeline.reference_sources import said
 
     elements = list(dict.fromkeys(e for e in re.split(r"[-,\s]+", system.strip()) if e))
     if not elements:
         raise NucleateError(f"'{system}' is not a chemical system; write one like Li-Fe-O")
     for e in elements:
         atomic_number(e)
-    if (out is not None or candidates is not None) and len(elements) not in DRAWN:
-        raise NucleateError(f"a phase diagram is drawn for 2 or 3 elements, not {len(elements)}")
-    known = load_reference(reference)
+    drawable = len(elements) in phase_diagram.DRAWN
+    file = out or (Path(f"{'-'.join(elements)}.svg") if drawable else None)
+    pictures, tables = phase_diagram.FORMATS, phase_table.FORMATS
+    if file is not None and file.suffix.lower() not in (*pictures, *tables):
+        known_endings = f"a picture is {', '.join(pictures)}, a table of the phases {' or '.join(tables)}"
+        raise NucleateError(f"--out {file} has no known ending: {known_endings}")
+    needs_picture = candidates is not None if file is None else file.suffix.lower() in pictures
+    if needs_picture and not drawable:
+        raise NucleateError(
+            f"a picture has 2, 3 or 4 elements, not {len(elements)}; a table of the phases has any number: "
+            f"--out {'-'.join(elements)}.csv (or .json)"
+        )
+    known = load_reference(said(reference, corrected))
     phases = stable_phases(elements, known)
     caption = f"{known.method}, reference {known.name}: {known.note}"
     table = Table("formula", "e_form (eV/atom)", "prototype", "source", caption=caption, caption_justify="left")
@@ -88,13 +109,15 @@ def show(
         table.add_row(entry.formula, energy(e_form), entry.prototype if entry.space_group else "-", entry.source)
     console = Console()
     console.print(table)
-    if len(elements) in DRAWN:
+    if file is not None:
         source = candidates / "candidates.jsonl" if candidates is not None and candidates.is_dir() else candidates
-        found = candidates_of(read_candidates([source])[0], elements, known) if source is not None else []
-        file = out or Path(f"{'-'.join(elements)}.svg")
-        drawn = draw_phase_diagram(file, elements, known, found)
+        found = phase_diagram.candidates_of(read_candidates([source])[0], elements, known) if source is not None else []
+        drawn = file.suffix.lower() in pictures
+        write = phase_diagram.draw_phase_diagram if drawn else phase_table.write_phases
+        written = write(file, elements, known, found)
         among = f", {len(found)} candidate formulas" if candidates is not None else ""
-        console.print(f"drawn in {file}: {len(drawn)} known formulas{among}", highlight=False, soft_wrap=True)
+        verb = "drawn" if drawn else "written"
+        console.print(f"{verb} in {file}: {len(written)} known formulas{among}", highlight=False, soft_wrap=True)
 
 
 @app.command("build")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nucleate.chem.plausible import is_formation_energy, too_negative
 from nucleate.data.catalog import CATALOG, SPLITS, dataset_lock, home, parse_name, stem, writable
 from nucleate.data.tables import Summary, summarise, table_from_items, write_table
 from nucleate.errors import NucleateError
@@ -25,7 +26,8 @@ def add_files(
 
     The split depends on the order of the crystals and the seed alone. Scalar properties become columns. Rows that are
     no crystals are in the first summary's `problems`. Raises NucleateError for a name that exists (unless `overwrite`)
-    or belongs to the catalogue, fractions that do not add up to 1, and where nothing can be read.
+    or belongs to the catalogue, fractions that do not add up to 1, where nothing can be read, and for a
+    column of formation energies with values that no crystal has.
     """
     name, _ = parse_name(name)
     folder = home()
@@ -43,6 +45,10 @@ def add_files(
     table, problems = table_from_items(read_items(files), progress=progress)
     if table.num_rows == 0:
         raise nothing_read(files, problems)
+    numbers = {c: table.column(c).to_pylist() for c in table.column_names if is_formation_energy(c)}
+    values = {c: v for c, v in numbers.items() if all(x is None or isinstance(x, int | float) for x in v)}
+    if reason := too_negative(values, table.column("material_id").to_pylist()):
+        raise NucleateError(reason)
     n = table.num_rows
     order = np.random.default_rng(seed).permutation(n)
     held = [int(fractions[i] * n + 1e-9) for i in (1, 2)]  # rounded down: what is left over trains

@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.pipeline.anions import anions_by_bonds, electronegativity, mean_states
+from nucleate.pipeline.anions import anions_by_bonds, electronegativity, likeliest_states, mean_states
 from nucleate.pipeline.candidate import Energy
 from nucleate.pipeline.reference import ReferenceSet
 
@@ -51,6 +51,26 @@ class Correction:
 def corrected_method(method: str) -> str:
     """The name of a method's energies after they were corrected."""
     return method.removesuffix(RAW) + CORRECTED if method.endswith(RAW) else method + ADDED
+
+
+def with_ending(method: str, corrected: bool) -> str:
+    """The name of a method with what its energies are at its end; raises NucleateError where it says the opposite."""
+    says = True if method.endswith((CORRECTED, ADDED)) else False if method.endswith(RAW) else None
+    if says is not None and says != corrected:
+        raise NucleateError(f"'{method}' is called {'corrected' if corrected else 'raw'}, and says the opposite itself")
+    return method if says is not None else f"{method} ({CORRECTED if corrected else RAW}"
+
+
+def composition_correction(composition: Composition, data: Mapping[str, Any], plus_u: bool = True) -> float | None:
+    """The correction of a composition alone, eV/atom; None where it takes a structure to know it.
+
+    data: of an entry of pymatgen: oxidation_states, oxide_type, sulfide_type as far as they are known.
+    """
+    counts = {e.symbol: round(n) for e, n in composition.items()}
+    states = data.get("oxidation_states") or likeliest_states(counts)
+    if _doubtful(composition, states) and not states:
+        return None
+    return _correction(composition, {**data, "oxidation_states": states}, plus_u).total
 
 
 def mp2020_correction(structure: Structure, plus_u: bool = True) -> Correction:

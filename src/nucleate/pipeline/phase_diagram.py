@@ -1,4 +1,4 @@
-"""A picture of the hull of two or three elements: what is stable, what lies above, and candidates among them."""
+"""A picture of the hull of two to four elements: what is stable, what lies above, and candidates among them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DRAWN = (2, 3)  # elements
+DRAWN = (2, 3, 4)  # elements
 FORMATS = (".svg", ".png", ".pdf")
 INK, LINE, CANDIDATE = "#1b2a41", "#8d99ae", "#d1495b"
 ABOVE = 0.1  # eV/atom: what lies higher is drawn as if here, and candidates above it are counted, not drawn
 LABELS = 40  # stable phases that are named at most
 RADII, TURNS = (11, 20, 32, 48, 66, 90), (0, 30, -30, 60, -60, 100, -100, 140, -140, 180)  # places of a name
-CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]])
+# where pure elements stand: a triangle, and a tetrahedron seen a little from above
+CORNERS = {
+    3: np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]]),
+    4: np.array([[0.0, 0.16], [1.0, 0.24], [0.44, -0.04], [0.5, math.sqrt(0.75)]]),
+}
 
 
 @dataclass(frozen=True)
@@ -85,14 +89,15 @@ def draw_phase_diagram(
 ) -> list[Phase]:
     """Write the picture (.svg, .png or .pdf) and return the known phases that are in it.
 
-    Two elements: formation energy over composition. Three: the triangle with its tie lines. Raises NucleateError for
-    other numbers of elements, another ending, or an element without an energy.
+    Two elements: formation energy over composition. Three: the triangle with its tie lines. Four: the tetrahedron with
+    its tie lines, seen from the side. Raises NucleateError for other numbers of elements, another ending, or an element
+    without an energy.
     """
     kind = Path(path).suffix.lower()[1:]
     if f".{kind}" not in FORMATS:
-        raise NucleateError(f"a phase diagram is written as {', '.join(FORMATS)}, not '{Path(path).suffix}'")
+        raise NucleateError(f"a phase diagram is written as {', '.join(FORMATS)}, not '{Path(path).name}'")
     if len(elements) not in DRAWN:
-        raise NucleateError(f"a phase diagram is drawn for 2 or 3 elements, not {len(elements)}")
+        raise NucleateError(f"a phase diagram is drawn for 2, 3 or 4 elements, not {len(elements)}")
     if missing := sorted(set(elements) - reference.elements):
         raise NucleateError(f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}")
     from matplotlib import rc_context
@@ -103,7 +108,7 @@ def draw_phase_diagram(
     figure = Figure(figsize=(8, 6.4), layout="constrained")
     FigureCanvasAgg(figure)
     ax = figure.add_subplot()
-    (_draw_binary if len(elements) == 2 else _draw_ternary)(figure, ax, elements, phases, candidates)
+    (_draw_binary if len(elements) == 2 else _draw_simplex)(figure, ax, elements, phases, candidates)
     title = f"{'-'.join(elements)}: {reference.method}, reference {reference.name}"
     ax.set_title(title, fontsize=9, color=INK, loc="left")
     with replacing(path) as temporary, rc_context({"svg.hashsalt": "nucleate"}):  # the same again is the same file
@@ -131,16 +136,18 @@ def _draw_binary(
     _label(figure, ax, points, [*stable, *shown], len(stable), prefer=(0, -1))
 
 
-def _draw_ternary(
+def _draw_simplex(
     figure: Figure, ax: Axes, elements: Sequence[str], phases: Sequence[Phase], candidates: Sequence[Phase]
 ) -> None:
-    stable = [p for p in phases if p.stable]
+    stable, corners = [p for p in phases if p.stable], CORNERS[len(elements)]
     for a, b in _tie_lines(stable):
-        ends = np.array([stable[a].fractions, stable[b].fractions]) @ CORNERS
-        ax.plot(*ends.T, color=LINE, lw=0.9, zorder=1)
+        ends = np.array([stable[a].fractions, stable[b].fractions]) @ corners
+        ax.plot(*ends.T, color=LINE, lw=0.9 if len(elements) == 3 else 0.4, zorder=1)
+    for a, b in itertools.combinations(range(len(elements)), 2) if len(elements) == 4 else ():
+        ax.plot(*corners[[a, b]].T, color=INK, lw=1.1, zorder=1)
     drawn = [p for p in phases if not p.stable and p.above <= ABOVE]
     if drawn:
-        at = np.array([p.fractions for p in drawn]) @ CORNERS
+        at = np.array([p.fractions for p in drawn]) @ corners
         height = [1000 * p.above for p in drawn]
         dots = ax.scatter(
             at[:, 0], at[:, 1], s=20, c=height, cmap="viridis_r", vmin=0, vmax=1000 * ABOVE, lw=0, zorder=2
@@ -149,14 +156,14 @@ def _draw_ternary(
         bar.set_label("above the hull (meV/atom)", fontsize=8)
         bar.ax.tick_params(labelsize=7)
     shown = [p for p in candidates if p.above <= ABOVE]
-    points = [(float(x), float(y)) for x, y in (np.asarray(p.fractions) @ CORNERS for p in [*stable, *shown])]
+    points = [(float(x), float(y)) for x, y in (np.asarray(p.fractions) @ corners for p in [*stable, *shown])]
     x, y = np.array(points).T
     ax.scatter(x[: len(stable)], y[: len(stable)], s=34, color=INK, zorder=3)
     ax.scatter(x[len(stable) :], y[len(stable) :], s=34, color=CANDIDATE, marker="D", zorder=4)
     ax.set_aspect("equal")
     ax.axis("off")
     ax.set_xlim(-0.12, 1.12)
-    ax.set_ylim(-0.08, 0.96)
+    ax.set_ylim(-0.08 if len(elements) == 3 else -0.12, 0.96)
     _legend(ax, drawn, candidates, shown)
     _label(figure, ax, points, [*stable, *shown], len(stable))
 
@@ -165,14 +172,14 @@ def _tie_lines(stable: Sequence[Phase]) -> set[tuple[int, int]]:
     """Pairs of stable phases that may coexist: edges of the lower hull of (composition, energy)."""
     from scipy.spatial import ConvexHull, QhullError
 
-    points = np.array([(*p.fractions[:2], p.e_form) for p in stable])
-    if (np.abs(points[:, 2]) < 1e-9).all():  # elements alone: a flat hull
-        return {(0, 1), (0, 2), (1, 2)}
+    points = np.array([(*p.fractions[:-1], p.e_form) for p in stable])
+    if (np.abs(points[:, -1]) < 1e-9).all():  # elements alone: a flat hull
+        return set(itertools.combinations(range(len(stable)), 2))
     try:
         hull = ConvexHull(points)
     except QhullError as error:
         raise NucleateError(f"the hull cannot be drawn: {str(error).splitlines()[0]}") from None
-    lower = hull.simplices[hull.equations[:, 2] < -1e-9]
+    lower = hull.simplices[hull.equations[:, -2] < -1e-9]
     return {(min(a, b), max(a, b)) for face in lower.tolist() for a, b in itertools.combinations(face, 2)}
 
 

@@ -215,8 +215,9 @@ def load_reference(source: str | Path = DEFAULT) -> ReferenceSet:
     """Known crystals and their energies; raises NucleateError for what is not there or names no method.
 
     source: an embedded set ("chgnet-mp"); a file: .parquet of `nucleate hull build`, .csv, .json; a run folder; or
-    "mp:Li-Fe-O" (`pipeline.reference_sources`). Several with commas between them join into one set, if their methods
-    are the same. The set is kept in memory, so that asking again costs nothing.
+    "mp:Li-Fe-O" (`pipeline.reference_sources`). A table that does not say whether its energies are corrected is called
+    "mine.json:corrected" or "mine.json:raw". Several with commas between them join into one set, if their methods are
+    the same. The set is kept in memory, so that asking again costs nothing.
     """
     text = str(source)
     parts = [p.strip() for p in text.split(",")] if not Path(text).exists() else [text]
@@ -228,9 +229,11 @@ def _file_of(part: str) -> tuple[Path, int]:
     """The file or folder that a part of a source means, and when it last changed (0: no file)."""
     if part.startswith("mp:"):
         return Path(part), 0
+    from nucleate.pipeline.reference_sources import split_said
+
     path = FOLDER / f"{part}.parquet"
     if not path.is_file():
-        path = Path(part)
+        path = Path(split_said(part)[0])
     if not path.exists() or (path.is_file() and path.suffix not in SUFFIXES):
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.parquet"))) or "none"
         raise NucleateError(
@@ -248,12 +251,10 @@ def _load(parts: tuple[str, ...], _changed: tuple[int, ...]) -> ReferenceSet:
     whole: ReferenceSet | None = None
     for part in parts:
         path, _ = _file_of(part)
-        if path.suffix == ".parquet":
-            found = _read(path)
-        else:
-            from nucleate.pipeline.reference_sources import read_source
+        from nucleate.pipeline.reference_sources import read_source, split_said
 
-            found = read_source(part, whole)
+        own = path.suffix == ".parquet" and split_said(part)[1] is None
+        found = _read(path) if own else read_source(part, whole)
         if whole is not None:
             both = ReferenceSet.from_entries(f"{whole.name}+{found.name}", whole.method, whole, whole.metadata)
             found = both.extended(found, found.method)

@@ -15,28 +15,56 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.chem.plausible import absurd
 from nucleate.errors import NucleateError
-from nucleate.pipeline.candidate import PASS, Candidate
-from nucleate.pipeline.corrections import corrected_method, onto
-from nucleate.pipeline.reference import Entry, ReferenceSet, formula_key
-from nucleate.pipeline.reference_build import formula_of
+from nucleate.pipeline.candidate import PASS, Candidate, Energy
+from nucleate.pipeline.corrections import corrected_method, onto, with_ending
+from nucleate.pipeline.reference import Entry, ReferenceSet
+from nucleate.pipeline.reference_entries import entry_of, from_computed_entries, plain_formula
 
 if TYPE_CHECKING:
-    from pymatgen.core import Composition, Structure
+    from pymatgen.core import Composition
 
 MP = "mp:"  # "mp:Li-Fe-O": a chemical system of the Materials Project
-VASP_RAW = "PBE+U with the Materials Project's settings (uncorrected)"
+SAID = {":corrected": True, ":raw": False}  # behind the name of a table: what its energies are
+TABLES = (".csv", ".json")
+
+
+def split_said(source: str) -> tuple[str, bool | None]:
+    """ "mine.json:raw" -> ("mine.json", False); None where the source says nothing of corrections."""
+    for ending, corrected in SAID.items():
+        if source.endswith(ending) and not Path(source).exists():
+            return source.removesuffix(ending), corrected
+    return source, None
+
+
+def said(sources: str, corrected: bool | None) -> str:
+    """Sources with what the user says of the tables of energies among them, those that are not called so already.
+
+    Raises NucleateError where there is no table to say it of.
+    """
+    if corrected is None:
+        return sources
+    parts, ending = [p.strip() for p in sources.split(",")], ":corrected" if corrected else ":raw"
+    tables = [p for p in parts if split_said(p)[0].endswith(TABLES)]
+    if not tables:
+        raise NucleateError(f"--{ending[1:]} is said of tables of energies ({', '.join(TABLES)}), not of {sources}")
+    return ",".join(p + ending if p in tables and split_said(p)[1] is None else p for p in parts)
 
 
 def read_source(source: str, base: ReferenceSet | None = None) -> ReferenceSet:
     """A set from .csv, .json, .jsonl (candidates), a run folder, or "mp:Li-Fe-O".
 
-    base: the set that it is to join; energies of candidates are put on its scale. Raises NucleateError for a source
-    that is not there, cannot be read, or names no method or several.
+    A table may end in ":corrected" or ":raw", which says whether its energies hold MP2020 corrections. base: the set
+    that it is to join; energies of candidates are put on its scale. Raises NucleateError for a source that is not
+    there, cannot be read, names no method or several, or holds energies that no crystal has.
     """
     if source.startswith(MP):
         return materials_project(source.removeprefix(MP))
+    source, corrected = split_said(source)
     path = Path(source)
+    if corrected is not None and path.suffix not in TABLES:
+        raise NucleateError(f"{path} says itself whether its energies are corrected; only tables are called so")
     if path.is_dir():
         return _from_candidates(path / "candidates.jsonl", path.name, base)
     if path.suffix == ".jsonl":
@@ -45,10 +73,25 @@ def read_source(source: str, base: ReferenceSet | None = None) -> ReferenceSet:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise NucleateError(f"{path} is not a text file") from None
-    return _from_csv(path, text) if path.suffix == ".csv" else _from_json(path, text)
+    found = _from_csv(path, text, corrected) if path.suffix == ".csv" else _from_json(path, text, corrected, base)
+    return _plausible(found, path)
 
 
-def _from_csv(path: Path, text: str) -> ReferenceSet:
+def _plausible(reference: ReferenceSet, path: Path) -> ReferenceSet:
+    """Raises NucleateError for energies of a table that no crystal has, by themselves or beside its elements."""
+    from nucleate.pipeline.hull import formation_energy
+
+    for number, (entry, key) in enumerate(zip(reference, reference.keys, strict=True), 1):
+        reason = absurd("energy", entry.energy)
+        if not reason and {symbol for symbol, _ in key} <= reference.elements:
+            e_form = formation_energy(dict(key), Energy(entry.energy, reference.method), reference)
+            reason = absurd("e_form", e_form)
+        if reason:
+            raise NucleateError(f"{path}, entry {number} ({entry.formula}): {reason}; energies are eV per atom")
+    return reference
+
+
+def _from_csv(path: Path, text: str, corrected: bool | None) -> ReferenceSet:
     """Columns formula, energy (eV/atom), method; space_group, source, volume, num_atoms, correction if there are."""
     rows = list(csv.DictReader(text.splitlines()))
     missing = [c for c in ("formula", "energy", "method") if not rows or c not in rows[0]]
@@ -56,26 +99,30 @@ def _from_csv(path: Path, text: str) -> ReferenceSet:
         raise NucleateError(
             f"{path} lacks column '{missing[0]}'; a table of energies has formula, energy (eV/atom) and method"
         )
-    return _from_rows(path, rows, {row["method"] for row in rows})
+    return _from_rows(path, rows, {row["method"] for row in rows}, corrected)
 
 
-def _from_json(path: Path, text: str) -> ReferenceSet:
+def _from_json(path: Path, text: str, corrected: bool | None, base: ReferenceSet | None) -> ReferenceSet:
     """{"method": ..., "entries": [{"formula": ..., "energy": eV/atom}, ...]}, or a list of pymatgen's entries."""
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise NucleateError(f"{path} is not JSON ({error})") from None
     if isinstance(data, dict) and {"method", "entries"} <= set(data):
-        return _from_rows(path, data["entries"], {data["method"]})
+        return _from_rows(path, data["entries"], {data["method"]}, corrected)
     if isinstance(data, list) and data and all(isinstance(d, dict) and "composition" in d for d in data):
         from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry
 
         kinds = [ComputedStructureEntry if "structure" in d else ComputedEntry for d in data]
-        return from_computed_entries([kind.from_dict(d) for kind, d in zip(kinds, data, strict=True)], path.stem)
+        return from_computed_entries(
+            [kind.from_dict(d) for kind, d in zip(kinds, data, strict=True)], path.stem, corrected, base
+        )
     raise NucleateError(f'{path} holds no energies: {{"method": ..., "entries": [...]}} or a list of ComputedEntry')
 
 
-def _from_rows(path: Path, rows: Iterable[Mapping[str, Any]], methods: set[str]) -> ReferenceSet:
+def _from_rows(
+    path: Path, rows: Iterable[Mapping[str, Any]], methods: set[str], corrected: bool | None
+) -> ReferenceSet:
     if len(methods) != 1 or not next(iter(methods)):
         raise NucleateError(f"{path} must name one method for all its energies, not {sorted(methods)}")
     entries = []
@@ -88,8 +135,11 @@ def _from_rows(path: Path, rows: Iterable[Mapping[str, Any]], methods: set[str])
             correction = float(row.get("correction") or 0)
         except (KeyError, TypeError, ValueError) as error:
             raise NucleateError(f"{path}, entry {number}: not a formula and an energy in eV/atom ({error})") from None
-        entries.append(Entry(_formula(composition), energy, group, name, volume, atoms, correction))
-    return ReferenceSet.from_entries(path.stem, methods.pop(), entries, {"source": path.name})
+        entries.append(Entry(plain_formula(composition), energy, group, name, volume, atoms, correction))
+    method = methods.pop()
+    if corrected is not None:
+        method = with_ending(method, corrected)
+    return ReferenceSet.from_entries(path.stem, method, entries, {"source": path.name})
 
 
 def _from_candidates(path: Path, name: str, base: ReferenceSet | None) -> ReferenceSet:
@@ -115,7 +165,7 @@ def _from_candidates(path: Path, name: str, base: ReferenceSet | None) -> Refere
             except NucleateError:  # its correction is not known
                 continue
         added = correction.total if correction is not None else 0.0
-        entries.append(_entry(c.structure, energy.value, f"{name}/{c.id}", added))
+        entries.append(entry_of(c.structure, energy.value, f"{name}/{c.id}", added))
     metadata = {"source": str(path)}
     if left_out := len(candidates) - len(entries):
         metadata["contents"] = f"{len(entries)} crystals; {left_out} left out, whose MP2020 correction is not known"
@@ -130,33 +180,6 @@ def _is_minimum(c: Candidate) -> bool:
         and "energy" in c.energies
         and bool(relaxed is not None and relaxed.verdict == PASS)
     )
-
-
-def from_computed_entries(entries: Iterable[Any], name: str) -> ReferenceSet:
-    """pymatgen's ComputedEntry objects, with the corrections that they carry.
-
-    Raises NucleateError for a mixture of functionals, or of corrected and uncorrected energies.
-    """
-    entries = list(entries)
-    kinds = {str(e.parameters.get("run_type", e.data.get("run_type", "GGA"))) for e in entries}
-    if not kinds <= {"GGA", "GGA+U", "GGA_U"}:
-        raise NucleateError(f"{name} holds energies of {', '.join(sorted(kinds))}; one hull takes GGA and GGA+U alone")
-    anions = [e for e in entries if len(e.composition) > 1 and {"O", "F", "Cl"} & {str(x) for x in e.composition}]
-    touched = {bool(e.energy_adjustments) for e in anions}
-    if len(touched) > 1:
-        raise NucleateError(f"{name} holds corrected and uncorrected energies; correct all of them (MP2020) or none")
-    method = corrected_method(VASP_RAW) if touched == {True} or not anions else VASP_RAW
-    rows = []
-    for k, e in enumerate(entries):
-        source, added = str(e.entry_id or f"{name}:{k + 1}"), float(e.correction_per_atom)
-        structure = getattr(e, "structure", None)
-        if structure is not None:
-            rows.append(_entry(structure, float(e.energy_per_atom), source, added))
-        else:
-            composition = e.composition.element_composition
-            atoms = int(composition.num_atoms)
-            rows.append(Entry(_formula(composition), float(e.energy_per_atom), 0, source, math.nan, atoms, added))
-    return ReferenceSet.from_entries(name, method, rows, {"source": name})
 
 
 def materials_project(system: str) -> ReferenceSet:
@@ -190,17 +213,9 @@ def materials_project(system: str) -> ReferenceSet:
         raise
     except Exception as error:  # the client raises errors of many kinds: no network, a wrong key, a busy server
         raise NucleateError(f"the Materials Project did not answer: {str(error).splitlines()[0][:200]}") from None
-    reference = from_computed_entries(found, f"mp-{'-'.join(elements)}")
+    reference = from_computed_entries(found, f"mp-{'-'.join(elements)}", corrected=True)
     reference.save(file)
     return reference
-
-
-def _entry(structure: Structure, energy: float, source: str, correction: float) -> Entry:
-    from nucleate.crystal.symmetry import space_group
-
-    composition = structure.composition.element_composition
-    volume, number = structure.volume / len(structure), space_group(structure)[0]
-    return Entry(_formula(composition), energy, number, source, volume, len(structure), correction)
 
 
 def _composition(formula: str) -> Composition:
@@ -210,9 +225,3 @@ def _composition(formula: str) -> Composition:
     if not found or not found.valid or any(abs(n - round(n)) > 1e-6 for n in found.values()):
         raise ValueError(f"'{formula}'")
     return found
-
-
-def _formula(composition: Composition) -> str:
-    """The formula without parentheses that a set has."""
-    counts = {str(e): round(n) for e, n in composition.get_el_amt_dict().items()}
-    return formula_of(formula_key(counts))
