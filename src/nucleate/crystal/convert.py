@@ -47,6 +47,12 @@ def atom_counts(structure: Structure) -> dict[str, int]:
 
 def require_crystal(structure: Structure) -> None:
     """Raise NucleateError with the reason why `structure` is no crystal: its atoms, numbers, cell or species."""
+    require_cell(structure)
+    species_numbers(structure)
+
+
+def require_cell(structure: Structure) -> None:
+    """Raise NucleateError where there are no atoms, or no finite cell of some volume, periodic in three directions."""
     if len(structure) == 0:
         raise NucleateError("no atoms")
     if not (np.isfinite(structure.lattice.matrix).all() and np.isfinite(structure.frac_coords).all()):
@@ -56,7 +62,6 @@ def require_crystal(structure: Structure) -> None:
     volume = float(abs(np.linalg.det(structure.lattice.matrix)))
     if volume < SMALLEST_VOLUME:
         raise NucleateError(f"the cell has no volume ({volume:.3g} cubic angstrom)")
-    species_numbers(structure)
 
 
 def batch_from_structures(structures: Sequence[Structure], max_atoms: int | None = None) -> CrystalBatch:

@@ -57,11 +57,16 @@ def closest_contacts(structure: Structure, ratio: float = 0.6) -> tuple[Contact,
     return contact(d.argmin()), contact(ratios.argmin())
 
 
-def covalent_radii(structure: Structure) -> np.ndarray:
-    """(n,) covalent radii in angstrom; the mean over what shares a site, 1.5 where none is tabulated."""
+def element_radii() -> np.ndarray:
+    """Covalent radii in angstrom by atomic number (Cordero 2008), 1.5 where none is tabulated."""
     from ase.data import covalent_radii as table
 
-    known = [float(r) if r > 0.2 else 1.5 for r in table]  # ASE writes 0.2 for a missing radius
+    return np.where(table > 0.2, table, 1.5)  # ASE writes 0.2 for a missing radius
+
+
+def covalent_radii(structure: Structure) -> np.ndarray:
+    """(n,) covalent radii in angstrom; the mean over what shares a site, 1.5 where none is tabulated."""
+    known = element_radii().tolist()
     radii = []
     for site in structure:
         parts = [(known[z] if 0 < (z := int(s.Z)) < len(known) else 1.5, x) for s, x in site.species.items()]

@@ -6,6 +6,7 @@ numbers, positions, cell and periodicity are taken, and nothing is imported or c
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -93,7 +94,7 @@ def parsed_from_ase(numbers: Any, positions: Any, cell: Any, pbc: Any, constrain
     frac = np.array(positions, dtype=float).reshape(-1, 3) @ np.linalg.inv(matrix)
     made = bare_structure(matrix, [SYMBOLS[int(z) - 1] for z in numbers], frac)
     fixed, remarks = _fixed(constraints, len(numbers))
-    return Parsed(made.structure, (*made.remarks, *remarks), fixed)
+    return dataclasses.replace(made, remarks=(*made.remarks, *remarks), fixed=fixed)
 
 
 def _fixed(constraints: Any, count: int) -> tuple[tuple[int, ...], list[str]]:

@@ -6,6 +6,7 @@ ones with it.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -178,7 +179,7 @@ def _structure(comment: _Comment, lines: Sequence[str], first: int) -> Parsed:
         frac = of_pos
     fixed, found = _fixed(columns, rows)
     made = bare_structure(cell, symbols, frac)
-    return Parsed(made.structure, (*comment.remarks, *remarks, *found, *made.remarks), fixed)
+    return dataclasses.replace(made, remarks=(*comment.remarks, *remarks, *found, *made.remarks), fixed=fixed)
 
 
 def _cell(comment: _Comment) -> np.ndarray:

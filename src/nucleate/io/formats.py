@@ -20,6 +20,7 @@ from nucleate.io.packed import PACKED, unpacked
 from nucleate.io.parse import Parsed, bare, scalars, structure_from_columns
 from nucleate.io.poscar import structure_from_poscar
 from nucleate.io.read import Named, Problem
+from nucleate.io.remarks import remarks_on
 from nucleate.io.rows import Rows, read_text, take_name
 
 
@@ -46,7 +47,7 @@ def read_file(path: Path, passed_over: Container[int | None] = ()) -> Iterator[N
 
 
 def _read(path: Path, passed_over: Container[int | None]) -> Iterator[Named | Problem]:
-    from nucleate.crystal.convert import require_crystal
+    from nucleate.crystal.convert import require_cell
 
     read = reader(path)
     assert read is not None  # the caller has asked
@@ -65,12 +66,13 @@ def _read(path: Path, passed_over: Container[int | None]) -> Iterator[Named | Pr
                     warnings.simplefilter("ignore")  # pymatgen's remarks on how it rounds
                     made = make()
                 parsed = bare(made if isinstance(made, Parsed) else Parsed(made))
-                require_crystal(parsed.structure)
+                require_cell(parsed.structure)
+                odd = remarks_on(parsed.structure)
             except Exception as error:  # a parser meets anything in a broken file, and may raise anything
                 yield Problem(str(path), row, _reason(error))
                 continue
             good, remarks = _finite(info)
-            yield Named(name, parsed.structure, good, str(path), row, (*parsed.remarks, *remarks), parsed.fixed)
+            yield Named(name, parsed.structure, good, str(path), row, (*parsed.remarks, *odd, *remarks), parsed.fixed)
     except Exception as error:
         yield Problem(str(path), None, _reason(error))
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -26,12 +27,14 @@ HYDROGENS = {"D": "deuterium", "T": "tritium"}
 class Parsed:
     """A crystal, and remarks for whoever wrote the file: what to look at, though it could be read.
 
-    fixed: sites (from 0) that the file keeps in place when the crystal is relaxed.
+    fixed: sites (from 0) that the file keeps in place when the crystal is relaxed. is_bare: whether the structure is
+    known to be species and places alone.
     """
 
     structure: Structure
     remarks: tuple[str, ...] = ()
     fixed: tuple[int, ...] = ()
+    is_bare: bool = False
 
 
 def bare_structure(cell: Any, symbols: Sequence[str], frac: Any) -> Parsed:
@@ -50,7 +53,7 @@ def bare_structure(cell: Any, symbols: Sequence[str], frac: Any) -> Parsed:
     found = [
         f"{symbols.count(s)} {name} atoms ({s}) are read as hydrogen" for s, name in HYDROGENS.items() if s in symbols
     ]
-    return Parsed(Structure(Lattice(cell), numbers, frac), tuple(found))
+    return Parsed(Structure(Lattice(cell), numbers, frac), tuple(found), is_bare=True)
 
 
 def bare(parsed: Parsed) -> Parsed:
@@ -58,6 +61,8 @@ def bare(parsed: Parsed) -> Parsed:
 
     Raises NucleateError naming a site that is partially occupied or holds no element.
     """
+    if parsed.is_bare:
+        return parsed
     symbols = []
     for i, site in enumerate(parsed.structure, start=1):
         if not site.is_ordered:
@@ -68,7 +73,7 @@ def bare(parsed: Parsed) -> Parsed:
     if not all(lattice.pbc):
         raise NucleateError(f"periodic in {sum(lattice.pbc)} of 3 directions")
     made = bare_structure(lattice.matrix, symbols, parsed.structure.frac_coords)
-    return Parsed(made.structure, (*parsed.remarks, *made.remarks), parsed.fixed)
+    return dataclasses.replace(made, remarks=(*parsed.remarks, *made.remarks), fixed=parsed.fixed)
 
 
 def scalars(values: Mapping[str, Any]) -> dict[str, Any]:

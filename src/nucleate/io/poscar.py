@@ -6,6 +6,8 @@ beyond the counted ones) is refused, since it is mostly a mistake.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,8 +54,10 @@ class _Lines:
 
     def peek(self, ahead: int = 0) -> str:
         at = self.at + ahead
-        line = re.split(r"[!#]", self.lines[at])[0] if at < len(self.lines) else ""
-        return re.sub(r",(?=\s|$)", " ", line).strip()  # Fortran takes such a comma for a space
+        line = self.lines[at] if at < len(self.lines) else ""
+        if "!" in line or "#" in line:
+            line = re.split(r"[!#]", line)[0]
+        return (re.sub(r",(?=\s|$)", " ", line) if "," in line else line).strip()  # Fortran takes it for a space
 
     def wrong(self, what: str) -> NucleateError:
         return NucleateError(f"line {self.at}: {what} should stand here, not {self.lines[self.at - 1].strip()[:60]!r}")
@@ -90,7 +94,8 @@ def structure_from_poscar(text: str) -> Parsed:
         places = (sites.numbers * factor) @ np.linalg.inv(cell * factor)
     made = bare_structure(cell * factor, symbols, places)
     fixed, found = _fixed(sites, selective)
-    return Parsed(made.structure, (*remarks, *found, *_comment_says(comment, symbols), *made.remarks), fixed)
+    said = _comment_says(comment, symbols)
+    return dataclasses.replace(made, remarks=(*remarks, *found, *said, *made.remarks), fixed=fixed)
 
 
 def _scale(lines: _Lines) -> list[float]:
@@ -105,10 +110,10 @@ def _scale(lines: _Lines) -> list[float]:
 def _factor(scale: list[float], cell: NDArray[np.float64]) -> float | NDArray[np.float64]:
     """What vectors and Cartesian coordinates are multiplied by; three factors act on x, y and z."""
     volume = abs(float(np.linalg.det(cell)))
-    if not np.isfinite(cell).all() or not volume * abs(float(np.prod(scale))) > 0 or np.linalg.matrix_rank(cell) < 3:
+    if not volume > 1e-12 * math.prod(float(np.linalg.norm(v)) for v in cell):
         raise NucleateError("the cell has no volume (its three vectors lie in one plane)")
     factor = np.array(scale) if len(scale) == 3 else scale[0] if scale[0] > 0 else (-scale[0] / volume) ** (1 / 3)
-    made = volume * float(np.prod(scale) if len(scale) == 3 else factor**3)
+    made = volume * (math.prod(scale) if len(scale) == 3 else float(factor) ** 3)
     if not made >= SMALLEST_VOLUME:
         raise NucleateError(f"the cell has no volume ({made:.3g} cubic angstrom)")
     return factor
@@ -212,6 +217,8 @@ def _what_follows(lines: _Lines, count: int) -> list[str]:
             f"line {lines.at + 1}: {count} atoms are counted, but {count + more} lines of coordinates follow"
         )
     rest = [line.strip() for line in lines.lines[lines.at :]]
+    if not any(rest):
+        return []
     if any(re.match(r"direct\s+configuration", line, re.IGNORECASE) for line in rest):
         raise NucleateError("several frames (an XDATCAR); give one POSCAR each")
     block = []
