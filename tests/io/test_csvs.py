@@ -102,7 +102,7 @@ def test_a_dataset_says_which_cell_is_no_number_and_so_does_training(tmp_path, m
     (tmp_path / "a.csv").write_text(table("gap,e_form,note", "1.5,-1,x", "metal,-2,y", "2,None,z"))
     summary = add_files("mine", [tmp_path / "a.csv"], (1.0, 0.0, 0.0))[0]
     assert summary.rows == 3 and not summary.left_out
-    assert "row 2 'metal'" in summary.problems[0].reason and "1 x None" in summary.problems[1].reason
+    assert "row 2 'metal'" in summary.remarks[0].reason and "1 x None" in summary.remarks[1].reason
     assert load_table("mine", "train").column("e_form").to_pylist() == [-1, -2, None]
     with pytest.raises(NucleateError, match=r"column 'gap' is text, not numbers \('metal'.*numbers there: e_form"):
         prepare("mine", "train", properties=["gap"])

@@ -214,7 +214,7 @@ def test_fixed_atoms_and_remarks_reach_candidates_and_datasets(tmp_path, monkeyp
     assert notes != [Problem(str(path), None, text)]
     monkeypatch.setenv("NUCLEATE_DATA", str(tmp_path / "data"))
     summary = add_files("mine", [path])[0]
-    assert summary.problems == tuple(notes) and summary.rows == 1 and not summary.left_out
+    assert summary.remarks == tuple(notes) and not summary.problems and summary.rows == 1 and not summary.left_out
     for command in ("check", "show"):
         shown = typer.testing.CliRunner().invoke(app, [command, str(path)])
         assert f"note: {path}: {text}" in shown.output + shown.stderr

@@ -21,15 +21,18 @@ SHOWN = 20  # problems on the screen; the rest are counted
 
 def _print(summaries: Sequence[Summary]) -> None:
     from nucleate.data.tables import problems_file
-    from nucleate.io import Remark
 
     for summary in summaries:
         typer.echo(str(summary))
         for problem in summary.problems[:SHOWN]:
-            typer.echo(f"  {'note: ' if isinstance(problem, Remark) else ''}{problem}", err=True)
+            typer.echo(f"  {problem}", err=True)
         more = len(summary.problems) - SHOWN
         if more > 0:
             typer.echo(f"  and {more:,} more, all in {problems_file(Path(summary.file))}", err=True)
+        for remark in summary.remarks[:SHOWN]:
+            typer.echo(f"  note: {remark}", err=True)
+        if len(summary.remarks) > SHOWN:
+            typer.echo(f"  note: {len(summary.remarks) - SHOWN:,} more", err=True)
 
 
 @app.command()

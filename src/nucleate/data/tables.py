@@ -42,6 +42,7 @@ class Summary:
     notes: tuple[str, ...] = ()
     atoms: tuple[int, int] = (0, 0)
     problems: tuple[Problem, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     def __str__(self) -> str:
         text = f"{self.name}:{self.split}: {self.usable:,} of {self.rows:,} crystals"
@@ -264,9 +265,9 @@ def write_table(table: pa.Table, file: Path, problems: Sequence[Problem] = ()) -
     with replacing(sums) as temporary:
         temporary.write_text(f"{_sha256(file)}  {file.name}\n", encoding="utf-8")
     beside = problems_file(file)
-    if problems:
+    if lost := [p for p in problems if not isinstance(p, Remark)]:
         with replacing(beside) as temporary:
-            temporary.write_text("".join(f"{p}\n" for p in problems), encoding="utf-8")
+            temporary.write_text("".join(f"{p}\n" for p in lost), encoding="utf-8")
     else:
         beside.unlink(missing_ok=True)
 
@@ -309,14 +310,25 @@ def summarise(
     name: str, split: str, file: Path, table: pa.Table, notes: tuple[str, ...] = (), problems: Iterable[Problem] = ()
 ) -> Summary:
     """Count the rows of a table that has just been read or made; what could not be read counts as rows too."""
-    problems = tuple(problems)
+    remarks = tuple(p for p in problems if isinstance(p, Remark))
+    problems = tuple(p for p in problems if not isinstance(p, Remark))
     rows = usable_rows(table)
     left_out = dict(rows.left_out)
-    lost = sum(not isinstance(p, Remark) for p in problems)
-    if lost:
-        left_out["not readable"] = lost
+    if problems:
+        left_out["not readable"] = len(problems)
     atoms = (int(rows.sizes.min()), int(rows.sizes.max())) if len(rows.sizes) else (0, 0)
-    return Summary(name, split, str(file), table.num_rows + lost, len(rows.index), left_out, notes, atoms, problems)
+    return Summary(
+        name,
+        split,
+        str(file),
+        table.num_rows + len(problems),
+        len(rows.index),
+        left_out,
+        notes,
+        atoms,
+        problems,
+        remarks,
+    )
 
 
 def overview() -> list[Summary | str]:
