@@ -164,7 +164,7 @@ class ModelInfo:
     def _require_sense(self) -> None:
         """Raises NucleateError for what no training writes."""
         mean, std, counts = self.lattice_mean, self.lattice_std, self.num_atoms_counts
-        problem = None
+        sample, problem = self.recipe.sample, None
         if len(mean) != len(std) or not all(map(math.isfinite, (*mean, *std))) or not all(x > 0 for x in std):
             problem = "'lattice_mean' and 'lattice_std' are no scale of cells"
         elif not self.elements or list(self.elements) != sorted({*self.elements}) or self.elements[0] < 0:
@@ -173,6 +173,8 @@ class ModelInfo:
             problem = f"'elements' has {self.elements[-1]}"
         elif not counts or min(counts) < 0 or not sum(counts):
             problem = "'num_atoms_counts' counts no cells"
+        elif sample.steps < 1 or not sample.species_temperature > 0:
+            problem = "'sample' of the recipe needs steps and a species_temperature above 0"
         elif any(n < 0 for n in self.word_counts):
             problem = "'word_counts' has negative numbers"
         elif lost := [name for name in self.recipe.properties if name not in self.properties]:

@@ -79,7 +79,7 @@ def fill(path: str | Path, tensors: Mapping[str, Tensor], network: Mapping[str, 
         if large := [f"{k} = {v}" for k, v in network.items() if v > most.get(k, held)]:
             raise NucleateError(f"{path} does not fit its own recipe ({large[0]} with {held:,} numbers in all)")
         with torch.device("meta"):
-            _require_shapes(path, make().state_dict(), tensors)
+            _require_fit(path, make().state_dict(), tensors)
         module = make()
         module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     return module
@@ -92,13 +92,18 @@ def sizes(network: Any) -> dict[str, int]:
     return out | {k: max(v) for k, v in several.items()}
 
 
-def _require_shapes(path: str | Path, wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+def _require_fit(path: str | Path, wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
     problems = [f"no tensor '{k}'" for k in wanted if k not in tensors]
     problems += [f"an unknown tensor '{k}'" for k in tensors if k not in wanted]
     problems += [
         f"'{k}' is {tuple(v.shape)}, not {tuple(wanted[k].shape)}"
         for k, v in tensors.items()
         if k in wanted and v.shape != wanted[k].shape
+    ]
+    problems += [
+        f"'{k}' holds {v.dtype}, not numbers with decimals"
+        for k, v in tensors.items()
+        if k in wanted and wanted[k].is_floating_point() and not v.is_floating_point()
     ]
     if problems:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
