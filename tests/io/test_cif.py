@@ -109,6 +109,12 @@ def test_a_formula_that_is_none_is_said():
     assert "could not be read" in remarks(cif(CHLORIDE, ROCKSALT, "_chemical_formula_sum 'not known'"))
 
 
+def test_formulas_with_brackets_and_water_are_compared():
+    for formula in ("'(Na Cl)'", "'Na(Cl)'", "'[Na] [Cl]'"):
+        assert counts(cif(CHLORIDE, ROCKSALT, f"_chemical_formula_structural {formula}")) == {"Na": 4, "Cl": 4}
+    assert "the formula of the file" in refused(cif(CHLORIDE, ROCKSALT, "_chemical_formula_sum 'Na Cl, 2(H2 O)'"))
+
+
 def test_sites_must_make_z_formula_units():
     formula = "_chemical_formula_sum 'Na Cl'"
     assert counts(cif(CHLORIDE, ROCKSALT, formula, "_cell_formula_units_Z 4")) == {"Na": 4, "Cl": 4}
@@ -174,6 +180,12 @@ def test_coordinates_near_special_positions():
 )
 def test_coordinates_that_are_no_numbers(row):
     assert "row 1 of the atom loop (Na1): _atom_site_fract_z" in refused(cif([row, CHLORIDE[1]], ROCKSALT))
+
+
+def test_coordinates_in_angstrom_are_suspected():
+    assert "are they fractions of the cell?" in remarks(
+        cif([CHLORIDE[0], "Cl1 Cl 2.82 2.82 2.82"], "_space_group_IT_number 1")
+    )
 
 
 def test_coordinates_as_fractions_and_with_uncertainties():

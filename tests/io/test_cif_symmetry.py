@@ -256,6 +256,14 @@ def test_magnetic_files_keep_their_atoms():
     assert counts(cif(CHLORIDE, *operations)) == {"Na": 4, "Cl": 4}
 
 
+def test_structures_that_these_atoms_do_not_describe():
+    assert "magnetic space group without its operations" in refused(
+        cif(CHLORIDE, "_space_group_magn.name_BNS 'P_a n m a'")
+    )
+    wave = ["loop_", "_cell_wave_vector_seq_id", "_cell_wave_vector_x", "1 0.31"]
+    assert "modulated" in refused(cif(CHLORIDE, ROCKSALT, *wave))
+
+
 def test_multiplicities_of_the_file_choose_the_origin():
     columns = ("label", "type_symbol", "symmetry_multiplicity", "fract_x", "fract_y", "fract_z")
     text = cif(

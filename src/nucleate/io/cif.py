@@ -7,6 +7,7 @@ multiplicities (`cif_evidence`) leaves one reading, or the file is refused with 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,7 @@ ANGLES = tuple(f"_cell_angle_{angle}" for angle in ("alpha", "beta", "gamma"))
 # Shortest distance as a part of the sum of the covalent radii: what one reading of two must reach, and what the other
 # must fall short of, for distances to decide between them.
 REAL, IMPOSSIBLE = 0.75, 0.65
+_CRYSTAL = re.compile(r"^\s*_(cell[_.]length|atom_site)[_.]", re.MULTILINE | re.IGNORECASE)
 
 
 def read_cif(path: Path) -> Rows:
@@ -38,7 +40,7 @@ def read_cif(path: Path) -> Rows:
     blocks = split_blocks(read_text(path))
     if not blocks:
         raise NucleateError("not a CIF file (no data_ block)")
-    crystals = [b for b in blocks if "_cell" in b[2].lower() or "_atom_site" in b[2].lower()] or blocks[:1]
+    crystals = [b for b in blocks if _CRYSTAL.search(b[2])] or blocks[:1]
     names = [name for name, _, _ in crystals]
     distinct = len(set(names)) == len(names)
     for i, (header, line, text) in enumerate(crystals):
@@ -52,7 +54,7 @@ def structure_from_cif(text: str) -> Parsed:
     blocks = split_blocks(text)
     if not blocks:
         raise NucleateError("not a CIF (no data_ block)")
-    crystals = [b for b in blocks if "_atom_site" in b[2].lower()] or blocks[:1]
+    crystals = [b for b in blocks if _CRYSTAL.search(b[2])] or blocks[:1]
     if len(crystals) > 1:
         raise NucleateError(f"{len(crystals)} crystals in one CIF text, where one is wanted")
     _, line, block = crystals[0]

@@ -7,12 +7,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.chem.elements import SYMBOLS
+from nucleate.chem.formula import parse_formula
+from nucleate.errors import NucleateError
 from nucleate.io.cif_orbits import Atoms
 from nucleate.io.cif_sites import HYDROGEN, Row, number
 from nucleate.io.cif_text import Block
@@ -89,6 +92,10 @@ def evidence_of(block: Block) -> tuple[Evidence, list[str]]:
     remarks: list[str] = []
     text = next((t for t in map(block.only, FORMULAS) if t), "")
     formula = parse_sum(text)
+    counted = formula is not None  # a formula with brackets or water is compared by its shares alone
+    if formula is None and text:
+        with suppress(NucleateError):
+            formula = {e: float(n) for e, n in parse_formula("".join(text.replace(",", "·").split())).items()}
     if text and formula is None:
         remarks.append(f"the formula '{' '.join(text.split())[:60]}' could not be read, so nothing is checked by it")
     values: dict[str, float | None] = {}
@@ -100,30 +107,24 @@ def evidence_of(block: Block) -> tuple[Evidence, list[str]]:
             remarks.append(f"{tag} is no number ('{given}'), so nothing is checked by it")
             values[tag] = None
     z = values[Z]
-    units = int(z) if z and z > 0 and z == int(z) else None
+    units = int(z) if z and z > 0 and z == int(z) and (counted or formula is None) else None
     return Evidence(formula, text, units, values[DENSITY] or None, values[VOLUME] or None), remarks
 
 
 def parse_sum(text: str) -> dict[str, float] | None:
-    """Element -> number of "Al2 Mg O4", "NA CL", "(K0.5 Na0.5) Cl"; deuterium is hydrogen; None for remarks."""
-    from pymatgen.core import Composition
-
+    """Element -> number of "Al2 Mg O4", "NA CL"; deuterium is hydrogen; None for what is not such a sum."""
     words = re.sub(r"['\",]", " ", text).split()
     if not words:
         return None
     if all(re.fullmatch(r"[A-Z]{1,2}[\d.]*", w) for w in words) and any(re.match(r"[A-Z]{2}", w) for w in words):
         words = [w[:1] + w[1:2].lower() + w[2:] for w in words]  # all in capitals, a word for each element
+    if not all(re.fullmatch(r"[A-Z][a-z]?(\d+\.?\d*|\.\d+)?", w) for w in words):
+        return None
     out: dict[str, float] = {}
-    if all(re.fullmatch(r"[A-Z][a-z]?(\d+\.?\d*|\.\d+)?", w) for w in words):
-        for word in words:
-            symbol = re.match(r"[A-Z][a-z]?", word)
-            assert symbol is not None
-            out[symbol[0]] = out.get(symbol[0], 0.0) + float(word[symbol.end() :] or 1)
-    else:
-        try:
-            out.update({str(e): n for e, n in Composition("".join(words)).get_el_amt_dict().items()})
-        except (ValueError, KeyError, IndexError):
-            return None
+    for word in words:
+        symbol = re.match(r"[A-Z][a-z]?", word)
+        assert symbol is not None
+        out[symbol[0]] = out.get(symbol[0], 0.0) + float(word[symbol.end() :] or 1)
     for isotope in set(out) & set(HYDROGEN):
         out["H"] = out.get("H", 0.0) + out.pop(isotope)
     good = out and all(e in SYMBOLS and math.isfinite(n) and n > 0 for e, n in out.items())

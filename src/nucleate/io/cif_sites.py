@@ -19,6 +19,7 @@ ELEMENTS = frozenset(SYMBOLS[:103])  # what comes after lawrencium has never bee
 GROUPS = {"CO": "carbon and oxygen", "NO": "nitrogen and oxygen", "HO": "a hydroxide", "HF": "hydrogen and fluorine"}
 HYDROGEN = {"D": "deuterium", "T": "tritium", "2H": "deuterium", "3H": "tritium"}
 OCCUPIED = 5e-4  # an occupancy as near to 1 as this is full, but for rounding
+FAR = 2.0  # fractional coordinates beyond this are unusual, those in angstrom are not
 COORDINATES = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 
 
@@ -63,6 +64,8 @@ def rows_of(block: Block) -> tuple[list[Row], list[str]]:
         if remark:
             remarks.append(f"{name}: {remark}")
         x, y, z = (_coordinate(name, tag, values[tag]) for tag in COORDINATES)
+        if max(map(abs, (x, y, z))) > FAR:
+            remarks.append(f"{name}: coordinates up to {max(map(abs, (x, y, z))):g}; are they fractions of the cell?")
         rows.append(Row(name, elements, certain, (x, y, z), _multiplicity(values)))
     if not rows:
         raise NucleateError("no sites")

@@ -37,6 +37,8 @@ NAMES = (
 )
 NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
 CHOICE = "_space_group_it_coordinate_system_code"
+MAGNETIC_NAMES = ("_space_group_magn_name_bns", "_space_group_magn_number_bns", "_space_group_magn_name_og")
+MODULATED = ("_space_group_ssg", "_cell_modulation", "_cell_wave_vector", "_superspace")
 UNIT = 24  # translations of space groups are multiples of 1/24 of the cell
 
 
@@ -80,6 +82,10 @@ def readings_of(block: Block, lattice: NDArray) -> list[Reading]:
     said = _said(block)
     listed = _listed(block)
     named = _named(said, lattice, alone=listed is None)
+    if any(tag.startswith(MODULATED) for tag in block.columns):
+        raise NucleateError("the file has a modulated structure, whose atoms do not repeat from cell to cell")
+    if listed is None and block.known(*MAGNETIC_NAMES):
+        raise NucleateError("the file names a magnetic space group without its operations, which are needed")
     if listed is None and not said:
         one = Reading("P 1", np.eye(3, dtype=np.int64)[None], np.zeros((1, 3)))
         return [_with(one, remark="the file says nothing of symmetry; taken as P 1, every atom listed")]
@@ -116,7 +122,9 @@ def _said(block: Block) -> Said:
         try:
             value = number(text)
         except ValueError:
-            value = 0.0
+            value = -1.0
+        if value == 0:  # what some programs write where they do not know
+            continue
         if value not in range(1, 231):
             raise NucleateError(f"'{text}' is no number of a space group (1 to 230)")
         numbers.append(int(value))
