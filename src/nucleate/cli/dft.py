@@ -168,7 +168,7 @@ def _print(results: Sequence[Computed], method: str, console: Console) -> None:
 
 
 def print_rows(rows: Sequence[dict], console: Console) -> None:
-    """The table, and in its caption methods, what failed and what is missing."""
+    """The table, and below it methods, what failed and what is missing."""
     from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
@@ -176,16 +176,16 @@ def print_rows(rows: Sequence[dict], console: Console) -> None:
     from nucleate.cli.tables import energy
 
     methods = dict.fromkeys(r["method"] for r in rows if r["method"])
-    lines = ["energies in eV/atom; " + "; ".join(methods), "+ MP2020: with the anions' corrections"]
+    lines = ["energies in eV/atom" + "".join(f"; {m}" for m in methods), "+ MP2020: with the anions' corrections"]
     if potentials := dict.fromkeys(r["potential"] for r in rows if r.get("potential")):
         lines.append(f"potential: {', '.join(potentials)}; DFT - potential on the same scale")
-    lines += [f"{r['id']}: {r['status']}{': ' if r['reason'] else ''}{r['reason']}" for r in rows if _bad(r)]
     if any(r["lower_bound"] and r["e_above_hull"] is not None for r in rows):
         lines.append(">= : a lower bound, for not all competing phases are computed")
-    lines += [f"{r['id']}: without {r['missing']}" for r in rows if r.get("missing")]
-    table = Table(
-        box=SIMPLE_HEAD, caption=escape("\n".join(lines)), caption_justify="left", padding=(0, 1, 0, 0), pad_edge=False
-    )
+    said = [(r["id"], f"{r['status']}{': ' if r['reason'] else ''}{r['reason']}") for r in rows if _bad(r)]
+    said += [(r["id"], f"without {r['missing']}") for r in rows if r.get("missing")]
+    said += [(r["id"], remark) for r in rows for remark in r.get("remarks", "").split(" | ") if remark]
+    lines += _together(said)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     heads = ("id", "formula", "atoms", "a, b, c\nÅ", "dV\n%", "e_form", "e_form\n+ MP2020", "above\nhull")
     for head in (*heads, "DFT -\npotent.", "time"):
         table.add_column(head, justify="left" if head in ("id", "formula") else "right", overflow="fold")
@@ -203,6 +203,18 @@ def print_rows(rows: Sequence[dict], console: Console) -> None:
             style="dim" if r["status"] != "done" else None,
         )
     console.print(table)
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _together(said: Sequence[tuple[str, str]]) -> list[str]:
+    """(id, text) -> lines; the same text of many is one line."""
+    out = []
+    for text in dict.fromkeys(text for _, text in said):
+        ids = [id for id, t in said if t == text]
+        more = f" and {len(ids) - 3:,} more" if len(ids) > 3 else ""
+        out.append(f"{', '.join(ids[:3])}{more}: {text}")
+    return out
 
 
 def _bad(row: dict) -> bool:
@@ -246,22 +258,30 @@ def inputs(
 
 @app.command("parse")
 def parse(
-    paths: Annotated[list[Path], typer.Argument(help="Folders or files: vasprun.xml(.gz), pw.out, result.json.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Folders or files: vasprun.xml, OUTCAR (.gz, .bz2, .xz), pw.out, result.json.")
+    ],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also a table (.csv) or records (.jsonl).")] = None,
 ) -> None:
     """Read outputs of VASP, Quantum ESPRESSO and our own jobs into one table; elements among them give e_form."""
     from rich.console import Console
 
     from nucleate.cli.tables import write_csv
+    from nucleate.dft import find
     from nucleate.dft import parse as reader
+    from nucleate.dft.compare import judge
     from nucleate.dft.stage import to_candidate, to_row
     from nucleate.errors import NucleateError
     from nucleate.pipeline.files import write_candidates
 
     if out is not None and out.suffix not in (".csv", ".jsonl"):
         raise NucleateError(f"--out ends in .csv or .jsonl, not '{out.suffix}'")
-    results = [reader.parse(file) for file in reader.find_outputs(paths)]
-    judged = list(zip(reader.judge(results), (r.method for r in results), strict=True))
+    outputs, left_out = find.find_outputs(paths)
+    for line in left_out:
+        Console(stderr=True).print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    results = [reader.parse(output) for output in outputs]
+    names = reader.candidates_of(outputs, results)
+    judged = list(zip(judge(results, names), (r.method_name for r in results), strict=True))
     rows = [to_row(computed, method) for computed, method in judged]
     print_rows(rows, Console())
     if out is not None and out.suffix == ".csv":

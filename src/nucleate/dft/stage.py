@@ -31,7 +31,7 @@ class Computed:
     """A candidate and what DFT says of it, energies in eV/atom, None where something is missing.
 
     corrected: with the MP2020 corrections of the anions. missing: phases or elements without an energy. bound: that
-    e_above_hull is a lower bound, for phases are missing.
+    e_above_hull is a lower bound, for phases are missing. remarks: what else whoever reads the numbers should know.
     """
 
     candidate: Candidate
@@ -43,6 +43,7 @@ class Computed:
     e_above_hull_corrected: float | None = None
     missing: tuple[str, ...] = ()
     bound: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 def compute(
@@ -181,7 +182,7 @@ def to_candidate(computed: Computed, method: str) -> Candidate:
     if o.result is None:
         return c.with_(provenance={"dft": record})
     record |= {k: v for k, v in o.result.items() if k not in ("status", "atoms", "digest", "method")}
-    record |= {"missing": list(computed.missing), "lower_bound": computed.bound}
+    record |= {"missing": list(computed.missing), "lower_bound": computed.bound, "remarks": list(computed.remarks)}
     before = {"structure": c.structure.as_dict() if c.structure else None}
     before |= {k: {"value": e.value, "method": e.method, "reference": e.reference} for k, e in c.energies.items()}
     energies = {"energy": Energy(o.result["energy"], method)}
@@ -223,6 +224,7 @@ def to_row(computed: Computed, method: str) -> dict[str, Any]:
         "e_above_hull_mp2020": computed.e_above_hull_corrected,
         "lower_bound": computed.bound,
         "missing": "; ".join(computed.missing),
+        "remarks": " | ".join(computed.remarks),
         "potential_e_form": before.value if before else None,
         "potential": before.method if before else "",
         "difference": mine - before.value if before and mine is not None else None,

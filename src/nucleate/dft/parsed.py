@@ -1,0 +1,68 @@
+"""What was read of one output of a DFT program."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.dft.method import Method
+
+if TYPE_CHECKING:
+    from pymatgen.core import Composition, Structure
+
+MAGNETIC = ("O", "Cr", "Mn", "Fe", "Co", "Ni")  # elements (oxygen as O2) whose energy without spin is far too high
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """One output. energy: eV/atom as the program says it. reason: why there is no energy, or why it is not converged.
+
+    remarks: what else whoever looks at it should know.
+    """
+
+    file: Path
+    structure: Structure | None = None
+    energy: float | None = None
+    method: Method | None = None
+    converged: bool = True
+    steps: int = 0
+    seconds: float = 0.0
+    moment: float | None = None
+    reason: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def method_name(self) -> str:
+        """What stands beside the energy; "" where there is none."""
+        if self.method is None or self.structure is None:
+            return ""
+        return self.method.name(self.structure.composition.element_composition)
+
+
+def spinless(composition: Composition) -> list[str]:
+    """What to say of an element that was computed without spin and is magnetic."""
+    symbols = [str(e) for e in composition.element_composition]
+    if len(symbols) > 1 or symbols[0] not in MAGNETIC:
+        return []
+    return [f"elemental {symbols[0]} is magnetic, but was computed without spin: e_form of its compounds is too low"]
+
+
+def finite(result: Parsed) -> Parsed:
+    """The same, or a failed one where anything in it is no finite number."""
+    s = result.structure
+    numbers = {"energy": result.energy, "time": result.seconds, "magnetic moment": result.moment}
+    lost = [name for name, value in numbers.items() if value is not None and not math.isfinite(value)]
+    if s is not None and not (np.isfinite(s.lattice.matrix).all() and np.isfinite(s.frac_coords).all()):
+        lost.append("structure")
+    if s is not None and not lost and abs(s.volume) < 1e-6 * len(s):
+        return Parsed(result.file, reason="its cell has no volume")
+    if not lost:
+        return result
+    seconds = result.seconds if math.isfinite(result.seconds) else 0.0
+    return replace(
+        Parsed(result.file, reason=f"the {lost[0]} is no finite number"), steps=result.steps, seconds=seconds
+    )

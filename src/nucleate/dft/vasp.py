@@ -1,0 +1,73 @@
+"""Runs of VASP, of vasprun.xml or OUTCAR, as `Parsed`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nucleate.dft.method import mp_potentials, no_corrections
+from nucleate.dft.parsed import Parsed, spinless
+from nucleate.dft.vasp_method import vasp_method
+from nucleate.dft.vasp_run import VaspRun, largest_force, no_energy, not_finite, unconverged
+from nucleate.dft.vasp_settings import integer
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+
+def parsed_vasp(path: Path, run: VaspRun) -> Parsed:
+    """What the run came to; one without a final energy is a record with the reason."""
+    steps = max(run.steps - 1, 0)
+    step = run.final
+    if run.broken:
+        return Parsed(path, reason=f"{run.broken}, {_how_far(run)}; the run was killed or still works", steps=steps)
+    if lost := no_energy(run):
+        return Parsed(path, reason=lost, steps=steps)
+    if step is None:
+        return Parsed(path, reason="it ended before the first ionic step was done", steps=steps)
+    if lost := not_finite(step):
+        what = "is not there or no number" if lost == "energy" else "have values that are no numbers"
+        return Parsed(path, reason=f"the {lost} of ionic step {run.steps} {what}", steps=steps)
+    if len(run.symbols) != len(step.positions) or not len(run.symbols):
+        said = f"{len(run.symbols)} atoms are named, {len(step.positions)} have positions"
+        return Parsed(path, reason=said, steps=steps)
+    structure, method = _structure(run), vasp_method(run)
+    remarks = [] if no_corrections(method, structure.composition) else _other_potentials(method.potentials)
+    if integer(run.settings, "ISPIN", 1) == 1:
+        remarks += spinless(structure.composition)
+    why = unconverged(run)
+    return Parsed(
+        path,
+        structure,
+        step.energy / len(structure),
+        method,
+        not why,
+        steps=steps,
+        reason=why,
+        remarks=tuple(remarks),
+    )
+
+
+def _how_far(run: VaspRun) -> str:
+    if run.last is None:
+        return "in the first ionic step"
+    of = f" of at most {run.nsw}" if run.nsw > 0 else ""
+    force = largest_force(run.last)
+    left = f" ({force:.2g} eV/angstrom left)" if force is not None and force == force else ""
+    return f"after {run.steps} whole ionic steps{of}{left}"
+
+
+def _structure(run: VaspRun) -> Structure:
+    from pymatgen.core import Lattice, Structure
+
+    assert run.final is not None
+    return Structure(Lattice(run.final.lattice), list(run.symbols), run.final.positions)
+
+
+def _other_potentials(titles: Mapping[str, str]) -> list[str]:
+    """POTCARs that are not those of the Materials Project: MP2020 corrections were fitted with those."""
+    theirs = mp_potentials(titles)
+    names = {e: [*titles[e].split(), "", ""][1] for e in theirs}
+    other = [f"{names[e]} ({e}; there {theirs[e]})" for e in sorted(theirs) if names[e] != theirs[e]]
+    return [f"POTCARs other than the Materials Project's: {', '.join(other)}"] if other else []
