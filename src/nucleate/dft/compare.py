@@ -8,12 +8,10 @@ from typing import Any
 
 from nucleate.dft.hull import Compound, above_hull, formation_energy
 from nucleate.dft.job import DONE, FAILED, Outcome
-from nucleate.dft.method import Method, no_corrections
+from nucleate.dft.method import Method, correction_of
 from nucleate.dft.parsed import Parsed
 from nucleate.dft.stage import Computed
-from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.corrections import mp2020_correction
 
 LARGEST = 6.0  # eV/atom; formation energies beyond are no real ones
 
@@ -41,13 +39,7 @@ def _result(r: Parsed) -> _Result | None:
         return None
     composition = r.structure.composition.element_composition
     symbols = tuple(str(e) for e in composition)
-    uncorrected = no_corrections(r.method, composition)
-    correction: float | None = None
-    if not uncorrected:
-        try:
-            correction = mp2020_correction(r.structure, plus_u=bool(r.method.hubbard)).total
-        except NucleateError as error:
-            uncorrected = str(error)
+    correction, uncorrected = correction_of(r.method, r.structure)
     return _Result(r, r.method, Compound(composition, r.energy, correction), symbols, uncorrected)
 
 
@@ -136,9 +128,7 @@ def _competes(other: _Result, own: _Result, corrected: bool) -> bool:
         return False
     if not _agree(other.method.potentials, own.method.potentials, other.symbols):
         return False
-    return (
-        other.correction is not None if corrected else _agree(other.method.hubbard, own.method.hubbard, other.symbols)
-    )
+    return not other.uncorrected if corrected else _agree(other.method.hubbard, own.method.hubbard, other.symbols)
 
 
 def _agree(a: Mapping[str, str], b: Mapping[str, str], symbols: Iterable[str]) -> bool:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from nucleate.pipeline.corrections import RAW
+from nucleate.errors import NucleateError
+from nucleate.pipeline.corrections import RAW, mp2020_correction
 
 if TYPE_CHECKING:
-    from pymatgen.core import Composition
+    from pymatgen.core import Composition, Structure
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,16 @@ def no_corrections(method: Method, composition: Composition) -> str:
     if method.functional != "PBE":
         return f"MP2020 corrections are for PBE(+U), not for {method.functional}"
     return "MP2020 corrections are for PBE with PBE potentials, which its POTCARs are not or do not say"
+
+
+def correction_of(method: Method, structure: Structure) -> tuple[float | None, str]:
+    """The MP2020 correction in eV/atom and "", or None and why there is none."""
+    if why := no_corrections(method, structure.composition):
+        return None, why
+    try:
+        return mp2020_correction(structure, plus_u=bool(method.hubbard)).total, ""
+    except NucleateError as error:
+        return None, str(error)
 
 
 def wrong_hubbard(method: Method, composition: Composition) -> str:

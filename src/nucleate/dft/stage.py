@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nucleate.dft.frames import to_structure
 from nucleate.dft.hull import Compound, above_hull, formation_energy
 from nucleate.dft.job import DONE, FAILED, Outcome, Runner
+from nucleate.dft.method import Method, correction_of
 from nucleate.dft.references import Phase, References, crystal_atoms
 from nucleate.errors import NucleateError
 from nucleate.io import safe_name
 from nucleate.pipeline.candidate import Candidate, Energy
-from nucleate.pipeline.corrections import RAW, corrected_method, known_correction
+from nucleate.pipeline.corrections import RAW, corrected_method
 from nucleate.pipeline.guard import Blown
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
+PLAIN = Method("", "PBE", "", scale="PBE")  # of our own calculations, which have no U
 
 
 @dataclass(frozen=True)
@@ -166,13 +168,13 @@ def _judge(
         above.get(True),
         tuple(missing),
         bound=bool(missing),
+        remarks=(f"no e_form + MP2020: {why}",) if (why := correction_of(PLAIN, structure)[1]) else (),
     )
 
 
 def _compound(structure: Structure, outcome: Outcome) -> Compound:
     assert outcome.energy is not None
-    correction = known_correction(structure, plus_u=False)
-    return Compound(structure.composition, outcome.energy, correction)
+    return Compound(structure.composition, outcome.energy, correction_of(PLAIN, structure)[0])
 
 
 def to_candidate(computed: Computed, method: str) -> Candidate:
