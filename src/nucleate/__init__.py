@@ -5,8 +5,9 @@ The public names below are imported when first used, so that `import nucleate` s
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nucleate.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nucleate.crystal.batch import CrystalBatch
@@ -21,26 +22,29 @@ if TYPE_CHECKING:
     from nucleate.search.design import DesignSettings, design, load_run, resume
     from nucleate.search.predict import PredictSettings, predict
 
-_HOMES = {
-    "Candidate": "nucleate.pipeline.candidate",
-    "Condition": "nucleate.generators",
-    "CrystalBatch": "nucleate.crystal.batch",
-    "DesignSettings": "nucleate.search.design",
-    "NucleateError": "nucleate.errors",
-    "PredictSettings": "nucleate.search.predict",
-    "design": "nucleate.search.design",
-    "evaluate_csp": "nucleate.evaluate.match",
-    "load_formula_generator": "nucleate.generators",
-    "load_generator": "nucleate.generators",
-    "load_reference": "nucleate.pipeline.reference",
-    "load_run": "nucleate.search.design",
-    "predict": "nucleate.search.predict",
-    "prepare": "nucleate.data",
-    "rank": "nucleate.pipeline.rank",
-    "read_structures": "nucleate.io",
-    "resume": "nucleate.search.design",
-    "write_structures": "nucleate.io",
-}
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Candidate": "nucleate.pipeline.candidate",
+        "Condition": "nucleate.generators",
+        "CrystalBatch": "nucleate.crystal.batch",
+        "DesignSettings": "nucleate.search.design",
+        "NucleateError": "nucleate.errors",
+        "PredictSettings": "nucleate.search.predict",
+        "design": "nucleate.search.design",
+        "evaluate_csp": "nucleate.evaluate.match",
+        "load_formula_generator": "nucleate.generators",
+        "load_generator": "nucleate.generators",
+        "load_reference": "nucleate.pipeline.reference",
+        "load_run": "nucleate.search.design",
+        "predict": "nucleate.search.predict",
+        "prepare": "nucleate.data",
+        "rank": "nucleate.pipeline.rank",
+        "read_structures": "nucleate.io",
+        "resume": "nucleate.search.design",
+        "write_structures": "nucleate.io",
+    },
+)
 
 __all__ = [
     "Candidate",
@@ -62,15 +66,6 @@ __all__ = [
     "resume",
     "write_structures",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'nucleate' has no attribute {name!r}")
-    module = importlib.import_module(_HOMES[name])
-    value = getattr(module, name)
-    globals()[name] = value
-    return value
 
 
 def __dir__() -> list[str]:

@@ -12,9 +12,9 @@ from rich.console import Console
 from typer import Typer
 from typer.testing import CliRunner, Result
 
+from nucleate.cli.candidates import caption, show_candidates
 from nucleate.cli.hull import app as hull_app
 from nucleate.cli.rank import rank
-from nucleate.cli.tables import caption, table
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.files import read_candidates, write_candidates
 from nucleate.pipeline.rank import to_rows
@@ -140,9 +140,9 @@ def test_caption_counts_methods_and_failures() -> None:
         Candidate("d", failure="relax: [blew] up"),
     ]
     rows = to_rows(candidates)
-    assert caption(rows) == "energies: m (1 of 4)\nenergies: m2 (1 of 4)\n2 rejected: relax: [blew] up"
-    console = Console(width=160, record=True, file=io.StringIO())
-    console.print(table(rows))
+    assert caption(rows) == ["energies: m (1 of 4)", "energies: m2 (1 of 4)", "2 rejected: relax: [blew] up"]
+    console = Console(width=160, record=True, file=io.StringIO(), markup=False)
+    show_candidates(console, candidates)
     text = console.export_text()
     assert "rejected: relax: [blew] up" in text  # brackets are text, not markup
     assert "Fm-3m" in text

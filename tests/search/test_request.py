@@ -120,3 +120,25 @@ def test_nested_brackets():
     assert parse_formula("[Co(NH3)6]Cl3") == {"Co": 1, "N": 6, "H": 18, "Cl": 3}
     with pytest.raises(NucleateError, match="not a formula: unexpected"):
         parse_formula("[Co(NH3)6]Cl3", strict=True)
+
+
+def test_radioactive_elements_are_offered_only_where_they_are_asked_for():
+    plain = parse_request("anything")
+    assert {"Tc", "Pm", "Po", "U", "Pu"} <= set(plain.barred) and plain.exclude == ()
+    assert set(plain.of_formulas().exclude) == set(plain.barred) and "--elements all" in plain.left_out
+    everything = parse_request("anything", elements="all")
+    assert everything.barred == () and everything.left_out == "" and everything.chemical_system is None
+    assert "U" not in parse_request("U ? O4").barred and "Tc" in parse_request("U ? O4").barred
+    assert "Tc" not in parse_request("", contains="Tc").barred
+    assert parse_request("UO2").barred == () and parse_request("U-O").barred == ()
+    assert "Tc" in parse_request("a transition metal oxide").barred  # one of many is not asked for by name
+
+
+def test_elements_are_excluded_by_symbols_and_groups():
+    excluded = parse_request("anything", exclude="Pb, rare earths; radioactive").exclude
+    assert {"Pb", "La", "Y", "U", "Tc"} <= set(excluded) and len(set(excluded)) == len(excluded)
+    assert parse_request("", exclude="Pb Cd").exclude == parse_request("", exclude="Pb-Cd").exclude == ("Pb", "Cd")
+    for text, words in (("pb", "did you mean Pb?"), ("blue", "toxic"), (",", "no elements given")):
+        with pytest.raises(NucleateError) as error:
+            parse_request("", exclude=text)
+        assert words in str(error.value)

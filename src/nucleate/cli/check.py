@@ -11,12 +11,10 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from nucleate.io import Problem
     from nucleate.pipeline.candidate import Candidate
 
-COLOURS = {"pass": "green", "fail": "red", "unknown": "yellow"}
 LONG = 20  # with more inputs the verdicts are counted instead of listed
 TABLES = (".csv", ".json", ".jsonl", ".parquet")  # hold crystals, or formulas alone
 
@@ -47,23 +45,21 @@ def check(
 ) -> None:
     """Check charge neutrality, electronegativity balance and oxidation states; of crystals also volume, density and
     the shortest distance."""
-    from rich.console import Console
-
     from nucleate.chem.states import check_set
-    from nucleate.cli.tables import print_problems
+    from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
     from nucleate.pipeline.check import check as check_candidate
     from nucleate.pipeline.chemistry import with_oxidation
     from nucleate.pipeline.files import with_own_ids
 
     check_set(states)
-    notes = Console(stderr=True)
+    notes = screen(stderr=True)
     found, problems = _read(inputs, column, notes)
     print_problems(problems, notes)
     if all(_no_formula(c) for c in found):
         raise NucleateError(f"'{found[0].id}' is not a formula: {str(found[0].failure).partition(': ')[2]}")
     checked = with_oxidation([c if c.failure else check_candidate(c, states) for c in with_own_ids(found)])
-    print_verdicts(checked, Console(), everything)
+    print_verdicts(checked, screen(), everything)
     if out is not None:
         write_verdicts(out, checked, notes)
 
@@ -71,12 +67,12 @@ def check(
 def print_verdicts(checked: Sequence[Candidate], console: Console, everything: bool = False) -> None:
     """What was said of each; of more than `LONG`, unless everything is wanted, how many passed which check."""
     if everything or len(checked) <= LONG:
-        console.print(_table(checked))
+        _list(checked, console)
         return
-    console.print(_summary(checked))
+    _summary(checked, console)
     for line in _reasons(checked):
-        console.print(line, highlight=False, markup=False)
-    console.print(f"--out FILE.csv writes what was said of each of the {len(checked):,}", highlight=False)
+        console.print(line)
+    console.print(f"--out FILE.csv writes what was said of each of the {len(checked):,}")
 
 
 def write_verdicts(out: Path, checked: Sequence[Candidate], notes: Console) -> None:
@@ -88,7 +84,7 @@ def write_verdicts(out: Path, checked: Sequence[Candidate], notes: Console) -> N
         write_csv(out, _rows(checked))
         return
     for left in write_candidates(out, checked):
-        notes.print(f"left out: {left.id} has no structure; only .jsonl holds such records", highlight=False)
+        notes.print(f"left out: {left.id} has no structure; only .jsonl holds such records")
 
 
 def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[list[Candidate], list[Problem]]:
@@ -116,7 +112,7 @@ def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[li
                     raise
         formulas = read_formulas(path, column)
         for note in formulas.notes:
-            notes.print(note, style="yellow", highlight=False)
+            notes.print(note, style="yellow")
         for i, text in enumerate(formulas.texts):
             why = formulas.reasons.get(i)
             found.append(Candidate("(empty)").failed(NO_FORMULA, why) if why else of_formula(text))
@@ -146,35 +142,60 @@ def _is_path(text: str) -> bool:
     return there or (("/" in text or "\\" in text or wordy) and not is_written(text))
 
 
-def _table(checked: Sequence[Candidate]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
+def _list(checked: Sequence[Candidate], console: Console) -> None:
+    """Every check of every candidate in a line of its own."""
+    from nucleate.cli.candidates import elements_of, marked, radioactive
+    from nucleate.cli.tables import Column, coloured, show_table
 
-    table = Table("what", "check", "verdict", "reason")
+    rows: list[tuple[str, str, str, str]] = []
+    starts = []
     for c in checked:
         label = f"{c.id} ({c.formula})" if c.structure is not None and c.formula != c.id else c.id
-        for name, verdict in c.checks.items():
-            colour = COLOURS[verdict.verdict]
-            table.add_row(escape(label), name, f"[{colour}]{verdict.verdict}[/]", escape(verdict.reason))
-            label = ""
-        if c.failure:
-            table.add_row(escape(label), "", "[red]rejected[/]", escape(c.failure))
-        table.add_section()
-    return table
+        label = marked(label, elements_of(c))
+        lines = [(name, verdict.verdict, verdict.reason) for name, verdict in c.checks.items()]
+        lines += [("", "rejected", c.failure)] if c.failure else []
+        starts.append(len(rows))
+        rows += [(label if i == 0 else "", *line) for i, line in enumerate(lines)]
+    columns = [
+        Column("what", [row[0] for row in rows]),
+        Column("check", [row[1] for row in rows]),
+        Column("verdict", [coloured(row[2]) for row in rows]),
+        Column("reason", [row[3] for row in rows], gives_way=1, folds=24),
+    ]
+    show_table(console, columns, [_said(checked), *radioactive(map(elements_of, checked))], sections=starts,
+               whole="--out FILE.csv writes them")  # fmt: skip
 
 
-def _summary(checked: Sequence[Candidate]) -> Table:
+def _said(checked: Sequence[Candidate]) -> str:
+    """How many of them are as they should be."""
+    verdicts = [{v.verdict for v in c.checks.values()} for c in checked if not c.failure]
+    failed = sum("fail" in v for v in verdicts)
+    unknown = sum("unknown" in v and "fail" not in v for v in verdicts)
+    rejected = len(checked) - len(verdicts)
+    if len(checked) == 1:
+        how = "fails a check" if failed else "could not be judged by all checks" if unknown else "passes all checks"
+        return f"{checked[0].id} {'was rejected' if rejected else how}"
+    counts = [f"{len(verdicts) - failed - unknown} of {len(checked)} pass all that was checked"]
+    counts += [f"{failed} fail a check"] if failed else []
+    counts += [f"{unknown} could not be judged by all checks"] if unknown else []
+    counts += [f"{rejected} rejected"] if rejected else []
+    return ", ".join(counts)
+
+
+def _summary(checked: Sequence[Candidate], console: Console) -> None:
     """Counts and shares of the verdicts, of all inputs."""
-    from rich.table import Table
+    from nucleate.cli.tables import COLOURS, Column, show_table
 
-    table = Table("check", *COLOURS, "not judged", caption=f"of {len(checked):,}", caption_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name in dict.fromkeys(name for c in checked for name in c.checks):
-        counts = Counter(c.checks[name].verdict if name in c.checks else "" for c in checked)
-        cells = (counts[verdict] for verdict in (*COLOURS, ""))
-        table.add_row(name, *(f"{n:,} ({n / len(checked):.1%})" if n else "0" for n in cells))
-    return table
+    names = list(dict.fromkeys(name for c in checked for name in c.checks))
+    counts = {name: Counter(c.checks[name].verdict if name in c.checks else "" for c in checked) for name in names}
+
+    def share(n: int) -> str:
+        return f"{n:,} ({n / len(checked):.1%})" if n else "0"
+
+    columns = [Column("check", names)]
+    for verdict, head in (*((v, v) for v in COLOURS), ("", "not judged")):
+        columns.append(Column(head, [share(counts[name][verdict]) for name in names], right=True))
+    show_table(console, columns, [f"of {len(checked):,}"])
 
 
 def _reasons(checked: Sequence[Candidate], most: int = 8) -> list[str]:

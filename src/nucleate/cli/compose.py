@@ -11,7 +11,7 @@ import typer
 from nucleate.cli.options import Contains, Exclude, Guidance, NumElements, Properties, Seed, Temperature
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
 
     from nucleate.pipeline.candidate import Candidate
 
@@ -49,10 +49,9 @@ def compose(
     ] = None,
 ) -> None:
     """Draw new formulas, with chemical checks of each."""
-    from rich.console import Console
-
     from nucleate.cli.check import write_verdicts
     from nucleate.cli.progress import StageBars
+    from nucleate.cli.tables import screen
     from nucleate.errors import NucleateError
     from nucleate.generators import load_formula_generator
     from nucleate.io import replacing
@@ -82,34 +81,40 @@ def compose(
     )
     with StageBars() as bars:
         made = draw(generator, condition, n, seed, valid=valid, progress=lambda done, of: bars("compose", done, of))
-    console, notes = Console(), Console(stderr=True)
-    console.print(_table(made[:SHOWN]))
+    console, notes = screen(), screen(stderr=True)
+    _show(made[:SHOWN], console)
     if len(made) > SHOWN:
-        console.print(f"and {len(made) - SHOWN:,} more; --out FILE writes them all", highlight=False)
+        console.print(f"and {len(made) - SHOWN:,} more; --out FILE writes them all")
     if len(made) < n:
-        notes.print(f"{len(made)} of {n} found; the wishes leave no more", style="yellow", highlight=False)
+        notes.print(f"{len(made)} of {n} found; the wishes leave no more", style="yellow")
     if out is not None and out.suffix.lower() == ".txt":
         with replacing(out) as temporary:
             temporary.write_text("".join(f"{c.id}\n" for c in made), encoding="utf-8")
     elif out is not None:
         write_verdicts(out, made, notes)
     if out is not None:
-        console.print(f"{len(made)} formulas in {out}", highlight=False)
+        console.print(f"{len(made)} formulas in {out}")
 
 
-def _table(made: Sequence[Candidate]) -> Table:
+def _show(made: Sequence[Candidate], console: Console) -> None:
     """One row for each formula: the ions that make it neutral and balanced, and the states that the network gives."""
-    from rich.markup import escape
-    from rich.table import Table
+    from nucleate.cli.candidates import elements_of, marked, radioactive
+    from nucleate.cli.tables import Column, coloured, show_table
 
-    from nucleate.cli.check import COLOURS
-
-    table = Table("formula", "charge and electronegativity", "oxidation states by the network")
+    charges, states = [], []
     for c in made:
         if c.failure:
-            table.add_row(escape(c.id), f"[red]{escape(c.failure)}[/]", "")
+            charges.append(coloured("fail", c.failure))
+            states.append(coloured(""))
             continue
         charge = c.checks["charge" if c.checks["charge"].verdict != "pass" else "electronegativity"]
-        cells = (f"[{COLOURS[v.verdict]}]{v.verdict}[/] {escape(v.reason)}" for v in (charge, c.checks["oxidation"]))
-        table.add_row(escape(c.id), *cells)
-    return table
+        charges.append(coloured(charge.verdict, charge.reason))
+        states.append(coloured(c.checks["oxidation"].verdict, c.checks["oxidation"].reason))
+    columns = [
+        Column("formula", [marked(c.id, elements_of(c)) for c in made]),
+        Column("charge and electronegativity", charges, gives_way=1, folds=20),
+        Column("oxidation states by the network", states, gives_way=2, folds=20),
+    ]
+    balanced = sum(not c.failure and not any(v.verdict == "fail" for v in c.checks.values()) for c in made)
+    said = f"{balanced} of the {len(made)} fail none of these checks"
+    show_table(console, columns, [said, *radioactive(map(elements_of, made))], whole="--out FILE.csv writes them")

@@ -77,30 +77,34 @@ def add(
 @app.command("list")
 def list_() -> None:
     """What is here, how much of it can be used, and how to get the rest."""
-    from rich.console import Console
-    from rich.table import Table
-
+    from nucleate.cli.tables import Column, screen, show_table
     from nucleate.data import CATALOG, home
     from nucleate.data.tables import Summary, overview
 
-    table = Table("dataset", "rows", "usable", "atoms", "remarks", title=str(home()), title_justify="left")
+    here: list[Summary] = []
     missing: dict[str, str] = {}
     for item in overview():
         if isinstance(item, Summary):
-            remarks = [f"{n:,} {why}" for why, n in item.left_out.items()] + list(item.notes)
-            atoms = f"{item.atoms[0]}-{item.atoms[1]}" if item.usable else ""
-            table.add_row(f"{item.name}:{item.split}", f"{item.rows:,}", f"{item.usable:,}", atoms, "; ".join(remarks))
+            here.append(item)
         else:
             name, reason = item.split(":", 1)[0], item.split(": ", 1)[1]
             missing[reason] = name
-    console = Console()
-    if table.row_count:
-        console.print(table)
+    console = screen()
+    if here:
+        remarks = [[*(f"{n:,} {why}" for why, n in s.left_out.items()), *s.notes] for s in here]
+        columns = [
+            Column("dataset", [f"{s.name}:{s.split}" for s in here]),
+            Column("rows", [f"{s.rows:,}" for s in here], right=True),
+            Column("usable", [f"{s.usable:,}" for s in here], right=True),
+            Column("atoms", [f"{s.atoms[0]}-{s.atoms[1]}" if s.usable else "" for s in here]),
+            Column("remarks", ["; ".join(some) for some in remarks], gives_way=1, folds=20),
+        ]
+        show_table(console, columns, [f"in {home()}"])
     for reason, name in missing.items():
-        console.print(reason, highlight=False, markup=False, soft_wrap=True)
+        console.print(reason, soft_wrap=True)
         if name in CATALOG:
             sums = "published checksum" if all(s.sha256 for s in CATALOG[name].files.values()) else "checksum unknown"
-            console.print(f"  {CATALOG[name].about}; {sums}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"  {CATALOG[name].about}; {sums}", soft_wrap=True)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 OK, MISSING, OPTIONAL = "ok", "missing", "optional"
-_MARKS = {OK: "[green]ok[/]", MISSING: "[red]missing[/]", OPTIONAL: "[yellow]not here[/]"}
+_MARKS = {OK: ("ok", "green"), MISSING: ("missing", "red"), OPTIONAL: ("not here", "yellow")}
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,20 @@ class Finding:
 
 def doctor() -> None:
     """Examine packages, devices, weights, reference energies and data; exits with 1 if something needed is missing."""
-    from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
-    table = Table("what", "state", "detail", "to mend it")
-    bad = 0
-    for finding in examine():
-        mend = finding.mend if finding.state != OK else ""
-        table.add_row(finding.what, _MARKS[finding.state], finding.detail, mend)
-        bad += finding.state == MISSING
-    Console().print(table)
+    from nucleate.cli.tables import Column, screen, show_table
+
+    findings = list(examine())
+    columns = [
+        Column("what", [f.what for f in findings]),
+        Column("state", [Text(*_MARKS[f.state]) for f in findings]),
+        Column("detail", [f.detail for f in findings], gives_way=1, folds=20),
+        Column("to mend it", [f.mend if f.state != OK else "" for f in findings], folds=20),
+    ]
+    bad = [f.what for f in findings if f.state == MISSING]
+    said = f"missing: {', '.join(bad)}" if bad else "all that is needed is here"
+    show_table(screen(), columns, [said])
     if bad:
         raise typer.Exit(1)
 

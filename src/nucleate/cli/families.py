@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
 
     from nucleate.search.families import Family
 
@@ -22,35 +22,34 @@ def families(
     top: Annotated[int, typer.Option(min=0, help="Known members shown of one family (0: all).")] = SHOWN,
 ) -> None:
     """List the crystal families that are known by name: their formulas, structure types and known members."""
-    from rich.console import Console
-
+    from nucleate.cli.tables import screen
     from nucleate.search.families import family, lexicon
 
-    console = Console()
+    console = screen()
     if not name:
-        console.print(_overview(list(lexicon().values())))
+        _overview(list(lexicon().values()), console)
         return
     found = family(name)
     for line in _facts(found):
-        console.print(line, highlight=False, markup=False)
-    console.print(_members(found, top))
+        console.print(line)
+    _members(found, top, console)
 
 
-def _overview(every: list[Family]) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+def _overview(every: list[Family], console: Console) -> None:
+    from nucleate.cli.tables import Column, show_table
     from nucleate.crystal.symmetry import symbol
     from nucleate.search.families import members
 
-    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in ("family", "formula", "space groups", "known", "such as"):
-        out.add_column(column, justify="right" if column == "known" else "left", overflow="fold")
-    for f in every:
-        groups = ", ".join(dict.fromkeys(symbol(t.space_group) for t in f.types))
-        found = members(f.name)
-        out.add_row(f.name, f.pattern, groups, f"{len(found):,}", ", ".join(_formulas(f)[:EXAMPLES]))
-    return out
+    groups = [", ".join(dict.fromkeys(symbol(t.space_group) for t in f.types)) for f in every]
+    columns = [
+        Column("family", [f.name for f in every]),
+        Column("formula", [f.pattern for f in every]),
+        Column("space groups", groups, gives_way=2, folds=12),
+        Column("known", [f"{len(members(f.name)):,}" for f in every], right=True, gives_way=3),
+        Column("such as", [", ".join(_formulas(f)[:EXAMPLES]) for f in every], gives_way=1, folds=16),
+    ]
+    said = f"{len(every)} families; known: members in the Materials Project. nucleate families NAME tells of one."
+    show_table(console, columns, [said])
 
 
 def _facts(f: Family) -> list[str]:
@@ -76,23 +75,23 @@ def _formulas(f: Family) -> list[str]:
     return list(dict.fromkeys(formula_text(f.composition(e)) for e in every))
 
 
-def _members(f: Family, top: int) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+def _members(f: Family, top: int, console: Console) -> None:
     from nucleate.chem.formula import formula_text
+    from nucleate.cli.candidates import marked, radioactive
+    from nucleate.cli.tables import Column, show_table
     from nucleate.crystal.symmetry import symbol
     from nucleate.search.families import members
 
     found = members(f.name)
     shown = found[:top] if top else found
-    rest = f"; {len(found) - len(shown):,} more" if len(shown) < len(found) else ""
-    caption = f"{len(found):,} known members (Materials Project), the most stable first{rest}"
-    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
-    for column in ("formula", "space group", *(letter for letter, _ in f.sites), "e_above_hull, eV/atom", "id"):
-        out.add_column(column, justify="right" if "eV" in column else "left")
-    for m in shown:
-        height = "-" if m.e_above_hull != m.e_above_hull else f"{m.e_above_hull:.3f}"
-        group = symbol(f.types[m.structure_type].space_group)
-        out.add_row(formula_text(f.composition(m.elements)), group, *m.elements, height, m.material_id)
-    return out
+    rest = f"; {len(found) - len(shown):,} more with --top 0" if len(shown) < len(found) else ""
+    heights = ["-" if m.e_above_hull != m.e_above_hull else f"{m.e_above_hull:.3f}" for m in shown]
+    columns = [
+        Column("formula", [marked(formula_text(f.composition(m.elements)), m.elements) for m in shown]),
+        Column("space group", [symbol(f.types[m.structure_type].space_group) for m in shown]),
+        *(Column(letter, [m.elements[k] for m in shown], gives_way=3) for k, (letter, _) in enumerate(f.sites)),
+        Column("e_above_hull\neV/atom", heights, right=True, gives_way=1),
+        Column("id", [m.material_id for m in shown], gives_way=2),
+    ]
+    said = f"{len(found):,} known members (Materials Project), the most stable first{rest}"
+    show_table(console, columns, [said, *radioactive(m.elements for m in shown)])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nucleate.cli.options import (
     Elements,
+    Exclude,
     Fix,
     Guidance,
     Judge,
@@ -25,6 +27,12 @@ from nucleate.cli.options import (
     Weights,
 )
 
+if TYPE_CHECKING:
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.search.request import Request
+
+SHOWN = 40  # crystals on the screen
+
 
 def generate(
     request: Annotated[str, typer.Argument(help='"SrTiO3", "Li-Fe-O", "a cobalt spinel" or "anything".')] = "",
@@ -33,6 +41,7 @@ def generate(
     ),
     candidates: Annotated[int | None, typer.Option("--candidates", "-n", help="Crystals (default 5).")] = None,
     elements: Elements = None,
+    exclude: Exclude = None,
     num_atoms: NumAtoms = None,
     properties: Properties = None,
     space_group: SpaceGroup = "",
@@ -50,14 +59,11 @@ def generate(
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
 ) -> None:
     """Generate crystals and write them; as generated, neither checked nor relaxed."""
-    from rich.console import Console
-
     from nucleate.cli.parts import with_parts
     from nucleate.cli.progress import StageBars
-    from nucleate.cli.tables import wishes
+    from nucleate.cli.tables import screen
     from nucleate.errors import NucleateError
     from nucleate.pipeline.files import write_candidates
-    from nucleate.pipeline.rank import to_rows
     from nucleate.search.design import DesignSettings, generate_candidates
     from nucleate.search.model import cautions
     from nucleate.search.request import parse_request
@@ -68,6 +74,7 @@ def generate(
         candidates=candidates,
         num_atoms=num_atoms,
         properties=properties or (),
+        exclude=exclude,
         space_group=space_group,
         sites=sites,
     )
@@ -84,13 +91,54 @@ def generate(
         species_temperature=temperature,
         judge=judge,
     )
+    notes = screen(stderr=True)
     if wanted.spoken:
-        Console(stderr=True).print(f"Understood as: {wanted.describe()}", style="bold", highlight=False)
+        notes.print(f"Understood as: {wanted.describe()}", style="bold")
     for line in cautions(wanted, settings):
-        Console(stderr=True).print(f"warning: {line}", style="yellow", highlight=False)
+        notes.print(f"warning: {line}", style="yellow")
     with StageBars() as bars:
         made = generate_candidates(wanted, settings, progress=bars)
     write_candidates(out, made)
-    Console().print(f"{len(made)} crystals in {out}", highlight=False)
-    for line in wishes(to_rows(made)):
-        Console().print(f"{line}, as generated", highlight=False)
+    _show(made, wanted, out)
+
+
+def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
+    """What was generated, crystal by crystal, and what is to be thought of it."""
+    from nucleate.cli.candidates import caption, elements_of, marked, radioactive
+    from nucleate.cli.tables import Column, coloured, screen, show_table
+    from nucleate.crystal.geometry import density, shortest_distance
+    from nucleate.pipeline.check import check
+    from nucleate.pipeline.rank import to_rows
+
+    shown = made[:SHOWN]
+    checked = [c if c.failure or c.structure is None else check(c) for c in made]
+    rows = to_rows(shown)
+    solid = [c.structure if c.structure is not None and len(c.structure) else None for c in shown]
+    charges = [coloured(v.verdict, v.reason) if (v := c.checks.get("charge")) else coloured("-") for c in checked]
+    columns = [
+        Column("id", [c.id for c in shown]),
+        Column("formula", [marked(r["formula"] or "-", elements_of(c)) for r, c in zip(rows, shown, strict=True)]),
+        Column("space\ngroup", [r["space_group"] or "-" for r in rows]),
+        Column("atoms", [str(r["num_atoms"] or "-") for r in rows], right=True, gives_way=1),
+        Column(
+            "shortest\ndistance, Å",
+            [f"{shortest_distance(s):.2f}" if s else "-" for s in solid],
+            right=True,
+            gives_way=2,
+        ),
+        Column("density\ng/cm³", [f"{density(s):.2f}" if s else "-" for s in solid], right=True, gives_way=4),
+        Column("charge balance", charges[:SHOWN], gives_way=3, folds=20),
+    ]
+    said = [f"and {len(made) - SHOWN:,} more in {out}"] if len(made) > SHOWN else []
+    living = [c for c in checked if c.structure is not None]
+    for name, what in (("charge", "charges that balance"), ("distance", "all atoms at distances of bonds or more")):
+        passed = sum(c.checks[name].verdict == "pass" for c in living if name in c.checks)
+        said.append(
+            f"{passed} of the {len(made)} have {what}" if len(made) > 1 else f"it has {'' if passed else 'not '}{what}"
+        )
+    said += [f"{line}, as generated" if ": wanted " in line else line for line in caption(to_rows(made))]
+    said += radioactive(map(elements_of, made))
+    said += [wanted.left_out] if wanted.left_out else []
+    said.append(f"{len(made)} crystals in {out}, as generated: not relaxed, not compared with known ones")
+    said.append(f"next: nucleate relax {out} --out relaxed.jsonl")
+    show_table(screen(), columns, said, dim=[bool(c.failure) for c in shown], whole=f"nucleate show {out} others")

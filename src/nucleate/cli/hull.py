@@ -32,19 +32,18 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write .jsonl, .extxyz, .db, or a folder.")] = None,
 ) -> None:
     """Give candidates their formation energy and energy above the hull of known crystals."""
-    from rich.console import Console
-
+    from nucleate.cli.candidates import show_candidates
     from nucleate.cli.progress import StageBars
-    from nucleate.cli.tables import print_problems, table
+    from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
     from nucleate.pipeline.files import read_candidates, write_candidates
     from nucleate.pipeline.hull import HullStage
-    from nucleate.pipeline.rank import rank, to_rows
+    from nucleate.pipeline.rank import rank
     from nucleate.pipeline.reference_sources import said
 
     stage = HullStage(said(reference, corrected))
     candidates, problems = read_candidates(files)
-    print_problems(problems, Console(stderr=True))
+    print_problems(problems, screen(stderr=True))
     if not any("energy" in c.energies for c in candidates):
         raise NucleateError("no candidate has an energy; relax them first: nucleate relax FILES --out relaxed.jsonl")
     living = [c for c in candidates if c.failure is None]
@@ -53,7 +52,7 @@ def run(
         for result in stage(living):
             done.append(result.finished(stage.name))
             bars(stage.name, len(done) - len(candidates) + len(living), len(living))
-    Console().print(table(to_rows(rank(done)), decomposition=True))
+    show_candidates(screen(), rank(done), decomposition=True, whole="--out FILE.jsonl writes all that is known")
     if out is not None:
         write_candidates(out, done)
 
@@ -72,11 +71,8 @@ def show(
     ] = None,
 ) -> None:
     """List the stable phases of a chemical system, and draw its phase diagram (two to four elements)."""
-    from rich.console import Console
-    from rich.table import Table
-
     from nucleate.chem.elements import atomic_number
-    from nucleate.cli.tables import energy
+    from nucleate.cli.tables import Column, energy, screen, show_table
     from nucleate.errors import NucleateError
     from nucleate.pipeline import phase_diagram, phase_table
     from nucleate.pipeline.files import read_candidates
@@ -103,12 +99,15 @@ def show(
         )
     known = load_reference(said(reference, corrected))
     phases = stable_phases(elements, known)
-    caption = f"{known.method}, reference {known.name}: {known.note}"
-    table = Table("formula", "e_form (eV/atom)", "prototype", "source", caption=caption, caption_justify="left")
-    for entry, e_form in phases:
-        table.add_row(entry.formula, energy(e_form), entry.prototype if entry.space_group else "-", entry.source)
-    console = Console()
-    console.print(table)
+    columns = [
+        Column("formula", [entry.formula for entry, _ in phases]),
+        Column("e_form\neV/atom", [energy(e_form) for _, e_form in phases], right=True),
+        Column("prototype", [entry.prototype if entry.space_group else "-" for entry, _ in phases], gives_way=1),
+        Column("source", [entry.source for entry, _ in phases]),
+    ]
+    console = screen()
+    stable = f"{len(phases)} phases are stable in {'-'.join(elements)}"
+    show_table(console, columns, [stable, f"energies: {known.method}, reference {known.name}: {known.note}"])
     if file is not None:
         source = candidates / "candidates.jsonl" if candidates is not None and candidates.is_dir() else candidates
         found = phase_diagram.candidates_of(read_candidates([source])[0], elements, known) if source is not None else []
@@ -117,7 +116,7 @@ def show(
         written = write(file, elements, known, found)
         among = f", {len(found)} candidate formulas" if candidates is not None else ""
         verb = "drawn" if drawn else "written"
-        console.print(f"{verb} in {file}: {len(written)} known formulas{among}", highlight=False, soft_wrap=True)
+        console.print(f"{verb} in {file}: {len(written)} known formulas{among}", soft_wrap=True)
 
 
 @app.command("build")
@@ -134,9 +133,8 @@ def build(
     ] = None,
 ) -> None:
     """Compute reference energies for known crystals; an interrupted build goes on when called again."""
-    from rich.console import Console
-
     from nucleate.cli.progress import StageBars
+    from nucleate.cli.tables import screen
     from nucleate.errors import NucleateError
     from nucleate.pipeline.known import known_table, select
     from nucleate.pipeline.reference_build import build_reference, selection_rule
@@ -147,7 +145,7 @@ def build(
         raise NucleateError(f"--out must end in .parquet, not '{out.name}'")
     wanted = [e for e in re.split(r"[-,\s]+", elements.strip()) if e]
     table = known_table(dataset, needs_hull=True)
-    Console(stderr=True).print(f"choosing from {table.num_rows:,} crystals of {dataset}", highlight=False)
+    screen(stderr=True).print(f"choosing from {table.num_rows:,} crystals of {dataset}")
     crystals = select(table, max_e_hull, max_atoms, wanted or None)
     rule = selection_rule(max_e_hull, max_atoms)
     with StageBars() as bars:
@@ -160,5 +158,5 @@ def build(
             metadata={"source": f"geometries of dataset {dataset}", "selection": rule},
             progress=lambda done, total: bars("reference", done, total),
         )
-    Console().print(f"{out}: {len(reference)} crystals by {reference.method}: {reference.note}", highlight=False)
-    Console().print(f"use it with --reference {out}", highlight=False)
+    screen().print(f"{out}: {len(reference)} crystals by {reference.method}: {reference.note}")
+    screen().print(f"use it with --reference {out}", soft_wrap=True)

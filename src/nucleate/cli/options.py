@@ -10,9 +10,13 @@ import typer
 Properties = Annotated[
     list[str] | None, typer.Option("--property", "-p", help="Wanted: e_form=-3.2, band_gap=1.0..1.6 (repeatable).")
 ]
-Elements = Annotated[str | None, typer.Option(help="Chemical system as a list: Li,Fe,O.")]
+Elements = Annotated[
+    str | None, typer.Option(help="Chemical system as a list: Li,Fe,O; all: any elements, radioactive ones too.")
+]
 Contains = Annotated[str | None, typer.Option(help="Elements that drawn formulas must have: Li,O.")]
-Exclude = Annotated[str | None, typer.Option(help="Elements that they must not have: Pb,Cd.")]
+Exclude = Annotated[
+    str | None, typer.Option(help="Elements, or groups of them, that must not be there: Pb,Cd; toxic,rare earth.")
+]
 NumElements = Annotated[int | None, typer.Option(help="How many different elements they must have.")]
 NumAtoms = Annotated[int | None, typer.Option(help="Atoms in the cell.")]
 Fix = Annotated[Path | None, typer.Option(help="Structure file of which parts are kept; see --mask.")]

@@ -11,8 +11,6 @@ import typer
 from nucleate.cli.options import Crystals, CrystalsOut, Overwrite, Potential, Workers
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nucleate.pipeline.candidate import Candidate
 
 
@@ -27,8 +25,6 @@ def phonons(
 ) -> None:
     """Look for imaginary modes: crystals are relaxed tightly, displaced, and given the check "phonons"; what is written
     are the crystals as they came. After a kill, the same command goes on where it was."""
-    from rich.console import Console
-
     from nucleate.cli.resumable import check_out, run_files
     from nucleate.pipeline.phonons import PhononSettings, PhononStage
     from nucleate.pipeline.potential import get_potential
@@ -38,7 +34,7 @@ def phonons(
     stage = PhononStage(settings)
     record = {**dataclasses.asdict(settings), "method": get_potential(potential).method}
     done = run_files(files, out, stage, record, _afresh, workers=workers, overwrite=overwrite)
-    Console().print(_table(done, record["method"]))
+    _show(done, record["method"])
 
 
 def _afresh(candidate: Candidate) -> Candidate:
@@ -50,20 +46,27 @@ def _afresh(candidate: Candidate) -> Candidate:
     )
 
 
-def _table(candidates: Sequence[Candidate], method: str) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
-    from rich.table import Table
+def _show(candidates: Sequence[Candidate], method: str) -> None:
+    from nucleate.cli.candidates import elements_of, marked, radioactive
+    from nucleate.cli.tables import Column, coloured, screen, show_table
 
-    table = Table(caption=f"phonons by {escape(method)}", caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("id", "formula", "lowest\nTHz", "verdict", "why"):
-        table.add_column(name, justify="right" if "THz" in name else "left", overflow="fold")
-    colours = {"pass": "green", "fail": "red", "unknown": "yellow"}
+    lowest, verdicts, reasons = [], [], []
     for c in candidates:
-        if c.failure or "phonons" not in c.checks:
-            table.add_row(escape(c.id), c.formula or "-", "-", "-", escape(c.failure or ""), style="dim")
-            continue
-        check, low = c.checks["phonons"], c.provenance["phonons"].get("lowest_thz")
-        verdict = f"[{colours[check.verdict]}]{check.verdict}[/]"
-        table.add_row(escape(c.id), c.formula, "-" if low is None else f"{low:+.2f}", verdict, escape(check.reason))
-    return table
+        check = None if c.failure else c.checks.get("phonons")
+        low = c.provenance["phonons"].get("lowest_thz") if check else None
+        lowest.append("-" if low is None else f"{low:+.2f}")
+        verdicts.append(coloured(check.verdict if check else "-"))
+        reasons.append(check.reason if check else c.failure or "")
+    columns = [
+        Column("id", [c.id for c in candidates]),
+        Column("formula", [marked(c.formula or "-", elements_of(c)) for c in candidates]),
+        Column("lowest\nTHz", lowest, right=True),
+        Column("verdict", verdicts),
+        Column("why", reasons, gives_way=1, folds=20),
+    ]
+    minima = sum(
+        c.failure is None and c.checks["phonons"].verdict == "pass" for c in candidates if "phonons" in c.checks
+    )
+    said = f"{minima} of {len(candidates)} are minima: they have no imaginary mode; phonons by {method}"
+    dim = [c.failure is not None for c in candidates]
+    show_table(screen(), columns, [said, *radioactive(map(elements_of, candidates))], dim=dim)

@@ -15,7 +15,6 @@ from nucleate.search.targets import Target, read_target
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from nucleate.pipeline.candidate import Candidate
 
@@ -72,9 +71,8 @@ def predict(
 ) -> None:
     """Predict the crystal structures of formulas, best first, and say what each one comes from. With --out, the same
     command goes on after a kill."""
-    from rich.console import Console
-
     from nucleate.cli.resumable import check_out
+    from nucleate.cli.tables import screen
     from nucleate.errors import NucleateError
     from nucleate.search.symmetry import read_site_counts, read_space_groups
 
@@ -97,19 +95,19 @@ def predict(
     )
     if out is not None:
         check_out(out, overwrite)
-    notes = Console(stderr=True)
+    notes = screen(stderr=True)
     done = _run(wanted, settings, workers, out, overwrite, top, notes)
     missing, shown = _formulas_without(done), _kept(done, top)
     if not shown:
         raise NucleateError(next(iter(missing.values())) + _more(len(missing) - 1))
-    Console().print(_table(shown, relax))
+    _show(shown, relax)
     for formula, reason in missing.items():
-        notes.print(f"no structure of {formula}: {reason}", style="yellow", highlight=False, markup=False)
+        notes.print(f"no structure of {formula}: {reason}", style="yellow")
     for line in _short(done, settings.samples)[:20]:
-        notes.print(line, style="dim", highlight=False, markup=False)
+        notes.print(line, style="dim")
     if out is not None:
         whole = f"{len(done)} records, of all that was drawn," if _whole(out) else f"{len(shown)} structures"
-        Console().print(f"{whole} in {out}", highlight=False)
+        screen().print(f"{whole} in {out}")
 
 
 def _run(
@@ -209,65 +207,54 @@ def _more(n: int) -> str:
     return f" (and {n} more formulas without a structure)" if n > 0 else ""
 
 
-def _table(candidates: Sequence[Candidate], relaxed: bool) -> Table:
-    """A row for each structure; its caption says what the numbers are."""
-    from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
-    from rich.table import Table
-
-    from nucleate.cli.tables import caption, energy
+def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
+    """A row for each structure, and below what the numbers are and how far they can be trusted."""
+    from nucleate.cli.candidates import caption, doubts, elements_of, marked, radioactive, stability
+    from nucleate.cli.tables import Column, energy, screen, show_table
+    from nucleate.generators.reach import warnings
     from nucleate.pipeline.rank import to_rows
 
     rows = to_rows(candidates)
     records = [c.provenance.get("template") for c in candidates]
-    found = any("found" in c.provenance for c in candidates)
-    varied = any("-" in c.provenance["formula"] for c in candidates)  # of a chemical system
-    columns = [] if relaxed else [name for name in NUMBERS if any(r and r[name] is not None for r in records)]
-    lines = [NUMBERS[name] for name in columns]
-    numeric = [*columns, *(["e_form\neV/atom", "e_above\n_hull\neV/atom"] if relaxed else [])]
+    formulas = [c.provenance["formula"] for c in candidates]
+    columns = [Column("id", [c.id for c in candidates])]
+    if any("-" in text for text in formulas) or radioactive(map(elements_of, candidates)):  # of a chemical system
+        columns.append(Column("formula", [marked(c.formula, elements_of(c)) for c in candidates]))
+    columns += [
+        Column("space\ngroup", [row["space_group"] for row in rows]),
+        Column("atoms", [str(row["num_atoms"]) for row in rows], right=True, gives_way=4),
+    ]
+    said = []
+    if any(records):
+        columns.append(Column("template", [f"{r['formula']} {r['id']}" if r else "-" for r in records], gives_way=2))
+        columns.append(Column("elements", [_changed(r) if r else "-" for r in records], gives_way=3, folds=9))
+    for name in NUMBERS if not relaxed else ():
+        if any(r and r[name] is not None for r in records):
+            cells = ["-" if not r or r[name] is None else f"{r[name]:.2f}" for r in records]
+            columns.append(Column(name, cells, right=True, gives_way=1 if name == "distance" else 5))
+            said.append(NUMBERS[name])
     if relaxed:
-        lines.append(caption(rows))
-    if found:
-        lines.append("found: as how many of the samples drawn of the formula")
-    out = Table(
-        caption=escape("\n".join(lines)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+        columns.append(Column("e_form\neV/atom", [energy(row["e_form"]) for row in rows], right=True, gives_way=6))
+        above = [energy(row["e_above_hull"]) for row in rows]
+        columns.append(Column("e_above\n_hull\neV/atom", above, right=True, gives_way=1))
+        said += [*stability(candidates), *caption(rows), *doubts(candidates)]
+    if any("found" in c.provenance for c in candidates):
+        found = ["{found} of {drawn}".format(**c.provenance) if "found" in c.provenance else "-" for c in candidates]
+        columns.append(Column("found", found, right=True, gives_way=5))
+        said.append("found: as how many of the samples drawn of the formula")
+    if relaxed:
+        columns.append(Column("checks", [row["failure"] or row["checks"] for row in rows], gives_way=7, folds=18))
+    warned = warnings([(f, r) for f, r in zip(formulas, records, strict=True) if r])
+    show_table(
+        screen(),
+        columns,
+        [*warned, *said, *radioactive(map(elements_of, candidates))],
+        dim=[c.failure is not None for c in candidates],
+        sections=[i for i in range(1, len(formulas)) if formulas[i] != formulas[i - 1]],
+        whole="--out FILE.jsonl writes all that is known",
     )
-    out.add_column("id", no_wrap=True)
-    for name in [
-        *(["formula"] if varied else []),
-        "space\ngroup",
-        "atoms",
-        *(["template", "elements"] if any(records) else []),
-        *numeric,
-    ]:
-        number = name in numeric
-        out.add_column(name, justify="right" if number or name == "atoms" else "left", min_width=6 if number else None)
-    if found:
-        out.add_column("found", justify="right", no_wrap=True)
-    if relaxed:
-        out.add_column("checks", overflow="fold")
-    before = None
-    for c, row, record in zip(candidates, rows, records, strict=True):
-        cells = [c.id, *([row["formula"]] if varied else []), row["space_group"], str(row["num_atoms"])]
-        if any(records):
-            cells += _origin(record)
-        cells += ["-" if not record or record[name] is None else f"{record[name]:.2f}" for name in columns]
-        if relaxed:
-            cells += [energy(row["e_form"]), energy(row["e_above_hull"])]
-        if found:
-            cells.append("{found} of {drawn}".format(**c.provenance) if "found" in c.provenance else "-")
-        if relaxed:
-            cells.append(row["failure"] or row["checks"])
-        if before not in (None, c.provenance["formula"]):
-            out.add_section()
-        before = c.provenance["formula"]
-        out.add_row(*(escape(cell) for cell in cells), style="dim" if c.failure else None)
-    return out
 
 
-def _origin(record: dict[str, Any] | None) -> tuple[str, str]:
-    """The template, and who takes whose place in it."""
-    if not record:
-        return "-", "-"
-    changed = ", ".join(f"{new} for {old}" for old, new in record["substitution"].items() if new != old)
-    return f"{record['formula']} {record['id']}", changed or "none"
+def _changed(record: dict[str, Any]) -> str:
+    """Who takes whose place in the template."""
+    return ", ".join(f"{new} for {old}" for old, new in record["substitution"].items() if new != old) or "none"

@@ -19,9 +19,8 @@ def rank(
 
     Uniqueness among them and novelty are tested where they have not been.
     """
-    from rich.console import Console
-
-    from nucleate.cli.tables import print_problems, table, write_csv
+    from nucleate.cli.candidates import show_candidates
+    from nucleate.cli.tables import print_problems, screen, write_csv
     from nucleate.engine.local import Serial
     from nucleate.pipeline.files import read_candidates, write_candidates
     from nucleate.pipeline.novelty import NoveltyStage, UniqueStage
@@ -30,16 +29,15 @@ def rank(
     from nucleate.pipeline.run import Nowhere, run
 
     candidates, problems = read_candidates(files)
-    print_problems(problems, Console(stderr=True))
+    notes = screen(stderr=True)
+    print_problems(problems, notes)
     candidates = run(candidates, [UniqueStage(), NoveltyStage(reference, known or None)], Serial(), Nowhere())
     ranked = order(candidates, top)
-    rows = to_rows(ranked)
-    Console().print(table(rows))
+    show_candidates(screen(), ranked, whole="--out FILE.csv writes them")
     if out is None:
         return
     if out.suffix.lower() == ".csv":
-        write_csv(out, rows)
+        write_csv(out, to_rows(ranked))
         return
     for left in write_candidates(out, ranked):
-        reason = f"{left.id} has no structure; only .jsonl and .csv hold such records"
-        Console(stderr=True).print(f"left out: {reason}", style="yellow", highlight=False)
+        notes.print(f"left out: {left.id} has no structure; only .jsonl and .csv hold such records", style="yellow")

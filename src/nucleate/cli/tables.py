@@ -1,114 +1,150 @@
-"""The one table of candidates that every command prints."""
+"""The one way in which commands print tables and sentences: nothing is cut, and what finds no room is named."""
 
 from __future__ import annotations
 
-import statistics
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
     from nucleate.io import Problem
 
+PIPED = 100_000  # characters in a line where the output is no terminal: nothing is broken or left out there
+COLOURS = {"pass": "green", "fail": "red", "unknown": "yellow"}  # of verdicts
 
-def table(rows: Sequence[Mapping[str, Any]], decomposition: bool = False) -> Table:
-    """A Rich table of `nucleate.pipeline.rank.to_rows`, narrow enough for 80 columns.
 
-    decomposition: the known phases under each crystal instead of its checks. Its caption names energy methods,
-    references and failures.
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    name: its heading, whose lines "\\n" parts. cells: one for each row, plain text or a coloured `rich.text.Text`; what
+    stands in them is printed as it is. right: of numbers. gives_way: 0 stays whatever the width; of the others the one
+    with the largest number is left out first. folds: 0: a cell is never broken; else its words may be broken over
+    lines down to so many characters.
+    """
+
+    name: str
+    cells: Sequence[str | Text]
+    right: bool = False
+    gives_way: int = 0
+    folds: int = 0
+
+    @property
+    def natural(self) -> int:
+        """Characters that it takes in one line."""
+        from rich.cells import cell_len
+
+        return max(
+            (cell_len(line) for cell in (self.name, *self.cells) for line in _plain(cell).split("\n")), default=0
+        )
+
+    @property
+    def least(self) -> int:
+        """Characters that it needs at least; a word is never broken."""
+        from rich.cells import cell_len
+
+        if not self.folds:
+            return self.natural
+        words = (cell_len(word) for cell in (self.name, *self.cells) for word in _plain(cell).split())
+        return min(self.natural, max(self.folds, *words, 0))
+
+
+def screen(stderr: bool = False) -> Console:
+    """Standard output (or error) for tables and sentences: text is taken as it is, without markup, emoji or
+    highlighting. Where it is no terminal, lines are as long as they are."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED
+    return console
+
+
+def show_table(
+    console: Console,
+    columns: Sequence[Column],
+    sentences: Iterable[str] = (),
+    *,
+    dim: Sequence[bool] = (),
+    sections: Sequence[int] = (),
+    whole: str = "",
+) -> None:
+    """Print a table as wide as it needs, at most as wide as the console, and what it means in sentences below.
+
+    Columns that find no room are left out, least important first, and named with the place where they can be seen.
+    dim: the rows in grey. sections: rows before which there is a gap. whole: where else all columns are.
     """
     from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
     from rich.table import Table
 
-    from nucleate.generators.properties import short_name
+    gap = 1 if fitting(columns, console.width, 2)[1] else 2  # characters between columns
+    kept, left_out = fitting(columns, console.width, gap)
+    widths = _widths(kept, console.width, gap)
+    total = sum(widths) + gap * len(widths) - 1
+    out = Table(box=SIMPLE_HEAD, padding=(0, gap - 1, 0, 0), width=total, show_edge=False)
+    for column, width in zip(kept, widths, strict=True):
+        out.add_column(
+            _text(column.name),
+            justify="right" if column.right else "left",
+            width=width,
+            no_wrap=not column.folds,
+            overflow="fold" if column.folds else "ignore",
+        )
+    for i, cells in enumerate(zip(*(c.cells for c in kept), strict=True)):
+        if i in sections and i:
+            out.add_section()
+        out.add_row(*(_text(cell) for cell in cells), style="dim" if i < len(dim) and dim[i] else None)
+    console.print(out, crop=False)
+    if left_out:
+        names = ", ".join(" ".join(c.name.split()) for c in left_out)
+        more = f", and {whole}" if whole else ""
+        console.print(f'Not shown for want of room: {names}. A wider window or "| cat" shows them{more}.', style="dim")
+    for sentence in sentences:
+        console.print(sentence)
 
-    numeric = ("atoms", "e_form\neV/atom", "e_above\n_hull\neV/atom")
-    wanted = {column: f"{short_name(column)}\nwanted\n{text}" for column, text, _ in _wanted(rows)}
-    judged = ["judges\ndiffer by"] if not decomposition and any(row["disagreement"] is not None for row in rows) else []
-    last = ["known phases\nunder it"] if decomposition else ["novel?", "checks"]
-    columns = ("#", "id", "formula", "space\ngroup", *numeric, *judged, *wanted.values(), *last)
-    out = Table(
-        caption=escape(caption(rows)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
-    )
-    for name in columns:
-        number = name in (*numeric[1:], *judged, *wanted.values())  # "-1.234" stays whole, whatever else has to fold
-        right = number or name in ("#", numeric[0])
-        out.add_column(name, justify="right" if right else "left", overflow="fold", min_width=6 if number else None)
-    for row in rows:
-        checks = f"rejected: {row['failure']}" if row["failure"] else row["checks"]
-        cells = [
-            str(row["rank"]),
-            row["id"],
-            row["formula"] or "-",
-            row["space_group"] or "-",
-            str(row["num_atoms"] or "-"),
-            energy(row["e_form"]),
-            energy(row["e_above_hull"]),
-            *([f"{row['disagreement']:.3f}" if row["disagreement"] is not None else "-"] if judged else []),
-            *(energy(row[f"predicted_{column}"]) for column in wanted),
-            *([row["failure"] or row["decomposition"] or "-"] if decomposition else [row["novel"], checks or "-"]),
-        ]
-        out.add_row(*(escape(c) for c in cells), style="dim" if row["failure"] else None)
+
+def fitting(columns: Sequence[Column], width: int, gap: int) -> tuple[list[Column], list[Column]]:
+    """The columns that find room in so many characters, and those that do not, in their order."""
+    kept = list(columns)
+    while sum(c.least + gap for c in kept) - 1 > width and (able := [c for c in kept if c.gives_way]):
+        kept.remove(max(able, key=lambda c: c.gives_way))
+    return kept, [c for c in columns if c not in kept]
+
+
+def _widths(columns: Sequence[Column], width: int, gap: int) -> list[int]:
+    """Of each column: what is left beyond the least that all need goes to the most important ones first."""
+    out = [c.least for c in columns]
+    spare = width - sum(out) - gap * len(out) + 1
+    for i in sorted(range(len(columns)), key=lambda i: columns[i].gives_way):
+        more = min(columns[i].natural - out[i], max(spare, 0))
+        out[i], spare = out[i] + more, spare - more
     return out
+
+
+def coloured(verdict: str, text: str = "") -> Text:
+    """A verdict in its colour, and what is said of it."""
+    from rich.text import Text
+
+    return Text.assemble((verdict, COLOURS.get(verdict, "")), f" {text}" if text else "")
+
+
+def _plain(cell: str | Text) -> str:
+    return cell if isinstance(cell, str) else cell.plain
+
+
+def _text(cell: str | Text) -> Text:
+    from rich.text import Text
+
+    return Text(cell) if isinstance(cell, str) else cell
 
 
 def energy(value: float | None) -> str:
     """Three decimals, an explicit sign (a negative distance to the hull is the finding), "-" for none."""
     return "-" if value is None else f"{value:+.3f}"
-
-
-def caption(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Where the energies come from, and what was rejected for what reason."""
-    lines = []
-    origins = Counter((row["method"], row["reference"]) for row in rows if row["method"])
-    for (method, reference), n in origins.items():
-        which = "" if len(origins) == 1 else f" ({n} of {len(rows)})"
-        lines.append(f"energies: {method}{f', reference {reference}' if reference else ''}{which}")
-    if seconds := list(dict.fromkeys(row["second_method"] for row in rows if row["second_method"])):
-        lines.append(f"second judge: {', '.join(seconds)}, its own e_above_hull; in meV/atom {_spread(rows)}")
-    if wanted := wishes(rows):
-        lines += [*wanted, "order: steps of 0.1 eV/atom above the hull, in each the nearest to what was wanted first"]
-    failures = Counter(row["failure"] for row in rows if row["failure"])
-    lines += [f"{n} rejected: {reason}" for reason, n in failures.most_common(8)]
-    if len(failures) > 8:
-        lines.append(f"{sum(n for _, n in failures.most_common()[8:])} rejected for other reasons")
-    return "\n".join(lines)
-
-
-def _spread(rows: Sequence[Mapping[str, Any]]) -> str:
-    apart = [1000 * row["disagreement"] for row in rows if row["disagreement"] is not None]
-    return f"they differ by {statistics.median(apart):.0f} (median), {max(apart):.0f} (most)" if apart else "no answer"
-
-
-def wishes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What was wanted of the crystals, and who predicts what of them, one line for each property."""
-    from nucleate.generators.properties import UNITS
-
-    out = []
-    for column, text, values in _wanted(rows):
-        by = ", ".join(sorted({row["predicted_by"] for row in rows if row["predicted_by"]}))
-        unit = UNITS.get(column, "")
-        middle = f", median {statistics.median(values):.3f} {unit}".rstrip() if values else ""
-        missing = f", {len(rows) - len(values)} without" if len(values) < len(rows) else ""
-        out.append(f"{column}: wanted {text} {unit}".rstrip() + f"; predicted by {by}{middle}{missing}")
-    return out
-
-
-def _wanted(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list[float]]]:
-    """(column, the wanted values in words, the predictions there are) of each wanted property."""
-    out = []
-    for key in rows[0] if rows else ():
-        if key.startswith("wanted_"):
-            column = key.removeprefix("wanted_")
-            values = [row[f"predicted_{column}"] for row in rows]
-            text = ", ".join(dict.fromkeys(row[key] for row in rows if row[key]))
-            out.append((column, text, [v for v in values if v is not None]))
-    return out
 
 
 def print_problems(problems: Iterable[Problem], console: Console) -> None:
@@ -119,7 +155,7 @@ def print_problems(problems: Iterable[Problem], console: Console) -> None:
     for word, kind in (("left out", False), ("note", True)):
         some = [p for p in problems if isinstance(p, Remark) is kind]
         for p in some[:20]:
-            console.print(f"{word}: {p}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{word}: {p}", style="yellow", highlight=False, markup=False, emoji=False, soft_wrap=True)
         if len(some) > 20:
             console.print(f"{word}: {len(some) - 20:,} more", style="yellow", highlight=False)
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
     from pymatgen.core import Structure
+
+    from nucleate.crystal.batch import CrystalBatch
 
 SMALLEST_VOLUME = 0.1  # cubic angstrom; a cell below this is no cell (one H atom in solid hydrogen has about 20)
 
@@ -66,6 +67,8 @@ def require_cell(structure: Structure) -> None:
 
 def batch_from_structures(structures: Sequence[Structure], max_atoms: int | None = None) -> CrystalBatch:
     """Structures as tensors, cells as they are (no reduction); raises NucleateError naming the first unusable one."""
+    from nucleate.crystal.batch import CrystalBatch
+
     numbers = []
     for i, structure in enumerate(structures):
         try:

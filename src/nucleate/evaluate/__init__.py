@@ -5,8 +5,9 @@ The names below are imported when first used. Every evaluation returns a `Report
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nucleate.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nucleate.evaluate.compositions import evaluate_compositions
@@ -21,21 +22,25 @@ if TYPE_CHECKING:
     from nucleate.evaluate.protocols import PROTOCOLS, get_protocol
     from nucleate.evaluate.success_rate import success_rates
 
-_HOMES = {
-    "PROTOCOLS": "protocols",
-    "DngSettings": "judged",
-    "Metric": "metric",
-    "Report": "metric",
-    "compare": "per_composition",
-    "evaluate_compositions": "compositions",
-    "evaluate_csp": "match",
-    "evaluate_dng": "dng",
-    "get_protocol": "protocols",
-    "read_crystals": "inputs",
-    "read_formulas": "formulas",
-    "success_rates": "success_rate",
-    "write_page": "page",
-}
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "PROTOCOLS": "nucleate.evaluate.protocols",
+        "DngSettings": "nucleate.evaluate.judged",
+        "Metric": "nucleate.evaluate.metric",
+        "Report": "nucleate.evaluate.metric",
+        "compare": "nucleate.evaluate.per_composition",
+        "evaluate_compositions": "nucleate.evaluate.compositions",
+        "evaluate_csp": "nucleate.evaluate.match",
+        "evaluate_dng": "nucleate.evaluate.dng",
+        "get_protocol": "nucleate.evaluate.protocols",
+        "read_crystals": "nucleate.evaluate.inputs",
+        "read_formulas": "nucleate.evaluate.formulas",
+        "success_rates": "nucleate.evaluate.success_rate",
+        "write_page": "nucleate.evaluate.page",
+    },
+)
+
 __all__ = [
     "PROTOCOLS",
     "DngSettings",
@@ -51,15 +56,3 @@ __all__ = [
     "success_rates",
     "write_page",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'nucleate.evaluate' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"nucleate.evaluate.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -6,25 +6,24 @@ from nucleate.chem.elements import atomic_number
 from nucleate.codecs.build import slots
 from nucleate.crystal.shape import named_shape
 from nucleate.errors import NucleateError
-from nucleate.generators.base import Condition, Fixed
+from nucleate.generators.base import ASKED, Condition, Fixed
 from nucleate.generators.properties import resolve_property
 from nucleate.train.checkpoint import ModelInfo, PropertyStats
 
-NAMES = {"fixed": "cell or atoms", "lattice_shape": "lattice shape"}
 FARTHEST = 10.0  # standard deviations from the training mean that a wanted property may lie
 
 
 def check_condition(info: ModelInfo, condition: Condition) -> None:
     """Raise NucleateError, in one line, for a condition that the model `info` cannot meet."""
     task = info.recipe.task
-    for name in ("space_group", "sites", "text", "contains", "exclude", "num_elements", "pattern"):
+    for name in ("space_group", "sites", "text", "contains", "num_elements", "pattern"):
         if getattr(condition, name):
-            raise NucleateError(f"{info.recipe.name} cannot be conditioned on {name}; it takes {_takes(info)}")
+            raise NucleateError(f"{info.recipe.name} cannot be asked for {ASKED[name]}; it takes {_takes(info)}")
     kind = info.recipe.codec.kind
     for name in ("fixed", "lattice_shape"):
         if getattr(condition, name) is not None and kind != "joint":
             raise NucleateError(
-                f"{info.recipe.name} has no way to keep a {NAMES[name]}; use a joint model, such as mp20-dng"
+                f"{info.recipe.name} cannot be asked for {ASKED[name]}; use other weights, such as mp20-dng or mp20-csp"
             )
     if condition.num_atoms is not None and kind == "unimat" and task != "csp":
         raise NucleateError(f"{info.recipe.name} finds the number of atoms itself; it takes {_takes(info)}")
@@ -35,7 +34,10 @@ def check_condition(info: ModelInfo, condition: Condition) -> None:
         _check_fixed(info, condition, condition.fixed)
     if task == "csp":
         if not condition.composition:
-            raise NucleateError(f"{info.recipe.name} predicts the structure of a given composition, and none was given")
+            raise NucleateError(
+                f"{info.recipe.name} makes structures of a given formula, and none was given; write one, such as "
+                "SrTiO3, or use weights that choose the elements, such as mp20-dng"
+            )
         if condition.chemical_system is not None and set(condition.chemical_system) != set(condition.composition):
             raise NucleateError("the chemical system and the composition contradict each other; give one of them")
         size = sum(condition.composition.values())
@@ -46,9 +48,13 @@ def check_condition(info: ModelInfo, condition: Condition) -> None:
             raise NucleateError(f"{info.recipe.name} has room for {slots(info.recipe)} atoms of an element, not {most}")
     else:
         if condition.composition:
-            raise NucleateError(f"{info.recipe.name} chooses the composition itself; use a csp model for a given one")
+            raise NucleateError(
+                f"{info.recipe.name} chooses the elements itself and takes no formula; use weights such as mp20-csp"
+            )
         if condition.chemical_system is not None and "chemical_system" not in info.recipe.network.condition_on:
             raise NucleateError(f"{info.recipe.name} was not trained on chemical systems; it takes {_takes(info)}")
+        if not set(info.elements).difference(map(atomic_number, condition.exclude)):
+            raise NucleateError(f"all elements that {info.recipe.name} knows are excluded; leave one in")
     elements = condition.composition or condition.chemical_system or ()
     unseen = [e for e in elements if atomic_number(e) not in info.elements]
     if unseen:
@@ -90,7 +96,7 @@ def check_properties(info: ModelInfo, condition: Condition) -> None:
     for name, target in condition.properties.items():
         column = resolve_property(name, info.conditions)
         if column is None:
-            raise NucleateError(f"{info.recipe.name} cannot be conditioned on {name}; it takes {_takes(info)}")
+            raise NucleateError(f"{info.recipe.name} cannot be asked for {name}; it takes {_takes(info)}")
         stats = info.conditions[column]
         if refused(stats, target):
             raise NucleateError(
@@ -110,8 +116,9 @@ def refused(stats: PropertyStats, target: float) -> bool:
 
 
 def _takes(info: ModelInfo) -> str:
-    names = info.recipe.network.condition_on
-    own = "composition" if info.recipe.task == "csp" else "num_atoms"
-    if info.recipe.codec.kind == "unimat" and own == "num_atoms":
-        own = "" if names else "no condition"
-    return ", ".join(name for name in (*names, own) if name)
+    names = list(info.recipe.network.condition_on)
+    if info.recipe.task == "csp":
+        names.append("composition")
+    elif info.recipe.codec.kind != "unimat":
+        names.append("num_atoms")
+    return ", ".join(ASKED.get(name, name) for name in names) or "no wishes"

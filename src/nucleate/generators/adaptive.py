@@ -19,7 +19,7 @@ from nucleate.crystal.wyckoff import group
 from nucleate.diffusion.loop import sample
 from nucleate.diffusion.rng import Streams
 from nucleate.errors import NucleateError
-from nucleate.generators.base import Condition
+from nucleate.generators.base import ASKED, Condition
 from nucleate.generators.choosing import Choices
 from nucleate.generators.diffusion import DiffusionGenerator
 from nucleate.generators.precedents import shipped_precedents
@@ -52,12 +52,16 @@ class AdaptiveCells(DiffusionGenerator):
         for name in REFUSED:
             if getattr(condition, name):
                 raise NucleateError(
-                    f"{self.name} cannot be conditioned on {name}; it takes composition, sites, space_group"
+                    f"{self.name}, which keeps to space groups, cannot be asked for {ASKED[name]}; it takes a formula, "
+                    "a chemical system, a space group and numbers of sites"
                 )
         composition, sites = condition.composition, condition.sites
         counts = composition or sites or dict.fromkeys(condition.chemical_system or (), 1)
         if not counts:
-            raise NucleateError(f"{self.name} needs a composition, numbers of sites or a chemical system, and has none")
+            raise NucleateError(
+                f"{self.name} needs a formula, a chemical system (Li-Fe-O) or numbers of sites (--sites), "
+                "and none was given"
+            )
         if composition and sites and set(composition) != set(sites):
             raise NucleateError(f"the composition has {', '.join(composition)}, and sites are of {', '.join(sites)}")
         if condition.chemical_system is not None and set(condition.chemical_system) != set(counts):
@@ -71,7 +75,7 @@ class AdaptiveCells(DiffusionGenerator):
         if composition and condition.num_atoms not in (None, size):
             raise NucleateError(f"the composition has {size} atoms, not {condition.num_atoms}")
         if not composition and condition.num_atoms is not None:
-            raise NucleateError(f"{self.name} cannot be told a number of atoms without a composition")
+            raise NucleateError(f"{self.name} can be told a number of atoms only together with a formula")
         if not 1 <= size <= self.info.max_atoms:
             raise NucleateError(f"{self.name} makes primitive cells of 1 to {self.info.max_atoms} atoms, not {size}")
         self.choices.check(condition)

@@ -11,6 +11,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]  # (done, total)
+ASKED = {  # what the fields of a condition (and of a request) are called in messages, with the option for it
+    "composition": "a formula",
+    "chemical_system": "a chemical system (Li-Fe-O, --elements)",
+    "num_atoms": "a number of atoms (--num-atoms)",
+    "space_group": "a space group (--space-group)",
+    "space_groups": "a space group (--space-group)",
+    "sites": "numbers of sites (--sites)",
+    "properties": "a property (--property)",
+    "text": "free words",
+    "fixed": "parts of a given cell (--fix)",
+    "lattice_shape": "a lattice shape (--lattice-shape)",
+    "contains": "elements that must be there (--contains)",
+    "exclude": "elements that must not be there (--exclude)",
+    "num_elements": "a number of elements (--num-elements)",
+    "pattern": "a formula with gaps",
+}
 
 
 @dataclass(frozen=True)

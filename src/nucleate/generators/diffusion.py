@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from nucleate.chem.elements import atomic_number
+from nucleate.chem.elements import RADIOACTIVE, atomic_number
 from nucleate.config import SampleConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
@@ -67,7 +68,9 @@ class DiffusionGenerator:
     ) -> None:
         self.info, self.settings = info, settings or info.recipe.sample
         if not self.settings.species_temperature > 0:
-            raise NucleateError(f"species_temperature must be above 0, not {self.settings.species_temperature:g}")
+            raise NucleateError(
+                f"the temperature (--temperature) must be above 0, not {self.settings.species_temperature:g}"
+            )
         self.guidance_scale = self.settings.guidance if guidance_scale is None else guidance_scale
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.batch_size = batch_size or (64 if self.device.type == "cpu" else 512)
@@ -120,8 +123,9 @@ class DiffusionGenerator:
         """One structure for each condition and seed, in their order; P1 cells in angstrom.
 
         A chemical system's crystals hold no other element; one that lacks an element of it is drawn again, at most
-        ATTEMPTS times, and then given back as it is. So is one without any atom, which UniMat's table may give.
-        progress counts finished crystals.
+        ATTEMPTS times, and then given back as it is. So is one without any atom, which UniMat's table may give, and one
+        with an excluded element. Radioactive ones are barred only from the second draw on, for most crystals have none
+        and stay what their seeds give. progress counts finished crystals.
         """
         for condition in set_of(conditions):
             self.check(condition)
@@ -129,12 +133,15 @@ class DiffusionGenerator:
         todo, done = list(range(len(conditions))), 0
         for attempt in range(ATTEMPTS):
             attempt_seeds = [int(derive_seeds(seeds[i], 0, attempt)) for i in todo]
-            structures = self._draw([conditions[i] for i in todo], attempt_seeds)
+            asked = [conditions[i] for i in todo]
+            if attempt == 0:
+                asked = [dataclasses.replace(c, exclude=tuple(set(c.exclude) - RADIOACTIVE)) for c in asked]
             again = []
-            for i, structure in zip(todo, structures, strict=True):
+            for i, structure in zip(todo, self._draw(asked, attempt_seeds), strict=True):
                 out[i] = structure
-                elements = set(conditions[i].chemical_system or ())
-                if not len(structure) or elements - {e.symbol for e in structure.composition.elements}:
+                elements = {e.symbol for e in structure.composition.elements}
+                lacks = set(conditions[i].chemical_system or ()) - elements
+                if not len(structure) or lacks or elements & set(conditions[i].exclude):
                     again.append(i)
             todo, done = again, len(conditions) - len(again)
             if progress is not None:
@@ -172,22 +179,28 @@ class DiffusionGenerator:
             z[i, : len(numbers)] = torch.tensor(numbers)
         like = codec.blank(z.to(self.device))
         denoiser: Denoiser = self.model
+        table = recipe.codec.kind == "unimat"
         tensors = property_tensors(self.info, conditions, self.device)
         allowed: Tensor | None = None
         if recipe.task == "dng":
             allowed = torch.zeros(b, recipe.codec.num_elements + 1, dtype=torch.bool)
             allowed[:, list(self.info.elements)] = True
+            barred = torch.zeros_like(allowed)
             for i, condition in enumerate(conditions):
                 if condition.chemical_system is not None:
                     allowed[i] = False
                     allowed[i, [atomic_number(e) for e in condition.chemical_system]] = True
+                barred[i, [n for e in condition.exclude if (n := atomic_number(e)) < barred.shape[1]]] = True
             if any(c.chemical_system is not None for c in conditions):
                 tensors["chemical_system"] = allowed.float().to(self.device)
                 present = torch.tensor([c.chemical_system is not None for c in conditions])
                 tensors["chemical_system_present"] = present.to(self.device)
+            if table and barred.any():
+                tensors["barred_elements"] = barred.float().to(self.device)
+            allowed &= ~barred
         if tensors:
             # UniMat's table without the columns of other elements is no wish: both terms of guidance have it
-            kept = ("chemical_system",) if recipe.codec.kind == "unimat" else ()
+            kept = ("chemical_system", "barred_elements") if table else ()
             denoiser = Guided(denoiser, self.guidance_scale, self.settings.guidance_until, kept)
         if allowed is not None and "atomic_numbers" in self.processes:
             denoiser = Restricted(denoiser, allowed.to(self.device), self.settings.species_temperature)

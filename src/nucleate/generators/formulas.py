@@ -21,7 +21,7 @@ from nucleate.diffusion.spindle import Spindle
 from nucleate.diffusion.unmask import start_time, unmask
 from nucleate.errors import NucleateError
 from nucleate.generators.accept import check_properties
-from nucleate.generators.base import Condition, Progress
+from nucleate.generators.base import ASKED, Condition, Progress
 from nucleate.generators.conditioning import property_tensors, wanted
 from nucleate.generators.load import load_model, sampling
 from nucleate.generators.plan import Plan, plan_of, rule_of
@@ -65,13 +65,13 @@ class FormulaGenerator:
         """Raise NucleateError, in one line, for a condition that this model cannot meet."""
         for field in ("composition", "space_group", "sites", "text", "fixed", "lattice_shape"):
             if getattr(condition, field):
-                raise NucleateError(f"{self.name} makes formulas; it takes no {field}")
+                raise NucleateError(f"{self.name} draws formulas, and cannot be asked for {ASKED[field]}")
         check_properties(self.info, condition)
         plan = plan_of(condition)
         if plan.constrained and self.settings.sampler != ONE_BY_ONE:
             raise NucleateError(
-                f"{self.name} with the sampler '{self.settings.sampler}' draws whole formulas; wishes about elements "
-                f"need a masked model that draws one-by-one, such as diffusion-bert-all"
+                f"{self.name} with the sampler '{self.settings.sampler}' draws whole formulas at once; wishes about "
+                "elements need one that draws element by element: --weights (or --generator) diffusion-bert-all"
             )
         for symbol in sorted({*plan.given, *plan.allowed}):
             if atomic_number(symbol) not in self.info.elements:

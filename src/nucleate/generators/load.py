@@ -44,7 +44,7 @@ def sampling(
     if sampler is not None and sampler not in samplers:
         raise NucleateError(f"unknown sampler '{sampler}'; known are {', '.join(samplers)}")
     if species_temperature is not None and not species_temperature > 0:
-        raise NucleateError(f"species_temperature must be above 0, not {species_temperature:g}")
+        raise NucleateError(f"the temperature (--temperature) must be above 0, not {species_temperature:g}")
     given: dict[str, Any] = {"steps": steps, "sampler": sampler, "species_temperature": species_temperature}
     return dataclasses.replace(info.recipe.sample, **{k: v for k, v in given.items() if v is not None})
 

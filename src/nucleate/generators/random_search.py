@@ -19,7 +19,7 @@ from nucleate.crystal.assignments import compatible, possible_units
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.wyckoff import group
 from nucleate.errors import NucleateError
-from nucleate.generators.base import Condition, Progress
+from nucleate.generators.base import ASKED, Condition, Progress
 from nucleate.generators.placing import Placed, expected_volume, place
 from nucleate.generators.soft_spheres import separate, symmetric_moves
 from nucleate.generators.units import draw_units
@@ -188,10 +188,12 @@ def _composition(condition: Condition) -> Mapping[str, int]:
     refused = "lattice_shape", "fixed", "properties", "text", "contains", "exclude", "num_elements", "pattern", "sites"
     for name in refused:
         if getattr(condition, name):
-            raise NucleateError(f"random search cannot be conditioned on {name}; it takes composition, space_group")
+            raise NucleateError(
+                f"random search cannot be asked for {ASKED[name]}; it takes a formula and a space group"
+            )
     composition = condition.composition
     if not composition:
-        raise NucleateError("random search needs a composition, and none was given")
+        raise NucleateError("random search needs a formula, and none was given; write one, such as SrTiO3")
     for element, n in composition.items():
         atomic_number(element)
         if not (isinstance(n, int) and n > 0):

@@ -19,7 +19,7 @@ from nucleate.chem.distance import distances, on_scale, profiles
 from nucleate.chem.elements import atomic_number
 from nucleate.crystal.prototype import Prototype, alike
 from nucleate.errors import NucleateError
-from nucleate.generators.base import Condition, Progress
+from nucleate.generators.base import ASKED, Condition, Progress
 from nucleate.generators.substitute import assign, multiplied, scaled, substituted, volume_ratio
 from nucleate.generators.template_library import Counts, TemplateLibrary, formula_name, ratio
 
@@ -157,10 +157,10 @@ class TemplateGenerator:
     def _accepted(self, condition: Condition) -> Mapping[str, int]:
         refused = ("space_group", "sites", "properties", "text", "fixed", "lattice_shape")
         if named := [name for name in refused if getattr(condition, name)]:
-            raise NucleateError(f"{self.name} takes a composition, and cannot be conditioned on {named[0]}")
+            raise NucleateError(f"templates are chosen by the formula alone and cannot be asked for {ASKED[named[0]]}")
         composition = condition.composition
         if not composition:
-            raise NucleateError(f"{self.name} predicts the structure of a given composition, and none was given")
+            raise NucleateError("templates are of a given formula, and none was given; write one, such as SrTiO3")
         if condition.chemical_system is not None and set(condition.chemical_system) != set(composition):
             raise NucleateError("the chemical system and the composition contradict each other; give one of them")
         size = sum(composition.values())

@@ -42,10 +42,12 @@ def mixed(x: Tensor, v: Tensor | float, logit: Tensor, alpha_bar: Tensor) -> Ten
 
 
 def allowed_elements(condition: Fields, elements: Tensor, size: int) -> Tensor:
-    """(B, P) bool: those of the elements (P,) that "chemical_system" (B, num_elements + 1) allows; all without it."""
-    system = condition.get("chemical_system")
-    if system is None:
-        return torch.ones(size, len(elements), dtype=torch.bool, device=elements.device)
-    present = condition.get("chemical_system_present")
-    inside = system[:, elements] > 0
-    return inside if present is None else inside | ~present[:, None]
+    """(B, P) bool: those of the elements (P,) that "chemical_system" (B, num_elements + 1) allows, all without it, less
+    those that "barred_elements" (B, num_elements + 1) names."""
+    inside = torch.ones(size, len(elements), dtype=torch.bool, device=elements.device)
+    system, barred = condition.get("chemical_system"), condition.get("barred_elements")
+    if system is not None:
+        present = condition.get("chemical_system_present")
+        inside = system[:, elements] > 0
+        inside = inside if present is None else inside | ~present[:, None]
+    return inside if barred is None else inside & (barred[:, elements] == 0)

@@ -38,9 +38,9 @@ class GenerateStage:
     """Structures for candidates whose provenance holds a condition, in chunks: a kill loses one chunk at most.
 
     A CPU gains nothing from larger chunks than 8; a GPU wants them as large as the generator's batch.
-    A crystal that lacks an element of its chemical system after the generator's own attempts is rejected, and one that
-    the generator cannot make. What a generator wrote into a structure's properties (random search: how it was made)
-    becomes provenance.
+    A crystal that lacks an element of its chemical system, or has one that is excluded, after the generator's own
+    attempts is rejected, and one that the generator cannot make. What a generator wrote into a structure's properties
+    (random search: how it was made) becomes provenance.
     """
 
     name = "generate"
@@ -60,8 +60,13 @@ class GenerateStage:
                     continue
                 record = {**structure.properties, "generator": self.generator.name}
                 result = candidate.with_(structure=structure, provenance=record)
-                missing = set(condition.chemical_system or ()) - {e.symbol for e in structure.composition.elements}
-                yield result.failed(self.name, f"no {', '.join(sorted(missing))} in it") if missing else result
+                elements = {e.symbol for e in structure.composition.elements}
+                if missing := sorted(set(condition.chemical_system or ()) - elements):
+                    yield result.failed(self.name, f"no {', '.join(missing)} in it")
+                elif barred := sorted(elements & set(condition.exclude)):
+                    yield result.failed(self.name, f"{', '.join(barred)} in it, which must not be there")
+                else:
+                    yield result
 
     def _generate(self, conditions: Sequence[Condition], seeds: Sequence[int]) -> list[Structure | str]:
         """A structure for each, or why there is none: one that fails takes no other along."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nucleate.errors import NucleateError
+from nucleate.generators.reach import far
 from nucleate.generators.template import Predicted, Prediction, TemplateGenerator
 from nucleate.pipeline.candidate import Candidate
 
@@ -13,8 +14,8 @@ from nucleate.pipeline.candidate import Candidate
 class TemplateStage:
     """Structures for candidates with a composition; provenance "rank" (from 1, default 1) says by which template.
 
-    Provenance "template" holds id, formula, distance, similarity, substitution and volume (`Prediction`). A candidate
-    without a template is failed, with the ratio that no known structure has.
+    Provenance "template" holds id, formula, distance, similarity, substitution, volume (`Prediction`) and "far". A
+    candidate without a template is failed, with the ratio that no known structure has.
     """
 
     name = "template"
@@ -68,7 +69,8 @@ def rank_of(candidate: Candidate) -> int:
 
 
 def template_record(prediction: Prediction) -> dict[str, Any]:
-    """Plain JSON values of where a structure comes from; a distance that is not known is None."""
+    """Plain JSON values of where a structure comes from; a distance that is not known is None. "far": why such a
+    prediction is hardly ever right (`generators.reach`), "" where it may well be."""
     distance = prediction.distance
     return {
         "id": prediction.template,
@@ -78,5 +80,6 @@ def template_record(prediction: Prediction) -> dict[str, Any]:
         "similarity": round(prediction.similarity, 6) if prediction.similarity is not None else None,
         "substitution": dict(prediction.substitution),
         "volume": round(prediction.volume, 6),
+        "far": far(distance, prediction.similarity, prediction.substitution, prediction.volume),
         **({"note": prediction.note} if prediction.note else {}),
     }

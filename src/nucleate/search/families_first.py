@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.generators.base import ASKED
 from nucleate.redact import safe_address
 from nucleate.search.comply import of_composition
 from nucleate.search.families import Family, lexicon
@@ -36,11 +37,13 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
 
     if not (request.families or request.ratio):
         raise NucleateError(
-            "the lexicon needs a crystal family or a ratio, such as: a spinel, or: an oxide of ratio 1:1:3"
+            "--generator lexicon makes formulas of crystal families, and the request names none; ask for example for a "
+            "spinel, or for an oxide of ratio 1:1:3"
         )
     for name in ("fixed", "lattice_shape", "num_atoms", "sites"):
         if getattr(request, name):
-            raise NucleateError(f"{name.replace('_', ' ')} cannot be asked for with a crystal family: it has its own")
+            what = ", ".join(request.families) or f"the ratio {':'.join(map(str, request.ratio))}"
+            raise NucleateError(f"{ASKED[name]} cannot be asked for together with {what}: its structure types fix it")
     realise, record = _structures(settings)
     count = count_of(request, settings)
     proposing: list[Stage] = []
@@ -90,7 +93,7 @@ def proposals(request: Request, limit: int) -> list[Proposal]:
     for family in _families(request):
         try:
             found.append(propose(family, lambda c: _accepts(request, c), contains=_needed(request),
-                                 exclude=request.exclude, limit=pool))  # fmt: skip
+                                 exclude=request.barred, limit=pool))  # fmt: skip
         except NucleateError as error:
             refused.append(error)
     if not found:
@@ -173,6 +176,8 @@ def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
 
     generator = load_as(settings.structures, settings)
     if generator.info.recipe.task != "csp":
-        raise NucleateError(f"{generator.name} takes no formula; structures come from prototypes or such as mp20-csp")
+        raise NucleateError(
+            f"{generator.name} takes no formula; --structures is prototype, or weights for formulas such as mp20-csp"
+        )
     record = {"structures": generator.name, "structures training": generator.info.training}
     return GenerateStage(generator, chunk_of(generator)), record

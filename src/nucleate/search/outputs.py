@@ -34,6 +34,7 @@ def write_outputs(result: DesignResult, route: Route) -> None:
         result.request.text or "anything",
         {
             "understood": result.request.describe(),
+            **({"left out": left_out} if (left_out := result.request.left_out) else {}),
             **dataclasses.asdict(result.settings),
             "candidates": result.request.candidates,
             **route.record,

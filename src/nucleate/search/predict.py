@@ -137,7 +137,7 @@ def structure_stage(settings: PredictSettings) -> Stage:
         return GenerateStage(search, search.batch_size)
     generator = load_generator(settings.weights or METHODS[settings.method].weights)
     if generator.info.recipe.task != "csp":
-        raise NucleateError(f"{generator.name} takes no formula; structures come from such as mp20-csp")
+        raise NucleateError(f"{generator.name} takes no formula; take weights that do, such as mp20-csp")
     return GenerateStage(generator, chunk_of(generator))
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from nucleate.chem.elements import atomic_number
+from nucleate.chem.classes import GROUPS, element_group
+from nucleate.chem.elements import RADIOACTIVE, SYMBOLS, atomic_number
 from nucleate.chem.formula import formula_text, parse_formula
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Fixed
@@ -27,7 +28,8 @@ EXAMPLES = (
     'each with ", e_form=-3.2", ", space group Pnma", ", cubic" or ", 5 candidates" if you like'
 )
 MAX_CANDIDATES = 1_000_000
-WISHES = ("contains", "exclude", "num_elements", "pattern")  # of a request, which only formulas drawn first can meet
+WISHES = ("contains", "exclude", "num_elements", "pattern")  # of a request, about the elements that are made
+EVERY_ELEMENT = "all"  # in place of a list of elements: radioactive ones are offered too
 _ANYTHING = {"", "anything", "any", "any crystal", "unconditional"}
 _COUNT = re.compile(r"(-?\d+(?:\.\d+)?)\s*(candidates?|crystals?|structures?|samples?|formulas?)", re.IGNORECASE)
 _PROPERTY = re.compile(rf"[A-Za-z_]\w*\s*=\s*{NUMBER}(?:\s*\.\.\s*{NUMBER})?(?![\w.])")
@@ -45,7 +47,8 @@ class Request:
     every candidate keeps. lattice_shape: one of `crystal.shape.SHAPES`.
     space_groups: 1-230, of which each candidate has one, or one that contains it; none: any. sites: element -> sets of
     equivalent atoms. Where formulas come first also: contains,
-    exclude: elements that must, that must not be there. num_elements: how many different ones. pattern: a formula with
+    exclude: elements that must, that must not be there. radioactive: whether radioactive elements that the request does
+    not name may be there. num_elements: how many different ones. pattern: a formula with
     gaps (`generators.pattern`). spoken: asked for in plain words (`search.words`), which may also name: families
     (`search.families`), of which each candidate is to be one; classes of compounds, all of which hold; any_of: groups
     of elements, of each of which one is there; ratio: atoms of the elements, sorted; novel: no known formula; stable:
@@ -62,6 +65,7 @@ class Request:
     lattice_shape: str | None = None
     contains: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    radioactive: bool = False
     num_elements: int | None = None
     pattern: str | None = None
     space_groups: tuple[int, ...] = ()
@@ -81,9 +85,28 @@ class Request:
         """Those about elements that are made, by their names in `WISHES`."""
         return {name: value for name in WISHES if (value := getattr(self, name)) not in (None, ())}
 
+    @property
+    def barred(self) -> tuple[str, ...]:
+        """Elements that must not be there: those of `exclude`, and the radioactive ones that are neither asked for nor
+        all offered."""
+        if self.radioactive or self.composition is not None or self.chemical_system is not None:
+            return self.exclude
+        named = {*self.contains, *self.sites, *(self.fixed.species if self.fixed is not None else ())}
+        named |= set(parse_pattern(self.pattern).named) if self.pattern is not None else set()
+        named |= {e for group in self.any_of if RADIOACTIVE.issuperset(group) for e in group}
+        return (*self.exclude, *(e for e in SYMBOLS if e in RADIOACTIVE and e not in {*named, *self.exclude}))
+
+    @property
+    def left_out(self) -> str:
+        """What is not offered though the request does not forbid it, in words; "" where there is nothing."""
+        if len(self.barred) == len(self.exclude):
+            return ""
+        return "radioactive elements are left out unless they are asked for; --elements all offers them"
+
     def of_formulas(self) -> Condition:
         """What a generator of formulas is asked for, less the properties."""
-        return Condition(chemical_system=self.chemical_system, num_atoms=self.num_atoms, **self.wishes)
+        wishes = {**self.wishes, "exclude": self.barred}
+        return Condition(chemical_system=self.chemical_system, num_atoms=self.num_atoms, **wishes)
 
     def describe(self) -> str:
         """The request in one line, as it was understood."""
@@ -154,6 +177,30 @@ def parse_elements(text: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def parse_excluded(text: str) -> tuple[str, ...]:
+    """Elements that must not be there, from their symbols and names of groups: "Pb,Cd", "radioactive, rare earths".
+
+    Raises NucleateError for what is neither.
+    """
+    out: list[str] = []
+    for part in filter(None, (p.strip() for p in re.split(r"[,;]", text))):
+        words = re.split(r"[\s\-]+", part)
+        if all(word in SYMBOLS for word in words):
+            out += words
+            continue
+        try:
+            out += sorted(element_group(part), key=atomic_number)
+        except NucleateError:
+            near = [s for s in SYMBOLS if s.lower() == part.lower()]
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise NucleateError(
+                f"'{part[:40]}' is neither an element nor a group of elements{hint} (groups: {', '.join(GROUPS)})"
+            ) from None
+    if not out:
+        raise NucleateError('no elements given to exclude; write for example "Pb,Cd" or "radioactive,toxic"')
+    return tuple(dict.fromkeys(out))
+
+
 def parse_request(
     text: str = "",
     *,
@@ -170,7 +217,8 @@ def parse_request(
 ) -> Request:
     """Understand a request; options win over words only where the words are silent, a contradiction is an error.
 
-    default: candidates where none are asked for.
+    elements: a chemical system, or "all". exclude: elements and groups of them. default: candidates where none are
+    asked for.
     """
     rest, said, atoms = text, None, None
     match = _COUNT.search(rest)
@@ -204,7 +252,8 @@ def parse_request(
     if size is not None and size < 1:
         raise NucleateError(f"a crystal cannot have {size} atoms; ask for at least 1")
     words = re.sub(r"( ,)+", " ,", " ".join(rest.replace(",", " , ").split())).strip(" ,;.")
-    system = parse_elements(elements) if elements is not None else None
+    every = elements is not None and elements.strip().lower() == EVERY_ELEMENT
+    system = parse_elements(elements) if elements is not None and not every else None
     plain = Request(
         text,
         wanted,
@@ -213,7 +262,8 @@ def parse_request(
         size,
         targets,
         contains=parse_elements(contains) if contains is not None else (),
-        exclude=parse_elements(exclude) if exclude is not None else (),
+        exclude=parse_excluded(exclude) if exclude is not None else (),
+        radioactive=every,
         num_elements=num_elements,
         space_groups=groups,
         sites=read_site_counts(sites),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.generators.base import ASKED
 from nucleate.search.chat import read_price
 from nucleate.search.likelihood import MODEL
 from nucleate.search.model import chunk_of, generator_for, load_as, load_templates
@@ -75,7 +76,9 @@ def route_of(request: Request, settings: DesignSettings) -> Route:
         raise NucleateError(f"the search is {', '.join(STRATEGIES)}, not '{settings.search}'")
     if settings.search and not settings.generator:
         raise NucleateError(
-            "a tree search needs formulas that are drawn first: plain words such as 'a spinel', or --generator"
+            "a tree search (--search, --formulas, --width, --structures-each, --seconds, --evaluations) works on "
+            "formulas that are drawn first; ask in plain words, such as 'a spinel', or add --generator "
+            "diffusion-bert-all"
         )
     if settings.generator == LEXICON:
         from nucleate.search.families_first import families_first
@@ -101,10 +104,10 @@ def _searched(route: Route, request: Request, settings: DesignSettings) -> Route
 def _at_once(request: Request, settings: DesignSettings) -> Route:
     from nucleate.pipeline.generate import GenerateStage
 
-    if request.wishes:
+    if wishes := [name for name in request.wishes if name != "exclude"]:
         raise NucleateError(
-            f"wishes about elements ({', '.join(request.wishes)}) need formulas that are drawn first; use nucleate "
-            "design with --generator diffusion-bert-all"
+            f"{ASKED[wishes[0]]} can be asked for where formulas are drawn first: nucleate design with "
+            "--generator diffusion-bert-all, or nucleate compose for the formulas alone"
         )
     generator = generator_for(request, settings)
     blank = _blank(request, settings, lambda seed: condition_of(request, generator, seed), generator.check)
@@ -139,18 +142,35 @@ def _formulas_first(request: Request, settings: DesignSettings) -> Route:
 def _refuse(request: Request, settings: DesignSettings) -> None:
     """What formulas first cannot honour."""
     if request.composition is not None:
+        from nucleate.search.request import formula_text
+
         raise NucleateError(
-            "the request names a formula, and a generator of formulas makes others; leave one of them out"
+            f"{formula_text(request.composition)} is a formula, and {_drawn_by(request, settings)}, which gives "
+            "others; ask for the formula alone, or for words without it"
         )
     for name in ("num_atoms", "fixed", "lattice_shape", "space_groups", "sites"):
         if getattr(request, name):
             raise NucleateError(
-                f"{name.replace('_', ' ')} cannot be asked for with a generator of formulas: the cell follows from them"
+                f"{ASKED[name]} cannot be asked for here: {_drawn_by(request, settings)}, and the cell follows from "
+                "each of them; leave it out, or ask for a formula or a chemical system such as Li-Fe-O"
             )
     if settings.weights != "auto":
-        raise NucleateError("with a generator of formulas, crystals come from --structures; leave --weights out")
+        raise NucleateError(
+            f"--weights {settings.weights} finds no use: {_drawn_by(request, settings)}, and their structures come "
+            "from --structures; leave --weights out"
+        )
     if settings.structures == TEMPLATE and (settings.sampling_steps or settings.sampler):
-        raise NucleateError("templates take neither sampling steps nor a sampler, and formulas their recipe's")
+        raise NucleateError(
+            "--steps and --sampler find no use: structures are taken from known crystals; leave them out, or add "
+            "--structures mp20-csp"
+        )
+
+
+def _drawn_by(request: Request, settings: DesignSettings) -> str:
+    """Why formulas come first, as the user said it."""
+    if request.spoken and settings.generator == SPOKEN[0]:
+        return "for a request in words formulas are drawn first"
+    return f"with --generator {settings.generator} formulas are drawn first"
 
 
 def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
@@ -166,7 +186,9 @@ def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
     plain = dataclasses.replace(settings, guidance_scale=None, species_temperature=None)  # these are the formulas'
     generator = load_as(settings.structures, plain)
     if generator.info.recipe.task != "csp":
-        raise NucleateError(f"{generator.name} takes no formula; structures come from templates or such as mp20-csp")
+        raise NucleateError(
+            f"{generator.name} takes no formula; --structures is template, or weights for formulas such as mp20-csp"
+        )
     record = {"structures": generator.name, "structures training": generator.info.training}
     return RealiseStage(generator, chunk_of(generator)), record
 
@@ -210,6 +232,11 @@ def condition_of(request: Request, generator: DiffusionGenerator, seed: int) -> 
         "lattice_shape": request.lattice_shape,
         "sites": request.sites or None,
     }
+    given = request.composition or request.chemical_system or request.sites
+    if given and (both := [e for e in given if e in request.exclude]):
+        raise NucleateError(f"{both[0]} is wanted and excluded; choose one")
+    if not given:
+        parts["exclude"] = request.barred
     wanted = Condition(request.composition, request.chemical_system, request.num_atoms, **parts)
     if request.space_groups:
         group = generator.draw_space_group(wanted, request.space_groups, seed)

@@ -1,0 +1,28 @@
+"""When a template is too far from a formula for a prediction to be believed."""
+
+from nucleate.generators.reach import far, warnings
+
+SAME = {"Na": "K", "Cl": "Cl"}
+
+
+def test_near_relatives_are_trusted_and_far_ones_are_not():
+    assert far(0.5, None, SAME, 1.2) == "" and far(1.9, None, {"O": "Pt"}, 2.0) == ""
+    assert far(15.2, None, SAME, 1.0).startswith("15 steps between the formulas")
+    assert "Pt in the place of O" in far(2.5, None, {"O": "Pt", "Ba": "Ba"}, 1.0)
+    assert "0.59 times the volume" in far(3.0, None, {"S": "O", "Ti": "Al"}, 0.59)
+    assert far(3.0, None, {"S": "O", "Ti": "Al"}, 0.8) == ""
+    assert far(float("nan"), None, SAME, 1.0) == ""  # not known is no reason
+
+
+def test_the_network_has_its_own_limit():
+    assert "similarity of 0.04" in far(0.1, 0.04, SAME, 1.0)
+    assert far(30.0, 0.9, SAME, 1.0) == ""
+
+
+def test_one_sentence_for_each_formula_by_its_best_template():
+    good, bad = ({"formula": "NaCl", "id": f"mp-{i}", "far": why} for i, why in enumerate(("", "20 steps")))
+    assert warnings([("KCl", good), ("KCl", bad)]) == []
+    first, guess = warnings([("A2B", bad), ("A2B", good), ("KCl", good)])
+    assert first == "no good template of A2B: the best one, NaCl mp-1, has 20 steps" and guess.startswith("such")
+    assert len(warnings([(f"A{i}", bad) for i in range(9)])) == 7
+    assert warnings([("old", {"formula": "NaCl", "id": "mp-1"})]) == []  # a record from before
