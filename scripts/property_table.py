@@ -13,7 +13,8 @@ import torch
 
 from nucleate.data import prepare
 from nucleate.generators.properties import UNITS
-from nucleate.train.property import load_property_network, shipped_property_networks
+from nucleate.train.property import load_property_network
+from nucleate.train.shipped import PROPERTY, shipped_weights
 
 PUBLISHED = {
     ("mp-20", "formation_energy_per_atom"): "CGCNN: 0.039, of another selection of 28,046 crystals "
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    print(table(args.weights or shipped_property_networks(), args.split), end="")
+    print(table(args.weights or shipped_weights(PROPERTY), args.split), end="")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from nucleate.codecs.tokens import FORMULA
 from nucleate.config import load_recipe
-from nucleate.train.checkpoint import ModelInfo, load_network, save_weights, weights_folder
+from nucleate.train.checkpoint import ModelInfo, load_network, save_weights
+from nucleate.train.shipped import weights_folder
 from nucleate.train.weights_file import read_metadata
 
 CARD = """# {name}

@@ -27,7 +27,6 @@ from nucleate.evaluate.statistics import wilson
 from nucleate.evaluate.validity import compositional_validity
 from nucleate.pipeline.oxidation import oxidation_verdicts
 from nucleate.pipeline.reference import formula_key
-from nucleate.train.checkpoint import weights_folder
 from nucleate.train.oxidation import (
     Labelled,
     OxidationModel,
@@ -38,6 +37,7 @@ from nucleate.train.oxidation import (
     score,
     train,
 )
+from nucleate.train.shipped import weights_folder
 
 BERTOS_ATOMS = 98  # it cuts what is longer (max_length 100, of which two tokens are no atoms)
 CARD = """# {name}

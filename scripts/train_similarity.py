@@ -22,7 +22,7 @@ from nucleate.evaluate.crystalnn import site_fingerprints
 from nucleate.evaluate.statistics import wilson
 from nucleate.generators.template_library import TemplateLibrary, load_library
 from nucleate.io import replacing
-from nucleate.train.checkpoint import weights_folder
+from nucleate.train.shipped import weights_folder
 from nucleate.train.similarity import (
     Labelled,
     SimilarityModel,

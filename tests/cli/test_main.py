@@ -169,8 +169,7 @@ def test_doctor_names_what_is_missing(monkeypatch, tmp_path, capsys):
         main(["doctor"])
     text = capsys.readouterr().out
     assert exit_.value.code == 0 and "nucleate data get mp-20" in text and "CHGNet" in text
-    for module in ("generators.load", "train.checkpoint", "train.property"):
-        monkeypatch.setattr(f"nucleate.{module}.weights_folder", lambda: tmp_path)
+    monkeypatch.setattr("nucleate.train.shipped.weights_folder", lambda: tmp_path)
     with pytest.raises(SystemExit) as exit_:
         main(["doctor"])
     assert exit_.value.code == 1 and "missing" in capsys.readouterr().out

@@ -139,9 +139,9 @@ def test_gaps_of_a_pattern():
 @pytest.mark.parametrize(
     ("condition", "why"),
     [
-        (Condition(composition={"Li": 1}), "takes no composition"),
-        (Condition(space_group=225), "takes no space_group"),
-        (Condition(properties={"hardness": 3.0}), "cannot be conditioned on hardness"),
+        (Condition(composition={"Li": 1}), "cannot be asked for a given formula"),
+        (Condition(space_group=225), "cannot be asked for a space group"),
+        (Condition(properties={"hardness": 3.0}), "cannot be asked for hardness"),
         (Condition(contains=("U",)), "never saw U"),
         (Condition(contains=("Li",), exclude=("Li",)), "wanted and excluded"),
         (Condition(chemical_system=("Li", "O"), contains=("Fe",)), "outside the chemical system"),
@@ -200,7 +200,7 @@ def test_a_step_by_step_sampler_gives_formulas_too(tmp_path):
 def test_shipped_weights_draw_formulas_and_have_recipe_and_card(name):
     from nucleate.config import load_recipe
     from nucleate.generators import shipped_weights
-    from nucleate.train.checkpoint import weights_folder
+    from nucleate.train.shipped import weights_folder
 
     generator = load_formula_generator(name, steps=10 if name == "diffusion-lm" else None)
     assert name in shipped_weights("formula") and name not in shipped_weights()

@@ -72,7 +72,7 @@ def test_statistics_travel_with_the_weights(weights):
 @pytest.mark.parametrize(
     ("properties", "message"),
     [
-        ({"band_gap": 1.0}, "tiny cannot be conditioned on band_gap; it takes formation_energy_per_atom, num_atoms"),
+        ({"band_gap": 1.0}, "tiny cannot be asked for band_gap; it takes formation_energy_per_atom, a number of atoms"),
         ({"e_form": 50.0}, "standard deviations outside the training data"),
         ({"e_form": float("nan")}, "outside the training data"),
     ],

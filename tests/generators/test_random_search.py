@@ -101,7 +101,7 @@ def test_formula_units_follow_the_sizes_of_known_crystals() -> None:
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        (Condition(), "needs a composition"),
+        (Condition(), "needs a formula"),
         (Condition(composition={"Xx": 1}), "'Xx' is not an element"),
         (Condition(composition={"Bk": 1}), "Bk has no radius"),
         (Condition(composition={"Og": 1}), "Og has no radius"),
@@ -115,8 +115,8 @@ def test_formula_units_follow_the_sizes_of_known_crystals() -> None:
             Condition(composition={"Na": 1, "Cl": 1}, space_group=62),
             "Na1 Cl1 in .*cells of 4, 8, 12, 16 times",
         ),
-        (Condition(composition={"Na": 1}, properties={"band_gap": 1.0}), "conditioned on properties"),
-        (Condition(composition={"Na": 1}, lattice_shape="cubic"), "conditioned on lattice_shape"),
+        (Condition(composition={"Na": 1}, properties={"band_gap": 1.0}), "cannot be asked for a property"),
+        (Condition(composition={"Na": 1}, lattice_shape="cubic"), "cannot be asked for a lattice shape"),
     ],
 )
 def test_what_it_cannot_meet(search: RandomSearch, condition: Condition, message: str) -> None:

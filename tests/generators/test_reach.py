@@ -21,8 +21,9 @@ def test_the_network_has_its_own_limit():
 
 def test_one_sentence_for_each_formula_by_its_best_template():
     good, bad = ({"formula": "NaCl", "id": f"mp-{i}", "far": why} for i, why in enumerate(("", "20 steps")))
-    assert warnings([("KCl", good), ("KCl", bad)]) == []
-    first, guess = warnings([("A2B", bad), ("A2B", good), ("KCl", good)])
+    assert warnings([("a", "KCl", good)]) == []
+    first, guess = warnings([("a", "A2B", bad), ("b", "A2B", good), ("c", "KCl", good)])
     assert first == "no good template of A2B: the best one, NaCl mp-1, has 20 steps" and guess.startswith("such")
-    assert len(warnings([(f"A{i}", bad) for i in range(9)])) == 7
-    assert warnings([("old", {"formula": "NaCl", "id": "mp-1"})]) == []  # a record from before
+    assert warnings([("a", "KCl", good), ("b", "KCl", bad)])[0] == "from templates that are too far away: b (20 steps)"
+    assert len(warnings([("a", f"A{i}", bad) for i in range(9)])) == 6
+    assert warnings([("a", "old", {"formula": "NaCl", "id": "mp-1"})]) == []  # a record from before

@@ -171,7 +171,7 @@ def test_a_run_within_space_groups(tmp_path):
     assert len(groups) == 8 and all(195 <= g <= 230 for g in groups) and len(set(groups)) > 1
     again = load_run(tmp_path / "run").request
     assert again == run.request and "a cubic space group" in (run.folder / "report.html").read_text()
-    with pytest.raises(NucleateError, match="cannot be conditioned on space_group"):
+    with pytest.raises(NucleateError, match="cannot be asked for a space group"):
         design("NaCl, space group 225", tmp_path / "other", DesignSettings(weights="mp20-csp"))
     assert not (tmp_path / "other").exists()
 

@@ -155,8 +155,8 @@ def test_an_interrupted_search_resumes_to_the_same(whole, tmp_path):
 @pytest.mark.parametrize(
     ("text", "changes", "message"),
     [
-        ("SrTiO3", {"search": "beam"}, "a tree search needs formulas that are drawn first"),
-        ("SrTiO3", {"evaluations": 5}, "a tree search needs formulas that are drawn first"),
+        ("SrTiO3", {"search": "beam"}, "works on formulas that are drawn first"),
+        ("SrTiO3", {"evaluations": 5}, "works on formulas that are drawn first"),
         ("a spinel", {"search": "depth-first"}, "the search is best-first, breadth-first, beam, not 'depth-first'"),
         ("a spinel", {"width": -1}, "width must be positive, not -1"),
         ("a spinel", {"seconds": -1.0}, "a budget of seconds or evaluations must be positive"),

@@ -8,7 +8,6 @@ from nucleate.config import TrainConfig
 from nucleate.errors import NucleateError
 from nucleate.generators import load_generator, shipped_weights
 from nucleate.nets.oxidation import OxidationConfig
-from nucleate.train.checkpoint import weights_folder
 from nucleate.train.oxidation import (
     OxidationRecipe,
     labelled,
@@ -18,6 +17,7 @@ from nucleate.train.oxidation import (
     score,
     train,
 )
+from nucleate.train.shipped import weights_folder
 
 RECIPE = OxidationRecipe(
     "toy",
@@ -108,7 +108,7 @@ def test_generators_and_networks_are_told_apart(trained, tmp_path, monkeypatch):
     with pytest.raises(NucleateError, match="holds no network of oxidation states"):
         load_oxidation(folder / "mp20-csp.safetensors")
     (tmp_path / "damaged.safetensors").write_bytes(b"no tensors")
-    monkeypatch.setattr("nucleate.generators.load.weights_folder", lambda: tmp_path)
+    monkeypatch.setattr("nucleate.train.shipped.weights_folder", lambda: tmp_path)
     assert shipped_weights() == ["damaged"]
 
 

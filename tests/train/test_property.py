@@ -10,7 +10,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators import load_generator, shipped_weights
 from nucleate.nets.image_sums import image_sums
 from nucleate.nets.property import radials_of
-from nucleate.train.checkpoint import save_weights, weights_folder
+from nucleate.train.checkpoint import save_weights
 from nucleate.train.loop import LATEST, METRICS, WEIGHTS, Trainer
 from nucleate.train.objectives import HUBER, PairStore
 from nucleate.train.property import (
@@ -18,8 +18,8 @@ from nucleate.train.property import (
     crystals_of,
     load_property_network,
     predict_structures,
-    shipped_property_networks,
 )
+from nucleate.train.shipped import PROPERTY, weights_folder
 from nucleate.train.weights_file import load_tensors, save_tensors
 from recipes import model_of
 
@@ -113,7 +113,7 @@ def test_weights_are_of_their_kind(trained, tmp_path):
         load_generator(trained / WEIGHTS)
     with pytest.raises(NucleateError, match="are a generator, not a network of kind 'property'"):
         load_property_network("mp20-csp")
-    assert not set(shipped_property_networks()) & set(shipped_weights())
+    assert not set(shipped_weights(PROPERTY)) & set(shipped_weights())
     model = load_property_network(trained / WEIGHTS)
     save_weights(tmp_path / "half.safetensors", model.network, model.info, half=True)
     assert load_tensors(tmp_path / "half.safetensors")[1]["kind"] == "property"
@@ -203,7 +203,7 @@ def test_shipped_networks_carry_their_recipe_and_have_a_card(name):
 
     from nucleate.config import load_recipe
 
-    if name not in shipped_property_networks():
+    if name not in shipped_weights(PROPERTY):
         pytest.skip(f"{name} is not shipped yet")
     model = load_property_network(name)
     recipe = load_recipe(Path(__file__).parents[2] / "recipes" / f"{name}.toml")

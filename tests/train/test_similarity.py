@@ -12,7 +12,7 @@ from nucleate.config import TrainConfig
 from nucleate.errors import NucleateError
 from nucleate.generators import load_generator, shipped_weights
 from nucleate.nets.similarity import SimilarityConfig, SimilarityNetwork
-from nucleate.train.checkpoint import weights_folder
+from nucleate.train.shipped import weights_folder
 from nucleate.train.similarity import (
     SHIPPED,
     Labelled,

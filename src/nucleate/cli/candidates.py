@@ -34,6 +34,7 @@ def show_candidates(
     that were asked for at most. whole: where all columns are (`show_table`).
     """
     from nucleate.generators.properties import short_name
+    from nucleate.generators.reach import warnings
     from nucleate.pipeline.rank import to_rows
 
     rows = to_rows(candidates)
@@ -63,8 +64,10 @@ def show_candidates(
         columns.append(column("novel?", ("-" if r["failure"] else r["novel"] for r in rows), gives_way=5))
         checks = (f"rejected: {r['failure']}" if r["failure"] else r["checks"] or "-" for r in rows)
         columns.append(column("checks", checks, folds=18, gives_way=7))
+    templates = [(c.id, c.formula, c.provenance["template"]) for c in candidates if c.provenance.get("template")]
     said = [
         *stability(candidates, stable),
+        *warnings(templates),
         *caption(rows),
         *doubts(candidates),
         *radioactive(map(elements_of, candidates)),

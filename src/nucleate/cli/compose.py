@@ -54,6 +54,7 @@ def compose(
     from nucleate.cli.tables import screen
     from nucleate.errors import NucleateError
     from nucleate.generators import load_formula_generator
+    from nucleate.generators.offered import without
     from nucleate.io import replacing
     from nucleate.search.compose import compose as draw
     from nucleate.search.compose import condition_of
@@ -79,12 +80,15 @@ def compose(
         guidance_scale=guidance,
         species_temperature=temperature,
     )
+    offered = without(generator, wanted.unasked)
     with StageBars() as bars:
-        made = draw(generator, condition, n, seed, valid=valid, progress=lambda done, of: bars("compose", done, of))
+        made = draw(offered, condition, n, seed, valid=valid, progress=lambda done, of: bars("compose", done, of))
     console, notes = screen(), screen(stderr=True)
     _show(made[:SHOWN], console)
     if len(made) > SHOWN:
         console.print(f"and {len(made) - SHOWN:,} more; --out FILE writes them all")
+    if wanted.left_out:
+        console.print(wanted.left_out)
     if len(made) < n:
         notes.print(f"{len(made)} of {n} found; the wishes leave no more", style="yellow")
     if out is not None and out.suffix.lower() == ".txt":

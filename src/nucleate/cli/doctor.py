@@ -102,7 +102,8 @@ def _weights() -> Iterator[Finding]:
     from nucleate.errors import NucleateError
     from nucleate.generators import shipped_weights
     from nucleate.generators.load import load_model
-    from nucleate.train.property import load_property_network, shipped_property_networks
+    from nucleate.train.property import load_property_network
+    from nucleate.train.shipped import PROPERTY
 
     crystals = sorted({"mp20-csp", "mp20-dng", *shipped_weights()})
     for name, kind in [*((n, None) for n in crystals), *((n, FORMULA) for n in shipped_weights(FORMULA))]:
@@ -112,7 +113,7 @@ def _weights() -> Iterator[Finding]:
             yield Finding(f"weights {name}", OK, f"{size / 1e6:.1f} M parameters, {info.recipe.task}")
         except NucleateError as error:
             yield Finding(f"weights {name}", MISSING, str(error), "pip install --force-reinstall nucleate")
-    for name in shipped_property_networks():
+    for name in shipped_weights(PROPERTY):
         try:
             columns = ", ".join(load_property_network(name).columns)
             yield Finding(f"weights {name}", OK, f"predicts {columns}")

@@ -244,12 +244,12 @@ def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
         said.append("found: as how many of the samples drawn of the formula")
     if relaxed:
         columns.append(Column("checks", [row["failure"] or row["checks"] for row in rows], gives_way=7, folds=18))
-    warned = warnings([(f, r) for f, r in zip(formulas, records, strict=True) if r])
+    warned = warnings([(c.id, f, r) for c, f, r in zip(candidates, formulas, records, strict=True) if r])
     show_table(
         screen(),
         columns,
         [*warned, *said, *radioactive(map(elements_of, candidates))],
-        dim=[c.failure is not None for c in candidates],
+        dim=[c.failure is not None or bool(r and r.get("far")) for c, r in zip(candidates, records, strict=True)],
         sections=[i for i in range(1, len(formulas)) if formulas[i] != formulas[i - 1]],
         whole="--out FILE.jsonl writes all that is known",
     )

@@ -92,7 +92,7 @@ def show_table(
             justify="right" if column.right else "left",
             width=width,
             no_wrap=not column.folds,
-            overflow="fold" if column.folds else "ignore",
+            overflow="fold" if column.folds else "crop",
         )
     for i, cells in enumerate(zip(*(c.cells for c in kept), strict=True)):
         if i in sections and i:

@@ -57,7 +57,7 @@ def load_targets(dataset: str, n: int | None = None, seed: int = 0) -> list[tupl
 
 def weights_digest(weights: str) -> str:
     """Short SHA-256 of a shipped model or checkpoint file, so that no run goes on with other weights of that name."""
-    from nucleate.train.checkpoint import weights_file
+    from nucleate.train.shipped import weights_file
 
     path = weights_file(weights)
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path is not None else ""

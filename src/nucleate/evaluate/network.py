@@ -99,8 +99,8 @@ def predict(
 def property_network(potential: str) -> PropertyModel | None:
     """The property network of that name or file; None for the name of a universal potential."""
     from nucleate.pipeline.potential import POTENTIALS, get_describing
-    from nucleate.train.checkpoint import weights_file
-    from nucleate.train.property import load_property_network, shipped_property_networks
+    from nucleate.train.property import load_property_network
+    from nucleate.train.shipped import PROPERTY, shipped_weights, weights_file
 
     if potential in POTENTIALS or (":" in potential and weights_file(potential) is None):
         get_describing(potential)  # one that gives no features is refused before any work
@@ -108,7 +108,7 @@ def property_network(potential: str) -> PropertyModel | None:
     if weights_file(potential) is None:
         raise NucleateError(
             f"no potential or property network '{potential}'; potentials: chgnet; "
-            f"property networks: {', '.join(shipped_property_networks())}, or a file"
+            f"property networks: {', '.join(shipped_weights(PROPERTY))}, or a file"
         )
     model = load_property_network(potential)
     energy_column(model)
@@ -130,7 +130,7 @@ def _by_property_network(
     structures: Sequence[Structure], model: PropertyModel, potential: str, progress: Progress | None, cache: Path | None
 ) -> Predictions:
     from nucleate.generators.properties import ALIASES
-    from nucleate.train.checkpoint import weights_file
+    from nucleate.train.shipped import weights_file
 
     column, weights = energy_column(model), weights_file(potential)
     assert weights is not None

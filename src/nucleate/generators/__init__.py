@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from nucleate.generators.base import Condition, Generator, StructureGenerator
     from nucleate.generators.diffusion import DiffusionGenerator
     from nucleate.generators.formulas import FormulaGenerator, load_formula_generator
-    from nucleate.generators.load import read_info, shipped_weights
+    from nucleate.generators.load import read_info
     from nucleate.generators.presets import load_generator
     from nucleate.generators.random_search import RandomSearch
+    from nucleate.train.shipped import shipped_weights
 
 __getattr__ = lazy_names(
     __name__,
@@ -26,7 +27,7 @@ __getattr__ = lazy_names(
         "load_formula_generator": "nucleate.generators.formulas",
         "load_generator": "nucleate.generators.presets",
         "read_info": "nucleate.generators.load",
-        "shipped_weights": "nucleate.generators.load",
+        "shipped_weights": "nucleate.train.shipped",
     },
 )
 

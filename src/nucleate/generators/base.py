@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Progress = Callable[[int, int], None]  # (done, total)
 ASKED = {  # what the fields of a condition (and of a request) are called in messages, with the option for it
-    "composition": "a formula",
+    "composition": "a given formula",
     "chemical_system": "a chemical system (Li-Fe-O, --elements)",
     "num_atoms": "a number of atoms (--num-atoms)",
     "space_group": "a space group (--space-group)",

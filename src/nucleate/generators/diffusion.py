@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from nucleate.chem.elements import RADIOACTIVE, atomic_number
+from nucleate.chem.elements import atomic_number
 from nucleate.config import SampleConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
@@ -124,8 +123,8 @@ class DiffusionGenerator:
 
         A chemical system's crystals hold no other element; one that lacks an element of it is drawn again, at most
         ATTEMPTS times, and then given back as it is. So is one without any atom, which UniMat's table may give, and one
-        with an excluded element. Radioactive ones are barred only from the second draw on, for most crystals have none
-        and stay what their seeds give. progress counts finished crystals.
+        with an excluded element, which only a model without logits of the elements (compact) can give. progress counts
+        finished crystals.
         """
         for condition in set_of(conditions):
             self.check(condition)
@@ -133,11 +132,9 @@ class DiffusionGenerator:
         todo, done = list(range(len(conditions))), 0
         for attempt in range(ATTEMPTS):
             attempt_seeds = [int(derive_seeds(seeds[i], 0, attempt)) for i in todo]
-            asked = [conditions[i] for i in todo]
-            if attempt == 0:
-                asked = [dataclasses.replace(c, exclude=tuple(set(c.exclude) - RADIOACTIVE)) for c in asked]
+            structures = self._draw([conditions[i] for i in todo], attempt_seeds)
             again = []
-            for i, structure in zip(todo, self._draw(asked, attempt_seeds), strict=True):
+            for i, structure in zip(todo, structures, strict=True):
                 out[i] = structure
                 elements = {e.symbol for e in structure.composition.elements}
                 lacks = set(conditions[i].chemical_system or ()) - elements

@@ -10,24 +10,20 @@ from torch import nn
 
 from nucleate.config import SampleConfig
 from nucleate.errors import NucleateError
-from nucleate.train.checkpoint import ModelInfo, load_network, weights_file, weights_folder
+from nucleate.train.checkpoint import ModelInfo, load_network
+from nucleate.train.shipped import require_weights
 from nucleate.train.weights_file import read_metadata
-
-
-def shipped_weights(kind: str | None = None) -> list[str]:
-    """Names of the shipped generators of crystals, or of those of a kind ("formula")."""
-    return sorted(p.stem for p in weights_folder().glob("*.safetensors") if _is_of(p, kind))
 
 
 def read_info(weights: str | Path, kind: str | None = None) -> ModelInfo:
     """What a shipped model or a checkpoint file is, without its weights; raises as `load_model`."""
-    path = _file(weights, kind)
+    path = require_weights(weights, kind)
     return ModelInfo.of(path, read_metadata(path), kind)
 
 
 def load_model(weights: str | Path, kind: str | None = None) -> tuple[nn.Module, ModelInfo]:
     """The trained network; raises NucleateError if there is none, one of another kind, or a damaged one."""
-    return load_network(_file(weights, kind), kind)
+    return load_network(require_weights(weights, kind), kind)
 
 
 def sampling(
@@ -47,17 +43,3 @@ def sampling(
         raise NucleateError(f"the temperature (--temperature) must be above 0, not {species_temperature:g}")
     given: dict[str, Any] = {"steps": steps, "sampler": sampler, "species_temperature": species_temperature}
     return dataclasses.replace(info.recipe.sample, **{k: v for k, v in given.items() if v is not None})
-
-
-def _file(weights: str | Path, kind: str | None) -> Path:
-    path = weights_file(weights)
-    if path is None:
-        raise NucleateError(f"no weights '{weights}'; shipped: {', '.join(shipped_weights(kind))}; or give a file")
-    return path
-
-
-def _is_of(path: Path, kind: str | None) -> bool:
-    try:
-        return read_metadata(path).get("kind") == kind
-    except NucleateError:  # a damaged file stays among the crystals', and loading it says what is wrong
-        return kind is None

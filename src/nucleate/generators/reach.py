@@ -18,6 +18,7 @@ NEAR = 2.0  # steps up to which neither of the next two counts: 66.4 % right, 5,
 VOLUME = 1.35  # times that a cell grows or shrinks; beyond NEAR 5.3 % right, 6 of 114
 # A metal in the place of a nonmetal, or the reverse: beyond NEAR 4.3 % right, 3 of 69
 LEAST_SIMILAR = 0.3  # of the network's similarity, where templates are ranked by it: 8.0 % right below, 13 of 162
+FEW = 4  # formulas and structures that are named
 RIGHT = "of the crystals that served to test it, one in 17 such predictions was right, and two in three of the others"
 
 
@@ -40,19 +41,23 @@ def far(distance: float, similarity: float | None, substitution: Mapping[str, st
     return ""
 
 
-def warnings(records: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """What is to be said of formulas whose best template is far; records: formula, and its templates as
-    `pipeline.template.template_record` has them, the best one of each formula first."""
-    first: dict[str, Mapping[str, Any]] = {}
-    for formula, record in records:
-        first.setdefault(formula, record)
-    out = [
-        f"no good template of {formula}: the best one, {record['formula']} {record['id']}, has {record['far']}"
-        for formula, record in first.items()
-        if record.get("far")
-    ]
-    return [*out[:5], *([f"no good template of {len(out) - 5} more formulas"] if len(out) > 5 else []),
-            *([f"such structures are guesses: {RIGHT}"] if out else [])]  # fmt: skip
+def warnings(made: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
+    """What is to be said of structures whose templates are far: (id, formula, template as
+    `pipeline.template.template_record` has it) of each structure, the best one of each formula first."""
+    best: dict[str, Mapping[str, Any]] = {}
+    for _, formula, record in made:
+        best.setdefault(formula, record)
+    without = {formula: record for formula, record in best.items() if record.get("far")}
+    out = [f"no good template of {formula}: the best one, {record['formula']} {record['id']}, has {record['far']}"
+           for formula, record in list(without.items())[:FEW]]  # fmt: skip
+    if len(without) > FEW:
+        out.append(f"no good template of {len(without) - FEW} more formulas")
+    others = [f"{name} ({record['far']})" for name, formula, record in made
+              if record.get("far") and formula not in without]  # fmt: skip
+    if others:
+        more = f" and {len(others) - FEW} more" if len(others) > FEW else ""
+        out.append(f"from templates that are too far away: {', '.join(others[:FEW])}{more}")
+    return [*out, f"such structures are guesses: {RIGHT}"] if out else []
 
 
 def _crosses(old: str, new: str) -> bool:

@@ -47,8 +47,8 @@ class OxidationState:
 @lru_cache(maxsize=1)
 def shipped_model() -> OxidationModel:
     """The network in the package."""
-    from nucleate.train.checkpoint import weights_folder
     from nucleate.train.oxidation import load_oxidation
+    from nucleate.train.shipped import weights_folder
 
     return load_oxidation(weights_folder() / f"{WEIGHTS}.safetensors")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import permutations
 from math import gcd
 from typing import TYPE_CHECKING
@@ -133,14 +133,14 @@ def spoken_condition(request: Request, condition: Condition, seed: int) -> Condi
     rng = np.random.default_rng([seed, 5])
     contains, exclude = list(condition.contains), set(condition.exclude)
     for group in request.any_of:
-        contains.append(_drawn([e for e in group if e not in exclude], rng))
+        contains.append(_drawn([e for e in group if e not in exclude], rng, request.unasked))
     for name in request.classes:
         kind = classes()[name]
         if not kind.anions:  # metals
             exclude |= NONMETALS
             continue
         anion = next((e for e in contains if e in kind.anions), None)
-        anion = anion or _drawn(sorted(e for e in kind.anions if e not in exclude), rng)
+        anion = anion or _drawn(sorted(e for e in kind.anions if e not in exclude), rng, request.unasked)
         contains += [anion, *sorted(kind.needs)]
         strength = electronegativity(anion) or 0.0
         exclude |= {e for e in ANIONS if e not in kind.anions and (electronegativity(e) or 0.0) > strength}
@@ -148,10 +148,13 @@ def spoken_condition(request: Request, condition: Condition, seed: int) -> Condi
     return dataclasses.replace(condition, contains=named, exclude=tuple(sorted(exclude - set(named))))
 
 
-def _drawn(elements: Sequence[str], rng: np.random.Generator) -> str:
-    if not elements:
+def _drawn(elements: Sequence[str], rng: np.random.Generator, unasked: Collection[str]) -> str:
+    """One of the elements; drawn again while it is one that is not offered."""
+    if not set(elements).difference(unasked):
         raise NucleateError("all elements of a kind that was asked for are excluded; leave one in")
-    return elements[int(rng.integers(len(elements)))]
+    while (element := elements[int(rng.integers(len(elements)))]) in unasked:
+        pass
+    return element
 
 
 class ComplyStage:

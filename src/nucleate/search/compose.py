@@ -15,7 +15,7 @@ from nucleate.pipeline.check import check_chemistry
 from nucleate.pipeline.chemistry import with_oxidation
 
 if TYPE_CHECKING:
-    from nucleate.generators import FormulaGenerator
+    from nucleate.generators import Generator
     from nucleate.search.request import Request
 
 ROUNDS = 20  # times n formulas that are drawn at most to find n good ones
@@ -36,7 +36,7 @@ def condition_of(request: Request) -> Condition:
 
 
 def compose(
-    generator: FormulaGenerator,
+    generator: Generator[str],
     condition: Condition,
     n: int,
     seed: int = 0,

@@ -93,7 +93,7 @@ def proposals(request: Request, limit: int) -> list[Proposal]:
     for family in _families(request):
         try:
             found.append(propose(family, lambda c: _accepts(request, c), contains=_needed(request),
-                                 exclude=request.barred, limit=pool))  # fmt: skip
+                                 exclude={*request.exclude, *request.unasked}, limit=pool))  # fmt: skip
         except NucleateError as error:
             refused.append(error)
     if not found:

@@ -40,11 +40,10 @@ def judge_of(
 def shipped_judge(columns: Iterable[str], info: ModelInfo) -> str | None:
     """The shipped property network for the generator's data that predicts most of the columns, None if none does."""
     from nucleate.generators.load import read_info
-    from nucleate.train.checkpoint import PROPERTY
-    from nucleate.train.property import shipped_property_networks
+    from nucleate.train.shipped import PROPERTY, shipped_weights
 
     wanted, best = set(columns), ("", 0)
-    for name in shipped_property_networks():
+    for name in shipped_weights(PROPERTY):
         other = read_info(name, PROPERTY)
         known = len(wanted & set(other.recipe.network.predict))
         if known > best[1] and dataset_of(other) == dataset_of(info):

@@ -86,27 +86,25 @@ class Request:
         return {name: value for name in WISHES if (value := getattr(self, name)) not in (None, ())}
 
     @property
-    def barred(self) -> tuple[str, ...]:
-        """Elements that must not be there: those of `exclude`, and the radioactive ones that are neither asked for nor
-        all offered."""
+    def unasked(self) -> frozenset[str]:
+        """Radioactive elements that are not offered: those that the request does not name, unless it takes them all."""
         if self.radioactive or self.composition is not None or self.chemical_system is not None:
-            return self.exclude
+            return frozenset()
         named = {*self.contains, *self.sites, *(self.fixed.species if self.fixed is not None else ())}
         named |= set(parse_pattern(self.pattern).named) if self.pattern is not None else set()
         named |= {e for group in self.any_of if RADIOACTIVE.issuperset(group) for e in group}
-        return (*self.exclude, *(e for e in SYMBOLS if e in RADIOACTIVE and e not in {*named, *self.exclude}))
+        return RADIOACTIVE - named - set(self.exclude)
 
     @property
     def left_out(self) -> str:
         """What is not offered though the request does not forbid it, in words; "" where there is nothing."""
-        if len(self.barred) == len(self.exclude):
+        if not self.unasked:
             return ""
         return "radioactive elements are left out unless they are asked for; --elements all offers them"
 
     def of_formulas(self) -> Condition:
         """What a generator of formulas is asked for, less the properties."""
-        wishes = {**self.wishes, "exclude": self.barred}
-        return Condition(chemical_system=self.chemical_system, num_atoms=self.num_atoms, **wishes)
+        return Condition(chemical_system=self.chemical_system, num_atoms=self.num_atoms, **self.wishes)
 
     def describe(self) -> str:
         """The request in one line, as it was understood."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.generators.base import ASKED
+from nucleate.generators.offered import without
 from nucleate.search.chat import read_price
 from nucleate.search.likelihood import MODEL
 from nucleate.search.model import chunk_of, generator_for, load_as, load_templates
@@ -112,7 +113,8 @@ def _at_once(request: Request, settings: DesignSettings) -> Route:
     generator = generator_for(request, settings)
     blank = _blank(request, settings, lambda seed: condition_of(request, generator, seed), generator.check)
     record = {"model": generator.name, "model training": generator.info.training}
-    return Route(blank, [GenerateStage(generator, chunk_of(generator))], generator.info, record)
+    stage = GenerateStage(without(generator, request.unasked), chunk_of(generator))
+    return Route(blank, [stage], generator.info, record)
 
 
 def _formulas_first(request: Request, settings: DesignSettings) -> Route:
@@ -134,7 +136,7 @@ def _formulas_first(request: Request, settings: DesignSettings) -> Route:
     realise, record = _structures(settings)
     record = {"model": generator.name, "model training": generator.info.training, **record}
     filters: list[Stage] = [FormulaStage(request)] if request.spoken else []
-    proposals = [ComposeStage(generator), *filters, ChemistryStage()]
+    proposals = [ComposeStage(without(generator, request.unasked)), *filters, ChemistryStage()]
     kind = TEMPLATES if settings.structures == TEMPLATE else SAMPLES
     return Route(blank, [realise], generator.info, record, proposals, kind)
 
@@ -236,7 +238,7 @@ def condition_of(request: Request, generator: DiffusionGenerator, seed: int) -> 
     if given and (both := [e for e in given if e in request.exclude]):
         raise NucleateError(f"{both[0]} is wanted and excluded; choose one")
     if not given:
-        parts["exclude"] = request.barred
+        parts["exclude"] = request.exclude
     wanted = Condition(request.composition, request.chemical_system, request.num_atoms, **parts)
     if request.space_groups:
         group = generator.draw_space_group(wanted, request.space_groups, seed)

@@ -35,7 +35,11 @@ def site_choices(family: Family, request: Request, most: int = MOST) -> list[Sit
     Lists hold at most `most` elements, those that most members have first, then those most like them. What no way
     satisfies is not narrowed down: the check of formulas says what is wrong. Raises NucleateError where there is none.
     """
-    plain = [choice for charges in family.ways if all((choice := _way(family, charges, request.barred)).elements)]
+    plain = [
+        choice
+        for charges in family.ways
+        if all((choice := _way(family, charges, {*request.exclude, *request.unasked})).elements)
+    ]
     if not plain:
         raise no_ions(family, f"without {', '.join(sorted(request.exclude))}")
     wants = _wants(request)

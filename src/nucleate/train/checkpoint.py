@@ -18,9 +18,9 @@ from nucleate.codecs.tokens import FORMULA
 from nucleate.config import Recipe, from_dict, recipe_to_json
 from nucleate.errors import NucleateError
 from nucleate.nets.build import build_network
+from nucleate.train.shipped import PROPERTY
 from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
 
-PROPERTY = "property"  # kind of a network that predicts properties
 QUANTILES = (0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 0.99)  # inner edges of a property's bins
 PRIOR = 5.0  # crystals of the plain size distribution that each bin is smoothed with
 
@@ -184,17 +184,6 @@ class ModelInfo:
             problem = next((f"'{name}' {why}" for name, why in found if why), None)
         if problem:
             raise NucleateError(f"{problem} (in its metadata); it is damaged")
-
-
-def weights_folder() -> Path:
-    """Where the shipped weights lie."""
-    return Path(__file__).parent.parent / "weights"
-
-
-def weights_file(weights: str | Path) -> Path | None:
-    """The file of a shipped name, or the file itself; None where there is neither."""
-    shipped = weights_folder() / f"{weights}.safetensors"
-    return next((path for path in (shipped, Path(weights)) if path.is_file()), None)
 
 
 def load_network(path: str | Path, kind: str | None = None) -> tuple[torch.nn.Module, ModelInfo]:

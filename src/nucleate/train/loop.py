@@ -32,13 +32,13 @@ from nucleate.train.checkpoint import (
     ModelInfo,
     PropertyStats,
     save_weights,
-    weights_file,
 )
 from nucleate.train.memory import out_of_memory
 from nucleate.train.objectives import build_objective
 from nucleate.train.pace import Pace, Standing
 from nucleate.train.precision import autocast
 from nucleate.train.schedule import batches, learning_rate
+from nucleate.train.shipped import weights_file
 from nucleate.train.state import cut_metrics, pack, part, unpack
 from nucleate.train.stopping import Stopped, StopRequest, stop_requests
 from nucleate.train.weights_file import load_tensors, reading, save_tensors

@@ -18,8 +18,8 @@ from nucleate.crystal.convert import SMALLEST_VOLUME
 from nucleate.errors import NucleateError
 from nucleate.nets.image_sums import count_images, image_sums
 from nucleate.nets.property import PropertyNetwork
-from nucleate.train.checkpoint import PROPERTY, ModelInfo, load_network, weights_file, weights_folder
-from nucleate.train.weights_file import read_metadata
+from nucleate.train.checkpoint import ModelInfo, load_network
+from nucleate.train.shipped import PROPERTY, require_weights
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -143,25 +143,9 @@ def predict_structures(
     return model.predict(crystals), model.refusals(crystals) | reasons
 
 
-def shipped_property_networks() -> list[str]:
-    """Names of the property networks in the package."""
-    out = []
-    for path in sorted(weights_folder().glob("*.safetensors")):
-        try:
-            if read_metadata(path).get("kind") == PROPERTY:
-                out.append(path.stem)
-        except NucleateError:  # a damaged file has no kind
-            continue
-    return out
-
-
 def load_property_network(weights: str | Path, device: str | None = None) -> PropertyModel:
     """The model of a shipped name or a file; raises NucleateError if there is none, or one of another kind."""
-    path = weights_file(weights)
-    if path is None:
-        raise NucleateError(
-            f"no weights '{weights}'; shipped: {', '.join(shipped_property_networks())}; or give a file"
-        )
+    path = require_weights(weights, PROPERTY)
     network, info = load_network(path, PROPERTY)
     assert isinstance(network, PropertyNetwork)  # by its kind
     network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))

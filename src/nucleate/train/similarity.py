@@ -25,8 +25,8 @@ from nucleate.chem.descriptors import descriptors, labels, missing
 from nucleate.config import TrainConfig, from_dict
 from nucleate.errors import NucleateError
 from nucleate.nets.similarity import SimilarityConfig, SimilarityNetwork
-from nucleate.train.checkpoint import weights_file
 from nucleate.train.schedule import learning_rate
+from nucleate.train.shipped import weights_file
 from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
 
 KIND = "similarity"  # in the metadata, beside which a file of a generator has none

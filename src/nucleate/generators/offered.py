@@ -1,0 +1,56 @@
+"""Generators that do not offer some elements: what holds one of them is drawn again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Generic, TypeVar
+
+from nucleate.generators.base import Condition, Generator, Progress
+
+T = TypeVar("T")
+ATTEMPTS = 16  # draws before an object is given back as it is
+
+
+class Offered(Generic[T]):
+    """A generator whose objects, structures or formulas as text, hold none of `left_out`.
+
+    Nothing changes for the seeds whose objects do not; an object that does is drawn again with other seeds, at most
+    ATTEMPTS times. So objects are drawn from the generator's own distribution without those elements, whatever the
+    generator is.
+    """
+
+    def __init__(self, generator: Generator[T], left_out: Collection[str]) -> None:
+        self.generator, self.left_out = generator, frozenset(left_out)
+
+    @property
+    def name(self) -> str:
+        return self.generator.name
+
+    def generate(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
+    ) -> list[T]:
+        """As the generator's own; progress is of the first draw."""
+        from nucleate.diffusion.rng import derive_seeds
+
+        out: list[T] = list(self.generator.generate(conditions, seeds, progress))
+        for attempt in range(1, ATTEMPTS):
+            again = [i for i, made in enumerate(out) if self.left_out.intersection(_elements(made))]
+            if not again:
+                break
+            others = [int(derive_seeds(seeds[i], 6, attempt)) for i in again]
+            for i, made in zip(again, self.generator.generate([conditions[i] for i in again], others), strict=True):
+                out[i] = made
+        return out
+
+
+def without(generator: Generator[T], left_out: Collection[str]) -> Generator[T]:
+    """The generator itself where nothing is left out."""
+    return Offered(generator, left_out) if left_out else generator
+
+
+def _elements(made: object) -> set[str]:
+    """Of a structure, or of a text such as "Sr Ti O O O"."""
+    if isinstance(made, str):
+        return set(re.findall(r"[A-Z][a-z]?", made))
+    return {e.symbol for e in made.composition.elements}  # type: ignore[attr-defined]

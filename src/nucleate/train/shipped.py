@@ -1,0 +1,46 @@
+"""Which trained weights there are: those of the package, by name and kind, and files. Nothing here loads torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nucleate.errors import NucleateError
+
+PROPERTY = "property"  # kind of the networks that predict properties; generators of crystals have none
+
+
+def weights_folder() -> Path:
+    """Where the shipped weights lie."""
+    return Path(__file__).parent.parent / "weights"
+
+
+def weights_file(weights: str | Path) -> Path | None:
+    """The file of a shipped name, or the file itself; None where there is neither."""
+    shipped = weights_folder() / f"{weights}.safetensors"
+    return next((path for path in (shipped, Path(weights)) if path.is_file()), None)
+
+
+def shipped_weights(kind: str | None = None) -> list[str]:
+    """Names of the shipped generators of crystals, or of the networks of a kind."""
+    return sorted(p.stem for p in weights_folder().glob("*.safetensors") if _is_of(p, kind))
+
+
+def require_weights(weights: str | Path, kind: str | None = None) -> Path:
+    """The file of the weights; raises NucleateError, with the names there are of the kind, where there is none."""
+    path = weights_file(weights)
+    if path is None:
+        raise NucleateError(f"no weights '{weights}'; shipped: {', '.join(shipped_weights(kind))}; or give a file")
+    return path
+
+
+def _is_of(path: Path, kind: str | None) -> bool:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError):
+        metadata = {}
+    if metadata.get("nucleate") != "1":  # a damaged file stays among the crystals', and loading it says what is wrong
+        return kind is None
+    return metadata.get("kind") == kind
