@@ -65,7 +65,7 @@ def test_what_cannot_be_met_is_refused(unimat, csp, compact):
     for model, condition, words in (
         (unimat, Condition(num_atoms=5), "finds the number of atoms itself; it takes a chemical system"),
         (unimat, Condition(composition=SRTIO3), "chooses the elements itself"),
-        (unimat, Condition(lattice_shape="cubic"), "no way to keep a lattice shape"),
+        (unimat, Condition(lattice_shape="cubic"), "cannot be asked for a lattice shape"),
         (
             compact,
             Condition(chemical_system=("Sr", "O")),

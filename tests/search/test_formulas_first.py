@@ -194,12 +194,12 @@ def test_wishes_about_elements_are_kept_and_held_to(played, settings, tmp_path):
 @pytest.mark.parametrize(
     ("request_", "changes", "message"),
     [
-        ("NaCl", {}, "the request names a formula"),
-        ("Na-Cl, 4 atoms", {}, "num atoms cannot be asked for"),
-        ("Na-Cl, cubic", {}, "space groups cannot be asked for"),
+        ("NaCl", {}, "NaCl is a formula, and with --generator played formulas are drawn"),
+        ("Na-Cl, 4 atoms", {}, "a number of atoms .--num-atoms. cannot be asked for"),
+        ("Na-Cl, cubic", {}, "a space group .--space-group. cannot be asked for"),
         ("Rn-F", {}, "played never saw Rn"),
         ("anything", {"weights": "mp20-dng"}, "leave --weights out"),
-        ("anything", {"sampling_steps": 5}, "templates take neither sampling steps"),
+        ("anything", {"sampling_steps": 5}, "--steps and --sampler find no use"),
         ("anything", {"structures": "mp20-dng"}, "mp20-dng takes no formula"),
         ("anything", {"structures": "none"}, "no weights 'none'"),
         ("anything", {"rank_by": "age"}, "not 'age'"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from typing import Generic, TypeVar
 
@@ -52,5 +51,5 @@ def without(generator: Generator[T], left_out: Collection[str]) -> Generator[T]:
 def _elements(made: object) -> set[str]:
     """Of a structure, or of a text such as "Sr Ti O O O"."""
     if isinstance(made, str):
-        return set(re.findall(r"[A-Z][a-z]?", made))
+        return set(made.split())
     return {e.symbol for e in made.composition.elements}  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.chem.elements import SYMBOLS
+from nucleate.chem.elements import RADIOACTIVE, SYMBOLS
 from nucleate.errors import NucleateError
 from nucleate.search.families import LITERAL, Charges, Family, Member, members, share, whole
 from nucleate.search.likelihood import PULL, log_likelihoods
@@ -83,9 +83,15 @@ def propose(
             out.setdefault(frozenset(one.composition.items()), one)
     if not out:
         wishes = [f"with {', '.join(contains)}"] if contains else []
-        wishes += [f"without {', '.join(sorted(exclude))}"] if exclude else []
+        wishes += [without_text(exclude)] if exclude else []
         raise no_ions(family, " and ".join(wishes) or "as wished for")
     return list(out.values())
+
+
+def without_text(exclude: Collection[str]) -> str:
+    """Elements that must not be there, in words; radioactive ones, which are mostly many, as such."""
+    plain = sorted(set(exclude) - RADIOACTIVE)
+    return f"without {', '.join([*plain, *(['radioactive elements'] if len(plain) < len(exclude) else [])])}"
 
 
 def no_ions(family: Family, wishes: str) -> NucleateError:

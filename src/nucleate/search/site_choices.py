@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nucleate.chem.classes import classes
 from nucleate.search.families import Charges, Family
-from nucleate.search.propose import COMMON, elements_for, members_with, no_ions, rarity
+from nucleate.search.propose import COMMON, elements_for, members_with, no_ions, rarity, without_text
 
 if TYPE_CHECKING:
     from nucleate.search.request import Request
@@ -41,7 +41,7 @@ def site_choices(family: Family, request: Request, most: int = MOST) -> list[Sit
         if all((choice := _way(family, charges, {*request.exclude, *request.unasked})).elements)
     ]
     if not plain:
-        raise no_ions(family, f"without {', '.join(sorted(request.exclude))}")
+        raise no_ions(family, without_text(barred))
     wants = _wants(request)
     narrowed = [one for choice in plain for one in _narrowed(choice, wants)]
     return [SiteChoice(c.charges, tuple(site[:most] for site in c.elements)) for c in narrowed or plain]
