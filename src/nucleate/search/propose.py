@@ -83,15 +83,10 @@ def propose(
             out.setdefault(frozenset(one.composition.items()), one)
     if not out:
         wishes = [f"with {', '.join(contains)}"] if contains else []
-        wishes += [without_text(exclude)] if exclude else []
+        plain = sorted(set(exclude) - RADIOACTIVE)  # these are left out of all, and no reason
+        wishes += [f"without {', '.join(plain)}"] if plain else []
         raise no_ions(family, " and ".join(wishes) or "as wished for")
     return list(out.values())
-
-
-def without_text(exclude: Collection[str]) -> str:
-    """Elements that must not be there, in words; radioactive ones, which are mostly many, as such."""
-    plain = sorted(set(exclude) - RADIOACTIVE)
-    return f"without {', '.join([*plain, *(['radioactive elements'] if len(plain) < len(exclude) else [])])}"
 
 
 def no_ions(family: Family, wishes: str) -> NucleateError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nucleate.chem.classes import classes
 from nucleate.search.families import Charges, Family
-from nucleate.search.propose import COMMON, elements_for, members_with, no_ions, rarity, without_text
+from nucleate.search.propose import COMMON, elements_for, members_with, no_ions, rarity
 
 if TYPE_CHECKING:
     from nucleate.search.request import Request
@@ -35,13 +35,10 @@ def site_choices(family: Family, request: Request, most: int = MOST) -> list[Sit
     Lists hold at most `most` elements, those that most members have first, then those most like them. What no way
     satisfies is not narrowed down: the check of formulas says what is wrong. Raises NucleateError where there is none.
     """
-    plain = [
-        choice
-        for charges in family.ways
-        if all((choice := _way(family, charges, {*request.exclude, *request.unasked})).elements)
-    ]
+    barred = {*request.exclude, *request.unasked}
+    plain = [choice for charges in family.ways if all((choice := _way(family, charges, barred)).elements)]
     if not plain:
-        raise no_ions(family, without_text(barred))
+        raise no_ions(family, f"without {', '.join(sorted(request.exclude)) or 'radioactive elements'}")
     wants = _wants(request)
     narrowed = [one for choice in plain for one in _narrowed(choice, wants)]
     return [SiteChoice(c.charges, tuple(site[:most] for site in c.elements)) for c in narrowed or plain]
