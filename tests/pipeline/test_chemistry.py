@@ -5,8 +5,8 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
-from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.check import CheckStage
+from nucleate.pipeline.candidate import Candidate, of_formula
+from nucleate.pipeline.check import CheckStage, check
 from nucleate.pipeline.chemistry import ChemistryStage, with_oxidation
 from nucleate.pipeline.rank import to_rows
 from nucleate.pipeline.run import Nowhere, run
@@ -69,3 +69,10 @@ def test_crystals_of_a_structure_are_asked_too():
     crystal = Candidate("s", structure=Structure(Lattice.cubic(4), ["Mg", "O"], [[0, 0, 0], [0.5] * 3]))
     asked = with_oxidation([Candidate("empty"), crystal])
     assert [c.checks.get("oxidation") and c.checks["oxidation"].reason for c in asked] == [None, "Mg +2, O -2"]
+
+
+def test_two_readings_of_the_charges_are_told_apart():
+    pyrite, magnetite = with_oxidation([check(of_formula(f)) for f in ("FeS2", "Fe3O4")])
+    assert pyrite.checks["charge"].reason == "Fe4+ S2- (icsd24); a second reading, by the check oxidation: Fe +2, S -1"
+    assert pyrite.checks["oxidation"].reason == "Fe +2, S -1; a second reading, by the check charge: Fe4+ S2-"
+    assert "second" not in magnetite.checks["charge"].reason + magnetite.checks["oxidation"].reason

@@ -134,23 +134,23 @@ def _search(counts: Counts, choices: Sequence[States], name: str) -> tuple[Verdi
             break
         if mixed and any(n > MAX_MIXED for _, n in mixing):
             return Verdict(UNKNOWN, f"too many atoms to try mixed valence (limit {MAX_MIXED} of an element)"), ()
-        found = [best for states in choices if (best := neutral_ions(counts, states, mixed)) is not None]
+        different = mixing_elements() if mixed else frozenset()
+        found = [best for states in choices if (best := neutral_ions(counts, states, different)) is not None]
         if found:
             ions = max(found)[1]
-            words = " ".join(_ion(s, q) for s, q in sorted(ions, key=lambda ion: (ion[1] < 0, ion)))
-            return Verdict(PASS, f"{'mixed valence ' if mixed else ''}{words} ({name})"), ions
+            return Verdict(PASS, f"{'mixed valence ' if mixed else ''}{ions_text(ions)} ({name})"), ions
     return Verdict(FAIL, f"no neutral combination of {name} oxidation states"), ()
 
 
-def neutral_ions(counts: Counts, states: States, mixed: bool = False) -> tuple[float, Ions] | None:
+def neutral_ions(counts: Counts, states: States, mixed: Collection[str] = ()) -> tuple[float, Ions] | None:
     """The likeliest ions of total charge zero with their log likelihood, None where there are none.
 
-    counts: (symbol, atoms). states: those each element may have; all of its atoms share one, but where `mixed` the
-    atoms of elements that may be of mixed valence have each their own.
+    counts: (symbol, atoms). states: those each element may have; all of its atoms share one, but the atoms of `mixed`
+    elements have each their own.
     """
     options: list[Sums] = []
     for (symbol, n), known in zip(counts, states, strict=True):
-        if mixed and n > 1 and symbol in mixing_elements():
+        if n > 1 and symbol in mixed:
             options.append(_mixtures(symbol, n, tuple(known)))
         else:
             options.append({q * n: (n * log_share(symbol, q), ((symbol, q),)) for q in known})
@@ -181,6 +181,11 @@ def _add(left: Sums, right: Sums, keep: Collection[int] | None = None) -> Sums:
             if (keep is None or charge in keep) and (charge not in out or score > out[charge][0]):
                 out[charge] = score, ions_a if set(ions_b) <= set(ions_a) else ions_a + ions_b
     return out
+
+
+def ions_text(ions: Ions) -> str:
+    """Cations first: (("O", -2), ("Pb", 2), ("Pb", 4)) -> "Pb2+ Pb4+ O2-"."""
+    return " ".join(_ion(s, q) for s, q in sorted(ions, key=lambda ion: (ion[1] < 0, ion)))
 
 
 def _ion(symbol: str, charge: int) -> str:

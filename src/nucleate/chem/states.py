@@ -69,8 +69,13 @@ def mixing_elements() -> frozenset[str]:
 @lru_cache(maxsize=2000)
 def log_share(symbol: str, charge: int) -> float:
     """Logarithm of the share of this state among the element's reports in the ICSD."""
-    counts = _reports().get(symbol, {})
+    counts = reports(symbol)
     return math.log(max(counts.get(charge, 0), 0.5) / max(sum(counts.values()), 1))
+
+
+def reports(symbol: str) -> dict[int, int]:
+    """Charge -> how often the ICSD reports the element with it."""
+    return _reports().get(symbol, {})
 
 
 @lru_cache(maxsize=1)

@@ -231,9 +231,9 @@ def _slug(text: str) -> str:
 def _warn_if_unbalanced(request: Request, notes: Console) -> None:
     if request.composition is None:
         return
-    from nucleate.chem.checks import charge_neutrality
+    from nucleate.chem.valence import charge_verdict
     from nucleate.search.request import formula_text
 
-    verdict = charge_neutrality(request.composition)
+    verdict = charge_verdict(request.composition)
     if verdict.verdict == "fail":
         notes.print(f"warning: {formula_text(request.composition)}: {verdict.reason}", style="yellow", highlight=False)

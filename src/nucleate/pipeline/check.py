@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nucleate.chem.checks import charge_neutrality, electronegativity_balance
 from nucleate.chem.states import STATE_SETS
+from nucleate.chem.valence import balance_verdict, charge_verdict
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def check(candidate: Candidate, states: str = STATE_SETS[0]) -> Candidate:
 def check_chemistry(composition: Mapping[Any, float], states: str = STATE_SETS[0]) -> dict[str, Check]:
     """Verdicts "charge" and "electronegativity" of element -> amount."""
     return {
-        "charge": charge_neutrality(composition, states),
-        "electronegativity": electronegativity_balance(composition, states),
+        "charge": charge_verdict(composition, states),
+        "electronegativity": balance_verdict(composition, states),
     }
 
 

@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from nucleate.chem.checks import reduced_counts
 from nucleate.errors import NucleateError
-from nucleate.pipeline.candidate import FAIL, Candidate
+from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
 from nucleate.pipeline.check import check_chemistry
 
+_ION = re.compile(r"([A-Z][a-z]?)(\d*)([+-])(?![\w+])")  # Fe2+, as the check charge has it
+_STATES = re.compile(r"([A-Z][a-z]?) ([+-]\d[^,]*)")  # Fe +2 (1/3) and +3 (2/3), as the check oxidation has it
 CHECKS = ("charge", "electronegativity", "oxidation")
 
 
 def with_oxidation(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The candidates with the check "oxidation": whether the states that a network gives to their elements add up to
-    zero, all asked in one batch. Candidates without composition and structure come back as they are.
+    zero, all asked in one batch. Candidates without composition and structure come back as they are. Where the check
+    "charge" has other states, the reasons of both say so: FeS2 is Fe4+ S2- to one and Fe2+ S- to the other.
     """
     from nucleate.pipeline.oxidation import verdicts_of
 
     counts = [reduced_counts(c.structure.composition if c.structure else c.composition or {}) for c in candidates]
     verdicts = iter(verdicts_of([dict(c) for c in counts if c]))
     return [
-        c.with_(checks={"oxidation": next(verdicts)}) if counted else c
+        c.with_(checks=_told_apart(c.checks, next(verdicts))) if counted else c
         for c, counted in zip(candidates, counts, strict=True)
     ]
+
+
+def _told_apart(checks: Mapping[str, Check], oxidation: Check) -> dict[str, Check]:
+    """The check "oxidation", and "charge" where the two have different ions, each with the reading of the other."""
+    charge = checks.get("charge")
+    if charge is None or PASS not in (charge.verdict, oxidation.verdict):
+        return {"oxidation": oxidation}
+    tables = {(s, int(f"{sign}{n or 1}")) for s, n, sign in _ION.findall(charge.reason)}
+    network = {(s, int(q)) for s, states in _STATES.findall(oxidation.reason) for q in re.findall(r"[+-]\d+", states)}
+    if tables == network or not (tables or charge.verdict == FAIL) or not network:
+        return {"oxidation": oxidation}
+    out = {"oxidation": oxidation}
+    if charge.verdict == PASS:
+        ions = charge.reason.partition(" (")[0]
+        out["oxidation"] = Check(
+            oxidation.verdict, f"{oxidation.reason}; a second reading, by the check charge: {ions}"
+        )
+    if oxidation.verdict == PASS:
+        other = f"; a second reading, by the check oxidation: {oxidation.reason}"
+        out["charge"] = Check(charge.verdict, charge.reason + other)
+    return out
 
 
 class ChemistryStage:
