@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.chem.plausible import absurd
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import UNKNOWN, Candidate, Check, Energy
 from nucleate.pipeline.corrections import corrected_method, onto
@@ -68,6 +69,8 @@ class HullStage:
         if candidate.structure is None or energy is None:
             what = "structure" if candidate.structure is None else "energy (relax first)"
             return candidate.with_(checks={"hull": Check(UNKNOWN, f"no {what}")})
+        if reason := absurd("energy", energy.value):
+            return candidate.with_(checks={"hull": Check(UNKNOWN, reason)})
         reference.require_method(energy.method, corrected_method(energy.method))
         try:
             energy, correction = onto(energy, candidate.structure, reference)
