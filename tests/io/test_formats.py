@@ -59,8 +59,7 @@ def test_write_then_read(tmp_path, ending):
     result = read_structures([path])
     assert not result.problems
     for before, after in zip(NAMED, result.structures, strict=True):
-        # a CIF lists the sites by element
-        same(*(n.structure.get_sorted_structure() if ending == "" else n.structure for n in (before, after)))
+        same(before.structure, after.structure)  # in the same order too
     names = [n.name for n in result.structures]
     assert names == (["007_NaCl", "mp-2_b_x_LiFeO"] if ending == "" else ["007", "mp-2 (b)/x"])
     if ending:
@@ -297,3 +296,17 @@ def test_unusual_extxyz_files(tmp_path):
     assert "a number of atoms should stand here" in reasons(path)
     path.write_text("hello\n")
     assert "a number of atoms should stand here" in reasons(path)
+
+
+@pytest.mark.parametrize("ending", ["", ".extxyz", ".jsonl", ".db"])
+def test_a_left_handed_crystal_is_not_written_as_its_mirror_image(tmp_path, ending):
+    left = Structure(Lattice(-NACL.lattice.matrix + np.diag([0.3, 0.2, 0.1])), ["Li", "Fe", "O"], TRICLINIC.frac_coords)
+    assert np.linalg.det(left.lattice.matrix) < 0
+    write_structures(tmp_path / f"out{ending}", [Named("a", left)])
+    (found,) = read_structures(tmp_path / f"out{ending}").structures
+
+    before, after = (s.get_sorted_structure() for s in (left, found.structure))
+    assert np.allclose(before.distance_matrix, after.distance_matrix, atol=1e-6)
+    sign = np.sign(np.linalg.det(after.lattice.matrix)) * np.sign(np.linalg.det(before.lattice.matrix))
+    d = before.frac_coords - sign * after.frac_coords
+    assert np.abs(d - d.round()).max() < 1e-6

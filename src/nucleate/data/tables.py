@@ -211,7 +211,7 @@ def table_from_items(
     """
     import pyarrow as pa
 
-    from nucleate.crystal.convert import species_numbers
+    from nucleate.crystal.convert import right_handed, species_numbers
 
     base: dict[str, list[Any]] = {c: [] for c in BASE}
     info: list[dict[str, Any]] = []
@@ -229,7 +229,7 @@ def table_from_items(
             s.composition.reduced_formula,
             len(s),
             species_numbers(s),
-            np.asarray(s.frac_coords).ravel(),
+            right_handed(np.array(s.lattice.matrix), np.array(s.frac_coords))[1].ravel(),
             np.array(s.lattice.abc),
             np.array(s.lattice.angles),
         )

@@ -88,9 +88,14 @@ def _finite(info: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _reason(error: Exception) -> str:
-    """One line; the kind of the error too where the parser was taken by surprise."""
-    text = " ".join(str(error).split())[:300]
-    return text if isinstance(error, NucleateError) else f"not readable ({type(error).__name__}: {text})"
+    """One line; a parser's own words say nothing to whoever wrote the file."""
+    if isinstance(error, NucleateError):
+        return " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError):
+        return "not readable (larger than the memory)"
+    if isinstance(error, OSError):
+        return f"not readable ({error.strerror or 'the file cannot be opened'})"
+    return "not readable (what it holds is no crystal, in a way that was not foreseen)"
 
 
 def read_poscar(path: Path) -> Rows:

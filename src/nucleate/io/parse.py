@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucleate.chem.elements import atomic_number
+from nucleate.chem.elements import SYMBOLS, atomic_number
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
@@ -118,8 +118,6 @@ def parse_dict(values: Any) -> Parsed:
 
 def _cell(lattice: Any) -> NDArray[np.float64]:
     """The vectors as rows (3, 3), angstrom, from the matrix or from lengths and angles; both must agree."""
-    from pymatgen.core import Lattice
-
     if not isinstance(lattice, Mapping):
         raise NucleateError("'lattice' is not a dictionary with 'matrix', or with a, b, c, alpha, beta, gamma")
     pbc = lattice.get("pbc", (True, True, True))
@@ -133,9 +131,7 @@ def _cell(lattice: Any) -> NDArray[np.float64]:
     if lattice.get("matrix") is None:
         if not given:
             raise NucleateError("the lattice has neither 'matrix' nor a, b, c, alpha, beta, gamma")
-        if not (min(parameters) > 0 and max(parameters[3:]) < 180):
-            raise NucleateError(f"no cell has the lengths {parameters[:3]} and angles {parameters[3:]}")
-        return np.array(Lattice.from_parameters(*parameters).matrix)
+        return _cell_of(parameters)
     rows = lattice["matrix"]
     if not isinstance(rows, Sequence) or len(rows) != 3:
         raise NucleateError("the lattice's 'matrix' must be three rows of three numbers")
@@ -201,21 +197,30 @@ def _fractional(
     return np.array(out, dtype=np.float64)
 
 
-def structure_from_columns(atomic_numbers: Any, frac_coords: Any, lengths: Any, angles: Any) -> Structure:
+def structure_from_columns(atomic_numbers: Any, frac_coords: Any, lengths: Any, angles: Any) -> Parsed:
     """A structure from the columns of our parquet files: numbers (n,), coordinates (3 n,), angstrom, degrees."""
-    from pymatgen.core import Lattice, Structure
-
-    for name, value in (
-        ("coordinates", frac_coords),
-        ("atomic numbers", atomic_numbers),
-        ("cell", lengths),
-        ("cell", angles),
-    ):
-        if value is None or len(value) == 0:
+    columns = {"coordinates": frac_coords, "atomic numbers": atomic_numbers, "lengths": lengths, "angles": angles}
+    for name, value in columns.items():
+        if value is None or (isinstance(value, list) and not value):
             raise NucleateError(f"no {name}")
+    if not isinstance(atomic_numbers, list) or not isinstance(frac_coords, list):
+        raise NucleateError("atomic_numbers and frac_coords must be lists of numbers")
     if len(frac_coords) != 3 * len(atomic_numbers):
         raise NucleateError(f"{len(frac_coords)} coordinates for {len(atomic_numbers)} atoms")
-    if not all(math.isfinite(v) for v in (*frac_coords, *lengths, *angles)):
-        raise NucleateError("the cell or a coordinate is not a finite number")
-    sites = [frac_coords[i : i + 3] for i in range(0, len(frac_coords), 3)]
-    return Structure(Lattice.from_parameters(*lengths, *angles), atomic_numbers, sites)
+    frac = np.array(_numbers(frac_coords, "a coordinate", len(frac_coords))).reshape(-1, 3)
+    cell = _cell_of([*_numbers(lengths, "the cell's lengths"), *_numbers(angles, "the cell's angles")])
+    bad = next((z for z in atomic_numbers if not isinstance(z, int) or not 1 <= z <= len(SYMBOLS)), None)
+    if bad is not None or None in atomic_numbers:
+        raise NucleateError(f"no element has the atomic number {bad}")
+    return bare_structure(cell, [SYMBOLS[z - 1] for z in atomic_numbers], frac)
+
+
+def _cell_of(parameters: list[float]) -> NDArray[np.float64]:
+    """The vectors as rows (3, 3) of three lengths (angstrom) and three angles (degrees)."""
+    from pymatgen.core import Lattice
+
+    alpha, beta, gamma = np.cos(np.radians(parameters[3:]))
+    root = 1 - alpha**2 - beta**2 - gamma**2 + 2 * alpha * beta * gamma
+    if min(parameters) <= 0 or max(parameters[3:]) >= 180 or not root > 0:
+        raise NucleateError(f"no cell has the lengths {_shown(parameters[:3])} and the angles {_shown(parameters[3:])}")
+    return np.array(Lattice.from_parameters(*parameters).matrix)

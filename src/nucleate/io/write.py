@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.files import replacing
 from nucleate.io.read import Named
+from nucleate.io.write_cif import cif_text
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -67,8 +68,6 @@ def safe_name(text: str) -> str:
 
 
 def _write_folder(path: Path, named: Sequence[Named]) -> None:
-    from pymatgen.io.cif import CifWriter
-
     texts: dict[str, str] = {}
     taken: set[str] = set()
     for n in named:
@@ -79,7 +78,7 @@ def _write_folder(path: Path, named: Sequence[Named]) -> None:
             stem = f"{base}-{count}"
         taken.add(stem.lower())
         info = "".join(f"# {k}: {_one_line(v)}\n" for k, v in {"name": n.name, **n.info}.items())
-        texts[f"{stem}.cif"] = info + str(CifWriter(_bare(n.structure)))
+        texts[f"{stem}.cif"] = info + cif_text(n.structure)
     if path.is_dir():
         for file, text in texts.items():
             with replacing(path / file) as temporary:
