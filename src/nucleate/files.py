@@ -64,3 +64,31 @@ def hint(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{error.strerror}; choose another place"
     return error.strerror or str(error)
+
+
+def check_writable(path: Path, folder: bool = False) -> None:
+    """Raises NucleateError where a file (or folder) of this name could not be written, before any work; makes nothing
+    that stays.
+    """
+    if path.exists() and path.is_dir() != folder:
+        raise NucleateError(f"{path} is a {'file; choose a folder' if folder else 'folder; choose a file'}")
+    if path.is_symlink() and not path.exists() and folder:
+        raise NucleateError(f"{path} is a link to {os.readlink(path)}, which is not there; make that folder first")
+    there = path if folder and path.exists() else path.parent
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise NucleateError(f"cannot write {path}: {there} is a file, not a folder")
+    probe = there / f".{path.name[:100]}.{uuid.uuid4().hex[:8]}.part"
+    try:
+        probe.touch(exist_ok=False)
+    except OSError as error:
+        raise NucleateError(f"cannot write {path}: {hint(error)}") from None
+    remove(probe)
+
+
+def check_ending(path: Path, endings: Collection[str], what: str = "--out") -> None:
+    """Raises NucleateError for a file name with another ending, and where the file could not be written."""
+    if path.suffix.lower() not in endings:
+        raise NucleateError(f"{what} ends in {', '.join(endings)}, not '{path.suffix}'")
+    check_writable(path)

@@ -1,6 +1,7 @@
 """`nucleate evaluate` as its user meets it: printed tables, files, errors in one line."""
 
 import json
+import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -8,7 +9,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
-from nucleate.cli.main import app
+from nucleate.cli.main import app, main
 from nucleate.errors import NucleateError
 from nucleate.io import Named, write_structures
 
@@ -91,3 +92,38 @@ def test_compositions_compare_and_optimisation(world):
 def test_errors_say_what_is_wrong(world, args, message):
     with pytest.raises(NucleateError, match=message):
         CliRunner().invoke(app, ["evaluate", *args], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["dng", "a.jsonl", "--reference", "a.jsonl", "--floor", "none", "--known", "nosuch"],
+            "no dataset 'nosuch:train'",
+        ),
+        (["dng", "a.jsonl", "--reference", "a.jsonl", "--out", "a.jsonl"], "a.jsonl is a file; choose a folder"),
+        (["compositions", "f.txt", "--column", "x", "--train", "f.txt"], "is no table .*: it has no column 'x'"),
+        (["compositions", "f.txt", "--out", "f.txt/x"], "f.txt is a file, not a folder"),
+        (["compare", "a.jsonl", "a.jsonl", "--out", "f.txt"], "f.txt is a file; choose a folder"),
+        (["compare", "a.jsonl", "a.jsonl", "--e-form", "x"], "neither .* has a number in the column 'x'"),
+        (["optimisation", "a.jsonl", "--group", "x"], "1 crystals have no value in the column 'x'"),
+        (["csp", "--predictions", "a.jsonl", "--out", "f.txt"], "f.txt is a file; choose a folder"),
+    ],
+)
+def test_names_and_places_are_checked_before_the_work(tmp_path, monkeypatch, capsys, arguments, said):
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.files import write_candidates
+
+    def never(*_, **__):
+        raise AssertionError("work was done")
+
+    monkeypatch.setattr("nucleate.evaluate.dng.measure", never)
+    monkeypatch.setattr("nucleate.evaluate.features.measure", never)
+    monkeypatch.chdir(tmp_path)
+    salt = Structure(Lattice.cubic(3.4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    write_candidates("a.jsonl", [Candidate("a", structure=salt)])
+    (tmp_path / "f.txt").write_text("NaCl\n")
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", *arguments])
+    assert stopped.value.code == 2 and re.search(said, " ".join(capsys.readouterr().err.split()))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jsonl", "f.txt"]

@@ -52,6 +52,7 @@ def csp(
     """Crystal structure prediction: match rate and RMSE for known compositions, with 95 % intervals."""
     from rich.console import Console
 
+    from nucleate.cli.evaluate_dng import check_folder
     from nucleate.cli.progress import StageBars
     from nucleate.errors import NucleateError
     from nucleate.evaluate import csp as run
@@ -63,6 +64,7 @@ def csp(
 
     if composition_rule not in ("original", "smact14", "icsd24"):
         raise NucleateError(f"--composition-rule must be original, smact14 or icsd24, not '{composition_rule}'")
+    check_folder(out)
     rules = get_protocol(protocol)
     ltol, stol, angle_tol = rules.csp
     matcher = MatchSettings(stol, ltol, angle_tol, time_limit=time_limit, composition_rule=composition_rule)

@@ -66,6 +66,7 @@ def dng(
     from nucleate.evaluate.network import property_network
     from nucleate.evaluate.protocols import get_protocol
 
+    check_folder(out)
     names = tuple(dict.fromkeys(protocol or DEFAULT_PROTOCOLS))
     for name in names:
         get_protocol(name)
@@ -94,6 +95,14 @@ def dng(
             cache=user_cache() / "evaluate" if cache else None,
         )
     show(report, out, [*generated.notes, *base.notes])
+
+
+def check_folder(out: Path | None) -> None:
+    """Refuse a folder for the report that could not be written, before the work."""
+    from nucleate.files import check_writable
+
+    if out is not None:
+        check_writable(out, folder=True)
 
 
 def _floor(name: str) -> CrystalSet | None:
@@ -160,7 +169,6 @@ def show(report: Report, out: Path | None, notes: Sequence[str] = ()) -> None:
     if seconds:
         console.print(f"Time: {seconds}", style="dim", highlight=False, markup=False)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         write_whole(out / "report.json", report.to_json())
         write_page(out / "report.html", report)
         console.print(f"Written: {out / 'report.json'}, {out / 'report.html'}", soft_wrap=True, highlight=False)

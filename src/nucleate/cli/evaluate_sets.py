@@ -39,13 +39,14 @@ def compositions(
 ) -> None:
     """Generated formulas: parsable, unique, novel, recovered, charge neutral and balanced, distance to known ones."""
     from nucleate.chem.elements import MAIN_ELEMENTS
-    from nucleate.cli.evaluate_dng import show
+    from nucleate.cli.evaluate_dng import check_folder, show
     from nucleate.cli.progress import StageBars
     from nucleate.evaluate.composition_sections import Vocabulary
     from nucleate.evaluate.compositions import evaluate_compositions
     from nucleate.evaluate.formulas import read_formulas
     from nucleate.pipeline.oxidation import oxidation_verdicts
 
+    check_folder(out)
     made = read_formulas(source, column)
     seen = read_formulas(train)
     held = None if test == "none" else read_formulas(test)
@@ -81,13 +82,18 @@ def compare(
     out: Out = None,
 ) -> None:
     """Two sets, composition by composition: difference of formation energies, reduction rate, # stable."""
-    from nucleate.cli.evaluate_dng import show
+    from nucleate.cli.evaluate_dng import check_folder, show
+    from nucleate.errors import NucleateError
     from nucleate.evaluate.inputs import read_crystals
     from nucleate.evaluate.per_composition import compare as compare_sets
     from nucleate.evaluate.per_composition import measured
 
+    check_folder(out)
     columns = {k: v for k, v in (("e_form", e_form), ("e_above_hull", e_above_hull)) if v}
     sets = [read_crystals([source], columns, require=False) for source in (a, b)]
+    for name, wanted in columns.items():
+        if not any(name in item.energies for s in sets for item in s.items):
+            raise NucleateError(f"neither {sets[0].name} nor {sets[1].name} has a number in the column '{wanted}'")
     names = (sets[0].name, sets[1].name)
     report = compare_sets(*(measured(s.items) for s in sets), names=names, energy=energy, tie=tie)
     show(report, out, [note for s in sets for note in s.notes])
@@ -114,7 +120,7 @@ def optimisation(
     out: Out = None,
 ) -> None:
     """Property optimisation: SR5, SR10, SR15, the share that reaches the best 5, 10, 15 % of the data."""
-    from nucleate.cli.evaluate_dng import show
+    from nucleate.cli.evaluate_dng import check_folder, show
     from nucleate.cli.progress import StageBars
     from nucleate.data.catalog import user_cache
     from nucleate.errors import NucleateError
@@ -124,8 +130,10 @@ def optimisation(
     from nucleate.evaluate.network import predict
     from nucleate.evaluate.success_rate import success_rates, thresholds
 
+    check_folder(out)
     limits = thresholds(dataset, column, maximise=maximise)
     crystals = read_crystals(files)
+    groups = _groups([item.info.get(group) for item in crystals.items], group) if group else None
     if value is None and (dataset.partition(":")[0] != "mp-20" or column is not None):
         raise NucleateError(
             f"CHGNet's formation energy cannot be held against {limits.source}; give --value COLUMN with a property on "
@@ -154,7 +162,7 @@ def optimisation(
         values,
         limits,
         sound.tolist(),
-        _groups([item.info.get(group) for item in crystals.items], group) if group else None,
+        groups,
         names=[item.name for item in crystals.items],
         method=method,
         subject=crystals.name,

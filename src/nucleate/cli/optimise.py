@@ -36,6 +36,7 @@ def optimise(
     from nucleate.cli.evaluate_dng import show
     from nucleate.cli.progress import StageBars
     from nucleate.engine.local import executor
+    from nucleate.files import check_writable
     from nucleate.pipeline.files import write_candidates
     from nucleate.search.optimise import OptimiseSettings
     from nucleate.search.optimise import optimise as run
@@ -58,6 +59,7 @@ def optimise(
         potential,
     )
     folder = out or Path("runs") / f"optimise-{Path(weights).stem}"
+    check_writable(folder, folder=True)
     notes = Console(stderr=True)
     try:
         with StageBars() as bars:

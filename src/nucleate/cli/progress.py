@@ -1,7 +1,14 @@
-"""Progress bars, one per stage, on standard error so that standard output stays clean for pipes."""
+"""How far the stages of a command are, on standard error so that standard output stays clean for pipes.
+
+Bars on a terminal; elsewhere (a pipe, a log of a queue) plain lines, at first often and then more and more rarely.
+"""
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console
@@ -15,29 +22,99 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from nucleate.train.pace import duration
+
+FIRST, SHARE, LONGEST = 10.0, 0.1, 300.0  # seconds to the first line; then so much of the time taken, or this, apart
+
 
 class StageBars:
-    """A context that is called with (stage, done, total) and keeps a bar for each stage; total 0 is unknown."""
+    """A context that is called with (stage, done, total) and shows how far each stage is; total 0 is unknown."""
 
     def __init__(self) -> None:
+        console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+        self.show: Bars | Lines = Bars(console) if console.is_terminal else Lines()
+
+    def __enter__(self) -> StageBars:
+        self.show.start()
+        return self
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.show.stop()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        self.show(stage, done, total)
+
+
+class Bars:
+    """A bar for each stage, which moves."""
+
+    def __init__(self, console: Console) -> None:
         self.bars = Progress(
-            TextColumn("{task.description:<10}"),
+            TextColumn("{task.description:<10}", markup=False),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
+            console=console,
         )
         self.tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> StageBars:
-        self.bars.start()
-        return self
-
-    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self.bars.stop()
+        self.start, self.stop = self.bars.start, self.bars.stop
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage not in self.tasks:
             self.tasks[stage] = self.bars.add_task(stage, total=total or None)
         self.bars.update(self.tasks[stage], completed=done, total=total or None)
+
+
+@dataclass
+class _Stage:
+    began: float  # on the clock
+    before: int  # what was done by then, in an earlier call
+    done: int
+    total: int
+    said: float  # when the last line was written
+    shown: int = -1  # what that line said was done
+
+
+class Lines:
+    """A line for each stage now and then, and one at its end: "relax: 12 of 50, 3 min, about 9 min to go".
+
+    What an earlier call has done is said at once, and does not count for the speed.
+    """
+
+    def __init__(
+        self, write: Callable[[str], object] | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.write = write or (lambda line: print(line, file=sys.stderr, flush=True))
+        self.clock = clock
+        self.stages: dict[str, _Stage] = {}
+
+    def start(self) -> None:
+        """Nothing: the first line comes when there is something to say."""
+
+    def stop(self) -> None:
+        """Where the stages stand that have not come to their end."""
+        for name, stage in self.stages.items():
+            if stage.shown != stage.done:
+                self._say(name, stage, self.clock())
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        now = self.clock()
+        stage = self.stages.get(name)
+        if stage is None:
+            stage = self.stages[name] = _Stage(now, done, done, total, now)
+            if 0 < done < total:
+                self.write(f"{name}: goes on, {done:,} of {total:,} were done before")
+                stage.shown = done
+        stage.done, stage.total = done, total
+        apart = min(max(FIRST, SHARE * (now - stage.began)), LONGEST)
+        if stage.shown != done and (done == total or now - stage.said >= apart):
+            self._say(name, stage, now)
+
+    def _say(self, name: str, stage: _Stage, now: float) -> None:
+        spent, made, left = now - stage.began, stage.done - stage.before, stage.total - stage.done
+        line = f"{name}: {stage.done:,}{f' of {stage.total:,}' if stage.total else ''}, {duration(spent)}"
+        if made > 0 and left > 0:
+            line += f", about {duration(spent * left / made)} to go"
+        self.write(line)
+        stage.said, stage.shown = now, stage.done

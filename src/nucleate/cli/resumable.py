@@ -17,14 +17,25 @@ if TYPE_CHECKING:
 def check_out(out: Path, overwrite: bool) -> None:
     """Refuse a place that cannot be written to, before an hour's work."""
     from nucleate.errors import NucleateError
-    from nucleate.io.write import WRITERS
     from nucleate.store.part import tidy
 
     if out.exists() and not overwrite:
         tidy(out)
         raise NucleateError(f"{out} exists; use --overwrite or another --out")
-    if not out.is_dir() and out.suffix and out.suffix.lower() not in WRITERS:
-        raise NucleateError(f"--out is a folder or ends in {', '.join(WRITERS)}, not '{out.suffix}'")
+    check_place(out)
+
+
+def check_place(out: Path, *more: str) -> None:
+    """Refuse what is neither a folder nor a file of a format for crystals (or with one of `more` endings), and a place
+    that cannot be written."""
+    from nucleate.errors import NucleateError
+    from nucleate.files import check_writable
+    from nucleate.io.write import WRITERS
+
+    folder = out.is_dir() or not out.suffix
+    if not folder and out.suffix.lower() not in (*more, *WRITERS):
+        raise NucleateError(f"--out is a folder or ends in {', '.join((*more, *WRITERS))}, not '{out.suffix}'")
+    check_writable(out, folder)
 
 
 def run_files(

@@ -31,6 +31,7 @@ from nucleate.evaluate.protocols import (
     get_protocol,
 )
 from nucleate.evaluate.stability import hulls, stability_section
+from nucleate.pipeline.known import known_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,6 +88,8 @@ def evaluate_dng(
         raise NucleateError("there is no crystal to judge" if not len(generated) else "the reference set is empty")
     if settings.energies and wanted & {DISTRIBUTIONS, FRECHET}:
         property_network(settings.potential)  # a wrong name is refused here, not after the measurements
+    if NOVELTY in wanted:
+        known_table(settings.known)  # as is this one
     clock = _Clock(progress)
     run = _Run(settings, wanted, clock, workers, cache)
     judged, other = run.judge(generated, "crystals"), run.judge(reference, "reference")
@@ -164,7 +167,6 @@ class _Run:
     def twins(self, crystals: CrystalSet, p: Protocol, stage: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """(unique, novel), each (n,), under the protocol's matcher; what cannot be compared is neither."""
         from nucleate.evaluate.unique import Matcher, novel, unique
-        from nucleate.pipeline.known import known_table
 
         matcher = Matcher(p.ltol, p.stol, p.angle_tol)
         limit, workers, structures = self.settings.time_limit, self.workers, crystals.structures

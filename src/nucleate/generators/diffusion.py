@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,8 @@ class DiffusionGenerator:
                 f"the temperature (--temperature) must be above 0, not {self.settings.species_temperature:g}"
             )
         self.guidance_scale = self.settings.guidance if guidance_scale is None else guidance_scale
+        if not math.isfinite(self.guidance_scale):
+            raise NucleateError(f"the guidance scale must be a number, not {self.guidance_scale:g}")
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.batch_size = batch_size or (64 if self.device.type == "cpu" else 512)
         self.model = model.to(self.device).eval()

@@ -52,6 +52,8 @@ class FormulaGenerator:
     ) -> None:
         self.info, self.settings, self.batch_size = info, settings or info.recipe.sample, batch_size
         self.guidance_scale = self.settings.guidance if guidance_scale is None else guidance_scale
+        if not math.isfinite(self.guidance_scale):
+            raise NucleateError(f"the guidance scale must be a number, not {self.guidance_scale:g}")
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval()
         self.codec = info.codec

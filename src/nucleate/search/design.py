@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.config import from_dict
 from nucleate.errors import NucleateError
+from nucleate.files import check_writable
 from nucleate.redact import safe_address
 from nucleate.search.request import Request, parse_request, read_request
 from nucleate.search.route import Route, route_of, settled
@@ -221,8 +222,7 @@ def check_folder(out: Path, overwrite: bool) -> None:
     """Raises NucleateError where no run may begin: a file, a run (unless it is to be replaced), anything of others."""
     from nucleate.store.database import is_stillborn
 
-    if out.exists() and not out.is_dir():
-        raise NucleateError(f"{out} is a file; choose a folder")
+    check_writable(out, folder=True)
     if not out.is_dir() or is_stillborn(out):
         return
     if not (out / "request.json").is_file():

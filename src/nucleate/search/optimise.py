@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.search.judge import dataset_of, judge_of
 from nucleate.search.model import load_as
-from nucleate.search.optimise_report import predicted, relaxation, success_report
+from nucleate.search.optimise_report import limits_of, predicted, relaxation, success_report
 
 if TYPE_CHECKING:
     from nucleate.evaluate.metric import Report
@@ -88,6 +88,8 @@ def optimise(
         dataset = dataset_of(generator.info)
         raise NucleateError(f"no shipped network predicts {column} of {dataset}; give one with --judge FILE")
     blank = _blank(generator, column, target, settings)
+    limits = limits_of(generator, column, settings)
+    relaxing = relaxation(settings) if settings.relax else []
     folder = Path(out)
     record = {"optimise": dataclasses.asdict(settings)}
     executor = executor or local()
@@ -99,10 +101,10 @@ def optimise(
         stages: list[Stage] = [GenerateStage(generator, generator.batch_size), CheckStage(), PredictStage(model)]
         candidates = in_order(run(candidates, stages, executor, store, progress))
         relaxed = in_order(
-            run(candidates[: settings.relax], relaxation(settings), executor, store, progress) if settings.relax else []
+            run(candidates[: settings.relax], relaxing, executor, store, progress) if settings.relax else []
         )
     report = success_report(
-        candidates, relaxed, column, target, generator, model.name, settings, executor, workers, progress
+        candidates, relaxed, column, target, generator, limits, model.name, settings, executor, workers, progress
     )
     latest = {c.id: c for c in relaxed}
 

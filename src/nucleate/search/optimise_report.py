@@ -23,23 +23,31 @@ RESTARTS = 10  # of an optimisation, as CDVAE and DiffCSP count them: the best i
 SAME_SCALE = "formation_energy_per_atom"  # of the Materials Project: the default potential's own scale
 
 
+def limits_of(generator: DiffusionGenerator, column: str, settings: OptimiseSettings) -> Thresholds:
+    """What counts as success: the published thresholds where there are any, else percentiles of the model's data."""
+    from nucleate.evaluate.success_rate import CDVAE, PERCENTS, thresholds
+
+    dataset = dataset_of(generator.info)
+    published = dataset in CDVAE and CDVAE[dataset][0] == column and not settings.maximise
+    return thresholds(dataset, None if published else column, percents=PERCENTS, maximise=settings.maximise)
+
+
 def success_report(
     candidates: list[Candidate],
     relaxed: list[Candidate],
     column: str,
     target: float,
     generator: DiffusionGenerator,
+    limits: Thresholds,
     judge: str,
     settings: OptimiseSettings,
     executor: Executor,
     workers: int | None,
     progress: Progress | None,
 ) -> Report:
-    from nucleate.evaluate.success_rate import CDVAE, PERCENTS, success_rates, thresholds
+    from nucleate.evaluate.success_rate import success_rates
 
     dataset = dataset_of(generator.info)
-    published = dataset in CDVAE and CDVAE[dataset][0] == column and not settings.maximise
-    limits = thresholds(dataset, None if published else column, percents=PERCENTS, maximise=settings.maximise)
     values, method = [predicted(c, column) for c in candidates], f"{judge}, crystals as generated"
     first = success_rates(
         values,
