@@ -98,6 +98,11 @@ def space_group_number(text: str | int) -> int:
     raise NucleateError(f"no space group is called '{said[:40]}'; {hint}")
 
 
+def is_space_group(text: str) -> bool:
+    """Whether a text is a symbol that `space_group_number` knows."""
+    return _plain(text) in _symbols()
+
+
 @cache
 def _symbols() -> dict[str, int]:
     """Short and full symbols of all 530 settings, as `_plain` writes them, and the older ones -> number."""

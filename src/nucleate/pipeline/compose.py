@@ -75,14 +75,17 @@ class CellGenerator(Protocol):
 class RealiseStage:
     """Structures of the candidates' compositions, in cells of as many formula units as the generator draws.
 
-    A composition that the generator cannot make (too many atoms, an element it never saw) is rejected.
+    A composition that the generator cannot make (too many atoms, an element it never saw) is rejected. atoms: lowest
+    and highest number in a cell, None is open.
     """
 
     name = "generate"
     batched = True
 
-    def __init__(self, generator: CellGenerator, chunk: int = 8) -> None:
-        self.generator, self.chunk = generator, chunk
+    def __init__(
+        self, generator: CellGenerator, chunk: int = 8, atoms: tuple[int | None, int | None] = (None, None)
+    ) -> None:
+        self.generator, self.chunk, self.atoms = generator, chunk, atoms
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         ready = []
@@ -99,5 +102,18 @@ class RealiseStage:
     def _cell(self, composition: Mapping[str, int], seed: int) -> dict[str, int]:
         if not composition:
             raise NucleateError("there is no composition")
-        units = self.generator.draw_formula_units(composition, seed)
+        units = units_within(self.generator.draw_formula_units(composition, seed), composition, self.atoms)
         return {symbol: n * units for symbol, n in composition.items()}
+
+
+def units_within(units: int, composition: Mapping[str, int], atoms: tuple[int | None, int | None]) -> int:
+    """The number of formula units nearest to `units` whose atoms lie within lowest and highest, both included; raises
+    NucleateError where there is none."""
+    low, high = atoms
+    size = sum(composition.values())
+    most = units if high is None else min(units, high // size)
+    found = max(most, 1, -(-(low or 1) // size))
+    if high is not None and found * size > high:
+        least = "" if low is None else f"{low} to "
+        raise NucleateError(f"{least}{high} atoms hold no whole formula units of {size} atoms")
+    return found

@@ -16,7 +16,7 @@ from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
 from nucleate.search.families import Family, lexicon, prototype
 from nucleate.search.known import is_known
-from nucleate.search.words import few
+from nucleate.search.words import bounds_text, few, within
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.prototype import Prototype
     from nucleate.generators.base import Condition
     from nucleate.search.request import Request
+    from nucleate.search.words import Bounds
 
 CHECK = "request"  # name of the check
 WHY = "why"  # provenance: what holds of the request, in words
@@ -49,15 +50,29 @@ def of_composition(request: Request, composition: Mapping[str, int]) -> list[Fac
     if request.ratio:
         out.append((f"ratio {':'.join(map(str, request.ratio))}", tuple(sorted(counts.values())) == request.ratio))
     if request.num_elements is not None:
-        out.append((f"{request.num_elements} elements", len(elements) == request.num_elements))
+        wanted = as_bounds(request.num_elements)
+        out.append((bounds_text(wanted, "elements"), within(len(elements), wanted)))
+    if request.num_atoms is not None:
+        most = as_bounds(request.num_atoms)[1]
+        if most is not None and sum(counts.values()) > most:
+            out.append((f"a formula unit of at most {most} atoms", False))
     if request.novel:
         out.append(("a new formula", not is_known(counts)))
     return out
 
 
+def as_bounds(number: int | Bounds) -> Bounds:
+    """A number of a request as lowest and highest."""
+    return (number, number) if isinstance(number, int) else number
+
+
 def of_structure(request: Request, structure: Structure) -> list[Fact]:
-    """What the request says of the structure: family and space group."""
+    """What the request says of the structure: atoms in the cell, as it is or primitive, family and space group."""
     out: list[Fact] = []
+    if request.num_atoms is not None:
+        wanted = as_bounds(request.num_atoms)
+        holds = within(len(structure), wanted) or within(len(structure.get_primitive_structure()), wanted)
+        out.append((f"{bounds_text(wanted, 'atoms')} in the cell", holds))
     if request.families:
         found = next((name for name in request.families if family_of(structure, lexicon()[name])), "")
         out.append((found or " or ".join(request.families), bool(found)))
@@ -132,6 +147,7 @@ def spoken_condition(request: Request, condition: Condition, seed: int) -> Condi
 
     rng = np.random.default_rng([seed, 5])
     contains, exclude = list(condition.contains), set(condition.exclude)
+    number = condition.num_elements
     for group in request.any_of:
         contains.append(_drawn([e for e in group if e not in exclude], rng, request.unasked))
     for name in request.classes:
@@ -145,7 +161,13 @@ def spoken_condition(request: Request, condition: Condition, seed: int) -> Condi
         strength = electronegativity(anion) or 0.0
         exclude |= {e for e in ANIONS if e not in kind.anions and (electronegativity(e) or 0.0) > strength}
     named = tuple(dict.fromkeys(contains))
-    return dataclasses.replace(condition, contains=named, exclude=tuple(sorted(exclude - set(named))))
+    if isinstance(request.num_elements, tuple):
+        low, high = request.num_elements
+        least = max(low or 1, len(named), 1)
+        number = int(rng.integers(least, max(high if high is not None else least + 2, least) + 1))
+    return dataclasses.replace(
+        condition, contains=named, exclude=tuple(sorted(exclude - set(named))), num_elements=number
+    )
 
 
 def _drawn(elements: Sequence[str], rng: np.random.Generator, unasked: Collection[str]) -> str:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.generators.base import ASKED
 from nucleate.redact import safe_address
-from nucleate.search.comply import of_composition
-from nucleate.search.families import Family, lexicon
+from nucleate.search.comply import as_bounds, of_composition
+from nucleate.search.families import Family, StructureType, lexicon
 from nucleate.search.language import LanguageStage
 from nucleate.search.likelihood import MODEL
 from nucleate.search.model import chunk_of, load_as
 from nucleate.search.propose import Proposal, judged, propose
 from nucleate.search.route import PROTOTYPE, Route, count_of
 from nucleate.search.tree import SAMPLES, TYPES
+from nucleate.search.words import bounds_text, within
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
@@ -40,7 +41,7 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
             "--generator lexicon makes formulas of crystal families, and the request names none; ask for example for a "
             "spinel, or for an oxide of ratio 1:1:3"
         )
-    for name in ("fixed", "lattice_shape", "num_atoms", "sites"):
+    for name in ("fixed", "lattice_shape", "sites"):
         if getattr(request, name):
             what = ", ".join(request.families) or f"the ratio {':'.join(map(str, request.ratio))}"
             raise NucleateError(f"{ASKED[name]} cannot be asked for together with {what}: its structure types fix it")
@@ -68,7 +69,7 @@ def _language(request: Request, settings: DesignSettings) -> LanguageStage:
     if len(request.families) != 1:
         raise NucleateError("a language model fills the sites of one crystal family; name one, such as: a spinel")
     (family,) = _families(request)
-    able = [i for i, t in enumerate(family.types) if not request.space_groups or t.space_group in request.space_groups]
+    able = [i for i, t in enumerate(family.types) if _allowed(request, t)]
     if not able:
         raise _no_such_type(request)
     library = Library(request.text or family.name, family.name, Wikipedia()) if settings.retrieval else None
@@ -78,7 +79,17 @@ def _language(request: Request, settings: DesignSettings) -> LanguageStage:
 def _no_such_type(request: Request) -> NucleateError:
     from nucleate.search.symmetry import groups_text
 
-    return NucleateError(f"no structure type of {', '.join(request.families)} has {groups_text(request.space_groups)}")
+    wishes = [groups_text(request.space_groups)] if request.space_groups else []
+    if request.num_atoms is not None:
+        wishes.append(f"{bounds_text(as_bounds(request.num_atoms), 'atoms')} in the primitive cell")
+    said = ", ".join(request.families) or f"the ratio {':'.join(map(str, request.ratio))}"
+    return NucleateError(f"no structure type of {said} has {' and '.join(wishes)}")
+
+
+def _allowed(request: Request, kind: StructureType) -> bool:
+    """Whether a structure type has a space group and a number of atoms that are asked for."""
+    right_size = request.num_atoms is None or within(kind.num_atoms, as_bounds(request.num_atoms))
+    return right_size and (not request.space_groups or kind.space_group in request.space_groups)
 
 
 def proposals(request: Request, limit: int) -> list[Proposal]:
@@ -139,7 +150,7 @@ def _candidates(request: Request, settings: DesignSettings, formulas: int) -> It
     count = 0
     for one in proposals(request, formulas):
         for index, kind in enumerate(lexicon()[one.family].types):
-            if request.space_groups and kind.space_group not in request.space_groups:
+            if not _allowed(request, kind):
                 continue
             count += 1
             units = kind.num_atoms // sum(one.composition.values())

@@ -19,8 +19,9 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Fixed
 from nucleate.generators.pattern import parse_pattern
 from nucleate.generators.properties import NUMBER, parse_properties
-from nucleate.search.symmetry import SYSTEMS, groups_text, read_site_counts, read_space_groups
-from nucleate.search.words import few, read_words
+from nucleate.search.symmetry import groups_text, read_site_counts, read_space_groups
+from nucleate.search.words import MOST_CHARACTERS, Bounds, Wish, bounds_text, few, read_words, within
+from nucleate.search.words.tokens import LONGEST_FORMULA
 
 EXAMPLES = (
     'a formula ("SrTiO3"), one with gaps ("Li ? O4"), a chemical system ("Li-Fe-O"), words such as "a cobalt spinel" '
@@ -31,10 +32,8 @@ MAX_CANDIDATES = 1_000_000
 WISHES = ("contains", "exclude", "num_elements", "pattern")  # of a request, about the elements that are made
 EVERY_ELEMENT = "all"  # in place of a list of elements: radioactive ones are offered too
 _ANYTHING = {"", "anything", "any", "any crystal", "unconditional"}
-_COUNT = re.compile(r"(-?\d+(?:\.\d+)?)\s*(candidates?|crystals?|structures?|samples?|formulas?)", re.IGNORECASE)
-_PROPERTY = re.compile(rf"[A-Za-z_]\w*\s*=\s*{NUMBER}(?:\s*\.\.\s*{NUMBER})?(?![\w.])")
-_SPACE_GROUP = re.compile(rf"\bspace[\s-]?groups?\s+([^\s,;]+)|\b({'|'.join(SYSTEMS)})\b(?!\s+lattice)", re.IGNORECASE)
-_ATOMS = re.compile(r"(-?[\d,]*\d)\s*atoms?(?:\s+(?:per|in the)\s+cell)?", re.IGNORECASE)
+_PROPERTY = re.compile(rf"(?<![\w.])[A-Za-z_]\w{{2,60}}\s*=\s*{NUMBER}(?:\s*\.\.\s*{NUMBER})?(?![\w.])")
+_ALONE = re.compile(r"(?=.*[^\W\d_])[^\s,;!?]+")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -42,7 +41,8 @@ class Request:
     """A design request; values of other types are refused (pydantic), plain JSON values are read by `read_request`.
 
     composition: reduced formula as element -> count, or None. chemical_system: elements that must all be there, and
-    no others, or None. num_atoms: atoms in the cell, or None. candidates: how many to return. properties: name ->
+    no others, or None. num_atoms: atoms in the cell, or
+    lowest and highest of which None is open, or None. candidates: how many to return. properties: name ->
     (lowest, highest) wanted value; each candidate aims at a value drawn from the range. fixed: parts of a cell that
     every candidate keeps. lattice_shape: one of `crystal.shape.SHAPES`.
     space_groups: 1-230, of which each candidate has one, or one that contains it; none: any. sites: element -> sets of
@@ -59,14 +59,14 @@ class Request:
     candidates: int
     composition: Mapping[str, int] | None = None
     chemical_system: tuple[str, ...] | None = None
-    num_atoms: int | None = None
+    num_atoms: int | Bounds | None = None
     properties: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     fixed: Fixed | None = None
     lattice_shape: str | None = None
     contains: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     radioactive: bool = False
-    num_elements: int | None = None
+    num_elements: int | Bounds | None = None
     pattern: str | None = None
     space_groups: tuple[int, ...] = ()
     sites: Mapping[str, int] = field(default_factory=dict)
@@ -103,8 +103,15 @@ class Request:
         return "radioactive elements are left out unless they are asked for; --elements all offers them"
 
     def of_formulas(self) -> Condition:
-        """What a generator of formulas is asked for, less the properties."""
-        return Condition(chemical_system=self.chemical_system, num_atoms=self.num_atoms, **self.wishes)
+        """What a generator of formulas is asked for, less the properties.
+
+        Raises NucleateError for bounds: it takes exact numbers.
+        """
+        for number, name in ((self.num_atoms, "atoms"), (self.num_elements, "elements")):
+            if isinstance(number, tuple):
+                raise NucleateError(f"{bounds_text(number, name)}: a generator of formulas takes an exact number")
+        size = self.num_atoms if isinstance(self.num_atoms, int) else None
+        return Condition(chemical_system=self.chemical_system, num_atoms=size, **self.wishes)
 
     def describe(self) -> str:
         """The request in one line, as it was understood."""
@@ -116,7 +123,7 @@ class Request:
             what = f"crystals in the chemical system {'-'.join(self.chemical_system)}"
         else:
             what = "crystals of any composition"
-        clauses = [f"{self.num_atoms} atoms in the cell"] if self.num_atoms is not None else []
+        clauses = [f"{_number_text(self.num_atoms, 'atoms')} in the cell"] if self.num_atoms is not None else []
         if self.families:
             clauses.append(f"the structure of {' or '.join(map(_family_text, self.families))}")
         if self.classes:
@@ -132,7 +139,7 @@ class Request:
         if self.exclude:
             clauses.append(f"no {few(self.exclude, ', ')}")
         if self.num_elements is not None:
-            clauses.append(f"{self.num_elements} different elements")
+            clauses.append(_number_text(self.num_elements, "different elements"))
         for name, (low, high) in self.properties.items():
             clauses.append(f"{name} = {low:g}" if low == high else f"{name} from {low:g} to {high:g}")
         if self.space_groups:
@@ -218,132 +225,143 @@ def parse_request(
     elements: a chemical system, or "all". exclude: elements and groups of them. default: candidates where none are
     asked for.
     """
-    rest, said, atoms = text, None, None
-    match = _COUNT.search(rest)
-    if match:
-        if "." in match[1]:
-            raise NucleateError(f"'{match[0]}': the number of candidates must be a whole number")
-        said, rest = int(match[1]), rest[: match.start()] + rest[match.end() :]
-    wishes = [m[0] for m in _PROPERTY.finditer(rest)]
-    rest = _PROPERTY.sub("", rest)
-    targets = parse_properties([*wishes, *properties])
-    match = _ATOMS.search(rest)
-    if match:
-        atoms, rest = int(match[1].replace(",", "")), rest[: match.start()] + rest[match.end() :]
+    wish, targets, body = _read(text, properties)
     groups = read_space_groups(space_group)
-    for match in reversed([m for m in _SPACE_GROUP.finditer(rest) if not _names_a_family(rest[m.start() :])]):
-        rest = rest[: match.start()] + rest[match.end() :]
-        said_groups = read_space_groups(match[1] or match[2])
-        if groups and set(groups) != set(said_groups):
-            raise NucleateError(
-                f"'{match[0].strip()}' and {groups_text(groups)} contradict each other; give one of them"
-            )
-        groups = said_groups
-    if said is not None and candidates is not None and said != candidates:
-        raise NucleateError(f"the request says {said} candidates, the option {candidates}; give one of them")
-    if atoms is not None and num_atoms is not None and atoms != num_atoms:
-        raise NucleateError(f"the request says {atoms} atoms, the option {num_atoms}; give one of them")
-    wanted = next((n for n in (said, candidates) if n is not None), default)
-    size = atoms if atoms is not None else num_atoms
+    if groups and wish.space_groups and set(groups) != set(wish.space_groups):
+        raise NucleateError(
+            f"{groups_text(wish.space_groups)} and {groups_text(groups)} contradict each other; give one of them"
+        )
+    if wish.count is not None and candidates is not None and wish.count != candidates:
+        raise NucleateError(f"the request says {wish.count} candidates, the option {candidates}; give one of them")
+    wanted = next((n for n in (wish.count, candidates) if n is not None), default)
     if not 1 <= wanted <= MAX_CANDIDATES:
         raise NucleateError(f"cannot make {wanted} candidates; ask for 1 to {MAX_CANDIDATES:,}")
-    if size is not None and size < 1:
+    size = _one_bound("atoms", wish.num_atoms, num_atoms)
+    if isinstance(size, int) and size < 1:
         raise NucleateError(f"a crystal cannot have {size} atoms; ask for at least 1")
-    words = re.sub(r"( ,)+", " ,", " ".join(rest.replace(",", " , ").split())).strip(" ,;.")
     every = elements is not None and elements.strip().lower() == EVERY_ELEMENT
-    system = parse_elements(elements) if elements is not None and not every else None
-    plain = Request(
+    system = parse_elements(elements) if elements is not None and not every else wish.system
+    if wish.system is not None and system is not None and set(system) != set(wish.system):
+        raise NucleateError(
+            f"'{'-'.join(wish.system)}' and the elements {', '.join(system)} contradict each other; give one of them"
+        )
+    composition = wish.composition
+    if composition is not None:
+        said = formula_text(composition)
+        if elements is not None and not every and set(system or ()) != set(composition):
+            raise NucleateError(
+                f"'{said}' and the elements {', '.join(system or ())} contradict each other; give one of them"
+            )
+        unit = sum(composition.values())
+        if isinstance(size, int) and size % unit:
+            raise NucleateError(f"{size} atoms cannot hold whole formula units of {said} ({unit} atoms each)")
+    wish = _without_what_follows(wish)
+    unread = tuple(map(_hinted, wish.left))
+    return Request(
         text,
         wanted,
-        None,
-        system,
+        composition,
+        system if composition is None else None,
         size,
-        targets,
-        contains=parse_elements(contains) if contains is not None else (),
-        exclude=parse_excluded(exclude) if exclude is not None else (),
-        radioactive=every,
-        num_elements=num_elements,
-        space_groups=groups,
-        sites=read_site_counts(sites),
-    )
-    if words.lower() in _ANYTHING:
-        return plain
-    if "?" in words or "*" in words:
-        parse_pattern(words)
-        return dataclasses.replace(plain, pattern=words)
-    if " " in words or not re.fullmatch(r"[A-Za-z0-9.()\[\]\-]+", words) or not any(c.isalpha() for c in words):
-        return _spoken(plain, words, NucleateError(f"'{words}' was not understood; give {EXAMPLES}"))
-    if re.fullmatch(r"[A-Z][a-z]*(-[A-Z][a-z]*)+", words):
-        named = parse_elements(words)
-        if system is not None and set(named) != set(system):
-            raise NucleateError(
-                f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them"
-            )
-        return dataclasses.replace(plain, chemical_system=named)
-    try:
-        composition = parse_formula(words)
-    except NucleateError as error:
-        return _spoken(plain, words, error)
-    if system is not None and set(system) != set(composition):
-        raise NucleateError(f"'{words}' and the elements {', '.join(system)} contradict each other; give one of them")
-    unit = sum(composition.values())
-    if size is not None and size % unit:
-        raise NucleateError(f"{size} atoms cannot hold whole formula units of {words} ({unit} atoms each)")
-    return dataclasses.replace(plain, composition=composition, chemical_system=None)
-
-
-def _names_a_family(words: str) -> bool:
-    """Whether they begin with the name of a crystal family, such as hexagonal perovskites."""
-    from nucleate.search.families import names, plain
-
-    text = f"{plain(words)} "
-    return any(re.match(rf"{re.escape(name)}s?\W", text) for name in names())
-
-
-def _spoken(plain: Request, words: str, fault: NucleateError) -> Request:
-    """The request that plain words make of one without them; raises `fault` where they say nothing."""
-    system, composition, rest = plain.chemical_system, None, words
-    for token in words.split():
-        named = token.strip(",.;")
-        if re.fullmatch(r"[A-Z][a-z]?(-[A-Z][a-z]?)+", named):
-            system, rest = parse_elements(named), rest.replace(token, " ", 1)
-        elif re.fullmatch(r"(?:[A-Z][a-z]?\d*|[()]\d*){2,}", named) and re.search(r"\d|[A-Z].*[A-Z]", named):
-            try:
-                composition = parse_formula(named, strict=True)
-            except NucleateError:
-                continue
-            if len(composition) > 1:
-                rest = rest.replace(token, " ", 1)
-            else:
-                composition = None
-    wish = read_words(rest)
-    unread = tuple(map(_hinted, wish.left))
-    if wish.empty or (" " not in words and not (wish.families or wish.classes)):  # a single word is no sentence
-        hints = [hint for word, hint in zip(wish.left, unread, strict=True) if hint != word]
-        raise NucleateError(f"{fault}; {', '.join(hints)}") if hints else fault
-    return dataclasses.replace(
-        plain,
-        spoken=True,
-        composition=composition,
-        chemical_system=system if composition is None else None,
+        {**wish.properties, **targets},
+        pattern=body,
+        spoken=wish.spoken,
         families=wish.families,
         classes=wish.classes,
         any_of=wish.any_of,
         ratio=wish.ratio,
         novel=wish.novel,
         stable=wish.stable,
-        contains=tuple(dict.fromkeys((*plain.contains, *wish.contains))),
-        exclude=tuple(dict.fromkeys((*plain.exclude, *wish.exclude))),
-        num_elements=plain.num_elements if wish.num_elements is None else wish.num_elements,
-        properties={**wish.properties, **plain.properties},
+        contains=tuple(dict.fromkeys((*(parse_elements(contains) if contains is not None else ()), *wish.contains))),
+        radioactive=every,
+        exclude=tuple(dict.fromkeys((*(parse_excluded(exclude) if exclude is not None else ()), *wish.exclude))),
+        num_elements=_one_bound("elements", wish.num_elements, num_elements),
+        space_groups=groups or wish.space_groups,
+        sites=read_site_counts(sites),
         notes=wish.notes,
         unread=unread,
     )
 
 
+def _read(text: str, properties: Sequence[str]) -> tuple[Wish, dict[str, tuple[float, float]], str | None]:
+    """What the words say, the properties asked for as name=value, and a formula with gaps where there is one."""
+    wishes = [m[0] for m in _PROPERTY.finditer(text)] if len(text) <= MOST_CHARACTERS else []
+    targets = parse_properties([*wishes, *properties])
+    rest = _PROPERTY.sub(" , ", text) if wishes else text
+    body = _pattern(rest)
+    if body is not None:
+        wish = read_words(rest.replace(body, " , ", 1))
+        return wish, targets, body
+    whole = rest.strip(" \t\n,;.")
+    alone = len(whole) <= LONGEST_FORMULA and _ALONE.fullmatch(whole) is not None and whole.lower() not in _ANYTHING
+    if alone:
+        plain = Wish()
+        try:
+            if re.fullmatch(r"[A-Z][a-z]*(-[A-Z][a-z]*)+", whole):
+                plain.system = parse_elements(whole)
+            else:
+                plain.composition = parse_formula(whole)
+            return plain, targets, None
+        except NucleateError as error:
+            fault = error
+    else:
+        fault = NucleateError(f"'{_short(whole)}' was not understood; give {EXAMPLES}")
+    wish = read_words(rest)
+    single = " " not in whole and not (
+        wish.families or wish.classes or (not alone and (wish.composition or wish.system))
+    )
+    nothing = wish.empty and not (targets and not wish.left) and not (wish.count is not None and not wish.left)
+    if (nothing or single) and whole and whole.lower() not in _ANYTHING:
+        hints = [hint for word in wish.left if (hint := _hinted(word)) != word]
+        raise NucleateError(f"{fault}; {', '.join(hints)}") if hints else fault
+    return wish, targets, None
+
+
+def _pattern(text: str) -> str | None:
+    """The part of a text that is a formula with gaps, checked; None where there is none."""
+    for part in re.split(r"[,;]", text):
+        part = part.strip(" .")
+        if ("?" in part or "*" in part) and re.fullmatch(r"(?:[A-Z][a-z]?|[?*\d\s])+", part) and len(part) <= 200:
+            parse_pattern(part)
+            return part
+    return None
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _one_bound(name: str, said: Bounds | None, given: int | None) -> int | Bounds | None:
+    """Of the words and the option: a number, or lowest and highest; NucleateError where they contradict each other."""
+    if said is None:
+        return given
+    if given is not None:
+        if not within(given, said):
+            raise NucleateError(f"the request says {bounds_text(said, name)}, the option {given}; give one of them")
+        return given
+    return said[0] if said[0] == said[1] else said
+
+
+def _without_what_follows(wish: Wish) -> Wish:
+    """The wish less what holds of its formula or chemical system in any case: the oxide SrTiO3 is SrTiO3."""
+    if wish.composition is not None:
+        return dataclasses.replace(
+            wish, contains=(), any_of=(), exclude=(), classes=(), ratio=(), num_elements=None, novel=False,
+            left=(*wish.left, *(("new, beside a formula",) if wish.novel else ())),
+        )  # fmt: skip
+    if wish.system is not None:
+        return dataclasses.replace(wish, contains=(), any_of=(), exclude=(), num_elements=None)
+    return wish
+
+
 def stable_text(limit: float) -> str:
     """The wish for stability in words; limit: eV/atom above the hull."""
     return f"at most {limit:g} eV/atom above the hull"
+
+
+def _number_text(number: int | Bounds, name: str) -> str:
+    return f"{number} {name}" if isinstance(number, int) else bounds_text(number, name)
 
 
 def _hinted(word: str) -> str:
@@ -367,7 +385,11 @@ def keep(request: Request, fixed: Fixed) -> Request:
     does not fit into them.
     """
     n, composition = len(fixed.species), request.composition
-    size = request.num_atoms if request.num_atoms is not None else n
+    if isinstance(request.num_atoms, tuple) and not within(n, request.num_atoms):
+        raise NucleateError(
+            f"the given cell has {n} atoms, and {bounds_text(request.num_atoms, 'atoms')} are asked for"
+        )
+    size = request.num_atoms if isinstance(request.num_atoms, int) else n
     if composition is None and request.chemical_system is None and len(fixed.species_at) == n == size:
         counts = {e: fixed.species.count(e) for e in dict.fromkeys(fixed.species)}
         divisor = gcd(*counts.values())

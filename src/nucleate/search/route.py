@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.generators.base import ASKED
 from nucleate.generators.offered import without
+from nucleate.pipeline.compose import units_within
 from nucleate.search.chat import read_price
 from nucleate.search.likelihood import MODEL
 from nucleate.search.model import chunk_of, generator_for, load_as, load_templates
 from nucleate.search.predict import TEMPLATE
 from nucleate.search.tree import BEST, SAMPLES, STRATEGIES, TEMPLATES, Budget, Plan, extent_of
+from nucleate.search.words import bounds_text, within
 
 if TYPE_CHECKING:
     from nucleate.generators import Condition, DiffusionGenerator
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
     from nucleate.pipeline.run import Stage
     from nucleate.search.design import DesignSettings
     from nucleate.search.request import Request
+    from nucleate.search.words import Bounds
     from nucleate.train.checkpoint import ModelInfo
 
 
 AUTO, LEXICON, PROTOTYPE = "auto", "lexicon", "prototype"
 TREE = "formulas", "width", "structures_each", "seconds", "evaluations"  # settings of a tree search
+TRIES = 400  # draws of a number of atoms for one within bounds
 SPOKEN = MODEL, "mp20-csp"  # what draws formulas and structures for wishes in plain words beyond families
 
 
@@ -59,7 +63,7 @@ def settled(request: Request, settings: DesignSettings) -> DesignSettings:
     read_price(settings.llm_price)
     if settings.llm and (generator not in ("", LEXICON) or not request.families):
         raise NucleateError("a language model fills the sites of a crystal family; name one, such as: a spinel")
-    if request.spoken and not generator:
+    if (request.spoken and not generator and request.composition is None) or (request.families and not generator):
         generator = LEXICON if request.families or request.ratio else SPOKEN[0]
         if structures == AUTO:
             structures = PROTOTYPE if generator == LEXICON else SPOKEN[1]
@@ -129,11 +133,12 @@ def _formulas_first(request: Request, settings: DesignSettings) -> Route:
     )
 
     def wanted(seed: int) -> Condition:
-        condition = dataclasses.replace(request.of_formulas(), properties=_targets(request, seed))
+        plain = dataclasses.replace(request, num_atoms=None, num_elements=_exact(request.num_elements))
+        condition = dataclasses.replace(plain.of_formulas(), properties=_targets(request, seed))
         return spoken_condition(request, condition, seed) if request.spoken else condition
 
     blank = _blank(request, settings, wanted, generator.check)
-    realise, record = _structures(settings)
+    realise, record = _structures(settings, request.num_atoms)
     record = {"model": generator.name, "model training": generator.info.training, **record}
     filters: list[Stage] = [FormulaStage(request)] if request.spoken else []
     proposals = [ComposeStage(without(generator, request.unasked)), *filters, ChemistryStage()]
@@ -150,8 +155,9 @@ def _refuse(request: Request, settings: DesignSettings) -> None:
             f"{formula_text(request.composition)} is a formula, and {_drawn_by(request, settings)}, which gives "
             "others; ask for the formula alone, or for words without it"
         )
+    bounded = isinstance(request.num_atoms, tuple) and settings.structures != TEMPLATE
     for name in ("num_atoms", "fixed", "lattice_shape", "space_groups", "sites"):
-        if getattr(request, name):
+        if getattr(request, name) and not (name == "num_atoms" and bounded):
             raise NucleateError(
                 f"{ASKED[name]} cannot be asked for here: {_drawn_by(request, settings)}, and the cell follows from "
                 "each of them; leave it out, or ask for a formula or a chemical system such as Li-Fe-O"
@@ -175,7 +181,11 @@ def _drawn_by(request: Request, settings: DesignSettings) -> str:
     return f"with --generator {settings.generator} formulas are drawn first"
 
 
-def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
+def _exact(number: int | Bounds | None) -> int | None:
+    return number if isinstance(number, int) else None
+
+
+def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[Stage, dict[str, Any]]:
     """What gives the formulas structures, and what the report says of it."""
     if settings.structures == TEMPLATE:
         from nucleate.pipeline.template import TemplateStage
@@ -192,7 +202,8 @@ def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
             f"{generator.name} takes no formula; --structures is template, or weights for formulas such as mp20-csp"
         )
     record = {"structures": generator.name, "structures training": generator.info.training}
-    return RealiseStage(generator, chunk_of(generator)), record
+    bounds = atoms if isinstance(atoms, tuple) else (None, None)
+    return RealiseStage(generator, chunk_of(generator), bounds), record
 
 
 def count_of(request: Request, settings: DesignSettings) -> int:
@@ -239,18 +250,33 @@ def condition_of(request: Request, generator: DiffusionGenerator, seed: int) -> 
         raise NucleateError(f"{both[0]} is wanted and excluded; choose one")
     if not given:
         parts["exclude"] = request.exclude
-    wanted = Condition(request.composition, request.chemical_system, request.num_atoms, **parts)
+    wanted = Condition(request.composition, request.chemical_system, _exact(request.num_atoms), **parts)
     if request.space_groups:
         group = generator.draw_space_group(wanted, request.space_groups, seed)
         wanted = dataclasses.replace(wanted, space_group=group)
     if request.composition is None:
+        if isinstance(request.num_atoms, tuple):
+            return dataclasses.replace(wanted, num_atoms=_size_within(request.num_atoms, generator, wanted, seed))
         return wanted
-    if request.num_atoms is not None:
+    if isinstance(request.num_atoms, int):
         units = request.num_atoms // sum(request.composition.values())
     else:
         units = generator.draw_formula_units(request.composition, seed, wanted.space_group)
+        if request.num_atoms is not None:
+            units = units_within(units, request.composition, request.num_atoms)
     composition = {e: n * units for e, n in request.composition.items()}
     return dataclasses.replace(wanted, composition=composition, num_atoms=None)
+
+
+def _size_within(bounds: Bounds, generator: DiffusionGenerator, wanted: Condition, seed: int) -> int:
+    """Atoms of a cell within bounds, as the generator draws them; NucleateError where it draws none in many tries."""
+    from nucleate.diffusion.rng import derive_seeds
+
+    for i in range(TRIES):
+        n = generator.draw_num_atoms(wanted, int(derive_seeds(seed, 7, i)))
+        if within(n, bounds):
+            return n
+    raise NucleateError(f"{generator.name} makes hardly any cells of {bounds_text(bounds, 'atoms')}; ask for a formula")
 
 
 def _targets(request: Request, seed: int) -> dict[str, float]:
