@@ -10,7 +10,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp.inputs import Incar, Kpoints
 
 from nucleate.dft.frames import read_json
-from nucleate.dft.inputs import pseudopotentials, works, write_flow, write_inputs
+from nucleate.dft.inputs import pseudopotentials, with_potentials, works, write_inputs
 from nucleate.dft.settings import PRESETS
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
@@ -36,7 +36,7 @@ def test_the_elements_come_along(todo):
 
 
 def test_vasp_inputs_are_the_materials_projects(todo, tmp_path):
-    assert len(list(write_inputs(todo, tmp_path, "vasp"))) == 3
+    assert len(write_inputs(todo, tmp_path, "vasp")) == 3
     incar = Incar.from_file(str(tmp_path / "c_1" / "INCAR"))
     assert incar["ENCUT"] == 520 and incar["ISIF"] == 3 and incar["LDAU"] and max(incar["LDAUU"]) == 5.3
     structure = Structure.from_file(str(tmp_path / "c_1" / "POSCAR"))
@@ -53,7 +53,7 @@ def test_qe_inputs(todo, tmp_path):
     pseudos.mkdir()
     for name in ("Fe.pbe-spn-kjpaw_psl.0.2.1.UPF", "o_pbe_v1.2.uspp.F.UPF", "Os_pbe.upf", "F.upf", "readme.txt"):
         (pseudos / name).write_text("")
-    list(write_inputs(todo, tmp_path / "in", "qe", "standard", PRESETS["standard"], pseudos))
+    write_inputs(todo, tmp_path / "in", "qe", "standard", PRESETS["standard"], pseudos)
     text = (tmp_path / "in" / "c_1" / "pw.in").read_text()
     assert "'vc-relax'" in text and "Fe.pbe-spn-kjpaw_psl.0.2.1.UPF" in text and "o_pbe_v1.2.uspp.F.UPF" in text
     assert "nspin            = 2" in text and "starting_magnetization(1) = 0.5" in text and str(pseudos) in text
@@ -79,16 +79,37 @@ def test_pseudopotentials_that_are_missing_or_doubled_are_named(tmp_path):
 
 def test_an_unknown_code_is_refused(todo, tmp_path):
     with pytest.raises(NucleateError, match="vasp, qe"):
-        list(write_inputs(todo, tmp_path, "castep"))
+        write_inputs(todo, tmp_path, "castep")
 
 
-def test_a_flow_needs_atomate2(todo, tmp_path, monkeypatch):
+def test_nothing_is_written_before_every_option_and_package_is_checked(todo, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "atomate2.vasp.flows.mp", None)
-    with pytest.raises(NucleateError, match=r"pip install 'nucleate\[atomate2\]'"):
-        write_flow(todo, tmp_path / "flow.json")
+    out = tmp_path / "out"
+    (tmp_path / "file").write_text("")
+    for arguments, said in (
+        ((out, "vasp", "standard", None, None, True), r"pip install 'nucleate\[atomate2\]'"),
+        ((out, "qe", "standard", None, None, True), "--flow makes a flow of VASP"),
+        ((out, "vasp", "standard", None, tmp_path), "--pseudos are files for pw.x"),
+        ((out, "qe", "standard", None, tmp_path), "no UPF file of Fe, O"),
+        ((tmp_path / "file", "vasp"), "is a file"),
+    ):
+        with pytest.raises(NucleateError, match=said):
+            write_inputs(todo, *arguments)
+    with pytest.raises(NucleateError, match="several crystals would have the folder c_1"):
+        write_inputs([*todo, todo[0]], out, "vasp")
+    assert not out.exists()
+
+
+def test_elements_without_a_potcar_are_named(todo):
+    radium = AseAtomsAdaptor.get_structure(bulk("RaO", "rocksalt", a=5.5))
+    more, _ = works([Candidate("a", structure=radium)])
+    left, refused = with_potentials([*todo, *more], "vasp")
+    assert [w.name for w in left] == ["c_1", "elements/Fe", "elements/O", "elements/O"]
+    assert refused[0] == "a: the Materials Project has no POTCAR of Ra"
+    assert with_potentials(more, "qe")[1] == []
 
 
 def test_a_flow_has_a_job_for_each_crystal(todo, tmp_path):
     pytest.importorskip("atomate2", reason="atomate2 is not installed (extra atomate2)")
-    assert write_flow(todo, tmp_path / "flow.json") == 2
+    write_inputs(todo, tmp_path, "vasp", flow=True)
     assert "elements/Fe Fe" in (tmp_path / "flow.json").read_text()

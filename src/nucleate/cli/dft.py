@@ -243,16 +243,22 @@ def inputs(
 
     from nucleate.dft import inputs as writer
     from nucleate.dft.settings import preset as settings_of
+    from nucleate.errors import NucleateError
 
+    settings = settings_of(preset)
+    writer.check_options(out, code, pseudos, flow)
     candidates, _ = chosen(paths, top, out)
-    todo, refused = writer.works(candidates, elements)
+    works, refused = writer.works(candidates, elements)
+    todo, without = writer.with_potentials(works, code)
     notes = Console(stderr=True)
-    for line in refused:
-        notes.print(f"left out: {line}", style="yellow", highlight=False, markup=False)
-    n = sum(1 for _ in writer.write_inputs(todo, out, code, preset, settings_of(preset), pseudos))
+    for line in (*refused, *without):
+        notes.print(f"left out: {line}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    if not any(w.candidate for w in todo):
+        raise NucleateError("none of the crystals can be set up")
+    n = len(writer.write_inputs(todo, out, code, preset, settings, pseudos, flow))
     Console().print(f"{n} calculations in {out}; then: nucleate dft parse {out}", highlight=False, soft_wrap=True)
     if flow:
-        n = writer.write_flow(todo, out / "flow.json")
+        n = sum(w.kind == "crystal" for w in todo)
         Console().print(f"{n} crystals in {out / 'flow.json'}, a flow for jobflow", highlight=False, soft_wrap=True)
 
 

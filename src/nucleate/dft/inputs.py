@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import numpy as np
 
 from nucleate.dft.elements import reference_state
 from nucleate.dft.frames import to_record, to_structure, write_json
+from nucleate.dft.method import mp_potentials
 from nucleate.dft.references import crystal_atoms
 from nucleate.dft.settings import MOLECULE_SMEARING, DFTSettings, k_grid
 from nucleate.errors import NucleateError
@@ -71,7 +73,26 @@ def works(candidates: Iterable[Candidate], elements: bool = True) -> tuple[list[
     return out, refused
 
 
-def write_vasp(work: Work, folder: Path) -> None:
+def with_potentials(todo: Iterable[Work], code: str) -> tuple[list[Work], list[str]]:
+    """What can be set up with the POTCARs that the Materials Project names; and, one line each, what cannot.
+
+    pw.x takes the files of the user, whose elements `pseudopotentials` checks.
+    """
+    if code != "vasp":
+        return list(todo), []
+    out: list[Work] = []
+    refused: list[str] = []
+    for work in todo:
+        symbols = dict.fromkeys(work.atoms.get_chemical_symbols())
+        known = mp_potentials(symbols)
+        if lost := [s for s in symbols if s not in known]:
+            refused.append(f"{work.name}: the Materials Project has no POTCAR of {', '.join(lost)}")
+        else:
+            out.append(work)
+    return out, refused
+
+
+def vasp_files(work: Work) -> dict[str, str]:
     """INCAR, KPOINTS, POSCAR and POTCAR.spec (the names of the licensed files) of pymatgen's MPRelaxSet."""
     from pymatgen.io.vasp.inputs import Kpoints
     from pymatgen.io.vasp.sets import MPRelaxSet
@@ -87,19 +108,19 @@ def write_vasp(work: Work, folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of POTCARs that are not here
         try:
-            MPRelaxSet(structure, **special).write_input(str(folder), potcar_spec=True)
+            found = MPRelaxSet(structure, **special).get_input_set(potcar_spec=True)
         except (ValueError, KeyError) as error:
             raise NucleateError(f"{work.name}: MPRelaxSet cannot set it up ({str(error)[:150]})") from None
+    return {name: str(content) for name, content in found.items() if content is not None}
 
 
-def write_qe(
+def qe_files(
     work: Work,
-    folder: Path,
     settings: DFTSettings,
     cutoff: float,
     pseudos: Mapping[str, str],
     pseudo_dir: str = "./pseudo",
-) -> None:
+) -> dict[str, str]:
     """pw.in for pw.x: vc-relax of a crystal, relax of a molecule. cutoff: Rydberg. pseudos: file names by element."""
     import io
 
@@ -133,8 +154,7 @@ def write_qe(
     atoms.set_initial_magnetic_moments(np.clip(moments / 8, -1, 1))  # pw.x wants a share of the valence electrons
     text = io.StringIO()
     write_espresso_in(text, atoms, input_data=data, pseudopotentials=dict(pseudos), kpts=grid)
-    with replacing(folder / "pw.in") as temporary:  # without the empty namelists that older versions do not know
-        temporary.write_text(re.sub(r"&(FCP|RISM)\n/\n", "", text.getvalue()), encoding="utf-8")
+    return {"pw.in": re.sub(r"&(FCP|RISM)\n/\n", "", text.getvalue())}  # older versions do not know these namelists
 
 
 def pseudopotentials(folder: Path | None, elements: Iterable[str]) -> dict[str, str]:
@@ -156,6 +176,20 @@ def pseudopotentials(folder: Path | None, elements: Iterable[str]) -> dict[str, 
     return {e: names[0] for e, names in found.items()}
 
 
+def check_options(out: Path, code: str, pseudos: Path | None = None, flow: bool = False) -> None:
+    """Raises NucleateError for options that are unknown or contradict each other, before anything is read."""
+    if code not in CODES:
+        raise NucleateError(f"no inputs for '{code}'; known: {', '.join(CODES)}")
+    if out.exists() and not out.is_dir():
+        raise NucleateError(f"{out} is a file; --out is the folder for the calculations")
+    if pseudos is not None and code != "qe":
+        raise NucleateError("--pseudos are files for pw.x: they need --code qe")
+    if flow and code != "vasp":
+        raise NucleateError("--flow makes a flow of VASP calculations: it needs --code vasp")
+    if flow:
+        _flow_packages()
+
+
 def write_inputs(
     todo: Iterable[Work],
     out: Path,
@@ -163,40 +197,59 @@ def write_inputs(
     preset: str = "standard",
     settings: DFTSettings | None = None,
     pseudos: Path | None = None,
-) -> Iterator[Path]:
-    """The folders as they are written. Raises NucleateError for an unknown code, or what cannot be set up."""
-    if code not in CODES:
-        raise NucleateError(f"no inputs for '{code}'; known: {', '.join(CODES)}")
+    flow: bool = False,
+) -> list[Path]:
+    """The folders that were written. flow: also flow.json, see `flow_text`.
+
+    Raises NucleateError for an unknown code, or what cannot be set up, before anything is written.
+    """
+    check_options(out, code, pseudos, flow)
     todo = list(todo)
+    if twice := [name for name, n in Counter(w.name for w in todo).items() if n > 1]:
+        raise NucleateError(f"several crystals would have the folder {twice[0]}: give them other names")
     names: dict[str, str] = {}
     if code == "qe":
         names = pseudopotentials(pseudos, (s for w in todo for s in w.atoms.get_chemical_symbols()))
-    for work in todo:
+    place = str(pseudos.resolve()) if pseudos else "./pseudo"
+    settings = settings or DFTSettings()
+    files = [
+        vasp_files(work) if code == "vasp" else qe_files(work, settings, QE_CUTOFFS[preset], names, place)
+        for work in todo
+    ]
+    text = flow_text(todo) if flow else ""
+    for work, contents in zip(todo, files, strict=True):
         folder = out / work.name
-        if code == "vasp":
-            write_vasp(work, folder)
-        else:
-            place = str(pseudos.resolve()) if pseudos else "./pseudo"
-            write_qe(work, folder, settings or DFTSettings(), QE_CUTOFFS[preset], names, place)
+        for name, content in contents.items():
+            with replacing(folder / name) as temporary:
+                temporary.write_text(content, encoding="utf-8")
         record = work.candidate.to_dict() if work.candidate else None
         write_json(folder / CANDIDATE, {"name": work.name, "kind": work.kind, "candidate": record})
-        yield folder
+    if flow:
+        with replacing(out / "flow.json") as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return [out / work.name for work in todo]
 
 
-def write_flow(todo: Iterable[Work], path: Path) -> int:
+def flow_text(todo: Iterable[Work]) -> str:
     """An atomate2 flow (PBE double relaxation and static run with the Materials Project's settings) of all crystals, as
-    JSON for jobflow; returns their number. Raises NucleateError without atomate2."""
+    JSON for jobflow. Raises NucleateError without atomate2."""
+    import json
+
+    from monty.json import MontyEncoder
+
+    maker, flow = _flow_packages()
+    crystals = [w for w in todo if w.kind == "crystal"]  # the maker would relax a molecule's box
+    jobs = [maker().make(w.structure) for w in crystals]
+    for job, work in zip(jobs, crystals, strict=True):
+        job.name = f"{work.name} {work.structure.composition.reduced_formula}"
+    return json.dumps(flow(jobs, name="nucleate"), cls=MontyEncoder)
+
+
+def _flow_packages() -> tuple[Any, Any]:
+    """atomate2's maker and jobflow's Flow."""
     try:
         from atomate2.vasp.flows.mp import MPGGADoubleRelaxStaticMaker
         from jobflow import Flow
-        from monty.serialization import dumpfn
     except ImportError:
-        raise NucleateError("a flow needs atomate2: pip install 'nucleate[atomate2]'") from None
-    maker = MPGGADoubleRelaxStaticMaker()
-    crystals = [w for w in todo if w.kind == "crystal"]  # the maker would relax a molecule's box
-    jobs = [maker.make(w.structure) for w in crystals]
-    for job, work in zip(jobs, crystals, strict=True):
-        job.name = f"{work.name} {work.structure.composition.reduced_formula}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    dumpfn(Flow(jobs, name="nucleate"), str(path))
-    return len(jobs)
+        raise NucleateError("--flow needs atomate2: pip install 'nucleate[atomate2]'") from None
+    return MPGGADoubleRelaxStaticMaker, Flow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -89,7 +89,7 @@ def mp_hubbard(composition: Composition) -> dict[str, float]:
     return {str(e): float(values[str(e)]) for e in amounts if values.get(str(e))}
 
 
-def mp_potentials(elements: Mapping[str, str]) -> dict[str, str]:
+def mp_potentials(elements: Iterable[str]) -> dict[str, str]:
     """The POTCAR that the Materials Project takes, of each element that has one there."""
     known = _mp_settings()["POTCAR"]
     return {e: known[e] for e in elements if e in known}
