@@ -170,3 +170,67 @@ def test_nothing_to_read_is_one_line(tmp_path):
         find_outputs([tmp_path])
     with pytest.raises(NucleateError, match="does not exist"):
         find_outputs([tmp_path / "nowhere"])
+
+
+EXTRA = "     Exchange-correlation= PBE\n"
+QE = {
+    "PBEsol": ("= PBE\n", "= PBESOL\n"),
+    "PBE-D3": ("     Final enthalpy", "     DFT-D3 Dispersion         =      -0.10000000 Ry\n     Final enthalpy"),
+    "PBE-dispersion": (
+        "     Final enthalpy",
+        "     Dispersion Correction     =      -0.10000000 Ry\n     Final enthalpy",
+    ),
+    "PBE-XDM": ("     Final enthalpy", "     Dispersion XDM Correction =      -0.10000000 Ry\n     Final enthalpy"),
+    "PBE with 0.25 of exact exchange": (EXTRA, EXTRA + "     EXX-fraction              =        0.25\n"),
+    "PBE": ("= PBE\n", "= SLA  PW   PBX  PBC ( 1  4  3  4 0 0 0)\n"),
+}
+
+
+@pytest.mark.parametrize("name", QE)
+def test_pw_out_knows_the_method(tmp_path, name):
+    text = pw_out(rocksalt(4.25), [-80.1]).replace(*QE[name])
+    found = parse(put(tmp_path, "pw.out", text))
+    assert found.method.functional == name and found.converged
+    assert bool(found.method.scale) is (name == "PBE")
+
+
+def test_pw_out_knows_pseudopotentials_and_u(tmp_path):
+    extra = """
+     PseudoPot. # 1 for Fe1 read from file:
+     ./pseudo/Fe.upf
+     MD5 check sum: 874d5528bf087cea5d785f7b6a7bf583
+     Pseudo is Ultrasoft, Zval = 16.0
+     PseudoPot. # 2 for O  read from file:
+     ./pseudo/O.upf
+
+     Starting magnetic structure
+     atomic species   magnetization
+        Fe1          0.500
+        O            0.000
+
+     Simplified LDA+U calculation (l_max = 2) with parameters (eV):
+     atomic species    L          U    alpha       J0     beta
+        Fe1            2     5.2000   0.0000   0.0000   0.0000
+
+"""
+    found = parse(put(tmp_path, "pw.out", pw_out(rocksalt(4.3, "Fe"), [-80.1]).replace(EXTRA, EXTRA + extra)))
+    assert found.method.potentials == {"Fe": "874d5528bf087cea5d785f7b6a7bf583", "O": "O.upf"}
+    assert found.method.hubbard == {"Fe": "5.2 eV"} and "PBE+U (Fe 5.2 eV)" in found.method_name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("-80.10000000 Ry", "NaN Ry", "no number"),
+        ("-80.10000000 Ry", "************ Ry", "no number"),
+        ("JOB DONE", "", "no JOB DONE"),
+        ("     Final enthalpy", "     The maximum number of steps has been reached.\n     Final enthalpy", "nstep"),
+        ("     Final enthalpy", "     Maximum CPU time exceeded\n     Final enthalpy", "limit of time"),
+        ("     convergence has been achieved in", "     convergence NOT achieved after", "did not converge"),
+    ],
+)
+def test_pw_out_that_did_not_end_well(tmp_path, old, new, said):
+    text = pw_out(rocksalt(4.25), [-80.1])
+    assert old in text
+    found = parse(put(tmp_path, "pw.out", text.replace(old, new)))
+    assert said in found.reason and (found.energy is None or not found.converged)

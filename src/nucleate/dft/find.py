@@ -49,7 +49,7 @@ def find_outputs(paths: Iterable[Path]) -> tuple[list[Output], list[str]]:
             raise NucleateError(f"{path} does not exist")
     if not any(o.kind for o in out) and not any(p.is_file() for p in paths):
         where = ", ".join(map(str, paths))
-        waiting = f" ({len(out)} calculations there have not run yet)" if out else ""
+        waiting = f" (inputs that have not run: {len(out)})" if out else ""
         more = f"; {'; '.join(notes)}" if notes else ""
         raise NucleateError(f"no result in {where}{waiting}; looked for {LOOKED_FOR}{more}")
     return out, notes
@@ -89,7 +89,7 @@ def _in_folder(top: Path, notes: list[str]) -> list[Output]:
             out.append(Output(folder / sorted(inputs)[0], "", reason=said))
     if archives:
         few = ", ".join(archives[:3]) + (" ..." if len(archives) > 3 else "")
-        notes.append(f"{len(archives)} archives in {top} were not opened ({few}): unpack those that hold results")
+        notes.append(f"archives in {top} were not opened ({few}): unpack those that hold results")
     return out
 
 

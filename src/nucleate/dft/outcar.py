@@ -41,7 +41,9 @@ def read_outcar(path: Path) -> VaspRun:
             broken = "the compressed file ends in the middle"
     if not reader.version:
         raise NucleateError("not an OUTCAR of VASP")
-    return reader.run(broken or ("" if reader.ended else "the file ends before VASP did"))
+    return reader.run(
+        broken or ("" if reader.ended else "the file ends before VASP did (the run was killed or still works)")
+    )
 
 
 class _Reader:

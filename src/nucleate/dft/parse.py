@@ -38,8 +38,10 @@ def parse(output: Output | Path) -> Parsed:
             result = finite(READERS[output.kind](output.path))
     except NucleateError as error:
         return Parsed(output.path, reason=str(error))
-    except Exception as error:  # a broken file breaks a library's reader in many ways
-        return Parsed(output.path, reason=f"it is broken: what a whole file has is not there ({type(error).__name__})")
+    except Exception:  # a broken file breaks a library's reader in many ways
+        return Parsed(
+            output.path, reason="it is broken: energies and structures are not written as the program does it"
+        )
     if output.passed:
         said = f"{output.path.name} was read, the last of its run, not {', '.join(output.passed)}"
         result = dataclasses.replace(result, remarks=(*result.remarks, said))

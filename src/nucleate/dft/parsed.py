@@ -14,6 +14,7 @@ from nucleate.dft.method import Method
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
 
+SMALLEST, LARGEST = 0.5, 1e6  # cubic angstrom for an atom: beyond are no crystals, nor molecules in their boxes
 MAGNETIC = ("O", "Cr", "Mn", "Fe", "Co", "Ni")  # elements (oxygen as O2) whose energy without spin is far too high
 
 
@@ -52,14 +53,20 @@ def spinless(composition: Composition) -> list[str]:
 
 
 def finite(result: Parsed) -> Parsed:
-    """The same, or a failed one where anything in it is no finite number."""
+    """The same, or a failed one where anything in it is no finite number, or its crystal cannot be one."""
+    from pymatgen.core import Element
+
     s = result.structure
     numbers = {"energy": result.energy, "time": result.seconds, "magnetic moment": result.moment}
     lost = [name for name, value in numbers.items() if value is not None and not math.isfinite(value)]
     if s is not None and not (np.isfinite(s.lattice.matrix).all() and np.isfinite(s.frac_coords).all()):
         lost.append("structure")
-    if s is not None and not lost and abs(s.volume) < 1e-6 * len(s):
-        return Parsed(result.file, reason="its cell has no volume")
+    if s is not None and not lost:
+        if odd := sorted({site.species_string for site in s if not Element.is_valid_symbol(site.species_string)}):
+            return Parsed(result.file, reason=f"no element is called {', '.join(odd)}")
+        volume = abs(s.volume) / len(s)
+        if not SMALLEST < volume < LARGEST:
+            return Parsed(result.file, reason=f"its cell has {volume:.2g} cubic angstrom for an atom")
     if not lost:
         return result
     seconds = result.seconds if math.isfinite(result.seconds) else 0.0

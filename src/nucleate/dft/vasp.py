@@ -21,7 +21,7 @@ def parsed_vasp(path: Path, run: VaspRun) -> Parsed:
     steps = max(run.steps - 1, 0)
     step = run.final
     if run.broken:
-        return Parsed(path, reason=f"{run.broken}, {_how_far(run)}; the run was killed or still works", steps=steps)
+        return Parsed(path, reason=f"{run.broken}, {_how_far(run)}", steps=steps)
     if lost := no_energy(run):
         return Parsed(path, reason=lost, steps=steps)
     if step is None:

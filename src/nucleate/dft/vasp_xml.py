@@ -24,7 +24,7 @@ SKIPPED |= {"primitive_cell", "projected_kpoints_opt", "eigenvalues_kpoints_opt"
 TEXTS = {"i", "v", "c"}
 BLOCK = 1 << 18  # bytes read at a time
 LONGEST = 1_000_000  # characters of one value
-LIMIT = 8_000_000_000  # bytes of the file when unpacked
+LIMIT = 4_000_000_000  # bytes of the file when unpacked
 ENERGIES = ("e_fr_energy", "e_wo_entrp", "e_0_energy")
 
 
@@ -49,7 +49,11 @@ def read_vasprun(path: Path) -> VaspRun:
             broken = "the compressed file ends in the middle"
         except expat.ExpatError as error:
             whole = read and not block
-            broken = "the file ends in the middle" if whole else f"the XML is broken in line {error.lineno}"
+            broken = (
+                "the file ends in the middle (the run was killed or still works)"
+                if whole
+                else f"the XML is broken in line {error.lineno}"
+            )
         except _Foreign as error:
             raise NucleateError(f"not a vasprun.xml of VASP: {error}") from None
     if not reader.rooted:
@@ -70,6 +74,7 @@ class _Reader:
         self.stack: list[tuple[str, str]] = []  # tags with their attribute "name"
         self.depth = 0  # inside a part that is skipped
         self.text: list[str] | None = None
+        self.length = 0  # of this text
         self.rooted = False
         self.incar: dict[str, str] = {}
         self.parameters: dict[str, str] = {}
@@ -124,7 +129,7 @@ class _Reader:
             self.arrays[attributes.get("name", "")] = []
         elif tag == "rc":
             self.row = []
-        self.text = [] if tag in TEXTS else None
+        self.text, self.length = ([] if tag in TEXTS else None), 0
 
     def _deeper(self, tag: str, attributes: dict[str, str]) -> None:
         self.depth += 1
@@ -137,7 +142,8 @@ class _Reader:
     def _characters(self, text: str) -> None:
         if self.text is not None:
             self.text.append(text)
-            if len(text) > LONGEST or len(self.text) > LONGEST:
+            self.length += len(text)
+            if self.length > LONGEST:
                 raise _Foreign(f"a value of more than {LONGEST:,} characters")
 
     def _end(self, tag: str) -> None:
@@ -198,23 +204,38 @@ class _Reader:
         smearing = self.field.get("e_0_energy", math.nan) - self.field.get("e_fr_energy", math.nan)
         return self.energies["e_fr_energy"] + smearing if math.isfinite(smearing) else self.energies["e_0_energy"]
 
+    def _title(self, atom: list[str]) -> str:
+        """Of the POTCAR of an atom, a row of its element and the number of its type."""
+        kind = to_number(atom[1]) if len(atom) > 1 else math.nan
+        row = self.types[int(kind) - 1] if math.isfinite(kind) and 0 < kind <= len(self.types) else []
+        return row[4] if len(row) > 4 else ""
+
     def run(self, broken: str) -> VaspRun:
-        types = tuple(
-            (row[1].strip(), " ".join(row[4].split()), to_number(row[3]), int(to_number(row[0])))
-            for row in self.types
-            if len(row) >= 5 and math.isfinite(to_number(row[0]))
-        )
+        types = []
+        for row in self.types:
+            if len(row) >= 5 and math.isfinite(to_number(row[0])):
+                title = " ".join(row[4].split())
+                types.append((_element(row[1], title), title, to_number(row[3]), int(to_number(row[0]))))
+        symbols = [_element(row[0], self._title(row)) for row in self.atoms if row]
         return VaspRun(
             self.version,
             merged(self.incar, self.parameters),
-            tuple(row[0].strip() for row in self.atoms if row),
-            types,
+            tuple(symbols),
+            tuple(types),
             self.steps,
             self.first,
             self.before,
             self.last,
             broken,
         )
+
+
+def _element(text: str, title: str) -> str:
+    """The symbol; where it is none, that of the POTCAR's title (some versions write "r" for Zr and "X" for Xe)."""
+    from pymatgen.core import Element
+
+    symbol, named = text.strip(), [*title.split(), "", ""][1].split("_")[0]
+    return named if not Element.is_valid_symbol(symbol) and Element.is_valid_symbol(named) else symbol
 
 
 def _matrix(rows: list[str]) -> np.ndarray:
