@@ -35,6 +35,13 @@ def test_a_known_crystal_below_the_hull_of_known_crystals_is_explained() -> None
     assert "are known crystals" in notes([found(-0.042, "fail", "TiMn2Al"), found(-0.02, "fail", "TiMn2Al")])[0]
 
 
+def test_without_a_word_on_novelty_the_phase_of_the_same_formula_is_pointed_out() -> None:
+    candidate = replace(found(-0.042, "fail", "TiMn2Al"), checks={})
+    (line,) = notes([candidate])
+    assert line.startswith("a (") and "below the known phase of its own formula" in line
+    assert notes([replace(found(-0.042, "fail", "Ti + Mn2Al"), checks={})]) == []
+
+
 def test_a_new_structure_of_a_known_formula_is_called_so() -> None:
     (line,) = notes([found(-0.042, "pass", "AlTiMn2")])
     assert "is a new structure of a known formula: the known phase under it is another structure" in line

@@ -35,6 +35,7 @@ def show_candidates(
     """
     from nucleate.generators.properties import short_name
     from nucleate.generators.reach import warnings
+    from nucleate.pipeline.notes import notes
     from nucleate.pipeline.rank import to_rows
 
     rows = to_rows(candidates)
@@ -70,6 +71,7 @@ def show_candidates(
         *warnings(templates),
         *caption(rows),
         *doubts(candidates),
+        *notes(candidates),
         *radioactive(map(elements_of, candidates)),
     ]
     show_table(console, columns, said, dim=[bool(r["failure"]) for r in rows], whole=whole)

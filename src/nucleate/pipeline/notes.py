@@ -23,6 +23,7 @@ def notes(candidates: Sequence[Candidate]) -> list[str]:
     """
     living = [c for c in candidates if c.failure is None and c.structure is not None]
     below = [c for c in living if verdict(c, "novel") == FAIL and _below(c) > CLEARLY]
+    own = [c for c in living if "novel" not in c.checks and _own_formula(c) and _below(c) > CLEARLY]
     forms = [c for c in living if verdict(c, "novel") == PASS and _own_formula(c)]
     untold = [c for c in living if c.provenance.get("relax", {}).get("elements") == UNTOLD]
     out = []
@@ -31,6 +32,12 @@ def notes(candidates: Sequence[Candidate]) -> list[str]:
         out.append(
             f"{_few(below)} {_are(below, 'known', 'crystal')} and yet up to {deepest:.0f} meV/atom below the hull of "
             "known crystals, which holds them unrelaxed, as their data base has them: read that as on the hull"
+        )
+    if own:
+        out.append(
+            f"{_few(own)}: below the known phase of {'their' if len(own) > 1 else 'its'} own formula, which the "
+            "reference holds as its data base has it; relaxation alone may lower a known crystal so far (nucleate "
+            "rank compares)"
         )
     if forms:
         out.append(
