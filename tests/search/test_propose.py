@@ -6,9 +6,13 @@ import pytest
 
 from nucleate.chem.classes import GROUPS
 from nucleate.errors import NucleateError
-from nucleate.search.families import is_ion, lexicon, members
+from nucleate.search.comply import family_of
+from nucleate.search.decorate import decorated
+from nucleate.search.families import is_ion, keeps_type, lexicon, members
+from nucleate.search.families_first import proposals
 from nucleate.search.likelihood import PULL
 from nucleate.search.propose import judged, propose
+from nucleate.search.request import parse_request
 
 
 @pytest.mark.parametrize("name", ["spinel", "pyrochlore", "elpasolite", "garnet", "perovskite"])
@@ -58,3 +62,40 @@ def test_metals_have_no_charges():
     found = propose(lexicon()["half-Heusler"], contains=["Ti"], limit=50)
     assert all(p.charges == () and "Ti" in p.composition for p in found)
     assert "TiNiSn" in {"".join(p.elements) for p in found}
+
+
+@pytest.mark.parametrize(
+    ("name", "formula", "elements"),
+    [
+        ("garnet", {"Y": 3, "Al": 5, "O": 12}, ("Y", "Al", "Al", "O")),
+        ("garnet", {"Gd": 3, "Ga": 5, "O": 12}, ("Gd", "Ga", "Ga", "O")),
+        ("spinel", {"Fe": 3, "O": 4}, ("Fe", "Fe", "O")),
+        ("spinel", {"Co": 3, "O": 4}, ("Co", "Co", "O")),
+        ("elpasolite", {"K": 3, "Al": 1, "F": 6}, ("K", "K", "Al", "F")),
+    ],
+)
+def test_an_element_may_be_on_several_sites_where_it_is_asked_for(name, formula, elements):
+    family = lexicon()[name]
+    found = propose(family, lambda c: dict(c) == formula, contains=list(formula), repeated=True)
+    assert [p.elements for p in found] == [elements]
+    assert elements in set(family.placements(formula))
+    with pytest.raises(NucleateError, match="can be made of ions"):
+        propose(family, lambda c: dict(c) == formula, contains=list(formula))
+    crystal = decorated(name, 0, elements, found[0].charges)
+    assert {e.symbol: int(n) for e, n in crystal.composition.reduced_composition.items()} == formula
+    assert family_of(crystal, family) == elements
+
+
+def test_a_structure_that_becomes_another_one_is_not_proposed():
+    assert not any(keeps_type("double perovskite", k, ("Ba", "Ti", "Ti", "O")) for k in range(3))
+    with pytest.raises(NucleateError):
+        propose(lexicon()["double perovskite"], contains=["Ba", "Ti", "O"], repeated=True,
+                accepts=lambda c: len(c) == 3 and c["Ba"] == c["Ti"])  # fmt: skip
+
+
+def test_a_formula_that_does_not_fit_is_refused_for_its_reason():
+    with pytest.raises(NucleateError, match=r"Li7La3Zr2O12 does not fit the sites of a garnet \(A3B2C3O12\)"):
+        proposals(parse_request("a garnet Li7La3Zr2O12"), 3)
+    with pytest.raises(NucleateError, match="two sites of a double perovskite"):
+        proposals(parse_request("a double perovskite BaTiO3"), 3)
+    assert proposals(parse_request("a garnet Y3Al5O12"), 3)[0].elements == ("Y", "Al", "Al", "O")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import permutations
 from math import gcd
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from nucleate.chem.classes import ANIONS, NONMETALS, classes
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
-from nucleate.search.families import Family, lexicon, prototype
+from nucleate.search.families import Family, keeps_type, lexicon, substituted_prototype
 from nucleate.search.known import is_known
 from nucleate.search.words import bounds_text, few, within
 
@@ -103,17 +102,15 @@ def family_of(structure: Structure, family: Family) -> tuple[str, ...] | None:
     from nucleate.crystal.prototype import prototype as describe
 
     counts = {e.symbol: int(n) for e, n in structure.composition.reduced_composition.items()}
-    if sorted(counts.values()) != sorted(n for _, n in family.sites):
-        return None
+    placements = [order for order in family.placements(counts) if family.admits(order)]
     own: Prototype | None = None
-    for index, kind in enumerate(family.types):
-        model = describe(prototype(family.name, index))
-        for order in permutations(counts):
-            if [counts[e] for e in order] != [n for _, n in family.sites] or not family.admits(order):
+    for index in range(len(family.types)):
+        for order in placements:
+            if not keeps_type(family.name, index, order):
                 continue
             own = own or describe(structure)
-            roles = {atomic_number(a): atomic_number(b) for a, b in zip(kind.elements, order, strict=True)}
-            if alike(model, own, roles):
+            model = describe(substituted_prototype(family.name, index, order))
+            if alike(model, own, {z: z for z in map(atomic_number, counts)}):
                 return order
     return None
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from nucleate.generators.substitute import scaled, substituted
+from nucleate.generators.substitute import scaled
 from nucleate.pipeline.candidate import Candidate
-from nucleate.search.families import lexicon, members, prototype
+from nucleate.search.families import lexicon, members, substituted_prototype
 from nucleate.search.propose import radius
 
 if TYPE_CHECKING:
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def decorated(family: str, structure_type: int, elements: Sequence[str], charges: Sequence[float] = ()) -> Structure:
-    """The prototype of a structure type with `elements` on its sites; charges as `propose.Proposal` has them.
+    """The prototype of a structure type with `elements` on its sites, one of them perhaps on several; charges as
+    `propose.Proposal` has them.
 
     Its volume per atom is that of the known member of the type with most of the same elements, and of these with ions
     of the most similar size, times the cube of the ratio of their mean radii.
     """
-    kind = lexicon()[family].types[structure_type]
     weights = [n for _, n in lexicon()[family].sites]
 
     def length(of: Sequence[str]) -> float:
@@ -33,9 +33,8 @@ def decorated(family: str, structure_type: int, elements: Sequence[str], charges
     nearest = min(alike, key=lambda m: (sum(a != b for a, b in zip(m.elements, elements, strict=True)),
                                         abs(length(m.elements) - own)))  # fmt: skip
     volume = nearest.volume * (own / length(nearest.elements)) ** 3
-    model = prototype(family, structure_type)
-    structure = substituted(model, dict(zip(kind.elements, elements, strict=True)))
-    return scaled(structure, volume * len(model) / model.volume)
+    structure = substituted_prototype(family, structure_type, elements)
+    return scaled(structure, volume * len(structure) / structure.volume)
 
 
 class DecorateStage:

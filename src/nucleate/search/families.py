@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import product
+from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ FOLDER = Path(__file__).parent.parent / "reference" / "families"
 LITERAL = frozenset({"O", "P", "Si"})  # sites named so are of that element; others are letters for any
 STATES = "icsd24-3"
 RAREST = math.log(4.5e-3)  # share of an element's reports with a charge: Ni 4+ and Fe 4+ are above, Bi 1+ below
+NEAR = 0.25  # angstrom; atoms that lie so near to a higher symmetry move to it in a relaxation
 OCTET = {
     **dict.fromkeys(("C", "Si", "Ge", "Sn", "Pb"), -4),
     **dict.fromkeys(("N", "P", "As", "Sb", "Bi"), -3),
@@ -86,6 +89,15 @@ class Family:
             out[element] = out.get(element, 0) + n
         return out
 
+    def placements(self, counts: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
+        """Every way to put the elements of a reduced formula on the sites, all of them, so that it has this formula; an
+        element may be on several sites, as aluminium in Y3Al5O12."""
+        for elements in product(counts, repeat=len(self.sites)):
+            found = self.composition(elements)
+            divisor = gcd(*found.values())
+            if len(found) == len(counts) and all(counts[e] * divisor == n for e, n in found.items()):
+                yield elements
+
     def ions(self, elements: Sequence[str]) -> Charges | None:
         """Charges that these elements are known to have and the family allows, the most frequent ones; None: none."""
         able = [ways for ways in self.charges if all(self.may_be(e, q) for e, q in zip(elements, ways, strict=True))]
@@ -100,6 +112,17 @@ class Family:
         """Whether the chemistry of the sites is the family's: a literal element in its place, and possible charges."""
         literal = all(letter not in LITERAL or letter == e for e, (letter, _) in zip(elements, self.sites, strict=True))
         return literal and (self.metallic or self.ions(elements) is not None)
+
+
+def keeps_type(name: str, structure_type: int, elements: Sequence[str]) -> bool:
+    """Whether the prototype keeps its space group with these elements on its sites: with one element on two of them a
+    garnet does, and a double perovskite becomes a perovskite."""
+    if len(set(elements)) == len(elements):
+        return True
+    from nucleate.crystal.symmetry import space_group
+
+    crystal = substituted_prototype(name, structure_type, elements)
+    return space_group(crystal, NEAR)[0] == lexicon()[name].types[structure_type].space_group
 
 
 @lru_cache(maxsize=4000)
@@ -199,6 +222,14 @@ def prototype(name: str, structure_type: int = 0) -> Structure:
     coords = [row["frac_coords"][i : i + 3] for i in range(0, len(row["frac_coords"]), 3)]
     lattice = Lattice.from_parameters(*row["lengths"], *row["angles"])
     return Structure(lattice, row["atomic_numbers"], coords)
+
+
+def substituted_prototype(name: str, structure_type: int, elements: Sequence[str]) -> Structure:
+    """The crystal of `prototype` in its own cell, with these elements on the family's sites."""
+    from nucleate.generators.substitute import substituted
+
+    theirs = lexicon()[name].types[structure_type].elements
+    return substituted(prototype(name, structure_type), dict(zip(theirs, elements, strict=True)))
 
 
 def _family(row: dict[str, str]) -> Family:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.generators.base import ASKED
 from nucleate.redact import safe_address
 from nucleate.search.comply import as_bounds, of_composition
-from nucleate.search.families import Family, StructureType, lexicon
+from nucleate.search.families import Family, StructureType, keeps_type, lexicon
 from nucleate.search.language import LanguageStage
 from nucleate.search.likelihood import MODEL
 from nucleate.search.model import chunk_of, load_as
@@ -104,11 +105,12 @@ def proposals(request: Request, limit: int) -> list[Proposal]:
     for family in _families(request):
         try:
             found.append(propose(family, lambda c: _accepts(request, c), contains=_needed(request),
-                                 exclude={*request.exclude, *request.unasked}, limit=pool))  # fmt: skip
+                                 exclude={*request.exclude, *request.unasked}, repeated=_fewer(request, family),
+                                 limit=pool))  # fmt: skip
         except NucleateError as error:
             refused.append(error)
     if not found:
-        raise refused[0]
+        raise _misfit(request, _families(request)[0]) or refused[0]
     nearest = islice(_distinct(heapq.merge(*found, key=lambda p: p.score)), pool)
     return judged(list(nearest))[:limit]
 
@@ -123,6 +125,32 @@ def _families(request: Request) -> list[Family]:
             "nucleate families lists those there are"
         )
     return alike
+
+
+def _misfit(request: Request, family: Family) -> NucleateError | None:
+    """What is said of a formula that the sites of the family cannot have, whatever the charges."""
+    if not request.composition:
+        return None
+    formula = formula_text(request.composition)
+    placements = list(family.placements(request.composition))
+    if not placements:
+        return NucleateError(
+            f"{formula} does not fit the sites of a {family.name} ({family.pattern}); nucleate predict {formula} looks "
+            "for other structures"
+        )
+    if not any(keeps_type(family.name, k, e) for e in placements for k in range(len(family.types))):
+        return NucleateError(
+            f"with {formula} two sites of a {family.name} ({family.pattern}) are of one element, and so it is a "
+            f"{family.name} no longer; ask for the structure that it becomes"
+        )
+    return None
+
+
+def _fewer(request: Request, family: Family) -> bool:
+    """Whether it asks for fewer elements than the family has sites, so that one of them is on several."""
+    sizes = [len(some) for some in (request.composition, request.chemical_system) if some]
+    sizes += [request.num_elements] if isinstance(request.num_elements, int) else []
+    return min(sizes, default=len(family.sites)) < len(family.sites)
 
 
 def _accepts(request: Request, composition: Any) -> bool:
@@ -151,6 +179,8 @@ def _candidates(request: Request, settings: DesignSettings, formulas: int) -> It
     for one in proposals(request, formulas):
         for index, kind in enumerate(lexicon()[one.family].types):
             if not _allowed(request, kind):
+                continue
+            if not keeps_type(one.family, index, one.elements):
                 continue
             count += 1
             units = kind.num_atoms // sum(one.composition.values())

@@ -21,7 +21,7 @@ import numpy as np
 
 from nucleate.chem.elements import RADIOACTIVE, SYMBOLS
 from nucleate.errors import NucleateError
-from nucleate.search.families import LITERAL, Charges, Family, Member, members, share, whole
+from nucleate.search.families import LITERAL, Charges, Family, Member, keeps_type, members, share, whole
 from nucleate.search.likelihood import PULL, log_likelihoods
 
 if TYPE_CHECKING:
@@ -67,19 +67,21 @@ def propose(
     *,
     contains: Sequence[str] = (),
     exclude: Collection[str] = (),
+    repeated: bool = False,
     limit: int = 1000,
 ) -> list[Proposal]:
     """At most `limit` formulas of the family, each once, the nearest to members first.
 
-    contains, exclude: elements that all, that none of them have. accepts: any further wish, of element -> atoms in a
-    formula unit. Raises NucleateError where there is none.
+    contains, exclude: elements that all, that none of them have. repeated: whether an element may be on several sites,
+    with charges of one sign, where the structure stays what it is (Y3Al5O12, Fe3O4). accepts: any further wish, of
+    element -> atoms in a formula unit. Raises NucleateError where there is none.
     """
-    ranked = [_ranked(family, charges, frozenset(contains), frozenset(exclude)) for charges in family.ways]
+    ranked = [_ranked(family, charges, frozenset(contains), frozenset(exclude), repeated) for charges in family.ways]
     out: dict[frozenset[tuple[str, int]], Proposal] = {}
     for one in heapq.merge(*ranked, key=lambda p: p.score):
         if len(out) == limit:
             break
-        if accepts(one.composition):
+        if accepts(one.composition) and any(keeps_type(family.name, k, one.elements) for k in range(len(family.types))):
             out.setdefault(frozenset(one.composition.items()), one)
     if not out:
         wishes = [f"with {', '.join(contains)}"] if contains else []
@@ -104,7 +106,9 @@ def judged(proposals: Sequence[Proposal]) -> list[Proposal]:
     return sorted(told, key=lambda p: -p.merit)
 
 
-def _ranked(family: Family, charges: Charges, contains: frozenset[str], exclude: frozenset[str]) -> Iterator[Proposal]:
+def _ranked(
+    family: Family, charges: Charges, contains: frozenset[str], exclude: frozenset[str], repeated: bool
+) -> Iterator[Proposal]:
     """All formulas with these charges, () for metals, in order."""
     from scipy.spatial import cKDTree
 
@@ -117,6 +121,9 @@ def _ranked(family: Family, charges: Charges, contains: frozenset[str], exclude:
     numbers = np.stack([np.array([SYMBOLS.index(e) for e in site])[index[:, k]] for k, site in enumerate(sites)], 1)
     ordered = np.sort(numbers, 1)
     keep = (np.diff(ordered, axis=1) > 0).all(1)
+    if repeated:
+        signs = np.sign(charges) if charges else np.zeros(len(sites))
+        keep = np.array([len(set(zip(row, signs, strict=True))) == len(set(row)) for row in numbers.tolist()])
     for element in contains:
         keep &= (numbers == SYMBOLS.index(element)).any(1)
     index = index[keep]
