@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.pipeline import guard
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.potential import POTENTIALS, Evaluation
 from nucleate.pipeline.relax import RelaxSettings, RelaxStage, relax_all
+from nucleate.pipeline.run import run
+from nucleate.store.part import PartFile
 
 
 @dataclass
@@ -141,3 +144,27 @@ def test_a_worker_that_hangs_is_given_up_long_after_the_time_limit():
     assert RelaxStage(RelaxSettings(time_limit_s=100.0)).limit_s == 500.0
     with pytest.raises(NucleateError):
         RelaxSettings(time_limit_s=-1)
+
+
+def test_a_killed_batch_goes_on_with_what_was_stored(potential, monkeypatch, tmp_path):
+    potential.pool = 8
+    crystals = [Candidate(f"c{k}", structure=blob(n, 12.0, 2.5)) for k, n in enumerate([9, 2, 5, 3])]
+    stage = RelaxStage(RelaxSettings(potential="counting", primitive=False))
+    real = potential.evaluate
+
+    def killed(batch):
+        if len(potential.shown) == 3:
+            raise KeyboardInterrupt
+        return real(batch)
+
+    monkeypatch.setattr(potential, "evaluate", killed)
+    with PartFile(tmp_path / "out.jsonl", {}) as part, pytest.raises(KeyboardInterrupt):
+        run(part.resumed(crystals), [stage], Serial(), part)
+    monkeypatch.undo()
+    monkeypatch.setitem(POTENTIALS, "counting", lambda: potential)
+    with PartFile(tmp_path / "out.jsonl", {}) as part:
+        todo = part.resumed(crystals)
+        assert [c.id for c in todo if c.stages] == ["c1", "c3"], "what was done before the kill is on disk"
+        potential.shown.clear()
+        done = run(todo, [stage], Serial(), part)
+    assert [c.failure for c in done] == [None] * 4 and sorted(potential.shown[0]) == [5, 9]

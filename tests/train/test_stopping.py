@@ -229,3 +229,9 @@ def test_where_a_run_stands_in_words():
     pace.shown -= 100
     assert pace.due(2) and not pace.due(3)
     assert re.fullmatch(r"step 3 of 9, loss 0\.5000, .* crystals/s, .* to go", str(pace.standing(3, 9, 0.5)))
+
+
+@pytest.mark.parametrize("name", ["cuda:97", "gpu", "cpu:x", ""])
+def test_a_device_that_is_not_here_is_named_with_those_that_are(crystals, tmp_path, name):
+    with pytest.raises(NucleateError, match=f"no device '{name}' here; there is cpu"):
+        Trainer(recipe(), crystals, tmp_path, name)

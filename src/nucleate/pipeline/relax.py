@@ -20,7 +20,7 @@ from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
 from nucleate.pipeline.check import check_geometry
 from nucleate.pipeline.minimise import Fire, Minimiser, QuasiNewton
 from nucleate.pipeline.potential import Evaluation, Potential, get_potential, refusal
-from nucleate.train.memory import out_of_memory
+from nucleate.train.device import out_of_memory
 
 if TYPE_CHECKING:
     from ase import Atoms

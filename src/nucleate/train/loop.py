@@ -33,7 +33,7 @@ from nucleate.train.checkpoint import (
     PropertyStats,
     save_weights,
 )
-from nucleate.train.memory import out_of_memory
+from nucleate.train.device import device_of, out_of_memory
 from nucleate.train.objectives import build_objective
 from nucleate.train.pace import Pace, Standing
 from nucleate.train.precision import autocast
@@ -68,9 +68,8 @@ class Trainer:
         self.recipe, self.config, self.out, self.save_every = recipe, recipe.train, Path(out), save_every
         self.unit = "formulas" if recipe.task == FORMULA else "crystals"
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        if device is None:
-            device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
+        self.device = device_of(device)
+        self.step, self.seconds = 0, 0.0
         if self.world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
         if len(data) == 0:
@@ -112,10 +111,11 @@ class Trainer:
             },
             getattr(codec, "counts", ()),
         )
-        properties = {name: s.standardise(values[name]).to(self.device) for name, s in self.info.properties.items()}
         torch.manual_seed(self.config.seed)
-        self.model = build_network(recipe, codec, recipe.data.max_atoms).to(self.device)
-        self.objective = build_objective(recipe, codec, data, properties, self.device, self.model)
+        with self._memory():
+            properties = {k: s.standardise(values[k]).to(self.device) for k, s in self.info.properties.items()}
+            self.model = build_network(recipe, codec, recipe.data.max_atoms).to(self.device)
+            self.objective = build_objective(recipe, codec, data, properties, self.device, self.model)
         if base is not None:
             self._start_from(*base)
         if self.config.adapter_rank:
@@ -130,7 +130,6 @@ class Trainer:
             weight_decay=self.config.weight_decay,
             fused=True,
         )
-        self.step, self.seconds = 0, 0.0
         # since the last line of metrics: losses added up, steps, seconds
         self.sums: dict[str, Tensor] = {}
         self.logged, self.spent = 0, 0.0
