@@ -8,7 +8,7 @@ import random
 import pytest
 
 from nucleate.chem.formula import formula_text, parse_formula
-from nucleate.chem.written import is_written
+from nucleate.chem.written import closed_up, is_written
 from nucleate.errors import NucleateError
 
 READ = {
@@ -160,3 +160,13 @@ def test_a_formula_is_no_file(text):
 )
 def test_a_file_is_no_formula(text):
     assert not is_written(text)
+
+
+@pytest.mark.parametrize("text", ["CuSO4 . 5H2O", "CuSO4*5H2O", "CuSO4 * 5H2O", "CuSO4 · 5 H2O", "CuSO4 x 5H2O"])
+def test_adducts_in_a_sentence_are_closed_up(text):
+    assert closed_up(f"crystals of {text}. 5 of them") == "crystals of CuSO4·5H2O. 5 of them"
+
+
+@pytest.mark.parametrize("text", ["Ba Ti *", "Li ? O4", "a spinel. 5 Crystals", "3 x 3 supercells", "CuSO4.5H2O"])
+def test_other_signs_stay(text):
+    assert closed_up(text) == text

@@ -86,6 +86,14 @@ def is_written(text: str) -> bool:
     )
 
 
+def closed_up(text: str) -> str:
+    """The text with the adducts in it without blanks and with one sign: "CuSO4 . 5H2O" and "CuSO4*5H2O" become
+    "CuSO4·5H2O"; full stops within words and at the end of sentences stay."""
+    text = re.sub(r"(?<=[A-Za-z0-9)\]])\s*[·•⋅∙×]\s*(?=\d*\s?[A-Z(\[])", ADDUCT, text)
+    text = re.sub(r"(?<=[A-Za-z0-9)\]])(?:\s+[.x]\s+|\s*\*\s*)(?=\d+\s?[A-Z(\[])", ADDUCT, text)
+    return re.sub(rf"(?<={ADDUCT})(\d+)\s(?=[A-Z(\[])", r"\1", text)
+
+
 def fault(text: str, place: int) -> str:
     """What is wrong with a plain text at a place where no element, number or bracket is."""
     found = re.match(_VARIABLE + r"(?![a-z])", text[place:])

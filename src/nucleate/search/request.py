@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 from nucleate.chem.classes import GROUPS, element_group
 from nucleate.chem.elements import RADIOACTIVE, SYMBOLS, atomic_number
 from nucleate.chem.formula import formula_text, parse_formula
+from nucleate.chem.written import closed_up
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Fixed
 from nucleate.generators.pattern import parse_pattern
@@ -225,7 +226,7 @@ def parse_request(
     elements: a chemical system, or "all". exclude: elements and groups of them. default: candidates where none are
     asked for.
     """
-    wish, targets, body = _read(text, properties)
+    wish, targets, body = _read(closed_up(text), properties)
     groups = read_space_groups(space_group)
     if groups and wish.space_groups and set(groups) != set(wish.space_groups):
         raise NucleateError(
