@@ -1,4 +1,4 @@
-"""Passwords and keys stay out of whatever is written or said."""
+"""Passwords and keys stay out of whatever is written or said, codes that command a terminal out of what is shown."""
 
 from __future__ import annotations
 
@@ -31,3 +31,10 @@ def redacted(text: str) -> str:
 def safe_address(url: str) -> str:
     """An address to keep on record: without a password, and without any value of its query."""
     return re.sub(r"(?<==)[^&#]+", MARK, redacted(url)) if "?" in url else redacted(url)
+
+
+def printable(text: str) -> str:
+    """The text with a mark in place of each character that has no sign: codes for a terminal, halves of characters."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" or (c.isspace() and ord(c) > 127) else "\ufffd" for c in text)

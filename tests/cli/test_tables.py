@@ -131,3 +131,17 @@ def test_radioactive_elements_are_marked():
     assert "PuO2 *" in text and "SiO2 *" not in text and "* holds a radioactive element: Pu" in text
     assert radioactive([{"U", "O"}, {"Tc"}]) == ["* holds a radioactive element: Tc, U"]
     assert radioactive([{"Si"}]) == []
+
+
+def test_text_of_a_file_is_neither_markup_nor_emoji_nor_a_command_to_the_terminal(capsys):
+    from rich.table import Table
+
+    name = "[bold red]x[/] :smile: \x1b[2J\u202e"
+    seen = "[bold red]x[/] :smile: \ufffd[2J\ufffd"
+    plain = Table("name", title=name, caption=name)
+    plain.add_row(name)
+    screen().print(name)
+    screen().print(plain)
+    show_table(screen(), [Column("name", [name])], [name])
+    said = capsys.readouterr().out
+    assert said.count(seen) == 6 and "\x1b[2J" not in said and "\u202e" not in said

@@ -46,6 +46,7 @@ def check(
     """Check charge neutrality, electronegativity balance and oxidation states; of crystals also volume, density and
     the shortest distance."""
     from nucleate.chem.states import check_set
+    from nucleate.cli.resumable import check_place
     from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
     from nucleate.pipeline.check import check as check_candidate
@@ -53,6 +54,8 @@ def check(
     from nucleate.pipeline.files import with_own_ids
 
     check_set(states)
+    if out is not None:
+        check_place(out, ".csv")
     notes = screen(stderr=True)
     found, problems = _read(inputs, column, notes)
     print_problems(problems, notes)

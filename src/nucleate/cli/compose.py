@@ -52,7 +52,7 @@ def compose(
     from nucleate.cli.check import write_verdicts
     from nucleate.cli.progress import StageBars
     from nucleate.cli.tables import screen
-    from nucleate.errors import NucleateError
+    from nucleate.files import check_ending
     from nucleate.generators import load_formula_generator
     from nucleate.generators.offered import without
     from nucleate.io import replacing
@@ -60,8 +60,8 @@ def compose(
     from nucleate.search.compose import condition_of
     from nucleate.search.request import parse_request
 
-    if out is not None and out.suffix.lower() not in (".txt", ".csv", ".jsonl"):
-        raise NucleateError(f"--out takes a .txt, .csv or .jsonl file, not {out}")
+    if out is not None:
+        check_ending(out, (".txt", ".csv", ".jsonl"))
     wanted = parse_request(
         request,
         candidates=n,

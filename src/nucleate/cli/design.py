@@ -126,10 +126,9 @@ def design(
 ) -> None:
     """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report. With --generator formulas
     come first, are checked, and get the structures of templates or of a model; a tree search keeps to a budget."""
-    from rich.console import Console
-
     from nucleate.cli.parts import with_parts
     from nucleate.cli.progress import StageBars
+    from nucleate.cli.tables import screen
     from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
     from nucleate.search.design import DesignSettings
@@ -138,8 +137,8 @@ def design(
     from nucleate.search.model import cautions
     from nucleate.search.request import parse_request
 
-    console = Console()
-    notes = Console(stderr=True)
+    console = screen()
+    notes = screen(stderr=True)
     try:
         if resume is not None:
             given = (elements, contains, exclude, num_elements, candidates, num_atoms, properties, fix, lattice_shape)
@@ -203,10 +202,10 @@ def design(
                 evaluations=evaluations or 0,
                 objective=objective,
             )
-            notes.print(f"Understood as: {wanted.describe()}", style="bold", highlight=False)
+            notes.print(f"Understood as: {wanted.describe()}", style="bold")
             _warn_if_unbalanced(wanted, notes)
             for line in cautions(wanted, settings):
-                notes.print(f"warning: {line}", style="yellow", highlight=False)
+                notes.print(f"warning: {line}", style="yellow")
             with StageBars() as bars:
                 result = run(
                     dataclasses.replace(wanted, text=request or elements or ""),
@@ -217,7 +216,7 @@ def design(
                     overwrite=overwrite,
                 )
     except KeyboardInterrupt:
-        notes.print("interrupted; finish it with: nucleate design --resume " + str(folder), highlight=False)
+        notes.print("interrupted; finish it with: nucleate design --resume " + str(folder))
         raise typer.Exit(130) from None
     from nucleate.cli.show import print_run
 
@@ -236,4 +235,4 @@ def _warn_if_unbalanced(request: Request, notes: Console) -> None:
 
     verdict = charge_verdict(request.composition)
     if verdict.verdict == "fail":
-        notes.print(f"warning: {formula_text(request.composition)}: {verdict.reason}", style="yellow", highlight=False)
+        notes.print(f"warning: {formula_text(request.composition)}: {verdict.reason}", style="yellow")

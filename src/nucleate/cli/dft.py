@@ -44,8 +44,7 @@ def run(
     again: Annotated[bool, typer.Option("--again", help="Try again what failed by itself.")] = False,
 ) -> None:
     """Relax with DFT; formation energy and distance to the hull by the same settings. Called again, it goes on."""
-    from rich.console import Console
-
+    from nucleate.cli.tables import screen
     from nucleate.data.catalog import user_cache
     from nucleate.dft.engines import find_engine
     from nucleate.dft.job import Runner
@@ -55,12 +54,12 @@ def run(
 
     settings = settings_of(preset, seconds_of(wall_time))
     candidates, folder = chosen(paths, top, out)
-    notes = Console(stderr=True)
+    notes = screen(stderr=True)
     found = find_engine(engine)
     known = _known(notes) if known is None else known
     with _live(notes) as progress:
         runner = Runner(found, settings, progress=progress, finished=partial(_tell, notes), again=again)
-        notes.print(f"crystals: {len(candidates)}, {runner.method}", highlight=False)
+        notes.print(f"crystals: {len(candidates)}, {runner.method}")
         references = References(runner, cache or user_cache(), known, reference, max_atoms)
 
         def report(results: Sequence[Computed]) -> None:
@@ -69,10 +68,10 @@ def run(
         try:
             results = compute(candidates, folder / "dft" / preset, runner, references, workers, report)
         except KeyboardInterrupt:
-            notes.print("interrupted; the same command goes on from the last steps", highlight=False)
+            notes.print("interrupted; the same command goes on from the last steps")
             raise typer.Exit(130) from None
-    _print(results, runner.method, Console())
-    Console().print(f"files: {folder}/dft.csv, dft.jsonl, dft/{preset}/", highlight=False, soft_wrap=True)
+    _print(results, runner.method, screen())
+    screen().print(f"files: {folder}/dft.csv, dft.jsonl, dft/{preset}/", soft_wrap=True)
 
 
 def seconds_of(text: str) -> float:
@@ -91,9 +90,7 @@ def seconds_of(text: str) -> float:
 
 def chosen(paths: Sequence[Path], top: int | None, out: Path | None) -> tuple[list[Candidate], Path]:
     """The candidates, and the folder for results: the run's own, or `out`, or the working folder's "dft"."""
-    from rich.console import Console
-
-    from nucleate.cli.tables import print_problems
+    from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
     from nucleate.pipeline.files import read_candidates
 
@@ -104,7 +101,7 @@ def chosen(paths: Sequence[Path], top: int | None, out: Path | None) -> tuple[li
         candidates, folder = living[: top or 5], out or paths[0]
     else:
         candidates, problems = read_candidates(paths)
-        print_problems(problems, Console(stderr=True))
+        print_problems(problems, screen(stderr=True))
         candidates, folder = [c for c in candidates if c.failure is None][:top], out or Path("dft")
     if not candidates:
         raise NucleateError("there is no candidate left for DFT: all were rejected")
@@ -115,7 +112,7 @@ def _tell(notes: Console, name: str, outcome: Outcome) -> None:
     said = (
         f"{outcome.status}: {outcome.reason}" if outcome.reason else f"{outcome.steps} steps, {outcome.seconds:.0f} s"
     )
-    notes.print(f"{name}: {said}", highlight=False, markup=False)
+    notes.print(f"{name}: {said}")
 
 
 def _known(notes: Console) -> str:
@@ -170,7 +167,6 @@ def _print(results: Sequence[Computed], method: str, console: Console) -> None:
 def print_rows(rows: Sequence[dict], console: Console) -> None:
     """The table, and below it methods, what failed and what is missing."""
     from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
     from rich.table import Table
 
     from nucleate.cli.tables import energy
@@ -194,7 +190,7 @@ def print_rows(rows: Sequence[dict], console: Console) -> None:
         above = "-" if r.get("e_above_hull") is None else f"{'>= ' if r['lower_bound'] else ''}{r['e_above_hull']:+.3f}"
         change = "-" if r.get("volume_change") is None else f"{r['volume_change']:+.1f}"
         table.add_row(
-            *(escape(str(x)) for x in (r["id"], r["formula"], r["atoms"], lattice, change)),
+            *(str(x) for x in (r["id"], r["formula"], r["atoms"], lattice, change)),
             energy(r["e_form"]),
             energy(r["e_form_mp2020"]),
             above,
@@ -204,7 +200,7 @@ def print_rows(rows: Sequence[dict], console: Console) -> None:
         )
     console.print(table)
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _together(said: Sequence[tuple[str, str]]) -> list[str]:
@@ -239,8 +235,7 @@ def inputs(
     flow: Annotated[bool, typer.Option("--flow", help="Also an atomate2 flow, flow.json.")] = False,
 ) -> None:
     """Write inputs for a program that runs elsewhere; read its outputs back with `nucleate dft parse`."""
-    from rich.console import Console
-
+    from nucleate.cli.tables import screen
     from nucleate.dft import inputs as writer
     from nucleate.dft.settings import preset as settings_of
     from nucleate.errors import NucleateError
@@ -250,16 +245,16 @@ def inputs(
     candidates, _ = chosen(paths, top, out)
     works, refused = writer.works(candidates, elements)
     todo, without = writer.with_potentials(works, code)
-    notes = Console(stderr=True)
+    notes = screen(stderr=True)
     for line in (*refused, *without):
-        notes.print(f"left out: {line}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        notes.print(f"left out: {line}", style="yellow", soft_wrap=True)
     if not any(w.candidate for w in todo):
         raise NucleateError("none of the crystals can be set up")
     n = len(writer.write_inputs(todo, out, code, preset, settings, pseudos, flow))
-    Console().print(f"{n} calculations in {out}; then: nucleate dft parse {out}", highlight=False, soft_wrap=True)
+    screen().print(f"{n} calculations in {out}; then: nucleate dft parse {out}", soft_wrap=True)
     if flow:
         n = sum(w.kind == "crystal" for w in todo)
-        Console().print(f"{n} crystals in {out / 'flow.json'}, a flow for jobflow", highlight=False, soft_wrap=True)
+        screen().print(f"{n} crystals in {out / 'flow.json'}, a flow for jobflow", soft_wrap=True)
 
 
 @app.command("parse")
@@ -270,9 +265,7 @@ def parse(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also a table (.csv) or records (.jsonl).")] = None,
 ) -> None:
     """Read outputs of VASP, Quantum ESPRESSO and our own jobs into one table; elements among them give e_form."""
-    from rich.console import Console
-
-    from nucleate.cli.tables import write_csv
+    from nucleate.cli.tables import screen, write_csv
     from nucleate.dft import find
     from nucleate.dft import parse as reader
     from nucleate.dft.compare import judge
@@ -284,12 +277,12 @@ def parse(
         raise NucleateError(f"--out ends in .csv or .jsonl, not '{out.suffix}'")
     outputs, left_out = find.find_outputs(paths)
     for line in left_out:
-        Console(stderr=True).print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        screen(stderr=True).print(line, style="yellow", soft_wrap=True)
     results = [reader.parse(output) for output in outputs]
     names = reader.candidates_of(outputs, results)
     judged = list(zip(judge(results, names), (r.method_name for r in results), strict=True))
     rows = [to_row(computed, method) for computed, method in judged]
-    print_rows(rows, Console())
+    print_rows(rows, screen())
     if out is not None and out.suffix == ".csv":
         write_csv(out, rows)
     elif out is not None:

@@ -50,10 +50,9 @@ def csp(
     ] = None,
 ) -> None:
     """Crystal structure prediction: match rate and RMSE for known compositions, with 95 % intervals."""
-    from rich.console import Console
-
     from nucleate.cli.evaluate_dng import check_folder
     from nucleate.cli.progress import StageBars
+    from nucleate.cli.tables import screen
     from nucleate.errors import NucleateError
     from nucleate.evaluate import csp as run
     from nucleate.evaluate.csp_page import to_report
@@ -68,7 +67,7 @@ def csp(
     rules = get_protocol(protocol)
     ltol, stol, angle_tol = rules.csp
     matcher = MatchSettings(stol, ltol, angle_tol, time_limit=time_limit, composition_rule=composition_rule)
-    console = Console()
+    console = screen()
     with StageBars() as progress:
         if predictions is not None:
             if out is not None:
@@ -99,9 +98,9 @@ def csp(
     if out is not None:
         run.write_whole(out / "report.json", report.to_json())
         write_page(out / "report.html", to_report(report, rules))
-    console.print(f"{rules.name}: {rules.title}; {rules.source}", style="dim", highlight=False, markup=False)
+    console.print(f"{rules.name}: {rules.title}; {rules.source}", style="dim")
     console.print(tables(report, rules.csp_rows))
     for note in rules.notes:
-        console.print(note, style="dim", highlight=False, markup=False)
+        console.print(note, style="dim")
     if out is not None:
         console.print(f"Written: {out / 'report.json'}, {out / 'report.html'}", soft_wrap=True)

@@ -151,24 +151,23 @@ def _words(value: object) -> str:
 
 def show(report: Report, out: Path | None, notes: Sequence[str] = ()) -> None:
     """Print the tables and what has to be said; write report.json and report.html into the folder."""
-    from rich.console import Console
-
+    from nucleate.cli.tables import screen
     from nucleate.evaluate.csp import write_whole
     from nucleate.evaluate.metric import tables
     from nucleate.evaluate.page import write_page
 
-    console = Console()
-    console.print(f"[bold]{report.subject}[/]: {report.n:,} against {report.reference or 'nothing'}", highlight=False)
+    console = screen()
+    console.print(f"{report.subject}: {report.n:,} against {report.reference or 'nothing'}", style="bold")
     for name, fields in report.protocol.items():
-        console.print(f"{name}: {fields['title']}; {fields['source']}", highlight=False, markup=False)
-        console.print(thresholds(fields), style="dim", highlight=False, markup=False)
+        console.print(f"{name}: {fields['title']}; {fields['source']}")
+        console.print(thresholds(fields), style="dim")
     for note in notes:
-        console.print(note, style="yellow", highlight=False, markup=False)
+        console.print(note, style="yellow")
     console.print(tables(report))
     seconds = ", ".join(f"{stage} {s:.3g} s" for stage, s in report.seconds.items() if s >= 0.1)
     if seconds:
-        console.print(f"Time: {seconds}", style="dim", highlight=False, markup=False)
+        console.print(f"Time: {seconds}", style="dim")
     if out is not None:
         write_whole(out / "report.json", report.to_json())
         write_page(out / "report.html", report)
-        console.print(f"Written: {out / 'report.json'}, {out / 'report.html'}", soft_wrap=True, highlight=False)
+        console.print(f"Written: {out / 'report.json'}, {out / 'report.html'}", soft_wrap=True)

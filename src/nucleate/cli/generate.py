@@ -61,8 +61,8 @@ def generate(
     """Generate crystals and write them; as generated, neither checked nor relaxed."""
     from nucleate.cli.parts import with_parts
     from nucleate.cli.progress import StageBars
+    from nucleate.cli.resumable import check_out
     from nucleate.cli.tables import screen
-    from nucleate.errors import NucleateError
     from nucleate.pipeline.files import write_candidates
     from nucleate.search.design import DesignSettings, generate_candidates
     from nucleate.search.model import cautions
@@ -79,8 +79,7 @@ def generate(
         sites=sites,
     )
     wanted = with_parts(wanted, fix, mask, lattice_shape)
-    if out.exists() and not overwrite:
-        raise NucleateError(f"{out} exists; use --overwrite or another --out")
+    check_out(out, overwrite)
     settings = DesignSettings(
         seed=seed,
         oversample=1,

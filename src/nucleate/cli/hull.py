@@ -34,13 +34,17 @@ def run(
     """Give candidates their formation energy and energy above the hull of known crystals."""
     from nucleate.cli.candidates import show_candidates
     from nucleate.cli.progress import StageBars
+    from nucleate.cli.resumable import check_place
     from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
+    from nucleate.pipeline.candidate import UNKNOWN, Check
     from nucleate.pipeline.files import read_candidates, write_candidates
     from nucleate.pipeline.hull import HullStage
     from nucleate.pipeline.rank import rank
     from nucleate.pipeline.reference_sources import said
 
+    if out is not None:
+        check_place(out)
     stage = HullStage(said(reference, corrected))
     candidates, problems = read_candidates(files)
     print_problems(problems, screen(stderr=True))
@@ -48,10 +52,20 @@ def run(
         raise NucleateError("no candidate has an energy; relax them first: nucleate relax FILES --out relaxed.jsonl")
     living = [c for c in candidates if c.failure is None]
     done = [c for c in candidates if c.failure is not None]
+    refused: list[NucleateError] = []  # energies of other methods
     with StageBars() as bars:
-        for result in stage(living):
+        for candidate in living:
+            try:
+                (result,) = stage([candidate])
+            except NucleateError as error:
+                refused.append(error)
+                result = candidate.with_(checks={"hull": Check(UNKNOWN, str(error))})
             done.append(result.finished(stage.name))
             bars(stage.name, len(done) - len(candidates) + len(living), len(living))
+    if refused and len(refused) == sum("energy" in c.energies for c in living):
+        raise refused[0]
+    if refused:
+        screen(stderr=True).print(f"{len(refused):,} not placed on the hull: {refused[0]}", style="yellow")
     show_candidates(screen(), rank(done), decomposition=True, whole="--out FILE.jsonl writes all that is known")
     if out is not None:
         write_candidates(out, done)
@@ -74,6 +88,7 @@ def show(
     from nucleate.chem.elements import atomic_number
     from nucleate.cli.tables import Column, energy, screen, show_table
     from nucleate.errors import NucleateError
+    from nucleate.files import check_writable
     from nucleate.pipeline import phase_diagram, phase_table
     from nucleate.pipeline.files import read_candidates
     from nucleate.pipeline.hull import stable_phases
@@ -91,6 +106,8 @@ def show(
     if file is not None and file.suffix.lower() not in (*pictures, *tables):
         known_endings = f"a picture is {', '.join(pictures)}, a table of the phases {' or '.join(tables)}"
         raise NucleateError(f"--out {file} has no known ending: {known_endings}")
+    if file is not None:
+        check_writable(file)
     needs_picture = candidates is not None if file is None else file.suffix.lower() in pictures
     if needs_picture and not drawable:
         raise NucleateError(
@@ -136,13 +153,13 @@ def build(
     from nucleate.cli.progress import StageBars
     from nucleate.cli.tables import screen
     from nucleate.errors import NucleateError
+    from nucleate.files import check_ending
     from nucleate.pipeline.known import known_table, select
     from nucleate.pipeline.reference_build import build_reference, selection_rule
 
     if max_e_hull < 0 or max_atoms < 1:
         raise NucleateError("--max-e-hull must not be negative and --max-atoms must be at least 1")
-    if out.suffix != ".parquet":
-        raise NucleateError(f"--out must end in .parquet, not '{out.name}'")
+    check_ending(out, (".parquet",))
     wanted = [e for e in re.split(r"[-,\s]+", elements.strip()) if e]
     table = known_table(dataset, needs_hull=True)
     screen(stderr=True).print(f"choosing from {table.num_rows:,} crystals of {dataset}")

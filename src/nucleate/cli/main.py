@@ -29,7 +29,7 @@ from nucleate.cli.relax import relax
 from nucleate.cli.show import show
 from nucleate.cli.train import train
 from nucleate.errors import NucleateError
-from nucleate.redact import redacted
+from nucleate.redact import printable, redacted
 
 app = typer.Typer(
     name="nucleate",
@@ -121,7 +121,9 @@ def main(arguments: list[str] | None = None) -> Any:
     except Exception as error:
         if debug:
             raise
-        typer.secho(f"error: {redacted(line_of(error))}", err=True, fg="red" if sys.stderr.isatty() else None)
+        typer.secho(
+            f"error: {printable(redacted(line_of(error)))}", err=True, fg="red" if sys.stderr.isatty() else None
+        )
         sys.exit(2 if isinstance(error, NucleateError | OSError) else 1)
 
 

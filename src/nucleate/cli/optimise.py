@@ -31,10 +31,9 @@ def optimise(
     workers: Workers = 0,
 ) -> None:
     """Property optimisation: generate for the best known value; success rates by a network and by a potential."""
-    from rich.console import Console
-
     from nucleate.cli.evaluate_dng import show
     from nucleate.cli.progress import StageBars
+    from nucleate.cli.tables import screen
     from nucleate.engine.local import executor
     from nucleate.files import check_writable
     from nucleate.pipeline.files import write_candidates
@@ -60,12 +59,12 @@ def optimise(
     )
     folder = out or Path("runs") / f"optimise-{Path(weights).stem}"
     check_writable(folder, folder=True)
-    notes = Console(stderr=True)
+    notes = screen(stderr=True)
     try:
         with StageBars() as bars:
             result = run(settings, folder, executor=executor(workers or None), workers=workers or None, progress=bars)
     except KeyboardInterrupt:
-        notes.print(f"interrupted; the same command goes on in {folder}", highlight=False)
+        notes.print(f"interrupted; the same command goes on in {folder}")
         raise typer.Exit(130) from None
     write_candidates(folder / "candidates.jsonl", result.candidates)
     with_structure = [c for c in result.candidates if c.structure is not None]
@@ -78,4 +77,4 @@ def optimise(
         if value is not None and len(best) < 10:
             best.setdefault(c.formula, value)
     words = ", ".join(f"{formula} {value:.3f}" for formula, value in best.items())
-    Console().print(f"Best by the network: {words}", highlight=False)
+    screen().print(f"Best by the network: {words}")

@@ -20,14 +20,20 @@ def rank(
     Uniqueness among them and novelty are tested where they have not been.
     """
     from nucleate.cli.candidates import show_candidates
+    from nucleate.cli.resumable import check_place
     from nucleate.cli.tables import print_problems, screen, write_csv
     from nucleate.engine.local import Serial
+    from nucleate.errors import NucleateError
     from nucleate.pipeline.files import read_candidates, write_candidates
     from nucleate.pipeline.novelty import NoveltyStage, UniqueStage
     from nucleate.pipeline.rank import rank as order
     from nucleate.pipeline.rank import to_rows
     from nucleate.pipeline.run import Nowhere, run
 
+    if out is not None:
+        check_place(out, ".csv")
+    if top is not None and top < 1:
+        raise NucleateError(f"the number of candidates to show must be at least 1, not {top}")
     candidates, problems = read_candidates(files)
     notes = screen(stderr=True)
     print_problems(problems, notes)

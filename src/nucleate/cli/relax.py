@@ -39,9 +39,8 @@ def relax(
     After a kill, the same command goes on where it was."""
     from collections import Counter
 
-    from rich.console import Console
-
     from nucleate.cli.resumable import check_out, run_files
+    from nucleate.cli.tables import screen
     from nucleate.pipeline.potential import get_potential
     from nucleate.pipeline.relax import RelaxSettings, RelaxStage
 
@@ -62,12 +61,12 @@ def relax(
     failures = Counter(c.failure for c in done if c.failure)
     alive = [c for c in done if c.failure is None]
     converged = sum(c.checks["relaxed"].verdict == "pass" for c in alive)
-    print_ = Console().print
+    print_ = screen().print
     print_(f"{len(done)} crystals in {out}: {converged} relaxed, ", end="")
     print_(f"{len(alive) - converged} stopped at the step or time limit, ", end="")
-    print_(f"{sum(failures.values())} rejected", highlight=False)
+    print_(f"{sum(failures.values())} rejected")
     for reason, n in failures.most_common(20):
-        print_(f"  {n} x {reason}", highlight=False, markup=False)
+        print_(f"  {n} x {reason}")
 
 
 def _unrelaxed(candidate: Candidate) -> Candidate:

@@ -53,20 +53,18 @@ def run_files(
     settings: what the results depend on; an interrupted run with others is not gone on with. afresh: a candidate
     without what the stage said of it before; rejected ones stay as they are.
     """
-    from rich.console import Console
-
-    from nucleate.cli.tables import print_problems
+    from nucleate.cli.tables import print_problems, screen
     from nucleate.pipeline.files import read_candidates, write_candidates
     from nucleate.store.part import PartFile
 
-    notes = Console(stderr=True)
+    notes = screen(stderr=True)
     candidates, problems = read_candidates(files)
     print_problems(problems, notes)
     fresh = [c if c.failure else afresh(c) for c in candidates]
     with PartFile(out, {"stage": stage.name, **settings}, overwrite) as part:
         done = run_part(part, fresh, [stage], workers, notes)
         for left in write_candidates(out, done):
-            notes.print(f"left out: {left.id} has no structure; only .jsonl holds such records", highlight=False)
+            notes.print(f"left out: {left.id} has no structure; only .jsonl holds such records")
         part.finish()
     return done
 
@@ -88,10 +86,10 @@ def run_part(
 
     todo = part.resumed(candidates)
     if have := sum(stages[0].name in c.stages for c in todo):
-        notes.print(f"going on: {have} of {len(todo)} {what} are in {part.path}", highlight=False)
+        notes.print(f"going on: {have} of {len(todo)} {what} are in {part.path}")
     try:
         with StageBars() as bars:
             return run(todo, stages, executor(workers or None), part, bars)
     except KeyboardInterrupt:
-        notes.print(f"interrupted; the same command goes on from {part.path}", highlight=False)
+        notes.print(f"interrupted; the same command goes on from {part.path}")
         raise typer.Exit(130) from None

@@ -58,7 +58,15 @@ def screen(stderr: bool = False) -> Console:
     highlighting. Where it is no terminal, lines are as long as they are."""
     from rich.console import Console
 
-    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    from nucleate.redact import printable
+
+    class Screen(Console):
+        """Shows what has no sign (codes that move the cursor, say) as a mark."""
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(printable(text), **options)
+
+    console = Screen(stderr=stderr, markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = PIPED
     return console
@@ -133,13 +141,15 @@ def coloured(verdict: str, text: str = "") -> Text:
 
 
 def _plain(cell: str | Text) -> str:
-    return cell if isinstance(cell, str) else cell.plain
+    from nucleate.redact import printable
+
+    return printable(cell) if isinstance(cell, str) else cell.plain
 
 
 def _text(cell: str | Text) -> Text:
     from rich.text import Text
 
-    return Text(cell) if isinstance(cell, str) else cell
+    return Text(_plain(cell)) if isinstance(cell, str) else cell
 
 
 def energy(value: float | None) -> str:
@@ -155,19 +165,15 @@ def print_problems(problems: Iterable[Problem], console: Console) -> None:
     for word, kind in (("left out", False), ("note", True)):
         some = [p for p in problems if isinstance(p, Remark) is kind]
         for p in some[:20]:
-            console.print(f"{word}: {p}", style="yellow", highlight=False, markup=False, emoji=False, soft_wrap=True)
+            console.print(f"{word}: {p}", style="yellow", highlight=False, soft_wrap=True)
         if len(some) > 20:
             console.print(f"{word}: {len(some) - 20:,} more", style="yellow", highlight=False)
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The rows as a CSV file, complete or not at all; a spreadsheet computes none of its texts."""
-    import csv
-
+    """The rows as a CSV file, complete or not at all."""
     from nucleate.io import replacing
-    from nucleate.io.cells import escaped
+    from nucleate.io.cells import write_table
 
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([escaped(name) for name in rows[0]])
-        writer.writerows([escaped(row[name]) for name in rows[0]] for row in rows)
+    with replacing(path) as temporary:
+        write_table(temporary, rows)

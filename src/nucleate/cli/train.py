@@ -42,9 +42,9 @@ def train(
 
     Several GPUs: torchrun --nproc-per-node N -m nucleate.train RECIPE --data FILE --out DIR."""
     import torch
-    from rich.console import Console
 
     from nucleate.cli.progress import StageBars
+    from nucleate.cli.tables import screen
     from nucleate.codecs.build import load_data
     from nucleate.config import load_recipe
     from nucleate.errors import NucleateError
@@ -54,7 +54,7 @@ def train(
     from nucleate.train.pace import duration
     from nucleate.train.stopping import Stopped
 
-    notes = Console(stderr=True)
+    notes = screen(stderr=True)
     if recipe is not None and start is None:
         settings = load_recipe(recipe)
         needed = settings.properties
@@ -74,27 +74,25 @@ def train(
 
         with StageBars() as bars:
             examples, summary = prepare_for(settings, bars, needed)
-        notes.print(str(summary), highlight=False)
+        notes.print(str(summary))
     trainer = Trainer(settings, examples, out, device, save_every * 60)
     last = trainer.last_step(until)
     if trainer.step:
-        notes.print(f"resuming {out} at step {trainer.step}", highlight=False)
+        notes.print(f"resuming {out} at step {trainer.step}")
     if trainer.step < last:
         work = f"{last - trainer.step:,} steps of {settings.train.batch_size} {trainer.unit} on {trainer.device}"
-        notes.print(f"{work}: about {duration(trainer.estimate(until))}", highlight=False, soft_wrap=True)
+        notes.print(f"{work}: about {duration(trainer.estimate(until))}", soft_wrap=True)
     writer = tensorboard_writer(out) if tensorboard else None
     try:
         with _shown(settings.name, notes) as show:
             trainer.run(on_log=writer, until=until, on_standing=show)
     except Stopped as stop:
-        notes.print(f"{stop} at step {trainer.step:,}, saved; the same command goes on", highlight=False)
+        notes.print(f"{stop} at step {trainer.step:,}, saved; the same command goes on")
         raise typer.Exit(stop.exit_code) from None
     except KeyboardInterrupt:
-        notes.print(
-            f"interrupted; the same command goes on from step {trainer.saved or 0:,}, which is saved", highlight=False
-        )
+        notes.print(f"interrupted; the same command goes on from step {trainer.saved or 0:,}, which is saved")
         raise typer.Exit(130) from None
-    Console().print(f"weights: {out / 'weights.safetensors'}", highlight=False, soft_wrap=True)
+    screen().print(f"weights: {out / 'weights.safetensors'}", soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -105,7 +103,7 @@ def _shown(name: str, notes: Console) -> Iterator[Callable[[Standing], None]]:
     from nucleate.train.pace import Lines, duration
 
     if not notes.is_terminal:
-        yield Lines(name, lambda text: notes.print(text, highlight=False, soft_wrap=True))
+        yield Lines(name, lambda text: notes.print(text, soft_wrap=True))
         return
     columns = TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, TextColumn("{task.fields[standing]}"), console=notes) as bar:

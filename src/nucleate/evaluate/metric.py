@@ -176,7 +176,6 @@ def tables(report: Report) -> Group:
     """Rich tables for the terminal: one for each section, then what failed and why."""
     from rich import box
     from rich.console import Group
-    from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
@@ -185,7 +184,7 @@ def tables(report: Report) -> Group:
         floor = any(m.floor is not None for m in section.metrics)
         published = any(m.published for m in section.metrics)
         t = Table(
-            title=escape(section.title),
+            title=section.title,
             title_justify="left",
             title_style="bold",
             box=box.SIMPLE_HEAD,
@@ -197,7 +196,7 @@ def tables(report: Report) -> Group:
         if published:
             t.add_column("published")
         for m in section.metrics:
-            cells = [escape(m.label), format_value(m, m.value), format_interval(m), f"{m.n:,}" if m.n else ""]
+            cells = [m.label, format_value(m, m.value), format_interval(m), f"{m.n:,}" if m.n else ""]
             cells += [format_value(m, m.floor) if m.floor is not None else ""] if floor else []
             cells += [format_published(m, 2)] if published else []
             t.add_row(*cells)

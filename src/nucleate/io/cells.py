@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]", re.DOTALL)  # a text that begins like this is computed, or hides one that is
+
+
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The rows, at least one, as a CSV file; a spreadsheet computes none of its texts."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([escaped(name) for name in rows[0]])
+        writer.writerows([escaped(row[name]) for name in rows[0]] for row in rows)
 
 
 def escaped(value: Any) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nucleate.files import replacing
+from nucleate.io.cells import write_table
 from nucleate.pipeline.phase_diagram import Phase, phases_of
 from nucleate.pipeline.reference import ReferenceSet
 
@@ -40,19 +40,15 @@ def write_phases(
         for p in phases
     ]
     with replacing(path) as temporary:
-        (_csv if Path(path).suffix.lower() == ".csv" else _json)(temporary, elements, rows)
+        if Path(path).suffix.lower() == ".csv":
+            write_table(temporary, rows)
+        else:
+            _json(temporary, elements, rows)
     return known
 
 
 def _order(phase: Phase) -> tuple[float, str]:
     return round(phase.above, 6), phase.name
-
-
-def _csv(path: Path, elements: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _json(path: Path, elements: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
