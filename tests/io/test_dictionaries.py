@@ -133,6 +133,9 @@ def test_another_cell_s_image_is_the_same_place_and_deuterium_is_hydrogen():
     values = CRYSTAL.as_dict()
     values["sites"][1]["abc"] = [v + 1 for v in values["sites"][1]["abc"]]
     assert structure_from_dict(values)[1].specie.symbol == "Li"
-    values["sites"][0]["species"] = [{"element": "D", "occu": 1}]
+    values["sites"][1]["species"] = [{"element": "Na", "occu": 1}]
+    assert parse_dict(values).remarks == ("site 2 is Na, though its label is Li",)
+    values["sites"][1]["label"] = "Na7"
+    values["sites"][0] |= {"species": [{"element": "D", "occu": 1}], "label": "D1"}
     found = parse_dict(values)
     assert found.structure[0].specie.Z == 1 and found.remarks == ("1 deuterium atoms (D) are read as hydrogen",)

@@ -95,6 +95,7 @@ def test_what_is_read_without_a_word(old, new):
         (" Na Cl\n 1 1\nDirect\n 0 0 0\n", "1 1\nS\nD\n 0 0 0 F F F Na1\n", None),
         (HEAD + " Na Cl\n", HEAD.replace("salt", "Na Cl"), "Na Cl of the comment line is taken"),
         (HEAD + " Na Cl\n", HEAD.replace("salt", "Na1 Cl1"), "Na1 Cl1 of the comment line is taken"),
+        ("Direct\n 0 0 0\n", "Direct\n 0 2.0 -2.0\n", "should be fractions of the cell reach 2"),
         ("salt\n", "K1 Cl1\n", "the comment says K1 Cl1, the atoms are Na1 Cl1"),
         ("0.5 0.5 0.5\n", "0.5 0.5 0.5 T T F\n", "flags (T, F) without 'Selective dynamics' are not used"),
         ("0.5 0.5 0.5\n", "0.5 0.5 0.5\nthe end\n", "line 11 and what follows is not read"),

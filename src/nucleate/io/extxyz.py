@@ -21,6 +21,7 @@ from nucleate.errors import NucleateError
 from nucleate.io.numerals import real, whole
 from nucleate.io.parse import Parsed, bare_structure
 from nucleate.io.read import Problem
+from nucleate.io.remarks import far_outside
 from nucleate.io.rows import Rows, read_text, take_name
 from nucleate.io.species import label_element
 from nucleate.io.values import NAME_KEYS, holds_names, is_nothing, number
@@ -171,15 +172,16 @@ def _structure(comment: _Comment, lines: Sequence[str], first: int) -> Parsed:
     frac = next((_reals(columns[c], rows, first) for c in FRACTIONS if c in columns), None)
     if pos is None and frac is None:
         raise NucleateError(f"no column pos; the columns are: {', '.join(columns)}")
+    found = far_outside(frac) if frac is not None else []
     if pos is not None:
         of_pos = pos @ np.linalg.inv(cell)
         apart = of_pos - frac if frac is not None else np.zeros((1, 3))
         if np.abs((apart - apart.round()) @ cell).max(initial=0) > 0.05:
             raise NucleateError("positions and fractional coordinates are different places")
         frac = of_pos
-    fixed, found = _fixed(columns, rows)
+    fixed, partly = _fixed(columns, rows)
     made = bare_structure(cell, symbols, frac)
-    return dataclasses.replace(made, remarks=(*comment.remarks, *remarks, *found, *made.remarks), fixed=fixed)
+    return dataclasses.replace(made, remarks=(*comment.remarks, *remarks, *found, *partly, *made.remarks), fixed=fixed)
 
 
 def _cell(comment: _Comment) -> np.ndarray:

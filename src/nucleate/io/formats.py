@@ -12,6 +12,7 @@ from typing import Any
 
 from nucleate.errors import NucleateError
 from nucleate.io.ase_rows import read_db
+from nucleate.io.castep import read_cell, read_res
 from nucleate.io.cif import read_cif
 from nucleate.io.csvs import read_csv
 from nucleate.io.extxyz import read_extxyz
@@ -135,6 +136,8 @@ READERS: dict[str, Callable[[Path], Rows]] = {
     ".vasp": read_poscar,
     ".poscar": read_poscar,
     ".contcar": read_poscar,
+    ".res": read_res,
+    ".cell": read_cell,
     ".csv": read_csv,
     ".tsv": read_csv,
     ".json": read_json,

@@ -13,6 +13,7 @@ import numpy as np
 
 from nucleate.chem.elements import SYMBOLS, atomic_number
 from nucleate.errors import NucleateError
+from nucleate.io.species import label_element
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,8 +96,8 @@ def parse_dict(values: Any) -> Parsed:
     """A bare structure from pymatgen's dictionary: lattice, species and coordinates; site properties are dropped.
 
     pymatgen's own reader decodes what hangs on the sites, which imports and constructs whatever class the file names;
-    here nothing is. Raises NucleateError for any other value, and for sites that are
-    partially occupied, hold no element, or whose two sets of coordinates are different places.
+    here nothing is. Raises NucleateError for any other value, and for sites that are partially occupied, hold no
+    element, or whose two sets of coordinates are different places.
     """
     if not isinstance(values, Mapping) or "lattice" not in values or "sites" not in values:
         raise NucleateError("not a structure (a dictionary with 'lattice' and 'sites' as pymatgen writes it)")
@@ -113,7 +114,13 @@ def parse_dict(values: Any) -> Parsed:
             raise NucleateError(f"site {i} has no coordinates ('abc' or 'xyz')")
         places.append(_numbers(site["abc"], f"site {i}: 'abc'") if "abc" in site else None)
         positions.append(_numbers(site["xyz"], f"site {i}: 'xyz'") if "xyz" in site else None)
-    return bare_structure(cell, symbols, _fractional(cell, places, positions))
+    made = bare_structure(cell, symbols, _fractional(cell, places, positions))
+    other = [
+        f"site {i} is {symbol}, though its label is {site['label'][:20]}"
+        for i, (symbol, site) in enumerate(zip(symbols, sites, strict=True), start=1)
+        if isinstance(site.get("label"), str) and label_element(site["label"]) not in (None, symbol)
+    ]
+    return dataclasses.replace(made, remarks=(*made.remarks, *other[:3]))
 
 
 def _cell(lattice: Any) -> NDArray[np.float64]:
@@ -131,7 +138,7 @@ def _cell(lattice: Any) -> NDArray[np.float64]:
     if lattice.get("matrix") is None:
         if not given:
             raise NucleateError("the lattice has neither 'matrix' nor a, b, c, alpha, beta, gamma")
-        return _cell_of(parameters)
+        return cell_of(parameters)
     rows = lattice["matrix"]
     if not isinstance(rows, Sequence) or len(rows) != 3:
         raise NucleateError("the lattice's 'matrix' must be three rows of three numbers")
@@ -208,14 +215,14 @@ def structure_from_columns(atomic_numbers: Any, frac_coords: Any, lengths: Any, 
     if len(frac_coords) != 3 * len(atomic_numbers):
         raise NucleateError(f"{len(frac_coords)} coordinates for {len(atomic_numbers)} atoms")
     frac = np.array(_numbers(frac_coords, "a coordinate", len(frac_coords))).reshape(-1, 3)
-    cell = _cell_of([*_numbers(lengths, "the cell's lengths"), *_numbers(angles, "the cell's angles")])
+    cell = cell_of([*_numbers(lengths, "the cell's lengths"), *_numbers(angles, "the cell's angles")])
     bad = next((z for z in atomic_numbers if not isinstance(z, int) or not 1 <= z <= len(SYMBOLS)), None)
     if bad is not None or None in atomic_numbers:
         raise NucleateError(f"no element has the atomic number {bad}")
     return bare_structure(cell, [SYMBOLS[z - 1] for z in atomic_numbers], frac)
 
 
-def _cell_of(parameters: list[float]) -> NDArray[np.float64]:
+def cell_of(parameters: list[float]) -> NDArray[np.float64]:
     """The vectors as rows (3, 3) of three lengths (angstrom) and three angles (degrees)."""
     from pymatgen.core import Lattice
 

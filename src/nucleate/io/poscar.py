@@ -19,6 +19,7 @@ from nucleate.crystal.convert import SMALLEST_VOLUME
 from nucleate.errors import NucleateError
 from nucleate.io.numerals import reals, whole
 from nucleate.io.parse import Parsed, bare_structure
+from nucleate.io.remarks import far_outside
 from nucleate.io.species import element_name, repeated
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def structure_from_poscar(text: str) -> Parsed:
         places = (sites.numbers * factor) @ np.linalg.inv(cell * factor)
     made = bare_structure(cell * factor, symbols, places)
     fixed, found = _fixed(sites, selective)
-    said = _comment_says(comment, symbols)
+    said = [*_comment_says(comment, symbols), *([] if cartesian else far_outside(sites.numbers))]
     return dataclasses.replace(made, remarks=(*remarks, *found, *said, *made.remarks), fixed=fixed)
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 KNOWN = (
-    "a folder, .cif, .mcif, .extxyz, .xyz, POSCAR, CONTCAR, .vasp, .csv, .tsv, .json, .jsonl, .db (ASE), .parquet, "
-    "and each of them packed (.gz, .bz2, .xz)"
+    "a folder, .cif, .mcif, .extxyz, .xyz, POSCAR, CONTCAR, .vasp, .res, .cell, .csv, .tsv, .json, .jsonl, .db (ASE), "
+    ".parquet, and each of them packed (.gz, .bz2, .xz)"
 )
 
 

@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 
 SAME_PLACE = 0.1  # angstrom
 FULLEST, EMPTIEST = 2.2, 0.02  # parts of the cell that spheres of the covalent radii fill
-TIGHTEST, LOOSEST, LONELY = 0.55, 1.4, 2.2  # distances by the sum of covalent radii; the last one of a single atom
+TIGHTEST, LOOSEST, LONELY = 0.6, 1.4, 2.2  # distances by the sum of covalent radii; the last one of a single atom
 NOBLE = (2, 10, 18, 36, 54, 86)  # gases, whose atoms keep apart
+OUTSIDE = 1.5  # fractions of the cell; an atom just beyond the border is nothing odd
 MANY = 200  # atoms, beyond which a table of all pairs would be too large
 IMAGES = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
+
+
+def far_outside(frac: NDArray[np.float64]) -> list[str]:
+    """A remark on coordinates that a file gives as fractions of the cell, though they may be angstrom."""
+    largest = float(np.abs(frac).max(initial=0))
+    return [f"coordinates that should be fractions of the cell reach {largest:.3g}"] if largest > OUTSIDE else []
 
 
 def remarks_on(structure: Structure) -> list[str]:
