@@ -2,7 +2,9 @@
 
 Three sources answer, the first that can. States that the structure carries; else the likeliest oxidation states that
 add up to zero; else, where none do, the bonds: an element is an anion if its nearest neighbours are less
-electronegative than it is, as pymatgen tells sulfides from sulfates. Where these do not say either, it is not known.
+electronegative than it is, as pymatgen tells sulfides from sulfates. Where these do not say either, it is not known,
+nor where the likeliest states call a halogen an anion that is bonded to oxygen, as in many a perchlorate, or the
+reverse.
 """
 
 from __future__ import annotations
@@ -15,34 +17,37 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.chem.elements import atomic_number
+
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 SHELL = 0.4  # angstrom beyond the shortest distance in which atoms are nearest neighbours
 NEAREST = 4  # of them are asked at most
+BONDED = 1.2  # times the sum of covalent radii: up to here two atoms are bonded
+BOND_REACH = 3.5  # angstrom, no bond of a halogen to oxygen, fluorine or another halogen is longer
 REACH = (4.0, 8.0, 16.0)  # angstrom: how far neighbours are looked for
 NEUTRAL = 1e-3  # charge of an atom within which given states add up to zero
 
 Sums = dict[int, int]  # total charge of an element's atoms -> score of the likeliest states with it
 
 
-def mean_states(structure: Structure) -> dict[str, float]:
-    """Mean oxidation state of each element; {} where neither the structure nor its composition says.
+def carried_states(structure: Structure) -> dict[str, float]:
+    """Mean oxidation state of each element by the states of the sites; {} where they do not say.
 
-    Carried states count if every site has one, they add up to zero, and not all of them are zero.
+    They say it if every site has one, they add up to zero, and not all of them are zero.
     """
     carried: dict[str, list[float | None]] = {}
     for site in structure:
         carried.setdefault(site.specie.symbol, []).append(getattr(site.specie, "oxi_state", None))
     states = {e: [float(q) for q in values if q is not None] for e, values in carried.items()}
-    if all(len(states[e]) == len(carried[e]) for e in carried):
-        total, most = (
-            sum(sum(q) for q in states.values()),
-            max(abs(q) for values in states.values() for q in values),
-        )
-        if most > 0 and abs(total) <= NEUTRAL * len(structure):
-            return {e: sum(values) / len(values) for e, values in states.items()}
-    return likeliest_states({e: len(values) for e, values in carried.items()})
+    if any(len(states[e]) < len(carried[e]) for e in carried):
+        return {}
+    total = sum(sum(values) for values in states.values())
+    most = max(abs(q) for values in states.values() for q in values)
+    if most == 0 or abs(total) > NEUTRAL * len(structure):
+        return {}
+    return {e: sum(values) / len(values) for e, values in states.items()}
 
 
 def likeliest_states(counts: Mapping[str, int]) -> dict[str, float]:
@@ -128,6 +133,21 @@ def anions_by_bonds(structure: Structure, elements: Iterable[str]) -> dict[str, 
         answers = {_site_is_anion(structure, k) for k, s in enumerate(structure) if s.specie.symbol == element}
         out[element] = answers.pop() if len(answers) == 1 else None
     return out
+
+
+def oxidised(structure: Structure, halogen: str) -> bool | None:
+    """Whether a halogen is bonded to something more electronegative, as in a perchlorate: all of its sites (True), or
+    none (False); None where they differ."""
+    from nucleate.crystal.geometry import element_radii
+
+    own, radii = electronegativity(halogen) or 0.0, element_radii()
+    answers = set()
+    for site in structure:
+        if site.specie.symbol == halogen:
+            near = [(n.specie.symbol, n.nn_distance) for n in structure.get_neighbors(site, BOND_REACH)]
+            higher = [(e, d) for e, d in near if (electronegativity(e) or 0.0) > own]
+            answers.add(any(d <= BONDED * (radii[atomic_number(e)] + radii[atomic_number(halogen)]) for e, d in higher))
+    return answers.pop() if len(answers) == 1 else None
 
 
 def _site_is_anion(structure: Structure, site: int) -> bool | None:

@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.pipeline.anions import anions_by_bonds, electronegativity, likeliest_states, mean_states
+from nucleate.pipeline.anions import anions_by_bonds, carried_states, electronegativity, likeliest_states, oxidised
 from nucleate.pipeline.candidate import Energy
 from nucleate.pipeline.reference import ReferenceSet
 
@@ -92,7 +92,10 @@ def mp2020_correction(structure: Structure, plus_u: bool = True) -> Correction:
         if "S" in kinds:
             data["sulfide_type"] = sulfide_type(structure) or "sulfate"
     composition = structure.composition.element_composition
-    states = mean_states(structure)
+    states = carried_states(structure)
+    if not states:
+        states = likeliest_states({e.symbol: round(n) for e, n in composition.items()})
+        _agree(structure, composition, states)
     doubtful = _doubtful(composition, states)
     if doubtful and not states:
         bonds = anions_by_bonds(structure, doubtful)
@@ -103,6 +106,18 @@ def mp2020_correction(structure: Structure, plus_u: bool = True) -> Correction:
             )
         states = {e: -1.0 for e in doubtful if bonds[e]}
     return _correction(composition, {**data, "oxidation_states": states}, plus_u)
+
+
+def _agree(structure: Structure, composition: Composition, states: Mapping[str, float]) -> None:
+    """Raises NucleateError where the likeliest states and the bonds of a halogen contradict each other."""
+    for element in sorted(HALOGENS & set(states) - {_most_electronegative(composition)}):
+        bonded, anion = oxidised(structure, element), states[element] <= -1
+        if bonded is not None and bonded == anion:
+            bonds = "bonds to more electronegative atoms" if bonded else "no bond to a more electronegative atom"
+            raise NucleateError(
+                f"the MP2020 correction of {composition.reduced_formula} is not known: {element} has {bonds}, but "
+                f"{states[element]:+.3g} in the likeliest oxidation states that add up to zero; give sites their states"
+            )
 
 
 def known_correction(structure: Structure, plus_u: bool = True) -> float | None:
