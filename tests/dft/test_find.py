@@ -112,3 +112,19 @@ def test_a_file_given_by_name_is_named_after_its_folder_or_itself(tmp_path):
     put(tmp_path / "MgO" / "MgO_vasprun.xml", "")
     outputs, _ = find_outputs([tmp_path / "MgO" / "vasprun.xml", tmp_path / "MgO" / "MgO_vasprun.xml"])
     assert list(names_of(outputs)) == ["MgO", "MgO_vasprun"]
+
+
+def test_where_vasprun_is_cut_off_the_whole_outcar_of_the_run_is_read(tmp_path):
+    put(tmp_path / "MgO" / "vasprun.xml", vasprun(MGO, [-12.0])[:-300])
+    put(tmp_path / "MgO" / "OUTCAR", outcar(MGO, [-12.0]))
+    (row,) = found(tmp_path)[0].values()
+    assert row.energy == pytest.approx(-6.0) and "OUTCAR was read, for vasprun.xml has no energy" in row.remarks[-1]
+    put(tmp_path / "MgO" / "OUTCAR", outcar(MGO, [-12.0], ended=False))
+    (row,) = found(tmp_path)[0].values()
+    assert row.energy is None and "ends in the middle" in row.reason
+
+
+def test_what_a_job_prints_is_no_outcar(tmp_path):
+    put(tmp_path / "MgO" / "vasprun.xml", vasprun(MGO, [-12.0]))
+    put(tmp_path / "MgO" / "vasp.out", " vasp.6.3.0 20Jan22 (build) complex\n POSCAR found :  2 types and 2 ions\n")
+    assert list(found(tmp_path)[0]) == ["MgO"]

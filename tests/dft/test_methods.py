@@ -1,11 +1,14 @@
 """Energies of different methods never meet: MgO by each between elements of plain PBE, and all three by one."""
 
+import json
+
 import pytest
 from vasp_outputs import IRON, MG, O2, rocksalt, vasprun
 
 from nucleate.dft.compare import judge
 from nucleate.dft.find import find_outputs
 from nucleate.dft.parse import candidates_of, parse
+from nucleate.pipeline.candidate import Candidate
 
 U_NONE = {"LDAU": "T", "LDAUU": [0.0, 0.0], "LDAUJ": [0.0, 0.0], "LDAUL": [2, 2]}
 LDA = {"Mg": "PAW Mg 23Jul1996", "O": "PAW O 22Mar2012"}
@@ -188,3 +191,17 @@ def test_impossible_formation_energies_are_questioned(tmp_path):
     run(tmp_path, ({}, {}))
     (tmp_path / "MgO" / "vasprun.xml").write_text(vasprun(rocksalt(4.25), [-40.0]))
     assert any("no real one" in r for r in judged(tmp_path)["MgO"][0].remarks)
+
+
+def test_the_method_of_an_energy_that_is_not_converged_says_so(tmp_path):
+    mgo, result = run(tmp_path, ({"NELM": 1}, {}))["MgO"]
+    assert result.method_name == "VASP 6.3.0 PBE(+U), plane waves 520 eV, not converged (uncorrected)"
+    assert mgo.e_form is not None and not result.converged
+
+
+def test_a_candidate_of_another_compound_is_said(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "vasprun.xml").write_text(vasprun(rocksalt(4.25), [-14.0]))
+    record = Candidate("c1", structure=rocksalt(5.6, "Na", "Cl")).to_dict()
+    (tmp_path / "a" / "candidate.json").write_text(json.dumps({"name": "c1", "candidate": record}))
+    assert "the candidate.json beside it is of NaCl, the output of MgO" in judged(tmp_path)["c1"][0].remarks

@@ -64,7 +64,7 @@ def _judge(r: Parsed, own: _Result | None, candidate: Candidate, all_: Sequence[
             values[f"e_form{suffix}"] = formation_energy(own.compound, energies, corrected)
             if rivals := [k.compound for k in all_ if _competes(k, own, corrected)]:
                 values[f"e_above_hull{suffix}"] = above_hull(own.compound, energies, rivals, corrected)
-    remarks = list(r.remarks)
+    remarks = [*r.remarks, *_another(candidate, own)]
     if values and own.uncorrected and len(own.symbols) > 1:
         remarks.append(f"no e_form + MP2020: {own.uncorrected}")
     if values and missing:
@@ -82,6 +82,12 @@ def _judge(r: Parsed, own: _Result | None, candidate: Candidate, all_: Sequence[
         remarks=tuple(remarks),
         **values,
     )
+
+
+def _another(candidate: Candidate, own: _Result) -> list[str]:
+    """What to say where the file that names the candidate is of another compound than the output."""
+    theirs, mine = candidate.formula, own.compound.composition.reduced_formula
+    return [f"the candidate.json beside it is of {theirs}, the output of {mine}"] if theirs not in ("", mine) else []
 
 
 def _together(missing: Mapping[str, str]) -> list[str]:

@@ -20,7 +20,8 @@ STAGE = re.compile(r"^[._-](?:relax|opt|run|step)?[._-]?(\d+)$|^[._-]?(static|sc
 @dataclass(frozen=True)
 class Output:
     """A file to be read. kind: vasprun, outcar, espresso or ours; "" where there is none, with `reason`. alone: that
-    it is the only one of its folder, which then gives it its name. passed: earlier ones of the same run.
+    it is the only one of its folder, which then gives it its name. passed: earlier ones of the same run. spare: the
+    OUTCAR of the same run, to be read where vasprun.xml has no energy.
     """
 
     path: Path
@@ -28,6 +29,7 @@ class Output:
     alone: bool = True
     passed: tuple[str, ...] = ()
     reason: str = ""
+    spare: Path | None = None
 
 
 def find_outputs(paths: Iterable[Path]) -> tuple[list[Output], list[str]]:
@@ -69,7 +71,7 @@ def kind_of(path: Path) -> str:
         return "espresso"
     if b"<modeling>" in head:
         return "vasprun"
-    return "outcar" if re.match(rb"\s*vasp\.\d", head) else ""
+    return "outcar" if re.match(rb"\s*vasp\.\d", head) and re.search(rb"(INCAR|POTCAR):", head) else ""
 
 
 def _in_folder(top: Path, notes: list[str]) -> list[Output]:
@@ -119,9 +121,11 @@ def _last_of_each(files: list[Path]) -> list[Output]:
     chosen = [(k, v) for k, v in runs.items() if k[0] == "vasprun" or k[1] not in xml]
     chosen += [(("espresso", p.name), [p]) for p, kind in kinds.items() if kind == "espresso"]
     out = []
-    for (kind, _), several in chosen:
+    for (kind, run), several in chosen:
         *earlier, last = sorted(several, key=_order)
-        out.append(Output(last, kind, len(chosen) == 1, tuple(p.name for p in earlier)))
+        of_stage = [p for p in runs.get(("outcar", run), []) if kind == "vasprun" and _order(p)[:2] == _order(last)[:2]]
+        spare = of_stage[0] if of_stage else None
+        out.append(Output(last, kind, len(chosen) == 1, tuple(p.name for p in earlier), spare=spare))
     return sorted(out, key=lambda o: o.path.name)
 
 

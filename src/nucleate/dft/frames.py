@@ -49,9 +49,10 @@ def to_structure(record: Mapping[str, Any]) -> Structure:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """The file is there complete or not at all."""
+    """The file is there complete or not at all; ValueError for a number that is not finite."""
+    text = json.dumps(values, allow_nan=False)
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(values) + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

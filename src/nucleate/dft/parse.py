@@ -32,20 +32,27 @@ def parse(output: Output | Path) -> Parsed:
         output = Output(output, kind_of(output))
     if output.kind not in READERS:
         return Parsed(output.path, reason=output.reason or "not an output of VASP, pw.x or nucleate dft")
+    result = _read(output.kind, output.path)
+    remarks = list(result.remarks)
+    if result.energy is None and output.spare is not None:
+        second = _read("outcar", output.spare)
+        if second.energy is not None:
+            result, why = second, result.reason
+            remarks = [*second.remarks, f"{output.spare.name} was read, for {output.path.name} has no energy: {why}"]
+    if output.passed:
+        remarks.append(f"{output.path.name} was read, the last of its run, not {', '.join(output.passed)}")
+    return dataclasses.replace(result, remarks=tuple(remarks))
+
+
+def _read(kind: str, path: Path) -> Parsed:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            result = finite(READERS[output.kind](output.path))
+            return finite(READERS[kind](path))
     except NucleateError as error:
-        return Parsed(output.path, reason=str(error))
+        return Parsed(path, reason=str(error))
     except Exception:  # a broken file breaks a library's reader in many ways
-        return Parsed(
-            output.path, reason="it is broken: energies and structures are not written as the program does it"
-        )
-    if output.passed:
-        said = f"{output.path.name} was read, the last of its run, not {', '.join(output.passed)}"
-        result = dataclasses.replace(result, remarks=(*result.remarks, said))
-    return result
+        return Parsed(path, reason="it is broken: energies and structures are not written as the program does it")
 
 
 def candidates_of(outputs: Iterable[Output], results: Iterable[Parsed]) -> list[Candidate]:

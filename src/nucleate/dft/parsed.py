@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.dft.method import Method
+from nucleate.pipeline.corrections import RAW
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -38,10 +39,12 @@ class Parsed:
 
     @property
     def method_name(self) -> str:
-        """What stands beside the energy; "" where there is none."""
+        """What stands beside the energy; "" where there is none. One that is not converged is of a method of its own,
+        so that no other command takes it for more."""
         if self.method is None or self.structure is None:
             return ""
-        return self.method.name(self.structure.composition.element_composition)
+        name = self.method.name(self.structure.composition.element_composition)
+        return name if self.converged else name.replace(f" ({RAW}", f", not converged ({RAW}")
 
 
 def spinless(composition: Composition) -> list[str]:
