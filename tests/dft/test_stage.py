@@ -77,7 +77,7 @@ def test_what_is_computed_and_what_is_missing(gpaw, tmp_path, reference):
     results = compute(candidates, tmp_path / "run", runner, references, 2, lambda r: seen.append(len(r)))
     a, b, c = results
     assert a.outcome.status == DONE and b.outcome.reason == "there is no structure"
-    assert c.outcome.status == FAILED and "angstrom apart" in c.outcome.reason
+    assert c.outcome.status == FAILED and "cubic angstrom per atom" in c.outcome.reason
     assert a.e_above_hull == pytest.approx(0, abs=1e-3) and a.bound  # it is the phase k-1
     assert a.missing == (f"CuAu3 (k-3 is not in {known})", "Cu7Au (32 atoms)")
     assert a.e_form == a.e_form_corrected  # no anions
