@@ -10,11 +10,11 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.rank import to_rows
-from nucleate.search.comply import ComplyStage, FormulaStage, family_of, spoken_condition
+from nucleate.search.comply import ComplyStage, FormulaStage, family_of, of_composition, spoken_condition
 from nucleate.search.decorate import decorated
 from nucleate.search.design import DesignSettings, design, generate_candidates, resume
 from nucleate.search.families import lexicon, members, prototype
-from nucleate.search.families_first import proposals
+from nucleate.search.families_first import allowed, proposals
 from nucleate.search.request import parse_request
 
 TYPES = [(f.name, i) for f in lexicon().values() for i in range(len(f.types))]
@@ -115,3 +115,13 @@ def test_what_a_family_cannot_be_asked_for(tmp_path):
         with pytest.raises(NucleateError, match=words):
             design(text, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_bounds_on_elements_and_atoms_hold_of_what_comes():
+    few = parse_request("oxides with no more than 3 elements, at most 10 atoms")
+    facts = dict(of_composition(few, {"Ba": 1, "Ti": 1, "O": 3}))
+    assert facts["at most 3 elements"]
+    facts = dict(of_composition(few, {"Ba": 2, "Mg": 1, "Te": 1, "O": 6, "K": 1}))
+    assert not facts["at most 3 elements"] and not facts["a formula unit of at most 10 atoms"]
+    small = parse_request("a perovskite, at most 5 atoms")
+    assert {k.num_atoms for k in lexicon()["perovskite"].types if allowed(small, k)} == {5}

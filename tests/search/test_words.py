@@ -112,3 +112,32 @@ def test_contradictions():
 )
 def test_classes(name, inside, outside):
     assert classes()[name].holds(inside) and not classes()[name].holds(outside)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("an oxide, no perovskites", "'no perovskites': this negation"),
+        ("oxides of Ti, cheaper than silicon", "'than silicon': this comparison"),
+        ("substitutes for cobalt in LiCoO2", "'substitutes for cobalt in LiCoO2': this replacement"),
+        ("cathodes above 4 V with Li", "'cathodes above 4 V with': this comparison"),
+        ("no lead, tin halide", "'no lead, tin halide' can be read in two ways"),
+        ("ein Nitrid", "understood in English alone, and 'ein' is not"),
+        ("a glass of Si and O", "'glass' is out of scope"),
+        ("an oxide without oxygen", "asks for the class oxide and excludes O"),
+    ],
+)
+def test_what_stops_a_request_is_quoted(text, words):
+    with pytest.raises(NucleateError) as error:
+        read_words(text)
+    assert words in str(error.value)
+
+
+def test_formula_units_within_bounds():
+    from nucleate.pipeline.compose import units_within
+
+    unit = {"Ti": 1, "O": 2}
+    assert units_within(4, unit, (None, 10)) == 3 and units_within(1, unit, (6, None)) == 2
+    assert units_within(2, unit, (None, None)) == 2
+    with pytest.raises(NucleateError, match="7 to 8 atoms hold no whole formula units of 3 atoms"):
+        units_within(1, unit, (7, 8))

@@ -70,7 +70,7 @@ def _language(request: Request, settings: DesignSettings) -> LanguageStage:
     if len(request.families) != 1:
         raise NucleateError("a language model fills the sites of one crystal family; name one, such as: a spinel")
     (family,) = _families(request)
-    able = [i for i, t in enumerate(family.types) if _allowed(request, t)]
+    able = [i for i, t in enumerate(family.types) if allowed(request, t)]
     if not able:
         raise _no_such_type(request)
     library = Library(request.text or family.name, family.name, Wikipedia()) if settings.retrieval else None
@@ -87,7 +87,7 @@ def _no_such_type(request: Request) -> NucleateError:
     return NucleateError(f"no structure type of {said} has {' and '.join(wishes)}")
 
 
-def _allowed(request: Request, kind: StructureType) -> bool:
+def allowed(request: Request, kind: StructureType) -> bool:
     """Whether a structure type has a space group and a number of atoms that are asked for."""
     right_size = request.num_atoms is None or within(kind.num_atoms, as_bounds(request.num_atoms))
     return right_size and (not request.space_groups or kind.space_group in request.space_groups)
@@ -178,7 +178,7 @@ def _candidates(request: Request, settings: DesignSettings, formulas: int) -> It
     count = 0
     for one in proposals(request, formulas):
         for index, kind in enumerate(lexicon()[one.family].types):
-            if not _allowed(request, kind):
+            if not allowed(request, kind):
                 continue
             if not keeps_type(one.family, index, one.elements):
                 continue

@@ -309,7 +309,7 @@ def _read(text: str, properties: Sequence[str]) -> tuple[Wish, dict[str, tuple[f
         fault = NucleateError(f"'{_short(whole)}' was not understood; give {EXAMPLES}")
     wish = read_words(rest)
     single = " " not in whole and not (
-        wish.families or wish.classes or (not alone and (wish.composition or wish.system))
+        wish.families or wish.classes or wish.exclude or (not alone and (wish.composition or wish.system))
     )
     nothing = wish.empty and not (targets and not wish.left) and not (wish.count is not None and not wish.left)
     if (nothing or single) and whole and whole.lower() not in _ANYTHING:

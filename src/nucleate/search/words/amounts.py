@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from nucleate.errors import NucleateError
 from nucleate.search.words import lexicon as lex
 from nucleate.search.words.sentence import Sentence
 from nucleate.search.words.tokens import KNOWN
@@ -101,6 +102,10 @@ def _range_end(s: Sentence, i: int, op: str) -> tuple[int, int] | None:
         return None
     t = s.terms[i]
     joins = ("-", "..", "to", "until", "till", "...") if op != "between" else ("-", "..", "to", "until", "till", "and")
+    if t.lower == "or" and s.kind(i + 1) == lex.NUMBER and not op:
+        if abs(s.terms[i + 1].value - s.terms[i - 1].value) == 1:
+            return 1, i + 1
+        raise NucleateError(f"'{s.quote(i - 1, i + 1)}': one number or one range at a time, as in 2 to 4")
     if t.text == "-" or t.lower in joins:
         k = i + 1
         sign = 1

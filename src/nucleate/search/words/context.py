@@ -40,7 +40,8 @@ def _hyphenated(terms: list[Term]) -> list[Term]:
         other = any(t.kind in (lex.ELEMENT, lex.GROUP) for t in run) and not all(map(_stays, run))
         if last > i and (of_site or other):
             text = "-".join(t.text for t in run)
-            run = [Term(lex.WORD, text, text, run[0].start, run[-1].end, run[0].glued)]
+            kind = lex.REPLACE if any(t.kind == lex.REPLACE for t in run) else lex.WORD
+            run = [Term(kind, text, text, run[0].start, run[-1].end, run[0].glued)]
         out += run
         i = last + 1
     return out

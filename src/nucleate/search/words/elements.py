@@ -5,7 +5,7 @@ from __future__ import annotations
 from nucleate.errors import NucleateError
 from nucleate.search.words import lexicon as lex
 from nucleate.search.words.negation import read_list
-from nucleate.search.words.sentence import Sentence, Term
+from nucleate.search.words.sentence import END, Sentence, Term
 from nucleate.search.words.wish import Wish
 
 _ELEMENTS = (lex.ELEMENT, lex.GROUP)
@@ -27,10 +27,11 @@ def read_elements(s: Sentence, wish: Wish) -> None:
         if found is None:
             i += 1
             continue
+        _refuse_little(s, i, found.last)
         parts = [s.terms[p] for p in found.places]
         joins = found.joins
         one_of = _one_of(s, i)
-        if _closed(s, i, found.last) and all(p.kind == lex.ELEMENT for p in parts):
+        if all(p.kind == lex.ELEMENT for p in parts) and _closed(s, i, found.last):
             wish.system = _system(wish, tuple(dict.fromkeys(p.value for p in parts)))
             only = True
         else:
@@ -54,6 +55,22 @@ def read_elements(s: Sentence, wish: Wish) -> None:
                 )
     wish.contains = tuple(dict.fromkeys(contains))
     wish.any_of = tuple(dict.fromkeys(any_of))
+
+
+def _refuse_little(s: Sentence, first: int, last: int) -> None:
+    """Raises NucleateError where a list is asked for in a small amount, "as little lead as possible", and where "but"
+    may except it, "any oxide but iron oxide"."""
+    before, after = first - 1, last + 1
+    little = before >= 0 and s.terms[before].lower in lex.words_of("asked", "little") and not s.used[before]
+    poor = after < len(s.terms) and s.terms[after].lower in lex.words_of("asked", "poor") and not s.used[after]
+    if little or poor:
+        said = s.quote(before if little else first, after if poor else last)
+        raise NucleateError(f"'{said}': amounts of an element cannot be asked for, only that it is there or is not")
+    if s.kind(before) == lex.JOIN and s.terms[before].lower == "but":
+        phrase = s.terms[max(before - 8, 0) : before]
+        end = max((k for k, t in enumerate(phrase) if t.text in END), default=-1)
+        if not any(t.kind in (lex.NEGATION, lex.FREE) for t in phrase[end + 1 :]):
+            raise NucleateError(f"'{s.quote(before, last)}' can be read in two ways; say 'but with' or 'but without'")
 
 
 def _system(wish: Wish, elements: tuple[str, ...]) -> tuple[str, ...]:

@@ -177,6 +177,8 @@ def _spaced(s: Sentence, i: int, barred: list[str]) -> None:
         if s.kind(places[0] - 1) == lex.OPEN:
             return
     following = s.kind(i + 1)
+    if s.terms[i].lower != "free" and following in (*_ITEMS, lex.ARTICLE):
+        return  # halides absent lead: what is absent may stand behind
     if s.terms[i].lower == "free" and following in (lex.ELEMENT, lex.WORD) and n:
         return
     _exclude(s, chosen[0], i, chosen, barred)
@@ -193,6 +195,8 @@ def _listed_after(s: Sentence, i: int, barred: list[str]) -> None:
             _exclude(s, i, k, [k], barred)
         return
     k = i + 1
+    if s.terms[i].lower in ("excl", "exc", "ex") and k < len(s.terms) and s.terms[k].text == ".":
+        k += 1
     while (
         s.kind(k)
         and lex.words_of("negated", "between").issuperset(s.terms[k].lower.split())
@@ -202,7 +206,11 @@ def _listed_after(s: Sentence, i: int, barred: list[str]) -> None:
         k += 1
     if s.terms[i].lower.endswith("not") and s.kind(k) == lex.ARTICLE and s.terms[k].lower in ("all", "every", "each"):
         return  # not all of it is iron
+    if s.kind(i - 1) == lex.JOIN and s.terms[i - 1].lower in ("or", "and/or"):
+        return  # with or without lead
     found = read_list(s, k)
+    if found is not None and set(found.joins) == {","} and any(s.kind(p) == lex.CLASS for p in found.places):
+        raise NucleateError(f"'{s.quote(i, found.last)}' can be read in two ways; join what is excluded by 'or'")
     if found is None or _more_than_a_list(s, i, found):
         return
     last = found.last

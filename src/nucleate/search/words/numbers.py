@@ -121,7 +121,8 @@ def _candidates(s: Sentence, wish: Wish, a: Amount, first: int, last: int, said:
 def _of_things(s: Sentence, wish: Wish, a: Amount) -> bool:
     """ "five spinels", "30 hypothetical perovskites": a number of candidates."""
     if (
-        a.op
+        s.kind(a.first - 1) == lex.OPEN
+        or a.op
         or a.low != a.high
         or a.low is None
         or a.low != int(a.low)

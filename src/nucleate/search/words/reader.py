@@ -16,6 +16,7 @@ from nucleate.search.words.qualities import read_novelty, read_symmetry
 from nucleate.search.words.replacement import read_replacements, read_types
 from nucleate.search.words.sentence import Sentence
 from nucleate.search.words.terms import read_terms
+from nucleate.search.words.tokens import KNOWN
 from nucleate.search.words.wish import Wish, check
 
 MOST_CHARACTERS = 20_000
@@ -67,10 +68,14 @@ def _stop(s: Sentence, left: Sequence[Amount]) -> None:
             continue
         if t.kind == lex.OUTSIDE:
             raise NucleateError(f"'{t.text}' is out of scope: nucleate designs inorganic crystals")
-        if t.lower in lex.words_of("foreign", "always") and t.kind in (lex.WORD, lex.EMPTY) and t.text not in ("I",):
+        if t.lower in lex.words_of("foreign", "always") and t.kind in (lex.WORD, lex.EMPTY) and t.text not in KNOWN:
             raise _foreign(t.text)
         if t.kind == lex.WORD and (t.lower in lex.words_of("foreign", "unread") or _other_script(t.text)):
             raise _foreign(t.text)
+        if t.text == "*" or (t.text == "?" and not t.glued and i):
+            raise NucleateError(
+                f"'{s.around(max(i - 2, 0))}': a formula with gaps stands between commas, as in: Li ? O4, no Fe"
+            )
         if orders(t):
             raise _comparison(s, i, i)
         if t.kind in _STOPS:

@@ -99,6 +99,8 @@ def _by(s: Sentence, i: int) -> tuple[str, str, int, int, bool] | None:
         return None
     if one is None or word is None or not s.kind(word):
         return None
+    if s.kind(one - 1) == lex.OPEN and s.terms[one - 1].lower == "of" and s.kind(one - 2) in (lex.WORD, lex.NUMBER, ""):
+        return None  # half of the Mg
     other = _element(s, word + 1, 1)
     link = s.terms[word].lower
     if other is None or link not in ("by", "with", "for", "to", "into"):

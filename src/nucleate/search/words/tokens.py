@@ -40,6 +40,7 @@ _OPENING, _CLOSING = "([{\"'", ".,;:!?)]}\"'"
 _SHAPE = re.compile(r"[A-Za-z0-9./()\[\]{}\u00b7\u2022\u22c5*_]+")
 _LETTERS = re.compile(r"[A-Z][a-z]?|[a-z]+")
 _CHARGE = re.compile(r"[\^]?\{?\d*[+-]\}?|[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]*[\u207a\u207b]")
+_ROMAN = re.compile(r"^[IVX]+\d?$|\([IVX]+\)")  # group VI, Sn(II)
 _ION = re.compile(r"[A-Z][a-z]?(?:\d{1,2}[+-]|\^?[+-]\d{1,2}|\(?[IV]{1,4}\)|[+-])")
 _SYMBOLS_ADDED = re.compile(r"[A-Z][a-z]?(?:\+[A-Z][a-z]?)+")
 _MIXED_SITE = re.compile(r"\([A-Z][a-z]?(?:,[A-Z][a-z]?)+\)\S+")
@@ -77,7 +78,7 @@ def tokenize(text: str) -> list[Token]:
             start += 1
         tail: list[Token] = []
         while start < end and text[end - 1] in _CLOSING and not _opened_inside(text, start, end):
-            tail.append(Token(MARK, text[end - 1], end - 1, end, True))
+            tail.append(Token(MARK, text[end - 1], end - 1, end, end - 1 > chunk.start()))
             end -= 1
         if start < end:
             _core(text, start, end, len(out) > first, out)
@@ -128,6 +129,8 @@ def is_formula(core: str) -> bool:
     """Whether a piece without blanks is written as a formula of two elements or more, or one with a number of atoms in
     it: whether it is a right one is for `nucleate.chem.formula` to say."""
     if not (2 <= len(core) <= LONGEST_FORMULA) or not (core[0].isupper() or core[0] in "(["):
+        return False
+    if _ROMAN.search(core):
         return False
     charge = _CHARGE.search(core)
     body = core[: charge.start()] if charge and charge.end() == len(core) else core
