@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from nucleate.chem.elements import RADIOACTIVE, SYMBOLS
+from nucleate.chem.elements import NAMES, RADIOACTIVE, SYMBOLS, symbol
 from nucleate.errors import NucleateError
 
 LANTHANIDES = ("La", "Ce", "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu")
@@ -143,8 +143,6 @@ def element_group(name: str) -> frozenset[str]:
 @cache
 def element_names() -> dict[str, str]:
     """English names in lower case, both spellings, -> symbol."""
-    from pymatgen.core import Element
-
-    out = {e.long_name.lower(): e.symbol for e in Element if e.Z <= 103 and e.symbol not in ("D", "T")}
+    out = {name: symbol(i + 1) for i, name in enumerate(NAMES)}
     return out | {"aluminum": "Al", "aluminium": "Al", "cesium": "Cs", "caesium": "Cs", "sulphur": "S", "sulfur": "S",
                   "wolfram": "W"}  # fmt: skip

@@ -17,6 +17,18 @@ MAIN_ELEMENTS = frozenset(SYMBOLS[:83]) - {"He", "Ne", "Ar", "Kr", "Xe"} - froze
 # Without an isotope that lasts a thousand times the age of the universe: Tc, Pm and all beyond bismuth, with Th and U.
 # (Bismuth decays too, in 2e19 years.) Such elements are offered only where they are asked for.
 RADIOACTIVE = frozenset({"Tc", "Pm", *SYMBOLS[83:]})
+# English names of elements 1 to 103, in their order
+_NAMES = """
+hydrogen helium lithium beryllium boron carbon nitrogen oxygen fluorine neon sodium magnesium aluminum silicon
+phosphorus sulfur chlorine argon potassium calcium scandium titanium vanadium chromium manganese iron cobalt nickel
+copper zinc gallium germanium arsenic selenium bromine krypton rubidium strontium yttrium zirconium niobium molybdenum
+technetium ruthenium rhodium palladium silver cadmium indium tin antimony tellurium iodine xenon cesium barium
+lanthanum cerium praseodymium neodymium promethium samarium europium gadolinium terbium dysprosium holmium erbium
+thulium ytterbium lutetium hafnium tantalum tungsten rhenium osmium iridium platinum gold mercury thallium lead
+bismuth polonium astatine radon francium radium actinium thorium protactinium uranium neptunium plutonium americium
+curium berkelium californium einsteinium fermium mendelevium nobelium lawrencium
+"""
+NAMES: tuple[str, ...] = tuple(_NAMES.split())
 
 
 def atomic_number(symbol: str) -> int:

@@ -53,11 +53,11 @@ def compose(
     from nucleate.cli.progress import StageBars
     from nucleate.cli.tables import screen
     from nucleate.files import check_ending
-    from nucleate.generators import load_formula_generator
     from nucleate.generators.offered import without
     from nucleate.io import replacing
     from nucleate.search.compose import compose as draw
     from nucleate.search.compose import condition_of
+    from nucleate.search.names import require_names
     from nucleate.search.request import parse_request
 
     if out is not None:
@@ -73,6 +73,9 @@ def compose(
         properties=properties or (),
     )
     condition, n = condition_of(wanted), wanted.candidates
+    require_names(formula_weights=[weights], sampler=sampler)
+    from nucleate.generators import load_formula_generator
+
     generator = load_formula_generator(
         weights,
         steps=steps or None,

@@ -120,12 +120,16 @@ def prepare(
     """Write crystals or formulas as tensors, so that a machine with torch alone can train on them."""
     from nucleate.cli.progress import StageBars
     from nucleate.config import load_recipe
-    from nucleate.data import prepare as prepare_data
-    from nucleate.data import prepare_for
+    from nucleate.data.tables import require_dataset
     from nucleate.io import replacing
 
     columns = tuple(c.strip() for c in properties.split(",") if c.strip())
+    if not name.endswith(".toml") and split is None:
+        require_dataset(name)
     with StageBars() as show:
+        from nucleate.data import prepare as prepare_data
+        from nucleate.data import prepare_for
+
         batch: Data
         if name.endswith(".toml"):
             if given := [k for k, v in (("split", split), ("max-atoms", max_atoms), ("properties", properties)) if v]:

@@ -131,11 +131,12 @@ def design(
     from nucleate.cli.tables import screen
     from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
-    from nucleate.search.design import DesignSettings
+    from nucleate.search.design import DesignSettings, require_settings
     from nucleate.search.design import design as run
     from nucleate.search.design import resume as finish
     from nucleate.search.model import cautions
     from nucleate.search.request import parse_request
+    from nucleate.search.route import settled
 
     console = screen()
     notes = screen(stderr=True)
@@ -202,6 +203,7 @@ def design(
                 evaluations=evaluations or 0,
                 objective=objective,
             )
+            require_settings(settled(wanted, settings))
             notes.print(f"Understood as: {wanted.describe()}", style="bold")
             _warn_if_unbalanced(wanted, notes)
             for line in cautions(wanted, settings):

@@ -60,6 +60,7 @@ def csp(
     from nucleate.evaluate.match import MatchSettings
     from nucleate.evaluate.page import write_page
     from nucleate.evaluate.protocols import get_protocol
+    from nucleate.search.names import require_names
 
     if composition_rule not in ("original", "smact14", "icsd24"):
         raise NucleateError(f"--composition-rule must be original, smact14 or icsd24, not '{composition_rule}'")
@@ -67,6 +68,7 @@ def csp(
     rules = get_protocol(protocol)
     ltol, stol, angle_tol = rules.csp
     matcher = MatchSettings(stol, ltol, angle_tol, time_limit=time_limit, composition_rule=composition_rule)
+    require_names(weights=[weights] if predictions is None else (), datasets=[dataset])
     console = screen()
     with StageBars() as progress:
         if predictions is not None:

@@ -65,6 +65,7 @@ def dng(
     from nucleate.evaluate.judged import DEFAULT_PROTOCOLS, DngSettings
     from nucleate.evaluate.network import property_network
     from nucleate.evaluate.protocols import get_protocol
+    from nucleate.search.names import require_names
 
     check_folder(out)
     names = tuple(dict.fromkeys(protocol or DEFAULT_PROTOCOLS))
@@ -77,6 +78,7 @@ def dng(
             f"--relax needs a universal potential; {potential} has no forces: relax in a run of its own"
         )
     columns = {"e_above_hull": e_above_hull} if e_above_hull else {}
+    require_names(datasets=[name for name in (known, floor) if name and name != "none"])
     generated = read_crystals(files, columns)
     base = read_crystals([reference])
     train = f"{base.dataset}:train" if base.dataset else "mp-20:train"

@@ -23,7 +23,6 @@ def with_parts(request: Request, fix: Path | None, mask: str, lattice_shape: str
         request = dataclasses.replace(request, lattice_shape=lattice_shape)
     if fix is None:
         return request
-    from nucleate.generators.inpaint import fix as fixed_parts
     from nucleate.io import read_structures
 
     found = read_structures([fix])
@@ -31,4 +30,6 @@ def with_parts(request: Request, fix: Path | None, mask: str, lattice_shape: str
         raise NucleateError(f"cannot take parts of {found.problems[0]}")
     if len(found.structures) != 1:
         raise NucleateError(f"{fix} holds {len(found.structures)} structures; --fix takes one")
+    from nucleate.generators.inpaint import fix as fixed_parts
+
     return keep(request, fixed_parts(found.structures[0].structure, mask))

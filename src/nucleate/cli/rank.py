@@ -29,11 +29,13 @@ def rank(
     from nucleate.pipeline.rank import rank as order
     from nucleate.pipeline.rank import to_rows
     from nucleate.pipeline.run import Nowhere, run
+    from nucleate.search.names import require_names
 
     if out is not None:
         check_place(out, ".csv")
     if top is not None and top < 1:
         raise NucleateError(f"the number of candidates to show must be at least 1, not {top}")
+    require_names(references=[reference], datasets=[known] if known else ())
     candidates, problems = read_candidates(files)
     notes = screen(stderr=True)
     print_problems(problems, notes)

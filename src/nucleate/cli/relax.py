@@ -62,11 +62,12 @@ def relax(
     alive = [c for c in done if c.failure is None]
     converged = sum(c.checks["relaxed"].verdict == "pass" for c in alive)
     print_ = screen().print
-    print_(f"{len(done)} crystals in {out}: {converged} relaxed, ", end="")
-    print_(f"{len(alive) - converged} stopped at the step or time limit, ", end="")
-    print_(f"{sum(failures.values())} rejected")
+    stopped = f"{len(alive) - converged} stopped at the step or time limit, {sum(failures.values())} rejected"
+    print_(f"{len(done)} crystals in {out}: {converged} relaxed, {stopped}")
     for reason, n in failures.most_common(20):
         print_(f"  {n} x {reason}")
+    if alive:
+        print_(f"next, their place among known crystals: nucleate hull run {out}", soft_wrap=True)
 
 
 def _unrelaxed(candidate: Candidate) -> Candidate:

@@ -41,13 +41,23 @@ def train(
     """Train a recipe or fine-tune a model; an unfinished run is resumed.
 
     Several GPUs: torchrun --nproc-per-node N -m nucleate.train RECIPE --data FILE --out DIR."""
+    from nucleate.config import load_recipe
+    from nucleate.errors import NucleateError
+    from nucleate.search.names import require_names
+
+    if start is not None and (prop is None or dataset is None):
+        raise NucleateError("--from needs --property COLUMN and --dataset CRYSTALS")
+    if (recipe is None) == (start is None):
+        raise NucleateError("give a recipe, or --from WEIGHTS --property COLUMN --dataset CRYSTALS to fine-tune")
+    if recipe is not None:
+        settings = load_recipe(recipe)  # what is wrong with it is said before torch is loaded
+        needed: tuple[str, ...] = settings.properties
+    require_names(weights=[start] if start else (), datasets=[dataset] if dataset else ())
     import torch
 
     from nucleate.cli.progress import StageBars
     from nucleate.cli.tables import screen
     from nucleate.codecs.build import load_data
-    from nucleate.config import load_recipe
-    from nucleate.errors import NucleateError
     from nucleate.generators import read_info
     from nucleate.train.finetune import finetune_recipe
     from nucleate.train.loop import Trainer
@@ -55,16 +65,9 @@ def train(
     from nucleate.train.stopping import Stopped
 
     notes = screen(stderr=True)
-    if recipe is not None and start is None:
-        settings = load_recipe(recipe)
-        needed = settings.properties
-    elif start is not None and recipe is None:
-        if prop is None or dataset is None:
-            raise NucleateError("--from needs --property COLUMN and --dataset CRYSTALS")
+    if start is not None and prop is not None and dataset is not None:
         settings = finetune_recipe(read_info(start), start, prop, dataset, steps=steps, rank=rank)
         needed = (prop,)
-    else:
-        raise NucleateError("give a recipe, or --from WEIGHTS --property COLUMN --dataset CRYSTALS to fine-tune")
     if threads is not None:
         torch.set_num_threads(threads)
     if data is not None:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
+    from torch import Tensor
 
 # a, b, c, alpha, beta, gamma of one cell of each shape, with no symmetry beyond it; lengths relative, degrees
 _EXAMPLES = {
@@ -45,6 +44,8 @@ class LatticeShape:
         the shape's own degrees of freedom.
         """
         frame = np.linalg.inv(self.cell)
+        import torch
+
         rotations = torch.as_tensor(frame @ self.operations @ self.cell).to(log_strain)  # L0^-1 W L0, orthogonal
         return torch.einsum("oij,...jk,olk->...il", rotations, log_strain, rotations) / len(rotations)
 

@@ -53,6 +53,13 @@ class Summary:
         return "; ".join((text, *self.notes))
 
 
+def require_dataset(name: str) -> None:
+    """Raise NucleateError where there is no data set, split of one or parquet file of that name, or of those that
+    "+" joins; reads nothing."""
+    for part in map(str.strip, name.split("+")):
+        table_file(part, None if part.endswith(".parquet") or ":" in part else "train")
+
+
 def table_file(name: str, split: str | None = None) -> tuple[Path, tuple[str, ...]]:
     """The parquet file of a split, and what has to be said about it.
 

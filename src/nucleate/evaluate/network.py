@@ -99,7 +99,6 @@ def predict(
 def property_network(potential: str) -> PropertyModel | None:
     """The property network of that name or file; None for the name of a universal potential."""
     from nucleate.pipeline.potential import POTENTIALS, get_describing
-    from nucleate.train.property import load_property_network
     from nucleate.train.shipped import PROPERTY, shipped_weights, weights_file
 
     if potential in POTENTIALS or (":" in potential and weights_file(potential) is None):
@@ -110,6 +109,8 @@ def property_network(potential: str) -> PropertyModel | None:
             f"no potential or property network '{potential}'; potentials: chgnet; "
             f"property networks: {', '.join(shipped_weights(PROPERTY))}, or a file"
         )
+    from nucleate.train.property import load_property_network
+
     model = load_property_network(potential)
     energy_column(model)
     return model

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from scipy.linalg import expm
-from scipy.sparse import bsr_array, coo_array
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -55,6 +53,8 @@ def gradient(atoms: Atoms, found: Evaluation, cell: bool, fixed: Sequence[int] =
 
 def move(atoms: Atoms, step: Array) -> None:
     """Apply displacements and, where `step` has them, strains."""
+    from scipy.linalg import expm
+
     n = len(atoms)
     positions = atoms.positions + step[: 3 * n].reshape(n, 3)
     if len(step) > 3 * n:
@@ -85,6 +85,7 @@ def model_hessian(atoms: Atoms, cell: bool) -> Array:
     other, which a diagonal guess leaves for the first n steps to find out."""
     from ase.data import covalent_radii
     from ase.neighborlist import primitive_neighbor_list
+    from scipy.sparse import bsr_array, coo_array
 
     n = len(atoms)
     i, j, d = primitive_neighbor_list("ijD", atoms.pbc, atoms.cell.array, atoms.positions, CUTOFF)

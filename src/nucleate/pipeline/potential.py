@@ -112,6 +112,12 @@ def get_describing(name: str) -> Describing:
     return cast("Describing", potential)
 
 
+def require_potential(name: str) -> None:
+    """Raise NucleateError where there is no potential of that name; loads nothing."""
+    if name not in POTENTIALS:
+        get_potential(name)
+
+
 def get_potential(name: str) -> Potential:
     """The potential of that name, or of KIND:MODEL (`pipeline.potential_ase`); raises NucleateError otherwise."""
     if name in POTENTIALS:

@@ -219,10 +219,14 @@ def load_reference(source: str | Path = DEFAULT) -> ReferenceSet:
     "mine.json:corrected" or "mine.json:raw". Several with commas between them join into one set, if their methods are
     the same. The set is kept in memory, so that asking again costs nothing.
     """
+    return _load(*require_reference(source))
+
+
+def require_reference(source: str | Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The parts of a source and when each last changed; raises NucleateError where one is not there. Reads nothing."""
     text = str(source)
     parts = [p.strip() for p in text.split(",")] if not Path(text).exists() else [text]
-    stamps = tuple(_file_of(part)[1] for part in parts)
-    return _load(tuple(parts), stamps)
+    return tuple(parts), tuple(_file_of(part)[1] for part in parts)
 
 
 def _file_of(part: str) -> tuple[Path, int]:

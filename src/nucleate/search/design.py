@@ -112,6 +112,7 @@ def design(
     request = parse_request(request) if isinstance(request, str) else request
     settings = settled(request, settings or DesignSettings())
     check_folder(Path(out), overwrite)
+    require_settings(settings)
     route = route_of(request, settings)
     stages = stages_of(request, settings, route)  # a wrong setting is refused here, before anything is written
     reviews = reviews_of(request, settings)
@@ -180,6 +181,27 @@ def _with_budget(settings: DesignSettings, seconds: float | None, evaluations: i
     )
 
 
+def require_settings(settings: DesignSettings, relaxed: bool = True) -> None:
+    """Raise NucleateError for names that there are not, before anything heavy is imported. relaxed: whether structures
+    are relaxed and compared with known ones."""
+    from nucleate.search.names import require_names
+    from nucleate.search.predict import TEMPLATE
+    from nucleate.search.route import AUTO, LEXICON, PROTOTYPE
+
+    def named(*values: str) -> list[str]:
+        return [v for v in values if v not in ("", AUTO, "none", LEXICON, TEMPLATE, PROTOTYPE)]
+
+    require_names(
+        weights=named(settings.weights, settings.structures),
+        formula_weights=named(settings.generator),
+        property_weights=named(settings.judge),
+        potentials=named(settings.potential, settings.second) if relaxed else (),
+        references=named(settings.reference, settings.second_reference) if relaxed else (),
+        datasets=named(settings.known),
+        sampler=settings.sampler,
+    )
+
+
 def load_run(out: str | Path) -> DesignResult:
     """Read a run folder as it stands, finished or not."""
     from nucleate.pipeline.rank import rank
@@ -212,6 +234,7 @@ def generate_candidates(
 
     request = parse_request(request) if isinstance(request, str) else request
     settings = settled(request, settings or DesignSettings(oversample=1))
+    require_settings(settings, relaxed=False)
     route = route_of(request, settings)
     predict = _predict_stage(request, settings, route)
     made = run(route.blank, [*route.proposals, *route.stages], Serial(), Nowhere(), progress)

@@ -87,14 +87,14 @@ def _preference(name: str) -> tuple[bool, bool, str]:
 
 def cautions(request: Request, settings: DesignSettings) -> list[str]:
     """What can be asked of the model but should not be trusted, or cannot be judged, one line each."""
+    if not request.properties:
+        return []
     from nucleate.generators import read_info
     from nucleate.generators.accept import refused
     from nucleate.generators.properties import resolve_property
     from nucleate.search.judge import dataset_of, judge_of
     from nucleate.search.route import LEXICON, settled
 
-    if not request.properties:
-        return []
     settings = settled(request, settings)
     if settings.generator not in ("", LEXICON):
         info = read_info(settings.generator, "formula")

@@ -77,9 +77,17 @@ def optimise(
     from nucleate.engine.local import executor as local
     from nucleate.pipeline.check import CheckStage
     from nucleate.pipeline.generate import GenerateStage
-    from nucleate.pipeline.predict import PredictStage
     from nucleate.pipeline.run import run
+    from nucleate.search.names import require_names
     from nucleate.store.database import RunStore
+
+    require_names(
+        weights=[settings.weights],
+        property_weights=[settings.judge] if settings.judge != "auto" else (),
+        potentials=[settings.potential],
+        sampler=settings.sampler,
+    )
+    from nucleate.pipeline.predict import PredictStage
 
     generator = load_as(settings.weights, settings)
     column, target = aim(generator, settings)

@@ -112,6 +112,14 @@ def predict(
 
 def plan(wanted: Sequence[Target], settings: PredictSettings) -> tuple[list[Candidate], list[Stage]]:
     """Blank candidates and the stages that they go through; raises NucleateError for what cannot be had."""
+    from nucleate.search.names import require_names
+
+    require_names(
+        weights=[settings.weights] if settings.weights else (),
+        potentials=[settings.potential] if settings.relax else (),
+        references=[settings.reference] if settings.relax else (),
+        datasets=[settings.templates] if settings.method == TEMPLATE else (),
+    )
     realise = structure_stage(settings)
     generator: Any = getattr(realise, "generator", None)
     blank = blank_candidates(wanted, settings, None if settings.method == TEMPLATE else generator)
