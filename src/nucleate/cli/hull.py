@@ -41,15 +41,18 @@ def run(
     from nucleate.pipeline.files import read_candidates, write_candidates
     from nucleate.pipeline.hull import HullStage
     from nucleate.pipeline.rank import rank
+    from nucleate.pipeline.reference import require_reference
     from nucleate.pipeline.reference_sources import said
 
     if out is not None:
         check_place(out)
-    stage = HullStage(said(reference, corrected))
+    source = said(reference, corrected)
+    require_reference(source)
     candidates, problems = read_candidates(files)
     print_problems(problems, screen(stderr=True))
     if not any("energy" in c.energies for c in candidates):
         raise NucleateError("no candidate has an energy; relax them first: nucleate relax FILES --out relaxed.jsonl")
+    stage = HullStage(source)
     living = [c for c in candidates if c.failure is None]
     done = [c for c in candidates if c.failure is not None]
     refused: list[NucleateError] = []  # energies of other methods
