@@ -108,3 +108,13 @@ def test_a_dataset_says_which_cell_is_no_number_and_so_does_training(tmp_path, m
         prepare("mine", "train", properties=["gap"])
     with pytest.raises(NucleateError, match=r"no column 'colour'; numbers there: e_form"):
         prepare("mine", "train", properties=["colour"])
+
+
+def test_formulas_of_tables_with_other_separators(tmp_path):
+    from nucleate.evaluate.formulas import read_formulas
+
+    (tmp_path / "a.csv").write_text("id;Formula;x\n1;NaCl;2,5\n2;MgO;3,5\n")
+    assert read_formulas(tmp_path / "a.csv").texts == ("NaCl", "MgO")
+    (tmp_path / "a.csv").write_text("formula,formula\nNaCl,MgO\n")
+    with pytest.raises(NucleateError, match="two columns are called 'formula'"):
+        read_formulas(tmp_path / "a.csv")

@@ -17,6 +17,7 @@ from nucleate.chem.formula import parse
 from nucleate.errors import NucleateError
 from nucleate.evaluate.inputs import SKIPPED, is_dataset
 from nucleate.io.cells import unescaped
+from nucleate.io.csvs import separator_of
 from nucleate.pipeline.reference import FormulaKey, formula_key
 
 if TYPE_CHECKING:
@@ -132,8 +133,10 @@ def _choose(wanted: str | None, present: Sequence[str], where: str, structures: 
 
 def _of_csv(path: Path, column: str | None) -> Formulas:
     limit = csv.field_size_limit(2**31 - 1)  # a CIF beside the formula may be longer than the default 128 kB
+    text = _text(path)
+    separator = separator_of(text.partition("\n")[0], (column.lower(),) if column else COLUMNS)
     try:
-        rows = [[unescaped(c) for c in row] for row in csv.reader(StringIO(_text(path)))]
+        rows = [[unescaped(c) for c in row] for row in csv.reader(StringIO(text), delimiter=separator)]
     except csv.Error as error:
         raise NucleateError(f"{path} is not CSV ({error})") from None
     finally:
@@ -142,6 +145,8 @@ def _of_csv(path: Path, column: str | None) -> Formulas:
     found = _choose(column, header, str(path), ("cif", "structure"))
     if found is None:
         return _of_structures(path)
+    if header.count(found) > 1:
+        raise NucleateError(f"{path}: two columns are called '{found}'; which one is meant? rename or remove one")
     index = header.index(found)
     body = [r for r in rows[1:] if r or len(header) == 1]  # an empty line is a row only where rows have one field
     if not body:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 SEPARATORS = ",;\t|"
+WANTED = ("cif", "structure")  # columns of structures, the first that is there
 # what was meant as a number, though it is none: 7,8 and 3.2 eV and 1_000
 MEANT = re.compile(r"[+-]?[0-9]*[.,_]?[0-9]+([.,_][0-9]+)*([eEdD][+-]?[0-9]+)?\s*([^\W\d_]{1,3}\S*)?")
 SHOWN = 5  # cells that a remark quotes
@@ -110,10 +111,14 @@ def _open(path: Path) -> tuple[IO[str], str]:
     if first.lower().startswith("sep=") and len(first.strip("\r\n")) == 5:
         return file, first[4]
     file.seek(start)
-    headers = {s: next(csv.reader([first], delimiter=s), []) for s in SEPARATORS}
-    named = [s for s, cells in headers.items() if len(cells) > 1 and _structures(_clean(cells))]
-    longest = max(SEPARATORS, key=lambda s: len(headers[s]))  # the comma where all are alike
-    return file, named[0] if named else longest
+    return file, separator_of(first, WANTED)
+
+
+def separator_of(header: str, wanted: Sequence[str]) -> str:
+    """What separates the names of a header: what makes one of the wanted names (in any case) stand alone, or many."""
+    cells = {s: _clean(next(csv.reader([header], delimiter=s), [])) for s in SEPARATORS}
+    named = [s for s in SEPARATORS if len(cells[s]) > 1 and {c.lower() for c in cells[s]} & set(wanted)]
+    return named[0] if named else max(SEPARATORS, key=lambda s: len(cells[s]))  # the comma where all are alike
 
 
 def _clean(cells: Sequence[str]) -> list[str]:
@@ -121,7 +126,7 @@ def _clean(cells: Sequence[str]) -> list[str]:
 
 
 def _structures(header: Sequence[str]) -> list[str]:
-    return [c for wanted in ("cif", "structure") for c in header if c.lower() == wanted]
+    return [c for wanted in WANTED for c in header if c.lower() == wanted]
 
 
 def _header(path: Path) -> tuple[list[str], str]:
