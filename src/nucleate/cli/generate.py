@@ -130,11 +130,9 @@ def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
     ]
     said = [f"and {len(made) - SHOWN:,} more in {out}"] if len(made) > SHOWN else []
     living = [c for c in checked if c.structure is not None]
-    for name, what in (("charge", "charges that balance"), ("distance", "all atoms at distances of bonds or more")):
+    for name, good in (("charge", "the charge check passes"), ("distance", "no two atoms come too close")):
         passed = sum(c.checks[name].verdict == "pass" for c in living if name in c.checks)
-        said.append(
-            f"{passed} of the {len(made)} have {what}" if len(made) > 1 else f"it has {'' if passed else 'not '}{what}"
-        )
+        said.append(f"{good} in {passed} of {len(made)}")
     said += [f"{line}, as generated" if ": wanted " in line else line for line in caption(to_rows(made))]
     said += radioactive(map(elements_of, made))
     said += [wanted.left_out] if wanted.left_out else []
