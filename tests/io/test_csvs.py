@@ -118,3 +118,8 @@ def test_formulas_of_tables_with_other_separators(tmp_path):
     (tmp_path / "a.csv").write_text("formula,formula\nNaCl,MgO\n")
     with pytest.raises(NucleateError, match="two columns are called 'formula'"):
         read_formulas(tmp_path / "a.csv")
+
+
+def test_cells_that_were_marked_for_spreadsheets_are_what_they_were(tmp_path):
+    found = read(tmp_path, table("id,note", "'=x,'@home", "a,'plain")).structures
+    assert [(s.name, s.info["note"]) for s in found] == [("=x", "@home"), ("a", "'plain")]
