@@ -25,7 +25,7 @@ CSV = "formula,energy,method,source\nNa,-1,m,a\nCl2,-2,m,b\nNa2Cl2,-3.5,m,c\n"
 def test_a_table_of_energies(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(CSV)
     found = load_reference(tmp_path / "mine.csv")
-    assert (found.name, found.method, found.formulas) == ("mine", "m", ("Na", "Cl", "NaCl"))
+    assert (found.name, found.method, found.formulas) == ("mine", "m", ("Na", "Cl2", "NaCl"))
     assert found.energies.tolist() == [-1, -2, -3.5] and found.sources == ("a", "b", "c")
     own = {"method": "m", "entries": [{"formula": "Na", "energy": -1}, {"formula": "Ca(OH)2", "energy": -5}]}
     (tmp_path / "mine.json").write_text(json.dumps(own))
@@ -101,7 +101,7 @@ def mp_entries(correct: bool = True) -> list[Any]:
 
 def test_entries_of_pymatgen_keep_their_corrections(tmp_path: Path) -> None:
     found = from_computed_entries(mp_entries(), "mp")
-    assert found.method.endswith("(MP2020-corrected)") and found.formulas == ("NaCl", "Na", "Cl")
+    assert found.method.endswith("(MP2020-corrected)") and found.formulas == ("NaCl", "Na", "Cl2")
     assert found[0].energy == pytest.approx(-3.2 - 0.307) and found[0].correction == pytest.approx(-0.307)
     assert from_computed_entries(mp_entries(correct=False), "mp").method == VASP_RAW
     (tmp_path / "entries.json").write_text(json.dumps([e.as_dict() for e in mp_entries()]))

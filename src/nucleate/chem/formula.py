@@ -9,11 +9,13 @@ from fractions import Fraction
 from math import gcd, lcm
 from typing import Any
 
-from nucleate.chem.elements import SYMBOLS
+from nucleate.chem.elements import SYMBOLS, WRITTEN_PLACE
 from nucleate.chem.written import fault, stranger
 from nucleate.errors import NucleateError
 
 MAX_ATOMS = 10_000
+# Formulas that are written with two atoms of each element: gases and peroxides
+PAIRED = frozenset({"H", "N", "O", "F", "Cl", "LiO", "NaO", "KO", "RbO", "CsO", "HO"})
 RULE = (
     "a formula is known elements, each followed by a whole number of atoms (none is one), with round brackets and "
     f"spaces between elements allowed, up to {MAX_ATOMS:,} atoms: SrTiO3, 'Sr Ti O O O', Ca(OH)2, Cs3 N4 O9"
@@ -55,9 +57,19 @@ def parse_formula(text: str, *, strict: bool = False) -> dict[str, int]:
     return {e: n // divisor for e, n in whole.items()}
 
 
-def formula_text(composition: Mapping[str, int]) -> str:
-    """Element counts as a formula, in the order given: {"Sr": 1, "Ti": 1, "O": 3} -> SrTiO3."""
-    return "".join(f"{e}{n if n != 1 else ''}" for e, n in composition.items())
+def formula_text(composition: Mapping[Any, float]) -> str:
+    """The one spelling of a formula, wherever one is shown, stored or part of a name: NaZr2P3O12, LiFePO4, HfSiW4.
+
+    composition: element (symbol, or pymatgen's `Element`) -> amount, of any multiple. Reduced, the elements by
+    electronegativity, as pymatgen's `reduced_formula` and the Materials Project have it, so that people find what they
+    know, with their O2 and Na2O2 for diatomic gases and peroxides; but without brackets, which do not fit into the
+    names of files and identifiers. "" for nothing.
+    """
+    from nucleate.chem.checks import reduced_counts
+
+    counts = sorted(reduced_counts(composition), key=lambda part: WRITTEN_PLACE.get(part[0], len(WRITTEN_PLACE)))
+    text = "".join(f"{e}{n if n != 1 else ''}" for e, n in counts)
+    return text if text not in PAIRED else "".join(f"{e}2" for e, _ in counts)
 
 
 def counts_of(text: str) -> dict[str, Any]:

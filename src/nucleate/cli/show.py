@@ -30,6 +30,7 @@ def show(
 
         print_run(load_run(paths[0]), console, everything)
         return
+    from nucleate.chem.formula import formula_text
     from nucleate.cli.candidates import marked, radioactive
     from nucleate.crystal.geometry import density, shortest_distance
     from nucleate.crystal.symmetry import space_group
@@ -39,7 +40,7 @@ def show(
     every = [item.structure for item in result.structures]
     groups = [space_group(s) for s in every]
     elements = [{e.symbol for e in s.composition.elements} for s in every]
-    formulas = [marked(s.composition.reduced_formula, e) for s, e in zip(every, elements, strict=True)]
+    formulas = [marked(formula_text(s.composition), e) for s, e in zip(every, elements, strict=True)]
     columns = [
         Column("name", [item.name for item in result.structures]),
         Column("formula", formulas),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.chem.formula import formula_text
 from nucleate.data.catalog import CATALOG, SPLITS, home, parse_name, stem
 from nucleate.errors import NucleateError
 from nucleate.io import Named, Problem, Remark, remarks_of, replacing
@@ -233,7 +234,7 @@ def table_from_items(
         s = item.structure
         values = (
             item.name,
-            s.composition.reduced_formula,
+            formula_text(s.composition),
             len(s),
             species_numbers(s),
             right_handed(np.array(s.lattice.matrix), np.array(s.frac_coords))[1].ravel(),

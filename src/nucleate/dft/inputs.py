@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.chem.formula import formula_text
 from nucleate.dft.elements import reference_state
 from nucleate.dft.frames import to_record, to_structure, write_json
 from nucleate.dft.method import mp_potentials
@@ -241,7 +242,7 @@ def flow_text(todo: Iterable[Work]) -> str:
     crystals = [w for w in todo if w.kind == "crystal"]  # the maker would relax a molecule's box
     jobs = [maker().make(w.structure) for w in crystals]
     for job, work in zip(jobs, crystals, strict=True):
-        job.name = f"{work.name} {work.structure.composition.reduced_formula}"
+        job.name = f"{work.name} {formula_text(work.structure.composition)}"
     return json.dumps(flow(jobs, name="nucleate"), cls=MontyEncoder)
 
 

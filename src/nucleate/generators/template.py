@@ -17,11 +17,12 @@ import numpy as np
 from nucleate.chem.checks import reduced_counts
 from nucleate.chem.distance import distances, on_scale, profiles
 from nucleate.chem.elements import atomic_number
+from nucleate.chem.formula import formula_text
 from nucleate.crystal.prototype import Prototype, alike
 from nucleate.errors import NucleateError
 from nucleate.generators.base import ASKED, Condition, Progress
 from nucleate.generators.substitute import assign, multiplied, scaled, substituted, volume_ratio
-from nucleate.generators.template_library import Counts, TemplateLibrary, formula_name, ratio
+from nucleate.generators.template_library import Counts, TemplateLibrary, ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -203,7 +204,7 @@ class TemplateGenerator:
     def _unrankable(self, query: Counts) -> str:
         """Why the ranking cannot place a formula, or ""."""
         if self.ranking == "emd" and not on_scale(dict(query)):
-            return f"{formula_name(query)} has an element without a place on the modified Pettifor scale"
+            return f"{formula_text(dict(query))} has an element without a place on the modified Pettifor scale"
         if self.ranking == "metric" and self.model is not None and (unknown := self.model.unknown(dict(query))):
             return f"the similarity network has no features of {', '.join(unknown)}; rank by emd"
         return ""
@@ -223,7 +224,7 @@ class TemplateGenerator:
             out.append(self._predict(row, substitution, order, place))
             if len(out) == k:
                 break
-        return Predicted(formula_name(query), tuple(out), self._why(query, order, len(out), k))
+        return Predicted(formula_text(dict(query)), tuple(out), self._why(query, order, len(out), k))
 
     def _predict(self, row: int, substitution: Mapping[str, str], order: _Order, place: int) -> Prediction:
         library, formula = self.library, self.library.formulas[row]
@@ -237,7 +238,7 @@ class TemplateGenerator:
         return Prediction(
             structure,
             library.ids[row],
-            formula_name(formula),
+            formula_text(dict(formula)),
             float(order.distances[place]),
             float(order.similarities[place]) if order.similarities is not None else None,
             dict(substitution),
@@ -296,4 +297,4 @@ def _composed(roles: Mapping[int, int], back: Mapping[int, int]) -> dict[int, in
 
 def _ratio_text(query: Counts) -> str:
     """How a user reads it: "1:1:3 of SrTiO3"."""
-    return f"{':'.join(str(n) for n in ratio(query))} of {formula_name(query)}"
+    return f"{':'.join(str(n) for n in ratio(query))} of {formula_text(dict(query))}"

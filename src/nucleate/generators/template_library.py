@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.chem.distance import profiles
-from nucleate.chem.elements import SYMBOLS, atomic_number, symbol
+from nucleate.chem.elements import SYMBOLS, symbol
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
@@ -188,15 +188,6 @@ def library_of(structures: Sequence[tuple[str, Structure]], name: str = "own") -
 def ratio(formula: Counts) -> Ratio:
     """(("O", 3), ("Sr", 1), ("Ti", 1)) -> (1, 1, 3)."""
     return tuple(sorted(n for _, n in formula))
-
-
-def formula_name(formula: Counts) -> str:
-    """As chemists order it, by the scale, metals first: (("O", 3), ("Sr", 1), ("Ti", 1)) -> "SrTiO3"."""
-    from nucleate.chem.distance import MODIFIED_PETTIFOR
-
-    place = {s: i for i, s in enumerate(MODIFIED_PETTIFOR)}
-    ordered = sorted(formula, key=lambda part: place.get(part[0], len(place) + atomic_number(part[0])))
-    return "".join(s if n == 1 else f"{s}{n}" for s, n in ordered)
 
 
 def _reduced(numbers: NDArray[np.int64]) -> Counts:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.files import replacing
 from nucleate.io.read import Named
@@ -71,7 +72,7 @@ def _write_folder(path: Path, named: Sequence[Named]) -> None:
     texts: dict[str, str] = {}
     taken: set[str] = set()
     for n in named:
-        stem = base = safe_name(f"{n.name}_{n.structure.composition.reduced_formula}")
+        stem = base = safe_name(f"{n.name}_{formula_text(n.structure.composition)}")
         count = 1
         while stem.lower() in taken:  # some file systems do not tell cases apart
             count += 1

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nucleate.chem.formula import parse_formula
+from nucleate.chem.formula import formula_text, parse_formula
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
 from nucleate.chem.verdict import Verdict as Check
 from nucleate.errors import NucleateError
@@ -53,14 +53,10 @@ class Candidate:
 
     @property
     def formula(self) -> str:
-        """Reduced formula, or "" before there is a composition or structure."""
+        """The formula as `chem.formula.formula_text` spells it, or "" before there is a composition or structure."""
         if self.structure is not None:
-            return self.structure.composition.reduced_formula
-        if not self.composition:
-            return ""
-        from pymatgen.core import Composition
-
-        return Composition(self.composition).reduced_formula
+            return formula_text(self.structure.composition)
+        return formula_text(self.composition or {})
 
     def with_(
         self,

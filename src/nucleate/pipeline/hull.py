@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.chem.formula import parse
 from nucleate.chem.plausible import absurd
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import UNKNOWN, Candidate, Check, Energy
@@ -119,7 +120,7 @@ def distance_to_hull(composition: Amounts, energy: Energy, reference: ReferenceS
     amounts = _known_amounts(composition, reference)
     hull, shares = _hull(reference, frozenset(amounts)).at(amounts)
     atoms = Composition(amounts).reduced_composition.num_atoms
-    size = {i: sum(n for _, n in reference.keys[i]) for i in shares}
+    size = {i: sum(parse(reference.formulas[i]).values()) for i in shares}  # as it is written: two atoms in O2
     units = {reference.formulas[i]: share * atoms / size[i] for i, share in shares.items()}
     return float(energy.value - _elemental(amounts, reference) - hull), units
 

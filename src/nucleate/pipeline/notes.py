@@ -64,7 +64,7 @@ def _own_formula(c: Candidate) -> bool:
     if not under or " " in under or c.structure is None:
         return False
     try:
-        return formula_key(parse_formula(under)) == formula_key(parse_formula(c.formula))
+        return formula_key(parse_formula(under, strict=True)) == formula_key(parse_formula(c.formula, strict=True))
     except NucleateError:  # a record of another program's
         return False
 

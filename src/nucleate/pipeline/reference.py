@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nucleate.chem.formula import parse_formula
+from nucleate.chem.formula import PAIRED, formula_text, parse_formula
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
 
@@ -69,6 +69,11 @@ def formula_key(counts: Mapping[str, int]) -> FormulaKey:
     return tuple(sorted((symbol, n // divisor) for symbol, n in whole.items()))
 
 
+def _spelled(formula: str) -> str:
+    """As everywhere: O2 and Na2O2, which older sets have as O and NaO."""
+    return formula_text(parse_formula(formula, strict=True)) if formula in PAIRED else formula
+
+
 @dataclass(frozen=True, eq=False)
 class ReferenceSet:
     """N known crystals with energies (eV/atom) of one method, named on every number derived from them.
@@ -88,6 +93,7 @@ class ReferenceSet:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "formulas", tuple(map(_spelled, self.formulas)))
         lengths = {len(column) for column in self._columns().values()}
         if len(lengths) != 1:
             raise NucleateError(f"reference set '{self.name}': columns of different lengths")

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.files import replacing
 from nucleate.pipeline.corrections import RAW, corrected_method, known_correction
 from nucleate.pipeline.known import Known, primitive
-from nucleate.pipeline.reference import Entry, FormulaKey, ReferenceSet
+from nucleate.pipeline.reference import Entry, ReferenceSet
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -32,25 +33,6 @@ Relaxer = Callable[["Structure"], tuple["Structure", float]]  # relaxed crystal,
 Progress = Callable[[int, int], None]
 
 
-def formula_of(key: FormulaKey) -> str:
-    """A plain formula in the usual order of elements, e.g. "LiFePO4"."""
-    from pymatgen.core import Composition
-
-    ordered = sorted(Composition(dict(key)).get_el_amt_dict().items(), key=lambda item: _electronegativity(item[0]))
-    return "".join(s + (str(round(n)) if n > 1 else "") for s, n in ordered)
-
-
-def _electronegativity(element: str) -> tuple[float, str]:
-    import warnings
-
-    from pymatgen.core import Element
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # none for noble gases
-        x = Element(element).X
-    return (x if x == x else 9.0), element
-
-
 def _entry(known: Known, energy: float, structure: Structure | None) -> Entry:
     if structure is None:
         volume, number = abs(np.linalg.det(known.lattice)) / len(known.atomic_numbers), known.space_group
@@ -58,7 +40,7 @@ def _entry(known: Known, energy: float, structure: Structure | None) -> Entry:
         volume = structure.volume / len(structure)
         number = primitive(structure.lattice.matrix, structure.frac_coords, known.atomic_numbers)[0]
     atoms = len(known.atomic_numbers)
-    return Entry(formula_of(known.key), float(energy), number, known.source, round(float(volume), 3), atoms)
+    return Entry(formula_text(dict(known.key)), float(energy), number, known.source, round(float(volume), 3), atoms)
 
 
 def compute(

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.pipeline.corrections import composition_correction, corrected_method, known_correction, with_ending
-from nucleate.pipeline.reference import Entry, ReferenceSet, formula_key
-from nucleate.pipeline.reference_build import formula_of
+from nucleate.pipeline.reference import Entry, ReferenceSet
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -116,4 +116,4 @@ def entry_of(structure: Structure, energy: float, source: str, correction: float
 def plain_formula(composition: Composition) -> str:
     """The formula without parentheses that a set has."""
     counts = {str(e): round(n) for e, n in composition.get_el_amt_dict().items()}
-    return formula_of(formula_key(counts))
+    return formula_text(counts)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.chem.formula import formula_text
 from nucleate.crystal.primitive import Repeats, find_repeats
 from nucleate.errors import NucleateError
 from nucleate.pipeline import guard
@@ -297,7 +298,7 @@ def single_point(structures: Sequence[Structure], batch_size: int = 16, potentia
     model = get_potential(potential)
     for structure in structures:
         if reason := refusal(model, {site.specie.symbol for site in structure}):
-            raise NucleateError(f"{structure.composition.reduced_formula}: {reason}")
+            raise NucleateError(f"{formula_text(structure.composition)}: {reason}")
     return model.energies(structures, batch_size)
 
 

@@ -76,9 +76,9 @@ def blank_candidates(wanted: Sequence[Target], settings: PredictSettings, genera
 
 
 def _name(target: Target) -> str:
-    from nucleate.generators.template_library import formula_name
+    from nucleate.chem.formula import formula_text
 
-    return "-".join(target.system) or formula_name(tuple(sorted(target.counts.items())))
+    return "-".join(target.system) or formula_text(target.counts)
 
 
 def _condition(
