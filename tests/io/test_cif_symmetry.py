@@ -246,6 +246,10 @@ def test_a_name_that_contradicts_the_operations():
     rows = [f"{e}{x}{y}{z} {e} {(x + s) / 2} {y / 2} {z / 2}" for e, s in (("Na", 0), ("Cl", 1))
             for x, y, z in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0))]  # fmt: skip
     assert counts(cif(rows, ROCKSALT, one)) == {"Na": 4, "Cl": 4}
+    faces = ["loop_", "_symmetry_equiv_pos_as_xyz", *(f"'{o}'" for o in FACES)]
+    other = cif(rows, "_symmetry_space_group_name_H-M 'P n m a'", "_space_group_IT_number 1", one)
+    assert counts(other) == {"Na": 4, "Cl": 4} and "contradicts itself (P n m a, number 1)" in remarks(other)
+    assert counts(cif(CHLORIDE, *faces)) == {"Na": 4, "Cl": 4}
     contradiction = cif(CHLORIDE, ROCKSALT, "_space_group_IT_number 221")
     assert "more than one way" in refused(contradiction) or "contradicts itself" in refused(contradiction)
 

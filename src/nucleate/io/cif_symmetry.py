@@ -97,7 +97,8 @@ def readings_of(block: Block, lattice: NDArray) -> list[Reading]:
     if told is None:
         raise NucleateError("the symmetry operations of the file are no space group; one is missing or wrong")
     if listed.key in {reading.key for reading in named} or (not named and not said):
-        return [listed]
+        remark = f"the file contradicts itself ({_words(said)}); its operations are used" if _contradictory(said) else ""
+        return [_with(listed, remark=remark)]
     if not named:
         return [_with(listed, remark=f"the space group '{_words(said)}' is not understood; the operations are used")]
     same_group = {n for n in (group_number(r.rotations, r.translations) for r in named) if n is not None} == {told}
@@ -110,6 +111,15 @@ def readings_of(block: Block, lattice: NDArray) -> list[Reading]:
 def _with(reading: Reading, *, remark: str, rank: int | None = None) -> Reading:
     rank = reading.rank if rank is None else rank
     return Reading(reading.name, reading.rotations, reading.translations, rank, remark)
+
+
+def _contradictory(said: Said) -> bool:
+    """Whether symbols and number that are understood share no group."""
+    meant = [{s.number for s in named_settings(name)} for name in said.names]
+    meant += [{setting.number} for symbol in said.hall if (setting := hall_setting(symbol)) is not None]
+    meant += [{n} for n in said.numbers]
+    understood = [numbers for numbers in meant if numbers]
+    return bool(understood) and not set.intersection(*understood)
 
 
 def _words(said: Said) -> str:
