@@ -97,8 +97,8 @@ def readings_of(block: Block, lattice: NDArray) -> list[Reading]:
     if told is None:
         raise NucleateError("the symmetry operations of the file are no space group; one is missing or wrong")
     if listed.key in {reading.key for reading in named} or (not named and not said):
-        remark = f"the file contradicts itself ({_words(said)}); its operations are used" if _contradictory(said) else ""
-        return [_with(listed, remark=remark)]
+        against = f"the file contradicts itself ({_words(said)}); its operations are used"
+        return [_with(listed, remark=against if _contradictory(said) else "")]
     if not named:
         return [_with(listed, remark=f"the space group '{_words(said)}' is not understood; the operations are used")]
     same_group = {n for n in (group_number(r.rotations, r.translations) for r in named) if n is not None} == {told}
