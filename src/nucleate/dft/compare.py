@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nucleate.chem.formula import formula_text
 from nucleate.dft.hull import Compound, above_hull, formation_energy
 from nucleate.dft.job import DONE, FAILED, Outcome
 from nucleate.dft.method import Method, correction_of
@@ -86,7 +87,7 @@ def _judge(r: Parsed, own: _Result | None, candidate: Candidate, all_: Sequence[
 
 def _another(candidate: Candidate, own: _Result) -> list[str]:
     """What to say where the file that names the candidate is of another compound than the output."""
-    theirs, mine = candidate.formula, own.compound.composition.reduced_formula
+    theirs, mine = candidate.formula, formula_text(own.compound.composition)
     return [f"the candidate.json beside it is of {theirs}, the output of {mine}"] if theirs not in ("", mine) else []
 
 

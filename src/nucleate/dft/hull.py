@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Compound:
 def formation_energy(compound: Compound, elements: Mapping[str, float], corrected: bool = False) -> float:
     """eV/atom, from the energies of the elements (eV/atom), which take no correction."""
     if corrected and compound.correction is None:
-        raise NucleateError(f"the MP2020 correction of {compound.composition.reduced_formula} is not known")
+        raise NucleateError(f"the MP2020 correction of {formula_text(compound.composition)} is not known")
     amounts = compound.composition.element_composition
     of_elements = sum(n * elements[str(e)] for e, n in amounts.items()) / amounts.num_atoms
     return float(compound.energy - of_elements + ((compound.correction or 0.0) if corrected else 0.0))

@@ -13,7 +13,7 @@ import numpy as np
 from nucleate.chem.checks import balanced, charge_neutrality
 from nucleate.chem.distance import nearest
 from nucleate.chem.elements import SYMBOLS
-from nucleate.chem.formula import RULE, parse
+from nucleate.chem.formula import RULE, formula_text, parse
 from nucleate.chem.verdict import PASS, UNKNOWN, Verdict
 from nucleate.errors import NucleateError
 from nucleate.evaluate.distributions import distance_interval, jensen_shannon, wasserstein
@@ -178,14 +178,18 @@ def charge_section(run: Generated, test: OxidationTest | None, seen: KnownFormul
 
 
 def _unknown(verdicts: Mapping[FormulaKey, Verdict], stage: str) -> list[tuple[str, str, str]]:
-    return [(name_of(k), stage, v.reason) for k, v in verdicts.items() if v.verdict == UNKNOWN]
+    return [(formula_text(dict(k)), stage, v.reason) for k, v in verdicts.items() if v.verdict == UNKNOWN]
 
 
 def distances_section(run: Generated, seen: KnownFormulas, subject: str) -> Part:
     distinct = list(dict.fromkeys(run.rows))
     found = nearest([dict(k) for k in distinct], [dict(k) for k in seen.distinct])
     by_key = dict(zip(distinct, found.tolist(), strict=True))
-    away = [(name_of(k), "distance", "an element that is not on the scale") for k, d in by_key.items() if math.isnan(d)]
+    away = [
+        (formula_text(dict(k)), "distance", "an element that is not on the scale")
+        for k, d in by_key.items()
+        if math.isnan(d)
+    ]
     run.failures += away
     values = [d for k in run.rows if not math.isnan(d := by_key[k])]
     unit, n = "steps", run.n

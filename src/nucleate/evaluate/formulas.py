@@ -35,7 +35,7 @@ def key_of(text: str) -> FormulaKey | None:
 
 
 def name_of(key: FormulaKey) -> str:
-    """(("O", 3), ("Sr", 1), ("Ti", 1)) -> "O3SrTi"."""
+    """A text to be read again, in the order given and not reduced: (("O", 6), ("Sr", 2), ("Ti", 2)) -> "O6Sr2Ti2"."""
     return "".join(s if n == 1 else f"{s}{n}" for s, n in key)
 
 

@@ -18,6 +18,7 @@ def cif_text(structure: Structure) -> str:
     origin, axes and coordinates together, which is the same crystal.
     """
     from nucleate.chem.elements import symbol
+    from nucleate.chem.formula import formula_text
     from nucleate.crystal.convert import right_handed, species_numbers
 
     symbols = [symbol(int(z)) for z in species_numbers(structure)]
@@ -25,7 +26,7 @@ def cif_text(structure: Structure) -> str:
     lattice = structure.lattice
     frac = right_handed(np.array(lattice.matrix), np.array(structure.frac_coords))[1] + 0.0  # and no "-0.0"
     units = int(np.gcd.reduce(list(counts.values())))
-    formula = structure.composition.element_composition.reduced_formula
+    formula = formula_text(structure.composition.element_composition)
     lines = [
         f"data_{formula}",
         "_symmetry_space_group_name_H-M   'P 1'",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.pipeline.potential import MPTRJ, Evaluation, refusal
 
@@ -96,7 +97,7 @@ class CHGNet:
                 out += [result] if isinstance(result, dict) else result
         for k, values in enumerate(out):
             if not math.isfinite(float(values["e"])):
-                formula = structures[k].composition.reduced_formula
+                formula = formula_text(structures[k].composition)
                 raise NucleateError(f"CHGNet gives structure {k} ({formula}) an energy of {float(values['e'])}")
         return out
 
@@ -109,7 +110,7 @@ def _graph(model: Any, structure: Structure, where: str) -> Any:
             raise ValueError(reason)
         return model.graph_converter(structure)
     except (ValueError, AttributeError, RuntimeError) as error:
-        raise NucleateError(f"CHGNet cannot take {where} ({structure.composition.reduced_formula}): {error}") from None
+        raise NucleateError(f"CHGNet cannot take {where} ({formula_text(structure.composition)}): {error}") from None
 
 
 def _array(x: Tensor) -> NDArray[np.float64]:

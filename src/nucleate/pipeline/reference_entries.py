@@ -67,7 +67,7 @@ def _run_type(entry: Any) -> str:
 
 
 def _called(entry: Any) -> str:
-    return f"{entry.composition.reduced_formula}{f' ({entry.entry_id})' if entry.entry_id else ''}"
+    return f"{formula_text(entry.composition)}{f' ({entry.entry_id})' if entry.entry_id else ''}"
 
 
 def _wanted(entry: Any) -> float | None:
