@@ -10,11 +10,12 @@ Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu 
 Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og
 """
 SYMBOLS: tuple[str, ...] = tuple(_PERIODIC_TABLE.split())
-# The least electronegative first (Pauling's values as pymatgen has them, then the alphabet), those without a value last
+# The least electronegative first (Pauling's values as pymatgen has them, then the alphabet); of those without a value
+# the metals first and the noble gases last
 _WRITTEN = """
-Fr Cs K Rb Ba Ra Na Sr Li Ca Ac La Tb Yb Ce Pm Pr Nd Sm Eu Gd Dy Y Ho Er Tm Lu Pu Am Bk Cf Cm Es Fm Hf Lr Md No Th Mg Zr
-Np Sc U Pa Ta Ti Mn Be Nb Al Tl V Zn Cr Cd In Ga Fe Co Cu Re Si Tc Ni Ag Sn Hg Po Ge Bi B Sb Te Mo As P At H Ir Os Pd Rn
-Ru Pt Rh Pb W Au C Se S Xe I Br Kr N Cl O F Ar Bh Cn Db Ds Fl He Hs Lv Mc Mt Ne Nh Og Rf Rg Sg Ts
+Bh Cn Db Ds Fl Hs Lv Mc Mt Nh Rf Rg Sg Fr Cs K Rb Ba Ra Na Sr Li Ca Ac La Tb Yb Ce Pm Pr Nd Sm Eu Gd Dy Y Ho Er Tm Lu
+Pu Am Bk Cf Cm Es Fm Hf Lr Md No Th Mg Zr Np Sc U Pa Ta Ti Mn Be Nb Al Tl V Zn Cr Cd In Ga Fe Co Cu Re Si Tc Ni Ag Sn
+Hg Po Ge Bi B Sb Te Mo As P At H Ir Os Pd Rn Ru Pt Rh Pb W Au C Se S Xe I Br Kr N Cl O F Ts Ar He Ne Og
 """
 WRITTEN_PLACE: dict[str, int] = {s: i for i, s in enumerate(_WRITTEN.split())}  # in a formula
 _NUMBERS = {s: i + 1 for i, s in enumerate(SYMBOLS)}
