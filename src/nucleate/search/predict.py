@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.run import Executor, Progress, Stage, Store
 
-TEMPLATE, RANDOM, ADAPTIVE = "template", "random", "adaptive"
+TEMPLATE, PROTOTYPE, RANDOM, ADAPTIVE = "template", "prototype", "random", "adaptive"
 ADAPTIVE_WEIGHTS = "mp20-sites"
 SYMPREC = 0.25  # angstrom; to the symmetry that relaxations of random structures come so near
 
@@ -35,6 +35,7 @@ class Method:
 
 METHODS = {
     TEMPLATE: Method("known crystals of the same ratio, with other elements"),
+    PROTOTYPE: Method("prototypes of the crystal families that the formula fits, of any size"),
     "transformer": Method("diffusion of all atoms at once by a transformer", "mp20-csp"),
     "unimat": Method("diffusion over the periodic table (UniMat)", "mp20-unimat-csp"),
     "compact": Method("diffusion of the compact representation", "compact-csp"),
@@ -122,7 +123,7 @@ def plan(wanted: Sequence[Target], settings: PredictSettings) -> tuple[list[Cand
     )
     realise = structure_stage(settings)
     generator: Any = getattr(realise, "generator", None)
-    blank = blank_candidates(wanted, settings, None if settings.method == TEMPLATE else generator)
+    blank = blank_candidates(wanted, settings, None if settings.method in (TEMPLATE, PROTOTYPE) else generator)
     return blank, [realise, *(_relaxation(settings) if settings.relax else [])]
 
 
@@ -137,6 +138,10 @@ def structure_stage(settings: PredictSettings) -> Stage:
 
         s = settings
         return TemplateStage(load_templates(s.templates, s.rank_by, volume=s.volume, distinct=s.distinct, seed=s.seed))
+    if settings.method == PROTOTYPE:
+        from nucleate.search.prototypes import PrototypeStage
+
+        return PrototypeStage()
     from nucleate.generators import RandomSearch, load_generator, read_info
     from nucleate.pipeline.generate import GenerateStage
 
