@@ -23,7 +23,7 @@ READ = {
         "CaSO4.0.5H2O": "Ca2S2O9H2", "CaSO4·0.5H2O": "Ca2S2O9H2", "CaSO4·1/2H2O": "Ca2S2O9H2",
         "CaSO4·½H2O": "Ca2S2O9H2", "3CdSO4.8H2O": "Cd3S3O20H16", "Al2O3.2SiO2.2H2O": "Al2O9Si2H4",
         "CaO.Al2O3": "CaO4Al2", "K4[Fe(CN)6].3H2O": "K4FeC6N6H6O3", "NiSO4.(NH4)2SO4.6H2O": "NiS2O14N2H20",
-        "Fe2O3.5H2O": "FeO4H5",
+        "Fe2O3.5H2O": "FeO4H5", "VOSO4.5H2O": "VO10SH10",
     },
     "decimals": {
         "Li0.5CoO2": "LiCo2O4", "Li.5CoO2": "LiCo2O4", "YBa2Cu3O6.5": "Y2Ba4Cu6O13", "Fe3O4.5": "Fe2O3",
@@ -107,7 +107,8 @@ def test_what_has_one_meaning_is_read(text, formula):
         ("Zn(OAc)2", "acetate is C2H3O2"),
         ("ABO3", "'A' is not an element; where it stands for one, name it"),
         ("Ca(OH]2", "closes a bracket of another kind"),
-        ("Fe/2", "a number without digits"),
+        ("Fe/2", "without a number on each side"),
+        ("LiFePO4/C", "without a number on each side"),
         ("ZnS:Mn", "doped"),
         ("Fe0.9Va0.1O", "a vacancy"),
         ("Li-Fe-O", "a chemical system has elements alone"),

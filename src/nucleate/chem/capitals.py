@@ -12,7 +12,7 @@ from nucleate.errors import NucleateError
 
 MOST = 64  # spellings that are looked at
 # Pairs of capitals that stand beside each other in hardly any formula, and together are one element
-_PAIRS = frozenset({"SI", "SN", "IN", "CU", "NI", "PB", "OS", "NB", "SB", "SC"})
+_PAIRS = frozenset({"SI", "SN", "IN", "CU", "NI", "PB", "NB", "SB", "SC"})
 _STABLE = {s.lower(): s for s in SYMBOLS if s not in RADIOACTIVE}
 _STATES = "icsd24-3"
 _RARE = math.log(0.02)  # share of an element's reports with a charge
@@ -42,7 +42,7 @@ def refuse_capitals(text: str, counts: Mapping[str, Any]) -> None:
     if not others:
         return
     strange = any(pair.upper() in text for pair in re.findall("[A-Z][a-z]", others[0]) if pair.upper() in _PAIRS)
-    twice = len(re.findall("[A-Z]", text)) > len(counts)
+    twice = len(re.findall("[A-Z]", text)) > len(counts) and text[:2].capitalize() in others[0]  # COCO3, not VOSO4
     if strange or twice or not re.search(r"\d", text) or not _usual(counts):
         spaced = re.sub(r"(?<=[A-Z0-9)])(?=[A-Z(])", " ", text)
         raise NucleateError(f"in capitals it can be {others[0]} or {spaced}; write the one that is meant")

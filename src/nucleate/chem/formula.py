@@ -147,7 +147,9 @@ def _count(digits: str, fractions: bool) -> int:
         raise NucleateError("a number of atoms that is not whole and positive")
     if len(re.split("[./]", digits)[0]) > len(str(MAX_ATOMS)) or len(digits) > 20:
         raise NucleateError(f"more than {MAX_ATOMS:,} atoms" if digits.isdigit() else "a number of too many digits")
-    if (not digits[-1].isdigit() and not digits[0].isdigit()) or digits[0] == "/" or digits[-1] == "/":
+    if digits[0] == "/" or digits[-1] == "/":
+        raise NucleateError("a '/' without a number on each side of it")
+    if digits == ".":
         raise NucleateError("a number without digits")
     if "/" in digits and not int(digits.partition("/")[2]):
         raise NucleateError("a division by zero")
