@@ -101,3 +101,10 @@ def test_a_formula_that_does_not_fit_is_refused_for_its_reason():
     with pytest.raises(NucleateError, match="two sites of a double perovskite"):
         proposals(parse_request("a double perovskite BaTiO3"), 3)
     assert proposals(parse_request("a garnet Y3Al5O12"), 3)[0].elements == ("Y", "Al", "Al", "O")
+
+
+@pytest.mark.parametrize("element", ["Tc", "Pm"])
+def test_an_element_that_is_asked_for_is_had_though_it_is_rare(element):
+    named = propose(lexicon()["spinel" if element == "Tc" else "perovskite"], contains=(element,), limit=5)
+    assert len(named) == 5 and all(element in one.elements for one in named)
+    assert not any({"Tc", "Pm"} & {*one.elements} for one in propose(lexicon()["spinel"], limit=200))

@@ -203,7 +203,7 @@ def design(
                 evaluations=evaluations or 0,
                 objective=objective,
             )
-            require_settings(settled(wanted, settings))
+            require_settings(wanted, settled(wanted, settings))
             notes.print(f"Understood as: {wanted.describe()}", style="bold")
             _warn_if_unbalanced(wanted, notes)
             for line in cautions(wanted, settings):

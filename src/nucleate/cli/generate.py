@@ -64,9 +64,10 @@ def generate(
     from nucleate.cli.resumable import check_out
     from nucleate.cli.tables import screen
     from nucleate.pipeline.files import write_candidates
-    from nucleate.search.design import DesignSettings, generate_candidates
+    from nucleate.search.design import DesignSettings, generate_candidates, require_settings
     from nucleate.search.model import cautions
     from nucleate.search.request import parse_request
+    from nucleate.search.route import settled
 
     wanted = parse_request(
         request,
@@ -93,6 +94,7 @@ def generate(
     notes = screen(stderr=True)
     if wanted.spoken:
         notes.print(f"Understood as: {wanted.describe()}", style="bold")
+    require_settings(wanted, settled(wanted, settings), relaxed=False)
     for line in cautions(wanted, settings):
         notes.print(f"warning: {line}", style="yellow")
     with StageBars() as bars:

@@ -21,6 +21,7 @@ from nucleate.chem.formula import formula_text
 from nucleate.crystal.prototype import Prototype, alike
 from nucleate.errors import NucleateError
 from nucleate.generators.base import ASKED, Condition, Progress
+from nucleate.generators.rankings import require_ranking
 from nucleate.generators.substitute import assign, multiplied, scaled, substituted, volume_ratio
 from nucleate.generators.template_library import Counts, TemplateLibrary, ratio
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
     from nucleate.train.similarity import SimilarityModel
 
-RANKINGS = ("emd", "metric", "random")
-VOLUMES = ("scaled", "copy")
 DRAWN = 5  # templates among which a seed of `generate` chooses
 
 
@@ -67,7 +66,7 @@ class Predicted:
 
 
 class TemplateGenerator:
-    """Predicts from a library. ranking: one of RANKINGS, "metric" needs a `model`. volume: one of VOLUMES.
+    """Predicts from a library. ranking, volume: as in `rankings`; "metric" needs a `model`.
 
     distinct: a structure type is given once, by its best template; five compounds of one type are one answer.
     exclude: ids of templates that are not to be used. own: whether crystals of the very formula that is asked for are
@@ -86,10 +85,7 @@ class TemplateGenerator:
         own: bool = True,
         seed: int = 0,
     ) -> None:
-        if ranking not in RANKINGS:
-            raise NucleateError(f"templates are ranked by {', '.join(RANKINGS)}, not '{ranking}'")
-        if volume not in VOLUMES:
-            raise NucleateError(f"the volume is one of {', '.join(VOLUMES)}, not '{volume}'")
+        require_ranking(ranking, volume)
         if ranking == "metric" and model is None:
             raise NucleateError("the ranking 'metric' needs a similarity network; give one, or rank by emd")
         self.library, self.ranking, self.model, self.volume = library, ranking, model, volume

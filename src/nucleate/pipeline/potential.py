@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, cast
@@ -78,8 +78,13 @@ class Describing(Potential, Protocol):
 def refusal(potential: Potential, symbols: Iterable[str]) -> str:
     """Which of these elements the potential does not know, as a sentence without its stop; "" where it knows all."""
     known = potential.elements if potential.elements is not None else frozenset(SYMBOLS)
-    strangers = sorted(set(symbols) - known - ISOTOPES)
-    return f"{potential.name} does not know {', '.join(strangers)}: not in its training data" if strangers else ""
+    return stranger_text(potential.name, known, symbols)
+
+
+def stranger_text(name: str, known: Collection[str], symbols: Iterable[str]) -> str:
+    """The same of a potential of that name, which knows these elements."""
+    strangers = sorted(set(symbols).difference(known, ISOTOPES))
+    return f"{name} does not know {', '.join(strangers)}: not in its training data" if strangers else ""
 
 
 def _chgnet() -> Potential:

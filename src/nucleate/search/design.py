@@ -112,7 +112,7 @@ def design(
     request = parse_request(request) if isinstance(request, str) else request
     settings = settled(request, settings or DesignSettings())
     check_folder(Path(out), overwrite)
-    require_settings(settings)
+    require_settings(request, settings)
     route = route_of(request, settings)
     stages = stages_of(request, settings, route)  # a wrong setting is refused here, before anything is written
     reviews = reviews_of(request, settings)
@@ -181,10 +181,11 @@ def _with_budget(settings: DesignSettings, seconds: float | None, evaluations: i
     )
 
 
-def require_settings(settings: DesignSettings, relaxed: bool = True) -> None:
-    """Raise NucleateError for names that there are not, before anything heavy is imported. relaxed: whether structures
-    are relaxed and compared with known ones."""
-    from nucleate.search.names import require_names
+def require_settings(request: Request, settings: DesignSettings, relaxed: bool = True) -> None:
+    """Raise NucleateError for names that there are not, properties that no model can be asked for and elements that
+    the potential does not know, before anything heavy is imported. relaxed: whether structures are relaxed and compared
+    with known ones."""
+    from nucleate.search.names import require_elements, require_names, require_properties
     from nucleate.search.predict import TEMPLATE
     from nucleate.search.route import AUTO, LEXICON, PROTOTYPE
 
@@ -199,7 +200,12 @@ def require_settings(settings: DesignSettings, relaxed: bool = True) -> None:
         references=named(settings.reference, settings.second_reference) if relaxed else (),
         datasets=named(settings.known),
         sampler=settings.sampler,
+        ranking=settings.rank_by,
     )
+    asked = named(settings.weights) or named(settings.generator)
+    require_properties(request.properties, asked)
+    if relaxed:
+        require_elements(request.named, settings.potential)
 
 
 def load_run(out: str | Path) -> DesignResult:
@@ -234,7 +240,7 @@ def generate_candidates(
 
     request = parse_request(request) if isinstance(request, str) else request
     settings = settled(request, settings or DesignSettings(oversample=1))
-    require_settings(settings, relaxed=False)
+    require_settings(request, settings, relaxed=False)
     route = route_of(request, settings)
     predict = _predict_stage(request, settings, route)
     made = run(route.blank, [*route.proposals, *route.stages], Serial(), Nowhere(), progress)

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from nucleate.config import CHOICES
 from nucleate.errors import NucleateError
+from nucleate.generators.rankings import require_ranking
+
+NO_PROPERTIES = frozenset({"chemical_system", "balanced"})  # conditions that have options of their own
 
 
 def require_names(
@@ -17,6 +20,8 @@ def require_names(
     references: Iterable[str] = (),
     datasets: Iterable[str] = (),
     sampler: str = "",
+    ranking: str = "",
+    volume: str = "scaled",
 ) -> None:
     """Raise NucleateError for the first name of which there is nothing, with the names there are."""
     from nucleate.data.tables import require_dataset
@@ -24,6 +29,8 @@ def require_names(
     from nucleate.pipeline.reference import require_reference
     from nucleate.train.shipped import PROPERTY, require_weights
 
+    if ranking:
+        require_ranking(ranking, volume)
     for name in weights:
         require_weights(name)
     for name in formula_weights:
@@ -38,3 +45,34 @@ def require_names(
         require_dataset(name)
     if sampler and sampler not in CHOICES["sample.sampler"]:
         raise NucleateError(f"unknown sampler '{sampler}'; known are {', '.join(CHOICES['sample.sampler'])}")
+
+
+def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> None:
+    """Raise NucleateError for the first property that none of these weights (all that are shipped) can be asked for."""
+    from nucleate.generators.properties import resolve_property, short_name
+    from nucleate.train.shipped import conditions_of, require_weights, shipped_weights, weights_file
+
+    names, weights = list(names), list(weights)
+    if not names:
+        return
+    given = [weights_file(name) or require_weights(name) for name in weights or shipped_weights()]
+    offers = set().union(*map(conditions_of, given)) - NO_PROPERTIES
+    unknown = [name for name in names if resolve_property(name, offers) is None]
+    if unknown:
+        whose = " and ".join(weights) or "no shipped model"
+        offered = ", ".join(sorted(set(map(short_name, offers)))) or "none"
+        raise NucleateError(
+            f"{whose} can{'not' if weights else ''} be asked for {unknown[0]}; properties on offer: {offered}; teach a "
+            "model one of your own data with: nucleate train --from mp20-dng --property COLUMN --dataset NAME"
+        )
+
+
+def require_elements(symbols: Iterable[str], potential: str) -> None:
+    """Raise NucleateError where a shipped potential does not know one of these elements; others tell it once loaded."""
+    from nucleate.pipeline.potential import MPTRJ, POTENTIALS, stranger_text
+
+    if potential in POTENTIALS and (said := stranger_text(potential, MPTRJ, symbols)):
+        raise NucleateError(
+            f"{said}, so crystals with it can be neither relaxed nor placed on a hull; give a potential that knows it "
+            "(--potential mace:FILE or matgl:FOLDER), or ask nucleate generate or predict for crystals without that"
+        )

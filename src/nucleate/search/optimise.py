@@ -78,7 +78,7 @@ def optimise(
     from nucleate.pipeline.check import CheckStage
     from nucleate.pipeline.generate import GenerateStage
     from nucleate.pipeline.run import run
-    from nucleate.search.names import require_names
+    from nucleate.search.names import require_names, require_properties
     from nucleate.store.database import RunStore
 
     require_names(
@@ -87,6 +87,7 @@ def optimise(
         potentials=[settings.potential],
         sampler=settings.sampler,
     )
+    require_properties([settings.property] if settings.property else (), [settings.weights])
     from nucleate.pipeline.predict import PredictStage
 
     generator = load_as(settings.weights, settings)

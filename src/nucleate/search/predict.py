@@ -113,14 +113,18 @@ def predict(
 
 def plan(wanted: Sequence[Target], settings: PredictSettings) -> tuple[list[Candidate], list[Stage]]:
     """Blank candidates and the stages that they go through; raises NucleateError for what cannot be had."""
-    from nucleate.search.names import require_names
+    from nucleate.search.names import require_elements, require_names
 
     require_names(
         weights=[settings.weights] if settings.weights else (),
         potentials=[settings.potential] if settings.relax else (),
         references=[settings.reference] if settings.relax else (),
         datasets=[settings.templates] if settings.method == TEMPLATE else (),
+        ranking=settings.rank_by,
+        volume=settings.volume,
     )
+    if settings.relax and len(wanted) == 1:  # of several, those that cannot be had are failed one by one
+        require_elements((*wanted[0].counts, *wanted[0].system), settings.potential)
     realise = structure_stage(settings)
     generator: Any = getattr(realise, "generator", None)
     blank = blank_candidates(wanted, settings, None if settings.method in (TEMPLATE, PROTOTYPE) else generator)

@@ -113,7 +113,7 @@ def _ranked(
     from scipy.spatial import cKDTree
 
     able = members_with(family, charges)
-    sites = [elements_for(family, k, charges, able, exclude) for k in range(len(family.sites))]
+    sites = [elements_for(family, k, charges, able, exclude, contains) for k in range(len(family.sites))]
     sites = _trimmed(sites, contains)
     if not able or not all(sites):
         return
@@ -154,15 +154,21 @@ def members_with(family: Family, charges: Charges) -> list[Member]:
 
 
 def elements_for(
-    family: Family, k: int, charges: Charges, able: Sequence[Member], exclude: frozenset[str]
+    family: Family,
+    k: int,
+    charges: Charges,
+    able: Sequence[Member],
+    exclude: frozenset[str],
+    named: Collection[str] = (),
 ) -> list[str]:
-    """Elements for a site, those nearest to what members have there first."""
+    """Elements for a site, those nearest to what members have there first: the common ones, and `named` ones that a
+    request asks for whatever they are."""
     letter = family.sites[k][0]
     theirs = sorted({m.elements[k] for m in able})
     if letter in LITERAL:
         return [] if letter in exclude else [letter]
     q = charges[k : k + 1]
-    ours = [e for e in COMMON if e not in exclude and all(family.may_be(e, c) for c in q)]
+    ours = [e for e in dict.fromkeys((*COMMON, *named)) if e not in exclude and all(family.may_be(e, c) for c in q)]
     if not theirs or not ours:
         return []
     near = np.linalg.norm(_places(ours, q)[:, None] - _places(theirs, q), axis=-1).min(1)

@@ -91,10 +91,17 @@ class Request:
         """Radioactive elements that are not offered: those that the request does not name, unless it takes them all."""
         if self.radioactive or self.composition is not None or self.chemical_system is not None:
             return frozenset()
-        named = {*self.contains, *self.sites, *(self.fixed.species if self.fixed is not None else ())}
-        named |= set(parse_pattern(self.pattern).named) if self.pattern is not None else set()
+        named = self.named | set(self.fixed.species if self.fixed is not None else ())
         named |= {e for group in self.any_of if RADIOACTIVE.issuperset(group) for e in group}
         return RADIOACTIVE - named - set(self.exclude)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Elements that all of the crystals asked for have."""
+        named = {*(self.composition or ()), *(self.chemical_system or ()), *self.contains, *self.sites}
+        named |= {self.fixed.species[i] for i in self.fixed.species_at} if self.fixed is not None else set()
+        named |= set(parse_pattern(self.pattern).named) if self.pattern is not None else set()
+        return frozenset(named)
 
     @property
     def left_out(self) -> str:

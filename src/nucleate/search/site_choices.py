@@ -36,7 +36,8 @@ def site_choices(family: Family, request: Request, most: int = MOST) -> list[Sit
     satisfies is not narrowed down: the check of formulas says what is wrong. Raises NucleateError where there is none.
     """
     barred = {*request.exclude, *request.unasked}
-    plain = [choice for charges in family.ways if all((choice := _way(family, charges, barred)).elements)]
+    named = request.named.union(*request.any_of)
+    plain = [choice for charges in family.ways if all((choice := _way(family, charges, barred, named)).elements)]
     if not plain:
         raise no_ions(family, f"without {', '.join(sorted(request.exclude)) or 'radioactive elements'}")
     wants = _wants(request)
@@ -44,14 +45,14 @@ def site_choices(family: Family, request: Request, most: int = MOST) -> list[Sit
     return [SiteChoice(c.charges, tuple(site[:most] for site in c.elements)) for c in narrowed or plain]
 
 
-def _way(family: Family, charges: Charges, exclude: Collection[str]) -> SiteChoice:
+def _way(family: Family, charges: Charges, exclude: Collection[str], named: Collection[str]) -> SiteChoice:
     able = members_with(family, charges)
     sites = []
     for k in range(len(family.sites)):
         charge = charges[k : k + 1]
         theirs = Counter(m.elements[k] for m in able)
-        every = [e for e, _ in theirs.most_common() if e in COMMON and e not in exclude]
-        every += elements_for(family, k, charges, able, frozenset(exclude))
+        every = [e for e, _ in theirs.most_common() if e in {*COMMON, *named} and e not in exclude]
+        every += elements_for(family, k, charges, able, frozenset(exclude), sorted(named))
         sites.append(tuple(e for e in dict.fromkeys(every) if theirs[e] >= USUAL or rarity(e, charge) <= RAREST))
     return SiteChoice(charges, tuple(sites))
 

@@ -87,11 +87,14 @@ def _condition(
     """What a generator is asked for (`generators.Condition` as plain values): formula units by the sizes of known
     crystals, with a space group among those that it can hold."""
     from nucleate.generators import Condition
+    from nucleate.search.names import require_elements
 
     sites = dict(settings.sites)
     named = target.system or tuple(target.counts)
     if sites and set(sites) != set(named):
         raise NucleateError(f"--sites are of {', '.join(sites)}, and {_name(target)} has {', '.join(named)}")
+    if settings.relax:
+        require_elements(named, settings.potential)
     out: dict[str, Any] = {"sites": sites} if sites else {}
     if target.system:
         out["chemical_system"] = target.system

@@ -33,14 +33,30 @@ def require_weights(weights: str | Path, kind: str | None = None) -> Path:
     return path
 
 
+def conditions_of(path: Path) -> set[str]:
+    """Columns of data that the generator in a file can be asked for; empty for a file that says nothing of it."""
+    import json
+
+    try:
+        conditions = json.loads(_metadata(path).get("recipe", "{}"))["network"]["condition_on"]
+        return {name for name in conditions if isinstance(name, str)}
+    except (ValueError, KeyError, TypeError):
+        return set()
+
+
 def _is_of(path: Path, kind: str | None) -> bool:
+    metadata = _metadata(path)
+    if metadata.get("nucleate") != "1":  # a damaged file stays among the crystals', and loading it says what is wrong
+        return kind is None
+    return metadata.get("kind") == kind
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    """What a file says of itself; empty where it cannot be read."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
+            return file.metadata() or {}
     except (SafetensorError, OSError):
-        metadata = {}
-    if metadata.get("nucleate") != "1":  # a damaged file stays among the crystals', and loading it says what is wrong
-        return kind is None
-    return metadata.get("kind") == kind
+        return {}

@@ -1,0 +1,16 @@
+"""By what templates are ordered and how large their cells become, as users name it. Nothing here loads torch."""
+
+from __future__ import annotations
+
+from nucleate.errors import NucleateError
+
+RANKINGS = ("emd", "metric", "random")
+VOLUMES = ("scaled", "copy")
+
+
+def require_ranking(ranking: str, volume: str = VOLUMES[0]) -> None:
+    """Raise NucleateError for a ranking or a volume that there is not, with those that there are."""
+    if ranking not in RANKINGS:
+        raise NucleateError(f"templates are ranked by {', '.join(RANKINGS)}, not '{ranking}'")
+    if volume not in VOLUMES:
+        raise NucleateError(f"the volume is one of {', '.join(VOLUMES)}, not '{volume}'")
