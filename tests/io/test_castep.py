@@ -81,7 +81,7 @@ def test_res(tmp_path):
         (".cell", "LATTICE_CART\n 4.1", "LATTICE_CART\nfeet\n 4.1", "'feet' is not a unit"),
         (".res", "LATT -1", "LATT 1", "line 4: a .res with symmetry"),
         (".res", "LATT -1", "SYMM -x, -y, -z", "line 4: a .res with symmetry"),
-        (".res", "Cl 2 0.5", "Cl 1 0.5", "line 7: the label says Cl, SFAC Cs"),
+        (".res", "Cl 2 0.5", "Cl 1 0.5", "line 7: the label is Cl, element 1 of SFAC is Cs"),
         (".res", "Cl 2 0.5", "Cl 3 0.5", "line 7: element 3 of the 2"),
         (".res", "0.5 1.0", "0.5 0.5", "line 7: partial occupancy (0.5)"),
         (".res", "Cl 2 0.5 0.5 0.5 1.0\n", "", "TITL says 2 atoms, 1 follow"),

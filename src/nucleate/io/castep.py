@@ -21,7 +21,23 @@ from nucleate.io.species import element_name
 UNITS = {"ang": 1.0, "angstrom": 1.0, "bohr": 0.529177210903, "a0": 0.529177210903, "nm": 10.0}
 Line = tuple[int, list[str]]  # its number in the file, from 1, and its words
 # Of SHELX, what says nothing of the atoms of a crystal without symmetry
-PASSED = {"titl", "rem", "zerr", "unit", "fvar", "temp", "size", "l.s.", "bond", "conf", "fmap", "plan", "wght", "acta"}
+PASSED = {"titl", "rem", "zerr", "fvar", "temp", "size", "l.s.", "bond", "conf", "fmap", "plan", "wght", "acta"}
+PASSED |= {
+    "anis",
+    "merg",
+    "exti",
+    "list",
+    "shel",
+    "omit",
+    "conn",
+    "free",
+    "isor",
+    "eqiv",
+    "htab",
+    "disp",
+    "cgls",
+    "more",
+}
 
 
 def read_res(path: Path) -> Rows:
@@ -55,8 +71,11 @@ def _from_res(block: Sequence[Line]) -> Parsed:
     elements: list[str] = []
     symbols: list[str] = []
     places: list[list[float]] = []
-    for number, words in block:
+    in_cell: list[float] = []
+    says_latt = False
+    for number, words in _joined(block):
         key = words[0].lower()
+        says_latt |= key == "latt"
         if key == "cell":
             cell = reals(list(words[1:]))[1:]
         elif (key == "latt" and words[1:] != ["-1"]) or key == "symm":
@@ -66,6 +85,8 @@ def _from_res(block: Sequence[Line]) -> Parsed:
             if None in found:
                 raise NucleateError(f"line {number}: SFAC names {' '.join(words[1:])}, which are not all elements")
             elements += [str(e) for e in found]
+        elif key == "unit":
+            in_cell = reals(list(words[1:]))
         elif key in ("end", "hklf"):
             break
         elif key in PASSED or key == "latt":
@@ -73,9 +94,10 @@ def _from_res(block: Sequence[Line]) -> Parsed:
         elif len(words) >= 5 and len(reals(list(words[2:5]))) == 3 and (index := whole(words[1])) is not None:
             if not 1 <= index <= len(elements):
                 raise NucleateError(f"line {number}: element {index} of the {len(elements)} that SFAC names")
-            label = element_name(re.sub(r"[^A-Za-z].*", "", words[0]))
-            if label is not None and label != elements[index - 1]:
-                raise NucleateError(f"line {number}: the label says {label}, SFAC {elements[index - 1]}")
+            if not words[0].upper().startswith(elements[index - 1].upper()):
+                raise NucleateError(
+                    f"line {number}: the label is {words[0]}, element {index} of SFAC is {elements[index - 1]}"
+                )
             if len(words) > 5 and real(words[5]) not in (1.0, 11.0):
                 raise NucleateError(f"line {number}: partial occupancy ({words[5]}); order the structure")
             symbols.append(elements[index - 1])
@@ -84,11 +106,32 @@ def _from_res(block: Sequence[Line]) -> Parsed:
             raise NucleateError(f"line {number}: an atom should stand here (label, element, x, y, z), not {words[0]!r}")
     if cell is None or len(cell) != 6:
         raise NucleateError("no line CELL with a wavelength, three lengths and three angles")
+    if not says_latt and not _title(block[0][1]):
+        raise NucleateError("no line LATT; 'LATT -1' says that all atoms of the cell are listed, no LATT that half are")
+    have = [float(symbols.count(e)) for e in elements]
+    if len(in_cell) == len(have) and in_cell != have and set(in_cell) != {1.0}:
+        wanted, listed = (" ".join(f"{e}{n:g}" for e, n in zip(elements, c, strict=True)) for c in (in_cell, have))
+        raise NucleateError(f"UNIT says {wanted} in the cell, the atoms that follow are {listed}")
     said = whole(block[0][1][7]) if len(block[0][1]) > 7 and _title(block[0][1]) else None
     if said is not None and said != len(symbols):
         raise NucleateError(f"TITL says {said} atoms, {len(symbols)} follow")
     frac = np.array(places).reshape(-1, 3)
     return _made(cell_of(cell), symbols, frac, far_outside(frac))
+
+
+def _joined(block: Sequence[Line]) -> list[Line]:
+    """The lines, those that end in "=" with the next one behind them (SHELX)."""
+    out: list[Line] = []
+    goes_on = False
+    for number, words in block:
+        if goes_on:
+            out[-1] = (out[-1][0], [*out[-1][1], *words])
+        else:
+            out.append((number, list(words)))
+        goes_on = out[-1][1][-1] == "=" and words[0].upper() != "REM"
+        if goes_on:
+            out[-1][1].pop()
+    return [line for line in out if line[1]]
 
 
 def _made(cell: Any, symbols: list[str], frac: Any, remarks: list[str]) -> Parsed:

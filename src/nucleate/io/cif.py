@@ -32,6 +32,7 @@ ANGLES = tuple(f"_cell_angle_{angle}" for angle in ("alpha", "beta", "gamma"))
 # Shortest distance as a part of the sum of the covalent radii: what one reading of two must reach, and what the other
 # must fall short of, for distances to decide between them.
 REAL, IMPOSSIBLE = 0.75, 0.65
+APART = 0.5  # angstrom; the atoms of a hydrogen molecule are 0.74 apart
 _CRYSTAL = re.compile(r"^\s*_(cell[_.]length|atom_site)[_.]", re.MULTILINE | re.IGNORECASE)
 
 
@@ -90,6 +91,8 @@ def _crystal(text: str, line: int) -> Parsed:
     trials = [_try(reading, rows, lattice, evidence) for reading in readings_of(block, lattice)]
     trial, others = _decide(trials, rows, lattice, evidence)
     assert trial.atoms is not None
+    if trial.reading.remark and trial.reading.name != "P 1" and _closest(trial, lattice) < IMPOSSIBLE:
+        raise NucleateError(f"{trial.reading.remark}, but then atoms come closer than any bond of theirs")
     remarks = [*cell_remarks, *site_remarks, *trial.atoms.remarks, trial.reading.remark, *evidence_remarks]
     remarks += [f"read as {trial.reading.name}, as its atoms are impossible in {o.reading.name}" for o in others[:1]]
     remarks += [
@@ -98,8 +101,40 @@ def _crystal(text: str, line: int) -> Parsed:
         if not row.certain
     ]
     remarks += evidence.remarks(trial.counts(), lattice)
+    remarks += _other_multiplicity(trial, rows)
+    _require_apart(trial, rows, lattice)
     structure = Structure(Lattice(lattice), trial.symbols(), trial.atoms.positions)
     return Parsed(structure, tuple(dict.fromkeys(r for r in remarks if r)))
+
+
+def _other_multiplicity(trial: Trial, rows: list[Row]) -> list[str]:
+    """A remark on the first row whose orbit has not the size that the file says."""
+    assert trial.atoms is not None
+    if multiplicities_agree(rows, trial.atoms, len(trial.reading.rotations)):
+        return []
+    sizes = trial.atoms.sizes(len(rows)).tolist()
+    pairs = ((row, n) for row, n in zip(rows, sizes, strict=True) if row.multiplicity and n != row.multiplicity)
+    row, size = next(pairs, (None, 0))
+    return [f"{row.name} makes {size} atoms, the file says {row.multiplicity}"] if row else []
+
+
+def _require_apart(trial: Trial, rows: list[Row], lattice: NDArray) -> None:
+    """Raises NucleateError, naming the rows, where two atoms are nearer than those of any molecule."""
+    from pymatgen.core import Lattice, Structure
+
+    assert trial.atoms is not None
+    structure = Structure(Lattice(lattice), trial.symbols(), trial.atoms.positions)
+    i, j, _, distances = structure.get_neighbor_list(APART)
+    if not len(distances):
+        return
+    nearest = int(distances.argmin())
+    a, b = (rows[trial.atoms.rows[k[nearest]]] for k in (i, j))
+    who = f"{a.name} comes" if a is b else f"{a.name} and {b.name} come"
+    whom = "an image of its own" if a is b else "each other"
+    raise NucleateError(
+        f"{who} within {distances[nearest]:.2f} angstrom of {whom}, nearer than any two atoms: a disordered site, a "
+        f"wrong coordinate, or not the symmetry of the file ({trial.reading.name})"
+    )
 
 
 def _cell(block: Block) -> tuple[NDArray[np.float64], list[str]]:
@@ -139,8 +174,13 @@ def _decide(trials: list[Trial], rows: list[Row], lattice: NDArray, evidence: Ev
 
     Raises NucleateError where none is left or more than one that differ.
     """
-    for rank in sorted({t.reading.rank for t in trials}):
+    ranks = sorted({t.reading.rank for t in trials})
+    for rank in ranks:
         sound = _distinct([t for t in trials if t.reading.rank == rank and not t.objection], lattice)
+        if sound and rank != ranks[-1] and all(_closest(t, lattice) < IMPOSSIBLE for t in sound):
+            further = _distinct([t for t in trials if t.reading.rank > rank and not t.objection], lattice)
+            real = [t for t in further if _closest(t, lattice) >= REAL]
+            sound = real or sound
         if len(sound) > 1:
             sound = _by_further_evidence(sound, rows, lattice, evidence)
         if len(sound) > 1:
@@ -215,4 +255,7 @@ def _ambiguous(trials: list[Trial], lattice: NDArray) -> str:
         f"({density(t.counts(), volume):.2f} g/cm3)"
         for t in trials[:3]
     )
-    return f"the symmetry can be read in more than one way: {ways}. An origin (':1', ':2') or the operations would say"
+    return (
+        f"the symmetry can be read in more than one way: {ways}. The name of the setting, its origin (':1', ':2') "
+        "or the operations would say"
+    )

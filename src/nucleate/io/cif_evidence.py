@@ -17,13 +17,14 @@ from nucleate.chem.elements import SYMBOLS
 from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
 from nucleate.io.cif_orbits import Atoms
-from nucleate.io.cif_sites import HYDROGEN, Row, number
+from nucleate.io.cif_sites import HYDROGEN, HYDROUS, Row, number
 from nucleate.io.cif_text import Block
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMULAS = ("_chemical_formula_sum", "_chemical_formula_iupac", "_chemical_formula_structural")
+FORMULAS = (*(f"_chemical_formula_{kind}" for kind in ("sum", "iupac", "structural", "moiety")),)
+WEIGHT = "_chemical_formula_weight"
 Z = "_cell_formula_units_z"
 DENSITY = "_exptl_crystal_density_diffrn"
 VOLUME = "_cell_volume"
@@ -31,18 +32,20 @@ FRACTION = 0.005  # in which shares of elements may differ from a formula that w
 UNITS = 0.02  # in which the number of formula units may differ from a whole number
 DENSITY_PART = 0.05  # by which densities may differ: printed ones are of other temperatures
 VOLUME_PART = 0.02
+WEIGHT_PART = 0.004  # by which weights of a formula unit may differ: a hydrogen in 250 g/mol is more
 MOST_ASSIGNMENTS = 256  # of elements to doubtful labels that are tried
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """formula: element -> number, in one formula unit. density in g/cm3, volume in cubic angstrom."""
+    """formula: element -> number, in one formula unit. density in g/cm3, volume in cubic angstrom, weight in g/mol."""
 
     formula: Mapping[str, float] | None = None
     formula_text: str = ""
     units: int | None = None
     density: float | None = None
     volume: float | None = None
+    weight: float | None = None
 
     def objection(self, counts: Mapping[str, int]) -> str | None:
         """Why atoms in the cell (element -> number) are not what formula and Z say, or None."""
@@ -51,10 +54,12 @@ class Evidence:
         if self.formula is None:
             if self.units and math.gcd(*counts.values()) % self.units:
                 return f"the sites make {have} in the cell, which is not {self.units} formula units (Z) of anything"
-            return None
+            return self._weight_says(counts, have)
         said = sum(self.formula.values())
         shares = {e: counts.get(e, 0) / total - n / said for e, n in self.formula.items()}
-        if set(counts) - set(self.formula) or max(map(abs, shares.values())) > FRACTION:
+        exact = all(n == int(n) for n in self.formula.values())  # whole numbers were not rounded
+        apart = max(map(abs, shares.values())) > (1e-9 if exact else FRACTION)
+        if set(counts) != set(self.formula) or apart:
             return f"the sites make {have} in the cell, the formula of the file is {self.formula_text}"
         units = total / said
         if self.units:
@@ -68,6 +73,19 @@ class Evidence:
         elif min(abs(u - round(u)) if round(u) else 1.0 for u in (max(units, 1 / units),)) > UNITS * max(units, 1):
             return f"the sites make {have} in the cell, no whole number of the file's formula {self.formula_text}"
         return None
+
+    def _weight_says(self, counts: Mapping[str, int], have: str) -> str | None:
+        """The objection of the formula weight, the only word of a file without a formula on atoms that it lacks."""
+        if not self.weight:
+            return None
+        found = _weight(counts) / self.weight
+        if abs(found - (self.units or max(round(found), 1))) <= WEIGHT_PART * found:
+            return None
+        number = f"Z = {self.units}" if self.units else "no Z"
+        return (
+            f"the sites make {have} in the cell, {_weight(counts):.2f} g/mol, where the file says {number} and a "
+            f"formula weight of {self.weight:g}; atoms or symmetry operations are missing, or too many"
+        )
 
     def remarks(self, counts: Mapping[str, int], lattice: NDArray) -> list[str]:
         """Where volume and density as the file gives them are not those of its cell and atoms."""
@@ -99,7 +117,7 @@ def evidence_of(block: Block) -> tuple[Evidence, list[str]]:
     if text and formula is None:
         remarks.append(f"the formula '{' '.join(text.split())[:60]}' could not be read, so nothing is checked by it")
     values: dict[str, float | None] = {}
-    for tag in (Z, DENSITY, VOLUME):
+    for tag in (Z, DENSITY, VOLUME, WEIGHT):
         given = block.only(tag)
         try:
             values[tag] = number(given) if given else None
@@ -108,12 +126,17 @@ def evidence_of(block: Block) -> tuple[Evidence, list[str]]:
             values[tag] = None
     z = values[Z]
     units = int(z) if z and z > 0 and z == int(z) and (counted or formula is None) else None
-    return Evidence(formula, text, units, values[DENSITY] or None, values[VOLUME] or None), remarks
+    further = (values[tag] or None for tag in (DENSITY, VOLUME, WEIGHT))
+    return Evidence(formula, text, units, *further), remarks
 
 
 def parse_sum(text: str) -> dict[str, float] | None:
-    """Element -> number of "Al2 Mg O4", "NA CL"; deuterium is hydrogen; None for what is not such a sum."""
+    """Element -> number of "Al2 Mg O4", "NA CL"; deuterium is hydrogen; None for what is not such a sum.
+
+    Charges are set aside, unless they may be numbers of atoms (Fe3+).
+    """
     words = re.sub(r"['\",]", " ", text).split()
+    words = [re.sub(r"(?<!\d)1?[+-]$", "", w) for w in words if not re.fullmatch(r"\d?[+-]\d?", w)]
     if not words:
         return None
     if all(re.fullmatch(r"[A-Z]{1,2}[\d.]*", w) for w in words) and any(re.match(r"[A-Z]{2}", w) for w in words):
@@ -133,10 +156,15 @@ def parse_sum(text: str) -> dict[str, float] | None:
 
 def density(counts: Mapping[str, int], volume: float) -> float:
     """g/cm3 of atoms (element -> number) in a cell of `volume` cubic angstrom."""
+    dalton = 1.66053907  # g/cm3 of one dalton in a cubic angstrom
+    return dalton * _weight(counts) / volume
+
+
+def _weight(counts: Mapping[str, int]) -> float:
+    """g/mol of atoms (element -> number)."""
     from ase.data import atomic_masses, atomic_numbers
 
-    dalton = 1.66053907  # g/cm3 of one dalton in a cubic angstrom
-    return dalton * sum(n * atomic_masses[atomic_numbers[e]] for e, n in counts.items()) / volume
+    return sum(n * float(atomic_masses[atomic_numbers[e]]) for e, n in counts.items())
 
 
 def assign(rows: Sequence[Row], atoms: Atoms, evidence: Evidence) -> tuple[list[str] | None, str]:
@@ -148,6 +176,11 @@ def assign(rows: Sequence[Row], atoms: Atoms, evidence: Evidence) -> tuple[list[
     doubtful = [row for row in rows if not row.certain]
     if doubtful and evidence.formula is None:
         row = doubtful[0]
+        if HYDROUS.fullmatch(row.label) and row.elements == ("O",):
+            return None, (
+                f"{row.name} is oxygen with hydrogens by its label, and the file has no hydrogens; add them as sites, "
+                "or say by _chemical_formula_sum that there are none"
+            )
         return None, (
             f"{row.name} may be {_or(row.elements)}{', or stand for more than one atom' * (len(row.elements) < 2)}; "
             "a column _atom_site_type_symbol or _chemical_formula_sum would say"

@@ -6,6 +6,7 @@ letters can be read in two ways, all elements that they can mean are kept, and t
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ ELEMENTS = frozenset(SYMBOLS[:103])  # what comes after lawrencium has never bee
 # Two capitals that are an element and, as likely, a group of atoms on one site.
 GROUPS = {"CO": "carbon and oxygen", "NO": "nitrogen and oxygen", "HO": "a hydroxide", "HF": "hydrogen and fluorine"}
 HYDROGEN = {"D": "deuterium", "T": "tritium", "2H": "deuterium", "3H": "tritium"}
+# Labels of an oxygen with hydrogens: OH1, O-H, O1H, OW, O(W)2, Wat1, H2O
+HYDROUS = re.compile(r"(O\d*[-_(.]*[HW]\d*\)?|Wat|Water|H2O|HOH)[^A-Za-z]*", re.IGNORECASE)
+VACANT = ("va", "vac", "vacancy", "wat", "water", "oh", "ow")  # what a label says beside an element: Na1Vac
 OCCUPIED = 5e-4  # an occupancy as near to 1 as this is full, but for rounding
 FAR = 2.0  # fractional coordinates beyond this are unusual, those in angstrom are not
 COORDINATES = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
@@ -36,6 +40,7 @@ class Row:
     certain: bool
     position: tuple[float, float, float]
     multiplicity: int | None = None
+    label: str = ""
 
 
 def rows_of(block: Block) -> tuple[list[Row], list[str]]:
@@ -46,10 +51,18 @@ def rows_of(block: Block) -> tuple[list[Row], list[str]]:
             raise NucleateError("the sites have Cartesian coordinates; fractional ones (_atom_site_fract_x) are needed")
         raise NucleateError(f"no sites (no {missing[0]})")
     count = len(block.columns[COORDINATES[0]])
-    columns = {t: v for t, v in block.columns.items() if t.startswith("_atom_site_") and len(v) == count}
+    own = next((tags for tags in block.loops if COORDINATES[0] in tags), None)
+    columns = {
+        t: v
+        for t, v in block.columns.items()
+        if t.startswith("_atom_site_") and len(v) == count and (own is None or t in own)
+    }
     split = [t for t in (*COORDINATES, *_READ) if t in block.columns and t not in columns]
     if split:
-        raise NucleateError(f"{split[0]} has {len(block.columns[split[0]])} values for {count} sites")
+        raise NucleateError(
+            f"{split[0]} has {len(block.columns[split[0]])} values apart from the loop of the {count} sites; it must "
+            f"be a column of the loop that has {COORDINATES[0]}"
+        )
     rows: list[Row] = []
     remarks: list[str] = []
     for i in range(count):
@@ -66,15 +79,31 @@ def rows_of(block: Block) -> tuple[list[Row], list[str]]:
         x, y, z = (_coordinate(name, tag, values[tag]) for tag in COORDINATES)
         if max(map(abs, (x, y, z))) > FAR:
             remarks.append(f"{name}: coordinates up to {max(map(abs, (x, y, z))):g}; are they fractions of the cell?")
-        rows.append(Row(name, elements, certain, (x, y, z), _multiplicity(values)))
+        rows.append(Row(name, elements, certain, (x, y, z), _multiplicity(values), label))
     if not rows:
         raise NucleateError("no sites")
+    if not any("H" in row.elements for row in rows):
+        rows = [_doubtful_by_label(row) for row in rows]
     groups = {v for v in columns.get("_atom_site_disorder_group", []) if v.strip() not in (*UNKNOWN, "0")}
     if len(groups) > 1:
         raise NucleateError(
             f"sites of {len(groups)} disorder groups ({', '.join(sorted(groups))}); order the structure"
         )
+    if any(group.strip().startswith("-") for group in groups):
+        raise NucleateError(
+            f"sites of the disorder group {next(iter(groups))}, which SHELX makes of atoms disordered around a "
+            "symmetry element; order the structure"
+        )
+    if groups:
+        remarks.append(f"only the disorder group {next(iter(groups))} is listed, with full occupancy")
     return rows, remarks
+
+
+def _doubtful_by_label(row: Row) -> Row:
+    """The row of an oxygen that its label calls water or hydroxide, in a file without hydrogens: not certain."""
+    if row.elements != ("O",) or not HYDROUS.fullmatch(row.label):
+        return row
+    return dataclasses.replace(row, certain=False)
 
 
 _OCCUPANCY = "_atom_site_occupancy"
@@ -160,7 +189,7 @@ def _elements(name: str, label: str, symbol: str, columns: dict[str, list[str]])
 
 def _of_symbol(name: str, symbol: str, all_symbols: list[str]) -> tuple[tuple[str, ...], bool, str]:
     """From a type symbol such as Na, NA, Na1+, O2-, D: element letters, then perhaps a charge or a number."""
-    match = re.fullmatch(r"([23]H|[A-Za-z]{1,2})(\d*[+-]\d*|\d*)", symbol)
+    match = re.fullmatch(r"([23]H|[A-Za-z]{1,2})(\d*\.?\d*[+-]\d*\.?\d*|\d*)", symbol)
     letters = match[1] if match else ""
     if letters in HYDROGEN:
         return ("H",), True, f"{letters} is {HYDROGEN[letters]}, taken as hydrogen"
@@ -189,8 +218,8 @@ def _of_label(label: str) -> tuple[tuple[str, ...], bool]:
         return (), False
     if letters in HYDROGEN:
         return ("H",), letters == "D"  # T is as often a tetrahedral site
-    if letters in ELEMENTS:
-        return (letters,), letters != "W"  # W is as often a water molecule
+    if letters in ELEMENTS:  # W is as often a water molecule
+        return (letters,), letters != "W" and not _says_more(letters, label[len(letters) :])
     found = []
     if letters[:2].capitalize() in ELEMENTS and (letters[1:2].islower() or len(letters) == 2):
         found.append(letters[:2].capitalize())
@@ -198,4 +227,18 @@ def _of_label(label: str) -> tuple[tuple[str, ...], bool]:
     if first in ELEMENTS and (letters[1:2].isupper() or letters.islower()):
         found.append(first)
     certain = len(found) == 1 and len(letters) == 2 and len(found[0]) == 2
-    return tuple(found), certain
+    return tuple(found), certain and not _says_more(letters, label[len(letters) :])
+
+
+def _says_more(element: str, rest: str) -> bool:
+    """Whether the rest of a label behind its element names further atoms on the site, or a site that is partly empty.
+
+    O1W, O-H, Na/K, Si1Al, Fe(Mg), S-O4, Na1Vac do; O1A, C1S, Fe_M1, Na(1), O2- do not.
+    """
+    for match in re.finditer(r"([^A-Za-z]*)([A-Za-z]+)(\d*)", rest):
+        between, letters, number = match.groups()
+        if letters.lower() in VACANT or (letters.upper() in ("H", "W", "D") and element in ("O", "N", "C")):
+            return True
+        if letters in ELEMENTS and (len(letters) == 2 or number or re.search(r"[/,+:&]", between)):
+            return True
+    return False

@@ -38,7 +38,11 @@ NAMES = (
 NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
 CHOICE = "_space_group_it_coordinate_system_code"
 MAGNETIC_NAMES = ("_space_group_magn_name_bns", "_space_group_magn_number_bns", "_space_group_magn_name_og")
-MODULATED = ("_space_group_ssg", "_cell_modulation", "_cell_wave_vector", "_superspace")
+MODULATED = (
+    *("_space_group_ssg", "_space_group_symop_ssg", "_space_group_symop_magn_ssg", "_superspace", "_cell_subsystem"),
+    *("_cell_modulation", "_cell_wave_vector", "_atom_site_displace_", "_atom_site_occ_fourier"),
+    *("_atom_site_occ_special", "_atom_site_moment_fourier", "_atom_site_fourier_wave"),
+)
 UNIT = 24  # translations of space groups are multiples of 1/24 of the cell
 
 
@@ -220,18 +224,33 @@ def _reading(setting: Setting, remark: str, rank: int = 0) -> Reading:
 
 def _listed(block: Block) -> Reading | None:
     """The operations that the file lists, or None."""
-    tag = next((t for t in (*OPERATIONS, MAGNETIC[0]) if block.known(t)), None)
-    if tag is None:
+    lists = {tag: [_operation(text) for text in block.known(tag)] for tag in OPERATIONS if block.known(tag)}
+    if block.known(MAGNETIC[0]):
+        lists[MAGNETIC[0]] = [_operation(text) for text in block.known(MAGNETIC[0])]
+        if centring := block.known(MAGNETIC[1]):
+            lists[MAGNETIC[0]] = [_product(a, b) for b in map(_operation, centring) for a in lists[MAGNETIC[0]]]
+    if not lists:
         return None
-    operations = [_operation(text) for text in block.known(tag)]
-    if tag == MAGNETIC[0] and (centring := block.known(MAGNETIC[1])):
-        operations = [_product(a, b) for b in map(_operation, centring) for a in operations]
+    _require_one_meaning(lists)
+    operations = next(iter(lists.values()))
     unique = {(*r.ravel().tolist(), *np.round(t * UNIT).astype(int).tolist()): (r, t) for r, t in operations}
     ordered = sorted(unique.values(), key=lambda o: not (np.array_equal(o[0], np.eye(3)) and not o[1].any()))
     rotations, translations = (np.array(part) for part in zip(*ordered, strict=True))
     if not (np.array_equal(rotations[0], np.eye(3)) and not translations[0].any()):
         raise NucleateError("the symmetry operations of the file lack x,y,z")
     return Reading("its operations", rotations, translations)
+
+
+def _require_one_meaning(lists: dict[str, list[tuple[NDArray, NDArray]]]) -> None:
+    """Raises NucleateError where the lists of a file have other operations than each other."""
+    keys = {tag: operations_key(*(np.array(part) for part in zip(*ops, strict=True))) for tag, ops in lists.items()}
+    first, *others = keys
+    for other in others:
+        if keys[first] != keys[other]:
+            raise NucleateError(
+                f"the file lists its symmetry operations twice and not the same ones: {len(keys[first])} as {first}, "
+                f"{len(keys[other])} as {other}; leave the right list in it"
+            )
 
 
 def _product(a: tuple[NDArray, NDArray], b: tuple[NDArray, NDArray]) -> tuple[NDArray, NDArray]:

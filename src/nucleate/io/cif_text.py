@@ -8,6 +8,7 @@ from typing import Any
 
 from nucleate.errors import NucleateError
 
+ONCE = ("_atom_site_", "_space_group_symop_", "_symmetry_equiv_")  # what may stand in one loop of a block alone
 UNKNOWN = ("", ".", "?")  # "." is "not applicable" or the default, "?" is unknown
 
 
@@ -39,7 +40,7 @@ class Block:
 def split_blocks(text: str) -> list[tuple[str, int, str]]:
     """Name, first line (from 1) and text of each data block. A line of a text field is no header, whatever it says."""
     starts: list[tuple[str, int]] = []
-    lines = re.split(r"\r\n|\r|\n", text)
+    lines = re.split(r"\r\n|\r|\n", text.rstrip("\x1a\0\x0c"))  # DOS ends a text by Ctrl-Z
     in_field = False
     for i, line in enumerate(lines):
         if line.startswith(";"):
@@ -72,8 +73,8 @@ def parse_block(text: str, first_line: int = 1) -> Block:
             values = list(item.loop.values)
             for i, tag in enumerate(tags):
                 column = [gemmi.cif.as_string(v) for v in values[i :: len(tags)]]
-                if columns.setdefault(tag, column) != column and tag.startswith("_atom_site_"):
-                    raise NucleateError(f"the column {tag} stands twice, with different values")
+                if columns.setdefault(tag, column) != column and tag.startswith(ONCE):
+                    raise NucleateError(f"the column {tag} stands twice, with different values; leave the right one")
             loops.append(tags)
     return Block(block.name, columns, tuple(loops))
 

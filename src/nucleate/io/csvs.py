@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 SEPARATORS = ",;\t|"
 WANTED = ("cif", "structure")  # columns of structures, the first that is there
-# what was meant as a number, though it is none: 7,8 and 3.2 eV and 1_000
-MEANT = re.compile(r"[+-]?[0-9]*[.,_]?[0-9]+([.,_][0-9]+)*([eEdD][+-]?[0-9]+)?\s*([^\W\d_]{1,3}\S*)?")
+# what was meant as a number, though it is none: 7,8 and 3.2 eV and 1_000 and 1.23(4) and <0.1
+MEANT = re.compile(
+    r"[<>=~\u2248\u2264\u2265$\u20ac]*\s*[+\-\u2212\u2013]?[0-9]*[.,_']?[0-9]+([.,_'][0-9]+)*([eEdD][+-]?[0-9]+)?\s*"
+    r"([^\W\d_]{1,3}\S*|\([0-9]+\)|[%*]|(\u00b1|\+/?-|\u00d7|\s-\s).*)?"
+)
 SHOWN = 5  # cells that a remark quotes
 
 
@@ -48,7 +51,7 @@ class _Column:
             self.words += 1
             if len(self.shown) < SHOWN:
                 self.shown.append(f"row {row} {text.strip()[:30]!r}")
-                self.meant &= MEANT.fullmatch(text.strip()) is not None
+                self.meant &= MEANT.fullmatch(text.strip()[:60]) is not None
 
 
 def read_csv(path: Path) -> Rows:
@@ -66,6 +69,8 @@ def read_csv(path: Path) -> Rows:
                 if name in kinds:
                     kinds[name].add(row, text)
         yield from _remarks(path, kinds)
+        for other in (c for c in _structures(header) if c != column):
+            yield Remark(str(path), None, f"crystals are read from the column '{column}', not from '{other}'")
         for row, fields in _rows(path, len(header)):
             if isinstance(fields, str):
                 yield Problem(str(path), row, fields)
@@ -145,6 +150,8 @@ def _header(path: Path) -> tuple[list[str], str]:
     if twice:
         raise NucleateError(f"two columns are called '{twice[0]}'; which one is meant? rename or remove one")
     found = _structures(header)
+    if len(found) > 1 and found[0].lower() == found[1].lower():
+        raise NucleateError(f"two columns of crystals, '{found[0]}' and '{found[1]}'; which one is meant? remove one")
     if not found:
         cifs = [c for c, text in zip(header, first, strict=False) if "_cell_length_a" in text]
         found = cifs if len(cifs) == 1 else []

@@ -35,6 +35,10 @@ PAIR = re.compile(
     re.VERBOSE,
 )
 TRUE, FALSE = {"t", "true"}, {"f", "false"}
+UNIT = re.compile(r"(length|pos|positions?|coords?|lattice|cell)?[-_ ]?units?", re.IGNORECASE)
+OTHER_UNITS = {"bohr", "bohrs", "au", "a.u", "a0", "atomic", "nm", "nanometer", "nanometers", "pm", "picometer", "m"}
+NAMES = ("species", "symbols", "symbol", "elements", "element")  # columns that should hold names
+OCCUPANCY = ("occupancy", "occupancies", "occ")
 SPECIES = ("species", "symbols", "symbol", "elements", "element", "z", "numbers", "atomic_numbers", "atomic_number")
 POSITIONS = ("pos", "positions", "position", "coords", "xyz")
 FRACTIONS = ("scaled_positions", "scaled_pos", "frac_coords", "frac_pos", "fractional", "frac", "pos_frac", "abc")
@@ -125,9 +129,12 @@ def _comment(line: str) -> _Comment:
             text = re.sub(r"\\(.)", r"\1", found["double"])
         own = key.lower() if key.lower() in ("lattice", "cell", "pbc", "properties") else None
         if own is not None:
-            if out.own.setdefault(own, text or "") != (text or ""):
+            known = "lattice" if own == "cell" and "lattice" in out.own else own
+            if out.own.setdefault(known, text or "") != (text or ""):
                 out.faults.append(f"{key} stands twice in the second line, with different values")
             continue
+        if UNIT.fullmatch(key) and (text or "").lower().strip(" .") in OTHER_UNITS:
+            out.faults.append(f"the second line says {key}={text}; lengths must be in angstrom")
         if key in seen and seen[key] != str(text):
             out.info.pop(key, None)
             out.remarks.append(f"{key} stands twice ({seen[key]} and {text}) and is left out")
@@ -168,6 +175,7 @@ def _structure(comment: _Comment, lines: Sequence[str], first: int) -> Parsed:
         if len(row) != width and ("properties" in comment.own or len(row) < width):
             raise NucleateError(f"line {first + i}: {width} values should stand here, not {' '.join(row)[:60]!r}")
     symbols, remarks = _symbols(columns, rows, first)
+    _require_whole(columns, rows, first)
     pos = next((_reals(columns[c], rows, first) for c in POSITIONS if c in columns), None)
     frac = next((_reals(columns[c], rows, first) for c in FRACTIONS if c in columns), None)
     if pos is None and frac is None:
@@ -237,6 +245,7 @@ def _symbols(columns: dict[str, slice], rows: Sequence[Sequence[str]], first: in
     if not given:
         raise NucleateError(f"no column species; the columns are: {', '.join(columns)}")
     labels: dict[str, str] = {}
+    as_numbers: dict[str, str] = {}
     symbols: list[str] = []
     for i, row in enumerate(rows):
         found = []
@@ -247,14 +256,20 @@ def _symbols(columns: dict[str, slice], rows: Sequence[Sequence[str]], first: in
                 raise NucleateError(f"line {first + i}: {text[:20]!r} is not an element")
             if symbol != text and whole(text) is None:
                 labels[text] = symbol
+            elif whole(text) is not None and column in NAMES:
+                as_numbers[text] = symbol
             found.append(symbol)
         if len(set(found)) > 1:
             raise NucleateError(f"line {first + i}: one column says {found[0]}, another one {found[1]}")
         symbols.append(found[0])
-    if not labels:
-        return symbols, []
-    shown = ", ".join(f"{a} as {b}" for a, b in list(labels.items())[:5]) + (", ..." if len(labels) > 5 else "")
-    return symbols, [f"labels are read as elements: {shown}"]
+    if {int(n) for n in as_numbers} != set(range(1, len(as_numbers) + 1)):
+        as_numbers = {}  # numbers without a gap from 1 may be types, as LAMMPS counts them
+    remarks = []
+    for found_there, what in ((labels, "labels are read as elements"), (as_numbers, "numbers are atomic numbers")):
+        if found_there:
+            shown = ", ".join(f"{a} as {b}" for a, b in list(found_there.items())[:5])
+            remarks.append(f"{what}: {shown}" + (", ..." if len(found_there) > 5 else ""))
+    return symbols, remarks
 
 
 def _reals(column: slice, rows: Sequence[Sequence[str]], first: int) -> np.ndarray:
@@ -266,6 +281,15 @@ def _reals(column: slice, rows: Sequence[Sequence[str]], first: int) -> np.ndarr
             "not a finite number is none)"
         )
     return np.array(out, dtype=float).reshape(-1, 3)
+
+
+def _require_whole(columns: dict[str, slice], rows: Sequence[Sequence[str]], first: int) -> None:
+    for column in (c for c in OCCUPANCY if c in columns):
+        for i, row in enumerate(rows):
+            shares = [real(word) for word in row[columns[column]]]
+            if any(share is not None and abs(share - 1) > 1e-3 for share in shares):
+                said = " ".join(row[columns[column]])
+                raise NucleateError(f"line {first + i}: partial occupancy ({said}); order the structure")
 
 
 def _fixed(columns: dict[str, slice], rows: Sequence[Sequence[str]]) -> tuple[tuple[int, ...], list[str]]:

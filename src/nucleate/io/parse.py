@@ -149,7 +149,20 @@ def _cell(lattice: Any) -> NDArray[np.float64]:
             raise NucleateError(
                 f"the lattice's vectors have the lengths {_shown(lengths)}, but a, b, c are {_shown(parameters[:3])}"
             )
+        between = _angles(matrix)
+        if np.isfinite(between).all() and not np.allclose(between, parameters[3:], rtol=0, atol=0.2):
+            raise NucleateError(
+                f"the lattice's vectors have the angles {_shown(between)}, but alpha, beta, gamma are "
+                f"{_shown(parameters[3:])}"
+            )
     return matrix
+
+
+def _angles(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Degrees between the vectors b and c, c and a, a and b; NaN where a vector has no length."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    return np.degrees(np.arccos(np.clip([unit[1] @ unit[2], unit[2] @ unit[0], unit[0] @ unit[1]], -1, 1)))
 
 
 def _shown(values: Any) -> str:

@@ -263,7 +263,7 @@ def _names_elsewhere(comment: str, counts: list[int], blocks: list[int], sites: 
 
 def _require_same_names(symbols: Sequence[str], sites: _Sites) -> None:
     for i, (symbol, words) in enumerate(zip(symbols, sites.words, strict=True)):
-        end = re.sub(r"[0-9]+$", "", words[0]) if words else ""
+        end = re.sub(r"[0-9]*[+-]?[0-9]*$", "", words[0]) if words else ""
         if end[:1].isupper() and element_name(end) == end and end != symbol:
             raise NucleateError(
                 f"line {sites.first + i}: an atom of the block of {symbol} ends in {end}; which of the two is it?"

@@ -16,6 +16,8 @@ from nucleate.io.values import NAME_KEYS
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+PACKED_MARKS = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zX": ".xz", b"PK\x03\x04": ".zip"}  # what they begin with
+
 # the row (None where a file holds one crystal), the name, scalar properties, and how to make the structure
 Row = tuple[int | None, str, dict[str, Any], "Callable[[], Structure | Parsed]"]
 Rows = Iterator[Row | Problem]
@@ -30,7 +32,11 @@ def read_text(path: Path) -> str:
 def open_text(path: Path) -> IO[str]:
     """A file of text to read from, with its line ends as they are; see `read_text`."""
     with path.open("rb") as file:
-        wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        start = file.read(4)
+    packed = next((ending for mark, ending in PACKED_MARKS.items() if start.startswith(mark)), None)
+    if packed is not None:
+        raise NucleateError(f"packed, though its name does not end in {packed}; rename or unpack it")
+    wide = start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     return path.open(encoding="utf-16" if wide else "utf-8-sig", errors="replace", newline="")
 
 

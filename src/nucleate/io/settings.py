@@ -64,8 +64,8 @@ def named_settings(name: str) -> list[Setting]:
     axes as :1, :2, :H, :R or the letters S, Z, H, R of the ICSD, a number behind the symbol, and the symbols of before
     1983 and 1992.
     """
-    text = name.strip().strip("'\"").strip()
-    numbered = re.fullmatch(r"(.*?)\s*(?:\(\s*#?|#|\(?\s*[Nn]o\.?)\s*(\d{1,3})\s*\)?", text)
+    text = re.sub(r"\\(?:bar|overline)\s*\{?\s*(\d)\s*\}?", r"-\1", name.strip().strip("'\"").strip())
+    numbered = re.fullmatch(r"(.*?)\s*(?:\(\s*#?|#|,|\(?\s*[Nn]o\.?)\s*(\d{1,3})\s*\)?", text)
     if numbered:  # "P2 (3)" and not P 2 3, while "P2(1)" is the screw axis: the number decides
         found = [s for s in _unnumbered(numbered[1]) if s.number == int(numbered[2])]
         if found:
@@ -76,9 +76,11 @@ def named_settings(name: str) -> list[Setting]:
 def _unnumbered(text: str) -> list[Setting]:
     text, _, choice = text.partition(":")
     found = _by_name().get(_key(text), [])
-    letter = re.fullmatch(r"(.*?)[\s_]*([SZHR])", text.rstrip())
+    letter = re.fullmatch(r"(.*?)(?:[\s_]*([SZHR])|[\s_]+([hr]))", text.rstrip())
     if not found and letter and not choice:
-        found, choice = _by_name().get(_key(letter[1]), []), letter[2]
+        found, choice = _by_name().get(_key(letter[1]), []), (letter[2] or letter[3]).upper()
+        if choice == "S" and not any(s.choice for s in found):
+            choice = ""  # a group with one origin: there is nothing to choose
     if choice:
         choice = ORIGIN_LETTERS.get(choice.strip().upper(), choice.strip(" _()").lower())
         found = [s for s in found if s.choice.lower() == choice or (choice in ("1", "2") and s.choice[:1] == choice)]
@@ -106,12 +108,27 @@ def hall_setting(symbol: str) -> Setting | None:
     return None
 
 
+def is_group(rotations: NDArray, translations: NDArray) -> bool:
+    """Whether every product of two operations is one of them, translations modulo 1, to 1/24."""
+    shifts = np.round(np.asarray(translations) * 24).astype(np.int64)
+    products = np.einsum("aij,bjk->abik", rotations, rotations).reshape(-1, 9)
+    moved = (np.einsum("aij,bj->abi", rotations, shifts) + shifts[:, None]).reshape(-1, 3)
+
+    def codes(turns: NDArray, moves: NDArray) -> NDArray:
+        digits = np.concatenate([turns + 12, moves % 24], axis=1)  # each below 24 in any cell of a crystal
+        return digits @ 24 ** np.arange(12, dtype=np.int64)
+
+    return bool(np.isin(codes(products, moved), codes(np.asarray(rotations).reshape(-1, 9), shifts)).all())
+
+
 def group_number(rotations: NDArray, translations: NDArray, lattice: NDArray | None = None) -> int | None:
     """Number of the space group of operations in any setting, or None where they are no group."""
     import spglib
 
     if (known := _by_operations().get(operations_key(rotations, translations))) is not None:
         return known.number
+    if not is_group(rotations, translations):
+        return None
     found = spglib.get_spacegroup_type_from_symmetry(rotations, translations, lattice=lattice)
     return None if found is None else int(found.number)
 

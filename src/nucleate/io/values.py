@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from nucleate.io.numerals import real, whole
 
 NAME_KEYS = ("material_id", "name", "id")  # what a crystal is called, by the first of these that is there
-NOTHING = {"", "none", "n/a", "na", "#n/a", "<na>", "nan", "-nan", "+nan", "null", "nil", "-", "--", "?", "missing"}
+NOTHING = {"", "none", "n/a", "na", "#n/a", "<na>", "nan", "-nan", "+nan", "null", "nil", "-", "--", "?", "missing"} | {
+    *("\u2014", "\u2013", "\u2212", "...", "\u2026", "n.a.", "n.d.", "nd", "n/d", "tbd", "unknown", "not available"),
+    *("#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!"),  # of spreadsheets
+}
 UNBOUNDED = {"inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
 CODE = re.compile(r"(^|[_\W])(ids?|codes?|names?|labels?|formulas?|doi|refs?|samples?)([_\W]|$)", re.IGNORECASE)
 ZEROS = re.compile(r"[+-]?0[0-9]+")  # 007: a name, which as a number would lose its zeros
