@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
+from nucleate.io.parse import structure_from_dict
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -95,7 +96,7 @@ def _structure(record: Mapping[str, Any]) -> Structure | None:
     from pymatgen.core import Lattice, Structure
 
     if record.get("structure") is not None:
-        return Structure.from_dict(record["structure"])
+        return structure_from_dict(record["structure"])
     if record.get("cif") is not None:
         return Structure.from_str(record["cif"], fmt="cif")
     if record.get("lattice") is not None:

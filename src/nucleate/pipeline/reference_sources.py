@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.chem.plausible import absurd
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import PASS, Candidate, Energy
+from nucleate.pipeline.computed import entry_from_dict
 from nucleate.pipeline.corrections import corrected_method, onto, with_ending
 from nucleate.pipeline.reference import Entry, ReferenceSet
 from nucleate.pipeline.reference_entries import entry_of, from_computed_entries, plain_formula
@@ -111,12 +112,13 @@ def _from_json(path: Path, text: str, corrected: bool | None, base: ReferenceSet
     if isinstance(data, dict) and {"method", "entries"} <= set(data):
         return _from_rows(path, data["entries"], {data["method"]}, corrected)
     if isinstance(data, list) and data and all(isinstance(d, dict) and "composition" in d for d in data):
-        from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry
-
-        kinds = [ComputedStructureEntry if "structure" in d else ComputedEntry for d in data]
-        return from_computed_entries(
-            [kind.from_dict(d) for kind, d in zip(kinds, data, strict=True)], path.stem, corrected, base
-        )
+        entries = []
+        for number, values in enumerate(data, 1):
+            try:
+                entries.append(entry_from_dict(values))
+            except NucleateError as error:
+                raise NucleateError(f"{path}, entry {number}: {error}") from None
+        return from_computed_entries(entries, path.stem, corrected, base)
     raise NucleateError(f'{path} holds no energies: {{"method": ..., "entries": [...]}} or a list of ComputedEntry')
 
 
