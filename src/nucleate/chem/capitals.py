@@ -12,7 +12,8 @@ from nucleate.errors import NucleateError
 
 MOST = 64  # spellings that are looked at
 # Pairs of capitals that stand beside each other in hardly any formula, and together are one element
-_PAIRS = frozenset({"SI", "SN", "IN", "CU", "NI", "PB", "NB", "SB", "SC"})
+_PAIRS = frozenset({"SI", "SN", "IN", "CU", "NI", "PB", "NB", "SB", "SC", "CS"})
+_PAIR = re.compile(r"[A-Z]{2}(?![a-z])")
 _STABLE = {s.lower(): s for s in SYMBOLS if s not in RADIOACTIVE}
 _STATES = "icsd24-3"
 _RARE = math.log(0.02)  # share of an element's reports with a charge
@@ -34,7 +35,14 @@ def refuse_capitals(text: str, counts: Mapping[str, Any]) -> None:
     text: with `counts` as its atoms. "SIO2", "COO" and "NIO" are refused; KHCO3, YBO3 and what has hydrogen beside
     carbon or nitrogen are as they stand. Blanks between the elements say that they are meant.
     """
-    if len(counts) < 2 or re.search("[a-z]", text) or not re.search("[A-Z]{2}", text):
+    if len(counts) < 2:
+        return
+    if text in _PAIRS:
+        raise NucleateError(f"in capitals it can be {text.capitalize()} or {spaced(text)}; write the one that is meant")
+    if re.search("[a-z]", text):
+        _refuse_mixed(text, counts)
+        return
+    if not re.search("[A-Z]{2}", text):
         return
     if "H" in counts and counts.keys() & {"C", "N"}:
         return
@@ -43,9 +51,26 @@ def refuse_capitals(text: str, counts: Mapping[str, Any]) -> None:
         return
     strange = any(pair.upper() in text for pair in re.findall("[A-Z][a-z]", others[0]) if pair.upper() in _PAIRS)
     twice = len(re.findall("[A-Z]", text)) > len(counts) and text[:2].capitalize() in others[0]  # COCO3, not VOSO4
-    if strange or twice or not re.search(r"\d", text) or not _usual(counts):
-        spaced = re.sub(r"(?<=[A-Z0-9)])(?=[A-Z(])", " ", text)
-        raise NucleateError(f"in capitals it can be {others[0]} or {spaced}; write the one that is meant")
+    if strange or twice or not re.search(r"\d", text) or not usual(counts):
+        raise NucleateError(f"in capitals it can be {others[0]} or {spaced(text)}; write the one that is meant")
+
+
+def _refuse_mixed(text: str, counts: Mapping[str, Any]) -> None:
+    """Raises NucleateError for a text with small letters that has a pair of capitals for one element, or the other way
+    round: LiNBO3, PBTiO3, LiCOO2, LiFePo4."""
+    others = (
+        (_PAIR.sub(lambda m: m[0].capitalize() if m[0] in _PAIRS else m[0], text), True),
+        (_PAIR.sub(lambda m: m[0].capitalize() if m[0] == "CO" else m[0], text), False),
+        (re.sub("[A-Z][a-z]", lambda m: m[0].upper() if m[0] in RADIOACTIVE else m[0], text), False),
+    )
+    for other, always in others:
+        if other != text and _elements(other) and usual(_counts(other)) and (always or not usual(counts)):
+            raise NucleateError(f"it can be {other} or {spaced(text)}; write the one that is meant")
+
+
+def spaced(text: str) -> str:
+    """With blanks between the symbols of elements."""
+    return re.sub(r"(?<=[A-Za-z0-9)])(?=[A-Z(])", " ", text)
 
 
 def _spellings(text: str) -> Iterator[str]:
@@ -93,10 +118,10 @@ def _is_salt(text: str) -> bool:
 
 def _likely(text: str) -> bool:
     """Whether it is a salt, of several elements one without rare charges."""
-    return _is_salt(text) and (_elements(text) == 2 or _usual(_counts(text)))
+    return _is_salt(text) and (_elements(text) == 2 or usual(_counts(text)))
 
 
-def _usual(counts: Mapping[str, Any]) -> bool:
+def usual(counts: Mapping[str, Any]) -> bool:
     """Whether ions of charges that are no rarity balance."""
     from nucleate.chem.checks import neutral_ions, reduced_counts
     from nucleate.chem.states import log_share, states_of

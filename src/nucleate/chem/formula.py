@@ -83,6 +83,7 @@ def _as_written(text: str) -> _Counts:
     """Atoms of a formula as people write it."""
     from nucleate.chem.adducts import parts_of
     from nucleate.chem.capitals import hint, refuse_capitals
+    from nucleate.chem.lookalikes import refuse_lookalikes, refuse_water
     from nucleate.chem.thirds import with_fractions
     from nucleate.chem.written import plain, refuse_abbreviation
 
@@ -94,12 +95,14 @@ def _as_written(text: str) -> _Counts:
 
     refuse_abbreviation(text)
     simple = plain(text)
+    refuse_water(simple)
     try:
         parts = [(n, part, counts_of(part)) for n, part in parts_of(simple, counts_of)]
     except NucleateError as error:
         raise NucleateError(f"{error}{hint(simple)}") from None
     total: _Counts = Counter()
     for n, part, counts in parts:
+        refuse_lookalikes(part, counts)
         exact = counts_of(with_fractions(part, balances)) if "." in part else counts
         total.update(exact if n == 1 else {e: k * n for e, k in exact.items()})
     refuse_capitals(simple, total)
@@ -155,5 +158,5 @@ def _count(digits: str, fractions: bool) -> int:
         raise NucleateError("a division by zero")
     count = Fraction(digits)
     if not count:
-        raise NucleateError("a count of zero")
+        raise NucleateError("a count of zero; oxygen is the letter O")
     return int(count) if count.denominator == 1 else count  # type: ignore[return-value]

@@ -23,6 +23,7 @@ _VULGAR = re.compile(r"(\d*)([¼-¾⅐-⅞])")
 _SUBSCRIPT = re.compile(r"_\s*\{\s*([^{}]*?)\s*\}|_\s*(?=[\d.])|</?sub>|\$|\\(?:mathrm|text|rm|ce)\b")
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"
 _LATIN = dict(zip("АВСЕНІЈКМОРЅТХУаеосрхуіΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABCEHIJKMOPSTXYaeocpxyiABEZHIKMNOPTYXo", strict=True))
+_AMOUNT = r"\d+(?:[./]\d+)?"
 _VARIABLE = r"(?:[nmuvwxyzδε]|delta)"
 _PHASE = re.compile(
     r"^\s*(?:[α-ω]'?|[Aa]lpha|[Bb]eta|[Gg]amma|[Dd]elta|[Ee]psilon|[Tt]heta|[Kk]appa|[a-z]|\d{1,2}[HRCT])-(?=[A-Z(\[])"
@@ -90,8 +91,9 @@ def closed_up(text: str) -> str:
     """The text with the adducts in it without blanks and with one sign: "CuSO4 . 5H2O" and "CuSO4*5H2O" become
     "CuSO4·5H2O"; full stops within words and at the end of sentences stay."""
     text = re.sub(r"(?<=[A-Za-z0-9)\]])\s*[·•⋅∙×]\s*(?=\d*\s?[A-Z(\[])", ADDUCT, text)
-    text = re.sub(r"(?<=[A-Za-z0-9)\]])(?:\s+[.x]\s+|\s*\*\s*)(?=\d+\s?[A-Z(\[])", ADDUCT, text)
-    return re.sub(rf"(?<={ADDUCT})(\d+)\s(?=[A-Z(\[])", r"\1", text)
+    text = re.sub(rf"(?<=[A-Za-z0-9)\]])(?:\s+[.x]\s+|\s*\*\s*)(?={_AMOUNT}\s?[A-Z(\[])", ADDUCT, text)
+    text = re.sub(rf"(?<=[A-Z][a-z0-9)\]])\s+(?={_AMOUNT}\s?H2O\b)", ADDUCT, text)
+    return re.sub(rf"(?<={ADDUCT})({_AMOUNT})\s(?=[A-Z(\[])", r"\1", text)
 
 
 def fault(text: str, place: int) -> str:
