@@ -55,6 +55,11 @@ def _amount(s: Sentence, i: int) -> Amount:
     low: float | None = value
     high: float | None = value
     op, before = _operator(s, first)
+    spread = _spread(s, last + 1)
+    if spread is not None and not op:
+        around = float(s.terms[spread].value)
+        last, second = _unit(s, spread)
+        return Amount(value - around, value + around, False, False, second or unit, before, last, "range")
     ranged = _range_end(s, last + 1, op)
     if ranged is not None:
         sign, place = ranged
@@ -70,6 +75,15 @@ def _amount(s: Sentence, i: int) -> Amount:
     elif op in (">", ">="):
         high = None
     return Amount(low, high, open_low, open_high, unit, before, last, op if op != "between" else "")
+
+
+def _spread(s: Sentence, i: int) -> int | None:
+    """The place of the number behind a plus-minus sign that stands at a place: 1.5 ± 0.2; None without one."""
+    said = ""
+    while i < len(s.terms) and s.kind(i) and s.terms[i].text in ("±", "+", "/", "-") and len(said) < 3:
+        said += s.terms[i].text
+        i += 1
+    return i if said in ("±", "+/-", "+-") and s.kind(i) == lex.NUMBER else None
 
 
 def _is_minus(s: Sentence, i: int) -> bool:
@@ -101,7 +115,7 @@ def _range_end(s: Sentence, i: int, op: str) -> tuple[int, int] | None:
     if not 0 <= i < len(s.terms) or s.used[i]:
         return None
     t = s.terms[i]
-    joins = ("-", "..", "to", "until", "till", "...") if op != "between" else ("-", "..", "to", "until", "till", "and")
+    joins = ("-", "..", "to", "until", "till", "...") if op != "between" else ("-", "..", "to", "until", "till", "and", "up to")
     if t.lower == "or" and s.kind(i + 1) == lex.NUMBER and not op:
         if abs(s.terms[i + 1].value - s.terms[i - 1].value) == 1:
             return 1, i + 1

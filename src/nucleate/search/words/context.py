@@ -127,10 +127,13 @@ def _checked(terms: Sequence[Term], i: int, critical: bool) -> Term:
         return word
     if after is not None and (after.lower in ("site", "sites") or (after.kind == lex.TYPE and len(t.text) == 1)):
         return word
-    if after is not None and after.text == "=" and len(t.text) <= 2:
+    beyond = terms[i + 2].text if i + 2 < len(terms) else ""
+    if after is not None and after.text == "=" and len(t.text) <= 2 and beyond != "0":
         return word
     if before is not None and before.text == "=":
         return word
+    if after is not None and after.lower in lex.words_of("asked", "spectral lines"):
+        return word  # Cu K alpha
     if before is not None and before.lower in ("group", "type", "form", "class", "phase", "form") and len(t.text) == 1:
         return word if t.text in "IVX" else t
     if after is not None and after.text in ("and", ",", "/") and len(t.text) == 1 and _site_list(terms, i):

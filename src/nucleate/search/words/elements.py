@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from nucleate.errors import NucleateError
 from nucleate.search.words import lexicon as lex
+from nucleate.search.words.doubts import refuse_doubtful
 from nucleate.search.words.negation import read_list
-from nucleate.search.words.sentence import END, Sentence, Term
+from nucleate.search.words.sentence import Sentence, Term
 from nucleate.search.words.wish import Wish
 
 _ELEMENTS = (lex.ELEMENT, lex.GROUP)
+_OR = ("or", "and/or", "|")
 
 
 def read_elements(s: Sentence, wish: Wish) -> None:
@@ -27,7 +29,7 @@ def read_elements(s: Sentence, wish: Wish) -> None:
         if found is None:
             i += 1
             continue
-        _refuse_little(s, i, found.last)
+        refuse_doubtful(s, i, found.last)
         parts = [s.terms[p] for p in found.places]
         joins = found.joins
         one_of = _one_of(s, i)
@@ -57,22 +59,6 @@ def read_elements(s: Sentence, wish: Wish) -> None:
     wish.any_of = tuple(dict.fromkeys(any_of))
 
 
-def _refuse_little(s: Sentence, first: int, last: int) -> None:
-    """Raises NucleateError where a list is asked for in a small amount, "as little lead as possible", and where "but"
-    may except it, "any oxide but iron oxide"."""
-    before, after = first - 1, last + 1
-    little = before >= 0 and s.terms[before].lower in lex.words_of("asked", "little") and not s.used[before]
-    poor = after < len(s.terms) and s.terms[after].lower in lex.words_of("asked", "poor") and not s.used[after]
-    if little or poor:
-        said = s.quote(before if little else first, after if poor else last)
-        raise NucleateError(f"'{said}': amounts of an element cannot be asked for, only that it is there or is not")
-    if s.kind(before) == lex.JOIN and s.terms[before].lower == "but":
-        phrase = s.terms[max(before - 8, 0) : before]
-        end = max((k for k, t in enumerate(phrase) if t.text in END), default=-1)
-        if not any(t.kind in (lex.NEGATION, lex.FREE) for t in phrase[end + 1 :]):
-            raise NucleateError(f"'{s.quote(before, last)}' can be read in two ways; say 'but with' or 'but without'")
-
-
 def _system(wish: Wish, elements: tuple[str, ...]) -> tuple[str, ...]:
     if wish.system is not None and set(wish.system) != set(elements):
         raise NucleateError(f"the systems {'-'.join(wish.system)} and {'-'.join(elements)} contradict each other")
@@ -83,8 +69,14 @@ def _closed(s: Sentence, first: int, last: int) -> bool:
     """Whether a list is all there is: "only Mg and Si", "Fe and O only", "Elements: Ba, Y, Cu, O"."""
     k = s.skip(first - 1, (lex.OPEN, lex.EMPTY, lex.ARTICLE, lex.NOUN), 4, -1)
     before = s.kind(k) == lex.ONLY and s.kind(k - 1) != lex.NEGATION
+    j = s.skip(first - 1, (lex.ARTICLE,), 2, -1)
+    before = before or (
+        s.kind(j) != ""
+        and s.terms[j].lower in lex.words_of("closing", "before list")
+        and s.kind(last + 1) not in (lex.CLASS, lex.MIXED, lex.FAMILY)
+    )  # just Ga and N
     inside = any(s.terms[j].lower == "made only of" for j in range(max(first - 1, 0), first))
-    if before:
+    if s.kind(k) == lex.ONLY and s.kind(k - 1) != lex.NEGATION:
         s.take(k, k)
     after = s.kind(last + 1) == lex.ONLY
     if after:
@@ -112,7 +104,7 @@ def _either(parts: list[Term], joins: tuple[str, ...], one_of: bool) -> list[lis
     out: list[list[Term]] = [[parts[0]]]
     for k, join in enumerate(joins):
         following = next((j for j in joins[k:] if j != ","), "and")
-        alternative = join in ("or", "and/or") or (join == "," and following in ("or", "and/or"))
+        alternative = join in _OR or (join == "," and following in _OR)
         if alternative:
             out[-1].append(parts[k + 1])
         else:

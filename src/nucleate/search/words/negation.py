@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from nucleate.chem.classes import classes
 from nucleate.errors import NucleateError
 from nucleate.search.words import lexicon as lex
+from nucleate.search.words.amounts import Amount
 from nucleate.search.words.sentence import Sentence, Term
 from nucleate.search.words.wish import Wish
 
 _ITEMS = (lex.ELEMENT, lex.GROUP, lex.CLASS, lex.ADJECTIVE)
 _THINGS = (lex.CLASS, lex.MIXED, lex.FAMILY, lex.COUNTED, lex.FORMULA)
 # Between "no" and what it is about: does not *contain any*, *compounds with*
-_LISTING = frozenset((",", "and", "or", "nor", "/", "and/or", "&", "plus", "as well as", "and also"))
+_LISTING = frozenset((",", "and", "or", "nor", "/", "|", "and/or", "&", "plus", "as well as", "and also"))
 _OUT_AFTER = 4  # words at most between an element and its "excluded"
 
 
@@ -35,6 +36,25 @@ def read_negations(s: Sentence, wish: Wish) -> None:
     for i in range(len(s.terms)):
         if s.kind(i) == lex.NEGATION and s.terms[i].value != "stops":
             _listed_after(s, i, barred)
+    wish.exclude = tuple(dict.fromkeys((*wish.exclude, *barred)))
+
+
+def read_zeros(s: Sentence, wish: Wish, left: Sequence[Amount]) -> None:
+    """Excludes what there is none of: "Co: 0", "0 % Co"."""
+    barred: list[str] = []
+    for a in left:
+        if a.low != 0 or a.high != 0 or a.op or a.unit not in ("", "%", "ppm"):
+            continue
+        k = a.last + 1
+        while s.kind(k) and s.terms[k].lower in ("of", "at", "wt", "mol", "%"):
+            k += 1
+        j = a.first - 1
+        while s.kind(j) and s.terms[j].lower in (":", "is", "content", "amount"):
+            j -= 1
+        linked = j < a.first - 1 or s.kind(a.first) == lex.OP
+        place = k if s.kind(k) in _ITEMS else j if linked and s.kind(j) in _ITEMS else None
+        if place is not None:
+            _exclude(s, min(place, a.first), max(place, a.last), [place], barred)
     wish.exclude = tuple(dict.fromkeys((*wish.exclude, *barred)))
 
 
@@ -208,6 +228,8 @@ def _listed_after(s: Sentence, i: int, barred: list[str]) -> None:
         return  # not all of it is iron
     if s.kind(i - 1) == lex.JOIN and s.terms[i - 1].lower in ("or", "and/or"):
         return  # with or without lead
+    if s.kind(i - 1) == lex.JOIN and s.kind(i - 2) == lex.OPEN:
+        return  # with and without lead
     found = read_list(s, k)
     if found is not None and set(found.joins) == {","} and any(s.kind(p) == lex.CLASS for p in found.places):
         raise NucleateError(f"'{s.quote(i, found.last)}' can be read in two ways; join what is excluded by 'or'")
@@ -233,8 +255,9 @@ def _more_than_a_list(s: Sentence, i: int, found: Listed) -> bool:
         return True
     if kind == lex.WORD and s.terms[after].start - last.end <= 1:
         return True  # no lead acetate
-    if kind == lex.NEGATION and s.terms[after].lower in lex.words_of("negated", "others"):
-        return True
+    beyond = s.skip(after, (lex.ARTICLE, lex.EMPTY, lex.NOUN, lex.JOIN, lex.MARK), 4)
+    if s.kind(beyond) == lex.NEGATION and s.terms[beyond].lower in lex.words_of("negated", "others"):
+        return True  # no transition metals at all, except titanium
     return (
         last.kind == lex.CLASS
         and kind in (lex.OPEN, lex.EMPTY, lex.ARTICLE)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from nucleate.errors import NucleateError
 from nucleate.search.words import lexicon as lex
 from nucleate.search.words.amounts import Amount, compared, compared_after, read_amounts
-from nucleate.search.words.sentence import Sentence, Term
+from nucleate.search.words.sentence import Sentence
 from nucleate.search.words.wish import LIMITS, METASTABLE, STABLE, Bounds, Wish, bounded
 
 _FILL = (lex.EMPTY, lex.ARTICLE, lex.OPEN)
+_POSSIBLE = dict.fromkeys(("g/cm3", "g/cm^3", "g/cc"), (0.0, 40.0))  # densities, at high pressure too
 _SYMBOLS_OF_ORDER = frozenset("<>≤≥⩽⩾")
 
 
@@ -19,10 +22,17 @@ def read_numbers(s: Sentence, wish: Wish) -> list[Amount]:
     left: list[Amount] = []
     amounts = read_amounts(s)
     for k, a in enumerate(amounts):
+        _refuse_impossible(s, a)
         if not _attach(s, wish, a, amounts[k + 1] if k + 1 < len(amounts) else None):
             left.append(a)
     _stability(s, wish)
     return left
+
+
+def _refuse_impossible(s: Sentence, a: Amount) -> None:
+    low, high = _POSSIBLE.get(a.unit, (-math.inf, math.inf))
+    if any(n is not None and not low <= n <= high for n in (a.low, a.high)):
+        raise NucleateError(f"'{s.quote(a.first, a.last)}': no crystal lies beyond {low:g} to {high:g} {a.unit}")
 
 
 def _attach(s: Sentence, wish: Wish, a: Amount, follower: Amount | None) -> bool:
@@ -293,6 +303,12 @@ def _stability(s: Sentence, wish: Wish) -> None:
         wish.stable = min(named, default=None)
 
 
-def orders(t: Term) -> bool:
-    """Whether a term is a sign of order, which stands for a comparison whatever follows."""
-    return t.text in _SYMBOLS_OF_ORDER or t.text in ("<=", ">=")
+def orders(s: Sentence, i: int) -> bool:
+    """Whether a term that is left over compares: a sign of order whatever follows, words where a number follows."""
+    t = s.terms[i]
+    k = i + 1
+    while s.kind(k) in (lex.JOIN, lex.OP, lex.EMPTY, lex.OPEN) and k < i + 4:
+        k += 1
+    number = k < len(s.terms) and s.terms[k].kind in (lex.NUMBER, lex.OP) and s.used[k]
+    compares = t.kind == lex.OP and t.value in ("<", "<=", ">", ">=") and number
+    return compares or t.text in _SYMBOLS_OF_ORDER or t.text in ("<=", ">=")

@@ -86,7 +86,7 @@ def read_symmetry(s: Sentence, wish: Wish) -> None:
                 last += 2
                 groups = groups | s.terms[last].value
             if s.kind(i - 1) == lex.NEGATION and s.terms[i - 1].lower in ("not", "non", "but not", "no", "without"):
-                if s.kind(last + 1) in (lex.FAMILY, lex.CLASS):
+                if s.kind(last + 1) in (lex.FAMILY, lex.CLASS) and not (s.terms[i - 1].lower == "non" and t.hyphen):
                     i = last + 1
                     continue
                 first, groups = i - 1, _ALL_GROUPS - groups

@@ -10,7 +10,7 @@ from nucleate.search.words import lexicon as lex
 from nucleate.search.words.amounts import Amount
 from nucleate.search.words.contents import read_classes, read_families, read_formulas, read_layers
 from nucleate.search.words.elements import read_elements
-from nucleate.search.words.negation import read_negations
+from nucleate.search.words.negation import read_negations, read_zeros
 from nucleate.search.words.numbers import orders, read_numbers
 from nucleate.search.words.qualities import read_novelty, read_symmetry
 from nucleate.search.words.replacement import read_replacements, read_types
@@ -40,6 +40,7 @@ def read_words(text: str) -> Wish:
     read_symmetry(s, wish)
     read_layers(s, wish)
     left = read_numbers(s, wish)
+    read_zeros(s, wish, left)
     for a in left:
         s.take(a.first, a.last)  # a unit is no element
     read_replacements(s, wish)
@@ -76,7 +77,7 @@ def _stop(s: Sentence, left: Sequence[Amount]) -> None:
             raise NucleateError(
                 f"'{s.around(max(i - 2, 0))}': a formula with gaps stands between commas, as in: Li ? O4, no Fe"
             )
-        if orders(t):
+        if orders(s, i):
             raise _comparison(s, i, i)
         if t.kind in _STOPS:
             first = i if t.kind != lex.FREE else max(i - 2, 0)

@@ -16,10 +16,11 @@ _FILLERS = (lex.ARTICLE, lex.EMPTY)
 
 def read_replacements(s: Sentence, wish: Wish) -> None:
     """Replaces elements in the formula of the request; without one, wants the one element and excludes the other."""
-    for i in range(len(s.terms)):
-        if s.kind(i) != lex.REPLACE:
+    places = [i for i, t in enumerate(s.terms) if t.kind == lex.REPLACE]
+    for i in places + [i for i, t in enumerate(s.terms) if t.lower == "for"]:
+        if not s.kind(i):
             continue
-        found = _instead(s, i) or _by(s, i)
+        found = (_instead(s, i) or _by(s, i)) if s.kind(i) == lex.REPLACE else _for(s, i)
         if found is None:
             continue
         new, old, first, last, sure = found
@@ -83,6 +84,17 @@ def _instead(s: Sentence, i: int) -> tuple[str, str, int, int, bool] | None:
     return s.terms[new].value, s.terms[old].value, first, old, True
 
 
+def _for(s: Sentence, i: int) -> tuple[str, str, int, int, bool] | None:
+    """ "Tin for lead", where nothing makes a purpose of it: a manganese oxide for lithium batteries."""
+    new, old = i - 1, s.skip(i + 1, (lex.ARTICLE,), 1)
+    ends = s.kind(old + 1) in ("", lex.MARK, lex.JOIN) or s.terms[old + 1].lower == "in"
+    if s.kind(new) != lex.ELEMENT or s.kind(old) != lex.ELEMENT or not ends or s.kind(new - 1) == lex.REPLACE:
+        return None
+    if s.kind(new - 1) == lex.JOIN and s.kind(new - 2) == lex.ELEMENT and s.terms[new - 1].lower != ",":
+        return None
+    return s.terms[new].value, s.terms[old].value, new, old, True
+
+
 def _by(s: Sentence, i: int) -> tuple[str, str, int, int, bool] | None:
     """ "replace Ti by Zr", "substitute Se for S", "Fe is replaced by Mn", "gallium substituted for aluminium"."""
     verb = s.terms[i].lower
@@ -101,6 +113,10 @@ def _by(s: Sentence, i: int) -> tuple[str, str, int, int, bool] | None:
         return None
     if s.kind(one - 1) == lex.OPEN and s.terms[one - 1].lower == "of" and s.kind(one - 2) in (lex.WORD, lex.NUMBER, ""):
         return None  # half of the Mg
+    if s.kind(word) == lex.OPEN and s.terms[word].lower in ("in", "of", "from") and s.kind(word + 1) == lex.FORMULA:
+        word += 2  # replace the iron in LiFePO4 by manganese
+        if not s.kind(word):
+            return None
     other = _element(s, word + 1, 1)
     link = s.terms[word].lower
     if other is None or link not in ("by", "with", "for", "to", "into"):

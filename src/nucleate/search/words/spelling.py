@@ -60,7 +60,7 @@ def _vocabulary() -> dict[str, list[str]]:
     """Words that may be misspelt, and each of them less one letter -> the words."""
     kinds = (lex.FAMILY, lex.CLASS, lex.ELEMENT, lex.GROUP)
     single = {p for p, (kind, _) in lex.phrases().items() if kind in kinds and p.isalpha() and len(p) >= _SHORTEST}
-    single |= {"without", "excluding", "excluded", "lacking", "neither", "avoiding", "instead", "replacing"}
+    single |= lex.words_of("asked", "respelt")
     out: dict[str, list[str]] = {}
     for word in sorted(single):
         for key in {word, *_less_one(word)}:

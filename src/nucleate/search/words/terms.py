@@ -31,14 +31,8 @@ def _terms(tokens: Sequence[Token]) -> Iterator[Term]:
     while i < len(tokens):
         t = tokens[i]
         hyphen = i > 0 and tokens[i - 1].text == "-" and t.glued
-        if (
-            t.text == "-"
-            and not t.glued
-            and i + 1 < len(tokens)
-            and tokens[i + 1].glued
-            and tokens[i + 1].text in KNOWN
-        ):
-            yield Term(lex.NEGATION, "opens", "-", t.start, t.end)  # perovskite -Pb +Sn
+        if not t.glued and _negating_mark(tokens, i):
+            yield Term(lex.NEGATION, "opens", t.text, t.start, t.end)  # perovskite -Pb +Sn, !Pb
             i += 1
             continue
         if _joins_words(tokens, i):
@@ -55,6 +49,17 @@ def _terms(tokens: Sequence[Token]) -> Iterator[Term]:
             kind, value = _single(t)
             yield Term(kind, value, t.text, t.start, end, glued, hyphen)
         i = last + 1
+
+
+def _negating_mark(tokens: Sequence[Token], i: int) -> bool:
+    """Whether a mark stands right before an element and says that it is not wanted: -Pb, !Pb, ~lead."""
+    if i + 1 >= len(tokens) or not tokens[i + 1].glued:
+        return False
+    after = tokens[i + 1]
+    if tokens[i].text == "-":
+        return after.text in KNOWN
+    known = after.text in KNOWN or (lex.meaning((after.lower,)) or ("",))[0] in (lex.ELEMENT, lex.GROUP)
+    return tokens[i].text in lex.words_of("mark", "negates") and known
 
 
 def _joins_words(tokens: Sequence[Token], i: int) -> bool:
@@ -117,7 +122,7 @@ def _single(t: Token) -> lex.Meaning:
             return lex.WORD, t.text
         return lex.FORMULA, counts_of(t.text)
     if t.kind == MARK:
-        return {"&": (lex.JOIN, "and"), "+": (lex.JOIN, "and"), "/": (lex.JOIN, "/"), ",": (lex.JOIN, ",")}.get(
+        return {"&": (lex.JOIN, "and"), "+": (lex.JOIN, "and"), "/": (lex.JOIN, "/"), "|": (lex.JOIN, "or"), ",": (lex.JOIN, ",")}.get(
             t.text, (lex.MARK, t.text)
         )
     if t.text in KNOWN:

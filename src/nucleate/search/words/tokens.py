@@ -43,6 +43,7 @@ _CHARGE = re.compile(r"[\^]?\{?\d*[+-]\}?|[\u2070\u00b9\u00b2\u00b3\u2074-\u2079
 _ROMAN = re.compile(r"^[IVX]+\d?$|\([IVX]+\)")  # group VI, Sn(II)
 _ION = re.compile(r"[A-Z][a-z]?(?:\d{1,2}[+-]|\^?[+-]\d{1,2}|\(?[IV]{1,4}\)|[+-])")
 _SYMBOLS_ADDED = re.compile(r"[A-Z][a-z]?(?:\+[A-Z][a-z]?)+")
+_SPACE_GROUP = re.compile(r"(?=.*[-_/a-z])[PIFCRABH](?:-?[1-6](?:_?[1-5])?|[abcdemn]|/|_)+")
 _MIXED_SITE = re.compile(r"\([A-Z][a-z]?(?:,[A-Z][a-z]?)+\)\S+")
 
 
@@ -106,6 +107,9 @@ def _core(text: str, start: int, end: int, glued: bool, out: list[Token]) -> Non
     core = text[start:end]
     if is_formula(core) or (end - start <= LONGEST_FORMULA and _MIXED_SITE.fullmatch(core)):
         out.append(Token(FORMULA, core, start, end, glued))
+        return
+    if 3 <= end - start <= 12 and _SPACE_GROUP.fullmatch(core):
+        out.append(Token(WORD, core, start, end, glued))  # Fm-3m, P6_3/mmc
         return
     if _ION.fullmatch(core) or ("+" in core[1:-1] and core.isascii() and not _SYMBOLS_ADDED.fullmatch(core)):
         out.append(Token(WORD, core, start, end, glued))  # Fe3+, PBE+U

@@ -1,0 +1,94 @@
+"""Elements that are named, but not as a plain wish: in small amounts, behind an unknown verb, or judged in a sentence."""
+
+from __future__ import annotations
+
+from nucleate.errors import NucleateError
+from nucleate.search.words import lexicon as lex
+from nucleate.search.words.sentence import END, Sentence
+
+_THINGS = (lex.CLASS, lex.MIXED, lex.COUNTED, lex.FAMILY)
+
+
+def refuse_doubtful(s: Sentence, first: int, last: int) -> None:
+    """Raises NucleateError where the words around a list of elements may mean that it is not wanted.
+
+    first, last: the terms of the list.
+    """
+    _refuse_little(s, first, last)
+    _refuse_but(s, first, last)
+    _refuse_unknown_verb(s, first, last)
+    _refuse_judged(s, first, last)
+    _refuse_preferred(s, first, last)
+
+
+def _refuse_little(s: Sentence, first: int, last: int) -> None:
+    """ "As little lead as possible", "hardly any cobalt", "small amounts of iron", "cobalt-poor"."""
+    before = s.skip(first - 1, (lex.ARTICLE,), 2, -1)
+    if s.kind(before) == lex.OPEN and s.terms[before].lower == "of":
+        before -= 1
+        if s.kind(before) and s.terms[before].lower in lex.words_of("asked", "quantity"):
+            before = s.skip(before - 1, (lex.ARTICLE,), 2, -1)
+    little = s.kind(before) != "" and s.terms[before].lower in lex.words_of("asked", "little")
+    poor = s.kind(last + 1) != "" and s.terms[last + 1].lower in lex.words_of("asked", "poor")
+    if little or poor:
+        said = s.quote(before if little else first, last + 1 if poor else last)
+        raise NucleateError(f"'{said}': amounts of an element cannot be asked for, only that it is there or is not")
+
+
+def _refuse_but(s: Sentence, first: int, last: int) -> None:
+    """ "Any oxide but iron oxide": "but" may except what follows."""
+    before = first - 1
+    if s.kind(before) != lex.JOIN or s.terms[before].lower != "but":
+        return
+    phrase = s.terms[max(before - 8, 0) : before]
+    end = max((k for k, t in enumerate(phrase) if t.text in END), default=-1)
+    if not any(t.kind in (lex.NEGATION, lex.FREE) for t in phrase[end + 1 :]):
+        raise NucleateError(f"'{s.quote(before, last)}' can be read in two ways; say 'but with' or 'but without'")
+
+
+def _refuse_unknown_verb(s: Sentence, first: int, last: int) -> None:
+    """An unknown verb that has the elements as its object may take them away: "relieved of lead", "dodging lead"."""
+    if s.kind(last + 1) in _THINGS:
+        return  # superconducting niobium nitrides
+    k = first - 1
+    passed = set()
+    while s.kind(k) in (lex.ARTICLE, lex.OPEN, lex.ANYTHING) and first - k < 6:
+        passed.add(s.kind(k) if s.kind(k) == lex.ANYTHING else s.terms[k].lower if s.kind(k) == lex.OPEN else "")
+        k -= 1
+    if s.kind(k) != lex.WORD:
+        return
+    word, openings = s.terms[k].lower, passed - {""}
+    away = bool(openings) and openings <= {"of", "from", "use", "using"}
+    acts = word.endswith("ing") and (away or not openings or lex.ANYTHING in openings)
+    if acts or (word.endswith("ed") and away):
+        raise _doubt(s, k, last)
+
+
+def _refuse_judged(s: Sentence, first: int, last: int) -> None:
+    """ "Lead is poisonous; ..": a sentence about an element says neither that it is wanted nor that it is not."""
+    if first and s.terms[first - 1].text not in END and s.terms[first - 1].lower not in lex.words_of("asked", "reasons"):
+        return
+    if not s.kind(last + 1) or s.terms[last + 1].lower not in lex.words_of("asked", "copula"):
+        return
+    k = s.skip(last + 2, (lex.EMPTY, lex.ARTICLE), 4)
+    if s.kind(k) in (lex.WORD, lex.ADJECTIVE) and s.terms[k].lower not in lex.words_of("asked", "wanted"):
+        raise _doubt(s, first, k)
+
+
+def _refuse_preferred(s: Sentence, first: int, last: int) -> None:
+    """ "Tin over lead", "tin standing in for lead": one of two elements goes, whatever the words between them say."""
+    k = last + 1
+    while s.kind(k) in (lex.WORD, lex.EMPTY) and k < last + 4:
+        k += 1
+    if not s.kind(k) or s.terms[k].lower not in lex.words_of("asked", "rather"):
+        return
+    other = s.skip(k + 1, (lex.ARTICLE,), 2)
+    purpose = s.kind(other + 1) in (lex.WORD, lex.EMPTY, lex.REPLACE, *_THINGS) and s.terms[k].lower == "for"
+    if s.kind(other) in (lex.ELEMENT, lex.GROUP) and not purpose:
+        raise _doubt(s, first, other)
+
+
+def _doubt(s: Sentence, first: int, last: int) -> NucleateError:
+    return NucleateError(
+        f"'{s.quote(first, last)}' leaves open whether the elements are wanted; say 'with' or 'without' before them"
+    )
