@@ -104,6 +104,9 @@ def _operator(s: Sentence, first: int) -> tuple[str, int]:
                 i -= 1
                 continue
             return ("" if t.value in ("=", "~") else str(t.value)), i
+        if t.text == "." and s.terms[i - 1].lower in ("max", "min"):
+            i -= 1
+            continue
         if t.lower not in ("of", "only", "is", "the", "a", "about", "only", "just", "some"):
             break
         i -= 1
@@ -115,7 +118,11 @@ def _range_end(s: Sentence, i: int, op: str) -> tuple[int, int] | None:
     if not 0 <= i < len(s.terms) or s.used[i]:
         return None
     t = s.terms[i]
-    joins = ("-", "..", "to", "until", "till", "...") if op != "between" else ("-", "..", "to", "until", "till", "and", "up to")
+    joins = (
+        ("-", "..", "to", "until", "till", "...")
+        if op != "between"
+        else ("-", "..", "to", "until", "till", "and", "up to")
+    )
     if t.lower == "or" and s.kind(i + 1) == lex.NUMBER and not op:
         if abs(s.terms[i + 1].value - s.terms[i - 1].value) == 1:
             return 1, i + 1

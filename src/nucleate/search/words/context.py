@@ -123,6 +123,8 @@ def _checked(terms: Sequence[Term], i: int, critical: bool) -> Term:
     if t.kind != lex.ELEMENT:
         return t
     word = replace(t, kind=lex.WORD, value=t.text)
+    if t.lower == "lead" and before is not None and before.lower in lex.words_of("asked", "leads"):
+        return word  # we lead the field
     if t.text == "Tc" and critical:
         return word
     if after is not None and (after.lower in ("site", "sites") or (after.kind == lex.TYPE and len(t.text) == 1)):

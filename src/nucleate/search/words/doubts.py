@@ -1,4 +1,4 @@
-"""Elements that are named, but not as a plain wish: in small amounts, behind an unknown verb, or judged in a sentence."""
+"""Elements that are named, but not as a plain wish: in small amounts, behind an unknown verb, judged, or around it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,18 @@ def refuse_doubtful(s: Sentence, first: int, last: int) -> None:
     _refuse_unknown_verb(s, first, last)
     _refuse_judged(s, first, last)
     _refuse_preferred(s, first, last)
+
+
+def surrounds(s: Sentence, first: int, last: int) -> bool:
+    """Whether elements are around the crystal, not in it: "on silicon", "a Pt electrode", "annealed in nitrogen"."""
+    k = s.skip(first - 1, (lex.ARTICLE,), 2, -1)
+    opening = s.terms[k].lower if s.kind(k) == lex.OPEN else ""
+    if opening == "on" and s.kind(last + 1) not in _THINGS:
+        return True
+    if k > 0 and (opening == "in" or s.terms[k].lower in ("under", "over")):
+        if s.terms[k - 1].lower in lex.words_of("surroundings", "before"):
+            return True
+    return s.kind(last + 1) != "" and s.terms[last + 1].lower in lex.words_of("surroundings", "after")
 
 
 def _refuse_little(s: Sentence, first: int, last: int) -> None:
@@ -59,14 +71,22 @@ def _refuse_unknown_verb(s: Sentence, first: int, last: int) -> None:
         return
     word, openings = s.terms[k].lower, passed - {""}
     away = bool(openings) and openings <= {"of", "from", "use", "using"}
-    acts = word.endswith("ing") and (away or not openings or lex.ANYTHING in openings)
+    acts = (
+        word.endswith("ing")
+        and not word.endswith(tuple(lex.words_of("asked", "adjectives")))
+        and (away or not openings or lex.ANYTHING in openings)
+    )
     if acts or (word.endswith("ed") and away):
         raise _doubt(s, k, last)
 
 
 def _refuse_judged(s: Sentence, first: int, last: int) -> None:
     """ "Lead is poisonous; ..": a sentence about an element says neither that it is wanted nor that it is not."""
-    if first and s.terms[first - 1].text not in END and s.terms[first - 1].lower not in lex.words_of("asked", "reasons"):
+    if (
+        first
+        and s.terms[first - 1].text not in END
+        and s.terms[first - 1].lower not in lex.words_of("asked", "reasons")
+    ):
         return
     if not s.kind(last + 1) or s.terms[last + 1].lower not in lex.words_of("asked", "copula"):
         return
@@ -78,9 +98,12 @@ def _refuse_judged(s: Sentence, first: int, last: int) -> None:
 def _refuse_preferred(s: Sentence, first: int, last: int) -> None:
     """ "Tin over lead", "tin standing in for lead": one of two elements goes, whatever the words between them say."""
     k = last + 1
-    while s.kind(k) in (lex.WORD, lex.EMPTY) and k < last + 4:
+    rather = lex.words_of("asked", "rather")
+    while k < last + 4 and (
+        s.kind(k) == lex.WORD or (s.kind(k) in (lex.EMPTY, lex.OPEN) and s.terms[k].lower not in rather)
+    ):
         k += 1
-    if not s.kind(k) or s.terms[k].lower not in lex.words_of("asked", "rather"):
+    if not s.kind(k) or s.terms[k].lower not in rather:
         return
     other = s.skip(k + 1, (lex.ARTICLE,), 2)
     purpose = s.kind(other + 1) in (lex.WORD, lex.EMPTY, lex.REPLACE, *_THINGS) and s.terms[k].lower == "for"

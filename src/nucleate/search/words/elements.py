@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nucleate.errors import NucleateError
 from nucleate.search.words import lexicon as lex
-from nucleate.search.words.doubts import refuse_doubtful
+from nucleate.search.words.doubts import refuse_doubtful, surrounds
 from nucleate.search.words.negation import read_list
 from nucleate.search.words.sentence import Sentence, Term
 from nucleate.search.words.wish import Wish
@@ -26,7 +26,7 @@ def read_elements(s: Sentence, wish: Wish) -> None:
             i += 1
             continue
         found = read_list(s, i, _ELEMENTS)
-        if found is None:
+        if found is None or surrounds(s, i, found.last):
             i += 1
             continue
         refuse_doubtful(s, i, found.last)

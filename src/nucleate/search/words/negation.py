@@ -39,10 +39,12 @@ def read_negations(s: Sentence, wish: Wish) -> None:
     wish.exclude = tuple(dict.fromkeys((*wish.exclude, *barred)))
 
 
-def read_zeros(s: Sentence, wish: Wish, left: Sequence[Amount]) -> None:
-    """Excludes what there is none of: "Co: 0", "0 % Co"."""
+def read_zeros(s: Sentence, wish: Wish, left: Sequence[Amount]) -> list[Amount]:
+    """Excludes what there is none of, "Co: 0", "0 % Co"; returns the amounts that say something else."""
     barred: list[str] = []
+    others: list[Amount] = []
     for a in left:
+        others.append(a)
         if a.low != 0 or a.high != 0 or a.op or a.unit not in ("", "%", "ppm"):
             continue
         k = a.last + 1
@@ -53,9 +55,10 @@ def read_zeros(s: Sentence, wish: Wish, left: Sequence[Amount]) -> None:
             j -= 1
         linked = j < a.first - 1 or s.kind(a.first) == lex.OP
         place = k if s.kind(k) in _ITEMS else j if linked and s.kind(j) in _ITEMS else None
-        if place is not None:
-            _exclude(s, min(place, a.first), max(place, a.last), [place], barred)
+        if place is not None and _exclude(s, min(place, a.first), max(place, a.last), [place], barred):
+            others.pop()
     wish.exclude = tuple(dict.fromkeys((*wish.exclude, *barred)))
+    return others
 
 
 def _not_only(s: Sentence) -> None:

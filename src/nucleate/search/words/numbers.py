@@ -10,6 +10,7 @@ from nucleate.search.words.amounts import Amount, compared, compared_after, read
 from nucleate.search.words.sentence import Sentence
 from nucleate.search.words.wish import LIMITS, METASTABLE, STABLE, Bounds, Wish, bounded
 
+_ORDER = ("<", "<=", ">", ">=")
 _FILL = (lex.EMPTY, lex.ARTICLE, lex.OPEN)
 _POSSIBLE = dict.fromkeys(("g/cm3", "g/cm^3", "g/cc"), (0.0, 40.0))  # densities, at high pressure too
 _SYMBOLS_OF_ORDER = frozenset("<>≤≥⩽⩾")
@@ -163,6 +164,10 @@ def _energy(s: Sentence, wish: Wish, a: Amount) -> bool:
     unit = a.unit.removesuffix("/atom").removesuffix("/at")
     if unit not in ("", "eV", "meV", "ev", "mev"):
         return False
+    found = _property(s, a)
+    if found is not None:
+        place, a = _bound_before(s, found[1], a)
+        found = found[0], place
     scale = 0.001 if unit.lower() == "mev" else 1.0
     low = None if a.low is None else a.low * scale
     high = None if a.high is None else a.high * scale
@@ -173,7 +178,6 @@ def _energy(s: Sentence, wish: Wish, a: Amount) -> bool:
         wish.stable = high if wish.stable is None else min(wish.stable, high)
         s.take(a.first, hull)
         return True
-    found = _property(s, a)
     if found is None:
         if unit and a.op == "<=" and s.terms[a.first].lower == "within" and any(t.kind == lex.STABLE for t in s.terms):
             wish.stable = high
@@ -222,9 +226,7 @@ def _property(s: Sentence, a: Amount) -> tuple[str, int] | None:
             return str(s.terms[i].value), i
         if s.kind(i) == lex.WORD and s.terms[i].lower.endswith("gap"):
             return "band_gap", a.first if "direct" in s.terms[i].lower else i
-        if i < 0 or not (
-            s.used[i] or s.kind(i) in (*_FILL, lex.JOIN) or s.terms[i].text in "(:=" or s.kind(i) == lex.OP
-        ):
+        if i < 0 or not (s.used[i] or s.kind(i) in (*_FILL, lex.JOIN) or s.terms[i].text in "(:=" or _plain_op(s, i)):
             break
         if s.used[i] and s.terms[i].kind == lex.PROPERTY:
             return str(s.terms[i].value), a.first
@@ -238,6 +240,19 @@ def _property(s: Sentence, a: Amount) -> tuple[str, int] | None:
     elif s.kind(a.first - 1) == lex.WORD:
         return None
     return None
+
+
+def _plain_op(s: Sentence, i: int) -> bool:
+    """Whether a term at a place says "equal", "about" or "between", and does not order."""
+    return s.kind(i) == lex.OP and s.terms[i].value not in _ORDER
+
+
+def _bound_before(s: Sentence, place: int, a: Amount) -> tuple[int, Amount]:
+    """Where a property's name begins, and its amount: with the bound before it in "maximum gap of 2 eV"."""
+    k = place - 1 if s.kind(place - 1) != lex.MARK or s.terms[place - 1].text != "." else place - 2
+    if place < a.first and not a.op and s.kind(k) == lex.OP and s.terms[k].value in _ORDER:
+        return k, compared(a, str(s.terms[k].value))
+    return place, a
 
 
 def _ratios(s: Sentence, wish: Wish) -> None:
@@ -283,7 +298,7 @@ def _manies(s: Sentence, wish: Wish) -> None:
             n = int(s.terms[last].value)
             low, high = min(low, n), max(high, n)
         bounds: Bounds = (low, high)
-        if s.kind(first - 1) == lex.OP and s.terms[first - 1].value in ("<", "<=", ">", ">="):
+        if s.kind(first - 1) == lex.OP and s.terms[first - 1].value in _ORDER:
             first -= 1
             op = s.terms[first].value
             bounds = {"<": (None, low - 1), "<=": (None, high), ">": (high + 1, None), ">=": (low, None)}[op]
@@ -310,5 +325,5 @@ def orders(s: Sentence, i: int) -> bool:
     while s.kind(k) in (lex.JOIN, lex.OP, lex.EMPTY, lex.OPEN) and k < i + 4:
         k += 1
     number = k < len(s.terms) and s.terms[k].kind in (lex.NUMBER, lex.OP) and s.used[k]
-    compares = t.kind == lex.OP and t.value in ("<", "<=", ">", ">=") and number
+    compares = t.kind == lex.OP and t.value in _ORDER and number
     return compares or t.text in _SYMBOLS_OF_ORDER or t.text in ("<=", ">=")

@@ -39,8 +39,7 @@ def read_words(text: str) -> Wish:
     s, wish = read_terms(text), Wish()
     read_symmetry(s, wish)
     read_layers(s, wish)
-    left = read_numbers(s, wish)
-    read_zeros(s, wish, left)
+    left = read_zeros(s, wish, read_numbers(s, wish))
     for a in left:
         s.take(a.first, a.last)  # a unit is no element
     read_replacements(s, wish)

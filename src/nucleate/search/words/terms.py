@@ -122,9 +122,13 @@ def _single(t: Token) -> lex.Meaning:
             return lex.WORD, t.text
         return lex.FORMULA, counts_of(t.text)
     if t.kind == MARK:
-        return {"&": (lex.JOIN, "and"), "+": (lex.JOIN, "and"), "/": (lex.JOIN, "/"), "|": (lex.JOIN, "or"), ",": (lex.JOIN, ",")}.get(
-            t.text, (lex.MARK, t.text)
-        )
+        return {
+            "&": (lex.JOIN, "and"),
+            "+": (lex.JOIN, "and"),
+            "/": (lex.JOIN, "/"),
+            "|": (lex.JOIN, "or"),
+            ",": (lex.JOIN, ","),
+        }.get(t.text, (lex.MARK, t.text))
     if t.text in KNOWN:
         return lex.ELEMENT, t.text
     if (group := _space_group(t.text)) is not None:

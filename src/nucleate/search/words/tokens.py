@@ -114,6 +114,10 @@ def _core(text: str, start: int, end: int, glued: bool, out: list[Token]) -> Non
     if _ION.fullmatch(core) or ("+" in core[1:-1] and core.isascii() and not _SYMBOLS_ADDED.fullmatch(core)):
         out.append(Token(WORD, core, start, end, glued))  # Fe3+, PBE+U
         return
+    head, colon, dopant = core.partition(":")
+    if colon and dopant and is_formula(head) and dopant[0].isupper():
+        out.append(Token(FORMULA, core[:LONGEST_FORMULA], start, end, glued))  # ZnO:Al, for counts_of to refuse
+        return
     head, dash, _ = core.partition("-")
     if dash and head and is_formula(head):  # K2NiF4-type
         out.append(Token(FORMULA, head, start, start + len(head), glued))
