@@ -32,6 +32,8 @@ def _hyphenated(terms: list[Term]) -> list[Term]:
         while last + 1 < len(terms) and terms[last + 1].hyphen and terms[last + 1].kind != lex.MARK:
             last += 1
         run = terms[i : last + 1]
+        if last > i and all(t.text in KNOWN for t in run):  # the In of Cu-In-Se
+            run = [replace(t, kind=lex.ELEMENT, value=t.text) for t in run]
         if run[0].text == "-":
             out.append(run[0])
             i += 1

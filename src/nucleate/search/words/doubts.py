@@ -27,9 +27,9 @@ def surrounds(s: Sentence, first: int, last: int) -> bool:
     opening = s.terms[k].lower if s.kind(k) == lex.OPEN else ""
     if opening == "on" and s.kind(last + 1) not in _THINGS:
         return True
-    if k > 0 and (opening == "in" or s.terms[k].lower in ("under", "over")):
-        if s.terms[k - 1].lower in lex.words_of("surroundings", "before"):
-            return True
+    around = k > 0 and (opening == "in" or s.terms[k].lower in ("under", "over"))
+    if around and s.terms[k - 1].lower in lex.words_of("surroundings", "before"):
+        return True
     return s.kind(last + 1) != "" and s.terms[last + 1].lower in lex.words_of("surroundings", "after")
 
 

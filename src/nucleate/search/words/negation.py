@@ -236,7 +236,10 @@ def _listed_after(s: Sentence, i: int, barred: list[str]) -> None:
     found = read_list(s, k)
     if found is not None and set(found.joins) == {","} and any(s.kind(p) == lex.CLASS for p in found.places):
         raise NucleateError(f"'{s.quote(i, found.last)}' can be read in two ways; join what is excluded by 'or'")
-    if found is None or _more_than_a_list(s, i, found):
+    if found is None:
+        return
+    marked = s.terms[i].text == "-" or s.terms[i].text in lex.words_of("mark", "negates")
+    if _more_than_a_list(s, i, found) and not (marked and len(found.places) == 1):  # !Pb chlorides
         return
     last = found.last
     if s.kind(last + 1) == lex.NOUN and s.terms[last + 1].lower.startswith("element"):

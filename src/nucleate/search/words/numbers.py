@@ -7,10 +7,10 @@ import math
 from nucleate.errors import NucleateError
 from nucleate.search.words import lexicon as lex
 from nucleate.search.words.amounts import Amount, compared, compared_after, read_amounts
+from nucleate.search.words.ratios import ORDER, read_manies, read_ratios
 from nucleate.search.words.sentence import Sentence
-from nucleate.search.words.wish import LIMITS, METASTABLE, STABLE, Bounds, Wish, bounded
+from nucleate.search.words.wish import LIMITS, METASTABLE, STABLE, Wish, bounded
 
-_ORDER = ("<", "<=", ">", ">=")
 _FILL = (lex.EMPTY, lex.ARTICLE, lex.OPEN)
 _POSSIBLE = dict.fromkeys(("g/cm3", "g/cm^3", "g/cc"), (0.0, 40.0))  # densities, at high pressure too
 _SYMBOLS_OF_ORDER = frozenset("<>≤≥⩽⩾")
@@ -18,8 +18,8 @@ _SYMBOLS_OF_ORDER = frozenset("<>≤≥⩽⩾")
 
 def read_numbers(s: Sentence, wish: Wish) -> list[Amount]:
     """Understand the numbers; returns those that belong to nothing known, whose terms stay as they are."""
-    _ratios(s, wish)
-    _manies(s, wish)
+    read_ratios(s, wish)
+    read_manies(s, wish)
     left: list[Amount] = []
     amounts = read_amounts(s)
     for k, a in enumerate(amounts):
@@ -149,7 +149,8 @@ def _of_things(s: Sentence, wish: Wish, a: Amount) -> bool:
     while s.kind(i) and s.terms[i].lower in lex.words_of("counted", "adjectives"):
         i += 1
     n = 0
-    while s.kind(i) in (lex.ELEMENT, lex.GROUP, lex.CLASS, lex.FAMILY, lex.SYMMETRY, lex.MANY) and n < 6:
+    kinds = (lex.ELEMENT, lex.GROUP, lex.CLASS, lex.FAMILY, lex.SYMMETRY)
+    while n < 6 and i < len(s.terms) and (s.kind(i) in kinds or s.terms[i].kind == lex.MANY):
         last = s.terms[i]
         if last.kind in (lex.CLASS, lex.FAMILY) and last.lower.endswith("s") and last.lower not in ("laves",):
             wish.count = int(a.low)
@@ -244,67 +245,15 @@ def _property(s: Sentence, a: Amount) -> tuple[str, int] | None:
 
 def _plain_op(s: Sentence, i: int) -> bool:
     """Whether a term at a place says "equal", "about" or "between", and does not order."""
-    return s.kind(i) == lex.OP and s.terms[i].value not in _ORDER
+    return s.kind(i) == lex.OP and s.terms[i].value not in ORDER
 
 
 def _bound_before(s: Sentence, place: int, a: Amount) -> tuple[int, Amount]:
     """Where a property's name begins, and its amount: with the bound before it in "maximum gap of 2 eV"."""
     k = place - 1 if s.kind(place - 1) != lex.MARK or s.terms[place - 1].text != "." else place - 2
-    if place < a.first and not a.op and s.kind(k) == lex.OP and s.terms[k].value in _ORDER:
+    if place < a.first and not a.op and s.kind(k) == lex.OP and s.terms[k].value in ORDER:
         return k, compared(a, str(s.terms[k].value))
     return place, a
-
-
-def _ratios(s: Sentence, wish: Wish) -> None:
-    """1:1:3, two to one."""
-    i = 0
-    while i < len(s.terms):
-        k, parts = i, []
-        while s.kind(k) == lex.NUMBER:
-            parts.append(float(s.terms[k].value))
-            t = s.terms[k + 1] if k + 1 < len(s.terms) else None
-            numeral = s.terms[k].text[0].isdigit()
-            joined = t is not None and ((t.text == ":" and numeral) or (t.lower == "to" and not numeral))
-            if not (joined and s.kind(k + 2) == lex.NUMBER):
-                break
-            k += 2
-        if len(parts) > 1 and not wish.ratio:
-            said = s.quote(i, k)
-            if any(n < 1 or n != int(n) for n in parts):
-                raise NucleateError(f"a ratio is of positive whole numbers, as in 1:1:2, not {said}")
-            wish.ratio = tuple(sorted(int(n) for n in parts))
-            s.take(i, k)
-            while (
-                i > 0
-                and s.kind(i - 1)
-                and s.terms[i - 1].lower in ("ratio", "ratios", "of", "atom", "atomic", "stoichiometric")
-            ):
-                i -= 1
-                s.take(i, i)
-        i = max(k, i) + 1
-
-
-def _manies(s: Sentence, wish: Wish) -> None:
-    """Binary, at least ternary, ternary or quaternary."""
-    i = 0
-    while i < len(s.terms):
-        if s.kind(i) != lex.MANY:
-            i += 1
-            continue
-        first = last = i
-        low = high = int(s.terms[i].value)
-        while s.kind(last + 1) == lex.JOIN and s.kind(last + 2) == lex.MANY:
-            last += 2
-            n = int(s.terms[last].value)
-            low, high = min(low, n), max(high, n)
-        bounds: Bounds = (low, high)
-        if s.kind(first - 1) == lex.OP and s.terms[first - 1].value in _ORDER:
-            first -= 1
-            op = s.terms[first].value
-            bounds = {"<": (None, low - 1), "<=": (None, high), ">": (high + 1, None), ">=": (low, None)}[op]
-        wish.num_elements = bounded("elements", wish.num_elements, bounds)
-        s.take(first, last)
-        i = last + 1
 
 
 def _stability(s: Sentence, wish: Wish) -> None:
@@ -325,5 +274,5 @@ def orders(s: Sentence, i: int) -> bool:
     while s.kind(k) in (lex.JOIN, lex.OP, lex.EMPTY, lex.OPEN) and k < i + 4:
         k += 1
     number = k < len(s.terms) and s.terms[k].kind in (lex.NUMBER, lex.OP) and s.used[k]
-    compares = t.kind == lex.OP and t.value in _ORDER and number
+    compares = t.kind == lex.OP and t.value in ORDER and number
     return compares or t.text in _SYMBOLS_OF_ORDER or t.text in ("<=", ">=")

@@ -37,6 +37,7 @@ def read_replacements(s: Sentence, wish: Wish) -> None:
         s.notes.append(f"{formula_text(counts)} with {old} replaced by {new}")
         s.terms[place] = replace(s.terms[place], value=replaced)
         s.take(first, last)
+        s.used[place] = False  # it may stand between the two: replace the tin in SnO2 by silicon
         _take_lead(s, place)
 
 
