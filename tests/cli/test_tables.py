@@ -121,7 +121,7 @@ def test_a_sentence_says_how_stable_they_are():
 
 def test_what_could_not_be_judged_says_why():
     some = [candidate(f"c{i}", 0.0, checks={"novel": Check("unknown", "no list of known crystals")}) for i in range(5)]
-    assert doubts(some) == ["novel unknown of c0, c1, c2 and 2 more: no list of known crystals"]
+    assert doubts(some) == ["novel is unknown for c0, c1, c2 and 2 more: no list of known crystals"]
     assert "no list of known crystals" in shown(some, 80)
 
 

@@ -168,7 +168,7 @@ def test_a_busy_server_is_asked_again_a_missing_file_is_not(server):
     assert len(server.requests) == asked + 1
     server.http.shutdown()
     server.http.server_close()
-    with pytest.raises(NucleateError, match=r"ConnectionError.*5 attempts"):
+    with pytest.raises(NucleateError, match=r"\(no connection to the server, or it broke off; 5 attempts\)"):
         fetch(Source(f"{server.url}/train.csv", ROWS), home(), "c.csv", wait=no_wait)
 
 

@@ -13,11 +13,12 @@ from scipy.stats import wasserstein_distance
 from nucleate.chem.distance import emd
 from nucleate.chem.elements import MAIN_ELEMENTS, SYMBOLS
 from nucleate.chem.verdict import Verdict
+from nucleate.cli.metrics import show_report
+from nucleate.cli.tables import screen
 from nucleate.errors import NucleateError
 from nucleate.evaluate.composition_sections import Vocabulary
 from nucleate.evaluate.compositions import evaluate_compositions
 from nucleate.evaluate.formulas import key_of
-from nucleate.evaluate.metric import tables
 from nucleate.evaluate.statistics import wilson
 
 TEXTS = ["SrTiO3", "O3TiSr", "Sr2Ti2O6", "NaCl", "NaCl2", "Xx2", "", "MgO"]
@@ -161,7 +162,7 @@ def test_nothing_is_a_formula():
     assert found["novel_of_unique"] is None
     assert ("1", "formula", "not JSON") in report.failures
     json.loads(report.to_json())
-    tables(report)
+    show_report(screen(), report)
 
 
 def test_bad_input():

@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
+from nucleate.cli.metrics import show_report
+from nucleate.cli.tables import screen
 from nucleate.errors import NucleateError
 from nucleate.evaluate import features as features_module
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.features import measure
 from nucleate.evaluate.inputs import CrystalSet, Item
 from nucleate.evaluate.judged import DngSettings
-from nucleate.evaluate.metric import tables
 from nucleate.parallel import Outcome
 from nucleate.pipeline.candidate import Energy
 
@@ -124,7 +125,7 @@ def test_every_bad_crystal_is_counted_and_named(known):
     named = {(name, stage) for name, stage, _ in report.failures}
     assert {("set-8", "read"), ("set-9", "structure"), ("set-10", "structure")} <= named
     assert all(reason for _, _, reason in report.failures)
-    assert tables(report)
+    show_report(screen(), report)
 
 
 def test_one_crystal_only(known):

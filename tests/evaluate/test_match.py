@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from nucleate.cli.metrics import show_predictions
 from nucleate.evaluate import match
-from nucleate.evaluate.csp_report import notes, tables
+from nucleate.evaluate.csp_report import notes
 from nucleate.evaluate.match import MatchSettings, Pair, evaluate_csp
 from nucleate.evaluate.validity import compositional_validity, structural_validity
 
@@ -143,7 +144,7 @@ def test_tables_show_the_published_rows_for_their_own_data_set_only():
 
     def shown(dataset):
         console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-        console.print(tables(report.with_settings({"dataset": dataset})))
+        show_predictions(console, report.with_settings({"dataset": dataset}))
         return console.export_text()
 
     assert "51.49" in shown("mp-20:test")

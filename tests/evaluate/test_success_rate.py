@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nucleate.cli.metrics import show_report
+from nucleate.cli.tables import screen
 from nucleate.errors import NucleateError
-from nucleate.evaluate.metric import tables
 from nucleate.evaluate.statistics import wilson
 from nucleate.evaluate.success_rate import CDVAE, Thresholds, percentile_thresholds, success_rates, thresholds
 
@@ -32,7 +33,7 @@ def test_by_hand():
     reasons = [(name, reason) for name, _, reason in report.failures]
     assert reasons == [("6", "no value"), ("7", "not a finite number"), ("8", "not a finite number")]
     json.loads(report.to_json())
-    tables(report)
+    show_report(screen(), report)
 
 
 def test_invalid_crystals_are_no_success():

@@ -87,11 +87,12 @@ def test_wishes_are_parsed():
     assert parse_property("e_form=-3.2") == ("e_form", (-3.2, -3.2))
     assert parse_property(" band_gap = 1..1.6 ") == ("band_gap", (1.0, 1.6))
     assert parse_property("x=-1e-2..+.5") == ("x", (-0.01, 0.5))
+    assert parse_property("gap (eV) = 1") == ("gap (eV)", (1.0, 1.0))  # a column of one's own data
     assert parse_properties(["a=1", "b=2", "a=1"]) == {"a": (1.0, 1.0), "b": (2.0, 2.0)}
 
 
 @pytest.mark.parametrize(
-    "text", ["e_form", "e_form=", "=3", "e_form=low", "e_form=1..", "a b=1", "gap=2..1", "a=1e999"]
+    "text", ["e_form", "e_form=", "=3", "e_form=low", "e_form=1..", "a=b=1", "gap=2..1", "a=1e999"]
 )
 def test_what_is_no_wish_is_refused(text):
     with pytest.raises(NucleateError):

@@ -105,7 +105,8 @@ def stability(candidates: Sequence[Candidate], stable: float | None = None) -> l
     heights = {c.id: above_hull(c) for c in living}
     known = [c for c in living if math.isfinite(heights[c.id])]
     if not known:
-        return ["how stable they are is not known: none has an energy above the hull"] if living else []
+        none = "how stable they are is not known: none has an energy above the hull (nucleate hull run FILES gives it)"
+        return [none] if living else []
     best = min(known, key=lambda c: heights[c.id])
     limit = 0.0 if stable is None else stable
     good = sum(heights[c.id] <= limit + 1e-9 for c in known)
@@ -138,7 +139,9 @@ def doubts(candidates: Sequence[Candidate]) -> list[str]:
         for name in ASKED:
             if c.failure is None and name in c.checks and c.checks[name].verdict == "unknown":
                 found.setdefault((name, c.checks[name].reason), []).append(c.id)
-    return [f"{name} unknown of {few(ids)}: {reason or 'no reason was given'}" for (name, reason), ids in found.items()]
+    return [
+        f"{name} is unknown for {few(ids)}: {reason or 'no reason was given'}" for (name, reason), ids in found.items()
+    ]
 
 
 def few(ids: Sequence[str]) -> str:

@@ -51,7 +51,7 @@ def compose(
     """Draw new formulas, with chemical checks of each."""
     from nucleate.cli.check import write_verdicts
     from nucleate.cli.progress import StageBars
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import screen, some
     from nucleate.files import check_ending
     from nucleate.generators.offered import without
     from nucleate.io import replacing
@@ -100,7 +100,7 @@ def compose(
     elif out is not None:
         write_verdicts(out, made, notes)
     if out is not None:
-        console.print(f"{len(made)} formulas in {out}")
+        console.print(f"{some(len(made), 'formula')} in {out}")
 
 
 def _show(made: Sequence[Candidate], console: Console) -> None:

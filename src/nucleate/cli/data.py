@@ -103,7 +103,12 @@ def list_() -> None:
     for reason, name in missing.items():
         console.print(reason, soft_wrap=True)
         if name in CATALOG:
-            sums = "published checksum" if all(s.sha256 for s in CATALOG[name].files.values()) else "checksum unknown"
+            published = all(s.sha256 for s in CATALOG[name].files.values())
+            sums = (
+                "with a published checksum"
+                if published
+                else "no checksum is published: that of the first download is kept"
+            )
             console.print(f"  {CATALOG[name].about}; {sums}", soft_wrap=True)
 
 

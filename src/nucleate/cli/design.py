@@ -124,8 +124,10 @@ def design(
     evaluations: Evaluations = None,
     workers: Workers = 0,
 ) -> None:
-    """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report. With --generator formulas
-    come first, are checked, and get the structures of templates or of a model; a tree search keeps to a budget."""
+    """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report.
+
+    Where --generator names a model of formulas, or the request a family, formulas are made and checked first and then
+    get structures. A tree search (--search) keeps to a budget."""
     from nucleate.cli.parts import with_parts
     from nucleate.cli.progress import StageBars
     from nucleate.cli.tables import screen

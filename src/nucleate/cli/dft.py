@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 app = typer.Typer(cls=default_group("run"), no_args_is_help=True)
 
 Paths = Annotated[list[Path], typer.Argument(help="A run folder, or crystals: CIF, extxyz, POSCAR, .jsonl ...")]
+COLUMNS = (  # of the table, with what gives way first where there is no room
+    ("id", 0),
+    ("formula", 0),
+    ("atoms", 5),
+    ("a, b, c\nÅ", 4),
+    ("volume\nchange, %", 3),
+    ("e_form\neV/atom", 0),
+    ("e_form\n+ MP2020", 0),
+    ("e_above\n_hull", 0),
+    ("DFT -\npotential", 2),
+    ("time", 1),
+)
 Top = Annotated[int | None, typer.Option(min=1, help="Only the first ones (of a run: 5).")]
 
 
@@ -166,10 +178,7 @@ def _print(results: Sequence[Computed], method: str, console: Console) -> None:
 
 def print_rows(rows: Sequence[dict], console: Console) -> None:
     """The table, and below it methods, what failed and what is missing."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    from nucleate.cli.tables import energy
+    from nucleate.cli.tables import Column, show_table
 
     methods = dict.fromkeys(r["method"] for r in rows if r["method"])
     lines = ["energies in eV/atom" + "".join(f"; {m}" for m in methods), "+ MP2020: with the anions' corrections"]
@@ -181,26 +190,24 @@ def print_rows(rows: Sequence[dict], console: Console) -> None:
     said += [(r["id"], f"without {r['missing']}") for r in rows if r.get("missing")]
     said += [(r["id"], remark) for r in rows for remark in r.get("remarks", "").split(" | ") if remark]
     lines += _together(said)
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    heads = ("id", "formula", "atoms", "a, b, c\nÅ", "dV\n%", "e_form", "e_form\n+ MP2020", "above\nhull")
-    for head in (*heads, "DFT -\npotent.", "time"):
-        table.add_column(head, justify="left" if head in ("id", "formula") else "right", overflow="fold")
-    for r in rows:
-        lattice = " ".join(dict.fromkeys(f"{r[k]:.3f}" for k in "abc")) if r.get("a") else "-"
-        above = "-" if r.get("e_above_hull") is None else f"{'>= ' if r['lower_bound'] else ''}{r['e_above_hull']:+.3f}"
-        change = "-" if r.get("volume_change") is None else f"{r['volume_change']:+.1f}"
-        table.add_row(
-            *(str(x) for x in (r["id"], r["formula"], r["atoms"], lattice, change)),
-            energy(r["e_form"]),
-            energy(r["e_form_mp2020"]),
-            above,
-            energy(r.get("difference")),
-            _clock(r.get("seconds")),
-            style="dim" if r["status"] != "done" else None,
-        )
-    console.print(table)
-    for line in lines:
-        console.print(line, soft_wrap=True)
+    cells = [_cells(r) for r in rows]
+    columns = [
+        Column(name, [c[i] for c in cells], right=i > 1, gives_way=gives_way)
+        for i, (name, gives_way) in enumerate(COLUMNS)
+    ]
+    show_table(console, columns, lines, dim=[_bad(r) for r in rows], whole="--out FILE.csv or dft.csv holds them")
+
+
+def _cells(row: dict) -> tuple[str, ...]:
+    """What stands in `COLUMNS`."""
+    from nucleate.cli.tables import energy
+
+    lattice = " ".join(dict.fromkeys(f"{row[k]:.3f}" for k in "abc")) if row.get("a") else "-"
+    bound = ">= " if row["lower_bound"] else ""
+    above = "-" if row.get("e_above_hull") is None else f"{bound}{row['e_above_hull']:+.3f}"
+    change = "-" if row.get("volume_change") is None else f"{row['volume_change']:+.1f}"
+    energies = energy(row["e_form"]), energy(row["e_form_mp2020"]), above, energy(row.get("difference"))
+    return row["id"], row["formula"], str(row["atoms"]), lattice, change, *energies, _clock(row.get("seconds"))
 
 
 def _together(said: Sequence[tuple[str, str]]) -> list[str]:
@@ -235,7 +242,7 @@ def inputs(
     flow: Annotated[bool, typer.Option("--flow", help="Also an atomate2 flow, flow.json.")] = False,
 ) -> None:
     """Write inputs for a program that runs elsewhere; read its outputs back with `nucleate dft parse`."""
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import screen, some
     from nucleate.dft import inputs as writer
     from nucleate.dft.settings import preset as settings_of
     from nucleate.errors import NucleateError
@@ -251,10 +258,10 @@ def inputs(
     if not any(w.candidate for w in todo):
         raise NucleateError("none of the crystals can be set up")
     n = len(writer.write_inputs(todo, out, code, preset, settings, pseudos, flow))
-    screen().print(f"{n} calculations in {out}; then: nucleate dft parse {out}", soft_wrap=True)
+    screen().print(f"{some(n, 'calculation')} in {out}; then: nucleate dft parse {out}", soft_wrap=True)
     if flow:
         n = sum(w.kind == "crystal" for w in todo)
-        screen().print(f"{n} crystals in {out / 'flow.json'}, a flow for jobflow", soft_wrap=True)
+        screen().print(f"{some(n, 'crystal')} in {out / 'flow.json'}, a flow for jobflow", soft_wrap=True)
 
 
 @app.command("parse")

@@ -51,12 +51,12 @@ def csp(
 ) -> None:
     """Crystal structure prediction: match rate and RMSE for known compositions, with 95 % intervals."""
     from nucleate.cli.evaluate_dng import check_folder
+    from nucleate.cli.metrics import show_predictions
     from nucleate.cli.progress import StageBars
     from nucleate.cli.tables import screen
     from nucleate.errors import NucleateError
     from nucleate.evaluate import csp as run
     from nucleate.evaluate.csp_page import to_report
-    from nucleate.evaluate.csp_report import tables
     from nucleate.evaluate.match import MatchSettings
     from nucleate.evaluate.page import write_page
     from nucleate.evaluate.protocols import get_protocol
@@ -101,7 +101,7 @@ def csp(
         run.write_whole(out / "report.json", report.to_json())
         write_page(out / "report.html", to_report(report, rules))
     console.print(f"{rules.name}: {rules.title}; {rules.source}", style="dim")
-    console.print(tables(report, rules.csp_rows))
+    show_predictions(console, report, rules.csp_rows)
     for note in rules.notes:
         console.print(note, style="dim")
     if out is not None:

@@ -153,9 +153,9 @@ def _words(value: object) -> str:
 
 def show(report: Report, out: Path | None, notes: Sequence[str] = ()) -> None:
     """Print the tables and what has to be said; write report.json and report.html into the folder."""
+    from nucleate.cli.metrics import show_report
     from nucleate.cli.tables import screen
     from nucleate.evaluate.csp import write_whole
-    from nucleate.evaluate.metric import tables
     from nucleate.evaluate.page import write_page
 
     console = screen()
@@ -165,7 +165,7 @@ def show(report: Report, out: Path | None, notes: Sequence[str] = ()) -> None:
         console.print(thresholds(fields), style="dim")
     for note in notes:
         console.print(note, style="yellow")
-    console.print(tables(report))
+    show_report(console, report)
     seconds = ", ".join(f"{stage} {s:.3g} s" for stage, s in report.seconds.items() if s >= 0.1)
     if seconds:
         console.print(f"Time: {seconds}", style="dim")

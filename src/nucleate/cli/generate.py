@@ -106,7 +106,7 @@ def generate(
 def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
     """What was generated, crystal by crystal, and what is to be thought of it."""
     from nucleate.cli.candidates import caption, elements_of, marked, radioactive
-    from nucleate.cli.tables import Column, coloured, screen, show_table
+    from nucleate.cli.tables import Column, coloured, screen, show_table, some
     from nucleate.crystal.geometry import density, shortest_distance
     from nucleate.pipeline.check import check
     from nucleate.pipeline.rank import to_rows
@@ -138,6 +138,6 @@ def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
     said += [f"{line}, as generated" if ": wanted " in line else line for line in caption(to_rows(made))]
     said += radioactive(map(elements_of, made))
     said += [wanted.left_out] if wanted.left_out else []
-    said.append(f"{len(made)} crystals in {out}, as generated: not relaxed, not compared with known ones")
+    said.append(f"{some(len(made), 'crystal')} in {out}, as generated: not relaxed, not compared with known ones")
     said.append(f"next: nucleate relax {out} --out relaxed.jsonl")
     show_table(screen(), columns, said, dim=[bool(c.failure) for c in shown], whole=f"nucleate show {out} others")

@@ -89,7 +89,7 @@ def show(
 ) -> None:
     """List the stable phases of a chemical system, and draw its phase diagram (two to four elements)."""
     from nucleate.chem.elements import atomic_number
-    from nucleate.cli.tables import Column, energy, screen, show_table
+    from nucleate.cli.tables import Column, energy, screen, show_table, some
     from nucleate.errors import NucleateError
     from nucleate.files import check_writable
     from nucleate.pipeline import phase_diagram, phase_table
@@ -126,7 +126,7 @@ def show(
         Column("source", [entry.source for entry, _ in phases]),
     ]
     console = screen()
-    stable = f"{len(phases)} phases are stable in {'-'.join(elements)}"
+    stable = f"{some(len(phases), 'phase is', 'phases are')} stable in {'-'.join(elements)}"
     show_table(console, columns, [stable, f"energies: {known.method}, reference {known.name}: {known.note}"])
     if file is not None:
         source = candidates / "candidates.jsonl" if candidates is not None and candidates.is_dir() else candidates
@@ -134,9 +134,9 @@ def show(
         drawn = file.suffix.lower() in pictures
         write = phase_diagram.draw_phase_diagram if drawn else phase_table.write_phases
         written = write(file, elements, known, found)
-        among = f", {len(found)} candidate formulas" if candidates is not None else ""
+        among = f", {some(len(found), 'candidate formula')}" if candidates is not None else ""
         verb = "drawn" if drawn else "written"
-        console.print(f"{verb} in {file}: {len(written)} known formulas{among}", soft_wrap=True)
+        console.print(f"{verb} in {file}: {some(len(written), 'known formula')}{among}", soft_wrap=True)
 
 
 @app.command("build")
@@ -154,7 +154,7 @@ def build(
 ) -> None:
     """Compute reference energies for known crystals; an interrupted build goes on when called again."""
     from nucleate.cli.progress import StageBars
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import screen, some
     from nucleate.errors import NucleateError
     from nucleate.files import check_ending
     from nucleate.pipeline.known import known_table, select
@@ -178,5 +178,5 @@ def build(
             metadata={"source": f"geometries of dataset {dataset}", "selection": rule},
             progress=lambda done, total: bars("reference", done, total),
         )
-    screen().print(f"{out}: {len(reference)} crystals by {reference.method}: {reference.note}")
+    screen().print(f"{out}: {some(len(reference), 'crystal')} by {reference.method}: {reference.note}")
     screen().print(f"use it with --reference {out}", soft_wrap=True)

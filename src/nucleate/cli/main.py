@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import sys
 import warnings
@@ -60,6 +61,19 @@ app.add_typer(data_app, name="data", help="Datasets: download, add your own, lis
 app.add_typer(hull_app, name="hull", help="Formation energy and energy above the hull.")
 app.add_typer(dft_app, name="dft", help="Density-functional theory: run, write inputs, read outputs.")
 app.add_typer(evaluate_app, name="evaluate", help="Measure a generator.")
+
+
+def _unbroken(group: typer.Typer) -> None:
+    """Help texts are as wide as the window, not broken where the lines of the source end."""
+    for command in group.registered_commands:
+        paragraphs = inspect.cleandoc(command.help or command.callback.__doc__ or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(p.split()) for p in paragraphs)
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _unbroken(inner.typer_instance)
+
+
+_unbroken(app)
 
 
 def _version(value: bool) -> None:

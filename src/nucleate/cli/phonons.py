@@ -48,7 +48,7 @@ def _afresh(candidate: Candidate) -> Candidate:
 
 def _show(candidates: Sequence[Candidate], method: str) -> None:
     from nucleate.cli.candidates import elements_of, marked, radioactive
-    from nucleate.cli.tables import Column, coloured, screen, show_table
+    from nucleate.cli.tables import Column, coloured, screen, show_table, some
 
     lowest, verdicts, reasons = [], [], []
     for c in candidates:
@@ -67,6 +67,7 @@ def _show(candidates: Sequence[Candidate], method: str) -> None:
     minima = sum(
         c.failure is None and c.checks["phonons"].verdict == "pass" for c in candidates if "phonons" in c.checks
     )
-    said = f"{minima} of {len(candidates)} are minima: they have no imaginary mode; phonons by {method}"
+    what = "is a minimum" if minima == 1 else "are minima"
+    said = f"{minima} of {some(len(candidates), 'crystal')} {what}, without an imaginary mode; phonons by {method}"
     dim = [c.failure is not None for c in candidates]
     show_table(screen(), columns, [said, *radioactive(map(elements_of, candidates))], dim=dim)

@@ -72,7 +72,7 @@ def predict(
     """Predict the crystal structures of formulas, best first, and say what each one comes from. With --out, the same
     command goes on after a kill."""
     from nucleate.cli.resumable import check_out
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import screen, some
     from nucleate.errors import NucleateError
     from nucleate.search.symmetry import read_site_counts, read_space_groups
 
@@ -106,7 +106,7 @@ def predict(
     for line in _short(done, settings.samples)[:20]:
         notes.print(line, style="dim")
     if out is not None:
-        whole = f"{len(done)} records, of all that was drawn," if _whole(out) else f"{len(shown)} structures"
+        whole = f"{some(len(done), 'record')}, of all that was drawn," if _whole(out) else some(len(shown), "structure")
         screen().print(f"{whole} in {out}")
 
 

@@ -40,7 +40,7 @@ def relax(
     from collections import Counter
 
     from nucleate.cli.resumable import check_out, run_files
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import screen, some
     from nucleate.pipeline.potential import get_potential
     from nucleate.pipeline.relax import RelaxSettings, RelaxStage
 
@@ -63,7 +63,9 @@ def relax(
     converged = sum(c.checks["relaxed"].verdict == "pass" for c in alive)
     print_ = screen().print
     stopped = f"{len(alive) - converged} stopped at the step or time limit, {sum(failures.values())} rejected"
-    print_(f"{len(done)} crystals in {out}: {converged} relaxed, {stopped}")
+    print_(
+        f"{some(len(done), 'crystal')} in {out}: {converged} relaxed by {record['method']}, {stopped}", soft_wrap=True
+    )
     for reason, n in failures.most_common(20):
         print_(f"  {n} x {reason}")
     if alive:

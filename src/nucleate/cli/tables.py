@@ -157,6 +157,11 @@ def energy(value: float | None) -> str:
     return "-" if value is None else f"{value:+.3f}"
 
 
+def some(n: int, what: str, many: str = "") -> str:
+    """ "1 crystal", "2 crystals"; many: where it is not `what` with an s."""
+    return f"{n:,} {what if n == 1 else many or what + 's'}"
+
+
 def print_problems(problems: Iterable[Problem], console: Console) -> None:
     """What could not be read, and what to look at in what was read: file, row and reason, counted."""
     from nucleate.io import Remark

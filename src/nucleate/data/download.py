@@ -49,7 +49,7 @@ class ResumingDownloader:
                     return
                 reason = "the connection ended early"
             except requests.RequestException as error:
-                reason = f"{type(error).__name__}: {str(error)[:150]}"
+                reason = _why(error)
         raise NucleateError(
             f"cannot download {url} ({reason}; {ATTEMPTS} attempts); check the connection and run the same command "
             "again, it goes on where it stopped"
@@ -160,6 +160,21 @@ def fetch(
         with replacing(_beside(folder, file_name)) as temporary:
             temporary.write_text(json.dumps({source.url: pooch.file_hash(str(path))}) + "\n")
     return path
+
+
+def _why(error: Exception) -> str:
+    """Why there was no answer, without what the libraries below call it."""
+    import requests
+
+    if isinstance(error, requests.HTTPError):  # our own words
+        return str(error)
+    if isinstance(error, requests.Timeout):
+        return "the server does not answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "no secure connection to the server: its certificate is not accepted"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy gives no connection"
+    return "no connection to the server, or it broke off"
 
 
 def _beside(folder: Path, file_name: str) -> Path:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nucleate.evaluate.statistics import Mean, Rate
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    pass
 
 
 @dataclass(frozen=True)
@@ -116,69 +116,6 @@ PUBLISHED = (
 )
 
 
-def tables(report: CspReport, bold: Sequence[str] = ("unfiltered",)) -> Group:
-    """Rich tables for the terminal: scores (in bold those named), published numbers, break-downs, reasons."""
-    from rich import box
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    def table(title: str, *columns: str) -> Table:
-        t = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for i, c in enumerate(columns):
-            t.add_column(c, justify="left" if i == 0 else "right", no_wrap=i > 0)
-        return t
-
-    interval = "95 %"
-    head = ("counted as", "k", "match %", interval, "RMSE", interval, "cRMSE")
-
-    def add(rows: Table, scores: Sequence[Score]) -> None:
-        for s, following in zip(scores, [*scores[1:], None], strict=True):
-            cells = [s.protocol, str(s.samples)]
-            cells += [_percent(s.match_rate.value), _range(s.match_rate.low, s.match_rate.high, 100, 1)]
-            cells += [_number(s.rmse.value), _range(s.rmse.low, s.rmse.high, 1, 4), _number(s.crmse.value)]
-            style = "bold" if s.protocol in bold else None
-            rows.add_row(*cells, style=style, end_section=following is None or following.samples != s.samples)
-
-    main = table(f"Structure prediction, {report.targets} targets", *head)
-    add(main, report.scores)
-    best = max(p.match_rate for p in PUBLISHED if p.samples == 1)
-    for p in PUBLISHED if report.settings.get("dataset") == "mp-20:test" else ():
-        main.add_row(
-            ("best" if p.match_rate == best else "published") + f": {p.name}",
-            str(p.samples),
-            f"{p.match_rate:.2f}",
-            "",
-            _number(p.rmse),
-            "",
-            "",
-            style="dim",
-        )
-    parts: list[Any] = [main]
-    if report.polymorphs is not None and report.polymorphs.targets:
-        shared = report.polymorphs
-        among = table(f"Polymorphs, {shared.targets} targets of {shared.compositions} compositions", *head)
-        add(among, shared.scores)
-        parts.append(among)
-    for title, rows in (("crystal system", report.by_crystal_system), ("atoms", report.by_num_atoms)):
-        columns = (title, "targets", "match % @1", interval)
-        more = report.samples > 1
-        t = table("", *columns, *((f"match % @{report.samples}", interval) if more else ()))
-        for b in rows:
-            cells = [b.label, str(b.at_1.total)]
-            for r in (b.at_1, b.at_k) if more else (b.at_1,):
-                cells += [_percent(r.value), _range(r.low, r.high, 100, 1)]
-            t.add_row(*cells)
-        parts.append(t)
-    missed = table("", "why predictions missed", "predictions")
-    for reason, count in report.reasons.items():
-        missed.add_row(Text(reason), str(count))
-    if report.reasons:
-        parts.append(missed)
-    parts.append(Text(notes(report), style="dim"))
-    return Group(*parts)
-
-
 def notes(report: CspReport) -> str:
     """One paragraph that says how the numbers were counted."""
     p = report.protocol
@@ -186,7 +123,7 @@ def notes(report: CspReport) -> str:
         f"Match: StructureMatcher stol {p['stol']:g}, ltol {p['ltol']:g}, angle_tol {p['angle_tol']:g}. Every rate is "
         f"over all {report.targets} targets. filtered: prediction and target valid (distances of 0.5 A, volume, a "
         f"CrystalNN fingerprint, composition by the rule '{p['composition_rule']}'), which "
-        f"{_percent(report.valid_targets.value)} % of the targets are: its ceiling. with volume: volume per atom "
+        f"{percent(report.valid_targets.value)} % of the targets are: its ceiling. with volume: volume per atom "
         f"within {100 * p['volume_tol']:g} %. RMSE over matches, in (V/N)^(1/3); cRMSE charges {p['stol']:g} for a "
         "miss. Intervals: Wilson, bootstrap."
     )
@@ -204,13 +141,16 @@ def notes(report: CspReport) -> str:
     return text
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """A share, 0 to 1, in percent; "-" for none."""
     return "-" if value is None else f"{100 * value:.2f}"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Four decimals; "-" for none."""
     return "-" if value is None else f"{value:.4f}"
 
 
-def _range(low: float | None, high: float | None, scale: float, digits: int) -> str:
+def interval(low: float | None, high: float | None, scale: float, digits: int) -> str:
+    """Both ends of an interval; "" where there is none."""
     return "" if low is None or high is None else f"{scale * low:.{digits}f}-{scale * high:.{digits}f}"

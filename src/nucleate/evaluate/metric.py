@@ -1,4 +1,4 @@
-"""What every evaluation gives: metrics in sections, failures with reasons, series for plots; as JSON and as tables."""
+"""What every evaluation gives: metrics in sections, failures with reasons, series for plots; as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.evaluate.statistics import Distance, Mean, Rate
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    pass
 
 RATE, DISTANCE, MEAN, COUNT = "rate", "distance", "mean", "count"
 SHOWN_FAILURES = 12
@@ -170,41 +170,6 @@ def format_interval(m: Metric) -> str:
 def format_published(m: Metric, limit: int | None = None) -> str:
     scale = 100 if m.kind == RATE else 1
     return ", ".join(f"{name} {scale * value:.4g}" for name, value in list(m.published.items())[:limit])
-
-
-def tables(report: Report) -> Group:
-    """Rich tables for the terminal: one for each section, then what failed and why."""
-    from rich import box
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    parts: list[Any] = []
-    for section in report.sections:
-        floor = any(m.floor is not None for m in section.metrics)
-        published = any(m.published for m in section.metrics)
-        t = Table(
-            title=section.title,
-            title_justify="left",
-            title_style="bold",
-            box=box.SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
-        )
-        t.add_column("metric")
-        for name in ("value", "95 %", "n", *(["real"] if floor else [])):
-            t.add_column(name, justify="right", no_wrap=True)
-        if published:
-            t.add_column("published")
-        for m in section.metrics:
-            cells = [m.label, format_value(m, m.value), format_interval(m), f"{m.n:,}" if m.n else ""]
-            cells += [format_value(m, m.floor) if m.floor is not None else ""] if floor else []
-            cells += [format_published(m, 2)] if published else []
-            t.add_row(*cells)
-        parts.append(t)
-        if section.note:
-            parts.append(Text(section.note + "\n", style="dim"))
-    parts += [Text(line, style="yellow") for line in failure_lines(report.failures)]
-    return Group(*parts)
 
 
 def failure_lines(failures: Iterable[tuple[str, str, str]]) -> list[str]:

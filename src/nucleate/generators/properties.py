@@ -27,7 +27,7 @@ Range = tuple[float, float]
 
 def parse_property(text: str) -> tuple[str, Range]:
     """ "e_form=-3.2" -> ("e_form", (-3.2, -3.2)); "band_gap=1.0..1.6" -> ("band_gap", (1.0, 1.6))."""
-    match = re.fullmatch(rf"\s*([A-Za-z_]\w*)\s*=\s*({NUMBER})(?:\s*\.\.\s*({NUMBER}))?\s*", text)
+    match = re.fullmatch(rf"\s*([A-Za-z_][^=]*?)\s*=\s*({NUMBER})(?:\s*\.\.\s*({NUMBER}))?\s*", text)
     if not match:
         raise NucleateError(f"'{text}' is no wanted property; write e_form=-3.2 or a range, band_gap=1.0..1.6")
     low, high = float(match[2]), float(match[3] or match[2])

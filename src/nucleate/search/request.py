@@ -123,14 +123,15 @@ class Request:
 
     def describe(self) -> str:
         """The request in one line, as it was understood."""
+        s = "" if self.candidates == 1 else "s"
         if self.composition is not None:
-            what = f"crystal structures of {formula_text(self.composition)}"
+            what = f"crystal structure{s} of {formula_text(self.composition)}"
         elif self.pattern is not None:
-            what = f"crystals of formulas such as {self.pattern}"
+            what = f"crystal{s} of formulas such as {self.pattern}"
         elif self.chemical_system is not None:
-            what = f"crystals in the chemical system {'-'.join(self.chemical_system)}"
+            what = f"crystal{s} in the chemical system {'-'.join(self.chemical_system)}"
         else:
-            what = "crystals of any composition"
+            what = f"crystal{s} of any composition"
         clauses = [f"{_number_text(self.num_atoms, 'atoms')} in the cell"] if self.num_atoms is not None else []
         if self.families:
             clauses.append(f"the structure of {' or '.join(map(_family_text, self.families))}")
@@ -162,7 +163,8 @@ class Request:
             clauses.append("a formula that is not known")
         if self.stable is not None:
             clauses.append(stable_text(self.stable))
-        out = f"the {self.candidates} best {what}" + (f" with {' and '.join(clauses)}" if clauses else "")
+        best = "the best" if self.candidates == 1 else f"the {self.candidates} best"
+        out = f"{best} {what}" + (f" with {' and '.join(clauses)}" if clauses else "")
         out += f"; {', '.join(self.notes)}" if self.notes else ""
         return out + (f"; not understood: {', '.join(self.unread)}" if self.unread else "")
 
