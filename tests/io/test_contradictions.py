@@ -280,3 +280,37 @@ def test_two_columns_of_crystals(tmp_path):
     text = cif(CHLORIDE, ROCKSALT)
     assert "two columns of crystals" in refused_file(tmp_path, "a.csv", f'cif,CIF\n"{text}","{text}"\n')
     assert "not from 'structure'" in str(read(tmp_path, "a.csv", f'cif,structure\n"{text}",x\n').remarks[0])
+
+
+@pytest.mark.parametrize(("symbol", "element"), [("7Li", "Li"), ("11B", "B"), ("62Ni", "Ni")])
+def test_isotopes_of_neutron_papers(symbol, element):
+    text = cif([f"{element}1 {symbol} 0 0 0", CHLORIDE[1]], ROCKSALT)
+    assert counts(text) == {element: 4, "Cl": 4} and "isotope" in remarks(text)
+    assert "is not an element" in refused(cif([f"{element}1 999{element} 0 0 0", CHLORIDE[1]], ROCKSALT))
+
+
+def test_the_group_of_a_parent_is_none_of_the_crystal():
+    assert "parent" in refused(cif(CHLORIDE, "_parent_space_group.name_H-M_alt 'F m -3 m'"))
+
+
+def test_a_density_that_lacks_the_hydrogens():
+    rows = ["Mg1 Mg 0 0 0", "O1 O .3333 .6667 .2216"]
+    said = "_exptl_crystal_density_diffrn 2.377"
+    assert "the file says 2.377" in remarks(cif(rows, "_symmetry_space_group_name_H-M 'P -3 m 1'", said, cell=BRUCITE))
+
+
+def test_signs_and_spaces_of_documents():
+    assert counts(cif([CHLORIDE[0], "Cl1\u00a0Cl \u22120.5 .5 .5"], ROCKSALT)) == SALT
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz"])
+def test_a_file_that_is_not_packed(tmp_path, ending):
+    assert f"not packed, though its name ends in {ending}" in refused_file(tmp_path, f"a.cif{ending}", cif(CHLORIDE))
+
+
+def test_words_of_refusals(tmp_path):
+    columns = ("label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy")
+    message = refused(cif([f"{row} 0" for row in CHLORIDE], ROCKSALT, columns=columns))
+    assert "no sites are left; row 1 of the atom loop (Na1) is left out: its occupancy is 0" in message
+    assert "quotation marks" in refused(cif(CHLORIDE, "loop_\n_symmetry_equiv_pos_as_xyz\nx, y, z"))
+    assert "but 'NaCl.cif'" in refused_file(tmp_path, "a.csv", "id,cif\na,NaCl.cif\n")

@@ -54,7 +54,7 @@ def structure_from_cif(text: str) -> Parsed:
     """The one crystal of a CIF text, its sites in the order of the file; raises NucleateError with the reason."""
     blocks = split_blocks(text)
     if not blocks:
-        raise NucleateError("not a CIF (no data_ block)")
+        raise NucleateError(f"not a CIF (no data_ block), but {' '.join(text.split())[:40]!r}")
     crystals = [b for b in blocks if _CRYSTAL.search(b[2])] or blocks[:1]
     if len(crystals) > 1:
         raise NucleateError(f"{len(crystals)} crystals in one CIF text, where one is wanted")
@@ -251,7 +251,7 @@ def _closest(trial: Trial, lattice: NDArray) -> float:
 def _ambiguous(trials: list[Trial], lattice: NDArray) -> str:
     volume = abs(np.linalg.det(lattice))
     ways = "; ".join(
-        f"{t.reading.name} makes {' '.join(f'{e}{n}' for e, n in t.counts().items())} in the cell "
+        f"{t.reading.name}: {' '.join(f'{e}{n}' for e, n in t.counts().items())} in the cell "
         f"({density(t.counts(), volume):.2f} g/cm3)"
         for t in trials[:3]
     )

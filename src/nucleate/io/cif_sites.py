@@ -81,7 +81,7 @@ def rows_of(block: Block) -> tuple[list[Row], list[str]]:
             remarks.append(f"{name}: coordinates up to {max(map(abs, (x, y, z))):g}; are they fractions of the cell?")
         rows.append(Row(name, elements, certain, (x, y, z), _multiplicity(values), label))
     if not rows:
-        raise NucleateError("no sites")
+        raise NucleateError(f"no sites are left; {remarks[0]}" if remarks else "no sites")
     if not any("H" in row.elements for row in rows):
         rows = [_doubtful_by_label(row) for row in rows]
     groups = {v for v in columns.get("_atom_site_disorder_group", []) if v.strip() not in (*UNKNOWN, "0")}
@@ -193,6 +193,9 @@ def _of_symbol(name: str, symbol: str, all_symbols: list[str]) -> tuple[tuple[st
     letters = match[1] if match else ""
     if letters in HYDROGEN:
         return ("H",), True, f"{letters} is {HYDROGEN[letters]}, taken as hydrogen"
+    isotope = re.fullmatch(r"(\d{1,3})([A-Z][a-z]?)", symbol)
+    if isotope and isotope[2] in ELEMENTS and 1 <= int(isotope[1]) / (SYMBOLS.index(isotope[2]) + 1) <= 3:
+        return (isotope[2],), True, f"{symbol} is an isotope, taken as {isotope[2]}"  # by neutrons: 7Li, 11B
     element = letters.capitalize()
     if element not in ELEMENTS:
         raise NucleateError(f"{name}: the type symbol '{symbol}' is not an element")

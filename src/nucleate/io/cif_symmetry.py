@@ -43,6 +43,7 @@ MODULATED = (
     *("_cell_modulation", "_cell_wave_vector", "_atom_site_displace_", "_atom_site_occ_fourier"),
     *("_atom_site_occ_special", "_atom_site_moment_fourier", "_atom_site_fourier_wave"),
 )
+PARENT = "_parent_space_group"  # of a magnetic or distorted structure, whose cell and symmetry are others
 UNIT = 24  # translations of space groups are multiples of 1/24 of the cell
 
 
@@ -90,6 +91,10 @@ def readings_of(block: Block, lattice: NDArray) -> list[Reading]:
         raise NucleateError("the file has a modulated structure, whose atoms do not repeat from cell to cell")
     if listed is None and block.known(*MAGNETIC_NAMES):
         raise NucleateError("the file names a magnetic space group without its operations, which are needed")
+    if listed is None and not said and any(tag.startswith(PARENT) for tag in block.columns):
+        raise NucleateError(
+            "the file names the group of a parent structure alone; the operations of its own are needed"
+        )
     if listed is None and not said:
         one = Reading("P 1", np.eye(3, dtype=np.int64)[None], np.zeros((1, 3)))
         return [_with(one, remark="the file says nothing of symmetry; taken as P 1, every atom listed")]
@@ -265,7 +270,9 @@ def _operation(text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     rotation, translation = np.zeros((3, 3), dtype=np.int64), np.zeros(3)
     terms = r"[+-]?(?:[xyz]|\d*\.\d+|\d+\.?(?:/\d+)?)"
     if len(parts) != 3 or not all(re.fullmatch(f"(?:{terms})+", part) for part in parts):
-        raise NucleateError(f"'{text}' is no symmetry operation (as x,-y,z+1/2)")
+        raise NucleateError(
+            f"'{text}' is no symmetry operation (as x,-y,z+1/2; one with spaces needs quotation marks around it)"
+        )
     for i, part in enumerate(parts):
         for term in re.findall(terms, part):
             sign = -1 if term[0] == "-" else 1

@@ -9,6 +9,7 @@ from typing import Any
 from nucleate.errors import NucleateError
 
 ONCE = ("_atom_site_", "_space_group_symop_", "_symmetry_equiv_")  # what may stand in one loop of a block alone
+ASCII = {0x2212: "-", 0xA0: " "}  # the minus sign and the hard space that copying from a document leaves
 UNKNOWN = ("", ".", "?")  # "." is "not applicable" or the default, "?" is unknown
 
 
@@ -56,7 +57,7 @@ def parse_block(text: str, first_line: int = 1) -> Block:
     import gemmi
 
     try:
-        document = gemmi.cif.read_string(text, 0)
+        document = gemmi.cif.read_string(text.translate(ASCII), 0)
     except (ValueError, RuntimeError) as error:
         raise NucleateError(_plain(str(error), text, first_line)) from None
     columns: dict[str, list[str]] = {}

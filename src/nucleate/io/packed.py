@@ -15,6 +15,7 @@ from typing import IO, Any
 from nucleate.errors import NucleateError
 
 PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+UNPACKED = ("Not a gzipped file", "Invalid data stream", "Input format not supported")  # in the words of the three
 FREE, MOST = 2**26, 200  # 64 MiB are always unpacked; beyond them at most so many times the size of the file
 
 
@@ -32,6 +33,8 @@ def unpacked(path: Path) -> Iterator[Path]:
             with PACKED[path.suffix.lower()](path, "rb") as file, inner.open("wb") as out:
                 _copy(file, out, most)
         except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+            if any(words in str(error) for words in UNPACKED):
+                raise NucleateError(f"not packed, though its name ends in {path.suffix}; rename it") from None
             raise NucleateError(f"cannot be unpacked, damaged or cut short ({error})") from None
         if inner.stat().st_size == 0:
             raise NucleateError("empty")
