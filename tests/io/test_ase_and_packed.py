@@ -118,7 +118,7 @@ def test_packed_files_that_cannot_be_read(tmp_path):
     with pytest.raises(NucleateError, match="damaged or cut short"):
         read_structures(path)
     path.write_bytes(b"data_x\n")
-    with pytest.raises(NucleateError, match="damaged or cut short"):
+    with pytest.raises(NucleateError, match="not packed, though its name ends in .gz"):
         read_structures(path)
     path.write_bytes(gzip.compress(b" " * 2**27))
     with pytest.raises(NucleateError, match="unpacks to more than 64 MB"):
