@@ -43,6 +43,14 @@ def test_a_table_of_energies(tmp_path: Path) -> None:
         ("a.json", "{", "not JSON"),
         ("a.json", "[1]", "holds no energies"),
         ("a.txt", "x", "no reference set"),
+        ("a.csv", "formula,energy,method\nNa,-1_0,m\n", "'-1_0' is not a finite number"),
+        ("a.csv", "formula,energy,method\nNa,nan,m\n", "'nan' is not a finite number"),
+        ("a.csv", "formula,energy,method,unit\nNa,-1,m,kJ/mol\n", "in kJ/mol; give them in eV/atom"),
+        ("a.csv", "formula,energy,method,num_atoms\nNa,-1,m,-2\n", "not positive"),
+        ("a.csv", "formula,energy,method\nNa,1,m\nCl,2,m\nNaCl,3.5,m\n", "all energies of .* are positive"),
+        ("a.json", '{"method": "m", "entries": [{"formula": "Na", "energy": true}]}', "'True' is not a finite number"),
+        ("a.json", '{"method": "m", "unit": "eV/f.u.", "entries": []}', "eV/f.u.; give them in eV/atom"),
+        ("a.json", '{"method": ["m"], "entries": []}', "'method' must be a text"),
     ],
 )
 def test_bad_tables_say_what_they_lack(tmp_path: Path, name: str, text: str, message: str) -> None:

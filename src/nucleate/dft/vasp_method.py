@@ -19,6 +19,7 @@ DISPERSION |= {202: "MBD", 263: "MBD/FI", 3: "ulg", 4: "dDsC"}
 NONLOCAL = {"revPBE": "vdW-DF", "PW86R": "vdW-DF2", "optPBE": "optPBE-vdW", "optB88": "optB88-vdW"}
 NONLOCAL |= {"optB86b": "optB86b-vdW", "cx": "vdW-DF-cx", "SCAN": "SCAN+rVV10", "r2SCAN": "r2SCAN+rVV10"}
 NONLOCAL_TAGS = ("ZAB_VDW", "BPARAM", "CPARAM", "PARAM1", "PARAM2", "PARAM3")
+WIDEST = 0.5  # eV; a wider smearing is of hot electrons, whose energy says nothing of the ground state
 LIBXC = ("LIBXC1", "LIBXC2")
 
 
@@ -45,7 +46,10 @@ def vasp_method(run: VaspRun) -> Method:
         basis,
         titles,
         _hubbard(run),
-        unknown or ("" if math.isfinite(cutoff) else "its cutoff is not in the file") or _charge(run),
+        unknown
+        or ("" if math.isfinite(cutoff) else "its cutoff is not in the file")
+        or _charge(run)
+        or _surroundings(s),
         scale="PBE(+U)" if mp else "",
     )
 
@@ -135,3 +139,20 @@ def _charge(run: VaspRun) -> str:
     neutral = sum(valence * count for _, _, valence, count in run.types)
     charge = neutral - electrons
     return f"its cell is charged ({charge:+g})" if math.isfinite(charge) and abs(charge) > 0.01 else ""
+
+
+def _surroundings(s: Mapping[str, str]) -> str:
+    """What acts on the crystal from outside, or on its electrons, so that its energy is no ground state's; "" for
+    nothing."""
+    if pressure := number(s, "PSTRESS", 0.0):
+        return f"its cell is under an outer pressure (PSTRESS = {pressure:g} kbar)"
+    if field := number(s, "EFIELD", 0.0):
+        return f"it is in an electric field (EFIELD = {field:g} eV/angstrom)"
+    if switched_on(s, "LSOL"):
+        return "it is in a solvent (LSOL)"
+    if kind := integer(s, "I_CONSTRAINED_M", 0):
+        return f"its moments are held by an energy of their own (I_CONSTRAINED_M = {kind})"
+    width = number(s, "SIGMA", 0.2)
+    if integer(s, "ISMEAR", 1) >= -1 and width > WIDEST:
+        return f"its electrons are hot (SIGMA = {width:g} eV)"
+    return ""

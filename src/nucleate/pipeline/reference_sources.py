@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.chem.plausible import absurd
 from nucleate.errors import NucleateError
+from nucleate.io.numerals import real
 from nucleate.pipeline.candidate import PASS, Candidate, Energy
 from nucleate.pipeline.computed import entry_from_dict
 from nucleate.pipeline.corrections import corrected_method, onto, with_ending
@@ -82,6 +83,8 @@ def _plausible(reference: ReferenceSet, path: Path) -> ReferenceSet:
     """Raises NucleateError for energies of a table that no crystal has, by themselves or beside its elements."""
     from nucleate.pipeline.hull import formation_energy
 
+    if len(reference) > 1 and all(entry.energy > 0 for entry in reference):
+        raise NucleateError(f"all energies of {path} are positive; energies of bound crystals are negative, in eV/atom")
     for number, (entry, key) in enumerate(zip(reference, reference.keys, strict=True), 1):
         reason = absurd("energy", entry.energy)
         if not reason and {symbol for symbol, _ in key} <= reference.elements:
@@ -110,6 +113,9 @@ def _from_json(path: Path, text: str, corrected: bool | None, base: ReferenceSet
     except json.JSONDecodeError as error:
         raise NucleateError(f"{path} is not JSON ({error})") from None
     if isinstance(data, dict) and {"method", "entries"} <= set(data):
+        _refuse_units(path, data)
+        if not isinstance(data["method"], str) or not isinstance(data["entries"], list):
+            raise NucleateError(f"{path}: 'method' must be a text and 'entries' a list")
         return _from_rows(path, data["entries"], {data["method"]}, corrected)
     if isinstance(data, list) and data and all(isinstance(d, dict) and "composition" in d for d in data):
         entries = []
@@ -130,18 +136,37 @@ def _from_rows(
     entries = []
     for number, row in enumerate(rows, 1):
         try:
-            composition = _composition(row["formula"])
-            energy, name = float(row["energy"]), str(row.get("source") or f"{path.name}:{number}")
-            group, volume = int(row.get("space_group") or 0), float(row.get("volume") or math.nan)
+            composition, name = _composition(row["formula"]), str(row.get("source") or f"{path.name}:{number}")
+            energy, correction = _number(row["energy"]), _number(row.get("correction") or 0)
+            group, volume = int(row.get("space_group") or 0), row.get("volume") or math.nan
+            volume = volume if volume is math.nan else _number(volume)
             atoms = int(row.get("num_atoms") or composition.num_atoms)
-            correction = float(row.get("correction") or 0)
-        except (KeyError, TypeError, ValueError) as error:
+            if atoms < 1 or volume <= 0:
+                raise ValueError("a volume or a number of atoms that is not positive")
+            _refuse_units(path, row)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise NucleateError(f"{path}, entry {number}: not a formula and an energy in eV/atom ({error})") from None
         entries.append(Entry(plain_formula(composition), energy, group, name, volume, atoms, correction))
     method = methods.pop()
     if corrected is not None:
         method = with_ending(method, corrected)
     return ReferenceSet.from_entries(path.stem, method, entries, {"source": path.name})
+
+
+def _number(value: Any) -> float:
+    """A finite number of a table, as text or as it is; raises ValueError for others, true and false among them."""
+    number = real(value.strip()) if isinstance(value, str) else None if isinstance(value, bool) else float(value)
+    if number is None or not math.isfinite(number):
+        raise ValueError(f"{str(value)[:40]!r} is not a finite number")
+    return number
+
+
+def _refuse_units(path: Path, values: Mapping[str, Any]) -> None:
+    """Raises NucleateError where a column or key says that the energies are in another unit than eV per atom."""
+    for key in ("unit", "units", "energy_unit", "energy_units"):
+        said = str(values.get(key) or "eV/atom")
+        if re.sub(r"[^a-z]|per", "", said.lower()) != "evatom":
+            raise NucleateError(f"{path} says that its energies are in {said[:40]}; give them in eV/atom")
 
 
 def _from_candidates(path: Path, name: str, base: ReferenceSet | None) -> ReferenceSet:
