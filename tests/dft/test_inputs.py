@@ -113,3 +113,13 @@ def test_a_flow_has_a_job_for_each_crystal(todo, tmp_path):
     pytest.importorskip("atomate2", reason="atomate2 is not installed (extra atomate2)")
     write_inputs(todo, tmp_path, "vasp", flow=True)
     assert "elements/Fe Fe" in (tmp_path / "flow.json").read_text()
+
+
+def test_a_number_that_is_not_finite_in_a_record_stops_nothing(tmp_path):
+    salt = AseAtomsAdaptor.get_structure(bulk("NaCl", "rocksalt", a=5.6))
+    odd = {"properties": {"x": float("nan"), "y": [float("inf"), 1.5]}}
+    todo, _ = works([Candidate("a", structure=salt, provenance=odd), Candidate("b", structure=salt)], elements=False)
+    write_inputs(todo, tmp_path, "vasp")
+    assert (tmp_path / "b" / "INCAR").is_file()
+    kept = read_json(tmp_path / "a" / "candidate.json")["candidate"]["provenance"]
+    assert kept == {"properties": {"x": None, "y": [None, 1.5]}}

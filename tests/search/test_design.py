@@ -155,6 +155,35 @@ def test_a_run_that_died_at_its_very_start_can_be_started_again(tmp_path):
     assert len(design("NaCl, 2 atoms, 1 candidate", tmp_path / "run", quick, executor=Serial()).all) == 1
 
 
+def test_broken_records_of_a_run_end_no_resumption(tmp_path):
+    """Records that no stage has seen are made anew of the request; any other broken one is a problem and done again."""
+    import ase.db
+
+    from nucleate.store.database import DATABASE
+
+    quick = DesignSettings(oversample=1, sampling_steps=3, relax_steps=0, second="none")
+    out = tmp_path / "run"
+    whole = design("NaCl, 2 atoms, 5 candidates", out, quick, executor=Serial())
+    blank = {"stages": [], "structure": None, "failure": None}
+    changes = [
+        {**blank, "provenance": {}},
+        {**blank, "provenance": {"condition": {"composition": {"Na": 1}, "num_atoms": 77}}},
+        {"provenance": {"condition": {"composition": {"Na": "x"}}}},
+        {**blank, "seed": 0},
+    ]
+    with ase.db.connect(str(out / DATABASE)) as db:
+        for row, change in enumerate(changes, start=1):
+            record = db.get(id=row).data["candidate"]
+            db.update(row, data={"candidate": {**record, **change}})
+    again = resume(out, executor=Serial())
+    assert len(again.problems) == 1 and "condition.composition.Na must be a number" in again.problems[0].reason
+    assert len(again.all) == 5 and {c.id for c in again.all} == {c.id for c in whole.all}
+    before = {c.id: c for c in whole.all}
+    for c in again.all:
+        assert c.seed == before[c.id].seed and c.provenance["condition"] == before[c.id].provenance["condition"]
+        assert c.structure.volume == pytest.approx(before[c.id].structure.volume, rel=1e-3)
+
+
 def test_overwriting_waits_for_no_other_writer(run):
     from nucleate.store.database import RunStore
 

@@ -80,6 +80,16 @@ def test_other_settings_are_refused_unless_told_to_begin_again(tmp_path):
     assert path.read_text() == "years of work\n"
 
 
+def test_a_call_without_a_result_leaves_nothing_and_is_in_nobodys_way(tmp_path):
+    with pytest.raises(NucleateError), PartFile(tmp_path / "x", SETTINGS):
+        raise NucleateError("no such potential")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "x.part.jsonl").write_text(json.dumps({"settings": {"fmax": 1}}) + "\n")  # of a call that was killed
+    with PartFile(tmp_path / "x", SETTINGS) as part:
+        part.resumed(candidates("a"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_process_at_a_time(tmp_path):
     refused = pytest.raises(NucleateError, match=r"another process \(pid \d+\) is writing")
     with PartFile(tmp_path / "x", SETTINGS), refused:

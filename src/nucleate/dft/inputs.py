@@ -5,6 +5,7 @@ Every folder also gets candidate.json, from which `dft.parse` knows whose output
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from collections import Counter
@@ -223,7 +224,7 @@ def write_inputs(
         for name, content in contents.items():
             with replacing(folder / name) as temporary:
                 temporary.write_text(content, encoding="utf-8")
-        record = work.candidate.to_dict() if work.candidate else None
+        record = _record(work.candidate) if work.candidate else None
         write_json(folder / CANDIDATE, {"name": work.name, "kind": work.kind, "candidate": record})
     if flow:
         with replacing(out / "flow.json") as temporary:
@@ -231,11 +232,14 @@ def write_inputs(
     return [out / work.name for work in todo]
 
 
+def _record(candidate: Candidate) -> Any:
+    """Plain JSON values; a number of somebody's file that is not finite, which JSON does not have, is None."""
+    return json.loads(candidate.to_json(), parse_constant=lambda _: None)
+
+
 def flow_text(todo: Iterable[Work]) -> str:
     """An atomate2 flow (PBE double relaxation and static run with the Materials Project's settings) of all crystals, as
     JSON for jobflow. Raises NucleateError without atomate2."""
-    import json
-
     from monty.json import MontyEncoder
 
     maker, flow = _flow_packages()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -36,6 +36,7 @@ Text = Annotated[str, Field(min_length=1)]
 Symbol = Annotated[str, AfterValidator(_element)]
 Atoms = Annotated[Real, Field(gt=0, le=1e6), AfterValidator(_whole)]
 Range = tuple[Real, Real]
+Triple = Annotated[Sequence[Real], Field(min_length=3, max_length=3)]
 Table = dict[str, Any]
 
 
@@ -70,11 +71,54 @@ class _Template(BaseModel):
     volume: Real | None = None
 
 
+class _Fixed(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+    lattice: Annotated[Sequence[Triple], Field(min_length=3, max_length=3)]
+    species: Sequence[Symbol]
+    frac_coords: Sequence[Triple]
+    cell: str = ""
+    species_at: Sequence[int] = ()
+    coords: Sequence[int] = ()
+
+
+class _Condition(BaseModel):
+    """What a structure was, or is to be, drawn for: `generators.base.Condition`."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    composition: Annotated[dict[Symbol, Atoms], Field(min_length=1)] | None = None
+    chemical_system: Sequence[Symbol] | None = None
+    num_atoms: Annotated[int, Field(ge=1)] | None = None
+    space_group: Annotated[int, Field(ge=1, le=230)] | None = None
+    properties: dict[str, Real] = {}
+    text: str | None = None
+    fixed: _Fixed | None = None
+    lattice_shape: str | None = None
+    contains: Sequence[Symbol] = ()
+    exclude: Sequence[Symbol] = ()
+    num_elements: Annotated[int, Field(ge=1)] | None = None
+    pattern: str | None = None
+    sites: dict[Symbol, int] | None = None
+
+
+class _Family(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+    name: Text
+    structure_type: int
+    elements: Sequence[Symbol]
+    charges: Sequence[Real]
+    score: Real
+
+
+class _Heuristic(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+    value: Real
+
+
 class _Provenance(BaseModel):
     """The entries that stages, tables and reports build on; any others are kept as they are."""
 
     model_config = ConfigDict(strict=True, extra="allow")
-    condition: Table = {}
+    condition: _Condition = _Condition()
     properties: Table = {}
     wanted: dict[str, Annotated[Range, Field(strict=False)]] = {}
     predicted: dict[str, Real] = {}
@@ -90,8 +134,8 @@ class _Provenance(BaseModel):
     second: Table = {}
     phonons: Table = {}
     dft: Table = {}
-    family: Table = {}
-    heuristic: Table = {}
+    family: _Family | Annotated[dict[str, Any], Field(max_length=0)] = {}
+    heuristic: _Heuristic | Annotated[dict[str, Any], Field(max_length=0)] = {}
     language: _Language | Annotated[dict[str, Any], Field(max_length=0)] = {}
     template: _Template | None = None
     formula: str = ""

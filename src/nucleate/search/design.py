@@ -157,8 +157,8 @@ def resume(
         record["settings"] = _recorded(settings)
         route = route_of(request, settings)
         found, problems = store.read()
-        have = {c.id for c in found}
-        store.save_many([c for c in route.blank if c.id not in have])  # one with a broken record is done again
+        begun = {c.id for c in found if c.stages or c.failure is not None}
+        store.save_many([c for c in route.blank if c.id not in begun])  # one with a broken record is done again
         stages, reviews = stages_of(request, settings, route), reviews_of(request, settings)
         result = _run(store, record, stages, reviews, route, executor, progress)
         return dataclasses.replace(result, problems=tuple(problems))
@@ -187,7 +187,11 @@ def require_settings(request: Request, settings: DesignSettings, relaxed: bool =
     with known ones."""
     from nucleate.search.names import require_elements, require_names, require_properties
     from nucleate.search.predict import TEMPLATE
-    from nucleate.search.route import AUTO, LEXICON, PROTOTYPE
+    from nucleate.search.route import AUTO, LEXICON, PROTOTYPE, require_options
+
+    require_options(settings)
+    used = settings.generator and settings.structures == TEMPLATE
+    given = [settings.templates] if used or settings.templates != DesignSettings.templates else []  # ours may be absent
 
     def named(*values: str) -> list[str]:
         return [v for v in values if v not in ("", AUTO, "none", LEXICON, TEMPLATE, PROTOTYPE)]
@@ -198,7 +202,7 @@ def require_settings(request: Request, settings: DesignSettings, relaxed: bool =
         property_weights=named(settings.judge),
         potentials=named(settings.potential, settings.second) if relaxed else (),
         references=named(settings.reference, settings.second_reference) if relaxed else (),
-        datasets=named(settings.known),
+        datasets=named(settings.known, *given),
         sampler=settings.sampler,
         ranking=settings.rank_by,
     )

@@ -12,6 +12,7 @@ from nucleate.generators.base import ASKED
 from nucleate.generators.offered import without
 from nucleate.pipeline.compose import units_within
 from nucleate.search.chat import read_price
+from nucleate.search.heuristics import read_objective
 from nucleate.search.likelihood import MODEL
 from nucleate.search.model import chunk_of, generator_for, load_as, load_templates
 from nucleate.search.predict import TEMPLATE
@@ -72,9 +73,8 @@ def settled(request: Request, settings: DesignSettings) -> DesignSettings:
     return dataclasses.replace(settings, generator=generator, structures=structures, search=search)
 
 
-def route_of(request: Request, settings: DesignSettings) -> Route:
-    """Formulas first where the settings (`settled`) name a generator of formulas. Raises NucleateError for what cannot
-    be met."""
+def require_options(settings: DesignSettings) -> None:
+    """Raise NucleateError for options, of settings that are `settled`, that no request can be met with."""
     if settings.oversample < 1:
         raise NucleateError(f"oversample must be at least 1, not {settings.oversample}")
     if settings.search and settings.search not in STRATEGIES:
@@ -85,6 +85,13 @@ def route_of(request: Request, settings: DesignSettings) -> Route:
             "formulas that are drawn first; ask in plain words, such as 'a spinel', or add --generator "
             "diffusion-bert-all"
         )
+    read_objective(settings.objective)
+
+
+def route_of(request: Request, settings: DesignSettings) -> Route:
+    """Formulas first where the settings (`settled`) name a generator of formulas. Raises NucleateError for what cannot
+    be met."""
+    require_options(settings)
     if settings.generator == LEXICON:
         from nucleate.search.families_first import families_first
 

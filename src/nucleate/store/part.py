@@ -19,7 +19,7 @@ from nucleate.pipeline.candidate import Candidate
 
 class PartFile:
     """A store (`pipeline.run`) beside the output `out`: "OUT.part.jsonl", one line for each result, on disk before
-    `save` returns, removed by `finish`.
+    `save` returns, removed by `finish`, and by `close` where there is no result.
 
     The first line holds `settings`, plain JSON values: whatever decides the results beside the candidates. A result
     counts for the very candidate that it was made of, so files may be added and changed between two calls. Raises
@@ -32,6 +32,7 @@ class PartFile:
         self.path, lock = _beside(out)
         self._keys: dict[str, str] = {}  # id of a candidate -> fingerprint of what it was
         self._file: IO[str] | None = None
+        self._is_empty = False
         self._lock = Lock(lock, f"is writing {out}", "choose another --out")
         try:
             sweep(out.parent, (out.name, self.path.name))
@@ -47,6 +48,7 @@ class PartFile:
 
     def save(self, candidate: Candidate) -> None:
         """Append a result of one of the `resumed` candidates."""
+        self._is_empty = False
         record = {"of": self._keys[candidate.id], "result": candidate.to_dict()}
         self._write(json.dumps(record, default=plain))
 
@@ -57,6 +59,8 @@ class PartFile:
 
     def close(self) -> None:
         """Free the lock; what is done stays for the next call."""
+        if self._is_empty:
+            self.finish()
         self._close_file()
         self._lock.release()
 
@@ -76,7 +80,7 @@ class PartFile:
             lines = _whole_lines(self.path) if self.path.exists() else []
             before = _settings(lines[0]) if lines else None
             if lines and before != settings:
-                if not overwrite:
+                if not overwrite and (before is None or len(lines) > 1):  # without results there is nothing to lose
                     raise NucleateError(f"{self.path} holds results {_difference(before, settings)}")
                 lines = []
             if not lines:
@@ -85,6 +89,7 @@ class PartFile:
             self._file = self.path.open("a", encoding="utf-8")
         except OSError as error:
             raise self._error(error) from None
+        self._is_empty = len(lines) < 2
         results = map(_result, lines[1:])
         return dict(r for r in results if r is not None)
 
