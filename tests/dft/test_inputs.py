@@ -123,3 +123,9 @@ def test_a_number_that_is_not_finite_in_a_record_stops_nothing(tmp_path):
     assert (tmp_path / "b" / "INCAR").is_file()
     kept = read_json(tmp_path / "a" / "candidate.json")["candidate"]["provenance"]
     assert kept == {"properties": {"x": None, "y": [None, 1.5]}}
+
+
+def test_crystals_of_like_names_get_folders_of_their_own():
+    salt = AseAtomsAdaptor.get_structure(bulk("NaCl", "rocksalt", a=5.6))
+    todo, refused = works([Candidate(i, structure=salt) for i in ("x", "../../x", "X", "y")], elements=False)
+    assert [w.name for w in todo] == ["x", "x-2", "X-3", "y"] and not refused

@@ -310,3 +310,9 @@ def test_a_left_handed_crystal_is_not_written_as_its_mirror_image(tmp_path, endi
     sign = np.sign(np.linalg.det(after.lattice.matrix)) * np.sign(np.linalg.det(before.lattice.matrix))
     d = before.frac_coords - sign * after.frac_coords
     assert np.abs(d - d.round()).max() < 1e-6
+
+
+def test_a_name_with_line_breaks_takes_no_other_crystal_along(tmp_path):
+    write_structures(tmp_path / "a.extxyz", [Named("a\nb\r\nc", NACL, {}), Named("d", NACL, {})])
+    read = read_structures([tmp_path / "a.extxyz"])
+    assert [n.name for n in read.structures] == ["a b c", "d"] and not read.problems

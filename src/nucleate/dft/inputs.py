@@ -23,7 +23,7 @@ from nucleate.dft.method import mp_potentials
 from nucleate.dft.references import crystal_atoms
 from nucleate.dft.settings import MOLECULE_SMEARING, DFTSettings, k_grid
 from nucleate.errors import NucleateError
-from nucleate.io import replacing, safe_name
+from nucleate.io import replacing, safe_names
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.guard import Blown
 
@@ -58,11 +58,12 @@ def works(candidates: Iterable[Candidate], elements: bool = True) -> tuple[list[
     out: list[Work] = []
     refused: list[str] = []
     symbols: set[str] = set()
-    for c in candidates:
+    candidates = list(candidates)
+    for c, name in zip(candidates, safe_names(c.id for c in candidates), strict=True):
         try:
             if c.structure is None:
                 raise Blown("there is no structure")
-            out.append(Work(safe_name(c.id), "crystal", crystal_atoms(c.structure), c))
+            out.append(Work(name, "crystal", crystal_atoms(c.structure), c))
             symbols |= {str(e) for e in c.structure.composition.element_composition}
         except Blown as error:
             refused.append(f"{c.id}: {error}")

@@ -13,7 +13,7 @@ from nucleate.io.read import (
     read_structures,
     remarks_of,
 )
-from nucleate.io.write import safe_name, write_structures
+from nucleate.io.write import safe_name, safe_names, write_structures
 
 __all__ = [
     "KNOWN",
@@ -28,5 +28,6 @@ __all__ = [
     "remarks_of",
     "replacing",
     "safe_name",
+    "safe_names",
     "write_structures",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,21 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+_-]+", "_", text).strip("._")[:100] or "structure"
 
 
+def safe_names(texts: Iterable[str]) -> list[str]:
+    """`safe_name` of each text, with a number where another has the same: some file systems do not tell cases apart."""
+    out: list[str] = []
+    taken: set[str] = set()
+    for text in texts:
+        name = base = safe_name(text)
+        count = 1
+        while name.lower() in taken:
+            count += 1
+            name = f"{base}-{count}"
+        taken.add(name.lower())
+        out.append(name)
+    return out
+
+
 def _write_folder(path: Path, named: Sequence[Named]) -> None:
     texts: dict[str, str] = {}
     taken: set[str] = set()
@@ -116,7 +131,7 @@ def _write_extxyz(path: Path, named: Sequence[Named]) -> None:
         atoms = _atoms(n)
         info = {k: _one_line(v) if isinstance(v, str) else v for k, v in n.info.items()}
         # a key without a value would swallow the next key
-        atoms.info = {"name": n.name, **{re.sub(r"\W", "_", k): v for k, v in info.items() if v != ""}}
+        atoms.info = {"name": _one_line(n.name), **{re.sub(r"\W", "_", k): v for k, v in info.items() if v != ""}}
         frames.append(atoms)
     ase.io.write(str(path), frames, format="extxyz")
 
