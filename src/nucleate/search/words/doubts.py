@@ -21,11 +21,16 @@ def refuse_doubtful(s: Sentence, first: int, last: int) -> None:
     _refuse_preferred(s, first, last)
 
 
+def _of_thing(s: Sentence, last: int) -> bool:
+    """Whether a class or family, read or not, follows a list of elements: titanium oxides."""
+    return last + 1 < len(s.terms) and s.terms[last + 1].kind in _THINGS
+
+
 def surrounds(s: Sentence, first: int, last: int) -> bool:
     """Whether elements are around the crystal, not in it: "on silicon", "a Pt electrode", "annealed in nitrogen"."""
     k = s.skip(first - 1, (lex.ARTICLE,), 2, -1)
     opening = s.terms[k].lower if s.kind(k) == lex.OPEN else ""
-    if opening == "on" and s.kind(last + 1) not in _THINGS:
+    if opening == "on" and not _of_thing(s, last):
         return True
     around = k > 0 and (opening == "in" or s.terms[k].lower in ("under", "over"))
     if around and s.terms[k - 1].lower in lex.words_of("surroundings", "before"):
@@ -59,29 +64,45 @@ def _refuse_but(s: Sentence, first: int, last: int) -> None:
 
 
 def _refuse_unknown_verb(s: Sentence, first: int, last: int) -> None:
-    """An unknown verb that has the elements as its object may take them away: "relieved of lead", "dodging lead"."""
-    if s.kind(last + 1) in _THINGS:
+    """An unknown verb or deed with the elements as its object may take them away: "purged of Pb", "scrub the Pb"."""
+    if _of_thing(s, last):
         return  # superconducting niobium nitrides
     k = first - 1
-    passed = set()
-    while s.kind(k) in (lex.ARTICLE, lex.OPEN, lex.ANYTHING) and first - k < 6:
-        passed.add(s.kind(k) if s.kind(k) == lex.ANYTHING else s.terms[k].lower if s.kind(k) == lex.OPEN else "")
+    openings: set[str] = set()
+    article = anything = False
+    while first - k < 6:
+        kind = s.kind(k)
+        if kind == lex.OPEN:
+            openings.add(s.terms[k].lower)
+        elif kind == lex.ARTICLE:
+            article = True
+        elif kind == lex.ANYTHING:
+            anything = True
+        elif kind == lex.EMPTY and s.terms[k].lower in ("me", "my", "our", "us", "your"):
+            article = True
+        elif kind != lex.EMPTY or s.terms[k].lower != "to":
+            break
         k -= 1
     if s.kind(k) != lex.WORD:
         return
-    word, openings = s.terms[k].lower, passed - {""}
+    word = s.terms[k].lower
     away = bool(openings) and openings <= {"of", "from", "use", "using"}
-    acts = (
-        word.endswith("ing")
-        and not word.endswith(tuple(lex.words_of("asked", "adjectives")))
-        and (away or not openings or lex.ANYTHING in openings)
-    )
-    if acts or (word.endswith("ed") and away):
+    direct = not openings and not word.endswith(tuple(lex.words_of("asked", "adjectives")))
+    acts = word.endswith("ing") and (away or direct or anything)
+    deed = away and word.endswith(("ed", *lex.words_of("asked", "deeds")))
+    if acts or deed or (article and not openings and not anything):
         raise _doubt(s, k, last)
 
 
 def _refuse_judged(s: Sentence, first: int, last: int) -> None:
     """ "Lead is poisonous; ..": a sentence about an element says neither that it is wanted nor that it is not."""
+    if (
+        first
+        and s.terms[first - 1].lower == "where"
+        and s.kind(last + 1) != ""
+        and (s.terms[last + 1].lower in lex.words_of("asked", "former"))
+    ):
+        raise _doubt(s, first - 1, last + 1)  # put Mg where Zn was
     if (
         first
         and s.terms[first - 1].text not in END

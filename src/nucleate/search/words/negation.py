@@ -121,7 +121,7 @@ def _free(s: Sentence, barred: list[str]) -> None:
     for i, t in enumerate(s.terms):
         if s.kind(i) != lex.FREE:
             continue
-        if t.lower in ("free of", "free from"):
+        if t.lower in ("free of", "free from", "free form", "free off"):
             if s.kind(i - 1) != lex.NEGATION:
                 _listed_after(s, i, barred)
             continue

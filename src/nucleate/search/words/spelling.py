@@ -92,4 +92,4 @@ def _nearest(word: str) -> str | None:
                 )
                 if share >= _NEAR and not endings and (best is None or share > best[0]):
                     best = share, known
-    return best[1] if best else None
+    return best[1] if best and best[1] != word else None
