@@ -109,6 +109,8 @@ def _refuse_judged(s: Sentence, first: int, last: int) -> None:
         and s.terms[first - 1].lower not in lex.words_of("asked", "reasons")
     ):
         return
+    if s.kind(last + 1) == lex.WORD and s.terms[last + 1].lower.endswith("ly"):
+        raise _doubt(s, first, last + 1)  # chromium strictly unwelcome
     if not s.kind(last + 1) or s.terms[last + 1].lower not in lex.words_of("asked", "copula"):
         return
     k = s.skip(last + 2, (lex.EMPTY, lex.ARTICLE), 4)
