@@ -18,7 +18,7 @@ MEANT = {
     "CH3NH3PbC13": "CH3NH3PbCl3",
     "CSPbI3": "CsPbI3", "CSCl": "CsCl", "PBTiO3": "PbTiO3", "LiNBO3": "LiNbO3", "BaSNO3": "BaSnO3",
     "MgSIO3": "MgSiO3", "LaNIO3": "LaNiO3", "LiCOO2": "LiCoO2", "LiFePo4": "LiFePO4", "PoCl3": "POCl3",
-    "NI": "Ni", "PB": "Pb", "SN": "Sn",
+    "TiO2(B)": "TiO2,", "NI": "Ni", "PB": "Pb", "SN": "Sn",
 }  # fmt: skip
 AS_THEY_STAND = {
     "C60": {"C": 1}, "Ni60Nb40": {"Ni": 3, "Nb": 2}, "Fe100": {"Fe": 1}, "Fe203.0": {"Fe": 1},
@@ -26,6 +26,7 @@ AS_THEY_STAND = {
     "W1C1": {"W": 1, "C": 1}, "C10H20": {"C": 1, "H": 2},
     "Fe1.05Te": {"Fe": 21, "Te": 20}, "FeO.9": {"Fe": 10, "O": 9}, "CoO.5": {"Co": 2, "O": 1},
     "La0.7Sr0.3MnO3": {"La": 7, "Sr": 3, "Mn": 10, "O": 30}, "Sr100Ti100O300": {"Sr": 1, "Ti": 1, "O": 3},
+    "Ca5(PO4)3(F)": {"Ca": 5, "P": 3, "O": 12, "F": 1}, "VI2": {"V": 1, "I": 2}, "CI4": {"C": 1, "I": 4},
     "CO": {"C": 1, "O": 1}, "BN": {"B": 1, "N": 1}, "HF": {"H": 1, "F": 1}, "CS2": {"C": 1, "S": 2},
     "Li2CO3": {"Li": 2, "C": 1, "O": 3}, "KSCN": {"K": 1, "S": 1, "C": 1, "N": 1}, "SbSI": {"Sb": 1, "S": 1, "I": 1},
     "Ag3SI": {"Ag": 3, "S": 1, "I": 1}, "TiNI": {"Ti": 1, "N": 1, "I": 1}, "BaC2O4": {"Ba": 1, "C": 2, "O": 4},
@@ -44,6 +45,12 @@ def test_a_lookalike_is_refused_with_what_is_meant(text: str, meant: str) -> Non
 @pytest.mark.parametrize(("text", "counts"), AS_THEY_STAND.items())
 def test_formulas_that_only_look_like_it_are_as_they_stand(text: str, counts: dict[str, int]) -> None:
     assert parse_formula(text) == counts
+
+
+@pytest.mark.parametrize("text", ["Fe(III)2O3", "Fe(II)O", "FeIIIO", "Fe2IIIO3", "Cu(I)Cl", "Pb(IV)O2", "Sb(V)Cl5"])
+def test_roman_numerals_are_charges_and_no_iodine(text: str) -> None:
+    with pytest.raises(NucleateError, match="charge in Roman numerals"):
+        parse_formula(text)
 
 
 @pytest.mark.parametrize(

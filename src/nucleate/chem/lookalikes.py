@@ -17,6 +17,7 @@ _WATER = re.compile(r"(^\d*|\(|[.·]\s*\d*)H20(?=\)|$|\s*·)")  # (H20)6, CuSO4.
 _ELEMENT = re.compile(r"[A-Z][a-z]?[1-9]?0")  # Li20
 _LETTER = re.compile(r"(?<=[A-Za-z)])O(?=\.\d)")  # LaO.7SrO.3MnO3
 _CHLORINE = re.compile(r"(?<=[A-Za-z0-9)])C(?:I|1)(?![a-z./])")  # CaC12, TiCI4
+_PHASE = re.compile(r"\s*\(([A-Z])\)$")  # TiO2(B)
 
 
 def refuse_lookalikes(text: str, counts: Mapping[str, Any]) -> None:
@@ -39,6 +40,8 @@ def refuse_lookalikes(text: str, counts: Mapping[str, Any]) -> None:
         raise NucleateError(f"it can be {_LETTER.sub('0', text)} with the digit 0, or with oxygen {_spelt(text)}")
     from nucleate.chem.capitals import spaced
 
+    if (phase := _PHASE.search(text)) and _usual(base := text[: phase.start()]):
+        raise NucleateError(f"it can be {base}, of which {phase[1]} is a phase, or {spaced(base)} {phase[1]}")
     other = _CHLORINE.sub("Cl", text)
     if other != text and _usual(other) and not _usual(text):
         raise NucleateError(f"it can be {other}, of chlorine, or {spaced(text)}; write the one that is meant")

@@ -30,6 +30,7 @@ _PHASE = re.compile(
 )
 _LABEL = re.compile(r"\s*\(([a-zα-ω][^()]*)\)\s*$|(?<=[A-Za-z0-9)\]])[\s-]+((?!delta)[a-z][a-z -]{2,})$")
 _CHARGED = re.compile(r"[+^]|[-]+$|-\d+$")
+_ROMAN = re.compile(r"(?<=[A-Za-z0-9])\((?:[IVX]+)\)|I{2,}V?")  # Fe(III)2O3, FeIIIO
 _OPEN_NUMBER = re.compile(rf"(?<=[A-Za-z0-9)\]}}])\s*[+±-]+\s*({_VARIABLE}|d)(?![a-z])|({_VARIABLE})\s*[+±-]\s*\d")
 _PLACEHOLDERS = frozenset({"A", "M", "X", "R", "L", "Q", "Z", "E", "G", "J", "Ln", "RE", "Me", "Tr"})
 _ABBREVIATIONS = {
@@ -44,6 +45,8 @@ def plain(text: str) -> str:
     Raises NucleateError, saying what it is and what would be right, for ions, variables, names of phases, letters of
     other alphabets, and open ratios.
     """
+    if roman := _ROMAN.search(text):
+        raise NucleateError(_of_ions(f"'{roman[0]}' is a charge in Roman numerals"))
     if _PLAIN.fullmatch(text):
         return text
     for letter in text:
