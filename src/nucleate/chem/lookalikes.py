@@ -33,9 +33,9 @@ def refuse_lookalikes(text: str, counts: Mapping[str, Any]) -> None:
         )
     if "O" not in counts:
         if _WITHIN.search(text):
-            _refuse(text, _WITHIN.sub(r"\1O\2", text))
+            _refuse(_WITHIN.sub(r"\1O\2", text), _WITHIN.sub(r"\g<0>.0", text))
         if _ELEMENT.fullmatch(text) and _usual(f"{text[:-1]}O"):
-            _refuse(text, f"{text[:-1]}O")
+            _refuse(f"{text[:-1]}O", f"{text}.0")
     elif _LETTER.search(text) and len(re.findall(r"O(?![a-z])", text)) > 1:
         raise NucleateError(f"it can be {_LETTER.sub('0', text)} with the digit 0, or with oxygen {_spelt(text)}")
     from nucleate.chem.capitals import spaced
@@ -50,11 +50,13 @@ def refuse_lookalikes(text: str, counts: Mapping[str, Any]) -> None:
 def refuse_water(text: str) -> None:
     """Raises NucleateError for H20 where water stands, in a plain formula with its adducts."""
     if _WATER.search(text):
-        _refuse(text, _WATER.sub(r"\1H2O", text))
+        _refuse(_WATER.sub(r"\1H2O", text), _WATER.sub(r"\1H20.0", text))
 
 
-def _refuse(text: str, other: str) -> None:
-    raise NucleateError(f"it can be {other} with the letter O, or {text} with the digit 0; write the latter {text}.0")
+def _refuse(oxide: str, exact: str) -> None:
+    raise NucleateError(
+        f"it can be {oxide} with the letter O, or {exact} with the digit 0; write the one that is meant"
+    )
 
 
 def _spelt(text: str) -> str:
