@@ -231,7 +231,9 @@ def test_what_is_no_operation(operation):
     assert f"'{operation}' is no symmetry operation" in refused(cif(CHLORIDE, *listed))
 
 
-def test_operations_that_are_no_group():
+@pytest.mark.parametrize("raises", [True, False])
+def test_operations_that_are_no_group(raises, monkeypatch):
+    monkeypatch.setattr("spglib.error.OLD_ERROR_HANDLING", not raises)  # phonopy sets it where it is loaded
     listed = ["loop_", "_symmetry_equiv_pos_as_xyz", *(f"'{o}'" for o in FACES[:3])]
     assert "no space group" in refused(cif(CHLORIDE, *listed))
 

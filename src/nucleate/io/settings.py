@@ -129,7 +129,10 @@ def group_number(rotations: NDArray, translations: NDArray, lattice: NDArray | N
         return known.number
     if not is_group(rotations, translations):
         return None
-    found = spglib.get_spacegroup_type_from_symmetry(rotations, translations, lattice=lattice)
+    try:
+        found = spglib.get_spacegroup_type_from_symmetry(rotations, translations, lattice=lattice)
+    except spglib.SpglibError:  # where phonopy is loaded, spglib raises in place of giving None
+        return None
     return None if found is None else int(found.number)
 
 
