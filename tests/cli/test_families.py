@@ -1,3 +1,4 @@
+import pytest
 from typer.testing import CliRunner
 
 from nucleate.cli.main import app
@@ -23,3 +24,15 @@ def test_one_with_its_known_members():
 def test_an_unknown_one():
     found = call("spinell")
     assert found.exit_code == 1 and "near it: spinel" in str(found.exception)
+
+
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [
+        ("Y3Al5O12", "Y3Al5O12 fits by its numbers and charges: garnet; next: nucleate design 'Y3Al5O12 garnet'"),
+        ("K2AgSbCl6", "elpasolite"),
+        ("Li7La3Zr2O12", "fits no crystal family"),
+    ],
+)
+def test_a_formula_is_told_its_families(formula, said):
+    assert said in " ".join(call(formula).stdout.split())

@@ -93,7 +93,7 @@ def test_a_system_alone_is_shown_and_candidates_are_drawn_in(files: tuple[Path, 
     call(hull_app, "run", files[0], "--reference", files[1], "--out", tmp_path / "hull.jsonl")
     options = ["--reference", files[1], "--out", tmp_path / "a.png", "--candidates", tmp_path / "hull.jsonl"]
     result = call(hull_app, "Na-Cl", *options)
-    assert result.exit_code == 0 and "3 known formulas, 1 candidate formulas" in result.output, result.output
+    assert result.exit_code == 0 and "3 known formulas, 1 candidate formula" in result.output, result.output
     result = call(hull_app, "Na-Cl-K-Li-Rb", *options)
     assert result.exit_code != 0 and "2, 3 or 4 elements, not 5" in str(result.exception)
     assert "--out Na-Cl-K-Li-Rb.csv" in str(result.exception)

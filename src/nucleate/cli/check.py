@@ -179,7 +179,7 @@ def _said(checked: Sequence[Candidate]) -> str:
         how = "fails a check" if failed else "could not be judged by all checks" if unknown else "passes all checks"
         return f"{checked[0].id} {'was rejected' if rejected else how}"
     counts = [f"{len(verdicts) - failed - unknown} of {len(checked)} pass all that was checked"]
-    counts += [f"{failed} fail a check"] if failed else []
+    counts += [f"{failed} {'fails' if failed == 1 else 'fail'} a check"] if failed else []
     counts += [f"{unknown} could not be judged by all checks"] if unknown else []
     counts += [f"{rejected} rejected"] if rejected else []
     return ", ".join(counts)

@@ -100,9 +100,7 @@ def csp(
     if out is not None:
         run.write_whole(out / "report.json", report.to_json())
         write_page(out / "report.html", to_report(report, rules))
-    console.print(f"{rules.name}: {rules.title}; {rules.source}", style="dim")
+    console.print(f"protocol {rules.name} ({rules.source}); in bold what it reports", style="dim")
     show_predictions(console, report, rules.csp_rows)
-    for note in rules.notes:
-        console.print(note, style="dim")
     if out is not None:
         console.print(f"Written: {out / 'report.json'}, {out / 'report.html'}", soft_wrap=True)

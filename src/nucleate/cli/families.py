@@ -29,10 +29,34 @@ def families(
     if not name:
         _overview(list(lexicon().values()), console)
         return
+    if fitting := _of_formula(name):
+        console.print(fitting)
+        return
     found = family(name)
     for line in _facts(found):
         console.print(line)
     _members(found, top, console)
+
+
+def _of_formula(text: str) -> str:
+    """Which families a formula may be of, in a sentence; "" for what is no formula, such as the name of a family."""
+    from nucleate.chem.formula import formula_text, parse_formula
+    from nucleate.errors import NucleateError
+    from nucleate.search.families import families_of, names, plain
+
+    try:
+        counts = parse_formula(text) if plain(text) not in names() else {}
+    except NucleateError:
+        counts = {}
+    if not counts:
+        return ""
+    fitting, formula = [f.name for f in families_of(counts)], formula_text(counts)
+    if not fitting:
+        return f"{formula} fits no crystal family by its numbers and charges; nucleate families lists them"
+    return (
+        f"{formula} fits by its numbers and charges: {', '.join(fitting)}; "
+        f"next: nucleate design '{formula} {fitting[0]}'"
+    )
 
 
 def _overview(every: list[Family], console: Console) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
 
 DRAWN = 5  # samples of each formula
+FEW = 4  # formulas of which families are told
 NUMBERS = {  # of a template, and what they mean
     "distance": "distance: element mover's, of the formulas, in steps on the modified Pettifor scale",
     "similarity": "similarity: of the structures, as a network judges by the formulas, 0 to 1",
@@ -245,14 +247,28 @@ def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
     if relaxed:
         columns.append(Column("checks", [row["failure"] or row["checks"] for row in rows], gives_way=7, folds=18))
     warned = warnings([(c.id, f, r) for c, f, r in zip(candidates, formulas, records, strict=True) if r])
+    far = dict.fromkeys(f for f, r in zip(formulas, records, strict=True) if r and r.get("far"))
     show_table(
         screen(),
         columns,
-        [*warned, *said, *radioactive(map(elements_of, candidates))],
+        [*warned, *_families(far), *said, *radioactive(map(elements_of, candidates))],
         dim=[c.failure is not None or bool(r and r.get("far")) for c, r in zip(candidates, records, strict=True)],
         sections=[i for i in range(1, len(formulas)) if formulas[i] != formulas[i - 1]],
         whole="--out FILE.jsonl writes all that is known",
     )
+
+
+def _families(far: Iterable[str]) -> list[str]:
+    """Which of these formulas fit a crystal family, whose prototype is nearer than a template that is far."""
+    from nucleate.chem.formula import parse_formula
+    from nucleate.search.families import families_of
+
+    fitting = {formula: [f.name for f in families_of(parse_formula(formula))] for formula in islice(far, FEW)}
+    return [
+        f"{formula} fits {', '.join(some)}: nucleate design '{formula} {some[0]}' begins with that structure type"
+        for formula, some in fitting.items()
+        if some
+    ]
 
 
 def _changed(record: dict[str, Any]) -> str:

@@ -120,6 +120,7 @@ def notes(report: CspReport) -> str:
     """One paragraph that says how the numbers were counted."""
     p = report.protocol
     text = (
+        "k: predictions counted of each target, any of which may match. "
         f"Match: StructureMatcher stol {p['stol']:g}, ltol {p['ltol']:g}, angle_tol {p['angle_tol']:g}. Every rate is "
         f"over all {report.targets} targets. filtered: prediction and target valid (distances of 0.5 A, volume, a "
         f"CrystalNN fingerprint, composition by the rule '{p['composition_rule']}'), which "

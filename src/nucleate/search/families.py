@@ -178,6 +178,19 @@ def family(name: str) -> Family:
     raise NucleateError(f"no crystal family is called '{name[:40]}'; {hint}")
 
 
+def families_of(counts: Mapping[str, int]) -> list[Family]:
+    """Families that a reduced formula may be of: it fits their sites, with possible charges, and the prototype keeps
+    its space group."""
+    return [
+        f
+        for f in lexicon().values()
+        if any(
+            f.admits(order) and any(keeps_type(f.name, k, order) for k in range(len(f.types)))
+            for order in f.placements(counts)
+        )
+    ]
+
+
 @cache
 def names() -> dict[str, str]:
     """Every name and synonym, as `plain` writes it -> the family's name. A name wins over a synonym of another."""

@@ -108,7 +108,8 @@ class Request:
         """What is not offered though the request does not forbid it, in words; "" where there is nothing."""
         if not self.unasked:
             return ""
-        return "radioactive elements are left out unless they are asked for; --elements all offers them"
+        others = "other radioactive" if RADIOACTIVE & self.named else "radioactive"
+        return f"{others} elements are left out unless they are asked for; --elements all offers them"
 
     def of_formulas(self) -> Condition:
         """What a generator of formulas is asked for, less the properties.
