@@ -27,6 +27,11 @@ def test_known_crystals(atoms, expected):
     assert SpacegroupAnalyzer(structure, 0.1).get_space_group_symbol() == expected[1]
 
 
+def test_a_cell_of_thousands_of_atoms_holds_nobody_up():
+    big = AseAtomsAdaptor.get_structure(bulk("CsCl", "cesiumchloride", 4.1, cubic=True) * (14, 14, 14))
+    assert len(big) > 5000 and space_group(big) == (0, "?")
+
+
 def test_symprec_decides():
     structure = AseAtomsAdaptor.get_structure(bulk("NaCl", "rocksalt", 5.6, cubic=True))
     structure.translate_sites([0], [0.004, 0.002, 0.001])  # 0.03 angstrom

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 UNKNOWN = (0, "?")
+MOST_ATOMS = 5000  # in a cell whose symmetry is searched: the time grows faster than their square (8,000: 20 s)
 
 # the second of each enantiomorphic pair -> the first (International Tables A, 2016, table 1.4.2.1 and section 3.2.2)
 _MIRRORED = {78: 76, 95: 91, 96: 92, 145: 144, 153: 151, 154: 152, 170: 169, 172: 171, 179: 178, 181: 180, 213: 212}
@@ -25,8 +26,8 @@ _MIRRORED = {78: 76, 95: 91, 96: 92, 145: 144, 153: 151, 154: 152, 170: 169, 172
 def space_group(structure: Structure, symprec: float = 0.1) -> tuple[int, str]:
     """Number (1-230) and short Hermann-Mauguin symbol, e.g. (225, "Fm-3m"); symprec in angstrom.
 
-    (0, "?") where the search fails, as it may for overlapping atoms. Raises NucleateError for what is no crystal and
-    for a symprec that is not positive.
+    (0, "?") where the search fails, as it may for overlapping atoms, and in cells of over 5,000 atoms. Raises
+    NucleateError for what is no crystal and for a symprec that is not positive.
     """
     require_crystal(structure)
     if not symprec > 0:
@@ -50,8 +51,12 @@ def without_hand(number: int) -> int:
 
 
 def find_symmetry(lattice: ArrayLike, frac_coords: ArrayLike, numbers: ArrayLike, symprec: float) -> Any:
-    """moyopy's data set for plain arrays (3, 3), (n, 3), (n,); ValueError where it finds no consistent symmetry."""
+    """moyopy's data set for plain arrays (3, 3), (n, 3), (n,); ValueError where it finds no consistent symmetry, and
+    for cells of more than MOST_ATOMS atoms."""
     import moyopy
+
+    if len(np.asarray(numbers)) > MOST_ATOMS:
+        raise ValueError(f"more than {MOST_ATOMS:,} atoms in the cell")
 
     logging.getLogger("moyo").setLevel(logging.ERROR)  # it warns of every supercell, which is no news here
     cell = moyopy.Cell(*(np.asarray(v).tolist() for v in (lattice, frac_coords, numbers)))  # it takes lists alone
