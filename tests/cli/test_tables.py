@@ -6,7 +6,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from rich.console import Console
 
-from nucleate.cli.candidates import doubts, radioactive, show_candidates, stability, wishes
+from nucleate.cli.candidates import doubts, radioactive, show_candidates, stability, state_sets, wishes
 from nucleate.cli.tables import PIPED, Column, screen, show_table
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.rank import to_rows
@@ -55,6 +55,11 @@ def test_ids_formulas_and_symbols_are_never_cut(width):
     for cell in (*COLUMNS[0].cells, *COLUMNS[1].cells, *COLUMNS[2].cells):
         assert any(cell in line for line in text.splitlines()), cell
     assert "…" not in text and "One sentence." in text
+
+
+def test_lists_of_oxidation_states_that_verdicts_name_are_explained():
+    named = Candidate("a", checks={"charge": Check("pass", "Na+ Cl- (icsd24)")})
+    assert [line.split(":")[0] for line in state_sets([named])] == ["icsd24"] and state_sets([Candidate("b")]) == []
 
 
 def test_columns_give_way_by_importance_and_are_named():

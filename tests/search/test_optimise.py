@@ -116,7 +116,7 @@ def test_duplicates_and_known_crystals_are_counted(models, monkeypatch):
 
     monkeypatch.setenv("NUCLEATE_DATA", str(models))
     row = load_table("mine", "train").to_pylist()[0]
-    known = structure_from_columns(*(row[k] for k in ("atomic_numbers", "frac_coords", "lengths", "angles")))
+    known = structure_from_columns(*(row[k] for k in ("atomic_numbers", "frac_coords", "lengths", "angles"))).structure
     new = known.copy()
     new.replace(0, "Na")
     candidates = [Candidate(str(i), structure=s) for i, s in enumerate([known, new, new])]

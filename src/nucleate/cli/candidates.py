@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from nucleate.pipeline.candidate import Candidate
 
+STATE_SETS = {
+    "icsd24": "icsd24: oxidation states that compounds in the ICSD of 2024 have, as SMACT lists them",
+    "smact14": "smact14: SMACT's list of oxidation states of 2014",
+}
 FEW = 3  # candidates that a sentence names; of more it says how many
 ASKED = "novel", "hull", "unique", "judges", "second", "phonons", "request"  # checks whose doubts a sentence explains
 
@@ -95,6 +99,12 @@ def radioactive(every: Iterable[Collection[str]]) -> list[str]:
 
     found = sorted(RADIOACTIVE.intersection(*[{e for elements in every for e in elements}]), key=atomic_number)
     return [f"* holds a radioactive element: {', '.join(found)}"] if found else []
+
+
+def state_sets(candidates: Iterable[Candidate]) -> list[str]:
+    """What the lists of oxidation states are that verdicts name in brackets; nothing where they name none."""
+    said = {check.reason for c in candidates for check in c.checks.values()}
+    return [line for name, line in STATE_SETS.items() if any(name in reason for reason in said)]
 
 
 def stability(candidates: Sequence[Candidate], stable: float | None = None) -> list[str]:

@@ -147,7 +147,7 @@ def _is_path(text: str) -> bool:
 
 def _list(checked: Sequence[Candidate], console: Console) -> None:
     """Every check of every candidate in a line of its own."""
-    from nucleate.cli.candidates import elements_of, marked, radioactive
+    from nucleate.cli.candidates import elements_of, marked, radioactive, state_sets
     from nucleate.cli.tables import Column, coloured, show_table
 
     rows: list[tuple[str, str, str, str]] = []
@@ -165,8 +165,8 @@ def _list(checked: Sequence[Candidate], console: Console) -> None:
         Column("verdict", [coloured(row[2]) for row in rows]),
         Column("reason", [row[3] for row in rows], gives_way=1, folds=24),
     ]
-    show_table(console, columns, [_said(checked), *radioactive(map(elements_of, checked))], sections=starts,
-               whole="--out FILE.csv writes them")  # fmt: skip
+    said = [_said(checked), *state_sets(checked), *radioactive(map(elements_of, checked))]
+    show_table(console, columns, said, sections=starts, whole="--out FILE.csv writes them")
 
 
 def _said(checked: Sequence[Candidate]) -> str:

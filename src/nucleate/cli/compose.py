@@ -105,7 +105,7 @@ def compose(
 
 def _show(made: Sequence[Candidate], console: Console) -> None:
     """One row for each formula: the ions that make it neutral and balanced, and the states that the network gives."""
-    from nucleate.cli.candidates import elements_of, marked, radioactive
+    from nucleate.cli.candidates import elements_of, marked, radioactive, state_sets
     from nucleate.cli.tables import Column, coloured, show_table
 
     charges, states = [], []
@@ -124,4 +124,9 @@ def _show(made: Sequence[Candidate], console: Console) -> None:
     ]
     balanced = sum(not c.failure and not any(v.verdict == "fail" for v in c.checks.values()) for c in made)
     said = f"{balanced} of the {len(made)} fail none of these checks"
-    show_table(console, columns, [said, *radioactive(map(elements_of, made))], whole="--out FILE.csv writes them")
+    show_table(
+        console,
+        columns,
+        [said, *state_sets(made), *radioactive(map(elements_of, made))],
+        whole="--out FILE.csv writes them",
+    )

@@ -105,7 +105,7 @@ def generate(
 
 def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
     """What was generated, crystal by crystal, and what is to be thought of it."""
-    from nucleate.cli.candidates import caption, elements_of, marked, radioactive
+    from nucleate.cli.candidates import caption, elements_of, marked, radioactive, state_sets
     from nucleate.cli.tables import Column, coloured, screen, show_table, some
     from nucleate.crystal.geometry import density, shortest_distance
     from nucleate.pipeline.check import check
@@ -136,7 +136,7 @@ def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
         passed = sum(c.checks[name].verdict == "pass" for c in living if name in c.checks)
         said.append(f"{good} in {passed} of {len(made)}")
     said += [f"{line}, as generated" if ": wanted " in line else line for line in caption(to_rows(made))]
-    said += radioactive(map(elements_of, made))
+    said += [*state_sets(checked), *radioactive(map(elements_of, made))]
     said += [wanted.left_out] if wanted.left_out else []
     said.append(f"{some(len(made), 'crystal')} in {out}, as generated: not relaxed, not compared with known ones")
     said.append(f"next: nucleate relax {out} --out relaxed.jsonl")

@@ -106,7 +106,11 @@ def tiles(candidates: Sequence[Candidate]) -> str:
         ),
         ("relaxed", sum(verdict(c, "relaxed") == PASS for c in alive), "to the force threshold"),
         ("near the hull", sum(v <= NEAR_HULL for v in hull), f"at most {NEAR_HULL:g} eV/atom above it"),
-        ("on the hull", sum(v <= ON_HULL for v in hull), f"at most {ON_HULL:g} eV/atom above it"),
+        (
+            "as good as on it",
+            sum(v <= ON_HULL for v in hull),
+            f"at most {ON_HULL:g} eV/atom above it, about the error of a potential",
+        ),
         *((below,) if deep else ()),
         ("novel", sum(verdict(c, "novel") == PASS for c in alive), "match no known structure"),
     )
