@@ -17,7 +17,10 @@ SHOWN = 20
 
 def families(
     name: Annotated[
-        str, typer.Argument(help="One of them, by any of its names: spinel, 'half-Heusler', K2NiF4 type.")
+        str,
+        typer.Argument(
+            help="One of them, by any of its names: spinel, 'half-Heusler', K2NiF4 type; or a formula, to see which it fits."
+        ),
     ] = "",
     top: Annotated[int, typer.Option(min=0, help="Known members shown of one family (0: all).")] = SHOWN,
 ) -> None:
