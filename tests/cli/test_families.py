@@ -1,8 +1,10 @@
 import pytest
 from typer.testing import CliRunner
 
+from nucleate.chem.formula import formula_text
 from nucleate.cli.main import app
 from nucleate.search.families import lexicon
+from nucleate.search.request import parse_request
 
 
 def call(*words):
@@ -29,10 +31,17 @@ def test_an_unknown_one():
 @pytest.mark.parametrize(
     ("formula", "said"),
     [
-        ("Y3Al5O12", "Y3Al5O12 fits by its numbers and charges: garnet; next: nucleate design 'Y3Al5O12 garnet'"),
+        ("Y3Al5O12", "Y3Al5O12 fits by its numbers and charges: garnet; next: nucleate design 'Y3Al5O12, garnet type'"),
         ("K2AgSbCl6", "elpasolite"),
         ("Li7La3Zr2O12", "fits no crystal family"),
     ],
 )
 def test_a_formula_is_told_its_families(formula, said):
     assert said in " ".join(call(formula).stdout.split())
+
+
+def test_the_request_that_is_told_names_the_family():
+    for name, one in lexicon().items():
+        formula = formula_text(one.composition(one.types[0].elements))
+        wanted = parse_request(f"{formula}, {name} type")
+        assert wanted.families == (name,) and wanted.composition, name

@@ -19,7 +19,7 @@ def families(
     name: Annotated[
         str,
         typer.Argument(
-            help="One of them, by any of its names: spinel, 'half-Heusler', K2NiF4 type; or a formula, to see which it fits."
+            help="One of them by any of its names (spinel, 'half-Heusler'), or a formula, to see which it fits."
         ),
     ] = "",
     top: Annotated[int, typer.Option(min=0, help="Known members shown of one family (0: all).")] = SHOWN,
@@ -58,7 +58,7 @@ def _of_formula(text: str) -> str:
         return f"{formula} fits no crystal family by its numbers and charges; nucleate families lists them"
     return (
         f"{formula} fits by its numbers and charges: {', '.join(fitting)}; "
-        f"next: nucleate design '{formula} {fitting[0]}'"
+        f"next: nucleate design '{formula}, {fitting[0]} type'"
     )
 
 

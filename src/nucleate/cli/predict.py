@@ -265,7 +265,7 @@ def _families(far: Iterable[str]) -> list[str]:
 
     fitting = {formula: [f.name for f in families_of(parse_formula(formula))] for formula in islice(far, FEW)}
     return [
-        f"{formula} fits {', '.join(some)}: nucleate design '{formula} {some[0]}' begins with that structure type"
+        f"{formula} fits {', '.join(some)}: nucleate design '{formula}, {some[0]} type' begins with that structure type"
         for formula, some in fitting.items()
         if some
     ]
