@@ -127,7 +127,7 @@ def test_a_foreign_folder_is_never_touched(tmp_path):
     ("request_", "message"),
     [
         ("Xx2O3", "'Xx' is not an element"),
-        ("RnF2", "never saw Rn"),
+        ("RnF2", "does not know Rn"),
         ("Si, 10,000 atoms", "cells of 1 to 20 atoms, not 10000"),
         ("Ca5P3O12F", "makes cells of at most 20"),
         ("Li-Fe-O, 30 atoms", "cells of 1 to 20 atoms, not 30"),

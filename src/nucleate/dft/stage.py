@@ -15,7 +15,7 @@ from nucleate.dft.job import DONE, FAILED, Outcome, Runner
 from nucleate.dft.method import Method, correction_of
 from nucleate.dft.references import Phase, References, crystal_atoms
 from nucleate.errors import NucleateError
-from nucleate.io import safe_name
+from nucleate.io import safe_names
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.corrections import RAW, corrected_method
 from nucleate.pipeline.guard import Blown
@@ -67,6 +67,7 @@ def compute(
     of_phases: dict[str, Outcome] = {}
     systems = {c.id: _system(c) for c in candidates}
     symbols = sorted(frozenset().union(*systems.values()))
+    folders = dict(zip(systems, safe_names(systems), strict=True))  # two ids may look alike as names of files
     elements = dict(_each(symbols, references.element, runner, workers))
 
     def results() -> list[Computed]:
@@ -77,7 +78,10 @@ def compute(
         if report is not None:
             report(results())
 
-    for candidate, outcome in _each(candidates, lambda c: _candidate(c, folder, runner), runner, workers):
+    def own(candidate: Candidate) -> Outcome:
+        return _candidate(candidate, folder / folders[candidate.id], runner)
+
+    for candidate, outcome in _each(candidates, own, runner, workers):
         done[candidate.id] = outcome
         tell()
     for system in sorted({systems[id] for id, outcome in done.items() if outcome.status == DONE}, key=sorted):
@@ -117,7 +121,7 @@ def _candidate(candidate: Candidate, folder: Path, runner: Runner) -> Outcome:
         atoms = crystal_atoms(candidate.structure, runner.settings.spin)
     except Blown as error:
         return Outcome(FAILED, str(error))
-    return runner.run(f"{candidate.id} {candidate.formula}", folder / safe_name(candidate.id), "crystal", atoms)
+    return runner.run(f"{candidate.id} {candidate.formula}", folder, "crystal", atoms)
 
 
 def _phases(references: References, system: frozenset[str]) -> list[Phase]:

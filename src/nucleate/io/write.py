@@ -85,14 +85,8 @@ def safe_names(texts: Iterable[str]) -> list[str]:
 
 def _write_folder(path: Path, named: Sequence[Named]) -> None:
     texts: dict[str, str] = {}
-    taken: set[str] = set()
-    for n in named:
-        stem = base = safe_name(f"{n.name}_{formula_text(n.structure.composition)}")
-        count = 1
-        while stem.lower() in taken:  # some file systems do not tell cases apart
-            count += 1
-            stem = f"{base}-{count}"
-        taken.add(stem.lower())
+    stems = safe_names(f"{n.name}_{formula_text(n.structure.composition)}" for n in named)
+    for stem, n in zip(stems, named, strict=True):
         info = "".join(f"# {k}: {_one_line(v)}\n" for k, v in {"name": n.name, **n.info}.items())
         texts[f"{stem}.cif"] = info + cif_text(n.structure)
     if path.is_dir():
