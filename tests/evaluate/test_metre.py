@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
+from nucleate.cli.metrics import show_predictions
 from nucleate.evaluate import csp, match, metre
-from nucleate.evaluate.csp_report import notes, tables
+from nucleate.evaluate.csp_report import notes
 from nucleate.evaluate.match import evaluate_csp
 from nucleate.evaluate.metre import Cross, Places, best_matches, one_to_one_matches
 from nucleate.evaluate.unique import Matcher, unique
@@ -145,7 +146,7 @@ def test_the_table_shows_both_counts():
     from rich.console import Console
 
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(tables(evaluate_csp([("a", NACL, [CSCL]), ("b", CSCL, [NACL])], workers=0)))
+    show_predictions(console, evaluate_csp([("a", NACL, [CSCL]), ("b", CSCL, [NACL])], workers=0))
     text = console.export_text()
     assert "METRe one-to-one" in text
     assert "Polymorphs, 2 targets of 1 compositions" in text

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
+from nucleate.cli.metrics import show_report
+from nucleate.cli.tables import screen
 from nucleate.errors import NucleateError
 from nucleate.evaluate import per_composition
 from nucleate.evaluate.formulas import key_of
 from nucleate.evaluate.inputs import Item, read_crystals
-from nucleate.evaluate.metric import tables
 from nucleate.evaluate.per_composition import Measured, compare, measured
 from nucleate.evaluate.statistics import wilson
 from nucleate.pipeline.candidate import Candidate, Energy
@@ -60,7 +61,7 @@ def test_by_hand():
     assert sorted(report.series[0].values["all pairs"]) == pytest.approx(sorted(differences))
     assert sorted(report.series[0].values["lowest of each composition"]) == pytest.approx([-0.1, 0])
     json.loads(report.to_json())
-    tables(report)
+    show_report(screen(), report)
 
 
 EIGHTHS = st.integers(-20, 20).map(lambda k: k / 8)  # exact

@@ -6,12 +6,9 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nucleate.evaluate.statistics import Mean, Rate
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,9 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nucleate.evaluate.statistics import Distance, Mean, Rate
-
-if TYPE_CHECKING:
-    pass
 
 RATE, DISTANCE, MEAN, COUNT = "rate", "distance", "mean", "count"
 SHOWN_FAILURES = 12
