@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nucleate.cli.options import Crystals
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
@@ -52,9 +53,7 @@ def get(
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="a new name, e.g. my-oxides")],
-    files: Annotated[
-        list[Path], typer.Argument(help="files or folders: CIF, extxyz, POSCAR, CSV, JSON, ASE .db, parquet")
-    ],
+    files: Crystals,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a dataset of this name")] = False,
     fractions: Annotated[str, typer.Option(help="shares of train, val and test")] = "0.8,0.1,0.1",
     seed: Annotated[int, typer.Option(help="of the random split")] = 0,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nucleate.cli.groups import default_group
+from nucleate.cli.options import CRYSTAL_FILES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(cls=default_group("run"), no_args_is_help=True)
 
-Paths = Annotated[list[Path], typer.Argument(help="A run folder, or crystals: CIF, extxyz, POSCAR, .jsonl ...")]
+Paths = Annotated[list[Path], typer.Argument(help=f"A run folder, or crystals: {CRYSTAL_FILES}.")]
 COLUMNS = (  # of the table, with what gives way first where there is no room
     ("id", 0),
     ("formula", 0),

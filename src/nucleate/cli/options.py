@@ -41,9 +41,10 @@ Judge = Annotated[
     str, typer.Option(help="Property network that predicts what is wanted: shipped name or file; auto: for the data.")
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Processes (0: one per core).")]
-Crystals = Annotated[
-    list[Path], typer.Argument(help="Crystals: CIF, extxyz, POSCAR, .jsonl, ASE database, or folders.")
-]
+CRYSTAL_FILES = (
+    "CIF, POSCAR, extxyz, .res, .cell, CSV, JSON, .jsonl, ASE's .db, parquet, packed (.gz) or not, or folders of them"
+)
+Crystals = Annotated[list[Path], typer.Argument(help=f"Crystals: {CRYSTAL_FILES}.")]
 CrystalsOut = Annotated[
     Path, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .db, or .jsonl (whole records).")
 ]

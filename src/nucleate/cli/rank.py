@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from nucleate.cli.options import Crystals
+
 
 def rank(
-    files: Annotated[list[Path], typer.Argument(help="Candidates: .jsonl, CIF, extxyz, ASE database, or folders.")],
+    files: Crystals,
     top: Annotated[int | None, typer.Option("--top", help="Show only so many (default: all).")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write in order: .csv, .jsonl, .extxyz, .db.")] = None,
     reference: Annotated[str, typer.Option(help="Index of known crystals: shipped set or file.")] = "chgnet-mp",

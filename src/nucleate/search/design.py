@@ -190,8 +190,8 @@ def require_settings(request: Request, settings: DesignSettings, relaxed: bool =
     from nucleate.search.route import AUTO, LEXICON, PROTOTYPE, require_options
 
     require_options(settings)
-    used = settings.generator and settings.structures == TEMPLATE
-    given = [settings.templates] if used or settings.templates != DesignSettings.templates else []  # ours may be absent
+    # the default dataset is looked for when it is needed: what else is wrong with the request comes first
+    given = [settings.templates] if settings.templates != DesignSettings.templates else []
 
     def named(*values: str) -> list[str]:
         return [v for v in values if v not in ("", AUTO, "none", LEXICON, TEMPLATE, PROTOTYPE)]
