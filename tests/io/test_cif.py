@@ -188,6 +188,14 @@ def test_coordinates_in_angstrom_are_suspected():
     )
 
 
+def test_what_would_take_all_memory_is_refused_at_once():
+    assert "is no fraction of the cell" in refused(cif([CHLORIDE[0], "Cl1 Cl .5 .5 0300000000"], ROCKSALT))
+    assert "is no fraction of the cell" in refused(cif([CHLORIDE[0], "Cl1 Cl .5 .5 3e8"], "_space_group_IT_number 1"))
+    thin = cif(CHLORIDE, "_space_group_IT_number 1", cell=(5.64, 5.64, 0.0564, 90, 90, 90))
+    assert "less than any atom" in refused(thin)
+    assert "less than any atom" in refused(cif(CHLORIDE, "_space_group_IT_number 1", cell=(900, 900, 5, 90, 90, 0.01)))
+
+
 def test_coordinates_as_fractions_and_with_uncertainties():
     assert counts(cif(["Na1 Na 0 0 0.0000(12)", "Cl1 Cl 1/2 1/2 1/2"], ROCKSALT)) == {"Na": 4, "Cl": 4}
 

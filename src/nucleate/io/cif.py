@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LENGTHS = tuple(f"_cell_length_{axis}" for axis in "abc")
 ANGLES = tuple(f"_cell_angle_{angle}" for angle in ("alpha", "beta", "gamma"))
+THINNEST = 0.5  # angstrom between opposite faces of a cell
 # Shortest distance as a part of the sum of the covalent radii: what one reading of two must reach, and what the other
 # must fall short of, for distances to decide between them.
 REAL, IMPOSSIBLE = 0.75, 0.65
@@ -123,7 +124,7 @@ def _require_apart(trial: Trial, rows: list[Row], lattice: NDArray) -> None:
     from pymatgen.core import Lattice, Structure
 
     assert trial.atoms is not None
-    structure = Structure(Lattice(lattice), trial.symbols(), trial.atoms.positions)
+    structure = Structure(Lattice(lattice), trial.symbols(), trial.atoms.positions % 1.0)
     i, j, _, distances = structure.get_neighbor_list(APART)
     if not len(distances):
         return
@@ -156,8 +157,12 @@ def _cell(block: Block) -> tuple[NDArray[np.float64], list[str]]:
     alpha, beta, gamma = np.cos(np.radians(values[3:]))
     if 1 - alpha**2 - beta**2 - gamma**2 + 2 * alpha * beta * gamma <= 0:
         raise NucleateError(f"no cell has the angles {', '.join(f'{v:g}' for v in values[3:])}")
+    lattice = np.array(Lattice.from_parameters(*values).matrix)
+    thickness = float((1 / np.linalg.norm(np.linalg.inv(lattice), axis=0)).min())
+    if thickness < THINNEST:
+        raise NucleateError(f"the cell is {thickness:.2g} angstrom thick, less than any atom; are its units angstrom?")
     remarks = [f"no {absent[0]}; missing angles are 90 degrees"] if absent else []
-    return np.array(Lattice.from_parameters(*values).matrix), remarks
+    return lattice, remarks
 
 
 def _try(reading: Reading, rows: list[Row], lattice: NDArray, evidence: Evidence) -> Trial:
@@ -243,7 +248,7 @@ def _closest(trial: Trial, lattice: NDArray) -> float:
 
     assert trial.atoms is not None
     radii = np.array([covalent_radii[atomic_numbers[s]] for s in trial.symbols()])
-    structure = Structure(Lattice(lattice), trial.symbols(), trial.atoms.positions)
+    structure = Structure(Lattice(lattice), trial.symbols(), trial.atoms.positions % 1.0)
     i, j, _, distances = structure.get_neighbor_list(2 * radii.max())
     return float((distances / (radii[i] + radii[j])).min()) if len(distances) else 1.0
 

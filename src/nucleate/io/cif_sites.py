@@ -24,6 +24,7 @@ HYDROUS = re.compile(r"(O\d*[-_(.]*[HW]\d*\)?|Wat|Water|H2O|HOH)[^A-Za-z]*", re.
 VACANT = ("va", "vac", "vacancy", "wat", "water", "oh", "ow")  # what a label says beside an element: Na1Vac
 OCCUPIED = 5e-4  # an occupancy as near to 1 as this is full, but for rounding
 FAR = 2.0  # fractional coordinates beyond this are unusual, those in angstrom are not
+FARTHEST = 1000.0  # and no file has any beyond this, but by a lost decimal point
 COORDINATES = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 
 
@@ -77,6 +78,8 @@ def rows_of(block: Block) -> tuple[list[Row], list[str]]:
         if remark:
             remarks.append(f"{name}: {remark}")
         x, y, z = (_coordinate(name, tag, values[tag]) for tag in COORDINATES)
+        if max(map(abs, (x, y, z))) > FARTHEST:
+            raise NucleateError(f"{name}: {max(map(abs, (x, y, z))):g} is no fraction of the cell")
         if max(map(abs, (x, y, z))) > FAR:
             remarks.append(f"{name}: coordinates up to {max(map(abs, (x, y, z))):g}; are they fractions of the cell?")
         rows.append(Row(name, elements, certain, (x, y, z), _multiplicity(values), label))
