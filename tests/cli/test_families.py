@@ -33,7 +33,7 @@ def test_an_unknown_one():
     [
         ("Y3Al5O12", "Y3Al5O12 fits by its numbers and charges: garnet; next: nucleate design 'Y3Al5O12, garnet type'"),
         ("K2AgSbCl6", "elpasolite"),
-        ("Li7La3Zr2O12", "fits no crystal family"),
+        ("Li7La3Zr2O13", "fits no crystal family"),
     ],
 )
 def test_a_formula_is_told_its_families(formula, said):

@@ -17,7 +17,7 @@ from nucleate.search.words.replacement import read_replacements, read_types
 from nucleate.search.words.sentence import Sentence
 from nucleate.search.words.terms import read_terms
 from nucleate.search.words.tokens import KNOWN
-from nucleate.search.words.wish import Wish, check
+from nucleate.search.words.wish import Wish, check, kin_of_families
 
 MOST_CHARACTERS = 20_000
 _STOPS = (lex.NEGATION, lex.FREE, lex.THAN, lex.LIKE, lex.REPLACE)
@@ -52,6 +52,7 @@ def read_words(text: str) -> Wish:
     read_elements(s, wish)
     _stop(s, left)
     wish.anything = any(t.kind == lex.ANYTHING for t in s.terms)
+    s.notes += kin_of_families(wish)
     wish.notes = tuple(s.notes)
     wish.left = tuple(_left(s, left))
     check(wish)

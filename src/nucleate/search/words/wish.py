@@ -169,6 +169,31 @@ def _check_numbers(wish: Wish) -> None:
         raise NucleateError(f"the request asks for {', '.join(sorted(needed))}, and for at most {most} elements")
 
 
+def kin_of_families(wish: Wish) -> list[str]:
+    """Puts kin in the place of a family that the formula asked for does not fit, and says so.
+
+    A perovskite Cs2SnI6 is a vacancy-ordered double perovskite, whose name is that of the other with more words.
+    """
+    from nucleate.search.families import lexicon
+
+    ratio = tuple(sorted(wish.composition.values())) if wish.composition is not None else ()
+    if len(wish.families) != 1 or not ratio:
+        return []
+    (said,) = wish.families
+    if _fills(ratio, tuple(n for _, n in lexicon()[said].sites)):
+        return []
+    kin = [
+        f.name
+        for f in lexicon().values()
+        if any(name.lower().endswith(f" {said.lower()}") for name in (f.name, *f.synonyms))
+        and sorted(n for _, n in f.sites) == list(ratio)
+    ]
+    if not kin:
+        return []
+    wish.families = tuple(kin)
+    return [f"a {said} of this formula is {' or '.join(kin)}"]
+
+
 def _check_families(wish: Wish) -> None:
     """A family against the numbers of its sites."""
     from nucleate.search.families import lexicon
