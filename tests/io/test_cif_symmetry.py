@@ -12,9 +12,9 @@ from cifs import CHLORIDE, ROCKSALT, cif, counts, refused, remarks
 from pymatgen.core import Lattice
 
 from nucleate.io.cif import structure_from_cif
-from nucleate.io.cif_symmetry import readings_of
-from nucleate.io.cif_text import Block
-from nucleate.io.settings import fits_metric, operations_key
+from nucleate.io.cif.settings import fits_metric, operations_key
+from nucleate.io.cif.symmetry import readings_of
+from nucleate.io.cif.text import Block
 
 CELLS = {
     "triclinic": (33, 36, 39, 80, 95, 105),

@@ -12,7 +12,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.io import read_structures
-from nucleate.io.settings import named_settings
+from nucleate.io.cif.settings import named_settings
 
 LABELLED = ("label", "fract_x", "fract_y", "fract_z")
 SALT = {"Na": 4, "Cl": 4}

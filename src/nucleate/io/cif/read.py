@@ -1,9 +1,4 @@
-"""Crystals from CIF files, none silently other than the file means.
-
-gemmi reads the grammar; what the file means is decided here. The symmetry is read in every way that the file allows
-(`cif_symmetry`), each reading makes atoms (`cif_orbits`), and what the file says of formula, Z, density and
-multiplicities (`cif_evidence`) leaves one reading, or the file is refused with the readings named.
-"""
+"""The one crystal of a data block: all readings of its symmetry tried, the one that the file agrees with taken."""
 
 from __future__ import annotations
 
@@ -16,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.errors import NucleateError
-from nucleate.io.cif_evidence import Evidence, assign, density, evidence_of, multiplicities_agree
-from nucleate.io.cif_orbits import Atoms, expand
-from nucleate.io.cif_sites import Row, not_a_number, number, rows_of
-from nucleate.io.cif_symmetry import Reading, readings_of
-from nucleate.io.cif_text import Block, parse_block, split_blocks
+from nucleate.io.cif.evidence import Evidence, assign, density, evidence_of, multiplicities_agree
+from nucleate.io.cif.orbits import Atoms, expand
+from nucleate.io.cif.sites import Row, not_a_number, number, rows_of
+from nucleate.io.cif.symmetry import Reading, readings_of
+from nucleate.io.cif.text import Block, parse_block, split_blocks
 from nucleate.io.parse import Parsed
 from nucleate.io.rows import Rows, read_text
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from nucleate.chem.elements import SYMBOLS
 from nucleate.errors import NucleateError
-from nucleate.io.cif_text import UNKNOWN, Block
+from nucleate.io.cif.text import UNKNOWN, Block
 
 ELEMENTS = frozenset(SYMBOLS[:103])  # what comes after lawrencium has never been in a crystal
 # Two capitals that are an element and, as likely, a group of atoms on one site.

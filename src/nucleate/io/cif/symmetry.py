@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.errors import NucleateError
-from nucleate.io.cif_sites import number
-from nucleate.io.cif_text import Block
-from nucleate.io.settings import (
+from nucleate.io.cif.settings import (
     STANDARD_CHOICES,
     Setting,
     fits_metric,
@@ -21,6 +19,8 @@ from nucleate.io.settings import (
     numbered_settings,
     operations_key,
 )
+from nucleate.io.cif.sites import number
+from nucleate.io.cif.text import Block
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

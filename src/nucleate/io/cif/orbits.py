@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.errors import NucleateError
-from nucleate.io.cif_sites import Row
+from nucleate.io.cif.sites import Row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

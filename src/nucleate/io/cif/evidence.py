@@ -16,9 +16,9 @@ import numpy as np
 from nucleate.chem.elements import SYMBOLS
 from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
-from nucleate.io.cif_orbits import Atoms
-from nucleate.io.cif_sites import HYDROGEN, HYDROUS, Row, number
-from nucleate.io.cif_text import Block
+from nucleate.io.cif.orbits import Atoms
+from nucleate.io.cif.sites import HYDROGEN, HYDROUS, Row, number
+from nucleate.io.cif.text import Block
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
