@@ -243,7 +243,7 @@ def _listed(block: Block) -> Reading | None:
     rotations, translations = (np.array(part) for part in zip(*ordered, strict=True))
     if not (np.array_equal(rotations[0], np.eye(3)) and not translations[0].any()):
         raise NucleateError("the symmetry operations of the file lack x,y,z")
-    return Reading("its operations", rotations, translations)
+    return Reading("its list of operations", rotations, translations)
 
 
 def _require_one_meaning(lists: dict[str, list[tuple[NDArray, NDArray]]]) -> None:
