@@ -129,7 +129,7 @@ def test_duplicates_and_known_crystals_are_counted(models, monkeypatch):
     ("changes", "message"),
     [
         ({"weights": "mp20-dng"}, "mp20-dng takes no property"),
-        ({"property": "band_gap"}, "tiny takes formation_energy_per_atom, not band_gap"),
+        ({"property": "band_gap"}, "cannot be asked for band_gap; properties on offer: e_form"),
         ({"target": 80.0}, "standard deviations outside"),
         ({"relax": 13}, "cannot relax 13 of 12"),
         ({"judge": "auto"}, "no shipped network predicts formation_energy_per_atom of mine; give one with --judge"),
