@@ -17,7 +17,7 @@ from multiprocessing import connection, get_context
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
-from nucleate.errors import NucleateError
+from nucleate.errors import NucleateError, reason_of
 
 # One thread per worker: threads beyond the cores slow each other down (ASE's cell filter five-fold).
 ONE_THREAD = dict.fromkeys(
@@ -217,8 +217,7 @@ def _attempt(function: Callable[..., Any], job: tuple) -> tuple[Any, str | None]
     try:
         return function(*job), None
     except Exception as error:  # the reason travels home, whatever it was
-        text = str(error).strip().splitlines()
-        return None, f"{type(error).__name__}: {text[0][:120]}" if text else type(error).__name__
+        return None, reason_of(error)
 
 
 @contextlib.contextmanager

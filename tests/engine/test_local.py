@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE))  # spawned workers inherit it
 import engine_stages as stages  # noqa: E402
 
 from nucleate.engine.local import Processes, Serial, executor  # noqa: E402
-from nucleate.errors import NucleateError  # noqa: E402
+from nucleate.errors import NucleateError, reason_of  # noqa: E402
 from nucleate.parallel import usable_cores  # noqa: E402
 from nucleate.pipeline.candidate import Candidate  # noqa: E402
 from nucleate.pipeline.run import run  # noqa: E402
@@ -45,6 +45,12 @@ def test_results_and_exceptions(machine):
     assert set(out) == {"a", "raise", "b", "c"}
     assert out["raise"].failure == "odd: ZeroDivisionError: on purpose"
     assert out["a"].failure is None and out["a"].provenance["seen"] == 0 and out["c"].provenance["seen"] == 3
+
+
+def test_too_little_memory_is_said_in_words():
+    for error in (MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 20 GiB\nmore")):
+        assert reason_of(error) == "not enough memory; use fewer --workers, or leave this one out"
+    assert reason_of(ValueError("one\ntwo")) == "ValueError: one" and reason_of(KeyError()) == "KeyError"
 
 
 def test_serial_and_processes_agree():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from nucleate.errors import NucleateError
+from nucleate.errors import NucleateError, reason_of
 from nucleate.parallel import map_jobs, usable_cores
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.run import Executor, Stage
@@ -29,8 +29,7 @@ def apply_one(stage: Stage, candidate: Candidate) -> list[Candidate]:
     except NucleateError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200].removesuffix(": ")
-        return [candidate.failed(stage.name, reason)]
+        return [candidate.failed(stage.name, reason_of(error))]
 
 
 class Serial:
