@@ -1,16 +1,16 @@
-import json
 import socket
 import subprocess
 import sys
 
 import pytest
 import torch
+from trained import hundred_crystals, metrics
 
 from nucleate.config import CodecConfig, DiffusionConfig, NetworkConfig, Recipe, TrainConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
 from nucleate.generators import read_info
-from nucleate.train.loop import METRICS, WEIGHTS, Trainer
+from nucleate.train.loop import WEIGHTS, Trainer
 from nucleate.train.schedule import batches, learning_rate
 from nucleate.train.weights_file import load_tensors
 
@@ -53,16 +53,7 @@ def recipe(**train):
 
 @pytest.fixture
 def crystals():
-    g = torch.Generator().manual_seed(0)
-    z = torch.randint(1, 30, (100, 8), generator=g)
-    z[::2, 5:] = 0
-    frac = torch.rand(100, 8, 3, generator=g) * (z > 0)[..., None]
-    return CrystalBatch(torch.eye(3) * 5 + torch.rand(100, 3, 3, generator=g), frac, z)
-
-
-def metrics(folder):
-    lines = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in ("seconds", "crystals_per_s")} for line in lines]
+    return hundred_crystals()
 
 
 def test_training_lowers_the_loss(crystals, tmp_path):

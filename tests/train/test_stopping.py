@@ -10,9 +10,9 @@ import time
 
 import pytest
 import torch
+from trained import hundred_crystals, metrics
 
 from nucleate.config import DiffusionConfig, NetworkConfig, Recipe, TrainConfig
-from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
 from nucleate.train.loop import LATEST, METRICS, WEIGHTS, Trainer
 from nucleate.train.pace import Lines, Pace, Standing, duration
@@ -50,16 +50,7 @@ def recipe(**train):
 
 @pytest.fixture(scope="module")
 def crystals():
-    g = torch.Generator().manual_seed(0)
-    z = torch.randint(1, 30, (100, 8), generator=g)
-    z[::2, 5:] = 0
-    frac = torch.rand(100, 8, 3, generator=g) * (z > 0)[..., None]
-    return CrystalBatch(torch.eye(3) * 5 + torch.rand(100, 3, 3, generator=g), frac, z)
-
-
-def metrics(folder):
-    lines = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in ("seconds", "crystals_per_s")} for line in lines]
+    return hundred_crystals()
 
 
 def same(a, b):

@@ -60,8 +60,15 @@ def require_cell(structure: Structure) -> None:
         raise NucleateError("the cell or a coordinate is not a finite number")
     if not all(structure.lattice.pbc):
         raise NucleateError(f"periodic in {sum(structure.lattice.pbc)} of 3 directions")
-    volume = float(abs(np.linalg.det(structure.lattice.matrix)))
-    if volume < SMALLEST_VOLUME:
+    require_volume(structure.lattice.matrix)
+
+
+def require_volume(cell: NDArray) -> None:
+    """Raise NucleateError where vectors (3, 3), rows in angstrom, are all zero or span no volume."""
+    if not cell.any():
+        raise NucleateError("no cell")
+    volume = float(abs(np.linalg.det(cell)))
+    if not volume >= SMALLEST_VOLUME:  # also where it is not a number
         raise NucleateError(f"the cell has no volume ({volume:.3g} cubic angstrom)")
 
 

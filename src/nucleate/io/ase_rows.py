@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from nucleate.chem.elements import SYMBOLS
-from nucleate.crystal.convert import SMALLEST_VOLUME
+from nucleate.crystal.convert import require_volume
 from nucleate.errors import NucleateError
 from nucleate.io.database import connect
 from nucleate.io.parse import Parsed, bare_structure, scalars
@@ -81,11 +81,7 @@ def parsed_from_ase(numbers: Any, positions: Any, cell: Any, pbc: Any, constrain
     if len(cell) != 9 or not np.isfinite(cell).all() or not np.isfinite(positions).all():
         raise NucleateError("the cell or a coordinate is not a finite number")
     matrix = np.array(cell, dtype=float).reshape(3, 3)
-    if not matrix.any():
-        raise NucleateError("no cell")
-    volume = abs(float(np.linalg.det(matrix)))
-    if not volume >= SMALLEST_VOLUME:
-        raise NucleateError(f"the cell has no volume ({volume:.3g} cubic angstrom)")
+    require_volume(matrix)
     if len(pbc) != 3 or not all(pbc):
         raise NucleateError(f"periodic in {int(sum(map(bool, pbc)))} of 3 directions")
     bad = next((int(z) for z in numbers if not 1 <= z <= len(SYMBOLS) or z != int(z)), None)

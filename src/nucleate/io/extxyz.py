@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from nucleate.crystal.convert import SMALLEST_VOLUME
+from nucleate.crystal.convert import require_volume
 from nucleate.errors import NucleateError
 from nucleate.io.numerals import real, whole
 from nucleate.io.parse import Parsed, bare_structure
@@ -201,11 +201,7 @@ def _cell(comment: _Comment) -> np.ndarray:
     if len(numbers) != 9 or None in numbers:
         raise NucleateError(f"Lattice must hold 9 numbers, not {text[:60]!r}")
     cell = np.array(numbers, dtype=float).reshape(3, 3)
-    if not cell.any():
-        raise NucleateError("no cell")
-    volume = abs(float(np.linalg.det(cell)))
-    if not volume >= SMALLEST_VOLUME:
-        raise NucleateError(f"the cell has no volume ({volume:.3g} cubic angstrom)")
+    require_volume(cell)
     flags = re.sub(r"[\[\],]", " ", comment.own.get("pbc", "T T T")).lower().split()
     flags = flags * 3 if len(flags) == 1 else flags
     if len(flags) != 3 or not set(flags) <= TRUE | FALSE | {"0", "1"}:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-SAME_PLACE = 0.1  # angstrom
+SAME_PLACE = 0.1  # angstrom; two atoms are never as near, while coordinates of two digits are as far off
 FULLEST, EMPTIEST = 2.2, 0.02  # parts of the cell that spheres of the covalent radii fill
 TIGHTEST, LOOSEST, LONELY = 0.6, 1.4, 2.2  # distances by the sum of covalent radii; the last one of a single atom
 NOBLE = (2, 10, 18, 36, 54, 86)  # gases, whose atoms keep apart

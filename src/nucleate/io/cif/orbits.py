@@ -9,11 +9,10 @@ import numpy as np
 
 from nucleate.errors import NucleateError
 from nucleate.io.cif.sites import Row
+from nucleate.io.remarks import SAME_PLACE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-SAME_PLACE = 0.1  # angstrom; two atoms of one crystal are never as near, while coordinates of two digits are as far off
 
 
 @dataclass(frozen=True)

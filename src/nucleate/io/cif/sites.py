@@ -33,7 +33,7 @@ class Row:
     """A fully occupied site as the file has it.
 
     elements: what it can be, the likeliest first. certain: whether the letters alone settle it; otherwise the formula
-    of the file must. multiplicity: of its orbit, where the file says it.
+    of the file must. multiplicity: of its orbit, and label, where the file says them.
     """
 
     name: str  # for messages: 'row 3 (O1)'
