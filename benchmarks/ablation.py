@@ -28,9 +28,9 @@ from nucleate.config import Recipe, load_recipe
 from nucleate.crystal.convert import atom_counts
 from nucleate.data import prepare
 from nucleate.evaluate.csp import load_targets, prediction_seed
-from nucleate.evaluate.match import evaluate_csp
-from nucleate.evaluate.statistics import rate
-from nucleate.evaluate.success_rate import CDVAE
+from nucleate.evaluate.matching.match import evaluate_csp
+from nucleate.evaluate.measures.statistics import rate
+from nucleate.evaluate.measures.success_rate import CDVAE
 from nucleate.generators import Condition, load_generator
 from nucleate.generators.diffusion import DiffusionGenerator
 from nucleate.train.loop import WEIGHTS, Trainer

@@ -33,9 +33,9 @@ from nucleate.crystal.wyckoff import group
 from nucleate.diffusion.loop import LANGEVIN, SAMPLERS
 from nucleate.evaluate.csp import load_targets, prediction_seed
 from nucleate.evaluate.inputs import read_dataset
-from nucleate.evaluate.match import evaluate_csp
-from nucleate.evaluate.statistics import rate
-from nucleate.evaluate.validity import structural_validity
+from nucleate.evaluate.matching.match import evaluate_csp
+from nucleate.evaluate.measures.statistics import rate
+from nucleate.evaluate.measures.validity import structural_validity
 from nucleate.generators import Condition, load_generator
 from nucleate.generators.adaptive import RECORD, AdaptiveCells
 

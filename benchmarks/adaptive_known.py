@@ -27,14 +27,14 @@ from nucleate.engine.local import executor
 from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, open_folder, prediction_seed, weights_digest
 from nucleate.evaluate.inputs import read_dataset, table_items
-from nucleate.evaluate.match import MatchSettings, compare
-from nucleate.evaluate.statistics import rate
+from nucleate.evaluate.matching.match import MatchSettings, compare
+from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators import load_generator
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.check import CheckStage
-from nucleate.pipeline.generate import GenerateStage
-from nucleate.pipeline.relax import RelaxStage
 from nucleate.pipeline.run import Stage, run
+from nucleate.relaxation.pool import RelaxStage
+from nucleate.stages.check import CheckStage
+from nucleate.stages.generate import GenerateStage
 from nucleate.store.database import RunStore
 
 if TYPE_CHECKING:

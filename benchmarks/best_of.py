@@ -22,9 +22,9 @@ import numpy as np
 from random_search import blank, choose
 from random_search_rows import read
 
-from nucleate.evaluate.statistics import rate
-from nucleate.pipeline.relax import single_point
-from nucleate.search.predict import METHODS, PredictSettings, structure_stage
+from nucleate.evaluate.measures.statistics import rate
+from nucleate.relaxation.pool import single_point
+from nucleate.tasks.predict import METHODS, PredictSettings, structure_stage
 
 EQUAL = 1e-3  # eV/atom
 Energies = list[float]  # of the samples of one composition, eV/atom; infinite where there is none

@@ -17,7 +17,7 @@ from words import made, matches
 
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.rank import verdict
-from nucleate.search.design import DesignSettings
+from nucleate.tasks.design import DesignSettings
 
 
 def parts(n: int) -> list[int]:

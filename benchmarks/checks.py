@@ -23,7 +23,7 @@ from nucleate.chem.states import STATE_SETS
 from nucleate.chem.verdict import PASS
 from nucleate.evaluate.formulas import key_of, read_formulas
 from nucleate.io import replacing
-from nucleate.pipeline.oxidation import verdicts_of
+from nucleate.stages.oxidation import verdicts_of
 
 SMACT = {
     "icsd24": {"oxidation_states_set": "icsd24", "mixed_valence": True},

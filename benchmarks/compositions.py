@@ -38,12 +38,12 @@ from nucleate.data import prepare_formulas
 from nucleate.data.tables import read_table, table_file
 from nucleate.errors import NucleateError
 from nucleate.evaluate.formulas import key_of, name_of
-from nucleate.evaluate.statistics import rate
+from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators import Condition, load_formula_generator
 from nucleate.generators.formulas import FormulaGenerator
+from nucleate.hull.distances import distance_to_hull
+from nucleate.hull.reference import Entry, FormulaKey, ReferenceSet, formula_key
 from nucleate.pipeline.candidate import Energy
-from nucleate.pipeline.hull import distance_to_hull
-from nucleate.pipeline.reference import Entry, FormulaKey, ReferenceSet, formula_key
 from nucleate.train.loop import WEIGHTS, Trainer
 
 RECIPES = Path(__file__).parent.parent / "recipes"

@@ -18,10 +18,10 @@ import torch
 from scipy.stats import spearmanr
 
 from nucleate.chem.elements import symbol
+from nucleate.crystal.verdicts import check_geometry
 from nucleate.data import prepare
-from nucleate.evaluate.statistics import rate
+from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators import Condition, load_generator
-from nucleate.pipeline.check import check_geometry
 from nucleate.train.property import load_property_network, predict_structures
 
 SYSTEM = "chemical_system"

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import torch
 
-from nucleate.evaluate.distributions import random_subset
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import CrystalSet, read_crystals
 from nucleate.evaluate.judged import DngSettings
+from nucleate.evaluate.measures.distributions import random_subset
 from nucleate.io import replacing
 
 Row = tuple[str, ...]
@@ -51,8 +51,8 @@ def fingerprints(crystals: CrystalSet, n: int = 60) -> Iterator[Row]:
     from matminer.featurizers.composition.composite import ElementProperty
     from matminer.featurizers.site.fingerprint import CrystalNNFingerprint
 
-    from nucleate.evaluate.crystalnn import structure_fingerprint
-    from nucleate.evaluate.magpie import magpie_features
+    from nucleate.evaluate.measures.crystalnn import structure_fingerprint
+    from nucleate.evaluate.measures.magpie import magpie_features
 
     chosen = random_subset(len(crystals), n, 0)
     structures = [s for i in chosen if (s := crystals.items[int(i)].structure) is not None]
@@ -74,7 +74,7 @@ def uniqueness(n: int = 100) -> Iterator[Row]:
     """Uniqueness among crystals of one composition (carbon-24:test) against StructureMatcher on every earlier one."""
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
-    from nucleate.evaluate.unique import Matcher, unique
+    from nucleate.evaluate.matching.unique import Matcher, unique
 
     carbon = read_crystals(["carbon-24:test"])
     structures = [s for s in carbon.subset(range(n), "part").structures if s is not None]

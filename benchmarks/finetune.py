@@ -22,9 +22,9 @@ from scipy.stats import spearmanr
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
 from nucleate.crystal.geometry import density
+from nucleate.crystal.verdicts import check_geometry
 from nucleate.data import prepare
 from nucleate.generators import Condition, load_generator, read_info
-from nucleate.pipeline.check import check_geometry
 from nucleate.train.finetune import finetune_recipe
 from nucleate.train.loop import WEIGHTS, Trainer
 

@@ -17,9 +17,9 @@ from collections import Counter
 from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.core import Composition
 
+from nucleate.hull.distances import distance_to_hull
+from nucleate.hull.reference import Entry, ReferenceSet, load_reference
 from nucleate.pipeline.candidate import Energy
-from nucleate.pipeline.hull import distance_to_hull
-from nucleate.pipeline.reference import Entry, ReferenceSet, load_reference
 
 
 def candidates(reference: ReferenceSet, systems: int, each: int) -> list[dict[str, int]]:

@@ -16,12 +16,12 @@ import time
 import numpy as np
 from words import FAMILIES
 
-from nucleate.evaluate.statistics import rate
-from nucleate.search.chat import Chat
-from nucleate.search.families import lexicon
-from nucleate.search.language import LanguageStage
-from nucleate.search.request import parse_request
-from nucleate.search.retrieve import Library, Wikipedia
+from nucleate.evaluate.measures.statistics import rate
+from nucleate.families.family import lexicon
+from nucleate.language.chat import Chat
+from nucleate.language.retrieve import Library, Wikipedia
+from nucleate.language.stage import LanguageStage
+from nucleate.request.request import parse_request
 
 HEAD = "| family | formulas by | found | good, of answered % | questions | seconds |\n|---|---|---|---|---|---|"
 

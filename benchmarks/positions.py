@@ -25,7 +25,7 @@ from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import batch_from_structures
 from nucleate.diffusion.rng import Streams
 from nucleate.evaluate.inputs import read_crystals
-from nucleate.evaluate.validity import structural_validity
+from nucleate.evaluate.measures.validity import structural_validity
 from nucleate.generators import load_generator
 
 if TYPE_CHECKING:

@@ -21,12 +21,12 @@ from scipy.stats import rankdata
 
 from nucleate.errors import NucleateError
 from nucleate.evaluate.inputs import read_dataset
+from nucleate.families import propose as proposing
+from nucleate.families.family import lexicon
+from nucleate.families.likelihood import LEAST
 from nucleate.generators import load_formula_generator
-from nucleate.search import propose as proposing
-from nucleate.search.families import lexicon
+from nucleate.hull.known_formulas import known_formulas, written
 from nucleate.search.families_first import POOL
-from nucleate.search.known import known_formulas, written
-from nucleate.search.likelihood import LEAST
 
 FEWEST = 5  # formulas to be found
 FIRST = 20

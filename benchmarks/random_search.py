@@ -39,13 +39,14 @@ from nucleate.crystal.convert import atom_counts
 from nucleate.engine.local import executor
 from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, open_folder, prediction_seed, weights_digest
+from nucleate.generators.methods import RANDOM, TEMPLATE
+from nucleate.hull.distances import HullStage
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.check import CheckStage
-from nucleate.pipeline.hull import HullStage
-from nucleate.pipeline.relax import RelaxSettings, RelaxStage
 from nucleate.pipeline.run import Stage, run
-from nucleate.search.predict import METHODS, RANDOM, TEMPLATE, PredictSettings, structure_stage
+from nucleate.relaxation.pool import RelaxSettings, RelaxStage
+from nucleate.stages.check import CheckStage
 from nucleate.store.database import RunStore
+from nucleate.tasks.predict import METHODS, PredictSettings, structure_stage
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

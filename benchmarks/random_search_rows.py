@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nucleate.errors import NucleateError
-from nucleate.evaluate.match import MatchSettings, compare
+from nucleate.evaluate.matching.match import MatchSettings, compare
 from nucleate.io import replacing
 from nucleate.parallel import map_jobs
 from nucleate.pipeline.candidate import PASS, Candidate, Energy

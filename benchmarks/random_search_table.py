@@ -10,13 +10,13 @@ from random_search_rows import ENERGY, Sample
 
 from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
+from nucleate.evaluate.measures.statistics import rate
 from nucleate.evaluate.metric import Metric
 from nucleate.evaluate.per_composition import Measured
 from nucleate.evaluate.per_composition import compare as compare_energies
 from nucleate.evaluate.protocols import NEAR_HULL
-from nucleate.evaluate.statistics import rate
-from nucleate.pipeline.reference import formula_key
-from nucleate.search.predict import RANDOM
+from nucleate.hull.reference import formula_key
+from nucleate.tasks.predict import RANDOM
 
 KNOWN, REACHED = "known", 0.005  # the method that relaxes the known crystals; eV/atom above them
 Runs = dict[str, dict[str, list[Sample]]]  # method -> target -> its samples

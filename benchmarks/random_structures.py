@@ -20,7 +20,7 @@ from nucleate.crystal.assignments import compatible
 from nucleate.crystal.convert import atom_counts
 from nucleate.crystal.geometry import closest_contacts
 from nucleate.evaluate.csp import load_targets
-from nucleate.evaluate.statistics import rate
+from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators import Condition, RandomSearch
 from nucleate.generators.placing import Placed, expected_volume, place
 from nucleate.generators.random_search import APART, PLACED, VOLUMES

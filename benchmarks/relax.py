@@ -30,11 +30,11 @@ import torch
 from ase import Atoms
 from pymatgen.core import Structure
 
+from nucleate.crystal.verdicts import check_geometry
 from nucleate.generators import Condition, load_generator
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.check import check_geometry
-from nucleate.pipeline.potential import get_potential
-from nucleate.pipeline.relax import RelaxSettings, relax_all
+from nucleate.potentials.base import get_potential
+from nucleate.relaxation.pool import RelaxSettings, relax_all
 
 FMAX, SMAX, STEPS = 0.05, 0.003, 500
 BLOCK = 20

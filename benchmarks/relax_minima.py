@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from relax import ase_fire, ours, own_calculator
 
 from nucleate.data import load_table
-from nucleate.pipeline.potential import get_potential
-from nucleate.pipeline.relax import RelaxSettings
+from nucleate.potentials.base import get_potential
+from nucleate.relaxation.pool import RelaxSettings
 
 FMAX, SMAX, STEPS = 0.01, 0.0005, 1000
 SAME = 1e-3  # eV/atom

@@ -21,8 +21,8 @@ from pymatgen.core import Lattice, Structure
 from nucleate.crystal.symmetry import find_symmetry
 from nucleate.data import load_table
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.potential import get_potential
-from nucleate.pipeline.relax import RelaxSettings, relax
+from nucleate.potentials.base import get_potential
+from nucleate.relaxation.pool import RelaxSettings, relax
 
 
 def conventional() -> Iterator[Structure]:

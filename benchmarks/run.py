@@ -185,7 +185,7 @@ def data_loading() -> Iterator[Row]:
 
 def demo() -> Iterator[Row]:
     """The README's demo as a user runs it, by stage, with the peak memory of the largest process."""
-    from nucleate.search.design import load_run
+    from nucleate.tasks.design import load_run
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "demo"

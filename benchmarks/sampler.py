@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any
 from nucleate.crystal.convert import atom_counts
 from nucleate.diffusion.loop import SAMPLERS
 from nucleate.evaluate.csp import load_targets, prediction_seed, write_whole
-from nucleate.evaluate.match import evaluate_csp
-from nucleate.evaluate.statistics import rate
-from nucleate.evaluate.validity import structural_validity
+from nucleate.evaluate.matching.match import evaluate_csp
+from nucleate.evaluate.measures.statistics import rate
+from nucleate.evaluate.measures.validity import structural_validity
 from nucleate.generators import Condition, load_generator
 from nucleate.io.write import replacing
 
 if TYPE_CHECKING:
-    from nucleate.evaluate.statistics import Rate
+    from nucleate.evaluate.measures.statistics import Rate
     from nucleate.generators.diffusion import DiffusionGenerator
 
 STEPS = (1000, 250, 100, 50, 20, 10)

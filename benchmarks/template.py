@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, read_predictions
-from nucleate.evaluate.match import MatchSettings, compare
-from nucleate.evaluate.statistics import rate
+from nucleate.evaluate.matching.match import MatchSettings, compare
+from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators.template import RANKINGS, Predicted, TemplateGenerator
 from nucleate.generators.template_library import TemplateLibrary, load_library
 from nucleate.parallel import map_jobs

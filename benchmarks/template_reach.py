@@ -19,8 +19,8 @@ import numpy as np
 
 from nucleate.chem.distance import distances, profiles
 from nucleate.evaluate.csp import load_targets
-from nucleate.evaluate.match import MatchSettings, compare
-from nucleate.evaluate.statistics import rate
+from nucleate.evaluate.matching.match import MatchSettings, compare
+from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators.reach import far
 from nucleate.generators.substitute import assign, scaled, substituted, volume_ratio
 from nucleate.generators.template_library import TemplateLibrary, load_library, ratio

@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 
 from nucleate.engine.local import Serial
-from nucleate.evaluate.statistics import rate
+from nucleate.evaluate.measures.statistics import rate
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.compose import ComposeStage
 from nucleate.pipeline.run import Nowhere, run
-from nucleate.search.comply import of_composition
-from nucleate.search.design import DesignSettings
-from nucleate.search.request import parse_request
+from nucleate.request.request import parse_request
 from nucleate.search.route import route_of, settled
+from nucleate.stages.comply import of_composition
+from nucleate.stages.realise import ComposeStage
+from nucleate.tasks.design import DesignSettings
 
 ELEMENTS = "Li", "Ti", "Co", "Ga", "Sr", "Sn", "Pd", "Ba", "S", "I"
 WISHES = {

@@ -7,7 +7,7 @@
 reads what was written. Valid: the paper's rules (no two atoms within 0.5 angstrom; SMACT's charge balance). Match: the
 paper's, StructureMatcher.fit_anonymous (stol 0.5, ltol 0.3, angle_tol 10) with a prototype of the family; the family as
 nucleate has it: space group, site symmetries, neighbour distances and ions. Both before relaxation and after.
-Unknown: the Materials Project has no crystal of the formula (`search.known`); the paper asks
+Unknown: the Materials Project has no crystal of the formula (`hull.known_formulas`); the paper asks
 the ICSD as well. --new asks for these alone. RUNS keeps the runs: an interrupted call goes on.
 """
 
@@ -20,19 +20,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.engine.local import executor
-from nucleate.evaluate.statistics import rate
-from nucleate.evaluate.validity import compositional_validity, structural_validity
-from nucleate.search.comply import family_of
-from nucleate.search.decorate import DecorateStage
-from nucleate.search.design import DesignSettings, design, generate_candidates, load_run, resume
-from nucleate.search.families import lexicon, prototype
-from nucleate.search.known import is_known
+from nucleate.evaluate.measures.statistics import rate
+from nucleate.evaluate.measures.validity import compositional_validity, structural_validity
+from nucleate.families.decorate import DecorateStage
+from nucleate.families.family import lexicon, prototype
+from nucleate.hull.known_formulas import is_known
+from nucleate.stages.comply import family_of
+from nucleate.tasks.design import DesignSettings, design, generate_candidates, load_run, resume
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.search.design import DesignResult
+    from nucleate.tasks.design import DesignResult
 
 FAMILIES = "perovskite", "pyrochlore", "spinel"
 HEAD = (

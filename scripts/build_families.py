@@ -24,7 +24,7 @@ from nucleate.chem.elements import atomic_number, symbol
 from nucleate.chem.states import electronegativity
 from nucleate.crystal.prototype import Prototype, alike, prototype
 from nucleate.data.catalog import home
-from nucleate.search.families import FOLDER, Family, StructureType, lexicon
+from nucleate.families.family import FOLDER, Family, StructureType, lexicon
 
 COLUMNS = ["material_id", "nsites", "atomic_numbers", "frac_coords", "lengths", "angles", "spacegroup", "e_above_hull"]
 Row = dict[str, Any]

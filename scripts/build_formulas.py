@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from nucleate.chem.formula import parse_formula
 from nucleate.data.catalog import home
 from nucleate.errors import NucleateError
+from nucleate.hull.known_formulas import FILE, written
 from nucleate.io import replacing
-from nucleate.search.known import FILE, written
 
 TABLES = "mp_2025", "mp_formula_hull_dara"
 

@@ -1,4 +1,4 @@
-"""Write the tables behind `nucleate.evaluate.magpie`; needs matminer.
+"""Write the tables behind `nucleate.evaluate.measures.magpie`; needs matminer.
 
     python scripts/build_magpie.py                            # elemental properties
     python scripts/build_magpie.py --constants constants.py   # and the means and deviations of CDVAE
@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from nucleate.chem.elements import SYMBOLS
-from nucleate.evaluate import magpie
+from nucleate.evaluate.measures import magpie
 from nucleate.io import replacing
 
 TABLES = Path(magpie.__file__).parent / "tables"

@@ -18,11 +18,11 @@ import time
 from pathlib import Path
 
 from nucleate.errors import NucleateError
+from nucleate.hull.build import ENERGIES, build_reference, corrections_of, finalise, selection_rule
+from nucleate.hull.known_crystals import Known, select
+from nucleate.hull.reference import FOLDER
 from nucleate.pipeline.corrections import RAW
-from nucleate.pipeline.known import Known, select
-from nucleate.pipeline.potential import get_potential
-from nucleate.pipeline.reference import FOLDER
-from nucleate.pipeline.reference_build import ENERGIES, build_reference, corrections_of, finalise, selection_rule
+from nucleate.potentials.base import get_potential
 
 MAX_E_HULL, MAX_ATOMS = 0.05, 40
 METADATA = {

@@ -18,7 +18,7 @@ from nucleate.chem.distance import nearest
 from nucleate.evaluate.formulas import key_of, read_formulas
 from nucleate.pipeline.candidate import PASS
 from nucleate.pipeline.rank import verdict
-from nucleate.search.design import load_run
+from nucleate.tasks.design import load_run
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "diffusion-bert.toml"
 SHOWN = 2000  # formulas of each source, the first ones

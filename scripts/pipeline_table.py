@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nucleate.evaluate.statistics import rate
+from nucleate.evaluate.measures.statistics import rate
+from nucleate.hull.distances import DEEPEST
 from nucleate.pipeline.candidate import PASS, Candidate
-from nucleate.pipeline.hull import DEEPEST
 from nucleate.pipeline.rank import above_hull, too_deep, verdict
-from nucleate.search.design import DesignResult, load_run
+from nucleate.tasks.design import DesignResult, load_run
 
 FIRST = ("compose", "chemistry")  # a candidate that fails there was never to get a structure
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)

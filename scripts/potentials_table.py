@@ -19,12 +19,12 @@ import torch
 from pymatgen.core import Composition, Lattice, Structure
 
 from nucleate.data import load_table
+from nucleate.hull.distances import formation_energy
+from nucleate.hull.reference import load_reference
 from nucleate.pipeline.candidate import PASS, UNKNOWN, Candidate
 from nucleate.pipeline.corrections import onto
-from nucleate.pipeline.hull import formation_energy
-from nucleate.pipeline.phonons import PhononSettings, PhononStage
-from nucleate.pipeline.reference import load_reference
-from nucleate.pipeline.relax import RelaxSettings, relax
+from nucleate.relaxation.pool import RelaxSettings, relax
+from nucleate.stages.phonons import PhononSettings, PhononStage
 
 KJ_PER_MOL = 1 / 96.485332  # eV
 # Standard enthalpies of formation at 298.15 K, kJ/mol of formula units. C: CRC Handbook of Chemistry and Physics,

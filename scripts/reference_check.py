@@ -21,12 +21,12 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from nucleate.chem.formula import parse_formula
-from nucleate.evaluate.distributions import random_subset
+from nucleate.evaluate.measures.distributions import random_subset
+from nucleate.hull.distances import distance_to_hull
+from nucleate.hull.reference import ReferenceSet, load_reference
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.corrections import onto
-from nucleate.pipeline.hull import distance_to_hull
-from nucleate.pipeline.reference import ReferenceSet, load_reference
-from nucleate.pipeline.relax import RelaxSettings, relax, single_point
+from nucleate.relaxation.pool import RelaxSettings, relax, single_point
 
 
 def rows_of(data: Path, split: str, highest: float) -> list[dict]:
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def method_of(potential: str) -> str:
-    from nucleate.pipeline.potential import get_potential
+    from nucleate.potentials.base import get_potential
 
     return get_potential(potential).method
 

@@ -13,10 +13,10 @@ import argparse
 import numpy as np
 
 from nucleate.data.catalog import user_cache
-from nucleate.evaluate.distributions import random_subset
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import CrystalSet, Item, read_dataset
 from nucleate.evaluate.judged import DngSettings
+from nucleate.evaluate.measures.distributions import random_subset
 from nucleate.evaluate.metric import RATE, Report, format_value
 
 COLUMNS = {

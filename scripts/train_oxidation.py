@@ -23,10 +23,10 @@ from nucleate.chem.formula import parse
 from nucleate.chem.verdict import PASS
 from nucleate.errors import NucleateError
 from nucleate.evaluate.formulas import name_of, read_formulas
-from nucleate.evaluate.statistics import wilson
-from nucleate.evaluate.validity import compositional_validity
-from nucleate.pipeline.oxidation import oxidation_verdicts
-from nucleate.pipeline.reference import formula_key
+from nucleate.evaluate.measures.statistics import wilson
+from nucleate.evaluate.measures.validity import compositional_validity
+from nucleate.hull.reference import formula_key
+from nucleate.stages.oxidation import oxidation_verdicts
 from nucleate.train.oxidation import (
     Labelled,
     OxidationModel,

@@ -18,8 +18,8 @@ import numpy as np
 from nucleate.chem.descriptors import missing
 from nucleate.chem.distance import distances, profiles
 from nucleate.errors import NucleateError
-from nucleate.evaluate.crystalnn import site_fingerprints
-from nucleate.evaluate.statistics import wilson
+from nucleate.evaluate.measures.crystalnn import site_fingerprints
+from nucleate.evaluate.measures.statistics import wilson
 from nucleate.generators.template_library import TemplateLibrary, load_library
 from nucleate.io import replacing
 from nucleate.train.shipped import weights_folder

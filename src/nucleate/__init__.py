@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from nucleate.crystal.batch import CrystalBatch
     from nucleate.data import prepare
     from nucleate.errors import NucleateError
-    from nucleate.evaluate.match import evaluate_csp
+    from nucleate.evaluate.matching.match import evaluate_csp
     from nucleate.generators import Condition, load_formula_generator, load_generator
+    from nucleate.hull.reference import load_reference
     from nucleate.io import read_structures, write_structures
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.rank import rank
-    from nucleate.pipeline.reference import load_reference
-    from nucleate.search.design import DesignSettings, design, load_run, resume
-    from nucleate.search.predict import PredictSettings, predict
+    from nucleate.tasks.design import DesignSettings, design, load_run, resume
+    from nucleate.tasks.predict import PredictSettings, predict
 
 __getattr__ = lazy_names(
     __name__,
@@ -28,20 +28,20 @@ __getattr__ = lazy_names(
         "Candidate": "nucleate.pipeline.candidate",
         "Condition": "nucleate.generators",
         "CrystalBatch": "nucleate.crystal.batch",
-        "DesignSettings": "nucleate.search.design",
+        "DesignSettings": "nucleate.tasks.design",
         "NucleateError": "nucleate.errors",
-        "PredictSettings": "nucleate.search.predict",
-        "design": "nucleate.search.design",
-        "evaluate_csp": "nucleate.evaluate.match",
+        "PredictSettings": "nucleate.tasks.predict",
+        "design": "nucleate.tasks.design",
+        "evaluate_csp": "nucleate.evaluate.matching.match",
         "load_formula_generator": "nucleate.generators",
         "load_generator": "nucleate.generators",
-        "load_reference": "nucleate.pipeline.reference",
-        "load_run": "nucleate.search.design",
-        "predict": "nucleate.search.predict",
+        "load_reference": "nucleate.hull.reference",
+        "load_run": "nucleate.tasks.design",
+        "predict": "nucleate.tasks.predict",
         "prepare": "nucleate.data",
         "rank": "nucleate.pipeline.rank",
         "read_structures": "nucleate.io",
-        "resume": "nucleate.search.design",
+        "resume": "nucleate.tasks.design",
         "write_structures": "nucleate.io",
     },
 )

@@ -118,7 +118,7 @@ def test_names_and_places_are_checked_before_the_work(tmp_path, monkeypatch, cap
         raise AssertionError("work was done")
 
     monkeypatch.setattr("nucleate.evaluate.dng.measure", never)
-    monkeypatch.setattr("nucleate.evaluate.features.measure", never)
+    monkeypatch.setattr("nucleate.evaluate.measures.features.measure", never)
     monkeypatch.chdir(tmp_path)
     salt = Structure(Lattice.cubic(3.4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     write_candidates("a.jsonl", [Candidate("a", structure=salt)])

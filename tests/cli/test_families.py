@@ -3,8 +3,8 @@ from typer.testing import CliRunner
 
 from nucleate.chem.formula import formula_text
 from nucleate.cli.main import app
-from nucleate.search.families import lexicon
-from nucleate.search.request import parse_request
+from nucleate.families.family import lexicon
+from nucleate.request.request import parse_request
 
 
 def call(*words):

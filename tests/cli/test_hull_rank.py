@@ -15,10 +15,10 @@ from typer.testing import CliRunner, Result
 from nucleate.cli.candidates import caption, show_candidates
 from nucleate.cli.hull import app as hull_app
 from nucleate.cli.rank import rank
+from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.files import read_candidates, write_candidates
 from nucleate.pipeline.rank import to_rows
-from nucleate.pipeline.reference import Entry, ReferenceSet
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 rank_app = Typer()

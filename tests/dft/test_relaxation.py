@@ -12,8 +12,8 @@ from nucleate.dft.frames import to_atoms, to_record
 from nucleate.dft.relaxation import pulay_stress, run
 from nucleate.dft.settings import DFTSettings
 from nucleate.errors import NucleateError
-from nucleate.pipeline.guard import Blown
-from nucleate.pipeline.potential import Evaluation
+from nucleate.potentials.base import Evaluation
+from nucleate.relaxation.guard import Blown
 
 
 class Toy:

@@ -15,9 +15,9 @@ from nucleate.dft.references import References, crystal_atoms
 from nucleate.dft.settings import DFTSettings
 from nucleate.dft.stage import compute, to_candidate, to_row
 from nucleate.errors import NucleateError
+from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Candidate, Energy
-from nucleate.pipeline.guard import Blown
-from nucleate.pipeline.reference import Entry, ReferenceSet
+from nucleate.relaxation.guard import Blown
 
 SETTINGS = DFTSettings(cutoff=400.0, wall_time=600.0)
 

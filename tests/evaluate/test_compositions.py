@@ -19,7 +19,7 @@ from nucleate.errors import NucleateError
 from nucleate.evaluate.composition_sections import Vocabulary
 from nucleate.evaluate.compositions import evaluate_compositions
 from nucleate.evaluate.formulas import key_of
-from nucleate.evaluate.statistics import wilson
+from nucleate.evaluate.measures.statistics import wilson
 
 TEXTS = ["SrTiO3", "O3TiSr", "Sr2Ti2O6", "NaCl", "NaCl2", "Xx2", "", "MgO"]
 TRAIN = ["NaCl", "KCl", "K2Cl2"]

@@ -192,10 +192,10 @@ def test_command_predicts_once_and_judges(tmp_path, table, monkeypatch):
 
 
 def test_the_page_shows_every_score(tmp_path):
-    from nucleate.evaluate.csp_page import to_report
-    from nucleate.evaluate.match import evaluate_csp
-    from nucleate.evaluate.page import write_page
+    from nucleate.evaluate.matching.match import evaluate_csp
     from nucleate.evaluate.protocols import get_protocol
+    from nucleate.report.csp_page import to_report
+    from nucleate.report.evaluation_page import write_page
 
     salt = Structure(Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5] * 3])
     counted = evaluate_csp([("a", salt, [salt]), ("b", salt, [None])], workers=0)

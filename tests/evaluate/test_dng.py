@@ -13,11 +13,11 @@ from pymatgen.core import Lattice, Structure
 from nucleate.cli.metrics import show_report
 from nucleate.cli.tables import screen
 from nucleate.errors import NucleateError
-from nucleate.evaluate import features as features_module
 from nucleate.evaluate.dng import evaluate_dng
-from nucleate.evaluate.features import measure
 from nucleate.evaluate.inputs import CrystalSet, Item
 from nucleate.evaluate.judged import DngSettings
+from nucleate.evaluate.measures import features as features_module
+from nucleate.evaluate.measures.features import measure
 from nucleate.parallel import Outcome
 from nucleate.pipeline.candidate import Energy
 

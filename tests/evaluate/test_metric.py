@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from nucleate.evaluate.measures.statistics import Distance, rate
 from nucleate.evaluate.metric import Metric, Report, Section, failure_lines, format_interval, format_value, metric
-from nucleate.evaluate.statistics import Distance, rate
 
 
 def report(value, other):

@@ -14,8 +14,8 @@ from nucleate.errors import NucleateError
 from nucleate.evaluate import per_composition
 from nucleate.evaluate.formulas import key_of
 from nucleate.evaluate.inputs import Item, read_crystals
+from nucleate.evaluate.measures.statistics import wilson
 from nucleate.evaluate.per_composition import Measured, compare, measured
-from nucleate.evaluate.statistics import wilson
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.files import write_candidates
 

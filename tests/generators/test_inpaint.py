@@ -7,7 +7,7 @@ from nucleate.config import DiffusionConfig, NetworkConfig, Recipe, SampleConfig
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator
 from nucleate.generators.inpaint import fix, plan
-from nucleate.pipeline.generate import condition_from_dict, condition_to_dict
+from nucleate.stages.generate import condition_from_dict, condition_to_dict
 from nucleate.train.loop import WEIGHTS, Trainer
 
 PEROVSKITE = Structure(

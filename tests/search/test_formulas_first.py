@@ -16,10 +16,10 @@ from nucleate.errors import NucleateError
 from nucleate.generators import Condition, read_info
 from nucleate.io import Named
 from nucleate.pipeline.candidate import PASS, UNKNOWN, Candidate, Check
-from nucleate.pipeline.compose import ComposeStage, RealiseStage
 from nucleate.pipeline.rank import to_rows
-from nucleate.search.design import DesignSettings, design, load_run, resume
-from nucleate.search.request import parse_request
+from nucleate.request.request import parse_request
+from nucleate.stages.realise import ComposeStage, RealiseStage
+from nucleate.tasks.design import DesignSettings, design, load_run, resume
 
 TEXTS = ["Na Cl", "Na Na Cl Cl", "Mg O", "Na Cl Cl Cl", "[UNK] O", "K Cl", "Sr Ti O O O", "K Br"]
 FAILURES = {

@@ -4,10 +4,10 @@ import pytest
 
 from nucleate.errors import NucleateError
 from nucleate.generators import read_info
-from nucleate.search.design import DesignSettings
+from nucleate.request.request import parse_request
 from nucleate.search.judge import judge_of, shipped_judge
 from nucleate.search.model import cautions
-from nucleate.search.request import parse_request
+from nucleate.tasks.design import DesignSettings
 
 WANTED = {"e_form": (-2.0, -2.0), "band_gap": (1.0, 1.6)}
 

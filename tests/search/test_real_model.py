@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from nucleate.engine.local import Serial
-from nucleate.search.chat import Chat
-from nucleate.search.design import DesignSettings, design
-from nucleate.search.families import lexicon
-from nucleate.search.language import ordered
-from nucleate.search.request import parse_request
-from nucleate.search.site_choices import site_choices
+from nucleate.families.family import lexicon
+from nucleate.language.chat import Chat
+from nucleate.language.site_choices import site_choices
+from nucleate.language.stage import ordered
+from nucleate.request.request import parse_request
+from nucleate.tasks.design import DesignSettings, design
 
 MODEL = Path(sys.prefix) / "language-model" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 pytest.importorskip("xllamacpp", reason="no language model server; pip install xllamacpp")

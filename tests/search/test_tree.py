@@ -7,13 +7,13 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
+from nucleate.families.likelihood import PULL, log_likelihoods
 from nucleate.pipeline.candidate import PASS, Candidate, Check, Energy
 from nucleate.pipeline.rank import rank, to_rows
-from nucleate.search.design import DesignSettings, design, load_run, resume
+from nucleate.request.request import parse_request
 from nucleate.search.heuristics import HeuristicStage, ObjectiveStage, read_objective
-from nucleate.search.likelihood import PULL, log_likelihoods
-from nucleate.search.request import parse_request
 from nucleate.search.tree import BLOCK, SAMPLES, TEMPLATES, TYPES, Budget, Extent, extent_of, frontier, grow, opened
+from nucleate.tasks.design import DesignSettings, design, load_run, resume
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 FORMULAS = {"a": {"Na": 1, "Cl": 1}, "b": {"K": 2, "O": 1}, "c": {"Mg": 1, "O": 1}, "d": {"Na": 2, "Cl": 2}}

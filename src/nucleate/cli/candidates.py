@@ -39,8 +39,8 @@ def show_candidates(
     """
     from nucleate.generators.properties import short_name
     from nucleate.generators.reach import warnings
-    from nucleate.pipeline.notes import notes
     from nucleate.pipeline.rank import to_rows
+    from nucleate.report.notes import notes
 
     rows = to_rows(candidates)
 

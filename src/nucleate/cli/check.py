@@ -49,9 +49,9 @@ def check(
     from nucleate.cli.resumable import check_place
     from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
-    from nucleate.pipeline.check import check as check_candidate
-    from nucleate.pipeline.chemistry import with_oxidation
     from nucleate.pipeline.files import with_own_ids
+    from nucleate.stages.check import check as check_candidate
+    from nucleate.stages.chemistry import with_oxidation
 
     check_set(states)
     if out is not None:

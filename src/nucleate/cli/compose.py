@@ -55,10 +55,10 @@ def compose(
     from nucleate.files import check_ending
     from nucleate.generators.offered import without
     from nucleate.io import replacing
-    from nucleate.search.compose import compose as draw
-    from nucleate.search.compose import condition_of
+    from nucleate.request.request import parse_request
     from nucleate.search.names import require_names
-    from nucleate.search.request import parse_request
+    from nucleate.tasks.compose import compose as draw
+    from nucleate.tasks.compose import condition_of
 
     if out is not None:
         check_ending(out, (".txt", ".csv", ".jsonl"))

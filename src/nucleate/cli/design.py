@@ -40,7 +40,7 @@ from nucleate.cli.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nucleate.search.request import Request
+    from nucleate.request.request import Request
 
 
 def design(
@@ -133,12 +133,12 @@ def design(
     from nucleate.cli.tables import screen
     from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
-    from nucleate.search.design import DesignSettings, require_settings
-    from nucleate.search.design import design as run
-    from nucleate.search.design import resume as finish
+    from nucleate.request.request import parse_request
     from nucleate.search.model import cautions
-    from nucleate.search.request import parse_request
     from nucleate.search.route import settled
+    from nucleate.tasks.design import DesignSettings, require_settings
+    from nucleate.tasks.design import design as run
+    from nucleate.tasks.design import resume as finish
 
     console = screen()
     notes = screen(stderr=True)
@@ -235,7 +235,7 @@ def _warn_if_unbalanced(request: Request, notes: Console) -> None:
     if request.composition is None:
         return
     from nucleate.chem.valence import charge_verdict
-    from nucleate.search.request import formula_text
+    from nucleate.request.request import formula_text
 
     verdict = charge_verdict(request.composition)
     if verdict.verdict == "fail":

@@ -108,7 +108,7 @@ def chosen(paths: Sequence[Path], top: int | None, out: Path | None) -> tuple[li
     from nucleate.pipeline.files import read_candidates
 
     if len(paths) == 1 and (paths[0] / "request.json").is_file():
-        from nucleate.search.design import load_run
+        from nucleate.tasks.design import load_run
 
         living = [c for c in load_run(paths[0]).all if c.failure is None]
         candidates, folder = living[: top or 5], out or paths[0]
@@ -131,7 +131,7 @@ def _tell(notes: Console, name: str, outcome: Outcome) -> None:
 def _known(notes: Console) -> str:
     """mp-20 if it is on this machine."""
     from nucleate.errors import NucleateError
-    from nucleate.pipeline.known import known_table
+    from nucleate.hull.known_crystals import known_table
 
     try:
         known_table("mp-20", needs_hull=True)

@@ -56,10 +56,10 @@ def csp(
     from nucleate.cli.tables import screen
     from nucleate.errors import NucleateError
     from nucleate.evaluate import csp as run
-    from nucleate.evaluate.csp_page import to_report
-    from nucleate.evaluate.match import MatchSettings
-    from nucleate.evaluate.page import write_page
+    from nucleate.evaluate.matching.match import MatchSettings
     from nucleate.evaluate.protocols import get_protocol
+    from nucleate.report.csp_page import to_report
+    from nucleate.report.evaluation_page import write_page
     from nucleate.search.names import require_names
 
     if composition_rule not in ("original", "smact14", "icsd24"):

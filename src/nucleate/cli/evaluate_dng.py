@@ -63,7 +63,7 @@ def dng(
     from nucleate.evaluate.dng import evaluate_dng
     from nucleate.evaluate.inputs import read_crystals
     from nucleate.evaluate.judged import DEFAULT_PROTOCOLS, DngSettings
-    from nucleate.evaluate.network import property_network
+    from nucleate.evaluate.measures.network import property_network
     from nucleate.evaluate.protocols import get_protocol
     from nucleate.search.names import require_names
 
@@ -156,7 +156,7 @@ def show(report: Report, out: Path | None, notes: Sequence[str] = ()) -> None:
     from nucleate.cli.metrics import show_report
     from nucleate.cli.tables import screen
     from nucleate.evaluate.csp import write_whole
-    from nucleate.evaluate.page import write_page
+    from nucleate.report.evaluation_page import write_page
 
     console = screen()
     console.print(f"{report.subject}: {report.n:,} against {report.reference or 'nothing'}", style="bold")

@@ -44,7 +44,7 @@ def compositions(
     from nucleate.evaluate.composition_sections import Vocabulary
     from nucleate.evaluate.compositions import evaluate_compositions
     from nucleate.evaluate.formulas import read_formulas
-    from nucleate.pipeline.oxidation import oxidation_verdicts
+    from nucleate.stages.oxidation import oxidation_verdicts
 
     check_folder(out)
     made = read_formulas(source, column)
@@ -124,11 +124,11 @@ def optimisation(
     from nucleate.cli.progress import StageBars
     from nucleate.data.catalog import user_cache
     from nucleate.errors import NucleateError
-    from nucleate.evaluate.features import measure
     from nucleate.evaluate.inputs import read_crystals
     from nucleate.evaluate.judged import Judged, compositions, valid
-    from nucleate.evaluate.network import predict
-    from nucleate.evaluate.success_rate import success_rates, thresholds
+    from nucleate.evaluate.measures.features import measure
+    from nucleate.evaluate.measures.network import predict
+    from nucleate.evaluate.measures.success_rate import success_rates, thresholds
 
     check_folder(out)
     limits = thresholds(dataset, column, maximise=maximise)

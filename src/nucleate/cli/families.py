@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nucleate.search.families import Family
+    from nucleate.families.family import Family
 
 EXAMPLES = 3
 SHOWN = 20
@@ -26,7 +26,7 @@ def families(
 ) -> None:
     """List the crystal families that are known by name: their formulas, structure types and known members."""
     from nucleate.cli.tables import screen
-    from nucleate.search.families import family, lexicon
+    from nucleate.families.family import family, lexicon
 
     console = screen()
     if not name:
@@ -45,7 +45,7 @@ def _of_formula(text: str) -> str:
     """Which families a formula may be of, in a sentence; "" for what is no formula, such as the name of a family."""
     from nucleate.chem.formula import formula_text, parse_formula
     from nucleate.errors import NucleateError
-    from nucleate.search.families import families_of, names, plain
+    from nucleate.families.family import families_of, names, plain
 
     try:
         counts = parse_formula(text) if plain(text) not in names() else {}
@@ -65,7 +65,7 @@ def _of_formula(text: str) -> str:
 def _overview(every: list[Family], console: Console) -> None:
     from nucleate.cli.tables import Column, show_table
     from nucleate.crystal.symmetry import symbol
-    from nucleate.search.families import members
+    from nucleate.families.family import members
 
     groups = [", ".join(dict.fromkeys(symbol(t.space_group) for t in f.types)) for f in every]
     columns = [
@@ -96,7 +96,7 @@ def _facts(f: Family) -> list[str]:
 def _formulas(f: Family) -> list[str]:
     """Of the examples, then of the most stable members, each once."""
     from nucleate.chem.formula import formula_text
-    from nucleate.search.families import members
+    from nucleate.families.family import members
 
     every = [t.elements for t in f.types] + [m.elements for m in members(f.name)]
     return list(dict.fromkeys(formula_text(f.composition(e)) for e in every))
@@ -107,7 +107,7 @@ def _members(f: Family, top: int, console: Console) -> None:
     from nucleate.cli.candidates import marked, radioactive
     from nucleate.cli.tables import Column, show_table
     from nucleate.crystal.symmetry import symbol
-    from nucleate.search.families import members
+    from nucleate.families.family import members
 
     found = members(f.name)
     shown = found[:top] if top else found

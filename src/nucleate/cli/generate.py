@@ -29,7 +29,7 @@ from nucleate.cli.options import (
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.search.request import Request
+    from nucleate.request.request import Request
 
 SHOWN = 40  # crystals on the screen
 
@@ -64,10 +64,10 @@ def generate(
     from nucleate.cli.resumable import check_out
     from nucleate.cli.tables import screen
     from nucleate.pipeline.files import write_candidates
-    from nucleate.search.design import DesignSettings, generate_candidates, require_settings
+    from nucleate.request.request import parse_request
     from nucleate.search.model import cautions
-    from nucleate.search.request import parse_request
     from nucleate.search.route import settled
+    from nucleate.tasks.design import DesignSettings, generate_candidates, require_settings
 
     wanted = parse_request(
         request,
@@ -108,8 +108,8 @@ def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
     from nucleate.cli.candidates import caption, elements_of, marked, radioactive, state_sets
     from nucleate.cli.tables import Column, coloured, screen, show_table, some
     from nucleate.crystal.geometry import density, shortest_distance
-    from nucleate.pipeline.check import check
     from nucleate.pipeline.rank import to_rows
+    from nucleate.stages.check import check
 
     shown = made[:SHOWN]
     checked = [c if c.failure or c.structure is None else check(c) for c in made]

@@ -37,12 +37,12 @@ def run(
     from nucleate.cli.resumable import check_place
     from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
+    from nucleate.hull.distances import HullStage
+    from nucleate.hull.reference import require_reference
+    from nucleate.hull.sources import said
     from nucleate.pipeline.candidate import UNKNOWN, Check
     from nucleate.pipeline.files import read_candidates, write_candidates
-    from nucleate.pipeline.hull import HullStage
     from nucleate.pipeline.rank import rank
-    from nucleate.pipeline.reference import require_reference
-    from nucleate.pipeline.reference_sources import said
 
     if out is not None:
         check_place(out)
@@ -92,11 +92,11 @@ def show(
     from nucleate.cli.tables import Column, energy, screen, show_table, some
     from nucleate.errors import NucleateError
     from nucleate.files import check_writable
-    from nucleate.pipeline import phase_diagram, phase_table
+    from nucleate.hull import phase_diagram, phase_table
+    from nucleate.hull.distances import stable_phases
+    from nucleate.hull.reference import load_reference
+    from nucleate.hull.sources import said
     from nucleate.pipeline.files import read_candidates
-    from nucleate.pipeline.hull import stable_phases
-    from nucleate.pipeline.reference import load_reference
-    from nucleate.pipeline.reference_sources import said
 
     elements = list(dict.fromkeys(e for e in re.split(r"[-,\s]+", system.strip()) if e))
     if not elements:
@@ -157,8 +157,8 @@ def build(
     from nucleate.cli.tables import screen, some
     from nucleate.errors import NucleateError
     from nucleate.files import check_ending
-    from nucleate.pipeline.known import known_table, select
-    from nucleate.pipeline.reference_build import build_reference, selection_rule
+    from nucleate.hull.build import build_reference, selection_rule
+    from nucleate.hull.known_crystals import known_table, select
 
     if max_e_hull < 0 or max_atoms < 1:
         raise NucleateError("--max-e-hull must not be negative and --max-atoms must be at least 1")

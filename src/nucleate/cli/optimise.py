@@ -37,9 +37,9 @@ def optimise(
     from nucleate.engine.local import executor
     from nucleate.files import check_writable
     from nucleate.pipeline.files import write_candidates
-    from nucleate.search.optimise import OptimiseSettings
-    from nucleate.search.optimise import optimise as run
-    from nucleate.search.optimise_report import predicted
+    from nucleate.tasks.optimise import OptimiseSettings
+    from nucleate.tasks.optimise import optimise as run
+    from nucleate.tasks.optimise_report import predicted
 
     settings = OptimiseSettings(
         weights,

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
-    from nucleate.search.request import Request
+    from nucleate.request.request import Request
 
 
 def with_parts(request: Request, fix: Path | None, mask: str, lattice_shape: str | None) -> Request:
     """The request with what `--fix`, `--mask` and `--lattice-shape` say."""
-    from nucleate.search.request import keep
+    from nucleate.request.request import keep
 
     if lattice_shape is not None:
         from nucleate.crystal.shape import named_shape

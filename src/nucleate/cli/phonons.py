@@ -26,8 +26,8 @@ def phonons(
     """Look for imaginary modes: crystals are relaxed tightly, displaced, and given the check "phonons"; what is written
     are the crystals as they came. After a kill, the same command goes on where it was."""
     from nucleate.cli.resumable import check_out, run_files
-    from nucleate.pipeline.phonons import PhononSettings, PhononStage
-    from nucleate.pipeline.potential import get_potential
+    from nucleate.potentials.base import get_potential
+    from nucleate.stages.phonons import PhononSettings, PhononStage
 
     check_out(out, overwrite)
     settings = PhononSettings(potential=potential, limit=limit, max_atoms=max_atoms)

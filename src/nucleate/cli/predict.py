@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nucleate.cli.options import Overwrite, Seed, Sites, SpaceGroup, Workers
-from nucleate.search.predict import ADAPTIVE, METHODS, TEMPLATE, PredictSettings
-from nucleate.search.targets import Target, read_target
+from nucleate.generators.methods import ADAPTIVE, TEMPLATE
+from nucleate.tasks.predict import METHODS, PredictSettings
+from nucleate.tasks.predict_targets import Target, read_target
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,7 +77,7 @@ def predict(
     from nucleate.cli.resumable import check_out
     from nucleate.cli.tables import screen, some
     from nucleate.errors import NucleateError
-    from nucleate.search.symmetry import read_site_counts, read_space_groups
+    from nucleate.request.symmetry import read_site_counts, read_space_groups
 
     wanted = _wanted(formulas or [], file)
     within = space_group or sites or any(target.system for target in wanted)
@@ -128,8 +129,8 @@ def _run(
     from nucleate.evaluate.csp import weights_digest
     from nucleate.pipeline.files import write_candidates
     from nucleate.pipeline.run import Nowhere, run
-    from nucleate.search.predict import ordered, plan
     from nucleate.store.part import PartFile
+    from nucleate.tasks.predict import ordered, plan
 
     blank, stages = plan(wanted, settings)
     if out is None:
@@ -261,7 +262,7 @@ def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
 def _families(far: Iterable[str]) -> list[str]:
     """Which of these formulas fit a crystal family, whose prototype is nearer than a template that is far."""
     from nucleate.chem.formula import parse_formula
-    from nucleate.search.families import families_of
+    from nucleate.families.family import families_of
 
     fitting = {formula: [f.name for f in families_of(parse_formula(formula))] for formula in islice(far, FEW)}
     return [

@@ -27,11 +27,11 @@ def rank(
     from nucleate.engine.local import Serial
     from nucleate.errors import NucleateError
     from nucleate.pipeline.files import read_candidates, write_candidates
-    from nucleate.pipeline.novelty import NoveltyStage, UniqueStage
     from nucleate.pipeline.rank import rank as order
     from nucleate.pipeline.rank import to_rows
     from nucleate.pipeline.run import Nowhere, run
     from nucleate.search.names import require_names
+    from nucleate.stages.novelty import NoveltyStage, UniqueStage
 
     if out is not None:
         check_place(out, ".csv")

@@ -41,8 +41,8 @@ def relax(
 
     from nucleate.cli.resumable import check_out, run_files
     from nucleate.cli.tables import screen, some
-    from nucleate.pipeline.potential import get_potential
-    from nucleate.pipeline.relax import RelaxSettings, RelaxStage
+    from nucleate.potentials.base import get_potential
+    from nucleate.relaxation.pool import RelaxSettings, RelaxStage
 
     check_out(out, overwrite)
     settings = RelaxSettings(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.search.design import DesignResult
+    from nucleate.tasks.design import DesignResult
 
 
 def show(
@@ -26,7 +26,7 @@ def show(
 
     console = screen()
     if len(paths) == 1 and (paths[0] / "request.json").is_file():
-        from nucleate.search.design import load_run
+        from nucleate.tasks.design import load_run
 
         print_run(load_run(paths[0]), console, everything)
         return
@@ -60,9 +60,9 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
     """The ranked table of a run, what became of the rest, and where the files are."""
     from nucleate.cli.candidates import show_candidates
     from nucleate.cli.tables import print_problems
-    from nucleate.search.chat import usage_text
-    from nucleate.search.outputs import sources
+    from nucleate.language.chat import usage_text
     from nucleate.search.tree import opened, summary_text
+    from nucleate.tasks.outputs import sources
 
     shown = result.all if everything else result.candidates
     whole = f"{result.folder}/report.html has them"

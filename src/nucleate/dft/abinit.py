@@ -23,7 +23,7 @@ from nucleate.dft.settings import MOLECULE_SMEARING, DFTSettings
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
 from nucleate.parallel import die_with
-from nucleate.pipeline.potential import Evaluation
+from nucleate.potentials.base import Evaluation
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -9,7 +9,7 @@ import numpy as np
 
 from nucleate.dft.settings import MOLECULE_SMEARING, DFTSettings
 from nucleate.errors import NucleateError
-from nucleate.pipeline.potential import Evaluation
+from nucleate.potentials.base import Evaluation
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -25,7 +25,7 @@ from nucleate.dft.settings import MOLECULE_SMEARING, DFTSettings, k_grid
 from nucleate.errors import NucleateError
 from nucleate.io import replacing, safe_names
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.guard import Blown
+from nucleate.relaxation.guard import Blown
 
 if TYPE_CHECKING:
     from ase import Atoms

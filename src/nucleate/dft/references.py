@@ -34,7 +34,7 @@ def crystal_atoms(structure: Structure, spin: str = "auto") -> Atoms:
     from ase.geometry import minkowski_reduce
 
     from nucleate.crystal.symmetry import find_symmetry
-    from nucleate.pipeline import guard
+    from nucleate.relaxation import guard
 
     atoms = guard.atoms_of(structure)
     try:
@@ -97,8 +97,8 @@ class References:
         Raises NucleateError where the set lacks an element of the system.
         """
         from nucleate.chem.formula import parse_formula
-        from nucleate.pipeline.hull import stable_phases
-        from nucleate.pipeline.reference import load_reference
+        from nucleate.hull.distances import stable_phases
+        from nucleate.hull.reference import load_reference
 
         stable = stable_phases(elements, load_reference(self.reference))
         compounds = [(e.formula, e.source) for e, _ in stable if len(parse_formula(e.formula, strict=True)) > 1]
@@ -106,7 +106,7 @@ class References:
         return [self._phase(f, s, structures.get(s)) for f, s in compounds]
 
     def _run(self, name: str, folder: Path, make: Callable[[], tuple[str, Atoms]]) -> Outcome:
-        from nucleate.pipeline.guard import Blown
+        from nucleate.relaxation.guard import Blown
 
         try:
             kind, atoms = make()
@@ -121,7 +121,7 @@ class References:
         except NucleateError:
             if self._table is None:
                 raise
-        from nucleate.pipeline.known import select
+        from nucleate.hull.known_crystals import select
 
         allotropes = select(self._table, elements=[symbol], max_atoms=self.max_atoms)
         if not allotropes:
@@ -148,7 +148,7 @@ class References:
         from pymatgen.core import Lattice, Structure
 
         from nucleate.chem.elements import symbol
-        from nucleate.pipeline.known import primitive
+        from nucleate.hull.known_crystals import primitive
 
         rows = self._table.filter(pc.is_in(self._table["material_id"], value_set=pa.array(sources, pa.string())))
         out = {}
@@ -162,6 +162,6 @@ class References:
 
     @cached_property
     def _table(self) -> Any:
-        from nucleate.pipeline.known import known_table
+        from nucleate.hull.known_crystals import known_table
 
         return known_table(self.known, needs_hull=True) if self.known else None

@@ -15,9 +15,9 @@ import numpy as np
 
 from nucleate.dft.frames import to_atoms, to_record
 from nucleate.dft.settings import DFTSettings, even, k_grid
-from nucleate.pipeline import guard
-from nucleate.pipeline.minimise import QuasiNewton
-from nucleate.pipeline.potential import Evaluation
+from nucleate.potentials.base import Evaluation
+from nucleate.relaxation import guard
+from nucleate.relaxation.minimise import QuasiNewton
 
 if TYPE_CHECKING:
     from ase import Atoms

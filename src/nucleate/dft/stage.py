@@ -18,7 +18,7 @@ from nucleate.errors import NucleateError
 from nucleate.io import safe_names
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.corrections import RAW, corrected_method
-from nucleate.pipeline.guard import Blown
+from nucleate.relaxation.guard import Blown
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

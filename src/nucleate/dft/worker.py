@@ -16,7 +16,7 @@ from nucleate.dft.relaxation import Evaluator, run
 from nucleate.dft.settings import DFTSettings
 from nucleate.errors import NucleateError
 from nucleate.parallel import die_with
-from nucleate.pipeline.guard import Blown
+from nucleate.relaxation.guard import Blown
 
 INPUT, STATE, RESULT, LOG, LOCK = "input.json", "state.json", "result.json", "log.txt", ".lock"
 PARENT = "NUCLEATE_DFT_PARENT"  # environment variable: the process that supervises this one

@@ -15,12 +15,11 @@ if TYPE_CHECKING:
     from nucleate.evaluate.formulas import read_formulas
     from nucleate.evaluate.inputs import read_crystals
     from nucleate.evaluate.judged import DngSettings
-    from nucleate.evaluate.match import evaluate_csp
+    from nucleate.evaluate.matching.match import evaluate_csp
+    from nucleate.evaluate.measures.success_rate import success_rates
     from nucleate.evaluate.metric import Metric, Report
-    from nucleate.evaluate.page import write_page
     from nucleate.evaluate.per_composition import compare
     from nucleate.evaluate.protocols import PROTOCOLS, get_protocol
-    from nucleate.evaluate.success_rate import success_rates
 
 __getattr__ = lazy_names(
     __name__,
@@ -31,13 +30,12 @@ __getattr__ = lazy_names(
         "Report": "nucleate.evaluate.metric",
         "compare": "nucleate.evaluate.per_composition",
         "evaluate_compositions": "nucleate.evaluate.compositions",
-        "evaluate_csp": "nucleate.evaluate.match",
+        "evaluate_csp": "nucleate.evaluate.matching.match",
         "evaluate_dng": "nucleate.evaluate.dng",
         "get_protocol": "nucleate.evaluate.protocols",
         "read_crystals": "nucleate.evaluate.inputs",
         "read_formulas": "nucleate.evaluate.formulas",
-        "success_rates": "nucleate.evaluate.success_rate",
-        "write_page": "nucleate.evaluate.page",
+        "success_rates": "nucleate.evaluate.measures.success_rate",
     },
 )
 
@@ -54,5 +52,4 @@ __all__ = [
     "read_crystals",
     "read_formulas",
     "success_rates",
-    "write_page",
 ]

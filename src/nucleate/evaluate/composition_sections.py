@@ -16,11 +16,11 @@ from nucleate.chem.elements import SYMBOLS
 from nucleate.chem.formula import RULE, formula_text, parse
 from nucleate.chem.verdict import PASS, UNKNOWN, Verdict
 from nucleate.errors import NucleateError
-from nucleate.evaluate.distributions import distance_interval, jensen_shannon, wasserstein
 from nucleate.evaluate.formulas import name_of
+from nucleate.evaluate.measures.distributions import distance_interval, jensen_shannon, wasserstein
+from nucleate.evaluate.measures.statistics import Mean, mean, rate
 from nucleate.evaluate.metric import DISTANCE, Metric, Section, Series, metric
-from nucleate.evaluate.statistics import Mean, mean, rate
-from nucleate.pipeline.reference import FormulaKey
+from nucleate.hull.reference import FormulaKey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

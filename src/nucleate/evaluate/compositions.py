@@ -24,7 +24,7 @@ from nucleate.evaluate.composition_sections import (
 )
 from nucleate.evaluate.formulas import key_of
 from nucleate.evaluate.metric import Report, Section, Series
-from nucleate.pipeline.reference import formula_key
+from nucleate.hull.reference import formula_key
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 

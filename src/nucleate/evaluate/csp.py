@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from nucleate.evaluate.csp_report import CspReport
-    from nucleate.evaluate.match import MatchSettings
+    from nucleate.evaluate.matching.match import MatchSettings
     from nucleate.generators.base import StructureGenerator
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
@@ -232,7 +232,7 @@ def judge(
 
     across: match predictions with the other targets of their composition too, for METRe.
     """
-    from nucleate.evaluate.match import evaluate_csp
+    from nucleate.evaluate.matching.match import evaluate_csp
 
     names = {name for name, _ in targets}
     if not any(name in names for name in predictions):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nucleate.evaluate.statistics import Mean, Rate
+from nucleate.evaluate.measures.statistics import Mean, Rate
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ import numpy as np
 
 from nucleate.errors import NucleateError
 from nucleate.evaluate import dng_sections as parts
-from nucleate.evaluate.features import measure
 from nucleate.evaluate.inputs import CrystalSet
 from nucleate.evaluate.judged import DngSettings, Judged, compositions, valid_sample
+from nucleate.evaluate.measures.features import measure
+from nucleate.evaluate.measures.network import predict, property_network
+from nucleate.evaluate.measures.stability import hulls, stability_section
 from nucleate.evaluate.metric import Report, Section, Series
-from nucleate.evaluate.network import predict, property_network
 from nucleate.evaluate.protocols import (
     COVERAGE,
     DISTRIBUTIONS,
@@ -30,8 +31,7 @@ from nucleate.evaluate.protocols import (
     Protocol,
     get_protocol,
 )
-from nucleate.evaluate.stability import hulls, stability_section
-from nucleate.pipeline.known import known_table
+from nucleate.hull.known_crystals import known_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,7 +113,7 @@ def evaluate_dng(
 
 
 def _with_floor(report: Report, floor: CrystalSet, other: Judged, protocols: Sequence[Protocol], run: _Run) -> Report:
-    from nucleate.evaluate.distributions import random_subset
+    from nucleate.evaluate.measures.distributions import random_subset
 
     chosen = random_subset(len(floor), min(len(floor), report.n), run.settings.seed)
     name = f"{len(chosen):,} of {floor.name}"
@@ -166,7 +166,7 @@ class _Run:
 
     def twins(self, crystals: CrystalSet, p: Protocol, stage: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """(unique, novel), each (n,), under the protocol's matcher; what cannot be compared is neither."""
-        from nucleate.evaluate.unique import Matcher, novel, unique
+        from nucleate.evaluate.matching.unique import Matcher, novel, unique
 
         matcher = Matcher(p.ltol, p.stol, p.angle_tol)
         limit, workers, structures = self.settings.time_limit, self.workers, crystals.structures

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.evaluate.judged import DngSettings, Judged, composition_valid, valid, valid_sample
+from nucleate.evaluate.measures.statistics import Rate, rate
 from nucleate.evaluate.metric import Metric, Section, Series, metric
 from nucleate.evaluate.protocols import COVERAGE, DISTRIBUTIONS, FRECHET, SYMMETRY, VALIDITY, Protocol
 from nucleate.evaluate.published import published
-from nucleate.evaluate.statistics import Rate, rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-    from nucleate.evaluate.unique import Twins
+    from nucleate.evaluate.matching.unique import Twins
 
 AGAINST_REFERENCE = (VALIDITY, COVERAGE, DISTRIBUTIONS, FRECHET, SYMMETRY)  # what a floor is counted for
 
@@ -65,7 +65,7 @@ def validity(judged: Judged, other: Judged, p: Protocol, settings: DngSettings) 
 
 def coverage_of(judged: Judged, other: Judged, p: Protocol, settings: DngSettings) -> list[Section]:
     """COV-R and COV-P: independent minima as published, and joint."""
-    from nucleate.evaluate.coverage import Fingerprints, coverage
+    from nucleate.evaluate.measures.coverage import Fingerprints, coverage
 
     dataset = other.crystals.dataset
     structure_cutoff, composition_cutoff = p.cov_cutoffs.get(dataset, p.cov_cutoffs["mp-20"])
@@ -98,7 +98,7 @@ def coverage_of(judged: Judged, other: Judged, p: Protocol, settings: DngSetting
 
 def distributions(judged: Judged, other: Judged, p: Protocol, settings: DngSettings) -> list[Section]:
     """Wasserstein distances of density, number of elements and formation energy."""
-    from nucleate.evaluate.distributions import distance_interval, wasserstein
+    from nucleate.evaluate.measures.distributions import distance_interval, wasserstein
 
     dataset, f, g = other.crystals.dataset, judged.features, other.features
     reference = np.flatnonzero(g.has)
@@ -140,7 +140,7 @@ def distributions(judged: Judged, other: Judged, p: Protocol, settings: DngSetti
 
 def frechet_of(judged: Judged, other: Judged, p: Protocol, settings: DngSettings) -> list[Section]:
     """Frechet distances on CrystalNN fingerprints and on the features of a trained network."""
-    from nucleate.evaluate.distributions import distance_interval, frechet
+    from nucleate.evaluate.measures.distributions import distance_interval, frechet
 
     rows = []
     mine, theirs = (j.features.fingerprint[j.features.has_fingerprint] for j in (judged, other))
@@ -160,7 +160,7 @@ def frechet_of(judged: Judged, other: Judged, p: Protocol, settings: DngSettings
 
 def symmetry(judged: Judged, other: Judged, p: Protocol, settings: DngSettings) -> list[Section]:
     """Space groups and crystal systems against the reference."""
-    from nucleate.evaluate.distributions import (
+    from nucleate.evaluate.measures.distributions import (
         crystal_system_counts,
         distance_interval,
         jensen_shannon,
@@ -268,7 +268,7 @@ def _shares(values: NDArray[np.int64]) -> dict[str, float]:
 
 
 def _systems(space_groups: NDArray[np.int64]) -> dict[str, float]:
-    from nucleate.evaluate.distributions import CRYSTAL_SYSTEMS, crystal_system_counts
+    from nucleate.evaluate.measures.distributions import CRYSTAL_SYSTEMS, crystal_system_counts
 
     counts = crystal_system_counts(space_groups)
     return dict(zip(CRYSTAL_SYSTEMS, (counts / max(counts.sum(), 1)).tolist(), strict=True))

@@ -16,9 +16,9 @@ from nucleate.chem.elements import SYMBOLS, symbol
 from nucleate.chem.formula import parse
 from nucleate.errors import NucleateError
 from nucleate.evaluate.inputs import SKIPPED, is_dataset
+from nucleate.hull.reference import FormulaKey, formula_key
 from nucleate.io.cells import unescaped
 from nucleate.io.csvs import separator_of
-from nucleate.pipeline.reference import FormulaKey, formula_key
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.evaluate.features import TIME_LIMIT, Features
 from nucleate.evaluate.inputs import CrystalSet
-from nucleate.evaluate.network import Predictions
+from nucleate.evaluate.measures.features import TIME_LIMIT, Features
+from nucleate.evaluate.measures.network import Predictions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,7 @@ class Judged:
 
 def compositions(crystals: CrystalSet) -> tuple[list[str], NDArray[np.float64]]:
     """Reduced formulas ("" without a crystal) and normalised Magpie fingerprints (n, 132), nan without one."""
-    from nucleate.evaluate.magpie import magpie_features, normalise
+    from nucleate.evaluate.measures.magpie import magpie_features, normalise
 
     formulas = [s.composition.reduced_formula if s is not None else "" for s in crystals.structures]
     have = [s.composition for s in crystals.structures if s is not None]
@@ -63,7 +63,7 @@ def compositions(crystals: CrystalSet) -> tuple[list[str], NDArray[np.float64]]:
 
 def composition_valid(judged: Judged, rule: str) -> NDArray[np.bool_]:
     """(n,) whether the composition passes "original" (CDVAE's), "smact14" or "icsd24"; unknown counts as no."""
-    from nucleate.evaluate.validity import composition_passes
+    from nucleate.evaluate.measures.validity import composition_passes
 
     verdicts = {f: f != "" and composition_passes(f, rule) is True for f in set(judged.formulas)}
     return np.array([verdicts[f] for f in judged.formulas])
@@ -76,7 +76,7 @@ def valid(judged: Judged) -> NDArray[np.bool_]:
 
 def valid_sample(judged: Judged, size: int, seed: int) -> NDArray[np.int64]:
     """Positions of at most `size` valid crystals, the same for the same set and seed."""
-    from nucleate.evaluate.distributions import random_subset
+    from nucleate.evaluate.measures.distributions import random_subset
 
     found = np.flatnonzero(valid(judged))
     return found[random_subset(len(found), min(size, len(found)), seed)]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nucleate.evaluate.statistics import Distance, Mean, Rate
+from nucleate.evaluate.measures.statistics import Distance, Mean, Rate
 
 RATE, DISTANCE, MEAN, COUNT = "rate", "distance", "mean", "count"
 SHOWN_FAILURES = 12

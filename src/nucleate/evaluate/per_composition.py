@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from nucleate.errors import NucleateError
+from nucleate.evaluate.measures.statistics import Mean, Rate, mean, rate, wilson
 from nucleate.evaluate.metric import Metric, Report, Section, Series, metric
 from nucleate.evaluate.protocols import NEAR_HULL
-from nucleate.evaluate.statistics import Mean, Rate, mean, rate, wilson
+from nucleate.hull.reference import FormulaKey, formula_key
 from nucleate.pipeline.candidate import Energy
-from nucleate.pipeline.reference import FormulaKey, formula_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nucleate.errors import NucleateError
-from nucleate.evaluate.features import arrays_of, digest
 from nucleate.evaluate.inputs import CrystalSet, Item
 from nucleate.evaluate.judged import DngSettings
+from nucleate.evaluate.measures.features import arrays_of, digest
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.run import Stage
 
@@ -17,7 +17,7 @@ TIME_LIMIT = 300.0  # seconds for one crystal
 
 def sample_candidates(generated: CrystalSet, n: int, settings: DngSettings) -> list[Candidate]:
     """n crystals drawn by the settings' seed; one that could not be read is drawn as well, and has failed."""
-    from nucleate.evaluate.distributions import random_subset
+    from nucleate.evaluate.measures.distributions import random_subset
 
     if n > len(generated):
         raise NucleateError(f"{generated.name} has {len(generated):,} crystals, fewer than the {n:,} to relax")
@@ -45,9 +45,9 @@ def resumed(blank: Sequence[Candidate], stored: Sequence[Candidate]) -> list[Can
 
 def stages(settings: DngSettings) -> list[Stage]:
     """Geometry and chemistry, relaxation, hull."""
-    from nucleate.pipeline.check import CheckStage
-    from nucleate.pipeline.hull import HullStage
-    from nucleate.pipeline.relax import RelaxSettings, RelaxStage
+    from nucleate.hull.distances import HullStage
+    from nucleate.relaxation.pool import RelaxSettings, RelaxStage
+    from nucleate.stages.check import CheckStage
 
     relax = RelaxSettings(potential=settings.potential, max_steps=MAX_STEPS, time_limit_s=TIME_LIMIT)
     return [CheckStage(), RelaxStage(relax), HullStage(settings.hull)]

@@ -43,7 +43,7 @@ def far(distance: float, similarity: float | None, substitution: Mapping[str, st
 
 def warnings(made: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
     """What is to be said of structures whose templates are far: (id, formula, template as
-    `pipeline.template.template_record` has it) of each structure, the best one of each formula first."""
+    `stages.template.template_record` has it) of each structure, the best one of each formula first."""
     best: dict[str, Mapping[str, Any]] = {}
     for _, formula, record in made:
         best.setdefault(formula, record)

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.anions import anions_by_bonds, carried_states, electronegativity, likeliest_states, oxidised
-from nucleate.pipeline.candidate import Energy
-from nucleate.pipeline.reference import ReferenceSet
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -160,18 +158,6 @@ def _correction(composition: Composition, data: Mapping[str, Any], plus_u: bool)
         found = scheme.get_adjustments(entry)
     atoms = composition.num_atoms
     return Correction({a.name.removeprefix(f"{scheme.name} "): float(a.value / atoms) for a in found})
-
-
-def onto(energy: Energy, structure: Structure, reference: ReferenceSet) -> tuple[Energy, Correction | None]:
-    """The energy on the scale of a reference, and what was added to it (None: nothing was wanted).
-
-    Raises NucleateError for an energy of another method, and where its correction is not known.
-    """
-    if reference.method != corrected_method(energy.method):
-        reference.require_method(energy.method)
-        return energy, None
-    correction = mp2020_correction(structure)
-    return Energy(energy.value + correction.total, reference.method), correction
 
 
 @cache

@@ -64,7 +64,7 @@ def above_hull(candidate: Candidate) -> float:
 
 
 def too_deep(candidate: Candidate) -> bool:
-    """Whether it lies so far below all that is known (`pipeline.hull.DEEPEST`) that its hull counts as unknown."""
+    """Whether it lies so far below all that is known (`hull.distances.DEEPEST`) that its hull counts as unknown."""
     e = candidate.energies.get("e_above_hull")
     return e is not None and ("hull" in candidate.checks or e.value < -BELIEVED)
 

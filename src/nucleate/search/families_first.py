@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
+from nucleate.families.family import Family, StructureType, keeps_type, lexicon
+from nucleate.families.likelihood import MODEL
+from nucleate.families.propose import Proposal, judged, propose
 from nucleate.generators.base import ASKED
+from nucleate.language.stage import LanguageStage
 from nucleate.redact import safe_address
-from nucleate.search.comply import as_bounds, of_composition
-from nucleate.search.families import Family, StructureType, keeps_type, lexicon
-from nucleate.search.language import LanguageStage
-from nucleate.search.likelihood import MODEL
+from nucleate.request.words import bounds_text, within
 from nucleate.search.model import chunk_of, load_as
-from nucleate.search.propose import Proposal, judged, propose
 from nucleate.search.route import PROTOTYPE, Route, count_of
 from nucleate.search.tree import SAMPLES, TYPES
-from nucleate.search.words import bounds_text, within
+from nucleate.stages.comply import as_bounds, of_composition
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.run import Stage
-    from nucleate.search.design import DesignSettings
-    from nucleate.search.request import Request
+    from nucleate.request.request import Request
+    from nucleate.tasks.design import DesignSettings
 
 POOL = 3000  # of the nearest formulas, among which the composition model has a say
 
@@ -64,8 +64,8 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
 
 def _language(request: Request, settings: DesignSettings) -> LanguageStage:
     """The stage that asks a language model, for the first structure type that the request allows."""
-    from nucleate.search.chat import Chat
-    from nucleate.search.retrieve import Library, Wikipedia
+    from nucleate.language.chat import Chat
+    from nucleate.language.retrieve import Library, Wikipedia
 
     if len(request.families) != 1:
         raise NucleateError("a language model fills the sites of one crystal family; name one, such as: a spinel")
@@ -78,7 +78,7 @@ def _language(request: Request, settings: DesignSettings) -> LanguageStage:
 
 
 def _no_such_type(request: Request) -> NucleateError:
-    from nucleate.search.symmetry import groups_text
+    from nucleate.request.symmetry import groups_text
 
     wishes = [groups_text(request.space_groups)] if request.space_groups else []
     if request.num_atoms is not None:
@@ -210,10 +210,10 @@ def _candidates(request: Request, settings: DesignSettings, formulas: int) -> It
 def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
     """What gives the formulas structures, and what the report says of it."""
     if settings.structures == PROTOTYPE:
-        from nucleate.search.decorate import DecorateStage
+        from nucleate.families.decorate import DecorateStage
 
         return DecorateStage(), {"structures": "prototypes of the families"}
-    from nucleate.pipeline.generate import GenerateStage
+    from nucleate.stages.generate import GenerateStage
 
     generator = load_as(settings.structures, settings)
     if generator.info.recipe.task != "csp":

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.families.likelihood import PULL, log_likelihoods
 from nucleate.pipeline.candidate import FAIL, Candidate
-from nucleate.search.likelihood import PULL, log_likelihoods
 
 if TYPE_CHECKING:
-    from nucleate.search.chat import Chat
-    from nucleate.search.request import Request
+    from nucleate.language.chat import Chat
+    from nucleate.request.request import Request
 
 REACH = 0.7  # steps on the modified Pettifor scale that count as one, as for `generators.precedents`
 STATES = 1.0  # what oxidation states that do not add up take
@@ -32,10 +32,10 @@ TERMS = {
 class HeuristicStage:
     """Provenance "heuristic" of formulas: value, R_hi, and its terms; formulas that fail a check have failed before.
 
-    family: how near a formula is to a known member (`search.propose`). known: of formulas without family, how near to a
-    crystal of the shipped reference set, by the element mover's distance. likelihood: a composition model's. oxidation:
-    whether learned oxidation states add up. language: its place in a language model's order, where there is one; what
-    it does not name comes last.
+    family: how near a formula is to a known member (`families.propose`). known: of formulas without family, how near to
+    a crystal of the shipped reference set, by the element mover's distance. likelihood: a composition model's.
+    oxidation: whether learned oxidation states add up. language: its place in a language model's order, where there is
+    one; what it does not name comes last.
     """
 
     name = "heuristic"
@@ -68,7 +68,7 @@ class HeuristicStage:
         if not candidates:
             return {}
         from nucleate.chem.distance import MODIFIED_PETTIFOR, nearest
-        from nucleate.pipeline.reference import load_reference
+        from nucleate.hull.reference import load_reference
 
         away = nearest([c.composition or {} for c in candidates], [dict(key) for key in load_reference().keys])
         return {
@@ -77,7 +77,7 @@ class HeuristicStage:
 
     def _places(self, formulas: Sequence[str]) -> dict[str, float]:
         """Place of each formula in the model's order, from 0 to 1."""
-        from nucleate.search.language import ordered
+        from nucleate.language.stage import ordered
 
         assert self.chat is not None
         order, exchange = ordered(self.chat, self.request, list(dict.fromkeys(formulas)), self.seed)

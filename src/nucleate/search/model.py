@@ -9,9 +9,9 @@ from nucleate.errors import NucleateError
 if TYPE_CHECKING:
     from nucleate.generators import DiffusionGenerator
     from nucleate.generators.template import TemplateGenerator
-    from nucleate.search.design import DesignSettings
-    from nucleate.search.optimise import OptimiseSettings
-    from nucleate.search.request import Request
+    from nucleate.request.request import Request
+    from nucleate.tasks.design import DesignSettings
+    from nucleate.tasks.optimise import OptimiseSettings
 
 
 def generator_for(request: Request, settings: DesignSettings) -> DiffusionGenerator:
@@ -49,15 +49,15 @@ def load_templates(library: str, ranking: str, **options: Any) -> TemplateGenera
 
 
 def chunk_of(generator: DiffusionGenerator) -> int:
-    """Crystals that a stage draws at once (`pipeline.generate.GenerateStage`)."""
+    """Crystals that a stage draws at once (`stages.generate.GenerateStage`)."""
     return 8 if generator.device.type == "cpu" else generator.batch_size
 
 
 def weights_for(request: Request) -> str:
     """The shipped model for a request: for a formula structure prediction, else one that knows the properties."""
     from nucleate.generators import read_info, shipped_weights
+    from nucleate.generators.methods import ADAPTIVE_WEIGHTS
     from nucleate.generators.properties import resolve_property
-    from nucleate.search.predict import ADAPTIVE_WEIGHTS
 
     if request.space_groups or request.sites:
         return ADAPTIVE_WEIGHTS

@@ -25,8 +25,8 @@ def require_names(
 ) -> None:
     """Raise NucleateError for the first name of which there is nothing, with the names there are."""
     from nucleate.data.tables import require_dataset
-    from nucleate.pipeline.potential import require_potential
-    from nucleate.pipeline.reference import require_reference
+    from nucleate.hull.reference import require_reference
+    from nucleate.potentials.base import require_potential
     from nucleate.train.shipped import PROPERTY, require_weights
 
     if ranking:
@@ -69,7 +69,7 @@ def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> Non
 
 def require_elements(symbols: Iterable[str], potential: str) -> None:
     """Raise NucleateError where a shipped potential does not know one of these elements; others tell it once loaded."""
-    from nucleate.pipeline.potential import MPTRJ, POTENTIALS, stranger_text
+    from nucleate.potentials.base import MPTRJ, POTENTIALS, stranger_text
 
     if potential in POTENTIALS and (said := stranger_text(potential, MPTRJ, symbols)):
         raise NucleateError(

@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.families.likelihood import MODEL
 from nucleate.generators.base import ASKED
+from nucleate.generators.methods import TEMPLATE
 from nucleate.generators.offered import without
-from nucleate.pipeline.compose import units_within
-from nucleate.search.chat import read_price
+from nucleate.language.chat import read_price
+from nucleate.request.words import bounds_text, within
 from nucleate.search.heuristics import read_objective
-from nucleate.search.likelihood import MODEL
 from nucleate.search.model import chunk_of, generator_for, load_as, load_templates
-from nucleate.search.predict import TEMPLATE
 from nucleate.search.tree import BEST, SAMPLES, STRATEGIES, TEMPLATES, Budget, Plan, extent_of
-from nucleate.search.words import bounds_text, within
+from nucleate.stages.realise import units_within
 
 if TYPE_CHECKING:
     from nucleate.generators import Condition, DiffusionGenerator
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.run import Stage
-    from nucleate.search.design import DesignSettings
-    from nucleate.search.request import Request
-    from nucleate.search.words import Bounds
+    from nucleate.request.request import Request
+    from nucleate.request.words import Bounds
+    from nucleate.tasks.design import DesignSettings
     from nucleate.train.checkpoint import ModelInfo
 
 
@@ -103,7 +103,7 @@ def route_of(request: Request, settings: DesignSettings) -> Route:
 
 def _searched(route: Route, request: Request, settings: DesignSettings) -> Route:
     """The route as a tree: R_hi of its formulas, to which a language model adds its word where there is one."""
-    from nucleate.search.chat import Chat
+    from nucleate.language.chat import Chat
     from nucleate.search.heuristics import HeuristicStage
 
     chat = Chat(settings.llm, settings.llm_model) if settings.llm else None
@@ -114,7 +114,7 @@ def _searched(route: Route, request: Request, settings: DesignSettings) -> Route
 
 
 def _at_once(request: Request, settings: DesignSettings) -> Route:
-    from nucleate.pipeline.generate import GenerateStage
+    from nucleate.stages.generate import GenerateStage
 
     if wishes := [name for name in request.wishes if name != "exclude"]:
         raise NucleateError(
@@ -130,9 +130,9 @@ def _at_once(request: Request, settings: DesignSettings) -> Route:
 
 def _formulas_first(request: Request, settings: DesignSettings) -> Route:
     from nucleate.generators import load_formula_generator
-    from nucleate.pipeline.chemistry import ChemistryStage
-    from nucleate.pipeline.compose import ComposeStage
-    from nucleate.search.comply import FormulaStage, spoken_condition
+    from nucleate.stages.chemistry import ChemistryStage
+    from nucleate.stages.comply import FormulaStage, spoken_condition
+    from nucleate.stages.realise import ComposeStage
 
     _refuse(request, settings)
     generator = load_formula_generator(
@@ -156,7 +156,7 @@ def _formulas_first(request: Request, settings: DesignSettings) -> Route:
 def _refuse(request: Request, settings: DesignSettings) -> None:
     """What formulas first cannot honour."""
     if request.composition is not None:
-        from nucleate.search.request import formula_text
+        from nucleate.request.request import formula_text
 
         raise NucleateError(
             f"{formula_text(request.composition)} is a formula, and {_drawn_by(request, settings)}, which gives "
@@ -195,12 +195,12 @@ def _exact(number: int | Bounds | None) -> int | None:
 def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[Stage, dict[str, Any]]:
     """What gives the formulas structures, and what the report says of it."""
     if settings.structures == TEMPLATE:
-        from nucleate.pipeline.template import TemplateStage
+        from nucleate.stages.template import TemplateStage
 
         templates = load_templates(settings.templates, settings.rank_by, seed=settings.seed)
         library = templates.library
         return TemplateStage(templates), {"structures": f"{len(library):,} templates of {library.name}"}
-    from nucleate.pipeline.compose import RealiseStage
+    from nucleate.stages.realise import RealiseStage
 
     plain = dataclasses.replace(settings, guidance_scale=None, species_temperature=None)  # these are the formulas'
     generator = load_as(settings.structures, plain)
@@ -227,7 +227,7 @@ def _blank(
     """One blank candidate for each crystal to try; candidate i is determined by (seed, i) alone."""
     from nucleate.diffusion.rng import derive_seeds
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.generate import condition_to_dict
+    from nucleate.stages.generate import condition_to_dict
 
     out = []
     for i in range(count_of(request, settings)):

@@ -17,8 +17,8 @@ from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.rank import rank
 
 if TYPE_CHECKING:
-    from nucleate.search.design import DesignSettings
-    from nucleate.search.request import Request
+    from nucleate.request.request import Request
+    from nucleate.tasks.design import DesignSettings
 
 BEST, BREADTH, BEAM = "best-first", "breadth-first", "beam"
 STRATEGIES = {
@@ -59,7 +59,7 @@ def extent_of(request: Request, settings: DesignSettings) -> Extent:
 
 def _structures_of(request: Request, settings: DesignSettings) -> int:
     """L where it is not given: of prototypes as many as there are structure types."""
-    from nucleate.search.families import lexicon
+    from nucleate.families.family import lexicon
     from nucleate.search.route import PROTOTYPE
 
     if settings.structures != PROTOTYPE or not request.families:
@@ -79,7 +79,7 @@ def grow(formulas: Sequence[Candidate], extent: Extent, kind: str) -> tuple[list
     Candidates of one formula, which may differ in structure type, are one branch. kind: how it gets more structures:
     TYPES has no others, TEMPLATES takes the next template, SAMPLES draws again with a seed of its own.
     """
-    from nucleate.pipeline.reference import FormulaKey, formula_key
+    from nucleate.hull.reference import FormulaKey, formula_key
 
     groups: dict[FormulaKey, list[Candidate]] = {}
     for c in formulas:

@@ -1,0 +1,1 @@
+"""Whether crystals are the same: matches, uniqueness, METRe."""

@@ -1,0 +1,205 @@
+"""Matches among many crystals, found in worker processes: what `unique` and `metre` are made of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.evaluate.matching.exclusions import Cell, Screen
+from nucleate.parallel import Outcome, map_jobs
+
+if TYPE_CHECKING:
+    from nucleate.evaluate.matching.unique import Matcher
+
+Progress = Callable[[int, int], None]  # (done, all): crystals to reduce and crystals to judge
+Blocks = Sequence[tuple[list[Cell], list[Cell]]]  # (cells to judge, cells to match); of one formula and size
+
+REDUCED_AT_ONCE = 40  # crystals, about 0.1 s
+PAIRS_AT_ONCE = 10_000  # of which the screen refuses most: about a second
+LONGEST = 50.0  # vector of a cell of volume 1; pymatgen lists all lattice points up to it, here half a million
+
+
+class Run:
+    """Reduces and compares in worker processes. A job that fails as a whole is done again in pieces, down to one
+    crystal or one pair, so that a hang costs what hangs."""
+
+    def __init__(
+        self, matcher: Matcher, limit: float, workers: int | None, progress: Progress | None, total: int
+    ) -> None:
+        self.matcher, self.limit, self.workers = matcher, limit, workers
+        self.progress, self.done, self.total = progress, 0, total
+
+    def _step(self, n: int) -> None:
+        self.done += n
+        if n and self.progress is not None:
+            self.progress(self.done, self.total)
+
+    def _rounds(
+        self, function: Callable[..., Any], jobs: list[tuple], pieces: Callable[..., list[tuple]]
+    ) -> Iterator[tuple[tuple, Outcome]]:
+        while jobs:
+            again: list[tuple] = []
+            for outcome in map_jobs(function, jobs, limit=self.limit, workers=self.workers, prepare=_prepare):
+                smaller = pieces(*jobs[outcome.index]) if outcome.reason is not None else []
+                if len(smaller) > 1:
+                    again += smaller
+                else:
+                    yield jobs[outcome.index], outcome
+            jobs = again
+
+    def reduce(self, crystals: dict[int, Any]) -> tuple[dict[int, Cell], dict[int, str]]:
+        """Cells and reasons by place."""
+        items = list(crystals.items())
+        jobs = [(items[k : k + REDUCED_AT_ONCE],) for k in range(0, len(items), REDUCED_AT_ONCE)]
+        cells: dict[int, Cell] = {}
+        failed: dict[int, str] = {}
+        for (part,), outcome in self._rounds(_reduce, jobs, lambda part: [([item],) for item in part]):
+            for place, answer in outcome.value or [(part[0][0], outcome.reason)]:
+                if isinstance(answer, Cell):
+                    cells[place] = answer
+                else:
+                    failed[place] = answer
+            self._step(len(part))
+        return cells, failed
+
+    def compare(self, blocks: Blocks, before: bool) -> tuple[dict[int, int], dict[int, str]]:
+        """Place of the first match, and reasons, by place of the cell judged. before: match cells of lower place alone.
+
+        Each crystal is judged for itself, against all that may be its match: so any slice of a block is a job.
+        """
+        jobs = [(*part, self.matcher, before) for later, earlier in blocks for part in _parts(later, earlier, before)]
+        open_jobs = Counter(cell.index for job in jobs for cell in job[0])
+
+        def pieces(later: list[Cell], earlier: list[Cell], *rest: Any) -> list[tuple]:
+            if len(later) > 1:
+                return [([cell], earlier, *rest) for cell in later]
+            open_jobs[later[0].index] += len(earlier) - 1
+            return [(later, [cell], *rest) for cell in earlier]
+
+        found: dict[int, int] = {}
+        unsure: dict[int, str] = {}
+        for (later, *_), outcome in self._rounds(_compare, jobs, pieces):
+            for place, match, reason in outcome.value or [(later[0].index, None, outcome.reason)]:
+                if match is not None:
+                    found[place] = min(match, found.get(place, match))
+                if reason is not None:
+                    unsure.setdefault(place, reason)
+                open_jobs[place] -= 1
+                self._step(int(open_jobs[place] == 0))
+        self._step(self.total - self.done)
+        return found, unsure
+
+    def possible(self, blocks: Blocks) -> list[tuple[int, int]]:
+        """(place, place of the cell it may match) of all pairs that the screen leaves; what takes too long is left too.
+
+        The matcher has to get the second of these first.
+        """
+        jobs = [(*part, self.matcher) for many, others in blocks for part in _parts(many, others, before=False)]
+
+        def pieces(many: list[Cell], others: list[Cell], matcher: Matcher) -> list[tuple]:
+            if len(many) > 1:
+                return [([cell], others, matcher) for cell in many]
+            return [(many, [cell], matcher) for cell in others]
+
+        left: list[tuple[int, int]] = []
+        for (many, others, _), outcome in self._rounds(_screen, jobs, pieces):
+            left += [(many[0].index, others[0].index)] if outcome.value is None else outcome.value
+        return left
+
+
+def by_size(places: Sequence[int], cells: dict[int, Cell]) -> dict[int, list[Cell]]:
+    """The matcher refuses cells of different numbers of sites."""
+    sizes: dict[int, list[Cell]] = {}
+    for place in places:
+        if place in cells:
+            sizes.setdefault(len(cells[place].species), []).append(cells[place])
+    return sizes
+
+
+def _parts(later: list[Cell], earlier: list[Cell], before: bool) -> Iterator[tuple[list[Cell], list[Cell]]]:
+    """Slices of about PAIRS_AT_ONCE pairs each."""
+    start = stop = 1 if before else 0  # the first has none before it
+    while stop < len(later) and earlier:
+        pairs = 0
+        while stop < len(later) and (not pairs or pairs < PAIRS_AT_ONCE):
+            pairs += stop if before else len(earlier)
+            stop += 1
+        yield later[start:stop], earlier[: stop - 1] if before else earlier
+        start = stop
+
+
+def _prepare() -> None:
+    import warnings
+
+    import pymatgen.core.structure_matcher  # noqa: F401
+    import scipy.spatial  # noqa: F401
+
+    warnings.simplefilter("ignore")  # of pymatgen, about site properties and odd cells
+
+
+def _reduce(crystals: list[tuple[int, Any]]) -> list[tuple[int, Cell | str]]:
+    """Without oxidation states, as StructureMatcher does: the Niggli cell, then the primitive one."""
+    from pymatgen.core import Lattice, Structure
+
+    out: list[tuple[int, Cell | str]] = []
+    for place, given in crystals:
+        try:
+            if isinstance(given, dict):
+                lattice = Lattice.from_parameters(*given["lengths"], *given["angles"])
+                frac = np.reshape(given["frac_coords"], (-1, 3))
+                given = Structure(lattice, given["atomic_numbers"], frac)
+            longest = np.linalg.norm(given.lattice.lll_matrix, axis=1).max() / given.volume ** (1 / 3)
+            if not longest < LONGEST:
+                raise ValueError(f"a needle or a sheet, {longest:.0f} times as long as a cube of its volume")
+            bare = Structure(given.lattice, [s.symbol for s in given.species], given.frac_coords)
+            small = bare.get_reduced_structure("niggli").get_primitive_structure()
+            if not np.isfinite(small.frac_coords).all():
+                raise ValueError("a coordinate is not a number")
+            out.append(
+                (place, Cell(place, small.lattice.matrix, small.frac_coords, tuple(s.symbol for s in small.species)))
+            )
+        except Exception as error:  # pymatgen raises many kinds on freak cells
+            out.append((place, _told(error)))
+    return out
+
+
+def _compare(
+    later: list[Cell], earlier: list[Cell], matcher: Matcher, before: bool
+) -> list[tuple[int, int | None, str | None]]:
+    """(place, place of the first match, why a comparison before it failed) of each later cell."""
+    from pymatgen.core.structure_matcher import StructureMatcher
+
+    fit = StructureMatcher(ltol=matcher.ltol, stol=matcher.stol, angle_tol=matcher.angle_tol).fit
+    screen = Screen(earlier, matcher)
+    out: list[tuple[int, int | None, str | None]] = []
+    for cell in later:
+        match = reason = None
+        for position in screen.candidates(cell, before).tolist():
+            other = earlier[position]
+            try:
+                if screen.may_match(position, cell) and fit(
+                    other.structure, cell.structure, skip_structure_reduction=True
+                ):
+                    match = other.index
+                    break
+            except Exception as error:
+                reason = reason or _told(error)
+        out.append((cell.index, match, reason))
+    return out
+
+
+def _screen(many: list[Cell], others: list[Cell], matcher: Matcher) -> list[tuple[int, int]]:
+    screen = Screen(others, matcher)
+    return [
+        (cell.index, others[position].index)
+        for cell in many
+        for position in screen.candidates(cell, before=False).tolist()
+        if screen.may_match(position, cell)
+    ]
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]

@@ -1,0 +1,193 @@
+"""Which generated crystals are unique, and which are new, at scale.
+
+The verdicts are those of pymatgen's `StructureMatcher(ltol, stol, angle_tol).fit(earlier, later)` on every pair in
+order, oxidation states ignored. Each crystal is reduced once, only crystals of one composition and size meet,
+`exclusions` spares the matcher the pairs that it is bound to refuse, and the rest runs in processes with a time limit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.errors import NucleateError
+from nucleate.evaluate.matching.first_match import Progress, Run, by_size
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+Formula = tuple[tuple[str, float], ...]  # elements and their fractions: what the matcher's composition hash compares
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """StructureMatcher's tolerances (the defaults are pymatgen's): ltol of lengths, stol of sites in units of
+    (V/N)^(1/3), angle_tol in degrees. volume_tol: the matcher is blind to the volume; with this, volumes per atom may
+    differ by that fraction of the smaller one at most."""
+
+    ltol: float = 0.2
+    stol: float = 0.3
+    angle_tol: float = 5.0
+    volume_tol: float | None = None
+
+
+@dataclass(frozen=True)
+class Twins:
+    """For each crystal the first one that it matches, or None; `reasons` of those that could not be compared, which are
+    neither unique nor duplicates. passed_over: known crystals without a structure."""
+
+    twin: list[int | str | None]
+    reasons: dict[int, str]
+    passed_over: int = 0
+
+    @property
+    def alone(self) -> list[int]:
+        """The crystals that were compared and have no twin."""
+        return [i for i, t in enumerate(self.twin) if t is None and i not in self.reasons]
+
+
+def unique(
+    structures: Sequence[Structure | None],
+    matcher: Matcher | None = None,
+    *,
+    limit: float = 20.0,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Twins:
+    """The index of the first earlier crystal that each one matches; a crystal is unique when it matches none.
+
+    Earlier duplicates count too, as the matcher is not transitive; crystals that cannot be reduced do not. limit:
+    seconds for one reduction or comparison. What takes longer, or raises, costs the crystal its verdict, unless another
+    comparison finds a match. Runs in `workers` spawned processes (all cores by default), so a script needs
+    `if __name__ == "__main__":`.
+    """
+    groups, reasons = _by_formula(structures)
+    shared = [members for members in groups.values() if len(members) > 1]
+    todo = {i: structures[i] for members in shared for i in members}
+    run = Run(matcher or Matcher(), limit, workers, progress, 2 * len(todo))
+    cells, failed = run.reduce(todo)
+    sized = [block for members in shared for block in by_size(members, cells).values()]
+    found, unsure = run.compare([(block, block) for block in sized], before=True)
+    return _verdicts(len(structures), found, {**unsure, **failed, **reasons})
+
+
+def novel(
+    structures: Sequence[Structure | None],
+    known: Sequence[Structure | None] | pa.Table,
+    matcher: Matcher | None = None,
+    *,
+    limit: float = 20.0,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Twins:
+    """The first known crystal that each one matches: its index, or with a table its material_id.
+
+    known: structures, or a table with the columns material_id, atomic_numbers, frac_coords (flat), lengths (angstrom)
+    and angles (degrees), of which only rows of a formula asked for are built; rows without coordinates are passed over
+    and counted. The matcher gets the known crystal first. Otherwise as `unique`. Raises NucleateError for a table that
+    lacks a column.
+    """
+    groups, reasons = _by_formula(structures)
+    shelf = _Shelf(known)
+    n = len(structures)
+    shared = {f: members for f, members in groups.items() if f in shelf.rows}
+    theirs = {f: [n + row for row in shelf.rows[f]] for f in shared}  # places after the structures'
+    todo: dict[int, Any] = {i: structures[i] for members in shared.values() for i in members}
+    judged = len(todo)
+    todo |= {place: shelf.crystal(place - n) for places in theirs.values() for place in places}
+    run = Run(matcher or Matcher(), limit, workers, progress, judged + len(todo))
+    cells, failed = run.reduce(todo)
+    blocks = []
+    for formula, members in shared.items():
+        if lost := [failed[p] for p in theirs[formula] if p in failed]:
+            reason = (
+                f"{len(lost)} of {len(theirs[formula])} known crystals of its formula cannot be compared ({lost[0]})"
+            )
+            reasons |= dict.fromkeys(members, reason)
+        others = by_size(theirs[formula], cells)
+        blocks += [(block, others.get(size, [])) for size, block in by_size(members, cells).items()]
+    found, unsure = run.compare(blocks, before=False)
+    named = {i: shelf.name(place - n) for i, place in found.items()}
+    reasons = {**reasons, **unsure, **{i: reason for i, reason in failed.items() if i < n}}
+    return _verdicts(n, named, reasons, shelf.passed_over)
+
+
+def _verdicts(n: int, found: dict[int, Any], reasons: dict[int, str], passed_over: int = 0) -> Twins:
+    """A match that was found is certain, whatever else failed."""
+    left = {i: reasons[i] for i in sorted(reasons) if i not in found}
+    return Twins([found.get(i) for i in range(n)], left, passed_over)
+
+
+def _by_formula(structures: Sequence[Structure | None]) -> tuple[dict[Formula, list[int]], dict[int, str]]:
+    groups: dict[Formula, list[int]] = {}
+    reasons: dict[int, str] = {}
+    for i, s in enumerate(structures):
+        if s is None:
+            reasons[i] = "no structure"
+        elif len(s) == 0 or not s.is_ordered:
+            reasons[i] = "no ordered structure to compare"
+        elif not (np.isfinite(s.lattice.matrix).all() and np.isfinite(s.frac_coords).all()):
+            reasons[i] = "the lattice or a coordinate is not a number"
+        elif not s.volume > 0:
+            reasons[i] = "the cell has no volume"
+        else:
+            groups.setdefault(_formula(e.symbol for e in s.species), []).append(i)
+    return groups, reasons
+
+
+def _formula(symbols: Iterable[str]) -> Formula:
+    counts = Counter(symbols)
+    total = counts.total()
+    return tuple(sorted((s, n / total) for s, n in counts.items()))  # equal ratios round to equal floats
+
+
+class _Shelf:
+    """Known crystals: the rows of each formula, built when they are asked for."""
+
+    def __init__(self, known: Sequence[Structure | None] | pa.Table) -> None:
+        import pyarrow as pa
+
+        self.passed_over = 0
+        self._table: pa.Table | None = None
+        if isinstance(known, pa.Table):
+            self.rows = self._index(known)
+        else:
+            self._structures = known
+            self.rows, without = _by_formula(known)
+            self.passed_over = len(without)
+
+    def _index(self, table: pa.Table) -> dict[Formula, list[int]]:
+        from nucleate.chem.elements import symbol
+        from nucleate.hull.known_crystals import CRYSTAL_COLUMNS
+
+        if missing := [c for c in CRYSTAL_COLUMNS if c not in table.column_names]:
+            raise NucleateError(f"the known crystals lack column '{missing[0]}'; needed: {', '.join(CRYSTAL_COLUMNS)}")
+        self._table = table.select(list(CRYSTAL_COLUMNS)).combine_chunks()
+        sites, coords, lengths, angles = (_lengths(self._table, c) for c in CRYSTAL_COLUMNS[1:])
+        whole = (sites > 0) & (coords == 3 * sites) & (lengths == 3) & (angles == 3)
+        self.passed_over = int((~whole).sum())
+        numbers = self._table.column("atomic_numbers").to_pylist()
+        rows: dict[Formula, list[int]] = {}
+        for i in np.flatnonzero(whole).tolist():
+            rows.setdefault(_formula(map(symbol, numbers[i])), []).append(i)
+        return rows
+
+    def crystal(self, row: int) -> Any:
+        if self._table is None:
+            return self._structures[row]
+        return self._table.slice(row, 1).to_pylist()[0]  # built by the worker: impossible cells raise there
+
+    def name(self, row: int) -> int | str:
+        return row if self._table is None else str(self._table.column("material_id")[row].as_py())
+
+
+def _lengths(table: pa.Table, column: str) -> NDArray[np.int64]:
+    import pyarrow.compute as pc
+
+    return pc.fill_null(pc.list_value_length(table.column(column)), 0).to_numpy()

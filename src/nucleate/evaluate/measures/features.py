@@ -1,0 +1,246 @@
+"""What is measured on each crystal by itself, in parallel, with a time limit, and kept on disk.
+
+The file of a set is named after its content, so a reference set is measured once and an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.io import replacing
+from nucleate.parallel import map_jobs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+VERSION = 1  # of what is measured here; another number measures everything anew
+TIME_LIMIT = 20.0  # seconds for one crystal
+SAVE_EVERY = 60.0  # seconds
+N_STRUCTURE = 61  # length of the CrystalNN fingerprint
+
+Progress = Callable[[int, int], None]
+Arrays = tuple["NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.int64]"]  # lattice, frac_coords, numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Measurements of n crystals; where there is no crystal, or a measurement failed, its value is nan, 0 or False.
+
+    has: (n,) there is a crystal. num_atoms, num_elements, space_group (0 unknown): (n,). density: (n,) g/cm3. valid,
+    valid_corrected: (n,) structural validity as published, and with self-images and density. lemat_distances,
+    lemat_plausible: (n,) the two rules of LeMat-GenBench, False where not asked for.
+    fingerprint: (n, 61), the mean CrystalNN site fingerprint, nan where it failed. reasons: index -> (stage, reason).
+    """
+
+    has: NDArray[np.bool_]
+    num_atoms: NDArray[np.int64]
+    num_elements: NDArray[np.int64]
+    space_group: NDArray[np.int64]
+    density: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    valid_corrected: NDArray[np.bool_]
+    lemat_distances: NDArray[np.bool_]
+    lemat_plausible: NDArray[np.bool_]
+    fingerprint: NDArray[np.float64]
+    reasons: dict[int, list[tuple[str, str]]]
+
+    def __len__(self) -> int:
+        return len(self.has)
+
+    @property
+    def has_fingerprint(self) -> NDArray[np.bool_]:
+        return np.asarray(np.isfinite(self.fingerprint).all(1))
+
+    def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Features:
+        """Those of the given positions, in that order."""
+        index = np.asarray(indices, dtype=np.int64)
+        arrays = {k: getattr(self, k)[index] for k in _COLUMNS}
+        reasons = {k: self.reasons[int(i)] for k, i in enumerate(index) if int(i) in self.reasons}
+        return Features(reasons=reasons, **arrays)
+
+
+_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
+    "has": (bool, ()),
+    "num_atoms": (int, ()),
+    "num_elements": (int, ()),
+    "space_group": (int, ()),
+    "density": (float, ()),
+    "valid": (bool, ()),
+    "valid_corrected": (bool, ()),
+    "lemat_distances": (bool, ()),
+    "lemat_plausible": (bool, ()),
+    "fingerprint": (float, (N_STRUCTURE,)),
+}
+
+
+def measure(
+    structures: Sequence[Structure | None],
+    *,
+    lemat: bool = False,
+    time_limit: float = TIME_LIMIT,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+) -> Features:
+    """Measure crystals; one on which anything hangs or raises keeps what could be measured, and the reason.
+
+    lemat: judge the rules of LeMat-GenBench as well. cache: a folder for the measurements of this very set. Runs in
+    spawned processes (all cores by default), so a script needs `if __name__ == "__main__":`.
+    """
+    crystals = [arrays_of(s) if s is not None else None for s in structures]
+    salt = f"{VERSION}/{time_limit:g}/{lemat}"
+    file = cache / f"features-{digest(crystals, salt)}.npz" if cache is not None else None
+    table, reasons, done = _load(file, len(crystals))
+    todo = [i for i, c in enumerate(crystals) if c is not None and not done[i]]
+    saved = time.monotonic()
+    finished = len(crystals) - len(todo)
+    if progress is not None:
+        progress(finished, len(crystals))
+    for i, values, why, final in _run(crystals, todo, lemat, time_limit, workers):
+        for key, value in values.items():
+            table[key][i] = value
+        if why:
+            reasons[i] = why
+        done[i] = final
+        finished += 1
+        if progress is not None:
+            progress(finished, len(crystals))
+        if file is not None and time.monotonic() - saved > SAVE_EVERY:
+            _save(file, table, reasons, done)
+            saved = time.monotonic()
+    if file is not None and todo:
+        _save(file, table, reasons, done)
+    return Features(reasons=reasons, **table)
+
+
+def arrays_of(structure: Structure) -> Arrays:
+    """What travels to the worker processes: far lighter than a structure."""
+    from nucleate.crystal.convert import species_numbers
+
+    return np.asarray(structure.lattice.matrix), np.asarray(structure.frac_coords), species_numbers(structure)
+
+
+def structure_of(lattice: NDArray, frac_coords: NDArray, numbers: NDArray) -> Structure:
+    from pymatgen.core import Lattice, Structure
+
+    return Structure(Lattice(lattice), numbers.tolist(), frac_coords)
+
+
+def digest(crystals: Sequence[Arrays | None], salt: str) -> str:
+    """A name for exactly these crystals, in this order."""
+    h = hashlib.blake2b(salt.encode(), digest_size=12)
+    for crystal in crystals:
+        if crystal is None:
+            h.update(b"-")
+            continue
+        for array in crystal:
+            h.update(str(array.shape).encode())
+            h.update(np.ascontiguousarray(array).tobytes())
+    return h.hexdigest()
+
+
+Row = tuple[int, dict[str, Any], list[tuple[str, str]], bool]  # index, values, reasons, whether to keep them on disk
+
+
+def _run(
+    crystals: Sequence[Arrays | None], todo: list[int], lemat: bool, limit: float, workers: int | None
+) -> Iterator[Row]:
+    """Measure; what the fingerprint brings down or keeps too long is measured once more without it."""
+    again: dict[int, str] = {}
+    jobs = [(*(crystals[i] or ()), lemat, True) for i in todo]
+    for outcome in map_jobs(describe, jobs, limit=limit, workers=workers, prepare=_prepare):
+        i = todo[outcome.index]
+        if outcome.reason is None:
+            yield (i, *outcome.value, True)
+        else:
+            again[i] = outcome.reason
+    retry = list(again)
+    jobs = [(*(crystals[i] or ()), lemat, False) for i in retry]
+    for outcome in map_jobs(describe, jobs, limit=limit, workers=workers, prepare=_prepare):
+        i = retry[outcome.index]
+        values, why = outcome.value if outcome.reason is None else ({"has": True}, [("crystal", outcome.reason)])
+        yield i, values, [*why, ("CrystalNN", again[i])], False  # a busy machine may be to blame: tried anew next time
+
+
+def _prepare() -> None:
+    import moyopy  # noqa: F401
+    import pymatgen.core  # noqa: F401
+    import scipy.spatial  # noqa: F401
+
+    import nucleate.evaluate.measures.crystalnn
+    import nucleate.evaluate.measures.validity  # noqa: F401
+
+
+def describe(
+    lattice: NDArray, frac_coords: NDArray, numbers: NDArray, lemat: bool = False, fingerprint: bool = True
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """All measurements of one crystal (column -> value), and (stage, reason) of those that failed."""
+    from nucleate.crystal.symmetry import find_symmetry
+    from nucleate.evaluate.measures import validity
+    from nucleate.evaluate.measures.crystalnn import structure_fingerprint
+
+    structure = structure_of(lattice, frac_coords, numbers)
+    reasons: list[tuple[str, str]] = []
+    corrected = validity.structural_validity_corrected(structure)
+    if corrected.verdict != "pass":
+        reasons.append(("structure", corrected.reason))
+    values: dict[str, Any] = {
+        "has": True,
+        "num_atoms": len(numbers),
+        "num_elements": len(set(numbers.tolist())),
+        "density": float(structure.density),
+        "valid": validity.structural_validity(structure),
+        "valid_corrected": corrected.verdict == "pass",
+    }
+    if lemat:
+        values["lemat_distances"] = validity.lemat_distances(structure).verdict == "pass"
+        values["lemat_plausible"] = validity.lemat_plausible(structure).verdict == "pass"
+    try:
+        values["space_group"] = find_symmetry(lattice, frac_coords, numbers, SYMPREC).number
+    except ValueError as error:
+        reasons.append(("space group", _line(error)))
+    if fingerprint:
+        try:
+            values["fingerprint"] = structure_fingerprint(structure)
+        except Exception as error:  # Qhull and degenerate cells raise many kinds
+            reasons.append(("CrystalNN", _line(error)))
+    return values, reasons
+
+
+SYMPREC = 0.1  # angstrom, as everywhere in nucleate
+
+
+def _line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0][:120] if text else type(error).__name__
+
+
+def _load(file: Path | None, n: int) -> tuple[dict[str, NDArray], dict[int, list[tuple[str, str]]], NDArray]:
+    if file is not None and file.is_file():
+        try:
+            with np.load(file) as data:
+                table = {k: data[k] for k in _COLUMNS}
+                reasons = {int(k): [(a, b) for a, b in v] for k, v in json.loads(str(data["reasons"])).items()}
+                return table, reasons, data["done"]
+        except (OSError, ValueError, KeyError):
+            pass  # damaged: measured anew
+    table = {}
+    for name, (kind, shape) in _COLUMNS.items():
+        table[name] = np.full((n, *shape), np.nan if kind is float else 0, dtype=kind)
+    return table, {}, np.zeros(n, dtype=bool)
+
+
+def _save(file: Path, table: dict[str, NDArray], reasons: dict[int, list[tuple[str, str]]], done: NDArray) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as temporary, temporary.open("wb") as out:
+        arrays: dict[str, Any] = {**table, "done": done, "reasons": np.array(json.dumps(reasons))}
+        np.savez_compressed(out, **arrays)

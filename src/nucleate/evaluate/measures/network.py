@@ -1,0 +1,239 @@
+"""Energies and features of crystals as they stand, by a trained network: a universal potential, or a property network,
+which is many times as fast and knows crystals like those of its data alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.errors import NucleateError
+from nucleate.evaluate.measures.features import Arrays, Progress, arrays_of, digest, structure_of
+from nucleate.io import replacing
+from nucleate.parallel import map_jobs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+    from nucleate.train.property import PropertyModel
+
+BATCH = 8  # crystals in one job; one that fails is tried again by itself
+TIME_LIMIT = 60.0  # seconds for one job
+CHUNK = 256  # crystals that a property network gets at once
+CAUTION = "A property network knows relaxed crystals alone: its energies hardly rise for broken ones."
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Of n crystals: e_form (n,) in eV/atom and features (n, d), nan where `reasons` (index -> why) has an entry.
+
+    method, reference: of the energies, which are of unrelaxed crystals; reference "" where the energies are a column
+    of a property network's data, with its own zero. quantity: what they are. layer: where the features are read.
+    caution: what a reader has to know of them, a sentence or "".
+    """
+
+    e_form: NDArray[np.float64]
+    features: NDArray[np.float64]
+    reasons: dict[int, str]
+    method: str
+    reference: str
+    quantity: str = "formation energy"
+    layer: str = "pooled after its last interaction block"
+    caution: str = ""
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        return np.isfinite(self.e_form)
+
+
+def predict(
+    structures: Sequence[Structure],
+    potential: str = "chgnet",
+    reference: str = "chgnet-mp",
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+) -> Predictions:
+    """Energies and features of each crystal.
+
+    potential: a universal potential, whose single points, in parallel, become formation energies against the elements
+    of the reference set; or a property network (shipped name or file), whose own column is taken. cache: a folder for
+    the result of this very set. Needs `if __name__ == "__main__":` in a script. Raises NucleateError for a name that
+    is neither, and for a network that predicts no energy.
+    """
+    network = property_network(potential)
+    if network is not None:
+        return _by_property_network(structures, network, potential, progress, cache)
+    from nucleate.hull.distances import formation_energy
+    from nucleate.hull.reference import load_reference
+    from nucleate.pipeline.candidate import Energy
+    from nucleate.potentials.base import get_potential
+
+    method, known = get_potential(potential).method, load_reference(reference)
+    known.require_method(method)
+    crystals = [arrays_of(s) for s in structures]
+    file = cache / f"network-{digest(crystals, f'{method}/1')}.npz" if cache is not None else None
+    found = _load(file)
+    if found is None:
+        found = _compute(crystals, potential, workers, progress)
+        if file is not None:
+            _save(file, *found)
+    elif progress is not None:
+        progress(len(crystals), len(crystals))
+    energies, features, reasons = found
+    e_form = np.full(len(crystals), np.nan)
+    for i in np.flatnonzero(np.isfinite(energies)).tolist():
+        try:
+            e_form[i] = formation_energy(structures[i].composition, Energy(float(energies[i]), method), known)
+        except NucleateError as error:
+            reasons[i] = str(error)
+    return Predictions(e_form, features, reasons, method, known.name)
+
+
+def property_network(potential: str) -> PropertyModel | None:
+    """The property network of that name or file; None for the name of a universal potential."""
+    from nucleate.potentials.base import POTENTIALS, get_describing
+    from nucleate.train.shipped import PROPERTY, shipped_weights, weights_file
+
+    if potential in POTENTIALS or (":" in potential and weights_file(potential) is None):
+        get_describing(potential)  # one that gives no features is refused before any work
+        return None
+    if weights_file(potential) is None:
+        raise NucleateError(
+            f"no potential or property network '{potential}'; potentials: chgnet; "
+            f"property networks: {', '.join(shipped_weights(PROPERTY))}, or a file"
+        )
+    from nucleate.train.property import load_property_network
+
+    model = load_property_network(potential)
+    energy_column(model)
+    return model
+
+
+def energy_column(model: PropertyModel) -> str:
+    """The column that takes the place of the formation energy; an energy per atom where there is none."""
+    from nucleate.generators.properties import ALIASES, resolve_property
+
+    column = resolve_property("e_form", model.columns) or resolve_property("energy", model.columns)
+    if column is None:
+        wanted = ", ".join((*ALIASES["e_form"], *ALIASES["energy"]))
+        raise NucleateError(f"{model.name} predicts {', '.join(model.columns)}, none of {wanted}")
+    return column
+
+
+def _by_property_network(
+    structures: Sequence[Structure], model: PropertyModel, potential: str, progress: Progress | None, cache: Path | None
+) -> Predictions:
+    from nucleate.generators.properties import ALIASES
+    from nucleate.train.shipped import weights_file
+
+    column, weights = energy_column(model), weights_file(potential)
+    assert weights is not None
+    file = None
+    if cache is not None:  # a file of this name may hold other weights tomorrow
+        version = hashlib.sha256(weights.read_bytes()).hexdigest()
+        file = cache / f"network-{digest([arrays_of(s) for s in structures], f'{version}/1')}.npz"
+    found = _load(file)
+    if found is None:
+        found = _predict_in_chunks(structures, model, column, progress)
+        if file is not None:
+            _save(file, *found)
+    elif progress is not None:
+        progress(len(structures), len(structures))
+    quantity = "formation energy" if column in ALIASES["e_form"] else "energy per atom"
+    method = f"{model.name} (property network, its {column})"
+    return Predictions(*found, method, "", quantity, "pooled, as its last layer reads them", CAUTION)
+
+
+def _predict_in_chunks(
+    structures: Sequence[Structure], model: PropertyModel, column: str, progress: Progress | None
+) -> Found:
+    from nucleate.train.property import crystals_of
+
+    energies = np.full(len(structures), np.nan)
+    features = np.full((len(structures), model.network.config.dim), np.nan)
+    reasons: dict[int, str] = {}
+    for start in range(0, len(structures), CHUNK):
+        crystals, problems = crystals_of(structures[start : start + CHUNK])
+        part = model.features(crystals)
+        rows = slice(start, start + len(part))
+        features[rows], energies[rows] = part.numpy(), model.values(part)[column].numpy()
+        reasons |= {start + i: why for i, why in (model.refusals(crystals) | problems).items()}
+        if progress is not None:
+            progress(start + len(part), len(structures))
+    return energies, features, reasons
+
+
+Found = tuple["NDArray[np.float64]", "NDArray[np.float64]", dict[int, str]]
+
+
+def _compute(crystals: list[Arrays], potential: str, workers: int | None, progress: Progress | None) -> Found:
+    order = sorted(range(len(crystals)), key=lambda i: len(crystals[i][2]))  # crystals of one size share a batch
+    jobs = [order[k : k + BATCH] for k in range(0, len(order), BATCH)]
+    energies = np.full(len(crystals), np.nan)
+    features: NDArray[np.float64] | None = None
+    reasons: dict[int, str] = {}
+    finished = 0
+    for job, value, reason in _run(crystals, jobs, potential, workers):
+        if reason is not None:
+            reasons[job[0]] = reason
+        else:
+            energies[job] = value[0]
+            features = np.full((len(crystals), value[1].shape[1]), np.nan) if features is None else features
+            features[job] = value[1]
+        finished += len(job)
+        if progress is not None:
+            progress(finished, len(crystals))
+    return energies, np.empty((len(crystals), 0)) if features is None else features, reasons
+
+
+def _run(
+    crystals: list[Arrays], jobs: list[list[int]], potential: str, workers: int | None
+) -> Iterator[tuple[list[int], tuple, str | None]]:
+    """Job by job; the members of one that failed, one by one."""
+    again: list[list[int]] = []
+    payload = [([crystals[i] for i in job], potential) for job in jobs]
+    for outcome in map_jobs(_work, payload, limit=TIME_LIMIT, workers=workers, prepare=_prepare):
+        job = jobs[outcome.index]
+        if outcome.reason is not None and len(job) > 1:
+            again += [[i] for i in job]
+        else:
+            yield job, outcome.value, outcome.reason
+    if again:
+        yield from _run(crystals, again, potential, workers)
+
+
+def _prepare() -> None:
+    from nucleate.potentials.base import get_potential
+
+    get_potential("chgnet").load()
+
+
+def _work(crystals: list[Arrays], potential: str) -> tuple[list[float], NDArray[np.float64]]:
+    from nucleate.potentials.base import get_describing
+
+    return get_describing(potential).features([structure_of(*c) for c in crystals], BATCH)
+
+
+def _load(file: Path | None) -> Found | None:
+    if file is None or not file.is_file():
+        return None
+    try:
+        with np.load(file) as data:
+            reasons = dict(zip(data["failed"].tolist(), data["why"].tolist(), strict=True))
+            return data["energies"], data["features"], reasons
+    except (OSError, ValueError, KeyError):
+        return None  # damaged: computed anew
+
+
+def _save(file: Path, energies: NDArray, features: NDArray, reasons: dict[int, str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    failed, why = np.array(list(reasons), dtype=np.int64), np.array(list(reasons.values()), dtype=str)
+    with replacing(file) as temporary, temporary.open("wb") as out:
+        np.savez_compressed(out, energies=energies, features=features, failed=failed, why=why)

@@ -1,0 +1,1 @@
+"""Crystal families by name: their formulas, their prototypes, and how likely a formula is."""

@@ -1,0 +1,50 @@
+"""Crystals of a family: its prototype with other elements, in a cell as large as that of the nearest known member."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from nucleate.families.family import lexicon, members, substituted_prototype
+from nucleate.families.propose import radius
+from nucleate.generators.substitute import scaled
+from nucleate.pipeline.candidate import Candidate
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+
+def decorated(family: str, structure_type: int, elements: Sequence[str], charges: Sequence[float] = ()) -> Structure:
+    """The prototype of a structure type with `elements` on its sites, one of them perhaps on several; charges as
+    `propose.Proposal` has them.
+
+    Its volume per atom is that of the known member of the type with most of the same elements, and of these with ions
+    of the most similar size, times the cube of the ratio of their mean radii.
+    """
+    weights = [n for _, n in lexicon()[family].sites]
+
+    def length(of: Sequence[str]) -> float:
+        """Mean radius over the atoms, angstrom."""
+        sizes = [radius(e, tuple(charges[k : k + 1])) for k, e in enumerate(of)]
+        return sum(n * r for n, r in zip(weights, sizes, strict=True)) / sum(weights)
+
+    own = length(elements)
+    alike = [m for m in members(family) if m.structure_type == structure_type]
+    nearest = min(alike, key=lambda m: (sum(a != b for a, b in zip(m.elements, elements, strict=True)),
+                                        abs(length(m.elements) - own)))  # fmt: skip
+    volume = nearest.volume * (own / length(nearest.elements)) ** 3
+    structure = substituted_prototype(family, structure_type, elements)
+    return scaled(structure, volume * len(structure) / structure.volume)
+
+
+class DecorateStage:
+    """Structures for candidates whose provenance "family" says name, structure_type, elements and charges."""
+
+    name = "decorate"
+    batched = True
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        for c in candidates:
+            record = c.provenance["family"]
+            structure = decorated(record["name"], record["structure_type"], record["elements"], record["charges"])
+            yield c.with_(structure=structure, provenance={"generator": "prototypes"})

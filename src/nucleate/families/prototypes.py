@@ -1,0 +1,80 @@
+"""Structures of a given formula by the crystal families that it fits: their prototypes with its elements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from nucleate.errors import NucleateError
+from nucleate.families.decorate import decorated
+from nucleate.families.family import keeps_type, lexicon
+from nucleate.families.propose import Proposal, propose
+from nucleate.pipeline.candidate import Candidate
+
+GENERATOR = "prototypes"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A structure type of a family, by its place in it, with elements on its sites."""
+
+    proposal: Proposal
+    structure_type: int
+
+
+def fits(composition: Mapping[str, int]) -> tuple[Fit, ...]:
+    """Structure types of all families that a reduced composition may have, with charges that balance; those first whose
+    known members are nearest in radius and electronegativity. An element may be on several sites."""
+    return _fits(tuple(sorted(composition.items())))
+
+
+@lru_cache(maxsize=256)
+def _fits(counts: tuple[tuple[str, int], ...]) -> tuple[Fit, ...]:
+    wanted = dict(counts)
+    found = []
+    for family in lexicon().values():
+        placements = [elements for elements in family.placements(wanted) if family.admits(elements)]
+        if not placements:
+            continue
+        allowed = {frozenset(family.composition(elements).items()) for elements in placements}
+
+        def accepts(made: Mapping[str, int], allowed: set[frozenset[tuple[str, int]]] = allowed) -> bool:
+            return frozenset(made.items()) in allowed
+
+        try:
+            proposals = propose(family, accepts, contains=list(wanted), repeated=len(wanted) < len(family.sites))
+        except NucleateError:  # elements too unlike those of the known members
+            continue
+        kinds = range(len(family.types))
+        found += [Fit(p, k) for p in proposals for k in kinds if keeps_type(family.name, k, p.elements)]
+    return tuple(sorted(found, key=lambda fit: fit.proposal.score))
+
+
+class PrototypeStage:
+    """Structures for candidates with a composition and provenance "rank": which of the `fits` it is to be, from 1.
+
+    A formula that has fewer fits than asked for has candidates that failed, with the reason.
+    """
+
+    name = "prototype"
+    batched = True
+    quick = True
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        for c in candidates:
+            found = fits(c.composition or {})
+            rank = int(c.provenance.get("rank", 1))
+            if rank > len(found):
+                yield c.failed(self.name, f"{c.formula} fits {_number(len(found))} of the crystal families")
+                continue
+            one, kind = found[rank - 1].proposal, found[rank - 1].structure_type
+            record = {"name": one.family, "structure_type": kind, "elements": list(one.elements),
+                      "charges": list(one.charges), "nearest": one.nearest.material_id,
+                      "distance": round(one.distance, 3)}  # fmt: skip
+            structure = decorated(one.family, kind, one.elements, one.charges)
+            yield c.with_(structure=structure, provenance={"generator": GENERATOR, "family": record})
+
+
+def _number(found: int) -> str:
+    return f"{found} structure type{'s' if found > 1 else ''}" if found else "none"

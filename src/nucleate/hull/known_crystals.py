@@ -1,0 +1,162 @@
+"""Known crystals: data sets as tables, and the choice of those that a reference set needs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.chem.elements import atomic_number, symbol
+from nucleate.crystal.symmetry import find_symmetry, without_hand
+from nucleate.errors import NucleateError
+from nucleate.hull.reference import FormulaKey, formula_key
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+SYMPREC = 0.1  # angstrom, for the space group, as in `NoveltyStage`
+PRIMITIVE_SYMPREC = 0.01  # angstrom, for the primitive cell: only true copies are merged
+ELEMENTS_EACH = 4  # allotropes of each element
+ELEMENT_ATOMS = 12  # atoms in the primitive cell of an allotrope, except the lowest one
+TIE = 1e-3  # eV/atom; public tables often give all crystals of a formula and space group one e_above_hull
+CRYSTAL_COLUMNS = ("material_id", "atomic_numbers", "frac_coords", "lengths", "angles")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A known crystal in its primitive cell. lattice: (3, 3) angstrom, rows. e_above_hull: of its source, eV/atom."""
+
+    source: str
+    key: FormulaKey
+    space_group: int
+    e_above_hull: float
+    lattice: NDArray[np.float64]
+    frac_coords: NDArray[np.float64]
+    atomic_numbers: tuple[int, ...]
+
+    def structure(self) -> Structure:
+        from pymatgen.core import Structure
+
+        return Structure(self.lattice, [symbol(z) for z in self.atomic_numbers], self.frac_coords)
+
+
+def known_table(dataset: str, needs_hull: bool = False) -> pa.Table:
+    """All splits of a data set, or a parquet file of crystals, with the columns that comparing structures needs.
+
+    needs_hull: e_above_hull as well (NucleateError where there is none).
+    """
+    import pyarrow as pa
+
+    columns = [*CRYSTAL_COLUMNS, "e_above_hull"] if needs_hull else list(CRYSTAL_COLUMNS)
+    tables = _splits(dataset)
+    for table in tables:
+        if missing := [c for c in columns if c not in table.column_names]:
+            raise NucleateError(f"{dataset} lacks column '{missing[0]}'; needed are {', '.join(columns)}")
+    return pa.concat_tables([t.select(columns) for t in tables], promote_options="permissive")
+
+
+def _splits(dataset: str) -> list[pa.Table]:
+    from nucleate.data import CATALOG, load_table
+    from nucleate.data.catalog import SPLITS
+
+    if dataset.endswith(".parquet") or ":" in dataset:
+        return [load_table(dataset)]
+    if dataset in CATALOG:
+        return [load_table(dataset, split) for split in SPLITS]
+    first = load_table(dataset, "train")  # a data set of the user's own need not have the others
+    tables = [first]
+    for split in ("val", "test"):
+        with contextlib.suppress(NucleateError):
+            tables.append(load_table(dataset, split))
+    return tables
+
+
+def select(
+    table: pa.Table,
+    max_e_hull: float | None = 0.02,
+    max_atoms: int = 40,
+    elements: Sequence[str] | None = None,
+    tie: float = TIE,
+) -> list[Known]:
+    """The crystals worth an energy, most useful first.
+
+    table: columns material_id, atomic_numbers, frac_coords (flat), lengths, angles, and e_above_hull unless
+    `max_e_hull` is None. Kept: up to `max_atoms` atoms in the primitive cell, e_above_hull known and at most
+    `max_e_hull`, the lowest one of each formula and space group, and those that lie within `tie` (eV/atom) of
+    it; of each element its `ELEMENTS_EACH` lowest allotropes, whatever they lie above the hull. elements: only
+    crystals of these.
+    """
+    needed = [*CRYSTAL_COLUMNS, "e_above_hull"] if max_e_hull is not None else list(CRYSTAL_COLUMNS)
+    wanted = {atomic_number(e) for e in elements} if elements else None
+    missing = [c for c in needed if c not in table.column_names]
+    if missing:
+        raise NucleateError(f"the table lacks column '{missing[0]}'; a reference needs {', '.join(needed)}")
+    compounds: dict[tuple[FormulaKey, int], list[Known]] = {}
+    pure: dict[str, list[Known]] = {}
+    for known in _read(table.select(needed), max_e_hull, max_atoms, wanted):
+        if len(known.key) == 1:
+            pure.setdefault(known.key[0][0], []).append(known)
+            continue
+        compounds.setdefault((known.key, without_hand(known.space_group)), []).append(known)
+    chosen = [k for e in sorted(pure) for k in _allotropes(pure[e])]
+    for group in compounds.values():
+        lowest = min(k.e_above_hull for k in group)
+        group[:] = [k for k in group if k.e_above_hull <= lowest + tie]
+    return chosen + sorted((k for group in compounds.values() for k in group), key=_usefulness)
+
+
+def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set[int] | None) -> Iterator[Known]:
+    from pymatgen.core import Lattice
+
+    for batch in table.to_batches(max_chunksize=4096):
+        for row in batch.to_pylist():
+            numbers = row["atomic_numbers"]
+            if not numbers or any(row[c] is None for c in ("frac_coords", "lengths", "angles")):
+                continue  # a known crystal whose coordinates are missing
+            above = row.get("e_above_hull")
+            above = float("inf") if above is None or np.isnan(above) else float(above)
+            kinds = set(numbers)
+            if not kinds or (wanted is not None and not kinds <= wanted):
+                continue
+            if len(kinds) > 1 and max_e_hull is not None and above > max_e_hull:
+                continue
+            lattice = Lattice.from_parameters(*row["lengths"], *row["angles"]).matrix
+            number, cell = primitive(lattice, np.reshape(row["frac_coords"], (-1, 3)), numbers)
+            if len(cell[2]) <= max_atoms:
+                key = formula_key({symbol(z): n for z, n in Counter(numbers).items()})
+                yield Known(row["material_id"], key, number, above, *cell)
+
+
+def primitive(lattice: Any, frac: Any, numbers: Sequence[int]) -> tuple[int, tuple[Any, Any, tuple[int, ...]]]:
+    """Space group number, and the primitive cell if it is smaller than the given one."""
+    number, primitive = 1, None
+    with contextlib.suppress(ValueError):  # no consistent symmetry: the cell stays as it is
+        number = find_symmetry(lattice, frac, numbers, SYMPREC).number
+        primitive = find_symmetry(lattice, frac, numbers, PRIMITIVE_SYMPREC).prim_std_cell
+    if primitive is None or len(primitive.numbers) >= len(numbers):
+        return number, (np.asarray(lattice), np.asarray(frac), tuple(numbers))
+    return number, (np.asarray(primitive.basis), np.asarray(primitive.positions), tuple(primitive.numbers))
+
+
+def _allotropes(crystals: list[Known]) -> list[Known]:
+    ordered = sorted(crystals, key=lambda k: (k.e_above_hull, len(k.atomic_numbers), k.source))
+    groups: set[int] = set()
+    small = []
+    for known in ordered:  # one of each space group
+        if len(known.atomic_numbers) <= ELEMENT_ATOMS and without_hand(known.space_group) not in groups:
+            groups.add(without_hand(known.space_group))
+            small.append(known)
+    kept = small[:ELEMENTS_EACH]
+    return kept if ordered[0] in kept else [ordered[0], *kept[: ELEMENTS_EACH - 1]]
+
+
+def _usefulness(known: Known) -> tuple[bool, int, float, str]:
+    size = len(known.key)
+    kind = size if size != 3 or any(s == "O" for s, _ in known.key) else 3.5
+    return known.e_above_hull > 5e-4, int(2 * min(kind, 4)), len(known.atomic_numbers), known.source

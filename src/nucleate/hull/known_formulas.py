@@ -1,0 +1,35 @@
+"""Which formulas are known: those of the Materials Project, shipped (`scripts/build_formulas.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from nucleate.hull.reference import FOLDER, FormulaKey, formula_key
+
+FILE = Path(FOLDER) / "formulas.parquet"
+
+
+def is_known(composition: Mapping[str, int]) -> bool:
+    """Whether there is a crystal of the formula, of any multiple, in the Materials Project or the shipped sets."""
+    return written(composition) in known_formulas()
+
+
+def written(composition: Mapping[str, int]) -> str:
+    """The reduced formula with its elements in alphabetical order, "Al2O3"."""
+    return _text(formula_key(composition))
+
+
+@cache
+def known_formulas() -> frozenset[str]:
+    """All of them, as `written`."""
+    import pyarrow.parquet as pq
+
+    from nucleate.hull.reference import load_reference
+
+    return frozenset(pq.read_table(FILE).column("formula").to_pylist()) | {_text(k) for k in load_reference().keys}
+
+
+def _text(key: FormulaKey) -> str:
+    return "".join(f"{e}{n if n > 1 else ''}" for e, n in key)

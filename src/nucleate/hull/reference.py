@@ -1,0 +1,304 @@
+"""Reference sets: energies of known crystals, all by one method, as compact arrays.
+
+A set is what a hull is built of and what novelty is first compared with. On disk it is a parquet file that any tool can
+read: one row per crystal (formula, energy, space_group, source, volume, num_atoms, correction), the name, the energy
+method and the origin in the file's metadata.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nucleate.chem.formula import PAIRED, formula_text, parse_formula
+from nucleate.errors import NucleateError
+from nucleate.io import replacing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FOLDER = Path(__file__).parents[1] / "reference"
+DEFAULT = "chgnet-mp"
+COLUMNS = ("formula", "energy", "space_group", "source", "volume", "num_atoms", "correction")
+NEEDED = COLUMNS[:-1]  # a set that was never corrected need not say so
+SUFFIXES = (".parquet", ".csv", ".json", ".jsonl")
+_METADATA_KEY = b"nucleate_reference"
+
+FormulaKey = tuple[tuple[str, int], ...]  # sorted (symbol, count), reduced: one key per composition
+
+
+class Entry(NamedTuple):
+    """A known crystal: formula without parentheses, energy in eV/atom, volume in cubic angstrom per atom.
+
+    num_atoms: atoms in the primitive cell. source: where it comes from, e.g. "mp-1234". correction: what of the energy
+    was added to that of the method (`pipeline.corrections`), eV/atom.
+    """
+
+    formula: str
+    energy: float
+    space_group: int
+    source: str
+    volume: float
+    num_atoms: int
+    correction: float = 0.0
+
+    @property
+    def prototype(self) -> str:
+        """Anonymous formula, Pearson symbol and space group: rock salt is "AB_cF8_225". Mirror images have one."""
+        from nucleate.crystal.symmetry import pearson_symbol, without_hand
+
+        counts = sorted(parse_formula(self.formula, strict=True).values())
+        letters = (chr(ord("A") + i) + (str(n) if n > 1 else "") for i, n in enumerate(counts))
+        return f"{''.join(letters)}_{pearson_symbol(self.space_group, self.num_atoms)}_{without_hand(self.space_group)}"
+
+
+def formula_key(counts: Mapping[str, int]) -> FormulaKey:
+    """The same key for all multiples of a composition; counts are whole numbers."""
+    whole = {symbol: round(n) for symbol, n in counts.items()}
+    if not whole or any(n < 1 or abs(n - counts[symbol]) > 1e-6 for symbol, n in whole.items()):
+        raise NucleateError(f"a composition needs whole numbers of atoms, not {dict(counts)}")
+    divisor = math.gcd(*whole.values())
+    return tuple(sorted((symbol, n // divisor) for symbol, n in whole.items()))
+
+
+def _spelled(formula: str) -> str:
+    """As everywhere: O2 and Na2O2, which older sets have as O and NaO."""
+    return formula_text(parse_formula(formula, strict=True)) if formula in PAIRED else formula
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceSet:
+    """N known crystals with energies (eV/atom) of one method, named on every number derived from them.
+
+    All arrays have N rows in the columns of `Entry`. metadata: source, licence, script, contents: plain strings.
+    """
+
+    name: str
+    method: str
+    formulas: tuple[str, ...]
+    energies: NDArray[np.float32]
+    space_groups: NDArray[np.int16]
+    sources: tuple[str, ...]
+    volumes: NDArray[np.float32]
+    num_atoms: NDArray[np.int16]
+    corrections: NDArray[np.float32]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "formulas", tuple(map(_spelled, self.formulas)))
+        lengths = {len(column) for column in self._columns().values()}
+        if len(lengths) != 1:
+            raise NucleateError(f"reference set '{self.name}': columns of different lengths")
+        if not np.isfinite(self.energies).all():
+            bad = self.sources[int(np.flatnonzero(~np.isfinite(self.energies))[0])]
+            raise NucleateError(f"reference set '{self.name}': the energy of {bad} is not a number")
+
+    @classmethod
+    def from_entries(
+        cls, name: str, method: str, entries: Iterable[Entry], metadata: Mapping[str, str] | None = None
+    ) -> ReferenceSet:
+        rows = list(entries)
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
+        return cls(
+            name,
+            method,
+            tuple(columns[0]),
+            np.asarray(columns[1], np.float32),
+            np.asarray(columns[2], np.int16),
+            tuple(columns[3]),
+            np.asarray(columns[4], np.float32),
+            np.asarray(columns[5], np.int16),
+            np.asarray(columns[6], np.float32),
+            dict(metadata or {}),
+        )
+
+    def __len__(self) -> int:
+        return len(self.formulas)
+
+    def __getitem__(self, index: int) -> Entry:
+        return Entry(
+            self.formulas[index],
+            float(self.energies[index]),
+            int(self.space_groups[index]),
+            self.sources[index],
+            float(self.volumes[index]),
+            int(self.num_atoms[index]),
+            float(self.corrections[index]),
+        )
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def note(self) -> str:
+        """What the set contains, in one line, for captions."""
+        return self.metadata.get("contents", f"{len(self)} crystals")
+
+    def require_method(self, method: str, *others: str) -> None:
+        """Refuse energies of another method: their scales differ, and a mixed hull means nothing.
+
+        others: what the energies can be turned into.
+        """
+        if self.method not in (method, *others):
+            raise NucleateError(
+                f"energies by {method or 'an unnamed method'} cannot be compared with reference '{self.name}' "
+                f"({self.method}); relax with that method or give a reference built with yours (nucleate hull build)"
+            )
+
+    def extended(self, entries: Iterable[Entry], method: str) -> ReferenceSet:
+        """A set with more crystals, whose energies must be by the same method."""
+        self.require_method(method)
+        return ReferenceSet.from_entries(self.name, self.method, [*self, *entries], self.metadata)
+
+    @cached_property
+    def keys(self) -> tuple[FormulaKey, ...]:
+        return tuple(formula_key(parse_formula(f, strict=True)) for f in self.formulas)
+
+    @cached_property
+    def _by_formula(self) -> dict[FormulaKey, list[int]]:
+        groups: dict[FormulaKey, list[int]] = {}
+        for i, key in enumerate(self.keys):
+            groups.setdefault(key, []).append(i)
+        return groups
+
+    @cached_property
+    def _by_system(self) -> dict[frozenset[str], list[int]]:
+        groups: dict[frozenset[str], list[int]] = {}
+        for i, key in enumerate(self.keys):
+            groups.setdefault(frozenset(s for s, _ in key), []).append(i)
+        return groups
+
+    @cached_property
+    def elements(self) -> set[str]:
+        """Elements that have an elemental entry, so that formation energies can be given."""
+        return {next(iter(system)) for system in self._by_system if len(system) == 1}
+
+    @cached_property
+    def lowest(self) -> frozenset[int]:
+        """Rows of the lowest polymorph of each composition: no other is ever on a hull."""
+        return frozenset(min(rows, key=lambda i: self.energies[i]) for rows in self._by_formula.values())
+
+    def of_formula(self, counts: Mapping[str, int]) -> list[int]:
+        """Rows of this composition (any multiple of it)."""
+        return self._by_formula.get(formula_key(counts), [])
+
+    def of_system(self, elements: Iterable[str]) -> list[int]:
+        """Rows whose elements are a subset of `elements`."""
+        wanted = sorted(set(elements))
+        if 2 ** len(wanted) > len(self._by_system):
+            systems: Iterable[frozenset[str]] = (s for s in self._by_system if s <= frozenset(wanted))
+        else:
+            sizes = range(1, len(wanted) + 1)
+            systems = (frozenset(s) for size in sizes for s in itertools.combinations(wanted, size))
+        return sorted(i for system in systems for i in self._by_system.get(system, ()))
+
+    def _columns(self) -> dict[str, Any]:
+        values: tuple[Any, ...] = (self.formulas, self.energies, self.space_groups, self.sources, self.volumes)
+        values += (self.num_atoms, self.corrections)
+        return dict(zip(COLUMNS, values, strict=True))
+
+    def save(self, path: str | Path) -> None:
+        """Write parquet; the file appears complete or not at all."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = {k: list(v) if isinstance(v, tuple) else v for k, v in self._columns().items()}
+        header = json.dumps({"name": self.name, "method": self.method, **self.metadata})
+        table = pa.table(columns).replace_schema_metadata({_METADATA_KEY: header.encode()})
+        with replacing(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd", compression_level=19)
+
+
+def load_reference(source: str | Path = DEFAULT) -> ReferenceSet:
+    """Known crystals and their energies; raises NucleateError for what is not there or names no method.
+
+    source: an embedded set ("chgnet-mp"); a file: .parquet of `nucleate hull build`, .csv, .json; a run folder; or
+    "mp:Li-Fe-O" (`hull.sources`). A table that does not say whether its energies are corrected is called
+    "mine.json:corrected" or "mine.json:raw". Several with commas between them join into one set, if their methods are
+    the same. The set is kept in memory, so that asking again costs nothing.
+    """
+    return _load(*require_reference(source))
+
+
+def require_reference(source: str | Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The parts of a source and when each last changed; raises NucleateError where one is not there. Reads nothing."""
+    text = str(source)
+    parts = [p.strip() for p in text.split(",")] if not Path(text).exists() else [text]
+    return tuple(parts), tuple(_file_of(part)[1] for part in parts)
+
+
+def _file_of(part: str) -> tuple[Path, int]:
+    """The file or folder that a part of a source means, and when it last changed (0: no file)."""
+    if part.startswith("mp:"):
+        return Path(part), 0
+    from nucleate.hull.sources import split_said
+
+    path = FOLDER / f"{part}.parquet"
+    if not path.is_file():
+        path = Path(split_said(part)[0])
+    if not path.exists() or (path.is_file() and path.suffix not in SUFFIXES):
+        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.parquet"))) or "none"
+        raise NucleateError(
+            f"no reference set '{part}': neither an embedded set ({known}) nor a run folder, nor a file "
+            f"({', '.join(SUFFIXES)}), nor mp:ELEMENTS"
+        )
+    file = path / "candidates.jsonl" if path.is_dir() else path
+    if not file.is_file():
+        raise NucleateError(f"{path} is no run of nucleate (no {file.name})")
+    return path, file.stat().st_mtime_ns
+
+
+@lru_cache(maxsize=8)
+def _load(parts: tuple[str, ...], _changed: tuple[int, ...]) -> ReferenceSet:
+    whole: ReferenceSet | None = None
+    for part in parts:
+        path, _ = _file_of(part)
+        from nucleate.hull.sources import read_source, split_said
+
+        own = path.suffix == ".parquet" and split_said(part)[1] is None
+        found = _read(path) if own else read_source(part, whole)
+        if whole is not None:
+            both = ReferenceSet.from_entries(f"{whole.name}+{found.name}", whole.method, whole, whole.metadata)
+            found = both.extended(found, found.method)
+        whole = found
+    assert whole is not None
+    return whole
+
+
+def _read(path: Path) -> ReferenceSet:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise NucleateError(f"{path} is not a parquet file, or it is damaged ({str(error).splitlines()[0]})") from None
+    header = (table.schema.metadata or {}).get(_METADATA_KEY)
+    missing = [c for c in NEEDED if c not in table.column_names]
+    if header is None or missing:
+        what = f"column {missing[0]}" if missing else "the metadata with its energy method"
+        raise NucleateError(f"{path} is no reference set: it lacks {what}; build one with: nucleate hull build")
+    metadata = json.loads(header)
+    if "correction" not in table.column_names:
+        table = table.append_column("correction", pa.array(np.zeros(table.num_rows, np.float32)))
+    columns = {c: table.column(c) for c in COLUMNS}
+    return ReferenceSet(
+        metadata.pop("name"),
+        metadata.pop("method"),
+        tuple(columns["formula"].to_pylist()),
+        columns["energy"].to_numpy().astype(np.float32),
+        columns["space_group"].to_numpy().astype(np.int16),
+        tuple(columns["source"].to_pylist()),
+        columns["volume"].to_numpy().astype(np.float32),
+        columns["num_atoms"].to_numpy().astype(np.int16),
+        columns["correction"].to_numpy().astype(np.float32),
+        metadata,
+    )

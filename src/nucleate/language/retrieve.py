@@ -1,0 +1,227 @@
+"""What is known about the words of a request, for a language model to read and for the report to cite.
+
+An index of the install (crystal families with their members, minerals) by SQLite's full-text search, BM25; and
+Wikipedia, where a network is. What is retrieved is data: it is quoted, cut short, and nothing that it says is done.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nucleate.io import replacing
+from nucleate.redact import safe_address
+
+WIKIPEDIA = "https://en.wikipedia.org/w/api.php"
+LEXICON = "nucleate's lexicon of crystal families"
+MINERALS = "AFLOW library of crystallographic prototypes"
+ADDRESS = "NUCLEATE_WIKIPEDIA"  # environment variable: another address of MediaWiki's API
+AGENT = "nucleate (https://github.com/nucleate/nucleate; crystal design)"
+PATIENCE = 5.0  # seconds until Wikipedia counts as not there
+KEEP = 30 * 24 * 3600.0  # seconds for which its answers are kept
+LENGTH = 500  # characters of a passage
+LARGEST = 1_000_000  # bytes of an answer that are read
+MEMBERS = 12  # of a family, that its passage names
+_STOP = frozenset(("a", "an", "the", "of", "in", "with", "without", "that", "is", "are", "not", "and", "or", "to",
+                   "for", "which", "has", "have", "at", "by", "on", "no", "known", "new"))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A text about something, and where it is from."""
+
+    title: str
+    text: str
+    source: str
+
+    @property
+    def citation(self) -> str:
+        return f"{self.title} ({self.source})"
+
+
+def find(words: str, k: int = 3) -> list[Passage]:
+    """The k passages of the index nearest to the words by BM25, best first; none where no word is known."""
+    terms = [w for w in re.findall(r"[A-Za-z0-9]+", words.lower()) if w not in _STOP]
+    if not terms:
+        return []
+    query = " OR ".join(f'"{term}"' for term in dict.fromkeys(terms))
+    rows = _index().execute(
+        "SELECT title, text, source FROM passages WHERE passages MATCH ? "
+        "ORDER BY instr(?, lower(title)) = 0, bm25(passages, 8.0, 1.0) * (1 + (source = ?)) LIMIT ?",
+        (query, words.lower(), LEXICON, k),  # what is named outright first; families say more than minerals
+    )
+    return [Passage(*row) for row in rows]
+
+
+@cache
+def _index() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    connection.execute("CREATE VIRTUAL TABLE passages USING fts5(title, text, source UNINDEXED, tokenize='porter')")
+    rows = [(p.title, p.text, p.source) for p in (*_families(), *_minerals())]
+    connection.executemany("INSERT INTO passages VALUES (?, ?, ?)", rows)
+    return connection
+
+
+def _families() -> Iterator[Passage]:
+    from nucleate.chem.formula import formula_text
+    from nucleate.crystal.symmetry import symbol
+    from nucleate.families.family import lexicon, members
+
+    for family in lexicon().values():
+        known = members(family.name)
+        first = dict.fromkeys(formula_text(family.composition(m.elements)) for m in known[:MEMBERS])
+        groups = ", ".join(dict.fromkeys(symbol(t.space_group) for t in family.types))
+        ways = family.charge_texts
+        parts = [f"{family.name}, {family.pattern}", f"space groups {groups}"]
+        parts += [f"also called {', '.join(family.synonyms)}"] if family.synonyms else []
+        parts += [f"charges {', or '.join(ways)}"] if ways else []
+        parts += [f"{len(known)} known, such as {', '.join(first)}"] if known else []
+        yield Passage(family.name, "; ".join(parts), LEXICON)
+
+
+def _minerals() -> Iterator[Passage]:
+    for name, formula, tags in _prototypes():
+        text = f"{name}, {formula}; prototype {tags['aflow']}; Pearson symbol {tags['pearson']}"
+        yield Passage(name, text, MINERALS)
+
+
+@cache
+def _formulas() -> dict[str, str]:
+    """Of minerals, by their names in lower case."""
+    return {name.lower(): formula for name, formula, _ in _prototypes()}
+
+
+@cache
+def _prototypes() -> list[tuple[str, str, dict[str, str]]]:
+    """Name, formula and tags of the named structures of AFLOW's library of prototypes, as pymatgen ships it."""
+    from importlib.resources import files
+
+    from nucleate.chem.formula import formula_text
+    from nucleate.hull.reference import formula_key
+
+    try:  # the module beside it takes six seconds to load
+        content = (files("pymatgen.analysis") / "prototypes" / "aflow_prototypes.json.gz").read_bytes()
+        rows = json.loads(gzip.decompress(content))
+    except (OSError, ValueError):  # another version of pymatgen keeps it elsewhere
+        return []
+    out = []
+    for row in rows:
+        tags = row["tags"]
+        if tags.get("mineral") and tags["mineral"] != "None":
+            elements = [site["species"][0]["element"] for site in row["snl"]["sites"]]
+            formula = formula_text(dict(formula_key({e: elements.count(e) for e in elements})))
+            out.append((tags["mineral"], formula, tags))
+    return out
+
+
+def mineral(word: str) -> str:
+    """The formula of a mineral called so, in singular or plural; "" where the index has none of that name."""
+    every, name = _formulas(), word.lower()
+    return every.get(name) or every.get(name.removesuffix("s"), "")
+
+
+class Wikipedia:
+    """MediaWiki's search, politely: one question at a time, by name, its answers kept in `folder` for a month.
+
+    url: the API; default: the English Wikipedia, or the environment's `ADDRESS`.
+    """
+
+    def __init__(self, folder: Path | None = None, url: str = "", timeout: float = PATIENCE) -> None:
+        from nucleate.data.catalog import user_cache
+
+        self.folder = folder if folder is not None else user_cache() / "wikipedia"
+        self.url, self.timeout = url or os.environ.get(ADDRESS) or WIKIPEDIA, timeout
+        self.trouble = ""  # why there is no answer, for the record
+
+    def find(self, words: str, k: int = 2) -> list[Passage]:
+        """The beginnings of the k articles that it finds, none where it does not answer (`trouble` says why)."""
+        file = self.folder / f"{hashlib.sha256(f'{self.url} {k} {words}'.encode()).hexdigest()[:32]}.json"
+        pages = _kept(file)
+        if pages is None:
+            try:
+                pages = self._ask(words, k)
+            except _Unanswered as error:
+                self.trouble = str(error)
+                return []
+            _keep(file, pages)
+        return [Passage(p["title"], plain_text(p["extract"]), p["url"]) for p in pages]
+
+    def _ask(self, words: str, k: int) -> list[dict[str, str]]:
+        import requests
+
+        asked = {"action": "query", "format": "json", "formatversion": "2", "generator": "search", "gsrsearch": words}
+        asked |= {"gsrlimit": str(k), "prop": "extracts|info", "exintro": "1", "explaintext": "1", "inprop": "url"}
+        asked |= {"exlimit": str(k), "maxlag": "5"}
+        try:
+            with requests.get(
+                self.url, params=asked, headers={"User-Agent": AGENT}, timeout=self.timeout, stream=True
+            ) as answer:
+                content = next(answer.iter_content(LARGEST), b"")
+            if answer.status_code != 200:
+                raise _Unanswered(f"{safe_address(self.url)} failed ({answer.status_code})")
+            found = json.loads(content)["query"]["pages"] if b'"pages"' in content else []
+            found = sorted(found, key=lambda page: page.get("index", 0))
+            names = {"title": "title", "extract": "extract", "url": "fullurl"}
+            return [{ours: str(page.get(theirs, "")) for ours, theirs in names.items()} for page in found]
+        except requests.RequestException as error:
+            raise _Unanswered(f"{safe_address(self.url)} does not answer ({type(error).__name__})") from None
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise _Unanswered(f"{safe_address(self.url)} does not speak MediaWiki's protocol") from None
+
+
+class _Unanswered(Exception):
+    pass
+
+
+def _kept(file: Path) -> list[dict[str, str]] | None:
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        return record["pages"] if time.time() - record["time"] < KEEP else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _keep(file: Path, pages: list[dict[str, str]]) -> None:
+    record: dict[str, Any] = {"time": time.time(), "pages": pages}
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as temporary:
+            temporary.write_text(json.dumps(record), encoding="utf-8")
+    except OSError:  # a cache that cannot be written is no cache
+        pass
+
+
+class Library:
+    """Passages for a request: of the index, and of Wikipedia on what its family is. Asked once, when first needed."""
+
+    def __init__(self, words: str, subject: str, wikipedia: Wikipedia | None) -> None:
+        self.words, self.subject, self.wikipedia = words, subject, wikipedia
+        self._found: list[Passage] | None = None
+
+    def passages(self) -> list[Passage]:
+        if self._found is None:
+            self._found = find(self.words)
+            if self.wikipedia is not None:
+                self._found += self.wikipedia.find(f"{self.subject} crystal structure")
+        return self._found
+
+    @property
+    def trouble(self) -> str:
+        """Why Wikipedia gave nothing; "" where it did, or was not asked."""
+        return self.wikipedia.trouble if self.wikipedia is not None else ""
+
+
+def plain_text(text: str) -> str:
+    """One line of printable characters, at most LENGTH."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= LENGTH else f"{line[: LENGTH - 3]}..."

@@ -1,0 +1,1 @@
+"""Universal potentials: energies, forces and stresses of crystals."""

@@ -1,0 +1,1 @@
+"""Relaxation of crystals by a potential, many at once."""

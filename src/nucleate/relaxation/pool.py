@@ -1,0 +1,325 @@
+"""Relaxation of cell and positions with an interatomic potential: one crystal, or many at once."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.chem.formula import formula_text
+from nucleate.crystal.primitive import Repeats, find_repeats
+from nucleate.crystal.verdicts import check_geometry
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
+from nucleate.potentials.base import Evaluation, Potential, get_potential, refusal
+from nucleate.relaxation import guard
+from nucleate.relaxation.minimise import Fire, Minimiser, QuasiNewton
+from nucleate.train.device import out_of_memory
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+OPTIMISERS: dict[str, type[QuasiNewton] | type[Fire]] = {"bfgs": QuasiNewton, "fire": Fire}
+
+# CHGNet has false minima where atoms overlap (Os-As converged at 1.05 angstrom, 0.37 of the covalent radii): a relaxed
+# contact below this ratio is a collapse. Real crystals have at least 0.65.
+MIN_RELAXED_CONTACT = 0.5
+UNTOLD = "not known"  # what provenance "relax" says of the elements of a potential that does not tell them
+LOADING = 300.0  # seconds in which any potential is loaded
+
+
+@dataclass(frozen=True)
+class RelaxSettings:
+    """When a relaxation is done.
+
+    fmax: largest force on an atom, eV/angstrom. smax: largest stress component, eV/cubic angstrom (0.003 is 0.5 GPa;
+    only if the cell relaxes). max_steps: optimiser steps. cell: relax the cell as well; None does so unless atoms are
+    fixed (`fixed_atoms`), as whoever fixes atoms means (VASP's ISIF = 2); with True the fixed ones keep their
+    fractional coordinates (ISIF = 3). optimiser: "bfgs" (from a model Hessian, a third of FIRE's steps:
+    benchmarks/relax.py) or "fire". time_limit_s: per crystal. potential: a name of the registry in
+    `potentials.base`. primitive: relax a cell that repeats itself as its primitive one, a quarter of the atoms for a
+    face-centred lattice; the result is the given cell all the same.
+    """
+
+    fmax: float = 0.05
+    smax: float = 0.003
+    max_steps: int = 300
+    cell: bool | None = None
+    optimiser: str = "bfgs"
+    time_limit_s: float | None = None
+    potential: str = "chgnet"
+    primitive: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("fmax", "smax"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise NucleateError(f"{name} must be a positive number, not {getattr(self, name)}")
+        if self.max_steps < 0:
+            raise NucleateError(f"the number of relaxation steps must not be negative, not {self.max_steps}")
+        if self.time_limit_s is not None and not self.time_limit_s > 0:
+            raise NucleateError(f"the time limit must be positive, not {self.time_limit_s}")
+        if self.optimiser not in OPTIMISERS:
+            raise NucleateError(f"no optimiser '{self.optimiser}'; known: {', '.join(OPTIMISERS)}")
+
+
+class RelaxStage:
+    """Relaxes each candidate's structure and gives it "energy" (eV/atom), check "relaxed", provenance "relax".
+
+    The geometry checks are renewed for the relaxed structure. A blow-up, a collapse or a structure that the potential
+    cannot take is a recorded failure. Stopping at the step or time limit is none: the candidate goes on with the check
+    "relaxed" failed. Atoms that `provenance["fixed"]` names stay where they are. Batched where the potential runs on a
+    GPU; else picklable: workers load their own potential, and one that hangs far beyond the time limit is ended.
+    """
+
+    name = "relax"
+
+    def __init__(self, settings: RelaxSettings | None = None) -> None:
+        self.settings = settings or RelaxSettings()
+        self.batched = get_potential(self.settings.potential).pool > 1  # refuses an unknown name before any work
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds after which a worker is given up: the potential did not come back to where the time is looked at."""
+        limit = self.settings.time_limit_s
+        return math.inf if limit is None else 2 * limit + LOADING
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
+        return relax_all(candidates, self.settings)
+
+
+def relax(candidate: Candidate, settings: RelaxSettings) -> Candidate:
+    """The candidate with its relaxed structure, or failed with the reason; raises NucleateError for bad settings."""
+    (result,) = relax_all([candidate], settings)
+    return result
+
+
+def relax_all(candidates: Iterable[Candidate], settings: RelaxSettings, pool: int = 0) -> Iterator[Candidate]:
+    """All candidates relaxed, in the order in which they finish.
+
+    pool: crystals that the potential sees at once (0: as it likes best); whichever is done leaves, and the next one
+    takes its place.
+    """
+    potential = get_potential(settings.potential)
+    potential.load()
+    pool = pool or potential.pool
+    waiting, active = iter(candidates), list[_Run]()
+    while True:
+        for candidate in itertools.islice(waiting, pool - len(active)):
+            run = _Run(candidate, settings, potential)
+            active.append(run)
+        done = [run for run in active if run.done]
+        active = [run for run in active if not run.done]
+        yield from (run.result() for run in done)
+        if not active and not done:
+            return
+        with quietly():
+            for run, found in zip(active, _evaluate(potential, [run.atoms for run in active]), strict=True):
+                run.advance(found)
+
+
+def _evaluate(potential: Potential, crystals: list[Atoms]) -> list[Evaluation | Exception]:
+    """What the potential says of each crystal; where it does not take all, or memory does not, it is asked about each
+    half of them, down to the single crystal that is to blame."""
+    try:
+        return list(potential.evaluate(crystals)) if crystals else []
+    except Exception as error:  # the potential's own errors are of any kind, about one of these crystals
+        if len(crystals) == 1:
+            return [error.with_traceback(None)]
+    half = len(crystals) // 2  # out of `except`, whose error holds on to the memory of the attempt
+    return [*_evaluate(potential, crystals[:half]), *_evaluate(potential, crystals[half:])]
+
+
+def fixed_atoms(candidate: Candidate) -> tuple[int, ...]:
+    """Sites, from 0, that stay in place when the candidate is relaxed: `provenance["fixed"]`, which readers of files
+    write (selective dynamics of a POSCAR, constraints of an extended XYZ file); raises Blown for no such sites."""
+    found, sites = candidate.provenance.get("fixed", ()), candidate.structure or ()
+    if not isinstance(found, list | tuple):
+        raise guard.Blown(f"provenance 'fixed' must list sites, not {found!r}")
+    if strange := [i for i in found if type(i) is not int or not 0 <= i < len(sites)]:
+        raise guard.Blown(f"provenance 'fixed' names site {strange[0]!r}, of {len(sites)} from 0 on")
+    return tuple(found)
+
+
+class _Run:
+    """A relaxation under way; `done` once it converged, stopped at a limit, or failed."""
+
+    atoms: Atoms
+    minimiser: Minimiser
+    first_volume: float
+
+    def __init__(self, candidate: Candidate, settings: RelaxSettings, potential: Potential) -> None:
+        self.candidate, self.settings, self.potential = candidate, settings, potential
+        self.started = time.monotonic()
+        self.fixed: tuple[int, ...] = ()
+        self.cell = settings.cell is not False
+        self.steps, self.stopped, self.failure, self.done = 0, "", "", False
+        self.first_energy: float | None = None  # eV/atom
+        self.energy = self.fmax = self.smax = math.nan
+        self.repeats: Repeats | None = None
+        self.sane: Atoms | None = None  # the last frame that the potential made sense of
+        with self._guarded():
+            if candidate.structure is None:
+                raise guard.Blown("there is no structure")
+            self.fixed = fixed_atoms(candidate)
+            self.cell = not self.fixed if settings.cell is None else settings.cell
+            self.minimiser = OPTIMISERS[settings.optimiser](cell=self.cell, fixed=self.fixed)
+            structure = guard.wrapped(candidate.structure)
+            self.atoms = guard.atoms_of(structure)
+            if reason := refusal(potential, self.atoms.get_chemical_symbols()):
+                raise guard.Blown(reason)
+            guard.check_size(self.atoms, dense=settings.optimiser == "bfgs")
+            guard.check_geometry(self.atoms, float(self.atoms.get_volume()), self.when)
+            if settings.primitive and len(self.atoms) > 1 and not self.fixed:
+                self.repeats = find_repeats(structure)
+            if self.repeats is not None:
+                self.atoms = _primitive(self.atoms, self.repeats)
+            self.first_volume = float(self.atoms.get_volume())
+
+    @property
+    def when(self) -> str:
+        return f"after {self.steps} steps" if self.steps else "at the start"
+
+    @property
+    def converged(self) -> bool:
+        return self.fmax <= self.settings.fmax and (not self.cell or self.smax <= self.settings.smax)
+
+    def advance(self, found: Evaluation | Exception) -> None:
+        """Take in what the potential says of the frame, and go on to the next one."""
+        with self._guarded():
+            if isinstance(found, Exception):
+                raise found
+            n, limit = len(self.atoms), self.settings.time_limit_s
+            guard.check_numbers(found, n, self.steps, self.when)
+            self.energy, self.sane = found.energy / n, self.atoms.copy()
+            self.first_energy = self.energy if self.first_energy is None else self.first_energy
+            free = np.delete(found.forces, list(self.fixed), axis=0)
+            self.fmax = float(np.linalg.norm(free, axis=1).max(initial=0.0))
+            self.smax = float(np.abs(found.stress).max())
+            if limit is not None and time.monotonic() - self.started > limit:
+                self.stopped = f" (time limit {limit:g} s)"
+            if self.converged or self.stopped or self.steps >= self.settings.max_steps:
+                self.done = True
+                return
+            self.minimiser.step(self.atoms, found)
+            self.steps += 1
+            guard.check_geometry(self.atoms, self.first_volume, self.when)
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Whatever goes wrong is about this crystal alone."""
+        try:
+            yield
+        except guard.Blown as error:
+            self.failure, self.done = str(error), True
+        except Exception as error:
+            if out_of_memory(error):
+                n = len(self.candidate.structure) if self.candidate.structure is not None else 0
+                self.failure, self.done = f"out of memory with {n:,} atoms in the cell {self.when}", True
+                return
+            name = "" if isinstance(error, NucleateError) else f"{type(error).__name__}: "
+            self.failure, self.done = f"{name}{error}".splitlines()[0][:200].removesuffix(": "), True
+
+    def result(self) -> Candidate:
+        """The candidate relaxed, or failed."""
+        from nucleate.crystal.geometry import closest_contacts
+
+        if self.failure:
+            return self.candidate.with_(provenance=self._record()).failed("relax", self.failure)
+        assert self.candidate.structure is not None
+        relaxed = self._structure(self.atoms)
+        checks, impossible = check_geometry(relaxed)
+        result = self.candidate.with_(
+            structure=relaxed,
+            energies={"energy": Energy(self.energy, self.potential.method)},
+            checks={**checks, "relaxed": self._verdict()},
+            provenance=self._record(),
+        )
+        if impossible is None and closest_contacts(relaxed, MIN_RELAXED_CONTACT)[1].ratio < MIN_RELAXED_CONTACT:
+            impossible = f"collapsed: {checks['distance'].reason}"
+        return result.failed("relax", impossible) if impossible else result
+
+    def _verdict(self) -> Check:
+        kept = f"; {len(self.fixed)} atoms{'' if self.cell else ' and the cell'} fixed" if self.fixed else ""
+        if self.converged:
+            return Check(PASS, f"fmax {self.fmax:.3f} {self.when}{kept}")
+        limit = self.settings
+        parts = []
+        if self.fmax > limit.fmax:
+            parts.append(f"fmax {self.fmax:.3g} > {limit.fmax:g} eV/A")
+        if self.cell and self.smax > limit.smax:
+            parts.append(f"stress {self.smax:.2g} > {limit.smax:g} eV/A^3")
+        return Check(FAIL, f"{', '.join(parts)} after {self.steps} steps{self.stopped}{kept}")
+
+    def _record(self) -> dict[str, Any]:
+        """Provenance in plain JSON; energy_before in eV/atom, volume_change is the ratio after / before.
+
+        Of a failure, last_frame is the last structure that the potential made sense of.
+        """
+        record: dict[str, Any] = {"steps": self.steps, "seconds": round(time.monotonic() - self.started, 3)}
+        record |= {"potential": self.settings.potential, "energy_before": self.first_energy}
+        if self.potential.elements is None:
+            record["elements"] = UNTOLD
+        if self.fixed:
+            record |= {"fixed_atoms": len(self.fixed), "cell": self.cell}
+        if not self.failure:
+            change = self.atoms.get_volume() / self.first_volume
+            record |= {"fmax": self.fmax, "smax": self.smax, "converged": self.converged, "volume_change": change}
+        elif self.sane is not None and self.steps:
+            record["last_frame"] = self._structure(self.sane).as_dict()
+        return {"relax": record}
+
+    def _structure(self, atoms: Atoms) -> Structure:
+        """The given cell as `atoms` has become, with the given species and site properties."""
+        from pymatgen.core import Lattice, Structure
+
+        before = self.candidate.structure
+        assert before is not None
+        cell, frac = atoms.cell.array, atoms.get_scaled_positions(wrap=False)
+        if self.repeats is not None:
+            cell, frac = self.repeats.given(cell, frac)
+        frac, fixed = frac % 1.0, list(self.fixed)
+        frac[fixed] = before.frac_coords[fixed]  # without the rounding of the way there and back
+        return Structure(
+            Lattice(cell), before.species, frac, site_properties=before.site_properties, labels=before.labels
+        )
+
+
+def single_point(structures: Sequence[Structure], batch_size: int = 16, potential: str = "chgnet") -> list[float]:
+    """Energies in eV/atom of structures as they stand, in their order; NucleateError for an impossible one, before any
+    is computed where it has an element that the potential does not know."""
+    model = get_potential(potential)
+    for structure in structures:
+        if reason := refusal(model, {site.specie.symbol for site in structure}):
+            raise NucleateError(f"{formula_text(structure.composition)}: {reason}")
+    return model.energies(structures, batch_size)
+
+
+def _primitive(atoms: Atoms, repeats: Repeats) -> Atoms:
+    from ase import Atoms
+
+    numbers = atoms.numbers[list(repeats.sites)]
+    return Atoms(numbers=numbers, cell=repeats.lattice, scaled_positions=repeats.frac_coords, pbc=True)
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """One thread, for small crystals lose time to torch's threads and processes are the way to use more cores; and no
+    warnings from the potential's package."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,1 @@
+"""Reports that people read: pages of a run and of an evaluation."""

@@ -1,0 +1,78 @@
+"""Sentences to read beside candidates: where two columns of a table seem to contradict each other, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import FAIL, PASS, Candidate
+from nucleate.pipeline.rank import too_deep, verdict
+from nucleate.relaxation.pool import UNTOLD
+
+CLEARLY = 1e-3  # eV/atom below the hull that a table shows
+FEW = 3  # candidates that a sentence names
+
+
+def notes(candidates: Sequence[Candidate]) -> list[str]:
+    """What must be said of these candidates, one sentence each; the reasons of checks that are unknown are not here.
+
+    A known crystal may lie below the hull of known crystals, since a reference set holds compounds at the geometry of
+    their data base and the candidate is relaxed. A new structure may have a known phase of its own formula under it,
+    since "novel" speaks of structures and the hull of formulas. Of some potentials nobody knows what they were fitted
+    to.
+    """
+    living = [c for c in candidates if c.failure is None and c.structure is not None]
+    below = [c for c in living if verdict(c, "novel") == FAIL and _below(c) > CLEARLY]
+    own = [c for c in living if "novel" not in c.checks and _own_formula(c) and _below(c) > CLEARLY]
+    forms = [c for c in living if verdict(c, "novel") == PASS and _own_formula(c)]
+    untold = [c for c in living if c.provenance.get("relax", {}).get("elements") == UNTOLD]
+    out = []
+    if below:
+        deepest = 1000 * max(map(_below, below))
+        out.append(
+            f"{_few(below)} {_are(below, 'known', 'crystal')} and yet up to {deepest:.0f} meV/atom below the hull of "
+            "known crystals, which holds them unrelaxed, as their data base has them: read that as on the hull"
+        )
+    if own:
+        out.append(
+            f"{_few(own)}: below the known phase of {'their' if len(own) > 1 else 'its'} own formula, which the "
+            "reference holds as its data base has it; relaxation alone may lower a known crystal so far (nucleate "
+            "rank compares)"
+        )
+    if forms:
+        out.append(
+            f"{_few(forms)} {_are(forms, 'new', 'structure')} of a known formula: the known phase under it is another "
+            "structure of that formula"
+        )
+    for name in dict.fromkeys(str(c.provenance["relax"].get("potential")) for c in untold):
+        out.append(f"which elements {name} was fitted to is not known: for any other its energies mean nothing")
+    return out
+
+
+def _below(c: Candidate) -> float:
+    """How far it lies below the hull, eV/atom, where that is believed."""
+    above = c.energies.get("e_above_hull")
+    return -above.value if above is not None and not too_deep(c) else 0.0
+
+
+def _own_formula(c: Candidate) -> bool:
+    """Whether the known phase under it has its formula."""
+    from nucleate.chem.formula import parse_formula
+    from nucleate.hull.reference import formula_key
+
+    under = c.provenance.get("decomposition", "")
+    if not under or " " in under or c.structure is None:
+        return False
+    try:
+        return formula_key(parse_formula(under, strict=True)) == formula_key(parse_formula(c.formula, strict=True))
+    except NucleateError:  # a record of another program's
+        return False
+
+
+def _are(found: Sequence[Candidate], kind: str, noun: str) -> str:
+    return f"are {kind} {noun}s" if len(found) > 1 else f"is a {kind} {noun}"
+
+
+def _few(found: Sequence[Candidate]) -> str:
+    more = f" and {len(found) - FEW} more" if len(found) > FEW else ""
+    return ", ".join(f"{c.id} ({c.formula})" for c in found[:FEW]) + more

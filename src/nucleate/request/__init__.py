@@ -1,0 +1,1 @@
+"""What is asked for: options and plain words, understood."""

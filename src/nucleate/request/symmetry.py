@@ -1,0 +1,72 @@
+"""Space groups and numbers of sites, as a request says them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nucleate.crystal.symmetry import space_group_number, symbol
+from nucleate.errors import NucleateError
+
+SYSTEMS = {
+    "triclinic": (1, 2),
+    "monoclinic": (3, 15),
+    "orthorhombic": (16, 74),
+    "tetragonal": (75, 142),
+    "trigonal": (143, 167),
+    "hexagonal": (168, 194),
+    "cubic": (195, 230),
+}  # first and last space group
+ALL_COMMON = "common"
+
+
+def read_space_groups(text: str) -> tuple[int, ...]:
+    """Numbers of the space groups asked for, each once: "Pnma", "62,225", "cubic", "common" (the 32 that most training
+    crystals have), "common:8"; () for "". Raises NucleateError for what is none of these."""
+    out: list[int] = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        if part.lower() in SYSTEMS:
+            first, last = SYSTEMS[part.lower()]
+            out += range(first, last + 1)
+        elif part.split(":")[0].strip().lower() == ALL_COMMON:
+            out += _common(part.partition(":")[2].strip())
+        else:
+            out.append(space_group_number(part))
+    return tuple(dict.fromkeys(out))
+
+
+def read_site_counts(text: str) -> dict[str, int]:
+    """ "K:1,Cu:2" -> {"K": 1, "Cu": 2}, sets of equivalent atoms of each element; {} for ""."""
+    from nucleate.request.request import parse_elements
+
+    out: dict[str, int] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, _, count = part.partition(":")
+        if not count.strip().isdecimal():
+            raise NucleateError(f"sites are written as in K:1,Cu:2,Si:1, element and number of sites; '{part}' is not")
+        (element,) = parse_elements(name)
+        if element in out:
+            raise NucleateError(f"the sites of {element} are given twice")
+        out[element] = int(count)
+    return out
+
+
+def groups_text(numbers: Sequence[int]) -> str:
+    """Space groups in words, as in "a request for ...": "space group Pnma (62)", "a cubic space group"."""
+    for name, (first, last) in SYSTEMS.items():
+        if tuple(numbers) == tuple(range(first, last + 1)):
+            return f"a{'n' if name == 'orthorhombic' else ''} {name} space group"
+    if len(numbers) > 4:
+        return f"one of {len(numbers)} space groups"
+    return f"space group {' or '.join(f'{symbol(n)} ({n})' for n in numbers)}"
+
+
+def _common(count: str) -> list[int]:
+    from nucleate.generators import read_info
+    from nucleate.generators.choosing import COMMON, Choices
+    from nucleate.generators.methods import ADAPTIVE_WEIGHTS
+
+    count = count or str(COMMON)
+    if not (count.isdecimal() and 1 <= int(count) <= 230):
+        raise NucleateError(f"how many of the commonest space groups is a number from 1 to 230, not '{count}'")
+    info = read_info(ADAPTIVE_WEIGHTS)
+    return Choices(info.codec, info.max_atoms).common(int(count))

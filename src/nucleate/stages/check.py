@@ -1,0 +1,51 @@
+"""The check stage: chemistry informs, impossible geometry rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from nucleate.chem.states import STATE_SETS
+from nucleate.chem.valence import balance_verdict, charge_verdict
+from nucleate.crystal.verdicts import check_geometry
+from nucleate.pipeline.candidate import Candidate, Check
+
+CHEMISTRY = ("charge", "electronegativity")
+
+
+class CheckStage:
+    """Writes the checks "charge", "electronegativity", "volume", "density" and "distance" into each candidate.
+
+    Rejected are structures whose numbers are not finite or beyond the hard limits of `crystal.verdicts`. A contact
+    shorter than 0.6 of the covalent radii fails "distance" without rejection: a relaxation may still mend it.
+    """
+
+    name = "check"
+    batched = False
+    quick = True  # milliseconds each: starting a process would take longer
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
+        for candidate in candidates:
+            yield check(candidate)
+
+
+def check(candidate: Candidate, states: str = STATE_SETS[0]) -> Candidate:
+    """The candidate with its checks; failed where the geometry is impossible.
+
+    A composition without a structure has chemistry checks alone. states: the set of `chem.states` for these.
+    """
+    if candidate.structure is None:
+        if not candidate.composition:
+            return candidate.failed("check", "there is no structure")
+        return candidate.with_(checks=check_chemistry(candidate.composition, states))
+    geometry, failure = check_geometry(candidate.structure)
+    checked = candidate.with_(checks={**check_chemistry(candidate.structure.composition, states), **geometry})
+    return checked.failed("check", failure) if failure else checked
+
+
+def check_chemistry(composition: Mapping[Any, float], states: str = STATE_SETS[0]) -> dict[str, Check]:
+    """Verdicts "charge" and "electronegativity" of element -> amount."""
+    return {
+        "charge": charge_verdict(composition, states),
+        "electronegativity": balance_verdict(composition, states),
+    }

@@ -1,0 +1,86 @@
+"""A second potential's word on the best candidates: two models of different make seldom err alike."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from nucleate.errors import NucleateError
+from nucleate.hull.distances import HullStage
+from nucleate.hull.reference import FOLDER
+from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check, Energy
+from nucleate.potentials.base import get_potential
+from nucleate.relaxation.pool import RelaxSettings, relax_all
+
+AGREE = 0.1  # eV/atom above the hull: the step in which candidates are ranked
+NAMES = {"e_form": "second_e_form", "e_above_hull": "second_e_above_hull"}
+
+
+class SecondJudgeStage:
+    """Relaxes the candidate's structure with another potential and places it on that potential's own hull.
+
+    The candidate keeps its structure and gains "second_e_form" and "second_e_above_hull" (eV/atom), provenance
+    "second" (steps, seconds, relative change of the volume) and the check "judges": pass where both energies above the
+    hull are within `AGREE`, unknown with the reason where the second judge has no answer.
+    """
+
+    name = "second"
+
+    def __init__(self, settings: RelaxSettings, reference: str) -> None:
+        self.settings, self.hull = settings, HullStage(reference)
+        self.batched = get_potential(settings.potential).pool > 1
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
+        first = {c.id: c for c in candidates}
+        kept = ({k: v for k, v in c.provenance.items() if k == "fixed"} for c in candidates)
+        fresh = [Candidate(c.id, structure=c.structure, provenance=k) for c, k in zip(candidates, kept, strict=True)]
+        for relaxed in relax_all(fresh, self.settings):
+            (judged,) = self.hull([relaxed]) if relaxed.failure is None else (relaxed,)
+            yield _with_second(first[judged.id], judged)
+
+
+def _with_second(first: Candidate, second: Candidate) -> Candidate:
+    found = {new: second.energies[old] for old, new in NAMES.items() if old in second.energies}
+    record = {k: v for k, v in second.provenance.get("relax", {}).items() if k != "last_frame"}
+    if first.structure is not None and second.structure is not None and second.failure is None:
+        record["volume_change"] = float(second.structure.volume / first.structure.volume)
+    if second.provenance.get("correction"):
+        record["correction"] = second.provenance["correction"]
+    check = _verdict(first, second)
+    return first.with_(energies=found, checks={"judges": check}, provenance={"second": record})
+
+
+def _verdict(first: Candidate, second: Candidate) -> Check:
+    if second.failure is not None:
+        return Check(UNKNOWN, f"the second judge has no answer: {second.failure}")
+    ours, theirs = first.energies.get("e_above_hull"), second.energies.get("e_above_hull")
+    if ours is None or theirs is None:
+        reason = second.checks["hull"].reason if "hull" in second.checks else "no energy above the first hull"
+        return Check(UNKNOWN, reason)
+    apart = abs(theirs.value - ours.value)
+    return Check(PASS if apart <= AGREE else FAIL, f"{_model(theirs)} says {theirs.value:+.3f}, {apart:.3f} apart")
+
+
+def _model(energy: Energy) -> str:
+    return energy.method.split(" (")[0]
+
+
+def second_stage(first: RelaxSettings, second: str, reference: str = "auto") -> SecondJudgeStage | None:
+    """The second judge of candidates that `first` relaxed; None for "none".
+
+    second: a potential; "auto": SevenNet beside CHGNet, CHGNet beside any other. reference: the second judge's known
+    crystals; "auto": the shipped set. Raises NucleateError for the same potential twice and where no set is shipped.
+    """
+    if second == "none":
+        return None
+    if second == "auto":
+        second = "sevennet" if first.potential == "chgnet" else "chgnet"
+    if second == first.potential:
+        raise NucleateError(f"the second judge must be another potential than {second}; or --second none")
+    if reference == "auto":
+        reference = f"{second}-mp"
+        if not (FOLDER / f"{reference}.parquet").is_file():
+            raise NucleateError(
+                f"no reference set is shipped for {second}: build one (nucleate hull build) and name it"
+            )
+    return SecondJudgeStage(dataclasses.replace(first, potential=second), reference)

@@ -1,0 +1,1 @@
+"""What a user calls: design, predict, compose, optimise."""

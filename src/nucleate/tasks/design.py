@@ -1,0 +1,376 @@
+"""From a request to a run folder of ranked crystals: the package's main job, resumable at any point."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.config import from_dict
+from nucleate.errors import NucleateError
+from nucleate.files import check_writable
+from nucleate.redact import safe_address
+from nucleate.request.request import Request, parse_request, read_request
+from nucleate.search.route import Route, route_of, settled
+
+if TYPE_CHECKING:
+    from nucleate.io import Problem
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.run import Executor, Progress, Stage
+    from nucleate.relaxation.pool import RelaxSettings
+    from nucleate.stages.properties import PredictStage
+
+
+@dataclass(frozen=True)
+class DesignSettings:
+    """Everything beside the request that determines a run's result.
+
+    oversample: crystals generated for each one asked for; the best are kept. weights: shipped name or file; "auto"
+    takes the model for the request. sampling_steps, sampler, guidance_scale, species_temperature: 0, "" and None take
+    the recipe's. generator: who draws formulas, which come first then: "lexicon" (crystal families), a model of
+    formulas, name or file, to which guidance_scale and species_temperature belong; "": crystals in one go, or for plain
+    words as `route.settled` has it. structures: of the formulas, "template", "prototype" (of their family) or the
+    weights of a model that takes a composition, to which sampling_steps and sampler belong; "auto": as there. rank_by,
+    templates: how templates are ranked, and the dataset they are from. fmax: eV/angstrom. known: dataset whose
+    structures novelty is tested against, beside the embedded index ("" for the index alone). judge: the property
+    network, name or file, that predicts the wanted properties; "auto" takes a shipped one. second: the potential that
+    judges the best candidates again ("auto": SevenNet beside CHGNet, "none"), against the crystals of second_reference.
+    phonons: how many of the best are tested for imaginary modes. llm, llm_model: address and name of a language model
+    that chooses the formulas of a crystal family (`language.stage`). llm_price: US dollars per million tokens of
+    questions and of answers, such as "0.15,0.6", for the record. retrieval: whether it is told what the install and
+    Wikipedia know of it (`language.retrieve`).
+    search: "" works on all candidates alike; else the strategy of a tree search (`search.tree`), with formulas (H),
+    width (W) and structures_each (L; 0: from candidates times oversample), until it has spent so many seconds of work
+    or evaluations, structures taken through the pipeline (0: to its end). objective: weights of the ranking, R_lo
+    (`search.heuristics.TERMS`), such as "e_above_hull=1,symmetry=0.5".
+    """
+
+    seed: int = 0
+    oversample: int = 4
+    weights: str = "auto"
+    sampling_steps: int = 0
+    sampler: str = ""
+    guidance_scale: float | None = None
+    species_temperature: float | None = None
+    generator: str = ""
+    structures: str = "auto"
+    rank_by: str = "emd"
+    templates: str = "mp-20"
+    potential: str = "chgnet"
+    fmax: float = 0.05
+    relax_steps: int = 250
+    reference: str = "chgnet-mp"
+    known: str = ""
+    judge: str = "auto"
+    second: str = "auto"
+    second_reference: str = "auto"
+    phonons: int = 0
+    llm: str = ""
+    llm_model: str = ""
+    llm_price: str = ""
+    retrieval: bool = True
+    search: str = ""
+    formulas: int = 0
+    width: int = 0
+    structures_each: int = 0
+    seconds: float = 0.0
+    evaluations: int = 0
+    objective: str = ""
+
+
+@dataclass(frozen=True)
+class DesignResult:
+    """A finished run: `candidates` are the best, in order; `all` holds every one, failures with their reasons."""
+
+    request: Request
+    settings: DesignSettings
+    folder: Path
+    candidates: list[Candidate]
+    all: list[Candidate]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    tree: Mapping[str, Any] = field(default_factory=dict)  # what a tree search has done (`search.tree.summary`)
+    language: Mapping[str, int] = field(default_factory=dict)  # what was taken of a language model (`chat.usage_text`)
+    problems: tuple[Problem, ...] = ()  # broken records of the folder, left out (`resume` does those candidates again)
+
+
+def design(
+    request: str | Request,
+    out: str | Path,
+    settings: DesignSettings | None = None,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    overwrite: bool = False,
+) -> DesignResult:
+    """Run a request from the start into the folder `out`.
+
+    executor: how stages are spread over processes; default: all cores. Raises NucleateError for a request that cannot
+    be met, before anything is written. An interrupted run is finished by `resume(out)`.
+    """
+    request = parse_request(request) if isinstance(request, str) else request
+    settings = settled(request, settings or DesignSettings())
+    check_folder(Path(out), overwrite)
+    require_settings(request, settings)
+    route = route_of(request, settings)
+    stages = stages_of(request, settings, route)  # a wrong setting is refused here, before anything is written
+    reviews = reviews_of(request, settings)
+    from nucleate.store.database import RunStore
+
+    record = {"request": dataclasses.asdict(request), "settings": _recorded(settings), "seconds": {}}
+
+    def begin(store: RunStore) -> None:
+        check_folder(Path(out), overwrite)
+        store.clear()
+        store.write_request(record)
+
+    with RunStore(out, prepare=begin) as store:
+        store.save_many(route.blank)
+        return _run(store, record, stages, reviews, route, executor, progress)
+
+
+def resume(
+    out: str | Path,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    seconds: float | None = None,
+    evaluations: int | None = None,
+    llm: str = "",
+) -> DesignResult:
+    """Finish an interrupted run; stages that a candidate has behind it are not repeated.
+
+    seconds, evaluations: a new budget of a tree search, for all of it, what is done already included; 0: to its end.
+    llm: the address of the language model, which the run does not have where it holds a password or a key.
+    """
+    from nucleate.store.database import RunStore
+
+    _require_run(Path(out))
+    with RunStore(out) as store:
+        record = store.read_request()
+        request, settings = _read_record(record, Path(out))
+        settings = _with_budget(settings, seconds, evaluations)
+        if llm and not settings.llm:
+            raise NucleateError("this run asks no language model; leave --llm out")
+        settings = dataclasses.replace(settings, llm=llm or settings.llm)
+        record["settings"] = _recorded(settings)
+        route = route_of(request, settings)
+        found, problems = store.read()
+        begun = {c.id for c in found if c.stages or c.failure is not None}
+        store.save_many([c for c in route.blank if c.id not in begun])  # one with a broken record is done again
+        stages, reviews = stages_of(request, settings, route), reviews_of(request, settings)
+        result = _run(store, record, stages, reviews, route, executor, progress)
+        return dataclasses.replace(result, problems=tuple(problems))
+
+
+def _recorded(settings: DesignSettings) -> dict[str, Any]:
+    """Plain JSON values for the run folder, without secrets."""
+    return {**dataclasses.asdict(settings), "llm": safe_address(settings.llm)}
+
+
+def _with_budget(settings: DesignSettings, seconds: float | None, evaluations: int | None) -> DesignSettings:
+    if seconds is None and evaluations is None:
+        return settings
+    if not settings.search:
+        raise NucleateError("this run is no tree search: it has no budget, and goes on to its end")
+    return dataclasses.replace(
+        settings,
+        seconds=settings.seconds if seconds is None else seconds,
+        evaluations=settings.evaluations if evaluations is None else evaluations,
+    )
+
+
+def require_settings(request: Request, settings: DesignSettings, relaxed: bool = True) -> None:
+    """Raise NucleateError for names that there are not, properties that no model can be asked for and elements that
+    the potential does not know, before anything heavy is imported. relaxed: whether structures are relaxed and compared
+    with known ones."""
+    from nucleate.generators.methods import TEMPLATE
+    from nucleate.search.names import require_elements, require_names, require_properties
+    from nucleate.search.route import AUTO, LEXICON, PROTOTYPE, require_options
+
+    require_options(settings)
+    # the default dataset is looked for when it is needed: what else is wrong with the request comes first
+    given = [settings.templates] if settings.templates != DesignSettings.templates else []
+
+    def named(*values: str) -> list[str]:
+        return [v for v in values if v not in ("", AUTO, "none", LEXICON, TEMPLATE, PROTOTYPE)]
+
+    require_names(
+        weights=named(settings.weights, settings.structures),
+        formula_weights=named(settings.generator),
+        property_weights=named(settings.judge),
+        potentials=named(settings.potential, settings.second) if relaxed else (),
+        references=named(settings.reference, settings.second_reference) if relaxed else (),
+        datasets=named(settings.known, *given),
+        sampler=settings.sampler,
+        ranking=settings.rank_by,
+    )
+    asked = named(settings.weights) or named(settings.generator)
+    require_properties(request.properties, asked)
+    if relaxed:
+        require_elements(request.named, settings.potential)
+
+
+def load_run(out: str | Path) -> DesignResult:
+    """Read a run folder as it stands, finished or not."""
+    from nucleate.pipeline.rank import rank
+    from nucleate.store.database import RunStore
+
+    if not (Path(out) / "request.json").is_file():
+        raise NucleateError(f"{out} is not a run folder (no request.json)")
+    with RunStore(out, read_only=True) as store:
+        record = store.read_request()
+        found, problems = store.read()
+    return _result(Path(out), record, rank(found), problems)
+
+
+def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignSettings]:
+    try:
+        return read_request(record["request"]), from_dict(DesignSettings, record["settings"])
+    except (KeyError, TypeError, ValueError, NucleateError) as error:
+        raise NucleateError(f"{out / 'request.json'} is not a request of this version ({error})") from None
+
+
+def generate_candidates(
+    request: str | Request, settings: DesignSettings | None = None, *, progress: Progress | None = None
+) -> list[Candidate]:
+    """Candidates with structures, neither checked nor relaxed, nothing written.
+
+    Wanted properties are predicted for the crystals as generated.
+    """
+    from nucleate.engine.local import Serial
+    from nucleate.pipeline.run import Nowhere, run
+
+    request = parse_request(request) if isinstance(request, str) else request
+    settings = settled(request, settings or DesignSettings(oversample=1))
+    require_settings(request, settings, relaxed=False)
+    route = route_of(request, settings)
+    predict = _predict_stage(request, settings, route)
+    made = run(route.blank, [*route.proposals, *route.stages], Serial(), Nowhere(), progress)
+    return list(predict(made)) if predict is not None else made
+
+
+def check_folder(out: Path, overwrite: bool) -> None:
+    """Raises NucleateError where no run may begin: a file, a run (unless it is to be replaced), anything of others."""
+    from nucleate.store.database import is_stillborn
+
+    check_writable(out, folder=True)
+    if not out.is_dir() or is_stillborn(out):
+        return
+    if not (out / "request.json").is_file():
+        raise NucleateError(f"{out} is not empty and is no run of nucleate; choose another folder")
+    if not overwrite:
+        raise NucleateError(f"{out} holds a run already; use --resume {out}, --overwrite, or another folder")
+
+
+def _require_run(out: Path) -> None:
+    from nucleate.store.database import is_stillborn
+
+    if (out / "request.json").is_file():
+        return
+    if out.is_dir() and any(out.iterdir()) and is_stillborn(out):
+        raise NucleateError(
+            f"the run in {out} was stopped before its request was written: give the command that began it again"
+        )
+    raise NucleateError(f"there is no run to resume in {out} (no request.json)")
+
+
+def _predict_stage(request: Request, settings: DesignSettings, route: Route) -> PredictStage | None:
+    from nucleate.search.judge import judge_of
+    from nucleate.stages.properties import PredictStage
+
+    model, wanted, _ = judge_of(request.properties, route.info, settings.judge)
+    return PredictStage(model, wanted) if model is not None else None
+
+
+def stages_of(request: Request, settings: DesignSettings, route: Route) -> list[Stage]:
+    """The pipeline of structures in a design run, in order."""
+    from nucleate.hull.distances import HullStage
+    from nucleate.relaxation.pool import RelaxStage
+    from nucleate.search.heuristics import ObjectiveStage, read_objective
+    from nucleate.stages.check import CheckStage
+    from nucleate.stages.comply import ComplyStage
+    from nucleate.stages.novelty import NoveltyStage, UniqueStage
+
+    predict = _predict_stage(request, settings, route)
+    return [
+        *route.stages,
+        CheckStage(),
+        RelaxStage(_relax_settings(settings)),
+        HullStage(settings.reference),
+        *([predict] if predict is not None else []),
+        UniqueStage(),
+        NoveltyStage(settings.reference, settings.known or None),
+        *([ComplyStage(request)] if request.spoken else []),
+        *([ObjectiveStage(weights)] if (weights := read_objective(settings.objective)) else []),
+    ]
+
+
+def reviews_of(request: Request, settings: DesignSettings) -> list[tuple[Stage, int]]:
+    """What is done with the best candidates alone, once their order is known, and with how many of them."""
+    from nucleate.stages.phonons import PhononSettings, PhononStage
+    from nucleate.stages.second_judge import second_stage
+
+    if settings.phonons < 0:
+        raise NucleateError(f"the number of candidates for phonons must not be negative, not {settings.phonons}")
+    second = second_stage(_relax_settings(settings), settings.second, settings.second_reference)
+    reviews: list[tuple[Stage, int]] = [(second, request.candidates)] if second is not None else []
+    if settings.phonons:
+        reviews.append((PhononStage(PhononSettings(potential=settings.potential)), settings.phonons))
+    return reviews
+
+
+def _relax_settings(settings: DesignSettings) -> RelaxSettings:
+    from nucleate.relaxation.pool import RelaxSettings
+
+    return RelaxSettings(fmax=settings.fmax, max_steps=settings.relax_steps, potential=settings.potential)
+
+
+def _run(
+    store: Any,
+    record: dict[str, Any],
+    stages: Sequence[Stage],
+    reviews: Sequence[tuple[Stage, int]],
+    route: Route,
+    executor: Executor | None,
+    progress: Progress | None,
+) -> DesignResult:
+    from nucleate.pipeline.rank import rank
+    from nucleate.search.work import Work, search
+    from nucleate.tasks.outputs import write_outputs
+
+    if executor is None:
+        from nucleate.engine.local import executor as local
+
+        executor = local()
+    work = Work(store, record, executor, progress)
+    proposed = {c.id for c in route.blank}
+    candidates = work.do(route.proposals, [c for c in store.load() if c.id in proposed])
+
+    def show(some: Sequence[Candidate]) -> None:
+        write_outputs(_result(store.folder, record, rank(some)), route)
+
+    if route.plan is not None:
+        candidates = search(work, candidates, stages, route.plan, show)
+    else:
+        candidates = work.do(stages, candidates)
+    for stage, count in reviews:
+        latest = {c.id: c for c in work.do([stage], _best(rank(candidates), count))}
+        candidates = [latest.get(c.id, c) for c in candidates]
+    show(candidates)
+    return _result(store.folder, record, rank(candidates))
+
+
+def _best(ranked: Sequence[Candidate], count: int) -> list[Candidate]:
+    """The first that live and have a structure; formulas of a tree search need not."""
+    return [c for c in ranked if c.failure is None and c.structure is not None][:count]
+
+
+def _result(
+    folder: Path, record: Mapping[str, Any], ranked: list[Candidate], problems: Sequence[Problem] = ()
+) -> DesignResult:
+    request, settings = _read_record(record, folder)
+    best = _best(ranked, request.candidates)
+    said, done = record.get("language", {}), record.get("tree", {})
+    return DesignResult(request, settings, folder, best, ranked, record["seconds"], done, said, tuple(problems))

@@ -1,0 +1,169 @@
+"""Property optimisation (paper 3, section 5; Xie et al., ICLR 2022): ask for the best value of the training data, and
+let two judges say whether the crystals have it: a property network, and a universal potential after relaxation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+from nucleate.search.judge import dataset_of, judge_of
+from nucleate.search.model import load_as
+from nucleate.tasks.optimise_report import limits_of, predicted, relaxation, success_report
+
+if TYPE_CHECKING:
+    from nucleate.evaluate.metric import Report
+    from nucleate.generators import DiffusionGenerator
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.run import Executor, Progress, Stage
+
+
+@dataclass(frozen=True)
+class OptimiseSettings:
+    """What determines an optimisation.
+
+    weights: a generator that takes properties. property: the one to optimise; "" where it takes one alone. target: the
+    wanted value; None for the lowest (highest) of the training data. judge: a property network, name or file; "auto"
+    takes a shipped one. relax: crystals, the first ones, that the second judge relaxes. calibrate: training crystals
+    that it relaxes for its own thresholds, where its energies have another scale than the data.
+    """
+
+    weights: str
+    property: str = ""
+    candidates: int = 1000
+    maximise: bool = False
+    target: float | None = None
+    guidance_scale: float | None = None
+    species_temperature: float | None = None
+    sampling_steps: int = 0
+    sampler: str = ""
+    seed: int = 0
+    judge: str = "auto"
+    relax: int = 0
+    calibrate: int = 300
+    potential: str = "chgnet"
+    reference: str = "chgnet-mp"
+
+
+@dataclass(frozen=True)
+class OptimiseResult:
+    """candidates: all that were generated, best prediction first, failures last."""
+
+    settings: OptimiseSettings
+    column: str
+    target: float
+    candidates: list[Candidate]
+    report: Report
+
+
+def optimise(
+    settings: OptimiseSettings,
+    out: str | Path,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> OptimiseResult:
+    """Generate, judge and report in the folder `out`; the same call finishes an interrupted run.
+
+    executor: for relaxation; workers: processes that compare crystals; both take all cores by default.
+
+    Raises NucleateError, before anything is written, for weights without the property, a judge that does not predict
+    it, and a folder that holds something else.
+    """
+    from nucleate.engine.local import executor as local
+    from nucleate.pipeline.run import run
+    from nucleate.search.names import require_names, require_properties
+    from nucleate.stages.check import CheckStage
+    from nucleate.stages.generate import GenerateStage
+    from nucleate.store.database import RunStore
+
+    require_names(
+        weights=[settings.weights],
+        property_weights=[settings.judge] if settings.judge != "auto" else (),
+        potentials=[settings.potential],
+        sampler=settings.sampler,
+    )
+    require_properties([settings.property] if settings.property else (), [settings.weights])
+    from nucleate.stages.properties import PredictStage
+
+    generator = load_as(settings.weights, settings)
+    column, target = aim(generator, settings)
+    model, _, _ = judge_of({column: (target, target)}, generator.info, settings.judge)
+    if model is None:
+        dataset = dataset_of(generator.info)
+        raise NucleateError(f"no shipped network predicts {column} of {dataset}; give one with --judge FILE")
+    blank = _blank(generator, column, target, settings)
+    limits = limits_of(generator, column, settings)
+    relaxing = relaxation(settings) if settings.relax else []
+    folder = Path(out)
+    record = {"optimise": dataclasses.asdict(settings)}
+    executor = executor or local()
+    with RunStore(folder) as store:
+        _claim(store, record, folder)
+        have = {c.id: c for c in store.load()}
+        store.save_many([c for c in blank if c.id not in have])
+        candidates = [have.get(c.id, c) for c in blank]
+        stages: list[Stage] = [GenerateStage(generator, generator.batch_size), CheckStage(), PredictStage(model)]
+        candidates = in_order(run(candidates, stages, executor, store, progress))
+        relaxed = in_order(
+            run(candidates[: settings.relax], relaxing, executor, store, progress) if settings.relax else []
+        )
+    report = success_report(
+        candidates, relaxed, column, target, generator, limits, model.name, settings, executor, workers, progress
+    )
+    latest = {c.id: c for c in relaxed}
+
+    def key(c: Candidate) -> tuple[bool, float]:
+        value = predicted(c, column)
+        return (value is None, (-value if settings.maximise else value) if value is not None else 0.0)
+
+    ranked = sorted((latest.get(c.id, c) for c in candidates), key=key)
+    return OptimiseResult(settings, column, target, ranked, report)
+
+
+def aim(generator: DiffusionGenerator, settings: OptimiseSettings) -> tuple[str, float]:
+    """The column to optimise and the value to ask for."""
+    from nucleate.generators.properties import resolve_property
+
+    known = generator.properties
+    if not known:
+        raise NucleateError(f"{generator.name} takes no property; choose weights that do, or train some")
+    if not settings.property and len(known) > 1:
+        raise NucleateError(f"{generator.name} takes {', '.join(known)}; say which to optimise with --property")
+    column = resolve_property(settings.property, known) if settings.property else next(iter(known))
+    if column is None:
+        raise NucleateError(f"{generator.name} takes {', '.join(known)}, not {settings.property}")
+    best = known[column].high if settings.maximise else known[column].low
+    return column, best if settings.target is None else settings.target
+
+
+def in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
+    return sorted(candidates, key=lambda c: c.id)
+
+
+def _blank(generator: DiffusionGenerator, column: str, target: float, settings: OptimiseSettings) -> list[Candidate]:
+    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.generators import Condition
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.stages.generate import condition_to_dict
+
+    if not 0 <= settings.relax <= settings.candidates or settings.candidates < 1:
+        raise NucleateError(f"cannot relax {settings.relax} of {settings.candidates} crystals")
+    condition = Condition(properties={column: target})
+    generator.check(condition)
+    plain = {"condition": condition_to_dict(condition)}
+    return [
+        Candidate(f"c{i + 1:05d}", int(derive_seeds(settings.seed, i)), provenance=plain)
+        for i in range(settings.candidates)
+    ]
+
+
+def _claim(store: Any, record: dict[str, Any], folder: Path) -> None:
+    if not (folder / "request.json").is_file():
+        store.write_request(record)
+    elif store.read_request() != record:
+        raise NucleateError(f"{folder} holds another run; choose another folder with --out")

@@ -1,0 +1,54 @@
+"""The files of a run that people read: structures, table and report, beside its database."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.search.route import Route
+    from nucleate.tasks.design import DesignResult
+
+
+def write_outputs(result: DesignResult, route: Route) -> None:
+    """CIFs, candidates.extxyz, candidates.jsonl and report.html beside the database; each replaces the old at once."""
+    from nucleate.language.chat import usage_text
+    from nucleate.pipeline.files import write_candidates
+    from nucleate.report.run_page import write_report
+    from nucleate.search.judge import judge_of
+    from nucleate.search.tree import summary_text
+
+    price = result.settings.llm_price
+    _, _, unknown = judge_of(result.request.properties, route.info, result.settings.judge)
+    folder = result.folder
+    with_structure = [c for c in result.all if c.structure is not None]
+    if with_structure:
+        write_candidates(folder / "cif", with_structure)
+        write_candidates(folder / "candidates.extxyz", with_structure)
+    write_candidates(folder / "candidates.jsonl", result.all)
+    write_report(
+        folder / "report.html",
+        result.all,
+        result.request.text or "anything",
+        {
+            "understood": result.request.describe(),
+            **({"left out": left_out} if (left_out := result.request.left_out) else {}),
+            **dataclasses.asdict(result.settings),
+            "candidates": result.request.candidates,
+            **route.record,
+            **({"not judged": ", ".join(unknown)} if unknown else {}),
+            **({"read": "; ".join(read)} if (read := sources(result.all)) else {}),
+            **({"language model took": usage_text(result.language, price)} if result.language else {}),
+            **({"tree search": summary_text(result.tree)} if result.tree else {}),
+        },
+        dict(result.seconds),
+    )
+
+
+def sources(candidates: Sequence[Candidate]) -> list[str]:
+    """What was retrieved for a language model to read, each once, and why what was not."""
+    said = [c.provenance.get("language", {}) for c in candidates]
+    every = [text for record in said for text in (*record.get("read", ()), record.get("not read", ""))]
+    return list(dict.fromkeys(filter(None, every)))

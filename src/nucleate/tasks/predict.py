@@ -1,0 +1,205 @@
+"""Structures for formulas, by any method: what there is to choose from, and the stages that do it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+from nucleate.generators.methods import ADAPTIVE, ADAPTIVE_WEIGHTS, PROTOTYPE, RANDOM, TEMPLATE
+from nucleate.search.model import chunk_of, load_templates
+from nucleate.tasks.predict_targets import Target, blank_candidates, read_target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.run import Executor, Progress, Stage, Store
+
+SYMPREC = 0.25  # angstrom; to the symmetry that relaxations of random structures come so near
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way from a formula to structures; weights: the shipped model that does it, "" where none is needed.
+    symmetry: whether it can be told a space group. sites: and numbers of sites."""
+
+    what: str
+    weights: str = ""
+    symmetry: bool = False
+    sites: bool = False
+
+
+METHODS = {
+    TEMPLATE: Method("known crystals of the same ratio, with other elements"),
+    PROTOTYPE: Method("prototypes of the crystal families that the formula fits, of any size"),
+    "transformer": Method("diffusion of all atoms at once by a transformer", "mp20-csp"),
+    "unimat": Method("diffusion over the periodic table (UniMat)", "mp20-unimat-csp"),
+    "compact": Method("diffusion of the compact representation", "compact-csp"),
+    ADAPTIVE: Method("diffusion of sites and cell within a space group", ADAPTIVE_WEIGHTS, symmetry=True, sites=True),
+    RANDOM: Method("random structure search", symmetry=True),
+}
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """How structures of formulas are predicted.
+
+    method: one of METHODS. samples: structures drawn for each formula (and each space group). weights: a model in place
+    of the method's own. templates, rank_by, volume, distinct: of the method "template" (`generators.template`). relax:
+    with potential, and energies above the hull of reference; structures that turn out equal are then one. space_groups:
+    1-230, which drawn structures have at least; none: any. sites: element -> sets of equivalent atoms. The method
+    "adaptive" also takes a chemical system in place of a formula ("K-Cu-Si"), whose composition is open.
+    """
+
+    method: str = TEMPLATE
+    samples: int = 5
+    weights: str = ""
+    templates: str = "mp-20"
+    rank_by: str = "emd"
+    volume: str = "scaled"
+    distinct: bool = True
+    relax: bool = False
+    potential: str = "chgnet"
+    reference: str = "chgnet-mp"
+    seed: int = 0
+    space_groups: tuple[int, ...] = ()
+    sites: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise NucleateError(f"the method is {', '.join(METHODS)}, not '{self.method}'")
+        if self.samples < 1:
+            raise NucleateError(f"the number of samples must be at least 1, not {self.samples}")
+        if self.weights and not METHODS[self.method].weights:
+            raise NucleateError(f"the method {self.method} has no weights; leave them out")
+        for asked, what, name in ((self.space_groups, "a space group", "symmetry"), (self.sites, "sites", "sites")):
+            if asked and not getattr(METHODS[self.method], name):
+                able = ", ".join(key for key, m in METHODS.items() if getattr(m, name))
+                raise NucleateError(f"the method {self.method} cannot be told {what}; {able} can")
+        if wrong := [n for n in self.space_groups if not 1 <= n <= 230]:
+            raise NucleateError(f"space groups have numbers 1 to 230, not {wrong[0]}")
+        if none := [e for e, n in self.sites.items() if n < 1]:
+            raise NucleateError(f"an element has at least one site; {none[0]} was given {self.sites[none[0]]}")
+
+
+def predict(
+    formulas: Sequence[str],
+    settings: PredictSettings | None = None,
+    *,
+    executor: Executor | None = None,
+    store: Store | None = None,
+    progress: Progress | None = None,
+) -> list[Candidate]:
+    """Candidates with structures for formulas such as "SrTiO3", or chemical systems with `settings.sites`, in their
+    order; of each the best first if they are relaxed, else as drawn.
+
+    Each formula has `settings.samples` candidates; what failed is among them, last, and keeps its reason. Relaxed, what
+    equals a lower one comes with a failed check "unique", and provenance "found" of the lower one says how often it was
+    found. executor: default one process for each core. Raises NucleateError for a formula that is none, or that the
+    method cannot take where it is the only one.
+    """
+    from nucleate.engine.local import executor as default
+    from nucleate.pipeline.run import Nowhere, run
+
+    settings = settings or PredictSettings()
+    wanted = [read_target(i + 1, text) for i, text in enumerate(formulas)]
+    blank, stages = plan(wanted, settings)
+    return ordered(run(blank, stages, executor or default(), store or Nowhere(), progress))
+
+
+def plan(wanted: Sequence[Target], settings: PredictSettings) -> tuple[list[Candidate], list[Stage]]:
+    """Blank candidates and the stages that they go through; raises NucleateError for what cannot be had."""
+    from nucleate.search.names import require_elements, require_names
+
+    require_names(
+        weights=[settings.weights] if settings.weights else (),
+        potentials=[settings.potential] if settings.relax else (),
+        references=[settings.reference] if settings.relax else (),
+        datasets=[settings.templates] if settings.method == TEMPLATE else (),
+        ranking=settings.rank_by,
+        volume=settings.volume,
+    )
+    if settings.relax and len(wanted) == 1:  # of several, those that cannot be had are failed one by one
+        require_elements((*wanted[0].counts, *wanted[0].system), settings.potential)
+    realise = structure_stage(settings)
+    generator: Any = getattr(realise, "generator", None)
+    blank = blank_candidates(wanted, settings, None if settings.method in (TEMPLATE, PROTOTYPE) else generator)
+    return blank, [realise, *(_relaxation(settings) if settings.relax else [])]
+
+
+def structure_stage(settings: PredictSettings) -> Stage:
+    """The stage that gives candidates with a composition their structures.
+
+    Candidates need provenance "condition" with the composition of the cell; those of templates the composition, and
+    provenance "rank", which template it is to be.
+    """
+    if settings.method == TEMPLATE:
+        from nucleate.stages.template import TemplateStage
+
+        s = settings
+        return TemplateStage(load_templates(s.templates, s.rank_by, volume=s.volume, distinct=s.distinct, seed=s.seed))
+    if settings.method == PROTOTYPE:
+        from nucleate.families.prototypes import PrototypeStage
+
+        return PrototypeStage()
+    from nucleate.generators import RandomSearch, load_generator, read_info
+    from nucleate.stages.generate import GenerateStage
+
+    if settings.method == RANDOM:
+        search = RandomSearch(read_info(METHODS["transformer"].weights).num_atoms_counts)
+        return GenerateStage(search, search.batch_size)
+    generator = load_generator(settings.weights or METHODS[settings.method].weights)
+    if generator.info.recipe.task != "csp":
+        raise NucleateError(f"{generator.name} takes no formula; take weights that do, such as mp20-csp")
+    return GenerateStage(generator, chunk_of(generator))
+
+
+def _relaxation(settings: PredictSettings) -> list[Stage]:
+    from nucleate.hull.distances import HullStage
+    from nucleate.relaxation.pool import RelaxSettings, RelaxStage
+    from nucleate.stages.check import CheckStage
+    from nucleate.stages.novelty import UniqueStage
+
+    relaxation = RelaxStage(RelaxSettings(potential=settings.potential))
+    return [CheckStage(), relaxation, HullStage(settings.reference), UniqueStage(SYMPREC)]
+
+
+def ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The formulas as they came; of each what lives first, by energy where it was relaxed, else as drawn.
+
+    Where equal structures were looked for, provenance "found" and "drawn" of each say how often it came up among all
+    that were drawn for the formula, failures included.
+    """
+    from nucleate.pipeline.rank import verdict
+
+    groups: dict[str, list[Candidate]] = {}
+    for c in candidates:
+        groups.setdefault(str(c.provenance.get("formula", c.id)), []).append(c)
+    out = []
+    for group in groups.values():
+        if not any("unique" in c.checks for c in group):
+            out += sorted(group, key=lambda c: c.structure is None)
+            continue
+        twins = [c.checks["unique"].reason for c in group if verdict(c, "unique") == "fail"]
+        for c in sorted(group, key=_lowest_first):
+            found = 1 + twins.count(f"same as {c.id}")
+            counted = c.failure is None and verdict(c, "unique") == "pass"
+            out.append(c.with_(provenance={"found": found, "drawn": len(group)}) if counted else c)
+    return out
+
+
+def _lowest_first(c: Candidate) -> tuple[bool, bool, bool, bool, float, str]:
+    """As `pipeline.rank` has it, but by the energies of one formula, which need no hull; where the composition was left
+    open, and formulas may differ, above it.
+
+    What lies impossibly deep below the known ones comes behind what does not.
+    """
+    from nucleate.pipeline.rank import verdict
+
+    kind = "energy" if "composition" in c.provenance.get("condition", {"composition": ()}) else "e_above_hull"
+    energy = c.energies[kind].value if kind in c.energies else math.inf
+    worse = c.failure is not None, verdict(c, "unique") == "fail", verdict(c, "relaxed") != "pass"
+    return *worse, "hull" in c.checks, energy, c.id

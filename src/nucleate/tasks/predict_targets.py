@@ -1,0 +1,113 @@
+"""What structures are asked for, formulas or chemical systems with numbers of sites, and the candidates for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+
+if TYPE_CHECKING:
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.tasks.predict import PredictSettings
+
+
+@dataclass(frozen=True)
+class Target:
+    """A formula asked for: its place in the list, of which its seeds are made, and reduced counts; or a chemical
+    system, whose composition is open; or what is wrong with it."""
+
+    place: int
+    counts: Mapping[str, int]
+    problem: str = ""
+    system: tuple[str, ...] = ()
+
+
+def read_target(place: int, text: str) -> Target:
+    """ "SrTiO3" or "K-Cu-Si"; NucleateError for what is neither."""
+    from nucleate.chem.formula import parse_formula
+    from nucleate.request.request import parse_elements
+
+    if re.fullmatch(r"\s*[A-Za-z]+(-[A-Za-z]+)+\s*", text):
+        return Target(place, {}, system=tuple(parse_elements(text)))
+    return Target(place, parse_formula(text))
+
+
+def blank_candidates(wanted: Sequence[Target], settings: PredictSettings, generator: Any) -> list[Candidate]:
+    """Blank candidates SrTiO3-1, SrTiO3-2 ...; one that cannot be had is failed, with its reason.
+
+    generator: draws formula units and refuses cells; None where templates bring their own. Each formula has
+    `settings.samples` of them for each space group asked for; a group that cannot hold it has a failed one. A refusal
+    of all there is to do is an error.
+    """
+    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.pipeline.candidate import Candidate
+
+    out: list[Candidate] = []
+    refused: list[NucleateError] = []
+    for target in wanted:
+        if target.problem:
+            out.append(Candidate(f"formula-{target.place}").failed("predict", target.problem))
+            continue
+        name = _name(target)
+        rank = 0
+        for group in settings.space_groups or (0,):
+            for _ in range(settings.samples):
+                rank += 1
+                stream = int(derive_seeds(settings.seed, target.place, rank))
+                record: dict[str, Any] = {"formula": name, "rank": rank}
+                blank = Candidate(f"{name}-{rank}", stream, provenance=record, composition=target.counts or None)
+                try:
+                    condition = _condition(target, settings, group, stream, generator)
+                except NucleateError as error:
+                    refused.append(error)
+                    out.append(blank.failed("predict", str(error)))
+                    if len(settings.space_groups) > 1:
+                        rank += settings.samples - 1
+                        break
+                    continue
+                composition = condition.get("composition")
+                out.append(blank.with_(composition=composition, provenance={"condition": condition}))
+    if refused and len(wanted) == 1 and all(c.failure for c in out):
+        raise refused[0]
+    return out
+
+
+def _name(target: Target) -> str:
+    from nucleate.chem.formula import formula_text
+
+    return "-".join(target.system) or formula_text(target.counts)
+
+
+def _condition(
+    target: Target, settings: PredictSettings, space_group: int, stream: int, generator: Any
+) -> dict[str, Any]:
+    """What a generator is asked for (`generators.Condition` as plain values): formula units by the sizes of known
+    crystals, with a space group among those that it can hold."""
+    from nucleate.generators import Condition
+    from nucleate.search.names import require_elements
+
+    sites = dict(settings.sites)
+    named = target.system or tuple(target.counts)
+    if sites and set(sites) != set(named):
+        raise NucleateError(f"--sites are of {', '.join(sites)}, and {_name(target)} has {', '.join(named)}")
+    if settings.relax:
+        require_elements(named, settings.potential)
+    out: dict[str, Any] = {"sites": sites} if sites else {}
+    if target.system:
+        out["chemical_system"] = target.system
+    else:
+        out["composition"] = dict(target.counts)
+    if generator is None:
+        if target.system:
+            raise NucleateError(f"{_name(target)} is a chemical system, and templates are of a formula; give one")
+        return out
+    if not target.system:
+        units = generator.draw_formula_units(target.counts, stream, space_group or None)
+        out["composition"] = {s: n * units for s, n in target.counts.items()}
+    if space_group:
+        out["space_group"] = space_group
+    generator.check(Condition(**out))
+    return out

@@ -1,0 +1,77 @@
+"""The lexicon of crystal families: what it says holds for the crystals that come with it."""
+
+import math
+
+import pytest
+
+from nucleate.crystal.symmetry import space_group
+from nucleate.errors import NucleateError
+from nucleate.families.family import family, lexicon, members, names, plain, prototype
+
+TYPES = [(f.name, i) for f in lexicon().values() for i in range(len(f.types))]
+
+
+def test_there_are_many_and_each_name_means_one():
+    assert len(lexicon()) >= 100 and len(names()) > 200
+    for f in lexicon().values():
+        for word in (f.name, *f.synonyms):
+            assert names()[plain(word)] == f.name, word
+
+
+def test_charges_are_balanced_site_by_site():
+    for f in lexicon().values():
+        assert f.charges or f.metallic, f.name
+        for ways in f.charges:
+            assert len(ways) == len(f.sites)
+            assert sum(q * n for q, (_, n) in zip(ways, f.sites, strict=True)) == 0, (f.name, ways)
+
+
+@pytest.mark.parametrize(("name", "index"), TYPES)
+def test_prototypes_are_what_the_lexicon_says(name, index):
+    f, crystal = lexicon()[name], prototype(name, index)
+    kind = f.types[index]
+    assert len(crystal) == kind.num_atoms and space_group(crystal)[0] == kind.space_group
+    units = {e.symbol: int(n) for e, n in crystal.composition.reduced_composition.items()}
+    assert units == f.composition(kind.elements)
+    assert kind.elements in {m.elements for m in members(name) if m.structure_type == index}
+
+
+def test_members_are_of_the_family():
+    for f in lexicon().values():
+        found = members(f.name)
+        assert {m.structure_type for m in found} == set(range(len(f.types)))
+        assert all(f.admits(m.elements) for m in found[:50])
+        heights = [m.e_above_hull for m in found if not math.isnan(m.e_above_hull)]
+        assert heights == sorted(heights)
+
+
+def test_site_chemistry_tells_families_of_one_structure_type_apart():
+    elpasolite, oxide = lexicon()["elpasolite"], lexicon()["double perovskite"]
+    assert elpasolite.ions(("Cs", "Ag", "Bi", "Br")) == (1, 1, 3, -1) and oxide.ions(("Cs", "Ag", "Bi", "Br")) is None
+    assert oxide.ions(("Ba", "Y", "Nb", "O")) == (2, 3, 5, -2) and not elpasolite.admits(("Ba", "Y", "Nb", "O"))
+    assert lexicon()["perovskite"].ions(("Li", "O", "Cl")) is None
+    assert lexicon()["spinel"].ions(("Li", "Mn", "O")) == (1, 3.5, -2)  # mixed valence
+    assert not elpasolite.admits(("Bi", "Co", "Ce", "O"))  # no peroxide
+    assert lexicon()["pyrite"].ions(("Fe", "S")) == (2, -1) and lexicon()["antiperovskite"].admits(("Ca", "Sn", "O"))
+    assert not lexicon()["calcite"].admits(("Ca", "C", "S")) and lexicon()["calcite"].admits(("Ca", "C", "O"))
+    assert lexicon()["half-Heusler"].admits(("Ti", "Ni", "Sn"))
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("Spinels", "spinel"),
+        ("halite", "rock salt"),
+        ("Ruddlesden-Popper phase", "Ruddlesden-Popper n=1"),
+        ("HALF HEUSLERS", "half-Heusler"),
+    ],
+)
+def test_found_by_any_of_its_names(word, name):
+    assert family(word).name == name
+
+
+def test_unknown_names_are_answered_with_near_ones():
+    with pytest.raises(NucleateError, match="'spinell'; near it: spinel"):
+        family("spinell")
+    with pytest.raises(NucleateError, match="nucleate families lists them"):
+        family("qqqqqqq")

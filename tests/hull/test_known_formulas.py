@@ -1,0 +1,17 @@
+"""Known formulas: those of the Materials Project, whatever the order and multiple in which they are written."""
+
+from nucleate.families.family import lexicon, members
+from nucleate.hull.known_formulas import is_known, known_formulas, written
+from nucleate.hull.reference import load_reference
+
+
+def test_formulas_are_known_in_any_multiple():
+    assert written({"O": 6, "Al": 4}) == "Al2O3" and written({"Na": 2, "Cl": 2}) == "ClNa"
+    assert is_known({"Na": 1, "Cl": 1}) and is_known({"O": 6, "Al": 4}) and not is_known({"Xe": 7, "Tc": 3})
+
+
+def test_members_of_families_and_crystals_of_the_reference_set_are_known():
+    assert len(known_formulas()) > 100_000
+    for family in lexicon().values():
+        assert all(is_known(family.composition(m.elements)) for m in members(family.name)), family.name
+    assert all(is_known(dict(key)) for key in load_reference().keys)

@@ -1,0 +1,128 @@
+"""Potentials of the user's own, through ASE's interface."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from pymatgen.core import Lattice, Structure
+
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import Candidate
+from nucleate.potentials.base import get_potential, refusal
+from nucleate.relaxation.pool import RelaxSettings, relax, single_point
+
+EMT = "ase:ase.calculators.emt:EMT"
+
+
+def copper(a=3.7):
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), ["Cu"], [[0, 0, 0]])
+
+
+def test_any_calculator_relaxes():
+    before = copper(3.75)
+    before.perturb(0.03)
+    result = relax(Candidate("Cu", structure=before), RelaxSettings(potential=EMT, fmax=0.01))
+    assert result.failure is None and result.checks["relaxed"].verdict == "pass"
+    assert result.structure.volume ** (1 / 3) == pytest.approx(3.59, abs=0.02)
+    assert result.energies["energy"].method == "ASE calculator ase.calculators.emt:EMT"
+    assert single_point([copper(), copper(3.6)], potential=EMT)[1] < single_point([copper()], potential=EMT)[0]
+
+
+def test_what_the_calculator_does_not_know_is_a_failure():
+    lone = Structure(Lattice.cubic(3), ["Fe"], [[0, 0, 0]])
+    result = relax(Candidate("Fe", structure=lone), RelaxSettings(potential=EMT))
+    assert result.failure is not None and "Fe" in result.failure and "\n" not in result.failure
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("magic:x", "write mace:..., matgl:..., ase:..."),
+        ("mace:", "is no potential"),
+        ("ase:os", "write ase:PACKAGE.MODULE:CALLABLE"),
+        ("ase:ase.calculators.emt:NOPE", "write ase:PACKAGE.MODULE:CALLABLE"),
+        ("ase:ase.calculators.calculator:CalculationFailed.nope", "write ase:"),
+        ("ase:math:sqrt", "cannot be loaded"),
+    ],
+)
+def test_what_is_no_potential_is_one_line(name, words):
+    with pytest.raises(NucleateError, match=words) as error:
+        get_potential(name).load()
+    assert "\n" not in str(error.value)
+
+
+def test_a_calculator_that_tells_its_elements_is_asked_and_another_one_is_said(monkeypatch):
+    from ase.calculators.emt import EMT as Calculator
+
+    class Model(Calculator):
+        models = (types.SimpleNamespace(atomic_numbers=np.array([29, 79])),)
+
+    module = types.ModuleType("mace")
+    module.calculators = types.SimpleNamespace(mace_mp=lambda **_: Model())
+    monkeypatch.setitem(sys.modules, "mace", module)
+    potential = get_potential("mace:copper-and-gold")
+    assert potential.elements == {"Cu", "Au"} and "does not know Ag" in refusal(potential, ["Ag", "Cu"])
+    settings = RelaxSettings(potential=EMT, max_steps=0)
+    assert get_potential(EMT).elements is None
+    assert relax(Candidate("Cu", structure=copper()), settings).provenance["relax"]["elements"] == "not known"
+    chgnet = relax(Candidate("Cu", structure=copper()), RelaxSettings(max_steps=0))
+    assert "elements" not in chgnet.provenance["relax"]
+
+
+@pytest.mark.parametrize("kind", ["mace", "matgl"])
+def test_a_missing_package_is_named(kind, monkeypatch):
+    monkeypatch.setitem(sys.modules, kind, None)
+    with pytest.raises(NucleateError, match=f"pip install {kind}"):
+        get_potential(f"{kind}:missing-model").load()
+
+
+def test_mace_takes_a_file_or_a_name(monkeypatch, tmp_path):
+    """mace-torch cannot stand beside SevenNet's e3nn: its interface is played here."""
+    from ase.calculators.emt import EMT as Calculator
+
+    asked = []
+    module = types.ModuleType("mace")
+    module.calculators = types.SimpleNamespace(
+        MACECalculator=lambda **kw: asked.append(("file", kw)) or Calculator(),
+        mace_mp=lambda **kw: asked.append(("hub", kw)) or Calculator(),
+    )
+    monkeypatch.setitem(sys.modules, "mace", module)
+    file = tmp_path / "my.model"
+    file.write_bytes(b"weights")
+    named, own = get_potential("mace:medium"), get_potential(f"mace:{file}")
+    for potential in (named, own):
+        (found,) = potential.evaluate([bulk("Cu", a=3.7)])
+        assert found.forces.shape == (1, 3) and found.stress.shape == (3, 3)
+    assert [a[0] for a in asked] == ["hub", "file"] and asked[1][1]["model_paths"] == str(file)
+    assert named.method == "MACE medium" and own.method.startswith(f"MACE {file} (sha256 ")
+    file.write_bytes(b"other weights")
+    assert get_potential(f"mace:{file}").method == own.method  # kept: one run has one model
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_saved_matgl_potential(tmp_path):
+    pytest.importorskip("matgl", reason="matgl is not installed")
+    from matgl.apps.pes import Potential
+    from matgl.models import TensorNet
+
+    model = TensorNet(element_types=("Al", "Cu"), units=8, num_rbf=4, num_layers=1, is_intensive=False)
+    Potential(model=model, calc_stresses=True).save(tmp_path / "tiny")
+    potential = get_potential(f"matgl:{tmp_path / 'tiny'}")
+    atoms = bulk("Cu", a=3.7, cubic=True)
+    atoms.rattle(0.1, seed=1)
+    (found,) = potential.evaluate([atoms])
+    moved = [atoms.copy(), atoms.copy()]
+    for sign, copy in zip((1, -1), moved, strict=True):
+        copy.positions[0, 0] += sign * 0.01
+    up, down = (e.energy for e in potential.evaluate(moved))
+    assert -(up - down) / 0.02 == pytest.approx(found.forces[0, 0], abs=1e-3)
+    for sign, copy in zip((1, -1), moved, strict=True):
+        copy.set_cell(atoms.cell.array @ np.diag([1 + sign * 0.01, 1, 1]), scale_atoms=False)
+        copy.set_scaled_positions(atoms.get_scaled_positions())
+    up, down = (e.energy for e in potential.evaluate(moved))
+    assert (up - down) / 0.02 / atoms.get_volume() == pytest.approx(found.stress[0, 0], abs=1e-4)
+    assert "sha256" in potential.method and isinstance(moved[0], Atoms)
+    assert potential.elements == {"Al", "Cu"} and "does not know Au" in refusal(potential, ["Au", "Cu"])

@@ -1,0 +1,83 @@
+"""What is said where two columns of a table seem to contradict each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pymatgen.core import Lattice, Structure
+
+from nucleate.hull.reference import Entry, ReferenceSet
+from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.report.notes import notes
+from nucleate.stages.novelty import NoveltyStage, UniqueStage
+
+
+def heusler(a: float = 5.9) -> Structure:
+    places = [[0.25, 0.25, 0.25], [0, 0, 0], [0.5, 0.5, 0.5]]
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), ["Mn", "Al", "Ti"], places)
+
+
+def found(above: float, novel: str, under: str, structure: Structure | None = None, **relax: str) -> Candidate:
+    return Candidate(
+        "a",
+        structure=structure or heusler(),
+        energies={"e_above_hull": Energy(above, "m", "set"), "e_form": Energy(-0.4, "m", "set")},
+        checks={"novel": Check(novel)},
+        provenance={"decomposition": under, "relax": {"potential": "ase:my.calculator:Mine", **relax}},
+    )
+
+
+def test_a_known_crystal_below_the_hull_of_known_crystals_is_explained() -> None:
+    (line,) = notes([found(-0.042, "fail", "TiMn2Al")])
+    assert line.startswith("a (") and "is a known crystal" in line
+    assert "42 meV/atom below the hull of known crystals, which holds them unrelaxed" in line
+    assert notes([found(0.01, "fail", "TiMn2Al"), found(-0.0004, "fail", "TiMn2Al")]) == []
+    assert "are known crystals" in notes([found(-0.042, "fail", "TiMn2Al"), found(-0.02, "fail", "TiMn2Al")])[0]
+
+
+def test_without_a_word_on_novelty_the_phase_of_the_same_formula_is_pointed_out() -> None:
+    candidate = replace(found(-0.042, "fail", "TiMn2Al"), checks={})
+    (line,) = notes([candidate])
+    assert line.startswith("a (") and "below the known phase of its own formula" in line
+    assert notes([replace(found(-0.042, "fail", "Ti + Mn2Al"), checks={})]) == []
+
+
+def test_a_new_structure_of_a_known_formula_is_called_so() -> None:
+    (line,) = notes([found(-0.042, "pass", "AlTiMn2")])
+    assert "is a new structure of a known formula: the known phase under it is another structure" in line
+    assert notes([found(-0.042, "pass", "0.5 Ti2Mn4 + Al"), found(0.1, "pass", "")]) == []
+    assert notes([found(-0.042, "pass", "AlTiMn2").failed("relax", "blew up")]) == []
+
+
+def test_a_potential_that_does_not_tell_its_elements_is_named_once() -> None:
+    both = [found(0.1, "unknown", "", elements="not known"), found(0.2, "unknown", "", elements="not known")]
+    assert notes(both) == [
+        "which elements ase:my.calculator:Mine was fitted to is not known: for any other its energies mean nothing"
+    ]
+
+
+def check(structure: Structure) -> Check:
+    known = Entry("TiMn2Al", -7.8, 225, "mp-1", heusler().volume / 16, 4)
+    return NoveltyStage(ReferenceSet.from_entries("set", "m", [known])).check(structure)
+
+
+def test_the_index_does_not_take_a_relaxed_known_crystal_for_a_new_one() -> None:
+    assert check(heusler(5.72)).verdict == "fail"  # 9 % less volume
+    shrunk = check(heusler(5.5))  # 19 %
+    assert shrunk.verdict == "unknown" and "mp-1 has this space group and as many atoms" in shrunk.reason
+    assert "0.81 of its own" in shrunk.reason
+    assert check(heusler(4.9)).verdict == "pass"  # 43 %
+    other = Structure(
+        Lattice.cubic(3.75), ["Mn", "Mn", "Al", "Ti"], [[0, 0, 0], [0.5, 0.5, 0.1], [0.5, 0, 0.5], [0, 0.5, 0.6]]
+    )
+    new = check(other)  # 7 % less, in another group: unknown by volume
+    assert new.verdict == "unknown"
+    wide = check(Structure(Lattice.cubic(4.3), other.species, other.frac_coords))  # 55 % more, in another group
+    assert wide == Check("pass", wide.reason) and wide.reason.startswith("a new structure of a known formula")
+
+
+def test_a_stored_energy_that_no_crystal_has_wins_nothing() -> None:
+    absurd = replace(found(0.0, "unknown", ""), id="absurd", energies={"energy": Energy(-1e9, "m")})
+    real = replace(absurd, id="real", energies={"energy": Energy(-7.8, "m")})
+    kept = {c.id: c.checks["unique"].verdict for c in UniqueStage()([absurd, real])}
+    assert kept == {"real": "pass", "absurd": "fail"}

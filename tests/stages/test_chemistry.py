@@ -1,0 +1,78 @@
+"""Compositions before there is a structure: in a record, checked, rejected with reasons."""
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from nucleate.engine.local import Serial
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import Candidate, of_formula
+from nucleate.pipeline.rank import to_rows
+from nucleate.pipeline.run import Nowhere, run
+from nucleate.stages.check import CheckStage, check
+from nucleate.stages.chemistry import ChemistryStage, with_oxidation
+from nucleate.store.database import RunStore
+
+SALT = {"Na": 2, "Cl": 2}
+MADE = [
+    Candidate("c1", composition=SALT),
+    Candidate("c2", composition={"Na": 1, "Cl": 3}),
+    Candidate("c3", composition={"Cl": 1, "Na": 1}),
+    Candidate("c4", composition={"Rn": 1, "O": 1}),
+    Candidate("c5"),
+    Candidate("c6", composition={"Cl": 1, "H": 3}),
+]
+
+
+def test_a_composition_is_part_of_the_record(tmp_path):
+    a = Candidate("a", composition=SALT)
+    assert a.formula == "NaCl" and to_rows([a])[0]["formula"] == "NaCl"
+    assert Candidate.from_dict(a.to_dict()) == a
+    old = a.to_dict()
+    del old["composition"]
+    assert Candidate.from_dict(old) == Candidate("a")
+    whole = a.with_(structure=Structure(Lattice.cubic(3), ["K"], [[0, 0, 0]]))
+    assert whole.formula == "K"  # what is there, not what was asked for
+    with RunStore(tmp_path) as store:
+        store.save(a)
+        assert store.load() == [a]
+    (checked,) = CheckStage()([a])
+    assert checked.failure is None and set(checked.checks) == {"charge", "electronegativity"}
+
+
+def test_rejected_are_what_is_not_neutral_and_copies():
+    found = {c.id: c for c in run(MADE, [ChemistryStage()], Serial(), Nowhere())}
+    assert found["c1"].failure is None and found["c4"].failure is None  # unknown does not reject
+    assert [found["c1"].checks[k].reason for k in ("charge", "oxidation")] == ["Na+ Cl- (icsd24)", "Na +1, Cl -1"]
+    assert found["c4"].checks["charge"].verdict == "unknown"
+    assert found["c2"].failure == "chemistry: charge: no neutral combination of icsd24 oxidation states"
+    assert found["c3"].failure == "chemistry: same formula as c1"
+    assert found["c5"].failure == "chemistry: there is no composition"
+    assert found["c6"].failure.startswith("chemistry: electronegativity: neutral only with a cation more")
+
+
+def test_what_rejects_is_a_choice():
+    (kept,) = ChemistryStage(reject=())([MADE[1]])
+    assert kept.failure is None and kept.checks["charge"].verdict == "fail"
+    (lost,) = ChemistryStage(reject=["oxidation"])([MADE[1]])
+    assert lost.failure.startswith("chemistry: oxidation: charge -2: Na +1, Cl -1")
+    with pytest.raises(NucleateError, match="no check 'colour' of a composition; there are charge"):
+        ChemistryStage(reject=["colour"])
+
+
+def test_an_interrupted_stage_gives_the_same_verdicts():
+    whole = run(MADE, [ChemistryStage()], Serial(), Nowhere())
+    half = [*run(MADE[:2], [ChemistryStage()], Serial(), Nowhere()), *MADE[2:]]
+    assert run(half, [ChemistryStage()], Serial(), Nowhere()) == whole
+
+
+def test_crystals_of_a_structure_are_asked_too():
+    crystal = Candidate("s", structure=Structure(Lattice.cubic(4), ["Mg", "O"], [[0, 0, 0], [0.5] * 3]))
+    asked = with_oxidation([Candidate("empty"), crystal])
+    assert [c.checks.get("oxidation") and c.checks["oxidation"].reason for c in asked] == [None, "Mg +2, O -2"]
+
+
+def test_two_readings_of_the_charges_are_told_apart():
+    pyrite, magnetite = with_oxidation([check(of_formula(f)) for f in ("FeS2", "Fe3O4")])
+    assert pyrite.checks["charge"].reason == "Fe4+ S2- (icsd24); a second reading, by the check oxidation: Fe +2, S -1"
+    assert pyrite.checks["oxidation"].reason == "Fe +2, S -1; a second reading, by the check charge: Fe4+ S2-"
+    assert "second" not in magnetite.checks["charge"].reason + magnetite.checks["oxidation"].reason

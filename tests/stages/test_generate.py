@@ -1,0 +1,29 @@
+"""The stage that lets a generator make structures."""
+
+from pymatgen.core import Lattice, Structure
+
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import Candidate
+from nucleate.stages.generate import GenerateStage
+
+
+class Picky:
+    """Salt for every condition, but none for iron."""
+
+    name = "picky"
+
+    def check(self, condition):
+        pass
+
+    def generate(self, conditions, seeds, progress=None):
+        if any("Fe" in c.composition for c in conditions):
+            raise NucleateError("the atoms of Fe1 could not be placed")
+        return [Structure(Lattice.cubic(3 + s), ["Cs", "Cl"], [[0, 0, 0], [0.5] * 3]) for s in seeds]
+
+
+def test_one_that_cannot_be_made_takes_no_other_along():
+    conditions = [{"composition": {e: 1}} for e in ("Cs", "Fe", "Cl")]
+    given = [Candidate(f"c{i}", i, provenance={"condition": c}) for i, c in enumerate(conditions)]
+    done = list(GenerateStage(Picky(), 3)(given))
+    assert [c.failure for c in done] == [None, "generate: the atoms of Fe1 could not be placed", None]
+    assert [c.structure and c.structure.lattice.a for c in done] == [3.0, None, 5.0]

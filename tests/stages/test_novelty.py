@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from nucleate.crystal.prototype import alike, prototype
+from nucleate.crystal.symmetry import space_group, without_hand
+from nucleate.errors import NucleateError
+from nucleate.hull.reference import Entry, ReferenceSet
+from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.stages.novelty import KnownCrystals, NoveltyStage, UniqueStage
+
+
+def rocksalt(a: float = 5.64, species: tuple[str, str] = ("Na", "Cl")) -> Structure:
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), list(species), [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+PAIRS = ((76, 78), (91, 95), (92, 96), (144, 145), (151, 153), (152, 154), (169, 170), (171, 172), (178, 179))
+PAIRS += ((180, 181), (212, 213))
+
+
+def handed(number: int) -> Structure:
+    """A crystal of this group with all its atoms in general positions."""
+    lattice = (
+        Lattice.cubic(8) if number >= 195 else Lattice.hexagonal(6, 9) if number >= 143 else Lattice.tetragonal(6, 9)
+    )
+    return Structure.from_spacegroup(number, lattice, ["Si", "O"], [[0.11, 0.23, 0.31], [0.37, 0.06, 0.17]])
+
+
+def mirrored(structure: Structure) -> Structure:
+    """The mirror image."""
+    return Structure(structure.lattice.matrix * [1, 1, -1], structure.species, structure.frac_coords)
+
+
+def caesium_chloride(a: float = 3.42) -> Structure:
+    return Structure(Lattice.cubic(a), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def moved(structure: Structure) -> Structure:
+    """The same crystal in another cell: rotated, shifted, permuted, primitive."""
+    other = structure.get_primitive_structure()
+    other.translate_sites(range(len(other)), [0.13, 0.21, 0.37])
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
+    return Structure(other.lattice.matrix @ turn, other.species[::-1], other.frac_coords[::-1])
+
+
+def candidate(name: str, structure: Structure | None, energy: float | None = None, relaxed: bool = True) -> Candidate:
+    checks = {"relaxed": Check("pass" if relaxed else "fail")}
+    energies = {} if energy is None else {"energy": Energy(energy, "m")}
+    return Candidate(name, structure=structure, energies=energies, checks=checks)
+
+
+def unique(*candidates: Candidate) -> dict[str, Check]:
+    out = list(UniqueStage()(candidates))
+    assert len(out) == len(candidates) and all(c.failure is None for c in out)
+    return {c.id: c.checks["unique"] for c in out}
+
+
+def test_the_lowest_of_equals_is_kept() -> None:
+    a, b = candidate("a", rocksalt(), -3.40), candidate("b", moved(rocksalt(5.7)), -3.41)
+    assert unique(a, b) == {"a": Check("fail", "same as b"), "b": Check("pass")}
+    assert unique(b, a) == unique(a, b)
+    assert unique(candidate("b", rocksalt()), candidate("a", rocksalt())) == {
+        "a": Check("pass"),
+        "b": Check("fail", "same as a"),
+    }
+
+
+def test_a_supercell_is_the_same_crystal() -> None:
+    assert unique(candidate("a", rocksalt()), candidate("b", rocksalt() * (1, 1, 2)))["b"].verdict == "fail"
+
+
+def test_what_is_not_quite_a_supercell_is_one_within_symprec() -> None:
+    cell = rocksalt().get_primitive_structure() * (1, 1, 3)
+    shift = np.random.default_rng(0).normal(size=(len(cell), 3))
+    shift *= 0.13 / np.linalg.norm(shift, axis=1, keepdims=True)
+    rough = Structure(cell.lattice, cell.species, cell.cart_coords + shift, coords_are_cartesian=True)
+    given = [candidate("a", rocksalt()), candidate("b", rough), candidate("c", caesium_chloride())]
+    verdicts = [{c.id: c.checks["unique"].verdict for c in UniqueStage(s)(given)} for s in (0.0, 0.25)]
+    assert verdicts[0]["b"] == "pass"  # pymatgen finds no primitive cell
+    assert verdicts[1] == {"a": "pass", "b": "fail", "c": "pass"}
+
+
+def test_a_crystal_whose_symmetry_takes_forever_is_compared_as_it_is(monkeypatch) -> None:
+    """Sb10Ta4V, on which moyopy 0.21 hangs from 0.22 angstrom on."""
+    monkeypatch.setattr("nucleate.stages.same_crystal.TIME_LIMIT", 2.0)
+    lattice = [[-1.6413, 2.838, 0.0021], [1.6529, 2.8447, 0.0463], [-0.6085, 1.5064, -39.5889]]
+    coords = [
+        *([0.4429, 0.5175, 0.5989], [0.9564, 0.1555, 0.9291], [0.4139, 0.4984, 0.6741], [0.4727, 0.0342, 0.0218]),
+        *([0.0513, 0.1293, 0.7665], [0.3465, 0.4707, 0.8355], [0.0716, 0.7197, 0.1313], [0.6454, 0.4852, 0.2226]),
+        *([0.8884, 0.8335, 0.388], [0.8352, 0.8407, 0.4894], [0.9473, 0.8281, 0.2783], [0.1371, 0.1816, 0.5456]),
+        *([0.7672, 0.3968, 0.0768], [0.5866, 0.4941, 0.3316], [0.5283, 0.5052, 0.4386]),
+    ]
+    crystal = Structure(lattice, ["Sb"] * 10 + ["Ta"] * 4 + ["V"], coords)
+    given = [
+        candidate("a", crystal),
+        candidate("b", rocksalt()),
+        candidate("c", crystal),
+        candidate("d", rocksalt() * (1, 1, 2)),
+    ]
+    verdicts = {c.id: c.checks["unique"].verdict for c in UniqueStage(0.25)(given)}
+    assert verdicts == {"a": "pass", "b": "pass", "c": "fail", "d": "fail"}
+
+
+def test_polymorphs_other_elements_and_volumes_are_unique() -> None:
+    verdicts = unique(
+        candidate("a", rocksalt()),
+        candidate("b", caesium_chloride()),
+        candidate("c", rocksalt(species=("K", "Cl"))),
+        candidate("d", rocksalt(7.2)),  # twice the volume: the matcher alone would call it the same
+    )
+    assert {v.verdict for v in verdicts.values()} == {"pass"}
+
+
+def test_energies_speak_only_for_converged_relaxations_of_one_method() -> None:
+    far = candidate("a", rocksalt(), -3.4), candidate("b", rocksalt(), -3.0)
+    assert unique(*far)["b"].verdict == "pass"
+    stopped = candidate("a", rocksalt(), -3.4), candidate("b", rocksalt(), -3.0, relaxed=False)
+    assert unique(*stopped)["b"].verdict == "fail"
+
+
+def test_no_structure_and_freak_cells_are_unknown_not_lost() -> None:
+    freak = Structure(Lattice(np.diag([3.0, 3.0, 0.0])), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    verdicts = unique(candidate("a", None), candidate("b", freak), candidate("c", caesium_chloride()))
+    assert (verdicts["a"].verdict, verdicts["b"].verdict, verdicts["c"].verdict) == ("unknown", "unknown", "pass")
+
+
+def novel(structure: Structure | None, *args: object) -> Check:
+    (out,) = NoveltyStage(*args)([candidate("a", structure)])  # type: ignore[arg-type]
+    assert out.failure is None
+    return out.checks["novel"]
+
+
+def test_index_knows_the_crystal(reference: ReferenceSet) -> None:
+    check = novel(moved(rocksalt()), reference)  # 22.4 cubic angstrom per atom, Fm-3m
+    assert check.verdict == "fail" and "k-4" in check.reason and "index of tiny" in check.reason
+
+
+def test_index_does_not_know_the_formula(reference: ReferenceSet) -> None:
+    check = novel(rocksalt(species=("K", "Cl")), reference)
+    assert check == Check("pass", "formula not among the 6 crystals of tiny")
+
+
+def test_index_is_unknown_when_only_the_volume_agrees(reference: ReferenceSet) -> None:
+    distorted = rocksalt()
+    distorted.perturb(0.3)
+    check = novel(distorted, reference)
+    assert check.verdict == "unknown" and "k-4" in check.reason
+
+
+def test_index_passes_another_volume(reference: ReferenceSet) -> None:
+    assert novel(rocksalt(7.2), reference).verdict == "pass"
+
+
+def known_file(path: Path, crystals: dict[str, Structure | None]) -> str:
+    rows = {
+        "material_id": list(crystals),
+        "atomic_numbers": [[11, 17] if s is None else [x.specie.Z for x in s] for s in crystals.values()],
+        "frac_coords": [None if s is None else s.frac_coords.ravel().tolist() for s in crystals.values()],
+        "lengths": [None if s is None else list(s.lattice.abc) for s in crystals.values()],
+        "angles": [None if s is None else list(s.lattice.angles) for s in crystals.values()],
+    }
+    pq.write_table(pa.table(rows), path)
+    return str(path)
+
+
+def test_structures_are_compared_where_a_data_set_has_them(reference: ReferenceSet, tmp_path: Path) -> None:
+    known = known_file(tmp_path / "mine.parquet", {"x-1": rocksalt(3.0, ("Mg", "O")), "x-2": rocksalt()})
+    check = novel(moved(rocksalt()), None, known)
+    assert check.verdict == "fail" and "x-2" in check.reason and "structures compared" in check.reason
+    check = novel(caesium_chloride(), None, known)
+    assert check.verdict == "pass" and "none of 1 crystals" in check.reason
+    assert novel(rocksalt(species=("K", "Cl")), None, known).reason.startswith("formula not among the 2 crystals")
+
+
+def test_a_compared_structure_overrules_the_index(reference: ReferenceSet, tmp_path: Path) -> None:
+    """Same formula, space group and volume as k-4, but k-4's structure is known and another: the index says fail."""
+    known = known_file(tmp_path / "mine.parquet", {"k-4": caesium_chloride(), "k-5": caesium_chloride(3.4)})
+    assert novel(rocksalt(), reference).verdict == "fail"
+    assert novel(rocksalt(), reference, known).verdict == "pass"
+
+
+def test_a_known_crystal_without_coordinates_makes_it_unknown(tmp_path: Path) -> None:
+    known = known_file(tmp_path / "mine.parquet", {"x-1": None, "x-2": rocksalt(3.0, ("Mg", "O"))})
+    assert novel(rocksalt(), None, known).verdict == "unknown"
+
+
+def test_only_crystals_of_the_formula_are_built(tmp_path: Path) -> None:
+    known_file(tmp_path / "mine.parquet", {"x-1": rocksalt(4.2, ("Mg", "O")), "x-2": rocksalt()})
+    known = KnownCrystals("mine", pq.read_table(tmp_path / "mine.parquet"))
+    structure = rocksalt()
+    known.check(structure, (("Cl", 1), ("Na", 1)))
+    assert list(known._reduced) == [1]
+
+
+def test_nothing_to_compare_with_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NucleateError, match="reference set or a data set"):
+        NoveltyStage(None)
+    pq.write_table(pa.table({"material_id": ["a"]}), tmp_path / "bad.parquet")
+    with pytest.raises(NucleateError, match="column 'atomic_numbers'"):
+        NoveltyStage(None, str(tmp_path / "bad.parquet"))
+
+
+def test_no_structure_is_unknown(reference: ReferenceSet) -> None:
+    assert novel(None, reference).verdict == "unknown"
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_mirror_image_is_the_same_crystal(pair: tuple[int, int]) -> None:
+    for number in pair:
+        one, other = handed(number), mirrored(handed(number))
+        assert {space_group(one)[0], space_group(other)[0]} == set(pair)
+        assert unique(candidate("a", one), candidate("b", other))["b"] == Check("fail", "same as a")
+        entry = Entry("SiO", -6.0, number, "mp-1", one.volume / len(one), len(one))
+        check = NoveltyStage(ReferenceSet.from_entries("set", "m", [entry])).check(other)
+        assert check.verdict == "fail" and "mp-1" in check.reason
+        assert alike(prototype(one), prototype(other), {14: 14, 8: 8})
+        mine = Entry("SiO", -6.0, space_group(other)[0], "x", 9.0, len(one))
+        assert mine.prototype == entry.prototype
+
+
+def test_numbers_without_a_hand() -> None:
+    assert {without_hand(n) for n in range(1, 231)} == set(range(1, 231)) - {b for _, b in PAIRS}
+    assert [without_hand(n) for n in (0, 92, 96, 225)] == [0, 92, 92, 225]

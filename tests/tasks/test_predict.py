@@ -1,0 +1,170 @@
+"""One door for structure prediction: what goes in, in which order it comes out, and how often it was found."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from pymatgen.core import Lattice, Structure
+from tiny_sites import tiny_sites
+
+import nucleate
+from nucleate.crystal.symmetry import space_group
+from nucleate.crystal.wyckoff import group
+from nucleate.errors import NucleateError
+from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
+from nucleate.tasks.predict import METHODS, PredictSettings, ordered, plan
+from nucleate.tasks.predict_targets import Target
+
+SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def candidate(number: int, energy: float | None, twin_of: int = 0, formula: str = "NaCl") -> Candidate:
+    made = Candidate(f"{formula}-{number}", structure=SALT, provenance={"formula": formula})
+    if energy is None:
+        return made.failed("relax", "collapsed")
+    unique = Check(FAIL, f"same as {formula}-{twin_of}") if twin_of else Check(PASS)
+    return made.with_(
+        energies={"energy": Energy(energy, "m"), "e_above_hull": Energy(energy + 4, "m")},
+        checks={"relaxed": Check(PASS), "unique": unique},
+    )
+
+
+def test_lowest_first_and_how_often_it_was_found() -> None:
+    given = [candidate(1, -3.0), candidate(2, None), candidate(3, -3.6), candidate(4, -3.5, 3), candidate(5, -3.6, 3)]
+    found = ordered([*given, candidate(1, -1.0, formula="KCl")])
+    assert [c.id for c in found] == ["NaCl-3", "NaCl-1", "NaCl-5", "NaCl-4", "NaCl-2", "KCl-1"]
+    counts = [(c.provenance["found"], c.provenance["drawn"]) for c in found if "found" in c.provenance]
+    assert counts == [(3, 5), (1, 5), (1, 1)]
+
+
+def test_energies_of_a_formula_need_no_hull() -> None:
+    given = [candidate(1, -3.0), candidate(2, -3.4), candidate(3, -3.2)]
+    no_hull = [c.with_(checks={"hull": Check("unknown", "no energy of elemental Na")}) for c in given]
+    assert [c.id for c in ordered(no_hull)] == ["NaCl-2", "NaCl-3", "NaCl-1"]
+    assert [c.id for c in ordered([given[0], no_hull[1], given[2]])] == ["NaCl-3", "NaCl-1", "NaCl-2"]
+
+
+def test_unrelaxed_as_drawn_with_failures_last() -> None:
+    given = [Candidate("A-1", provenance={"formula": "A"}).failed("generate", "no"), Candidate("A-2", structure=SALT)]
+    given[1] = given[1].with_(provenance={"formula": "A"})
+    assert [c.id for c in ordered(given)] == ["A-2", "A-1"]
+
+
+def test_from_python() -> None:
+    settings = nucleate.PredictSettings("random", samples=3, seed=1)
+    first, again = (nucleate.predict(["SrTiO3", "CsF"], settings) for _ in range(2))
+    assert [c.id for c in first] == ["SrTiO3-1", "SrTiO3-2", "SrTiO3-3", "CsF-1", "CsF-2", "CsF-3"]
+    assert all(c.formula == c.id.partition("-")[0] for c in first)
+    assert [c.structure for c in first] == [c.structure for c in again]
+    alone = nucleate.predict(["SrTiO3"], PredictSettings("random", samples=1, seed=1))
+    assert alone[0].structure == first[0].structure  # whatever else is asked for
+
+
+def test_random_and_learned_methods_are_given_the_same_cells() -> None:
+    wanted = [Target(1, {"Sr": 1, "Ti": 1, "O": 3})]
+    cells = [
+        [c.composition for c in plan(wanted, PredictSettings(method, samples=12))[0]]
+        for method in ("random", "transformer")
+    ]
+    assert cells[0] == cells[1] and len({c["O"] for c in cells[0] if c}) > 1
+
+
+def test_a_formula_that_cannot_be_had_does_not_stop_the_others() -> None:
+    wanted = [Target(1, {"Og": 1}), Target(2, {"Na": 1, "Cl": 1}), Target(3, {}, "row 3: nonsense")]
+    blank, _ = plan(wanted, PredictSettings("random", samples=2))
+    assert [c.failure for c in blank[:2]] == ["predict: Og has no radius, by which random structures are made"] * 2
+    assert [c.failure for c in blank[2:]] == [None, None, "predict: row 3: nonsense"]
+    with pytest.raises(NucleateError, match="Og has no radius"):
+        plan(wanted[:1], PredictSettings("random"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"method": "diffusion"},
+            "compact, adaptive, random, not 'diffusion'",
+        ),
+        ({"samples": 0}, "at least 1, not 0"),
+        ({"method": "random", "weights": "mp20-csp"}, "random has no weights"),
+        ({"space_groups": (62,)}, "the method template cannot be told a space group; adaptive, random can"),
+        ({"method": "transformer", "space_groups": (62,)}, "the method transformer cannot be told a space group"),
+        ({"method": "random", "space_groups": (231,)}, "1 to 230, not 231"),
+        ({"method": "random", "sites": {"Na": 1}}, "the method random cannot be told sites; adaptive can"),
+        ({"method": "adaptive", "sites": {"Na": 0}}, "an element has at least one site; Na was given 0"),
+    ],
+)
+def test_settings_that_are_none(settings: dict, message: str) -> None:
+    with pytest.raises(NucleateError, match=message):
+        PredictSettings(**settings)
+
+
+def test_a_space_group_is_honoured() -> None:
+    settings = PredictSettings("random", samples=6, seed=1, space_groups=(62,))
+    found = nucleate.predict(["SrTiO3"], settings)
+    assert all(c.composition == {"Sr": 4, "Ti": 4, "O": 12} for c in found)  # it holds no less
+    assert all(c.provenance["random_search"]["space_group"] == 62 for c in found)
+    assert all(group(space_group(c.structure, 1e-3)[0]).order >= 8 for c in found)
+    large = plan([Target(1, {"Mg": 2, "Si": 1, "O": 4})], settings)[0]
+    assert {c.composition["Mg"] for c in large} == {8}  # the least, beyond the sizes of known crystals
+    several = plan([Target(1, {"Ca": 1, "F": 2})], PredictSettings("random", samples=40, space_groups=(2,)))[0]
+    assert len({c.composition["Ca"] for c in several}) > 3
+
+
+def test_what_a_space_group_cannot_hold() -> None:
+    message = r"Ia-3d \(230\) has no Wyckoff positions for La1 Fe3 H7 .*nor in one of up to 60 atoms; 58 other .*Pm-3m"
+    with pytest.raises(NucleateError, match=message):
+        plan([Target(1, {"La": 1, "Fe": 3, "H": 7})], PredictSettings("random", space_groups=(230,)))
+
+
+def test_methods_name_their_weights() -> None:
+    assert {name for name, m in METHODS.items() if m.weights} == {"transformer", "unimat", "compact", "adaptive"}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny_sites(tmp_path_factory.mktemp("tiny")))
+
+
+def test_sites_in_a_chemical_system(tiny: str) -> None:
+    settings = PredictSettings("adaptive", 3, tiny, space_groups=(62, 225, 2), sites={"Sr": 1, "Ti": 2})
+    found = nucleate.predict(["Sr-Ti"], settings)
+    assert len(found) == 9 and [c.id for c in found if c.failure] == []
+    assert [c.provenance["condition"]["space_group"] for c in found] == [62] * 3 + [225] * 3 + [2] * 3
+    assert all({e.symbol for e in c.structure.composition} == {"Sr", "Ti"} for c in found)
+    alone = nucleate.predict(["Sr-Ti"], dataclasses.replace(settings, space_groups=(62,)))
+    assert [c.structure for c in alone] == [c.structure for c in found[:3]]
+
+
+def test_a_chemical_system_alone(tiny: str) -> None:
+    found = nucleate.predict(["Sr-Ti-O"], PredictSettings("adaptive", 2, tiny, space_groups=(221, 62)))
+    assert all(len(c.structure.composition) == 3 for c in found) and len(found) == 4
+    with pytest.raises(NucleateError, match="random search needs a formula"):
+        nucleate.predict(["Sr-O"], PredictSettings("random"))
+
+
+def test_a_group_that_cannot_hold_them_is_one_failure_among_others(tiny: str) -> None:
+    settings = PredictSettings("adaptive", 4, tiny, space_groups=(221, 230), sites={"Sr": 1, "Ti": 1, "O": 1})
+    found = nucleate.predict(["Sr-Ti-O"], settings)
+    assert len(found) == 5 and found[-1].failure.startswith("predict: space group Ia-3d (230) has no primitive cell")
+    exact = nucleate.predict(["SrTiO3"], PredictSettings("adaptive", 2, tiny, space_groups=(221, 230)))
+    assert [c.formula for c in exact] == ["SrTiO3"] * 3 and exact[2].failure
+
+
+def test_formulas_and_sites_that_contradict_each_other(tiny: str) -> None:
+    for text, sites, words in (
+        ("Na-Sr", {}, "never saw Na"),
+        ("Sr-Ti", {"Sr": 1, "O": 1}, "sites are of Sr, O, and Sr-Ti has Sr, Ti"),
+        ("SrO", {"Sr": 1}, "sites are of Sr, and SrO has Sr, O"),
+    ):
+        with pytest.raises(NucleateError, match=words):
+            nucleate.predict([text], PredictSettings("adaptive", 1, tiny, sites=sites))
+
+
+def test_of_open_compositions_the_nearest_to_the_hull_comes_first() -> None:
+    given = [
+        c.with_(provenance={"condition": {"chemical_system": ["Na", "Cl"]}}, energies={"e_above_hull": Energy(e, "m")})
+        for c, e in ((candidate(1, -5.0), 0.3), (candidate(2, -3.0), 0.1))
+    ]
+    assert [c.id for c in ordered(given)] == ["NaCl-2", "NaCl-1"]
