@@ -31,6 +31,7 @@ import torch
 from scipy.stats import binom
 
 from nucleate.chem.checks import balanced
+from nucleate.chem.composition import Formula
 from nucleate.chem.elements import symbol
 from nucleate.chem.formula import parse, parse_formula
 from nucleate.config import Recipe, load_recipe
@@ -42,7 +43,7 @@ from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators import Condition, load_formula_generator
 from nucleate.generators.formulas import FormulaGenerator
 from nucleate.hull.distances import distance_to_hull
-from nucleate.hull.reference import Entry, FormulaKey, ReferenceSet, formula_key
+from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Energy
 from nucleate.train.loop import WEIGHTS, Trainer
 
@@ -66,7 +67,7 @@ def measured(texts: list[str]) -> list[str]:
     return [rate(c, len(texts)).percent for c in counts]
 
 
-def passes(key: FormulaKey) -> bool:
+def passes(key: Formula) -> bool:
     """Whether a formula is neutral and balanced with SMACT's smact14 states."""
     return balanced(dict(key), "smact14").verdict == "pass"
 
@@ -189,10 +190,10 @@ def wishes(weights: str, n: int, guidance: float | None, others: str) -> None:
         row(*line)
 
 
-def lowest(recipe: Recipe, held_out: bool) -> dict[FormulaKey, float]:
+def lowest(recipe: Recipe, held_out: bool) -> dict[Formula, float]:
     """Formula -> its lowest crystal's energy above the hull, eV/atom, of the recipe's data set where it has one."""
     batch, _ = prepare_formulas(recipe, held_out=held_out)
-    keys = [formula_key(Counter(symbol(z) for z in row if z)) for row in batch.atomic_numbers.tolist()]
+    keys = [Formula.of(Counter(symbol(z) for z in row if z)) for row in batch.atomic_numbers.tolist()]
     energies = batch.properties["e_above_hull"].tolist()
     return {k: e for k, e in zip(keys, energies, strict=True) if np.isfinite(e)}
 
@@ -209,7 +210,7 @@ def formation(others: str) -> ReferenceSet:
     return ReferenceSet.from_entries(others, others, [*entries, *(Entry(e, 0.0, 0, "", np.nan, 0) for e in elements)])
 
 
-def above(reference: ReferenceSet, keys: Iterable[FormulaKey]) -> list[float]:
+def above(reference: ReferenceSet, keys: Iterable[Formula]) -> list[float]:
     """Energies above the set's hull, eV/atom, of those of the formulas that it has."""
     found = []
     for key in sorted(keys):

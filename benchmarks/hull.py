@@ -18,7 +18,8 @@ from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.core import Composition
 
 from nucleate.hull.distances import distance_to_hull
-from nucleate.hull.reference import Entry, ReferenceSet, load_reference
+from nucleate.hull.load import load_reference
+from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Energy
 
 

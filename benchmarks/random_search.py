@@ -40,11 +40,11 @@ from nucleate.engine.local import executor
 from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, open_folder, prediction_seed, weights_digest
 from nucleate.generators.methods import RANDOM, TEMPLATE
-from nucleate.hull.distances import HullStage
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.run import Stage, run
 from nucleate.relaxation.pool import RelaxSettings, RelaxStage
 from nucleate.stages.check import CheckStage
+from nucleate.stages.hull import HullStage
 from nucleate.store.database import RunStore
 from nucleate.tasks.predict import METHODS, PredictSettings, structure_stage
 

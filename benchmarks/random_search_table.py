@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from random_search_rows import ENERGY, Sample
 
+from nucleate.chem.composition import Formula
 from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.statistics import rate
@@ -15,7 +16,6 @@ from nucleate.evaluate.metric import Metric
 from nucleate.evaluate.per_composition import Measured
 from nucleate.evaluate.per_composition import compare as compare_energies
 from nucleate.evaluate.protocols import NEAR_HULL
-from nucleate.hull.reference import formula_key
 from nucleate.tasks.predict import RANDOM
 
 KNOWN, REACHED = "known", 0.005  # the method that relaxes the known crystals; eV/atom above them
@@ -102,7 +102,7 @@ def measured(samples: dict[str, list[Sample]]) -> list[Measured]:
     """What `evaluate.per_composition` compares: energies of converged samples alone."""
     every = [s for group in samples.values() for s in group]
     return [
-        Measured(f"{s.target}-{s.rank}", formula_key(parse_formula(s.formula)), s.energies, s.failure) for s in every
+        Measured(f"{s.target}-{s.rank}", Formula.of(parse_formula(s.formula)), s.energies, s.failure) for s in every
     ]
 
 

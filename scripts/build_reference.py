@@ -20,7 +20,7 @@ from pathlib import Path
 from nucleate.errors import NucleateError
 from nucleate.hull.build import ENERGIES, build_reference, corrections_of, finalise, selection_rule
 from nucleate.hull.known_crystals import Known, select
-from nucleate.hull.reference import FOLDER
+from nucleate.hull.load import FOLDER
 from nucleate.pipeline.corrections import RAW
 from nucleate.potentials.base import get_potential
 

@@ -20,7 +20,7 @@ from pymatgen.core import Composition, Lattice, Structure
 
 from nucleate.data import load_table
 from nucleate.hull.distances import formation_energy
-from nucleate.hull.reference import load_reference
+from nucleate.hull.load import load_reference
 from nucleate.pipeline.candidate import PASS, UNKNOWN, Candidate
 from nucleate.pipeline.corrections import onto
 from nucleate.relaxation.pool import RelaxSettings, relax

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from nucleate.chem.composition import Formula
 from nucleate.chem.formula import parse
 from nucleate.chem.verdict import PASS
 from nucleate.errors import NucleateError
 from nucleate.evaluate.formulas import name_of, read_formulas
 from nucleate.evaluate.measures.statistics import wilson
 from nucleate.evaluate.measures.validity import compositional_validity
-from nucleate.hull.reference import formula_key
 from nucleate.stages.oxidation import oxidation_verdicts
 from nucleate.train.oxidation import (
     Labelled,
@@ -179,7 +179,7 @@ def neutral_shares(folder: Path, name: str) -> str:
     rows.append("|---|---|---|---|---|---|")
     for title, texts in sources:
         verdicts = Counter(v.verdict for v in oxidation_verdicts(texts))
-        alone = sum(len(formula_key(parse(t))) == 1 for t in texts)
+        alone = sum(len(Formula.of(parse(t))) == 1 for t in texts)
         smact = sum(compositional_validity(t, "smact14") is True for t in texts)
         cells = f"{share(verdicts[PASS], len(texts))} | {share(smact, len(texts))} | {verdicts['unknown']}"
         rows.append(f"| {title} | {len(texts):,} | {alone} | {cells} |")

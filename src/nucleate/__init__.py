@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nucleate.errors import NucleateError
     from nucleate.evaluate.matching.match import evaluate_csp
     from nucleate.generators import Condition, load_formula_generator, load_generator
-    from nucleate.hull.reference import load_reference
+    from nucleate.hull.load import load_reference
     from nucleate.io import read_structures, write_structures
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.rank import rank
@@ -35,7 +35,7 @@ __getattr__ = lazy_names(
         "evaluate_csp": "nucleate.evaluate.matching.match",
         "load_formula_generator": "nucleate.generators",
         "load_generator": "nucleate.generators",
-        "load_reference": "nucleate.hull.reference",
+        "load_reference": "nucleate.hull.load",
         "load_run": "nucleate.tasks.design",
         "predict": "nucleate.tasks.predict",
         "prepare": "nucleate.data",

@@ -13,13 +13,13 @@ from typer.testing import CliRunner, Result
 
 from nucleate.cli.predict import predict
 from nucleate.data.tables import table_from_items, write_table
-from nucleate.hull.distances import HullStage
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.io import Named, read_structures
 from nucleate.pipeline.candidate import FAIL
 from nucleate.pipeline.files import read_candidates
 from nucleate.pipeline.rank import verdict
 from nucleate.potentials.base import get_potential
+from nucleate.stages.hull import HullStage
 from nucleate.tasks.predict import METHODS
 
 EMT = "ase:ase.calculators.emt:EMT"

@@ -16,7 +16,7 @@ from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEn
 from nucleate.errors import NucleateError
 from nucleate.evaluate import csp
 from nucleate.hull.computed import entry_from_dict
-from nucleate.hull.reference import load_reference
+from nucleate.hull.load import load_reference
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 RUN = {"run_type": "GGA", "hubbards": {}, "software": "other"}

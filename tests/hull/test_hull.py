@@ -11,7 +11,6 @@ from scipy.optimize import linprog
 from nucleate.chem.formula import formula_text, parse_formula
 from nucleate.errors import NucleateError
 from nucleate.hull.distances import (
-    HullStage,
     distance_to_hull,
     format_decomposition,
     formation_energy,
@@ -19,6 +18,7 @@ from nucleate.hull.distances import (
 )
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Candidate, Energy
+from nucleate.stages.hull import HullStage
 
 
 def by_hand(value: float) -> Energy:

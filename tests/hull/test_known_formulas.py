@@ -2,7 +2,7 @@
 
 from nucleate.families.family import lexicon, members
 from nucleate.hull.known_formulas import is_known, known_formulas, written
-from nucleate.hull.reference import load_reference
+from nucleate.hull.load import load_reference
 
 
 def test_formulas_are_known_in_any_multiple():

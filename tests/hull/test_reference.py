@@ -7,12 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nucleate.chem.composition import Formula
 from nucleate.errors import NucleateError
-from nucleate.hull.reference import COLUMNS, Entry, ReferenceSet, formula_key, load_reference
+from nucleate.hull.load import load_reference
+from nucleate.hull.reference import COLUMNS, Entry, ReferenceSet
 
 
 def test_formula_key_is_the_same_for_multiples() -> None:
-    assert formula_key({"O": 4, "Li": 2}) == formula_key({"Li": 1, "O": 2}) == (("Li", 1), ("O", 2))
+    assert Formula.of({"O": 4, "Li": 2}) == Formula.of({"Li": 1, "O": 2}) == (("Li", 1), ("O", 2))
 
 
 @pytest.mark.parametrize("bad", ["", "li2O", "Li0.5O", "Li-O"])
@@ -26,7 +28,7 @@ def test_a_set_names_formulas(bad: str) -> None:
 @pytest.mark.parametrize("bad", [{}, {"Na": 0.5}, {"Na": 0}])
 def test_formula_key_refuses_fractions(bad: dict[str, int]) -> None:
     with pytest.raises(NucleateError, match="whole numbers"):
-        formula_key(bad)
+        Formula.of(bad)
 
 
 def test_lookup(reference: ReferenceSet) -> None:

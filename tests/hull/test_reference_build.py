@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 from nucleate.errors import NucleateError
 from nucleate.hull.build import compute, corrections_of, describe, finalise, read_part
 from nucleate.hull.known_crystals import known_table, select
-from nucleate.hull.reference import load_reference
+from nucleate.hull.load import load_reference
 
 
 def salt(a: float, species: tuple[str, str]) -> Structure:

@@ -13,7 +13,8 @@ from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEn
 
 from nucleate.errors import NucleateError
 from nucleate.hull.entries import VASP_RAW, from_computed_entries
-from nucleate.hull.reference import Entry, ReferenceSet, load_reference
+from nucleate.hull.load import load_reference
+from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.hull.sources import materials_project, said
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.files import write_candidates

@@ -9,7 +9,8 @@ from local_server import Encyclopedia, LanguageServer
 
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
-from nucleate.language.retrieve import ADDRESS, LENGTH, Wikipedia, find, mineral, plain_text
+from nucleate.families.minerals import mineral
+from nucleate.language.retrieve import ADDRESS, LENGTH, Wikipedia, find, plain_text
 from nucleate.request.request import parse_request
 from nucleate.tasks.design import DesignSettings, design
 

@@ -8,11 +8,11 @@ from pymatgen.entries.compatibility import MaterialsProject2020Compatibility
 from pymatgen.entries.computed_entries import ComputedStructureEntry
 
 from nucleate.errors import NucleateError
-from nucleate.hull.distances import HullStage
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.anions import anions_by_bonds, carried_states, likeliest_states
 from nucleate.pipeline.candidate import UNKNOWN, Candidate, Energy
 from nucleate.pipeline.corrections import corrected_method, known_correction, mp2020_correction
+from nucleate.stages.hull import HullStage
 
 RAW = "net 1 (PBE+U, uncorrected)"
 

@@ -6,11 +6,11 @@ from pymatgen.entries.compatibility import MaterialsProject2020Compatibility
 from pymatgen.entries.computed_entries import ComputedStructureEntry
 
 from nucleate.errors import NucleateError
-from nucleate.hull.distances import HullStage
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.hull.scale import onto
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.corrections import corrected_method, mp2020_correction
+from nucleate.stages.hull import HullStage
 
 RAW = "net 1 (PBE+U, uncorrected)"
 

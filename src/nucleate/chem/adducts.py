@@ -125,17 +125,17 @@ def _before(text: str, stop: int) -> str:
 
 
 def _is_molecule(counts: Counts) -> bool:
-    from nucleate.chem.checks import reduced_counts
+    from nucleate.chem.composition import Formula
 
-    return reduced_counts(counts) in _molecules()
+    return Formula.of_amounts(counts) in _molecules()
 
 
 @cache
 def _molecules() -> frozenset[tuple[tuple[str, int], ...]]:
-    from nucleate.chem.checks import reduced_counts
+    from nucleate.chem.composition import Formula
 
     found = (re.findall(r"([A-Z][a-z]?)(\d*)", m) for m in MOLECULES)
-    return frozenset(reduced_counts({e: int(n or 1) for e, n in m}) for m in found)
+    return frozenset(Formula.of_amounts({e: int(n or 1) for e, n in m}) for m in found)
 
 
 def _is_salt(counts: Counts) -> bool:

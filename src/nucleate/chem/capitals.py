@@ -94,7 +94,7 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _counts(text: str) -> dict[str, Any]:
-    from nucleate.chem.formula import counts_of
+    from nucleate.chem.grammar import counts_of
 
     return counts_of(text)
 
@@ -123,9 +123,10 @@ def _likely(text: str) -> bool:
 
 def usual(counts: Mapping[str, Any]) -> bool:
     """Whether ions of charges that are no rarity balance."""
-    from nucleate.chem.checks import neutral_ions, reduced_counts
+    from nucleate.chem.checks import neutral_ions
+    from nucleate.chem.composition import Formula
     from nucleate.chem.states import log_share, states_of
 
-    whole = reduced_counts(counts)
+    whole = Formula.of_amounts(counts)
     usual = [[q for q in states_of(e, _STATES) if log_share(e, q) > _RARE] for e, _ in whole]
     return neutral_ions(whole, usual) is not None

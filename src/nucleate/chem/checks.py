@@ -8,12 +8,11 @@ states.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from nucleate.chem.composition import Formula
 from nucleate.chem.elements import SYMBOLS
 from nucleate.chem.states import (
     MIXED_VALENCE,
@@ -43,7 +42,7 @@ def charge_neutrality(composition: Mapping[Any, float], states: str = STATE_SETS
     `chem.states.STATE_SETS`. Elements and intermetallics (SMACT's metals only) pass; an element without known states
     gives unknown. Raises NucleateError for another set.
     """
-    return _judge(reduced_counts(composition), check_set(states))[0]
+    return _judge(Formula.of_amounts(composition), check_set(states))[0]
 
 
 def electronegativity_balance(composition: Mapping[Any, float], states: str = STATE_SETS[0]) -> Verdict:
@@ -51,31 +50,13 @@ def electronegativity_balance(composition: Mapping[Any, float], states: str = ST
 
     Unknown where there is no neutral choice at all, or no states or electronegativity are known.
     """
-    return _judge(reduced_counts(composition), check_set(states))[1]
+    return _judge(Formula.of_amounts(composition), check_set(states))[1]
 
 
 def balanced(composition: Mapping[Any, float], states: str = STATE_SETS[0]) -> Verdict:
     """Both in one, SMACT's validity: charge neutrality where that does not pass, else electronegativity balance."""
-    charge, balance = _judge(reduced_counts(composition), check_set(states))
+    charge, balance = _judge(Formula.of_amounts(composition), check_set(states))
     return balance if charge.verdict == PASS else charge
-
-
-def reduced_counts(composition: Mapping[Any, float]) -> Counts:
-    """Exact smallest whole numbers, sorted by symbol: Fe0.95O -> (("Fe", 19), ("O", 20))."""
-    amounts: dict[str, int | Fraction] = {}
-    for element, amount in composition.items():
-        symbol = getattr(element, "symbol", str(element))
-        exact: int | Fraction = int(amount) if amount == int(amount) else Fraction(amount)
-        if not isinstance(amount, int | Fraction):
-            exact = Fraction(amount).limit_denominator(1000)
-        amounts[symbol] = amounts.get(symbol, 0) + exact
-    amounts = {s: a for s, a in sorted(amounts.items()) if a > 0}
-    if not amounts:
-        return ()
-    scale = math.lcm(*(a.denominator for a in amounts.values()))
-    whole = {s: int(a * scale) for s, a in amounts.items()}
-    divisor = math.gcd(*whole.values())
-    return tuple((s, n // divisor) for s, n in whole.items())
 
 
 def kind_without_ions(symbols: Collection[str]) -> str:

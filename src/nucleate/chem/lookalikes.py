@@ -67,7 +67,7 @@ def _spelt(text: str) -> str:
 def _usual(text: str) -> bool:
     """Whether it is a formula whose ions, of charges that are no rarity, balance."""
     from nucleate.chem.capitals import usual
-    from nucleate.chem.formula import counts_of
+    from nucleate.chem.grammar import counts_of
 
     try:
         return usual(counts_of(text))

@@ -20,9 +20,9 @@ from nucleate.chem.checks import (
     kind_without_ions,
     neutral_ions,
     pauling,
-    reduced_counts,
 )
 from nucleate.chem.classes import GROUPS, LANTHANIDES
+from nucleate.chem.composition import Formula
 from nucleate.chem.states import STATE_SETS, electronegativity, reports
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN, Verdict
 
@@ -56,7 +56,7 @@ def charge_verdict(composition: Mapping[Any, float], states: str = STATE_SETS[0]
     verdict = charge_neutrality(composition, states)
     if verdict.verdict != FAIL or states != STATE_SETS[0]:
         return verdict
-    return _second_look(reduced_counts(composition)) or verdict
+    return _second_look(Formula.of_amounts(composition)) or verdict
 
 
 def balance_verdict(composition: Mapping[Any, float], states: str = STATE_SETS[0]) -> Verdict:

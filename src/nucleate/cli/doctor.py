@@ -123,7 +123,7 @@ def _weights() -> Iterator[Finding]:
 
 def _reference() -> Iterator[Finding]:
     from nucleate.errors import NucleateError
-    from nucleate.hull.reference import load_reference
+    from nucleate.hull.load import load_reference
 
     for name in ("chgnet-mp", "sevennet-mp"):
         try:

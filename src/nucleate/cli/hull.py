@@ -37,12 +37,12 @@ def run(
     from nucleate.cli.resumable import check_place
     from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
-    from nucleate.hull.distances import HullStage
-    from nucleate.hull.reference import require_reference
+    from nucleate.hull.load import require_reference
     from nucleate.hull.sources import said
     from nucleate.pipeline.candidate import UNKNOWN, Check
     from nucleate.pipeline.files import read_candidates, write_candidates
     from nucleate.pipeline.rank import rank
+    from nucleate.stages.hull import HullStage
 
     if out is not None:
         check_place(out)
@@ -94,7 +94,7 @@ def show(
     from nucleate.files import check_writable
     from nucleate.hull import phase_diagram, phase_table
     from nucleate.hull.distances import stable_phases
-    from nucleate.hull.reference import load_reference
+    from nucleate.hull.load import load_reference
     from nucleate.hull.sources import said
     from nucleate.pipeline.files import read_candidates
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from nucleate.chem.checks import balanced
+from nucleate.chem.composition import Formula
 from nucleate.chem.elements import MAIN_ELEMENTS, atomic_number
 from nucleate.chem.formula import parse
 from nucleate.chem.states import writing_order
@@ -119,8 +119,7 @@ def _key(text: str | None) -> Key:
         counts = parse(text or "")
     except NucleateError:
         return ()
-    divisor = gcd(*counts.values())
-    return tuple(sorted((s, n // divisor) for s, n in counts.items()))
+    return Formula.of(counts)
 
 
 def _balanced(key: Key) -> float:

@@ -98,7 +98,7 @@ class References:
         """
         from nucleate.chem.formula import parse_formula
         from nucleate.hull.distances import stable_phases
-        from nucleate.hull.reference import load_reference
+        from nucleate.hull.load import load_reference
 
         stable = stable_phases(elements, load_reference(self.reference))
         compounds = [(e.formula, e.source) for e, _ in stable if len(parse_formula(e.formula, strict=True)) > 1]

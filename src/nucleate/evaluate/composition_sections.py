@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.chem.checks import balanced, charge_neutrality
+from nucleate.chem.composition import Formula
 from nucleate.chem.distance import nearest
 from nucleate.chem.elements import SYMBOLS
 from nucleate.chem.formula import RULE, formula_text, parse
@@ -20,7 +21,6 @@ from nucleate.evaluate.formulas import name_of
 from nucleate.evaluate.measures.distributions import distance_interval, jensen_shannon, wasserstein
 from nucleate.evaluate.measures.statistics import Mean, mean, rate
 from nucleate.evaluate.metric import DISTANCE, Metric, Section, Series, metric
-from nucleate.hull.reference import FormulaKey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,11 +63,11 @@ class KnownFormulas:
     """Formulas to compare with: `rows` as given, without those that cannot be read (so many: `unreadable`)."""
 
     name: str
-    rows: tuple[FormulaKey, ...]
+    rows: tuple[Formula, ...]
     unreadable: int = 0
 
     @property
-    def distinct(self) -> frozenset[FormulaKey]:
+    def distinct(self) -> frozenset[Formula]:
         return frozenset(self.rows)
 
 
@@ -76,7 +76,7 @@ class Generated:
     """Texts with their reduced formulas (None for what is no formula), and what could not be judged of them."""
 
     texts: Sequence[str]
-    keys: list[FormulaKey | None] = field(default_factory=list)
+    keys: list[Formula | None] = field(default_factory=list)
     failures: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
@@ -84,7 +84,7 @@ class Generated:
         return len(self.keys)
 
     @property
-    def rows(self) -> list[FormulaKey]:
+    def rows(self) -> list[Formula]:
         return [k for k in self.keys if k is not None]
 
 
@@ -140,7 +140,7 @@ def charge_section(run: Generated, test: OxidationTest | None, seen: KnownFormul
         ("cn_eb_icsd24", "CN + EB, icsd24, mixed valence", "and are balanced in electronegativity", balanced),
     ]
     amounts = Counter(run.rows)
-    passed: dict[str, set[FormulaKey]] = {}
+    passed: dict[str, set[Formula]] = {}
     rows = []
     for name, label, what, judge in kinds:
         states = name.rpartition("_")[2]
@@ -177,7 +177,7 @@ def charge_section(run: Generated, test: OxidationTest | None, seen: KnownFormul
     return Section("Charge", tuple(rows), f"{note} {PAPER_NOTE}."), []
 
 
-def _unknown(verdicts: Mapping[FormulaKey, Verdict], stage: str) -> list[tuple[str, str, str]]:
+def _unknown(verdicts: Mapping[Formula, Verdict], stage: str) -> list[tuple[str, str, str]]:
     return [(formula_text(dict(k)), stage, v.reason) for k, v in verdicts.items() if v.verdict == UNKNOWN]
 
 
@@ -241,7 +241,7 @@ def distributions_section(run: Generated, seen: KnownFormulas, subject: str) -> 
     return Section("Distributions", tuple(rows), note), drawn
 
 
-def _presence(keys: Sequence[FormulaKey]) -> NDArray[np.bool_]:
+def _presence(keys: Sequence[Formula]) -> NDArray[np.bool_]:
     """(n, 118) bool: which elements a formula holds."""
     place = {s: i for i, s in enumerate(SYMBOLS)}
     out = np.zeros((len(keys), len(SYMBOLS)), dtype=bool)
@@ -262,6 +262,6 @@ def _shares(sizes: Sequence[int]) -> dict[str, float]:
     return {str(k): n / len(sizes) for k, n in sorted(Counter(sizes).items())}
 
 
-def _held(keys: Sequence[FormulaKey]) -> dict[str, float]:
+def _held(keys: Sequence[Formula]) -> dict[str, float]:
     found = Counter(s for k in keys for s, _ in k)
     return {s: found[s] / len(keys) for s in SYMBOLS if found[s]}

@@ -10,6 +10,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from nucleate.chem.composition import Formula
 from nucleate.chem.formula import RULE, parse
 from nucleate.errors import NucleateError
 from nucleate.evaluate.composition_sections import (
@@ -24,7 +25,6 @@ from nucleate.evaluate.composition_sections import (
 )
 from nucleate.evaluate.formulas import key_of
 from nucleate.evaluate.metric import Report, Section, Series
-from nucleate.hull.reference import formula_key
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
@@ -134,7 +134,7 @@ def _read(texts: Sequence[str], reasons: Mapping[int, str]) -> Generated:
     run = Generated(texts)
     for i, text in enumerate(texts):
         try:
-            run.keys.append(formula_key(parse(text)))
+            run.keys.append(Formula.of(parse(text)))
         except NucleateError as error:
             run.keys.append(None)
             name = f"{i + 1}: {text.strip()[:40]}".removesuffix(": ")

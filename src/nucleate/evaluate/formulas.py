@@ -12,11 +12,11 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.chem.composition import Formula
 from nucleate.chem.elements import SYMBOLS, symbol
 from nucleate.chem.formula import parse
 from nucleate.errors import NucleateError
 from nucleate.evaluate.inputs import SKIPPED, is_dataset
-from nucleate.hull.reference import FormulaKey, formula_key
 from nucleate.io.cells import unescaped
 from nucleate.io.csvs import separator_of
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 COLUMNS = ("formula", "composition", "pretty_formula")
 
 
-def key_of(text: str) -> FormulaKey | None:
+def key_of(text: str) -> Formula | None:
     """The reduced formula of a text, None if it is no formula."""
     try:
-        return formula_key(parse(text))
+        return Formula.of(parse(text))
     except NucleateError:
         return None
 
 
-def name_of(key: FormulaKey) -> str:
+def name_of(key: Sequence[tuple[str, int]]) -> str:
     """A text to be read again, in the order given and not reduced: (("O", 6), ("Sr", 2), ("Ti", 2)) -> "O6Sr2Ti2"."""
     return "".join(s if n == 1 else f"{s}{n}" for s, n in key)
 

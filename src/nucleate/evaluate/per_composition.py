@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from nucleate.chem.composition import Formula
 from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.statistics import Mean, Rate, mean, rate, wilson
 from nucleate.evaluate.metric import Metric, Report, Section, Series, metric
 from nucleate.evaluate.protocols import NEAR_HULL
-from nucleate.hull.reference import FormulaKey, formula_key
 from nucleate.pipeline.candidate import Energy
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _PAPER: Mapping[str, Mapping[str, float]] = {
 
 
 Side = tuple[str, str, "Sequence[Measured]"]  # "a" or "b", its name, its crystals
-Groups = Mapping[FormulaKey, "NDArray[np.float64]"]
+Groups = Mapping[Formula, "NDArray[np.float64]"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Measured:
     """A crystal by its composition and energies (eV/atom). reason: why it has no composition or no energies."""
 
     name: str
-    key: FormulaKey | None
+    key: Formula | None
     energies: Mapping[str, Energy] = field(default_factory=dict)
     reason: str = ""
 
@@ -63,7 +63,7 @@ def measured(items: Iterable[Item]) -> list[Measured]:
             continue
         counts = item.structure.composition.element_composition.get_el_amt_dict()
         try:
-            key, reason = formula_key(cast("Mapping[str, int]", counts)), item.reason  # it refuses fractions
+            key, reason = Formula.of(cast("Mapping[str, int]", counts)), item.reason  # it refuses fractions
         except NucleateError as error:
             key, reason = None, str(error)
         out.append(Measured(item.name, key, item.energies, reason))
@@ -188,7 +188,7 @@ def _missing(energy: str, sides: Sequence[Side]) -> list[tuple[str, str, str]]:
 
 
 def _by_composition(group: Sequence[Measured], energy: str) -> Groups:
-    out: dict[FormulaKey, list[float]] = {}
+    out: dict[Formula, list[float]] = {}
     for m in group:
         if m.key is not None and (value := _value(m, energy)) is not None:
             out.setdefault(m.key, []).append(value)
@@ -200,7 +200,7 @@ class _Pairs:
     """The pairs of each of C common compositions: how many, the sum of E_A - E_B, and in how many that is below 0,
     below -tie and above tie, each (C,). lowest: (C,) difference of the lowest. drawn: differences for a histogram."""
 
-    common: tuple[FormulaKey, ...]
+    common: tuple[Formula, ...]
     sizes: NDArray[np.float64]
     sums: NDArray[np.float64]
     negative: NDArray[np.float64]

@@ -45,9 +45,9 @@ def resumed(blank: Sequence[Candidate], stored: Sequence[Candidate]) -> list[Can
 
 def stages(settings: DngSettings) -> list[Stage]:
     """Geometry and chemistry, relaxation, hull."""
-    from nucleate.hull.distances import HullStage
     from nucleate.relaxation.pool import RelaxSettings, RelaxStage
     from nucleate.stages.check import CheckStage
+    from nucleate.stages.hull import HullStage
 
     relax = RelaxSettings(potential=settings.potential, max_steps=MAX_STEPS, time_limit_s=TIME_LIMIT)
     return [CheckStage(), RelaxStage(relax), HullStage(settings.hull)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from nucleate.chem.composition import reduced
 from nucleate.chem.elements import SYMBOLS, atomic_number
 from nucleate.chem.states import writing_order
 from nucleate.codecs.tokens import FORMULA, MASK_ID, PAD_ID, TOKENS
@@ -128,7 +129,7 @@ class FormulaGenerator:
         out = [0.0] * len(compositions)
         asked: dict[tuple[int, ...], list[tuple[int, int]]] = {}  # words with MASKs -> whose, and the masked word
         for i, composition in enumerate(compositions):
-            numbers = {symbol: n // math.gcd(*composition.values()) for symbol, n in composition.items()}
+            numbers = reduced(composition)
             known = all(atomic_number(symbol) in self.info.elements for symbol in numbers)
             if not known or sum(numbers.values()) > self.info.max_atoms:
                 out[i] = -math.inf

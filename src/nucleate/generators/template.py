@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.chem.checks import reduced_counts
+from nucleate.chem.composition import Formula
 from nucleate.chem.distance import distances, on_scale, profiles
 from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text
@@ -269,7 +269,7 @@ class _Order:
 
 @lru_cache(maxsize=65_536)
 def _cached(items: tuple[tuple[str, float], ...]) -> Counts:
-    return reduced_counts(dict(items))
+    return Formula.of_amounts(dict(items))
 
 
 def _query(composition: Mapping[str, float]) -> Counts:

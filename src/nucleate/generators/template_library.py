@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.chem.composition import Formula
 from nucleate.chem.distance import profiles
 from nucleate.chem.elements import SYMBOLS, symbol
 from nucleate.errors import NucleateError
@@ -192,8 +192,7 @@ def ratio(formula: Counts) -> Ratio:
 
 def _reduced(numbers: NDArray[np.int64]) -> Counts:
     kinds, counts = np.unique(numbers, return_counts=True)
-    divisor = math.gcd(*counts.tolist())
-    return tuple(sorted((symbol(int(z)), int(n) // divisor) for z, n in zip(kinds, counts, strict=True)))
+    return Formula.of({symbol(int(z)): int(n) for z, n in zip(kinds, counts, strict=True)})
 
 
 def _column(table: pa.Table, name: str, index: NDArray[np.int64], default: Sequence | None = None) -> list:

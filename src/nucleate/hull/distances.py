@@ -13,7 +13,7 @@ corrected where the reference is of the same method with MP2020 corrections.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -21,12 +21,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.chem.formula import parse
-from nucleate.chem.plausible import absurd
 from nucleate.errors import NucleateError
-from nucleate.hull.reference import Entry, ReferenceSet, load_reference
-from nucleate.hull.scale import onto
-from nucleate.pipeline.candidate import UNKNOWN, Candidate, Check, Energy
-from nucleate.pipeline.corrections import corrected_method
+from nucleate.hull.reference import Entry, ReferenceSet
+from nucleate.pipeline.candidate import Energy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,65 +35,6 @@ AMOUNT = 1e-3  # smaller parts of a decomposition are not written
 ON_HULL = 1e-6  # eV/atom
 DEEPEST = 0.2  # eV/atom below the hull of known crystals; what lies deeper competes with phases that the set lacks
 VERTICAL = 1e-9  # a facet whose unit normal has less than this along the energy is a wall, no floor
-
-
-class HullStage:
-    """Gives each candidate "e_form" and "e_above_hull", from its "energy", and provenance "decomposition".
-
-    Where the reference is MP2020-corrected and the energy is not, it is corrected first, and provenance "correction"
-    says by how much (eV/atom) and why. Without the energy of an element, or where the correction is not known, the
-    check "hull" is unknown and says why, as it is for what lies more than DEEPEST below all that is known.
-    Raises NucleateError for an energy of another method than the reference's.
-    """
-
-    name = "hull"
-    batched = False
-    quick = True
-
-    def __init__(self, reference: str | ReferenceSet = "chgnet-mp") -> None:
-        self._source = reference  # a name travels to worker processes more lightly than a set
-        _ = self.reference  # a missing set is an error now, not in the middle of a run
-
-    @property
-    def reference(self) -> ReferenceSet:
-        return self._source if isinstance(self._source, ReferenceSet) else load_reference(self._source)
-
-    def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
-        for candidate in candidates:
-            yield self._evaluate(candidate)
-
-    def _evaluate(self, candidate: Candidate) -> Candidate:
-        reference = self.reference
-        energy = candidate.energies.get("energy")
-        if candidate.structure is None or energy is None:
-            what = "structure" if candidate.structure is None else "energy (relax first)"
-            return candidate.with_(checks={"hull": Check(UNKNOWN, f"no {what}")})
-        if reason := absurd("energy", energy.value):
-            return candidate.with_(checks={"hull": Check(UNKNOWN, reason)})
-        reference.require_method(energy.method, corrected_method(energy.method))
-        try:
-            energy, correction = onto(energy, candidate.structure, reference)
-        except NucleateError as error:  # its correction is not known
-            return candidate.with_(checks={"hull": Check(UNKNOWN, str(error))})
-        composition = candidate.structure.composition.element_composition
-        if missing := _missing(composition, reference):
-            reason = f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}"
-            return candidate.with_(checks={"hull": Check(UNKNOWN, reason)})
-        e_form = formation_energy(composition, energy, reference)
-        above, parts = distance_to_hull(composition, energy, reference)
-        phases = format_decomposition(parts)
-        deep = f"{-above:.2f} eV/atom below {phases}: '{reference.name}' lacks the phases that compete with it"
-        return candidate.with_(
-            checks={"hull": Check(UNKNOWN, deep)} if above < -DEEPEST else {},
-            energies={
-                "e_form": Energy(e_form, reference.method, reference.name),
-                "e_above_hull": Energy(above, reference.method, reference.name),
-            },
-            provenance={
-                "decomposition": phases,
-                **({"correction": dict(correction.parts)} if correction is not None else {}),
-            },
-        )
 
 
 def formation_energy(composition: Amounts, energy: Energy, reference: ReferenceSet) -> float:
@@ -217,10 +155,10 @@ def _known_amounts(composition: Amounts, reference: ReferenceSet) -> dict[str, f
     from pymatgen.core import Composition
 
     amounts = {str(s): float(n) for s, n in Composition(composition).element_composition.items()}
-    if missing := _missing(amounts, reference):
+    if missing := missing_elements(amounts, reference):
         raise NucleateError(f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}")
     return amounts
 
 
-def _missing(composition: Amounts, reference: ReferenceSet) -> list[str]:
+def missing_elements(composition: Amounts, reference: ReferenceSet) -> list[str]:
     return sorted({str(s) for s in composition} - reference.elements)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.chem.composition import Formula
 from nucleate.chem.elements import atomic_number, symbol
 from nucleate.crystal.symmetry import find_symmetry, without_hand
 from nucleate.errors import NucleateError
-from nucleate.hull.reference import FormulaKey, formula_key
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,7 @@ class Known:
     """A known crystal in its primitive cell. lattice: (3, 3) angstrom, rows. e_above_hull: of its source, eV/atom."""
 
     source: str
-    key: FormulaKey
+    key: Formula
     space_group: int
     e_above_hull: float
     lattice: NDArray[np.float64]
@@ -97,7 +97,7 @@ def select(
     missing = [c for c in needed if c not in table.column_names]
     if missing:
         raise NucleateError(f"the table lacks column '{missing[0]}'; a reference needs {', '.join(needed)}")
-    compounds: dict[tuple[FormulaKey, int], list[Known]] = {}
+    compounds: dict[tuple[Formula, int], list[Known]] = {}
     pure: dict[str, list[Known]] = {}
     for known in _read(table.select(needed), max_e_hull, max_atoms, wanted):
         if len(known.key) == 1:
@@ -129,7 +129,7 @@ def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set
             lattice = Lattice.from_parameters(*row["lengths"], *row["angles"]).matrix
             number, cell = primitive(lattice, np.reshape(row["frac_coords"], (-1, 3)), numbers)
             if len(cell[2]) <= max_atoms:
-                key = formula_key({symbol(z): n for z, n in Counter(numbers).items()})
+                key = Formula.of({symbol(z): n for z, n in Counter(numbers).items()})
                 yield Known(row["material_id"], key, number, above, *cell)
 
 

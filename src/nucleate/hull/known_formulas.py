@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from nucleate.hull.reference import FOLDER, FormulaKey, formula_key
+from nucleate.chem.composition import Formula
+from nucleate.hull.load import FOLDER
 
 FILE = Path(FOLDER) / "formulas.parquet"
 
@@ -18,7 +19,7 @@ def is_known(composition: Mapping[str, int]) -> bool:
 
 def written(composition: Mapping[str, int]) -> str:
     """The reduced formula with its elements in alphabetical order, "Al2O3"."""
-    return _text(formula_key(composition))
+    return _text(Formula.of(composition))
 
 
 @cache
@@ -26,10 +27,10 @@ def known_formulas() -> frozenset[str]:
     """All of them, as `written`."""
     import pyarrow.parquet as pq
 
-    from nucleate.hull.reference import load_reference
+    from nucleate.hull.load import load_reference
 
     return frozenset(pq.read_table(FILE).column("formula").to_pylist()) | {_text(k) for k in load_reference().keys}
 
 
-def _text(key: FormulaKey) -> str:
+def _text(key: Formula) -> str:
     return "".join(f"{e}{n if n > 1 else ''}" for e, n in key)

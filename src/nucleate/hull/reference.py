@@ -9,30 +9,24 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nucleate.chem.formula import PAIRED, formula_text, parse_formula
+from nucleate.chem.formula import PAIRED, Formula, formula_text, parse_formula
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FOLDER = Path(__file__).parents[1] / "reference"
-DEFAULT = "chgnet-mp"
 COLUMNS = ("formula", "energy", "space_group", "source", "volume", "num_atoms", "correction")
 NEEDED = COLUMNS[:-1]  # a set that was never corrected need not say so
-SUFFIXES = (".parquet", ".csv", ".json", ".jsonl")
-_METADATA_KEY = b"nucleate_reference"
-
-FormulaKey = tuple[tuple[str, int], ...]  # sorted (symbol, count), reduced: one key per composition
+METADATA_KEY = b"nucleate_reference"
 
 
 class Entry(NamedTuple):
@@ -58,15 +52,6 @@ class Entry(NamedTuple):
         counts = sorted(parse_formula(self.formula, strict=True).values())
         letters = (chr(ord("A") + i) + (str(n) if n > 1 else "") for i, n in enumerate(counts))
         return f"{''.join(letters)}_{pearson_symbol(self.space_group, self.num_atoms)}_{without_hand(self.space_group)}"
-
-
-def formula_key(counts: Mapping[str, int]) -> FormulaKey:
-    """The same key for all multiples of a composition; counts are whole numbers."""
-    whole = {symbol: round(n) for symbol, n in counts.items()}
-    if not whole or any(n < 1 or abs(n - counts[symbol]) > 1e-6 for symbol, n in whole.items()):
-        raise NucleateError(f"a composition needs whole numbers of atoms, not {dict(counts)}")
-    divisor = math.gcd(*whole.values())
-    return tuple(sorted((symbol, n // divisor) for symbol, n in whole.items()))
 
 
 def _spelled(formula: str) -> str:
@@ -159,12 +144,12 @@ class ReferenceSet:
         return ReferenceSet.from_entries(self.name, self.method, [*self, *entries], self.metadata)
 
     @cached_property
-    def keys(self) -> tuple[FormulaKey, ...]:
-        return tuple(formula_key(parse_formula(f, strict=True)) for f in self.formulas)
+    def keys(self) -> tuple[Formula, ...]:
+        return tuple(Formula.of(parse_formula(f, strict=True)) for f in self.formulas)
 
     @cached_property
-    def _by_formula(self) -> dict[FormulaKey, list[int]]:
-        groups: dict[FormulaKey, list[int]] = {}
+    def _by_formula(self) -> dict[Formula, list[int]]:
+        groups: dict[Formula, list[int]] = {}
         for i, key in enumerate(self.keys):
             groups.setdefault(key, []).append(i)
         return groups
@@ -188,7 +173,7 @@ class ReferenceSet:
 
     def of_formula(self, counts: Mapping[str, int]) -> list[int]:
         """Rows of this composition (any multiple of it)."""
-        return self._by_formula.get(formula_key(counts), [])
+        return self._by_formula.get(Formula.of(counts), [])
 
     def of_system(self, elements: Iterable[str]) -> list[int]:
         """Rows whose elements are a subset of `elements`."""
@@ -212,68 +197,13 @@ class ReferenceSet:
 
         columns = {k: list(v) if isinstance(v, tuple) else v for k, v in self._columns().items()}
         header = json.dumps({"name": self.name, "method": self.method, **self.metadata})
-        table = pa.table(columns).replace_schema_metadata({_METADATA_KEY: header.encode()})
+        table = pa.table(columns).replace_schema_metadata({METADATA_KEY: header.encode()})
         with replacing(path) as temporary:
             pq.write_table(table, temporary, compression="zstd", compression_level=19)
 
 
-def load_reference(source: str | Path = DEFAULT) -> ReferenceSet:
-    """Known crystals and their energies; raises NucleateError for what is not there or names no method.
-
-    source: an embedded set ("chgnet-mp"); a file: .parquet of `nucleate hull build`, .csv, .json; a run folder; or
-    "mp:Li-Fe-O" (`hull.sources`). A table that does not say whether its energies are corrected is called
-    "mine.json:corrected" or "mine.json:raw". Several with commas between them join into one set, if their methods are
-    the same. The set is kept in memory, so that asking again costs nothing.
-    """
-    return _load(*require_reference(source))
-
-
-def require_reference(source: str | Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The parts of a source and when each last changed; raises NucleateError where one is not there. Reads nothing."""
-    text = str(source)
-    parts = [p.strip() for p in text.split(",")] if not Path(text).exists() else [text]
-    return tuple(parts), tuple(_file_of(part)[1] for part in parts)
-
-
-def _file_of(part: str) -> tuple[Path, int]:
-    """The file or folder that a part of a source means, and when it last changed (0: no file)."""
-    if part.startswith("mp:"):
-        return Path(part), 0
-    from nucleate.hull.sources import split_said
-
-    path = FOLDER / f"{part}.parquet"
-    if not path.is_file():
-        path = Path(split_said(part)[0])
-    if not path.exists() or (path.is_file() and path.suffix not in SUFFIXES):
-        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.parquet"))) or "none"
-        raise NucleateError(
-            f"no reference set '{part}': neither an embedded set ({known}) nor a run folder, nor a file "
-            f"({', '.join(SUFFIXES)}), nor mp:ELEMENTS"
-        )
-    file = path / "candidates.jsonl" if path.is_dir() else path
-    if not file.is_file():
-        raise NucleateError(f"{path} is no run of nucleate (no {file.name})")
-    return path, file.stat().st_mtime_ns
-
-
-@lru_cache(maxsize=8)
-def _load(parts: tuple[str, ...], _changed: tuple[int, ...]) -> ReferenceSet:
-    whole: ReferenceSet | None = None
-    for part in parts:
-        path, _ = _file_of(part)
-        from nucleate.hull.sources import read_source, split_said
-
-        own = path.suffix == ".parquet" and split_said(part)[1] is None
-        found = _read(path) if own else read_source(part, whole)
-        if whole is not None:
-            both = ReferenceSet.from_entries(f"{whole.name}+{found.name}", whole.method, whole, whole.metadata)
-            found = both.extended(found, found.method)
-        whole = found
-    assert whole is not None
-    return whole
-
-
-def _read(path: Path) -> ReferenceSet:
+def read_reference(path: str | Path) -> ReferenceSet:
+    """The set that `ReferenceSet.save` wrote; raises NucleateError for another file, or a damaged one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -281,7 +211,7 @@ def _read(path: Path) -> ReferenceSet:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise NucleateError(f"{path} is not a parquet file, or it is damaged ({str(error).splitlines()[0]})") from None
-    header = (table.schema.metadata or {}).get(_METADATA_KEY)
+    header = (table.schema.metadata or {}).get(METADATA_KEY)
     missing = [c for c in NEEDED if c not in table.column_names]
     if header is None or missing:
         what = f"column {missing[0]}" if missing else "the metadata with its energy method"

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from nucleate.chem.plausible import absurd
 from nucleate.errors import NucleateError
 from nucleate.hull.computed import entry_from_dict
+from nucleate.hull.distances import formation_energy
 from nucleate.hull.entries import entry_of, from_computed_entries, plain_formula
-from nucleate.hull.reference import Entry, ReferenceSet
+from nucleate.hull.reference import Entry, ReferenceSet, read_reference
 from nucleate.hull.scale import onto
 from nucleate.io.numerals import real
 from nucleate.pipeline.candidate import PASS, Candidate, Energy
@@ -82,8 +83,6 @@ def read_source(source: str, base: ReferenceSet | None = None) -> ReferenceSet:
 
 def _plausible(reference: ReferenceSet, path: Path) -> ReferenceSet:
     """Raises NucleateError for energies of a table that no crystal has, by themselves or beside its elements."""
-    from nucleate.hull.distances import formation_energy
-
     if len(reference) > 1 and all(entry.energy > 0 for entry in reference):
         raise NucleateError(f"all energies of {path} are positive; energies of bound crystals are negative, in eV/atom")
     for number, (entry, key) in enumerate(zip(reference, reference.keys, strict=True), 1):
@@ -227,7 +226,6 @@ def materials_project(system: str) -> ReferenceSet:
     if not os.environ.get("MP_API_KEY"):
         raise NucleateError("the Materials Project needs your key: set MP_API_KEY (it is on your dashboard there)")
     from nucleate.data.catalog import user_cache
-    from nucleate.hull.reference import load_reference
 
     try:
         with warnings.catch_warnings():
@@ -235,7 +233,7 @@ def materials_project(system: str) -> ReferenceSet:
             with MPRester(mute_progress_bars=True) as rester:
                 file = user_cache() / "hull" / f"mp-{rester.db_version}-{'-'.join(elements)}.parquet"
                 if file.is_file():
-                    return load_reference(file)
+                    return read_reference(file)
                 found = rester.get_entries_in_chemsys(elements, additional_criteria={"thermo_types": ["GGA_GGA+U"]})
     except NucleateError:
         raise

@@ -15,7 +15,7 @@ from nucleate.errors import NucleateError
 from nucleate.io.cells import unescaped
 from nucleate.io.cif import structure_from_cif
 from nucleate.io.parse import Parsed, parse_dict
-from nucleate.io.read import Problem, Remark
+from nucleate.io.results import Problem, Remark
 from nucleate.io.rows import Rows, open_text, read_json_text, take_name
 from nucleate.io.values import holds_names, is_nothing, number
 

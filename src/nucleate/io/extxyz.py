@@ -20,8 +20,8 @@ from nucleate.crystal.convert import require_volume
 from nucleate.errors import NucleateError
 from nucleate.io.numerals import real, whole
 from nucleate.io.parse import Parsed, bare_structure
-from nucleate.io.read import Problem
 from nucleate.io.remarks import far_outside
+from nucleate.io.results import Problem
 from nucleate.io.rows import Rows, read_text, take_name
 from nucleate.io.species import label_element
 from nucleate.io.values import NAME_KEYS, holds_names, is_nothing, number

@@ -20,8 +20,8 @@ from nucleate.io.jsons import read_json, read_jsonl
 from nucleate.io.packed import PACKED, unpacked
 from nucleate.io.parse import Parsed, bare, scalars, structure_from_columns
 from nucleate.io.poscar import structure_from_poscar
-from nucleate.io.read import Named, Problem
 from nucleate.io.remarks import remarks_on
+from nucleate.io.results import Named, Problem
 from nucleate.io.rows import Rows, read_text, take_name
 
 

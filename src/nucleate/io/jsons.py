@@ -15,7 +15,7 @@ import numpy as np
 from nucleate.errors import NucleateError
 from nucleate.io.ase_rows import parsed_from_ase
 from nucleate.io.parse import parse_dict, scalars
-from nucleate.io.read import Problem
+from nucleate.io.results import Problem
 from nucleate.io.rows import Row, Rows, open_text, read_json_text, read_text, take_name
 
 if TYPE_CHECKING:

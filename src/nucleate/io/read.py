@@ -3,72 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
+from nucleate.io.results import Named, Problem, ReadResult, Remark
 
 KNOWN = (
     "a folder, .cif, .mcif, .extxyz, .xyz, POSCAR, CONTCAR, .vasp, .res, .cell, .csv, .tsv, .json, .jsonl, .db (ASE), "
     ".parquet, and each of them packed (.gz, .bz2, .xz)"
 )
-
-
-@dataclass(frozen=True)
-class Named:
-    """An ordered crystal with its name and its scalar properties (str, bool, int, float); row counts from 1.
-
-    remarks: what whoever wrote the file should look at, though the crystal could be read (deuterium read as hydrogen,
-    a density far from anything real). fixed: sites (from 0) that the file keeps in place in relaxations.
-    """
-
-    name: str
-    structure: Structure
-    info: dict[str, Any] = field(default_factory=dict)
-    file: str = ""
-    row: int | None = None
-    remarks: tuple[str, ...] = ()
-    fixed: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why a file, or a row of it (counting from 1, a header line apart), could not be used."""
-
-    file: str
-    row: int | None
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.file}{f', row {self.row}' if self.row is not None else ''}: {self.reason}"
-
-
-@dataclass(frozen=True)
-class Remark(Problem):
-    """What to look at in a file or row that was read."""
-
-
-@dataclass(frozen=True)
-class ReadResult:
-    """What was read, everything that could not be, and what to look at in files as such (`notes`)."""
-
-    structures: list[Named]
-    problems: list[Problem]
-    notes: list[Remark] = field(default_factory=list)
-
-    @property
-    def remarks(self) -> list[Remark]:
-        """What to look at in what was read, each with file and row: of files, and then of each crystal."""
-        return [*self.notes, *(remark for s in self.structures for remark in remarks_of(s))]
-
-
-def remarks_of(named: Named) -> list[Remark]:
-    """What to look at in a crystal that was read, with file and row."""
-    return [Remark(named.file, named.row, text) for text in named.remarks]
 
 
 def read_structures(paths: str | Path | Sequence[str | Path]) -> ReadResult:
@@ -93,7 +36,7 @@ def read_structures(paths: str | Path | Sequence[str | Path]) -> ReadResult:
 
 def read_items(paths: Sequence[str | Path]) -> Iterator[Named | Problem]:
     """The same one by one, for long files; an empty result is not an error here."""
-    from nucleate.io.formats import read_file
+    from nucleate.io.formats import read_file  # the readers take a while to import
 
     files, skipped = find_files(paths)
     yield from skipped

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.io.parse import Parsed
-from nucleate.io.read import Problem
+from nucleate.io.results import Problem
 from nucleate.io.values import NAME_KEYS
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.files import replacing
-from nucleate.io.read import Named
+from nucleate.io.results import Named
 from nucleate.io.write_cif import cif_text
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ Wikipedia, where a network is. What is retrieved is data: it is quoted, cut shor
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nucleate.families.minerals import named_prototypes
 from nucleate.io import replacing
 from nucleate.redact import safe_address
 
@@ -90,44 +90,9 @@ def _families() -> Iterator[Passage]:
 
 
 def _minerals() -> Iterator[Passage]:
-    for name, formula, tags in _prototypes():
+    for name, formula, tags in named_prototypes():
         text = f"{name}, {formula}; prototype {tags['aflow']}; Pearson symbol {tags['pearson']}"
         yield Passage(name, text, MINERALS)
-
-
-@cache
-def _formulas() -> dict[str, str]:
-    """Of minerals, by their names in lower case."""
-    return {name.lower(): formula for name, formula, _ in _prototypes()}
-
-
-@cache
-def _prototypes() -> list[tuple[str, str, dict[str, str]]]:
-    """Name, formula and tags of the named structures of AFLOW's library of prototypes, as pymatgen ships it."""
-    from importlib.resources import files
-
-    from nucleate.chem.formula import formula_text
-    from nucleate.hull.reference import formula_key
-
-    try:  # the module beside it takes six seconds to load
-        content = (files("pymatgen.analysis") / "prototypes" / "aflow_prototypes.json.gz").read_bytes()
-        rows = json.loads(gzip.decompress(content))
-    except (OSError, ValueError):  # another version of pymatgen keeps it elsewhere
-        return []
-    out = []
-    for row in rows:
-        tags = row["tags"]
-        if tags.get("mineral") and tags["mineral"] != "None":
-            elements = [site["species"][0]["element"] for site in row["snl"]["sites"]]
-            formula = formula_text(dict(formula_key({e: elements.count(e) for e in elements})))
-            out.append((tags["mineral"], formula, tags))
-    return out
-
-
-def mineral(word: str) -> str:
-    """The formula of a mineral called so, in singular or plural; "" where the index has none of that name."""
-    every, name = _formulas(), word.lower()
-    return every.get(name) or every.get(name.removesuffix("s"), "")
 
 
 class Wikipedia:

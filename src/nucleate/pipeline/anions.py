@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.chem.composition import reduced
 from nucleate.chem.elements import atomic_number
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ def likeliest_states(counts: Mapping[str, int]) -> dict[str, float]:
     among equals are those of pymatgen's `Composition.oxi_state_guesses`, which lists all combinations and so gives up
     on large formulas. Here the reachable charges are added up element by element, for any number of atoms.
     """
-    divisor = int(np.gcd.reduce(list(counts.values())))
-    return dict(_likeliest(tuple((e, n // divisor) for e, n in counts.items())))
+    return dict(_likeliest(tuple(reduced(counts).items())))
 
 
 @lru_cache(maxsize=65_536)

@@ -57,14 +57,14 @@ def _below(c: Candidate) -> float:
 
 def _own_formula(c: Candidate) -> bool:
     """Whether the known phase under it has its formula."""
+    from nucleate.chem.composition import Formula
     from nucleate.chem.formula import parse_formula
-    from nucleate.hull.reference import formula_key
 
     under = c.provenance.get("decomposition", "")
     if not under or " " in under or c.structure is None:
         return False
     try:
-        return formula_key(parse_formula(under, strict=True)) == formula_key(parse_formula(c.formula, strict=True))
+        return Formula.of(parse_formula(under, strict=True)) == Formula.of(parse_formula(c.formula, strict=True))
     except NucleateError:  # a record of another program's
         return False
 

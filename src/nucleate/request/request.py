@@ -6,20 +6,19 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from math import gcd
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from nucleate.chem.classes import GROUPS, element_group
-from nucleate.chem.elements import RADIOACTIVE, SYMBOLS, atomic_number
-from nucleate.chem.formula import formula_text, parse_formula
+from nucleate.chem.elements import RADIOACTIVE
+from nucleate.chem.formula import formula_text, parse_formula, reduced
 from nucleate.chem.written import closed_up
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Fixed
 from nucleate.generators.pattern import parse_pattern
 from nucleate.generators.properties import NUMBER, parse_properties
+from nucleate.request.elements import parse_elements, parse_excluded
 from nucleate.request.symmetry import groups_text, read_site_counts, read_space_groups
 from nucleate.request.words import MOST_CHARACTERS, Bounds, Wish, bounds_text, few, read_words, within
 from nucleate.request.words.tokens import LONGEST_FORMULA
@@ -178,43 +177,6 @@ def read_request(values: Mapping[str, Any]) -> Request:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise NucleateError(f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
-
-
-def parse_elements(text: str) -> tuple[str, ...]:
-    """Distinct elements from "Li,Fe,O" or "Li-Fe-O", in the order given."""
-    parts = [p for p in re.split(r"[\s,\-]+", text.strip()) if p]
-    if not parts:
-        raise NucleateError('no elements given; write for example "Li,Fe,O"')
-    for part in parts:
-        atomic_number(part)
-    repeated = sorted({p for p in parts if parts.count(p) > 1})
-    if repeated:
-        raise NucleateError(f"{repeated[0]} is named twice in '{text}'")
-    return tuple(parts)
-
-
-def parse_excluded(text: str) -> tuple[str, ...]:
-    """Elements that must not be there, from their symbols and names of groups: "Pb,Cd", "radioactive, rare earths".
-
-    Raises NucleateError for what is neither.
-    """
-    out: list[str] = []
-    for part in filter(None, (p.strip() for p in re.split(r"[,;]", text))):
-        words = re.split(r"[\s\-]+", part)
-        if all(word in SYMBOLS for word in words):
-            out += words
-            continue
-        try:
-            out += sorted(element_group(part), key=atomic_number)
-        except NucleateError:
-            near = [s for s in SYMBOLS if s.lower() == part.lower()]
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise NucleateError(
-                f"'{part[:40]}' is neither an element nor a group of elements{hint} (groups: {', '.join(GROUPS)})"
-            ) from None
-    if not out:
-        raise NucleateError('no elements given to exclude; write for example "Pb,Cd" or "radioactive,toxic"')
-    return tuple(dict.fromkeys(out))
 
 
 def parse_request(
@@ -377,7 +339,7 @@ def _number_text(number: int | Bounds, name: str) -> str:
 
 def _hinted(word: str) -> str:
     """A word that was not understood, with its formula where it is a mineral's name."""
-    from nucleate.language.retrieve import mineral
+    from nucleate.families.minerals import mineral
 
     formula = mineral(word) if len(word) > 5 else ""
     return f"{word} (a mineral; ask for {formula})" if formula else word
@@ -403,8 +365,7 @@ def keep(request: Request, fixed: Fixed) -> Request:
     size = request.num_atoms if isinstance(request.num_atoms, int) else n
     if composition is None and request.chemical_system is None and len(fixed.species_at) == n == size:
         counts = {e: fixed.species.count(e) for e in dict.fromkeys(fixed.species)}
-        divisor = gcd(*counts.values())
-        composition = {e: k // divisor for e, k in counts.items()}
+        composition = reduced(counts)
     if composition is not None and size % sum(composition.values()):
         raise NucleateError(
             f"{size} atoms cannot hold whole formula units of {formula_text(composition)}; give --num-atoms"

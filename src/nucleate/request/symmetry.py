@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from nucleate.crystal.symmetry import space_group_number, symbol
 from nucleate.errors import NucleateError
+from nucleate.request.elements import parse_elements
 
 SYSTEMS = {
     "triclinic": (1, 2),
@@ -36,8 +37,6 @@ def read_space_groups(text: str) -> tuple[int, ...]:
 
 def read_site_counts(text: str) -> dict[str, int]:
     """ "K:1,Cu:2" -> {"K": 1, "Cu": 2}, sets of equivalent atoms of each element; {} for ""."""
-    from nucleate.request.request import parse_elements
-
     out: dict[str, int] = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, _, count = part.partition(":")

@@ -68,7 +68,7 @@ class HeuristicStage:
         if not candidates:
             return {}
         from nucleate.chem.distance import MODIFIED_PETTIFOR, nearest
-        from nucleate.hull.reference import load_reference
+        from nucleate.hull.load import load_reference
 
         away = nearest([c.composition or {} for c in candidates], [dict(key) for key in load_reference().keys])
         return {

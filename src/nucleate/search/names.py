@@ -25,7 +25,7 @@ def require_names(
 ) -> None:
     """Raise NucleateError for the first name of which there is nothing, with the names there are."""
     from nucleate.data.tables import require_dataset
-    from nucleate.hull.reference import require_reference
+    from nucleate.hull.load import require_reference
     from nucleate.potentials.base import require_potential
     from nucleate.train.shipped import PROPERTY, require_weights
 

@@ -79,11 +79,11 @@ def grow(formulas: Sequence[Candidate], extent: Extent, kind: str) -> tuple[list
     Candidates of one formula, which may differ in structure type, are one branch. kind: how it gets more structures:
     TYPES has no others, TEMPLATES takes the next template, SAMPLES draws again with a seed of its own.
     """
-    from nucleate.hull.reference import FormulaKey, formula_key
+    from nucleate.chem.composition import Formula
 
-    groups: dict[FormulaKey, list[Candidate]] = {}
+    groups: dict[Formula, list[Candidate]] = {}
     for c in formulas:
-        groups.setdefault(formula_key(c.composition or {}), []).append(c)
+        groups.setdefault(Formula.of(c.composition or {}), []).append(c)
     ordered = sorted(groups.values(), key=lambda group: -score(group[0]))  # stable: equal ones as proposed
     branches = [_branch(group, extent.structures, kind) for group in ordered[: extent.width]]
     pruned = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from nucleate.chem.checks import reduced_counts
+from nucleate.chem.composition import Formula
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
 from nucleate.stages.check import check_chemistry
@@ -22,7 +22,7 @@ def with_oxidation(candidates: Sequence[Candidate]) -> list[Candidate]:
     """
     from nucleate.stages.oxidation import verdicts_of
 
-    counts = [reduced_counts(c.structure.composition if c.structure else c.composition or {}) for c in candidates]
+    counts = [Formula.of_amounts(c.structure.composition if c.structure else c.composition or {}) for c in candidates]
     verdicts = iter(verdicts_of([dict(c) for c in counts if c]))
     return [
         c.with_(checks=_told_apart(c.checks, next(verdicts))) if counted else c
@@ -80,6 +80,6 @@ class ChemistryStage:
             if faults:
                 yield candidate.failed(self.name, "; ".join(f"{k}: {candidate.checks[k].reason}" for k in faults))
                 continue
-            earlier = first.setdefault(reduced_counts(candidate.composition), candidate.id)
+            earlier = first.setdefault(Formula.of_amounts(candidate.composition), candidate.id)
             copy = earlier != candidate.id
             yield candidate.failed(self.name, f"same formula as {earlier}") if copy else candidate

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from math import gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.chem.classes import ANIONS, NONMETALS, classes
+from nucleate.chem.composition import reduced
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
 from nucleate.families.family import Family, keeps_type, lexicon, substituted_prototype
@@ -33,8 +33,7 @@ Fact = tuple[str, bool]  # what was asked for, and whether it holds
 def of_composition(request: Request, composition: Mapping[str, int]) -> list[Fact]:
     """What the request says of elements and their amounts, each part with whether it holds."""
     elements = set(composition)
-    divisor = gcd(*composition.values())
-    counts = {e: n // divisor for e, n in composition.items()}
+    counts = reduced(composition)
     out: list[Fact] = [(name, classes()[name].holds(counts)) for name in request.classes]
     out += [(f"{e} in it", e in elements) for e in request.contains]
     out += [(f"{', '.join(sorted(elements & set(some))) or few(some, ' or ')} in it", bool(elements & set(some)))

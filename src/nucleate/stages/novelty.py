@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.chem.composition import Formula
 from nucleate.chem.plausible import absurd
 from nucleate.errors import NucleateError
 from nucleate.hull.known_crystals import CRYSTAL_COLUMNS, known_table
-from nucleate.hull.reference import FormulaKey, ReferenceSet, formula_key, load_reference
+from nucleate.hull.load import load_reference
+from nucleate.hull.reference import ReferenceSet
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
 from nucleate.stages.same_crystal import Reduced, all_symmetric, reduce, same
 
@@ -43,7 +45,7 @@ class UniqueStage:
         self.symprec = symprec
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
-        groups: dict[FormulaKey, list[Candidate]] = {}
+        groups: dict[Formula, list[Candidate]] = {}
         for candidate in candidates:
             key = _key(candidate.structure)
             if key is None:
@@ -135,7 +137,7 @@ class NoveltyStage:
         return Check(verdict, "; ".join(a.reason for a in answers if a.verdict == verdict))
 
 
-def _check_index(structure: Structure, key: FormulaKey, reference: ReferenceSet, compared: set[str]) -> Check:
+def _check_index(structure: Structure, key: Formula, reference: ReferenceSet, compared: set[str]) -> Check:
     """Formula, space group and volume against the reference, without the crystals whose structures were compared."""
     rows = reference.of_formula(dict(key))
     if not rows:
@@ -190,7 +192,7 @@ class KnownCrystals:
         self.name = name
         self._table = table
         self._reduced: dict[int, Reduced | None] = {}
-        self._rows: dict[FormulaKey, list[int]] = {}
+        self._rows: dict[Formula, list[int]] = {}
         from nucleate.chem.elements import symbol
 
         column = table.column("atomic_numbers").combine_chunks()
@@ -198,12 +200,12 @@ class KnownCrystals:
         for i in range(len(column)):
             counts = Counter(values[offsets[i] : offsets[i + 1]].tolist())
             if counts:
-                self._rows.setdefault(formula_key({symbol(z): n for z, n in counts.items()}), []).append(i)
+                self._rows.setdefault(Formula.of({symbol(z): n for z, n in counts.items()}), []).append(i)
 
     def __len__(self) -> int:
         return len(self._table)
 
-    def check(self, structure: Structure, key: FormulaKey) -> tuple[Check, set[str]]:
+    def check(self, structure: Structure, key: Formula) -> tuple[Check, set[str]]:
         """The verdict, and the ids of all crystals that were really compared."""
         rows = self._rows.get(key, [])
         if not rows:
@@ -246,8 +248,8 @@ def known_crystals(name: str) -> KnownCrystals:
     return KnownCrystals(name, known_table(name))
 
 
-def _key(structure: Structure | None) -> FormulaKey | None:
+def _key(structure: Structure | None) -> Formula | None:
     if structure is None or not structure.is_ordered or len(structure) == 0:
         return None
     counts: Mapping[str, float] = structure.composition.element_composition.get_el_amt_dict()
-    return formula_key({s: round(n) for s, n in counts.items()})
+    return Formula.of({s: round(n) for s, n in counts.items()})

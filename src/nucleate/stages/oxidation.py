@@ -13,10 +13,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nucleate.chem.checks import kind_without_ions
+from nucleate.chem.composition import Formula
 from nucleate.chem.formula import parse
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN, Verdict
 from nucleate.errors import NucleateError
-from nucleate.hull.reference import FormulaKey, formula_key
 
 if TYPE_CHECKING:
     from nucleate.train.oxidation import OxidationModel
@@ -60,7 +60,7 @@ def assign(formulas: Sequence[str], model: OxidationModel | None = None) -> list
     definition and without the network. Raises NucleateError for what is no formula and for an element that the
     network was not trained on.
     """
-    return _assign([formula_key(parse(f)) for f in formulas], model or shipped_model())
+    return _assign([Formula.of(parse(f)) for f in formulas], model or shipped_model())
 
 
 def oxidation_verdicts(formulas: Sequence[str], model: OxidationModel | None = None) -> list[Verdict]:
@@ -76,8 +76,8 @@ def verdicts_of(compositions: Sequence[Mapping[str, int]], model: OxidationModel
     The paper does not say what it does with them.
     """
     model = model or shipped_model()
-    keys = [formula_key(c) for c in compositions]
-    found: dict[FormulaKey, Verdict] = {}
+    keys = [Formula.of(c) for c in compositions]
+    found: dict[Formula, Verdict] = {}
     for key in keys:
         symbols = [s for s, _ in key]
         if kind := kind_without_ions(symbols):
@@ -91,7 +91,7 @@ def verdicts_of(compositions: Sequence[Mapping[str, int]], model: OxidationModel
     return [found[key] for key in keys]
 
 
-def _verdict(key: FormulaKey, states: Mapping[str, OxidationState]) -> Verdict:
+def _verdict(key: Formula, states: Mapping[str, OxidationState]) -> Verdict:
     cations_first = sorted(states.items(), key=lambda item: (-item[1].mean, item[0]))
     words = ", ".join(f"{symbol} {state}" for symbol, state in cations_first)
     charge = sum((n * states[symbol].mean for symbol, n in key), Fraction(0))
@@ -100,7 +100,7 @@ def _verdict(key: FormulaKey, states: Mapping[str, OxidationState]) -> Verdict:
     return Verdict(FAIL, f"charge {'+' if charge > 0 else '-'}{abs(charge)}: {words}")
 
 
-def _assign(keys: Sequence[FormulaKey], model: OxidationModel) -> list[dict[str, OxidationState]]:
+def _assign(keys: Sequence[Formula], model: OxidationModel) -> list[dict[str, OxidationState]]:
     import torch
 
     from nucleate.nets.oxidation import encode

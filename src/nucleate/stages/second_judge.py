@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from nucleate.errors import NucleateError
-from nucleate.hull.distances import HullStage
-from nucleate.hull.reference import FOLDER
+from nucleate.hull.load import FOLDER
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check, Energy
 from nucleate.potentials.base import get_potential
 from nucleate.relaxation.pool import RelaxSettings, relax_all
+from nucleate.stages.hull import HullStage
 
 AGREE = 0.1  # eV/atom above the hull: the step in which candidates are ranked
 NAMES = {"e_form": "second_e_form", "e_above_hull": "second_e_above_hull"}

@@ -286,11 +286,11 @@ def _predict_stage(request: Request, settings: DesignSettings, route: Route) -> 
 
 def stages_of(request: Request, settings: DesignSettings, route: Route) -> list[Stage]:
     """The pipeline of structures in a design run, in order."""
-    from nucleate.hull.distances import HullStage
     from nucleate.relaxation.pool import RelaxStage
     from nucleate.search.heuristics import ObjectiveStage, read_objective
     from nucleate.stages.check import CheckStage
     from nucleate.stages.comply import ComplyStage
+    from nucleate.stages.hull import HullStage
     from nucleate.stages.novelty import NoveltyStage, UniqueStage
 
     predict = _predict_stage(request, settings, route)

@@ -109,8 +109,8 @@ def why_not(candidate: Candidate) -> str | None:
 
 
 def relaxation(settings: OptimiseSettings) -> list[Stage]:
-    from nucleate.hull.distances import HullStage
     from nucleate.relaxation.pool import RelaxSettings, RelaxStage
+    from nucleate.stages.hull import HullStage
 
     relax = RelaxSettings(potential=settings.potential, max_steps=250, time_limit_s=300.0)
     return [RelaxStage(relax), HullStage(settings.reference)]

@@ -158,9 +158,9 @@ def structure_stage(settings: PredictSettings) -> Stage:
 
 
 def _relaxation(settings: PredictSettings) -> list[Stage]:
-    from nucleate.hull.distances import HullStage
     from nucleate.relaxation.pool import RelaxSettings, RelaxStage
     from nucleate.stages.check import CheckStage
+    from nucleate.stages.hull import HullStage
     from nucleate.stages.novelty import UniqueStage
 
     relaxation = RelaxStage(RelaxSettings(potential=settings.potential))

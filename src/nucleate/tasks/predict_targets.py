@@ -28,7 +28,7 @@ class Target:
 def read_target(place: int, text: str) -> Target:
     """ "SrTiO3" or "K-Cu-Si"; NucleateError for what is neither."""
     from nucleate.chem.formula import parse_formula
-    from nucleate.request.request import parse_elements
+    from nucleate.request.elements import parse_elements
 
     if re.fullmatch(r"\s*[A-Za-z]+(-[A-Za-z]+)+\s*", text):
         return Target(place, {}, system=tuple(parse_elements(text)))

@@ -129,7 +129,7 @@ def test_normalised_by_the_constants_of_the_protocol():
 
 
 def test_means_of_the_protocol_agree_with_each_other():
-    text = (resources.files("nucleate.evaluate") / "tables" / "cdvae_scaler.csv").read_text()
+    text = (resources.files("nucleate.evaluate.measures") / "tables" / "cdvae_scaler.csv").read_text()
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     assert [row["feature"] for row in rows] == list(labels())
     mean = {row["feature"]: float(row["mean"]) for row in rows}

@@ -71,7 +71,7 @@ def predict(
     if network is not None:
         return _by_property_network(structures, network, potential, progress, cache)
     from nucleate.hull.distances import formation_energy
-    from nucleate.hull.reference import load_reference
+    from nucleate.hull.load import load_reference
     from nucleate.pipeline.candidate import Energy
     from nucleate.potentials.base import get_potential
 

@@ -8,13 +8,13 @@ up element by element: the same verdicts without the combinations, of which eigh
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nucleate.chem.checks import Counts, States, balanced, kind_without_ions, neutral_ions, pauling
+from nucleate.chem.composition import reduced
 from nucleate.chem.elements import symbol
 from nucleate.chem.states import electronegativity, states_of
 from nucleate.chem.verdict import FAIL, PASS, Verdict
@@ -186,8 +186,7 @@ def compositional_validity_original(atomic_numbers: Iterable[int]) -> bool:
     atoms = Counter(int(z) for z in atomic_numbers)
     if not atoms:
         raise NucleateError("a composition needs atoms")
-    divisor = math.gcd(*atoms.values())
-    return _cdvae(tuple((symbol(z), n // divisor) for z, n in sorted(atoms.items())))
+    return _cdvae(tuple(reduced({symbol(z): n for z, n in sorted(atoms.items())}).items()))
 
 
 @lru_cache(maxsize=100_000)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import gcd
 
+from nucleate.chem.composition import reduced
 from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.request.words import lexicon as lex
@@ -55,8 +55,7 @@ def _replaced(counts: dict[str, int], old: str, new: str) -> dict[str, int]:
     if new in counts:
         raise NucleateError(f"{new} is to replace {old}, and {said} has it already; write the formula that is meant")
     out = {new if e == old else e: n for e, n in counts.items()}
-    divisor = gcd(*out.values())
-    return {e: n // divisor for e, n in out.items()}
+    return reduced(out)
 
 
 def _element(s: Sentence, i: int, step: int) -> int | None:

@@ -1,0 +1,79 @@
+"""The hull stage: formation energy and distance to the hull of a reference set for each candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nucleate.chem.plausible import absurd
+from nucleate.errors import NucleateError
+from nucleate.hull.distances import (
+    DEEPEST,
+    distance_to_hull,
+    format_decomposition,
+    formation_energy,
+    missing_elements,
+)
+from nucleate.hull.load import load_reference
+from nucleate.hull.reference import ReferenceSet
+from nucleate.hull.scale import onto
+from nucleate.pipeline.candidate import UNKNOWN, Candidate, Check, Energy
+from nucleate.pipeline.corrections import corrected_method
+
+
+class HullStage:
+    """Gives each candidate "e_form" and "e_above_hull", from its "energy", and provenance "decomposition".
+
+    Where the reference is MP2020-corrected and the energy is not, it is corrected first, and provenance "correction"
+    says by how much (eV/atom) and why. Without the energy of an element, or where the correction is not known, the
+    check "hull" is unknown and says why, as it is for what lies more than DEEPEST below all that is known.
+    Raises NucleateError for an energy of another method than the reference's.
+    """
+
+    name = "hull"
+    batched = False
+    quick = True
+
+    def __init__(self, reference: str | ReferenceSet = "chgnet-mp") -> None:
+        self._source = reference  # a name travels to worker processes more lightly than a set
+        _ = self.reference  # a missing set is an error now, not in the middle of a run
+
+    @property
+    def reference(self) -> ReferenceSet:
+        return self._source if isinstance(self._source, ReferenceSet) else load_reference(self._source)
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
+        for candidate in candidates:
+            yield self._evaluate(candidate)
+
+    def _evaluate(self, candidate: Candidate) -> Candidate:
+        reference = self.reference
+        energy = candidate.energies.get("energy")
+        if candidate.structure is None or energy is None:
+            what = "structure" if candidate.structure is None else "energy (relax first)"
+            return candidate.with_(checks={"hull": Check(UNKNOWN, f"no {what}")})
+        if reason := absurd("energy", energy.value):
+            return candidate.with_(checks={"hull": Check(UNKNOWN, reason)})
+        reference.require_method(energy.method, corrected_method(energy.method))
+        try:
+            energy, correction = onto(energy, candidate.structure, reference)
+        except NucleateError as error:  # its correction is not known
+            return candidate.with_(checks={"hull": Check(UNKNOWN, str(error))})
+        composition = candidate.structure.composition.element_composition
+        if missing := missing_elements(composition, reference):
+            reason = f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}"
+            return candidate.with_(checks={"hull": Check(UNKNOWN, reason)})
+        e_form = formation_energy(composition, energy, reference)
+        above, parts = distance_to_hull(composition, energy, reference)
+        phases = format_decomposition(parts)
+        deep = f"{-above:.2f} eV/atom below {phases}: '{reference.name}' lacks the phases that compete with it"
+        return candidate.with_(
+            checks={"hull": Check(UNKNOWN, deep)} if above < -DEEPEST else {},
+            energies={
+                "e_form": Energy(e_form, reference.method, reference.name),
+                "e_above_hull": Energy(above, reference.method, reference.name),
+            },
+            provenance={
+                "decomposition": phases,
+                **({"correction": dict(correction.parts)} if correction is not None else {}),
+            },
+        )
