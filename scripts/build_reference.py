@@ -19,7 +19,7 @@ from pathlib import Path
 
 from nucleate.errors import NucleateError
 from nucleate.hull.build import ENERGIES, build_reference, corrections_of, finalise, selection_rule
-from nucleate.hull.known_crystals import Known, select
+from nucleate.hull.known_crystals import KnownCrystal, select
 from nucleate.hull.load import FOLDER
 from nucleate.pipeline.corrections import RAW
 from nucleate.potentials.base import get_potential
@@ -36,7 +36,7 @@ METADATA = {
 }
 
 
-def crystals(data: Path) -> list[Known]:
+def crystals(data: Path) -> list[KnownCrystal]:
     """What is to be computed, most useful first."""
     import pyarrow.parquet as pq
 

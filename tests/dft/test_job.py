@@ -10,7 +10,7 @@ from ase.build import bulk
 from nucleate.dft import job, worker
 from nucleate.dft.engines import Engine, find_engine
 from nucleate.dft.frames import to_atoms
-from nucleate.dft.job import CRASHED, DONE, FAILED, GARBAGE, TIME, Runner, Stopped
+from nucleate.dft.job import CRASHED, DONE, FAILED, GARBAGE, TIME, CalculationStopped, Runner
 from nucleate.dft.settings import DFTSettings
 from nucleate.errors import NucleateError
 
@@ -137,7 +137,7 @@ def test_a_stop_ends_the_process_at_once(gpaw, tmp_path, monkeypatch):
         if steps == 2:
             stop.set()
 
-    with pytest.raises(Stopped):
+    with pytest.raises(CalculationStopped):
         Runner(find_engine("gpaw"), SETTINGS, stop, progress).run("Cu", tmp_path / "job", "crystal", copper())
     assert seen[-1] == ("Cu", 2)
 

@@ -14,7 +14,7 @@ from pymatgen.core import Lattice
 from nucleate.io.cif import structure_from_cif
 from nucleate.io.cif.settings import fits_metric, operations_key
 from nucleate.io.cif.symmetry import readings_of
-from nucleate.io.cif.text import Block
+from nucleate.io.cif.text import DataBlock
 
 CELLS = {
     "triclinic": (33, 36, 39, 80, 95, 105),
@@ -69,7 +69,7 @@ def spellings(hall: int) -> dict[str, str]:
 
 def read(tag: str, value: str, cell: str):
     lattice = np.array(Lattice.from_parameters(*CELLS[cell]).matrix)
-    return readings_of(Block("x", {tag: [value]}, ()), lattice)
+    return readings_of(DataBlock("x", {tag: [value]}, ()), lattice)
 
 
 @cache

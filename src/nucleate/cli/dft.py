@@ -17,7 +17,7 @@ from nucleate.cli.options import CRYSTAL_FILES
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nucleate.dft.job import Outcome, Progress
+    from nucleate.dft.job import CalculationOutcome, Progress
     from nucleate.dft.stage import Computed
     from nucleate.pipeline.candidate import Candidate
 
@@ -121,7 +121,7 @@ def chosen(paths: Sequence[Path], top: int | None, out: Path | None) -> tuple[li
     return candidates, folder
 
 
-def _tell(notes: Console, name: str, outcome: Outcome) -> None:
+def _tell(notes: Console, name: str, outcome: CalculationOutcome) -> None:
     said = (
         f"{outcome.status}: {outcome.reason}" if outcome.reason else f"{outcome.steps} steps, {outcome.seconds:.0f} s"
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 from nucleate.chem.formula import formula_text
 from nucleate.dft.hull import Compound, above_hull, formation_energy
-from nucleate.dft.job import DONE, FAILED, Outcome
+from nucleate.dft.job import DONE, FAILED, CalculationOutcome
 from nucleate.dft.method import Method, correction_of
-from nucleate.dft.parsed import Parsed
+from nucleate.dft.parsed import ParsedCalculation
 from nucleate.dft.stage import Computed
 from nucleate.pipeline.candidate import Candidate
 
@@ -21,21 +21,21 @@ LARGEST = 6.0  # eV/atom; formation energies beyond are no real ones
 class _Result:
     """A result with an energy. uncorrected: why there is no MP2020 correction; "" where there is one."""
 
-    parsed: Parsed
+    parsed: ParsedCalculation
     method: Method
     compound: Compound
     symbols: tuple[str, ...]
     uncorrected: str
 
 
-def judge(results: Sequence[Parsed], names: Sequence[Candidate]) -> list[Computed]:
+def judge(results: Sequence[ParsedCalculation], names: Sequence[Candidate]) -> list[Computed]:
     """Formation energies and distances to the hull among the results, whose candidates are given in the same order."""
     known = [_result(r) for r in results]
     whole = [k for k in known if k is not None]
     return [_judge(r, k, c, whole) for r, k, c in zip(results, known, names, strict=True)]
 
 
-def _result(r: Parsed) -> _Result | None:
+def _result(r: ParsedCalculation) -> _Result | None:
     if r.structure is None or r.energy is None or r.method is None:
         return None
     composition = r.structure.composition.element_composition
@@ -44,12 +44,14 @@ def _result(r: Parsed) -> _Result | None:
     return _Result(r, r.method, Compound(composition, r.energy, correction), symbols, uncorrected)
 
 
-def _judge(r: Parsed, own: _Result | None, candidate: Candidate, all_: Sequence[_Result]) -> Computed:
+def _judge(r: ParsedCalculation, own: _Result | None, candidate: Candidate, all_: Sequence[_Result]) -> Computed:
     if own is None or r.structure is None:
-        return Computed(candidate, Outcome(FAILED, r.reason or "there is no energy", steps=r.steps, seconds=r.seconds))
+        return Computed(
+            candidate, CalculationOutcome(FAILED, r.reason or "there is no energy", steps=r.steps, seconds=r.seconds)
+        )
     result: dict[str, Any] = {"energy": r.energy, "converged": r.converged, "moment": r.moment}
     result |= {"plus_u": bool(own.method.hubbard), "file": str(r.file)}
-    outcome = Outcome(DONE, r.reason, result, r.steps, r.seconds)
+    outcome = CalculationOutcome(DONE, r.reason, result, r.steps, r.seconds)
     if own.method.unfit:
         return Computed(candidate, outcome, r.structure, missing=(own.method.unfit,), remarks=r.remarks)
     elements = [k for k in all_ if len(k.symbols) == 1 and k.symbols[0] in own.symbols]

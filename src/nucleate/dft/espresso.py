@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.dft.compressed import text_of
 from nucleate.dft.method import Method
-from nucleate.dft.parsed import Parsed, spinless
+from nucleate.dft.parsed import ParsedCalculation, spinless
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -28,7 +28,7 @@ DISPERSION = (
 )
 
 
-def read_espresso(path: Path) -> Parsed:
+def read_espresso(path: Path) -> ParsedCalculation:
     """The last energy with its structure, or why there is none; raises what ASE raises for a broken file."""
     import io
 
@@ -39,22 +39,24 @@ def read_espresso(path: Path) -> Parsed:
     if not energies:
         lost = "convergence NOT achieved" in text
         said = "the self-consistent field did not converge" if lost else "it ended before the first energy"
-        return Parsed(path, reason=_crash(text) or said, seconds=seconds)
+        return ParsedCalculation(path, reason=_crash(text) or said, seconds=seconds)
     energy = _finite(energies[-1])
     if not math.isfinite(energy):
-        return Parsed(path, reason=f"its last energy is no number ({energies[-1][:20]})", seconds=seconds)
+        return ParsedCalculation(path, reason=f"its last energy is no number ({energies[-1][:20]})", seconds=seconds)
     frames: Any = ase.io.read(io.StringIO(text), index=":", format="espresso-out")
     frames = [a for a in frames if a.calc is not None and "energy" in a.calc.results]
     if not frames:
-        return Parsed(path, reason="there is no structure with the energy", seconds=seconds)
+        return ParsedCalculation(path, reason="there is no structure with the energy", seconds=seconds)
     atoms = frames[-1]
     forces = atoms.calc.results.get("forces")
     if forces is not None and not all(math.isfinite(x) for x in forces.flat):
-        return Parsed(path, reason="the forces of the last step have values that are no numbers", seconds=seconds)
+        return ParsedCalculation(
+            path, reason="the forces of the last step have values that are no numbers", seconds=seconds
+        )
     structure = structure_of(atoms)
     why = _unconverged(text, whole)
     spin = "Starting magnetic structure" in text or "total magnetization" in text
-    return Parsed(
+    return ParsedCalculation(
         path,
         structure,
         float(atoms.get_potential_energy()) / len(atoms),

@@ -39,7 +39,7 @@ QE_CUTOFFS = {"fast": 45.0, "standard": 60.0, "tight": 90.0}
 
 
 @dataclass(frozen=True)
-class Work:
+class PlannedCalculation:
     """One calculation to set up. name: its folder. kind: "crystal" or "molecule"."""
 
     name: str
@@ -52,10 +52,10 @@ class Work:
         return to_structure(to_record(self.atoms))
 
 
-def works(candidates: Iterable[Candidate], elements: bool = True) -> tuple[list[Work], list[str]]:
+def works(candidates: Iterable[Candidate], elements: bool = True) -> tuple[list[PlannedCalculation], list[str]]:
     """What is to be calculated, the candidates and the elements that their formation energies need; and, one line
     each, what cannot be."""
-    out: list[Work] = []
+    out: list[PlannedCalculation] = []
     refused: list[str] = []
     symbols: set[str] = set()
     candidates = list(candidates)
@@ -63,27 +63,27 @@ def works(candidates: Iterable[Candidate], elements: bool = True) -> tuple[list[
         try:
             if c.structure is None:
                 raise Blown("there is no structure")
-            out.append(Work(name, "crystal", crystal_atoms(c.structure), c))
+            out.append(PlannedCalculation(name, "crystal", crystal_atoms(c.structure), c))
             symbols |= {str(e) for e in c.structure.composition.element_composition}
         except Blown as error:
             refused.append(f"{c.id}: {error}")
     for symbol in sorted(symbols) if elements else ():
         try:
             kind, atoms = reference_state(symbol)
-            out.append(Work(f"elements/{symbol}", kind, atoms))
+            out.append(PlannedCalculation(f"elements/{symbol}", kind, atoms))
         except NucleateError as error:
             refused.append(str(error))
     return out, refused
 
 
-def with_potentials(todo: Iterable[Work], code: str) -> tuple[list[Work], list[str]]:
+def with_potentials(todo: Iterable[PlannedCalculation], code: str) -> tuple[list[PlannedCalculation], list[str]]:
     """What can be set up with the POTCARs that the Materials Project names; and, one line each, what cannot.
 
     pw.x takes the files of the user, whose elements `pseudopotentials` checks.
     """
     if code != "vasp":
         return list(todo), []
-    out: list[Work] = []
+    out: list[PlannedCalculation] = []
     refused: list[str] = []
     for work in todo:
         symbols = dict.fromkeys(work.atoms.get_chemical_symbols())
@@ -95,7 +95,7 @@ def with_potentials(todo: Iterable[Work], code: str) -> tuple[list[Work], list[s
     return out, refused
 
 
-def vasp_files(work: Work) -> dict[str, str]:
+def vasp_files(work: PlannedCalculation) -> dict[str, str]:
     """INCAR, KPOINTS, POSCAR and POTCAR.spec (the names of the licensed files) of pymatgen's MPRelaxSet."""
     from pymatgen.io.vasp.inputs import Kpoints
     from pymatgen.io.vasp.sets import MPRelaxSet
@@ -118,7 +118,7 @@ def vasp_files(work: Work) -> dict[str, str]:
 
 
 def qe_files(
-    work: Work,
+    work: PlannedCalculation,
     settings: DFTSettings,
     cutoff: float,
     pseudos: Mapping[str, str],
@@ -194,7 +194,7 @@ def check_options(out: Path, code: str, pseudos: Path | None = None, flow: bool 
 
 
 def write_inputs(
-    todo: Iterable[Work],
+    todo: Iterable[PlannedCalculation],
     out: Path,
     code: str,
     preset: str = "standard",
@@ -238,7 +238,7 @@ def _record(candidate: Candidate) -> Any:
     return json.loads(candidate.to_json(), parse_constant=lambda _: None)
 
 
-def flow_text(todo: Iterable[Work]) -> str:
+def flow_text(todo: Iterable[PlannedCalculation]) -> str:
     """An atomate2 flow (PBE double relaxation and static run with the Materials Project's settings) of all crystals, as
     JSON for jobflow. Raises NucleateError without atomate2."""
     from monty.json import MontyEncoder

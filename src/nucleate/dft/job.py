@@ -37,12 +37,12 @@ DONE, FAILED, TIME, CRASHED, GARBAGE = "done", "failed", "out of time", "crashed
 Progress = Callable[[str, int, float], None]  # (name, ionic steps so far, seconds in this call)
 
 
-class Stopped(Exception):
+class CalculationStopped(Exception):
     """The user wants no more; the state of each calculation is kept."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CalculationOutcome:
     """What became of a calculation. status: one of the five above. result: as `relaxation.run` gives it, if done.
 
     seconds: over all calls. fresh: whether anything was calculated in this call.
@@ -65,15 +65,15 @@ class Outcome:
 class Runner:
     """Runs calculations with one engine and one set of settings.
 
-    stop: set it to end all of them at once (they raise `Stopped`). progress: while one runs. finished: called with its
-    name when one that was run in this call ends. again: calculate anew what failed by itself.
+    stop: set it to end all of them at once (they raise `CalculationStopped`). progress: while one runs. finished:
+    called with its name when one that was run in this call ends. again: calculate anew what failed by itself.
     """
 
     engine: Engine
     settings: DFTSettings
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Progress | None = None
-    finished: Callable[[str, Outcome], None] | None = None
+    finished: Callable[[str, CalculationOutcome], None] | None = None
     again: bool = False
 
     @property
@@ -85,10 +85,11 @@ class Runner:
         """Of engine, version and settings: results of equal digests belong together."""
         return hashlib.sha256(f"{self.method} {self.settings.digest}".encode()).hexdigest()[:12]
 
-    def run(self, name: str, folder: Path, kind: str, atoms: Atoms) -> Outcome:
+    def run(self, name: str, folder: Path, kind: str, atoms: Atoms) -> CalculationOutcome:
         """The outcome of this calculation: found in `folder`, continued there, or begun.
 
-        A folder that holds another calculation is moved aside. Raises NucleateError if it cannot be written, `Stopped`.
+        A folder that holds another calculation is moved aside. Raises NucleateError if it cannot be written, and
+        `CalculationStopped` where `stop` was set.
         """
         settings = self.settings
         content: list[Any] = [self.digest, kind, to_record(atoms)]
@@ -111,7 +112,7 @@ class Runner:
             self.finished(name, outcome)
         return outcome
 
-    def _supervise(self, name: str, folder: Path, digest: str) -> Outcome:
+    def _supervise(self, name: str, folder: Path, digest: str) -> CalculationOutcome:
         started, limit = time.monotonic(), self.settings.wall_time
         while True:
             code, lines = self._process(name, folder, started)
@@ -119,7 +120,7 @@ class Runner:
             if code != worker.BUSY or spent > limit:
                 break
             if self.stop.wait(1.0):  # another process does the same calculation: its result will do
-                raise Stopped
+                raise CalculationStopped
         found = _outcome(folder, digest, fresh=True)
         if found is not None:
             return found
@@ -127,15 +128,21 @@ class Runner:
         steps, seconds = int(state.get("steps", 0)), round(float(state.get("seconds", 0.0)), 1)
         after = f"after {steps} steps" if state else "before the first step"
         if code == GARBAGE:
-            return Outcome(GARBAGE, f"printed {LOG_LIMIT:,} bytes {after}: {lines}", steps=steps, seconds=seconds)
+            return CalculationOutcome(
+                GARBAGE, f"printed {LOG_LIMIT:,} bytes {after}: {lines}", steps=steps, seconds=seconds
+            )
         if code == TIME or code == worker.BUSY:
             said = f"no end within {limit:g} s, stopped {after}; the same command goes on from there"
-            return Outcome(TIME, said, steps=steps, seconds=max(seconds, round(spent, 1)))
+            return CalculationOutcome(TIME, said, steps=steps, seconds=max(seconds, round(spent, 1)))
         if isinstance(code, int) and code != 0:
             how = signal.Signals(-code).name if -code in set(signal.Signals) else f"exit code {code}"
-            return Outcome(CRASHED, f"{how} {after}{f': {lines}' if lines else ''}", steps=steps, seconds=seconds)
+            return CalculationOutcome(
+                CRASHED, f"{how} {after}{f': {lines}' if lines else ''}", steps=steps, seconds=seconds
+            )
         what = "an unreadable result" if (folder / worker.RESULT).exists() else "no result"
-        return Outcome(GARBAGE, f"{what}{f'; last words: {lines}' if lines else ''}", steps=steps, seconds=seconds)
+        return CalculationOutcome(
+            GARBAGE, f"{what}{f'; last words: {lines}' if lines else ''}", steps=steps, seconds=seconds
+        )
 
     def _process(self, name: str, folder: Path, started: float) -> tuple[int | str, str]:
         """(exit code, or why it was ended: TIME or GARBAGE; last line of its log)."""
@@ -172,7 +179,7 @@ class Runner:
                 return process.wait(POLL)
             now = time.monotonic()
             if self.stop.is_set():
-                raise Stopped
+                raise CalculationStopped
             if now - started > self.settings.wall_time:
                 return TIME
             if os.fstat(log).st_size - begin > LOG_LIMIT:
@@ -182,20 +189,22 @@ class Runner:
                 self.progress(name, steps, now - started)
 
 
-def _outcome(folder: Path, digest: str, fresh: bool) -> Outcome | None:
+def _outcome(folder: Path, digest: str, fresh: bool) -> CalculationOutcome | None:
     """What result.json says, or None where it is missing, unreadable or of another calculation."""
     values = read_json(folder / worker.RESULT)
     if values is None or values.get("digest") != digest:
         return None
     try:
         if values["status"] == FAILED:
-            return Outcome(FAILED, str(values["reason"]), None, int(values["steps"]), float(values["seconds"]), fresh)
+            return CalculationOutcome(
+                FAILED, str(values["reason"]), None, int(values["steps"]), float(values["seconds"]), fresh
+            )
         energy, atoms = float(values["energy"]), values["atoms"]
         if values["status"] != DONE or not math.isfinite(energy):
             return None
         if not (len(atoms["numbers"]) == len(atoms["positions"]) > 0 and len(atoms["cell"]) == 3):
             return None
-        return Outcome(DONE, "", values, int(values["steps"]), float(values["seconds"]), fresh)
+        return CalculationOutcome(DONE, "", values, int(values["steps"]), float(values["seconds"]), fresh)
     except (KeyError, TypeError, ValueError):
         return None
 

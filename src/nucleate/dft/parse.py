@@ -19,19 +19,19 @@ from nucleate.dft.inputs import CANDIDATE
 from nucleate.dft.job import DONE
 from nucleate.dft.method import Method
 from nucleate.dft.outcar import read_outcar
-from nucleate.dft.parsed import Parsed, finite
+from nucleate.dft.parsed import ParsedCalculation, finite
 from nucleate.dft.vasp import parsed_vasp
 from nucleate.dft.vasp_xml import read_vasprun
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
 
 
-def parse(output: Output | Path) -> Parsed:
+def parse(output: Output | Path) -> ParsedCalculation:
     """What an output says; one that cannot be read is a record with the reason. Nothing in it is not finite."""
     if isinstance(output, Path):
         output = Output(output, kind_of(output))
     if output.kind not in READERS:
-        return Parsed(output.path, reason=output.reason or "not an output of VASP, pw.x or nucleate dft")
+        return ParsedCalculation(output.path, reason=output.reason or "not an output of VASP, pw.x or nucleate dft")
     result = _read(output.kind, output.path)
     remarks = list(result.remarks)
     if result.energy is None and output.spare is not None:
@@ -44,18 +44,20 @@ def parse(output: Output | Path) -> Parsed:
     return dataclasses.replace(result, remarks=tuple(remarks))
 
 
-def _read(kind: str, path: Path) -> Parsed:
+def _read(kind: str, path: Path) -> ParsedCalculation:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return finite(READERS[kind](path))
     except NucleateError as error:
-        return Parsed(path, reason=str(error))
+        return ParsedCalculation(path, reason=str(error))
     except Exception:  # a broken file breaks a library's reader in many ways
-        return Parsed(path, reason="it is broken: energies and structures are not written as the program does it")
+        return ParsedCalculation(
+            path, reason="it is broken: energies and structures are not written as the program does it"
+        )
 
 
-def candidates_of(outputs: Iterable[Output], results: Iterable[Parsed]) -> list[Candidate]:
+def candidates_of(outputs: Iterable[Output], results: Iterable[ParsedCalculation]) -> list[Candidate]:
     """Whose outputs they are: of the file that `dft.inputs` left beside them, else new ones, named after their folders.
 
     Two of one name get longer ones, each its own.
@@ -67,7 +69,7 @@ def candidates_of(outputs: Iterable[Output], results: Iterable[Parsed]) -> list[
     return with_own_ids(_candidate(o, r, name) for o, r, name in pairs)
 
 
-def _candidate(output: Output, result: Parsed, name: str) -> Candidate:
+def _candidate(output: Output, result: ParsedCalculation, name: str) -> Candidate:
     record = (read_json(output.path.parent / CANDIDATE) or {}) if output.alone else {}
     if isinstance(record.get("candidate"), dict):
         try:
@@ -78,14 +80,14 @@ def _candidate(output: Output, result: Parsed, name: str) -> Candidate:
     return Candidate(str(record.get("name") or name), structure=result.structure)
 
 
-def _ours(path: Path) -> Parsed:
+def _ours(path: Path) -> ParsedCalculation:
     values = read_json(path)
     if values is None or "status" not in values:
-        return Parsed(path, reason="no result of nucleate dft")
+        return ParsedCalculation(path, reason="no result of nucleate dft")
     if values["status"] != DONE:
-        return Parsed(path, reason=str(values["reason"]), steps=values["steps"], seconds=values["seconds"])
+        return ParsedCalculation(path, reason=str(values["reason"]), steps=values["steps"], seconds=values["seconds"])
     found = re.fullmatch(r"(.+?) PBE, (.+) \(uncorrected\)", str(values["method"]))
-    return Parsed(
+    return ParsedCalculation(
         path,
         to_structure(values["atoms"]),
         float(values["energy"]),
@@ -100,7 +102,7 @@ def _ours(path: Path) -> Parsed:
     )
 
 
-READERS: Mapping[str, Callable[[Path], Parsed]] = {
+READERS: Mapping[str, Callable[[Path], ParsedCalculation]] = {
     "vasprun": lambda path: parsed_vasp(path, read_vasprun(path)),
     "outcar": lambda path: parsed_vasp(path, read_outcar(path)),
     "espresso": read_espresso,

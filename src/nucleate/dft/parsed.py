@@ -20,7 +20,7 @@ MAGNETIC = ("O", "Cr", "Mn", "Fe", "Co", "Ni")  # elements (oxygen as O2) whose 
 
 
 @dataclass(frozen=True)
-class Parsed:
+class ParsedCalculation:
     """One output. energy: eV/atom as the program says it. reason: why there is no energy, or why it is not converged.
 
     remarks: what else whoever looks at it should know.
@@ -55,7 +55,7 @@ def spinless(composition: Composition) -> list[str]:
     return [f"elemental {symbols[0]} is magnetic, but was computed without spin: e_form of its compounds is too low"]
 
 
-def finite(result: Parsed) -> Parsed:
+def finite(result: ParsedCalculation) -> ParsedCalculation:
     """The same, or a failed one where anything in it is no finite number, or its crystal cannot be one."""
     from pymatgen.core import Element
 
@@ -66,13 +66,13 @@ def finite(result: Parsed) -> Parsed:
         lost.append("structure")
     if s is not None and not lost:
         if odd := sorted({site.species_string for site in s if not Element.is_valid_symbol(site.species_string)}):
-            return Parsed(result.file, reason=f"no element is called {', '.join(odd)}")
+            return ParsedCalculation(result.file, reason=f"no element is called {', '.join(odd)}")
         volume = abs(s.volume) / len(s)
         if not SMALLEST < volume < LARGEST:
-            return Parsed(result.file, reason=f"its cell has {volume:.2g} cubic angstrom for an atom")
+            return ParsedCalculation(result.file, reason=f"its cell has {volume:.2g} cubic angstrom for an atom")
     if not lost:
         return result
     seconds = result.seconds if math.isfinite(result.seconds) else 0.0
     return replace(
-        Parsed(result.file, reason=f"the {lost[0]} is no finite number"), steps=result.steps, seconds=seconds
+        ParsedCalculation(result.file, reason=f"the {lost[0]} is no finite number"), steps=result.steps, seconds=seconds
     )

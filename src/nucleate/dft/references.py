@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.dft.elements import reference_state, starting_moments
-from nucleate.dft.job import FAILED, Outcome, Runner
+from nucleate.dft.job import FAILED, CalculationOutcome, Runner
 from nucleate.errors import NucleateError
 from nucleate.io import safe_name
 
@@ -55,7 +55,7 @@ def crystal_atoms(structure: Structure, spin: str = "auto") -> Atoms:
 
 
 @dataclass(frozen=True)
-class Phase:
+class ReferencePhase:
     """A known crystal that a candidate competes with. structure: None where `missing` says why there is none."""
 
     formula: str
@@ -80,18 +80,18 @@ class References:
         self.runner, self.known, self.reference, self.max_atoms = runner, known, reference, max_atoms
         self.folder = cache / "dft" / f"{runner.engine.name}-{runner.digest}"
 
-    def element(self, symbol: str) -> Outcome:
+    def element(self, symbol: str) -> CalculationOutcome:
         """What became of an element; an element that cannot be computed is a failed outcome."""
         return self._run(f"element {symbol}", self.folder / "elements" / symbol, lambda: self._element(symbol))
 
-    def phase(self, phase: Phase) -> Outcome:
+    def phase(self, phase: ReferencePhase) -> CalculationOutcome:
         """What became of a competing phase that has a structure."""
         assert phase.structure is not None
         structure, spin = phase.structure, self.runner.settings.spin
         folder = self.folder / "known" / safe_name(phase.source)
         return self._run(f"known {phase.formula}", folder, lambda: ("crystal", crystal_atoms(structure, spin)))
 
-    def phases(self, elements: Iterable[str]) -> list[Phase]:
+    def phases(self, elements: Iterable[str]) -> list[ReferencePhase]:
         """The compounds on the reference set's hull of this chemical system, most stable first.
 
         Raises NucleateError where the set lacks an element of the system.
@@ -105,13 +105,13 @@ class References:
         structures = self._structures([s for _, s in compounds])
         return [self._phase(f, s, structures.get(s)) for f, s in compounds]
 
-    def _run(self, name: str, folder: Path, make: Callable[[], tuple[str, Atoms]]) -> Outcome:
+    def _run(self, name: str, folder: Path, make: Callable[[], tuple[str, Atoms]]) -> CalculationOutcome:
         from nucleate.relaxation.guard import Blown
 
         try:
             kind, atoms = make()
         except (NucleateError, Blown) as error:
-            return Outcome(FAILED, " ".join(str(error).split()))
+            return CalculationOutcome(FAILED, " ".join(str(error).split()))
         return self.runner.run(name, folder, kind, atoms)
 
     def _element(self, symbol: str) -> tuple[str, Atoms]:
@@ -130,14 +130,14 @@ class References:
             )
         return "crystal", crystal_atoms(min(allotropes, key=lambda k: k.e_above_hull).structure(), spin)
 
-    def _phase(self, formula: str, source: str, structure: Structure | None) -> Phase:
+    def _phase(self, formula: str, source: str, structure: Structure | None) -> ReferencePhase:
         if not self.known:
-            return Phase(formula, source, None, f"{source}, no dataset given")
+            return ReferencePhase(formula, source, None, f"{source}, no dataset given")
         if structure is None:
-            return Phase(formula, source, None, f"{source} is not in {self.known}")
+            return ReferencePhase(formula, source, None, f"{source} is not in {self.known}")
         if len(structure) > self.max_atoms:
-            return Phase(formula, source, None, f"{len(structure)} atoms")
-        return Phase(formula, source, structure)
+            return ReferencePhase(formula, source, None, f"{len(structure)} atoms")
+        return ReferencePhase(formula, source, structure)
 
     def _structures(self, sources: list[str]) -> dict[str, Structure]:
         """Primitive cells by source."""

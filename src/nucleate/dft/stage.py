@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nucleate.dft.frames import to_structure
 from nucleate.dft.hull import Compound, above_hull, formation_energy
-from nucleate.dft.job import DONE, FAILED, Outcome, Runner
+from nucleate.dft.job import DONE, FAILED, CalculationOutcome, Runner
 from nucleate.dft.method import Method, correction_of
-from nucleate.dft.references import Phase, References, crystal_atoms
+from nucleate.dft.references import ReferencePhase, References, crystal_atoms
 from nucleate.errors import NucleateError
 from nucleate.io import safe_names
 from nucleate.pipeline.candidate import Candidate, Energy
@@ -37,7 +37,7 @@ class Computed:
     """
 
     candidate: Candidate
-    outcome: Outcome
+    outcome: CalculationOutcome
     structure: Structure | None = None
     e_form: float | None = None
     e_form_corrected: float | None = None
@@ -62,9 +62,9 @@ def compute(
     candidate, element or phase fails alone. Raises KeyboardInterrupt and NucleateError (a disk that is full) after all
     processes have ended; the same call then goes on.
     """
-    done: dict[str, Outcome] = {}
-    phases: dict[frozenset[str], list[Phase]] = {}
-    of_phases: dict[str, Outcome] = {}
+    done: dict[str, CalculationOutcome] = {}
+    phases: dict[frozenset[str], list[ReferencePhase]] = {}
+    of_phases: dict[str, CalculationOutcome] = {}
     systems = {c.id: _system(c) for c in candidates}
     symbols = sorted(frozenset().union(*systems.values()))
     folders = dict(zip(systems, safe_names(systems), strict=True))  # two ids may look alike as names of files
@@ -78,7 +78,7 @@ def compute(
         if report is not None:
             report(results())
 
-    def own(candidate: Candidate) -> Outcome:
+    def own(candidate: Candidate) -> CalculationOutcome:
         return _candidate(candidate, folder / folders[candidate.id], runner)
 
     for candidate, outcome in _each(candidates, own, runner, workers):
@@ -114,29 +114,29 @@ def _system(candidate: Candidate) -> frozenset[str]:
     return frozenset(str(e) for e in candidate.structure.composition.element_composition)
 
 
-def _candidate(candidate: Candidate, folder: Path, runner: Runner) -> Outcome:
+def _candidate(candidate: Candidate, folder: Path, runner: Runner) -> CalculationOutcome:
     if candidate.structure is None:
-        return Outcome(FAILED, "there is no structure")
+        return CalculationOutcome(FAILED, "there is no structure")
     try:
         atoms = crystal_atoms(candidate.structure, runner.settings.spin)
     except Blown as error:
-        return Outcome(FAILED, str(error))
+        return CalculationOutcome(FAILED, str(error))
     return runner.run(f"{candidate.id} {candidate.formula}", folder, "crystal", atoms)
 
 
-def _phases(references: References, system: frozenset[str]) -> list[Phase]:
+def _phases(references: References, system: frozenset[str]) -> list[ReferencePhase]:
     try:
         return references.phases(system)
     except NucleateError as error:
-        return [Phase("the hull", "", None, str(error))]
+        return [ReferencePhase("the hull", "", None, str(error))]
 
 
 def _judge(
     candidate: Candidate,
-    outcome: Outcome,
-    of_elements: Mapping[str, Outcome],
-    phases: Sequence[Phase] | None,
-    of_phases: Mapping[str, Outcome],
+    outcome: CalculationOutcome,
+    of_elements: Mapping[str, CalculationOutcome],
+    phases: Sequence[ReferencePhase] | None,
+    of_phases: Mapping[str, CalculationOutcome],
 ) -> Computed:
     """phases: those that it competes with, None as long as they are not known; of_phases: by source."""
     if outcome.result is None:
@@ -176,7 +176,7 @@ def _judge(
     )
 
 
-def _compound(structure: Structure, outcome: Outcome) -> Compound:
+def _compound(structure: Structure, outcome: CalculationOutcome) -> Compound:
     assert outcome.energy is not None
     return Compound(structure.composition, outcome.energy, correction_of(PLAIN, structure)[0])
 

@@ -1,4 +1,4 @@
-"""Runs of VASP, of vasprun.xml or OUTCAR, as `Parsed`."""
+"""Runs of VASP, of vasprun.xml or OUTCAR, as `ParsedCalculation`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.dft.method import mp_potentials, no_corrections
-from nucleate.dft.parsed import Parsed, spinless
+from nucleate.dft.parsed import ParsedCalculation, spinless
 from nucleate.dft.vasp_method import vasp_method
 from nucleate.dft.vasp_run import VaspRun, largest_force, no_energy, not_finite, unconverged
 from nucleate.dft.vasp_settings import integer
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 
-def parsed_vasp(path: Path, run: VaspRun) -> Parsed:
+def parsed_vasp(path: Path, run: VaspRun) -> ParsedCalculation:
     """What the run came to; one without a final energy is a record with the reason."""
     steps = max(run.steps - 1, 0)
     step = run.final
     if run.broken:
-        return Parsed(path, reason=f"{run.broken}, {_how_far(run)}", steps=steps)
+        return ParsedCalculation(path, reason=f"{run.broken}, {_how_far(run)}", steps=steps)
     if lost := no_energy(run):
-        return Parsed(path, reason=lost, steps=steps)
+        return ParsedCalculation(path, reason=lost, steps=steps)
     if step is None:
-        return Parsed(path, reason="it ended before the first ionic step was done", steps=steps)
+        return ParsedCalculation(path, reason="it ended before the first ionic step was done", steps=steps)
     if lost := not_finite(step):
         what = "is not there or no number" if lost == "energy" else "have values that are no numbers"
-        return Parsed(path, reason=f"the {lost} of ionic step {run.steps} {what}", steps=steps)
+        return ParsedCalculation(path, reason=f"the {lost} of ionic step {run.steps} {what}", steps=steps)
     if len(run.symbols) != len(step.positions) or not len(run.symbols):
         said = f"{len(run.symbols)} atoms are named, {len(step.positions)} have positions"
-        return Parsed(path, reason=said, steps=steps)
+        return ParsedCalculation(path, reason=said, steps=steps)
     structure, method = _structure(run), vasp_method(run)
     remarks = [] if no_corrections(method, structure.composition) else _other_potentials(method.potentials)
     if integer(run.settings, "ISPIN", 1) == 1:
         remarks += spinless(structure.composition)
     why = unconverged(run)
-    return Parsed(
+    return ParsedCalculation(
         path,
         structure,
         step.energy / len(structure),

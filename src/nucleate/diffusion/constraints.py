@@ -16,7 +16,7 @@ Constraint = Callable[[dict[str, Tensor], Tensor, Streams], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownParts:
     """Inpainting: where a mask is true, a field is a draw of q(x_t | x0) of the known x0 (Lugmayr et al. 2022, eq. 8).
 
     values: field -> x0; masks: field -> bool, of the shape of the field or (B, A) or (B,). At t = 0 the known parts

@@ -25,7 +25,7 @@ from nucleate.generators.accept import check_properties
 from nucleate.generators.base import ASKED, Condition, Progress
 from nucleate.generators.conditioning import property_tensors, wanted
 from nucleate.generators.load import load_model, sampling
-from nucleate.generators.plan import Plan, plan_of, rule_of
+from nucleate.generators.plan import WordPlan, plan_of, rule_of
 from nucleate.nets.build import build_processes
 from nucleate.train.checkpoint import ModelInfo
 
@@ -157,7 +157,7 @@ class FormulaGenerator:
         first = logits[torch.arange(len(texts), device=self.device), hidden.int().argmax(1)]
         return process.probabilities(first).clamp_min(1e-30).log()
 
-    def _draw_num_atoms(self, condition: Condition, plan: Plan, seed: int) -> int:
+    def _draw_num_atoms(self, condition: Condition, plan: WordPlan, seed: int) -> int:
         if plan.most_atoms is not None:
             return plan.most_atoms
         weights = self.info.size_weights(wanted(self.info, condition))
@@ -166,7 +166,9 @@ class FormulaGenerator:
             weights[plan.fewest_atoms] = 1
         return int(Streams(derive_seeds(seed, 1)).categorical(weights[None])[0])
 
-    def _draw(self, sizes: list[int], plans: list[Plan], conditions: list[Condition], seeds: list[int]) -> list[str]:
+    def _draw(
+        self, sizes: list[int], plans: list[WordPlan], conditions: list[Condition], seeds: list[int]
+    ) -> list[str]:
         words = torch.zeros(len(sizes), max(sizes), dtype=torch.int64, device=self.device)
         fields = {TOKENS: words, "mask": torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]}
         fields["mask"] = fields["mask"].to(self.device)

@@ -14,7 +14,7 @@ from torch import Tensor
 from nucleate.chem.elements import atomic_number
 from nucleate.crystal import lattice as lat
 from nucleate.crystal.shape import LatticeShape, named_shape, shape_of
-from nucleate.diffusion.constraints import Constraint, Known, Shaped
+from nucleate.diffusion.constraints import Constraint, KnownParts, Shaped
 from nucleate.diffusion.process import Fields, Process
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Fixed
@@ -76,7 +76,7 @@ def fix(structure: Structure, mask: str) -> Fixed:
 
 
 @dataclass(frozen=True)
-class Plan:
+class InpaintPlan:
     """`Fixed` in the reduced cell that generators know: lattice (3, 3), frac_coords (n, 3), atomic numbers (n,).
 
     change: integer matrix (3, 3) with given cell = change @ reduced cell.
@@ -102,7 +102,7 @@ class Plan:
         return Structure(Lattice(cell), structure.species, frac % 1.0)
 
 
-def plan(fixed: Fixed) -> Plan:
+def plan(fixed: Fixed) -> InpaintPlan:
     """Reduce the cell of `fixed`; atoms keep their order."""
     from pymatgen.core import Lattice, Structure
 
@@ -114,7 +114,7 @@ def plan(fixed: Fixed) -> Plan:
     structure = Structure(Lattice(reduced), list(fixed.species), moved)
     shape = shape_of(structure) if fixed.cell == "shape" else None
     numbers = np.array([atomic_number(s) for s in fixed.species])
-    return Plan(fixed, polar(reduced), moved, numbers, change, shape)
+    return InpaintPlan(fixed, polar(reduced), moved, numbers, change, shape)
 
 
 def species_order(composition: Mapping[str, int], fixed: Fixed | None) -> list[int]:
@@ -202,5 +202,5 @@ def constraints_of(
     masks = {"lattice": whole, "frac_coords": coords, "atomic_numbers": species}
     masks = {k: v.to(device) for k, v in masks.items() if k in processes and bool(v.any())}
     if masks:
-        out.append(Known(processes, values, masks))
+        out.append(KnownParts(processes, values, masks))
     return out

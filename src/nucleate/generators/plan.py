@@ -17,7 +17,7 @@ from nucleate.generators.pattern import parse_pattern
 
 
 @dataclass(frozen=True)
-class Plan:
+class WordPlan:
     """given: element -> atoms that are there from the start. gaps: atoms of each further element of a pattern.
 
     allowed: the only elements for all other atoms, () for any; barred: none of these. num_elements: different ones in
@@ -47,7 +47,7 @@ class Plan:
             place += n
 
 
-def plan_of(condition: Condition) -> Plan:
+def plan_of(condition: Condition) -> WordPlan:
     """Raises NucleateError for wishes that contradict each other."""
     system, barred = condition.chemical_system or (), tuple(dict.fromkeys(condition.exclude))
     given = {e: 1 for e in (*condition.contains, *system)}
@@ -93,10 +93,10 @@ def plan_of(condition: Condition) -> Plan:
             raise NucleateError(f"'{condition.pattern}' has {len(given) + 1}{most_elements} elements, not {k}")
         fewest = max(fewest, sum(given.values()) + k - len(given))
     fewest = max(fewest, sum(given.values()))
-    return Plan(given, gaps, system, barred, k, fewest, most)
+    return WordPlan(given, gaps, system, barred, k, fewest, most)
 
 
-def rule_of(plans: Sequence[Plan], codec: TokenCodec, mask: Tensor, ties: Tensor) -> Rule:
+def rule_of(plans: Sequence[WordPlan], codec: TokenCodec, mask: Tensor, ties: Tensor) -> Rule:
     """The words that may come next, (B, A) -> (B, V), by each row's plan and by what it holds so far.
 
     mask, ties (B, A): as in `diffusion.unmask.unmask`; tied words have the place of the first of them as label.

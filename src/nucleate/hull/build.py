@@ -19,7 +19,7 @@ import numpy as np
 from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.files import replacing
-from nucleate.hull.known_crystals import Known, primitive
+from nucleate.hull.known_crystals import KnownCrystal, primitive
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.corrections import RAW, corrected_method, known_correction
 
@@ -33,7 +33,7 @@ Relaxer = Callable[["Structure"], tuple["Structure", float]]  # relaxed crystal,
 Progress = Callable[[int, int], None]
 
 
-def _entry(known: Known, energy: float, structure: Structure | None) -> Entry:
+def _entry(known: KnownCrystal, energy: float, structure: Structure | None) -> Entry:
     if structure is None:
         volume, number = abs(np.linalg.det(known.lattice)) / len(known.atomic_numbers), known.space_group
     else:
@@ -44,7 +44,7 @@ def _entry(known: Known, energy: float, structure: Structure | None) -> Entry:
 
 
 def compute(
-    crystals: Sequence[Known],
+    crystals: Sequence[KnownCrystal],
     part: str | Path,
     method: str,
     energy_of: EnergyOf,
@@ -74,7 +74,7 @@ def compute(
                 progress(finished, len(crystals))
 
 
-def _batches(crystals: Sequence[Known]) -> Iterator[Sequence[Known]]:
+def _batches(crystals: Sequence[KnownCrystal]) -> Iterator[Sequence[KnownCrystal]]:
     """Elements alone, since each is relaxed; compounds together."""
     elements = [k for k in crystals if len(k.key) == 1]
     others = [k for k in crystals if len(k.key) > 1]
@@ -82,7 +82,7 @@ def _batches(crystals: Sequence[Known]) -> Iterator[Sequence[Known]]:
     yield from (others[i : i + BATCH] for i in range(0, len(others), BATCH))
 
 
-def _evaluate(batch: Sequence[Known], energy_of: EnergyOf, relaxer: Relaxer) -> Iterator[dict[str, Any]]:
+def _evaluate(batch: Sequence[KnownCrystal], energy_of: EnergyOf, relaxer: Relaxer) -> Iterator[dict[str, Any]]:
     structures = [k.structure() for k in batch]
     energies: Sequence[float] | None = None
     if len(batch[0].key) > 1:
@@ -165,7 +165,7 @@ def describe(entries: Iterable[Entry], planned: int, failed: int, uncorrected: i
 
 
 def build_reference(
-    crystals: Sequence[Known],
+    crystals: Sequence[KnownCrystal],
     out: str | Path,
     *,
     name: str,
@@ -189,7 +189,7 @@ def build_reference(
     return finalise(part, out, name, method, len(crystals), {**ENERGIES, **(metadata or {})}, added)
 
 
-def corrections_of(crystals: Iterable[Known]) -> dict[str, float]:
+def corrections_of(crystals: Iterable[KnownCrystal]) -> dict[str, float]:
     """The MP2020 correction of each crystal whose correction is known, eV/atom, by its source; about 6 ms each."""
     found = {known.source: known_correction(known.structure()) for known in crystals}
     return {source: value for source, value in found.items() if value is not None}

@@ -29,7 +29,7 @@ CRYSTAL_COLUMNS = ("material_id", "atomic_numbers", "frac_coords", "lengths", "a
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownCrystal:
     """A known crystal in its primitive cell. lattice: (3, 3) angstrom, rows. e_above_hull: of its source, eV/atom."""
 
     source: str
@@ -83,7 +83,7 @@ def select(
     max_atoms: int = 40,
     elements: Sequence[str] | None = None,
     tie: float = TIE,
-) -> list[Known]:
+) -> list[KnownCrystal]:
     """The crystals worth an energy, most useful first.
 
     table: columns material_id, atomic_numbers, frac_coords (flat), lengths, angles, and e_above_hull unless
@@ -97,8 +97,8 @@ def select(
     missing = [c for c in needed if c not in table.column_names]
     if missing:
         raise NucleateError(f"the table lacks column '{missing[0]}'; a reference needs {', '.join(needed)}")
-    compounds: dict[tuple[Formula, int], list[Known]] = {}
-    pure: dict[str, list[Known]] = {}
+    compounds: dict[tuple[Formula, int], list[KnownCrystal]] = {}
+    pure: dict[str, list[KnownCrystal]] = {}
     for known in _read(table.select(needed), max_e_hull, max_atoms, wanted):
         if len(known.key) == 1:
             pure.setdefault(known.key[0][0], []).append(known)
@@ -111,7 +111,7 @@ def select(
     return chosen + sorted((k for group in compounds.values() for k in group), key=_usefulness)
 
 
-def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set[int] | None) -> Iterator[Known]:
+def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set[int] | None) -> Iterator[KnownCrystal]:
     from pymatgen.core import Lattice
 
     for batch in table.to_batches(max_chunksize=4096):
@@ -130,7 +130,7 @@ def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set
             number, cell = primitive(lattice, np.reshape(row["frac_coords"], (-1, 3)), numbers)
             if len(cell[2]) <= max_atoms:
                 key = Formula.of({symbol(z): n for z, n in Counter(numbers).items()})
-                yield Known(row["material_id"], key, number, above, *cell)
+                yield KnownCrystal(row["material_id"], key, number, above, *cell)
 
 
 def primitive(lattice: Any, frac: Any, numbers: Sequence[int]) -> tuple[int, tuple[Any, Any, tuple[int, ...]]]:
@@ -144,7 +144,7 @@ def primitive(lattice: Any, frac: Any, numbers: Sequence[int]) -> tuple[int, tup
     return number, (np.asarray(primitive.basis), np.asarray(primitive.positions), tuple(primitive.numbers))
 
 
-def _allotropes(crystals: list[Known]) -> list[Known]:
+def _allotropes(crystals: list[KnownCrystal]) -> list[KnownCrystal]:
     ordered = sorted(crystals, key=lambda k: (k.e_above_hull, len(k.atomic_numbers), k.source))
     groups: set[int] = set()
     small = []
@@ -156,7 +156,7 @@ def _allotropes(crystals: list[Known]) -> list[Known]:
     return kept if ordered[0] in kept else [ordered[0], *kept[: ELEMENTS_EACH - 1]]
 
 
-def _usefulness(known: Known) -> tuple[bool, int, float, str]:
+def _usefulness(known: KnownCrystal) -> tuple[bool, int, float, str]:
     size = len(known.key)
     kind = size if size != 3 or any(s == "O" for s, _ in known.key) else 3.5
     return known.e_above_hull > 5e-4, int(2 * min(kind, 4)), len(known.atomic_numbers), known.source

@@ -20,7 +20,7 @@ from nucleate.chem.elements import SYMBOLS
 from nucleate.crystal.convert import require_volume
 from nucleate.errors import NucleateError
 from nucleate.io.database import connect
-from nucleate.io.parse import Parsed, bare_structure, scalars
+from nucleate.io.parse import ParsedCrystal, bare_structure, scalars
 from nucleate.io.rows import Rows, read_json_text, take_name
 
 COLUMNS = "id, numbers, positions, cell, pbc, constraints, key_value_pairs, data, energy, free_energy"
@@ -52,7 +52,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _from_blobs(numbers: Any, positions: Any, cell: Any, pbc: Any, constraints: Any) -> Parsed:
+def _from_blobs(numbers: Any, positions: Any, cell: Any, pbc: Any, constraints: Any) -> ParsedCrystal:
     flags = np.array([bool(int(pbc) & (1 << i)) for i in range(3)]) if isinstance(pbc, int) else np.array([])
     if isinstance(constraints, str):
         try:
@@ -69,7 +69,7 @@ def _blob(value: Any, kind: str, what: str) -> np.ndarray:
     return np.frombuffer(value, dtype=kind)
 
 
-def parsed_from_ase(numbers: Any, positions: Any, cell: Any, pbc: Any, constraints: Any = None) -> Parsed:
+def parsed_from_ase(numbers: Any, positions: Any, cell: Any, pbc: Any, constraints: Any = None) -> ParsedCrystal:
     """From flat arrays: atomic numbers (n), positions (3 n) and vectors (9) in angstrom, periodicity (3).
 
     constraints: as ASE writes them; FixAtoms are kept fixed. Raises NucleateError without cell or periodicity.

@@ -13,7 +13,7 @@ import numpy as np
 
 from nucleate.errors import NucleateError
 from nucleate.io.numerals import real, reals, whole
-from nucleate.io.parse import Parsed, bare_structure, cell_of
+from nucleate.io.parse import ParsedCrystal, bare_structure, cell_of
 from nucleate.io.remarks import far_outside
 from nucleate.io.rows import Rows, read_text, take_name
 from nucleate.io.species import element_name
@@ -66,7 +66,7 @@ def _title(words: Sequence[str]) -> dict[str, Any]:
     return {"name": words[1], "pressure": numbers[0], "enthalpy": numbers[2]}
 
 
-def _from_res(block: Sequence[Line]) -> Parsed:
+def _from_res(block: Sequence[Line]) -> ParsedCrystal:
     cell: list[float] | None = None
     elements: list[str] = []
     symbols: list[str] = []
@@ -134,7 +134,7 @@ def _joined(block: Sequence[Line]) -> list[Line]:
     return [line for line in out if line[1]]
 
 
-def _made(cell: Any, symbols: list[str], frac: Any, remarks: list[str]) -> Parsed:
+def _made(cell: Any, symbols: list[str], frac: Any, remarks: list[str]) -> ParsedCrystal:
     if not symbols:
         raise NucleateError("no atoms")
     made = bare_structure(cell, symbols, frac)
@@ -146,7 +146,7 @@ def read_cell(path: Path) -> Rows:
     yield None, path.stem, {}, partial(structure_from_cell, read_text(path))
 
 
-def structure_from_cell(text: str) -> Parsed:
+def structure_from_cell(text: str) -> ParsedCrystal:
     """From the blocks LATTICE_CART or LATTICE_ABC and POSITIONS_FRAC or POSITIONS_ABS, spins and labels set aside."""
     blocks = _blocks(text)
     lattices = [b for b in ("lattice_cart", "lattice_abc") if b in blocks]

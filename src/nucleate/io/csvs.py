@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.io.cells import unescaped
 from nucleate.io.cif import structure_from_cif
-from nucleate.io.parse import Parsed, parse_dict
+from nucleate.io.parse import ParsedCrystal, parse_dict
 from nucleate.io.results import Problem, Remark
 from nucleate.io.rows import Rows, open_text, read_json_text, take_name
 from nucleate.io.values import holds_names, is_nothing, number
@@ -187,7 +187,7 @@ def _rows(path: Path, width: int) -> Iterator[tuple[int, list[str] | str]]:
             yield row, cells if len(cells) == width else f"{len(fields)} columns instead of {width}"
 
 
-def _structure(column: str, text: str) -> Structure | Parsed:
+def _structure(column: str, text: str) -> Structure | ParsedCrystal:
     if not text.strip():
         raise NucleateError("no structure")
     return parse_dict(read_json_text(text)) if column.lower() == "structure" else structure_from_cif(text)

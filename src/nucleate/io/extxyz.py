@@ -19,7 +19,7 @@ import numpy as np
 from nucleate.crystal.convert import require_volume
 from nucleate.errors import NucleateError
 from nucleate.io.numerals import real, whole
-from nucleate.io.parse import Parsed, bare_structure
+from nucleate.io.parse import ParsedCrystal, bare_structure
 from nucleate.io.remarks import far_outside
 from nucleate.io.results import Problem
 from nucleate.io.rows import Rows, read_text, take_name
@@ -163,7 +163,7 @@ def _value(key: str, text: str, vector: bool) -> Any:
     return text if value is None else value
 
 
-def _structure(comment: _Comment, lines: Sequence[str], first: int) -> Parsed:
+def _structure(comment: _Comment, lines: Sequence[str], first: int) -> ParsedCrystal:
     """The crystal of a frame; first: the number of its first line of an atom."""
     if comment.faults:
         raise NucleateError(comment.faults[0])

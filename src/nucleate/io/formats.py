@@ -18,7 +18,7 @@ from nucleate.io.csvs import read_csv
 from nucleate.io.extxyz import read_extxyz
 from nucleate.io.jsons import read_json, read_jsonl
 from nucleate.io.packed import PACKED, unpacked
-from nucleate.io.parse import Parsed, bare, scalars, structure_from_columns
+from nucleate.io.parse import ParsedCrystal, bare, scalars, structure_from_columns
 from nucleate.io.poscar import structure_from_poscar
 from nucleate.io.remarks import remarks_on
 from nucleate.io.results import Named, Problem
@@ -66,7 +66,7 @@ def _read(path: Path, passed_over: Container[int | None]) -> Iterator[Named | Pr
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # pymatgen's remarks on how it rounds
                     made = make()
-                parsed = bare(made if isinstance(made, Parsed) else Parsed(made))
+                parsed = bare(made if isinstance(made, ParsedCrystal) else ParsedCrystal(made))
                 require_cell(parsed.structure)
                 odd = remarks_on(parsed.structure)
             except Exception as error:  # a parser meets anything in a broken file, and may raise anything

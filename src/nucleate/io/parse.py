@@ -25,7 +25,7 @@ HYDROGENS = {"D": "deuterium", "T": "tritium"}
 
 
 @dataclass(frozen=True)
-class Parsed:
+class ParsedCrystal:
     """A crystal, and remarks for whoever wrote the file: what to look at, though it could be read.
 
     fixed: sites (from 0) that the file keeps in place when the crystal is relaxed. is_bare: whether the structure is
@@ -38,7 +38,7 @@ class Parsed:
     is_bare: bool = False
 
 
-def bare_structure(cell: Any, symbols: Sequence[str], frac: Any) -> Parsed:
+def bare_structure(cell: Any, symbols: Sequence[str], frac: Any) -> ParsedCrystal:
     """Sites in the order given: vectors as rows (3, 3) in angstrom, symbols and fractional coordinates (n, 3).
 
     D and T are hydrogen, with a remark. Raises NucleateError naming a site that holds no element.
@@ -54,10 +54,10 @@ def bare_structure(cell: Any, symbols: Sequence[str], frac: Any) -> Parsed:
     found = [
         f"{symbols.count(s)} {name} atoms ({s}) are read as hydrogen" for s, name in HYDROGENS.items() if s in symbols
     ]
-    return Parsed(Structure(Lattice(cell), numbers, frac), tuple(found), is_bare=True)
+    return ParsedCrystal(Structure(Lattice(cell), numbers, frac), tuple(found), is_bare=True)
 
 
-def bare(parsed: Parsed) -> Parsed:
+def bare(parsed: ParsedCrystal) -> ParsedCrystal:
     """The same crystal without anything that a parser hung on it: no site properties, labels, charges or spins.
 
     Raises NucleateError naming a site that is partially occupied or holds no element.
@@ -92,7 +92,7 @@ def structure_from_dict(values: Any) -> Structure:
     return parse_dict(values).structure
 
 
-def parse_dict(values: Any) -> Parsed:
+def parse_dict(values: Any) -> ParsedCrystal:
     """A bare structure from pymatgen's dictionary: lattice, species and coordinates; site properties are dropped.
 
     pymatgen's own reader decodes what hangs on the sites, which imports and constructs whatever class the file names;
@@ -217,7 +217,7 @@ def _fractional(
     return np.array(out, dtype=np.float64)
 
 
-def structure_from_columns(atomic_numbers: Any, frac_coords: Any, lengths: Any, angles: Any) -> Parsed:
+def structure_from_columns(atomic_numbers: Any, frac_coords: Any, lengths: Any, angles: Any) -> ParsedCrystal:
     """A structure from the columns of our parquet files: numbers (n,), coordinates (3 n,), angstrom, degrees."""
     columns = {"coordinates": frac_coords, "atomic numbers": atomic_numbers, "lengths": lengths, "angles": angles}
     for name, value in columns.items():

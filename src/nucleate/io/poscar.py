@@ -18,7 +18,7 @@ import numpy as np
 from nucleate.crystal.convert import SMALLEST_VOLUME
 from nucleate.errors import NucleateError
 from nucleate.io.numerals import reals, whole
-from nucleate.io.parse import Parsed, bare_structure
+from nucleate.io.parse import ParsedCrystal, bare_structure
 from nucleate.io.remarks import far_outside
 from nucleate.io.species import element_name, repeated
 
@@ -64,7 +64,7 @@ class _Lines:
         return NucleateError(f"line {self.at}: {what} should stand here, not {self.lines[self.at - 1].strip()[:60]!r}")
 
 
-def structure_from_poscar(text: str) -> Parsed:
+def structure_from_poscar(text: str) -> ParsedCrystal:
     """The crystal of a POSCAR, with the atoms that selective dynamics keeps wholly fixed.
 
     Raises NucleateError, mostly with the line, for anything that could be meant in two ways.

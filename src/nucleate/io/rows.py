@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.io.parse import Parsed
+from nucleate.io.parse import ParsedCrystal
 from nucleate.io.results import Problem
 from nucleate.io.values import NAME_KEYS
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PACKED_MARKS = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zX": ".xz", b"PK\x03\x04": ".zip"}  # what they begin with
 
 # the row (None where a file holds one crystal), the name, scalar properties, and how to make the structure
-Row = tuple[int | None, str, dict[str, Any], "Callable[[], Structure | Parsed]"]
+Row = tuple[int | None, str, dict[str, Any], "Callable[[], Structure | ParsedCrystal]"]
 Rows = Iterator[Row | Problem]
 
 

@@ -20,7 +20,7 @@ from nucleate.nets.layers import AdaptiveBlock, mlp, phases
 SPECIES_FREQUENCIES = 16  # neighbours among 90 elements are then a radian apart
 
 
-class Stage(nn.ModuleList):
+class CompactLevel(nn.ModuleList):
     """Blocks of one width, one after the other."""
 
     def forward(self, z: Tensor, z_c: Tensor, biases: Iterator[Tensor], phase: Tensor | None) -> Tensor:
@@ -56,9 +56,9 @@ class CompactNetwork(nn.Module):
         depth = (2 * len(widths) - 1) * config.layers
         self.relative = Relative(config, codec, dim, depth) if config.distance else None
 
-        def blocks(width: int) -> Stage:
+        def blocks(width: int) -> CompactLevel:
             told = PHASES if config.distance else 0
-            return Stage(AdaptiveBlock(width, config.heads, dim, told) for _ in range(config.layers))
+            return CompactLevel(AdaptiveBlock(width, config.heads, dim, told) for _ in range(config.layers))
 
         self.down = nn.ModuleList(blocks(w) for w in widths[:-1])
         self.wider = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))

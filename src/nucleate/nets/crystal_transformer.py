@@ -18,7 +18,7 @@ from nucleate.nets.layers import Radial, minimum_image_distance, mlp, periodic_f
 FUSED_FREQUENCIES = 4  # of the Fourier features that "fused" attention carries as values
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Self-attention with relative positions (eqs. 9-13), and one of three ways to let the condition in.
 
     The biases alpha_ij and beta_ij are linear in hidden pair features, beta_ij = W p_ij. Since
@@ -110,7 +110,7 @@ class CrystalTransformer(nn.Module):
         self.radial = Radial() if config.distance else None
         self.from_distance = nn.Linear(len(self.radial.centres), hidden, bias=False) if self.radial else None
         self.pair = nn.Sequential(nn.SiLU(), nn.Linear(hidden, config.pair_dim), nn.SiLU())
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(TransformerBlock(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(dim) if config.norm == "pre" or config.conditioning == "adaln" else nn.Identity()
         self.matrix = codec.config.lattice == "matrix"
         self.to_lattice = mlp(dim, dim, 9 if self.matrix else 6)

@@ -67,7 +67,7 @@ class CellTokens(nn.Module):
 
 
 @dataclass(frozen=True)
-class Geometry:
+class AtomGeometry:
     """Where the atoms of a noisy crystal lie to each other.
 
     biases: of each block's attention, (B, heads, 2 + A, 2 + A). phase (B, 2 + A, PHASES): of the positions, zero for
@@ -116,7 +116,7 @@ class Relative(nn.Module):
         alphas: tuple[Tensor, Tensor],
         z_c: Tensor,
         bias: Tensor,
-    ) -> Geometry:
+    ) -> AtomGeometry:
         """numbers (B, A, 3) and lattice (B, 6) with noise, `alphas` (B,) each; num_atoms (B,) as the codec's cell takes
         them; bias (B, 1, 1, 2 + A): what attention adds for each key anyway, the logarithm of how much there is."""
         frac = numbers / at(alphas[0], numbers).clamp_min(FAINTEST) / SCALE
@@ -131,9 +131,9 @@ class Relative(nn.Module):
         hidden = hidden + self.from_condition(z_c)[:, None, None]
         biases = F.pad(self.bias(F.silu(hidden)).permute(0, 3, 1, 2), (2, 0, 2, 0)) + bias
         chunks, phase = biases.chunk(self.blocks, 1), F.pad(phase, (0, 0, 2, 0))
-        return Geometry(chunks, phase, self.around(spectrum), hidden, directions, weight)
+        return AtomGeometry(chunks, phase, self.around(spectrum), hidden, directions, weight)
 
-    def moves(self, geometry: Geometry, z: Tensor) -> Tensor:
+    def moves(self, geometry: AtomGeometry, z: Tensor) -> Tensor:
         """sum_j sum_k w_ijk d_ijk, (B, A, 3), d the directions at distance k: as forces between pairs are.
 
         w is a perceptron of the pair and of what blocks made of both atoms, z (B, A, condition_dim)."""

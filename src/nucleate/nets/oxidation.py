@@ -65,7 +65,7 @@ def assign_shares(logits: Tensor, mixed: Tensor, counts: Tensor, values: Tensor)
     return torch.zeros_like(logits).scatter(-1, state, torch.stack([first, 1 - first], -1))
 
 
-class Block(nn.Module):
+class FormulaBlock(nn.Module):
     """Self-attention and feed-forward layer, normalised before each."""
 
     def __init__(self, config: OxidationConfig) -> None:
@@ -104,7 +104,7 @@ class OxidationNetwork(nn.Module):
         self.element = nn.Embedding(elements + 1, config.dim)
         self.count = nn.Embedding(COUNTS + 1, config.dim)  # the last is for all larger numbers
         self.amount = mlp(4, config.dim, config.dim)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(FormulaBlock(config) for _ in range(config.layers))
         self.feedback = nn.ModuleList(nn.Linear(len(GRID), config.dim) for _ in range(config.layers - 1))
         self.norm = nn.LayerNorm(config.dim)
         self.states = nn.Linear(config.dim, len(states))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nucleate.config import NetworkConfig
-from nucleate.nets.crystal_transformer import Block
+from nucleate.nets.crystal_transformer import TransformerBlock
 from nucleate.nets.image_sums import ANGULAR, CUTOFF, DEGREES, HARMONICS
 from nucleate.nets.layers import mlp
 
@@ -21,7 +21,7 @@ def radials_of(config: NetworkConfig) -> int:
     return config.pair_dim - GLOBAL
 
 
-class ImageBlock(Block):
+class ImageBlock(TransformerBlock):
     """The denoisers' block with attention over all images of all atoms (Taniai et al., Crystalformer, ICLR 2024).
 
     Head h weighs an image of atom j at distance r by exp(q_i . k_j) a_h(r), with a_h a positive sum of the radial
@@ -40,7 +40,7 @@ class ImageBlock(Block):
         self.decay = nn.Parameter(torch.cat([gaussians, torch.full((config.heads, GLOBAL), -2.0)], -1))
 
     def attend(self, z: Tensor, z_c: Tensor, pair: Tensor, bias: Tensor, phase: Tensor | None = None) -> Tensor:
-        """As `Block.attend`, with pair (B, A, A, P) not negative and zero on padding; z_c and phase are not used."""
+        """As `TransformerBlock.attend`; pair (B, A, A, P) is not negative, zero on padding; z_c, phase are not used."""
         b, a, d = z.shape
         q, k, v = self.qkv(z).view(b, a, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         dtype = self.beta.dtype  # autocast leaves the exponentials alone

@@ -32,7 +32,7 @@ SOFT = 2.0  # angstrom; they are spaced evenly below, and as logarithms above
 
 
 @dataclass(frozen=True)
-class Geometry:
+class SiteGeometry:
     """What the network knows of noisy crystals: N sites with K edges, all constants to it.
 
     graph; unit: (N, K, 3) directions of edges; envelope: (N, K) 1 near, 0 at the reach of the site; gradient:
@@ -46,14 +46,14 @@ class Geometry:
 
 
 @torch.no_grad()
-def geometry(codec: SiteCodec, fields: Fields, data: SymmetricBatch, edges: int) -> Geometry:
+def geometry(codec: SiteCodec, fields: Fields, data: SymmetricBatch, edges: int) -> SiteGeometry:
     """Of `data`, which are `codec.decode(fields)`."""
     graph = multigraph(data.space_group, orbits(data), edges)
     unit = _directions(graph.vector, graph.distance)
     envelope = (1 - (graph.distance / graph.reach.clamp_min(1e-6)).clamp_max(1).square()).square()
     derivative = lattice_derivative(codec, fields)[graph.crystal]  # (N, 6, 3, 3)
     moved = torch.einsum("nki,npij->nkpj", graph.shift, derivative)
-    return Geometry(graph, unit, envelope, (moved * unit[:, :, None]).sum(-1))
+    return SiteGeometry(graph, unit, envelope, (moved * unit[:, :, None]).sum(-1))
 
 
 def lattice_derivative(codec: SiteCodec, fields: Fields) -> Tensor:
@@ -104,7 +104,7 @@ class SiteNetwork(nn.Module):
         w = self.out(self.norm(m)).float() * g.envelope[..., None]
         return {"lattice": self._lattice(fields, t, w[..., 0], g), PARAMETERS: _parameters(data, w[..., 1], g)}
 
-    def _lattice(self, fields: Fields, t: Tensor, w: Tensor, g: Geometry) -> Tensor:
+    def _lattice(self, fields: Fields, t: Tensor, w: Tensor, g: SiteGeometry) -> Tensor:
         """eps of the lattice: section 4.3's mean over edges of w G / |G|^2, beside what x_t itself says of standardised
         data (Karras et al. 2022, eq. 7)."""
         x, crystal = fields["lattice"], g.graph.crystal
@@ -117,7 +117,7 @@ class SiteNetwork(nn.Module):
         return eps * fields[free_part("lattice")]
 
 
-def _parameters(data: SymmetricBatch, w: Tensor, g: Geometry) -> Tensor:
+def _parameters(data: SymmetricBatch, w: Tensor, g: SiteGeometry) -> Tensor:
     """The displacement sum_e w_e u_e of a site's first atom (section 4.2), in units of the cell's length, as far as its
     free parameters can follow: (B, S, 3)."""
     move = (w[..., None] * g.unit).sum(1)

@@ -74,7 +74,7 @@ class AxialAttention(nn.Module):
         return x + self.out(attended).unflatten(2, x.shape[-2:]).permute(0, 4, 1, 2, 3)
 
 
-class Stage(nn.Module):
+class UNetLevel(nn.Module):
     """A residual block and both attentions, at one level."""
 
     def __init__(self, a: int, b: int, grid: Grid, heads: int, condition_dim: int) -> None:
@@ -131,12 +131,14 @@ class UNet3D(nn.Module):
         levels = list(zip(widths, grids, strict=True))
         self.read_in = convolution(channels_in, widths[0], 3, grid)
         self.position = nn.ModuleList(Position(w, g) if g != (1, 1) else nn.Identity() for w, g in levels)
-        self.down = nn.ModuleList(Stage(w, w, g, heads, condition_dim) for w, g in levels[:-1])
+        self.down = nn.ModuleList(UNetLevel(w, w, g, heads, condition_dim) for w, g in levels[:-1])
         self.halve = nn.ModuleList(convolution(a, b, 1, g, stride=2) for (a, g), (b, _) in pairwise(levels))
-        self.middle = nn.ModuleList(Stage(widths[-1], widths[-1], grids[-1], heads, condition_dim) for _ in range(2))
+        self.middle = nn.ModuleList(
+            UNetLevel(widths[-1], widths[-1], grids[-1], heads, condition_dim) for _ in range(2)
+        )
         # 1 x 1 x 1 before places are doubled: four times cheaper than after it, and the next convolution smooths
         self.narrow = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in pairwise(widths))
-        self.up = nn.ModuleList(Stage(2 * w, w, g, heads, condition_dim) for w, g in levels[:-1])
+        self.up = nn.ModuleList(UNetLevel(2 * w, w, g, heads, condition_dim) for w, g in levels[:-1])
         self.norm = group_norm(widths[0])
         self.read_out = nn.Conv3d(widths[0], channels_out, 1)
         nn.init.zeros_(self.read_out.weight)

@@ -18,7 +18,7 @@ from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
 from nucleate.io.cif.orbits import Atoms
 from nucleate.io.cif.sites import HYDROGEN, HYDROUS, Row, number
-from nucleate.io.cif.text import Block
+from nucleate.io.cif.text import DataBlock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,7 +105,7 @@ class Evidence:
         return max(ratio, 1 / ratio)
 
 
-def evidence_of(block: Block) -> tuple[Evidence, list[str]]:
+def evidence_of(block: DataBlock) -> tuple[Evidence, list[str]]:
     """What a block says of its crystal, and remarks on what could not be read."""
     remarks: list[str] = []
     text = next((t for t in map(block.only, FORMULAS) if t), "")

@@ -15,8 +15,8 @@ from nucleate.io.cif.evidence import Evidence, assign, density, evidence_of, mul
 from nucleate.io.cif.orbits import Atoms, expand
 from nucleate.io.cif.sites import Row, not_a_number, number, rows_of
 from nucleate.io.cif.symmetry import Reading, readings_of
-from nucleate.io.cif.text import Block, parse_block, split_blocks
-from nucleate.io.parse import Parsed
+from nucleate.io.cif.text import DataBlock, parse_block, split_blocks
+from nucleate.io.parse import ParsedCrystal
 from nucleate.io.rows import Rows, read_text
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def read_cif(path: Path) -> Rows:
         yield None if single else i + 1, name, {}, partial(_crystal, text, line)
 
 
-def structure_from_cif(text: str) -> Parsed:
+def structure_from_cif(text: str) -> ParsedCrystal:
     """The one crystal of a CIF text, its sites in the order of the file; raises NucleateError with the reason."""
     blocks = split_blocks(text)
     if not blocks:
@@ -77,7 +77,7 @@ class Trial:
         return {e: symbols.count(e) for e in dict.fromkeys(symbols)}
 
 
-def _crystal(text: str, line: int) -> Parsed:
+def _crystal(text: str, line: int) -> ParsedCrystal:
     from pymatgen.core import Lattice, Structure
 
     block = parse_block(text, line)
@@ -100,7 +100,7 @@ def _crystal(text: str, line: int) -> Parsed:
     remarks += _other_multiplicity(trial, rows)
     _require_apart(trial, rows, lattice)
     structure = Structure(Lattice(lattice), trial.symbols(), trial.atoms.positions)
-    return Parsed(structure, tuple(dict.fromkeys(r for r in remarks if r)))
+    return ParsedCrystal(structure, tuple(dict.fromkeys(r for r in remarks if r)))
 
 
 def _other_multiplicity(trial: Trial, rows: list[Row]) -> list[str]:
@@ -133,7 +133,7 @@ def _require_apart(trial: Trial, rows: list[Row], lattice: NDArray) -> None:
     )
 
 
-def _cell(block: Block) -> tuple[NDArray[np.float64], list[str]]:
+def _cell(block: DataBlock) -> tuple[NDArray[np.float64], list[str]]:
     """The cell (3, 3), rows in angstrom, and remarks; an angle that is not there is 90 degrees by CIF's dictionary."""
     from pymatgen.core import Lattice
 

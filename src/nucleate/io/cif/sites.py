@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from nucleate.chem.elements import SYMBOLS
 from nucleate.errors import NucleateError
-from nucleate.io.cif.text import UNKNOWN, Block
+from nucleate.io.cif.text import UNKNOWN, DataBlock
 
 ELEMENTS = frozenset(SYMBOLS[:103])  # what comes after lawrencium has never been in a crystal
 # Two capitals that are an element and, as likely, a group of atoms on one site.
@@ -44,7 +44,7 @@ class Row:
     label: str = ""
 
 
-def rows_of(block: Block) -> tuple[list[Row], list[str]]:
+def rows_of(block: DataBlock) -> tuple[list[Row], list[str]]:
     """The sites of a block and remarks on them; raises NucleateError for a row that cannot be a site."""
     missing = [tag for tag in COORDINATES if tag not in block.columns]
     if missing:

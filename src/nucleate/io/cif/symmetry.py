@@ -20,7 +20,7 @@ from nucleate.io.cif.settings import (
     operations_key,
 )
 from nucleate.io.cif.sites import number
-from nucleate.io.cif.text import Block
+from nucleate.io.cif.text import DataBlock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,7 +79,7 @@ class Said:
         return bool(self.hall or self.names or self.numbers)
 
 
-def readings_of(block: Block, lattice: NDArray) -> list[Reading]:
+def readings_of(block: DataBlock, lattice: NDArray) -> list[Reading]:
     """All readings, in order of rank; raises NucleateError where the file gives none that fits its cell.
 
     lattice: (3, 3), rows in angstrom.
@@ -135,7 +135,7 @@ def _words(said: Said) -> str:
     return ", ".join(dict.fromkeys((*said.names, *said.hall, *(f"number {n}" for n in said.numbers))))
 
 
-def _said(block: Block) -> Said:
+def _said(block: DataBlock) -> Said:
     numbers = []
     for text in block.known(*NUMBERS):
         try:
@@ -227,7 +227,7 @@ def _reading(setting: Setting, remark: str, rank: int = 0) -> Reading:
     return Reading(str(setting), setting.rotations, setting.translations, rank, remark)
 
 
-def _listed(block: Block) -> Reading | None:
+def _listed(block: DataBlock) -> Reading | None:
     """The operations that the file lists, or None."""
     lists = {tag: [_operation(text) for text in block.known(tag)] for tag in OPERATIONS if block.known(tag)}
     if block.known(MAGNETIC[0]):

@@ -14,7 +14,7 @@ UNKNOWN = ("", ".", "?")  # "." is "not applicable" or the default, "?" is unkno
 
 
 @dataclass(frozen=True)
-class Block:
+class DataBlock:
     """One data block: tag -> values. Tags are in lower case with "_" for ".", as CIF 2 and magCIF write "." there.
 
     A tag that stands twice has both values, where they differ; who needs one asks `only`.
@@ -52,7 +52,7 @@ def split_blocks(text: str) -> list[tuple[str, int, str]]:
     return [(name, i + 1, "\n".join(lines[i:end]) + "\n") for (name, i), end in zip(starts, ends, strict=False)]
 
 
-def parse_block(text: str, first_line: int = 1) -> Block:
+def parse_block(text: str, first_line: int = 1) -> DataBlock:
     """The one block of a text; raises NucleateError with the line where the grammar is broken."""
     import gemmi
 
@@ -77,7 +77,7 @@ def parse_block(text: str, first_line: int = 1) -> Block:
                 if columns.setdefault(tag, column) != column and tag.startswith(ONCE):
                     raise NucleateError(f"the column {tag} stands twice, with different values; leave the right one")
             loops.append(tags)
-    return Block(block.name, columns, tuple(loops))
+    return DataBlock(block.name, columns, tuple(loops))
 
 
 def _tag(tag: str) -> str:
