@@ -22,12 +22,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from pymatgen.analysis.structure_matcher import StructureMatcher
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 sys.path.insert(0, str(Path(__file__).parent))
 from relax import ase_fire, ours, own_calculator
 
+from nucleate.crystal.columns import arrays_of_row
 from nucleate.data import load_table
 from nucleate.potentials.base import get_potential
 from nucleate.relaxation.pool import RelaxSettings
@@ -41,8 +42,8 @@ def displaced(row: dict, seed: int) -> Structure:
     """A crystal of the table, away from its minimum."""
     rng = np.random.default_rng(seed)
     strain = rng.normal(0.0, STRAIN, (3, 3))
-    cell = Lattice.from_parameters(*row["lengths"], *row["angles"]).matrix @ (np.eye(3) + (strain + strain.T) / 2)
-    structure = Structure(Lattice(cell), row["atomic_numbers"], np.reshape(row["frac_coords"], (-1, 3)))
+    lattice, frac, numbers = arrays_of_row(row)
+    structure = Structure(lattice @ (np.eye(3) + (strain + strain.T) / 2), numbers, frac)
     shifts = rng.normal(0.0, RATTLE, (len(structure), 3))
     return Structure(structure.lattice, structure.species, structure.cart_coords + shifts, coords_are_cartesian=True)
 

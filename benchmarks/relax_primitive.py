@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from pymatgen.core import Lattice, Structure
 
+from nucleate.crystal.columns import arrays_of_row
 from nucleate.crystal.symmetry import find_symmetry
 from nucleate.data import load_table
 from nucleate.pipeline.candidate import Candidate
@@ -30,9 +31,7 @@ def conventional() -> Iterator[Structure]:
     table = load_table("mp-20", "test")
     for k in np.random.default_rng(0).permutation(table.num_rows):
         (row,) = table.slice(int(k), 1).to_pylist()
-        lattice = Lattice.from_parameters(*row["lengths"], *row["angles"])
-        frac = np.reshape(row["frac_coords"], (-1, 3))
-        found = find_symmetry(lattice.matrix, frac, row["atomic_numbers"], 0.01)
+        found = find_symmetry(*arrays_of_row(row), 0.01)
         cell = found.std_cell
         if len(found.prim_std_cell.numbers) < len(cell.numbers) <= 40:
             yield Structure(Lattice(np.array(cell.basis) * 1.02), cell.numbers, cell.positions)

@@ -18,21 +18,16 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pymatgen.core import Lattice, Structure
 
 from nucleate.chem.elements import atomic_number, symbol
 from nucleate.chem.states import electronegativity
+from nucleate.crystal.columns import structure_of_row
 from nucleate.crystal.prototype import Prototype, alike, prototype
 from nucleate.data.catalog import home
 from nucleate.families.family import FOLDER, Family, StructureType, lexicon
 
 COLUMNS = ["material_id", "nsites", "atomic_numbers", "frac_coords", "lengths", "angles", "spacegroup", "e_above_hull"]
 Row = dict[str, Any]
-
-
-def structure_of(row: Row) -> Structure:
-    coords = [row["frac_coords"][i : i + 3] for i in range(0, len(row["frac_coords"]), 3)]
-    return Structure(Lattice.from_parameters(*row["lengths"], *row["angles"]), row["atomic_numbers"], coords)
 
 
 def counts(row: Row) -> dict[str, int]:
@@ -68,7 +63,7 @@ def membership(family: Family, kind: StructureType, model: Prototype, row: Row) 
     )
     if not able:
         return None
-    own = prototype(structure_of(row))
+    own = prototype(structure_of_row(row))
     for way in able:
         roles = {atomic_number(a): atomic_number(b) for a, b in zip(kind.elements, way, strict=True)}
         if alike(model, own, roles):
@@ -95,7 +90,7 @@ def main() -> None:
             best = min(examples, key=height)
             key = {"family": family.name, "structure_type": index}
             prototypes.append({**key, **{c: best[c] for c in COLUMNS}})
-            model = prototype(structure_of(best))
+            model = prototype(structure_of_row(best))
             found = []
             for row in near:
                 elements = membership(family, kind, model, row)
@@ -108,7 +103,7 @@ def main() -> None:
                     "material_id": r["material_id"],
                     "elements": " ".join(e),
                     "e_above_hull": r["e_above_hull"],
-                    "volume": round(structure_of(r).volume / r["nsites"], 3),
+                    "volume": round(structure_of_row(r).volume / r["nsites"], 3),
                 }
                 for _, r, e in found
             ]

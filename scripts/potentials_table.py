@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pymatgen.core import Composition, Lattice, Structure
+from pymatgen.core import Composition, Structure
 
+from nucleate.crystal.columns import structure_of_row
 from nucleate.data import load_table
 from nucleate.hull.distances import formation_energy
 from nucleate.hull.load import load_reference
@@ -81,8 +82,7 @@ def known_crystals() -> list[Known]:
     for text in CRYSTALS.split(";"):
         name, source, enthalpy, book = text.split()
         row = rows[source]
-        lattice = Lattice.from_parameters(*row["lengths"], *row["angles"])
-        structure = Structure(lattice, row["atomic_numbers"], np.reshape(row["frac_coords"], (-1, 3)))
+        structure = structure_of_row(row)
         formula = Composition(name)
         assert structure.composition.reduced_formula == formula.reduced_formula, name
         experiment = float(enthalpy) * KJ_PER_MOL / formula.num_atoms

@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from pymatgen.core import Lattice, Structure
 
 from nucleate.chem.formula import parse_formula
+from nucleate.crystal.columns import structure_of_row
 from nucleate.evaluate.measures.distributions import random_subset
 from nucleate.hull.distances import distance_to_hull
 from nucleate.hull.load import load_reference
@@ -37,11 +37,6 @@ def rows_of(data: Path, split: str, highest: float) -> list[dict]:
     return [r for r in rows if r["frac_coords"] and r["e_above_hull"] is not None and r["e_above_hull"] <= highest]
 
 
-def to_structure(row: dict) -> Structure:
-    lattice = Lattice.from_parameters(*row["lengths"], *row["angles"])
-    return Structure(lattice, row["atomic_numbers"], np.reshape(row["frac_coords"], (-1, 3)))
-
-
 def measure(rows: list[dict], relaxed: set[str], part: Path, potential: str) -> dict[str, dict]:
     """Energies before and (of `relaxed`) after relaxation by material, eV/atom, kept in the part file as they come."""
     done = {}
@@ -53,7 +48,7 @@ def measure(rows: list[dict], relaxed: set[str], part: Path, potential: str) -> 
             have = done.get(row["material_id"])
             if have and (have["id"] not in relaxed or have["after"] is not None or have["failure"]):
                 continue
-            structure = to_structure(row)
+            structure = structure_of_row(row)
             (before,) = single_point([structure], 1, potential)
             found = {"id": row["material_id"], "before": before, "after": None, "failure": None}
             if found["id"] in relaxed:
@@ -113,7 +108,7 @@ def main() -> None:
     for name, against in (("before", hull), ("after", hull), ("after", reference)):
         above, missing = [], 0
         for row in held if name == "before" else held[: args.relax]:
-            value, structure = done[row["material_id"]][name], to_structure(row)
+            value, structure = done[row["material_id"]][name], structure_of_row(row)
             if value is None or {str(e) for e in structure.composition} - hull.elements:
                 missing += 1
                 continue

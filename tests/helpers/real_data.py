@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-from pymatgen.core import Lattice, Structure
+
+from nucleate.crystal.columns import structure_of_row
 
 
 def real_table(name):
@@ -19,5 +19,4 @@ def real_table(name):
 
 def crystal_of(row):
     """The structure of a row of such a table."""
-    frac = np.reshape(row["frac_coords"], (-1, 3))
-    return Structure(Lattice.from_parameters(*row["lengths"], *row["angles"]), row["atomic_numbers"], frac)
+    return structure_of_row(row)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.chem.formula import formula_text
+from nucleate.crystal.columns import GEOMETRY
 from nucleate.data.catalog import CATALOG, SPLITS, home, parse_name, stem
 from nucleate.errors import NucleateError
 from nucleate.io import Named, Problem, Remark, remarks_of, replacing
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-GEOMETRY = ("atomic_numbers", "frac_coords", "lengths", "angles")
 BASE = ("material_id", "formula", "nsites", *GEOMETRY)
 
 # Where only a part of a split can be had, the file that stands in for it, and what has to be said

@@ -148,15 +148,13 @@ class References:
         from pymatgen.core import Lattice, Structure
 
         from nucleate.chem.elements import symbol
+        from nucleate.crystal.columns import arrays_of_row
         from nucleate.hull.known_crystals import primitive
 
         rows = self._table.filter(pc.is_in(self._table["material_id"], value_set=pa.array(sources, pa.string())))
         out = {}
         for row in rows.to_pylist():
-            lattice = Lattice.from_parameters(*row["lengths"], *row["angles"]).matrix
-            _, (cell, frac, numbers) = primitive(
-                lattice, np.reshape(row["frac_coords"], (-1, 3)), row["atomic_numbers"]
-            )
+            _, (cell, frac, numbers) = primitive(*arrays_of_row(row))
             out[row["material_id"]] = Structure(Lattice(cell), [symbol(z) for z in numbers], frac)
         return out
 

@@ -36,13 +36,12 @@ def load_targets(dataset: str, n: int | None = None, seed: int = 0) -> list[tupl
     The choice is a fixed shuffle by `seed`, cut after n: a larger n keeps the smaller one's targets. Rows without a
     known structure (some of mp-20:train) cannot be targets and are passed over.
     """
-    from pymatgen.core import Lattice, Structure
-
+    from nucleate.crystal.columns import GEOMETRY, structure_of_row
     from nucleate.data import load_table
 
     if n is not None and n < 1:
         raise NucleateError(f"the number of compositions must be at least 1, not {n}")
-    table = load_table(dataset).select(["material_id", "atomic_numbers", "frac_coords", "lengths", "angles"])
+    table = load_table(dataset).select(["material_id", *GEOMETRY])
     order = [i for i, coords in enumerate(table["frac_coords"].to_pylist()) if coords]
     if n is not None and n > len(order):
         raise NucleateError(f"{dataset} has {len(order)} crystals, fewer than the {n} asked for")
@@ -50,9 +49,7 @@ def load_targets(dataset: str, n: int | None = None, seed: int = 0) -> list[tupl
         random.Random(seed).shuffle(order)
     targets = []
     for row in table.take(order[:n]).to_pylist():
-        coords = [row["frac_coords"][i : i + 3] for i in range(0, len(row["frac_coords"]), 3)]
-        lattice = Lattice.from_parameters(*row["lengths"], *row["angles"])
-        targets.append((str(row["material_id"]), Structure(lattice, row["atomic_numbers"], coords)))
+        targets.append((str(row["material_id"]), structure_of_row(row)))
     return targets
 
 

@@ -108,18 +108,16 @@ def read_dataset(name: str, columns: Mapping[str, str] | None = None, require: b
 
 def table_items(table: pa.Table, columns: Mapping[str, str], source: str) -> tuple[list[Item], int]:
     """The rows of a table of crystals that have coordinates, and how many have none; energies are by `source`."""
-    from pymatgen.core import Lattice, Structure
+    from nucleate.crystal.columns import GEOMETRY, structure_of_row
 
-    wanted = ["atomic_numbers", "frac_coords", "lengths", "angles", *columns.values()]
+    wanted = [*GEOMETRY, *columns.values()]
     named = "material_id" in table.column_names
     rows = table.select([*wanted, *(["material_id"] if named else [])]).to_pylist()
     items = []
     for i, row in enumerate(rows):
         if not row["frac_coords"] or not row["lengths"]:
             continue
-        lattice = Lattice.from_parameters(*row["lengths"], *row["angles"])
-        coords = [row["frac_coords"][k : k + 3] for k in range(0, len(row["frac_coords"]), 3)]
-        structure = Structure(lattice, row["atomic_numbers"], coords)
+        structure = structure_of_row(row)
         energies = {k: Energy(float(row[c]), source) for k, c in columns.items() if row[c] is not None}
         items.append(Item(str(row.get("material_id", i + 1)), structure, "", energies))
     return items, len(rows) - len(items)

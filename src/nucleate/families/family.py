@@ -228,13 +228,12 @@ def _height(member: Member) -> tuple[float, str]:
 def prototype(name: str, structure_type: int = 0) -> Structure:
     """A known crystal with a structure type of the family, as a primitive cell; treat it as read-only."""
     import pyarrow.parquet as pq
-    from pymatgen.core import Lattice, Structure
+
+    from nucleate.crystal.columns import structure_of_row
 
     chosen = [("family", "=", name), ("structure_type", "=", structure_type)]
     (row,) = pq.read_table(FOLDER / "prototypes.parquet", filters=chosen).to_pylist()
-    coords = [row["frac_coords"][i : i + 3] for i in range(0, len(row["frac_coords"]), 3)]
-    lattice = Lattice.from_parameters(*row["lengths"], *row["angles"])
-    return Structure(lattice, row["atomic_numbers"], coords)
+    return structure_of_row(row)
 
 
 def substituted_prototype(name: str, structure_type: int, elements: Sequence[str]) -> Structure:

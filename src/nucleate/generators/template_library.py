@@ -13,6 +13,7 @@ import numpy as np
 from nucleate.chem.composition import Formula
 from nucleate.chem.distance import profiles
 from nucleate.chem.elements import SYMBOLS, symbol
+from nucleate.crystal.columns import structure_of_row
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
@@ -67,11 +68,16 @@ class TemplateLibrary:
 
     def structure(self, row: int) -> Structure:
         """The crystal as it is known."""
-        from pymatgen.core import Lattice, Structure
-
         atoms = slice(self.starts[row], self.starts[row + 1])
-        lattice = Lattice.from_parameters(*self.parameters[row])
-        return Structure(lattice, [symbol(int(z)) for z in self.numbers[atoms]], self.frac[atoms])
+        parameters = self.parameters[row]
+        return structure_of_row(
+            {
+                "atomic_numbers": [int(z) for z in self.numbers[atoms]],
+                "frac_coords": self.frac[atoms],
+                "lengths": parameters[:3],
+                "angles": parameters[3:],
+            }
+        )
 
     def first(self, n: int) -> TemplateLibrary:
         """The first n crystals."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from nucleate.chem.composition import Formula
 from nucleate.chem.elements import atomic_number, symbol
+from nucleate.crystal.columns import GEOMETRY, arrays_of_row
 from nucleate.crystal.symmetry import find_symmetry, without_hand
 from nucleate.errors import NucleateError
 
@@ -25,7 +26,7 @@ PRIMITIVE_SYMPREC = 0.01  # angstrom, for the primitive cell: only true copies a
 ELEMENTS_EACH = 4  # allotropes of each element
 ELEMENT_ATOMS = 12  # atoms in the primitive cell of an allotrope, except the lowest one
 TIE = 1e-3  # eV/atom; public tables often give all crystals of a formula and space group one e_above_hull
-CRYSTAL_COLUMNS = ("material_id", "atomic_numbers", "frac_coords", "lengths", "angles")
+CRYSTAL_COLUMNS = ("material_id", *GEOMETRY)
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,6 @@ def select(
 
 
 def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set[int] | None) -> Iterator[KnownCrystal]:
-    from pymatgen.core import Lattice
-
     for batch in table.to_batches(max_chunksize=4096):
         for row in batch.to_pylist():
             numbers = row["atomic_numbers"]
@@ -126,8 +125,7 @@ def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set
                 continue
             if len(kinds) > 1 and max_e_hull is not None and above > max_e_hull:
                 continue
-            lattice = Lattice.from_parameters(*row["lengths"], *row["angles"]).matrix
-            number, cell = primitive(lattice, np.reshape(row["frac_coords"], (-1, 3)), numbers)
+            number, cell = primitive(*arrays_of_row(row))
             if len(cell[2]) <= max_atoms:
                 key = Formula.of({symbol(z): n for z, n in Counter(numbers).items()})
                 yield KnownCrystal(row["material_id"], key, number, above, *cell)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nucleate.crystal.columns import GEOMETRY
 from nucleate.errors import NucleateError
 from nucleate.io.ase_rows import read_db
 from nucleate.io.castep import read_cell, read_res
@@ -115,15 +116,14 @@ def read_parquet(path: Path) -> Rows:
         file = pq.ParquetFile(path)
     except pa.ArrowException as error:
         raise NucleateError(f"not parquet ({str(error).splitlines()[0]})") from None
-    geometry = ("atomic_numbers", "frac_coords", "lengths", "angles")
-    missing = [c for c in geometry if c not in file.schema_arrow.names]
+    missing = [c for c in GEOMETRY if c not in file.schema_arrow.names]
     if missing:
         raise NucleateError(f"no column '{missing[0]}'; the columns are: {', '.join(file.schema_arrow.names)[:200]}")
     row = 0
     for batch in file.iter_batches(1000):
         for values in batch.to_pylist():
             row += 1
-            cell = {k: values.pop(k) for k in geometry}
+            cell = {k: values.pop(k) for k in GEOMETRY}
             info = scalars(values)
             yield row, take_name(info, f"{path.stem}-{row}"), info, partial(structure_from_columns, **cell)
 

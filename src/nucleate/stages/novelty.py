@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nucleate.chem.composition import Formula
 from nucleate.chem.plausible import absurd
 from nucleate.errors import NucleateError
@@ -229,14 +227,12 @@ class KnownCrystals:
 
     def _prepare(self, row: int) -> Reduced | None:
         """None for a known crystal that pymatgen cannot reduce; it is not counted as compared."""
-        from pymatgen.core import Lattice, Structure
+        from nucleate.crystal.columns import structure_of_row
 
         if row not in self._reduced:
             values = {c: self._table.column(c)[row].as_py() for c in CRYSTAL_COLUMNS}
             try:
-                lattice = Lattice.from_parameters(*values["lengths"], *values["angles"])
-                frac = np.reshape(values["frac_coords"], (-1, 3))
-                self._reduced[row] = reduce(Structure(lattice, values["atomic_numbers"], frac))
+                self._reduced[row] = reduce(structure_of_row(values))
             except Exception:  # freak cells, as above
                 self._reduced[row] = None
         return self._reduced[row]

@@ -142,15 +142,15 @@ def _prepare() -> None:
 
 def _reduce(crystals: list[tuple[int, Any]]) -> list[tuple[int, Cell | str]]:
     """Without oxidation states, as StructureMatcher does: the Niggli cell, then the primitive one."""
-    from pymatgen.core import Lattice, Structure
+    from pymatgen.core import Structure
+
+    from nucleate.crystal.columns import structure_of_row
 
     out: list[tuple[int, Cell | str]] = []
     for place, given in crystals:
         try:
             if isinstance(given, dict):
-                lattice = Lattice.from_parameters(*given["lengths"], *given["angles"])
-                frac = np.reshape(given["frac_coords"], (-1, 3))
-                given = Structure(lattice, given["atomic_numbers"], frac)
+                given = structure_of_row(given)
             longest = np.linalg.norm(given.lattice.lll_matrix, axis=1).max() / given.volume ** (1 / 3)
             if not longest < LONGEST:
                 raise ValueError(f"a needle or a sheet, {longest:.0f} times as long as a cube of its volume")

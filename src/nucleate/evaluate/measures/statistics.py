@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,10 @@ def wilson(hits: int, total: int, confidence: float = 0.95) -> tuple[float, floa
         raise ValueError(f"{hits} hits of {total}")
     if total == 0:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    p = hits / total
-    centre = p + z * z / (2 * total)
-    half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    low = 0.0 if hits == 0 else (centre - half) / scale  # exact ends, free of rounding
-    high = 1.0 if hits == total else (centre + half) / scale
-    return low, high
+    from scipy.stats import binomtest  # takes long to import
+
+    found = binomtest(hits, total).proportion_ci(confidence, method="wilson")
+    return float(found.low), float(found.high)
 
 
 def rate(hits: int, total: int, confidence: float = 0.95) -> Rate:

@@ -105,8 +105,9 @@ def _open(dataset: str) -> tuple[str, pa.Table]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from nucleate.crystal.columns import GEOMETRY
     from nucleate.data.catalog import parse_name
-    from nucleate.data.tables import GEOMETRY, read_table, table_file
+    from nucleate.data.tables import read_table, table_file
 
     file, notes = table_file(dataset)
     source = file.name if dataset.endswith(".parquet") else ":".join(parse_name(dataset))
