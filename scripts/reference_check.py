@@ -53,7 +53,7 @@ def measure(rows: list[dict], relaxed: set[str], part: Path, potential: str) -> 
             found = {"id": row["material_id"], "before": before, "after": None, "failure": None}
             if found["id"] in relaxed:
                 out = relax(Candidate(found["id"], structure=structure), settings)
-                found["failure"] = out.failure
+                found["failure"] = str(out.failure)
                 found["after"] = out.energies["energy"].value if out.failure is None else None
             done[found["id"]] = found
             file.write(json.dumps(found) + "\n")

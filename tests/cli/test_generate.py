@@ -16,7 +16,7 @@ def test_a_table_of_what_was_generated(capsys):
     made = [
         Candidate("a", structure=SALT),
         Candidate("b", structure=URANIA),
-        Candidate("c").failed("generate", "no Cl in it"),
+        Candidate("c").failed("generate", "error", "no Cl in it"),
     ]
     _show(made, parse_request("anything, 3 candidates"), Path("out"))
     text = capsys.readouterr().out

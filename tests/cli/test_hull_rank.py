@@ -16,7 +16,7 @@ from nucleate.cli.candidates import caption, show_candidates
 from nucleate.cli.hull import app as hull_app
 from nucleate.cli.rank import rank
 from nucleate.hull.reference import Entry, ReferenceSet
-from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.files import read_candidates, write_candidates
 from nucleate.pipeline.rank import to_rows
 
@@ -38,7 +38,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     candidates = [
         Candidate("high", structure=SALT, energies={"energy": Energy(-3.3, "m")}, checks=ok),
         Candidate("low", structure=SALT, energies={"energy": Energy(-3.6, "m")}, checks=ok),
-        Candidate("gone", failure="generate: nothing came"),
+        Candidate("gone", failure=Failure("generate", "error", "nothing came")),
     ]
     write_candidates(tmp_path / "relaxed.jsonl", candidates)
     return tmp_path / "relaxed.jsonl", tmp_path / "tiny.parquet"
@@ -136,8 +136,8 @@ def test_caption_counts_methods_and_failures() -> None:
     candidates = [
         Candidate("a", structure=SALT, energies={"energy": Energy(-1, "m")}),
         Candidate("b", structure=SALT, energies={"energy": Energy(-1, "m2")}),
-        Candidate("c", failure="relax: [blew] up"),
-        Candidate("d", failure="relax: [blew] up"),
+        Candidate("c", failure=Failure("relax", "error", "[blew] up")),
+        Candidate("d", failure=Failure("relax", "error", "[blew] up")),
     ]
     rows = to_rows(candidates)
     assert caption(rows) == ["energies: m (1 of 4)", "energies: m2 (1 of 4)", "2 rejected: relax: [blew] up"]

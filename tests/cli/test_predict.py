@@ -69,7 +69,7 @@ def test_formulas_of_a_file_with_what_is_wrong_in_it(known: Path, tmp_path: Path
     assert found.exit_code == 0, found.output
     candidates, _ = read_candidates([out])
     assert [c.id for c in candidates if c.failure is None] == ["KCl-1", "ZnO-1"]  # ClK is KCl and came already
-    reasons = {c.id: c.failure for c in candidates if c.failure}
+    reasons = {c.id: str(c.failure) for c in candidates if c.failure}
     assert "formulas.txt, row 3" in reasons["formula-4"] and "'Xx' is not an element" in reasons["formula-4"]
     assert "1:2:5 of CaSi2O5" in reasons["CaSi2O5-1"]
     assert "no structure of CaSi2O5: no known structure in" in found.output.replace("\n", " ")

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from nucleate.cli.candidates import doubts, radioactive, show_candidates, stability, state_sets, wishes
 from nucleate.cli.tables import PIPED, Column, screen, show_table
-from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.rank import to_rows
 
 MADE = {"wanted": {"band_gap": [1.0, 1.6]}, "predicted_by": "net"}
@@ -119,7 +119,7 @@ def test_a_sentence_says_how_stable_they_are():
     assert asked.startswith('1 of the 2 meets "stable", at most 100 meV/atom above the hull') and "of 1 more" in asked
     assert "lies 30 meV/atom below the hull" in stability([candidate("a", -0.03)])[0]
     assert "not known" in stability([three[2]])[0]
-    assert stability([Candidate("x", failure="generate: nothing")]) == []
+    assert stability([Candidate("x", failure=Failure("generate", "error", "nothing"))]) == []
     doubtful = candidate("d", -2.0, checks={"hull": Check("unknown", "too deep")})
     assert "not known" in stability([doubtful])[0]
 

@@ -157,7 +157,7 @@ def test_structures_of_every_kind(tmp_path):
 
 
 def test_rejected_candidates_count(tmp_path):
-    lost = Candidate("b").failed("generate", "out of luck")
+    lost = Candidate("b").failed("generate", "error", "out of luck")
     write_candidates(tmp_path / "c.jsonl", [Candidate("a", structure=NACL), lost])
     found = read_formulas(tmp_path / "c.jsonl")
     assert [key_of(t) for t in found.texts] == [key_of("NaCl"), None]

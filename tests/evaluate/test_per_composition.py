@@ -220,7 +220,9 @@ def test_from_files(tmp_path):
         energies = {"e_form": Energy(value, "chgnet", "mp")} if value is not None else {}
         return Candidate(name, structure=structure, energies=energies)
 
-    write_candidates(tmp_path / "a.jsonl", [candidate("x", NACL, -2.1), Candidate("y").failed("generate", "no luck")])
+    write_candidates(
+        tmp_path / "a.jsonl", [candidate("x", NACL, -2.1), Candidate("y").failed("generate", "error", "no luck")]
+    )
     write_candidates(tmp_path / "b.extxyz", [candidate("x", supercell, -2.0), candidate("z", NACL, None)])
     a, b = (measured(read_crystals([tmp_path / name]).items) for name in ("a.jsonl", "b.extxyz"))
     report = compare(a, b, names=("ours", "theirs"))

@@ -16,7 +16,7 @@ from nucleate.hull.entries import VASP_RAW, from_computed_entries
 from nucleate.hull.load import load_reference
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.hull.sources import materials_project, said
-from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.files import write_candidates
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -68,7 +68,13 @@ def run_folder(folder: Path, method: str = "m") -> Path:
         Candidate(
             "stopped", structure=SALT, energies={"energy": Energy(-9, method)}, checks={"relaxed": Check("fail")}
         ),
-        Candidate("gone", structure=SALT, energies={"energy": Energy(-9, method)}, checks=ok, failure="relax: blew up"),
+        Candidate(
+            "gone",
+            structure=SALT,
+            energies={"energy": Energy(-9, method)},
+            checks=ok,
+            failure=Failure("relax", "error", "blew up"),
+        ),
     ]
     write_candidates(folder / "candidates.jsonl", candidates)
     return folder

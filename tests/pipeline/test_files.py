@@ -7,7 +7,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.io import read_structures
-from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.files import read_candidates, scalar_info, write_candidates
 
 NACL = Structure.from_spacegroup(225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
@@ -20,7 +20,7 @@ FULL = Candidate(
     stages=("generate", "relax"),
     provenance={"generator": "mp20-csp", "steps": 12},
 )
-EMPTY = Candidate("c0002", failure="generate: did not converge", stages=("generate",))
+EMPTY = Candidate("c0002", failure=Failure("generate", "error", "did not converge"), stages=("generate",))
 
 
 def test_records_are_kept_whole(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
-from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.rank import rank, to_rows
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -48,7 +48,7 @@ def test_limit() -> None:
 
 def test_rows() -> None:
     c = candidate("a", 0.2, relaxed="pass", unique="pass", charge="unknown", novel="fail")
-    (row, empty) = to_rows([c, Candidate("b", failure="generate: no")])
+    (row, empty) = to_rows([c, Candidate("b", failure=Failure("generate", "error", "no"))])
     assert row == {
         "rank": 1,
         "id": "a",

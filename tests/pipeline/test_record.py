@@ -12,7 +12,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
-from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.files import read_candidates, write_candidates
 from nucleate.pipeline.rank import rank, to_rows
 
@@ -130,7 +130,7 @@ def test_a_broken_record_is_a_problem_of_its_own_or_does_no_harm(tmp_path, shape
         (("provenance", "family", "elements"), [1], "elements.0 must be a text"),
         (("provenance", "heuristic"), {"value": "x"}, "value must be a number"),
         (("provenance", "x"), [[1]] * 3, ""),
-        (("failure",), "", "failure must be a text that is not empty"),
+        (("failure",), "", "failure must be a table"),
         (("seed",), "MISSING", "seed is missing"),
         (("more",), 1, "more is not known"),
     ],
@@ -229,10 +229,10 @@ def test_a_database_of_a_run_is_read_whole(tmp_path):
     from nucleate.store.database import RunStore
 
     with RunStore(tmp_path) as store:
-        store.save_many([FULL, Candidate("blank", failure="generate: no")])
+        store.save_many([FULL, Candidate("blank", failure=Failure("generate", "error", "no"))])
     candidates, problems = read_candidates([tmp_path / "candidates.db"])
     assert not problems and candidates[0].to_json() == FULL.to_json()
-    assert candidates[1].failure == "generate: no"
+    assert str(candidates[1].failure) == "generate: no"
 
 
 def test_a_mixed_file_is_read_in_its_order(tmp_path):

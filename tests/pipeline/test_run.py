@@ -27,7 +27,7 @@ class Mark:
         for c in candidates:
             self.saw.append(c.id)
             c = c.with_(checks={self.name: Check(PASS, f"among {len(candidates)}")})
-            yield c.failed(self.name, "named") if c.id in self.reject else c
+            yield c.failed(self.name, "error", "named") if c.id in self.reject else c
 
 
 def blanks(*ids):
@@ -38,7 +38,7 @@ def test_rejected_candidates_are_kept_with_their_reason_and_skipped():
     second, store = Mark("b"), Kept()
     out = run(blanks("x", "y", "z"), [Mark("a", reject=["y"]), second], Serial(), store)
     assert [c.id for c in out] == ["x", "y", "z"] and second.saw == ["x", "z"]
-    assert out[1].failure == "a: named" and out[1].stages == ("a",) and out[0].stages == ("a", "b")
+    assert str(out[1].failure) == "a: named" and out[1].stages == ("a",) and out[0].stages == ("a", "b")
     assert len(store.saved) == 5
 
 

@@ -34,7 +34,7 @@ def test_any_calculator_relaxes():
 def test_what_the_calculator_does_not_know_is_a_failure():
     lone = Structure(Lattice.cubic(3), ["Fe"], [[0, 0, 0]])
     result = relax(Candidate("Fe", structure=lone), RelaxSettings(potential=EMT))
-    assert result.failure is not None and "Fe" in result.failure and "\n" not in result.failure
+    assert result.failure is not None and "Fe" in str(result.failure) and "\n" not in str(result.failure)
 
 
 @pytest.mark.parametrize(

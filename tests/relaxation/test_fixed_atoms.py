@@ -72,7 +72,7 @@ def test_all_atoms_fixed_is_at_rest_and_none_fixed_relaxes_the_cell():
 
 @pytest.mark.parametrize("fixed", [[4], [-1], [0.5], ["0"], "all", 3, [True]])
 def test_fixed_atoms_that_are_none_are_a_failure_of_the_crystal(fixed):
-    failure = relaxed(fixed).failure
+    failure = str(relaxed(fixed).failure)
     assert failure is not None and "provenance 'fixed'" in failure
 
 

@@ -46,7 +46,7 @@ def test_a_new_structure_of_a_known_formula_is_called_so() -> None:
     (line,) = notes([found(-0.042, "pass", "AlTiMn2")])
     assert "is a new structure of a known formula: the known phase under it is another structure" in line
     assert notes([found(-0.042, "pass", "0.5 Ti2Mn4 + Al"), found(0.1, "pass", "")]) == []
-    assert notes([found(-0.042, "pass", "AlTiMn2").failed("relax", "blew up")]) == []
+    assert notes([found(-0.042, "pass", "AlTiMn2").failed("relax", "error", "blew up")]) == []
 
 
 def test_a_potential_that_does_not_tell_its_elements_is_named_once() -> None:

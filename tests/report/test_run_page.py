@@ -75,7 +75,7 @@ def test_the_scenes_round_trip_and_each_canvas_has_one(tmp_path):
 def test_no_text_can_become_markup_or_code(tmp_path, place):
     one = candidate(EVIL if place == "id" else "a", STO, provenance={"decomposition": EVIL})
     one = one.with_(checks={EVIL: Check("fail", EVIL), "novel": Check("fail", EVIL)}) if place == "reason" else one
-    two = Candidate("z").failed("check", EVIL if place == "failure" else "no")
+    two = Candidate("z").failed("check", "error", EVIL if place == "failure" else "no")
     settings = {"understood": EVIL, EVIL: {"nested": [EVIL]}} if place in ("understood", "setting") else {}
     seconds = {EVIL: 3.0} if place == "stage" else {}
     found = page(tmp_path, [one, two], EVIL if place == "request" else "x", settings, seconds)
@@ -126,8 +126,8 @@ def test_tiles_count_what_they_say(tmp_path):
         candidate("c", STO, 0.2, checks={"charge": Check("fail"), "relaxed": Check("pass")}),
         candidate("d", STO, 0.0, checks={"relaxed": Check("fail")}),  # its energy means little: not on the hull
         candidate("e", STO, float("nan")),
-        candidate("f", STO).failed("check", "too dense"),
-        Candidate("g").failed("generate", "no lattice"),
+        candidate("f", STO).failed("check", "error", "too dense"),
+        Candidate("g").failed("generate", "error", "no lattice"),
     ]
     found = page(tmp_path, many)
     tiles = [e["text"] for e in found.all("li")][:6]

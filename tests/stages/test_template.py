@@ -37,7 +37,7 @@ def test_structures_by_rank():
     assert record["similarity"] is None and "no atomic volume" in record["note"]
     assert a.structure.composition.reduced_formula == b.structure.composition.reduced_formula == "KBr"
     assert b.provenance["template"]["id"] == "sphalerite"
-    assert c.failure == "template: own has 2 structure types of the ratio 1:1 of KBr"
+    assert str(c.failure) == "template: own has 2 structure types of the ratio 1:1 of KBr"
     given = Candidate("d", provenance={"condition": {"composition": {"K": 1, "Br": 1}}})  # of a generation
     assert run([given], [STAGE], Serial(), Nowhere())[0].provenance["template"] == record
     assert json.loads(a.to_json())["provenance"]["template"] == record
@@ -58,5 +58,5 @@ def test_structures_by_rank():
 def test_nothing_is_lost(candidate, reason):
     good = wanted("good", {"K": 1, "Br": 1})
     found = {c.id: c for c in run([candidate, good], [STAGE], Serial(), Nowhere())}
-    assert found["x"].failure.startswith("template: ") and reason in found["x"].failure
+    assert str(found["x"].failure).startswith("template: ") and reason in str(found["x"].failure)
     assert found["x"].structure is None and found["good"].failure is None

@@ -32,7 +32,7 @@ def relaxed(name: str) -> Candidate:
 
 
 def test_records_come_back_exactly_and_in_order(tmp_path: Path) -> None:
-    saved = [Candidate("b", 1), relaxed("a"), relaxed("7").failed("relax", "exploded"), relaxed("1e5")]
+    saved = [Candidate("b", 1), relaxed("a"), relaxed("7").failed("relax", "error", "exploded"), relaxed("1e5")]
     with RunStore(tmp_path / "run") as store:
         store.save_many(saved)
         assert [c.to_json() for c in store.load()] == [c.to_json() for c in saved]
@@ -47,7 +47,7 @@ def test_records_come_back_exactly_and_in_order(tmp_path: Path) -> None:
 def test_rows_are_ases(tmp_path: Path) -> None:
     indium = Candidate("i", structure=Structure(Lattice.cubic(3.0), ["In", "F"], SALT.frac_coords))
     with RunStore(tmp_path) as store:
-        store.save_many([Candidate("blank"), relaxed("a"), relaxed("f").failed("relax", "exploded"), indium])
+        store.save_many([Candidate("blank"), relaxed("a"), relaxed("f").failed("relax", "error", "exploded"), indium])
     db = ase.db.connect(str(tmp_path / "candidates.db"))
     assert [len(row.numbers) for row in db.select()] == [0, 2, 2, 2]
     row = db.get(candidate_id="a")

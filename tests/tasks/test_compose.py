@@ -32,7 +32,7 @@ def test_all_that_was_drawn_is_there_with_its_checks():
         "pass",
         "fail",
     ]
-    assert made[3].failure == "formula: unexpected '['" and made[0].checks["oxidation"].verdict == "pass"
+    assert str(made[3].failure) == "formula: unexpected '['" and made[0].checks["oxidation"].verdict == "pass"
 
 
 def test_valid_draws_on_until_there_are_enough_distinct_ones():

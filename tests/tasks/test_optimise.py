@@ -120,7 +120,7 @@ def test_duplicates_and_known_crystals_are_counted(models, monkeypatch):
     new = known.copy()
     new.replace(0, "Na")
     candidates = [Candidate(str(i), structure=s) for i, s in enumerate([known, new, new])]
-    candidates.append(Candidate("3", structure=new).failed("check", "too dense"))
+    candidates.append(Candidate("3", structure=new).failed("check", "error", "too dense"))
     shares = {m.name: m.value for m in diversity(candidates, "mine", 0).metrics}
     assert shares == {"valid": 0.75, "unique": 0.5, "novel": 0.5}
 
@@ -145,7 +145,7 @@ def test_a_missing_value_says_why():
     from nucleate.pipeline.candidate import Check
 
     blank = Candidate("a")
-    assert why_not(blank.failed("check", "too dense")) == "check: too dense"
+    assert why_not(blank.failed("check", "error", "too dense")) == "check: too dense"
     assert why_not(blank.with_(provenance={"not_predicted": "net never saw Rn"})) == "net never saw Rn"
     assert why_not(blank.with_(checks={"hull": Check("unknown", "no Rn in it")})) == "no Rn in it"
     assert why_not(blank) is None

@@ -22,7 +22,7 @@ SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0
 def candidate(number: int, energy: float | None, twin_of: int = 0, formula: str = "NaCl") -> Candidate:
     made = Candidate(f"{formula}-{number}", structure=SALT, provenance={"formula": formula})
     if energy is None:
-        return made.failed("relax", "collapsed")
+        return made.failed("relax", "error", "collapsed")
     unique = Check(FAIL, f"same as {formula}-{twin_of}") if twin_of else Check(PASS)
     return made.with_(
         energies={"energy": Energy(energy, "m"), "e_above_hull": Energy(energy + 4, "m")},
@@ -46,7 +46,10 @@ def test_energies_of_a_formula_need_no_hull() -> None:
 
 
 def test_unrelaxed_as_drawn_with_failures_last() -> None:
-    given = [Candidate("A-1", provenance={"formula": "A"}).failed("generate", "no"), Candidate("A-2", structure=SALT)]
+    given = [
+        Candidate("A-1", provenance={"formula": "A"}).failed("generate", "error", "no"),
+        Candidate("A-2", structure=SALT),
+    ]
     given[1] = given[1].with_(provenance={"formula": "A"})
     assert [c.id for c in ordered(given)] == ["A-2", "A-1"]
 
@@ -73,8 +76,10 @@ def test_random_and_learned_methods_are_given_the_same_cells() -> None:
 def test_a_formula_that_cannot_be_had_does_not_stop_the_others() -> None:
     wanted = [Target(1, {"Og": 1}), Target(2, {"Na": 1, "Cl": 1}), Target(3, {}, "row 3: nonsense")]
     blank, _ = plan(wanted, PredictSettings("random", samples=2))
-    assert [c.failure for c in blank[:2]] == ["predict: Og has no radius, by which random structures are made"] * 2
-    assert [c.failure for c in blank[2:]] == [None, None, "predict: row 3: nonsense"]
+    assert [c.failure and str(c.failure) for c in blank[:2]] == [
+        "predict: Og has no radius, by which random structures are made"
+    ] * 2
+    assert [c.failure and str(c.failure) for c in blank[2:]] == [None, None, "predict: row 3: nonsense"]
     with pytest.raises(NucleateError, match="Og has no radius"):
         plan(wanted[:1], PredictSettings("random"))
 
@@ -147,7 +152,9 @@ def test_a_chemical_system_alone(tiny: str) -> None:
 def test_a_group_that_cannot_hold_them_is_one_failure_among_others(tiny: str) -> None:
     settings = PredictSettings("adaptive", 4, tiny, space_groups=(221, 230), sites={"Sr": 1, "Ti": 1, "O": 1})
     found = nucleate.predict(["Sr-Ti-O"], settings)
-    assert len(found) == 5 and found[-1].failure.startswith("predict: space group Ia-3d (230) has no primitive cell")
+    assert len(found) == 5 and str(found[-1].failure).startswith(
+        "predict: space group Ia-3d (230) has no primitive cell"
+    )
     exact = nucleate.predict(["SrTiO3"], PredictSettings("adaptive", 2, tiny, space_groups=(221, 230)))
     assert [c.formula for c in exact] == ["SrTiO3"] * 3 and exact[2].failure
 

@@ -59,8 +59,8 @@ def check(
     notes = screen(stderr=True)
     found, problems = _read(inputs, column, notes)
     print_problems(problems, notes)
-    if all(_no_formula(c) for c in found):
-        raise NucleateError(f"'{found[0].id}' is not a formula: {str(found[0].failure).partition(': ')[2]}")
+    if found[0].failure is not None and all(_no_formula(c) for c in found):
+        raise NucleateError(f"'{found[0].id}' is not a formula: {found[0].failure.reason}")
     checked = with_oxidation([c if c.failure else check_candidate(c, states) for c in with_own_ids(found)])
     print_verdicts(checked, screen(), everything)
     if out is not None:
@@ -92,10 +92,10 @@ def write_verdicts(out: Path, checked: Sequence[Candidate], notes: Console) -> N
 
 def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[list[Candidate], list[Problem]]:
     """Everything to check, in the order of the inputs; a text that is no formula is there as rejected."""
-    from nucleate.errors import NucleateError
+    from nucleate.errors import Code, NucleateError
     from nucleate.evaluate.formulas import read_formulas
     from nucleate.io.formats import reader
-    from nucleate.pipeline.candidate import NO_FORMULA, Candidate, of_formula
+    from nucleate.pipeline.candidate import READING, Candidate, of_formula
     from nucleate.pipeline.files import read_candidates
 
     found: list[Candidate] = []
@@ -118,14 +118,14 @@ def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[li
             notes.print(note, style="yellow")
         for i, text in enumerate(formulas.texts):
             why = formulas.reasons.get(i)
-            found.append(Candidate("(empty)").failed(NO_FORMULA, why) if why else of_formula(text))
+            found.append(Candidate("(empty)").failed(READING, Code.NO_FORMULA, why) if why else of_formula(text))
     return found, problems
 
 
 def _no_formula(candidate: Candidate) -> bool:
-    from nucleate.pipeline.candidate import NO_FORMULA
+    from nucleate.errors import Code
 
-    return str(candidate.failure).startswith(f"{NO_FORMULA}: ")
+    return candidate.failure is not None and candidate.failure.code == Code.NO_FORMULA
 
 
 def _is_path(text: str) -> bool:
@@ -156,7 +156,7 @@ def _list(checked: Sequence[Candidate], console: Console) -> None:
         label = f"{c.id} ({c.formula})" if c.structure is not None and c.formula != c.id else c.id
         label = marked(label, elements_of(c))
         lines = [(name, verdict.verdict, verdict.reason) for name, verdict in c.checks.items()]
-        lines += [("", "rejected", c.failure)] if c.failure else []
+        lines += [("", "rejected", str(c.failure))] if c.failure else []
         starts.append(len(rows))
         rows += [(label if i == 0 else "", *line) for i, line in enumerate(lines)]
     columns = [
@@ -219,5 +219,5 @@ def _rows(checked: Sequence[Candidate]) -> list[dict[str, str]]:
             verdict = c.checks.get(name)
             row[name] = verdict.verdict if verdict else ""
             row[f"{name}_reason"] = verdict.reason if verdict else ""
-        rows.append({**row, "failure": c.failure or ""})
+        rows.append({**row, "failure": str(c.failure or "")})
     return rows

@@ -111,7 +111,7 @@ def _show(made: Sequence[Candidate], console: Console) -> None:
     charges, states = [], []
     for c in made:
         if c.failure:
-            charges.append(coloured("fail", c.failure))
+            charges.append(coloured("fail", str(c.failure)))
             states.append(coloured(""))
             continue
         charge = c.checks["charge" if c.checks["charge"].verdict != "pass" else "electronegativity"]

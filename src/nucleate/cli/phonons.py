@@ -56,7 +56,7 @@ def _show(candidates: Sequence[Candidate], method: str) -> None:
         low = c.provenance["phonons"].get("lowest_thz") if check else None
         lowest.append("-" if low is None else f"{low:+.2f}")
         verdicts.append(coloured(check.verdict if check else "-"))
-        reasons.append(check.reason if check else c.failure or "")
+        reasons.append(check.reason if check else str(c.failure or ""))
     columns = [
         Column("id", [c.id for c in candidates]),
         Column("formula", [marked(c.formula or "-", elements_of(c)) for c in candidates]),

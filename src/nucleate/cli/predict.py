@@ -195,7 +195,7 @@ def _formulas_without(candidates: Sequence[Candidate]) -> dict[str, str]:
     out: dict[str, str] = {}
     for name, c in named:
         if name not in having and c.failure:
-            out.setdefault(name, c.failure.partition(": ")[2])
+            out.setdefault(name, c.failure.reason)
     return out
 
 
@@ -203,7 +203,7 @@ def _short(candidates: Sequence[Candidate], samples: int) -> list[str]:
     """What is said of formulas with fewer structures than were asked for."""
     having = {c.provenance["formula"] for c in candidates if c.structure is not None}
     lost = [c for c in candidates if c.structure is None and c.provenance.get("formula") in having and c.failure]
-    return list(dict.fromkeys(f"fewer than {samples}: {c.failure.partition(': ')[2]}" for c in lost if c.failure))
+    return list(dict.fromkeys(f"fewer than {samples}: {c.failure.reason}" for c in lost if c.failure))
 
 
 def _more(n: int) -> str:

@@ -58,7 +58,7 @@ def relax(
     record = {**dataclasses.asdict(settings), "method": get_potential(potential).method}
     done = run_files(files, out, stage, record, _unrelaxed, workers=workers, overwrite=overwrite)
 
-    failures = Counter(c.failure for c in done if c.failure)
+    failures = Counter(str(c.failure) for c in done if c.failure)
     alive = [c for c in done if c.failure is None]
     converged = sum(c.checks["relaxed"].verdict == "pass" for c in alive)
     print_ = screen().print

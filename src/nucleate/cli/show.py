@@ -74,7 +74,7 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
         console.print(result.request.left_out)
     lost = [c for c in result.all if c.failure is not None and opened(c)]
     if lost and not everything:
-        reasons = Counter(str(c.failure).split(":")[0] for c in lost)
+        reasons = Counter(c.failure.stage for c in lost if c.failure)
         text = ", ".join(f"{n} at {stage}" for stage, n in reasons.items())
         console.print(f"{len(lost)} of {len(result.all)} candidates were rejected: {text}")
     if read := sources(result.all):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from nucleate.errors import NucleateError, reason_of
+from nucleate.errors import Code, NucleateError, code_of, reason_of
 from nucleate.parallel import map_jobs, usable_cores
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.run import Executor, Stage
@@ -29,7 +29,7 @@ def apply_one(stage: Stage, candidate: Candidate) -> list[Candidate]:
     except NucleateError:
         raise
     except Exception as error:
-        return [candidate.failed(stage.name, reason_of(error))]
+        return [candidate.failed(stage.name, code_of(error), reason_of(error))]
 
 
 class Serial:
@@ -73,7 +73,7 @@ class Processes:
         for suspect in suspects:
             ((_, result),) = _spread(stage, [suspect], 1)
             if isinstance(result, str):
-                yield suspect.failed(stage.name, f"twice {result}")
+                yield suspect.failed(stage.name, Code.DIED, f"twice {result}")
             else:
                 yield from result
 
@@ -88,7 +88,7 @@ def _spread(
         if outcome.died:
             yield candidate, str(outcome.reason)
         elif outcome.late:
-            yield candidate, [candidate.failed(stage.name, str(outcome.reason))]
+            yield candidate, [candidate.failed(stage.name, Code.TIME_LIMIT, str(outcome.reason))]
         elif outcome.reason is not None:
             raise NucleateError(outcome.reason)
         else:

@@ -131,7 +131,7 @@ def _from_candidate(c: Candidate, columns: Mapping[str, str]) -> Item:
         if isinstance(value, int | float) and not isinstance(value, bool) and name not in energies:
             method, reference = (str(properties.get(f"{column}_{k}", "")) for k in ("method", "reference"))
             energies[name] = Energy(float(value), method, reference)
-    reason = "" if c.structure is not None else (c.failure or "no structure")
+    reason = "" if c.structure is not None else str(c.failure or "no structure")
     return Item(c.id, c.structure, reason, energies, properties)
 
 

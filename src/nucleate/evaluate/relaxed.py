@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nucleate.errors import NucleateError
+from nucleate.errors import Code, NucleateError
 from nucleate.evaluate.inputs import CrystalSet, Item
 from nucleate.evaluate.judged import DngSettings
 from nucleate.evaluate.measures.features import arrays_of, digest
@@ -27,7 +27,7 @@ def sample_candidates(generated: CrystalSet, n: int, settings: DngSettings) -> l
         crystal = arrays_of(item.structure) if item.structure is not None else None
         origin = {"name": item.name, "set": generated.name, "content": digest([crystal], "")}
         candidate = Candidate(id=f"{int(i) + 1:06d}", structure=item.structure, provenance=origin)
-        out.append(candidate if crystal is not None else candidate.failed("read", item.reason))
+        out.append(candidate if crystal is not None else candidate.failed("read", Code.NOT_READ, item.reason))
     return out
 
 
@@ -59,7 +59,7 @@ def from_candidates(candidates: Sequence[Candidate], name: str) -> CrystalSet:
     for c in candidates:
         label = str(c.provenance.get("name", c.id))
         if c.failure is not None or c.structure is None:
-            items.append(Item(label, None, c.failure or "no structure"))
+            items.append(Item(label, None, str(c.failure or "no structure")))
             continue
         reason = c.checks["hull"].reason if "hull" in c.checks else ""
         items.append(Item(label, c.structure, reason, dict(c.energies)))

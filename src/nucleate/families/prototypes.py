@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nucleate.errors import NucleateError
+from nucleate.errors import Code, NucleateError
 from nucleate.families.decorate import decorated
 from nucleate.families.family import keeps_type, lexicon
 from nucleate.families.propose import Proposal, propose
@@ -66,7 +66,9 @@ class PrototypeStage:
             found = fits(c.composition or {})
             rank = int(c.provenance.get("rank", 1))
             if rank > len(found):
-                yield c.failed(self.name, f"{c.formula} fits {_number(len(found))} of the crystal families")
+                yield c.failed(
+                    self.name, Code.NO_TEMPLATE, f"{c.formula} fits {_number(len(found))} of the crystal families"
+                )
                 continue
             one, kind = found[rank - 1].proposal, found[rank - 1].structure_type
             record = {"name": one.family, "structure_type": kind, "elements": list(one.elements),

@@ -219,7 +219,7 @@ def methods(potential: str) -> tuple[str, EnergyOf, Relaxer]:
     def relaxer(structure: Structure) -> tuple[Structure, float]:
         result = relax(Candidate("element", structure=structure), settings)
         if result.failure is not None or result.structure is None:
-            raise NucleateError(result.failure or "no structure")
+            raise NucleateError(str(result.failure or "no structure"))
         return result.structure, result.energies["energy"].value
 
     return get_potential(potential).method, energy_of, relaxer

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from nucleate.chem.formula import formula_text
+from nucleate.errors import Code
 from nucleate.families.family import Family, members
 from nucleate.language.chat import Chat, Messages, Reply, read_json
 from nucleate.language.site_choices import SiteChoice, site_choices
@@ -71,7 +72,7 @@ class LanguageStage:
         for candidate, elements in zip(candidates, [*found, *[None] * len(candidates)], strict=False):
             if elements is None:
                 reason = f"the language model gave {len(found)} good formulas of {answered} answered"
-                yield candidate.with_(provenance={"language": record}).failed(self.name, reason)
+                yield candidate.with_(provenance={"language": record}).failed(self.name, Code.NO_PROPOSAL, reason)
                 continue
             composition = self.family.composition(elements)
             family = {"name": self.family.name, "structure_type": self.structure_type, "elements": list(elements)}

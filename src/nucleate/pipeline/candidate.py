@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from nucleate.chem.formula import formula_text, parse_formula
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
 from nucleate.chem.verdict import Verdict as Check
-from nucleate.errors import NucleateError
+from nucleate.errors import Code, NucleateError
+from nucleate.pipeline.state import Failure
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-__all__ = ["FAIL", "NO_FORMULA", "PASS", "UNKNOWN", "Candidate", "Check", "Energy", "of_formula"]
+__all__ = ["FAIL", "PASS", "UNKNOWN", "Candidate", "Check", "Energy", "Failure", "of_formula"]
 
-NO_FORMULA = "formula"  # the stage at which a text that is no formula is rejected
+READING = "formula"  # the stage at which a text that is no formula is rejected
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Candidate:
     """A crystal on its way through the pipeline.
 
     id: unique in a run. seed: of its random stream. structure: None until generated. energies: e.g. "energy",
-    "e_form", "e_above_hull", each with method and reference. checks: name -> verdict. failure: why it was rejected,
-    "<stage>: <reason>", or None. stages: names of the stages it has been through, in order. provenance: plain JSON
+    "e_form", "e_above_hull", each with method and reference. checks: name -> verdict. failure: where and why it was
+    rejected, or None. stages: names of the stages it has been through, in order. provenance: plain JSON
     values (generator, weights, steps taken by the relaxation, decomposition ...). composition: element -> atoms, of any
     multiple, where it is known before there is a structure; the structure's own counts where there is one.
     """
@@ -46,7 +47,7 @@ class Candidate:
     structure: Structure | None = None
     energies: Mapping[str, Energy] = field(default_factory=dict)
     checks: Mapping[str, Check] = field(default_factory=dict)
-    failure: str | None = None
+    failure: Failure | None = None
     stages: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     composition: Mapping[str, int] | None = None
@@ -77,9 +78,9 @@ class Candidate:
             composition=composition if composition is not None else self.composition,
         )
 
-    def failed(self, stage: str, reason: str) -> Candidate:
-        """A copy rejected by `stage`."""
-        return dataclasses.replace(self, failure=f"{stage}: {reason}")
+    def failed(self, stage: str, code: str, reason: str) -> Candidate:
+        """A copy rejected by `stage`. code: one of `nucleate.errors.Code`, for programs. reason: for people."""
+        return dataclasses.replace(self, failure=Failure(stage, str(code), reason))
 
     def finished(self, stage: str) -> Candidate:
         """A copy that has been through `stage`."""
@@ -96,7 +97,7 @@ class Candidate:
             "structure": structure,
             "energies": {k: dataclasses.asdict(v) for k, v in self.energies.items()},
             "checks": {k: dataclasses.asdict(v) for k, v in self.checks.items()},
-            "failure": self.failure,
+            "failure": dataclasses.asdict(self.failure) if self.failure else None,
             "stages": list(self.stages),
             "provenance": dict(self.provenance),
             "composition": dict(self.composition) if self.composition else None,
@@ -109,8 +110,10 @@ class Candidate:
         The structure is built of its lattice, species and coordinates alone: nothing that a record names is imported.
         """
         from nucleate.io.parse import structure_from_dict
+        from nucleate.pipeline.old_records import upgraded
         from nucleate.pipeline.record import check_record
 
+        values = upgraded(values)
         check_record(values)
         structure, composition = values["structure"], values.get("composition")
         return cls(
@@ -119,7 +122,7 @@ class Candidate:
             structure=structure_from_dict(structure) if structure is not None else None,
             energies={k: Energy(**v) for k, v in values["energies"].items()},
             checks={k: Check(**v) for k, v in values["checks"].items()},
-            failure=values["failure"],
+            failure=Failure(**values["failure"]) if values["failure"] is not None else None,
             stages=tuple(values["stages"]),
             provenance=values["provenance"],
             composition={k: int(n) for k, n in composition.items()} if composition is not None else None,
@@ -141,4 +144,4 @@ def of_formula(text: str, seed: int = 0, *, strict: bool = False) -> Candidate:
     try:
         return candidate.with_(composition=parse_formula(text, strict=strict))
     except NucleateError as error:
-        return candidate.failed(NO_FORMULA, str(error).rpartition("is not a formula: ")[2])
+        return candidate.failed(READING, Code.NO_FORMULA, str(error).rpartition("is not a formula: ")[2])

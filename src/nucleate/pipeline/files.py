@@ -169,5 +169,5 @@ def scalar_info(candidate: Candidate) -> dict[str, Any]:
         if check.reason:
             info[f"check_{name}_reason"] = check.reason
     if candidate.failure:
-        info["failure"] = candidate.failure
+        info["failure"] = str(candidate.failure)
     return scalars(info)

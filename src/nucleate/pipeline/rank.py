@@ -112,7 +112,7 @@ def _row(number: int, c: Candidate) -> dict[str, Any]:
         "disagreement": disagreement(c),
         "novel": {PASS: "yes", FAIL: "no", UNKNOWN: "?"}[verdict(c, "novel")],
         "checks": _checks(c),
-        "failure": c.failure or "",
+        "failure": str(c.failure or ""),
         "decomposition": c.provenance.get("decomposition", ""),
         "method": named[0].method if named else "",
         "reference": named[0].reference if named else "",

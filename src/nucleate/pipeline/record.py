@@ -55,6 +55,12 @@ class _Check(_Strict):
     reason: str = ""
 
 
+class _Failure(_Strict):
+    stage: Text
+    code: Text
+    reason: str
+
+
 class _Language(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
     read: list[str] = []
@@ -150,7 +156,7 @@ class _Record(_Strict):
     structure: Table | None
     energies: dict[Text, _Energy]
     checks: dict[Text, _Check]
-    failure: Text | None
+    failure: _Failure | None
     stages: list[Text]
     provenance: _Provenance
     composition: Annotated[dict[Symbol, Atoms], Field(min_length=1)] | None = None  # older records have none

@@ -16,7 +16,7 @@ import numpy as np
 from nucleate.chem.formula import formula_text
 from nucleate.crystal.primitive import Repeats, find_repeats
 from nucleate.crystal.verdicts import check_geometry
-from nucleate.errors import NucleateError
+from nucleate.errors import Code, NucleateError, code_or
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
 from nucleate.potentials.base import Evaluation, Potential, get_potential, refusal
 from nucleate.relaxation import guard
@@ -161,13 +161,14 @@ class _Run:
         self.fixed: tuple[int, ...] = ()
         self.cell = settings.cell is not False
         self.steps, self.stopped, self.failure, self.done = 0, "", "", False
+        self.code: str = Code.NOT_RELAXED  # of the failure
         self.first_energy: float | None = None  # eV/atom
         self.energy = self.fmax = self.smax = math.nan
         self.repeats: Repeats | None = None
         self.sane: Atoms | None = None  # the last frame that the potential made sense of
         with self._guarded():
             if candidate.structure is None:
-                raise guard.Blown("there is no structure")
+                raise NucleateError("there is no structure", code=Code.NO_STRUCTURE)
             self.fixed = fixed_atoms(candidate)
             self.cell = not self.fixed if settings.cell is None else settings.cell
             self.minimiser = OPTIMISERS[settings.optimiser](cell=self.cell, fixed=self.fixed)
@@ -222,8 +223,10 @@ class _Run:
         except Exception as error:
             if out_of_memory(error):
                 n = len(self.candidate.structure) if self.candidate.structure is not None else 0
+                self.code = Code.MEMORY
                 self.failure, self.done = f"out of memory with {n:,} atoms in the cell {self.when}", True
                 return
+            self.code = code_or(error, Code.NOT_RELAXED)
             name = "" if isinstance(error, NucleateError) else f"{type(error).__name__}: "
             self.failure, self.done = f"{name}{error}".splitlines()[0][:200].removesuffix(": "), True
 
@@ -232,7 +235,7 @@ class _Run:
         from nucleate.crystal.geometry import closest_contacts
 
         if self.failure:
-            return self.candidate.with_(provenance=self._record()).failed("relax", self.failure)
+            return self.candidate.with_(provenance=self._record()).failed("relax", self.code, self.failure)
         assert self.candidate.structure is not None
         relaxed = self._structure(self.atoms)
         checks, impossible = check_geometry(relaxed)
@@ -244,7 +247,7 @@ class _Run:
         )
         if impossible is None and closest_contacts(relaxed, MIN_RELAXED_CONTACT)[1].ratio < MIN_RELAXED_CONTACT:
             impossible = f"collapsed: {checks['distance'].reason}"
-        return result.failed("relax", impossible) if impossible else result
+        return result.failed("relax", Code.GEOMETRY, impossible) if impossible else result
 
     def _verdict(self) -> Check:
         kept = f"; {len(self.fixed)} atoms{'' if self.cell else ' and the cell'} fixed" if self.fixed else ""

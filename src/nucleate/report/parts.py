@@ -118,7 +118,7 @@ def tiles(candidates: Sequence[Candidate]) -> str:
 
 
 def _lost_at(candidate: Candidate, *stages: str) -> bool:
-    return (candidate.failure or "").partition(":")[0] in stages
+    return candidate.failure is not None and candidate.failure.stage in stages
 
 
 BUTTONS = "".join(
@@ -178,10 +178,10 @@ def failures(rejected: Sequence[Candidate]) -> str:
         return ""
     rows = "".join(
         f'<tr><th scope="row">{escape(c.id)}</th><td>{formula_html(c.formula) or NONE}</td>'
-        f"<td>{escape(c.failure or '')}</td></tr>"
+        f"<td>{escape(str(c.failure or ''))}</td></tr>"
         for c in rejected[:MOST]
     )
-    stages = Counter((c.failure or "").partition(":")[0] for c in rejected)
+    stages = Counter(c.failure.stage for c in rejected if c.failure)
     where = ", ".join(f"{n:,} at {escape(stage)}" for stage, n in stages.most_common())
     more = f"; the first {MOST:,} are listed, candidates.jsonl has all" if len(rejected) > MOST else ""
     opened = " open" if len(rejected) <= 12 else ""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nucleate.errors import NucleateError
+from nucleate.errors import Code, NucleateError
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.rank import rank
 
@@ -28,7 +28,6 @@ STRATEGIES = {
 }
 TYPES, TEMPLATES, SAMPLES = "types", "templates", "samples"  # what tells the structures of one formula apart
 WIDTH = "width"  # at which formulas that are not opened are rejected
-NOT_OPENED = WIDTH, BEAM  # and structures that the beam left aside
 STRUCTURES = 4  # of each formula, where neither L nor a family says
 BREADTH_OF_FORMULAS = 5  # formulas drawn for each one that is opened, where H is not given
 BLOCK = 16  # structures that go through the pipeline together
@@ -87,12 +86,12 @@ def grow(formulas: Sequence[Candidate], extent: Extent, kind: str) -> tuple[list
     ordered = sorted(groups.values(), key=lambda group: -score(group[0]))  # stable: equal ones as proposed
     branches = [_branch(group, extent.structures, kind) for group in ordered[: extent.width]]
     pruned = [
-        c.failed(WIDTH, f"formula {i} of {len(ordered)} by R_hi, {extent.width} are opened")
+        c.failed(WIDTH, Code.NOT_OPENED, f"formula {i} of {len(ordered)} by R_hi, {extent.width} are opened")
         for i, group in enumerate(ordered[extent.width :], extent.width + 1)
         for c in group
     ]
     pruned += [
-        c.failed(WIDTH, f"structure {k} of its formula, {extent.structures} are made")
+        c.failed(WIDTH, Code.NOT_OPENED, f"structure {k} of its formula, {extent.structures} are made")
         for group in ordered[: extent.width]
         for k, c in enumerate(group[extent.structures :], extent.structures + 1)
     ]
@@ -101,7 +100,7 @@ def grow(formulas: Sequence[Candidate], extent: Extent, kind: str) -> tuple[list
 
 def opened(c: Candidate) -> bool:
     """Whether a search did not leave it aside."""
-    return (c.failure or "").partition(":")[0] not in NOT_OPENED
+    return c.failure is None or c.failure.code != Code.NOT_OPENED
 
 
 def _branch(group: Sequence[Candidate], count: int, kind: str) -> Branch:
@@ -183,7 +182,7 @@ def summary(
 ) -> dict[str, Any]:
     """What a search has done, for the record of the run: plain JSON values. formulas: as proposed. left: structures it
     would go on with."""
-    good = {c.formula for c in formulas if c.failure is None or c.failure.startswith(f"{WIDTH}:")}
+    good = {c.formula for c in formulas if c.failure is None or c.failure.stage == WIDTH}
     good |= {branch[0].formula for branch in branches}
     return {
         "strategy": plan.strategy,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nucleate.errors import Code
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.run import Executor, Progress, Stage, run
 from nucleate.redact import redacted
@@ -74,7 +75,7 @@ def search(
     stages: from a formula to a judged crystal. show: is given all there is from time to time, and what it writes is the
     best so far.
     """
-    living = [c for c in proposed if c.failure is None or stages[0].name in c.stages or c.failure.startswith(tree.BEAM)]
+    living = [c for c in proposed if c.failure is None or stages[0].name in c.stages or c.failure.stage == tree.BEAM]
     branches, pruned = tree.grow(living, plan.extent, plan.kind)
     stored = {c.id: c for c in work.store.load()}
     new = [c for branch in branches for c in branch if c.id not in stored]
@@ -90,7 +91,7 @@ def search(
         work.store.write_request(work.record)
         if not waiting:
             aside = [current[c.id] for branch in branches for c in branch if c.id not in done]
-            aside = [c.failed(tree.BEAM, "other formulas went on") for c in aside if c.failure is None]
+            aside = [c.failed(tree.BEAM, Code.NOT_OPENED, "other formulas went on") for c in aside if c.failure is None]
             work.store.save_many(aside)
             current |= {c.id: c for c in aside}
         if not block:

@@ -8,6 +8,7 @@ from typing import Any
 from nucleate.chem.states import STATE_SETS
 from nucleate.chem.valence import balance_verdict, charge_verdict
 from nucleate.crystal.verdicts import check_geometry
+from nucleate.errors import Code
 from nucleate.pipeline.candidate import Candidate, Check
 
 CHEMISTRY = ("charge", "electronegativity")
@@ -36,11 +37,11 @@ def check(candidate: Candidate, states: str = STATE_SETS[0]) -> Candidate:
     """
     if candidate.structure is None:
         if not candidate.composition:
-            return candidate.failed("check", "there is no structure")
+            return candidate.failed("check", Code.NO_STRUCTURE, "there is no structure")
         return candidate.with_(checks=check_chemistry(candidate.composition, states))
     geometry, failure = check_geometry(candidate.structure)
     checked = candidate.with_(checks={**check_chemistry(candidate.structure.composition, states), **geometry})
-    return checked.failed("check", failure) if failure else checked
+    return checked.failed("check", Code.GEOMETRY, failure) if failure else checked
 
 
 def check_chemistry(composition: Mapping[Any, float], states: str = STATE_SETS[0]) -> dict[str, Check]:

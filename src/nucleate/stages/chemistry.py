@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from nucleate.chem.composition import Formula
-from nucleate.errors import NucleateError
+from nucleate.errors import Code, NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
 from nucleate.stages.check import check_chemistry
 
@@ -74,12 +74,14 @@ class ChemistryStage:
         checked = [c.with_(checks=check_chemistry(c.composition)) if c.composition else c for c in candidates]
         for candidate in with_oxidation(checked):
             if not candidate.composition:
-                yield candidate.failed(self.name, "there is no composition")
+                yield candidate.failed(self.name, Code.NO_COMPOSITION, "there is no composition")
                 continue
             faults = [k for k in self.reject if candidate.checks[k].verdict == FAIL]
             if faults:
-                yield candidate.failed(self.name, "; ".join(f"{k}: {candidate.checks[k].reason}" for k in faults))
+                yield candidate.failed(
+                    self.name, Code.CHEMISTRY, "; ".join(f"{k}: {candidate.checks[k].reason}" for k in faults)
+                )
                 continue
             earlier = first.setdefault(Formula.of_amounts(candidate.composition), candidate.id)
             copy = earlier != candidate.id
-            yield candidate.failed(self.name, f"same formula as {earlier}") if copy else candidate
+            yield candidate.failed(self.name, Code.DUPLICATE, f"same formula as {earlier}") if copy else candidate

@@ -11,7 +11,7 @@ import numpy as np
 from nucleate.chem.classes import ANIONS, NONMETALS, classes
 from nucleate.chem.composition import reduced
 from nucleate.chem.elements import atomic_number
-from nucleate.errors import NucleateError
+from nucleate.errors import Code, NucleateError
 from nucleate.families.family import Family, keeps_type, lexicon, substituted_prototype
 from nucleate.hull.known_formulas import is_known
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
@@ -133,7 +133,7 @@ class FormulaStage:
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
             fault = unmet(of_composition(self.request, c.composition)) if c.composition else ""
-            yield c.failed(self.name, fault) if fault else c
+            yield c.failed(self.name, Code.UNMET, fault) if fault else c
 
 
 def spoken_condition(request: Request, condition: Condition, seed: int) -> Condition:

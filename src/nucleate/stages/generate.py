@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nucleate.errors import NucleateError
+from nucleate.errors import Code, NucleateError
 from nucleate.generators.base import Condition, Fixed, StructureGenerator
 from nucleate.pipeline.candidate import Candidate
 
@@ -56,15 +56,15 @@ class GenerateStage:
             structures = self._generate(conditions, [c.seed for c in part])
             for candidate, condition, structure in zip(part, conditions, structures, strict=True):
                 if isinstance(structure, str):
-                    yield candidate.failed(self.name, structure)
+                    yield candidate.failed(self.name, Code.NOT_GENERATED, structure)
                     continue
                 record = {**structure.properties, "generator": self.generator.name}
                 result = candidate.with_(structure=structure, provenance=record)
                 elements = {e.symbol for e in structure.composition.elements}
                 if missing := sorted(set(condition.chemical_system or ()) - elements):
-                    yield result.failed(self.name, f"no {', '.join(missing)} in it")
+                    yield result.failed(self.name, Code.UNMET, f"no {', '.join(missing)} in it")
                 elif barred := sorted(elements & set(condition.exclude)):
-                    yield result.failed(self.name, f"{', '.join(barred)} in it, which must not be there")
+                    yield result.failed(self.name, Code.UNMET, f"{', '.join(barred)} in it, which must not be there")
                 else:
                     yield result
 

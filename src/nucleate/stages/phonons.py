@@ -189,7 +189,7 @@ def _relaxed(structure: Structure, settings: PhononSettings) -> tuple[Structure,
         raise NucleateError(f"{len(structure)} atoms in the primitive cell, at most {settings.max_atoms} are taken")
     result = relax(Candidate("phonons", structure=structure), settings.relaxation)
     if result.failure is not None or result.structure is None:
-        raise NucleateError((result.failure or "no structure").removeprefix("relax: "))
+        raise NucleateError(result.failure.reason if result.failure else "no structure")
     if result.checks["relaxed"].verdict != PASS:
         raise NucleateError(f"no minimum to start from: {result.checks['relaxed'].reason}")
     return result.structure, result.provenance["relax"]["steps"]

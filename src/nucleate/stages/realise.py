@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from nucleate.chem.formula import parse_formula
-from nucleate.errors import NucleateError
+from nucleate.errors import Code, NucleateError, code_or
 from nucleate.generators.base import Condition, Generator
 from nucleate.pipeline.candidate import Candidate
 from nucleate.stages.generate import GenerateStage, condition_from_dict, condition_to_dict
@@ -39,10 +39,10 @@ class ComposeStage:
         try:
             composition = parse_formula(text, strict=True)
         except NucleateError as error:
-            return candidate.failed(self.name, str(error))
+            return candidate.failed(self.name, Code.NO_FORMULA, str(error))
         read = candidate.with_(composition=composition)
         fault = _unmet(condition, set(composition))
-        return read.failed(self.name, fault) if fault else read
+        return read.failed(self.name, Code.UNMET, fault) if fault else read
 
 
 def _unmet(condition: Condition, elements: set[str]) -> str:
@@ -94,14 +94,14 @@ class RealiseStage:
                 condition = Condition(composition=self._cell(candidate.composition or {}, candidate.seed))
                 self.generator.check(condition)
             except NucleateError as error:
-                yield candidate.failed(self.name, str(error))
+                yield candidate.failed(self.name, code_or(error, Code.NOT_GENERATED), str(error))
                 continue
             ready.append(candidate.with_(provenance={"condition": condition_to_dict(condition)}))
         yield from GenerateStage(self.generator, self.chunk)(ready)
 
     def _cell(self, composition: Mapping[str, int], seed: int) -> dict[str, int]:
         if not composition:
-            raise NucleateError("there is no composition")
+            raise NucleateError("there is no composition", code=Code.NO_COMPOSITION)
         units = units_within(self.generator.draw_formula_units(composition, seed), composition, self.atoms)
         return {symbol: n * units for symbol, n in composition.items()}
 

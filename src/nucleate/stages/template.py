@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nucleate.errors import NucleateError
+from nucleate.errors import Code, NucleateError
 from nucleate.generators.reach import far
 from nucleate.generators.template import Predicted, Prediction, TemplateGenerator
 from nucleate.pipeline.candidate import Candidate
@@ -30,7 +30,7 @@ class TemplateStage:
             try:
                 ready.append((candidate, composition_of(candidate), rank_of(candidate)))
             except NucleateError as error:
-                yield candidate.failed(self.name, str(error))
+                yield candidate.failed(self.name, error.code, str(error))
         by_k: dict[int, list[int]] = {}  # few top templates are cheap, many are not: ask for what is needed
         for i, (_, _, k) in enumerate(ready):
             by_k.setdefault(k, []).append(i)
@@ -40,7 +40,7 @@ class TemplateStage:
         for i, (candidate, _, k) in enumerate(ready):
             predictions, reason = found[i].predictions, found[i].reason
             if len(predictions) < k:
-                yield candidate.failed(self.name, reason)
+                yield candidate.failed(self.name, Code.NO_TEMPLATE, reason)
                 continue
             record = {"generator": self.generator.name, "template": template_record(predictions[k - 1])}
             yield candidate.with_(structure=predictions[k - 1].structure, provenance=record)
@@ -52,7 +52,7 @@ def composition_of(candidate: Candidate) -> Mapping[str, int]:
 
     composition = candidate.composition or candidate.provenance.get("condition", {}).get("composition")
     if not composition:
-        raise NucleateError("no composition was given")
+        raise NucleateError("no composition was given", code=Code.NO_COMPOSITION)
     for symbol, n in composition.items():
         atomic_number(symbol)
         if not n > 0:

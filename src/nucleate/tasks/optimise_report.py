@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # columns that are energies: a potential's formation energy ranks crystals as they do
 ENERGIES = ("formation_energy_per_atom", "energy_per_atom", "heat_ref", "heat_all")
+RELAX = "relax"  # the stage at which a crystal may fail that a network has judged before
 RESTARTS = 10  # of an optimisation, as CDVAE and DiffCSP count them: the best is the result
 SAME_SCALE = "formation_energy_per_atom"  # of the Materials Project: the default potential's own scale
 
@@ -96,7 +97,7 @@ def success_report(
 
 def predicted(candidate: Candidate, column: str) -> float | None:
     """The network's value of a candidate that has not failed."""
-    if candidate.failure is not None and not candidate.failure.startswith("relax"):
+    if candidate.failure is not None and candidate.failure.stage != RELAX:
         return None
     value = candidate.provenance.get("predicted", {}).get(column)
     return None if value is None else float(value)
@@ -105,7 +106,9 @@ def predicted(candidate: Candidate, column: str) -> float | None:
 def why_not(candidate: Candidate) -> str | None:
     """Why a candidate has no value: rejected, refused by the network, or not placed against a reference."""
     hull = candidate.checks.get("hull")
-    return candidate.failure or candidate.provenance.get("not_predicted") or (hull.reason if hull else None)
+    if candidate.failure is not None:
+        return str(candidate.failure)
+    return candidate.provenance.get("not_predicted") or (hull.reason if hull else None)
 
 
 def relaxation(settings: OptimiseSettings) -> list[Stage]:
@@ -152,7 +155,7 @@ def diversity(candidates: Sequence[Candidate], dataset: str, workers: int | None
     from nucleate.evaluate.measures.statistics import rate
     from nucleate.evaluate.metric import Metric, Section, metric
 
-    sound = [c.structure if c.failure is None or c.failure.startswith("relax") else None for c in candidates]
+    sound = [c.structure if c.failure is None or c.failure.stage == RELAX else None for c in candidates]
     n = len(sound)
     metrics: list[Metric] = [
         metric("valid", "possible geometry", rate(sum(s is not None for s in sound), n), "distances, volume, density"),

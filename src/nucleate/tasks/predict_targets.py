@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nucleate.errors import NucleateError
+from nucleate.errors import Code, NucleateError, code_or
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
@@ -49,7 +49,7 @@ def blank_candidates(wanted: Sequence[Target], settings: PredictSettings, genera
     refused: list[NucleateError] = []
     for target in wanted:
         if target.problem:
-            out.append(Candidate(f"formula-{target.place}").failed("predict", target.problem))
+            out.append(Candidate(f"formula-{target.place}").failed("predict", Code.NO_FORMULA, target.problem))
             continue
         name = _name(target)
         rank = 0
@@ -63,7 +63,7 @@ def blank_candidates(wanted: Sequence[Target], settings: PredictSettings, genera
                     condition = _condition(target, settings, group, stream, generator)
                 except NucleateError as error:
                     refused.append(error)
-                    out.append(blank.failed("predict", str(error)))
+                    out.append(blank.failed("predict", code_or(error, Code.NOT_GENERATED), str(error)))
                     if len(settings.space_groups) > 1:
                         rank += settings.samples - 1
                         break
