@@ -28,6 +28,7 @@ from nucleate.cli.predict import predict
 from nucleate.cli.rank import rank
 from nucleate.cli.relax import relax
 from nucleate.cli.show import show
+from nucleate.cli.substitute import substitute
 from nucleate.cli.train import train
 from nucleate.errors import NucleateError
 from nucleate.redact import printable, redacted
@@ -46,6 +47,7 @@ for command in (
     generate,
     compose,
     predict,
+    substitute,
     optimise,
     check,
     relax,

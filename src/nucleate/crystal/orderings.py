@@ -59,7 +59,7 @@ class Ordering:
 
 
 def supercells(parent: Parent, index: int) -> list[Matrix]:
-    """Superlattices of `index` parent cells, in Hermite normal form, one of each set that the point group makes equal."""
+    """Superlattices of `index` parent cells in Hermite normal form; of those that the point group makes equal, one."""
     seen: set[tuple[int, ...]] = set()
     out = []
     for matrix in _hermite_forms(index):
@@ -111,7 +111,7 @@ def _in_supercell(parent: Parent, matrix: Matrix, counts: Sequence[Sequence[int]
 
 
 def _permutations(parent: Parent, matrix: Matrix, places: NDArray[np.float64], steps: Matrix) -> NDArray[np.int64]:
-    """What each operation of the supercell does to the sites at `places` (fractional in the parent): (operations, n)."""
+    """(operations, n): what each operation of the supercell does to the sites at `places`, fractional in the parent."""
     inverse = np.linalg.inv(matrix)
     found = [np.arange(len(places))]
     for rotation, translation in zip(parent.rotations, parent.translations, strict=True):

@@ -51,7 +51,7 @@ def log_likelihood(pairs: Iterable[tuple[str, int, str, int]]) -> float | None:
         if before not in _table().species:
             return None
         total += math.log10(_table().cond_prob(after, before))
-    return total
+    return round(total, 6)
 
 
 def _ion(element: str, charge: int) -> Species:

@@ -8,19 +8,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from nucleate.chem.elements import SYMBOLS, atomic_number
+from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text
-from nucleate.crystal.orderings import Parent, arrangements, orderings
-from nucleate.crystal.symmetry import find_symmetry
+from nucleate.crystal.shared_sites import EXACT, VACANCY, filled, mix_of, orbits_of, ordered_cells
 from nucleate.errors import NucleateError
 from nucleate.families.ionic import SOURCE, charges, log_likelihood
+from nucleate.hull.atomic_volumes import atomic_volumes
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
@@ -29,13 +27,8 @@ if TYPE_CHECKING:
     Mix = Mapping[str, float]  # element (or VACANCY) -> share of the sites
     Swaps = Mapping[str, str | Mix | Sequence[str | Mix]]
 
-VACANCY = "vacancy"
 ALL, ORBITS = "all", "orbits"
 COMBINATIONS = 10_000  # that are made at most
-MOST = 100_000  # arrangements in a supercell that are looked at
-LARGEST = 200  # atoms of an ordered cell
-EXACT = 0.004  # a share this near to a simple fraction means it: 0.33 is a third
-SYMPREC = 0.05  # angstrom
 
 
 @dataclass(frozen=True)
@@ -91,9 +84,7 @@ def read_swaps(texts: Sequence[str]) -> dict[str, list[str | dict[str, float]]]:
     return out
 
 
-def substitute_all(
-    structure: Structure, swaps: Swaps, settings: SubstituteSettings | None = None
-) -> list[Substituted]:
+def substitute_all(structure: Structure, swaps: Swaps, settings: SubstituteSettings | None = None) -> list[Substituted]:
     """Every crystal that the swaps make of the given one, the likeliest first, each once up to symmetry.
 
     structure: sites may be shared by several elements, or be partly empty; such are ordered. Raises NucleateError for
@@ -106,7 +97,7 @@ def substitute_all(
         raise NucleateError(f"there is no {missing[0]} to replace; the elements are {', '.join(sorted(given))}")
     if not options and structure.is_ordered:
         raise NucleateError("nothing is to be replaced, and every site holds one element; write Ca=Sr, for example")
-    orbits = _orbits(structure)
+    orbits = orbits_of(structure)
     found: list[tuple[Structure, dict[tuple[str, str], float]]] = []
     seen: dict[str, list[Any]] = {}
     for choice in _choices(structure, orbits, options, settings.sites):
@@ -161,28 +152,6 @@ def _elements(structure: Structure) -> set[str]:
     return {e.symbol for e in structure.composition.element_composition}
 
 
-def _mix_of(site: Any) -> dict[str, float]:
-    """Element -> share of a site, vacancies included."""
-    mix: dict[str, float] = {}
-    for species, share in site.species.items():
-        symbol = cast("Any", species).symbol
-        mix[symbol] = mix.get(symbol, 0.0) + float(share)
-    rest = 1.0 - math.fsum(mix.values())
-    return {**mix, VACANCY: rest} if rest > EXACT else mix
-
-
-def _orbits(structure: Structure) -> NDArray[np.int64]:
-    """For each site the first one that symmetry makes equal to it."""
-    names = [str(sorted(_mix_of(site).items())) for site in structure]
-    kinds = {name: i + 1 for i, name in enumerate(dict.fromkeys(names))}
-    try:
-        numbers = [kinds[name] for name in names]
-        found = find_symmetry(structure.lattice.matrix, structure.frac_coords, numbers, SYMPREC)
-    except ValueError:
-        return np.arange(len(structure))
-    return np.asarray(found.orbits, dtype=np.int64)
-
-
 def _choices(
     structure: Structure, orbits: NDArray[np.int64], options: Mapping[str, list[dict[str, float]]], sites: str
 ) -> Iterator[dict[tuple[str, int], dict[str, float]]]:
@@ -193,7 +162,7 @@ def _choices(
             places[element, -1] = some
             continue
         for orbit in dict.fromkeys(orbits.tolist()):
-            if element in _mix_of(structure[orbit]):
+            if element in mix_of(structure[orbit]):
                 places[element, orbit] = [{element: 1.0}, *some]
     if (count := math.prod(map(len, places.values()))) > COMBINATIONS:
         raise NucleateError(
@@ -216,7 +185,7 @@ def _ordered(
     groups: list[tuple] = []
     pairs: dict[tuple[str, str], float] = {}
     for i, site in enumerate(structure):
-        own, mix = _mix_of(site), dict[str, float]()
+        own, mix = mix_of(site), dict[str, float]()
         for old, share in own.items():
             place = (old, -1) if (old, -1) in choice else (old, int(orbits[i]))
             for new, part in choice.get(place, {old: 1.0}).items():
@@ -227,102 +196,11 @@ def _ordered(
         whole = len(own) == 1 and settings.sites == ALL  # the sites of an element share what is put on them
         groups.append((next(iter(own)) if whole else int(orbits[i]), tuple(sorted(mix.items()))))
     if all(len(mix) == 1 for mix in mixes):
-        yield _filled(structure.lattice.matrix, structure.frac_coords, [next(iter(m)) for m in mixes]), pairs
+        yield filled(structure.lattice.matrix, structure.frac_coords, [next(iter(m)) for m in mixes]), pairs
         return
-    names = [str(sorted(_mix_of(site).items())) for site in structure]
-    for ordered in _enumerated(structure, names, mixes, groups, settings.max_atoms):
+    names = [str(sorted(mix_of(site).items())) for site in structure]
+    for ordered in ordered_cells(structure, names, mixes, groups, settings.max_atoms):
         yield ordered, pairs
-
-
-def _enumerated(
-    structure: Structure, names: Sequence[str], mixes: Sequence[Mix], groups: Sequence[tuple], max_atoms: int
-) -> Iterator[Structure]:
-    """Every ordered cell, of the primitive cell of what is shared."""
-    kinds = {key: i + 1 for i, key in enumerate(dict.fromkeys(zip(names, groups, strict=True)))}
-    of_kind = {kinds[key]: (mix, key[1]) for key, mix in zip(zip(names, groups, strict=True), mixes, strict=True)}
-    numbers = [kinds[key] for key in zip(names, groups, strict=True)]
-    lattice, positions, numbers = _primitive(structure, numbers)
-    shared = [key for n in dict.fromkeys(numbers) for mix, key in [of_kind[n]] if len(mix) > 1]
-    shared = list(dict.fromkeys(shared))
-    own = np.array([shared.index(of_kind[n][1]) if len(of_kind[n][0]) > 1 else -1 for n in numbers])
-    rotations, translations = _operations(lattice, positions, numbers)
-    parent = Parent(lattice, positions, own, rotations, translations)
-    mix_of_group = [dict(key[1]) for key in shared]
-    shares = [_fractions(mix) for mix in mix_of_group]
-    for index in _indices(parent, shares, max_atoms):
-        counts = [[int(f * n * index) for f in some.values()] for some, n in zip(shares, parent.sizes, strict=True)]
-        cell = index * len(positions)
-        if (count := arrangements(parent, index, counts)) > MOST:
-            said = ", ".join(f"{name} {float(f):.4g}" for some in shares for name, f in some.items())
-            raise NucleateError(
-                f"{said}: {count:,} arrangements in cells of {cell} sites, and at most {MOST:,} are looked at; ask for "
-                "fewer atoms or a simpler share"
-            )
-        for found in orderings(parent, index, counts):
-            symbols = [
-                list(shares[own[site]])[label] if own[site] >= 0 else next(iter(of_kind[numbers[site]][0]))
-                for site, label in zip(found.sites, found.labels, strict=True)
-            ]
-            made = _filled(found.supercell @ lattice, found.positions, symbols)
-            yield made.get_reduced_structure("LLL") if index > 1 else made
-
-
-def _primitive(
-    structure: Structure, numbers: Sequence[int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], list[int]]:
-    try:
-        cell = find_symmetry(structure.lattice.matrix, structure.frac_coords, numbers, SYMPREC).prim_std_cell
-    except ValueError:
-        return np.array(structure.lattice.matrix), np.array(structure.frac_coords), list(numbers)
-    return np.array(cell.basis), np.array(cell.positions), list(cell.numbers)
-
-
-def _operations(
-    lattice: NDArray[np.float64], positions: NDArray[np.float64], numbers: Sequence[int]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    try:
-        found = find_symmetry(lattice, positions, numbers, SYMPREC).operations
-    except ValueError:
-        return np.eye(3, dtype=np.int64)[None], np.zeros((1, 3))
-    return np.array(found.rotations, dtype=np.int64), np.array(found.translations)
-
-
-def _fractions(mix: Mix) -> dict[str, Fraction]:
-    """The simplest fractions within EXACT of the shares; the last one is what is left of a whole."""
-    out: dict[str, Fraction] = {}
-    names = list(mix)
-    for name in names[:-1]:
-        share = mix[name]
-        near = (Fraction(round(share * d), d) for d in range(1, 1000) if abs(round(share * d) / d - share) <= EXACT)
-        out[name] = next(f for f in near if f > 0)
-    out[names[-1]] = 1 - sum(out.values(), Fraction(0))
-    return out
-
-
-def _indices(parent: Parent, shares: Sequence[Mapping[str, Fraction]], max_atoms: int) -> list[int]:
-    """The numbers of parent cells in which all shares are whole atoms: the smallest, or all up to `max_atoms`."""
-    size = len(parent.positions)
-    smallest = math.lcm(*(
-        (f * n).denominator for some, n in zip(shares, parent.sizes, strict=True) for f in some.values()
-    ))  # fmt: skip
-    least, most = smallest * size, max_atoms or LARGEST
-    if least > min(most, LARGEST):
-        said = ", ".join(f"{name} {f}" for some in shares for name, f in some.items())
-        raise NucleateError(
-            f"{said}: the smallest cell that holds these shares has {least} sites, and at most "
-            f"{min(most, LARGEST)} are allowed; take simpler shares, such as 1/2"
-        )
-    return [n for n in range(smallest, min(most, LARGEST) // size + 1, smallest)] if max_atoms else [smallest]
-
-
-def _filled(lattice: NDArray[np.float64], positions: NDArray[np.float64], symbols: Sequence[str]) -> Structure:
-    """The crystal, without vacancies, its sites sorted by element."""
-    from pymatgen.core import Lattice, Structure
-
-    kept = [i for i, s in enumerate(symbols) if s != VACANCY]
-    if not kept:
-        raise NucleateError("no atom would be left")
-    return Structure(Lattice(lattice), [symbols[i] for i in kept], np.asarray(positions)[kept])
 
 
 def _is_new(structure: Structure, seen: dict[str, list[Any]]) -> bool:
@@ -344,7 +222,7 @@ def _ranked(
 
     compositions = [_counts(s) for s, _ in found]
     before, *after = charges([_counts(parent), *compositions])
-    atoms = {symbol: math.fsum(_mix_of(site).get(symbol, 0.0) for site in parent) for symbol in _elements(parent)}
+    atoms = {symbol: math.fsum(mix_of(site).get(symbol, 0.0) for site in parent) for symbol in _elements(parent)}
     out = []
     for (structure, pairs), own in zip(found, after, strict=True):
         ratio = _volume_ratio(atoms, pairs) if settings.volume == "scaled" else 1.0
@@ -382,25 +260,3 @@ def _volume_ratio(atoms: Mapping[str, float], pairs: Mapping[tuple[str, str], fl
     )
     ratio = (before + change) / before if before > 0 else math.nan
     return float(ratio) if ratio > 0 else 1.0  # also where it is no number
-
-
-@cache
-def atomic_volumes() -> NDArray[np.float64]:
-    """Cubic angstrom by atomic number (119,), nan for elements without: non-negative least squares on the relative
-    errors of the volumes of the known crystals in the reference set of the install, as sums over their atoms (as
-    `generators.template_library` has it of templates)."""
-    from scipy.optimize import nnls
-
-    from nucleate.hull.reference import load_reference
-
-    known = load_reference()
-    counts = np.zeros((len(known), len(SYMBOLS) + 1))
-    for row, key in enumerate(known.keys):
-        for symbol, n in key:
-            counts[row, atomic_number(symbol)] = n
-    rows = known.volumes > 0
-    counts = (counts / counts.sum(1, keepdims=True))[rows]
-    present = np.flatnonzero(counts.any(axis=0))
-    out = np.full(counts.shape[1], np.nan)
-    out[present] = nnls(counts[:, present] / known.volumes[rows, None], np.ones(int(rows.sum())))[0]
-    return out

@@ -1,0 +1,115 @@
+"""`nucleate substitute`: other elements into crystals of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nucleate.cli.options import Overwrite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.tasks.substitute import Substituted
+
+SHOWN = 40  # crystals on the screen
+
+
+def substitute(
+    files: Annotated[
+        list[Path], typer.Argument(help="Crystals in files or folders, also CIF files whose sites are shared.")
+    ],
+    swap: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--swap",
+            "-s",
+            help="Ca=Sr,Ba (one crystal for each), Ca=Sr:0.5 (half of it), Ca=Sr:0.5+Ba:0.5, Li=vacancy:0.5; "
+            "repeatable, and all combinations are made.",
+        ),
+    ] = None,
+    sites: Annotated[
+        str,
+        typer.Option(
+            help="all: an element on all its sites alike. orbits: each set of equivalent sites by itself, which gets a "
+            "new element or keeps its own."
+        ),
+    ] = "all",
+    max_atoms: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Sites of ordered cells at most (0: the smallest cell that holds the shares exactly)."
+        ),
+    ] = 0,
+    volume: Annotated[str, typer.Option(help="scaled by atomic volumes, or copy of the given one.")] = "scaled",
+    top: Annotated[int, typer.Option(min=0, help="Keep only so many, the likeliest (0: all).")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .jsonl or .db.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Replace elements of crystals by others: all combinations, each once, the likeliest ions first.
+
+    Parts of an element, and sites that a file shares between elements, become ordered cells: every arrangement that
+    symmetry tells from the others."""
+    from nucleate.cli.resumable import check_out
+    from nucleate.cli.tables import print_problems, screen, some
+    from nucleate.io.shared_sites import read_with_shared_sites
+    from nucleate.pipeline.files import with_own_ids, write_candidates
+    from nucleate.tasks.substitute import SubstituteSettings, candidates_of, read_swaps, substitute_all
+
+    swaps, settings = read_swaps(swap or []), SubstituteSettings(sites, max_atoms, volume)
+    if out is not None:
+        check_out(out, overwrite)
+    notes = screen(stderr=True)
+    given, problems = read_with_shared_sites(files)
+    print_problems(problems, notes)
+    made: list[tuple[Substituted, Candidate]] = []
+    for item in given:
+        found = substitute_all(item.structure, swaps, settings)
+        made += zip(found, candidates_of(found, item.name), strict=True)
+    likely = [one.likelihood for one, _ in made]
+    order = sorted(range(len(made)), key=lambda i: (likely[i] is None, -(likely[i] or 0.0)))
+    kept = order[:top] if top else order
+    candidates = with_own_ids(made[i][1] for i in kept)
+    _show([made[i][0] for i in kept], candidates, out)
+    if out is not None:
+        write_candidates(out, candidates)
+        screen().print(f"{some(len(candidates), 'crystal')} in {out}, not relaxed", soft_wrap=True)
+        screen().print(f"next: nucleate screen {out} --out runs/screen", soft_wrap=True)
+
+
+def _show(found: Sequence[Substituted], candidates: Sequence[Candidate], out: Path | None) -> None:
+    """A row for each crystal, and below what the numbers are."""
+    from nucleate.cli.candidates import elements_of, marked, radioactive, state_sets
+    from nucleate.cli.tables import Column, coloured, screen, show_table
+    from nucleate.crystal.symmetry import space_group
+    from nucleate.families.ionic import SOURCE
+
+    shown = list(zip(found, candidates, strict=True))[:SHOWN]
+    charges = [c.checks.get("charge") for _, c in shown]
+    columns = [
+        Column("id", [c.id for _, c in shown]),
+        Column("formula", [marked(c.formula, elements_of(c)) for _, c in shown], gives_way=3),
+        Column("space\ngroup", [space_group(one.structure)[1] for one, _ in shown]),
+        Column("atoms", [str(len(one.structure)) for one, _ in shown], right=True, gives_way=4),
+        Column("swaps", [one.swaps or "-" for one, _ in shown], gives_way=2, folds=16),
+        Column(
+            "log10\nlikelihood",
+            ["-" if one.likelihood is None else f"{one.likelihood:.2f}" for one, _ in shown],
+            right=True,
+            gives_way=1,
+        ),
+        Column("volume", [f"{one.volume:.2f}" for one, _ in shown], right=True, gives_way=5),
+        Column("charge balance", [coloured(v.verdict, v.reason) if v else coloured("-") for v in charges],
+               gives_way=6, folds=20),
+    ]  # fmt: skip
+    more = len(candidates) - len(shown)
+    said = [f"and {more:,} more{f' in {out}' if out is not None else '; --out FILE.jsonl writes all'}"] if more else []
+    if any(one.likelihood is not None for one, _ in shown):
+        said.append(f"log10 likelihood: of the new ions in place of the old ones, by {SOURCE}; - where it is not known")
+    said.append("volume: of the cell over the given one")
+    said += [f"rejected: {c.id}, {c.failure.reason}" for _, c in shown if c.failure]
+    said += [*state_sets(candidates), *radioactive(map(elements_of, candidates))]
+    show_table(screen(), columns, said, dim=[c.failure is not None for _, c in shown])
