@@ -33,7 +33,7 @@ from pymatgen.core import Structure
 from nucleate.crystal.verdicts import check_geometry
 from nucleate.generators import Condition, load_generator
 from nucleate.pipeline.candidate import Candidate
-from nucleate.potentials.base import get_potential
+from nucleate.potentials.registry import get_potential
 from nucleate.relaxation.pool import RelaxSettings, relax_all
 
 FMAX, SMAX, STEPS = 0.05, 0.003, 500

@@ -30,7 +30,7 @@ from relax import ase_fire, ours, own_calculator
 
 from nucleate.crystal.columns import arrays_of_row
 from nucleate.data import load_table
-from nucleate.potentials.base import get_potential
+from nucleate.potentials.registry import get_potential
 from nucleate.relaxation.pool import RelaxSettings
 
 FMAX, SMAX, STEPS = 0.01, 0.0005, 1000

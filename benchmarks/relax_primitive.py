@@ -22,7 +22,7 @@ from nucleate.crystal.columns import arrays_of_row
 from nucleate.crystal.symmetry import find_symmetry
 from nucleate.data import load_table
 from nucleate.pipeline.candidate import Candidate
-from nucleate.potentials.base import get_potential
+from nucleate.potentials.registry import get_potential
 from nucleate.relaxation.pool import RelaxSettings, relax
 
 

@@ -22,7 +22,7 @@ from nucleate.hull.build import ENERGIES, build_reference, corrections_of, final
 from nucleate.hull.known_crystals import KnownCrystal, select
 from nucleate.hull.load import FOLDER
 from nucleate.pipeline.corrections import RAW
-from nucleate.potentials.base import get_potential
+from nucleate.potentials.registry import get_potential
 
 MAX_E_HULL, MAX_ATOMS = 0.05, 40
 METADATA = {

@@ -119,7 +119,7 @@ def main() -> None:
 
 
 def method_of(potential: str) -> str:
-    from nucleate.potentials.base import get_potential
+    from nucleate.potentials.registry import get_potential
 
     return get_potential(potential).method
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / "src" / "nucleate"
 
 # A part may import the parts on lower floors, and its own floor. `engine` is passed in from outside.
 FLOORS = [
-    {"errors", "lazy", "files", "locks", "parallel", "redact"},
+    {"errors", "lazy", "files", "locks", "parallel", "plugins", "redact"},
     {"config", "crystal", "chem"},
     {"diffusion", "io"},
     {"codecs", "data"},

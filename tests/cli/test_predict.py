@@ -18,7 +18,7 @@ from nucleate.io import Named, read_structures
 from nucleate.pipeline.candidate import FAIL
 from nucleate.pipeline.files import read_candidates
 from nucleate.pipeline.rank import verdict
-from nucleate.potentials.base import get_potential
+from nucleate.potentials.registry import get_potential
 from nucleate.stages.hull import HullStage
 from nucleate.tasks.predict import METHODS
 

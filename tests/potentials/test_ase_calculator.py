@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.emt import EMT as Embedded
+from installed import install
 from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
-from nucleate.potentials.base import get_potential, refusal
+from nucleate.potentials.base import refusal
+from nucleate.potentials.registry import get_potential, require_potential
 from nucleate.relaxation.pool import RelaxSettings, relax, single_point
 
 EMT = "ase:ase.calculators.emt:EMT"
@@ -126,3 +129,59 @@ def test_a_saved_matgl_potential(tmp_path):
     assert (up - down) / 0.02 / atoms.get_volume() == pytest.approx(found.stress[0, 0], abs=1e-4)
     assert "sha256" in potential.method and isinstance(moved[0], Atoms)
     assert potential.elements == {"Al", "Cu"} and "does not know Au" in refusal(potential, ["Au", "Cu"])
+
+
+def test_a_plug_in_brings_a_calculator_or_a_potential_of_its_own(monkeypatch, tmp_path):
+    code = """
+    from ase.calculators.emt import EMT
+
+    class Own:
+        name, method, elements, pool = "own", "Own 1", None, 1
+        def load(self): pass
+        def evaluate(self, crystals): return [7 for _ in crystals]
+        def energies(self, structures, batch_size): return [1.0 for _ in structures]
+
+    def emt():
+        made = EMT()
+        made.elements = {"Cu", "Al"}
+        return made
+    """
+    names = {"emt": "brought:emt", "own-one": "brought:Own", "chgnet": "brought:emt", "wrong": "builtins:dict"}
+    install(monkeypatch, tmp_path, "calculators", {"nucleate.potentials": names}, brought=code)
+    require_potential("emt")
+    potential = get_potential("emt")
+    assert potential.method == "emt (calculators 1.0)" and potential is get_potential("emt")
+    assert refusal(potential, ["Cu", "Xe"]) == "emt does not know Xe: not in its training data"
+    crystal = bulk("Cu", a=3.7)
+    (found,) = potential.evaluate([crystal])
+    crystal.calc = Embedded()
+    assert found.energy == pytest.approx(crystal.get_potential_energy())
+    assert get_potential("own-one").evaluate([crystal]) == [7] and get_potential("chgnet").method.startswith("CHGNet")
+    with pytest.raises(NucleateError, match="the potential 'wrong' of the package calculators 1.0 gives a dict"):
+        get_potential("wrong")
+    with pytest.raises(NucleateError, match="no potential 'none'; known: chgnet, emt, own-one, sevennet, wrong, mace"):
+        require_potential("none")
+
+
+def test_a_potential_is_an_ase_calculator():
+    from nucleate.potentials import calculator
+
+    crystal = bulk("Cu", a=3.7)
+    crystal.rattle(0.02, seed=1)
+    crystal.calc = calculator(EMT)
+    own = crystal.copy()
+    own.calc = Embedded()
+    assert crystal.get_potential_energy() == pytest.approx(own.get_potential_energy())
+    np.testing.assert_allclose(crystal.get_forces(), own.get_forces())
+    np.testing.assert_allclose(crystal.get_stress(), own.get_stress())
+    crystal.set_cell([0, 0, 0])
+    with pytest.raises(NucleateError, match="give the atoms a cell"):
+        crystal.get_potential_energy()
+
+
+def test_the_example_of_the_documentation_runs():
+    import doctest
+
+    from nucleate.potentials import for_ase
+
+    assert doctest.testmod(for_ase) == doctest.TestResults(failed=0, attempted=7)

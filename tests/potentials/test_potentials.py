@@ -10,7 +10,8 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from nucleate.chem.elements import symbol
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
-from nucleate.potentials.base import MPTRJ, POTENTIALS, get_potential, refusal
+from nucleate.potentials.base import MPTRJ, refusal
+from nucleate.potentials.registry import POTENTIALS, get_potential
 from nucleate.relaxation.pool import RelaxSettings, relax, single_point
 
 
@@ -33,7 +34,7 @@ def calculator_of(name):
     return SevenNetCalculator("7net-0", device="cpu")
 
 
-@pytest.fixture(params=sorted(POTENTIALS))
+@pytest.fixture(params=sorted(POTENTIALS.own))
 def potential(request):
     return get_potential(request.param)
 

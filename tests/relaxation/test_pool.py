@@ -10,7 +10,8 @@ from nucleate.chem.elements import SYMBOLS
 from nucleate.crystal.symmetry import space_group
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
-from nucleate.potentials.base import POTENTIALS, Evaluation, get_potential
+from nucleate.potentials.base import Evaluation
+from nucleate.potentials.registry import POTENTIALS, get_potential
 from nucleate.relaxation.pool import RelaxSettings, RelaxStage, relax_all, single_point
 
 
@@ -74,7 +75,7 @@ def relax(monkeypatch):
 
     def run(mode, structure, **settings):
         name = f"fake-{mode}"
-        monkeypatch.setitem(POTENTIALS, name, lambda: Springs(mode))
+        monkeypatch.setitem(POTENTIALS.own, name, lambda: Springs(mode))
         (result,) = RelaxStage(RelaxSettings(potential=name, **settings))([Candidate("a", structure=structure)])
         return result
 
@@ -229,7 +230,7 @@ def test_chgnet_refuses_in_one_line():
 
 def test_a_pool_lets_the_finished_leave_and_the_next_enter(monkeypatch):
     potential = Springs("no potassium", pool=3)
-    monkeypatch.setitem(POTENTIALS, "fake", lambda: potential)
+    monkeypatch.setitem(POTENTIALS.own, "fake", lambda: potential)
     settings = RelaxSettings(potential="fake")
     shifts = [0.0, 0.08, 0.03, 0.06, 0.05]
     crystals = [Candidate(f"c{k}", structure=salt(5.6 + shift, shift)) for k, shift in enumerate(shifts)]
@@ -270,7 +271,7 @@ def test_a_cell_that_repeats_itself_relaxes_as_its_primitive_one(monkeypatch):
             sizes.extend(len(atoms) for atoms in crystals)
             return potential.evaluate(crystals)
 
-    monkeypatch.setitem(POTENTIALS, "watched", Watched)
+    monkeypatch.setitem(POTENTIALS.own, "watched", Watched)
     alloy = Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.9), ["Cu", "Au"], [[0, 0.5, 0.5], [0, 0, 0]])
     alloy.make_supercell([[2, 0, 0], [0, 1, 0], [0, 1, 1]])
     alloy.add_site_property("tag", list(range(8)))

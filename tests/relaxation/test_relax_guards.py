@@ -11,7 +11,8 @@ from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.run import run
-from nucleate.potentials.base import POTENTIALS, Evaluation
+from nucleate.potentials.base import Evaluation
+from nucleate.potentials.registry import POTENTIALS
 from nucleate.relaxation import guard
 from nucleate.relaxation.pool import RelaxSettings, RelaxStage, relax_all
 from nucleate.store.part import PartFile
@@ -48,7 +49,7 @@ class Counting:
 @pytest.fixture
 def potential(monkeypatch):
     fake = Counting()
-    monkeypatch.setitem(POTENTIALS, "counting", lambda: fake)
+    monkeypatch.setitem(POTENTIALS.own, "counting", lambda: fake)
     return fake
 
 
@@ -161,7 +162,7 @@ def test_a_killed_batch_goes_on_with_what_was_stored(potential, monkeypatch, tmp
     with PartFile(tmp_path / "out.jsonl", {}) as part, pytest.raises(KeyboardInterrupt):
         run(part.resumed(crystals), [stage], Serial(), part)
     monkeypatch.undo()
-    monkeypatch.setitem(POTENTIALS, "counting", lambda: potential)
+    monkeypatch.setitem(POTENTIALS.own, "counting", lambda: potential)
     with PartFile(tmp_path / "out.jsonl", {}) as part:
         todo = part.resumed(crystals)
         assert [c.id for c in todo if c.stages] == ["c1", "c3"], "what was done before the kill is on disk"

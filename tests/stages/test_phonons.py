@@ -10,7 +10,8 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Energy
-from nucleate.potentials.base import POTENTIALS, Evaluation
+from nucleate.potentials.base import Evaluation
+from nucleate.potentials.registry import POTENTIALS
 from nucleate.stages.phonons import (
     PhononSettings,
     PhononStage,
@@ -67,7 +68,7 @@ def run(structure, **settings):
 
 @phonopy
 def test_frequencies_of_springs_are_those_of_the_formula(monkeypatch):
-    monkeypatch.setitem(POTENTIALS, "springs", NearSprings)
+    monkeypatch.setitem(POTENTIALS.own, "springs", NearSprings)
     # a small displacement: springs at rest are harmonic only in the limit
     check, record = run(fcc(REST * 2**0.5), potential="springs", displacement=1e-4)
     assert check.verdict == "pass", check

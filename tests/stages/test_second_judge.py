@@ -10,7 +10,7 @@ from nucleate.errors import NucleateError
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.rank import disagreement, to_rows
-from nucleate.potentials.base import get_potential
+from nucleate.potentials.registry import get_potential
 from nucleate.relaxation.pool import RelaxSettings
 from nucleate.stages.second_judge import SecondJudgeStage, second_stage
 

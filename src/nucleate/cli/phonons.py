@@ -26,7 +26,7 @@ def phonons(
     """Look for imaginary modes: crystals are relaxed tightly, displaced, and given the check "phonons"; what is written
     are the crystals as they came. After a kill, the same command goes on where it was."""
     from nucleate.cli.resumable import check_out, run_files
-    from nucleate.potentials.base import get_potential
+    from nucleate.potentials.registry import get_potential
     from nucleate.stages.phonons import PhononSettings, PhononStage
 
     check_out(out, overwrite)

@@ -41,7 +41,7 @@ def relax(
 
     from nucleate.cli.resumable import check_out, run_files
     from nucleate.cli.tables import screen, some
-    from nucleate.potentials.base import get_potential
+    from nucleate.potentials.registry import get_potential
     from nucleate.relaxation.pool import RelaxSettings, RelaxStage
 
     check_out(out, overwrite)

@@ -207,7 +207,7 @@ ENERGIES = {"energies": "elements relaxed with this method; compounds: single po
 def methods(potential: str) -> tuple[str, EnergyOf, Relaxer]:
     """Method string, single-point energies and full relaxation of a potential."""
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.potentials.base import get_potential
+    from nucleate.potentials.registry import get_potential
     from nucleate.relaxation.pool import RelaxSettings, relax, single_point
 
     settings = RelaxSettings(fmax=0.03, max_steps=500, potential=potential)

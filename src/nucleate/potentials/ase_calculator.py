@@ -25,18 +25,16 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 
-class ASEPotential:
-    """A potential of the user's. Its method names the very file: energies of two files never share a hull."""
+class CalculatorPotential:
+    """The potential that an ASE calculator computes.
+
+    method: model, version and energy scale; only energies of equal methods share a hull.
+    """
 
     pool = 1
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        kind, _, self.what = name.partition(":")
-        if kind not in KINDS or not self.what:
-            raise NucleateError(f"'{name}' is no potential; write {', '.join(f'{k}:...' for k in KINDS)}")
-        self._make, words = KINDS[kind]
-        self.method = f"{words} {self.what}{_fingerprint(Path(self.what))}"
+    def __init__(self, name: str, method: str, calculator: Calculator | None = None) -> None:
+        self.name, self.method, self._given = name, method, calculator
 
     def load(self) -> None:
         _ = self._calculator
@@ -44,14 +42,13 @@ class ASEPotential:
     @cached_property
     def elements(self) -> frozenset[str] | None:
         """What the model says it was made for: the atomic numbers of a MACE file, the element types of a matgl
-        model; None for a calculator that says nothing."""
+        model, a set `elements` of symbols; None for a calculator that says nothing."""
         return _elements(self._calculator)
 
     @cached_property
     def _calculator(self) -> Calculator:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return self._make(self.what)
+        assert self._given is not None
+        return self._given
 
     def evaluate(self, crystals: Sequence[Atoms]) -> list[Evaluation]:
         """One after the other: a calculator takes one crystal."""
@@ -78,7 +75,26 @@ class ASEPotential:
         return [self.evaluate([a])[0].energy / len(a) for a in crystals]
 
 
+class ASEPotential(CalculatorPotential):
+    """A potential of the user's. Its method names the very file: energies of two files never share a hull."""
+
+    def __init__(self, name: str) -> None:
+        kind, _, self.what = name.partition(":")
+        if kind not in KINDS or not self.what:
+            raise NucleateError(f"'{name}' is no potential; write {', '.join(f'{k}:...' for k in KINDS)}")
+        self._make, words = KINDS[kind]
+        super().__init__(name, f"{words} {self.what}{_fingerprint(Path(self.what))}")
+
+    @cached_property
+    def _calculator(self) -> Calculator:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self._make(self.what)
+
+
 def _elements(calculator: Any) -> frozenset[str] | None:
+    if isinstance(own := getattr(calculator, "elements", None), set | frozenset):
+        return frozenset(own)
     models = getattr(calculator, "models", None)
     if models and hasattr(models[0], "atomic_numbers"):
         return frozenset(symbol(int(z)) for z in models[0].atomic_numbers)

@@ -1,14 +1,12 @@
-"""Interatomic potentials by name. Each lives in one file, which alone imports its package."""
+"""What an interatomic potential is. Each lives in one file, which alone imports its package (`potentials.registry`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from nucleate.chem.elements import SYMBOLS
-from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,49 +83,3 @@ def stranger_text(name: str, known: Collection[str], symbols: Iterable[str]) -> 
     """The same of a potential of that name, which knows these elements."""
     strangers = sorted(set(symbols).difference(known, ISOTOPES))
     return f"{name} does not know {', '.join(strangers)}: not in its training data" if strangers else ""
-
-
-def _chgnet() -> Potential:
-    from nucleate.potentials.chgnet import CHGNet
-
-    return CHGNet()
-
-
-def _sevennet() -> Potential:
-    from nucleate.potentials.sevennet import SevenNet
-
-    return SevenNet()
-
-
-POTENTIALS: dict[str, Callable[[], Potential]] = {"chgnet": _chgnet, "sevennet": _sevennet}
-
-
-@lru_cache(maxsize=16)
-def _of_kind(name: str) -> Potential:
-    from nucleate.potentials.ase_calculator import ASEPotential
-
-    return ASEPotential(name)  # kept, for it holds the loaded model
-
-
-def get_describing(name: str) -> Describing:
-    """The potential of that name if it gives features; raises NucleateError otherwise."""
-    potential = get_potential(name)
-    if not hasattr(potential, "features"):
-        raise NucleateError(f"{name} gives no features of crystals, which a comparison of sets needs; use chgnet")
-    return cast("Describing", potential)
-
-
-def require_potential(name: str) -> None:
-    """Raise NucleateError where there is no potential of that name; loads nothing."""
-    if name not in POTENTIALS:
-        get_potential(name)
-
-
-def get_potential(name: str) -> Potential:
-    """The potential of that name, or of KIND:MODEL (`potentials.ase_calculator`); raises NucleateError otherwise."""
-    if name in POTENTIALS:
-        return POTENTIALS[name]()
-    if ":" in name:
-        return _of_kind(name)
-    known = ", ".join(sorted(POTENTIALS))
-    raise NucleateError(f"no potential '{name}'; known: {known}, mace:FILE, matgl:FOLDER, ase:PACKAGE.MODULE:CALLABLE")

@@ -18,7 +18,8 @@ from nucleate.crystal.primitive import Repeats, find_repeats
 from nucleate.crystal.verdicts import check_geometry
 from nucleate.errors import Code, NucleateError, code_or
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
-from nucleate.potentials.base import Evaluation, Potential, get_potential, refusal
+from nucleate.potentials.base import Evaluation, Potential, refusal
+from nucleate.potentials.registry import get_potential
 from nucleate.relaxation import guard
 from nucleate.relaxation.minimise import Fire, Minimiser, QuasiNewton
 from nucleate.train.device import out_of_memory
@@ -44,8 +45,8 @@ class RelaxSettings:
     only if the cell relaxes). max_steps: optimiser steps. cell: relax the cell as well; None does so unless atoms are
     fixed (`fixed_atoms`), as whoever fixes atoms means (VASP's ISIF = 2); with True the fixed ones keep their
     fractional coordinates (ISIF = 3). optimiser: "bfgs" (from a model Hessian, a third of FIRE's steps:
-    benchmarks/relax.py) or "fire". time_limit_s: per crystal. potential: a name of the registry in
-    `potentials.base`. primitive: relax a cell that repeats itself as its primitive one, a quarter of the atoms for a
+    benchmarks/relax.py) or "fire". time_limit_s: per crystal. potential: a name in
+    `potentials.registry`. primitive: relax a cell that repeats itself as its primitive one, a quarter of the atoms for a
     face-centred lattice; the result is the given cell all the same.
     """
 

@@ -26,7 +26,7 @@ def require_names(
     """Raise NucleateError for the first name of which there is nothing, with the names there are."""
     from nucleate.data.tables import require_dataset
     from nucleate.hull.load import require_reference
-    from nucleate.potentials.base import require_potential
+    from nucleate.potentials.registry import require_potential
     from nucleate.train.shipped import PROPERTY, require_weights
 
     if ranking:
@@ -69,9 +69,10 @@ def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> Non
 
 def require_elements(symbols: Iterable[str], potential: str) -> None:
     """Raise NucleateError where a shipped potential does not know one of these elements; others tell it once loaded."""
-    from nucleate.potentials.base import MPTRJ, POTENTIALS, stranger_text
+    from nucleate.potentials.base import MPTRJ, stranger_text
+    from nucleate.potentials.registry import POTENTIALS
 
-    if potential in POTENTIALS and (said := stranger_text(potential, MPTRJ, symbols)):
+    if potential in POTENTIALS.own and (said := stranger_text(potential, MPTRJ, symbols)):
         raise NucleateError(
             f"{said}, so crystals with it can be neither relaxed nor placed on a hull; give a potential that knows it "
             "(--potential mace:FILE or matgl:FOLDER), or ask nucleate generate or predict for crystals without that"

@@ -15,7 +15,8 @@ import numpy as np
 from nucleate.crystal.symmetry import find_symmetry
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
-from nucleate.potentials.base import Potential, get_potential
+from nucleate.potentials.base import Potential
+from nucleate.potentials.registry import get_potential
 from nucleate.relaxation.pool import RelaxSettings, quietly, relax
 
 if TYPE_CHECKING:

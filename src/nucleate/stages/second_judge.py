@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from nucleate.errors import NucleateError
 from nucleate.hull.load import FOLDER
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check, Energy
-from nucleate.potentials.base import get_potential
+from nucleate.potentials.registry import get_potential
 from nucleate.relaxation.pool import RelaxSettings, relax_all
 from nucleate.stages.hull import HullStage
 

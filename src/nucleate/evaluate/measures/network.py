@@ -73,7 +73,7 @@ def predict(
     from nucleate.hull.distances import formation_energy
     from nucleate.hull.load import load_reference
     from nucleate.pipeline.candidate import Energy
-    from nucleate.potentials.base import get_potential
+    from nucleate.potentials.registry import get_potential
 
     method, known = get_potential(potential).method, load_reference(reference)
     known.require_method(method)
@@ -98,7 +98,7 @@ def predict(
 
 def property_network(potential: str) -> PropertyModel | None:
     """The property network of that name or file; None for the name of a universal potential."""
-    from nucleate.potentials.base import POTENTIALS, get_describing
+    from nucleate.potentials.registry import POTENTIALS, get_describing
     from nucleate.train.shipped import PROPERTY, shipped_weights, weights_file
 
     if potential in POTENTIALS or (":" in potential and weights_file(potential) is None):
@@ -210,13 +210,13 @@ def _run(
 
 
 def _prepare() -> None:
-    from nucleate.potentials.base import get_potential
+    from nucleate.potentials.registry import get_potential
 
     get_potential("chgnet").load()
 
 
 def _work(crystals: list[Arrays], potential: str) -> tuple[list[float], NDArray[np.float64]]:
-    from nucleate.potentials.base import get_describing
+    from nucleate.potentials.registry import get_describing
 
     return get_describing(potential).features([structure_of(*c) for c in crystals], BATCH)
 
