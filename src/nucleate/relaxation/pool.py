@@ -46,8 +46,8 @@ class RelaxSettings:
     fixed (`fixed_atoms`), as whoever fixes atoms means (VASP's ISIF = 2); with True the fixed ones keep their
     fractional coordinates (ISIF = 3). optimiser: "bfgs" (from a model Hessian, a third of FIRE's steps:
     benchmarks/relax.py) or "fire". time_limit_s: per crystal. potential: a name in
-    `potentials.registry`. primitive: relax a cell that repeats itself as its primitive one, a quarter of the atoms for a
-    face-centred lattice; the result is the given cell all the same.
+    `potentials.registry`. primitive: relax a cell that repeats itself as its primitive one, a quarter of the
+    atoms for a face-centred lattice; the result is the given cell all the same.
     """
 
     fmax: float = 0.05
