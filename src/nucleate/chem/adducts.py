@@ -39,7 +39,7 @@ class _Reading:
 
     @property
     def text(self) -> str:
-        """With a raised dot between the parts."""
+        """The adduct as a text with a raised dot between its parts."""
         return ADDUCT.join(f"{n if n != 1 else ''}{part}" for n, part in self.parts)
 
 

@@ -69,7 +69,7 @@ def _refuse_mixed(text: str, counts: Mapping[str, Any]) -> None:
 
 
 def spaced(text: str) -> str:
-    """With blanks between the symbols of elements."""
+    """The text with blanks between the symbols of elements."""
     return re.sub(r"(?<=[A-Za-z0-9)])(?=[A-Z(])", " ", text)
 
 

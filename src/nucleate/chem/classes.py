@@ -89,7 +89,7 @@ def is_metal(composition: Collection[str]) -> bool:
 
 @cache
 def classes() -> dict[str, CompoundClass]:
-    """All by name."""
+    """Every class of compounds, by its name."""
     one = {
         "oxide": "O", "fluoride": "F", "chloride": "Cl", "bromide": "Br", "iodide": "I", "sulfide": "S",
         "selenide": "Se", "telluride": "Te", "nitride": "N", "phosphide": "P", "arsenide": "As", "antimonide": "Sb",

@@ -24,7 +24,7 @@ class Formula(tuple[tuple[str, int], ...]):
 
     @classmethod
     def of(cls, counts: Mapping[str, int]) -> Formula:
-        """Of whole numbers of atoms (symbol -> atoms, any multiple); NucleateError for any other numbers."""
+        """The formula of whole numbers of atoms (symbol -> atoms, any multiple); NucleateError for other numbers."""
         whole = {symbol: round(n) for symbol, n in counts.items()}
         if not whole or any(n < 1 or abs(n - counts[symbol]) > 1e-6 for symbol, n in whole.items()):
             raise NucleateError(f"a composition needs whole numbers of atoms, not {dict(counts)}")
@@ -32,7 +32,8 @@ class Formula(tuple[tuple[str, int], ...]):
 
     @classmethod
     def of_amounts(cls, composition: Mapping[Any, float]) -> Formula:
-        """Of any positive amounts of elements (symbols, or pymatgen's `Element`): Fe0.95O -> (("Fe", 19), ("O", 20)).
+        """The formula of any amounts of elements (symbols, or pymatgen's `Element`): Fe0.95O -> (("Fe", 19), ("O",
+        20)).
 
         Fractions are exact; decimals are taken to the nearest fraction with a denominator of at most 1000. Elements
         whose amount is zero are left out.
@@ -73,7 +74,7 @@ class Formula(tuple[tuple[str, int], ...]):
 
     @property
     def text(self) -> str:
-        """As people write it (`formula_text`)."""
+        """The formula as people write it (`formula_text`)."""
         return formula_text(dict(self))
 
 

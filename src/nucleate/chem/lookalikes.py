@@ -60,7 +60,7 @@ def _refuse(oxide: str, exact: str) -> None:
 
 
 def _spelt(text: str) -> str:
-    """With O0.7 for O.7."""
+    """The text with O0.7 in place of O.7."""
     return re.sub(r"(?<=O)(?=\.\d)", "0", text)
 
 

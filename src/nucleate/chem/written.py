@@ -152,7 +152,7 @@ def _of_phases(label: str, rest: str) -> str:
 
 
 def _refuse_signs(text: str) -> None:
-    """Of + - and ^, which stand for variables, mixtures and charges."""
+    """Raise NucleateError for the signs + - and ^, which stand for variables, mixtures and charges."""
     if found := _OPEN_NUMBER.search(text):
         raise NucleateError(f"{found[1] or found[2]} is a variable; put a number in its place")
     if " + " in text:

@@ -55,7 +55,7 @@ class CompactCodec(JointCodec):
         }
 
     def blank(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
-        """As `JointCodec.blank`."""
+        """See `JointCodec.blank`."""
         like = super().blank(atomic_numbers)
         species = self.numbers.to(atomic_numbers.device)[like.pop("atomic_numbers")] * like["mask"]
         return like | {SPECIES: species[..., None]}

@@ -79,7 +79,8 @@ class UniMatCodec(JointCodec):
         return len(rows), len(columns)
 
     def fitted(self, lattice: Tensor, num_atoms: Tensor) -> Self:
-        """As `JointCodec.fitted`; how many atoms there are is not known beside a table that is still noise."""
+        """See `JointCodec.fitted`. The number of atoms gives no trend here: beside a table that is still noise it is
+        unknown."""
         return super().fitted(lattice, num_atoms if self.given else torch.ones_like(num_atoms))
 
     def encode(
@@ -111,7 +112,7 @@ class UniMatCodec(JointCodec):
         return {"lattice": self.encode_lattice(lattice, one), SLOTS: slots, "mask": torch.ones_like(mask[:, :1])}
 
     def blank(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
-        """As `JointCodec.blank`; without a given composition the atomic numbers say no more than how many crystals."""
+        """See `JointCodec.blank`; without a given composition only the number of rows of atomic_numbers counts."""
         like = super().blank(atomic_numbers)
         if self.given:
             return like

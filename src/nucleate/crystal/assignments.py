@@ -136,7 +136,7 @@ class Assignments:
         return empty + math.log(total) if total > 0 else -math.inf
 
     def _odds(self, mean: float) -> float:
-        """Of a position without a free parameter to hold a site of one of the elements; mean: of all."""
+        """The odds that a position without a free parameter holds a site of one of the elements; mean: those of all."""
         share = mean / len(self.atoms)
         return share / max(1 - share, 1e-9)
 
@@ -203,7 +203,7 @@ class _Ways:
         return [(n, atoms - n * size, None if sites is None else sites - n) for n in range(most + 1)]
 
     def _whole(self, i: int, rest: _Rest) -> float:
-        """Of what is to come, from fixed position i on."""
+        """The number of ways for all that is left, from the fixed position i on."""
         if i == len(self.fixed):
             return math.prod(self.element(0, *r) for r in rest)
         return sum(
@@ -211,7 +211,7 @@ class _Ways:
         )
 
     def _element(self, i: int, atoms: int, sites: int | None) -> float:
-        """Of an element's atoms and sites to come, from free position i on."""
+        """The number of ways for the atoms and sites that an element has left, from the free position i on."""
         if i == len(self.free) or not atoms:
             return int(not atoms and not sites)
         return sum(
@@ -227,7 +227,7 @@ def assignments_of(
     sites: Mapping[str, int] | None = None,
     frequencies: Mapping[str, float] | None = None,
 ) -> list[Assignments]:
-    """Those of 1, 2 ... formula units in a primitive cell of at most max_atoms, as far as there are any."""
+    """The assignments of 1, 2 ... formula units in a primitive cell of at most max_atoms, where the group has any."""
     units = max_atoms // sum(formula.values())
     cells = ({e: k * n for e, n in formula.items()} for k in range(1, units + 1))
     found = (Assignments(space_group, atoms, sites, frequencies) for atoms in cells)
@@ -263,7 +263,7 @@ def compatible(composition: tuple[tuple[str, int], ...]) -> tuple[int, ...]:
 
 
 def possible_units(space_group: int, formula: Mapping[str, int], max_atoms: int) -> tuple[int, ...]:
-    """Of 1, 2 ... formula units in a primitive cell of at most max_atoms, those that the space group can hold."""
+    """The numbers of formula units that the space group can hold in a primitive cell of at most max_atoms."""
     kind = _kinds()[group(space_group).number - 1]
     units = range(1, max_atoms // sum(formula.values()) + 1)
     return tuple(k for k in units if _holds(*kind, tuple(sorted(k * n for n in formula.values()))))
@@ -271,7 +271,8 @@ def possible_units(space_group: int, formula: Mapping[str, int], max_atoms: int)
 
 @cache
 def _kinds() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Of each group, all sizes of its positions without and the different ones of those with a free parameter."""
+    """For each group: the sizes of its positions without a free parameter, and the different sizes of those with
+    one."""
     tables = [group(n).positions for n in GROUPS]
     return [
         (tuple(sorted(p.size for p in t if not p.free)), tuple(sorted({p.size for p in t if p.free}))) for t in tables

@@ -44,7 +44,7 @@ class AsymmetricUnit:
 
     @property
     def num_atoms(self) -> int:
-        """In the primitive cell."""
+        """Atoms in the primitive cell."""
         table = group(self.space_group)
         return sum(table.positions[table.index(s.letter)].size for s in self.sites)
 

@@ -79,7 +79,8 @@ class CrystalBatch:
 
     @classmethod
     def join(cls, batches: Sequence[CrystalBatch]) -> CrystalBatch:
-        """All crystals of several batches in their order; a property that one of them lacks is NaN there."""
+        """One batch of the crystals of several batches, in their order; a property that a batch lacks is NaN for its
+        crystals."""
         width = max((b.atomic_numbers.shape[1] for b in batches), default=0)
         names = dict.fromkeys(name for b in batches for name in b.properties)
         pad = [width - b.atomic_numbers.shape[1] for b in batches]

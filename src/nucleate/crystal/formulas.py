@@ -54,7 +54,7 @@ class FormulaBatch:
     def from_counts(
         cls, formulas: Sequence[Mapping[int, int]], properties: Mapping[str, Tensor] | None = None
     ) -> FormulaBatch:
-        """From atomic number -> atoms, in the order in which the elements are to be written."""
+        """A batch from mappings of atomic number to atoms, in the order in which the elements are to be written."""
         rows = [[z for z, n in formula.items() for _ in range(n)] for formula in formulas]
         out = torch.zeros(len(rows), max(map(len, rows), default=0), dtype=torch.int64)
         for i, row in enumerate(rows):

@@ -125,7 +125,7 @@ def _tables(device: torch.device, dtype: torch.dtype) -> _Tables:
 
 
 def _translations(table: SpaceGroup) -> np.ndarray:
-    """All within `_FAR` conventional cells, zero first."""
+    """The lattice translations within `_FAR` conventional cells; zero comes first."""
     box = np.array(sorted(product(range(-_FAR, _FAR + 1), repeat=3), key=lambda n: sum(map(abs, n))))
     inverse = np.linalg.inv(table.primitive)
     inside = np.array(list(product(range(3), repeat=3))) @ table.primitive  # every lattice point, conventional

@@ -82,7 +82,7 @@ class SymmetricBatch:
 
     @property
     def properties(self) -> Mapping[str, Tensor]:
-        """None; other batches have them."""
+        """Always empty: symmetric crystals carry no properties, and training asks every kind of batch for them."""
         return {}
 
     def __getitem__(self, index: Tensor) -> SymmetricBatch:

@@ -64,7 +64,7 @@ class WyckoffPosition:
 
     @property
     def label(self) -> str:
-        """As in the International Tables: "4c"."""
+        """The name in the International Tables, such as "4c"."""
         return f"{self.multiplicity}{self.letter}"
 
 

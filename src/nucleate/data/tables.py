@@ -300,7 +300,7 @@ def _require_unchanged(file: Path) -> None:
 
 @lru_cache(maxsize=64)
 def _sha256_of(file: str, size: int, time: int) -> str:
-    """Of a file of this size and time of change; large ones are read once in a process."""
+    """The hash of a file of this size and time of change, kept so that a large file is read once in a process."""
     return _sha256(Path(file))
 
 

@@ -140,7 +140,7 @@ def _potentials(text: str) -> dict[str, str]:
 
 
 def _hubbard(text: str, structure: Structure) -> dict[str, str]:
-    """In words, of the elements with a U; pw.x says it in several ways."""
+    """The Hubbard U of each element that has one, in words; pw.x prints it in several ways."""
     if not re.search(r"LDA\+U calculation|DFT\+U|Hubbard energy\s*=", text):
         return {}
     block = re.search(r"LDA\+U calculation.*\n.*\n((?:\s+[A-Z]\w*\s+\d\s+[\d.]+.*\n)+)", text)

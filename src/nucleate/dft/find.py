@@ -58,7 +58,7 @@ def find_outputs(paths: Iterable[Path]) -> tuple[list[Output], list[str]]:
 
 
 def kind_of(path: Path) -> str:
-    """By name and first lines; "" for what is no output."""
+    """The kind of an output, by its name and first lines; "" for what is no output."""
     name = bare_name(path)
     if name == "result.json":
         return "ours"
@@ -102,7 +102,7 @@ def _candidates(path: Path) -> bool:
 
 
 def _last_of_each(files: list[Path]) -> list[Output]:
-    """Of each run in a folder the last output, of vasprun.xml before OUTCAR."""
+    """The last output of each run in a folder; vasprun.xml is taken before OUTCAR."""
     kinds = {p: kind_of(p) for p in files if _candidates(p)}
     ours = [p for p, kind in kinds.items() if kind == "ours"]
     if ours:  # our own jobs leave outputs of their engines beside it

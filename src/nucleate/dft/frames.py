@@ -38,7 +38,7 @@ def to_atoms(record: Mapping[str, Any]) -> Atoms:
 
 
 def to_structure(record: Mapping[str, Any]) -> Structure:
-    """As pymatgen's structure, atoms inside the cell."""
+    """The atoms as a pymatgen structure, with all atoms inside the cell."""
     from pymatgen.core import Lattice, Structure
 
     from nucleate.chem.elements import symbol

@@ -82,7 +82,7 @@ class Runner:
 
     @property
     def digest(self) -> str:
-        """Of engine, version and settings: results of equal digests belong together."""
+        """A hash of engine, version and settings; results with equal hashes belong together."""
         return hashlib.sha256(f"{self.method} {self.settings.digest}".encode()).hexdigest()[:12]
 
     def run(self, name: str, folder: Path, kind: str, atoms: Atoms) -> CalculationOutcome:

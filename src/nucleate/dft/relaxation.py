@@ -40,7 +40,9 @@ class Evaluator(Protocol):
         ...
 
     def evaluate(self, atoms: Atoms, stress: bool) -> Evaluation:
-        """At the settings' cutoff; zeros for a stress that is not wanted. Raises NucleateError where it fails."""
+        """Energy, forces and stress at the cutoff of the settings; a stress that is not wanted is zero. Raises
+        NucleateError
+        where the program fails."""
         ...
 
     def energy(self, atoms: Atoms, cutoff: float) -> float:

@@ -24,7 +24,8 @@ LIBXC = ("LIBXC1", "LIBXC2")
 
 
 def vasp_method(run: VaspRun) -> Method:
-    """Of what is not in the file nothing is assumed that would let two energies meet: `unfit` says what is missing."""
+    """The method of a VASP run. What the file does not say is not assumed; `unfit` names it, so that no energies meet
+    by guess."""
     s = run.settings
     titles = _titles(run)
     base, unknown = _semilocal(s, titles)
@@ -113,7 +114,8 @@ def _dispersion(s: Mapping[str, str], functional: str) -> str:
 
 
 def _hubbard(run: VaspRun) -> dict[str, str]:
-    """In words, of each element that has a U: of LDAUTYPE 2 the difference U - J, which alone counts there."""
+    """The Hubbard U of each element that has one, in words; for LDAUTYPE 2 the difference U - J, which alone counts
+    there."""
     s = run.settings
     if not switched_on(s, "LDAU"):
         return {}

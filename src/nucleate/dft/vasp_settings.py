@@ -10,7 +10,7 @@ UNSET = ("", "--", "NONE")
 
 
 def word(settings: Mapping[str, str], tag: str) -> str:
-    """In capitals; "" for one that is not set."""
+    """The value of a tag in capitals; "" where the tag is not set."""
     parts = settings.get(tag, "").strip(" '\"").upper().split()
     return parts[0] if parts and parts[0] not in UNSET else ""
 
@@ -30,7 +30,7 @@ def integer(settings: Mapping[str, str], tag: str, default: int) -> int:
 
 
 def numbers(settings: Mapping[str, str], tag: str) -> list[float]:
-    """All numbers of a tag; NaN for what is none."""
+    """The numbers of a tag; NaN for each entry that is no number."""
     return [to_number(x) for x in settings.get(tag, "").split()]
 
 

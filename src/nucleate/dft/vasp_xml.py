@@ -205,7 +205,7 @@ class _Reader:
         return self.energies["e_fr_energy"] + smearing if math.isfinite(smearing) else self.energies["e_0_energy"]
 
     def _title(self, atom: list[str]) -> str:
-        """Of the POTCAR of an atom, a row of its element and the number of its type."""
+        """The title of the POTCAR of an atom, from the row with its element and the number of its type."""
         kind = to_number(atom[1]) if len(atom) > 1 else math.nan
         row = self.types[int(kind) - 1] if math.isfinite(kind) and 0 < kind <= len(self.types) else []
         return row[4] if len(row) > 4 else ""

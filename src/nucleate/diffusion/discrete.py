@@ -109,5 +109,6 @@ class D3PM:
         noise: float = 1.0,
         langevin: float = 0.0,
     ) -> Tensor:
-        """As `step`, a draw: categories have no flow, for no deterministic map spreads one class over several."""
+        """A draw, as `step` gives it: categories have no flow, since no deterministic map spreads one class over
+        several."""
         return self.step(x_t, pred, t, s, rng)

@@ -32,7 +32,7 @@ class Embedded:
         return self.gaussian.corrupt(self.table()[x0], t, rng)
 
     def logits(self, vectors: Tensor) -> Tensor:
-        """Of the word that each vector (..., d) stands for: (..., V)."""
+        """Logits (..., V) of the word that each vector (..., d) stands for."""
         return vectors @ self.table().T
 
     def round(self, vectors: Tensor) -> Tensor:

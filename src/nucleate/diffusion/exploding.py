@@ -101,7 +101,7 @@ class GaussianVE:
         noise: float = 1.0,
         langevin: float = 0.0,
     ) -> Tensor:
-        """As `WrappedVE.flow`, in the plane."""
+        """The deterministic step of `WrappedVE.flow`, without periodic wrapping."""
         d = -at(self.sigma(t), x_t) * pred
         earlier = None
         if before is not None:

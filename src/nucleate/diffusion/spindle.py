@@ -88,5 +88,5 @@ class Spindle:
         noise: float = 1.0,
         langevin: float = 0.0,
     ) -> Tensor:
-        """As `step`, a draw: words have no flow."""
+        """A draw, as `step` gives it: words have no flow."""
         return self.step(x_t, pred, t, s, rng)

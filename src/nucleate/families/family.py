@@ -159,7 +159,7 @@ class Member:
 
 @cache
 def lexicon() -> dict[str, Family]:
-    """All families by name."""
+    """Every crystal family, by its name."""
     with (FOLDER / "lexicon.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     return {row["name"]: _family(row) for row in rows}

@@ -1,4 +1,4 @@
-"""How likely formulas are to a composition model: what it has learnt of all known formulas, as a word in R_hi."""
+"""How likely formulas are by a composition model, which has learnt from all known formulas; a term of R_hi."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEAST = -15.0  # of formulas with elements that the model never saw, or too many
 
 
 def log_likelihoods(compositions: Sequence[Mapping[str, int]]) -> list[float]:
-    """`FormulaGenerator.log_likelihoods` of the shipped model, LEAST at least."""
+    """`FormulaGenerator.log_likelihoods` of the shipped model, but never less than LEAST."""
     return [max(value, LEAST) for value in _model().log_likelihoods(compositions)] if compositions else []
 
 

@@ -11,7 +11,7 @@ from nucleate.chem.composition import Formula
 
 @cache
 def _formulas() -> dict[str, str]:
-    """Of minerals, by their names in lower case."""
+    """The formula of each mineral, by its name in lower case."""
     return {name.lower(): formula for name, formula, _ in named_prototypes()}
 
 

@@ -57,7 +57,7 @@ class Proposal:
 
     @property
     def merit(self) -> float:
-        """By which proposals are ordered in the end, higher first."""
+        """The number by which proposals are ordered in the end; higher ones come first."""
         return PULL * self.likelihood - self.score
 
 
@@ -201,9 +201,10 @@ def _size(element: str, charge: Charges) -> tuple[float, float]:
 
 @lru_cache(maxsize=2000)
 def radius(element: str, charge: Charges) -> float:
-    """In angstrom: Shannon's of the ion, its mean over coordinations, where there is one, else the atom's.
+    """The radius in angstrom: Shannon's radius of the ion, averaged over coordinations, where he gives one, else the
+    atom's.
 
-    charge: one number, or none of metals."""
+    charge: of the ion; None for metals."""
     from pymatgen.core import Element, Species
 
     value = None

@@ -23,7 +23,7 @@ from nucleate.generators.precedents import Occupied, Precedents
 COMMON = 32  # space groups that paper 5 (section 5.4) searches
 SHOWN = 6  # alternatives that a refusal names
 LISTED = 2000  # assignments that a refusal looks at
-DOUBT = 0.1  # how loud the statistics are beside known crystals; one of the very composition has 1
+DOUBT = 0.1  # weight of the statistics beside known crystals; a crystal of the very composition has weight 1
 Counts = tuple[tuple[str, int], ...]
 
 
@@ -52,7 +52,7 @@ class Choices:
         return self._cached(condition.space_group, composition, sites)
 
     def proposed(self, condition: Condition) -> dict[Occupied, float]:
-        """What precedents have of the condition, and how loud they are; empty where there are none."""
+        """What known crystals say of the condition, and the weight of what they say; empty where there are none."""
         if self.precedents is None:
             return {}
         composition, sites = (tuple((c or {}).items()) for c in (condition.composition, condition.sites))

@@ -24,7 +24,7 @@ def written(composition: Mapping[str, int]) -> str:
 
 @cache
 def known_formulas() -> frozenset[str]:
-    """All of them, as `written`."""
+    """Every known formula, spelt as `written` does."""
     import pyarrow.parquet as pq
 
     from nucleate.hull.load import load_reference

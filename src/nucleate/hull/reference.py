@@ -55,7 +55,7 @@ class Entry(NamedTuple):
 
 
 def _spelled(formula: str) -> str:
-    """As everywhere: O2 and Na2O2, which older sets have as O and NaO."""
+    """The spelling used everywhere: O2 and Na2O2, which older reference sets spell O and NaO."""
     return formula_text(parse_formula(formula, strict=True)) if formula in PAIRED else formula
 
 

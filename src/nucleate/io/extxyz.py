@@ -213,7 +213,7 @@ def _cell(comment: _Comment) -> np.ndarray:
 
 
 def _columns(properties: str | None, lines: Sequence[str]) -> dict[str, slice]:
-    """Where the columns of each property are, by its name in small letters."""
+    """The columns of each property, by its name in small letters."""
     words = (properties or "species:S:1:pos:R:3").split(":")
     counts = [whole(w) for w in words[2::3]]
     good = len(words) % 3 == 0 and all(w in ("S", "R", "I", "L") for w in words[1::3])

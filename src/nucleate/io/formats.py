@@ -36,7 +36,7 @@ def reader(path: Path) -> Callable[[Path], Rows] | None:
 
 
 def read_file(path: Path, passed_over: Container[int | None] = ()) -> Iterator[Named | Problem]:
-    """All rows of one file but those passed over; whatever goes wrong is a `Problem`."""
+    """Every row of one file except those in `passed_over`; whatever goes wrong is a `Problem`."""
     if path.suffix.lower() not in PACKED:
         yield from _read(path, passed_over)
         return

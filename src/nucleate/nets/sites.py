@@ -47,7 +47,7 @@ class SiteGeometry:
 
 @torch.no_grad()
 def geometry(codec: SiteCodec, fields: Fields, data: SymmetricBatch, edges: int) -> SiteGeometry:
-    """Of `data`, which are `codec.decode(fields)`."""
+    """The geometry of `data`, which is `codec.decode(fields)`."""
     graph = multigraph(data.space_group, orbits(data), edges)
     unit = _directions(graph.vector, graph.distance)
     envelope = (1 - (graph.distance / graph.reach.clamp_min(1e-6)).clamp_max(1).square()).square()

@@ -82,7 +82,7 @@ class Request:
 
     @property
     def wishes(self) -> dict[str, Any]:
-        """Those about elements that are made, by their names in `WISHES`."""
+        """The wishes about elements that were made, by their names in `WISHES`."""
         return {name: value for name in WISHES if (value := getattr(self, name)) not in (None, ())}
 
     @property
@@ -306,7 +306,8 @@ def _short(text: str) -> str:
 
 
 def _one_bound(name: str, said: Bounds | None, given: int | None) -> int | Bounds | None:
-    """Of the words and the option: a number, or lowest and highest; NucleateError where they contradict each other."""
+    """What words and option say together: a number, or the lowest and highest one; NucleateError where they
+    disagree."""
     if said is None:
         return given
     if given is not None:

@@ -88,7 +88,7 @@ class Evidence:
         )
 
     def remarks(self, counts: Mapping[str, int], lattice: NDArray) -> list[str]:
-        """Where volume and density as the file gives them are not those of its cell and atoms."""
+        """Remarks where volume or density, as the file states them, are not those of its cell and atoms."""
         volume = float(abs(np.linalg.det(lattice)))
         out = []
         if self.volume and abs(volume / self.volume - 1) > VOLUME_PART:

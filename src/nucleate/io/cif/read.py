@@ -198,7 +198,7 @@ def _decide(trials: list[Trial], rows: list[Row], lattice: NDArray, evidence: Ev
 
 
 def _by_further_evidence(trials: list[Trial], rows: list[Row], lattice: NDArray, evidence: Evidence) -> list[Trial]:
-    """Those that agree with the multiplicities and the density of the file; all, where none does."""
+    """The readings that agree with the multiplicities and the density of the file; all of them, where none does."""
     for agrees in (
         lambda t: multiplicities_agree(rows, t.atoms, len(t.reading.rotations)),
         lambda t: evidence.density_ratio(t.counts(), abs(np.linalg.det(lattice))) < 1.1,

@@ -204,7 +204,8 @@ def _agreeing(
 
 
 def _fitting(words: str, settings: list[Setting], lattice: NDArray, remark: str, alone: bool) -> list[Reading]:
-    """Those that fit the cell, the standard settings first; other axes of the group where none of the named fits."""
+    """The settings that fit the cell, standard ones first; other axes of the group where none of the named ones
+    fits."""
     fitting = [s for s in settings if fits_metric(s.rotations, lattice)]
     if not fitting:
         numbers = {s.number for s in settings}

@@ -40,7 +40,7 @@ class Sentence:
         self.used = self.used or [False] * len(self.terms)
 
     def kind(self, i: int) -> str:
-        """Of the term at a place; "" beyond the ends and where it is used up."""
+        """The kind of the term at a place; "" beyond the ends, and where another reader has taken the term."""
         return self.terms[i].kind if 0 <= i < len(self.terms) and not self.used[i] else ""
 
     def take(self, first: int, last: int) -> None:
