@@ -40,9 +40,10 @@ class Evaluator(Protocol):
         ...
 
     def evaluate(self, atoms: Atoms, stress: bool) -> Evaluation:
-        """Energy, forces and stress at the cutoff of the settings; a stress that is not wanted is zero. Raises
-        NucleateError
-        where the program fails."""
+        """Energy, forces and stress at the cutoff of the settings; a stress that is not wanted is zero.
+
+        Raises NucleateError where the program fails.
+        """
         ...
 
     def energy(self, atoms: Atoms, cutoff: float) -> float:

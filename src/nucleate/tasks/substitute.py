@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from nucleate.chem.composition import Formula
 from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text
 from nucleate.crystal.shared_sites import EXACT, VACANCY, filled, mix_of, orbits_of, ordered_cells
@@ -99,7 +100,7 @@ def substitute_all(structure: Structure, swaps: Swaps, settings: SubstituteSetti
         raise NucleateError("nothing is to be replaced, and every site holds one element; write Ca=Sr, for example")
     orbits = orbits_of(structure)
     found: list[tuple[Structure, dict[tuple[str, str], float]]] = []
-    seen: dict[str, list[Any]] = {}
+    seen: dict[Formula, list[Any]] = {}
     for choice in _choices(structure, orbits, options, settings.sites):
         for ordered, pairs in _ordered(structure, orbits, choice, settings):
             if settings.sites == ALL or _is_new(ordered, seen):
@@ -203,12 +204,12 @@ def _ordered(
         yield ordered, pairs
 
 
-def _is_new(structure: Structure, seen: dict[str, list[Any]]) -> bool:
+def _is_new(structure: Structure, seen: dict[Formula, list[Any]]) -> bool:
     """Whether no crystal before it was the same, sites and all."""
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
     matcher = StructureMatcher(ltol=0.01, stol=0.01, angle_tol=0.5, scale=False)
-    group = seen.setdefault(structure.composition.reduced_formula, [])
+    group = seen.setdefault(Formula.of_amounts(structure.composition), [])
     if any(matcher.fit(structure, other) for other in group):
         return False
     group.append(structure)
