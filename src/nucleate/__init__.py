@@ -1,6 +1,7 @@
 """nucleate: design inorganic crystals, from a request to ranked, relaxed, checked structures.
 
-The public names below are imported when first used, so that `import nucleate` stays fast.
+Public is what `__all__` names here and in the packages below, each with a docstring: what another version keeps. All
+else may change. The names are imported when first used, so that `import nucleate` stays fast.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from nucleate.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from nucleate.api.judging import check, e_above_hull, relax
+    from nucleate.api.making import substitute
     from nucleate.crystal.batch import CrystalBatch
     from nucleate.data import prepare
     from nucleate.errors import NucleateError
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
     from nucleate.hull.load import load_reference
     from nucleate.io import read_structures, write_structures
     from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.collection import Candidates
     from nucleate.pipeline.rank import rank
+    from nucleate.potentials import calculator
     from nucleate.tasks.design import DesignSettings, design, load_run, resume
     from nucleate.tasks.predict import PredictSettings, predict
 
@@ -26,12 +31,16 @@ __getattr__ = lazy_names(
     __name__,
     {
         "Candidate": "nucleate.pipeline.candidate",
+        "Candidates": "nucleate.pipeline.collection",
         "Condition": "nucleate.generators",
         "CrystalBatch": "nucleate.crystal.batch",
         "DesignSettings": "nucleate.tasks.design",
         "NucleateError": "nucleate.errors",
         "PredictSettings": "nucleate.tasks.predict",
+        "calculator": "nucleate.potentials",
+        "check": "nucleate.api.judging",
         "design": "nucleate.tasks.design",
+        "e_above_hull": "nucleate.api.judging",
         "evaluate_csp": "nucleate.evaluate.matching.match",
         "load_formula_generator": "nucleate.generators",
         "load_generator": "nucleate.generators",
@@ -41,19 +50,25 @@ __getattr__ = lazy_names(
         "prepare": "nucleate.data",
         "rank": "nucleate.pipeline.rank",
         "read_structures": "nucleate.io",
+        "relax": "nucleate.api.judging",
         "resume": "nucleate.tasks.design",
+        "substitute": "nucleate.api.making",
         "write_structures": "nucleate.io",
     },
 )
 
 __all__ = [
     "Candidate",
+    "Candidates",
     "Condition",
     "CrystalBatch",
     "DesignSettings",
     "NucleateError",
     "PredictSettings",
+    "calculator",
+    "check",
     "design",
+    "e_above_hull",
     "evaluate_csp",
     "load_formula_generator",
     "load_generator",
@@ -63,7 +78,9 @@ __all__ = [
     "prepare",
     "rank",
     "read_structures",
+    "relax",
     "resume",
+    "substitute",
     "write_structures",
 ]
 

@@ -19,3 +19,17 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         return value
 
     return get
+
+
+def later(module: str, name: str) -> Callable[..., Any]:
+    """A method that is a function of a module which is imported at the first call.
+
+    For methods that display an object (`_repr_html_`): IPython looks for them on the class, and what draws them stands
+    on an upper floor of the package.
+    """
+
+    def call(*args: Any, **named: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(*args, **named)
+
+    call.__name__, call.__doc__ = name, f"`{module}.{name}` of this object."
+    return call

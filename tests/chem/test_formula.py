@@ -196,7 +196,14 @@ def test_a_formula_has_one_spelling(counts, text):
 def test_nothing_else_spells_formulas():
     import nucleate
 
-    allowed = {"composition.py", "corrections.py", "match.py", "metre.py", "judged.py", "database.py"}  # keys of their own
+    allowed = {
+        "composition.py",
+        "corrections.py",
+        "match.py",
+        "metre.py",
+        "judged.py",
+        "database.py",
+    }  # keys of their own
     files = [f for f in Path(nucleate.__file__).parent.rglob("*.py") if f.name not in allowed]
     assert not [f.name for f in files if ".reduced_formula" in f.read_text(encoding="utf-8")]
 

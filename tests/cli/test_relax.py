@@ -9,8 +9,8 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from nucleate.chem.verdict import PASS, Verdict
-from nucleate.cli.relax import _unrelaxed
 from nucleate.pipeline.candidate import Candidate, Energy
+from nucleate.stages.afresh import unrelaxed
 
 N = 6
 SLOW = """
@@ -28,7 +28,7 @@ def test_relaxing_again_forgets_what_was_said_of_the_old_structure():
     checks = {k: Verdict(PASS) for k in ("charge", "relaxed", "hull", "unique", "novel", "judges", "phonons")}
     energies = {k: Energy(-1.0, "m") for k in ("energy", "e_form", "e_above_hull")}
     stages = ("generate", "check", "relax", "hull", "unique", "novelty", "second", "phonons")
-    fresh = _unrelaxed(Candidate("a", energies=energies, checks=checks, stages=stages))
+    fresh = unrelaxed(Candidate("a", energies=energies, checks=checks, stages=stages))
     assert fresh.stages == ("generate", "check") and set(fresh.checks) == {"charge"} and fresh.energies == {}
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nucleate.cli.options import Crystals, CrystalsOut, Overwrite, Potential, Workers
-
-if TYPE_CHECKING:
-    from nucleate.pipeline.candidate import Candidate
 
 
 def relax(
@@ -43,6 +40,7 @@ def relax(
     from nucleate.cli.tables import screen, some
     from nucleate.potentials.registry import get_potential
     from nucleate.relaxation.pool import RelaxSettings, RelaxStage
+    from nucleate.stages.afresh import unrelaxed
 
     check_out(out, overwrite)
     settings = RelaxSettings(
@@ -56,7 +54,7 @@ def relax(
     )
     stage = RelaxStage(settings)
     record = {**dataclasses.asdict(settings), "method": get_potential(potential).method}
-    done = run_files(files, out, stage, record, _unrelaxed, workers=workers, overwrite=overwrite)
+    done = run_files(files, out, stage, record, unrelaxed, workers=workers, overwrite=overwrite)
 
     failures = Counter(str(c.failure) for c in done if c.failure)
     alive = [c for c in done if c.failure is None]
@@ -70,19 +68,3 @@ def relax(
         print_(f"  {n} x {reason}")
     if alive:
         print_(f"next, their place among known crystals: nucleate hull run {out}", soft_wrap=True)
-
-
-def _unrelaxed(candidate: Candidate) -> Candidate:
-    """Asked for by name, it runs again on what was relaxed before; nothing said of the old structure stays."""
-    return dataclasses.replace(
-        candidate,
-        stages=tuple(
-            s for s in candidate.stages if s not in ("relax", "hull", "unique", "novelty", "second", "phonons")
-        ),
-        checks={
-            k: v
-            for k, v in candidate.checks.items()
-            if k not in ("relaxed", "hull", "unique", "novel", "judges", "phonons")
-        },
-        energies={},
-    )

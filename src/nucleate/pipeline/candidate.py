@@ -12,10 +12,13 @@ from nucleate.chem.formula import formula_text, parse_formula
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
 from nucleate.chem.verdict import Verdict as Check
 from nucleate.errors import Code, NucleateError
+from nucleate.lazy import later
 from nucleate.pipeline.state import Failure
 
 if TYPE_CHECKING:
+    from ase import Atoms
     from pymatgen.core import Structure
+    from pymatgen.entries.computed_entries import ComputedStructureEntry
 
 __all__ = ["FAIL", "PASS", "UNKNOWN", "Candidate", "Check", "Energy", "Failure", "of_formula"]
 
@@ -58,6 +61,55 @@ class Candidate:
         if self.structure is not None:
             return formula_text(self.structure.composition)
         return formula_text(self.composition or {})
+
+    @property
+    def energy_per_atom(self) -> float | None:
+        """Energy in eV/atom by the method that `energies["energy"]` names, None where there is none."""
+        return self._value("energy")
+
+    @property
+    def e_form(self) -> float | None:
+        """Formation energy in eV/atom, None where it is not known."""
+        return self._value("e_form")
+
+    @property
+    def e_above_hull(self) -> float | None:
+        """Energy above the hull of known crystals in eV/atom, None where it is not known."""
+        return self._value("e_above_hull")
+
+    @property
+    def converged(self) -> bool:
+        """Whether a relaxation came below its limits of force and stress."""
+        return "relaxed" in self.checks and self.checks["relaxed"].verdict == PASS
+
+    def _value(self, name: str) -> float | None:
+        return self.energies[name].value if name in self.energies else None
+
+    def to_ase(self) -> Atoms:
+        """The crystal as ASE atoms, with its energy where there is one (`pipeline.convert.to_ase`)."""
+        from nucleate.pipeline.convert import to_ase
+
+        return to_ase(self)
+
+    def to_entry(self) -> ComputedStructureEntry:
+        """The crystal and its energy for pymatgen's phase diagrams (`pipeline.convert.to_entry`)."""
+        from nucleate.pipeline.convert import to_entry
+
+        return to_entry(self)
+
+    def __repr__(self) -> str:
+        said = [self.formula] if self.formula and self.formula != self.id else []
+        said += [f"{len(self.structure)} atoms"] if self.structure is not None else []
+        said += [f"{name} {value:+.3f} eV/atom" for name in ("e_form", "e_above_hull") if (value := self._value(name))]
+        if len(said) < 3 and self.energy_per_atom is not None:
+            said.append(f"{self.energy_per_atom:.3f} eV/atom")
+        if self.failure is not None:
+            said.append(f"rejected by {self.failure}")
+        else:
+            said += [f"{name}: {check.verdict}" for name, check in self.checks.items()]
+        return f"<Candidate {', '.join([self.id, *said])}>"
+
+    _repr_html_ = later("nucleate.report.notebook", "candidate_html")
 
     def with_(
         self,

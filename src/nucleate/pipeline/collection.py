@@ -1,0 +1,104 @@
+"""`Candidates`: what the tasks return, a list with a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+
+from nucleate.lazy import later
+from nucleate.pipeline.candidate import Candidate
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+    from pymatgen.core import Structure
+    from pymatgen.entries.computed_entries import ComputedStructureEntry
+
+SHOWN = 20  # rows of the table as a text
+COLUMNS = {"rank": "#", "id": "id", "formula": "formula", "space_group": "group", "num_atoms": "atoms",
+           "e_form": "e_form", "e_above_hull": "e_above_hull", "novel": "novel", "checks": "checks"}  # fmt: skip
+
+
+class Candidates(list[Candidate]):
+    """Crystals in an order, with everything that is known of each: a list of `Candidate`.
+
+    Example:
+        >>> import nucleate
+        >>> checked = nucleate.check(["NaCl", "MgO"])
+        >>> [c.formula for c in checked]
+        ['NaCl', 'MgO']
+        >>> checked.to_frame().shape[0]
+        2
+    """
+
+    @property
+    def structures(self) -> list[Structure]:
+        """The pymatgen structures of those that have one."""
+        return [c.structure for c in self if c.structure is not None]
+
+    @property
+    def living(self) -> Candidates:
+        """Those that were not rejected."""
+        return Candidates(c for c in self if c.failure is None)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas table, a row for each; the columns are those of `pipeline.rank.to_rows`, energies in eV/atom."""
+        import pandas as pd
+
+        from nucleate.pipeline.rank import to_rows
+
+        return pd.DataFrame(to_rows(self))
+
+    def to_ase(self) -> list[Atoms]:
+        """Those that have a structure as ASE atoms, with energies where there are any."""
+        return [c.to_ase() for c in self if c.structure is not None]
+
+    def to_entries(self) -> list[ComputedStructureEntry]:
+        """Those that have an energy as entries of pymatgen's phase diagrams."""
+        return [c.to_entry() for c in self if c.structure is not None and "energy" in c.energies]
+
+    def write(self, path: str | Path) -> Path:
+        """Write them to a file by its ending (.jsonl holds whole records; .extxyz, .db), or CIFs to a folder."""
+        from nucleate.pipeline.files import write_candidates
+
+        write_candidates(path, self)
+        return Path(path)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Candidate: ...
+    @overload
+    def __getitem__(self, index: slice) -> Candidates: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Candidate | Candidates:
+        if isinstance(index, slice):
+            return Candidates(super().__getitem__(index))
+        return super().__getitem__(index)
+
+    def __repr__(self) -> str:
+        return text_table(self)
+
+    _repr_html_ = later("nucleate.report.notebook", "candidates_html")
+
+
+def text_table(candidates: Candidates) -> str:
+    """The rows as a text: columns that say nothing are left out, and so are rows beyond the first SHOWN."""
+    from nucleate.pipeline.rank import to_rows
+
+    rows = to_rows(candidates[:SHOWN])
+    used = [name for name in COLUMNS if any(row[name] not in ("", None, 0) for row in rows)]
+    if all(row["novel"] == "?" for row in rows) and "novel" in used:
+        used.remove("novel")
+    cells = [[COLUMNS[name] for name in used], *([_cell(row, name) for name in used] for row in rows)]
+    widths = [max(len(line[k]) for line in cells) for k in range(len(used))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    more = [f"and {len(candidates) - SHOWN:,} more"] if len(candidates) > SHOWN else []
+    return "\n".join([f"{len(candidates):,} candidate{'' if len(candidates) == 1 else 's'}", *lines, *more])
+
+
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    value = row[name]
+    if name == "checks" and row["failure"]:
+        return f"rejected: {row['failure']}"
+    if name in ("e_form", "e_above_hull"):
+        return "-" if value is None else f"{value:+.3f}"
+    return str(value) or "-"

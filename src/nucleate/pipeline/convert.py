@@ -1,0 +1,61 @@
+"""Candidates as objects of pymatgen and ASE, with their energies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nucleate.errors import Code, NucleateError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+    from pymatgen.entries.computed_entries import ComputedStructureEntry
+
+    from nucleate.pipeline.candidate import Candidate
+
+
+def structure_of(candidate: Candidate) -> Structure:
+    """The structure; raises NucleateError, with the reason of its failure, where there is none."""
+    if candidate.structure is None:
+        why = f": {candidate.failure.reason}" if candidate.failure else ""
+        raise NucleateError(f"{candidate.id} has no structure{why}", code=Code.NO_STRUCTURE)
+    return candidate.structure
+
+
+def to_ase(candidate: Candidate) -> Atoms:
+    """The crystal as ASE atoms. `info` holds id, formula and energies with their methods, and where there is an energy
+    a `SinglePointCalculator` gives it for the cell, in eV."""
+    from ase import Atoms
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    from nucleate.pipeline.files import scalar_info
+
+    structure = structure_of(candidate)
+    atoms = Atoms(
+        numbers=[site.specie.Z for site in structure],
+        cell=structure.lattice.matrix,
+        scaled_positions=structure.frac_coords,
+        pbc=True,
+        info={"id": candidate.id, "formula": candidate.formula, **scalar_info(candidate)},
+    )
+    if candidate.energy_per_atom is not None:
+        atoms.calc = SinglePointCalculator(atoms, energy=candidate.energy_per_atom * len(atoms))
+    return atoms
+
+
+def to_entry(candidate: Candidate) -> ComputedStructureEntry:
+    """The crystal with its energy, in eV for the cell, for phase diagrams of pymatgen. Other energies, in eV/atom, are
+    in `data`, the method in `parameters`. Raises NucleateError where there is no energy."""
+    from pymatgen.entries.computed_entries import ComputedStructureEntry
+
+    structure = structure_of(candidate)
+    energy = candidate.energies.get("energy")
+    if energy is None:
+        raise NucleateError(f"{candidate.id} has no energy; nucleate.relax gives it one")
+    return ComputedStructureEntry(
+        structure,
+        energy.value * len(structure),
+        entry_id=candidate.id,
+        parameters={"method": energy.method},
+        data={name: value.value for name, value in candidate.energies.items() if name != "energy"},
+    )
