@@ -42,7 +42,8 @@ Judge = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Processes (0: one per core).")]
 CRYSTAL_FILES = (
-    "CIF, POSCAR, extxyz, .res, .cell, CSV, JSON, .jsonl, ASE's .db, parquet, packed (.gz) or not, or folders of them"
+    "CIF, POSCAR, extxyz, .res, .cell, CSV, JSON, .jsonl, ASE's .db, parquet, packed (.gz) or not; "
+    "folders or a .zip of them"
 )
 Crystals = Annotated[list[Path], typer.Argument(help=f"Crystals: {CRYSTAL_FILES}.")]
 CrystalsOut = Annotated[

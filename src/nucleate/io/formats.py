@@ -12,6 +12,7 @@ from typing import Any
 
 from nucleate.crystal.columns import GEOMETRY
 from nucleate.errors import NucleateError
+from nucleate.io.archive import ARCHIVE, members
 from nucleate.io.ase_rows import read_db
 from nucleate.io.castep import read_cell, read_res
 from nucleate.io.cif import read_cif
@@ -37,6 +38,9 @@ def reader(path: Path) -> Callable[[Path], Rows] | None:
 
 def read_file(path: Path, passed_over: Container[int | None] = ()) -> Iterator[Named | Problem]:
     """Every row of one file except those in `passed_over`; whatever goes wrong is a `Problem`."""
+    if path.suffix.lower() == ARCHIVE:
+        yield from _read_archive(path)
+        return
     if path.suffix.lower() not in PACKED:
         yield from _read(path, passed_over)
         return
@@ -46,6 +50,18 @@ def read_file(path: Path, passed_over: Container[int | None] = ()) -> Iterator[N
                 yield dataclasses.replace(item, file=str(path))
     except NucleateError as error:
         yield Problem(str(path), None, str(error))
+
+
+def _read_archive(path: Path) -> Iterator[Named | Problem]:
+    """Rows count through the whole archive."""
+    row = 0
+    for member in members(path, lambda inner: reader(inner) is not None):
+        if isinstance(member, Problem):
+            yield member
+            continue
+        for item in read_file(member.copy):
+            row += isinstance(item, Named)
+            yield dataclasses.replace(item, file=member.where, row=row if isinstance(item, Named) else item.row)
 
 
 def _read(path: Path, passed_over: Container[int | None]) -> Iterator[Named | Problem]:

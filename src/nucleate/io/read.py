@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nucleate.errors import NucleateError
+from nucleate.io.archive import ARCHIVE
 from nucleate.io.results import Named, Problem, ReadResult, Remark
 
 KNOWN = (
     "a folder, .cif, .mcif, .extxyz, .xyz, POSCAR, CONTCAR, .vasp, .res, .cell, .csv, .tsv, .json, .jsonl, .db (ASE), "
-    ".parquet, and each of them packed (.gz, .bz2, .xz)"
+    ".parquet, each of them packed (.gz, .bz2, .xz), and a .zip of such files"
 )
 
 
@@ -34,7 +35,7 @@ def read_structures(paths: str | Path | Sequence[str | Path]) -> ReadResult:
     return ReadResult(structures, lost, [p for p in problems if isinstance(p, Remark)])
 
 
-def read_items(paths: Sequence[str | Path]) -> Iterator[Named | Problem]:
+def read_items(paths: str | Path | Sequence[str | Path]) -> Iterator[Named | Problem]:
     """The same one by one, for long files; an empty result is not an error here."""
     from nucleate.io.formats import read_file  # the readers take a while to import
 
@@ -44,13 +45,16 @@ def read_items(paths: Sequence[str | Path]) -> Iterator[Named | Problem]:
         yield from read_file(path)
 
 
-def find_files(paths: Sequence[str | Path]) -> tuple[list[Path], list[Problem]]:
-    """The structure files among `paths` and in their folders (hidden ones apart), and the files passed over there."""
+def find_files(paths: str | Path | Sequence[str | Path]) -> tuple[list[Path], list[Problem]]:
+    """The structure files among `paths` and in their folders (hidden ones apart), and the files passed over there.
+
+    A zip archive is read where it is named, and passed over in a folder, which may hold the same crystals beside it.
+    """
     from nucleate.io.formats import reader
 
     files: list[Path] = []
     skipped: list[Problem] = []
-    for path in map(Path, paths):
+    for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
         if not path.exists():
             raise NucleateError(f"no file or folder {path}")
         if path.is_dir():
@@ -61,7 +65,7 @@ def find_files(paths: Sequence[str | Path]) -> tuple[list[Path], list[Problem]]:
                 raise NucleateError(f"no structure file in {path} ({what}); known are {KNOWN}")
             files += [p for p in found if p in usable]
             skipped += [Problem(str(p), None, "skipped, not a structure file") for p in found if p not in usable]
-        elif reader(path) is None:
+        elif reader(path) is None and path.suffix.lower() != ARCHIVE:
             raise NucleateError(f"{path}: structures cannot be read from '{_kind(path)}'; known are {KNOWN}")
         elif path.stat().st_size == 0:
             raise NucleateError(f"{path} is empty")
@@ -70,9 +74,9 @@ def find_files(paths: Sequence[str | Path]) -> tuple[list[Path], list[Problem]]:
     return files, skipped
 
 
-def nothing_read(paths: Sequence[str | Path], problems: Sequence[Problem]) -> NucleateError:
+def nothing_read(paths: str | Path | Sequence[str | Path], problems: Sequence[Problem]) -> NucleateError:
     """The error for files that hold nothing usable: the first problem and how many more there are."""
-    where = ", ".join(str(p) for p in paths)
+    where = ", ".join(str(p) for p in ([paths] if isinstance(paths, str | Path) else paths))
     problems = [p for p in problems if not isinstance(p, Remark)]
     if not problems:
         return NucleateError(f"no crystal in {where}")

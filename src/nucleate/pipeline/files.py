@@ -18,7 +18,7 @@ RECORD_KEYS = {f.name for f in dataclasses.fields(Candidate)}
 ENOUGH = 6  # of these keys make a candidate record, a broken one perhaps
 
 
-def read_candidates(paths: Sequence[str | Path]) -> tuple[list[Candidate], list[Problem]]:
+def read_candidates(paths: str | Path | Sequence[str | Path]) -> tuple[list[Candidate], list[Problem]]:
     """Candidate records (.jsonl) as they are, with or without a structure; any other crystal as a new candidate.
 
     What to look at in crystals that were read (`Remark`) is among the problems. A new candidate's id is its name; its
