@@ -11,8 +11,8 @@ from web_page import Page
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Check, Energy
-from nucleate.report.charts import duration, histogram, hull_hue, timing_bar
-from nucleate.report.parts import formula_html, space_group_html
+from nucleate.report.charts import histogram, hull_hue, timing_bar
+from nucleate.report.markup import duration, embedded_json, formula_html, space_group_html
 from nucleate.report.run_page import write_report
 from nucleate.report.scene import drawn_cell, elements, scene
 
@@ -87,9 +87,7 @@ def test_no_text_can_become_markup_or_code(tmp_path, place):
 
 
 def test_species_names_in_the_embedded_json_cannot_close_it(tmp_path):
-    from nucleate.report.run_page import _json
-
-    text = _json({"x": EVIL + " & <!--"})
+    text = embedded_json({"x": EVIL + " & <!--"})
     assert not set("<>&") & set(text)
     assert json.loads(text) == {"x": EVIL + " & <!--"}
 
@@ -106,6 +104,18 @@ def test_the_page_needs_nothing_from_outside_and_allows_only_its_own_scripts(tmp
             assert e.get(key, "#").startswith(("#", "data:"))
     text = (tmp_path / "report.html").read_text()
     assert not re.findall(r"url\(|@import|https?://", text)
+
+
+def test_a_setting_without_a_value_is_not_in_the_list(tmp_path):
+    settings = {"seed": 7, "noise": None, "language": {"model": None, "rounds": 2}, "properties": {}}
+    text = page(tmp_path, [], settings=settings).one("table", class_="provenance")["text"]
+    assert "seed7" in text and "language.rounds2" in text
+    assert "noise" not in text and "model" not in text and "null" not in text
+
+
+def test_a_quotation_mark_in_a_formula_stays_one(tmp_path):
+    shown = Page(formula_html("Ba(FeO2)2 '27\""))
+    assert shown.source == "Ba(FeO<sub>2</sub>)<sub>2</sub> &#39;27&#34;"
 
 
 def test_the_cif_link_holds_the_structure_itself(tmp_path):

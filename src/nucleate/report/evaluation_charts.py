@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nucleate.evaluate.metric import Series
+from nucleate.report.markup import macro
 from nucleate.report.strips import Axis, nice_ticks, short
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 FEWEST_BINS, MOST_BINS = 20, 60
 LARGEST = 1e300  # as good as infinite: a range between larger numbers overflows
@@ -23,73 +28,97 @@ MOST_CATEGORIES, HALVES = 24, 12  # most bars of a set; more than 12 with names 
 PLOT, ROOF, ROW = 190, 12, 26  # pixels: height of a plot, room above it, height of a category's row
 
 
-def charts(series: Sequence[Series]) -> str:
-    """A figure for each series with its histogram or bars; none for a series without sets."""
-    drawn = [
-        (s.title, (_histogram(s) if s.values else "") + (_bars(s) if s.bars else ""))
-        for s in series
-        if s.values or s.bars
-    ]
-    wide = ['class="halves"' in content for _, content in drawn]
+@dataclass(frozen=True)
+class Plot:
+    """What a chart shows. kind: "histogram", "columns" or "rows", of which templates/evaluation_charts.html says how it
+    is drawn. height: of the plot, pixels. label: the whole chart in words. shares: (place in percent of the axis, text)
+    of each tick of the axis of shares. across: (place in percent, text, may be left out where it is narrow) of each
+    text below. names: of the rows. outlines: (number of the set, path). bars: (number of the set, where it begins, how
+    thick it is, share in percent of the axis). tips: what is said of each bin or category.
+    """
+
+    kind: str
+    height: int
+    label: str
+    shares: list[tuple[float, str]]
+    tips: list[str]
+    across: list[tuple[float, str, bool]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    outlines: list[tuple[int, str]] = field(default_factory=list)
+    bars: list[tuple[int, float, float, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """key: (name of a set, note); plots: none where there is nothing to draw, two that stand side by side."""
+
+    key: list[tuple[str, str]]
+    plots: list[Plot] = field(default_factory=list)
+    caption: str = ""
+
+
+def charts(series: Sequence[Series]) -> Markup | str:
+    """A figure for each series with its histogram or bars; "" where no series has sets."""
+    drawn: list[tuple[str, list[Chart]]] = []
+    for s in series:
+        made = ([_histogram(s)] if s.values else []) + ([_bars(s)] if s.bars else [])
+        drawn += [(s.title, made)] if made else []
+    wide = [any(len(chart.plots) > 1 for chart in made) for _, made in drawn]
     if wide.count(False) % 2:  # two stand side by side; the last odd one takes a row
         wide[len(wide) - 1 - wide[::-1].index(False)] = True
-    return "".join(
-        f'<figure class="panel chart{" wide" if broad else ""}"><h3>{escape(title)}</h3>{content}</figure>'
-        for (title, content), broad in zip(drawn, wide, strict=True)
-    )
-
-
-def _key(names: Sequence[str], notes: Sequence[str]) -> str:
-    rows = zip(names, notes, strict=True)
-    items = "".join(
-        f'<li><i class="set{min(i, 3)}"></i><span>{escape(name)}</span> <small>{escape(note)}</small></li>'
-        for i, (name, note) in enumerate(rows)
-    )
-    return f'<ul class="key">{items}</ul>'
+    figures = [(title, made, broad) for (title, made), broad in zip(drawn, wide, strict=True)]
+    return macro("evaluation_charts.html", "figures", figures, ROOF, ROW) if figures else ""
 
 
 def _share(value: float) -> str:
     return f"{100 * value:.3g}\u00a0%"
 
 
-def _histogram(series: Series) -> str:
+def _ticks(shares: Axis) -> list[tuple[float, str]]:
+    return [(shares.at(t), shares.text(t)) for t in shares.ticks]
+
+
+def _histogram(series: Series) -> Chart:
     raw = {name: np.asarray(values, dtype=np.float64) for name, values in series.values.items()}
     sets = {name: v[np.abs(v) < LARGEST] for name, v in raw.items()}
     notes = []
     for name, values in raw.items():
         left_out = len(values) - len(sets[name])
         notes.append(f"n = {len(sets[name]):,}" + (f", {left_out:,} not finite left out" if left_out else ""))
-    key = _key(list(sets), notes)
+    key = list(zip(sets, notes, strict=True))
     union = np.concatenate(list(sets.values()))
     if not len(union):
-        return f'{key}<p class="empty">No value to draw.</p>'
+        return Chart(key)
     edges = bin_edges(union)
-    shares = {
+    heights = {
         name: np.histogram(np.clip(v, edges[0], edges[-1]), edges)[0] / max(len(v), 1) for name, v in sets.items()
     }
-    n, top = len(edges) - 1, float(max(s.max() for s in shares.values()))
-    rise = _rise(top)
-    parts = [_y_grid(rise)]
-    outlines = "".join(
-        f'<path class="set{min(i, 3)}" d="{_steps(s / rise.high, filled=i == 0)}"/>'
-        for i, s in enumerate(shares.values())
-    )
-    parts.append(
-        f'<svg x="0" y="{ROOF}" width="100%" height="{PLOT}" viewBox="0 0 {n} {PLOT}" preserveAspectRatio="none" '
-        f'overflow="visible">{outlines}</svg>'
-    )
-    for i in range(n):
-        where = f"{short(edges[i])} to {short(edges[i + 1])}"
-        where = f"below {short(edges[1])}" if i == 0 else f"{short(edges[i])} and above" if i == n - 1 else where
-        tip = "; ".join(f"{name} {_share(float(s[i]))}" for name, s in shares.items())
-        parts.append(_target(i, n, f"{where} {series.axis}: {tip}"))
+    rise = _rise(float(max(h.max() for h in heights.values())))
     across = Axis(float(edges[0]), float(edges[-1]), nice_ticks(float(edges[0]), float(edges[-1]), 5))
-    parts += [_x_text(across.at(t), across.text(t)) for t in across.ticks]
+    plot = Plot(
+        "histogram",
+        PLOT,
+        f"Histogram of {series.title}: " + ", ".join(f"{name} ({note})" for name, note in key),
+        _ticks(rise),
+        tips=[
+            f"{_bin(edges, i)} {series.axis}: "
+            + "; ".join(f"{name} {_share(float(h[i]))}" for name, h in heights.items())
+            for i in range(len(edges) - 1)
+        ],
+        across=[(across.at(t), across.text(t), False) for t in across.ticks],
+        outlines=[(min(i, 3), _steps(h / rise.high, filled=i == 0)) for i, h in enumerate(heights.values())],
+    )
     below, above = int((union < edges[0]).sum()), int((union > edges[-1]).sum())
     tails = [f"{below:,} below {short(edges[0])}"] * bool(below) + [f"{above:,} above {short(edges[-1])}"] * bool(above)
     ends = f"; the outermost bins hold {' and '.join(tails)}" if tails else ""
-    label = f"Histogram of {series.title}: " + ", ".join(f"{a} ({b})" for a, b in zip(sets, notes, strict=True))
-    return key + _plot(parts, PLOT, label) + _caption(f"{series.axis or series.title}{ends}")
+    return Chart(key, [plot], f"{series.axis or series.title}{ends}")
+
+
+def _bin(edges: NDArray[np.float64], i: int) -> str:
+    """Where bin i lies, in words; the outermost ones hold the tails."""
+    if i == 0:
+        return f"below {short(edges[1])}"
+    return f"{short(edges[i])} and above" if i == len(edges) - 2 else f"{short(edges[i])} to {short(edges[i + 1])}"
 
 
 def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,7 +147,7 @@ def _steps(heights: NDArray[np.float64], filled: bool) -> str:
     return f"M0 {PLOT}{walk}V{PLOT}" + ("z" if filled else "")
 
 
-def _bars(series: Series) -> str:
+def _bars(series: Series) -> Chart:
     counts = {name: {str(k): float(v) for k, v in bars.items()} for name, bars in series.bars.items()}
     sets, notes = {}, []
     for name, bars in counts.items():
@@ -129,11 +158,11 @@ def _bars(series: Series) -> str:
         left_out = len(bars) - len(finite)
         words = [f"n = {total:,.0f}"] * counted + [f"{left_out:,} not finite left out"] * bool(left_out)
         notes.append(", ".join(words))
-    key = _key(list(sets), notes)
+    key = list(zip(sets, notes, strict=True))
     shown, sets, rest = categories(sets)
     top = max((v for bars in sets.values() for c, v in bars.items() if c != rest), default=0.0)
     if not shown or top <= 0:
-        return f'{key}<p class="empty">No value to draw.</p>'
+        return Chart(key)
     label = f"Bars of {series.title}: {', '.join(sets)}"
     share = _rise(top)
     numbers = all(_numeric(c) for c in shown if c != rest)
@@ -144,11 +173,10 @@ def _bars(series: Series) -> str:
     elif any(bars.get(rest, 0.0) > share.high for bars in sets.values()):
         axis += f"; {rest} is off the scale: {', '.join(_share(bars[rest]) for bars in sets.values())}"
     if numbers:
-        return key + _plot(_columns(shown, sets, share), PLOT, label) + _caption(axis)
+        return Chart(key, [_columns(shown, sets, share, label)], axis)
     length = len(shown) if len(shown) <= HALVES else math.ceil(len(shown) / 2)
     halves = [shown[i : i + length] for i in range(0, len(shown), length)]
-    plots = "".join(_plot(_rows(h, length, sets, share), ROW * length, label, "rows") for h in halves)
-    return key + (f'<div class="halves">{plots}</div>' if len(halves) > 1 else plots) + _caption(axis)
+    return Chart(key, [_rows(h, length, sets, share, label) for h in halves], axis)
 
 
 def categories(sets: Mapping[str, Mapping[str, float]]) -> tuple[list[str], dict[str, dict[str, float]], str]:
@@ -181,76 +209,49 @@ def _numeric(text: str) -> bool:
         return False
 
 
-def _columns(shown: Sequence[str], sets: Mapping[str, Mapping[str, float]], share: Axis) -> list[str]:
-    parts, n, wide = [_y_grid(share)], len(shown), 76 / len(sets)
-    for i, c in enumerate(shown):
-        for j, bars in enumerate(sets.values()):
-            height = PLOT * share.at(bars.get(c, 0.0)) / 100
-            x, width = (100 * i + 12 + wide * j) / n, wide * 0.94 / n
-            parts.append(
-                f'<rect class="set{min(j, 3)}" x="{x:.3f}%" width="{width:.3f}%" y="{ROOF + PLOT - height:.1f}" '
-                f'height="{height:.1f}"/>'
-            )
-        minor = n > 12 and (n - 1 - i) % 2 == 1  # left out where it is narrow
-        parts.append(_x_text(100 * (i + 0.5) / n, escape(c), minor))
-        parts.append(_target(i, n, f"{c}: " + "; ".join(f"{k} {_share(v.get(c, 0.0))}" for k, v in sets.items())))
-    return parts
+def _tip(category: str, sets: Mapping[str, Mapping[str, float]]) -> str:
+    return f"{category}: " + "; ".join(f"{name} {_share(bars.get(category, 0.0))}" for name, bars in sets.items())
 
 
-def _rows(shown: Sequence[str], length: int, sets: Mapping[str, Mapping[str, float]], share: Axis) -> list[str]:
-    parts, thick, base = [], (ROW - 8) / len(sets), ROOF + ROW * length
-    for t in share.ticks:
-        x = f"{share.at(t):.2f}%"
-        kind = "grid" if t else "grid base"
-        parts.append(f'<line class="{kind}" x1="{x}" x2="{x}" y1="{ROOF}" y2="{base}"/>')
-        parts.append(_x_text(share.at(t), share.text(t), height=base - ROOF))
-    for i, c in enumerate(shown):
-        y = ROOF + ROW * i + 4
-        for j, bars in enumerate(sets.values()):
-            width = share.at(bars.get(c, 0.0))
-            parts.append(
-                f'<rect class="set{min(j, 3)}" x="0" width="{width:.2f}%" y="{y + thick * j:.1f}" '
-                f'height="{thick - 1:.1f}"/>'
-            )
-        name = c if len(c) <= 15 else c[:14] + "\u2026"
-        parts.append(f'<text x="-8" y="{y + 13}" text-anchor="end">{escape(name)}</text>')
-        tip = f"{c}: " + "; ".join(f"{k} {_share(v.get(c, 0.0))}" for k, v in sets.items())
-        title = f"<title>{escape(tip)}</title>"
-        parts.append(f'<rect class="target" x="0" width="100%" y="{y - 4}" height="{ROW}">{title}</rect>')
-    return parts
+def _columns(shown: Sequence[str], sets: Mapping[str, Mapping[str, float]], share: Axis, label: str) -> Plot:
+    """Upright bars; where they begin and how wide they are is in percent of the width."""
+    n, wide = len(shown), 76 / len(sets)
+    return Plot(
+        "columns",
+        PLOT,
+        label,
+        _ticks(share),
+        tips=[_tip(c, sets) for c in shown],
+        # every other number is left out where it is narrow
+        across=[(100 * (i + 0.5) / n, c, n > 12 and (n - 1 - i) % 2 == 1) for i, c in enumerate(shown)],
+        bars=[
+            (min(j, 3), (100 * i + 12 + wide * j) / n, wide * 0.94 / n, share.at(bars.get(c, 0.0)))
+            for i, c in enumerate(shown)
+            for j, bars in enumerate(sets.values())
+        ],
+    )
+
+
+def _rows(shown: Sequence[str], length: int, sets: Mapping[str, Mapping[str, float]], share: Axis, label: str) -> Plot:
+    """Bars that lie below each other, with names; where they begin and how thick they are is in pixels. length: rows
+    that there is room for."""
+    thick = (ROW - 8) / len(sets)
+    return Plot(
+        "rows",
+        ROW * length,
+        label,
+        _ticks(share),
+        tips=[_tip(c, sets) for c in shown],
+        across=[(*tick, False) for tick in _ticks(share)],
+        names=[c if len(c) <= 15 else c[:14] + "\u2026" for c in shown],
+        bars=[
+            (min(j, 3), ROOF + ROW * i + 4 + thick * j, thick - 1, share.at(bars.get(c, 0.0)))
+            for i, c in enumerate(shown)
+            for j, bars in enumerate(sets.values())
+        ],
+    )
 
 
 def _rise(top: float) -> Axis:
     """The axis of shares up to `top`, with a little room."""
     return Axis(0.0, 1.05 * top, nice_ticks(0.0, top, 4), True)
-
-
-def _y_grid(rise: Axis) -> str:
-    parts = []
-    for t in rise.ticks:
-        y = ROOF + PLOT * (1 - rise.at(t) / 100)
-        kind = "grid" if t else "grid base"
-        parts.append(f'<line class="{kind}" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="-7" y="{y + 4:.1f}" text-anchor="end">{rise.text(t)}</text>')
-    return "".join(parts)
-
-
-def _x_text(place: float, text: str, minor: bool = False, height: int = PLOT) -> str:
-    kind = ' class="minor"' if minor else ""
-    return f'<text{kind} x="{place:.3f}%" y="{ROOF + height + 18}" text-anchor="middle">{text}</text>'
-
-
-def _target(i: int, n: int, tip: str) -> str:
-    title = f"<title>{escape(tip)}</title>"
-    return (
-        f'<rect class="target" x="{100 * i / n:.3f}%" width="{100 / n:.3f}%" y="{ROOF}" height="{PLOT}">{title}</rect>'
-    )
-
-
-def _plot(parts: Sequence[str], height: int, label: str, kind: str = "") -> str:
-    svg = f'<svg height="{ROOF + height + 26}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
-    return f'<div class="plot {kind}">{svg}</div>'
-
-
-def _caption(text: str) -> str:
-    return f"<figcaption>{escape(text)}</figcaption>"

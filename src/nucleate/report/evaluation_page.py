@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
-from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nucleate.evaluate.metric import (
-    SHOWN_FAILURES,
-    Metric,
-    Report,
-    Section,
-    format_interval,
-    format_published,
-    format_value,
-)
+from nucleate.evaluate.metric import SHOWN_FAILURES, Metric, Report, Section, format_interval, format_value
 from nucleate.io import replacing
 from nucleate.report.charts import timing_bar
 from nucleate.report.evaluation_charts import charts
-from nucleate.report.run_page import asset, panel, provenance
+from nucleate.report.markup import asset, page
+from nucleate.report.provenance import facts
 from nucleate.report.strips import axis_head, rate_axis, strip
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 TASKS = {
@@ -54,48 +49,41 @@ TILES, NAMES, ROWS = 6, 5, 200  # most headline numbers, names of a group of fai
 def write_page(path: str | Path, report: Report) -> Path:
     """Write the page and return its path; raises NucleateError when it cannot be written."""
     path = Path(path)
-    page = render(report)
+    text = render(report)
     with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="replace")  # names of files need not be text
+        temporary.write_text(text, encoding="utf-8", errors="replace")  # names of files need not be text
     return path
 
 
 def render(report: Report) -> str:
     """The page as text (see `write_page`)."""
-    drawn = charts(report.series)
-    settings = {k: v for k, v in report.settings.items() if k != "notes" or not isinstance(v, list | tuple)}
-    titles = [_bare_title(s, report)[0] for s in report.sections]
-    titles = [t if titles.count(t) == 1 else s.title for t, s in zip(titles, report.sections, strict=True)]
-    blocks = [(title, _section(s, report)) for title, s in zip(titles, report.sections, strict=True)]
-    blocks += [("Charts", f'<h2>Charts</h2><div class="charts">{drawn}</div>')] if drawn else []
-    blocks += [("Failures", _failures(report.failures))] if report.failures else []
-    blocks += [("Protocols", _protocols(report.protocol))] if report.protocol else []
-    contents = "".join(f'<a href="#part-{i}">{escape(title)}</a>' for i, (title, _) in enumerate(blocks))
-    return Template(asset("evaluation.html")).substitute(
+    notes = report.settings.get("notes")
+    remarks = [str(n) for n in notes] if isinstance(notes, list | tuple) else None
+    task, noun = TASKS.get(report.task, (report.task, "items"))
+    every = [m for s in report.sections for m in s.metrics]
+    return page(
+        "evaluation.html",
         policy=POLICY,
         style=asset("report.css") + asset("evaluation.css"),
-        subject=escape(report.subject) or "unnamed",
-        task=escape(TASKS.get(report.task, (report.task, ""))[0]),
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        judged=_judged(report),
+        report=report,
+        task=task,
+        noun=noun if report.n != 1 else noun.removesuffix("s"),
+        remarks=remarks or [],
         tiles=_tiles(report),
-        contents=f'<nav aria-label="Contents">{contents}</nav>' if len(blocks) > 2 else "",
-        legend=_legend(report),
-        blocks="".join(f'<section id="part-{i}">{content}</section>' for i, (_, content) in enumerate(blocks)),
-        timing=panel("Time by stage", timing_bar(report.seconds)),
-        provenance=provenance(settings, report.seconds),
+        marks={
+            "value": bool(every),
+            "interval": any(m.low is not None for m in every),
+            "floor": any(m.floor is not None for m in every),
+            "published": any(m.published for m in every),
+        },
+        tables=_tables(report),
+        charts=charts(report.series),
+        failures=_failures(report.failures) if report.failures else None,
+        protocols=_protocols(report.protocol),
+        timing=timing_bar(report.seconds),
+        facts=facts({k: v for k, v in report.settings.items() if k != "notes" or remarks is None}, report.seconds),
     )
-
-
-def _judged(report: Report) -> str:
-    noun = TASKS.get(report.task, ("", "items"))[1]
-    facts = [f"<b>{report.n:,}</b> {noun if report.n != 1 else noun.removesuffix('s')}"]
-    facts += [f"against <b>{escape(report.reference)}</b>"] if report.reference else []
-    facts += [f"real data <b>{escape(report.floor)}</b>"] if report.floor else []
-    notes = report.settings.get("notes")
-    remarks = "".join(f"<li>{escape(str(n))}</li>" for n in notes) if isinstance(notes, list | tuple) else ""
-    text = f'<p class="judged">{"".join(f"<span>{f}</span>" for f in facts)}</p>'
-    return text + (f'<ul class="remarks">{remarks}</ul>' if remarks else "")
 
 
 def headlines(report: Report) -> list[tuple[Metric, Section]]:
@@ -109,7 +97,16 @@ def headlines(report: Report) -> list[tuple[Metric, Section]]:
     return sorted((first[name] for name in chosen), key=every.index)
 
 
-def _tiles(report: Report) -> str:
+@dataclass(frozen=True)
+class Tile:
+    """A headline number; lines: what stands under it in small type."""
+
+    metric: Metric
+    title: str
+    lines: list[str]
+
+
+def _tiles(report: Report) -> list[Tile]:
     tiles = []
     for m, section in headlines(report):
         title = (HEADLINES.get(m.name) if report.task == "dng" else "") or m.label
@@ -117,29 +114,33 @@ def _tiles(report: Report) -> str:
         lines += [f"real data {format_value(m, m.floor)}"] if m.floor is not None else []
         protocol = _bare_title(section, report)[1]
         lines += [protocol] if len(report.protocol) > 1 and protocol else []
-        small = "".join(f"<small>{escape(line)}</small>" for line in lines)
-        tiles.append(
-            f'<li title="{escape(m.definition)}"><b>{_amount(m, m.value)}</b><span>{escape(title)}</span>{small}</li>'
-        )
-    return f'<ul class="tiles" aria-label="Summary">{"".join(tiles)}</ul>' if tiles else ""
+        tiles.append(Tile(m, title, lines))
+    return tiles
 
 
-def _legend(report: Report) -> str:
-    """What the marks of the strips mean; only those that the page has."""
-    every = [m for s in report.sections for m in s.metrics]
-    keys = [("value", '<circle r="4.5"/>', "value")] if every else []
-    if any(m.low is not None for m in every):
-        keys.append(("interval", '<rect x="-11" y="-4" width="22" height="8" rx="3"/>', "95 % interval"))
-    if any(m.floor is not None for m in every):
-        keys.append(("floor", '<path d="M0-7 7 0 0 7-7 0z"/>', "real data, judged the same way"))
-    if any(m.published for m in every):
-        keys.append(("tick", '<path d="M0-9V9"/>', "published value"))
-    items = "".join(
-        f'<span><svg class="sample" viewBox="-13 -11 26 22" width="26" height="22" aria-hidden="true">'
-        f'<g class="{kind}">{shape}</g></svg>{text}</span>'
-        for kind, shape, text in keys
-    )
-    return f'<p class="marks">{items}</p>' if keys else ""
+@dataclass(frozen=True)
+class Table:
+    """One section. name: of its entry in the contents; axis: the ticks of its rates, "" where there are none; rows: the
+    metrics, each with its strip."""
+
+    name: str
+    title: str
+    protocol: str
+    note: str
+    axis: Markup | str
+    rows: list[tuple[Metric, Markup | str]]
+
+
+def _tables(report: Report) -> list[Table]:
+    bare = [_bare_title(s, report) for s in report.sections]
+    titles = [title for title, _ in bare]
+    tables = []
+    for section, (title, protocol) in zip(report.sections, bare, strict=True):
+        name = title if titles.count(title) == 1 else section.title
+        axis = rate_axis(section.metrics)
+        rows = [(m, strip(m, axis)) for m in section.metrics]
+        tables.append(Table(name, title, protocol, section.note, axis_head(axis) if axis else "", rows))
+    return tables
 
 
 def _bare_title(section: Section, report: Report) -> tuple[str, str]:
@@ -151,56 +152,18 @@ def _bare_title(section: Section, report: Report) -> tuple[str, str]:
     return section.title, ""
 
 
-def _section(section: Section, report: Report) -> str:
-    title, protocol = _bare_title(section, report)
-    tag = f' <span class="tag">{escape(protocol)}</span>' if protocol else ""
-    head = f"<h2>{escape(title)}{tag}</h2>"
-    note = f'<p class="note">{escape(section.note)}</p>' if section.note else ""
-    if not section.metrics:
-        return f'{head}<div class="panel">{note or "<p>Nothing was counted.</p>"}</div>'
-    every = [m for s in report.sections for m in s.metrics]  # one set of columns, so that the tables line up
-    columns = [("label", "metric"), ("value num", "value, 95 %"), ("strip", ""), ("n num", "n")]
-    columns += [("floor num", "real data")] if any(m.floor is not None for m in every) else []
-    columns += [("published", "published")] if any(m.published for m in every) else []
-    axis = rate_axis(section.metrics)
-    ticks = axis_head(axis) if axis else '<span class="none">each on its own scale</span>'
-    heads = "".join(f'<th scope="col" class="c-{kind}">{name or ticks}</th>' for kind, name in columns)
-    rows = "".join(_row(m, [name for _, name in columns], strip(m, axis)) for m in section.metrics)
-    return (
-        f'{head}<div class="scroll"><table class="metrics"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>{note}"
-    )
+@dataclass(frozen=True)
+class Failures:
+    """groups: (how many, stage, reason, names), the most frequent first; rest: (name, stage, reason) of those that the
+    groups do not name; left: how many more there are of these."""
+
+    total: int
+    groups: list[tuple[int, str, str, str]]
+    rest: list[tuple[str, str, str]]
+    left: int
 
 
-def _row(m: Metric, columns: Sequence[str], drawn: str) -> str:
-    definition = f"<small>{escape(m.definition)}</small>" if m.definition else ""
-    interval = f"<small>{format_interval(m)}</small>" if format_interval(m) else ""
-    cells = [
-        f'<th scope="row">{escape(m.label)}{definition}</th>',
-        f'<td class="c-value num"><b>{_amount(m, m.value)}</b>{interval}</td>',
-        f'<td class="c-strip">{drawn}</td>',
-        f'<td class="c-n num" data-label="n">{f"{m.n:,}" if m.n else ""}</td>',
-    ]
-    if "real data" in columns:
-        floor = _amount(m, m.floor) if m.floor is not None else ""
-        cells.append(f'<td class="c-floor num" data-label="real data">{floor}</td>')
-    if "published" in columns:
-        each = ", ".join(
-            f"<span>{escape(format_published(m.with_(published={name: value})))}</span>"
-            for name, value in m.published.items()
-        )
-        cells.append(f'<td class="c-published" data-label="published">{each}</td>')
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _amount(m: Metric, value: float | None) -> str:
-    """A value as in the terminal, its unit in small type."""
-    number, _, unit = format_value(m, value).partition(" ")
-    return f'{number} <span class="unit">{escape(unit)}</span>' if unit else number
-
-
-def _failures(failures: Sequence[tuple[str, str, str]]) -> str:
-    """Counted by stage and reason, the most frequent first; then, folded, those that are not named above."""
+def _failures(failures: Sequence[tuple[str, str, str]]) -> Failures:
     groups: dict[tuple[str, str], list[str]] = {}
     for name, stage, reason in failures:
         groups.setdefault((stage, reason), []).append(name)
@@ -208,52 +171,35 @@ def _failures(failures: Sequence[tuple[str, str, str]]) -> str:
     rows = []
     for (stage, reason), names in order[:SHOWN_FAILURES]:
         which = ", ".join(names[:NAMES]) + (", \u2026" if len(names) > NAMES else "")
-        rows.append((f"{len(names):,}", stage, reason, which))
+        rows.append((len(names), stage, reason, which))
     rest = [(name, *group) for group, names in order[SHOWN_FAILURES:] for name in names]
     rest += [(name, *group) for group, names in order[:SHOWN_FAILURES] for name in names[NAMES:]]
-    what = f"{len(failures):,} failure{'s' if len(failures) != 1 else ''}"
-    return (
-        f"<h2>What could not be judged in full <small>{what}</small></h2>"
-        f'<div class="scroll">{_table(("count", "stage", "reason", "which"), rows, "failures")}</div>{_rest(rest)}'
-    )
+    return Failures(len(failures), rows, rest[:ROWS], max(len(rest) - ROWS, 0))
 
 
-def _rest(rest: Sequence[tuple[str, str, str]]) -> str:
-    if not rest:
-        return ""
-    shown = _table(("name", "stage", "reason"), rest[:ROWS], "rest")
-    left = len(rest) - ROWS
-    note = f'<p class="note">The other {left:,} are in report.json.</p>' if left > 0 else ""
-    title = f"{min(len(rest), ROWS):,} more by name" + (f", {left:,} in report.json" if left > 0 else "")
-    return f'<details class="more"><summary>{title}</summary><div class="scroll">{shown}</div>{note}</details>'
+@dataclass(frozen=True)
+class Card:
+    """A protocol: title and source in words, its notes, and everything else as thresholds."""
+
+    name: str
+    words: list[tuple[str, str]]
+    notes: list[str]
+    thresholds: list[tuple[str, str]]
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], kind: str) -> str:
-    top = "".join(f'<th scope="col">{h}</th>' for h in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def _protocols(protocol: Mapping[str, Any]) -> str:
-    named = {str(k): v for k, v in protocol.items() if isinstance(v, Mapping)}
+def _protocols(protocol: Mapping[str, Any]) -> list[Card]:
+    cards = [_card(str(k), v) for k, v in protocol.items() if isinstance(v, Mapping)]
     loose = {k: v for k, v in protocol.items() if not isinstance(v, Mapping)}
-    cards = "".join(_protocol(name, fields) for name, fields in named.items())
-    cards += _protocol("", loose) if loose else ""
-    return f'<h2>How it was counted</h2><div class="protocols">{cards}</div>'
+    return [*cards, _card("", loose)] if loose else cards
 
 
-def _protocol(name: str, fields: Mapping[str, Any]) -> str:
-    """Title, source and notes in words, everything else as thresholds."""
+def _card(name: str, fields: Mapping[str, Any]) -> Card:
     notes = fields.get("notes") or ()
     notes = [notes] if isinstance(notes, str) or not isinstance(notes, Sequence) else notes
-    words = "".join(f"<dt>{k}</dt><dd>{escape(_text(fields[k]))}</dd>" for k in ("title", "source") if fields.get(k))
-    if notes:
-        words += f"<dt>notes</dt><dd><ul>{''.join(f'<li>{escape(_text(n))}</li>' for n in notes)}</ul></dd>"
-    others = {k: v for k, v in fields.items() if k not in ("name", "title", "source", "notes")}
-    rows = "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(_text(v))}</dd>" for k, v in others.items())
-    rows = f'<dl class="thresholds">{rows}</dl>' if rows else ""
-    head = (f"<h3>{escape(name)}</h3>" if name else "") + (f"<dl>{words}</dl>" if words else "")
-    return f'<article class="panel">{head}{rows}</article>'
+    words = [(k, _text(fields[k])) for k in ("title", "source") if fields.get(k)]
+    told = ("name", "title", "source", "notes")
+    others = [(str(k), _text(v)) for k, v in fields.items() if k not in told]
+    return Card(name, words, [_text(n) for n in notes], others)
 
 
 def _text(value: Any) -> str:

@@ -6,14 +6,17 @@ Horizontal places are percentages, so that a strip fills any width while its tex
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from typing import TYPE_CHECKING
 
 from nucleate.evaluate.metric import COUNT, RATE, Metric, format_interval, format_published, format_value
+from nucleate.report.markup import MINUS, macro
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 ZOOM = 0.2  # rates that all lie this near to 0 or to 1 get an axis of their own range
-MINUS = "\u2212"
 
 
 @dataclass(frozen=True)
@@ -92,53 +95,48 @@ def own_axis(m: Metric) -> Axis | None:
     return Axis(low, high, tuple(sorted({low, 0.0, high}))) if high > low else Axis(0.0, 1.0, (0.0,))
 
 
-def axis_head(axis: Axis) -> str:
+def axis_head(axis: Axis) -> Markup:
     """The ticks of a section's common axis, for the head of its table."""
-    return f'<svg class="strip axis" aria-hidden="true">{_end_texts(axis, axis.text, 14)}</svg>'
+    return macro("strips.html", "axis_head", _ticks(axis))
 
 
-def _end_texts(axis: Axis, text: Callable[[float], str], y: int) -> str:
-    places = (f'<text x="{axis.at(t):.2f}%" y="{y}" text-anchor="middle">{text(t)}</text>' for t in axis.ticks)
-    return "".join(places)
+def _ticks(axis: Axis) -> list[tuple[float, str]]:
+    """(place in percent, text) of each tick; axes of one metric alone have short texts."""
+    return [(axis.at(t), axis.text(t) if axis.rate else short(t)) for t in axis.ticks]
 
 
-def strip(m: Metric, common: Axis | None) -> str:
+def strip(m: Metric, common: Axis | None) -> Markup | str:
     """The metric's interval as a bar, its value as a dot, real data as a hollow diamond, published values as ticks."""
     axis = common if m.kind == RATE else own_axis(m)
     if axis is None or not marks(m):
         return ""
 
-    def fine(value: float | None) -> bool:
-        return value is not None and math.isfinite(value)
+    def at(value: float | None) -> float | None:
+        """Its place, None for what cannot be drawn."""
+        return axis.at(value) if value is not None and math.isfinite(value) else None
 
-    def mark(kind: str, value: float, shape: str, title: str) -> str:
-        tip = f"<title>{escape(title)}</title>"
-        return f'<svg x="{axis.at(value):.2f}%" y="14" overflow="visible" class="{kind}">{tip}{shape}</svg>'
-
-    parts = ['<line class="track" x1="0" x2="100%" y1="14" y2="14"/>']
-    if axis.rate:
-        lines = (f"{axis.at(t):.2f}%" for t in axis.ticks)
-        parts += [f'<line class="grid" x1="{x}" x2="{x}" y1="4" y2="24"/>' for x in lines]
-        parts.append(f'<g class="ends">{_end_texts(axis, axis.text, 36)}</g>')  # seen where the table has no head
-    else:
-        parts.append(_end_texts(axis, short, 36))
-    for name, value in m.published.items():
-        if fine(value):
-            one = format_published(m.with_(published={name: value})) + (" %" if axis.rate else "")
-            parts.append(mark("tick", value, '<path class="reach" d="M0-11V11"/><path d="M0-9V9"/>', one))
-    if fine(m.low) and fine(m.high):
-        start, end = axis.at(m.low), axis.at(m.high)  # type: ignore[arg-type]
-        tip = f"<title>95 % interval: {format_interval(m)}</title>"
-        parts.append(
-            f'<rect class="interval" x="{start:.2f}%" width="{end - start:.2f}%" y="10" height="8" rx="3">{tip}</rect>'
-        )
-    if fine(m.value):
-        parts.append(mark("value", m.value, '<circle r="4.5"/>', format_value(m, m.value)))  # type: ignore[arg-type]
-    if fine(m.floor):
-        shape = '<path d="M0-7 7 0 0 7-7 0z"/>'
-        parts.append(mark("floor", m.floor, shape, f"real data: {format_value(m, m.floor)}"))  # type: ignore[arg-type]
-    kind = "strip" if axis.rate else "strip scaled"
-    return f'<svg class="{kind}" role="img" aria-label="{escape(_strip_words(m))}">{"".join(parts)}</svg>'
+    unit = " %" if axis.rate else ""
+    return macro(
+        "strips.html",
+        "strip",
+        {
+            "rate": axis.rate,
+            "words": _strip_words(m),
+            "ticks": _ticks(axis),
+            "published": [
+                (at(value), format_published(m.with_(published={name: value})) + unit)
+                for name, value in m.published.items()
+                if at(value) is not None
+            ],
+            "low": at(m.low),
+            "high": at(m.high),
+            "interval": format_interval(m),
+            "value": at(m.value),
+            "amount": format_value(m, m.value),
+            "floor": at(m.floor),
+            "real": format_value(m, m.floor),
+        },
+    )
 
 
 def _strip_words(m: Metric) -> str:

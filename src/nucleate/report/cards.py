@@ -1,0 +1,63 @@
+"""The cards of a report: one for each candidate that can be drawn, with a rotating crystal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nucleate.pipeline.candidate import FAIL
+from nucleate.pipeline.rank import too_deep
+from nucleate.report.charts import hull_hue
+from nucleate.report.shown import Shown
+
+
+@dataclass(frozen=True)
+class LegendItem:
+    """An element of the drawing: its colour and how many of its atoms the cell has."""
+
+    symbol: str
+    colour: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """What stands beside a drawing. above_hull: eV/atom, None where it is unknown; hue: of its label; reasons: why it
+    is what was asked for; failed: the checks that it failed, with reasons."""
+
+    number: int
+    formula: str
+    symbol: str
+    legend: list[LegendItem]
+    cell: str
+    above_hull: float | None
+    hue: int
+    reasons: Sequence[str]
+    decomposition: str
+    failed: list[str]
+
+
+def cards(shown: Sequence[Shown], known: Mapping[str, Mapping[str, Any]]) -> list[Card]:
+    """Those of the candidates that have a scene; known: colours of elements, of `scene.elements`."""
+    return [_card(s, s.scene["symbols"], known) for s in shown if s.scene is not None]
+
+
+def _card(s: Shown, symbols: list[str], known: Mapping[str, Mapping[str, Any]]) -> Card:
+    c, hull = s.candidate, s.row["e_above_hull"]
+    told = hull is not None and math.isfinite(hull) and not too_deep(c)
+    return Card(
+        number=s.number,
+        formula=c.formula,
+        symbol=s.row["space_group"],
+        legend=[LegendItem(e, known[e]["colour"], symbols.count(e)) for e in dict.fromkeys(symbols)],
+        cell=s.cell,
+        above_hull=hull if told else None,
+        hue=hull_hue(hull) if told else 0,
+        reasons=c.provenance.get("why") or (),
+        decomposition=str(s.row["decomposition"] or ""),
+        failed=[
+            f"{k}: {v.reason}" if v.reason else k for k, v in c.checks.items() if v.verdict == FAIL and k != "novel"
+        ],
+    )

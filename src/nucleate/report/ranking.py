@@ -1,0 +1,175 @@
+"""The rows of a report's ranked table."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
+from nucleate.pipeline.rank import too_deep, verdict
+from nucleate.report.charts import hull_hue
+from nucleate.report.markup import MINUS, signed
+from nucleate.report.shown import Shown
+
+CHECK_SIGNS = {
+    "charge": "q",
+    "electronegativity": "\u03c7",
+    "distance": "d",
+    "density": "\u03c1",
+    "volume": "v",
+    "relaxed": "r",
+    "hull": "h",
+    "unique": "u",
+    "judges": "j",
+    "phonons": "\u03c9",
+}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A cell with a number. value: None where there is none; hue: of the dot before it, if it has one; wanted: the
+    value or range that was asked for."""
+
+    value: float | None = None
+    tip: str = ""
+    hue: int | None = None
+    wanted: str = ""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One check: its sign, its verdict, and both with the reason in words."""
+
+    sign: str
+    verdict: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One candidate. drawn: it has a view below. words: what the filter looks in. numbers: energies, how far the
+    judges are apart, and predicted properties. failed: checks that failed, novelty left out. cif: a data URI."""
+
+    number: int
+    formula: str
+    drawn: bool
+    words: str
+    symbol: str
+    space_group: int
+    num_atoms: int
+    numbers: list[Number]
+    novel: str
+    novel_reason: str
+    marks: list[Mark]
+    failed: int
+    cif: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A property that was asked for: its column in the data, how people call it, and its unit."""
+
+    column: str
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The rows, and which columns they have beyond the usual ones. judged: a second potential judged some."""
+
+    rows: list[Row]
+    judged: bool
+    wanted: list[Wanted]
+    signs: Mapping[str, str]
+
+
+def ranking(shown: Sequence[Shown]) -> Ranking:
+    """The table of these candidates, in their order."""
+    judged = any(s.row["disagreement"] is not None for s in shown)
+    wanted = _wanted(shown[0].row) if shown else []
+    return Ranking([_row(s, judged, wanted) for s in shown], judged, wanted, CHECK_SIGNS)
+
+
+def _row(s: Shown, judged: bool, wanted: Sequence[Wanted]) -> Row:
+    c, row = s.candidate, s.row
+    novel = {PASS: "new", FAIL: "known"}.get(verdict(c, "novel"), "unknown")
+    symbols = [e.symbol for e in c.structure.composition.elements] if c.structure is not None else []
+    words = " ".join((row["formula"], c.id, row["space_group"], str(s.space_group or ""), novel, *symbols)).lower()
+    return Row(
+        number=s.number,
+        formula=row["formula"],
+        drawn=s.scene is not None,
+        words=words,
+        symbol=row["space_group"],
+        space_group=s.space_group,
+        num_atoms=row["num_atoms"],
+        numbers=[
+            _energy(c, "e_form"),
+            _energy(c, "e_above_hull", coloured=not too_deep(c)),
+            *([_second(row)] if judged else []),
+            *(_predicted(row, w.column) for w in wanted),
+        ],
+        novel=novel,
+        novel_reason=c.checks["novel"].reason if "novel" in c.checks else "",
+        marks=_marks(c),
+        failed=sum(v.verdict == FAIL for k, v in c.checks.items() if k != "novel"),
+        cif=_cif(c),
+        file=re.sub(r"[^A-Za-z0-9.-]+", "_", f"{c.formula}-{c.id}") + ".cif",
+    )
+
+
+def _energy(candidate: Candidate, name: str, coloured: bool = False) -> Number:
+    energy = candidate.energies.get(name)
+    if energy is None or not math.isfinite(energy.value):
+        return Number()
+    tip = energy.method + (f", against {energy.reference}" if energy.reference else "")
+    return Number(energy.value, tip, hull_hue(energy.value) if coloured else None)
+
+
+def _second(row: Mapping[str, Any]) -> Number:
+    """How far the judges are apart; what the second one says is in the tip."""
+    if row["disagreement"] is None:
+        return Number()
+    tip = f"{row['second_method']}: {signed(row['second_e_above_hull'])} eV/atom above its own hull"
+    return Number(row["disagreement"], tip)
+
+
+def _wanted(row: Mapping[str, Any]) -> list[Wanted]:
+    from nucleate.generators.properties import UNITS, short_name
+
+    columns = [key.removeprefix("wanted_") for key in row if key.startswith("wanted_")]
+    return [Wanted(c, short_name(c), UNITS.get(c, "")) for c in columns]
+
+
+def _predicted(row: Mapping[str, Any], column: str) -> Number:
+    value, wanted = row[f"predicted_{column}"], row[f"wanted_{column}"].replace("-", MINUS)
+    return Number(value, "" if value is None else f"by {row['predicted_by']}", wanted=wanted)
+
+
+def _marks(candidate: Candidate) -> list[Mark]:
+    names = [n for n in CHECK_SIGNS if n in candidate.checks]
+    names += [n for n in candidate.checks if n not in CHECK_SIGNS and n != "novel"]
+    return [_mark(n, candidate.checks[n]) for n in names]
+
+
+def _mark(name: str, check: Check) -> Mark:
+    words = f"{name}: {check.verdict}" + (f" ({check.reason})" if check.reason else "")
+    kind = check.verdict if check.verdict in (PASS, FAIL) else UNKNOWN
+    return Mark(CHECK_SIGNS.get(name, name[:1]), kind, words)
+
+
+def _cif(candidate: Candidate) -> str:
+    """The structure as a data URI; "" where there is none that can be written."""
+    if candidate.structure is None:
+        return ""
+    try:
+        text = candidate.structure.to(fmt="cif")
+    except ValueError:  # numbers that are not finite
+        return ""
+    return "data:chemical/x-cif;charset=utf-8," + quote(text)

@@ -1,0 +1,90 @@
+"""The counts at the top of a run's report, and what became of the rejected candidates."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nucleate.hull.distances import DEEPEST
+from nucleate.pipeline.candidate import FAIL, PASS, Candidate
+from nucleate.pipeline.rank import above_hull, too_deep, verdict
+from nucleate.report.charts import NEAR_HULL, ON_HULL
+
+MOST = 1000  # rejected candidates that are listed
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A count with what it counts."""
+
+    name: str
+    count: int
+    note: str
+
+
+def hull_values(candidates: Sequence[Candidate]) -> list[tuple[str, float]]:
+    """(formula, e_above_hull) of the living candidates, less those whose relaxation did not converge, or whose hull is
+    unknown since phases are missing."""
+    return [(c.formula, above_hull(c)) for c in _relaxed(candidates) if math.isfinite(above_hull(c))]
+
+
+def _relaxed(candidates: Sequence[Candidate]) -> list[Candidate]:
+    return [c for c in candidates if c.failure is None and verdict(c, "relaxed") != FAIL]
+
+
+def tiles(candidates: Sequence[Candidate]) -> list[Tile]:
+    """How many candidates came how far."""
+    alive = [c for c in candidates if c.structure is not None and c.failure is None]
+    formulas = [c for c in candidates if c.composition]
+    chemistry = ("charge", "electronegativity", "distance", "density")
+    hull = [v for _, v in hull_values(candidates)]
+    deep = sum(too_deep(c) for c in _relaxed(candidates))
+    below = Tile("hull unknown", deep, f"over {DEEPEST:g} eV/atom below all that is known: phases are missing")
+    first = (
+        Tile("formulas", len(formulas), f"of {len(candidates)} texts"),
+        Tile("neutral, distinct", sum(_stage(c) not in ("compose", "chemistry") for c in formulas), "and balanced"),
+    )
+    passed = sum(all(verdict(c, n) != FAIL for n in chemistry) for c in alive)
+    on_hull = f"at most {ON_HULL:g} eV/atom above it, about the error of a potential"
+    return [
+        *(first if formulas else ()),
+        Tile("generated", sum(c.structure is not None for c in candidates), f"of {len(candidates)} candidates"),
+        Tile("passed", passed, "chemistry and geometry not failed"),
+        Tile("relaxed", sum(verdict(c, "relaxed") == PASS for c in alive), "to the force threshold"),
+        Tile("near the hull", sum(v <= NEAR_HULL for v in hull), f"at most {NEAR_HULL:g} eV/atom above it"),
+        Tile("as good as on it", sum(v <= ON_HULL for v in hull), on_hull),
+        *((below,) if deep else ()),
+        Tile("novel", sum(verdict(c, "novel") == PASS for c in alive), "match no known structure"),
+    ]
+
+
+def _stage(candidate: Candidate) -> str:
+    """Where it was rejected; "" for a living one."""
+    return candidate.failure.stage if candidate.failure else ""
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """One rejected candidate; reason: with the stage before it."""
+
+    id: str
+    formula: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """total: how many were rejected; stages: (stage, how many), most first; rows: the first MOST of them."""
+
+    total: int
+    stages: list[tuple[str, int]]
+    rows: list[RejectedRow]
+
+
+def rejected(candidates: Sequence[Candidate]) -> Rejected:
+    """The rejected ones among the candidates, in their order."""
+    lost = [c for c in candidates if c.failure is not None]
+    rows = [RejectedRow(c.id, c.formula, str(c.failure)) for c in lost[:MOST]]
+    return Rejected(len(lost), Counter(map(_stage, lost)).most_common(), rows)
