@@ -31,10 +31,11 @@ from nucleate.evaluate.matching.match import MatchSettings, compare
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators import load_generator
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.run import Stage, run
-from nucleate.relaxation.pool import RelaxStage
+from nucleate.pipeline.run import run
+from nucleate.pipeline.stage import Stage
 from nucleate.stages.check import CheckStage
 from nucleate.stages.generate import GenerateStage
+from nucleate.stages.relax import RelaxStage
 from nucleate.store.database import RunStore
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ FIRST_GROUP = 3  # monoclinic
 BEFORE, AFTER = "found_before", "found_after"
 
 
-class Compared:
+class Compared(Stage):
     """A stage that notes whether structures match their targets."""
 
-    batched = True
+    grain, cost, resource = "chunk", "slow", "cpu"
 
     def __init__(self, name: str, targets: dict[str, Structure]) -> None:
         self.name, self.targets = name, targets

@@ -41,10 +41,12 @@ from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, open_folder, prediction_seed, weights_digest
 from nucleate.generators.methods import RANDOM, TEMPLATE
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.run import Stage, run
-from nucleate.relaxation.pool import RelaxSettings, RelaxStage
+from nucleate.pipeline.run import run
+from nucleate.pipeline.stage import Stage
+from nucleate.relaxation.pool import RelaxSettings
 from nucleate.stages.check import CheckStage
 from nucleate.stages.hull import HullStage
+from nucleate.stages.relax import RelaxStage
 from nucleate.store.database import RunStore
 from nucleate.tasks.predict import METHODS, PredictSettings, structure_stage
 
@@ -70,11 +72,12 @@ def choose(n: int, seed: int) -> list[Target]:
     raise NucleateError(f"mp-20:test has {len(out)} compositions that mp-20:train lacks, fewer than {n}")
 
 
-class Timed:
-    """A stage that notes the CPU seconds of each candidate; a batched one works target by target."""
+class Timed(Stage):
+    """A stage that notes the CPU seconds of each candidate; one that takes many works target by target."""
 
     def __init__(self, stage: Stage) -> None:
-        self.stage, self.name, self.batched = stage, stage.name, stage.batched
+        self.stage, self.name, self.grain = stage, stage.name, stage.grain
+        self.cost, self.resource, self.limit_s = stage.cost, stage.resource, stage.limit_s
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for _, group in itertools.groupby(candidates, key=lambda c: c.provenance["target"]):
@@ -85,10 +88,10 @@ class Timed:
                 yield c.with_(provenance={f"seconds_{self.name}": round(seconds, 4)})
 
 
-class Given:
+class Given(Stage):
     """The known crystals themselves, as a method to compare with."""
 
-    name, batched = "given", True
+    name, grain, cost, resource = "given", "chunk", "slow", "cpu"
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self.structures = dict(targets)

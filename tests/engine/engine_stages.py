@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from nucleate.errors import NucleateError
+from nucleate.pipeline.stage import Stage
 
 
 def seen(candidate, **more):
@@ -13,8 +14,8 @@ def seen(candidate, **more):
     return candidate.with_(provenance={"seen": candidate.seed, "pid": os.getpid(), "threads": threads, **more})
 
 
-class Misbehaves:
-    name, batched = "odd", False
+class Misbehaves(Stage):
+    name, grain, cost, resource = "odd", "one", "slow", "cpu"
 
     def __call__(self, candidates):
         for c in candidates:
@@ -32,8 +33,8 @@ class Misbehaves:
                 yield seen(c)
 
 
-class DiesOnce:
-    name, batched = "once", False
+class DiesOnce(Stage):
+    name, grain, cost, resource = "once", "one", "slow", "cpu"
 
     def __init__(self, mark):
         self.mark = mark
@@ -46,15 +47,15 @@ class DiesOnce:
             yield seen(c)
 
 
-class Batched:
-    name, batched = "all", True
+class Batched(Stage):
+    name, grain, cost, resource = "all", "chunk", "slow", "cpu"
 
     def __call__(self, candidates):
         return [seen(c, n=len(candidates)) for c in candidates]
 
 
 class Quick(Misbehaves):
-    quick = True
+    cost = "quick"
 
 
 class Impatient(Misbehaves):

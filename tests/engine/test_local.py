@@ -20,6 +20,7 @@ from nucleate.errors import NucleateError, reason_of  # noqa: E402
 from nucleate.parallel import usable_cores  # noqa: E402
 from nucleate.pipeline.candidate import Candidate  # noqa: E402
 from nucleate.pipeline.run import run  # noqa: E402
+from nucleate.pipeline.stage import Stage  # noqa: E402
 
 
 def candidates(*ids):
@@ -96,8 +97,12 @@ def test_a_lost_candidate_is_noticed(machine):
         run(candidates("a", "lose", "b"), [stages.Misbehaves()], machine, Nowhere())
 
 
-def test_batched_and_quick_stages_and_single_candidates_stay_here():
-    for stage in (stages.Batched(), stages.Quick()):
+class OnGpu(stages.Misbehaves):
+    resource = "gpu"
+
+
+def test_only_slow_stages_of_one_candidate_on_a_cpu_leave_this_process():
+    for stage in (stages.Batched(), stages.Quick(), OnGpu()):
         out = list(Processes(2).map(stage, candidates("a", "b", "c")))
         assert {c.provenance["pid"] for c in out} == {os.getpid()}
     assert {c.provenance["n"] for c in Processes(2).map(stages.Batched(), candidates("a", "b"))} == {2}
@@ -114,8 +119,8 @@ def test_an_abandoned_map_leaves_no_worker():
 
 
 def test_a_stage_of_the_main_script_is_refused_in_one_line():
-    class Local:
-        name, batched = "local", False
+    class Local(Stage):
+        name, grain, cost, resource = "local", "one", "slow", "cpu"
 
         def __call__(self, todo):
             return todo

@@ -3,6 +3,7 @@ import pytest
 from nucleate.engine.local import Serial
 from nucleate.pipeline.candidate import PASS, Candidate, Check
 from nucleate.pipeline.run import run
+from nucleate.pipeline.stage import Stage
 
 
 class Kept:
@@ -15,13 +16,13 @@ class Kept:
         self.saved.append(candidate)
 
 
-class Mark:
+class Mark(Stage):
     """Passes every candidate, rejects those named; remembers whom it saw."""
 
-    batched = True
+    cost, resource = "slow", "cpu"
 
-    def __init__(self, name, reject=(), together=False):
-        self.name, self.reject, self.together, self.saw = name, reject, together, []
+    def __init__(self, name, reject=(), grain="chunk"):
+        self.name, self.reject, self.grain, self.saw = name, reject, grain, []
 
     def __call__(self, candidates):
         for c in candidates:
@@ -50,11 +51,11 @@ def test_what_is_done_is_not_done_again():
 
 
 def test_a_stage_that_compares_sees_all_again_when_one_is_missing():
-    half = run(blanks("x"), [Mark("u", together=True)], Serial(), Kept()) + blanks("y")
-    out = run(half, [stage := Mark("u", together=True)], Serial(), Kept())
+    half = run(blanks("x"), [Mark("u", grain="all")], Serial(), Kept()) + blanks("y")
+    out = run(half, [stage := Mark("u", grain="all")], Serial(), Kept())
     assert stage.saw == ["x", "y"] and all(c.stages == ("u",) for c in out)
     assert {c.checks["u"].reason for c in out} == {"among 2"}
-    run(out, [stage := Mark("u", together=True)], Serial(), Kept())
+    run(out, [stage := Mark("u", grain="all")], Serial(), Kept())
     assert stage.saw == []
 
 

@@ -12,7 +12,8 @@ from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
 from nucleate.potentials.base import Evaluation
 from nucleate.potentials.registry import POTENTIALS, get_potential
-from nucleate.relaxation.pool import RelaxSettings, RelaxStage, relax_all, single_point
+from nucleate.relaxation.pool import RelaxSettings, relax_all, single_point
+from nucleate.stages.relax import RelaxStage
 
 
 def salt(a=5.64, shift=0.0):
@@ -237,7 +238,7 @@ def test_a_pool_lets_the_finished_leave_and_the_next_enter(monkeypatch):
     crystals[2].structure.replace(0, "K")
     crystals.append(Candidate("none"))
     stage = RelaxStage(settings)
-    assert stage.batched and not RelaxStage().batched
+    assert stage.grain == "chunk" and stage.resource == "gpu" and RelaxStage().grain == "one"
     pooled = {c.id: c for c in stage(crystals)}
     assert max(potential.batches) == 3 and len(pooled) == 6
     assert str(pooled["c2"].failure) == "relax: no potassium, please"

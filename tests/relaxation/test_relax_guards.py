@@ -14,7 +14,8 @@ from nucleate.pipeline.run import run
 from nucleate.potentials.base import Evaluation
 from nucleate.potentials.registry import POTENTIALS
 from nucleate.relaxation import guard
-from nucleate.relaxation.pool import RelaxSettings, RelaxStage, relax_all
+from nucleate.relaxation.pool import RelaxSettings, relax_all
+from nucleate.stages.relax import RelaxStage
 from nucleate.store.part import PartFile
 
 

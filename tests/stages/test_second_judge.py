@@ -60,7 +60,7 @@ def test_no_answer_is_unknown_and_never_a_failure(stage: SecondJudgeStage) -> No
 
 
 def test_it_travels_to_workers(stage: SecondJudgeStage) -> None:
-    assert not stage.batched and len(pickle.dumps(stage)) < 2000
+    assert (stage.grain, stage.resource) == ("one", "cpu") and len(pickle.dumps(stage)) < 2000
 
 
 def test_who_is_the_second() -> None:

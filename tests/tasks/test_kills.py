@@ -24,14 +24,15 @@ from nucleate.pipeline.files import write_candidates
 from nucleate.pipeline.run import run
 from nucleate.tasks import design as module
 from nucleate.tasks import outputs
+from nucleate.pipeline.stage import Stage
 from nucleate.store.part import PartFile, tidy
 
 STEPS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "sqlite3.connect", "os.truncate"}
 SALT = Structure(Lattice.cubic(3.4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
-class Make:
-    name, batched, quick = "generate", False, False
+class Make(Stage):
+    name, grain, cost, resource = "generate", "one", "slow", "cpu"
 
     def __call__(self, candidates):
         for c in candidates:

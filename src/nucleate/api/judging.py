@@ -91,7 +91,8 @@ def relax(
         >>> relaxed.to_ase().get_chemical_formula()
         'Cu'
     """
-    from nucleate.relaxation.pool import RelaxSettings, RelaxStage
+    from nucleate.relaxation.pool import RelaxSettings
+    from nucleate.stages.relax import RelaxStage
 
     found, one = crystals(given)
     stage = RelaxStage(RelaxSettings(potential=potential, fmax=fmax, max_steps=steps, cell=cell))
@@ -137,8 +138,9 @@ def e_above_hull(
         (True, 'NaCl', 'chgnet-mp')
     """
     from nucleate.hull.load import load_reference
-    from nucleate.relaxation.pool import RelaxSettings, RelaxStage
+    from nucleate.relaxation.pool import RelaxSettings
     from nucleate.stages.hull import HullStage
+    from nucleate.stages.relax import RelaxStage
 
     found, one = crystals(given)
     hull = HullStage(reference)

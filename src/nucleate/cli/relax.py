@@ -39,8 +39,9 @@ def relax(
     from nucleate.cli.resumable import check_out, run_files
     from nucleate.cli.tables import screen, some
     from nucleate.potentials.registry import get_potential
-    from nucleate.relaxation.pool import RelaxSettings, RelaxStage
+    from nucleate.relaxation.pool import RelaxSettings
     from nucleate.stages.afresh import unrelaxed
+    from nucleate.stages.relax import RelaxStage
 
     check_out(out, overwrite)
     settings = RelaxSettings(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Stage
+    from nucleate.pipeline.stage import Stage
     from nucleate.store.part import PartFile
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from nucleate.errors import Code, NucleateError, code_of, reason_of
 from nucleate.parallel import map_jobs, usable_cores
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.run import Executor, Stage
+from nucleate.pipeline.run import Executor
+from nucleate.pipeline.stage import Stage
 
 
 def executor(workers: int | None = None) -> Executor:
@@ -36,8 +36,8 @@ class Serial:
     """One candidate after the other, in this process."""
 
     def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
-        """Results as they come. A batched stage gets all candidates at once, and its errors are raised."""
-        if stage.batched:
+        """Results as they come. A stage that takes many candidates gets all at once, and its errors are raised."""
+        if stage.grain != "one":
             yield from stage(candidates)
             return
         for candidate in candidates:
@@ -49,9 +49,9 @@ class Processes:
 
     A worker that dies (out of memory, a crash in compiled code) loses nothing: its candidate is tried once more, with
     no other worker beside it, and if the worker dies again it is failed; so is one that takes longer than the stage's
-    `limit_s` (seconds; without it any time is fine). Stages that are batched or say `quick = True`,
-    and a single candidate, stay in this process: a worker takes seconds to import torch. A script that uses this needs
-    the usual `if __name__ == "__main__":`.
+    `limit_s`. Only slow stages that take one candidate at a time and need a CPU are spread; the others, and a single
+    candidate, stay in this process: a worker takes seconds to import torch. A script that uses this needs the usual
+    `if __name__ == "__main__":`.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -61,7 +61,8 @@ class Processes:
 
     def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         """Results as they come, in any order."""
-        if stage.batched or getattr(stage, "quick", False) or min(self.workers, len(candidates)) < 2:
+        spreads = stage.grain == "one" and stage.cost == "slow" and stage.resource == "cpu"
+        if not spreads or min(self.workers, len(candidates)) < 2:
             yield from Serial().map(stage, candidates)
             return
         suspects: list[Candidate] = []
@@ -82,8 +83,7 @@ def _spread(
     stage: Stage, candidates: Sequence[Candidate], workers: int
 ) -> Iterator[tuple[Candidate, list[Candidate] | str]]:
     """Each candidate with its results, or with how the process died that worked on it."""
-    limit = getattr(stage, "limit_s", math.inf)
-    for outcome in map_jobs(_apply, [(stage, c) for c in candidates], workers=workers, limit=limit):
+    for outcome in map_jobs(_apply, [(stage, c) for c in candidates], workers=workers, limit=stage.limit_s):
         candidate = candidates[outcome.index]
         if outcome.died:
             yield candidate, str(outcome.reason)

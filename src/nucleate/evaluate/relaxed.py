@@ -9,7 +9,7 @@ from nucleate.evaluate.inputs import CrystalSet, Item
 from nucleate.evaluate.judged import DngSettings
 from nucleate.evaluate.measures.features import arrays_of, digest
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.run import Stage
+from nucleate.pipeline.stage import Stage
 
 MAX_STEPS = 300
 TIME_LIMIT = 300.0  # seconds for one crystal
@@ -45,9 +45,10 @@ def resumed(blank: Sequence[Candidate], stored: Sequence[Candidate]) -> list[Can
 
 def stages(settings: DngSettings) -> list[Stage]:
     """Geometry and chemistry, relaxation, hull."""
-    from nucleate.relaxation.pool import RelaxSettings, RelaxStage
+    from nucleate.relaxation.pool import RelaxSettings
     from nucleate.stages.check import CheckStage
     from nucleate.stages.hull import HullStage
+    from nucleate.stages.relax import RelaxStage
 
     relax = RelaxSettings(potential=settings.potential, max_steps=MAX_STEPS, time_limit_s=TIME_LIMIT)
     return [CheckStage(), RelaxStage(relax), HullStage(settings.hull)]

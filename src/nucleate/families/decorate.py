@@ -9,6 +9,7 @@ from nucleate.families.family import lexicon, members, substituted_prototype
 from nucleate.families.propose import radius
 from nucleate.generators.substitute import scaled
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -37,11 +38,13 @@ def decorated(family: str, structure_type: int, elements: Sequence[str], charges
     return scaled(structure, volume * len(structure) / structure.volume)
 
 
-class DecorateStage:
+class DecorateStage(Stage):
     """Structures for candidates whose provenance "family" says name, structure_type, elements and charges."""
 
     name = "decorate"
-    batched = True
+    grain: Grain = "chunk"
+    cost: Cost = "slow"
+    resource: Resource = "cpu"
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:

@@ -11,6 +11,7 @@ from nucleate.families.decorate import decorated
 from nucleate.families.family import keeps_type, lexicon
 from nucleate.families.propose import Proposal, propose
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
 GENERATOR = "prototypes"
 
@@ -51,15 +52,16 @@ def _fits(counts: tuple[tuple[str, int], ...]) -> tuple[Fit, ...]:
     return tuple(sorted(found, key=lambda fit: fit.proposal.score))
 
 
-class PrototypeStage:
+class PrototypeStage(Stage):
     """Structures for candidates with a composition and provenance "rank": which of the `fits` it is to be, from 1.
 
     A formula that has fewer fits than asked for has candidates that failed, with the reason.
     """
 
     name = "prototype"
-    batched = True
-    quick = True
+    grain: Grain = "chunk"
+    cost: Cost = "quick"
+    resource: Resource = "cpu"
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:

@@ -15,6 +15,7 @@ from nucleate.families.family import Family, members
 from nucleate.language.chat import Chat, Messages, Reply, read_json
 from nucleate.language.site_choices import SiteChoice, site_choices
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.stages.comply import of_composition, unmet
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ SYSTEM = (
 JUDGE = "You judge chemical formulas of crystals. Answer in JSON alone."
 
 
-class LanguageStage:
+class LanguageStage(Stage):
     """Compositions for candidates of a family, chosen by a language model site by site from lists of elements, whose
     charges balance (`language.site_choices`).
 
@@ -45,8 +46,9 @@ class LanguageStage:
     """
 
     name = "propose"
-    batched = True
-    together = True
+    grain: Grain = "all"
+    cost: Cost = "slow"
+    resource: Resource = "network"
 
     def __init__(
         self,
@@ -61,6 +63,11 @@ class LanguageStage:
         self.structure_type, self.library = structure_type, library
         self.choices = site_choices(family, request)
         self.transcript: list[dict[str, Any]] = []
+
+    def take_transcript(self) -> list[dict[str, Any]]:
+        """The exchanges since the last call."""
+        said, self.transcript = self.transcript, []
+        return said
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         record: dict[str, Any] = {"url": self.chat.name, "model": self.chat.model}

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from nucleate.pipeline.candidate import Candidate
-
-
-class Stage(Protocol):
-    """Candidates in, as many candidates out, in any order, each with its id.
-
-    `batched` stages get all living candidates at once (generation, uniqueness); the others one at a time, so that an
-    executor may spread them over processes. A stage never raises for a bad candidate: it gives it back `failed`.
-    An optional attribute `together` says that a verdict depends on the other candidates (uniqueness): such a stage sees
-    all the living again whenever one of them lacks it.
-    """
-
-    name: str
-    batched: bool
-
-    def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]: ...
+from nucleate.pipeline.stage import Stage
 
 
 class Executor(Protocol):
@@ -63,12 +49,12 @@ def run(
     for stage in stages:
         living = [c for c in current.values() if c.failure is None]
         todo, total = [c for c in living if stage.name not in c.stages], len(living)
-        if todo and getattr(stage, "together", False):
+        if todo and stage.grain == "all":
             todo = living
         waiting = {c.id for c in todo}
         if progress is not None:
             progress(stage.name, total - len(waiting), total)
-        save, flush = _saver(store, GROUP if getattr(stage, "quick", False) else 1)
+        save, flush = _saver(store, GROUP if stage.cost == "quick" else 1)
         try:
             for result in executor.map(stage, todo):
                 if result.id not in waiting:

@@ -34,7 +34,6 @@ OPTIMISERS: dict[str, type[QuasiNewton] | type[Fire]] = {"bfgs": QuasiNewton, "f
 # contact below this ratio is a collapse. Real crystals have at least 0.65.
 MIN_RELAXED_CONTACT = 0.5
 UNTOLD = "not known"  # what provenance "relax" says of the elements of a potential that does not tell them
-LOADING = 300.0  # seconds in which any potential is loaded
 
 
 @dataclass(frozen=True)
@@ -69,31 +68,6 @@ class RelaxSettings:
             raise NucleateError(f"the time limit must be positive, not {self.time_limit_s}")
         if self.optimiser not in OPTIMISERS:
             raise NucleateError(f"no optimiser '{self.optimiser}'; known: {', '.join(OPTIMISERS)}")
-
-
-class RelaxStage:
-    """Relaxes each candidate's structure and gives it "energy" (eV/atom), check "relaxed", provenance "relax".
-
-    The geometry checks are renewed for the relaxed structure. A blow-up, a collapse or a structure that the potential
-    cannot take is a recorded failure. Stopping at the step or time limit is none: the candidate goes on with the check
-    "relaxed" failed. Atoms that `provenance["fixed"]` names stay where they are. Batched where the potential runs on a
-    GPU; else picklable: workers load their own potential, and one that hangs far beyond the time limit is ended.
-    """
-
-    name = "relax"
-
-    def __init__(self, settings: RelaxSettings | None = None) -> None:
-        self.settings = settings or RelaxSettings()
-        self.batched = get_potential(self.settings.potential).pool > 1  # refuses an unknown name before any work
-
-    @property
-    def limit_s(self) -> float:
-        """Seconds after which a worker is given up: the potential did not come back to where the time is looked at."""
-        limit = self.settings.time_limit_s
-        return math.inf if limit is None else 2 * limit + LOADING
-
-    def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
-        return relax_all(candidates, self.settings)
 
 
 def relax(candidate: Candidate, settings: RelaxSettings) -> Candidate:

@@ -23,7 +23,7 @@ from nucleate.stages.comply import as_bounds, of_composition
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Stage
+    from nucleate.pipeline.stage import Stage
     from nucleate.request.request import Request
     from nucleate.tasks.design import DesignSettings
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.families.likelihood import PULL, log_likelihoods
 from nucleate.pipeline.candidate import FAIL, Candidate
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
 if TYPE_CHECKING:
     from nucleate.language.chat import Chat
@@ -29,7 +30,7 @@ TERMS = {
 }
 
 
-class HeuristicStage:
+class HeuristicStage(Stage):
     """Provenance "heuristic" of formulas: value, R_hi, and its terms; formulas that fail a check have failed before.
 
     family: how near a formula is to a known member (`families.propose`). known: of formulas without family, how near to
@@ -39,12 +40,18 @@ class HeuristicStage:
     """
 
     name = "heuristic"
-    batched = True
-    quick = True
+    grain: Grain = "chunk"
+    cost: Cost = "quick"
 
     def __init__(self, request: Request, chat: Chat | None = None, seed: int = 0) -> None:
         self.request, self.chat, self.seed = request, chat, seed
+        self.resource: Resource = "cpu" if chat is None else "network"
         self.transcript: list[dict[str, Any]] = []
+
+    def take_transcript(self) -> list[dict[str, Any]]:
+        """The exchanges since the last call."""
+        said, self.transcript = self.transcript, []
+        return said
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         places = self._places([c.formula for c in candidates]) if self.chat is not None else {}
@@ -103,7 +110,7 @@ def read_objective(text: str) -> dict[str, float]:
     return out
 
 
-class ObjectiveStage:
+class ObjectiveStage(Stage):
     """Provenance "objective", R_lo: minus the weighted sum of TERMS, by which `pipeline.rank` orders then.
 
     Guard against exploitation (paper 4, section 2.2): a crystal of which a weighted term is not known, or lies outside
@@ -112,8 +119,9 @@ class ObjectiveStage:
     """
 
     name = "objective"
-    batched = True
-    quick = True
+    grain: Grain = "chunk"
+    cost: Cost = "quick"
+    resource: Resource = "cpu"
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         self.weights = dict(weights)

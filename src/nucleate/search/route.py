@@ -22,7 +22,7 @@ from nucleate.stages.realise import units_within
 if TYPE_CHECKING:
     from nucleate.generators import Condition, DiffusionGenerator
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Stage
+    from nucleate.pipeline.stage import Stage
     from nucleate.request.request import Request
     from nucleate.request.words import Bounds
     from nucleate.tasks.design import DesignSettings

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import Code
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.run import Executor, Progress, Stage, run
+from nucleate.pipeline.run import Executor, Progress, run
+from nucleate.pipeline.stage import Stage
 from nucleate.redact import redacted
 from nucleate.search import tree
 
@@ -45,7 +46,7 @@ class Work:
 
     def _keep_transcript(self, stage: Stage) -> None:
         """What was said to a language model and by it, also where it fell silent in the middle, and what it took."""
-        exchanges = getattr(stage, "transcript", None)
+        exchanges = stage.take_transcript()
         if not exchanges:
             return
         with (self.store.folder / TRANSCRIPT).open("a", encoding="utf-8") as file:
@@ -54,7 +55,6 @@ class Work:
         used["questions"] += len(exchanges)
         for name in ("prompt_tokens", "completion_tokens"):
             used[name] += sum(exchange[name] for exchange in exchanges)
-        exchanges.clear()
         self.store.write_request(self.record)
 
     @property

@@ -10,11 +10,12 @@ from nucleate.chem.valence import balance_verdict, charge_verdict
 from nucleate.crystal.verdicts import check_geometry
 from nucleate.errors import Code
 from nucleate.pipeline.candidate import Candidate, Check
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
 CHEMISTRY = ("charge", "electronegativity")
 
 
-class CheckStage:
+class CheckStage(Stage):
     """Writes the checks "charge", "electronegativity", "volume", "density" and "distance" into each candidate.
 
     Rejected are structures whose numbers are not finite or beyond the hard limits of `crystal.verdicts`. A contact
@@ -22,8 +23,9 @@ class CheckStage:
     """
 
     name = "check"
-    batched = False
-    quick = True  # milliseconds each: starting a process would take longer
+    grain: Grain = "one"
+    cost: Cost = "quick"  # milliseconds each: starting a process would take longer
+    resource: Resource = "cpu"
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         for candidate in candidates:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from nucleate.chem.composition import Formula
 from nucleate.errors import Code, NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.stages.check import check_chemistry
 
 _ION = re.compile(r"([A-Z][a-z]?)(\d*)([+-])(?![\w+])")  # Fe2+, as the check charge has it
@@ -51,7 +52,7 @@ def _told_apart(checks: Mapping[str, Check], oxidation: Check) -> dict[str, Chec
     return out
 
 
-class ChemistryStage:
+class ChemistryStage(Stage):
     """Writes the checks "charge", "electronegativity" and "oxidation" of a composition, and rejects by them.
 
     reject: the checks that reject where they fail; unknown never rejects. A composition that came before and was not
@@ -59,9 +60,9 @@ class ChemistryStage:
     """
 
     name = "chemistry"
-    batched = True
-    quick = True
-    together = True  # whether a formula is a copy depends on the others
+    grain: Grain = "all"  # whether a formula is a copy depends on the others
+    cost: Cost = "quick"
+    resource: Resource = "cpu"
 
     def __init__(self, reject: Sequence[str] = ("charge", "electronegativity")) -> None:
         unknown = [c for c in reject if c not in CHECKS]

@@ -15,6 +15,7 @@ from nucleate.errors import Code, NucleateError
 from nucleate.families.family import Family, keeps_type, lexicon, substituted_prototype
 from nucleate.hull.known_formulas import is_known
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.request.words import bounds_text, few, within
 
 if TYPE_CHECKING:
@@ -120,12 +121,13 @@ def unmet(facts: Sequence[Fact]) -> str:
     return f"not {', not '.join(missing)}" if missing else ""
 
 
-class FormulaStage:
+class FormulaStage(Stage):
     """Rejects candidates whose composition is not what was asked for in words, before any work on structures."""
 
     name = "formula"
-    batched = True
-    quick = True
+    grain: Grain = "chunk"
+    cost: Cost = "quick"
+    resource: Resource = "cpu"
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -175,11 +177,13 @@ def _drawn(elements: Sequence[str], rng: np.random.Generator, unasked: Collectio
     return element
 
 
-class ComplyStage:
+class ComplyStage(Stage):
     """Check "request": whether all of what was asked for in words holds of the relaxed crystal; what does is `WHY`."""
 
     name = "comply"
-    batched = True
+    grain: Grain = "chunk"
+    cost: Cost = "slow"
+    resource: Resource = "cpu"
 
     def __init__(self, request: Request) -> None:
         self.request = request

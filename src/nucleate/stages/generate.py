@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import Code, NucleateError
 from nucleate.generators.base import Condition, Fixed, StructureGenerator
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -34,7 +35,7 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list | tuple) else value
 
 
-class GenerateStage:
+class GenerateStage(Stage):
     """Structures for candidates whose provenance holds a condition, in chunks: a kill loses one chunk at most.
 
     A CPU gains nothing from larger chunks than 8; a GPU wants them as large as the generator's batch.
@@ -44,7 +45,9 @@ class GenerateStage:
     """
 
     name = "generate"
-    batched = True
+    grain: Grain = "chunk"
+    cost: Cost = "slow"
+    resource: Resource = "gpu"
 
     def __init__(self, generator: StructureGenerator, chunk: int = 8) -> None:
         self.generator, self.chunk = generator, chunk

@@ -18,9 +18,10 @@ from nucleate.hull.reference import ReferenceSet
 from nucleate.hull.scale import onto
 from nucleate.pipeline.candidate import UNKNOWN, Candidate, Check, Energy
 from nucleate.pipeline.corrections import corrected_method
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
 
-class HullStage:
+class HullStage(Stage):
     """Gives each candidate "e_form" and "e_above_hull", from its "energy", and provenance "decomposition".
 
     Where the reference is MP2020-corrected and the energy is not, it is corrected first, and provenance "correction"
@@ -30,8 +31,9 @@ class HullStage:
     """
 
     name = "hull"
-    batched = False
-    quick = True
+    grain: Grain = "one"
+    cost: Cost = "quick"
+    resource: Resource = "cpu"
 
     def __init__(self, reference: str | ReferenceSet = "chgnet-mp") -> None:
         self._source = reference  # a name travels to worker processes more lightly than a set

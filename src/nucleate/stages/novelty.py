@@ -15,6 +15,7 @@ from nucleate.hull.known_crystals import CRYSTAL_COLUMNS, known_table
 from nucleate.hull.load import load_reference
 from nucleate.hull.reference import ReferenceSet
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.stages.same_crystal import Reduced, all_symmetric, reduce, same
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ INDEX_VOLUME = 0.10  # relative difference of volumes per atom below which the i
 RELAXED_VOLUME = 0.30
 
 
-class UniqueStage:
+class UniqueStage(Stage):
     """Check "unique": fails with "same as <id>" for a crystal that a lower one (by energy, then id) already is.
 
     A duplicate is no failure of the candidate: it goes on, and is ranked behind. symprec: of `same.symmetric`, 0
@@ -36,8 +37,9 @@ class UniqueStage:
     """
 
     name = "unique"
-    batched = True
-    together = True  # of twins the lower one counts, so all must be seen
+    grain: Grain = "all"  # of twins the lower one counts, so all must be seen
+    cost: Cost = "slow"
+    resource: Resource = "process"
 
     def __init__(self, symprec: float = 0.0) -> None:
         self.symprec = symprec
@@ -91,7 +93,7 @@ def _may_be_same(a: Candidate, b: Candidate) -> bool:
     return not converged or abs(ea.value - eb.value) <= ENERGY
 
 
-class NoveltyStage:
+class NoveltyStage(Stage):
     """Check "novel": pass, fail or unknown against known crystals; the reason names what it was compared with.
 
     Novel means the structure: a new structure of a known formula passes, and the reason says that the formula is known.
@@ -102,7 +104,9 @@ class NoveltyStage:
     """
 
     name = "novelty"
-    batched = True  # one index in memory serves all, and a look-up is cheaper than sending it to another process
+    grain: Grain = "chunk"  # one index in memory serves all; sending a crystal to another process costs more
+    cost: Cost = "slow"
+    resource: Resource = "cpu"
 
     def __init__(self, reference: str | ReferenceSet | None = "chgnet-mp", known: str | None = None) -> None:
         if reference is None and known is None:

@@ -15,6 +15,7 @@ import numpy as np
 from nucleate.crystal.symmetry import find_symmetry
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.potentials.base import Potential
 from nucleate.potentials.registry import get_potential
 from nucleate.relaxation.pool import RelaxSettings, quietly, relax
@@ -66,7 +67,7 @@ class PhononSettings:
         return RelaxSettings(self.fmax, self.smax, self.max_steps, potential=self.potential)
 
 
-class PhononStage:
+class PhononStage(Stage):
     """Gives each candidate the check "phonons" and provenance "phonons"; its structure and energies stay.
 
     pass: no mode below the limit. fail: one that fits the supercell is below it. unknown: says why there is no answer,
@@ -77,7 +78,9 @@ class PhononStage:
     """
 
     name = "phonons"
-    batched = False
+    grain: Grain = "one"
+    cost: Cost = "slow"
+    resource: Resource = "cpu"
 
     def __init__(self, settings: PhononSettings | None = None) -> None:
         self.settings = settings or PhononSettings()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.train.property import PropertyModel, predict_structures
 
 
-class PredictStage:
+class PredictStage(Stage):
     """Provenance "predicted": column -> value in the units of the network's training data, and "predicted_by".
 
     A crystal that the network cannot take has no value and says why in "not_predicted", as does one whose wanted
@@ -19,7 +20,9 @@ class PredictStage:
     """
 
     name = "predict"
-    batched = True
+    grain: Grain = "chunk"
+    cost: Cost = "slow"
+    resource: Resource = "gpu"
 
     def __init__(self, model: PropertyModel, wanted: Mapping[str, tuple[float, float]] | None = None) -> None:
         self.model, self.wanted = model, dict(wanted or {})

@@ -9,10 +9,11 @@ from nucleate.chem.formula import parse_formula
 from nucleate.errors import Code, NucleateError, code_or
 from nucleate.generators.base import Condition, Generator
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.stages.generate import GenerateStage, condition_from_dict, condition_to_dict
 
 
-class ComposeStage:
+class ComposeStage(Stage):
     """Compositions, reduced, for candidates whose provenance holds a condition, in chunks.
 
     Provenance "composer" names the generator, "text" is what it wrote. A text that is no formula (`chem.formula.RULE`)
@@ -20,8 +21,9 @@ class ComposeStage:
     """
 
     name = "compose"
-    batched = True
-    quick = True
+    grain: Grain = "chunk"
+    cost: Cost = "quick"
+    resource: Resource = "gpu"
 
     def __init__(self, generator: Generator[str], chunk: int = 512) -> None:
         self.generator, self.chunk = generator, chunk
@@ -72,7 +74,7 @@ class CellGenerator(Protocol):
     def generate(self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Any = None) -> list[Any]: ...
 
 
-class RealiseStage:
+class RealiseStage(Stage):
     """Structures of the candidates' compositions, in cells of as many formula units as the generator draws.
 
     A composition that the generator cannot make (too many atoms, an element it never saw) is rejected. atoms: lowest
@@ -80,7 +82,9 @@ class RealiseStage:
     """
 
     name = "generate"
-    batched = True
+    grain: Grain = "chunk"
+    cost: Cost = "slow"
+    resource: Resource = "gpu"
 
     def __init__(
         self, generator: CellGenerator, chunk: int = 8, atoms: tuple[int | None, int | None] = (None, None)

@@ -8,15 +8,16 @@ from collections.abc import Iterable, Sequence
 from nucleate.errors import NucleateError
 from nucleate.hull.load import FOLDER
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check, Energy
-from nucleate.potentials.registry import get_potential
+from nucleate.pipeline.stage import Cost, Stage
 from nucleate.relaxation.pool import RelaxSettings, relax_all
 from nucleate.stages.hull import HullStage
+from nucleate.stages.relax import where
 
 AGREE = 0.1  # eV/atom above the hull: the step in which candidates are ranked
 NAMES = {"e_form": "second_e_form", "e_above_hull": "second_e_above_hull"}
 
 
-class SecondJudgeStage:
+class SecondJudgeStage(Stage):
     """Relaxes the candidate's structure with another potential and places it on that potential's own hull.
 
     The candidate keeps its structure and gains "second_e_form" and "second_e_above_hull" (eV/atom), provenance
@@ -25,10 +26,11 @@ class SecondJudgeStage:
     """
 
     name = "second"
+    cost: Cost = "slow"
 
     def __init__(self, settings: RelaxSettings, reference: str) -> None:
         self.settings, self.hull = settings, HullStage(reference)
-        self.batched = get_potential(settings.potential).pool > 1
+        self.grain, self.resource = where(settings)
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         first = {c.id: c for c in candidates}

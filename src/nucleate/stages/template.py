@@ -9,9 +9,10 @@ from nucleate.errors import Code, NucleateError
 from nucleate.generators.reach import far
 from nucleate.generators.template import Predicted, Prediction, TemplateGenerator
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
 
-class TemplateStage:
+class TemplateStage(Stage):
     """Structures for candidates with a composition; provenance "rank" (from 1, default 1) says by which template.
 
     Provenance "template" holds id, formula, distance, similarity, substitution, volume (`Prediction`) and "far". A
@@ -19,7 +20,9 @@ class TemplateStage:
     """
 
     name = "template"
-    batched = True  # the distances of all formulas of a ratio are one matrix
+    grain: Grain = "chunk"  # the distances of all formulas of a ratio are one matrix
+    cost: Cost = "slow"
+    resource: Resource = "cpu"
 
     def __init__(self, generator: TemplateGenerator) -> None:
         self.generator = generator

@@ -18,7 +18,8 @@ from nucleate.search.route import Route, route_of, settled
 if TYPE_CHECKING:
     from nucleate.io import Problem
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Executor, Progress, Stage
+    from nucleate.pipeline.run import Executor, Progress
+    from nucleate.pipeline.stage import Stage
     from nucleate.relaxation.pool import RelaxSettings
     from nucleate.stages.properties import PredictStage
 
@@ -286,12 +287,12 @@ def _predict_stage(request: Request, settings: DesignSettings, route: Route) -> 
 
 def stages_of(request: Request, settings: DesignSettings, route: Route) -> list[Stage]:
     """The pipeline of structures in a design run, in order."""
-    from nucleate.relaxation.pool import RelaxStage
     from nucleate.search.heuristics import ObjectiveStage, read_objective
     from nucleate.stages.check import CheckStage
     from nucleate.stages.comply import ComplyStage
     from nucleate.stages.hull import HullStage
     from nucleate.stages.novelty import NoveltyStage, UniqueStage
+    from nucleate.stages.relax import RelaxStage
 
     predict = _predict_stage(request, settings, route)
     return [

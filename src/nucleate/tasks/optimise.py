@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from nucleate.evaluate.metric import Report
     from nucleate.generators import DiffusionGenerator
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Executor, Progress, Stage
+    from nucleate.pipeline.run import Executor, Progress
+    from nucleate.pipeline.stage import Stage
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from nucleate.evaluate.metric import Report, Section
     from nucleate.generators import DiffusionGenerator
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Executor, Progress, Stage
+    from nucleate.pipeline.run import Executor, Progress
+    from nucleate.pipeline.stage import Stage
     from nucleate.tasks.optimise import OptimiseSettings
 
 # columns that are energies: a potential's formation energy ranks crystals as they do
@@ -112,8 +113,9 @@ def why_not(candidate: Candidate) -> str | None:
 
 
 def relaxation(settings: OptimiseSettings) -> list[Stage]:
-    from nucleate.relaxation.pool import RelaxSettings, RelaxStage
+    from nucleate.relaxation.pool import RelaxSettings
     from nucleate.stages.hull import HullStage
+    from nucleate.stages.relax import RelaxStage
 
     relax = RelaxSettings(potential=settings.potential, max_steps=250, time_limit_s=300.0)
     return [RelaxStage(relax), HullStage(settings.reference)]

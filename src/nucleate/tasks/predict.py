@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Executor, Progress, Stage, Store
+    from nucleate.pipeline.run import Executor, Progress, Store
+    from nucleate.pipeline.stage import Stage
 
 SYMPREC = 0.25  # angstrom; to the symmetry that relaxations of random structures come so near
 
@@ -158,10 +159,11 @@ def structure_stage(settings: PredictSettings) -> Stage:
 
 
 def _relaxation(settings: PredictSettings) -> list[Stage]:
-    from nucleate.relaxation.pool import RelaxSettings, RelaxStage
+    from nucleate.relaxation.pool import RelaxSettings
     from nucleate.stages.check import CheckStage
     from nucleate.stages.hull import HullStage
     from nucleate.stages.novelty import UniqueStage
+    from nucleate.stages.relax import RelaxStage
 
     relaxation = RelaxStage(RelaxSettings(potential=settings.potential))
     return [CheckStage(), relaxation, HullStage(settings.reference), UniqueStage(SYMPREC)]
