@@ -114,6 +114,15 @@ def until(condition, seconds):
     return condition()
 
 
+@pytest.mark.parametrize("guard", ["if True:", 'if __name__ == "__main__":'])
+def test_a_script_needs_no_main_guard_for_what_others_define(tmp_path, guard):
+    lines = ["import math", "from nucleate.parallel import map_jobs", 'print("begins")', guard]
+    call = "    print([o.value for o in map_jobs(math.sqrt, [(4.0,), (4.0,)], workers=2)])"
+    (tmp_path / "script.py").write_text("\n".join([*lines, call]))
+    done = subprocess.run([sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("begins\n[2.0, 2.0]\n", "")
+
+
 LOCKED = """
 import multiprocessing
 from nucleate.parallel import map_jobs

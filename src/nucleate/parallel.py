@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection, get_context
 from multiprocessing.reduction import ForkingPickler
+from types import ModuleType
 from typing import Any
 
 from nucleate.errors import NucleateError, reason_of
@@ -58,8 +59,9 @@ def map_jobs(
 
     A job that raises, takes more than `limit` seconds or kills its process gives an outcome with a reason; the others
     go on. `function` and `prepare` (slow imports, done before the clock starts) must be importable by name. Workers
-    are spawned, so a script that calls this needs the usual `if __name__ == "__main__":`. They end with the iterator,
-    whether it is read to its end, interrupted or abandoned, and on Linux at once when this process is killed.
+    are spawned; they import the script that runs only where the jobs hold something that is defined in it, which then
+    needs the usual `if __name__ == "__main__":`. They end with the iterator, whether it is read to its end, interrupted
+    or abandoned, and on Linux at once when this process is killed.
 
     workers: 0 does the jobs in this process instead, without a limit: for few jobs that are known to be harmless.
     """
@@ -72,7 +74,8 @@ def map_jobs(
     pool: list[_Worker] = []
     broken = 0
     try:
-        pool += [_Worker(function, prepare) for _ in range(count)]
+        main = bool(jobs) and _mentions_main((function, prepare, jobs[0]))
+        pool += [_Worker(function, prepare, main) for _ in range(count)]
         while todo or any(w.job is not None for w in pool):
             for w in pool:
                 if w.ready and w.job is None and todo:
@@ -89,7 +92,7 @@ def map_jobs(
                         broken += 1
                     elif w.job is not None:
                         yield Outcome(w.job, reason=f"the process that worked on it died ({w.end()})", died=True)
-                    _replace(pool, w, function, prepare, broken)
+                    _replace(pool, w, function, prepare, broken, main)
                     continue
                 if not w.ready:
                     w.ready, broken = True, 0
@@ -104,22 +107,23 @@ def map_jobs(
                     broken += 1
                 else:
                     yield Outcome(w.job, reason=f"took longer than {limit:g} s", late=True)
-                _replace(pool, w, function, prepare, broken)
+                _replace(pool, w, function, prepare, broken, main)
     finally:
         for w in pool:
             w.end()
 
 
 class _Worker:
-    """One spawned process, its pipe and the job it has."""
+    """One spawned process, its pipe and the job it has. main: whether it imports the script that runs."""
 
-    def __init__(self, function: Callable[..., Any], prepare: Callable[[], None] | None) -> None:
+    def __init__(self, function: Callable[..., Any], prepare: Callable[[], None] | None, main: bool) -> None:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         # Linux's signal comes at the end of the thread that started the worker, and other threads may outlive theirs
         parent = os.getpid() if threading.current_thread() is threading.main_thread() else None
         self.process = context.Process(target=_serve, args=(theirs, function, prepare, parent), daemon=True)
-        with _environment({**ONE_THREAD, "PYTHONWARNINGS": _warnings()}), _interrupts_ignored():
+        script = contextlib.nullcontext() if main else _main_hidden()
+        with _environment({**ONE_THREAD, "PYTHONWARNINGS": _warnings()}), _interrupts_ignored(), script:
             self.process.start()
         theirs.close()  # so that the worker's death closes the pipe
         self.ready = False
@@ -164,6 +168,7 @@ def _replace(
     function: Callable[..., Any],
     prepare: Callable[[], None] | None,
     broken: int,
+    main: bool,
 ) -> None:
     how = worker.end()
     if broken >= BROKEN:
@@ -171,7 +176,7 @@ def _replace(
             f"worker processes cannot start ({how}); a script that calls this needs `if __name__ == '__main__':` "
             "around its work, or use one worker"
         )
-    pool[pool.index(worker)] = _Worker(function, prepare)
+    pool[pool.index(worker)] = _Worker(function, prepare, main)
 
 
 def _serve(
@@ -218,6 +223,23 @@ def _attempt(function: Callable[..., Any], job: tuple) -> tuple[Any, str | None]
         return function(*job), None
     except Exception as error:  # the reason travels home, whatever it was
         return None, reason_of(error)
+
+
+def _mentions_main(values: Any) -> bool:
+    """Whether values hold something that the script which runs defines, so that a worker must import it."""
+    return b"__main__" in bytes(ForkingPickler.dumps(values))
+
+
+@contextlib.contextmanager
+def _main_hidden() -> Iterator[None]:
+    """A process started inside does not import the script that runs: a script without `if __name__ == "__main__":`
+    would begin all over in each of them."""
+    own = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = own
 
 
 @contextlib.contextmanager

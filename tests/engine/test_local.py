@@ -194,8 +194,10 @@ def test_ctrl_c_and_sudden_death_leave_no_orphans(tmp_path, how):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_a_script_without_the_main_guard_gets_one_line(tmp_path):
+def test_a_script_with_a_stage_of_its_own_and_no_main_guard_gets_one_line(tmp_path):
     text = SCRIPT.format(here=str(HERE)).replace('if __name__ == "__main__":', "if True:")
+    text = text.replace("\nif True:", "\nclass Own(stages.Misbehaves):\n    pass\n\nif True:")
+    text = text.replace("map(stages.Misbehaves()", "map(Own()")
     process = script(tmp_path, text)
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0 and "__main__" in err.splitlines()[-1] and "NucleateError" in err.splitlines()[-1]
