@@ -24,7 +24,8 @@ from random_search_rows import read
 
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.relaxation.pool import single_point
-from nucleate.tasks.predict import METHODS, PredictSettings, structure_stage
+from nucleate.settings import PredictSettings
+from nucleate.tasks.predict import METHODS, structure_stage
 
 EQUAL = 1e-3  # eV/atom
 Energies = list[float]  # of the samples of one composition, eV/atom; infinite where there is none

@@ -17,7 +17,7 @@ from words import made, matches
 
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.rank import verdict
-from nucleate.tasks.design import DesignSettings
+from nucleate.settings import DesignSettings
 
 
 def parts(n: int) -> list[int]:
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--new", action="store_true", help="formulas that are not known alone")
     parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args()
-    settings = DesignSettings(
+    settings = DesignSettings.of(
         second="none",
         structures=args.structures,
         search="breadth-first",

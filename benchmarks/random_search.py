@@ -44,11 +44,12 @@ from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.run import run
 from nucleate.pipeline.stage import Stage
 from nucleate.relaxation.pool import RelaxSettings
+from nucleate.settings import PredictSettings
 from nucleate.stages.check import CheckStage
 from nucleate.stages.hull import HullStage
 from nucleate.stages.relax import RelaxStage
 from nucleate.store.database import RunStore
-from nucleate.tasks.predict import METHODS, PredictSettings, structure_stage
+from nucleate.tasks.predict import METHODS, structure_stage
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -120,7 +121,7 @@ def prepare(method: str, args: argparse.Namespace) -> list[Stage]:
     if method == KNOWN:
         realise: Stage = Given(choose(args.n, args.seed))
     else:
-        settings = PredictSettings(method, samples=args.samples, templates="mp-20:train", seed=args.seed)
+        settings = PredictSettings.of(method=method, samples=args.samples, templates="mp-20:train", seed=args.seed)
         realise, weights = structure_stage(settings), METHODS[method].weights
     record = {"method": method, "weights": weights_digest(weights), "samples": samples_of(method, args)}
     record |= {"seed": args.seed, "relaxation": dataclasses.asdict(relaxation), "reference": args.reference}

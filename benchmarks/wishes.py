@@ -16,9 +16,9 @@ from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.run import Nowhere, run
 from nucleate.request.request import parse_request
 from nucleate.search.route import route_of, settled
+from nucleate.settings import DesignSettings
 from nucleate.stages.comply import of_composition
 from nucleate.stages.realise import ComposeStage
-from nucleate.tasks.design import DesignSettings
 
 ELEMENTS = "Li", "Ti", "Co", "Ga", "Sr", "Sn", "Pd", "Ba", "S", "I"
 WISHES = {
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=250)
     parser.add_argument("--generator", default="diffusion-bert-all")
     args = parser.parse_args()
-    settings = DesignSettings(oversample=1, generator=args.generator, structures="mp20-csp")
+    settings = DesignSettings.of(oversample=1, generator=args.generator, structures="mp20-csp")
     without, _ = drawn("anything", args.n, settings)
     print("| wish | asked for % | of the kept % | kept | not asked for % |\n|---|---|---|---|---|")
     for name, texts in WISHES.items():

@@ -25,8 +25,9 @@ from nucleate.evaluate.measures.validity import compositional_validity, structur
 from nucleate.families.decorate import DecorateStage
 from nucleate.families.family import lexicon, prototype
 from nucleate.hull.known_formulas import is_known
+from nucleate.settings import DesignSettings
 from nucleate.stages.comply import family_of
-from nucleate.tasks.design import DesignSettings, design, generate_candidates, load_run, resume
+from nucleate.tasks.design import design, generate_candidates, load_run, resume
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -109,7 +110,7 @@ def main() -> None:
     parser.add_argument("--llm", default="", help="a language model that chooses the formulas")
     parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args()
-    settings = DesignSettings(oversample=1, second="none", structures=args.structures, llm=args.llm)
+    settings = DesignSettings.of(oversample=1, second="none", structures=args.structures, llm=args.llm)
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
     for family in FAMILIES:
         text = f"a {'new ' if args.new else ''}{family}, {args.n} candidates"

@@ -36,9 +36,10 @@ def table(runs: Sequence[DesignResult]) -> list[str]:
 
 def title(run: DesignResult) -> str:
     """How crystals came to be, and the name of the folder."""
-    s = run.settings
+    s = run.settings.generation
     formulas = s.generator.rpartition("/")[2].removesuffix(".safetensors")
-    ways = f"{formulas}, {f'{s.structures} ({s.rank_by})' if s.structures == 'template' else s.structures}"
+    ranking = f" ({run.settings.templates.rank_by})" if s.structures == "template" else ""
+    ways = f"{formulas}, {s.structures}{ranking}"
     models = {str(c.provenance.get("generator")) for c in run.all if c.provenance.get("generator")}
     return f"{ways if s.generator else ', '.join(sorted(models)) or s.weights} ({run.folder.name})"
 
@@ -49,7 +50,7 @@ def column(run: DesignResult) -> dict[str, str]:
     wanted = [c for c in everything if str(c.failure).partition(":")[0] not in FIRST]
     n = len(wanted)
     out = {"candidates": f"{len(everything):,}"}
-    if run.settings.generator:
+    if run.settings.generation.generator:
         written = sum(c.composition is not None for c in everything)
         out["formulas / candidates"] = share(written, len(everything))
         out["neutral, balanced and distinct / candidates"] = share(n, len(everything))

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent / "src" / "nucleate"
 # A part may import the parts on lower floors, and its own floor. `engine` is passed in from outside.
 FLOORS = [
     {"errors", "lazy", "files", "locks", "parallel", "plugins", "redact"},
+    {"settings"},
     {"config", "crystal", "chem"},
     {"diffusion", "io"},
     {"codecs", "data"},

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from nucleate.pipeline.collection import Candidates
     from nucleate.pipeline.rank import rank
     from nucleate.potentials import calculator
-    from nucleate.tasks.design import DesignSettings, design, load_run, resume
-    from nucleate.tasks.predict import PredictSettings, predict
+    from nucleate.settings import DesignSettings, PredictSettings
+    from nucleate.tasks.design import design, load_run, resume
+    from nucleate.tasks.predict import predict
 
 __getattr__ = lazy_names(
     __name__,
@@ -34,9 +35,9 @@ __getattr__ = lazy_names(
         "Candidates": "nucleate.pipeline.collection",
         "Condition": "nucleate.generators",
         "CrystalBatch": "nucleate.crystal.batch",
-        "DesignSettings": "nucleate.tasks.design",
+        "DesignSettings": "nucleate.settings",
         "NucleateError": "nucleate.errors",
-        "PredictSettings": "nucleate.tasks.predict",
+        "PredictSettings": "nucleate.settings",
         "calculator": "nucleate.potentials",
         "check": "nucleate.api.judging",
         "design": "nucleate.tasks.design",

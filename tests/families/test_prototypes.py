@@ -6,7 +6,8 @@ import pytest
 
 from nucleate.crystal.symmetry import space_group
 from nucleate.families.prototypes import fits
-from nucleate.tasks.predict import PredictSettings, predict
+from nucleate.settings import PredictSettings
+from nucleate.tasks.predict import predict
 
 
 @pytest.mark.parametrize(

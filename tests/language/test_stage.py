@@ -13,7 +13,8 @@ from nucleate.language.retrieve import Library
 from nucleate.language.stage import EACH, LanguageStage
 from nucleate.pipeline.candidate import Candidate
 from nucleate.request.request import parse_request
-from nucleate.tasks.design import DesignSettings, design, load_run, resume
+from nucleate.settings import DesignSettings
+from nucleate.tasks.design import design, load_run, resume
 
 GOOD = [("Cs", "Na", "Y", "Cl"), ("K", "Na", "Al", "F"), ("Cs", "Ag", "Bi", "Br")]
 KEY = "a-very-secret-key"
@@ -150,7 +151,7 @@ def test_keys_come_from_the_environment_and_are_written_nowhere(tmp_path, monkey
             ask(server)
         assert "wrong" not in str(fault.value)
         monkeypatch.setenv("NUCLEATE_LLM_KEY", KEY)
-        quick = DesignSettings(
+        quick = DesignSettings.of(
             oversample=1,
             relax_steps=1,
             second="none",
@@ -162,7 +163,11 @@ def test_keys_come_from_the_environment_and_are_written_nowhere(tmp_path, monkey
         run = design("an elpasolite, 3 candidates", tmp_path / "run", quick, executor=Serial())
     assert {c.formula for c in run.all} == {"Cs2NaYCl6", "K2NaAlF6", "Cs2AgBiBr6"}
     lines = (tmp_path / "run" / "language-model.jsonl").read_text().splitlines()
-    assert len(lines) == 1 and "elpasolite" in lines[0] and load_run(tmp_path / "run").settings.llm == server.url
+    assert (
+        len(lines) == 1
+        and "elpasolite" in lines[0]
+        and load_run(tmp_path / "run").settings.language.address == server.url
+    )
     report = (tmp_path / "run" / "report.html").read_text()
     assert "tiny at http://127.0.0.1" in report
     assert "1 questions, 100 tokens of questions and 20 of answers, 0.0011 US dollars" in report
@@ -187,9 +192,9 @@ def test_large_wishes_are_asked_for_in_parts():
 def test_it_needs_a_family(tmp_path):
     for text in ("SrTiO3", "an oxide", "a sulfide of ratio 1:1"):
         with pytest.raises(NucleateError, match="fills the sites of a crystal family"):
-            design(text, tmp_path / "run", DesignSettings(llm="http://127.0.0.1:9/v1"))
+            design(text, tmp_path / "run", DesignSettings.of(llm="http://127.0.0.1:9/v1"))
     with pytest.raises(NucleateError, match="fills the sites of one crystal family"):
-        design("a spinel or a garnet", tmp_path / "run", DesignSettings(llm="http://127.0.0.1:9/v1"))
+        design("a spinel or a garnet", tmp_path / "run", DesignSettings.of(llm="http://127.0.0.1:9/v1"))
 
 
 def test_a_password_in_the_address_is_written_nowhere_and_asked_for_again(tmp_path, monkeypatch):
@@ -197,7 +202,7 @@ def test_a_password_in_the_address_is_written_nowhere_and_asked_for_again(tmp_pa
     with LanguageServer(formulas(*GOOD)) as server:
         address = server.url.replace("http://", f"http://me:{secret}@") + f"?code={secret}"
         monkeypatch.setattr("nucleate.language.chat.PATIENCE", 1)
-        settings = DesignSettings(llm=address, oversample=1, structures="prototype", second="none", relax_steps=1)
+        settings = DesignSettings.of(llm=address, oversample=1, structures="prototype", second="none", relax_steps=1)
         folder = tmp_path / "run"
 
         def stop(stage, done, total):
@@ -211,5 +216,6 @@ def test_a_password_in_the_address_is_written_nowhere_and_asked_for_again(tmp_pa
         monkeypatch.setenv("NUCLEATE_LLM_URL", address)
         result = resume(folder, executor=Serial())
         assert len(server.questions) == 1 and secret not in server.questions[0]["messages"][0]["content"]
-    assert result.settings.llm.startswith("http://***@127.0.0.1") and result.settings.llm.endswith("?code=***")
+    recorded = result.settings.language.address
+    assert recorded.startswith("http://***@127.0.0.1") and recorded.endswith("?code=***")
     assert not [f for f in folder.rglob("*") if f.is_file() and secret.encode() in f.read_bytes()]

@@ -18,8 +18,9 @@ from nucleate.io import Named
 from nucleate.pipeline.candidate import PASS, UNKNOWN, Candidate, Check
 from nucleate.pipeline.rank import to_rows
 from nucleate.request.request import parse_request
+from nucleate.settings import DesignSettings
 from nucleate.stages.realise import ComposeStage, RealiseStage
-from nucleate.tasks.design import DesignSettings, design, load_run, resume
+from nucleate.tasks.design import design, load_run, resume
 
 TEXTS = ["Na Cl", "Na Na Cl Cl", "Mg O", "Na Cl Cl Cl", "[UNK] O", "K Cl", "Sr Ti O O O", "K Br"]
 FAILURES = {
@@ -62,7 +63,7 @@ def played():
 def settings(tmp_path_factory):
     file = tmp_path_factory.mktemp("data") / "known.parquet"
     write_table(table_from_items([Named("salt", NACL)])[0], file)
-    return DesignSettings(oversample=4, generator="played", templates=str(file), relax_steps=2, second="none")
+    return DesignSettings.of(oversample=4, generator="played", templates=str(file), relax_steps=2, second="none")
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +141,8 @@ def test_an_interrupted_run_resumes_to_the_same(run, settings, tmp_path, stage):
 
 
 def test_structures_by_a_model_of_given_compositions(played, tmp_path):
-    settings = DesignSettings(
-        oversample=4, generator="played", structures="mp20-csp", sampling_steps=3, relax_steps=0, second="none"
+    settings = DesignSettings.of(
+        oversample=4, generator="played", structures="mp20-csp", steps=3, relax_steps=0, second="none"
     )
     run = design("anything, 2 candidates", tmp_path / "run", settings, executor=Serial())
     made = {c.id: c for c in run.all if c.structure is not None}
@@ -201,7 +202,7 @@ def test_wishes_about_elements_are_kept_and_held_to(played, settings, tmp_path):
         ("Na-Cl, cubic", {}, "a space group .--space-group. cannot be asked for"),
         ("Rn-F", {}, "chgnet does not know Rn: not in its training data"),
         ("anything", {"weights": "mp20-dng"}, "leave --weights out"),
-        ("anything", {"sampling_steps": 5}, "--steps and --sampler find no use"),
+        ("anything", {"steps": 5}, "--steps and --sampler find no use"),
         ("anything", {"structures": "mp20-dng"}, "mp20-dng takes no formula"),
         ("anything", {"structures": "none"}, "no weights 'none'"),
         ("anything", {"rank_by": "age"}, "not 'age'"),
@@ -213,5 +214,5 @@ def test_what_cannot_be_met_is_refused_before_anything_is_written(
     played, settings, tmp_path, request_, changes, message
 ):
     with pytest.raises(NucleateError, match=message):
-        design(request_, tmp_path / "run", dataclasses.replace(settings, **changes))
+        design(request_, tmp_path / "run", settings.replaced(**changes))
     assert not (tmp_path / "run").exists()

@@ -7,7 +7,7 @@ from nucleate.generators import read_info
 from nucleate.request.request import parse_request
 from nucleate.search.judge import judge_of, shipped_judge
 from nucleate.search.model import cautions
-from nucleate.tasks.design import DesignSettings
+from nucleate.settings import DesignSettings
 
 WANTED = {"e_form": (-2.0, -2.0), "band_gap": (1.0, 1.6)}
 
@@ -51,7 +51,7 @@ def test_a_named_network_must_know_one_of_them(info):
 
 def test_what_cannot_be_judged_is_said_once(info, monkeypatch):
     request = parse_request("Li-Fe-O, e_form=-2, band_gap=1..1.6")
-    settings = DesignSettings(weights="mp20-cds")
+    settings = DesignSettings.of(weights="mp20-cds")
     assert cautions(request, settings) == []
     monkeypatch.setattr("nucleate.generators.read_info", lambda _: of(info, "mine"))
     lines = cautions(request, settings)
@@ -59,6 +59,6 @@ def test_what_cannot_be_judged_is_said_once(info, monkeypatch):
 
 
 def test_what_will_be_refused_is_not_warned_of_as_well():
-    settings = DesignSettings(weights="mp20-cds")
+    settings = DesignSettings.of(weights="mp20-cds")
     assert len(cautions(parse_request("anything, e_form=-5.3"), settings)) == 1
     assert cautions(parse_request("anything, e_form=-40"), settings) == []

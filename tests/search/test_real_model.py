@@ -14,7 +14,8 @@ from nucleate.language.chat import Chat
 from nucleate.language.site_choices import site_choices
 from nucleate.language.stage import ordered
 from nucleate.request.request import parse_request
-from nucleate.tasks.design import DesignSettings, design
+from nucleate.settings import DesignSettings
+from nucleate.tasks.design import design
 
 MODEL = Path(sys.prefix) / "language-model" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 pytest.importorskip("xllamacpp", reason="no language model server; pip install xllamacpp")
@@ -38,7 +39,7 @@ def url():
 
 
 def test_formulas_are_chosen_within_the_lists_and_judged(url, tmp_path):
-    settings = DesignSettings(
+    settings = DesignSettings.of(
         oversample=1, relax_steps=1, second="none", llm=url, retrieval=False, search="best-first", formulas=2, width=2
     )
     made = design("an elpasolite without lead, 2 candidates", tmp_path / "run", settings, executor=Serial())

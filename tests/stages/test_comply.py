@@ -14,8 +14,9 @@ from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.rank import to_rows
 from nucleate.request.request import parse_request
 from nucleate.search.families_first import allowed, proposals
+from nucleate.settings import DesignSettings
 from nucleate.stages.comply import ComplyStage, FormulaStage, family_of, of_composition, spoken_condition
-from nucleate.tasks.design import DesignSettings, design, generate_candidates, resume
+from nucleate.tasks.design import design, generate_candidates, resume
 
 TYPES = [(f.name, i) for f in lexicon().values() for i in range(len(f.types))]
 
@@ -94,9 +95,9 @@ def test_ratios_bring_families_and_what_is_known_can_be_left_out():
 
 
 def test_a_run_from_words(tmp_path):
-    quick = DesignSettings(oversample=1, relax_steps=3, second="none")
+    quick = DesignSettings.of(oversample=1, relax_steps=3, second="none")
     run = design("perovskite fluorides with K, cubic, 2 candidates", tmp_path / "run", quick, executor=Serial())
-    assert (run.settings.generator, run.settings.structures) == ("lexicon", "prototype")
+    assert (run.settings.generation.generator, run.settings.generation.structures) == ("lexicon", "prototype")
     assert [c.stages[0] for c in run.all] == ["decorate", "decorate"] and run.all[0].stages[-1] == "comply"
     assert all(c.provenance["why"] == ["fluoride", "K in it", "perovskite", "Pm-3m"] for c in run.candidates)
     assert "as asked for: fluoride, K in it, perovskite" in (run.folder / "report.html").read_text()

@@ -11,9 +11,10 @@ from tiny_sites import tiny_sites
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.pipeline.rank import to_rows
-from nucleate.tasks.design import DesignSettings, design, generate_candidates, load_run, resume
+from nucleate.settings import DesignSettings
+from nucleate.tasks.design import design, generate_candidates, load_run, resume
 
-QUICK = DesignSettings(oversample=2, sampling_steps=20, relax_steps=8, second="none")
+QUICK = DesignSettings.of(oversample=2, steps=20, relax_steps=8, second="none")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_the_same_seed_gives_the_same_crystals(run):
     assert [c.seed for c in made] == sorted((c.seed for c in run.all), key=[c.seed for c in made].index)
     more = generate_candidates("NaCl, 2 atoms, 4 candidates", QUICK)
     assert [c.structure for c in more[:4]] == [c.structure for c in made], "asking for more must not change the first"
-    other = generate_candidates("NaCl, 2 atoms, 2 candidates", DesignSettings(seed=1, oversample=2, sampling_steps=20))
+    other = generate_candidates("NaCl, 2 atoms, 2 candidates", DesignSettings.of(seed=1, oversample=2, steps=20))
     assert other[0].structure != made[0].structure
 
 
@@ -151,7 +152,7 @@ def test_a_run_that_died_at_its_very_start_can_be_started_again(tmp_path):
     from nucleate.store.database import RunStore
 
     RunStore(tmp_path / "run").close()
-    quick = DesignSettings(oversample=1, sampling_steps=3, relax_steps=0, second="none")
+    quick = DesignSettings.of(oversample=1, steps=3, relax_steps=0, second="none")
     assert len(design("NaCl, 2 atoms, 1 candidate", tmp_path / "run", quick, executor=Serial()).all) == 1
 
 
@@ -161,7 +162,7 @@ def test_broken_records_of_a_run_end_no_resumption(tmp_path):
 
     from nucleate.store.database import DATABASE
 
-    quick = DesignSettings(oversample=1, sampling_steps=3, relax_steps=0, second="none")
+    quick = DesignSettings.of(oversample=1, steps=3, relax_steps=0, second="none")
     out = tmp_path / "run"
     whole = design("NaCl, 2 atoms, 5 candidates", out, quick, executor=Serial())
     blank = {"stages": [], "structure": None, "failure": None}
@@ -194,20 +195,20 @@ def test_overwriting_waits_for_no_other_writer(run):
 
 def test_a_run_within_space_groups(tmp_path):
     tiny = str(tiny_sites(tmp_path))
-    quick = DesignSettings(oversample=4, weights=tiny, relax_steps=1, second="none")
+    quick = DesignSettings.of(oversample=4, weights=tiny, relax_steps=1, second="none")
     run = design("Sr-Ti-O, cubic, 2 candidates", tmp_path / "run", quick, executor=Serial())
     groups = [c.provenance["condition"]["space_group"] for c in run.all]
     assert len(groups) == 8 and all(195 <= g <= 230 for g in groups) and len(set(groups)) > 1
     again = load_run(tmp_path / "run").request
     assert again == run.request and "a cubic space group" in (run.folder / "report.html").read_text()
     with pytest.raises(NucleateError, match="cannot be asked for a space group"):
-        design("NaCl, space group 225", tmp_path / "other", DesignSettings(weights="mp20-csp"))
+        design("NaCl, space group 225", tmp_path / "other", DesignSettings.of(weights="mp20-csp"))
     assert not (tmp_path / "other").exists()
 
 
 @pytest.fixture(scope="module")
 def wished(tmp_path_factory):
-    quick = DesignSettings(oversample=2, sampling_steps=10, relax_steps=2, second="none")
+    quick = DesignSettings.of(oversample=2, steps=10, relax_steps=2, second="none")
     folder = tmp_path_factory.mktemp("wished")
     return design("Na-Cl, 2 atoms, 2 candidates, e_form=-1.9, band_gap=4..6", folder, quick, executor=Serial())
 
@@ -227,14 +228,14 @@ def test_wanted_properties_are_predicted_after_relaxation_and_order_the_crystals
 
 
 def test_generated_crystals_are_predicted_as_they_stand():
-    quick = DesignSettings(oversample=1, sampling_steps=5, judge="property-mp20")
+    quick = DesignSettings.of(oversample=1, steps=5, judge="property-mp20")
     made = generate_candidates("Na-Cl, 2 atoms, 2 candidates, band_gap=4..6", quick)
     assert [c.id for c in made] == ["c00001", "c00002"]
     assert all("band_gap" in c.provenance["predicted"] for c in made)
 
 
 def test_a_network_that_knows_nothing_of_it_is_refused_before_anything_is_written(tmp_path):
-    wrong = DesignSettings(judge="property-perov5")
+    wrong = DesignSettings.of(judge="property-perov5")
     with pytest.raises(NucleateError, match="property-perov5 predicts .*, not formation_energy_per_atom"):
         design("Na-Cl, e_form=-2", tmp_path / "run", wrong)
     assert not (tmp_path / "run").exists()
@@ -242,7 +243,7 @@ def test_a_network_that_knows_nothing_of_it_is_refused_before_anything_is_writte
 
 def test_the_best_are_judged_again_and_tested_for_phonons(tmp_path):
     pytest.importorskip("phonopy", reason="phonopy is not installed")
-    settings = DesignSettings(oversample=3, sampling_steps=20, relax_steps=60, phonons=1)
+    settings = DesignSettings.of(oversample=3, steps=20, relax_steps=60, phonons=1)
     run = design("NaCl, 2 atoms, 2 candidates", tmp_path / "run", settings, executor=Serial())
     best, second, *rest = run.all
     for c in (best, second):
@@ -255,6 +256,6 @@ def test_the_best_are_judged_again_and_tested_for_phonons(tmp_path):
     assert rows[0]["disagreement"] < 0.1 and rows[2]["disagreement"] is None
     assert "Judges differ" in (run.folder / "report.html").read_text() and {"second", "phonons"} <= set(run.seconds)
     assert to_rows(resume(run.folder, executor=Serial()).all) == rows
-    with pytest.raises(NucleateError, match="must not be negative"):
-        design("NaCl", tmp_path / "other", DesignSettings(phonons=-1))
+    with pytest.raises(NucleateError, match="phonons must be at least 0, not -1"):
+        design("NaCl", tmp_path / "other", DesignSettings.of(phonons=-1))
     assert not (tmp_path / "other").exists()

@@ -12,7 +12,8 @@ from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.evaluate.metric import Section
 from nucleate.pipeline.candidate import Candidate
-from nucleate.tasks.optimise import OptimiseSettings, optimise
+from nucleate.settings import OptimiseSettings
+from nucleate.tasks.optimise import optimise
 from nucleate.tasks.optimise_report import diversity, predicted, why_not
 from nucleate.train.loop import WEIGHTS, Trainer
 
@@ -67,11 +68,11 @@ def settings(models):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NUCLEATE_DATA", str(models))
         patch.setattr("nucleate.tasks.optimise_report.diversity", lambda *_: Section("Diversity", ()))
-        yield OptimiseSettings(
-            str(models / "generator" / WEIGHTS),
+        yield OptimiseSettings.of(
+            weights=str(models / "generator" / WEIGHTS),
             candidates=12,
             judge=str(models / "judge" / WEIGHTS),
-            guidance_scale=1.0,
+            guidance=1.0,
         )
 
 

@@ -13,7 +13,8 @@ from nucleate.crystal.symmetry import space_group
 from nucleate.crystal.wyckoff import group
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
-from nucleate.tasks.predict import METHODS, PredictSettings, ordered, plan
+from nucleate.settings import PredictSettings
+from nucleate.tasks.predict import METHODS, ordered, plan
 from nucleate.tasks.predict_targets import Target
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -102,7 +103,7 @@ def test_a_formula_that_cannot_be_had_does_not_stop_the_others() -> None:
 )
 def test_settings_that_are_none(settings: dict, message: str) -> None:
     with pytest.raises(NucleateError, match=message):
-        PredictSettings(**settings)
+        plan([], PredictSettings(**settings))
 
 
 def test_a_space_group_is_honoured() -> None:

@@ -136,8 +136,9 @@ def design(
     from nucleate.request.request import parse_request
     from nucleate.search.model import cautions
     from nucleate.search.route import settled
-    from nucleate.tasks.design import DesignSettings, require_settings
+    from nucleate.settings import DesignSettings
     from nucleate.tasks.design import design as run
+    from nucleate.tasks.design import require_settings
     from nucleate.tasks.design import resume as finish
 
     console = screen()
@@ -172,14 +173,14 @@ def design(
             )
             wanted = with_parts(wanted, fix, mask, lattice_shape)
             folder = out or Path("runs") / _slug(request or elements or "anything")
-            settings = DesignSettings(
+            settings = DesignSettings.of(
                 seed=seed,
                 oversample=oversample,
                 weights=weights,
-                sampling_steps=steps,
+                steps=steps,
                 sampler=sampler,
-                guidance_scale=guidance,
-                species_temperature=temperature,
+                guidance=guidance,
+                temperature=temperature,
                 generator=generator,
                 structures=structures,
                 rank_by=rank_by,

@@ -67,7 +67,8 @@ def generate(
     from nucleate.request.request import parse_request
     from nucleate.search.model import cautions
     from nucleate.search.route import settled
-    from nucleate.tasks.design import DesignSettings, generate_candidates, require_settings
+    from nucleate.settings import DesignSettings
+    from nucleate.tasks.design import generate_candidates, require_settings
 
     wanted = parse_request(
         request,
@@ -81,14 +82,14 @@ def generate(
     )
     wanted = with_parts(wanted, fix, mask, lattice_shape)
     check_out(out, overwrite)
-    settings = DesignSettings(
+    settings = DesignSettings.of(
         seed=seed,
         oversample=1,
         weights=weights,
-        sampling_steps=steps,
+        steps=steps,
         sampler=sampler,
-        guidance_scale=guidance,
-        species_temperature=temperature,
+        guidance=guidance,
+        temperature=temperature,
         judge=judge,
     )
     notes = screen(stderr=True)

@@ -37,25 +37,25 @@ def optimise(
     from nucleate.engine.local import executor
     from nucleate.files import check_writable
     from nucleate.pipeline.files import write_candidates
-    from nucleate.tasks.optimise import OptimiseSettings
+    from nucleate.settings import OptimiseSettings
     from nucleate.tasks.optimise import optimise as run
     from nucleate.tasks.optimise_report import predicted
 
-    settings = OptimiseSettings(
-        weights,
-        prop,
-        candidates,
-        maximise,
-        target,
-        guidance,
-        temperature,
-        steps,
-        sampler,
-        seed,
-        judge,
-        relax,
-        calibrate,
-        potential,
+    settings = OptimiseSettings.of(
+        weights=weights,
+        property=prop,
+        candidates=candidates,
+        maximise=maximise,
+        target=target,
+        guidance=guidance,
+        temperature=temperature,
+        steps=steps,
+        sampler=sampler,
+        seed=seed,
+        judge=judge,
+        relax=relax,
+        calibrate=calibrate,
+        potential=potential,
     )
     folder = out or Path("runs") / f"optimise-{Path(weights).stem}"
     check_writable(folder, folder=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,7 +11,8 @@ import typer
 
 from nucleate.cli.options import Overwrite, Seed, Sites, SpaceGroup, Workers
 from nucleate.generators.methods import ADAPTIVE, TEMPLATE
-from nucleate.tasks.predict import METHODS, PredictSettings
+from nucleate.settings import PredictSettings
+from nucleate.tasks.predict import METHODS
 from nucleate.tasks.predict_targets import Target, read_target
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def predict(
 
     wanted = _wanted(formulas or [], file)
     within = space_group or sites or any(target.system for target in wanted)
-    settings = PredictSettings(
-        method or (ADAPTIVE if within else TEMPLATE),
+    settings = PredictSettings.of(
+        method=method or (ADAPTIVE if within else TEMPLATE),
         samples=samples or top or DRAWN,
         weights=weights,
         templates=templates,
@@ -137,7 +137,7 @@ def _run(
         with StageBars() as bars:
             return ordered(run(blank, stages, executor(workers or None), Nowhere(), bars))
     digest = weights_digest(settings.weights or METHODS[settings.method].weights)
-    with PartFile(out, {**dataclasses.asdict(settings), "digest": digest}, overwrite) as part:
+    with PartFile(out, {**settings.plain(), "digest": digest}, overwrite) as part:
         done = ordered(run_part(part, blank, stages, workers, notes, "structures"))
         if kept := _kept(done, top):
             write_candidates(out, done if _whole(out) else kept)

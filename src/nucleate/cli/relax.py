@@ -44,12 +44,12 @@ def relax(
     from nucleate.stages.relax import RelaxStage
 
     check_out(out, overwrite)
-    settings = RelaxSettings(
-        fmax,
-        max_steps=steps,
+    settings = RelaxSettings.of(
+        fmax=fmax,
+        relax_steps=steps,
         cell=cell,
         optimiser=optimiser,
-        time_limit_s=time_limit,
+        time_limit=time_limit,
         potential=potential,
         primitive=primitive,
     )

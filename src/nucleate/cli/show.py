@@ -80,7 +80,7 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
     if read := sources(result.all):
         console.print(f"read: {'; '.join(read)}", soft_wrap=True)
     if result.language:
-        used = usage_text(result.language, result.settings.llm_price)
+        used = usage_text(result.language, result.settings.language.price)
         console.print(f"language model: {used}", soft_wrap=True)
     if result.tree:
         console.print(summary_text(result.tree))

@@ -8,7 +8,6 @@ import math
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from nucleate.potentials.base import Evaluation, Potential, refusal
 from nucleate.potentials.registry import get_potential
 from nucleate.relaxation import guard
 from nucleate.relaxation.minimise import Fire, Minimiser, QuasiNewton
+from nucleate.settings.relaxation import RelaxSettings
 from nucleate.train.device import out_of_memory
 
 if TYPE_CHECKING:
@@ -34,40 +34,6 @@ OPTIMISERS: dict[str, type[QuasiNewton] | type[Fire]] = {"bfgs": QuasiNewton, "f
 # contact below this ratio is a collapse. Real crystals have at least 0.65.
 MIN_RELAXED_CONTACT = 0.5
 UNTOLD = "not known"  # what provenance "relax" says of the elements of a potential that does not tell them
-
-
-@dataclass(frozen=True)
-class RelaxSettings:
-    """When a relaxation is done.
-
-    fmax: largest force on an atom, eV/angstrom. smax: largest stress component, eV/cubic angstrom (0.003 is 0.5 GPa;
-    only if the cell relaxes). max_steps: optimiser steps. cell: relax the cell as well; None does so unless atoms are
-    fixed (`fixed_atoms`), as whoever fixes atoms means (VASP's ISIF = 2); with True the fixed ones keep their
-    fractional coordinates (ISIF = 3). optimiser: "bfgs" (from a model Hessian, a third of FIRE's steps:
-    benchmarks/relax.py) or "fire". time_limit_s: per crystal. potential: a name in
-    `potentials.registry`. primitive: relax a cell that repeats itself as its primitive one, a quarter of the
-    atoms for a face-centred lattice; the result is the given cell all the same.
-    """
-
-    fmax: float = 0.05
-    smax: float = 0.003
-    max_steps: int = 300
-    cell: bool | None = None
-    optimiser: str = "bfgs"
-    time_limit_s: float | None = None
-    potential: str = "chgnet"
-    primitive: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("fmax", "smax"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise NucleateError(f"{name} must be a positive number, not {getattr(self, name)}")
-        if self.max_steps < 0:
-            raise NucleateError(f"the number of relaxation steps must not be negative, not {self.max_steps}")
-        if self.time_limit_s is not None and not self.time_limit_s > 0:
-            raise NucleateError(f"the time limit must be positive, not {self.time_limit_s}")
-        if self.optimiser not in OPTIMISERS:
-            raise NucleateError(f"no optimiser '{self.optimiser}'; known: {', '.join(OPTIMISERS)}")
 
 
 def relax(candidate: Candidate, settings: RelaxSettings) -> Candidate:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.stage import Stage
     from nucleate.request.request import Request
-    from nucleate.tasks.design import DesignSettings
+    from nucleate.settings import DesignSettings
 
 POOL = 3000  # of the nearest formulas, among which the composition model has a say
 
@@ -49,17 +49,21 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
     realise, record = _structures(settings)
     count = count_of(request, settings)
     proposing: list[Stage] = []
-    if settings.llm:
+    if settings.language.address:
         proposing = [_language(request, settings)]
         blank = [Candidate(f"c{i + 1:05d}", int(derive_seeds(settings.seed, i))) for i in range(count)]
-        record["language model"] = f"{settings.llm_model or 'the only one'} at {safe_address(settings.llm)}"
+        record["language model"] = (
+            f"{settings.language.model or 'the only one'} at {safe_address(settings.language.address)}"
+        )
     else:
         every = _candidates(request, settings, count)
-        blank = list(every if settings.search else islice(every, count))
+        blank = list(every if settings.search.strategy else islice(every, count))
     info = read_info(weights_for(request) if request.properties else "mp20-dng")
-    judge = "" if settings.llm else f", judged by {MODEL}"
+    judge = "" if settings.language.address else f", judged by {MODEL}"
     record = {"formulas": f"lexicon of {len(lexicon())} crystal families{judge}", **record}
-    return Route(blank, [realise], info, record, proposing, TYPES if settings.structures == PROTOTYPE else SAMPLES)
+    return Route(
+        blank, [realise], info, record, proposing, TYPES if settings.generation.structures == PROTOTYPE else SAMPLES
+    )
 
 
 def _language(request: Request, settings: DesignSettings) -> LanguageStage:
@@ -73,8 +77,9 @@ def _language(request: Request, settings: DesignSettings) -> LanguageStage:
     able = [i for i, t in enumerate(family.types) if allowed(request, t)]
     if not able:
         raise _no_such_type(request)
-    library = Library(request.text or family.name, family.name, Wikipedia()) if settings.retrieval else None
-    return LanguageStage(Chat(settings.llm, settings.llm_model), request, family, able[0], settings.seed, library)
+    library = Library(request.text or family.name, family.name, Wikipedia()) if settings.language.retrieval else None
+    chat = Chat(settings.language.address, settings.language.model)
+    return LanguageStage(chat, request, family, able[0], settings.seed, library)
 
 
 def _no_such_type(request: Request) -> NucleateError:
@@ -209,13 +214,13 @@ def _candidates(request: Request, settings: DesignSettings, formulas: int) -> It
 
 def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
     """What gives the formulas structures, and what the report says of it."""
-    if settings.structures == PROTOTYPE:
+    if settings.generation.structures == PROTOTYPE:
         from nucleate.families.decorate import DecorateStage
 
         return DecorateStage(), {"structures": "prototypes of the families"}
     from nucleate.stages.generate import GenerateStage
 
-    generator = load_as(settings.structures, settings)
+    generator = load_as(settings.generation.structures, settings.sampling)
     if generator.info.recipe.task != "csp":
         raise NucleateError(
             f"{generator.name} takes no formula; --structures is prototype, or weights for formulas such as mp20-csp"

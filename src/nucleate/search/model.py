@@ -2,50 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
+from nucleate.settings.sampling import AUTO, LEXICON
 
 if TYPE_CHECKING:
     from nucleate.generators import DiffusionGenerator
     from nucleate.generators.template import TemplateGenerator
     from nucleate.request.request import Request
-    from nucleate.tasks.design import DesignSettings
-    from nucleate.tasks.optimise import OptimiseSettings
+    from nucleate.settings import DesignSettings, SamplingSettings, TemplateSettings
 
 
 def generator_for(request: Request, settings: DesignSettings) -> DiffusionGenerator:
     """The generator that the settings name, or the shipped one for the request."""
-    return load_as(settings.weights if settings.weights != "auto" else weights_for(request), settings)
+    weights = settings.generation.weights
+    return load_as(weights if weights != AUTO else weights_for(request), settings.sampling)
 
 
-def load_as(weights: str, settings: DesignSettings | OptimiseSettings) -> DiffusionGenerator:
+def load_as(weights: str, sampling: SamplingSettings) -> DiffusionGenerator:
     """The generator in `weights`, sampling as the settings say where they say it, else as its recipe does."""
     from nucleate.generators import load_generator
 
     return load_generator(
         weights,
-        steps=settings.sampling_steps or None,
-        sampler=settings.sampler or None,
-        guidance_scale=settings.guidance_scale,
-        species_temperature=settings.species_temperature,
+        steps=sampling.steps or None,
+        sampler=sampling.sampler or None,
+        guidance_scale=sampling.guidance,
+        species_temperature=sampling.temperature,
     )
 
 
-def load_templates(library: str, ranking: str, **options: Any) -> TemplateGenerator:
-    """Templates of a library (`load_library`); options: of `TemplateGenerator`. The ranking "metric" has its network.
+def load_templates(settings: TemplateSettings, seed: int = 0) -> TemplateGenerator:
+    """Templates of a library (`load_library`); the ranking "metric" has its network.
 
-    Raises NucleateError for a library, ranking or option that there is not.
+    Raises NucleateError for a library that there is not.
     """
     from nucleate.generators.template import TemplateGenerator
     from nucleate.generators.template_library import load_library
 
     model = None
-    if ranking == "metric":
+    if settings.rank_by == "metric":
         from nucleate.train.similarity import load_similarity
 
         model = load_similarity()
-    return TemplateGenerator(load_library(library), ranking, model=model, **options)
+    return TemplateGenerator(
+        load_library(settings.library),
+        settings.rank_by,
+        model=model,
+        volume=settings.volume,
+        distinct=settings.distinct,
+        seed=seed,
+    )
 
 
 def chunk_of(generator: DiffusionGenerator) -> int:
@@ -93,13 +101,14 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
     from nucleate.generators.accept import refused
     from nucleate.generators.properties import resolve_property
     from nucleate.search.judge import dataset_of, judge_of
-    from nucleate.search.route import LEXICON, settled
+    from nucleate.search.route import settled
 
     settings = settled(request, settings)
-    if settings.generator not in ("", LEXICON):
-        info = read_info(settings.generator, "formula")
+    generation = settings.generation
+    if generation.generator not in ("", LEXICON):
+        info = read_info(generation.generator, "formula")
     else:
-        info = read_info(settings.weights if settings.weights != "auto" else weights_for(request))
+        info = read_info(generation.weights if generation.weights != AUTO else weights_for(request))
     out = []
     for name, limits in request.properties.items():
         stats = info.conditions.get(resolve_property(name, info.conditions) or "")
@@ -108,7 +117,7 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
         if not stats.low <= limits[0] <= limits[1] <= stats.high:
             seen = f"{stats.low:.4g} to {stats.high:.4g}"
             out.append(f"{name} is asked for outside of what {info.recipe.name} saw in training ({seen})")
-    model, _, unknown = judge_of(request.properties, info, settings.judge)
+    model, _, unknown = judge_of(request.properties, info, settings.judging.judge)
     if unknown:
         who = f"{model.name} does not predict" if model else f"no shipped network for {dataset_of(info)} predicts"
         out.append(f"{who} {', '.join(unknown)}: asked for, but neither predicted nor ranked by (--judge FILE)")

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.families.likelihood import MODEL
 from nucleate.generators.base import ASKED
-from nucleate.generators.methods import TEMPLATE
+from nucleate.generators.methods import PROTOTYPE, TEMPLATE
 from nucleate.generators.offered import without
 from nucleate.language.chat import read_price
 from nucleate.request.words import bounds_text, within
 from nucleate.search.heuristics import read_objective
 from nucleate.search.model import chunk_of, generator_for, load_as, load_templates
-from nucleate.search.tree import BEST, SAMPLES, STRATEGIES, TEMPLATES, Budget, Plan, extent_of
+from nucleate.search.tree import BEST, SAMPLES, TEMPLATES, Budget, Plan, extent_of
+from nucleate.settings.sampling import AUTO, LEXICON
 from nucleate.stages.realise import units_within
 
 if TYPE_CHECKING:
@@ -25,11 +26,10 @@ if TYPE_CHECKING:
     from nucleate.pipeline.stage import Stage
     from nucleate.request.request import Request
     from nucleate.request.words import Bounds
-    from nucleate.tasks.design import DesignSettings
+    from nucleate.settings import DesignSettings
     from nucleate.train.checkpoint import ModelInfo
 
 
-AUTO, LEXICON, PROTOTYPE = "auto", "lexicon", "prototype"
 TREE = "formulas", "width", "structures_each", "seconds", "evaluations"  # settings of a tree search
 TRIES = 400  # draws of a number of atoms for one within bounds
 SPOKEN = MODEL, "mp20-csp"  # what draws formulas and structures for wishes in plain words beyond families
@@ -57,12 +57,12 @@ def settled(request: Request, settings: DesignSettings) -> DesignSettings:
 
     Plain words go to the lexicon of crystal families where they name a family or a ratio, else to a model of formulas.
     """
-    generator, structures = settings.generator, settings.structures
-    search = settings.search
-    if not search and any(getattr(settings, name) for name in TREE):
-        search = BEST
-    read_price(settings.llm_price)
-    if settings.llm and (generator not in ("", LEXICON) or not request.families):
+    generator, structures = settings.generation.generator, settings.generation.structures
+    strategy: str = settings.search.strategy
+    if not strategy and any(getattr(settings.search, name) for name in TREE):
+        strategy = BEST
+    read_price(settings.language.price)
+    if settings.language.address and (generator not in ("", LEXICON) or not request.families):
         raise NucleateError("a language model fills the sites of a crystal family; name one, such as: a spinel")
     if (request.spoken and not generator and request.composition is None) or (request.families and not generator):
         generator = LEXICON if request.families or request.ratio else SPOKEN[0]
@@ -70,35 +70,32 @@ def settled(request: Request, settings: DesignSettings) -> DesignSettings:
             structures = PROTOTYPE if generator == LEXICON else SPOKEN[1]
     if structures == AUTO:
         structures = PROTOTYPE if generator == LEXICON else TEMPLATE
-    return dataclasses.replace(settings, generator=generator, structures=structures, search=search)
+    return settings.replaced(generator=generator, structures=structures, search=strategy)
 
 
 def require_options(settings: DesignSettings) -> None:
     """Raise NucleateError for options, of settings that are `settled`, that no request can be met with."""
-    if settings.oversample < 1:
-        raise NucleateError(f"oversample must be at least 1, not {settings.oversample}")
-    if settings.search and settings.search not in STRATEGIES:
-        raise NucleateError(f"the search is {', '.join(STRATEGIES)}, not '{settings.search}'")
-    if settings.search and not settings.generator:
+    if settings.search.strategy and not settings.generation.generator:
         raise NucleateError(
             "a tree search (--search, --formulas, --width, --structures-each, --seconds, --evaluations) works on "
             "formulas that are drawn first; ask in plain words, such as 'a spinel', or add --generator "
             "diffusion-bert-all"
         )
-    read_objective(settings.objective)
+    read_objective(settings.judging.objective)
 
 
 def route_of(request: Request, settings: DesignSettings) -> Route:
     """Formulas first where the settings (`settled`) name a generator of formulas. Raises NucleateError for what cannot
     be met."""
     require_options(settings)
-    if settings.generator == LEXICON:
+    if settings.generation.generator == LEXICON:
         from nucleate.search.families_first import families_first
 
         route = families_first(request, settings)
     else:
-        route = _formulas_first(request, settings) if settings.generator else _at_once(request, settings)
-    return _searched(route, request, settings) if settings.search else route
+        first = settings.generation.generator
+        route = _formulas_first(request, settings) if first else _at_once(request, settings)
+    return _searched(route, request, settings) if settings.search.strategy else route
 
 
 def _searched(route: Route, request: Request, settings: DesignSettings) -> Route:
@@ -106,10 +103,10 @@ def _searched(route: Route, request: Request, settings: DesignSettings) -> Route
     from nucleate.language.chat import Chat
     from nucleate.search.heuristics import HeuristicStage
 
-    chat = Chat(settings.llm, settings.llm_model) if settings.llm else None
+    chat = Chat(settings.language.address, settings.language.model) if settings.language.address else None
     proposals = [*route.proposals, HeuristicStage(request, chat, settings.seed)]
-    budget = Budget(settings.seconds, settings.evaluations)
-    plan = Plan(settings.search, extent_of(request, settings), route.kind, budget)
+    budget = Budget(settings.search.seconds, settings.search.evaluations)
+    plan = Plan(settings.search.strategy, extent_of(request, settings), route.kind, budget)
     return dataclasses.replace(route, proposals=proposals, plan=plan)
 
 
@@ -136,7 +133,9 @@ def _formulas_first(request: Request, settings: DesignSettings) -> Route:
 
     _refuse(request, settings)
     generator = load_formula_generator(
-        settings.generator, guidance_scale=settings.guidance_scale, species_temperature=settings.species_temperature
+        settings.generation.generator,
+        guidance_scale=settings.sampling.guidance,
+        species_temperature=settings.sampling.temperature,
     )
 
     def wanted(seed: int) -> Condition:
@@ -149,7 +148,7 @@ def _formulas_first(request: Request, settings: DesignSettings) -> Route:
     record = {"model": generator.name, "model training": generator.info.training, **record}
     filters: list[Stage] = [FormulaStage(request)] if request.spoken else []
     proposals = [ComposeStage(without(generator, request.unasked)), *filters, ChemistryStage()]
-    kind = TEMPLATES if settings.structures == TEMPLATE else SAMPLES
+    kind = TEMPLATES if settings.generation.structures == TEMPLATE else SAMPLES
     return Route(blank, [realise], generator.info, record, proposals, kind)
 
 
@@ -162,19 +161,20 @@ def _refuse(request: Request, settings: DesignSettings) -> None:
             f"{formula_text(request.composition)} is a formula, and {_drawn_by(request, settings)}, which gives "
             "others; ask for the formula alone, or for words without it"
         )
-    bounded = isinstance(request.num_atoms, tuple) and settings.structures != TEMPLATE
+    bounded = isinstance(request.num_atoms, tuple) and settings.generation.structures != TEMPLATE
     for name in ("num_atoms", "fixed", "lattice_shape", "space_groups", "sites"):
         if getattr(request, name) and not (name == "num_atoms" and bounded):
             raise NucleateError(
                 f"{ASKED[name]} cannot be asked for here: {_drawn_by(request, settings)}, and the cell follows from "
                 "each of them; leave it out, or ask for a formula or a chemical system such as Li-Fe-O"
             )
-    if settings.weights != "auto":
+    if settings.generation.weights != AUTO:
         raise NucleateError(
-            f"--weights {settings.weights} finds no use: {_drawn_by(request, settings)}, and their structures come "
-            "from --structures; leave --weights out"
+            f"--weights {settings.generation.weights} finds no use: {_drawn_by(request, settings)}, and their "
+            "structures come from --structures; leave --weights out"
         )
-    if settings.structures == TEMPLATE and (settings.sampling_steps or settings.sampler):
+    sampled = settings.sampling.steps or settings.sampling.sampler
+    if settings.generation.structures == TEMPLATE and sampled:
         raise NucleateError(
             "--steps and --sampler find no use: structures are taken from known crystals; leave them out, or add "
             "--structures mp20-csp"
@@ -183,9 +183,9 @@ def _refuse(request: Request, settings: DesignSettings) -> None:
 
 def _drawn_by(request: Request, settings: DesignSettings) -> str:
     """Why formulas come first, as the user said it."""
-    if request.spoken and settings.generator == SPOKEN[0]:
+    if request.spoken and settings.generation.generator == SPOKEN[0]:
         return "for a request in words formulas are drawn first"
-    return f"with --generator {settings.generator} formulas are drawn first"
+    return f"with --generator {settings.generation.generator} formulas are drawn first"
 
 
 def _exact(number: int | Bounds | None) -> int | None:
@@ -194,16 +194,16 @@ def _exact(number: int | Bounds | None) -> int | None:
 
 def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[Stage, dict[str, Any]]:
     """What gives the formulas structures, and what the report says of it."""
-    if settings.structures == TEMPLATE:
+    if settings.generation.structures == TEMPLATE:
         from nucleate.stages.template import TemplateStage
 
-        templates = load_templates(settings.templates, settings.rank_by, seed=settings.seed)
+        templates = load_templates(settings.templates, settings.seed)
         library = templates.library
         return TemplateStage(templates), {"structures": f"{len(library):,} templates of {library.name}"}
     from nucleate.stages.realise import RealiseStage
 
-    plain = dataclasses.replace(settings, guidance_scale=None, species_temperature=None)  # these are the formulas'
-    generator = load_as(settings.structures, plain)
+    plain = dataclasses.replace(settings.sampling, guidance=None, temperature=None)  # these are the formulas'
+    generator = load_as(settings.generation.structures, plain)
     if generator.info.recipe.task != "csp":
         raise NucleateError(
             f"{generator.name} takes no formula; --structures is template, or weights for formulas such as mp20-csp"
@@ -215,7 +215,9 @@ def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[S
 
 def count_of(request: Request, settings: DesignSettings) -> int:
     """Candidates to begin with: of a tree search its formulas."""
-    return extent_of(request, settings).formulas if settings.search else request.candidates * settings.oversample
+    if settings.search.strategy:
+        return extent_of(request, settings).formulas
+    return request.candidates * settings.search.oversample
 
 
 def _blank(

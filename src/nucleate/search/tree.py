@@ -18,7 +18,7 @@ from nucleate.pipeline.rank import rank
 
 if TYPE_CHECKING:
     from nucleate.request.request import Request
-    from nucleate.tasks.design import DesignSettings
+    from nucleate.settings import DesignSettings
 
 BEST, BREADTH, BEAM = "best-first", "breadth-first", "beam"
 STRATEGIES = {
@@ -45,12 +45,10 @@ class Extent:
 
 def extent_of(request: Request, settings: DesignSettings) -> Extent:
     """H, W and L; what is not given follows from the number of candidates times oversample, as in a flat run."""
-    for name in ("formulas", "width", "structures_each"):
-        if getattr(settings, name) < 0:
-            raise NucleateError(f"{name.replace('_', ' ')} must be positive, not {getattr(settings, name)}")
-    structures = settings.structures_each or _structures_of(request, settings)
-    width = settings.width or max(1, math.ceil(request.candidates * settings.oversample / structures))
-    formulas = settings.formulas or BREADTH_OF_FORMULAS * width
+    search = settings.search
+    structures = search.structures_each or _structures_of(request, settings)
+    width = search.width or max(1, math.ceil(request.candidates * search.oversample / structures))
+    formulas = search.formulas or BREADTH_OF_FORMULAS * width
     if formulas < width:
         raise NucleateError(f"{width} formulas cannot be opened of {formulas}; raise --formulas or lower --width")
     return Extent(formulas, width, structures)
@@ -61,7 +59,7 @@ def _structures_of(request: Request, settings: DesignSettings) -> int:
     from nucleate.families.family import lexicon
     from nucleate.search.route import PROTOTYPE
 
-    if settings.structures != PROTOTYPE or not request.families:
+    if settings.generation.structures != PROTOTYPE or not request.families:
         return STRUCTURES
     return max(len(lexicon()[name].types) for name in request.families)
 

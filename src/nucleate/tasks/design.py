@@ -8,77 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.config import from_dict
 from nucleate.errors import NucleateError
 from nucleate.files import check_writable
-from nucleate.redact import safe_address
 from nucleate.request.request import Request, parse_request, read_request
 from nucleate.search.route import Route, route_of, settled
+from nucleate.settings import DesignSettings
+from nucleate.settings.design import read_design_settings
+from nucleate.settings.sampling import AUTO, LEXICON, TemplateSettings
+from nucleate.settings.search import NONE
 
 if TYPE_CHECKING:
     from nucleate.io import Problem
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.run import Executor, Progress
     from nucleate.pipeline.stage import Stage
-    from nucleate.relaxation.pool import RelaxSettings
     from nucleate.stages.properties import PredictStage
-
-
-@dataclass(frozen=True)
-class DesignSettings:
-    """Everything beside the request that determines a run's result.
-
-    oversample: crystals generated for each one asked for; the best are kept. weights: shipped name or file; "auto"
-    takes the model for the request. sampling_steps, sampler, guidance_scale, species_temperature: 0, "" and None take
-    the recipe's. generator: who draws formulas, which come first then: "lexicon" (crystal families), a model of
-    formulas, name or file, to which guidance_scale and species_temperature belong; "": crystals in one go, or for plain
-    words as `route.settled` has it. structures: of the formulas, "template", "prototype" (of their family) or the
-    weights of a model that takes a composition, to which sampling_steps and sampler belong; "auto": as there. rank_by,
-    templates: how templates are ranked, and the dataset they are from. fmax: eV/angstrom. known: dataset whose
-    structures novelty is tested against, beside the embedded index ("" for the index alone). judge: the property
-    network, name or file, that predicts the wanted properties; "auto" takes a shipped one. second: the potential that
-    judges the best candidates again ("auto": SevenNet beside CHGNet, "none"), against the crystals of second_reference.
-    phonons: how many of the best are tested for imaginary modes. llm, llm_model: address and name of a language model
-    that chooses the formulas of a crystal family (`language.stage`). llm_price: US dollars per million tokens of
-    questions and of answers, such as "0.15,0.6", for the record. retrieval: whether it is told what the install and
-    Wikipedia know of it (`language.retrieve`).
-    search: "" works on all candidates alike; else the strategy of a tree search (`search.tree`), with formulas (H),
-    width (W) and structures_each (L; 0: from candidates times oversample), until it has spent so many seconds of work
-    or evaluations, structures taken through the pipeline (0: to its end). objective: weights of the ranking, R_lo
-    (`search.heuristics.TERMS`), such as "e_above_hull=1,symmetry=0.5".
-    """
-
-    seed: int = 0
-    oversample: int = 4
-    weights: str = "auto"
-    sampling_steps: int = 0
-    sampler: str = ""
-    guidance_scale: float | None = None
-    species_temperature: float | None = None
-    generator: str = ""
-    structures: str = "auto"
-    rank_by: str = "emd"
-    templates: str = "mp-20"
-    potential: str = "chgnet"
-    fmax: float = 0.05
-    relax_steps: int = 250
-    reference: str = "chgnet-mp"
-    known: str = ""
-    judge: str = "auto"
-    second: str = "auto"
-    second_reference: str = "auto"
-    phonons: int = 0
-    llm: str = ""
-    llm_model: str = ""
-    llm_price: str = ""
-    retrieval: bool = True
-    search: str = ""
-    formulas: int = 0
-    width: int = 0
-    structures_each: int = 0
-    seconds: float = 0.0
-    evaluations: int = 0
-    objective: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +63,7 @@ def design(
     reviews = reviews_of(request, settings)
     from nucleate.store.database import RunStore
 
-    record = {"request": dataclasses.asdict(request), "settings": _recorded(settings), "seconds": {}}
+    record = {"request": dataclasses.asdict(request), "settings": settings.recorded(), "seconds": {}}
 
     def begin(store: RunStore) -> None:
         check_folder(Path(out), overwrite)
@@ -152,10 +96,10 @@ def resume(
         record = store.read_request()
         request, settings = _read_record(record, Path(out))
         settings = _with_budget(settings, seconds, evaluations)
-        if llm and not settings.llm:
+        if llm and not settings.language.address:
             raise NucleateError("this run asks no language model; leave --llm out")
-        settings = dataclasses.replace(settings, llm=llm or settings.llm)
-        record["settings"] = _recorded(settings)
+        settings = settings.replaced(llm=llm or settings.language.address)
+        record["settings"] = settings.recorded()
         route = route_of(request, settings)
         found, problems = store.read()
         begun = {c.id for c in found if c.stages or c.failure is not None}
@@ -165,20 +109,14 @@ def resume(
         return dataclasses.replace(result, problems=tuple(problems))
 
 
-def _recorded(settings: DesignSettings) -> dict[str, Any]:
-    """Plain JSON values for the run folder, without secrets."""
-    return {**dataclasses.asdict(settings), "llm": safe_address(settings.llm)}
-
-
 def _with_budget(settings: DesignSettings, seconds: float | None, evaluations: int | None) -> DesignSettings:
     if seconds is None and evaluations is None:
         return settings
-    if not settings.search:
+    if not settings.search.strategy:
         raise NucleateError("this run is no tree search: it has no budget, and goes on to its end")
-    return dataclasses.replace(
-        settings,
-        seconds=settings.seconds if seconds is None else seconds,
-        evaluations=settings.evaluations if evaluations is None else evaluations,
+    return settings.replaced(
+        seconds=settings.search.seconds if seconds is None else seconds,
+        evaluations=settings.search.evaluations if evaluations is None else evaluations,
     )
 
 
@@ -186,31 +124,32 @@ def require_settings(request: Request, settings: DesignSettings, relaxed: bool =
     """Raise NucleateError for names that there are not, properties that no model can be asked for and elements that
     the potential does not know, before anything heavy is imported. relaxed: whether structures are relaxed and compared
     with known ones."""
-    from nucleate.generators.methods import TEMPLATE
+    from nucleate.generators.methods import PROTOTYPE, TEMPLATE
     from nucleate.search.names import require_elements, require_names, require_properties
-    from nucleate.search.route import AUTO, LEXICON, PROTOTYPE, require_options
+    from nucleate.search.route import require_options
 
     require_options(settings)
+    generation, judging = settings.generation, settings.judging
+    library = settings.templates.library
     # the default dataset is looked for when it is needed: what else is wrong with the request comes first
-    given = [settings.templates] if settings.templates != DesignSettings.templates else []
+    given = [library] if library != TemplateSettings.library else []
 
     def named(*values: str) -> list[str]:
-        return [v for v in values if v not in ("", AUTO, "none", LEXICON, TEMPLATE, PROTOTYPE)]
+        return [v for v in values if v not in ("", AUTO, NONE, LEXICON, TEMPLATE, PROTOTYPE)]
 
     require_names(
-        weights=named(settings.weights, settings.structures),
-        formula_weights=named(settings.generator),
-        property_weights=named(settings.judge),
-        potentials=named(settings.potential, settings.second) if relaxed else (),
-        references=named(settings.reference, settings.second_reference) if relaxed else (),
-        datasets=named(settings.known, *given),
-        sampler=settings.sampler,
-        ranking=settings.rank_by,
+        weights=named(generation.weights, generation.structures),
+        formula_weights=named(generation.generator),
+        property_weights=named(judging.judge),
+        potentials=named(settings.relaxation.potential, judging.second) if relaxed else (),
+        references=named(judging.reference, judging.second_reference) if relaxed else (),
+        datasets=named(judging.known, *given),
+        sampler=settings.sampling.sampler,
     )
-    asked = named(settings.weights) or named(settings.generator)
+    asked = named(generation.weights) or named(generation.generator)
     require_properties(request.properties, asked)
     if relaxed:
-        require_elements(request.named, settings.potential)
+        require_elements(request.named, settings.relaxation.potential)
 
 
 def load_run(out: str | Path) -> DesignResult:
@@ -228,7 +167,7 @@ def load_run(out: str | Path) -> DesignResult:
 
 def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignSettings]:
     try:
-        return read_request(record["request"]), from_dict(DesignSettings, record["settings"])
+        return read_request(record["request"]), read_design_settings(record["settings"])
     except (KeyError, TypeError, ValueError, NucleateError) as error:
         raise NucleateError(f"{out / 'request.json'} is not a request of this version ({error})") from None
 
@@ -244,7 +183,7 @@ def generate_candidates(
     from nucleate.pipeline.run import Nowhere, run
 
     request = parse_request(request) if isinstance(request, str) else request
-    settings = settled(request, settings or DesignSettings(oversample=1))
+    settings = settled(request, settings or DesignSettings.of(oversample=1))
     require_settings(request, settings, relaxed=False)
     route = route_of(request, settings)
     predict = _predict_stage(request, settings, route)
@@ -281,7 +220,7 @@ def _predict_stage(request: Request, settings: DesignSettings, route: Route) -> 
     from nucleate.search.judge import judge_of
     from nucleate.stages.properties import PredictStage
 
-    model, wanted, _ = judge_of(request.properties, route.info, settings.judge)
+    model, wanted, _ = judge_of(request.properties, route.info, settings.judging.judge)
     return PredictStage(model, wanted) if model is not None else None
 
 
@@ -298,13 +237,13 @@ def stages_of(request: Request, settings: DesignSettings, route: Route) -> list[
     return [
         *route.stages,
         CheckStage(),
-        RelaxStage(_relax_settings(settings)),
-        HullStage(settings.reference),
+        RelaxStage(settings.relaxation),
+        HullStage(settings.judging.reference),
         *([predict] if predict is not None else []),
         UniqueStage(),
-        NoveltyStage(settings.reference, settings.known or None),
+        NoveltyStage(settings.judging.reference, settings.judging.known or None),
         *([ComplyStage(request)] if request.spoken else []),
-        *([ObjectiveStage(weights)] if (weights := read_objective(settings.objective)) else []),
+        *([ObjectiveStage(weights)] if (weights := read_objective(settings.judging.objective)) else []),
     ]
 
 
@@ -313,19 +252,12 @@ def reviews_of(request: Request, settings: DesignSettings) -> list[tuple[Stage, 
     from nucleate.stages.phonons import PhononSettings, PhononStage
     from nucleate.stages.second_judge import second_stage
 
-    if settings.phonons < 0:
-        raise NucleateError(f"the number of candidates for phonons must not be negative, not {settings.phonons}")
-    second = second_stage(_relax_settings(settings), settings.second, settings.second_reference)
+    judging, relaxation = settings.judging, settings.relaxation
+    second = second_stage(relaxation, judging.second, judging.second_reference)
     reviews: list[tuple[Stage, int]] = [(second, request.candidates)] if second is not None else []
-    if settings.phonons:
-        reviews.append((PhononStage(PhononSettings(potential=settings.potential)), settings.phonons))
+    if judging.phonons:
+        reviews.append((PhononStage(PhononSettings(potential=relaxation.potential)), judging.phonons))
     return reviews
-
-
-def _relax_settings(settings: DesignSettings) -> RelaxSettings:
-    from nucleate.relaxation.pool import RelaxSettings
-
-    return RelaxSettings(fmax=settings.fmax, max_steps=settings.relax_steps, potential=settings.potential)
 
 
 def _run(

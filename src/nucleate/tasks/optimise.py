@@ -3,7 +3,6 @@ let two judges say whether the crystals have it: a property network, and a unive
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.search.judge import dataset_of, judge_of
 from nucleate.search.model import load_as
+from nucleate.settings import OptimiseSettings
+from nucleate.settings.optimise import read_optimise_settings
 from nucleate.tasks.optimise_report import limits_of, predicted, relaxation, success_report
 
 if TYPE_CHECKING:
@@ -20,33 +21,6 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.run import Executor, Progress
     from nucleate.pipeline.stage import Stage
-
-
-@dataclass(frozen=True)
-class OptimiseSettings:
-    """What determines an optimisation.
-
-    weights: a generator that takes properties. property: the one to optimise; "" where it takes one alone. target: the
-    wanted value; None for the lowest (highest) of the training data. judge: a property network, name or file; "auto"
-    takes a shipped one. relax: crystals, the first ones, that the second judge relaxes. calibrate: training crystals
-    that it relaxes for its own thresholds, where its energies have another scale than the data.
-    """
-
-    weights: str
-    property: str = ""
-    candidates: int = 1000
-    maximise: bool = False
-    target: float | None = None
-    guidance_scale: float | None = None
-    species_temperature: float | None = None
-    sampling_steps: int = 0
-    sampler: str = ""
-    seed: int = 0
-    judge: str = "auto"
-    relax: int = 0
-    calibrate: int = 300
-    potential: str = "chgnet"
-    reference: str = "chgnet-mp"
 
 
 @dataclass(frozen=True)
@@ -85,13 +59,13 @@ def optimise(
     require_names(
         weights=[settings.weights],
         property_weights=[settings.judge] if settings.judge != "auto" else (),
-        potentials=[settings.potential],
-        sampler=settings.sampler,
+        potentials=[settings.relaxation.potential],
+        sampler=settings.sampling.sampler,
     )
     require_properties([settings.property] if settings.property else (), [settings.weights])
     from nucleate.stages.properties import PredictStage
 
-    generator = load_as(settings.weights, settings)
+    generator = load_as(settings.weights, settings.sampling)
     column, target = aim(generator, settings)
     model, _, _ = judge_of({column: (target, target)}, generator.info, settings.judge)
     if model is None:
@@ -101,10 +75,9 @@ def optimise(
     limits = limits_of(generator, column, settings)
     relaxing = relaxation(settings) if settings.relax else []
     folder = Path(out)
-    record = {"optimise": dataclasses.asdict(settings)}
     executor = executor or local()
     with RunStore(folder) as store:
-        _claim(store, record, folder)
+        _claim(store, settings, folder)
         have = {c.id: c for c in store.load()}
         store.save_many([c for c in blank if c.id not in have])
         candidates = [have.get(c.id, c) for c in blank]
@@ -152,8 +125,6 @@ def _blank(generator: DiffusionGenerator, column: str, target: float, settings: 
     from nucleate.pipeline.candidate import Candidate
     from nucleate.stages.generate import condition_to_dict
 
-    if not 0 <= settings.relax <= settings.candidates or settings.candidates < 1:
-        raise NucleateError(f"cannot relax {settings.relax} of {settings.candidates} crystals")
     condition = Condition(properties={column: target})
     generator.check(condition)
     plain = {"condition": condition_to_dict(condition)}
@@ -163,8 +134,11 @@ def _blank(generator: DiffusionGenerator, column: str, target: float, settings: 
     ]
 
 
-def _claim(store: Any, record: dict[str, Any], folder: Path) -> None:
+def _claim(store: Any, settings: OptimiseSettings, folder: Path) -> None:
+    """Write what the run is, or refuse a folder that holds another one."""
     if not (folder / "request.json").is_file():
-        store.write_request(record)
-    elif store.read_request() != record:
+        store.write_request({"optimise": settings.plain()})
+        return
+    record = store.read_request()
+    if set(record) != {"optimise"} or read_optimise_settings(record["optimise"]) != settings:
         raise NucleateError(f"{folder} holds another run; choose another folder with --out")

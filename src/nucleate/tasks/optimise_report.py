@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.run import Executor, Progress
     from nucleate.pipeline.stage import Stage
-    from nucleate.tasks.optimise import OptimiseSettings
+    from nucleate.settings import OptimiseSettings
 
 # columns that are energies: a potential's formation energy ranks crystals as they do
 ENERGIES = ("formation_energy_per_atom", "energy_per_atom", "heat_ref", "heat_all")
@@ -77,12 +77,12 @@ def success_report(
             limits,
             names=[c.id for c in relaxed],
             reasons=[why_not(c) for c in relaxed],
-            method=f"e_form by {settings.potential} after relaxation",
+            method=f"e_form by {settings.relaxation.potential} after relaxation",
             subject=first.subject,
         )
-        title = f"Success rates by {settings.potential}, the first {len(relaxed):,} relaxed"
+        title = f"Success rates by {settings.relaxation.potential}, the first {len(relaxed):,} relaxed"
         sections += [_renamed(dataclasses.replace(s, title=title), "relaxed") for s in second.sections]
-        protocols[f"{limits.protocol}, {settings.potential}"] = second.protocol[limits.protocol]
+        protocols[f"{limits.protocol}, {settings.relaxation.potential}"] = second.protocol[limits.protocol]
         failures += [(name, "relaxed", why) for name, _, why in second.failures]
         series += [dataclasses.replace(s, title="Relaxed formation energy", axis="eV/atom") for s in second.series]
     sections.append(diversity(candidates, dataset, workers))
@@ -92,7 +92,7 @@ def success_report(
         protocol=protocols,
         failures=tuple(failures),
         series=tuple(series),
-        settings=dataclasses.asdict(settings) | {"column": column, "target": target},
+        settings=settings.flat() | {"column": column, "target": target},
     )
 
 
@@ -113,12 +113,10 @@ def why_not(candidate: Candidate) -> str | None:
 
 
 def relaxation(settings: OptimiseSettings) -> list[Stage]:
-    from nucleate.relaxation.pool import RelaxSettings
     from nucleate.stages.hull import HullStage
     from nucleate.stages.relax import RelaxStage
 
-    relax = RelaxSettings(potential=settings.potential, max_steps=250, time_limit_s=300.0)
-    return [RelaxStage(relax), HullStage(settings.reference)]
+    return [RelaxStage(settings.relaxation), HullStage(settings.reference)]
 
 
 def energy_thresholds(
@@ -139,15 +137,17 @@ def energy_thresholds(
 
     known = read_crystals([f"{dataset}:train"])
     count = min(settings.calibrate, len(known))
-    blank = sample_candidates(known, count, DngSettings(potential=settings.potential, hull=settings.reference))
-    folder = user_cache() / "optimise" / f"{dataset}-{settings.potential}-{settings.reference}-{count}"
+    blank = sample_candidates(
+        known, count, DngSettings(potential=settings.relaxation.potential, hull=settings.reference)
+    )
+    folder = user_cache() / "optimise" / f"{dataset}-{settings.relaxation.potential}-{settings.reference}-{count}"
     folder.mkdir(parents=True, exist_ok=True)
     with RunStore(folder) as store:
         done = resumed(blank, store.load())
         store.save_many([c for c in done if not c.stages])
         finished = run(done, relaxation(settings), executor, store, progress)
     values = [c.energies["e_form"].value for c in finished if c.failure is None and "e_form" in c.energies]
-    source = f"{dataset}:train, e_form by {settings.potential} after relaxation"
+    source = f"{dataset}:train, e_form by {settings.relaxation.potential} after relaxation"
     return percentile_thresholds(values, PERCENTS, settings.maximise, source)
 
 

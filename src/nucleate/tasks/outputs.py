@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,8 @@ def write_outputs(result: DesignResult, route: Route) -> None:
     from nucleate.search.judge import judge_of
     from nucleate.search.tree import summary_text
 
-    price = result.settings.llm_price
-    _, _, unknown = judge_of(result.request.properties, route.info, result.settings.judge)
+    price = result.settings.language.price
+    _, _, unknown = judge_of(result.request.properties, route.info, result.settings.judging.judge)
     folder = result.folder
     with_structure = [c for c in result.all if c.structure is not None]
     if with_structure:
@@ -35,7 +34,7 @@ def write_outputs(result: DesignResult, route: Route) -> None:
         {
             "understood": result.request.describe(),
             **({"left out": left_out} if (left_out := result.request.left_out) else {}),
-            **dataclasses.asdict(result.settings),
+            **result.settings.flat(),
             "candidates": result.request.candidates,
             **route.record,
             **({"not judged": ", ".join(unknown)} if unknown else {}),

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.generators.methods import ADAPTIVE, ADAPTIVE_WEIGHTS, PROTOTYPE, RANDOM, TEMPLATE
 from nucleate.search.model import chunk_of, load_templates
+from nucleate.settings import PredictSettings
 from nucleate.tasks.predict_targets import Target, blank_candidates, read_target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.run import Executor, Progress, Store
     from nucleate.pipeline.stage import Stage
@@ -42,48 +41,6 @@ METHODS = {
     ADAPTIVE: Method("diffusion of sites and cell within a space group", ADAPTIVE_WEIGHTS, symmetry=True, sites=True),
     RANDOM: Method("random structure search", symmetry=True),
 }
-
-
-@dataclass(frozen=True)
-class PredictSettings:
-    """How structures of formulas are predicted.
-
-    method: one of METHODS. samples: structures drawn for each formula (and each space group). weights: a model in place
-    of the method's own. templates, rank_by, volume, distinct: of the method "template" (`generators.template`). relax:
-    with potential, and energies above the hull of reference; structures that turn out equal are then one. space_groups:
-    1-230, which drawn structures have at least; none: any. sites: element -> sets of equivalent atoms. The method
-    "adaptive" also takes a chemical system in place of a formula ("K-Cu-Si"), whose composition is open.
-    """
-
-    method: str = TEMPLATE
-    samples: int = 5
-    weights: str = ""
-    templates: str = "mp-20"
-    rank_by: str = "emd"
-    volume: str = "scaled"
-    distinct: bool = True
-    relax: bool = False
-    potential: str = "chgnet"
-    reference: str = "chgnet-mp"
-    seed: int = 0
-    space_groups: tuple[int, ...] = ()
-    sites: Mapping[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise NucleateError(f"the method is {', '.join(METHODS)}, not '{self.method}'")
-        if self.samples < 1:
-            raise NucleateError(f"the number of samples must be at least 1, not {self.samples}")
-        if self.weights and not METHODS[self.method].weights:
-            raise NucleateError(f"the method {self.method} has no weights; leave them out")
-        for asked, what, name in ((self.space_groups, "a space group", "symmetry"), (self.sites, "sites", "sites")):
-            if asked and not getattr(METHODS[self.method], name):
-                able = ", ".join(key for key, m in METHODS.items() if getattr(m, name))
-                raise NucleateError(f"the method {self.method} cannot be told {what}; {able} can")
-        if wrong := [n for n in self.space_groups if not 1 <= n <= 230]:
-            raise NucleateError(f"space groups have numbers 1 to 230, not {wrong[0]}")
-        if none := [e for e, n in self.sites.items() if n < 1]:
-            raise NucleateError(f"an element has at least one site; {none[0]} was given {self.sites[none[0]]}")
 
 
 def predict(
@@ -115,20 +72,31 @@ def plan(wanted: Sequence[Target], settings: PredictSettings) -> tuple[list[Cand
     """Blank candidates and the stages that they go through; raises NucleateError for what cannot be had."""
     from nucleate.search.names import require_elements, require_names
 
+    _require_method(settings)
     require_names(
         weights=[settings.weights] if settings.weights else (),
-        potentials=[settings.potential] if settings.relax else (),
+        potentials=[settings.relaxation.potential] if settings.relax else (),
         references=[settings.reference] if settings.relax else (),
-        datasets=[settings.templates] if settings.method == TEMPLATE else (),
-        ranking=settings.rank_by,
-        volume=settings.volume,
+        datasets=[settings.templates.library] if settings.method == TEMPLATE else (),
     )
     if settings.relax and len(wanted) == 1:  # of several, those that cannot be had are failed one by one
-        require_elements((*wanted[0].counts, *wanted[0].system), settings.potential)
+        require_elements((*wanted[0].counts, *wanted[0].system), settings.relaxation.potential)
     realise = structure_stage(settings)
     generator: Any = getattr(realise, "generator", None)
     blank = blank_candidates(wanted, settings, None if settings.method in (TEMPLATE, PROTOTYPE) else generator)
     return blank, [realise, *(_relaxation(settings) if settings.relax else [])]
+
+
+def _require_method(settings: PredictSettings) -> None:
+    """Raise NucleateError for a method that there is not, and for what it cannot be told."""
+    if settings.method not in METHODS:
+        raise NucleateError(f"the method is {', '.join(METHODS)}, not '{settings.method}'")
+    if settings.weights and not METHODS[settings.method].weights:
+        raise NucleateError(f"the method {settings.method} has no weights; leave them out")
+    for asked, what, name in ((settings.space_groups, "a space group", "symmetry"), (settings.sites, "sites", "sites")):
+        if asked and not getattr(METHODS[settings.method], name):
+            able = ", ".join(key for key, m in METHODS.items() if getattr(m, name))
+            raise NucleateError(f"the method {settings.method} cannot be told {what}; {able} can")
 
 
 def structure_stage(settings: PredictSettings) -> Stage:
@@ -140,8 +108,7 @@ def structure_stage(settings: PredictSettings) -> Stage:
     if settings.method == TEMPLATE:
         from nucleate.stages.template import TemplateStage
 
-        s = settings
-        return TemplateStage(load_templates(s.templates, s.rank_by, volume=s.volume, distinct=s.distinct, seed=s.seed))
+        return TemplateStage(load_templates(settings.templates, settings.seed))
     if settings.method == PROTOTYPE:
         from nucleate.families.prototypes import PrototypeStage
 
@@ -159,14 +126,12 @@ def structure_stage(settings: PredictSettings) -> Stage:
 
 
 def _relaxation(settings: PredictSettings) -> list[Stage]:
-    from nucleate.relaxation.pool import RelaxSettings
     from nucleate.stages.check import CheckStage
     from nucleate.stages.hull import HullStage
     from nucleate.stages.novelty import UniqueStage
     from nucleate.stages.relax import RelaxStage
 
-    relaxation = RelaxStage(RelaxSettings(potential=settings.potential))
-    return [CheckStage(), relaxation, HullStage(settings.reference), UniqueStage(SYMPREC)]
+    return [CheckStage(), RelaxStage(settings.relaxation), HullStage(settings.reference), UniqueStage(SYMPREC)]
 
 
 def ordered(candidates: Sequence[Candidate]) -> list[Candidate]:

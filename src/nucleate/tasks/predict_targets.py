@@ -11,7 +11,7 @@ from nucleate.errors import Code, NucleateError, code_or
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.tasks.predict import PredictSettings
+    from nucleate.settings import PredictSettings
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _condition(
     if sites and set(sites) != set(named):
         raise NucleateError(f"--sites are of {', '.join(sites)}, and {_name(target)} has {', '.join(named)}")
     if settings.relax:
-        require_elements(named, settings.potential)
+        require_elements(named, settings.relaxation.potential)
     out: dict[str, Any] = {"sites": sites} if sites else {}
     if target.system:
         out["chemical_system"] = target.system

@@ -1,0 +1,56 @@
+"""How structures of formulas are predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
+
+from nucleate.errors import NucleateError
+from nucleate.settings.base import About, Settings, section
+from nucleate.settings.relaxation import RelaxSettings
+from nucleate.settings.sampling import Seed, TemplateSettings
+from nucleate.settings.search import Reference
+
+FORMER = {
+    "templates": "templates.library",
+    "rank_by": "templates.rank_by",
+    "volume": "templates.volume",
+    "distinct": "templates.distinct",
+    "potential": "relaxation.potential",
+}
+
+
+@dataclass(frozen=True)
+class PredictSettings(Settings):
+    """Settings of `nucleate.predict`; `PredictSettings.of(method="random", potential="sevennet")` takes the names of
+    the command line's options. The method "adaptive" also takes a chemical system in place of a formula ("K-Cu-Si"),
+    whose composition is open."""
+
+    FORMER: ClassVar[Mapping[str, str]] = FORMER
+
+    method: Annotated[str, About("One of `tasks.predict.METHODS`.")] = "template"
+    samples: Annotated[int, Ge(1), About("Structures drawn for each formula (and each space group).")] = 5
+    weights: Annotated[
+        str, About("Another model that takes a composition, in place of the method's.", unset="the method's")
+    ] = ""
+    relax: Annotated[
+        bool, About("Relax, merge what is equal, and order by energy above the hull of the reference.")
+    ] = False
+    reference: Reference = "chgnet-mp"
+    seed: Seed = 0
+    space_groups: Annotated[
+        tuple[int, ...], About("Numbers, 1-230, of groups that drawn structures have at least; none: any.")
+    ] = ()
+    sites: Annotated[Mapping[str, int], About("Element -> sets of equivalent atoms.")] = field(default_factory=dict)
+    templates: TemplateSettings = section(TemplateSettings)
+    relaxation: RelaxSettings = section(RelaxSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if wrong := [n for n in self.space_groups if not 1 <= n <= 230]:
+            raise NucleateError(f"space groups have numbers 1 to 230, not {wrong[0]}")
+        if none := [e for e, n in self.sites.items() if n < 1]:
+            raise NucleateError(f"an element has at least one site; {none[0]} was given {self.sites[none[0]]}")
