@@ -29,8 +29,9 @@ from nucleate.evaluate.csp import load_targets, open_folder, prediction_seed, we
 from nucleate.evaluate.inputs import read_dataset, table_items
 from nucleate.evaluate.matching.match import MatchSettings, compare
 from nucleate.evaluate.measures.statistics import rate
-from nucleate.generators import load_generator
+from nucleate.generators import Condition, load_generator
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.origin import Wanted
 from nucleate.pipeline.run import run
 from nucleate.pipeline.stage import Stage
 from nucleate.stages.check import CheckStage
@@ -65,7 +66,7 @@ class Compared(Stage):
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
             assert c.structure is not None
-            pair = compare(c.structure, self.targets[c.provenance["target"]], MatchSettings(), False)
+            pair = compare(c.structure, self.targets[c.wanted.label], MatchSettings(), False)
             yield c.with_(provenance={self.name: pair.rms is not None})
 
 
@@ -96,10 +97,9 @@ def blank(name: str, structure: Structure, samples: int) -> list[Candidate]:
     """A candidate for each sample, told composition and space group."""
     unit = asymmetric_unit(structure)
     (cell,) = structures_from_batch(orbits(symmetric_batch([unit])).crystals)
-    told = {"composition": atom_counts(cell), "space_group": unit.space_group}
+    told = Condition(atom_counts(cell), space_group=unit.space_group)
     return [
-        Candidate(f"{name}-{k:03d}", prediction_seed(0, name, k), provenance={"target": name, "condition": told})
-        for k in range(samples)
+        Candidate(f"{name}-{k:03d}", prediction_seed(0, name, k), wanted=Wanted(told, name)) for k in range(samples)
     ]
 
 

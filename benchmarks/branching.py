@@ -29,9 +29,9 @@ def grid(family: str, candidates: list[Candidate], formulas: int, each: int, sec
     """A row for each H and L."""
     branches: dict[str, list[Candidate]] = {}
     for c in sorted(candidates, key=lambda c: (c.id.count("-"), len(c.id), c.id)):
-        if "heuristic" in c.provenance and not str(c.failure or "").startswith("width: "):
+        if c.formula_score and not str(c.failure or "").startswith("width: "):
             branches.setdefault(c.formula, []).append(c)
-    ordered = sorted(branches.values(), key=lambda some: -some[0].provenance["heuristic"]["value"])
+    ordered = sorted(branches.values(), key=lambda some: -some[0].formula_score.value)
     total = sum(len(b) for b in ordered)
     relaxed = [
         c for c in candidates if c.failure is None and verdict(c, "relaxed") == "pass" and "hull" not in c.checks

@@ -39,8 +39,10 @@ from nucleate.crystal.convert import atom_counts
 from nucleate.engine.local import executor
 from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, open_folder, prediction_seed, weights_digest
+from nucleate.generators import Condition
 from nucleate.generators.methods import RANDOM, TEMPLATE
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.origin import Wanted
 from nucleate.pipeline.run import run
 from nucleate.pipeline.stage import Stage
 from nucleate.relaxation.pool import RelaxSettings
@@ -81,7 +83,7 @@ class Timed(Stage):
         self.cost, self.resource, self.limit_s = stage.cost, stage.resource, stage.limit_s
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
-        for _, group in itertools.groupby(candidates, key=lambda c: c.provenance["target"]):
+        for _, group in itertools.groupby(candidates, key=lambda c: c.wanted.label):
             began, members = time.process_time(), list(group)
             results = list(self.stage(members))
             seconds = (time.process_time() - began) / len(members)
@@ -99,17 +101,19 @@ class Given(Stage):
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
-            yield c.with_(structure=self.structures[c.provenance["target"]])
+            yield c.with_(structure=self.structures[c.wanted.label])
 
 
 def blank(target: Target, samples: int, seed: int) -> list[Candidate]:
     """One candidate for each sample; its random stream is the same whatever else is in the run."""
     name, structure = target
     cell = atom_counts(structure)
-    record = {"target": name, "condition": {"composition": cell}}
     return [
         Candidate(
-            f"{name}-{k:03d}", prediction_seed(seed, name, k), provenance={**record, "rank": k + 1}, composition=cell
+            f"{name}-{k:03d}",
+            prediction_seed(seed, name, k),
+            wanted=Wanted(Condition(cell), name, k + 1),
+            composition=cell,
         )
         for k in range(samples)
     ]

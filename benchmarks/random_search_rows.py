@@ -82,7 +82,7 @@ def _sample(method: str, name: str, target: Structure, c: Candidate, matched: bo
         method,
         name,
         target.composition.reduced_formula,
-        int(c.provenance["rank"]),
+        c.wanted.rank,
         energy.value if energy else None,
         above.value if above else None,
         "hull" in c.checks,

@@ -79,9 +79,9 @@ def ours(structures: Iterable[Structure], settings: RelaxSettings, pool: int) ->
     out = []
     for c in sorted(relax_all(candidates, settings, pool), key=lambda c: c.id):
         assert c.structure is not None
-        record = c.provenance["relax"]
+        record = c.relaxation
         energy = c.energies["energy"].value if "energy" in c.energies else math.nan
-        out.append(((record["steps"] + 1, energy, bool(record.get("converged"))), c.structure))
+        out.append(((record.steps + 1, energy, record.converged), c.structure))
     return out
 
 

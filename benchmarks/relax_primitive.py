@@ -55,7 +55,7 @@ def main() -> None:
             began = time.process_time()
             after = relax(Candidate("a", structure=structure), settings)
             seconds[k, way] = time.process_time() - began
-            steps[k, way] = after.provenance["relax"]["steps"] + 1
+            steps[k, way] = after.relaxation.steps + 1
             energies[k, way] = after.energies["energy"].value if after.failure is None else np.nan
             if after.failure:
                 way_name = "primitive" if primitive else "as given"

@@ -119,7 +119,7 @@ def main() -> None:
         last = {c.id: c for c in run.all}
         first = list(last.values()) if args.llm else generate_candidates(text, settings)
         if args.llm:  # what it answers is in the run alone; its structures are prototypes
-            first = [one for c in first for one in (DecorateStage()([c]) if "family" in c.provenance else [c])]
+            first = [one for c in first for one in (DecorateStage()([c]) if c.origin.family else [c])]
         print(row(family, first, [last[c.id] for c in first]), flush=True)
 
 

@@ -40,7 +40,7 @@ def title(run: DesignResult) -> str:
     formulas = s.generator.rpartition("/")[2].removesuffix(".safetensors")
     ranking = f" ({run.settings.templates.rank_by})" if s.structures == "template" else ""
     ways = f"{formulas}, {s.structures}{ranking}"
-    models = {str(c.provenance.get("generator")) for c in run.all if c.provenance.get("generator")}
+    models = {c.origin.generator for c in run.all if c.origin.generator}
     return f"{ways if s.generator else ', '.join(sorted(models)) or s.weights} ({run.folder.name})"
 
 

@@ -141,10 +141,10 @@ def print_phonons(known: Sequence[Known], potentials: Sequence[str]) -> None:
         cells = []
         for potential in potentials:
             (after,) = PhononStage(PhononSettings(potential=potential))([Candidate(k.name, structure=k.structure)])
-            record, check = after.provenance["phonons"], after.checks["phonons"]
-            low, between = record.get("lowest_thz"), record.get("lowest_interpolated_thz", 0.0)
+            record, check = after.phonons, after.checks["phonons"]
+            low, between = record.lowest_thz, record.lowest_interpolated_thz or 0.0
             more = f" ({between:+.2f} interpolated)" if check.verdict == UNKNOWN else ""
-            cells.append(check.reason if low is None else f"{low:+.2f}, {record['atoms']} atoms: {check.verdict}{more}")
+            cells.append(check.reason if low is None else f"{low:+.2f}, {record.atoms} atoms: {check.verdict}{more}")
         print(f"| {k.name} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -90,6 +90,15 @@ def test_every_public_name_is_there():
         nucleate.nothing  # noqa: B018
 
 
+def test_provenance_is_for_people_and_never_read_back():
+    """What code needs of a candidate has a typed field; only `Candidate` itself merges and writes its provenance."""
+    for path in FILES:
+        if path != ROOT / "pipeline" / "candidate.py":
+            read = [n.lineno for n in ast.walk(ast.parse(path.read_text()))
+                    if isinstance(n, ast.Attribute) and n.attr == "provenance"]  # fmt: skip
+            assert not read, f"{path} reads the provenance of a candidate in lines {read}"
+
+
 def test_no_pickle_no_exec():
     for path in FILES:
         text = path.read_text()

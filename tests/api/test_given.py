@@ -29,10 +29,10 @@ def test_atoms_keep_their_places_and_what_is_fixed():
     atoms = bulk("MgO", "rocksalt", a=4.2, cubic=True)
     atoms.set_constraint(FixAtoms([0, 3]))
     (candidate,), _ = crystals(atoms)
-    assert candidate.provenance["fixed"] == [0, 3]
+    assert candidate.fixed == (0, 3)
     assert np.allclose(candidate.structure.cart_coords % 4.2, atoms.positions % 4.2)
     pinned = SALT.copy(site_properties={"selective_dynamics": [[False] * 3] * 2 + [[True] * 3] * 6})
-    assert crystals(pinned)[0][0].provenance["fixed"] == [0, 1]
+    assert crystals(pinned)[0][0].fixed == (0, 1)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_a_table_and_a_file_with_the_check(tmp_path, monkeypatch, capsys):
     rows = {row["id"]: row for row in map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())}
     assert {k: v["checks"]["phonons"]["verdict"] for k, v in rows.items()} == {"a": "pass", "b": "fail", "c": "unknown"}
     assert all(v["failure"] is None and v["stages"] == ["phonons"] for v in rows.values()), "a verdict informs"
-    lowest = {k: v["provenance"]["phonons"].get("lowest_thz") for k, v in rows.items()}
+    lowest = {k: v["phonons"].get("lowest_thz") for k, v in rows.items()}
     lines = {line.split()[0]: line for line in shown.out.splitlines() if line.split()}
     assert lines["b"].split()[2:4] == [f"{lowest['b']:+.2f}", "fail"]
     assert lines["a"].split()[2:4] == [f"{lowest['a']:+.2f}", "pass"]

@@ -73,7 +73,7 @@ def test_formulas_of_a_file_with_what_is_wrong_in_it(known: Path, tmp_path: Path
     assert "formulas.txt, row 3" in reasons["formula-4"] and "'Xx' is not an element" in reasons["formula-4"]
     assert "1:2:5 of CaSi2O5" in reasons["CaSi2O5-1"]
     assert "no structure of CaSi2O5: no known structure in" in found.output.replace("\n", " ")
-    assert json.loads(out.read_text().splitlines()[0])["provenance"]["template"]["id"] == "sylvite"
+    assert json.loads(out.read_text().splitlines()[0])["origin"]["template"]["id"] == "sylvite"
 
 
 def test_copied_volumes(known: Path, tmp_path: Path) -> None:
@@ -154,11 +154,11 @@ def test_equal_structures_are_one_and_counted(known: Path, tmp_path: Path) -> No
     assert found.exit_code == 0, found.output
     candidates, _ = read_candidates([tmp_path / "copper.jsonl"])
     assert len(candidates) == 5
-    counted = [c for c in candidates if "found" in c.provenance]
+    counted = [c for c in candidates if c.frequency]
     best, twins = candidates[0], [c for c in candidates if verdict(c, "unique") == FAIL]
     assert best.energies["energy"].value == min(c.energies["energy"].value for c in candidates if c.energies)
-    assert sum(c.provenance["found"] for c in counted) + sum(c.failure is not None for c in candidates) == 5
-    assert twins and f"{best.provenance['found']} of 5" in found.stdout
+    assert sum(c.frequency.found for c in counted) + sum(c.failure is not None for c in candidates) == 5
+    assert twins and f"{best.frequency.found} of 5" in found.stdout
     rows = [line.split()[0] for line in found.stdout.splitlines() if line.lstrip().startswith("Cu-")]
     assert rows == [c.id for c in counted[:2]]
 

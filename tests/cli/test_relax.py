@@ -87,8 +87,8 @@ def test_kill_9_then_the_same_command_gives_the_same(folder):
     for name, row in found.items():
         assert row["structure"] == expected[name]["structure"] and row["energies"] == expected[name]["energies"]
         assert row["checks"] == expected[name]["checks"]
-    kept = {row["id"]: row["provenance"]["relax"]["seconds"] for row in done}
-    assert all(found[name]["provenance"]["relax"]["seconds"] == s for name, s in kept.items()), "relaxed twice"
+    kept = {row["id"]: row["relaxation"]["seconds"] for row in done}
+    assert all(found[name]["relaxation"]["seconds"] == s for name, s in kept.items()), "relaxed twice"
 
 
 def test_a_folder_of_cifs_is_resumed_too(folder):

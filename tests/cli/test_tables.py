@@ -1,6 +1,7 @@
 """Tables at any width: ids, formulas and space groups stay whole, and what finds no room is named."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -10,9 +11,11 @@ from nucleate.cli.candidates import doubts, radioactive, show_candidates, stabil
 from nucleate.cli.tables import PIPED, Column, screen, show_table
 from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.rank import to_rows
+from nucleate.pipeline.state import PredictedProperties
 
-MADE = {"wanted": {"band_gap": [1.0, 1.6]}, "predicted_by": "net"}
-ROWS = to_rows([Candidate("a", provenance=MADE | {"predicted": {"band_gap": 1.25}}), Candidate("b", provenance=MADE)])
+MADE = PredictedProperties("net", wanted={"band_gap": (1.0, 1.6)})
+VALUED = replace(MADE, values={"band_gap": 1.25})
+ROWS = to_rows([Candidate("a", predicted=VALUED), Candidate("b", predicted=MADE)])
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
@@ -97,7 +100,7 @@ def test_what_is_typed_is_printed_as_it_is(capsys):
 
 
 def test_wanted_properties_have_a_column_beside_what_was_wanted():
-    made = [Candidate("a", provenance=MADE | {"predicted": {"band_gap": 1.25}}), Candidate("b", provenance=MADE)]
+    made = [Candidate("a", predicted=VALUED), Candidate("b", predicted=MADE)]
     text = shown(made, 80)
     assert "+1.250" in text and "1..1.6" in text
     assert "order: steps of 0.1 eV/atom above the hull" in " ".join(text.split())

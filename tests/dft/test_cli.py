@@ -63,7 +63,7 @@ def test_crystals_get_energies_by_the_same_settings_and_what_is_missing_is_said(
     assert float(gold["difference"]) == pytest.approx(float(gold["e_form_mp2020"]) + 0.05)
     assert "GPAW 99.1 PBE" in gold["method"] and "without" in out and "c2" in out
     (one, two), _ = read_candidates([tmp_path / "out" / "dft.jsonl"])
-    assert one.energies["energy"].method == gold["method"] and one.provenance["dft"]["status"] == "done"
+    assert one.energies["energy"].method == gold["method"] and one.dft.status == "done"
     assert two.provenance["before_dft"]["e_form"]["value"] == -0.05 and "e_above_hull" not in two.energies
 
     n = len(gpaw.read_text().splitlines())

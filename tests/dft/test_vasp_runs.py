@@ -55,7 +55,7 @@ def test_nothing_that_is_not_finite_leaves_parse(tmp_path):
     assert end.value.code == 0
     lines = (tmp_path / "o.jsonl").read_text().splitlines()
     assert len(lines) == 7 and not re.search(r"\b(NaN|Infinity)\b", "".join(lines))
-    states = {r["id"]: r["provenance"]["dft"]["status"] for r in map(json.loads, lines)}
+    states = {r["id"]: r["dft"]["status"] for r in map(json.loads, lines)}
     assert states.pop("potcar") == "done"
     assert set(states.values()) == {"failed"}
 

@@ -23,7 +23,7 @@ from nucleate.tasks.predict import predict
 )
 def test_the_family_that_chemists_name_is_among_them(formula, family, group, atoms):
     found = predict([formula], PredictSettings(method="prototype", samples=8))
-    made = [(c.provenance["family"]["name"], c.structure) for c in found if c.structure is not None]
+    made = [(c.origin.family.name, c.structure) for c in found if c.structure is not None]
     assert (family, group, atoms) in {(name, space_group(s)[0], len(s)) for name, s in made}
     assert all(c.structure is None or c.formula == formula for c in found)
 

@@ -6,8 +6,8 @@ from random_crystals import few_elements
 from nucleate.config import DiffusionConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator
+from nucleate.generators.conditions import condition_from_dict, condition_to_dict
 from nucleate.generators.inpaint import fix, plan
-from nucleate.stages.generate import condition_from_dict, condition_to_dict
 from nucleate.train.loop import WEIGHTS, Trainer
 
 PEROVSKITE = Structure(

@@ -55,7 +55,7 @@ def test_stage_names_method_reference_and_decomposition(reference: ReferenceSet)
     out = evaluate(candidate(["Na", "Cl", "Cl", "Cl"], -2.5), reference)
     assert out.energies["e_above_hull"] == Energy(pytest.approx(0.25), "by hand 1.0", "tiny")
     assert out.energies["e_form"] == Energy(pytest.approx(-0.75), "by hand 1.0", "tiny")
-    assert out.provenance["decomposition"] == "Cl2 + NaCl"
+    assert out.hull.decomposition == "Cl2 + NaCl"
     assert out.energies["energy"].value == -2.5
 
 

@@ -209,7 +209,7 @@ def test_fixed_atoms_and_remarks_reach_candidates_and_datasets(tmp_path, monkeyp
     path = tmp_path / "a.vasp"
     path.write_text(SALT.replace("Direct\n 0 0 0\n 0.5 0.5 0.5", "Selective\nDirect\n 0 0 0 F F F\n 0.5 0.5 0.5 T T F"))
     (found,), notes = read_candidates([path])
-    assert found.provenance["fixed"] == [0]
+    assert found.fixed == (0,)
     text = "atoms fixed in some directions only are free to move: 2"
     assert notes == [Remark(str(path), None, text)] and read_structures([path]).remarks == notes
     assert notes != [Problem(str(path), None, text)]

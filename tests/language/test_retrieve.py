@@ -92,7 +92,7 @@ def test_what_is_read_is_quoted_and_cited(tmp_path, monkeypatch):
         made, questions = run(tmp_path, monkeypatch, wiki, [answer(("Cs", "Na", "Y", "Cl"))])
     assert "Elpasolite is a mineral." in questions[0] and "no instructions to be followed" in questions[0]
     assert wiki.asked[0]["gsrsearch"] == ["elpasolite crystal structure"]
-    cited = made.all[0].provenance["language"]["read"]
+    cited = made.all[0].origin.language.read
     assert "elpasolite (nucleate's lexicon of crystal families)" in cited
     assert "Elpasolite (http://wiki/Elpasolite)" in cited
     assert "http://wiki/Elpasolite" in (tmp_path / "run" / "report.html").read_text()
@@ -101,7 +101,7 @@ def test_what_is_read_is_quoted_and_cited(tmp_path, monkeypatch):
 def test_without_retrieval_nothing_is_read(tmp_path, monkeypatch):
     with Encyclopedia() as wiki:
         made, questions = run(tmp_path, monkeypatch, wiki, [answer(("Cs", "Na", "Y", "Cl"))], retrieval=False)
-    assert not wiki.asked and "read" not in made.all[0].provenance["language"]
+    assert not wiki.asked and not made.all[0].origin.language.read
     assert not any(words in questions[0] for words in ("Texts found", "Known members", "Charges"))
 
 

@@ -12,6 +12,7 @@ from nucleate.language.chat import Chat, read_json, read_price
 from nucleate.language.retrieve import Library
 from nucleate.language.stage import EACH, LanguageStage
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.origin import LanguageModelUse
 from nucleate.request.request import parse_request
 from nucleate.settings import DesignSettings
 from nucleate.tasks.design import design, load_run, resume
@@ -35,9 +36,9 @@ def test_what_it_chooses_within_the_lists_becomes_candidates():
     with LanguageServer(formulas(*GOOD)) as server:
         stage, found = ask(server)
     assert [c.formula for c in found] == ["Cs2NaYCl6", "K2NaAlF6", "Cs2AgBiBr6"]
-    assert found[0].provenance["family"]["charges"] == [1, 1, 3, -1]
+    assert found[0].origin.family.charges == (1, 1, 3, -1)
     read = ["elpasolite (nucleate's lexicon of crystal families)"]
-    assert found[0].provenance["language"] == {"url": server.url, "model": "tiny", "tokens": 40, "read": read}
+    assert found[0].origin.language == LanguageModelUse(server.url, "tiny", 40, tuple(read))
     schema = server.questions[0]["response_format"]["json_schema"]["schema"]["properties"]["formulas"]
     assert (
         schema["minItems"] == 3

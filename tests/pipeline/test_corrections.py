@@ -63,7 +63,7 @@ def test_a_raw_energy_enters_a_corrected_hull_corrected_and_it_is_said() -> None
     nacl = salt(5.69, "Na", "Cl")
     (out,) = HullStage(corrected_set())([Candidate("a", structure=nacl, energies={"energy": Energy(-3.2, RAW)})])
     assert out.energies["e_form"] == Energy(pytest.approx(-1.7 - 0.307), corrected_method(RAW), "set")
-    assert out.provenance["correction"] == pytest.approx({"anion correction (Cl)": -0.307})
+    assert out.hull.correction == pytest.approx({"anion correction (Cl)": -0.307})
     assert out.energies["energy"] == Energy(-3.2, RAW)  # what the potential said stays
 
 

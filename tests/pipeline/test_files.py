@@ -9,6 +9,7 @@ from nucleate.errors import NucleateError
 from nucleate.io import read_structures
 from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.files import read_candidates, scalar_info, write_candidates
+from nucleate.pipeline.origin import Origin
 
 NACL = Structure.from_spacegroup(225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
 FULL = Candidate(
@@ -18,7 +19,8 @@ FULL = Candidate(
     energies={"energy": Energy(-3.4, "CHGNet 0.3.0"), "e_above_hull": Energy(0.01, "CHGNet 0.3.0", "embedded")},
     checks={"charge": Check("pass", "Na1+ Cl1-"), "novel": Check("unknown")},
     stages=("generate", "relax"),
-    provenance={"generator": "mp20-csp", "steps": 12},
+    origin=Origin(generator="mp20-csp"),
+    provenance={"steps": 12},
 )
 EMPTY = Candidate("c0002", failure=Failure("generate", "error", "did not converge"), stages=("generate",))
 
@@ -37,7 +39,7 @@ def test_other_formats_hold_the_structures_and_say_what_they_left_out(tmp_path, 
     assert not problems and candidate.formula == "NaCl" and candidate.stages == ()
     assert candidate.id == ("c0001_NaCl" if name == "folder" else "c0001")
     if name != "folder":
-        properties = candidate.provenance["properties"]
+        properties = candidate.origin.file.properties
         assert (
             properties["energy_per_atom"] == pytest.approx(-3.4) and properties["e_above_hull_reference"] == "embedded"
         )
@@ -52,7 +54,7 @@ def test_ids_are_made_unique(tmp_path):
     write_candidates(tmp_path / "b.extxyz", [FULL, FULL])
     candidates, _ = read_candidates([tmp_path / "a.jsonl", tmp_path / "b.extxyz"])
     assert [c.id for c in candidates] == ["c0001", "c0002", "c0001-2", "c0001-3"]
-    assert candidates[2].provenance["id_in_file"] == "c0001"
+    assert candidates[2].origin.file.id == "c0001"
     json.dumps([c.to_dict() for c in candidates])  # stays plain JSON
 
 
@@ -72,7 +74,7 @@ def test_a_mixed_jsonl_with_bad_lines(tmp_path):
 def test_plain_structures_know_where_they_come_from(tmp_path):
     write_candidates(tmp_path / "a.extxyz", [FULL])
     (c,), _ = read_candidates([tmp_path])
-    assert c.provenance["file"] == str(tmp_path / "a.extxyz") and c.provenance["row"] == 1
+    assert c.origin.file.file == str(tmp_path / "a.extxyz") and c.origin.file.row == 1
     assert len(read_structures([tmp_path]).structures) == 1
 
 

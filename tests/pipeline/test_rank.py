@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -8,6 +9,7 @@ from pymatgen.core import Lattice, Structure
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.rank import rank, to_rows
+from nucleate.pipeline.state import PredictedProperties
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
@@ -72,9 +74,9 @@ def test_rows() -> None:
 
 
 def wish(name: str, above: float | None, off: float | None, **checks: str) -> Candidate:
-    found = {} if off is None else {"predicted": {"band_gap": 1.0 - off}, "off_target": {"band_gap": off}}
-    made = {"wanted": {"band_gap": [1.0, 1.6]}, "predicted_by": "net", **found}
-    return candidate(name, above, **({"relaxed": "pass"} | checks)).with_(provenance=made)
+    found = {} if off is None else {"values": {"band_gap": 1.0 - off}, "off_target": {"band_gap": off}}
+    made = PredictedProperties("net", wanted={"band_gap": (1.0, 1.6)}, **found)
+    return candidate(name, above, **({"relaxed": "pass"} | checks)).with_(predicted=made)
 
 
 WISHED = [
@@ -99,8 +101,8 @@ def test_within_a_step_above_the_hull_the_wish_decides() -> None:
 
 def test_distances_of_several_properties_add_up() -> None:
     both = [wish("a", 0.05, 0.0), wish("b", 0.05, 0.0)]
-    a = both[0].with_(provenance={"off_target": {"band_gap": 0.3, "e": 0.3}})
-    b = both[1].with_(provenance={"off_target": {"band_gap": 0.0, "e": 0.5}})
+    a = both[0].with_(predicted=replace(both[0].predicted, off_target={"band_gap": 0.3, "e": 0.3}))
+    b = both[1].with_(predicted=replace(both[1].predicted, off_target={"band_gap": 0.0, "e": 0.5}))
     assert [c.id for c in rank([a, b])] == ["b", "a"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import math
 import sys
@@ -12,9 +13,31 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
+from nucleate.generators import Condition
 from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.files import read_candidates, write_candidates
+from nucleate.pipeline.origin import (
+    FamilyMember,
+    FileEntry,
+    LanguageModelUse,
+    Origin,
+    SetMember,
+    TemplateMatch,
+    Wanted,
+)
 from nucleate.pipeline.rank import rank, to_rows
+from nucleate.pipeline.state import (
+    FACTS,
+    DftCalculation,
+    FormulaScore,
+    Frequency,
+    HullPlace,
+    ObjectiveScore,
+    Phonons,
+    PredictedProperties,
+    Relaxation,
+    SecondJudgement,
+)
 
 SALT = Structure(Lattice.cubic(3.4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 FULL = Candidate(
@@ -24,23 +47,28 @@ FULL = Candidate(
     energies={"energy": Energy(-3.4, "m"), "e_form": Energy(-2.0, "m", "r"), "e_above_hull": Energy(0.01, "m", "r")},
     checks={"charge": Check("pass", "Na1+ Cl1-"), "novel": Check("unknown")},
     stages=("generate", "relax"),
-    provenance={
-        "generator": "g",
-        "condition": {"composition": {"Na": 1, "Cl": 1}},
-        "wanted": {"band_gap": [1, 2]},
-        "predicted": {"band_gap": 1.5},
-        "predicted_by": "network",
-        "off_target": {"band_gap": 0.1},
-        "decomposition": "NaCl",
-        "why": ["a salt"],
-        "relax": {"steps": 3},
-        "language": {"read": ["a page"], "not read": ""},
-        "template": {"formula": "KCl", "id": "mp-1", "substitution": {"Na": "K"}, "distance": 1.0},
-        "objective": 1.0,
-        "properties": {"note": 1},
-        "family": {"name": "halite", "structure_type": 0, "elements": ["Na", "Cl"], "charges": [1, -1], "score": 0.0},
-        "heuristic": {"value": -1.0},
-    },
+    provenance={"random_search": {"space_group": 225}, "text": "Na Cl"},
+    wanted=Wanted(Condition({"Na": 1, "Cl": 1}, num_atoms=2), "NaCl", 2),
+    origin=Origin(
+        "g",
+        TemplateMatch("mp-1", "KCl", {"Na": "K"}, distance=1.0),
+        FamilyMember("halite", 0, ("Na", "Cl"), (1.0, -1.0), score=0.0),
+        LanguageModelUse("url", "model", 40, ("a page",)),
+        FileEntry("a.cif", 1, "c0", {"note": 1}),
+        SetMember("set", "c", "digest"),
+    ),
+    fixed=(1,),
+    meets=("a salt",),
+    twin_of="c0",
+    relaxation=Relaxation("chgnet", 3, 0.5, True, -3.3, 0.04, 0.002, 1.01),
+    hull=HullPlace("NaCl", {"anion correction (Cl)": -0.3}),
+    second=SecondJudgement(Relaxation("sevennet", 2, converged=True), {"anion correction (Cl)": -0.3}),
+    predicted=PredictedProperties("network", {"band_gap": 1.5}, "", {"band_gap": (1.0, 2.0)}, {"band_gap": 0.1}),
+    formula_score=FormulaScore(-1.0, {"family": -1.0}),
+    objective=ObjectiveScore(1.0),
+    frequency=Frequency(2, 5),
+    phonons=Phonons("chgnet", lowest_thz=-0.1, q_point=(0.5, 0.0, 0.0), atoms=64),
+    dft=DftCalculation("done", steps=3, missing=("Cl2",), lower_bound=True, details={"moment": 0.0}),
     composition={"Na": 1, "Cl": 1},
 )
 DEEP = "[" * 10_000 + "]" * 10_000
@@ -68,6 +96,12 @@ SHAPES: dict[str, Any] = {
 PLACES = [
     *((name,) for name in FULL.to_dict()),
     *(("provenance", name) for name in FULL.provenance),
+    *(("wanted", name) for name in FULL.to_dict()["wanted"]),
+    *(("wanted", "condition", name) for name in FULL.to_dict()["wanted"]["condition"]),
+    *(("origin", name) for name in FULL.to_dict()["origin"]),
+    *(("origin", "template", name) for name in FULL.to_dict()["origin"]["template"]),
+    *(("origin", "family", name) for name in FULL.to_dict()["origin"]["family"]),
+    *((fact, name) for fact in FACTS if fact != "failure" for name in FULL.to_dict()[fact]),
     ("energies", "energy"),
     ("energies", "e_above_hull", "value"),
     ("energies", "energy", "method"),
@@ -123,12 +157,20 @@ def test_a_broken_record_is_a_problem_of_its_own_or_does_no_harm(tmp_path, shape
         (("composition",), {"Na": -1}, "composition.Na must be greater than 0, not -1"),
         (("composition",), {"Na": 0.5}, "composition.Na must be a whole number of atoms, not 0.5"),
         (("composition",), {}, "composition must not be empty"),
-        (("provenance", "wanted"), {"a": [1]}, "provenance.wanted.a"),
-        (("provenance", "condition", "composition"), {"Xx": 1}, "condition.composition.Xx must be an element"),
-        (("provenance", "condition"), {"chemical_system": "Na"}, "provenance.condition.chemical_system"),
-        (("provenance", "family"), {"name": "halite"}, "structure_type is missing"),
-        (("provenance", "family", "elements"), [1], "elements.0 must be a text"),
-        (("provenance", "heuristic"), {"value": "x"}, "value must be a number"),
+        (("predicted", "wanted"), {"a": [1]}, "predicted.wanted.a"),
+        (("predicted", "by"), "MISSING", "predicted.by is missing"),
+        (("wanted", "condition", "composition"), {"Xx": 1}, "condition.composition.Xx must be an element"),
+        (("wanted", "condition"), {"chemical_system": "Na"}, "wanted.condition.chemical_system"),
+        (("wanted", "condition"), {"colour": "red"}, "wanted.condition.colour is not known"),
+        (("wanted", "rank"), 0, "wanted.rank must be greater than or equal to 1, not 0"),
+        (("origin", "family"), {"name": "halite"}, "structure_type is missing"),
+        (("origin", "family", "elements"), [1], "elements.0 must be a text"),
+        (("origin", "family", "elements"), ["Xx"], "elements.0 must be an element"),
+        (("formula_score",), {"value": "x"}, "value must be a number"),
+        (("relaxation", "fmax"), math.nan, "relaxation.fmax must be a finite number"),
+        (("relaxation", "colour"), "red", "relaxation.colour is not known"),
+        (("relaxation",), 3, "relaxation must be a table"),
+        (("version",), 99, "a candidate record of version 99, and this nucleate reads versions up to 2"),
         (("provenance", "x"), [[1]] * 3, ""),
         (("failure",), "", "failure must be a table"),
         (("seed",), "MISSING", "seed is missing"),
@@ -145,11 +187,20 @@ def test_what_is_said(place, shape, reason):
     assert reason in str(caught.value)
 
 
+def test_a_record_says_everything_and_nothing_that_is_not_known():
+    assert Candidate.from_dict(json.loads(FULL.to_json())) == FULL
+    blank = Candidate("a").to_dict()
+    assert set(blank) == {"version", "id", "seed", "structure", "energies", "checks", "failure", "stages",
+                          "composition", "provenance"}  # fmt: skip
+    assert {f.name for f in dataclasses.fields(Candidate)} | {"version"} == set(FULL.to_dict())
+
+
 def test_energies_of_all_electrons_are_large():
     values = FULL.to_dict() | {"energies": {"energy": {"value": -36_000.0, "method": "all-electron"}}}
+    del values["dft"]
     with pytest.raises(NucleateError, match="beyond anything real"):
         Candidate.from_dict(values)
-    values["provenance"] = {**values["provenance"], "dft": {}}
+    values["dft"] = {}
     assert Candidate.from_dict(values).energies["energy"].value == -36_000.0
 
 
@@ -167,7 +218,7 @@ def test_every_writer_takes_a_structure_with_properties(tmp_path, ending):
     import numpy as np
 
     structure = SALT.copy(site_properties={"selective_dynamics": np.ones((2, 3), bool), "magmom": [object(), None]})
-    made = Candidate("a", structure=structure, provenance={"predicted": {"x": np.float32(1)}, "predicted_by": "n"})
+    made = Candidate("a", structure=structure, predicted=PredictedProperties("n", {"x": np.float32(1)}))
     out = tmp_path / ("out" if ending == "folder" else f"a.{ending}")
     write_candidates(out, [made])
     (again,), problems = read_candidates([out])

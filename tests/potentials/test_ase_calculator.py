@@ -70,9 +70,9 @@ def test_a_calculator_that_tells_its_elements_is_asked_and_another_one_is_said(m
     assert potential.elements == {"Cu", "Au"} and "does not know Ag" in refusal(potential, ["Ag", "Cu"])
     settings = RelaxSettings(potential=EMT, max_steps=0)
     assert get_potential(EMT).elements is None
-    assert relax(Candidate("Cu", structure=copper()), settings).provenance["relax"]["elements"] == "not known"
+    assert not relax(Candidate("Cu", structure=copper()), settings).relaxation.elements_known
     chgnet = relax(Candidate("Cu", structure=copper()), RelaxSettings(max_steps=0))
-    assert "elements" not in chgnet.provenance["relax"]
+    assert chgnet.relaxation.elements_known
 
 
 @pytest.mark.parametrize("kind", ["mace", "matgl"])

@@ -91,10 +91,10 @@ def test_finds_the_minimum(relax, optimiser, cell):
     assert result.failure is None and result.checks["relaxed"].verdict == "pass", result.checks
     volume = result.structure.volume
     assert volume == pytest.approx(before.volume) if not cell else abs(volume - 40) < 0.003 * 400
-    record = result.provenance["relax"]
-    assert record["converged"] and record["fmax"] <= 0.05 and record["steps"] > 0
-    assert record["volume_change"] == pytest.approx(volume / before.volume)
-    assert record["energy_before"] > result.energies["energy"].value
+    record = result.relaxation
+    assert record.converged and record.fmax <= 0.05 and record.steps > 0
+    assert record.volume_change == pytest.approx(volume / before.volume)
+    assert record.energy_before > result.energies["energy"].value
     assert result.energies["energy"].method == "Springs 1.0"
     json.dumps(result.to_dict())
 
@@ -118,8 +118,8 @@ def test_a_blow_up_is_a_recorded_failure(relax, mode, words, optimiser):
     assert result.failure is not None and str(result.failure).startswith("relax: ") and words in str(result.failure)
     assert "\n" not in str(result.failure)
     assert "energy" not in result.energies and result.structure is before
-    record = result.provenance["relax"]
-    assert ("last_frame" in record) == (record["steps"] > 0) == (mode not in ("abyss", "strong"))
+    record = result.provenance
+    assert ("last_frame" in record) == (result.relaxation.steps > 0) == (mode not in ("abyss", "strong"))
     if "last_frame" in record:  # as much of the crystal as there was before it went wrong
         last = Structure.from_dict(record["last_frame"])
         assert last.species == before.species and np.isfinite(last.cart_coords).all()
@@ -143,7 +143,7 @@ def test_the_time_limit_is_no_failure(relax):
 def test_zero_steps_give_the_energy_as_it_stands(relax):
     result = relax("good", salt(5.8, 0.03), max_steps=0)
     assert result.structure.volume == pytest.approx(salt(5.8).volume)
-    assert result.checks["relaxed"].verdict == "fail" and result.provenance["relax"]["steps"] == 0
+    assert result.checks["relaxed"].verdict == "fail" and result.relaxation.steps == 0
 
 
 @pytest.mark.parametrize(
@@ -247,15 +247,15 @@ def test_a_pool_lets_the_finished_leave_and_the_next_enter(monkeypatch):
         (alone,) = relax_all([candidate], settings, pool=1)
         together = pooled[candidate.id]
         assert together.energies["energy"].value == pytest.approx(alone.energies["energy"].value, abs=1e-9)
-        assert together.provenance["relax"]["steps"] == alone.provenance["relax"]["steps"]
+        assert together.relaxation.steps == alone.relaxation.steps
 
 
 def test_a_failure_keeps_the_last_frame_that_made_sense(relax):
-    record = relax("explodes", salt(5.7, 0.05)).provenance["relax"]
+    record = relax("explodes", salt(5.7, 0.05)).provenance
     last = Structure.from_dict(record["last_frame"])
     assert last.formula == salt().formula and 1 < last.volume / salt(5.7).volume < 5
     twice = salt(5.7, 0.05).make_supercell([2, 1, 1])  # relaxed as its primitive cell, kept as it was given
-    last = Structure.from_dict(relax("explodes", twice).provenance["relax"]["last_frame"])
+    last = Structure.from_dict(relax("explodes", twice).provenance["last_frame"])
     assert last.species == twice.species and 1 < last.volume / twice.volume < 5
 
 
@@ -305,5 +305,5 @@ def test_chgnet_keeps_the_space_group():
         assert space_group(structure, 1e-3)[0] == number
         for optimiser in ("bfgs", "fire"):
             (after,) = RelaxStage(RelaxSettings(optimiser=optimiser))([Candidate("a", structure=structure)])
-            assert after.checks["relaxed"].verdict == "pass" and after.provenance["relax"]["steps"] > 3
+            assert after.checks["relaxed"].verdict == "pass" and after.relaxation.steps > 3
             assert space_group(after.structure, 2e-3)[0] == number

@@ -8,6 +8,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.pipeline.state import HullPlace, Relaxation
 from nucleate.report.notes import notes
 from nucleate.stages.novelty import NoveltyStage, UniqueStage
 
@@ -17,13 +18,14 @@ def heusler(a: float = 5.9) -> Structure:
     return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), ["Mn", "Al", "Ti"], places)
 
 
-def found(above: float, novel: str, under: str, structure: Structure | None = None, **relax: str) -> Candidate:
+def found(above: float, novel: str, under: str, structure: Structure | None = None, **relax: bool) -> Candidate:
     return Candidate(
         "a",
         structure=structure or heusler(),
         energies={"e_above_hull": Energy(above, "m", "set"), "e_form": Energy(-0.4, "m", "set")},
         checks={"novel": Check(novel)},
-        provenance={"decomposition": under, "relax": {"potential": "ase:my.calculator:Mine", **relax}},
+        hull=HullPlace(under),
+        relaxation=Relaxation("ase:my.calculator:Mine", **relax),
     )
 
 
@@ -50,7 +52,7 @@ def test_a_new_structure_of_a_known_formula_is_called_so() -> None:
 
 
 def test_a_potential_that_does_not_tell_its_elements_is_named_once() -> None:
-    both = [found(0.1, "unknown", "", elements="not known"), found(0.2, "unknown", "", elements="not known")]
+    both = [found(0.1, "unknown", "", elements_known=False), found(0.2, "unknown", "", elements_known=False)]
     assert notes(both) == [
         "which elements ase:my.calculator:Mine was fitted to is not known: for any other its energies mean nothing"
     ]

@@ -11,6 +11,7 @@ from web_page import Page
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.pipeline.state import HullPlace, PredictedProperties
 from nucleate.report.charts import histogram, hull_hue, timing_bar
 from nucleate.report.markup import duration, embedded_json, formula_html, space_group_html
 from nucleate.report.run_page import write_report
@@ -73,7 +74,7 @@ def test_the_scenes_round_trip_and_each_canvas_has_one(tmp_path):
     "place", ["request", "understood", "setting", "id", "failure", "reason", "decomposition", "stage"]
 )
 def test_no_text_can_become_markup_or_code(tmp_path, place):
-    one = candidate(EVIL if place == "id" else "a", STO, provenance={"decomposition": EVIL})
+    one = candidate(EVIL if place == "id" else "a", STO, hull=HullPlace(EVIL))
     one = one.with_(checks={EVIL: Check("fail", EVIL), "novel": Check("fail", EVIL)}) if place == "reason" else one
     two = Candidate("z").failed("check", "error", EVIL if place == "failure" else "no")
     settings = {"understood": EVIL, EVIL: {"nested": [EVIL]}} if place in ("understood", "setting") else {}
@@ -271,13 +272,10 @@ def test_charts():
 
 
 def test_wanted_properties_have_a_column_and_their_network_is_named(tmp_path):
-    made = {
-        "wanted": {"band_gap": [1.0, 1.6], EVIL: [-2.0, -2.0]},
-        "predicted": {"band_gap": 1.25, EVIL: -1.0},
-        "predicted_by": "property-mp20",
-    }
-    unknown = {"wanted": made["wanted"], "not_predicted": "never saw Rn", "predicted_by": "property-mp20"}
-    found = page(tmp_path, [candidate("a", STO, provenance=made), candidate("b", NACL, provenance=unknown)])
+    wanted = {"band_gap": (1.0, 1.6), EVIL: (-2.0, -2.0)}
+    made = PredictedProperties("property-mp20", {"band_gap": 1.25, EVIL: -1.0}, wanted=wanted)
+    unknown = PredictedProperties("property-mp20", missing="never saw Rn", wanted=wanted)
+    found = page(tmp_path, [candidate("a", STO, predicted=made), candidate("b", NACL, predicted=unknown)])
     heads = [e["text"] for e in found.all("th", scope="col")]
     rows = [e for e in found.all("tr") if "data-n" in e]
     cells = [e for e in found.all("td", title="by property-mp20")]

@@ -16,6 +16,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators import Condition, read_info
 from nucleate.io import Named
 from nucleate.pipeline.candidate import PASS, UNKNOWN, Candidate, Check
+from nucleate.pipeline.origin import Wanted
 from nucleate.pipeline.rank import to_rows
 from nucleate.request.request import parse_request
 from nucleate.settings import DesignSettings
@@ -80,7 +81,7 @@ def test_a_run_from_formulas_to_ranked_crystals(run, played):
     salt = found["c00001"]
     assert salt.stages[:4] == ("compose", "chemistry", "template", "check") and salt.composition == {"Na": 1, "Cl": 1}
     assert salt.provenance["text"] == "Na Cl" and salt.provenance["composer"] == "played"
-    assert salt.provenance["template"]["id"] == "salt" and salt.checks["oxidation"].reason == "Na +1, Cl -1"
+    assert salt.origin.template.id == "salt" and salt.checks["oxidation"].reason == "Na +1, Cl -1"
     assert [c.formula for c in run.candidates] and all("e_above_hull" in c.energies for c in run.candidates)
     assert set(run.seconds) >= {"compose", "chemistry", "template", "relax", "hull"}
     report = (run.folder / "report.html").read_text()
@@ -148,7 +149,7 @@ def test_structures_by_a_model_of_given_compositions(played, tmp_path):
     made = {c.id: c for c in run.all if c.structure is not None}
     assert {"c00001", "c00003", "c00006", "c00007", "c00008"} == set(made)
     for c in made.values():
-        assert c.provenance["generator"] == "mp20-csp"
+        assert c.origin.generator == "mp20-csp"
         assert c.formula == Candidate("x", composition=c.composition).formula
         assert c.stages[:3] == ("compose", "chemistry", "generate")
 
@@ -165,12 +166,10 @@ def test_a_composition_that_cannot_be_made_is_a_failure():
 
 
 def test_a_chemical_system_is_held_to():
-    asked = {"condition": {"chemical_system": ["Na", "Cl"]}}
+    asked = Wanted(Condition(chemical_system=("Na", "Cl")))
     seeds = [int(derive_seeds(0, i)) for i in range(3)]
     model = Played(["Na Cl", "Na Na", "Na Cl Br"])
-    good, lacks, more = ComposeStage(model, chunk=2)(
-        [Candidate(f"c{i}", s, provenance=asked) for i, s in enumerate(seeds)]
-    )
+    good, lacks, more = ComposeStage(model, chunk=2)([Candidate(f"c{i}", s, wanted=asked) for i, s in enumerate(seeds)])
     assert model.asked == [Condition(chemical_system=("Na", "Cl"))] * 3
     assert good.failure is None
     assert (str(lacks.failure), str(more.failure)) == ("compose: no Cl in it", "compose: Br is not in Na-Cl")

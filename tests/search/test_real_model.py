@@ -47,9 +47,9 @@ def test_formulas_are_chosen_within_the_lists_and_judged(url, tmp_path):
     good = [c for c in made.all if c.failure is None]
     assert len(made.all) >= 2 and all(c.failure is None or c.failure[:7] in ("propose", "check: ") for c in made.all)
     for c in good:
-        record = c.provenance["family"]
-        assert all(e in site for e, site in zip(record["elements"], choice.elements, strict=True))
-        assert lexicon()["elpasolite"].admits(record["elements"]) and c.provenance["heuristic"]["terms"]
+        member = c.origin.family
+        assert all(e in site for e, site in zip(member.elements, choice.elements, strict=True))
+        assert lexicon()["elpasolite"].admits(member.elements) and c.formula_score.terms
     lines = (tmp_path / "run" / "language-model.jsonl").read_text().splitlines()
     first = json.loads(lines[0])
     values = json.loads(first["answer"])["formulas"]

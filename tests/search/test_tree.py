@@ -10,6 +10,7 @@ from nucleate.errors import NucleateError
 from nucleate.families.likelihood import PULL, log_likelihoods
 from nucleate.pipeline.candidate import PASS, Candidate, Check, Energy
 from nucleate.pipeline.rank import rank, to_rows
+from nucleate.pipeline.state import FormulaScore
 from nucleate.request.request import parse_request
 from nucleate.search.heuristics import HeuristicStage, ObjectiveStage, read_objective
 from nucleate.search.tree import BLOCK, SAMPLES, TEMPLATES, TYPES, Budget, Extent, extent_of, frontier, grow, opened
@@ -22,7 +23,7 @@ FORMULAS = {"a": {"Na": 1, "Cl": 1}, "b": {"K": 2, "O": 1}, "c": {"Mg": 1, "O": 
 
 def formulas(**values):
     return [
-        Candidate(name, seed=i, provenance={"heuristic": {"value": value}}, composition=FORMULAS[name])
+        Candidate(name, seed=i, formula_score=FormulaScore(value), composition=FORMULAS[name])
         for i, (name, value) in enumerate(values.items())
     ]
 
@@ -60,7 +61,7 @@ def test_structure_types_beyond_l_say_so_and_a_branch_does_not_forget_what_faile
 
 def test_templates_are_told_apart_by_rank():
     (branch,) = grow(formulas(a=0.0), Extent(1, 1, 3), TEMPLATES)[0]
-    assert [c.provenance.get("rank", 1) for c in branch] == [1, 2, 3]
+    assert [c.wanted.rank for c in branch] == [1, 2, 3]
 
 
 def test_the_order_of_structures_is_the_strategy():
@@ -115,7 +116,7 @@ def test_a_search_opens_the_best_formulas_with_all_their_structure_types(whole):
     made = [c for c in whole.all if c.structure is not None]
     assert len({c.formula for c in made}) == 2 and len(made) == 8
     assert sum(str(c.failure or "").startswith("width: ") for c in whole.all) == 12
-    scores = [c.provenance["heuristic"]["value"] for c in whole.all if c.id.endswith(("1", "2"))]
+    scores = [c.formula_score.value for c in whole.all if c.id.endswith(("1", "2"))]
     assert all(s <= 0 for s in scores)
     assert whole.tree["good"] == 5 and whole.tree["opened"] == 2 and whole.tree["left"] == 0
     assert "tree search" in (whole.folder / "report.html").read_text()
@@ -181,10 +182,10 @@ def test_formulas_without_family_are_judged_by_known_ones_and_their_oxidation_st
     known = Candidate("a", composition={"Na": 1, "Cl": 1})
     (likely,) = log_likelihoods([{"Na": 1, "Cl": 1}])
     odd = Candidate("b", composition={"Na": 1, "Xe": 3}, checks={"oxidation": Check("fail", "no")})
-    a, b = (c.provenance["heuristic"] for c in HeuristicStage(parse_request("anything"))([known, odd]))
-    assert a["terms"]["known"] == 0.0 and a["value"] == a["terms"]["likelihood"] == round(PULL * likely, 4)
-    assert b["terms"]["oxidation"] == -1.0 and b["value"] == pytest.approx(sum(b["terms"].values()))
-    assert b["terms"]["known"] < -1
+    a, b = (c.formula_score for c in HeuristicStage(parse_request("anything"))([known, odd]))
+    assert a.terms["known"] == 0.0 and a.value == a.terms["likelihood"] == round(PULL * likely, 4)
+    assert b.terms["oxidation"] == -1.0 and b.value == pytest.approx(sum(b.terms.values()))
+    assert b.terms["known"] < -1
 
 
 def test_an_objective_orders_what_can_be_believed_first():
@@ -194,12 +195,12 @@ def test_an_objective_orders_what_can_be_believed_first():
     new = judged(Candidate("new"), 0.05).with_(checks={"novel": Check(PASS)})
     deep = judged(Candidate("deep"), -3.0).with_(checks={"novel": Check(PASS), "hull": Check("unknown", "too deep")})
     done = list(ObjectiveStage(weights)([low, new, deep]))
-    assert [c.provenance.get("objective") for c in done] == [-0.6, -0.5, None]
-    assert done[2].provenance["no_objective"] == "no e_above_hull that can be believed"
+    assert [c.objective.value for c in done] == [-0.6, -0.5, None]
+    assert done[2].objective.missing == "no e_above_hull that can be believed"
     assert ids(rank(done)) == ["new", "low", "deep"] and ids(rank([low, new, deep])) == ["low", "new", "deep"]
     (salt,) = ObjectiveStage({"symmetry": 1.0})([dataclasses.replace(low, structure=SALT)])
     (worse,) = ObjectiveStage({"symmetry": 1.0})([dataclasses.replace(low, structure=SALT.copy().perturb(0.5))])
-    assert salt.provenance["objective"] == 0 and worse.provenance["objective"] < -2
+    assert salt.objective.value == 0 and worse.objective.value < -2
     for wrong in ("e_above_hull", "e_above_hull=low", "e_above_hull=1,e_above_hull=2"):
         with pytest.raises(NucleateError, match="no weight of an objective"):
             read_objective(wrong)

@@ -41,7 +41,7 @@ def test_families_of_one_structure_type_are_told_apart():
 
 def checked(text, structure):
     (c,) = ComplyStage(parse_request(text))([Candidate("c", structure=structure)])
-    return c.checks["request"], c.provenance["why"]
+    return c.checks["request"], list(c.meets)
 
 
 def test_each_part_of_a_request_is_verified():
@@ -63,7 +63,7 @@ def test_stability_is_the_energy_above_the_hull_of_the_relaxed_crystal():
         c = spinel if value is None else spinel.with_(energies={"e_above_hull": Energy(value, "a potential")})
         (c,) = asked([c.with_(checks={"hull": Check("fail", "too deep")}) if deep else c])
         assert (c.checks["request"].verdict == "pass") is holds
-        assert ("at most 0.025 eV/atom above the hull" in c.provenance["why"]) is holds
+        assert ("at most 0.025 eV/atom above the hull" in c.meets) is holds
     assert c.checks["request"].reason == "not at most 0.025 eV/atom above the hull"
 
 
@@ -99,7 +99,7 @@ def test_a_run_from_words(tmp_path):
     run = design("perovskite fluorides with K, cubic, 2 candidates", tmp_path / "run", quick, executor=Serial())
     assert (run.settings.generation.generator, run.settings.generation.structures) == ("lexicon", "prototype")
     assert [c.stages[0] for c in run.all] == ["decorate", "decorate"] and run.all[0].stages[-1] == "comply"
-    assert all(c.provenance["why"] == ["fluoride", "K in it", "perovskite", "Pm-3m"] for c in run.candidates)
+    assert all(c.meets == ("fluoride", "K in it", "perovskite", "Pm-3m") for c in run.candidates)
     assert "as asked for: fluoride, K in it, perovskite" in (run.folder / "report.html").read_text()
     again = resume(run.folder, executor=Serial())
     assert to_rows(again.all) == to_rows(run.all) and again.request == run.request

@@ -3,7 +3,9 @@
 from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
+from nucleate.generators import Condition
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.origin import Wanted
 from nucleate.stages.generate import GenerateStage
 
 
@@ -22,8 +24,8 @@ class Picky:
 
 
 def test_one_that_cannot_be_made_takes_no_other_along():
-    conditions = [{"composition": {e: 1}} for e in ("Cs", "Fe", "Cl")]
-    given = [Candidate(f"c{i}", i, provenance={"condition": c}) for i, c in enumerate(conditions)]
+    conditions = [Condition({e: 1}) for e in ("Cs", "Fe", "Cl")]
+    given = [Candidate(f"c{i}", i, wanted=Wanted(c)) for i, c in enumerate(conditions)]
     done = list(GenerateStage(Picky(), 3)(given))
     assert [c.failure and str(c.failure) for c in done] == [
         None,

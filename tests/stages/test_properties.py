@@ -24,19 +24,19 @@ def test_values_and_their_distance_from_what_was_wanted(model):
         Candidate("empty"),
     ]
     (plain, _, _) = PredictStage(model)(candidates)
-    values = plain.provenance["predicted"]
-    assert values[E_FORM] == pytest.approx(-2.1, abs=0.2) and "wanted" not in plain.provenance
+    values = plain.predicted.values
+    assert values[E_FORM] == pytest.approx(-2.1, abs=0.2) and not plain.predicted.wanted
     wanted = {GAP: (0.0, 20.0), E_FORM: (values[E_FORM] - 0.7, values[E_FORM] - 0.5)}
     salt, unseen, empty = PredictStage(model, wanted)(candidates)
-    assert salt.provenance["predicted"] == values and salt.provenance["predicted_by"] == "property-mp20"
-    assert salt.provenance["wanted"] == {k: list(v) for k, v in wanted.items()}
-    off = salt.provenance["off_target"]
+    assert salt.predicted.values == values and salt.predicted.by == "property-mp20"
+    assert salt.predicted.wanted == wanted
+    off = salt.predicted.off_target
     assert off[GAP] == 0 and off[E_FORM] == pytest.approx(0.5 / model.info.properties[E_FORM].std)
     above = PredictStage(model, {E_FORM: (0.0, 1.0)}).off_target(E_FORM, 2.0)
     assert above == pytest.approx(1.0 / model.info.properties[E_FORM].std)
     for c, why in ((unseen, "property-mp20 never saw Rn"), (empty, "no structure")):
-        assert c.provenance["not_predicted"] == why and c.provenance["wanted"]
-        assert "predicted" not in c.provenance and "off_target" not in c.provenance
+        assert c.predicted.missing == why and c.predicted.wanted
+        assert not c.predicted.values and not c.predicted.off_target
         assert c.failure is None
 
 

@@ -37,7 +37,7 @@ def test_the_second_judge_relaxes_and_says_what_it_thinks(stage: SecondJudgeStag
     assert (second.method, second.reference) == (get_potential(EMT).method, "emt")
     assert out.energies["second_e_form"].value == pytest.approx(second.value) and -0.2 < second.value < 0.05
     assert out.structure == CU3AU and out.energies["e_above_hull"] == Energy(0.02, "first", "set")  # the first's stay
-    assert out.provenance["second"]["converged"] and 0.8 < out.provenance["second"]["volume_change"] < 1.2
+    assert out.second.relaxation.converged and 0.8 < out.second.relaxation.volume_change < 1.2
     assert disagreement(out) == pytest.approx(abs(second.value - 0.02))
     (row,) = to_rows([out])
     assert row["disagreement"] == disagreement(out) and row["second_method"] == second.method

@@ -1,4 +1,4 @@
-"""The template stage: ranks, reasons, provenance."""
+"""The template stage: ranks, reasons, where structures come from."""
 
 import json
 
@@ -6,9 +6,11 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from nucleate.engine.local import Serial
+from nucleate.generators import Condition
 from nucleate.generators.template import TemplateGenerator
 from nucleate.generators.template_library import library_of
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.origin import Wanted
 from nucleate.pipeline.run import Nowhere, run
 from nucleate.stages.template import TemplateStage
 
@@ -23,24 +25,24 @@ STAGE = TemplateStage(TemplateGenerator(LIBRARY))
 
 
 def wanted(name, composition, rank=None):
-    return Candidate(name, provenance={"rank": rank} if rank is not None else {}, composition=composition)
+    return Candidate(name, wanted=Wanted(rank=rank) if rank is not None else Wanted(), composition=composition)
 
 
 def test_structures_by_rank():
     candidates = [wanted("b", {"K": 1, "Br": 1}, 2), wanted("a", {"K": 2, "Br": 2}), wanted("c", {"K": 1, "Br": 1}, 3)]
     b, a, c = run(candidates, [STAGE], Serial(), Nowhere())
     assert a.failure is None and b.failure is None and a.stages == ("template",)
-    assert a.provenance["generator"] == "template-emd"
-    record = a.provenance["template"]
-    assert record["id"] == "halite" and record["formula"] == "NaCl" and record["space_group"] == 225
-    assert record["substitution"] == {"Na": "K", "Cl": "Br"} and record["distance"] == 1.0
-    assert record["similarity"] is None and "no atomic volume" in record["note"]
+    assert a.origin.generator == "template-emd"
+    record = a.origin.template
+    assert record.id == "halite" and record.formula == "NaCl" and record.space_group == 225
+    assert record.substitution == {"Na": "K", "Cl": "Br"} and record.distance == 1.0
+    assert record.similarity is None and "no atomic volume" in record.note
     assert a.structure.composition.reduced_formula == b.structure.composition.reduced_formula == "KBr"
-    assert b.provenance["template"]["id"] == "sphalerite"
+    assert b.origin.template.id == "sphalerite"
     assert str(c.failure) == "template: own has 2 structure types of the ratio 1:1 of KBr"
-    given = Candidate("d", provenance={"condition": {"composition": {"K": 1, "Br": 1}}})  # of a generation
-    assert run([given], [STAGE], Serial(), Nowhere())[0].provenance["template"] == record
-    assert json.loads(a.to_json())["provenance"]["template"] == record
+    given = Candidate("d", wanted=Wanted(Condition({"K": 1, "Br": 1})))  # of a generation
+    assert run([given], [STAGE], Serial(), Nowhere())[0].origin.template == record
+    assert Candidate.from_dict(json.loads(a.to_json())).origin.template == record
 
 
 @pytest.mark.parametrize(

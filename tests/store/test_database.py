@@ -14,6 +14,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.pipeline.state import Relaxation
 from nucleate.store.database import RunStore
 
 SALT = Structure(Lattice.cubic(3.4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -27,7 +28,8 @@ def relaxed(name: str) -> Candidate:
         energies={"energy": Energy(-3.4, "m"), "e_above_hull": Energy(0.02, "m", "r")},
         checks={"novel": Check("fail", "known: mp-1")},
         stages=("generate", "relax"),
-        provenance={"relax": {"steps": 3, "seconds": 0.5}, "list": [1, None, "x"], "empty": {}},
+        relaxation=Relaxation("m", 3, 0.5),
+        provenance={"list": [1, None, "x"], "empty": {}},
     )
 
 

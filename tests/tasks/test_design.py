@@ -102,8 +102,8 @@ def test_kill_9_then_resume_gives_the_same_table(tmp_path):
     )
     whole, after = load_run(tmp_path / "whole"), load_run(tmp_path / "killed")
     assert to_rows(after.all) == to_rows(whole.all)
-    kept = {c.id: c.provenance.get("relax") for c in after.all}
-    assert all(kept[c.id] == c.provenance.get("relax") for c in before.all if c.id in done), "relaxed twice"
+    kept = {c.id: c.relaxation for c in after.all}
+    assert all(kept[c.id] == c.relaxation for c in before.all if c.id in done), "relaxed twice"
 
 
 def test_a_finished_run_resumes_to_itself(run):
@@ -167,9 +167,9 @@ def test_broken_records_of_a_run_end_no_resumption(tmp_path):
     whole = design("NaCl, 2 atoms, 5 candidates", out, quick, executor=Serial())
     blank = {"stages": [], "structure": None, "failure": None}
     changes = [
-        {**blank, "provenance": {}},
-        {**blank, "provenance": {"condition": {"composition": {"Na": 1}, "num_atoms": 77}}},
-        {"provenance": {"condition": {"composition": {"Na": "x"}}}},
+        {**blank, "wanted": {}},
+        {**blank, "wanted": {"condition": {"composition": {"Na": 1}, "num_atoms": 77}}},
+        {"wanted": {"condition": {"composition": {"Na": "x"}}}},
         {**blank, "seed": 0},
     ]
     with ase.db.connect(str(out / DATABASE)) as db:
@@ -181,7 +181,7 @@ def test_broken_records_of_a_run_end_no_resumption(tmp_path):
     assert len(again.all) == 5 and {c.id for c in again.all} == {c.id for c in whole.all}
     before = {c.id: c for c in whole.all}
     for c in again.all:
-        assert c.seed == before[c.id].seed and c.provenance["condition"] == before[c.id].provenance["condition"]
+        assert c.seed == before[c.id].seed and c.wanted == before[c.id].wanted
         assert c.structure.volume == pytest.approx(before[c.id].structure.volume, rel=1e-3)
 
 
@@ -197,7 +197,7 @@ def test_a_run_within_space_groups(tmp_path):
     tiny = str(tiny_sites(tmp_path))
     quick = DesignSettings.of(oversample=4, weights=tiny, relax_steps=1, second="none")
     run = design("Sr-Ti-O, cubic, 2 candidates", tmp_path / "run", quick, executor=Serial())
-    groups = [c.provenance["condition"]["space_group"] for c in run.all]
+    groups = [c.wanted.condition.space_group for c in run.all]
     assert len(groups) == 8 and all(195 <= g <= 230 for g in groups) and len(set(groups)) > 1
     again = load_run(tmp_path / "run").request
     assert again == run.request and "a cubic space group" in (run.folder / "report.html").read_text()
@@ -219,9 +219,9 @@ def test_wanted_properties_are_predicted_after_relaxation_and_order_the_crystals
     for c in living:
         stages = list(c.stages)
         assert stages.index("predict") == stages.index("hull") + 1
-        assert c.provenance["predicted_by"] == "property-mp20"
-        assert set(c.provenance["off_target"]) == {"formation_energy_per_atom", "band_gap"}
-        assert c.provenance["wanted"]["band_gap"] == [4.0, 6.0]
+        assert c.predicted.by == "property-mp20"
+        assert set(c.predicted.off_target) == {"formation_energy_per_atom", "band_gap"}
+        assert c.predicted.wanted["band_gap"] == (4.0, 6.0)
     assert "predicted (wanted)" in (wished.folder / "report.html").read_text()
     again = resume(wished.folder, executor=Serial())
     assert to_rows(again.all) == to_rows(wished.all) == to_rows(load_run(wished.folder).all)
@@ -231,7 +231,7 @@ def test_generated_crystals_are_predicted_as_they_stand():
     quick = DesignSettings.of(oversample=1, steps=5, judge="property-mp20")
     made = generate_candidates("Na-Cl, 2 atoms, 2 candidates, band_gap=4..6", quick)
     assert [c.id for c in made] == ["c00001", "c00002"]
-    assert all("band_gap" in c.provenance["predicted"] for c in made)
+    assert all("band_gap" in c.predicted.values for c in made)
 
 
 def test_a_network_that_knows_nothing_of_it_is_refused_before_anything_is_written(tmp_path):
@@ -249,7 +249,7 @@ def test_the_best_are_judged_again_and_tested_for_phonons(tmp_path):
     for c in (best, second):
         assert c.stages[6:] in (("second", "phonons"), ("second",)) and c.checks["judges"].verdict != "unknown"
         assert c.energies["second_e_above_hull"].reference == "sevennet-mp"
-        assert "SevenNet" in c.energies["second_e_form"].method and c.provenance["second"]["correction"]
+        assert "SevenNet" in c.energies["second_e_form"].method and c.second.correction
     assert "phonons" in best.checks and "phonons" not in second.checks
     assert all(len(c.stages) == 6 and "judges" not in c.checks for c in rest)
     rows = to_rows(run.all)

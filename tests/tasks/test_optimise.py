@@ -12,6 +12,7 @@ from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.evaluate.metric import Section
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.state import PredictedProperties
 from nucleate.settings import OptimiseSettings
 from nucleate.tasks.optimise import optimise
 from nucleate.tasks.optimise_report import diversity, predicted, why_not
@@ -147,6 +148,6 @@ def test_a_missing_value_says_why():
 
     blank = Candidate("a")
     assert why_not(blank.failed("check", "error", "too dense")) == "check: too dense"
-    assert why_not(blank.with_(provenance={"not_predicted": "net never saw Rn"})) == "net never saw Rn"
+    assert why_not(blank.with_(predicted=PredictedProperties("net", missing="net never saw Rn"))) == "net never saw Rn"
     assert why_not(blank.with_(checks={"hull": Check("unknown", "no Rn in it")})) == "no Rn in it"
     assert why_not(blank) is None

@@ -12,7 +12,9 @@ import nucleate
 from nucleate.crystal.symmetry import space_group
 from nucleate.crystal.wyckoff import group
 from nucleate.errors import NucleateError
+from nucleate.generators import Condition
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
+from nucleate.pipeline.origin import Wanted
 from nucleate.settings import PredictSettings
 from nucleate.tasks.predict import METHODS, ordered, plan
 from nucleate.tasks.predict_targets import Target
@@ -21,13 +23,14 @@ SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0
 
 
 def candidate(number: int, energy: float | None, twin_of: int = 0, formula: str = "NaCl") -> Candidate:
-    made = Candidate(f"{formula}-{number}", structure=SALT, provenance={"formula": formula})
+    made = Candidate(f"{formula}-{number}", structure=SALT, wanted=Wanted(label=formula))
     if energy is None:
         return made.failed("relax", "error", "collapsed")
     unique = Check(FAIL, f"same as {formula}-{twin_of}") if twin_of else Check(PASS)
     return made.with_(
         energies={"energy": Energy(energy, "m"), "e_above_hull": Energy(energy + 4, "m")},
         checks={"relaxed": Check(PASS), "unique": unique},
+        twin_of=f"{formula}-{twin_of}" if twin_of else "",
     )
 
 
@@ -35,7 +38,7 @@ def test_lowest_first_and_how_often_it_was_found() -> None:
     given = [candidate(1, -3.0), candidate(2, None), candidate(3, -3.6), candidate(4, -3.5, 3), candidate(5, -3.6, 3)]
     found = ordered([*given, candidate(1, -1.0, formula="KCl")])
     assert [c.id for c in found] == ["NaCl-3", "NaCl-1", "NaCl-5", "NaCl-4", "NaCl-2", "KCl-1"]
-    counts = [(c.provenance["found"], c.provenance["drawn"]) for c in found if "found" in c.provenance]
+    counts = [(c.frequency.found, c.frequency.drawn) for c in found if c.frequency]
     assert counts == [(3, 5), (1, 5), (1, 1)]
 
 
@@ -48,10 +51,10 @@ def test_energies_of_a_formula_need_no_hull() -> None:
 
 def test_unrelaxed_as_drawn_with_failures_last() -> None:
     given = [
-        Candidate("A-1", provenance={"formula": "A"}).failed("generate", "error", "no"),
+        Candidate("A-1", wanted=Wanted(label="A")).failed("generate", "error", "no"),
         Candidate("A-2", structure=SALT),
     ]
-    given[1] = given[1].with_(provenance={"formula": "A"})
+    given[1] = given[1].with_(wanted=Wanted(label="A"))
     assert [c.id for c in ordered(given)] == ["A-2", "A-1"]
 
 
@@ -137,7 +140,7 @@ def test_sites_in_a_chemical_system(tiny: str) -> None:
     settings = PredictSettings("adaptive", 3, tiny, space_groups=(62, 225, 2), sites={"Sr": 1, "Ti": 2})
     found = nucleate.predict(["Sr-Ti"], settings)
     assert len(found) == 9 and [c.id for c in found if c.failure] == []
-    assert [c.provenance["condition"]["space_group"] for c in found] == [62] * 3 + [225] * 3 + [2] * 3
+    assert [c.wanted.condition.space_group for c in found] == [62] * 3 + [225] * 3 + [2] * 3
     assert all({e.symbol for e in c.structure.composition} == {"Sr", "Ti"} for c in found)
     alone = nucleate.predict(["Sr-Ti"], dataclasses.replace(settings, space_groups=(62,)))
     assert [c.structure for c in alone] == [c.structure for c in found[:3]]
@@ -172,7 +175,9 @@ def test_formulas_and_sites_that_contradict_each_other(tiny: str) -> None:
 
 def test_of_open_compositions_the_nearest_to_the_hull_comes_first() -> None:
     given = [
-        c.with_(provenance={"condition": {"chemical_system": ["Na", "Cl"]}}, energies={"e_above_hull": Energy(e, "m")})
+        c.with_(
+            wanted=Wanted(Condition(chemical_system=("Na", "Cl")), "Na-Cl"), energies={"e_above_hull": Energy(e, "m")}
+        )
         for c, e in ((candidate(1, -5.0), 0.3), (candidate(2, -3.0), 0.1))
     ]
     assert [c.id for c in ordered(given)] == ["NaCl-2", "NaCl-1"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -124,8 +123,7 @@ def _of_atoms(atoms: Atoms, place: int) -> Candidate:
 def _named(structure: Structure, place: int, fixed: Sequence[int]) -> Candidate:
     from nucleate.chem.formula import formula_text
 
-    candidate = Candidate(f"{formula_text(structure.composition)}-{place + 1}", structure=structure)
-    return dataclasses.replace(candidate, provenance={"fixed": list(fixed)}) if fixed else candidate
+    return Candidate(f"{formula_text(structure.composition)}-{place + 1}", structure=structure, fixed=tuple(fixed))
 
 
 def is_structure(item: Any) -> bool:

@@ -167,7 +167,7 @@ def _height(candidate: Candidate, as_given: bool) -> HullEnergy:
     doubt = candidate.checks["hull"].reason if "hull" in candidate.checks else ""
     if not doubt and not as_given and candidate.checks["relaxed"].verdict == FAIL:
         doubt = f"not relaxed ({candidate.checks['relaxed'].reason})"
-    return HullEnergy(candidate, candidate.provenance.get("decomposition", ""), doubt)
+    return HullEnergy(candidate, candidate.hull.decomposition if candidate.hull else "", doubt)
 
 
 @overload

@@ -69,7 +69,7 @@ def show_candidates(
         columns.append(column("novel?", ("-" if r["failure"] else r["novel"] for r in rows), gives_way=5))
         checks = (f"rejected: {r['failure']}" if r["failure"] else r["checks"] or "-" for r in rows)
         columns.append(column("checks", checks, folds=18, gives_way=7))
-    templates = [(c.id, c.formula, c.provenance["template"]) for c in candidates if c.provenance.get("template")]
+    templates = [(c.id, c.formula, c.origin.template) for c in candidates if c.origin.template]
     said = [
         *stability(candidates, stable),
         *warnings(templates),

@@ -43,6 +43,7 @@ def _afresh(candidate: Candidate) -> Candidate:
         candidate,
         stages=tuple(s for s in candidate.stages if s != "phonons"),
         checks={k: v for k, v in candidate.checks.items() if k != "phonons"},
+        phonons=None,
     )
 
 
@@ -53,7 +54,7 @@ def _show(candidates: Sequence[Candidate], method: str) -> None:
     lowest, verdicts, reasons = [], [], []
     for c in candidates:
         check = None if c.failure else c.checks.get("phonons")
-        low = c.provenance["phonons"].get("lowest_thz") if check else None
+        low = c.phonons.lowest_thz if check and c.phonons else None
         lowest.append("-" if low is None else f"{low:+.2f}")
         verdicts.append(coloured(check.verdict if check else "-"))
         reasons.append(check.reason if check else str(c.failure or ""))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.origin import TemplateMatch
 
 DRAWN = 5  # samples of each formula
 FEW = 4  # formulas of which families are told
@@ -157,7 +158,7 @@ def _kept(done: Sequence[Candidate], top: int) -> list[Candidate]:
     having = [c for c in done if c.structure is not None and verdict(c, "unique") != "fail"]
     groups: dict[str, list[Candidate]] = {}
     for c in having:
-        groups.setdefault(c.provenance["formula"], []).append(c)
+        groups.setdefault(c.wanted.label, []).append(c)
     return [c for group in groups.values() for c in (group[:top] if top else group)]
 
 
@@ -190,7 +191,7 @@ def _wanted(formulas: Sequence[str], file: Path | None) -> list[Target]:
 
 def _formulas_without(candidates: Sequence[Candidate]) -> dict[str, str]:
     """Formula (or the id of what is none) -> why it has no structure at all."""
-    named = [(str(c.provenance.get("formula", c.id)), c) for c in candidates]
+    named = [(c.wanted.label or c.id, c) for c in candidates]
     having = {name for name, c in named if c.structure is not None}
     out: dict[str, str] = {}
     for name, c in named:
@@ -201,8 +202,8 @@ def _formulas_without(candidates: Sequence[Candidate]) -> dict[str, str]:
 
 def _short(candidates: Sequence[Candidate], samples: int) -> list[str]:
     """What is said of formulas with fewer structures than were asked for."""
-    having = {c.provenance["formula"] for c in candidates if c.structure is not None}
-    lost = [c for c in candidates if c.structure is None and c.provenance.get("formula") in having and c.failure]
+    having = {c.wanted.label for c in candidates if c.structure is not None}
+    lost = [c for c in candidates if c.structure is None and c.wanted.label in having and c.failure]
     return list(dict.fromkeys(f"fewer than {samples}: {c.failure.reason}" for c in lost if c.failure))
 
 
@@ -218,8 +219,8 @@ def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
     from nucleate.pipeline.rank import to_rows
 
     rows = to_rows(candidates)
-    records = [c.provenance.get("template") for c in candidates]
-    formulas = [c.provenance["formula"] for c in candidates]
+    records = [c.origin.template for c in candidates]
+    formulas = [c.wanted.label for c in candidates]
     columns = [Column("id", [c.id for c in candidates])]
     if any("-" in text for text in formulas) or radioactive(map(elements_of, candidates)):  # of a chemical system
         columns.append(Column("formula", [marked(c.formula, elements_of(c)) for c in candidates]))
@@ -229,11 +230,12 @@ def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
     ]
     said = []
     if any(records):
-        columns.append(Column("template", [f"{r['formula']} {r['id']}" if r else "-" for r in records], gives_way=2))
+        columns.append(Column("template", [f"{r.formula} {r.id}" if r else "-" for r in records], gives_way=2))
         columns.append(Column("elements", [_changed(r) if r else "-" for r in records], gives_way=3, folds=9))
     for name in NUMBERS if not relaxed else ():
-        if any(r and r[name] is not None for r in records):
-            cells = ["-" if not r or r[name] is None else f"{r[name]:.2f}" for r in records]
+        values = [getattr(r, name) if r else None for r in records]
+        if any(value is not None for value in values):
+            cells = ["-" if value is None else f"{value:.2f}" for value in values]
             columns.append(Column(name, cells, right=True, gives_way=1 if name == "distance" else 5))
             said.append(NUMBERS[name])
     if relaxed:
@@ -241,19 +243,19 @@ def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
         above = [energy(row["e_above_hull"]) for row in rows]
         columns.append(Column("e_above\n_hull\neV/atom", above, right=True, gives_way=1))
         said += [*stability(candidates), *caption(rows), *doubts(candidates)]
-    if any("found" in c.provenance for c in candidates):
-        found = ["{found} of {drawn}".format(**c.provenance) if "found" in c.provenance else "-" for c in candidates]
+    if any(c.frequency for c in candidates):
+        found = [f"{c.frequency.found} of {c.frequency.drawn}" if c.frequency else "-" for c in candidates]
         columns.append(Column("found", found, right=True, gives_way=5))
         said.append("found: as how many of the samples drawn of the formula")
     if relaxed:
         columns.append(Column("checks", [row["failure"] or row["checks"] for row in rows], gives_way=7, folds=18))
     warned = warnings([(c.id, f, r) for c, f, r in zip(candidates, formulas, records, strict=True) if r])
-    far = dict.fromkeys(f for f, r in zip(formulas, records, strict=True) if r and r.get("far"))
+    far = dict.fromkeys(f for f, r in zip(formulas, records, strict=True) if r and r.far)
     show_table(
         screen(),
         columns,
         [*warned, *_families(far), *said, *radioactive(map(elements_of, candidates))],
-        dim=[c.failure is not None or bool(r and r.get("far")) for c, r in zip(candidates, records, strict=True)],
+        dim=[c.failure is not None or bool(r and r.far) for c, r in zip(candidates, records, strict=True)],
         sections=[i for i in range(1, len(formulas)) if formulas[i] != formulas[i - 1]],
         whole="--out FILE.jsonl writes all that is known",
     )
@@ -272,6 +274,6 @@ def _families(far: Iterable[str]) -> list[str]:
     ]
 
 
-def _changed(record: dict[str, Any]) -> str:
+def _changed(match: TemplateMatch) -> str:
     """Who takes whose place in the template."""
-    return ", ".join(f"{new} for {old}" for old, new in record["substitution"].items() if new != old) or "none"
+    return ", ".join(f"{new} for {old}" for old, new in match.substitution.items() if new != old) or "none"

@@ -101,4 +101,4 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
 
 def _why(candidates: Sequence[Candidate]) -> list[str]:
     """What holds of a request in plain words, candidate by candidate."""
-    return [f"{c.id} {c.formula}: {', '.join(c.provenance['why'])}" for c in candidates if c.provenance.get("why")]
+    return [f"{c.id} {c.formula}: {', '.join(c.meets)}" for c in candidates if c.meets]

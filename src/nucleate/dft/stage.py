@@ -18,11 +18,13 @@ from nucleate.errors import NucleateError
 from nucleate.io import safe_names
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.corrections import RAW, corrected_method
+from nucleate.pipeline.state import DftCalculation
 from nucleate.relaxation.guard import Blown
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+OWN_FIELDS = "status", "reason", "steps", "seconds", "atoms", "digest", "method"  # of a result, told elsewhere
 T = TypeVar("T")
 R = TypeVar("R")
 PLAIN = Method("", "PBE", "", scale="PBE")  # of our own calculations, which have no U
@@ -182,13 +184,18 @@ def _compound(structure: Structure, outcome: CalculationOutcome) -> Compound:
 
 
 def to_candidate(computed: Computed, method: str) -> Candidate:
-    """The candidate as DFT left it: its structure and energies; what it came with is in provenance "before_dft"."""
+    """The candidate as DFT left it, with its structure and energies. Provenance "before_dft" has what it came with."""
     c, o = computed.candidate, computed.outcome
-    record: dict[str, Any] = {"status": o.status, "reason": o.reason, "steps": o.steps, "seconds": o.seconds}
+    said = DftCalculation(o.status, o.reason, o.steps, o.seconds)
     if o.result is None:
-        return c.with_(provenance={"dft": record})
-    record |= {k: v for k, v in o.result.items() if k not in ("status", "atoms", "digest", "method")}
-    record |= {"missing": list(computed.missing), "lower_bound": computed.bound, "remarks": list(computed.remarks)}
+        return c.with_(dft=said)
+    said = dataclasses.replace(
+        said,
+        missing=tuple(computed.missing),
+        lower_bound=computed.bound,
+        remarks=tuple(computed.remarks),
+        details={k: v for k, v in o.result.items() if k not in OWN_FIELDS},
+    )
     before = {"structure": c.structure.as_dict() if c.structure else None}
     before |= {k: {"value": e.value, "method": e.method, "reference": e.reference} for k, e in c.energies.items()}
     energies = {"energy": Energy(o.result["energy"], method)}
@@ -200,7 +207,7 @@ def to_candidate(computed: Computed, method: str) -> Candidate:
     ):
         if value is not None:
             energies[name] = Energy(value, how, "computed with the same settings")
-    out = c.with_(structure=computed.structure, provenance={"dft": record, "before_dft": before})
+    out = c.with_(structure=computed.structure, dft=said, provenance={"before_dft": before})
     return dataclasses.replace(out, energies=energies)
 
 

@@ -124,7 +124,7 @@ def table_items(table: pa.Table, columns: Mapping[str, str], source: str) -> tup
 
 
 def _from_candidate(c: Candidate, columns: Mapping[str, str]) -> Item:
-    properties = dict(c.provenance.get("properties", {}))
+    properties = dict(c.origin.file.properties if c.origin.file else {})
     energies = dict(c.energies)
     for column, name in {**{v: k for k, v in columns.items()}, **ENERGIES}.items():
         value = properties.get(column)

@@ -9,6 +9,7 @@ from nucleate.evaluate.inputs import CrystalSet, Item
 from nucleate.evaluate.judged import DngSettings
 from nucleate.evaluate.measures.features import arrays_of, digest
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.origin import Origin, SetMember
 from nucleate.pipeline.stage import Stage
 
 MAX_STEPS = 300
@@ -25,8 +26,8 @@ def sample_candidates(generated: CrystalSet, n: int, settings: DngSettings) -> l
     for i in random_subset(len(generated), n, settings.seed):
         item = generated.items[int(i)]
         crystal = arrays_of(item.structure) if item.structure is not None else None
-        origin = {"name": item.name, "set": generated.name, "content": digest([crystal], "")}
-        candidate = Candidate(id=f"{int(i) + 1:06d}", structure=item.structure, provenance=origin)
+        member = SetMember(generated.name, item.name, digest([crystal], ""))
+        candidate = Candidate(id=f"{int(i) + 1:06d}", structure=item.structure, origin=Origin(member=member))
         out.append(candidate if crystal is not None else candidate.failed("read", Code.NOT_READ, item.reason))
     return out
 
@@ -36,11 +37,14 @@ def resumed(blank: Sequence[Candidate], stored: Sequence[Candidate]) -> list[Can
     have = {c.id: c for c in stored}
     for c in blank:
         old = have.get(c.id)
-        if old is not None and old.provenance.get("content") != c.provenance["content"]:
-            raise NucleateError(
-                f"the relaxed crystals there are of '{old.provenance.get('set')}', not of these; give another --out"
-            )
+        if old is not None and _content(old) != _content(c):
+            theirs = old.origin.member.set if old.origin.member else "another set"
+            raise NucleateError(f"the relaxed crystals there are of '{theirs}', not of these; give another --out")
     return [have.get(c.id, c) for c in blank]
+
+
+def _content(candidate: Candidate) -> str:
+    return candidate.origin.member.content if candidate.origin.member else ""
 
 
 def stages(settings: DngSettings) -> list[Stage]:
@@ -58,7 +62,7 @@ def from_candidates(candidates: Sequence[Candidate], name: str) -> CrystalSet:
     """Finished candidates as a set; a rejected one has no structure any more, but its reason."""
     items = []
     for c in candidates:
-        label = str(c.provenance.get("name", c.id))
+        label = c.origin.member.name if c.origin.member else c.id
         if c.failure is not None or c.structure is None:
             items.append(Item(label, None, str(c.failure or "no structure")))
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from nucleate.errors import NucleateError
 from nucleate.families.family import lexicon, members, substituted_prototype
 from nucleate.families.propose import radius
 from nucleate.generators.substitute import scaled
@@ -39,7 +40,7 @@ def decorated(family: str, structure_type: int, elements: Sequence[str], charges
 
 
 class DecorateStage(Stage):
-    """Structures for candidates whose provenance "family" says name, structure_type, elements and charges."""
+    """Structures for candidates whose `origin.family` says which member of a family they are."""
 
     name = "decorate"
     grain: Grain = "chunk"
@@ -48,6 +49,8 @@ class DecorateStage(Stage):
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
-            record = c.provenance["family"]
-            structure = decorated(record["name"], record["structure_type"], record["elements"], record["charges"])
-            yield c.with_(structure=structure, provenance={"generator": "prototypes"})
+            member = c.origin.family
+            if member is None:
+                raise NucleateError(f"candidate {c.id} does not say which member of a crystal family it is")
+            structure = decorated(member.name, member.structure_type, member.elements, member.charges)
+            yield c.with_(structure=structure).from_(generator="prototypes")

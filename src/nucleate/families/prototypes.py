@@ -11,6 +11,7 @@ from nucleate.families.decorate import decorated
 from nucleate.families.family import keeps_type, lexicon
 from nucleate.families.propose import Proposal, propose
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.origin import FamilyMember
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
 GENERATOR = "prototypes"
@@ -53,7 +54,7 @@ def _fits(counts: tuple[tuple[str, int], ...]) -> tuple[Fit, ...]:
 
 
 class PrototypeStage(Stage):
-    """Structures for candidates with a composition and provenance "rank": which of the `fits` it is to be, from 1.
+    """Structures for candidates with a composition and a wanted rank: which of the `fits` it is to be, from 1.
 
     A formula that has fewer fits than asked for has candidates that failed, with the reason.
     """
@@ -66,18 +67,23 @@ class PrototypeStage(Stage):
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
             found = fits(c.composition or {})
-            rank = int(c.provenance.get("rank", 1))
+            rank = c.wanted.rank
             if rank > len(found):
                 yield c.failed(
                     self.name, Code.NO_TEMPLATE, f"{c.formula} fits {_number(len(found))} of the crystal families"
                 )
                 continue
             one, kind = found[rank - 1].proposal, found[rank - 1].structure_type
-            record = {"name": one.family, "structure_type": kind, "elements": list(one.elements),
-                      "charges": list(one.charges), "nearest": one.nearest.material_id,
-                      "distance": round(one.distance, 3)}  # fmt: skip
+            member = FamilyMember(
+                name=one.family,
+                structure_type=kind,
+                elements=tuple(one.elements),
+                charges=tuple(map(float, one.charges)),
+                nearest=one.nearest.material_id,
+                distance=round(one.distance, 3),
+            )
             structure = decorated(one.family, kind, one.elements, one.charges)
-            yield c.with_(structure=structure, provenance={"generator": GENERATOR, "family": record})
+            yield c.with_(structure=structure).from_(generator=GENERATOR, family=member)
 
 
 def _number(found: int) -> str:

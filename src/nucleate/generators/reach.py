@@ -9,7 +9,7 @@ StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10) finds the known crystal in i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Protocol
 
 from nucleate.chem.classes import NONMETALS
 
@@ -41,19 +41,31 @@ def far(distance: float, similarity: float | None, substitution: Mapping[str, st
     return ""
 
 
-def warnings(made: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
-    """What is to be said of structures whose templates are far: (id, formula, template as
-    `stages.template.template_record` has it) of each structure, the best one of each formula first."""
-    best: dict[str, Mapping[str, Any]] = {}
-    for _, formula, record in made:
-        best.setdefault(formula, record)
-    without = {formula: record for formula, record in best.items() if record.get("far")}
-    out = [f"no good template of {formula}: the best one, {record['formula']} {record['id']}, has {record['far']}"
-           for formula, record in list(without.items())[:FEW]]  # fmt: skip
+class Match(Protocol):
+    """A template that was taken, such as `pipeline.origin.TemplateMatch`. far: why it is no good one, or ""."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def formula(self) -> str: ...
+
+    @property
+    def far(self) -> str: ...
+
+
+def warnings(made: Sequence[tuple[str, str, Match]]) -> list[str]:
+    """What is to be said of structures whose templates are far: (id, formula, template) of each structure, the best
+    one of each formula first."""
+    best: dict[str, Match] = {}
+    for _, formula, match in made:
+        best.setdefault(formula, match)
+    without = {formula: match for formula, match in best.items() if match.far}
+    out = [f"no good template of {formula}: the best one, {match.formula} {match.id}, has {match.far}"
+           for formula, match in list(without.items())[:FEW]]  # fmt: skip
     if len(without) > FEW:
         out.append(f"no good template of {len(without) - FEW} more formulas")
-    others = [f"{name} ({record['far']})" for name, formula, record in made
-              if record.get("far") and formula not in without]  # fmt: skip
+    others = [f"{name} ({match.far})" for name, formula, match in made if match.far and formula not in without]
     if others:
         more = f" and {len(others) - FEW} more" if len(others) > FEW else ""
         out.append(f"from templates that are too far away: {', '.join(others[:FEW])}{more}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from nucleate.chem.formula import formula_text
 from nucleate.errors import Code
 from nucleate.families.family import Family, members
+from nucleate.generators.base import Condition
 from nucleate.language.chat import Chat, Messages, Reply, read_json
 from nucleate.language.site_choices import SiteChoice, site_choices
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.origin import FamilyMember, LanguageModelUse
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.stages.comply import of_composition, unmet
 
@@ -70,24 +73,25 @@ class LanguageStage(Stage):
         return said
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
-        record: dict[str, Any] = {"url": self.chat.name, "model": self.chat.model}
+        read: tuple[str, ...] = ()
+        trouble = ""
         if self.library is not None and candidates:
-            record["read"] = [p.citation for p in self.library.passages()]
-            record |= {"not read": self.library.trouble} if self.library.trouble else {}
+            read, trouble = tuple(p.citation for p in self.library.passages()), self.library.trouble
         found, answered, tokens = self.formulas(len(candidates))
-        record["tokens"] = round(tokens / max(len(candidates), 1))
+        share = round(tokens / max(len(candidates), 1))
+        use = LanguageModelUse(self.chat.name, self.chat.model, share, read, trouble or "")
         for candidate, elements in zip(candidates, [*found, *[None] * len(candidates)], strict=False):
             if elements is None:
                 reason = f"the language model gave {len(found)} good formulas of {answered} answered"
-                yield candidate.with_(provenance={"language": record}).failed(self.name, Code.NO_PROPOSAL, reason)
+                yield candidate.from_(language=use).failed(self.name, Code.NO_PROPOSAL, reason)
                 continue
             composition = self.family.composition(elements)
-            family = {"name": self.family.name, "structure_type": self.structure_type, "elements": list(elements)}
-            family |= {"charges": list(self.family.ions(elements) or ())}
+            charges = tuple(map(float, self.family.ions(elements) or ()))
+            member = FamilyMember(self.family.name, self.structure_type, tuple(elements), charges)
             times = self.family.types[self.structure_type].num_atoms // sum(composition.values())
-            condition = {"composition": {e: n * times for e, n in composition.items()}}
-            provenance = {"language": record, "family": family, "condition": condition}
-            yield candidate.with_(composition=composition, provenance=provenance)
+            condition = Condition({e: n * times for e, n in composition.items()})
+            wanted = dataclasses.replace(candidate.wanted, condition=condition)
+            yield candidate.with_(composition=composition, wanted=wanted).from_(language=use, family=member)
 
     def formulas(self, wanted: int) -> tuple[list[tuple[str, ...]], int, int]:
         """Elements site by site of at most `wanted` good formulas, how many were answered, and the tokens used."""

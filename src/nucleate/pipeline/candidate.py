@@ -13,7 +13,21 @@ from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
 from nucleate.chem.verdict import Verdict as Check
 from nucleate.errors import Code, NucleateError
 from nucleate.lazy import later
-from nucleate.pipeline.state import Failure
+from nucleate.pipeline.origin import Origin, Wanted
+from nucleate.pipeline.state import (
+    FACTS,
+    DftCalculation,
+    Failure,
+    FormulaScore,
+    Frequency,
+    HullPlace,
+    ObjectiveScore,
+    Phonons,
+    PredictedProperties,
+    Relaxation,
+    SecondJudgement,
+)
+from nucleate.pipeline.typed import VERSION, to_plain
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -22,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FAIL", "PASS", "UNKNOWN", "Candidate", "Check", "Energy", "Failure", "of_formula"]
 
+NOTHING_WANTED, NOWHERE = Wanted(), Origin()
+NOTHING_WANTED, NOWHERE = Wanted(), Origin()
 READING = "formula"  # the stage at which a text that is no formula is rejected
 
 
@@ -38,11 +54,16 @@ class Energy:
 class Candidate:
     """A crystal on its way through the pipeline.
 
-    id: unique in a run. seed: of its random stream. structure: None until generated. energies: e.g. "energy",
-    "e_form", "e_above_hull", each with method and reference. checks: name -> verdict. failure: where and why it was
-    rejected, or None. stages: names of the stages it has been through, in order. provenance: plain JSON
-    values (generator, weights, steps taken by the relaxation, decomposition ...). composition: element -> atoms, of any
-    multiple, where it is known before there is a structure; the structure's own counts where there is one.
+    id: unique in a run. seed: of its random stream. structure: None until generated. composition: element -> atoms, of
+    any multiple, where it is known before there is a structure; the structure's own counts where there is one.
+    energies: e.g. "energy", "e_form", "e_above_hull", each with method and reference. checks: name -> verdict. failure:
+    where and why it was rejected, or None. stages: names of the stages it has been through, in order.
+
+    wanted: what it is made for. origin: where it comes from. fixed: sites, from 0, that stay in place when it is
+    relaxed. meets: what holds of a request in words. twin_of: the id of the better candidate that is the same crystal,
+    "" for none. What single stages found out is None until they have been there; `pipeline.state` describes each.
+
+    provenance: plain JSON values for people who read the record. No code reads them back.
     """
 
     id: str
@@ -54,6 +75,20 @@ class Candidate:
     stages: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     composition: Mapping[str, int] | None = None
+    wanted: Wanted = NOTHING_WANTED
+    origin: Origin = NOWHERE
+    fixed: tuple[int, ...] = ()
+    meets: tuple[str, ...] = ()
+    twin_of: str = ""
+    relaxation: Relaxation | None = None
+    hull: HullPlace | None = None
+    second: SecondJudgement | None = None
+    predicted: PredictedProperties | None = None
+    formula_score: FormulaScore | None = None
+    objective: ObjectiveScore | None = None
+    frequency: Frequency | None = None
+    phonons: Phonons | None = None
+    dft: DftCalculation | None = None
 
     @property
     def formula(self) -> str:
@@ -119,8 +154,12 @@ class Candidate:
         checks: Mapping[str, Check] | None = None,
         provenance: Mapping[str, Any] | None = None,
         composition: Mapping[str, int] | None = None,
+        **facts: Any,
     ) -> Candidate:
-        """A copy with a new structure or composition and with energies, checks and provenance merged in."""
+        """A copy with a new structure or composition and with energies, checks and provenance merged in.
+
+        facts: new values of any other fields, such as relaxation=Relaxation(...).
+        """
         return dataclasses.replace(
             self,
             structure=structure if structure is not None else self.structure,
@@ -128,7 +167,12 @@ class Candidate:
             checks={**self.checks, **(checks or {})},
             provenance={**self.provenance, **(provenance or {})},
             composition=composition if composition is not None else self.composition,
+            **facts,
         )
+
+    def from_(self, **parts: Any) -> Candidate:
+        """A copy with some fields of its origin replaced, such as generator="mp20-csp"."""
+        return dataclasses.replace(self, origin=dataclasses.replace(self.origin, **parts))
 
     def failed(self, stage: str, code: str, reason: str) -> Candidate:
         """A copy rejected by `stage`. code: one of `nucleate.errors.Code`, for programs. reason: for people."""
@@ -139,46 +183,54 @@ class Candidate:
         return self if stage in self.stages else dataclasses.replace(self, stages=(*self.stages, stage))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the structure as pymatgen's dictionary, without what a parser hung on its sites."""
+        """Plain JSON values; the structure as pymatgen's dictionary, without what a parser hung on its sites.
+
+        What nothing is known of is left out.
+        """
+        from nucleate.generators.conditions import condition_to_dict
         from nucleate.io.write import structure_to_dict
 
-        structure = structure_to_dict(self.structure) if self.structure is not None else None
+        wanted = {k: v for k, v in to_plain(self.wanted).items() if k != "condition"}
+        if self.wanted.condition is not None:
+            wanted["condition"] = condition_to_dict(self.wanted.condition)
+        known = {
+            "wanted": wanted if self.wanted != NOTHING_WANTED else {},
+            "origin": to_plain(self.origin),
+            "fixed": list(self.fixed),
+            "meets": list(self.meets),
+            "twin_of": self.twin_of,
+        }
+        facts = {name: getattr(self, name) for name in FACTS if name != "failure"}
         return {
+            "version": VERSION,
             "id": self.id,
             "seed": self.seed,
-            "structure": structure,
+            "structure": structure_to_dict(self.structure) if self.structure is not None else None,
             "energies": {k: dataclasses.asdict(v) for k, v in self.energies.items()},
             "checks": {k: dataclasses.asdict(v) for k, v in self.checks.items()},
             "failure": dataclasses.asdict(self.failure) if self.failure else None,
             "stages": list(self.stages),
-            "provenance": dict(self.provenance),
             "composition": dict(self.composition) if self.composition else None,
+            **{name: value for name, value in known.items() if value},
+            **{name: to_plain(value) for name, value in facts.items() if value is not None},
+            "provenance": dict(self.provenance),
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Candidate:
-        """The inverse of `to_dict`; raises NucleateError, one line, for anything else (see `pipeline.record`).
+        """The inverse of `to_dict`, also for records of earlier versions; raises NucleateError, one line, for anything
+        else (see `pipeline.record`).
 
         The structure is built of its lattice, species and coordinates alone: nothing that a record names is imported.
         """
         from nucleate.io.parse import structure_from_dict
-        from nucleate.pipeline.old_records import upgraded
-        from nucleate.pipeline.record import check_record
+        from nucleate.pipeline.record import read_record
 
-        values = upgraded(values)
-        check_record(values)
-        structure, composition = values["structure"], values.get("composition")
-        return cls(
-            id=values["id"],
-            seed=values["seed"],
-            structure=structure_from_dict(structure) if structure is not None else None,
-            energies={k: Energy(**v) for k, v in values["energies"].items()},
-            checks={k: Check(**v) for k, v in values["checks"].items()},
-            failure=Failure(**values["failure"]) if values["failure"] is not None else None,
-            stages=tuple(values["stages"]),
-            provenance=values["provenance"],
-            composition={k: int(n) for k, n in composition.items()} if composition is not None else None,
-        )
+        fields = read_record(values)
+        structure = fields.pop("structure")
+        fields["energies"] = {k: Energy(**v) for k, v in fields["energies"].items()}
+        fields["checks"] = {k: Check(**v) for k, v in fields["checks"].items()}
+        return cls(structure=structure_from_dict(structure) if structure is not None else None, **fields)
 
     def to_json(self) -> str:
         """One line of JSON; numbers and arrays of numpy become plain ones."""

@@ -13,6 +13,7 @@ from nucleate.errors import NucleateError
 from nucleate.io import Named, Problem, find_files, nothing_read, remarks_of, replacing, write_structures
 from nucleate.io.parse import scalars
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.origin import FileEntry, Origin
 
 RECORD_KEYS = {f.name for f in dataclasses.fields(Candidate)}
 ENOUGH = 6  # of these keys make a candidate record, a broken one perhaps
@@ -21,9 +22,9 @@ ENOUGH = 6  # of these keys make a candidate record, a broken one perhaps
 def read_candidates(paths: str | Path | Sequence[str | Path]) -> tuple[list[Candidate], list[Problem]]:
     """Candidate records (.jsonl) as they are, with or without a structure; any other crystal as a new candidate.
 
-    What to look at in crystals that were read (`Remark`) is among the problems. A new candidate's id is its name; its
-    file, its scalar properties and, as `fixed`, the sites (from 0) that its file keeps in place are in `provenance`.
-    An id that came before gets a number ("MgO-2") and keeps the old one as `provenance["id_in_file"]`. Raises
+    What to look at in crystals that were read (`Remark`) is among the problems. A new candidate's id is its name;
+    `origin.file` has its file and its scalar properties, and `fixed` the sites (from 0) that its file keeps in place.
+    An id that came before gets a number ("MgO-2"), and `origin.file.id` keeps the old one. Raises
     NucleateError as `nucleate.io.read_structures` does.
     """
     found: list[Candidate] = []
@@ -51,7 +52,8 @@ def with_own_ids(candidates: Iterable[Candidate]) -> list[Candidate]:
             name = f"{item.id}-{counts[item.id]}"
         taken.add(name)
         if name != item.id:
-            item = dataclasses.replace(item, id=name, provenance={**item.provenance, "id_in_file": item.id})
+            entry = dataclasses.replace(item.origin.file or FileEntry(), id=item.id)
+            item = dataclasses.replace(item.from_(file=entry), id=name)
         out.append(item)
     return out
 
@@ -115,14 +117,10 @@ READERS = {".jsonl": _records_of_lines, ".db": _records_of_database}
 
 
 def _wrap(named: Named) -> Candidate:
-    provenance: dict[str, Any] = {"generator": "file", "file": named.file}
-    if named.row is not None:
-        provenance["row"] = named.row
-    if named.info:
-        provenance["properties"] = named.info
-    if named.fixed:
-        provenance["fixed"] = list(named.fixed)
-    return Candidate(id=named.name, structure=named.structure, provenance=provenance)
+    entry = FileEntry(str(named.file), named.row, properties=named.info or {})
+    return Candidate(
+        id=named.name, structure=named.structure, origin=Origin(file=entry), fixed=tuple(named.fixed or ())
+    )
 
 
 def write_candidates(path: str | Path, candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -160,10 +158,9 @@ def scalar_info(candidate: Candidate) -> dict[str, Any]:
         info[f"{key}_method"] = energy.method
         if energy.reference:
             info[f"{key}_reference"] = energy.reference
-    predicted = candidate.provenance.get("predicted", {})
-    info |= {f"predicted_{column}": value for column, value in predicted.items()}
-    if predicted:
-        info["predicted_by"] = candidate.provenance["predicted_by"]
+    if candidate.predicted is not None and candidate.predicted.values:
+        info |= {f"predicted_{column}": value for column, value in candidate.predicted.values.items()}
+        info["predicted_by"] = candidate.predicted.by
     for name, check in candidate.checks.items():
         info[f"check_{name}"] = check.verdict
         if check.reason:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate
+from nucleate.pipeline.state import PredictedProperties
 
 BELIEVED = 1.0  # eV/atom below all that is known; no crystal lies deeper, whoever says so
 HULL_STEP = 0.1  # eV/atom above the hull that count alike where properties are wanted: the usual bound of metastability
@@ -38,16 +39,17 @@ def _key(c: Candidate) -> tuple[bool, bool, bool, bool, float, float, float, str
     above = above_hull(c)
     bad = verdict(c, "unique") == FAIL, verdict(c, "request") == FAIL, verdict(c, "relaxed") != PASS
     worse = c.failure is not None, *bad
-    if "objective" in c.provenance or "no_objective" in c.provenance:
-        return *worse, -c.provenance.get("objective", -math.inf), 0.0, above, c.id
+    if c.objective is not None:
+        value = c.objective.value
+        return *worse, -value if value is not None else math.inf, 0.0, above, c.id
     step = math.floor(round(max(above, 0.0) / HULL_STEP, 6)) if above < math.inf else math.inf
     return *worse, step, _off_target(c), above, c.id
 
 
 def _off_target(c: Candidate) -> float:
-    if not c.provenance.get("wanted"):
+    if c.predicted is None or not c.predicted.wanted:
         return 0.0
-    off = c.provenance.get("off_target")
+    off = c.predicted.off_target
     return round(math.fsum(off.values()), 1) if off else math.inf
 
 
@@ -85,17 +87,18 @@ def to_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     the energy, the first there is; second_method: of the second judge's.
     Where a property was wanted of any, predicted_COLUMN (a number or None), wanted_COLUMN ("1..1.6"), predicted_by.
     """
-    columns = list(dict.fromkeys(column for c in candidates for column in c.provenance.get("wanted", ())))
+    columns = list(dict.fromkeys(column for c in candidates if c.predicted for column in c.predicted.wanted))
     return [{**_row(i + 1, c), **_wishes(c, columns)} for i, c in enumerate(candidates)]
 
 
 def _wishes(c: Candidate, columns: Sequence[str]) -> dict[str, Any]:
+    predicted = c.predicted or PredictedProperties("")
     out: dict[str, Any] = {}
     for column in columns:
-        low, high = c.provenance.get("wanted", {}).get(column, (None, None))
-        out[f"predicted_{column}"] = c.provenance.get("predicted", {}).get(column)
+        low, high = predicted.wanted.get(column, (None, None))
+        out[f"predicted_{column}"] = predicted.values.get(column)
         out[f"wanted_{column}"] = "" if low is None else f"{low:g}" if low == high else f"{low:g}..{high:g}"
-    return {**out, "predicted_by": c.provenance.get("predicted_by", "")} if columns else {}
+    return {**out, "predicted_by": predicted.by} if columns else {}
 
 
 def _row(number: int, c: Candidate) -> dict[str, Any]:
@@ -113,7 +116,7 @@ def _row(number: int, c: Candidate) -> dict[str, Any]:
         "novel": {PASS: "yes", FAIL: "no", UNKNOWN: "?"}[verdict(c, "novel")],
         "checks": _checks(c),
         "failure": str(c.failure or ""),
-        "decomposition": c.provenance.get("decomposition", ""),
+        "decomposition": c.hull.decomposition if c.hull else "",
         "method": named[0].method if named else "",
         "reference": named[0].reference if named else "",
         "second_method": c.energies["second_e_form"].method if "second_e_form" in c.energies else "",

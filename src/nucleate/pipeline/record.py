@@ -1,16 +1,24 @@
-"""What a candidate record may hold. Records come from files that anyone may have written: all of it is looked at."""
+"""Reading a candidate record. Records come from files that anyone may have written: all of it is looked at."""
 
 from __future__ import annotations
 
+import json
 import reprlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
+from nucleate.io.write import plain
+from nucleate.pipeline.old_records import upgraded
+from nucleate.pipeline.origin import Origin, Wanted
+from nucleate.pipeline.state import FACTS
+from nucleate.pipeline.typed import VERSION
 
+T = TypeVar("T")
 DEEPEST = 60  # lists within lists; a structure within a provenance has ten
 MOST_EV = 1000.0  # eV/atom: no interatomic potential says more of a crystal
 MOST_DFT_EV = 1e6  # eV/atom: total energies of all electrons are large, that of oganesson about a million
@@ -61,24 +69,7 @@ class _Failure(_Strict):
     reason: str
 
 
-class _Language(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
-    read: list[str] = []
-    not_read: str = Field("", alias="not read")
-
-
-class _Template(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
-    formula: str
-    id: str
-    substitution: dict[str, str]
-    distance: Real | None = None
-    similarity: Real | None = None
-    volume: Real | None = None
-
-
-class _Fixed(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
+class _Fixed(_Strict):
     lattice: Annotated[Sequence[Triple], Field(min_length=3, max_length=3)]
     species: Sequence[Symbol]
     frac_coords: Sequence[Triple]
@@ -87,10 +78,9 @@ class _Fixed(BaseModel):
     coords: Sequence[int] = ()
 
 
-class _Condition(BaseModel):
+class _Condition(_Strict):
     """What a structure was, or is to be, drawn for: `generators.base.Condition`."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
     composition: Annotated[dict[Symbol, Atoms], Field(min_length=1)] | None = None
     chemical_system: Sequence[Symbol] | None = None
     num_atoms: Annotated[int, Field(ge=1)] | None = None
@@ -106,51 +96,16 @@ class _Condition(BaseModel):
     sites: dict[Symbol, int] | None = None
 
 
-class _Family(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
-    name: Text
-    structure_type: int
-    elements: Sequence[Symbol]
-    charges: Sequence[Real]
-    score: Real
-
-
-class _Heuristic(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
-    value: Real
-
-
-class _Provenance(BaseModel):
-    """The entries that stages, tables and reports build on; any others are kept as they are."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
-    condition: _Condition = _Condition()
-    properties: Table = {}
-    wanted: dict[str, Annotated[Range, Field(strict=False)]] = {}
-    predicted: dict[str, Real] = {}
-    predicted_by: str = ""
-    not_predicted: str = ""
-    off_target: dict[str, Real] = {}
-    objective: Real = 0.0
-    no_objective: str = ""
-    decomposition: str = ""
-    correction: dict[str, Real] = {}
-    why: list[str] = []
-    relax: Table = {}
-    second: Table = {}
-    phonons: Table = {}
-    dft: Table = {}
-    family: _Family | Annotated[dict[str, Any], Field(max_length=0)] = {}
-    heuristic: _Heuristic | Annotated[dict[str, Any], Field(max_length=0)] = {}
-    language: _Language | Annotated[dict[str, Any], Field(max_length=0)] = {}
-    template: _Template | None = None
-    formula: str = ""
-    rank: int = 1
-    found: int = 0
-    drawn: int = 0
+class _Wanted(_Strict):
+    condition: _Condition | None = None
+    label: str = ""
+    rank: Annotated[int, Field(ge=1)] = 1
 
 
 class _Record(_Strict):
+    """All but what is checked as the dataclass that it becomes (`typed`)."""
+
+    version: int
     id: Text
     seed: int = Field(ge=-(2**63), lt=2**64)
     structure: Table | None
@@ -158,25 +113,98 @@ class _Record(_Strict):
     checks: dict[Text, _Check]
     failure: _Failure | None
     stages: list[Text]
-    provenance: _Provenance
+    provenance: Table
     composition: Annotated[dict[Symbol, Atoms], Field(min_length=1)] | None = None  # older records have none
+    wanted: _Wanted = _Wanted()
+    origin: Table = {}
+    fixed: list[Any] = []
+    meets: list[str] = []
+    twin_of: str = ""
+    relaxation: Table | None = None
+    hull: Table | None = None
+    second: Table | None = None
+    predicted: Table | None = None
+    formula_score: Table | None = None
+    objective: Table | None = None
+    frequency: Table | None = None
+    phonons: Table | None = None
+    dft: Table | None = None
 
 
-def check_record(values: Mapping[str, Any]) -> None:
-    """Raises NucleateError, one line, for a record that is not what `Candidate.to_dict` gives.
+def read_record(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the candidate of a record of any version, all but structure, energies and checks as `Candidate` has
+    them.
 
-    The structure is looked at no further than that it is a dictionary or None.
+    Raises NucleateError, one line, for a record that is not what `Candidate.to_dict` gives or gave. The structure is
+    looked at no further than that it is a dictionary or None.
     """
+    _check_plain({k: v for k, v in values.items() if k != "structure"})
+    values = upgraded(values)
+    _check_version(values.get("version"))
+    _validated(_Record, values)
+    for name, energy in values["energies"].items():
+        _check_energy(name, energy["value"], values.get("dft") is not None)
+    out = {k: v for k, v in values.items() if k != "version"}
+    composition = values.get("composition")
+    out |= {
+        "stages": tuple(values["stages"]),
+        "composition": {k: int(n) for k, n in composition.items()} if composition is not None else None,
+        "wanted": _wanted(values.get("wanted", {})),
+        "origin": _typed("origin", Origin, values.get("origin", {})),
+        "fixed": tuple(values.get("fixed", ())),
+        "meets": tuple(values.get("meets", ())),
+    }
+    for name, kind in FACTS.items():
+        if values.get(name) is not None:
+            out[name] = _typed(name, kind, values[name])
+    if out.get("origin") is not None and out["origin"].family is not None:
+        _validated(_Elements, {"elements": list(out["origin"].family.elements)})
+    return out
+
+
+class _Elements(_Strict):
+    elements: Sequence[Symbol]
+
+
+def _wanted(values: Mapping[str, Any]) -> Wanted:
+    from nucleate.generators.conditions import condition_from_dict
+
+    condition = values.get("condition")
+    if condition is None:
+        return Wanted(**values)
+    counts = condition.get("composition")
+    if counts is not None:
+        condition = {**condition, "composition": {k: int(n) for k, n in counts.items()}}
+    return Wanted(**{**values, "condition": condition_from_dict(condition)})
+
+
+def _check_version(version: Any) -> None:
+    if type(version) is int and version > VERSION:
+        raise NucleateError(
+            f"a candidate record of version {str(version)[:20]}, and this nucleate reads versions up to {VERSION};"
+            " upgrade it"
+        )
+
+
+def _validated(model: type[BaseModel], values: Mapping[str, Any]) -> None:
     try:
-        _Record.model_validate(values)
+        model.model_validate(values)
     except ValidationError as error:
         raise NucleateError(f"not a candidate record: {_line(error)}") from None
-    provenance = values["provenance"]
-    if "predicted_by" not in provenance and (provenance.get("predicted") or provenance.get("wanted")):
-        raise NucleateError("not a candidate record: provenance.predicted_by is missing")
-    for name, energy in values["energies"].items():
-        _check_energy(name, energy["value"], "dft" in provenance)
-    _check_plain({k: v for k, v in values.items() if k != "structure"})
+
+
+def _typed(name: str, kind: type[T], values: Any) -> T:
+    """One of the small dataclasses, with every field of the type that it says. As JSON, of which lists are tuples."""
+    try:
+        adapter: TypeAdapter[T] = _adapter(cast(Any, kind))
+        return adapter.validate_json(json.dumps(values, default=plain), strict=True)
+    except ValidationError as error:
+        raise NucleateError(f"not a candidate record: {_line(error, name)}") from None
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def _check_energy(name: str, value: float, by_dft: bool) -> None:
@@ -212,6 +240,7 @@ WORDS = {
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
     "dict_type": "must be a table (a dictionary)",
+    "dataclass_type": "must be a table (a dictionary)",
     "model_type": "must be a table (a dictionary)",
     "list_type": "must be a list",
     "tuple_type": "must be a list of two numbers",
@@ -220,11 +249,12 @@ WORDS = {
 }  # pydantic's names of faults
 
 
-def _line(error: ValidationError) -> str:
-    """The first fault: where it stands, what would be right, and what stands there."""
+def _line(error: ValidationError, within: str = "") -> str:
+    """The first fault: where it stands, what would be right, and what stands there. within: where the values are."""
     first = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(p)[:40] for p in first["loc"] if p != "[key]")
-    if first["type"] in ("missing", "extra_forbidden"):
+    loc = (within, *first["loc"]) if within else first["loc"]
+    where = ".".join(str(p)[:40] for p in loc if p != "[key]")
+    if first["type"] in ("missing", "extra_forbidden", "unexpected_keyword_argument"):
         return f"{where} is missing" if first["type"] == "missing" else f"{where} is not known"
     said = WORDS.get(first["type"], first["msg"].removeprefix("Value error, ").replace("Input should", "must"))
     short = reprlib.Repr()

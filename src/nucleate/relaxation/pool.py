@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import math
 import time
@@ -17,6 +18,7 @@ from nucleate.crystal.primitive import Repeats, find_repeats
 from nucleate.crystal.verdicts import check_geometry
 from nucleate.errors import Code, NucleateError, code_or
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
+from nucleate.pipeline.state import Relaxation
 from nucleate.potentials.base import Evaluation, Potential, refusal
 from nucleate.potentials.registry import get_potential
 from nucleate.relaxation import guard
@@ -33,7 +35,6 @@ OPTIMISERS: dict[str, type[QuasiNewton] | type[Fire]] = {"bfgs": QuasiNewton, "f
 # CHGNet has false minima where atoms overlap (Os-As converged at 1.05 angstrom, 0.37 of the covalent radii): a relaxed
 # contact below this ratio is a collapse. Real crystals have at least 0.65.
 MIN_RELAXED_CONTACT = 0.5
-UNTOLD = "not known"  # what provenance "relax" says of the elements of a potential that does not tell them
 
 
 def relax(candidate: Candidate, settings: RelaxSettings) -> Candidate:
@@ -79,13 +80,13 @@ def _evaluate(potential: Potential, crystals: list[Atoms]) -> list[Evaluation | 
 
 
 def fixed_atoms(candidate: Candidate) -> tuple[int, ...]:
-    """Sites, from 0, that stay in place when the candidate is relaxed: `provenance["fixed"]`, which readers of files
-    write (selective dynamics of a POSCAR, constraints of an extended XYZ file); raises Blown for no such sites."""
-    found, sites = candidate.provenance.get("fixed", ()), candidate.structure or ()
+    """Sites, from 0, that stay in place when the candidate is relaxed: its `fixed`, which readers of files fill
+    (selective dynamics of a POSCAR, constraints of an extended XYZ file); raises Blown for no such sites."""
+    found, sites = candidate.fixed, candidate.structure or ()
     if not isinstance(found, list | tuple):
-        raise guard.Blown(f"provenance 'fixed' must list sites, not {found!r}")
+        raise guard.Blown(f"'fixed' must list sites, not {found!r}")
     if strange := [i for i in found if type(i) is not int or not 0 <= i < len(sites)]:
-        raise guard.Blown(f"provenance 'fixed' names site {strange[0]!r}, of {len(sites)} from 0 on")
+        raise guard.Blown(f"'fixed' names site {strange[0]!r}, of {len(sites)} from 0 on")
     return tuple(found)
 
 
@@ -176,7 +177,8 @@ class _Run:
         from nucleate.crystal.geometry import closest_contacts
 
         if self.failure:
-            return self.candidate.with_(provenance=self._record()).failed("relax", self.code, self.failure)
+            lost = self.candidate.with_(relaxation=self._record(), provenance=self._last_frame())
+            return lost.failed("relax", self.code, self.failure)
         assert self.candidate.structure is not None
         relaxed = self._structure(self.atoms)
         checks, impossible = check_geometry(relaxed)
@@ -184,7 +186,7 @@ class _Run:
             structure=relaxed,
             energies={"energy": Energy(self.energy, self.potential.method)},
             checks={**checks, "relaxed": self._verdict()},
-            provenance=self._record(),
+            relaxation=self._record(),
         )
         if impossible is None and closest_contacts(relaxed, MIN_RELAXED_CONTACT)[1].ratio < MIN_RELAXED_CONTACT:
             impossible = f"collapsed: {checks['distance'].reason}"
@@ -202,23 +204,28 @@ class _Run:
             parts.append(f"stress {self.smax:.2g} > {limit.smax:g} eV/A^3")
         return Check(FAIL, f"{', '.join(parts)} after {self.steps} steps{self.stopped}{kept}")
 
-    def _record(self) -> dict[str, Any]:
-        """Provenance in plain JSON; energy_before in eV/atom, volume_change is the ratio after / before.
+    def _record(self) -> Relaxation:
+        record = Relaxation(
+            potential=self.settings.potential,
+            steps=self.steps,
+            seconds=round(time.monotonic() - self.started, 3),
+            energy_before=self.first_energy,
+            fixed_atoms=len(self.fixed),
+            cell=self.cell if self.fixed else None,
+            elements_known=self.potential.elements is not None,
+        )
+        if self.failure:
+            return record
+        change = float(self.atoms.get_volume() / self.first_volume)
+        return dataclasses.replace(
+            record, converged=self.converged, fmax=self.fmax, smax=self.smax, volume_change=change
+        )
 
-        Of a failure, last_frame is the last structure that the potential made sense of.
-        """
-        record: dict[str, Any] = {"steps": self.steps, "seconds": round(time.monotonic() - self.started, 3)}
-        record |= {"potential": self.settings.potential, "energy_before": self.first_energy}
-        if self.potential.elements is None:
-            record["elements"] = UNTOLD
-        if self.fixed:
-            record |= {"fixed_atoms": len(self.fixed), "cell": self.cell}
-        if not self.failure:
-            change = self.atoms.get_volume() / self.first_volume
-            record |= {"fmax": self.fmax, "smax": self.smax, "converged": self.converged, "volume_change": change}
-        elif self.sane is not None and self.steps:
-            record["last_frame"] = self._structure(self.sane).as_dict()
-        return {"relax": record}
+    def _last_frame(self) -> dict[str, Any]:
+        """Provenance of a failure: the last structure that the potential made sense of."""
+        if self.sane is None or not self.steps:
+            return {}
+        return {"last_frame": self._structure(self.sane).as_dict()}
 
     def _structure(self, atoms: Atoms) -> Structure:
         """The given cell as `atoms` has become, with the given species and site properties."""

@@ -55,7 +55,7 @@ def _card(s: Shown, symbols: list[str], known: Mapping[str, Mapping[str, Any]]) 
         cell=s.cell,
         above_hull=hull if told else None,
         hue=hull_hue(hull) if told else 0,
-        reasons=c.provenance.get("why") or (),
+        reasons=c.meets,
         decomposition=str(s.row["decomposition"] or ""),
         failed=[
             f"{k}: {v.reason}" if v.reason else k for k, v in c.checks.items() if v.verdict == FAIL and k != "novel"

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate
 from nucleate.pipeline.rank import too_deep, verdict
-from nucleate.relaxation.pool import UNTOLD
 
 CLEARLY = 1e-3  # eV/atom below the hull that a table shows
 FEW = 3  # candidates that a sentence names
@@ -25,7 +24,7 @@ def notes(candidates: Sequence[Candidate]) -> list[str]:
     below = [c for c in living if verdict(c, "novel") == FAIL and _below(c) > CLEARLY]
     own = [c for c in living if "novel" not in c.checks and _own_formula(c) and _below(c) > CLEARLY]
     forms = [c for c in living if verdict(c, "novel") == PASS and _own_formula(c)]
-    untold = [c for c in living if c.provenance.get("relax", {}).get("elements") == UNTOLD]
+    untold = [c for c in living if c.relaxation is not None and not c.relaxation.elements_known]
     out = []
     if below:
         deepest = 1000 * max(map(_below, below))
@@ -44,7 +43,7 @@ def notes(candidates: Sequence[Candidate]) -> list[str]:
             f"{_few(forms)} {_are(forms, 'new', 'structure')} of a known formula: the known phase under it is another "
             "structure of that formula"
         )
-    for name in dict.fromkeys(str(c.provenance["relax"].get("potential")) for c in untold):
+    for name in dict.fromkeys(c.relaxation.potential for c in untold if c.relaxation):
         out.append(f"which elements {name} was fitted to is not known: for any other its energies mean nothing")
     return out
 
@@ -60,7 +59,7 @@ def _own_formula(c: Candidate) -> bool:
     from nucleate.chem.composition import Formula
     from nucleate.chem.formula import parse_formula
 
-    under = c.provenance.get("decomposition", "")
+    under = c.hull.decomposition if c.hull else ""
     if not under or " " in under or c.structure is None:
         return False
     try:

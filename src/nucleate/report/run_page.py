@@ -116,14 +116,14 @@ class Meaning:
 def _meaning(candidates: Sequence[Candidate]) -> Meaning:
     first = _sources(candidates, "e_above_hull") or _sources(candidates, "energy")
     second = _sources(candidates, "second_e_above_hull")
-    asked = [c for c in candidates if c.provenance.get("wanted")]
+    asked = [c.predicted for c in candidates if c.predicted and c.predicted.wanted]
     return Meaning(
         methods=_list(m for m, _ in first),
         references=_list(r for _, r in first),
         second_methods=_list(m for m, _ in second),
         second_references=_list(r for _, r in second),
-        wanted=_list(column for c in asked for column in c.provenance["wanted"]),
-        predicted_by=_list(c.provenance["predicted_by"] for c in asked),
+        wanted=_list(column for p in asked for column in p.wanted),
+        predicted_by=_list(p.by for p in asked),
     )
 
 

@@ -178,7 +178,9 @@ def _distinct(ordered: Iterator[Proposal]) -> Iterator[Proposal]:
 
 def _candidates(request: Request, settings: DesignSettings, formulas: int) -> Iterator[Candidate]:
     from nucleate.diffusion.rng import derive_seeds
+    from nucleate.generators import Condition
     from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.origin import FamilyMember, Origin, Wanted
 
     count = 0
     for one in proposals(request, formulas):
@@ -189,23 +191,21 @@ def _candidates(request: Request, settings: DesignSettings, formulas: int) -> It
                 continue
             count += 1
             units = kind.num_atoms // sum(one.composition.values())
-            record: dict[str, Any] = {
-                "family": {
-                    "name": one.family,
-                    "structure_type": index,
-                    "elements": list(one.elements),
-                    "charges": list(one.charges),
-                    "nearest": one.nearest.material_id,
-                    "distance": round(one.distance, 3),
-                    "score": round(one.score, 4),
-                    "likelihood": round(one.likelihood, 4),
-                },
-                "condition": {"composition": {e: n * units for e, n in one.composition.items()}},
-            }
+            member = FamilyMember(
+                name=one.family,
+                structure_type=index,
+                elements=tuple(one.elements),
+                charges=tuple(map(float, one.charges)),
+                nearest=one.nearest.material_id,
+                distance=round(one.distance, 3),
+                score=round(one.score, 4),
+                likelihood=round(one.likelihood, 4),
+            )
             yield Candidate(
                 f"c{count:05d}",
                 int(derive_seeds(settings.seed, count - 1)),
-                provenance=record,
+                wanted=Wanted(Condition({e: n * units for e, n in one.composition.items()})),
+                origin=Origin(family=member),
                 composition=dict(one.composition),
             )
     if not count:

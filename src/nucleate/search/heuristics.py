@@ -10,6 +10,7 @@ from nucleate.errors import NucleateError
 from nucleate.families.likelihood import PULL, log_likelihoods
 from nucleate.pipeline.candidate import FAIL, Candidate
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
+from nucleate.pipeline.state import FormulaScore, ObjectiveScore
 
 if TYPE_CHECKING:
     from nucleate.language.chat import Chat
@@ -31,7 +32,7 @@ TERMS = {
 
 
 class HeuristicStage(Stage):
-    """Provenance "heuristic" of formulas: value, R_hi, and its terms; formulas that fail a check have failed before.
+    """Gives formulas their `formula_score`: R_hi, and its terms; formulas that fail a check have failed before.
 
     family: how near a formula is to a known member (`families.propose`). known: of formulas without family, how near to
     a crystal of the shipped reference set, by the element mover's distance. likelihood: a composition model's.
@@ -55,21 +56,21 @@ class HeuristicStage(Stage):
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         places = self._places([c.formula for c in candidates]) if self.chat is not None else {}
-        near = self._near([c for c in candidates if "score" not in c.provenance.get("family", {})])
+        near = self._near([c for c in candidates if c.origin.family is None or c.origin.family.score is None])
         likely = log_likelihoods([c.composition or {} for c in candidates])
         for c, likelihood in zip(candidates, likely, strict=True):
             terms: dict[str, float] = {}
             if c.id in near:
                 terms["known"] = -near[c.id] / REACH
-            else:
-                terms["family"] = -float(c.provenance["family"]["score"])
+            elif c.origin.family is not None and c.origin.family.score is not None:
+                terms["family"] = -c.origin.family.score
             terms["likelihood"] = PULL * likelihood
             if "oxidation" in c.checks and c.checks["oxidation"].verdict == FAIL:
                 terms["oxidation"] = -STATES
             if places:
                 terms["language"] = -LANGUAGE * places.get(c.formula, 1.0)
-            value = {"value": round(math.fsum(terms.values()), 4), "terms": {k: round(v, 4) for k, v in terms.items()}}
-            yield c.with_(provenance={"heuristic": value})
+            rounded = {k: round(v, 4) for k, v in terms.items()}
+            yield c.with_(formula_score=FormulaScore(round(math.fsum(terms.values()), 4), rounded))
 
     def _near(self, candidates: Sequence[Candidate]) -> dict[str, float]:
         if not candidates:
@@ -111,11 +112,11 @@ def read_objective(text: str) -> dict[str, float]:
 
 
 class ObjectiveStage(Stage):
-    """Provenance "objective", R_lo: minus the weighted sum of TERMS, by which `pipeline.rank` orders then.
+    """Gives crystals their `objective`, R_lo: minus the weighted sum of TERMS, by which `pipeline.rank` orders then.
 
     Guard against exploitation (paper 4, section 2.2): a crystal of which a weighted term is not known, or lies outside
     of what can be believed (an energy far below all known crystals, a property beyond what its network was trained on),
-    has none, says why in "no_objective", and comes last.
+    has none, says why in `objective.missing`, and comes last.
     """
 
     name = "objective"
@@ -131,16 +132,16 @@ class ObjectiveStage(Stage):
             terms = {name: _term(name, c) for name in self.weights}
             lacking = [name for name, value in terms.items() if value is None]
             if lacking:
-                yield c.with_(provenance={"no_objective": f"no {', '.join(lacking)} that can be believed"})
+                yield c.with_(objective=ObjectiveScore(missing=f"no {', '.join(lacking)} that can be believed"))
                 continue
             value = -math.fsum(self.weights[name] * float(v) for name, v in terms.items() if v is not None)
-            yield c.with_(provenance={"objective": round(value, 4)})
+            yield c.with_(objective=ObjectiveScore(round(value, 4)))
 
 
 def _term(name: str, c: Candidate) -> float | None:
     """What a term takes from a crystal, None where it is not known."""
     if name == "properties":
-        off = c.provenance.get("off_target")
+        off = c.predicted.off_target if c.predicted else None
         return math.fsum(off.values()) if off else None
     if name == "symmetry":
         return _asymmetry(c)

@@ -229,14 +229,14 @@ def _blank(
     """One blank candidate for each crystal to try; candidate i is determined by (seed, i) alone."""
     from nucleate.diffusion.rng import derive_seeds
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.stages.generate import condition_to_dict
+    from nucleate.pipeline.origin import Wanted
 
     out = []
     for i in range(count_of(request, settings)):
         seed = int(derive_seeds(settings.seed, i))
         condition = wanted(seed)
         check(condition)
-        out.append(Candidate(f"c{i + 1:05d}", seed, provenance={"condition": condition_to_dict(condition)}))
+        out.append(Candidate(f"c{i + 1:05d}", seed, wanted=Wanted(condition)))
     return out
 
 

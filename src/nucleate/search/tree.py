@@ -66,7 +66,7 @@ def _structures_of(request: Request, settings: DesignSettings) -> int:
 
 def score(candidate: Candidate) -> float:
     """R_hi of its formula."""
-    return float(candidate.provenance.get("heuristic", {}).get("value", 0.0))
+    return candidate.formula_score.value if candidate.formula_score else 0.0
 
 
 def grow(formulas: Sequence[Candidate], extent: Extent, kind: str) -> tuple[list[Branch], list[Candidate]]:
@@ -108,9 +108,9 @@ def _branch(group: Sequence[Candidate], count: int, kind: str) -> Branch:
     while kind != TYPES and len(members) < count:
         k = len(members)
         like = group[k % len(group)]
-        record = {**like.provenance, "rank": k + 1} if kind == TEMPLATES else like.provenance
+        wanted = dataclasses.replace(like.wanted, rank=k + 1) if kind == TEMPLATES else like.wanted
         again = dataclasses.replace(like, id=f"{like.id}-{k + 1}", seed=int(derive_seeds(like.seed, k)))
-        members.append(dataclasses.replace(again, provenance=record))
+        members.append(dataclasses.replace(again, wanted=wanted))
     return tuple(members)
 
 

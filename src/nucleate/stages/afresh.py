@@ -17,4 +17,9 @@ def unrelaxed(candidate: Candidate) -> Candidate:
         stages=tuple(s for s in candidate.stages if s not in STAGES),
         checks={k: v for k, v in candidate.checks.items() if k not in CHECKS},
         energies={},
+        twin_of="",
+        relaxation=None,
+        hull=None,
+        second=None,
+        phonons=None,
     )

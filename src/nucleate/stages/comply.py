@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from nucleate.request.words import Bounds
 
 CHECK = "request"  # name of the check
-WHY = "why"  # provenance: what holds of the request, in words
 Fact = tuple[str, bool]  # what was asked for, and whether it holds
 
 
@@ -202,4 +201,4 @@ class ComplyStage(Stage):
             facts += of_energy(self.request, c)
             fault = unmet(facts)
             check = Check(FAIL, fault) if fault else Check(PASS)
-            yield c.with_(checks={CHECK: check}, provenance={WHY: [words for words, holds in facts if holds]})
+            yield c.with_(checks={CHECK: check}, meets=tuple(words for words, holds in facts if holds))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nucleate.errors import Code, NucleateError
-from nucleate.generators.base import Condition, Fixed, StructureGenerator
+from nucleate.generators.base import Condition, StructureGenerator
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
@@ -15,28 +14,15 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 
-def condition_to_dict(condition: Condition) -> dict[str, Any]:
-    """Plain JSON values, without what is not set."""
-    return {k: v for k, v in dataclasses.asdict(condition).items() if v}
-
-
-def condition_from_dict(values: dict[str, Any]) -> Condition:
-    """The inverse of `condition_to_dict`."""
-    lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
-    return Condition(**{**values, **lists, "fixed": fixed_from_dict(values.get("fixed"))})
-
-
-def fixed_from_dict(values: dict[str, Any] | None) -> Fixed | None:
-    """`Fixed` from plain JSON values."""
-    return Fixed(**{k: _tuples(v) for k, v in values.items()}) if values else None
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(v) for v in value) if isinstance(value, list | tuple) else value
+def condition_of(candidate: Candidate) -> Condition:
+    """What the candidate's structure or composition is to have."""
+    if candidate.wanted.condition is None:
+        raise NucleateError(f"candidate {candidate.id} does not say what it is wanted for (wanted.condition)")
+    return candidate.wanted.condition
 
 
 class GenerateStage(Stage):
-    """Structures for candidates whose provenance holds a condition, in chunks: a kill loses one chunk at most.
+    """Structures for candidates with a wanted condition, in chunks: a kill loses one chunk at most.
 
     A CPU gains nothing from larger chunks than 8; a GPU wants them as large as the generator's batch.
     A crystal that lacks an element of its chemical system, or has one that is excluded, after the generator's own
@@ -55,14 +41,14 @@ class GenerateStage(Stage):
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for start in range(0, len(candidates), self.chunk):
             part = candidates[start : start + self.chunk]
-            conditions = [condition_from_dict(dict(c.provenance["condition"])) for c in part]
+            conditions = [condition_of(c) for c in part]
             structures = self._generate(conditions, [c.seed for c in part])
             for candidate, condition, structure in zip(part, conditions, structures, strict=True):
                 if isinstance(structure, str):
                     yield candidate.failed(self.name, Code.NOT_GENERATED, structure)
                     continue
-                record = {**structure.properties, "generator": self.generator.name}
-                result = candidate.with_(structure=structure, provenance=record)
+                result = candidate.with_(structure=structure, provenance=structure.properties)
+                result = result.from_(generator=self.generator.name)
                 elements = {e.symbol for e in structure.composition.elements}
                 if missing := sorted(set(condition.chemical_system or ()) - elements):
                     yield result.failed(self.name, Code.UNMET, f"no {', '.join(missing)} in it")

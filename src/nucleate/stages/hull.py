@@ -19,12 +19,13 @@ from nucleate.hull.scale import onto
 from nucleate.pipeline.candidate import UNKNOWN, Candidate, Check, Energy
 from nucleate.pipeline.corrections import corrected_method
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
+from nucleate.pipeline.state import HullPlace
 
 
 class HullStage(Stage):
-    """Gives each candidate "e_form" and "e_above_hull", from its "energy", and provenance "decomposition".
+    """Gives each candidate "e_form" and "e_above_hull", from its "energy", and its place on the `hull`.
 
-    Where the reference is MP2020-corrected and the energy is not, it is corrected first, and provenance "correction"
+    Where the reference is MP2020-corrected and the energy is not, it is corrected first, and `hull.correction`
     says by how much (eV/atom) and why. Without the energy of an element, or where the correction is not known, the
     check "hull" is unknown and says why, as it is for what lies more than DEEPEST below all that is known.
     Raises NucleateError for an energy of another method than the reference's.
@@ -74,8 +75,5 @@ class HullStage(Stage):
                 "e_form": Energy(e_form, reference.method, reference.name),
                 "e_above_hull": Energy(above, reference.method, reference.name),
             },
-            provenance={
-                "decomposition": phases,
-                **({"correction": dict(correction.parts)} if correction is not None else {}),
-            },
+            hull=HullPlace(phases, dict(correction.parts) if correction is not None else {}),
         )

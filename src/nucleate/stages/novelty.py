@@ -30,7 +30,7 @@ RELAXED_VOLUME = 0.30
 
 
 class UniqueStage(Stage):
-    """Check "unique": fails with "same as <id>" for a crystal that a lower one (by energy, then id) already is.
+    """Check "unique" fails, "same as <id>", for a crystal that a lower one (by energy, then id) already is: `twin_of`.
 
     A duplicate is no failure of the candidate: it goes on, and is ranked behind. symprec: of `same.symmetric`, 0
     for crystals as they are.
@@ -49,7 +49,8 @@ class UniqueStage(Stage):
         for candidate in candidates:
             key = _key(candidate.structure)
             if key is None:
-                yield candidate.with_(checks={"unique": Check(UNKNOWN, "no ordered structure to compare")})
+                unknown = Check(UNKNOWN, "no ordered structure to compare")
+                yield candidate.with_(checks={"unique": unknown}, twin_of="")
             else:
                 groups.setdefault(key, []).append(candidate)
         comparable = [c for group in groups.values() for c in group]
@@ -69,13 +70,14 @@ def _mark_duplicates(group: list[Candidate], shape_of: Mapping[str, Structure]) 
             twin = next((c for c, r in reversed(kept) if _may_be_same(c, candidate) and same(r, reduced)), None)
         except Exception as error:  # pymatgen on a freak cell raises many kinds: about this crystal alone
             reason = f"cannot be compared ({type(error).__name__}: {error})".splitlines()[0][:200]
-            yield candidate.with_(checks={"unique": Check(UNKNOWN, reason)})
+            yield candidate.with_(checks={"unique": Check(UNKNOWN, reason)}, twin_of="")
             continue
         if twin is None:
             kept.append((candidate, reduced))
-            yield candidate.with_(checks={"unique": Check(PASS)})
+            yield candidate.with_(checks={"unique": Check(PASS)}, twin_of="")
         else:
-            yield candidate.with_(checks={"unique": Check(FAIL, f"same as {twin.id}")})
+            same_as = Check(FAIL, f"same as {twin.id}")
+            yield candidate.with_(checks={"unique": same_as}, twin_of=twin.id)
 
 
 def _lowest_first(candidate: Candidate) -> tuple[float, str]:

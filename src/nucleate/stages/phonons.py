@@ -16,6 +16,7 @@ from nucleate.crystal.symmetry import find_symmetry
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
+from nucleate.pipeline.state import Phonons
 from nucleate.potentials.base import Potential
 from nucleate.potentials.registry import get_potential
 from nucleate.relaxation.pool import RelaxSettings, quietly, relax
@@ -68,7 +69,7 @@ class PhononSettings:
 
 
 class PhononStage(Stage):
-    """Gives each candidate the check "phonons" and provenance "phonons"; its structure and energies stay.
+    """Gives each candidate the check "phonons" and what was found as `phonons`; its structure and energies stay.
 
     pass: no mode below the limit. fail: one that fits the supercell is below it. unknown: says why there is no answer,
     or that frequencies are imaginary only between the wave vectors that fit the supercell, which its size may cause.
@@ -107,7 +108,7 @@ class PhononStage(Stage):
         else:
             check = _verdict(record, settings)
         record["seconds"] = round(time.monotonic() - began, 3)
-        return candidate.with_(checks={"phonons": check}, provenance={"phonons": record})
+        return candidate.with_(checks={"phonons": check}, phonons=Phonons(**record))
 
 
 def _verdict(record: dict[str, Any], settings: PhononSettings) -> Check:
@@ -151,7 +152,7 @@ def lowest_mode(structure: Structure, settings: PhononSettings) -> dict[str, Any
         between, _ = _lowest(phonon, phonon.get_mesh_dict()["qpoints"])
     return {
         "lowest_thz": lowest,
-        "q_point": [round(float(x), 6) for x in q_point],
+        "q_point": tuple(round(float(x), 6) for x in q_point),
         "lowest_interpolated_thz": between,
         "atoms": len(phonon.supercell),
         "length": float(length),
@@ -196,7 +197,7 @@ def _relaxed(structure: Structure, settings: PhononSettings) -> tuple[Structure,
         raise NucleateError(result.failure.reason if result.failure else "no structure")
     if result.checks["relaxed"].verdict != PASS:
         raise NucleateError(f"no minimum to start from: {result.checks['relaxed'].reason}")
-    return result.structure, result.provenance["relax"]["steps"]
+    return result.structure, result.relaxation.steps if result.relaxation else 0
 
 
 def standard(structure: Structure) -> tuple[Structure, Structure]:

@@ -6,17 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
+from nucleate.pipeline.state import PredictedProperties
 from nucleate.train.property import PropertyModel, predict_structures
 
 
 class PredictStage(Stage):
-    """Provenance "predicted": column -> value in the units of the network's training data, and "predicted_by".
+    """Gives each candidate its `predicted` properties (`pipeline.state.PredictedProperties`).
 
-    A crystal that the network cannot take has no value and says why in "not_predicted", as does one whose wanted
-    property comes out further outside of the training data than their standard deviation: such a crystal exploits the
-    network (paper 4, section 2.2), and no distance to the wish is made of it. wanted: column -> lowest and
-    highest wanted value, kept as "wanted"; "off_target" is how far outside of it the prediction lies, in standard
-    deviations of the network's training data, by which `rank` orders.
+    A crystal that the network cannot take has no value and says why in `missing`, as does one whose wanted property
+    comes out further outside of the training data than their standard deviation: such a crystal exploits the network
+    (paper 4, section 2.2), and no distance to the wish is made of it. wanted: column -> lowest and highest wanted
+    value; `off_target` is how far outside of it the prediction lies, in standard deviations of the network's training
+    data, by which `rank` orders.
     """
 
     name = "predict"
@@ -25,27 +26,28 @@ class PredictStage(Stage):
     resource: Resource = "gpu"
 
     def __init__(self, model: PropertyModel, wanted: Mapping[str, tuple[float, float]] | None = None) -> None:
-        self.model, self.wanted = model, dict(wanted or {})
+        self.model = model
+        self.wanted = {column: (float(low), float(high)) for column, (low, high) in (wanted or {}).items()}
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         with_structure = [c for c in candidates if c.structure is not None]
         values, reasons = predict_structures(self.model, [c.structure for c in with_structure if c.structure])
         place = {c.id: i for i, c in enumerate(with_structure)}
-        wanted = {"wanted": {column: list(limits) for column, limits in self.wanted.items()}} if self.wanted else {}
         for candidate in candidates:
             i = place.get(candidate.id)
             if i is None or i in reasons:
                 why = reasons[i] if i is not None else "no structure"
-                yield candidate.with_(provenance={"not_predicted": why, "predicted_by": self.model.name, **wanted})
+                yield candidate.with_(predicted=PredictedProperties(self.model.name, missing=why, wanted=self.wanted))
                 continue
             found = {column: float(v[i]) for column, v in values.items()}
-            provenance = {"predicted": found, "predicted_by": self.model.name, **wanted}
+            missing, off_target = "", dict[str, float]()
             beyond = [column for column in self.wanted if not self.seen(column, found[column])]
             if beyond:
-                provenance["not_predicted"] = f"{', '.join(beyond)} beyond what {self.model.name} was trained on"
-            elif wanted:
-                provenance["off_target"] = {c: self.off_target(c, found[c]) for c in self.wanted}
-            yield candidate.with_(provenance=provenance)
+                missing = f"{', '.join(beyond)} beyond what {self.model.name} was trained on"
+            else:
+                off_target = {c: self.off_target(c, found[c]) for c in self.wanted}
+            predicted = PredictedProperties(self.model.name, found, missing, self.wanted, off_target)
+            yield candidate.with_(predicted=predicted)
 
     def seen(self, column: str, value: float) -> bool:
         """Whether a value is one that the training data have, give or take their standard deviation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -10,11 +11,11 @@ from nucleate.errors import Code, NucleateError, code_or
 from nucleate.generators.base import Condition, Generator
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
-from nucleate.stages.generate import GenerateStage, condition_from_dict, condition_to_dict
+from nucleate.stages.generate import GenerateStage, condition_of
 
 
 class ComposeStage(Stage):
-    """Compositions, reduced, for candidates whose provenance holds a condition, in chunks.
+    """Compositions, reduced, for candidates with a wanted condition, in chunks.
 
     Provenance "composer" names the generator, "text" is what it wrote. A text that is no formula (`chem.formula.RULE`)
     rejects its candidate, as does one without the elements that were asked for.
@@ -31,7 +32,7 @@ class ComposeStage(Stage):
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for start in range(0, len(candidates), self.chunk):
             part = candidates[start : start + self.chunk]
-            conditions = [condition_from_dict(dict(c.provenance["condition"])) for c in part]
+            conditions = [condition_of(c) for c in part]
             texts = self.generator.generate(conditions, [c.seed for c in part])
             for candidate, condition, text in zip(part, conditions, texts, strict=True):
                 written = candidate.with_(provenance={"composer": self.generator.name, "text": text})
@@ -100,7 +101,7 @@ class RealiseStage(Stage):
             except NucleateError as error:
                 yield candidate.failed(self.name, code_or(error, Code.NOT_GENERATED), str(error))
                 continue
-            ready.append(candidate.with_(provenance={"condition": condition_to_dict(condition)}))
+            ready.append(candidate.with_(wanted=dataclasses.replace(candidate.wanted, condition=condition)))
         yield from GenerateStage(self.generator, self.chunk)(ready)
 
     def _cell(self, composition: Mapping[str, int], seed: int) -> dict[str, int]:

@@ -14,11 +14,11 @@ LOADING = 300.0  # seconds in which any potential is loaded
 
 
 class RelaxStage(Stage):
-    """Relaxes each candidate's structure and gives it "energy" (eV/atom), check "relaxed", provenance "relax".
+    """Relaxes each candidate's structure and gives it "energy" (eV/atom), check "relaxed" and `relaxation`.
 
     The geometry checks are renewed for the relaxed structure. A blow-up, a collapse or a structure that the potential
     cannot take is a recorded failure. Stopping at the step or time limit is none: the candidate goes on with the check
-    "relaxed" failed. Atoms that `provenance["fixed"]` names stay where they are. On a GPU the potential takes many
+    "relaxed" failed. Atoms that are `fixed` stay where they are. On a GPU the potential takes many
     crystals at once. Elsewhere each worker process loads its own potential, and one that hangs far beyond the time
     limit is ended.
     """

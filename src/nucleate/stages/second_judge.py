@@ -9,6 +9,7 @@ from nucleate.errors import NucleateError
 from nucleate.hull.load import FOLDER
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check, Energy
 from nucleate.pipeline.stage import Cost, Stage
+from nucleate.pipeline.state import Relaxation, SecondJudgement
 from nucleate.relaxation.pool import RelaxSettings, relax_all
 from nucleate.stages.hull import HullStage
 from nucleate.stages.relax import where
@@ -20,8 +21,8 @@ NAMES = {"e_form": "second_e_form", "e_above_hull": "second_e_above_hull"}
 class SecondJudgeStage(Stage):
     """Relaxes the candidate's structure with another potential and places it on that potential's own hull.
 
-    The candidate keeps its structure and gains "second_e_form" and "second_e_above_hull" (eV/atom), provenance
-    "second" (steps, seconds, relative change of the volume) and the check "judges": pass where both energies above the
+    The candidate keeps its structure and gains "second_e_form" and "second_e_above_hull" (eV/atom), `second`
+    (how its relaxation went) and the check "judges": pass where both energies above the
     hull are within `AGREE`, unknown with the reason where the second judge has no answer.
     """
 
@@ -34,8 +35,7 @@ class SecondJudgeStage(Stage):
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         first = {c.id: c for c in candidates}
-        kept = ({k: v for k, v in c.provenance.items() if k == "fixed"} for c in candidates)
-        fresh = [Candidate(c.id, structure=c.structure, provenance=k) for c, k in zip(candidates, kept, strict=True)]
+        fresh = [Candidate(c.id, structure=c.structure, fixed=c.fixed) for c in candidates]
         for relaxed in relax_all(fresh, self.settings):
             (judged,) = self.hull([relaxed]) if relaxed.failure is None else (relaxed,)
             yield _with_second(first[judged.id], judged)
@@ -43,13 +43,13 @@ class SecondJudgeStage(Stage):
 
 def _with_second(first: Candidate, second: Candidate) -> Candidate:
     found = {new: second.energies[old] for old, new in NAMES.items() if old in second.energies}
-    record = {k: v for k, v in second.provenance.get("relax", {}).items() if k != "last_frame"}
+    relaxation = second.relaxation or Relaxation()
     if first.structure is not None and second.structure is not None and second.failure is None:
-        record["volume_change"] = float(second.structure.volume / first.structure.volume)
-    if second.provenance.get("correction"):
-        record["correction"] = second.provenance["correction"]
+        change = float(second.structure.volume / first.structure.volume)
+        relaxation = dataclasses.replace(relaxation, volume_change=change)
+    said = SecondJudgement(relaxation, second.hull.correction if second.hull else {})
     check = _verdict(first, second)
-    return first.with_(energies=found, checks={"judges": check}, provenance={"second": record})
+    return first.with_(energies=found, checks={"judges": check}, second=said)
 
 
 def _verdict(first: Candidate, second: Candidate) -> Check:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from nucleate.errors import Code, NucleateError
 from nucleate.generators.reach import far
 from nucleate.generators.template import Predicted, Prediction, TemplateGenerator
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.origin import TemplateMatch
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
 
 class TemplateStage(Stage):
-    """Structures for candidates with a composition; provenance "rank" (from 1, default 1) says by which template.
+    """Structures for candidates with a composition; the wanted rank (from 1) says by which template.
 
-    Provenance "template" holds id, formula, distance, similarity, substitution, volume (`Prediction`) and "far". A
+    `origin.template` says which known crystal it was, and how far away. A
     candidate without a template is failed, with the ratio that no known structure has.
     """
 
@@ -45,15 +45,16 @@ class TemplateStage(Stage):
             if len(predictions) < k:
                 yield candidate.failed(self.name, Code.NO_TEMPLATE, reason)
                 continue
-            record = {"generator": self.generator.name, "template": template_record(predictions[k - 1])}
-            yield candidate.with_(structure=predictions[k - 1].structure, provenance=record)
+            made = candidate.with_(structure=predictions[k - 1].structure)
+            yield made.from_(generator=self.generator.name, template=template_match(predictions[k - 1]))
 
 
 def composition_of(candidate: Candidate) -> Mapping[str, int]:
     """The composition that a candidate is to have; raises NucleateError where none was given or it is no formula."""
     from nucleate.chem.elements import atomic_number
 
-    composition = candidate.composition or candidate.provenance.get("condition", {}).get("composition")
+    wanted = candidate.wanted.condition
+    composition = candidate.composition or (wanted.composition if wanted else None)
     if not composition:
         raise NucleateError("no composition was given", code=Code.NO_COMPOSITION)
     for symbol, n in composition.items():
@@ -65,24 +66,24 @@ def composition_of(candidate: Candidate) -> Mapping[str, int]:
 
 def rank_of(candidate: Candidate) -> int:
     """Which template it is to have, from 1."""
-    rank = candidate.provenance.get("rank", 1)
+    rank = candidate.wanted.rank
     if not isinstance(rank, int) or rank < 1:
         raise NucleateError(f"the rank of a template counts from 1, not {rank}")
     return rank
 
 
-def template_record(prediction: Prediction) -> dict[str, Any]:
-    """Plain JSON values of where a structure comes from; a distance that is not known is None. "far": why such a
-    prediction is hardly ever right (`generators.reach`), "" where it may well be."""
+def template_match(prediction: Prediction) -> TemplateMatch:
+    """Where a structure comes from; a distance that is not known is None. far: why such a prediction is hardly ever
+    right (`generators.reach`), "" where it may well be."""
     distance = prediction.distance
-    return {
-        "id": prediction.template,
-        "formula": prediction.template_formula,
-        "space_group": prediction.space_group,
-        "distance": round(distance, 6) if distance == distance else None,
-        "similarity": round(prediction.similarity, 6) if prediction.similarity is not None else None,
-        "substitution": dict(prediction.substitution),
-        "volume": round(prediction.volume, 6),
-        "far": far(distance, prediction.similarity, prediction.substitution, prediction.volume),
-        **({"note": prediction.note} if prediction.note else {}),
-    }
+    return TemplateMatch(
+        id=prediction.template,
+        formula=prediction.template_formula,
+        substitution=dict(prediction.substitution),
+        space_group=prediction.space_group,
+        distance=round(distance, 6) if distance == distance else None,
+        similarity=round(prediction.similarity, 6) if prediction.similarity is not None else None,
+        volume=round(prediction.volume, 6),
+        far=far(distance, prediction.similarity, prediction.substitution, prediction.volume),
+        note=prediction.note or "",
+    )

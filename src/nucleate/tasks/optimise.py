@@ -123,13 +123,13 @@ def _blank(generator: DiffusionGenerator, column: str, target: float, settings: 
     from nucleate.diffusion.rng import derive_seeds
     from nucleate.generators import Condition
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.stages.generate import condition_to_dict
+    from nucleate.pipeline.origin import Wanted
 
     condition = Condition(properties={column: target})
     generator.check(condition)
-    plain = {"condition": condition_to_dict(condition)}
+    wanted = Wanted(condition)
     return [
-        Candidate(f"c{i + 1:05d}", int(derive_seeds(settings.seed, i)), provenance=plain)
+        Candidate(f"c{i + 1:05d}", int(derive_seeds(settings.seed, i)), wanted=wanted)
         for i in range(settings.candidates)
     ]
 

@@ -100,7 +100,7 @@ def predicted(candidate: Candidate, column: str) -> float | None:
     """The network's value of a candidate that has not failed."""
     if candidate.failure is not None and candidate.failure.stage != RELAX:
         return None
-    value = candidate.provenance.get("predicted", {}).get(column)
+    value = candidate.predicted.values.get(column) if candidate.predicted else None
     return None if value is None else float(value)
 
 
@@ -109,7 +109,7 @@ def why_not(candidate: Candidate) -> str | None:
     hull = candidate.checks.get("hull")
     if candidate.failure is not None:
         return str(candidate.failure)
-    return candidate.provenance.get("not_predicted") or (hull.reason if hull else None)
+    return (candidate.predicted.missing if candidate.predicted else "") or (hull.reason if hull else None)
 
 
 def relaxation(settings: OptimiseSettings) -> list[Stage]:

@@ -48,6 +48,6 @@ def write_outputs(result: DesignResult, route: Route) -> None:
 
 def sources(candidates: Sequence[Candidate]) -> list[str]:
     """What was retrieved for a language model to read, each once, and why what was not."""
-    said = [c.provenance.get("language", {}) for c in candidates]
-    every = [text for record in said for text in (*record.get("read", ()), record.get("not read", ""))]
+    said = [c.origin.language for c in candidates if c.origin.language is not None]
+    every = [text for use in said for text in (*use.read, use.not_read)]
     return list(dict.fromkeys(filter(None, every)))

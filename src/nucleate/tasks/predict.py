@@ -55,7 +55,7 @@ def predict(
     order; of each the best first if they are relaxed, else as drawn.
 
     Each formula has `settings.samples` candidates; what failed is among them, last, and keeps its reason. Relaxed, what
-    equals a lower one comes with a failed check "unique", and provenance "found" of the lower one says how often it was
+    equals a lower one comes with a failed check "unique", and `frequency` of the lower one says how often it was
     found. executor: default one process for each core. Raises NucleateError for a formula that is none, or that the
     method cannot take where it is the only one.
     """
@@ -102,8 +102,8 @@ def _require_method(settings: PredictSettings) -> None:
 def structure_stage(settings: PredictSettings) -> Stage:
     """The stage that gives candidates with a composition their structures.
 
-    Candidates need provenance "condition" with the composition of the cell; those of templates the composition, and
-    provenance "rank", which template it is to be.
+    Candidates need a wanted condition with the composition of the cell; those of templates the composition, and
+    the wanted rank, which template it is to be.
     """
     if settings.method == TEMPLATE:
         from nucleate.stages.template import TemplateStage
@@ -137,24 +137,25 @@ def _relaxation(settings: PredictSettings) -> list[Stage]:
 def ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The formulas as they came; of each what lives first, by energy where it was relaxed, else as drawn.
 
-    Where equal structures were looked for, provenance "found" and "drawn" of each say how often it came up among all
-    that were drawn for the formula, failures included.
+    Where equal structures were looked for, the `frequency` of each says how often it came up among all that were drawn
+    for the formula, failures included.
     """
     from nucleate.pipeline.rank import verdict
+    from nucleate.pipeline.state import Frequency
 
     groups: dict[str, list[Candidate]] = {}
     for c in candidates:
-        groups.setdefault(str(c.provenance.get("formula", c.id)), []).append(c)
+        groups.setdefault(c.wanted.label or c.id, []).append(c)
     out = []
     for group in groups.values():
         if not any("unique" in c.checks for c in group):
             out += sorted(group, key=lambda c: c.structure is None)
             continue
-        twins = [c.checks["unique"].reason for c in group if verdict(c, "unique") == "fail"]
+        twins = [c.twin_of for c in group]
         for c in sorted(group, key=_lowest_first):
-            found = 1 + twins.count(f"same as {c.id}")
+            found = Frequency(1 + twins.count(c.id), len(group))
             counted = c.failure is None and verdict(c, "unique") == "pass"
-            out.append(c.with_(provenance={"found": found, "drawn": len(group)}) if counted else c)
+            out.append(c.with_(frequency=found) if counted else c)
     return out
 
 
@@ -166,7 +167,8 @@ def _lowest_first(c: Candidate) -> tuple[bool, bool, bool, bool, float, str]:
     """
     from nucleate.pipeline.rank import verdict
 
-    kind = "energy" if "composition" in c.provenance.get("condition", {"composition": ()}) else "e_above_hull"
+    condition = c.wanted.condition
+    kind = "energy" if condition is None or condition.composition else "e_above_hull"
     energy = c.energies[kind].value if kind in c.energies else math.inf
     worse = c.failure is not None, verdict(c, "unique") == "fail", verdict(c, "relaxed") != "pass"
     return *worse, "hull" in c.checks, energy, c.id

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import Code, NucleateError, code_or
 
 if TYPE_CHECKING:
+    from nucleate.generators import Condition
     from nucleate.pipeline.candidate import Candidate
     from nucleate.settings import PredictSettings
 
@@ -44,6 +45,7 @@ def blank_candidates(wanted: Sequence[Target], settings: PredictSettings, genera
     """
     from nucleate.diffusion.rng import derive_seeds
     from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.origin import Wanted
 
     out: list[Candidate] = []
     refused: list[NucleateError] = []
@@ -57,8 +59,8 @@ def blank_candidates(wanted: Sequence[Target], settings: PredictSettings, genera
             for _ in range(settings.samples):
                 rank += 1
                 stream = int(derive_seeds(settings.seed, target.place, rank))
-                record: dict[str, Any] = {"formula": name, "rank": rank}
-                blank = Candidate(f"{name}-{rank}", stream, provenance=record, composition=target.counts or None)
+                wished = Wanted(label=name, rank=rank)
+                blank = Candidate(f"{name}-{rank}", stream, wanted=wished, composition=target.counts or None)
                 try:
                     condition = _condition(target, settings, group, stream, generator)
                 except NucleateError as error:
@@ -68,8 +70,8 @@ def blank_candidates(wanted: Sequence[Target], settings: PredictSettings, genera
                         rank += settings.samples - 1
                         break
                     continue
-                composition = condition.get("composition")
-                out.append(blank.with_(composition=composition, provenance={"condition": condition}))
+                wished = Wanted(condition, name, rank)
+                out.append(blank.with_(composition=condition.composition, wanted=wished))
     if refused and len(wanted) == 1 and all(c.failure for c in out):
         raise refused[0]
     return out
@@ -81,11 +83,9 @@ def _name(target: Target) -> str:
     return "-".join(target.system) or formula_text(target.counts)
 
 
-def _condition(
-    target: Target, settings: PredictSettings, space_group: int, stream: int, generator: Any
-) -> dict[str, Any]:
-    """What a generator is asked for (`generators.Condition` as plain values): formula units by the sizes of known
-    crystals, with a space group among those that it can hold."""
+def _condition(target: Target, settings: PredictSettings, space_group: int, stream: int, generator: Any) -> Condition:
+    """What a generator is asked for: formula units by the sizes of known crystals, with a space group among those that
+    it can hold."""
     from nucleate.generators import Condition
     from nucleate.search.names import require_elements
 
@@ -103,11 +103,12 @@ def _condition(
     if generator is None:
         if target.system:
             raise NucleateError(f"{_name(target)} is a chemical system, and templates are of a formula; give one")
-        return out
+        return Condition(**out)
     if not target.system:
         units = generator.draw_formula_units(target.counts, stream, space_group or None)
         out["composition"] = {s: n * units for s, n in target.counts.items()}
     if space_group:
         out["space_group"] = space_group
-    generator.check(Condition(**out))
-    return out
+    condition = Condition(**out)
+    generator.check(condition)
+    return condition

@@ -113,6 +113,7 @@ def substitute_all(structure: Structure, swaps: Swaps, settings: SubstituteSetti
 def candidates_of(found: Sequence[Substituted], parent: str = "") -> list[Candidate]:
     """Candidates SrZrO3-1, SrZrO3-2 ... in the order given, with the checks of their formulas and geometry."""
     from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.origin import Origin
     from nucleate.stages.check import check
 
     counts: Counter[str] = Counter()
@@ -120,10 +121,11 @@ def candidates_of(found: Sequence[Substituted], parent: str = "") -> list[Candid
     for one in found:
         formula = formula_text(one.structure.composition)
         counts[formula] += 1
-        record: dict[str, Any] = {"generator": "substitution", "swaps": one.swaps, "volume_ratio": round(one.volume, 4)}
+        record: dict[str, Any] = {"swaps": one.swaps, "volume_ratio": round(one.volume, 4)}
         record |= {"log10_likelihood": one.likelihood, "likelihood_by": SOURCE}
         record |= {"parent": parent} if parent else {}
-        out.append(check(Candidate(f"{formula}-{counts[formula]}", structure=one.structure, provenance=record)))
+        name, origin = f"{formula}-{counts[formula]}", Origin(generator="substitution")
+        out.append(check(Candidate(name, structure=one.structure, provenance=record, origin=origin)))
     return out
 
 
