@@ -1,6 +1,6 @@
 """What is said of progress where no bar can be drawn."""
 
-from nucleate.cli.progress import LONGEST, Lines, StageBars
+from nucleate.cli.progress import LONGEST, Lines, progress_shown
 
 
 def lines(steps, stop=False):
@@ -38,6 +38,6 @@ def test_nothing_is_left_to_do():
 
 
 def test_a_pipe_gets_lines_on_standard_error(capsys):
-    with StageBars() as bars:
-        bars("[bold]:smile:", 3, 3)
+    with progress_shown() as watch:
+        watch.progress("[bold]:smile:", 3, 3)
     assert capsys.readouterr().err.startswith("[bold]:smile:: 3 of 3")

@@ -6,6 +6,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.evaluate import csp
+from nucleate.pipeline.events import Watch
 
 NACL = Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
 KBR = Structure(Lattice.cubic(4.2), ["K", "Br"], [[0, 0, 0], [0.5] * 3])
@@ -68,7 +69,7 @@ def test_predictions_resume_without_repeating_and_refusals_are_kept(tmp_path):
     with path.open("a") as file:
         file.write('{"material_id": "si", "sam')  # a kill in the middle of a line
     again, calls = Toy(), []
-    csp.predict(again, TARGETS, 2, 0, path, chunk=1, progress=lambda *a: calls.append(a))
+    csp.predict(again, TARGETS, 2, 0, path, chunk=1, watch=Watch(lambda e: calls.append((e.what, e.done, e.total))))
     assert sorted((sum(c.values()), s) for c, s in again.asked) == sorted(
         [
             (1, csp.prediction_seed(0, "si", 0)),

@@ -12,6 +12,7 @@ from nucleate.language.chat import Chat, read_json, read_price
 from nucleate.language.retrieve import Library
 from nucleate.language.stage import EACH, LanguageStage
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.events import Watch
 from nucleate.pipeline.origin import LanguageModelUse
 from nucleate.request.request import parse_request
 from nucleate.settings import DesignSettings
@@ -206,11 +207,11 @@ def test_a_password_in_the_address_is_written_nowhere_and_asked_for_again(tmp_pa
         settings = DesignSettings.of(llm=address, oversample=1, structures="prototype", second="none", relax_steps=1)
         folder = tmp_path / "run"
 
-        def stop(stage, done, total):
+        def stop(event):
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            design("an elpasolite, 2 candidates", folder, settings, executor=Serial(), progress=stop)
+            design("an elpasolite, 2 candidates", folder, settings, executor=Serial(), watch=Watch(stop))
         with pytest.raises(NucleateError, match="give it again with --llm ADDRESS, or in the .* NUCLEATE_LLM_URL"):
             resume(folder, executor=Serial())
         assert server.questions == []

@@ -2,6 +2,7 @@ import pytest
 
 from nucleate.engine.local import Serial
 from nucleate.pipeline.candidate import PASS, Candidate, Check
+from nucleate.pipeline.events import CandidateChanged, Progress, StageBegan, StageEnded, Watch
 from nucleate.pipeline.run import run
 from nucleate.pipeline.stage import Stage
 
@@ -46,8 +47,10 @@ def test_rejected_candidates_are_kept_with_their_reason_and_skipped():
 def test_what_is_done_is_not_done_again():
     half = run(blanks("x"), [Mark("a")], Serial(), Kept()) + blanks("y")
     stage, seen = Mark("a"), []
-    run(half, [stage], Serial(), Kept(), lambda *a: seen.append(a))
-    assert stage.saw == ["y"] and seen == [("a", 1, 2), ("a", 2, 2)]
+    run(half, [stage], Serial(), Kept(), Watch(seen.append))
+    assert stage.saw == ["y"] and [type(e) for e in seen] == [StageBegan, CandidateChanged, Progress, StageEnded]
+    assert seen[0] == StageBegan("a", 1, 2) and seen[2] == Progress("a", 2, 2)
+    assert seen[1].candidate.id == "y" and seen[1].candidate.stages == ("a",)
 
 
 def test_a_stage_that_compares_sees_all_again_when_one_is_missing():

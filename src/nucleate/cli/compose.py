@@ -50,7 +50,7 @@ def compose(
 ) -> None:
     """Draw new formulas, with chemical checks of each."""
     from nucleate.cli.check import write_verdicts
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen, some
     from nucleate.files import check_ending
     from nucleate.generators.offered import without
@@ -84,8 +84,8 @@ def compose(
         species_temperature=temperature,
     )
     offered = without(generator, wanted.unasked)
-    with StageBars() as bars:
-        made = draw(offered, condition, n, seed, valid=valid, progress=lambda done, of: bars("compose", done, of))
+    with progress_shown() as watch:
+        made = draw(offered, condition, n, seed, valid=valid, progress=watch.counter("compose"))
     console, notes = screen(), screen(stderr=True)
     _show(made[:SHOWN], console)
     if len(made) > SHOWN:

@@ -42,11 +42,11 @@ def get(
     force: Annotated[bool, typer.Option("--force", help="download again what is here")] = False,
 ) -> None:
     """Download a public dataset (again after an interruption: it goes on where it stopped)."""
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.data import get as get_data
 
-    with StageBars() as show:
-        summaries = get_data(name, show, force)
+    with progress_shown() as watch:
+        summaries = get_data(name, watch.progress, force)
     _print(summaries)
 
 
@@ -59,7 +59,7 @@ def add(
     seed: Annotated[int, typer.Option(help="of the random split")] = 0,
 ) -> None:
     """Keep your own structure files as a dataset."""
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.data import add_files
 
     try:
@@ -68,8 +68,8 @@ def add(
         shares = ()
     if len(shares) != 3:
         raise NucleateError(f"--fractions takes three numbers such as 0.8,0.1,0.1, not '{fractions}'")
-    with StageBars() as show:
-        summaries = add_files(name, files, shares, seed, overwrite, lambda n: show("reading", n, 0))
+    with progress_shown() as watch:
+        summaries = add_files(name, files, shares, seed, overwrite, lambda n: watch.progress("reading", n, 0))
     _print(summaries)
 
 
@@ -122,7 +122,7 @@ def prepare(
     properties: Annotated[str, typer.Option(help="columns to carry along: e_form,band_gap")] = "",
 ) -> None:
     """Write crystals or formulas as tensors, so that a machine with torch alone can train on them."""
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.config import load_recipe
     from nucleate.data.tables import require_dataset
     from nucleate.io import replacing
@@ -130,7 +130,7 @@ def prepare(
     columns = tuple(c.strip() for c in properties.split(",") if c.strip())
     if not name.endswith(".toml") and split is None:
         require_dataset(name)
-    with StageBars() as show:
+    with progress_shown() as watch:
         from nucleate.data import prepare as prepare_data
         from nucleate.data import prepare_for
 
@@ -138,11 +138,9 @@ def prepare(
         if name.endswith(".toml"):
             if given := [k for k, v in (("split", split), ("max-atoms", max_atoms), ("properties", properties)) if v]:
                 raise NucleateError(f"a recipe says itself what it takes: leave out --{given[0]}, or change the recipe")
-            batch, summary = prepare_for(load_recipe(name), show)
+            batch, summary = prepare_for(load_recipe(name), watch.progress)
         else:
-            batch, summary = prepare_data(
-                name, split, max_atoms or 20, lambda done, total: show("reducing cells", done, total), columns
-            )
+            batch, summary = prepare_data(name, split, max_atoms or 20, watch.counter("reducing cells"), columns)
     if not len(batch):
         raise NucleateError(f"{summary}: nothing to write")
     with replacing(out) as temporary:

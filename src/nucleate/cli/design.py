@@ -128,8 +128,9 @@ def design(
 
     Where --generator names a model of formulas, or the request a family, formulas are made and checked first and then
     get structures. A tree search (--search) keeps to a budget."""
+    from nucleate.cli.interrupts import going_on
     from nucleate.cli.parts import with_parts
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen
     from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
@@ -143,17 +144,17 @@ def design(
 
     console = screen()
     notes = screen(stderr=True)
-    try:
+    folder = resume or out or Path("runs") / _slug(request or elements or "anything")
+    with going_on(f"finish it with: nucleate design --resume {folder}"):
         if resume is not None:
             given = (elements, contains, exclude, num_elements, candidates, num_atoms, properties, fix, lattice_shape)
             if request or space_group or sites or any(value not in (None, []) for value in given):
                 raise NucleateError("--resume takes the request from the run; give no other")
-            folder = resume
-            with StageBars() as bars:
+            with progress_shown() as watch:
                 result = finish(
                     resume,
                     executor=executor(workers or None),
-                    progress=bars,
+                    watch=watch,
                     seconds=seconds,
                     evaluations=evaluations,
                     llm=llm,
@@ -172,7 +173,6 @@ def design(
                 sites=sites,
             )
             wanted = with_parts(wanted, fix, mask, lattice_shape)
-            folder = out or Path("runs") / _slug(request or elements or "anything")
             settings = DesignSettings.of(
                 seed=seed,
                 oversample=oversample,
@@ -211,18 +211,15 @@ def design(
             _warn_if_unbalanced(wanted, notes)
             for line in cautions(wanted, settings):
                 notes.print(f"warning: {line}", style="yellow")
-            with StageBars() as bars:
+            with progress_shown() as watch:
                 result = run(
                     dataclasses.replace(wanted, text=request or elements or ""),
                     folder,
                     settings,
                     executor=executor(workers or None),
-                    progress=bars,
+                    watch=watch,
                     overwrite=overwrite,
                 )
-    except KeyboardInterrupt:
-        notes.print("interrupted; finish it with: nucleate design --resume " + str(folder))
-        raise typer.Exit(130) from None
     from nucleate.cli.show import print_run
 
     print_run(result, console)

@@ -57,6 +57,7 @@ def run(
     again: Annotated[bool, typer.Option("--again", help="Try again what failed by itself.")] = False,
 ) -> None:
     """Relax with DFT; formation energy and distance to the hull by the same settings. Called again, it goes on."""
+    from nucleate.cli.interrupts import going_on
     from nucleate.cli.tables import screen
     from nucleate.data.catalog import user_cache
     from nucleate.dft.engines import find_engine
@@ -78,11 +79,8 @@ def run(
         def report(results: Sequence[Computed]) -> None:
             _write(folder, results, runner.method)
 
-        try:
+        with going_on("the same command goes on from the last steps"):
             results = compute(candidates, folder / "dft" / preset, runner, references, workers, report)
-        except KeyboardInterrupt:
-            notes.print("interrupted; the same command goes on from the last steps")
-            raise typer.Exit(130) from None
     _print(results, runner.method, screen())
     screen().print(f"files: {folder}/dft.csv, dft.jsonl, dft/{preset}/", soft_wrap=True)
 

@@ -51,8 +51,9 @@ def csp(
 ) -> None:
     """Crystal structure prediction: match rate and RMSE for known compositions, with 95 % intervals."""
     from nucleate.cli.evaluate_dng import check_folder
+    from nucleate.cli.interrupts import going_on
     from nucleate.cli.metrics import show_predictions
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen
     from nucleate.errors import NucleateError
     from nucleate.evaluate import csp as run
@@ -70,7 +71,9 @@ def csp(
     matcher = MatchSettings(stol, ltol, angle_tol, time_limit=time_limit, composition_rule=composition_rule)
     require_names(weights=[weights] if predictions is None else (), datasets=[dataset])
     console = screen()
-    with StageBars() as progress:
+    made = out or Path(f"csp-{Path(weights).stem}")  # where predictions are kept as they come
+    going = f"the same command goes on from what is in {made}" if predictions is None else "give the command again"
+    with going_on(going), progress_shown() as watch:
         if predictions is not None:
             if out is not None:
                 run.open_folder(out, {})
@@ -81,7 +84,7 @@ def csp(
             from nucleate.generators import load_generator
 
             n = 200 if n is None else n
-            out = out or Path(f"csp-{Path(weights).stem}")
+            out = made
             targets = run.load_targets(dataset, n, seed)
             generator = load_generator(weights, steps=steps, batch_size=batch_size)
             fixed = {
@@ -92,11 +95,11 @@ def csp(
                 "steps": steps,
             }
             run.open_folder(out, fixed)
-            run.predict(generator, targets, samples, seed, out / "predictions.jsonl", 4 * batch_size, progress)
+            run.predict(generator, targets, samples, seed, out / "predictions.jsonl", 4 * batch_size, watch)
             found = run.read_predictions(out / "predictions.jsonl")
             settings = {**fixed, "n": len(targets), "model": generator.name}
         k = min(samples, 1 + max((s for v in found.values() for s in v), default=0))
-        report = run.judge(targets, found, k, matcher, workers, progress, across).with_settings(settings)
+        report = run.judge(targets, found, k, matcher, workers, watch, across).with_settings(settings)
     if out is not None:
         run.write_whole(out / "report.json", report.to_json())
         write_page(out / "report.html", to_report(report, rules))

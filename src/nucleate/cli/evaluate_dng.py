@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from nucleate.cli.progress import StageBars
     from nucleate.evaluate.inputs import CrystalSet
     from nucleate.evaluate.judged import DngSettings
     from nucleate.evaluate.metric import Report
+    from nucleate.pipeline.events import Watch
 
 
 def dng(
@@ -57,7 +57,8 @@ def dng(
     out: Annotated[Path | None, typer.Option(help="Folder for report.json, report.html and relaxed crystals.")] = None,
 ) -> None:
     """Validity, coverage, distributions, uniqueness, novelty, stability and symmetry, with intervals and floors."""
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.interrupts import going_on
+    from nucleate.cli.progress import progress_shown
     from nucleate.data.catalog import user_cache
     from nucleate.errors import NucleateError
     from nucleate.evaluate.dng import evaluate_dng
@@ -83,9 +84,10 @@ def dng(
     base = read_crystals([reference])
     train = f"{base.dataset}:train" if base.dataset else "mp-20:train"
     settings = DngSettings(names, known or train, energies, potential=potential, seed=seed, time_limit=time_limit)
-    with StageBars() as bars:
+    kept = "the same command goes on from what is measured" if cache else "give the command again"
+    with going_on(kept), progress_shown() as watch:
         real = _floor(floor or known or train)
-        relaxed = relax_sample(generated, relax, settings, out, workers, bars) if relax and out is not None else None
+        relaxed = relax_sample(generated, relax, settings, out, workers, watch) if relax and out is not None else None
         report = evaluate_dng(
             generated,
             base,
@@ -93,7 +95,7 @@ def dng(
             floor=real,
             relaxed=relaxed,
             workers=workers,
-            progress=bars,
+            watch=watch,
             cache=user_cache() / "evaluate" if cache else None,
         )
     show(report, out, [*generated.notes, *base.notes])
@@ -114,7 +116,7 @@ def _floor(name: str) -> CrystalSet | None:
 
 
 def relax_sample(
-    generated: CrystalSet, n: int, settings: DngSettings, out: Path, workers: int | None, progress: StageBars
+    generated: CrystalSet, n: int, settings: DngSettings, out: Path, workers: int | None, watch: Watch
 ) -> CrystalSet:
     """Relax n of the crystals, drawn by the seed, in a run folder that resumes, and set them on the hull."""
     from nucleate.engine.local import executor
@@ -128,7 +130,7 @@ def relax_sample(
         blank = sample_candidates(generated, n, settings)
         done = resumed(blank, store.load())
         store.save_many([c for c in done if not c.stages])
-        finished = run(done, stages(settings), executor(workers), store, progress)
+        finished = run(done, stages(settings), executor(workers), store, watch)
     order = {c.id: c for c in finished}
     return from_candidates([order[c.id] for c in blank], f"{len(blank):,} of {generated.name}, relaxed")
 

@@ -40,7 +40,7 @@ def compositions(
     """Generated formulas: parsable, unique, novel, recovered, charge neutral and balanced, distance to known ones."""
     from nucleate.chem.elements import MAIN_ELEMENTS
     from nucleate.cli.evaluate_dng import check_folder, show
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.evaluate.composition_sections import Vocabulary
     from nucleate.evaluate.compositions import evaluate_compositions
     from nucleate.evaluate.formulas import read_formulas
@@ -52,7 +52,7 @@ def compositions(
     held = None if test == "none" else read_formulas(test)
     base = read_formulas(known) if known is not None else None
     names = {"train": train, "test": test, **({"known": known} if known else {})}
-    with StageBars() as bars:
+    with progress_shown() as watch:
         report = evaluate_compositions(
             made.texts,
             seen.texts,
@@ -63,7 +63,7 @@ def compositions(
             oxidation_states=oxidation_verdicts if oxidation_states else None,
             subject=made.name,
             names=names,
-            progress=bars,
+            watch=watch,
         )
     show(report, out, [note for f in (made, seen, held, base) if f is not None for note in f.notes])
 
@@ -121,7 +121,7 @@ def optimisation(
 ) -> None:
     """Property optimisation: SR5, SR10, SR15, the share that reaches the best 5, 10, 15 % of the data."""
     from nucleate.cli.evaluate_dng import check_folder, show
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.data.catalog import user_cache
     from nucleate.errors import NucleateError
     from nucleate.evaluate.inputs import read_crystals
@@ -142,10 +142,8 @@ def optimisation(
     if value is not None and all(value not in item.info for item in crystals.items):
         raise NucleateError(f"no crystal in {crystals.name} has a value in the column '{value}'")
     cache = user_cache() / "evaluate"
-    with StageBars() as bars:
-        features = measure(
-            crystals.structures, workers=workers, progress=lambda n, of: bars("crystals", n, of), cache=cache
-        )
+    with progress_shown() as watch:
+        features = measure(crystals.structures, workers=workers, progress=watch.counter("crystals"), cache=cache)
         sound = valid(Judged(crystals, features, *compositions(crystals)))
         if value is not None:
             values: list[float | None] = [item.info.get(value) for item in crystals.items]
@@ -153,7 +151,7 @@ def optimisation(
         else:
             have = [i for i, s in enumerate(crystals.structures) if s is not None]
             structures = [s for s in crystals.structures if s is not None]
-            found = predict(structures, workers=workers, progress=lambda n, of: bars("energies", n, of), cache=cache)
+            found = predict(structures, workers=workers, progress=watch.counter("energies"), cache=cache)
             values = [None] * len(crystals)
             for i, e in zip(have, found.e_form.tolist(), strict=True):
                 values[i] = e

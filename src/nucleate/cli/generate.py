@@ -60,7 +60,7 @@ def generate(
 ) -> None:
     """Generate crystals and write them; as generated, neither checked nor relaxed."""
     from nucleate.cli.parts import with_parts
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.cli.resumable import check_out
     from nucleate.cli.tables import screen
     from nucleate.pipeline.files import write_candidates
@@ -98,8 +98,8 @@ def generate(
     require_settings(wanted, settled(wanted, settings), relaxed=False)
     for line in cautions(wanted, settings):
         notes.print(f"warning: {line}", style="yellow")
-    with StageBars() as bars:
-        made = generate_candidates(wanted, settings, progress=bars)
+    with progress_shown() as watch:
+        made = generate_candidates(wanted, settings, watch=watch)
     write_candidates(out, made)
     _show(made, wanted, out)
 

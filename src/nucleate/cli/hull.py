@@ -33,7 +33,7 @@ def run(
 ) -> None:
     """Give candidates their formation energy and energy above the hull of known crystals."""
     from nucleate.cli.candidates import show_candidates
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.cli.resumable import check_place
     from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
@@ -56,7 +56,7 @@ def run(
     living = [c for c in candidates if c.failure is None]
     done = [c for c in candidates if c.failure is not None]
     refused: list[NucleateError] = []  # energies of other methods
-    with StageBars() as bars:
+    with progress_shown() as watch:
         for candidate in living:
             try:
                 (result,) = stage([candidate])
@@ -64,7 +64,7 @@ def run(
                 refused.append(error)
                 result = candidate.with_(checks={"hull": Check(UNKNOWN, str(error))})
             done.append(result.finished(stage.name))
-            bars(stage.name, len(done) - len(candidates) + len(living), len(living))
+            watch.progress(stage.name, len(done) - len(candidates) + len(living), len(living))
     if refused and len(refused) == sum("energy" in c.energies for c in living):
         raise refused[0]
     if refused:
@@ -153,7 +153,7 @@ def build(
     ] = None,
 ) -> None:
     """Compute reference energies for known crystals; an interrupted build goes on when called again."""
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen, some
     from nucleate.errors import NucleateError
     from nucleate.files import check_ending
@@ -168,7 +168,7 @@ def build(
     screen(stderr=True).print(f"choosing from {table.num_rows:,} crystals of {dataset}")
     crystals = select(table, max_e_hull, max_atoms, wanted or None)
     rule = selection_rule(max_e_hull, max_atoms)
-    with StageBars() as bars:
+    with progress_shown() as watch:
         reference = build_reference(
             crystals,
             out,
@@ -176,7 +176,7 @@ def build(
             potential=potential,
             correct=correct,
             metadata={"source": f"geometries of dataset {dataset}", "selection": rule},
-            progress=lambda done, total: bars("reference", done, total),
+            progress=watch.counter("reference"),
         )
     screen().print(f"{out}: {some(len(reference), 'crystal')} by {reference.method}: {reference.note}")
     screen().print(f"use it with --reference {out}", soft_wrap=True)

@@ -6,11 +6,29 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 RETRY = 0.05  # seconds between two looks whether an import has ended
 
 _received = False
+
+
+@contextmanager
+def going_on(how: str) -> Iterator[None]:
+    """After Ctrl-C, or where a run was cancelled, the command ends with code 130 and one line, "interrupted; " and how
+    to go on. Every command that keeps what it has done works inside of this."""
+    import typer
+
+    from nucleate.cli.tables import screen
+    from nucleate.pipeline.events import Cancelled
+
+    try:
+        yield
+    except (KeyboardInterrupt, Cancelled):
+        screen(stderr=True).print(f"interrupted; {how}")
+        raise typer.Exit(130) from None
 
 
 def install() -> None:

@@ -32,7 +32,8 @@ def optimise(
 ) -> None:
     """Property optimisation: generate for the best known value; success rates by a network and by a potential."""
     from nucleate.cli.evaluate_dng import show
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.interrupts import going_on
+    from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen
     from nucleate.engine.local import executor
     from nucleate.files import check_writable
@@ -59,13 +60,8 @@ def optimise(
     )
     folder = out or Path("runs") / f"optimise-{Path(weights).stem}"
     check_writable(folder, folder=True)
-    notes = screen(stderr=True)
-    try:
-        with StageBars() as bars:
-            result = run(settings, folder, executor=executor(workers or None), workers=workers or None, progress=bars)
-    except KeyboardInterrupt:
-        notes.print(f"interrupted; the same command goes on in {folder}")
-        raise typer.Exit(130) from None
+    with going_on(f"the same command goes on in {folder}"), progress_shown() as watch:
+        result = run(settings, folder, executor=executor(workers or None), workers=workers or None, watch=watch)
     write_candidates(folder / "candidates.jsonl", result.candidates)
     with_structure = [c for c in result.candidates if c.structure is not None]
     if with_structure:

@@ -124,7 +124,7 @@ def _run(
     notes: Console,
 ) -> list[Candidate]:
     """What came of the formulas, in order; written to `out`, and what is done kept beside it for the next call."""
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.cli.resumable import run_part
     from nucleate.engine.local import executor
     from nucleate.evaluate.csp import weights_digest
@@ -135,8 +135,8 @@ def _run(
 
     blank, stages = plan(wanted, settings)
     if out is None:
-        with StageBars() as bars:
-            return ordered(run(blank, stages, executor(workers or None), Nowhere(), bars))
+        with progress_shown() as watch:
+            return ordered(run(blank, stages, executor(workers or None), Nowhere(), watch))
     digest = weights_digest(settings.weights or METHODS[settings.method].weights)
     with PartFile(out, {**settings.plain(), "digest": digest}, overwrite) as part:
         done = ordered(run_part(part, blank, stages, workers, notes, "structures"))

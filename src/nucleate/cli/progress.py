@@ -7,49 +7,50 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as RichProgress
 
+from nucleate.pipeline.events import Event, Progress, StageBegan, Watch
 from nucleate.train.pace import duration
 
 FIRST, SHARE, LONGEST = 10.0, 0.1, 300.0  # seconds to the first line; then so much of the time taken, or this, apart
 
 
-class StageBars:
-    """A context that is called with (stage, done, total) and shows how far each stage is; total 0 is unknown."""
+@contextmanager
+def progress_shown() -> Iterator[Watch]:
+    """A watch whose listener shows on standard error how far each stage is."""
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+    show: Bars | Lines = Bars(console) if console.is_terminal else Lines()
 
-    def __init__(self) -> None:
-        console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-        self.show: Bars | Lines = Bars(console) if console.is_terminal else Lines()
+    def listener(event: Event) -> None:
+        match event:
+            case StageBegan(name, done, total) | Progress(name, done, total):
+                show(name, done, total)
 
-    def __enter__(self) -> StageBars:
-        self.show.start()
-        return self
-
-    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self.show.stop()
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        self.show(stage, done, total)
+    show.start()
+    try:
+        yield Watch(listener)
+    finally:
+        show.stop()
 
 
 class Bars:
     """A bar for each stage, which moves."""
 
     def __init__(self, console: Console) -> None:
-        self.bars = Progress(
+        self.bars = RichProgress(
             TextColumn("{task.description:<10}", markup=False),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),

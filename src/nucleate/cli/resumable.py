@@ -78,18 +78,13 @@ def run_part(
     what: str = "crystals",
 ) -> list[Candidate]:
     """The candidates after the stages; what `part` holds is not done again. what: the name of what it holds."""
-    import typer
-
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.interrupts import going_on
+    from nucleate.cli.progress import progress_shown
     from nucleate.engine.local import executor
     from nucleate.pipeline.run import run
 
     todo = part.resumed(candidates)
     if have := sum(stages[0].name in c.stages for c in todo):
         notes.print(f"going on: {have} of {len(todo)} {what} are in {part.path}")
-    try:
-        with StageBars() as bars:
-            return run(todo, stages, executor(workers or None), part, bars)
-    except KeyboardInterrupt:
-        notes.print(f"interrupted; the same command goes on from {part.path}")
-        raise typer.Exit(130) from None
+    with going_on(f"the same command goes on from {part.path}"), progress_shown() as watch:
+        return run(todo, stages, executor(workers or None), part, watch)

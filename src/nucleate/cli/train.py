@@ -55,7 +55,7 @@ def train(
     require_names(weights=[start] if start else (), datasets=[dataset] if dataset else ())
     import torch
 
-    from nucleate.cli.progress import StageBars
+    from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen
     from nucleate.codecs.build import load_data
     from nucleate.generators import read_info
@@ -75,8 +75,8 @@ def train(
     else:
         from nucleate.data import prepare_for
 
-        with StageBars() as bars:
-            examples, summary = prepare_for(settings, bars, needed)
+        with progress_shown() as watch:
+            examples, summary = prepare_for(settings, watch.progress, needed)
         notes.print(str(summary))
     trainer = Trainer(settings, examples, out, device, save_every * 60)
     last = trainer.last_step(until)

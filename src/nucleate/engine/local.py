@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from nucleate.errors import Code, NucleateError, code_of, reason_of
 from nucleate.parallel import map_jobs, usable_cores
@@ -35,7 +35,7 @@ def apply_one(stage: Stage, candidate: Candidate) -> list[Candidate]:
 class Serial:
     """One candidate after the other, in this process."""
 
-    def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+    def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Generator[Candidate, None, None]:
         """Results as they come. A stage that takes many candidates gets all at once, and its errors are raised."""
         if stage.grain != "one":
             yield from stage(candidates)
@@ -59,7 +59,7 @@ class Processes:
             raise NucleateError(f"the number of workers must be at least 1, not {workers}")
         self.workers = workers or usable_cores()
 
-    def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+    def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Generator[Candidate, None, None]:
         """Results as they come, in any order."""
         spreads = stage.grain == "one" and stage.cost == "slow" and stage.resource == "cpu"
         if not spreads or min(self.workers, len(candidates)) < 2:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from nucleate.chem.composition import Formula
 from nucleate.chem.formula import RULE, parse
@@ -25,8 +25,7 @@ from nucleate.evaluate.composition_sections import (
 )
 from nucleate.evaluate.formulas import key_of
 from nucleate.evaluate.metric import Report, Section, Series
-
-Progress = Callable[[str, int, int], None]  # (what, done, total)
+from nucleate.pipeline.events import Watch
 
 
 def known_formulas(texts: Sequence[str], name: str) -> KnownFormulas:
@@ -49,14 +48,14 @@ def evaluate_compositions(
     oxidation_states: OxidationTest | None = None,
     subject: str = "formulas",
     names: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Report:
     """Judge generated texts, one for each sample, whatever the model wrote.
 
     train: formulas that the model has seen; novelty, distances and distributions refer to them. test: formulas that it
     has not; they are the floor and can be found again. known: a database for "known again", the test formulas if None.
     reasons: index of a text -> why its source has none. oxidation_states: gives a verdict on each of a list of reduced
-    formulas, such as a network that assigns states. names: of "train", "test", "known". progress: told of stages.
+    formulas, such as a network that assigns states. names: of "train", "test", "known". watch: told of the parts.
     Raises NucleateError where there is no text, or no formula at all in one of the other lists.
     """
     if not len(texts):
@@ -65,6 +64,7 @@ def evaluate_compositions(
     seen = known_formulas(train, named["train"])
     held = known_formulas(test, named["test"]) if test is not None else None
     base = known_formulas(known, named["known"]) if known is not None else held
+    watch = watch or Watch()
     run = _read(texts, reasons or {})
     stages = (
         ("formulas", lambda: formulas_section(run, vocabulary, seen, held, base)),
@@ -76,15 +76,13 @@ def evaluate_compositions(
     seconds: dict[str, float] = {}
     series: list[Series] = []
     for done, (name, stage) in enumerate(stages):
-        if progress is not None:
-            progress(subject, done, len(stages))
+        watch.progress(subject, done, len(stages))
         start = time.perf_counter()
         section, drawn = stage()
         seconds[name] = time.perf_counter() - start
         sections.append(section)
         series += drawn
-    if progress is not None:
-        progress(subject, len(stages), len(stages))
+    watch.progress(subject, len(stages), len(stages))
     sources = {"train": seen, "test": held, "known": base}
     report = Report(
         "compositions",
@@ -121,7 +119,7 @@ def evaluate_compositions(
         oxidation_states=oxidation_states,
         subject=named["test"] if named["test"] != subject else f"{subject} (real)",
         names=named,
-        progress=progress,
+        watch=watch,
     )
     beside = [
         Series(a.title, a.axis, {**a.values, **b.values}, {**a.bars, **b.bars})

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
 from nucleate.io.parse import structure_from_dict
+from nucleate.pipeline.events import Watch
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from nucleate.evaluate.matching.match import MatchSettings
     from nucleate.generators.base import StructureGenerator
 
-Progress = Callable[[str, int, int], None]  # (what, done, total)
 Predictions = dict[str, dict[int, "Structure | None"]]  # material_id -> sample -> structure
 
 
@@ -142,7 +142,7 @@ def predict(
     seed: int,
     path: Path,
     chunk: int = 512,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> None:
     """Predict what the file at `path` does not hold yet, appending chunk by chunk; a kill loses one chunk at most."""
     _mend(path)
@@ -151,14 +151,13 @@ def predict(
     todo.sort(key=lambda job: len(job[1]))  # crystals of one size share a batch
     total = samples * len(targets)
     finished = total - len(todo)
-    if progress is not None:
-        progress("predict", finished, total)
+    watch = watch or Watch()
+    watch.progress("predict", finished, total)
     for start in range(0, len(todo), chunk):
         jobs = todo[start : start + chunk]
 
         def report(n: int, _: int, base: int = finished) -> None:
-            if progress is not None:
-                progress("predict", base + n, total)
+            watch.progress("predict", base + n, total)
 
         seeds = [prediction_seed(seed, name, s) for name, _, s in jobs]
         results = _generate(generator, [t for _, t, _ in jobs], seeds, report)
@@ -222,7 +221,7 @@ def judge(
     samples: int | None = None,
     matcher: MatchSettings | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
     across: bool = True,
 ) -> CspReport:
     """Judge the first `samples` predictions of each target (all for None); targets without any count as missed.
@@ -237,8 +236,4 @@ def judge(
     k = samples or 1 + max(s for by_sample in predictions.values() for s in by_sample)
     groups = [(name, t, [predictions.get(name, {}).get(s) for s in range(k)]) for name, t in targets]
 
-    def report(done: int, total: int) -> None:
-        if progress is not None:
-            progress("match", done, total)
-
-    return evaluate_csp(groups, matcher, across=across, workers=workers, progress=report)
+    return evaluate_csp(groups, matcher, across=across, workers=workers, progress=(watch or Watch()).counter("match"))

@@ -32,30 +32,24 @@ from nucleate.evaluate.protocols import (
     get_protocol,
 )
 from nucleate.hull.known_crystals import known_table
+from nucleate.pipeline.events import Watch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 
 class _Clock:
     """Wall time by stage, and progress under the stage's name."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, watch: Watch | None) -> None:
         self.seconds: dict[str, float] = {}
-        self._progress = progress
+        self._watch = watch or Watch()
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[Callable[[int, int], None]]:
         start = time.monotonic()
-
-        def report(done: int, total: int) -> None:
-            if self._progress is not None:
-                self._progress(stage, done, total)
-
         try:
-            yield report
+            yield self._watch.counter(stage)
         finally:
             self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - start, 2)
 
@@ -68,7 +62,7 @@ def evaluate_dng(
     floor: CrystalSet | None = None,
     relaxed: CrystalSet | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
     cache: Path | None = None,
 ) -> Report:
     """Every metric of the protocols for `generated` against `reference` (the test split, say).
@@ -90,7 +84,7 @@ def evaluate_dng(
         property_network(settings.potential)  # a wrong name is refused here, not after the measurements
     if NOVELTY in wanted:
         known_table(settings.known)  # as is this one
-    clock = _Clock(progress)
+    clock = _Clock(watch)
     run = _Run(settings, wanted, clock, workers, cache)
     judged, other = run.judge(generated, "crystals"), run.judge(reference, "reference")
     sections, series = _sections(judged, other, protocols, run, relaxed or generated)

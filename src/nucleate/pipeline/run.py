@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+import time
+from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.events import CandidateChanged, StageBegan, StageEnded, Watch
 from nucleate.pipeline.stage import Stage
 
 
 class Executor(Protocol):
-    """Applies a stage to candidates, yielding results as they come; `engine` has the local ones."""
+    """Where stages run; `engine` says what an executor must do, and has those of one machine."""
 
-    def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Candidate]: ...
+    def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Generator[Candidate, None, None]: ...
 
 
 class Store(Protocol):
@@ -28,7 +31,6 @@ class Nowhere:
         """Do nothing."""
 
 
-Progress = Callable[[str, int, int], None]  # (stage, done, total)
 GROUP = (
     200  # results of a quick stage that are stored at once, where the store has `save_many`: a save waits for the disk
 )
@@ -39,35 +41,38 @@ def run(
     stages: Sequence[Stage],
     executor: Executor,
     store: Store,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> list[Candidate]:
     """Apply the stages in order; a rejected candidate is kept and skipped, one that has a stage behind it as well.
 
-    Hence the same call resumes an interrupted run: give it the candidates that the store holds.
+    Hence the same call resumes an interrupted run: give it the candidates that the store holds. watch: is told of
+    every stage and result; its token ends the run with `Cancelled` between two results, when all results are stored.
     """
+    watch = watch or Watch()
     current = {c.id: c for c in candidates}
     for stage in stages:
         living = [c for c in current.values() if c.failure is None]
         todo, total = [c for c in living if stage.name not in c.stages], len(living)
         if todo and stage.grain == "all":
             todo = living
-        waiting = {c.id for c in todo}
-        if progress is not None:
-            progress(stage.name, total - len(waiting), total)
+        began, waiting = time.perf_counter(), {c.id for c in todo}
+        watch.tell(StageBegan(stage.name, total - len(waiting), total))
         save, flush = _saver(store, GROUP if stage.cost == "quick" else 1)
-        try:
-            for result in executor.map(stage, todo):
+        with contextlib.ExitStack() as ending:
+            ending.callback(flush)
+            results = executor.map(stage, todo)
+            ending.callback(results.close)  # processes end before this returns, also where an exception keeps them
+            for result in results:
                 if result.id not in waiting:
                     raise RuntimeError(f"stage {stage.name} invented candidate {result.id}")
                 waiting.discard(result.id)
-                current[result.id] = result.finished(stage.name)
-                save(current[result.id])
-                if progress is not None:
-                    progress(stage.name, total - len(waiting), total)
-        finally:
-            flush()
+                current[result.id] = changed = result.finished(stage.name)
+                save(changed)
+                watch.tell(CandidateChanged(stage.name, changed))
+                watch.progress(stage.name, total - len(waiting), total)
         if waiting:
             raise RuntimeError(f"stage {stage.name} lost {len(waiting)} candidates")
+        watch.tell(StageEnded(stage.name, total, time.perf_counter() - began))
     return list(current.values())
 
 

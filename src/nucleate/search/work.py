@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import Code
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.run import Executor, Progress, run
+from nucleate.pipeline.events import Watch
+from nucleate.pipeline.run import Executor, run
 from nucleate.pipeline.stage import Stage
 from nucleate.redact import redacted
 from nucleate.search import tree
@@ -29,14 +30,14 @@ class Work:
     store: RunStore
     record: dict[str, Any]
     executor: Executor
-    progress: Progress | None = None
+    watch: Watch | None = None
 
     def do(self, stages: Sequence[Stage], candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         """The candidates after these stages, each result stored as it comes."""
         for stage in stages:
             began = time.perf_counter()
             try:
-                candidates = run(candidates, [stage], self.executor, self.store, self.progress)
+                candidates = run(candidates, [stage], self.executor, self.store, self.watch)
             finally:
                 self._keep_transcript(stage)
             spent = self.record["seconds"].get(stage.name, 0.0) + time.perf_counter() - began

@@ -20,7 +20,8 @@ from nucleate.settings.search import NONE
 if TYPE_CHECKING:
     from nucleate.io import Problem
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Executor, Progress
+    from nucleate.pipeline.events import Watch
+    from nucleate.pipeline.run import Executor
     from nucleate.pipeline.stage import Stage
     from nucleate.stages.properties import PredictStage
 
@@ -46,7 +47,7 @@ def design(
     settings: DesignSettings | None = None,
     *,
     executor: Executor | None = None,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
     overwrite: bool = False,
 ) -> DesignResult:
     """Run a request from the start into the folder `out`.
@@ -72,14 +73,14 @@ def design(
 
     with RunStore(out, prepare=begin) as store:
         store.save_many(route.blank)
-        return _run(store, record, stages, reviews, route, executor, progress)
+        return _run(store, record, stages, reviews, route, executor, watch)
 
 
 def resume(
     out: str | Path,
     *,
     executor: Executor | None = None,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
     seconds: float | None = None,
     evaluations: int | None = None,
     llm: str = "",
@@ -105,7 +106,7 @@ def resume(
         begun = {c.id for c in found if c.stages or c.failure is not None}
         store.save_many([c for c in route.blank if c.id not in begun])  # one with a broken record is done again
         stages, reviews = stages_of(request, settings, route), reviews_of(request, settings)
-        result = _run(store, record, stages, reviews, route, executor, progress)
+        result = _run(store, record, stages, reviews, route, executor, watch)
         return dataclasses.replace(result, problems=tuple(problems))
 
 
@@ -173,7 +174,7 @@ def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignS
 
 
 def generate_candidates(
-    request: str | Request, settings: DesignSettings | None = None, *, progress: Progress | None = None
+    request: str | Request, settings: DesignSettings | None = None, *, watch: Watch | None = None
 ) -> list[Candidate]:
     """Candidates with structures, neither checked nor relaxed, nothing written.
 
@@ -187,7 +188,7 @@ def generate_candidates(
     require_settings(request, settings, relaxed=False)
     route = route_of(request, settings)
     predict = _predict_stage(request, settings, route)
-    made = run(route.blank, [*route.proposals, *route.stages], Serial(), Nowhere(), progress)
+    made = run(route.blank, [*route.proposals, *route.stages], Serial(), Nowhere(), watch)
     return list(predict(made)) if predict is not None else made
 
 
@@ -267,7 +268,7 @@ def _run(
     reviews: Sequence[tuple[Stage, int]],
     route: Route,
     executor: Executor | None,
-    progress: Progress | None,
+    watch: Watch | None,
 ) -> DesignResult:
     from nucleate.pipeline.rank import rank
     from nucleate.search.work import Work, search
@@ -277,7 +278,7 @@ def _run(
         from nucleate.engine.local import executor as local
 
         executor = local()
-    work = Work(store, record, executor, progress)
+    work = Work(store, record, executor, watch)
     proposed = {c.id for c in route.blank}
     candidates = work.do(route.proposals, [c for c in store.load() if c.id in proposed])
 

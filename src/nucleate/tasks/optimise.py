@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from nucleate.evaluate.metric import Report
     from nucleate.generators import DiffusionGenerator
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Executor, Progress
+    from nucleate.pipeline.events import Watch
+    from nucleate.pipeline.run import Executor
     from nucleate.pipeline.stage import Stage
 
 
@@ -40,7 +41,7 @@ def optimise(
     *,
     executor: Executor | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> OptimiseResult:
     """Generate, judge and report in the folder `out`; the same call finishes an interrupted run.
 
@@ -82,12 +83,12 @@ def optimise(
         store.save_many([c for c in blank if c.id not in have])
         candidates = [have.get(c.id, c) for c in blank]
         stages: list[Stage] = [GenerateStage(generator, generator.batch_size), CheckStage(), PredictStage(model)]
-        candidates = in_order(run(candidates, stages, executor, store, progress))
+        candidates = in_order(run(candidates, stages, executor, store, watch))
         relaxed = in_order(
-            run(candidates[: settings.relax], relaxing, executor, store, progress) if settings.relax else []
+            run(candidates[: settings.relax], relaxing, executor, store, watch) if settings.relax else []
         )
     report = success_report(
-        candidates, relaxed, column, target, generator, limits, model.name, settings, executor, workers, progress
+        candidates, relaxed, column, target, generator, limits, model.name, settings, executor, workers, watch
     )
     latest = {c.id: c for c in relaxed}
 

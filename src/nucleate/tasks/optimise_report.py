@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from nucleate.evaluate.metric import Report, Section
     from nucleate.generators import DiffusionGenerator
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Executor, Progress
+    from nucleate.pipeline.events import Watch
+    from nucleate.pipeline.run import Executor
     from nucleate.pipeline.stage import Stage
     from nucleate.settings import OptimiseSettings
 
@@ -45,7 +46,7 @@ def success_report(
     settings: OptimiseSettings,
     executor: Executor,
     workers: int | None,
-    progress: Progress | None,
+    watch: Watch | None,
 ) -> Report:
     from nucleate.evaluate.measures.success_rate import success_rates
 
@@ -70,7 +71,7 @@ def success_report(
         sections.append(_renamed(dataclasses.replace(section, title=title, metrics=rates), f"best_of_{RESTARTS}"))
     protocols, failures, series = dict(first.protocol), list(first.failures), list(first.series)
     if relaxed and column in ENERGIES:
-        limits = energy_thresholds(dataset, column, settings, executor, progress)
+        limits = energy_thresholds(dataset, column, settings, executor, watch)
         found = [c.energies["e_form"].value if c.failure is None and "e_form" in c.energies else None for c in relaxed]
         second = success_rates(
             found,
@@ -120,7 +121,7 @@ def relaxation(settings: OptimiseSettings) -> list[Stage]:
 
 
 def energy_thresholds(
-    dataset: str, column: str, settings: OptimiseSettings, executor: Executor, progress: Progress | None
+    dataset: str, column: str, settings: OptimiseSettings, executor: Executor, watch: Watch | None
 ) -> Thresholds:
     """Thresholds on the potential's scale: the published ones where that is the data's, else percentiles of training
     crystals which the potential has relaxed, kept for the next run."""
@@ -145,7 +146,7 @@ def energy_thresholds(
     with RunStore(folder) as store:
         done = resumed(blank, store.load())
         store.save_many([c for c in done if not c.stages])
-        finished = run(done, relaxation(settings), executor, store, progress)
+        finished = run(done, relaxation(settings), executor, store, watch)
     values = [c.energies["e_form"].value for c in finished if c.failure is None and "e_form" in c.energies]
     source = f"{dataset}:train, e_form by {settings.relaxation.potential} after relaxation"
     return percentile_thresholds(values, PERCENTS, settings.maximise, source)

@@ -15,7 +15,8 @@ from nucleate.tasks.predict_targets import Target, blank_candidates, read_target
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.run import Executor, Progress, Store
+    from nucleate.pipeline.events import Watch
+    from nucleate.pipeline.run import Executor, Store
     from nucleate.pipeline.stage import Stage
 
 SYMPREC = 0.25  # angstrom; to the symmetry that relaxations of random structures come so near
@@ -49,7 +50,7 @@ def predict(
     *,
     executor: Executor | None = None,
     store: Store | None = None,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> list[Candidate]:
     """Candidates with structures for formulas such as "SrTiO3", or chemical systems with `settings.sites`, in their
     order; of each the best first if they are relaxed, else as drawn.
@@ -65,7 +66,7 @@ def predict(
     settings = settings or PredictSettings()
     wanted = [read_target(i + 1, text) for i, text in enumerate(formulas)]
     blank, stages = plan(wanted, settings)
-    return ordered(run(blank, stages, executor or default(), store or Nowhere(), progress))
+    return ordered(run(blank, stages, executor or default(), store or Nowhere(), watch))
 
 
 def plan(wanted: Sequence[Target], settings: PredictSettings) -> tuple[list[Candidate], list[Stage]]:
