@@ -12,14 +12,10 @@ import argparse
 import torch
 
 from nucleate.data import prepare
+from nucleate.evaluate.published import PROPERTIES, published, source
 from nucleate.generators.properties import UNITS
 from nucleate.train.property import load_property_network
 from nucleate.train.shipped import PROPERTY, shipped_weights
-
-PUBLISHED = {
-    ("mp-20", "formation_energy_per_atom"): "CGCNN: 0.039, of another selection of 28,046 crystals "
-    "(Xie & Grossman, Phys. Rev. Lett. 120, 145301 (2018))"
-}
 
 
 def table(names: list[str], split: str) -> str:
@@ -44,9 +40,16 @@ def table(names: list[str], split: str) -> str:
             rows.append(
                 f"| {model.name} | {column} | {unit} | {len(error):,} | {refused} | {float(error.mean()):.4f} "
                 f"({float(error.mean()) - half:.4f}-{float(error.mean()) + half:.4f}) | {float(error.median()):.4f} "
-                f"| {float(base):.4f} | {PUBLISHED.get((dataset, column), '')} |"
+                f"| {float(base):.4f} | {_published(column, dataset)} |"
             )
     return "\n".join(rows) + "\n"
+
+
+def _published(column: str, dataset: str) -> str:
+    """Errors of other networks, each with its paper."""
+    found = published(PROPERTIES, column, dataset)
+    papers = {model: source(PROPERTIES, column, model, dataset) for model in found}
+    return "; ".join(f"{model}: {value:g} ({papers[model]})" for model, value in found.items())
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from nucleate.evaluate.formulas import name_of
 from nucleate.evaluate.measures.distributions import distance_interval, jensen_shannon, wasserstein
 from nucleate.evaluate.measures.statistics import Mean, mean, rate
 from nucleate.evaluate.metric import DISTANCE, Metric, Section, Series, metric
+from nucleate.evaluate.published import COMPOSITIONS, published
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,17 +31,6 @@ NEAR = (1, 2, 5, 10)  # steps on the modified Pettifor scale
 OxidationTest = Callable[[Sequence[str]], Sequence[Verdict]]
 Judge = Callable[[Mapping[str, int], str], Verdict]  # composition, set of oxidation states
 
-# Dong et al., Tables 4 and 5 (with MatGAN and MT-GPTJ from there), as fractions of 10,000 samples
-_LM, _BERT = "Diffusion-LM", "Diffusion-BERT"
-PAPER: Mapping[str, Mapping[str, float]] = {
-    "formula": {_LM: 0.6351, _BERT: 0.9814},
-    "unique": {_LM: 0.5378, _BERT: 0.9814},
-    "novel": {_LM: 0.5067, _BERT: 0.9798},
-    "known_generated": {_LM: 0.0278, _BERT: 0.0014},
-    "cn_smact14": {_LM: 0.4594, _BERT: 0.8431, "MatGAN": 0.848, "MT-GPTJ": 0.9698},
-    "cn_eb_smact14": {_LM: 0.4384, _BERT: 0.83, "MatGAN": 0.734, "MT-GPTJ": 0.9033},
-    "cn_eb_os": {_LM: 0.1976, _BERT: 0.1421},
-}
 PAPER_NOTE = "Published: 10,000 samples of models of Materials Project formulas of fewer than 50 atoms"
 
 
@@ -89,7 +79,7 @@ class Generated:
 
 
 def _row(name: str, label: str, hits: int, total: int, definition: str) -> Metric:
-    return metric(name, label, rate(hits, total), definition, published=PAPER.get(name))
+    return metric(name, label, rate(hits, total), definition, published=published(COMPOSITIONS, name))
 
 
 def formulas_section(

@@ -25,6 +25,7 @@ from nucleate.evaluate.composition_sections import (
 )
 from nucleate.evaluate.formulas import key_of
 from nucleate.evaluate.metric import Report, Section, Series
+from nucleate.evaluate.published import COMPOSITIONS
 from nucleate.pipeline.events import Watch
 
 
@@ -91,7 +92,7 @@ def evaluate_compositions(
         tuple(sections),
         reference=seen.name,
         protocol={
-            "compositions-2024": {
+            COMPOSITIONS: {
                 "title": "formulas: parsable, unique, novel, recovered, balanced",
                 "source": "composition language diffusion (2024), Table 1; distance of Hargreaves et al. (2020)",
                 "formula": RULE,

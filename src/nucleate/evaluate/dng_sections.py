@@ -28,7 +28,7 @@ def validity(judged: Judged, other: Judged, p: Protocol, settings: DngSettings) 
 
     def share(name: str, label: str, which: NDArray[np.bool_], definition: str) -> Metric:
         counted = rate(int(which.sum()), n)
-        return metric(name, label, counted, definition, published=published(p.name, known, name))
+        return metric(name, label, counted, definition, published=published(p.name, name, known))
 
     near = "no two atoms nearer than 0.5 angstrom, volume >= 0.1 cubic angstrom"
     smact = "charge neutral with a cation-anion order of electronegativities; elements and alloys pass"
@@ -80,7 +80,7 @@ def coverage_of(judged: Judged, other: Judged, p: Protocol, settings: DngSetting
     found = coverage(mine, theirs, structure_cutoff, composition_cutoff, len(judged))
 
     def share(name: str, label: str, counted: Rate, definition: str) -> Metric:
-        return metric(name, label, counted, definition, published=published(p.name, dataset, name))
+        return metric(name, label, counted, definition, published=published(p.name, name, dataset))
 
     apart = "nearest structure and nearest composition sought apart, both within the cut-offs"
     joint = "one and the same crystal within both cut-offs"
@@ -110,7 +110,7 @@ def distributions(judged: Judged, other: Judged, p: Protocol, settings: DngSetti
 
     def distance(name: str, label: str, mine: NDArray, theirs: NDArray, definition: str, unit: str = "") -> Metric:
         counted = distance_interval(wasserstein, mine, theirs, seed=settings.seed)
-        known = published(p.name, dataset, name)
+        known = published(p.name, name, dataset)
         return metric(name, label, counted, f"Wasserstein distance: {definition}", unit=unit, published=known)
 
     what = f"{len(sample):,} valid crystals"

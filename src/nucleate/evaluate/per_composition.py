@@ -19,6 +19,7 @@ from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.statistics import Mean, Rate, mean, rate, wilson
 from nucleate.evaluate.metric import Metric, Report, Section, Series, metric
 from nucleate.evaluate.protocols import NEAR_HULL
+from nucleate.evaluate.published import PER_COMPOSITION, published
 from nucleate.pipeline.candidate import Energy
 
 if TYPE_CHECKING:
@@ -30,15 +31,6 @@ E_FORM, ENERGY, E_HULL = "e_form", "energy", "e_above_hull"
 TIE = 1e-3  # eV/atom; two relaxations of one crystal agree about so well
 RESAMPLES = 2000
 DRAWN = 100_000  # differences in the histogram at most
-
-# Yang et al., Table 2 (all pairs) and section 3.3 (the lowest of 100 of each composition)
-_PAPER: Mapping[str, Mapping[str, float]] = {
-    "delta_e": {"UniMat - CDVAE": -0.216},
-    "reduction_rate": {"UniMat, CDVAE": 0.863},
-    "delta_e_lowest": {"UniMat - AIRSS": -0.68},
-    "reduction_rate_lowest": {"UniMat, AIRSS": 0.80},
-}
-
 
 Side = tuple[str, str, "Sequence[Measured]"]  # "a" or "b", its name, its crystals
 Groups = Mapping[Formula, "NDArray[np.float64]"]
@@ -116,7 +108,7 @@ def compare(
         tuple(sections),
         reference=names[1],
         protocol={
-            "per-composition-2024": {
+            PER_COMPOSITION: {
                 "title": "two sets, composition by composition",
                 "source": "Yang et al., ICLR 2024 (UniMat), eqs. 3 to 5",
                 "energy": chosen,
@@ -293,7 +285,7 @@ def _stability(sides: Sequence[Side], method: str, compared: bool) -> Section:
 
 def _row(name: str, label: str, counted: Rate | Mean | int, definition: str) -> Metric:
     unit = "eV/atom" if isinstance(counted, Mean) else ""
-    return metric(name, label, counted, definition, unit=unit, published=_PAPER.get(name))
+    return metric(name, label, counted, definition, unit=unit, published=published(PER_COMPOSITION, name))
 
 
 def _share(which: NDArray[np.bool_]) -> Rate:

@@ -1,48 +1,41 @@
-"""What papers print for their models, by protocol and data set, under the names of our metrics; rates as fractions.
-
-Rows: CDVAE (Xie 2022), DiffCSP (Jiao 2023), FlowMM (Miller 2024), UniMat (Yang 2024), Uni-3DAR (Lu 2025), MatterGen
-(Zeni 2025), Crystalite (2026). Their energies are by other networks or potentials than ours.
-"""
+"""What papers print for their models, read from the one table of such numbers, `published.tsv` beside this file."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
 
-_NAMES = ("valid_structure", "valid_composition", "cov_recall", "cov_precision", "w_density", "w_e_form", "w_elements")
-
-
-def _row(*values: float | None) -> dict[str, float]:
-    named = dict(zip(_NAMES, values, strict=True))
-    rates = _NAMES[:4]
-    return {k: (round(v / 100, 6) if k in rates else v) for k, v in named.items() if v is not None}
-
-
-PUBLISHED: Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]] = {
-    ("cdvae-2022", "mp-20"): {
-        "CDVAE": _row(100, 86.70, 99.15, 99.49, 0.6875, 0.2778, 1.432),
-        "DiffCSP": _row(100, 83.25, 99.71, 99.76, 0.3502, 0.1247, 0.3398),
-        "FlowMM": _row(96.85, 83.19, 99.49, 99.58, 0.239, None, 0.083),
-        "UniMat": _row(97.2, 89.4, 99.8, 99.7, 0.088, 0.034, 0.056),
-        "Uni-3DAR": _row(99.89, 90.31, 99.62, 99.83, 0.477, 0.1237, 0.0694),
-    },
-    ("cdvae-2022", "perov-5"): {
-        "CDVAE": _row(100, 98.5, 99.4, 98.4, 0.125, 0.026, 0.062),
-        "UniMat": _row(100, 98.8, 99.2, 98.2, 0.076, 0.022, 0.025),
-    },
-    ("cdvae-2022", "carbon-24"): {
-        "CDVAE": _row(100, None, 99.8, 83.0, 0.140, 0.285, None),
-        "UniMat": _row(100, None, 100, 96.5, 0.013, 0.207, None),
-    },
-    ("crystalite-2026", "mp-20"): {
-        "FlowMM": {"stable": 0.461, "sun": 0.316},
-        "DiffCSP": {"stable": 0.503, "sun": 0.386},
-        "MatterGen": {"stable": 0.517, "sun": 0.423},
-        "Crystalite": {"stable": 0.710, "sun": 0.486},
-    },
-}
+CSP, OPTIMISATION = "csp", "optimisation"
+COMPOSITIONS, PER_COMPOSITION = "compositions-2024", "per-composition-2024"
+PROPERTIES = "property"  # mean absolute errors of networks that predict a property
+ANY = "-"  # of numbers that belong to no data set of ours
 
 
-def published(protocol: str, dataset: str, metric: str, models: tuple[str, ...] = ()) -> dict[str, float]:
-    """model -> value, of all models or of those named."""
-    rows = PUBLISHED.get((protocol, dataset), {})
-    return {name: row[metric] for name, row in rows.items() if metric in row and (not models or name in models)}
+def published(protocol: str, metric: str, dataset: str = ANY) -> Mapping[str, float]:
+    """Model -> value, in the order of the table; empty where no paper gives this number.
+
+    protocol: a name of `evaluate.protocols` or one of the above. metric: the name in the report. dataset: a bare name
+    ("mp-20"). Rates are fractions, all else has the unit of the metric.
+    """
+    return _table()[0].get((protocol, dataset, metric), MappingProxyType({}))
+
+
+def source(protocol: str, metric: str, model: str, dataset: str = ANY) -> str:
+    """The paper that prints it, and where; raises KeyError for a number that is not in the table."""
+    return _table()[1][protocol, dataset, metric, model]
+
+
+@cache
+def _table() -> tuple[dict[tuple[str, str, str], dict[str, float]], dict[tuple[str, str, str, str], str]]:
+    text = (resources.files("nucleate.evaluate") / "published.tsv").read_text(encoding="utf-8")
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    values: dict[tuple[str, str, str], dict[str, float]] = {}
+    sources: dict[tuple[str, str, str, str], str] = {}
+    for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
+        key = row["protocol"], row["dataset"], row["metric"]
+        values.setdefault(key, {})[row["model"]] = float(row["value"])
+        sources[(*key, row["model"])] = row["source"]
+    return values, sources

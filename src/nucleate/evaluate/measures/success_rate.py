@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.statistics import mean, rate
 from nucleate.evaluate.metric import Metric, Report, Section, Series, metric
+from nucleate.evaluate.published import OPTIMISATION, published
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,31 +29,6 @@ CDVAE: Mapping[str, tuple[str, str, tuple[float, float, float]]] = {
     "mp-20": ("formation_energy_per_atom", "eV/atom", (-3.17562208, -2.82196882, -2.52814761)),
     "carbon-24": ("energy_per_atom", "eV/atom", (-154.527093, -154.45865733, -154.44206825)),
     "perov-5": ("heat_ref", "", (0.43924842, 0.61202443, 0.7364607)),
-}
-
-# SR5, 10, 15: Table 1 of the crystal transformer (CDI, CDS) with CDVAE and SyMat; DiffCSP, best of 10 restarts
-_PAPERS: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
-    "perov-5": {
-        "CDVAE": (0.52, 0.65, 0.79),
-        "SyMat": (0.73, 0.80, 0.87),
-        "DiffCSP": (1.0, 1.0, 1.0),
-        "CDI": (0.93, 0.97, 0.98),
-        "CDS": (0.97, 0.99, 1.0),
-    },
-    "carbon-24": {
-        "CDVAE": (0.0, 0.06, 0.06),
-        "SyMat": (0.06, 0.13, 0.13),
-        "DiffCSP": (0.5, 0.69, 0.69),
-        "CDI": (0.43, 0.56, 0.57),
-        "CDS": (0.56, 0.64, 0.64),
-    },
-    "mp-20": {
-        "CDVAE": (0.78, 0.86, 0.90),
-        "SyMat": (0.92, 0.97, 0.97),
-        "DiffCSP": (0.82, 0.98, 1.0),
-        "CDI": (0.91, 0.93, 0.95),
-        "CDS": (0.63, 0.75, 0.84),
-    },
 }
 
 
@@ -187,11 +163,11 @@ def success_rates(
     best = [pick(trial) if trial else None for trial in trials.values()]
     what = f"of {len(best):,} groups, the best of each" if groups is not None else f"of all {n:,} crystals"
     rows: list[Metric] = []
-    for k, (percent, limit) in enumerate(zip(limits.percents, limits.values, strict=True)):
+    for percent, limit in zip(limits.percents, limits.values, strict=True):
         hits = sum(v is not None and (v >= limit if limits.maximise else v <= limit) for v in best)
-        papers = {model: row[k] for model, row in _PAPERS.get(limits.dataset, {}).items()}
         text = f"{sign} {limit:.4f} {limits.unit}".rstrip()
         label, definition = f"SR{percent:g} ({text})", f"{text}, {what}"
+        papers = published(OPTIMISATION, f"sr_{percent:g}", limits.dataset)
         rows.append(metric(f"sr_{percent:g}", label, rate(hits, len(best)), definition, published=papers))
     rows.append(metric("with_value", "valid, with a value", rate(len(known), n), f"of all {n:,} crystals"))
     rows.append(metric("property_mean", "property, mean", mean(known), "where known", unit=limits.unit))
