@@ -28,7 +28,7 @@ from nucleate.config import Recipe, load_recipe
 from nucleate.crystal.convert import atom_counts
 from nucleate.data import prepare
 from nucleate.evaluate.csp import load_targets, prediction_seed
-from nucleate.evaluate.matching.match import evaluate_csp
+from nucleate.evaluate.matching.match import count_matches
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.evaluate.measures.success_rate import CDVAE
 from nucleate.generators import Condition, load_generator
@@ -121,7 +121,7 @@ def backbone(steps: int, n: int, out: Path) -> None:
         made = generator.generate(wanted, [prediction_seed(2, name, 0) for name, _ in targets])
         spent = time.perf_counter() - began
         groups = [(name, target, [s]) for (name, target), s in zip(targets, made, strict=True)]
-        score = evaluate_csp(groups, across=False).score("unfiltered", 1)
+        score = count_matches(groups, across=False).score("unfiltered", 1)
         match = rate(score.match_rate.hits, score.match_rate.total)
         print(
             f"| {name} | {100 * match.hits / match.total:.1f} | {100 * match.low:.1f}-{100 * match.high:.1f} | "

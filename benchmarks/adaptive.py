@@ -33,7 +33,7 @@ from nucleate.crystal.wyckoff import group
 from nucleate.diffusion.loop import LANGEVIN, SAMPLERS
 from nucleate.evaluate.csp import load_targets, prediction_seed
 from nucleate.evaluate.inputs import read_dataset
-from nucleate.evaluate.matching.match import evaluate_csp
+from nucleate.evaluate.matching.match import count_matches
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.evaluate.measures.validity import structural_validity
 from nucleate.generators import Condition, load_generator
@@ -120,7 +120,7 @@ def main() -> None:
         made = draw(generator, units, cells, given, seeds)
         seconds = (time.process_time() - began) / len(made)
         groups = [(name, target, [s]) for (name, target), s in zip(targets, made, strict=True)]
-        score = evaluate_csp(groups, across=False, workers=1).score("unfiltered", 1)
+        score = count_matches(groups, across=False, workers=1).score("unfiltered", 1)
         right = sum(s.properties[RECORD]["space_group"] == u.space_group for s, u in zip(made, units, strict=True))
         valid = sum(structural_validity(s) for s in made)
         shares = [rate(n, len(made)).percent for n in (right, valid, sum(map(symmetric, made)))]

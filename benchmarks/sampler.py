@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.crystal.convert import atom_counts
 from nucleate.diffusion.loop import SAMPLERS
 from nucleate.evaluate.csp import load_targets, prediction_seed, write_whole
-from nucleate.evaluate.matching.match import evaluate_csp
+from nucleate.evaluate.matching.match import count_matches
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.evaluate.measures.validity import structural_validity
 from nucleate.generators import Condition, load_generator
@@ -60,7 +60,7 @@ def measure(
     spent = time.perf_counter() - began
     hook.remove()
     groups = [(name, target, [s]) for (name, target), s in zip(targets, made, strict=True)]
-    score = evaluate_csp(groups, across=False).score("unfiltered", 1)
+    score = count_matches(groups, across=False).score("unfiltered", 1)
     match, valid = score.match_rate, rate(sum(map(structural_validity, made)), len(made))
     return {
         "sampler": sampler,

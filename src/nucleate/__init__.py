@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.batch import CrystalBatch
     from nucleate.data import prepare
     from nucleate.errors import NucleateError
-    from nucleate.evaluate.matching.match import evaluate_csp
+    from nucleate.evaluate.csp_report import evaluate_csp
     from nucleate.generators import Condition, load_formula_generator, load_generator
     from nucleate.hull.load import load_reference
     from nucleate.io import read_structures, write_structures
@@ -42,7 +42,7 @@ __getattr__ = lazy_names(
         "check": "nucleate.api.judging",
         "design": "nucleate.tasks.design",
         "e_above_hull": "nucleate.api.judging",
-        "evaluate_csp": "nucleate.evaluate.matching.match",
+        "evaluate_csp": "nucleate.evaluate.csp_report",
         "load_formula_generator": "nucleate.generators",
         "load_generator": "nucleate.generators",
         "load_reference": "nucleate.hull.load",

@@ -64,12 +64,13 @@ def test_targets_are_a_stable_subset(table):
 def test_predictions_resume_without_repeating_and_refusals_are_kept(tmp_path):
     path = tmp_path / "predictions.jsonl"
     first = Toy()
-    csp.predict(first, TARGETS[:2], 1, 0, path)
+    csp.predict_missing(first, TARGETS[:2], 1, 0, path)
     assert [c for c, _ in first.asked] == [{"Na": 1, "Cl": 1}]
     with path.open("a") as file:
         file.write('{"material_id": "si", "sam')  # a kill in the middle of a line
     again, calls = Toy(), []
-    csp.predict(again, TARGETS, 2, 0, path, chunk=1, watch=Watch(lambda e: calls.append((e.what, e.done, e.total))))
+    watch = Watch(lambda e: calls.append((e.what, e.done, e.total)))
+    csp.predict_missing(again, TARGETS, 2, 0, path, chunk=1, watch=watch)
     assert sorted((sum(c.values()), s) for c, s in again.asked) == sorted(
         [
             (1, csp.prediction_seed(0, "si", 0)),
@@ -164,9 +165,10 @@ def test_command_judges_a_file_of_predictions(tmp_path, table):
     )
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report["targets"] == 20
-    assert report["scores"][0]["match_rate"]["hits"] == 15
-    assert report["reasons"] == {"no prediction": 5}
+    assert report["n"] == 20
+    metrics = {m["name"]: m for s in report["sections"] for m in s["metrics"]}
+    assert (metrics["unfiltered_@1"]["value"], metrics["unfiltered_@1"]["n"]) == (0.75, 20)
+    assert metrics["missed: no prediction"]["value"] == 5
 
 
 def test_command_predicts_once_and_judges(tmp_path, table, monkeypatch):
@@ -183,7 +185,7 @@ def test_command_predicts_once_and_judges(tmp_path, table, monkeypatch):
         assert result.exit_code == 0, result.output
     assert len(toy.asked) == 6  # the second run found all of them
     report = json.loads((tmp_path / "run" / "report.json").read_text())
-    assert (report["targets"], report["samples"]) == (3, 2)
+    assert (report["n"], report["settings"]["samples"]) == (3, 2)
     assert report["settings"]["model"] == "toy"
     other = CliRunner().invoke(app, [*command, "--seed", "1"])
     assert isinstance(other.exception, NucleateError)
@@ -193,14 +195,11 @@ def test_command_predicts_once_and_judges(tmp_path, table, monkeypatch):
 
 
 def test_the_page_shows_every_score(tmp_path):
-    from nucleate.evaluate.matching.match import evaluate_csp
-    from nucleate.evaluate.protocols import get_protocol
-    from nucleate.report.csp_page import to_report
+    from nucleate.evaluate.csp_report import evaluate_csp
     from nucleate.report.evaluation_page import write_page
 
     salt = Structure(Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5] * 3])
-    counted = evaluate_csp([("a", salt, [salt]), ("b", salt, [None])], workers=0)
-    report = to_report(counted, get_protocol("polymorph-2026"))
+    report = evaluate_csp([("a", salt, [salt]), ("b", salt, [None])], workers=0, protocol="polymorph-2026")
     assert report["unfiltered_@1"].value == 0.5 and report["METRe_@1"].value == 1
     text = write_page(tmp_path / "x.html", report).read_text()
     assert "METRe one-to-one" in text and "no prediction" in text and "polymorph-2026" in text

@@ -50,17 +50,14 @@ def csp(
     ] = None,
 ) -> None:
     """Crystal structure prediction: match rate and RMSE for known compositions, with 95 % intervals."""
-    from nucleate.cli.evaluate_dng import check_folder
+    from nucleate.cli.evaluate_dng import check_folder, show
     from nucleate.cli.interrupts import going_on
-    from nucleate.cli.metrics import show_predictions
     from nucleate.cli.progress import progress_shown
-    from nucleate.cli.tables import screen
     from nucleate.errors import NucleateError
     from nucleate.evaluate import csp as run
-    from nucleate.evaluate.matching.match import MatchSettings
+    from nucleate.evaluate.csp_report import reported_by
+    from nucleate.evaluate.matching.counts import MatchSettings
     from nucleate.evaluate.protocols import get_protocol
-    from nucleate.report.csp_page import to_report
-    from nucleate.report.evaluation_page import write_page
     from nucleate.search.names import require_names
 
     if composition_rule not in ("original", "smact14", "icsd24"):
@@ -70,7 +67,6 @@ def csp(
     ltol, stol, angle_tol = rules.csp
     matcher = MatchSettings(stol, ltol, angle_tol, time_limit=time_limit, composition_rule=composition_rule)
     require_names(weights=[weights] if predictions is None else (), datasets=[dataset])
-    console = screen()
     made = out or Path(f"csp-{Path(weights).stem}")  # where predictions are kept as they come
     going = f"the same command goes on from what is in {made}" if predictions is None else "give the command again"
     with going_on(going), progress_shown() as watch:
@@ -95,15 +91,21 @@ def csp(
                 "steps": steps,
             }
             run.open_folder(out, fixed)
-            run.predict(generator, targets, samples, seed, out / "predictions.jsonl", 4 * batch_size, watch)
+            run.predict_missing(generator, targets, samples, seed, out / "predictions.jsonl", 4 * batch_size, watch)
             found = run.read_predictions(out / "predictions.jsonl")
             settings = {**fixed, "n": len(targets), "model": generator.name}
         k = min(samples, 1 + max((s for v in found.values() for s in v), default=0))
-        report = run.judge(targets, found, k, matcher, workers, watch, across).with_settings(settings)
-    if out is not None:
-        run.write_whole(out / "report.json", report.to_json())
-        write_page(out / "report.html", to_report(report, rules))
-    console.print(f"protocol {rules.name} ({rules.source}); in bold what it reports", style="dim")
-    show_predictions(console, report, rules.csp_rows)
-    if out is not None:
-        console.print(f"Written: {out / 'report.json'}, {out / 'report.html'}", soft_wrap=True)
+        report = run.judge(
+            targets,
+            found,
+            k,
+            matcher,
+            workers,
+            watch,
+            across,
+            protocol=protocol,
+            dataset=dataset,
+            subject=str(settings.get("model") or settings.get("predictions")),
+            settings=settings,
+        )
+    show(report, out, strong=reported_by(rules, report))

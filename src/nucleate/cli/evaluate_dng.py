@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -137,7 +137,7 @@ def relax_sample(
 
 def thresholds(fields: Mapping[str, object]) -> str:
     """A protocol's settings in one paragraph, and its notes."""
-    told = ("name", "title", "source", "notes", "sections")
+    told = ("name", "title", "source", "notes", "sections", "csp_rows")
     values = {k: v for k, v in fields.items() if k not in told and v not in (None, False, (), [], {})}
     values |= {k: v for k, v in fields.items() if isinstance(v, float)}  # 0.0 is a threshold, not nothing
     said = "; ".join(f"{k} {_words(v)}" for k, v in values.items())
@@ -153,8 +153,11 @@ def _words(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def show(report: Report, out: Path | None, notes: Sequence[str] = ()) -> None:
-    """Print the tables and what has to be said; write report.json and report.html into the folder."""
+def show(report: Report, out: Path | None, notes: Sequence[str] = (), strong: Container[str] = ()) -> None:
+    """Print the tables and what has to be said; write report.json and report.html into the folder.
+
+    strong: names of metrics in bold, those that the protocol itself reports.
+    """
     from nucleate.cli.metrics import show_report
     from nucleate.cli.tables import screen
     from nucleate.evaluate.csp import write_whole
@@ -167,7 +170,7 @@ def show(report: Report, out: Path | None, notes: Sequence[str] = ()) -> None:
         console.print(thresholds(fields), style="dim")
     for note in notes:
         console.print(note, style="yellow")
-    show_report(console, report)
+    show_report(console, report, strong)
     seconds = ", ".join(f"{stage} {s:.3g} s" for stage, s in report.seconds.items() if s >= 0.1)
     if seconds:
         console.print(f"Time: {seconds}", style="dim")

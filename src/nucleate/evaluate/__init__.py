@@ -11,11 +11,11 @@ from nucleate.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nucleate.evaluate.compositions import evaluate_compositions
+    from nucleate.evaluate.csp_report import evaluate_csp
     from nucleate.evaluate.dng import evaluate_dng
     from nucleate.evaluate.formulas import read_formulas
     from nucleate.evaluate.inputs import read_crystals
     from nucleate.evaluate.judged import DngSettings
-    from nucleate.evaluate.matching.match import evaluate_csp
     from nucleate.evaluate.measures.success_rate import success_rates
     from nucleate.evaluate.metric import Metric, Report
     from nucleate.evaluate.per_composition import compare
@@ -30,7 +30,7 @@ __getattr__ = lazy_names(
         "Report": "nucleate.evaluate.metric",
         "compare": "nucleate.evaluate.per_composition",
         "evaluate_compositions": "nucleate.evaluate.compositions",
-        "evaluate_csp": "nucleate.evaluate.matching.match",
+        "evaluate_csp": "nucleate.evaluate.csp_report",
         "evaluate_dng": "nucleate.evaluate.dng",
         "get_protocol": "nucleate.evaluate.protocols",
         "read_crystals": "nucleate.evaluate.inputs",

@@ -23,8 +23,8 @@ from nucleate.pipeline.events import Watch
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-    from nucleate.evaluate.csp_report import CspReport
-    from nucleate.evaluate.matching.match import MatchSettings
+    from nucleate.evaluate.matching.counts import MatchSettings
+    from nucleate.evaluate.metric import Report
     from nucleate.generators.base import StructureGenerator
 
 Predictions = dict[str, dict[int, "Structure | None"]]  # material_id -> sample -> structure
@@ -135,7 +135,7 @@ def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
         )
 
 
-def predict(
+def predict_missing(
     generator: StructureGenerator,
     targets: Sequence[tuple[str, Structure]],
     samples: int,
@@ -223,12 +223,17 @@ def judge(
     workers: int | None = None,
     watch: Watch | None = None,
     across: bool = True,
-) -> CspReport:
+    protocol: str = "crystalite-2026",
+    dataset: str = "",
+    subject: str = "predictions",
+    settings: Mapping[str, Any] | None = None,
+) -> Report:
     """Judge the first `samples` predictions of each target (all for None); targets without any count as missed.
 
-    across: match predictions with the other targets of their composition too, for METRe.
+    across: match predictions with the other targets of their composition too, for METRe. protocol, dataset, subject,
+    settings: what the report says of itself, see `csp_report.evaluate_csp`.
     """
-    from nucleate.evaluate.matching.match import evaluate_csp
+    from nucleate.evaluate.csp_report import evaluate_csp
 
     names = {name for name, _ in targets}
     if not any(name in names for name in predictions):
@@ -236,4 +241,14 @@ def judge(
     k = samples or 1 + max(s for by_sample in predictions.values() for s in by_sample)
     groups = [(name, t, [predictions.get(name, {}).get(s) for s in range(k)]) for name, t in targets]
 
-    return evaluate_csp(groups, matcher, across=across, workers=workers, progress=(watch or Watch()).counter("match"))
+    return evaluate_csp(
+        groups,
+        matcher,
+        across=across,
+        workers=workers,
+        progress=(watch or Watch()).counter("match"),
+        protocol=protocol,
+        dataset=dataset,
+        subject=subject,
+        settings=settings,
+    )

@@ -1,132 +1,177 @@
-"""What an evaluation of crystal structure prediction found, as a record, as JSON and as a table."""
+"""Structure prediction judged, as a `Report`: match rates, RMSE, break-downs, and why predictions missed."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from nucleate.evaluate.measures.statistics import Mean, Rate
-
-
-@dataclass(frozen=True)
-class Score:
-    """One way of counting. protocol: "unfiltered", "filtered" (prediction and target valid, as in DiffCSP's k = 1),
-    "with volume" (volumes per atom agree too), "METRe" (any prediction of the target's composition counts) or "METRe
-    one-to-one" (so, but each for one target). samples: the first 1 or k predictions of each target, the best counts.
-    rmse: over the matches alone. crmse: over all targets, a miss is charged stol."""
-
-    protocol: str
-    samples: int
-    match_rate: Rate
-    rmse: Mean
-    crmse: Mean
-
-
-@dataclass(frozen=True)
-class Breakdown:
-    """Unfiltered match rates of one group of targets, with the first sample and with any of the k."""
-
-    label: str
-    at_1: Rate
-    at_k: Rate
-
-
-@dataclass(frozen=True)
-class Polymorphs:
-    """Targets of a composition that has more than one, the only ones for which METRe differs from the match rate.
-
-    duplicates: those that match an earlier one of their composition (StructureMatcher.fit, the same tolerances).
-    scores: over these targets alone. failures: comparisons across targets that had no verdict, by reason.
-    """
-
-    targets: int
-    compositions: int
-    duplicates: int
-    scores: tuple[Score, ...]
-    failures: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class CspReport:
-    """The whole result; `settings` tells what was judged (weights, data set, seed, steps), `protocol` how."""
-
-    targets: int
-    samples: int
-    scores: tuple[Score, ...]
-    by_crystal_system: tuple[Breakdown, ...]
-    by_num_atoms: tuple[Breakdown, ...]
-    reasons: Mapping[str, int]  # why predictions missed -> how many
-    valid_targets: Rate  # the most that "filtered" can reach
-    unknown_compositions: int  # targets that SMACT cannot judge; "filtered" counts them as invalid
-    protocol: Mapping[str, Any]
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    polymorphs: Polymorphs | None = None  # None where predictions met their own targets alone
-
-    def score(self, protocol: str, samples: int) -> Score:
-        """The score of that name; raises KeyError when it was not counted."""
-        for s in self.scores:
-            if (s.protocol, s.samples) == (protocol, samples):
-                return s
-        raise KeyError(f"{protocol} @{samples}")
-
-    def with_settings(self, settings: Mapping[str, Any]) -> CspReport:
-        """A copy that says what was judged."""
-        return dataclasses.replace(self, settings=dict(settings))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; rates carry their fraction as `value`."""
-        return _plain(self)
-
-    def to_json(self) -> str:
-        return json.dumps(self.to_dict(), indent=1)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Rate):
-        return {"value": value.value, **dataclasses.asdict(value)}
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
-
-
-@dataclass(frozen=True)
-class Published:
-    """A number from the literature for MP-20's whole test set, as counted there."""
-
-    name: str
-    samples: int
-    match_rate: float  # percent
-    rmse: float | None = None
-
-
-PUBLISHED = (
-    Published("CDVAE", 1, 33.90, 0.1045),
-    Published("DiffCSP", 1, 51.49, 0.0631),
-    Published("Crystalite", 1, 66.05, 0.0329),
-    Published("MaskGXT", 1, 67.06, 0.0325),
-    Published("DiffCSP", 20, 77.93),
+from nucleate.evaluate.matching.counts import (
+    FILTERED,
+    METRE,
+    ONE_TO_ONE,
+    UNFILTERED,
+    WITH_VOLUME,
+    Breakdown,
+    MatchCounts,
+    MatchSettings,
+    Score,
 )
+from nucleate.evaluate.matching.match import Group, count_matches
+from nucleate.evaluate.metric import Metric, Report, Section, metric
+from nucleate.evaluate.protocols import Protocol, get_protocol
+from nucleate.evaluate.published import CSP, published
+
+PROTOCOL = "crystalite-2026"
+PUBLISHED_FOR = "mp-20:test"  # the whole of it: no other targets have numbers to stand beside
+DEFINITIONS = {
+    UNFILTERED: "a prediction made for the target matches it",
+    FILTERED: "the same, and prediction and target are both valid (DiffCSP's k = 1)",
+    WITH_VOLUME: "the same, and the volumes per atom agree",
+    METRE: "any prediction of the target's composition matches it",
+    ONE_TO_ONE: "the same, each prediction serving one target",
+}
 
 
-def notes(report: CspReport) -> str:
+def evaluate_csp(
+    groups: Sequence[Group],
+    matcher: MatchSettings | None = None,
+    *,
+    across: bool = True,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    protocol: str = PROTOCOL,
+    dataset: str = "",
+    subject: str = "predictions",
+    settings: Mapping[str, Any] | None = None,
+) -> Report:
+    """Judge k predictions for each target, as `count_matches` counts them.
+
+    protocol: whose name and source the report carries; what is compared follows `matcher` alone. dataset: where the
+    targets are from ("mp-20:test"); for that split published values stand beside. subject, settings: what was judged.
+    """
+    counts = count_matches(groups, matcher, across=across, workers=workers, progress=progress)
+    rules = get_protocol(protocol)
+    return csp_report(counts, matcher or MatchSettings(), rules, dataset, subject, settings or {})
+
+
+def csp_report(
+    counts: MatchCounts,
+    matcher: MatchSettings,
+    protocol: Protocol,
+    dataset: str = "",
+    subject: str = "predictions",
+    settings: Mapping[str, Any] | None = None,
+) -> Report:
+    """The counts as sections of metrics."""
+    told = {k: getattr(protocol, k) for k in ("name", "title", "source", "csp_rows", "notes")}
+    return Report(
+        task="csp",
+        subject=subject,
+        n=counts.targets,
+        sections=tuple(_sections(counts, matcher, dataset)),
+        reference=dataset,
+        protocol={protocol.name: {**told, **dataclasses.asdict(matcher)}},
+        settings={**(settings or {}), "samples": counts.samples},
+    )
+
+
+def reported_by(protocol: Protocol, report: Report) -> frozenset[str]:
+    """Names of the metrics that the protocol reports."""
+    keys = tuple(_key(row, "") for row in protocol.csp_rows)
+    names = (m.name.removeprefix("polymorph_") for s in report.sections for m in s.metrics)
+    wanted = {n for n in names if n.removeprefix("rmse_").removeprefix("crmse_").rpartition("@")[0] in keys}
+    return frozenset(wanted | {f"polymorph_{n}" for n in wanted})
+
+
+def _sections(counts: MatchCounts, matcher: MatchSettings, dataset: str) -> Iterable[Section]:
+    yield Section("Match rate", tuple(_rates(counts.scores, dataset)), _note(counts, matcher))
+    yield Section("RMSE of the matches, in (V/N)^(1/3)", tuple(_distances(counts.scores, dataset)))
+    shared = counts.polymorphs
+    if shared is not None and shared.targets:
+        title = f"Polymorphs: {shared.targets:,} targets of {shared.compositions:,} compositions"
+        yield Section(title, (*_rates(shared.scores, "", "polymorph_"), *_distances(shared.scores, "", "polymorph_")))
+    for title, rows in (("By crystal system", counts.by_crystal_system), ("By number of atoms", counts.by_num_atoms)):
+        yield Section(title, tuple(_groups(rows, counts.samples)))
+    missed = _reasons("missed", counts.reasons)
+    yield Section("Why predictions missed", missed, "" if missed else "None did.")
+    yield Section("Targets", tuple(_targets(counts)))
+    if shared is not None and shared.failures:
+        title = "Comparisons across targets without a verdict"
+        yield Section(title, _reasons("no_verdict", shared.failures))
+
+
+def _key(counted_as: str, samples: int | str) -> str:
+    return f"{counted_as} @{samples}".replace(" ", "_").removesuffix("@")
+
+
+def _label(s: Score) -> str:
+    return f"{s.counted_as}, best of {s.samples}" if s.samples > 1 else s.counted_as
+
+
+def _rates(scores: Sequence[Score], dataset: str, prefix: str = "") -> list[Metric]:
+    rows = []
+    for s in scores:
+        name = _key(s.counted_as, s.samples)
+        known = published(CSP, name, _published_set(dataset))
+        rows.append(metric(prefix + name, _label(s), s.match_rate, DEFINITIONS[s.counted_as], published=known))
+    return rows
+
+
+def _distances(scores: Sequence[Score], dataset: str, prefix: str = "") -> list[Metric]:
+    rows = []
+    for s in scores:
+        name = _key(s.counted_as, s.samples)
+        known = published(CSP, f"rmse_{name}", _published_set(dataset))
+        rmse, crmse = ("", ", cRMSE") if not prefix else (", RMSE", ", cRMSE")
+        what = "mean over the matches", "mean over all targets, a miss counts as stol"
+        rows.append(metric(f"{prefix}rmse_{name}", _label(s) + rmse, s.rmse, what[0], published=known))
+        rows.append(metric(f"{prefix}crmse_{name}", _label(s) + crmse, s.crmse, what[1]))
+    return rows
+
+
+def _published_set(dataset: str) -> str:
+    return "mp-20" if dataset == PUBLISHED_FOR else ""
+
+
+def _groups(rows: Sequence[Breakdown], samples: int) -> list[Metric]:
+    out = []
+    for row in rows:
+        out.append(metric(f"{row.label} @1", row.label, row.at_1, "unfiltered, first prediction"))
+        if samples > 1:
+            label = f"{row.label}, best of {samples}"
+            out.append(metric(f"{row.label} @{samples}", label, row.at_k, "unfiltered, best of k"))
+    return out
+
+
+def _reasons(name: str, reasons: Mapping[str, int]) -> tuple[Metric, ...]:
+    return tuple(metric(f"{name}: {reason}", reason, count, "predictions") for reason, count in reasons.items())
+
+
+def _targets(counts: MatchCounts) -> Iterable[Metric]:
+    yield metric("valid_targets", "valid", counts.valid_targets, "the most that 'filtered' can reach")
+    if counts.unknown_compositions:
+        what = "compositions that SMACT cannot judge; they count as invalid"
+        yield metric("unknown_compositions", "unknown compositions", counts.unknown_compositions, what)
+    if counts.polymorphs is not None:
+        what = "targets that match an earlier one of their composition"
+        yield metric("duplicates", "duplicates", counts.polymorphs.duplicates, what)
+
+
+def _note(counts: MatchCounts, p: MatchSettings) -> str:
     """One paragraph that says how the numbers were counted."""
-    p = report.protocol
+    ceiling = "-" if counts.valid_targets.value is None else f"{100 * counts.valid_targets.value:.2f}"
     text = (
         "k: predictions counted of each target, any of which may match. "
-        f"Match: StructureMatcher stol {p['stol']:g}, ltol {p['ltol']:g}, angle_tol {p['angle_tol']:g}. Every rate is "
-        f"over all {report.targets} targets. filtered: prediction and target valid (distances of 0.5 A, volume, a "
-        f"CrystalNN fingerprint, composition by the rule '{p['composition_rule']}'), which "
-        f"{percent(report.valid_targets.value)} % of the targets are: its ceiling. with volume: volume per atom "
-        f"within {100 * p['volume_tol']:g} %. RMSE over matches, in (V/N)^(1/3); cRMSE charges {p['stol']:g} for a "
+        f"Match: StructureMatcher stol {p.stol:g}, ltol {p.ltol:g}, angle_tol {p.angle_tol:g}. Every rate is "
+        f"over all {counts.targets} targets. filtered: prediction and target valid (distances of 0.5 A, volume, a "
+        f"CrystalNN fingerprint, composition by the rule '{p.composition_rule}'), which "
+        f"{ceiling} % of the targets are: its ceiling. with volume: volume per atom "
+        f"within {100 * p.volume_tol:g} %. RMSE over matches, in (V/N)^(1/3); cRMSE charges {p.stol:g} for a "
         "miss. Intervals: Wilson, bootstrap."
     )
-    if report.polymorphs is not None:
-        shared = report.polymorphs
+    shared = counts.polymorphs
+    if shared is not None:
         text += (
             " METRe: targets that any prediction of their composition matches (arXiv 2509.12178; published values are "
             "for the polymorph split of MP-20); one-to-one: each prediction for one target. "
@@ -134,21 +179,6 @@ def notes(report: CspReport) -> str:
         )
         for reason, count in shared.failures.items():
             text += f" {count} comparisons across targets without a verdict: {reason}."
-    if report.unknown_compositions:
-        text += f" {report.unknown_compositions} targets that SMACT cannot judge count as invalid."
+    if counts.unknown_compositions:
+        text += f" {counts.unknown_compositions} targets that SMACT cannot judge count as invalid."
     return text
-
-
-def percent(value: float | None) -> str:
-    """A share, 0 to 1, in percent; "-" for none."""
-    return "-" if value is None else f"{100 * value:.2f}"
-
-
-def number(value: float | None) -> str:
-    """Four decimals; "-" for none."""
-    return "-" if value is None else f"{value:.4f}"
-
-
-def interval(low: float | None, high: float | None, scale: float, digits: int) -> str:
-    """Both ends of an interval; "" where there is none."""
-    return "" if low is None or high is None else f"{scale * low:.{digits}f}-{scale * high:.{digits}f}"

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
-from nucleate.cli.metrics import show_predictions
+from nucleate.cli.metrics import show_report
 from nucleate.evaluate import csp
-from nucleate.evaluate.csp_report import notes
+from nucleate.evaluate.csp_report import evaluate_csp
 from nucleate.evaluate.matching import match, metre
-from nucleate.evaluate.matching.match import evaluate_csp
+from nucleate.evaluate.matching.match import count_matches
 from nucleate.evaluate.matching.metre import Cross, Places, best_matches, one_to_one_matches
 from nucleate.evaluate.matching.unique import Matcher, unique
 
@@ -28,48 +28,48 @@ def shifted(structure, by):
     return moved
 
 
-def hits(report, protocol, samples=1, among=False):
-    scores = report.polymorphs.scores if among else report.scores
-    score = next(s for s in scores if (s.protocol, s.samples) == (protocol, samples))
+def hits(counts, counted_as, samples=1, among=False):
+    scores = counts.polymorphs.scores if among else counts.scores
+    score = next(s for s in scores if (s.counted_as, s.samples) == (counted_as, samples))
     return score.match_rate.hits, score.match_rate.total
 
 
 def test_swapped_polymorphs_are_found_though_not_in_their_places():
     groups = [("rocksalt", NACL, [CSCL]), ("cscl", CSCL, [shifted(NACL, 0.2)]), ("copper", COPPER, [COPPER])]
-    report = evaluate_csp(groups, workers=0)
-    assert hits(report, "unfiltered") == (1, 3)
-    assert hits(report, "METRe") == hits(report, "METRe one-to-one") == (3, 3)
-    assert hits(report, "unfiltered", among=True) == (0, 2)
-    assert hits(report, "METRe", among=True) == (2, 2)
-    assert (report.polymorphs.targets, report.polymorphs.compositions, report.polymorphs.duplicates) == (2, 1, 0)
-    alone = evaluate_csp([("a", NACL, [shifted(NACL, 0.2)])], workers=0).score("unfiltered", 1).rmse.value
-    assert report.score("METRe", 1).rmse.value == pytest.approx(alone / 3, rel=1e-3)
-    assert report.score("METRe", 1).crmse.value == pytest.approx(alone / 3, rel=1e-3)
+    counts = count_matches(groups, workers=0)
+    assert hits(counts, "unfiltered") == (1, 3)
+    assert hits(counts, "METRe") == hits(counts, "METRe one-to-one") == (3, 3)
+    assert hits(counts, "unfiltered", among=True) == (0, 2)
+    assert hits(counts, "METRe", among=True) == (2, 2)
+    assert (counts.polymorphs.targets, counts.polymorphs.compositions, counts.polymorphs.duplicates) == (2, 1, 0)
+    alone = count_matches([("a", NACL, [shifted(NACL, 0.2)])], workers=0).score("unfiltered", 1).rmse.value
+    assert counts.score("METRe", 1).rmse.value == pytest.approx(alone / 3, rel=1e-3)
+    assert counts.score("METRe", 1).crmse.value == pytest.approx(alone / 3, rel=1e-3)
 
 
 def test_one_prediction_serves_one_of_two_equal_targets_only_one_to_one():
     groups = [("a", NACL, [NACL]), ("b", NACL.get_primitive_structure(), [CSCL]), ("c", NACL, [None])]
-    report = evaluate_csp(groups, workers=0)
-    assert hits(report, "unfiltered") == (1, 3)
-    assert hits(report, "METRe") == (3, 3)
-    assert hits(report, "METRe one-to-one") == (1, 3)
-    assert report.score("METRe one-to-one", 1).crmse.value == pytest.approx(2 * 0.5 / 3, abs=1e-6)
-    assert report.polymorphs.duplicates == 2
+    counts = count_matches(groups, workers=0)
+    assert hits(counts, "unfiltered") == (1, 3)
+    assert hits(counts, "METRe") == (3, 3)
+    assert hits(counts, "METRe one-to-one") == (1, 3)
+    assert counts.score("METRe one-to-one", 1).crmse.value == pytest.approx(2 * 0.5 / 3, abs=1e-6)
+    assert counts.polymorphs.duplicates == 2
 
 
 def test_a_prediction_of_another_composition_counts_where_it_belongs():
-    report = evaluate_csp([("a", NACL, [COPPER]), ("b", COPPER, [None])], workers=0)
-    assert hits(report, "METRe") == (1, 2)
-    assert report.polymorphs.targets == 0
-    assert report.reasons == {"another composition than the target's": 1, "no prediction": 1}
+    counts = count_matches([("a", NACL, [COPPER]), ("b", COPPER, [None])], workers=0)
+    assert hits(counts, "METRe") == (1, 2)
+    assert counts.polymorphs.targets == 0
+    assert counts.reasons == {"another composition than the target's": 1, "no prediction": 1}
 
 
 def test_of_k_the_first_samples_count():
     groups = [("a", NACL, [None, CSCL]), ("b", CSCL, [CSCL, NACL])]
-    report = evaluate_csp(groups, workers=0)
-    assert hits(report, "METRe", 1) == (1, 2)
-    assert hits(report, "METRe", 2) == hits(report, "METRe one-to-one", 2) == (2, 2)
-    assert hits(report, "unfiltered", 2) == (1, 2)
+    counts = count_matches(groups, workers=0)
+    assert hits(counts, "METRe", 1) == (1, 2)
+    assert hits(counts, "METRe", 2) == hits(counts, "METRe one-to-one", 2) == (2, 2)
+    assert hits(counts, "unfiltered", 2) == (1, 2)
 
 
 def test_sorting_pairs_out_first_changes_nothing(monkeypatch):
@@ -79,11 +79,11 @@ def test_sorting_pairs_out_first_changes_nothing(monkeypatch):
         (str(i), kinds[i % 4], [shifted(kinds[rng.integers(3)], 0.3 * rng.random()) for _ in range(2)])
         for i in range(8)
     ]
-    plain = evaluate_csp(groups, workers=0)
+    plain = count_matches(groups, workers=0)
     monkeypatch.setattr(metre, "SCREENED", 0)
     compared = []
     monkeypatch.setattr(match, "compare", lambda *job, real=match.compare: compared.append(1) or real(*job))
-    assert evaluate_csp(groups, workers=0) == plain
+    assert count_matches(groups, workers=0) == plain
     assert 16 < len(compared) < 16 + 16 * 6 - 10  # own pairs and some of the others
 
 
@@ -93,8 +93,8 @@ def test_the_matcher_is_not_symmetric_and_gets_the_prediction_first(monkeypatch,
     one = Structure(Lattice.from_parameters(3.2, 4.2, 4.3, 81, 94, 79), ["Cu"], [[0, 0, 0]])
     other = Structure(Lattice.from_parameters(3.5, 2.8, 3.0, 113, 74, 97), ["Cu"], [[0, 0, 0]])
     pair = Structure(Lattice.cubic(3), ["Cu", "Cu"], [[0, 0, 0], [0.5, 0.5, 0.3]])
-    assert hits(evaluate_csp([("a", other, [None]), ("b", pair, [one])], workers=0), "METRe") == (1, 2)
-    assert hits(evaluate_csp([("a", one, [None]), ("b", pair, [other])], workers=0), "METRe") == (0, 2)
+    assert hits(count_matches([("a", other, [None]), ("b", pair, [one])], workers=0), "METRe") == (1, 2)
+    assert hits(count_matches([("a", one, [None]), ("b", pair, [other])], workers=0), "METRe") == (0, 2)
     loose = Matcher(0.3, 0.5, 10.0)
     assert unique([one, other], loose, workers=0).twin == [None, 0]
     assert unique([other, one], loose, workers=0).twin == [None, None]
@@ -104,53 +104,56 @@ def test_what_cannot_be_reduced_or_compared_is_told(monkeypatch):
     nan = NACL.copy()
     nan.lattice = Lattice(np.full((3, 3), np.nan))
     groups = [("a", NACL, [nan]), ("b", NACL, [NACL])]
-    report = evaluate_csp(groups, workers=0)
-    assert report.polymorphs.failures == {"the lattice or a coordinate is not a number": 1}
-    assert hits(report, "METRe") == (2, 2)
-    assert "1 comparisons across targets without a verdict" in notes(report)
+    counts = count_matches(groups, workers=0)
+    assert counts.polymorphs.failures == {"the lattice or a coordinate is not a number": 1}
+    assert hits(counts, "METRe") == (2, 2)
+    said = evaluate_csp(groups, workers=0)
+    assert "1 comparisons across targets without a verdict" in said.sections[0].note
+    assert said["no_verdict: the lattice or a coordinate is not a number"].value == 1
     monkeypatch.setattr(metre, "SCREENED", 0)
-    report = evaluate_csp(groups, workers=0)
-    assert sum(report.polymorphs.failures.values()) == 1
-    assert hits(report, "METRe") == (2, 2)
+    counts = count_matches(groups, workers=0)
+    assert sum(counts.polymorphs.failures.values()) == 1
+    assert hits(counts, "METRe") == (2, 2)
 
     def fails(prediction, target, settings, own):
         raise ValueError("singular")
 
     monkeypatch.setattr(match, "compare", fails)
-    report = evaluate_csp([("a", NACL, [NACL]), ("b", NACL, [NACL])], workers=0)
-    assert report.reasons == {"ValueError: singular": 2}
-    assert report.polymorphs.failures == {"ValueError: singular": 2}
+    counts = count_matches([("a", NACL, [NACL]), ("b", NACL, [NACL])], workers=0)
+    assert counts.reasons == {"ValueError: singular": 2}
+    assert counts.polymorphs.failures == {"ValueError: singular": 2}
 
 
 def test_without_other_targets_it_is_the_match_rate():
-    report = evaluate_csp([("a", NACL, [shifted(NACL, 0.2)]), ("b", COPPER, [None])], workers=0)
-    one, other, strict = (report.score(p, 1) for p in ("unfiltered", "METRe", "METRe one-to-one"))
+    counts = count_matches([("a", NACL, [shifted(NACL, 0.2)]), ("b", COPPER, [None])], workers=0)
+    one, other, strict = (counts.score(p, 1) for p in ("unfiltered", "METRe", "METRe one-to-one"))
     assert (one.match_rate, one.rmse, one.crmse) == (other.match_rate, other.rmse, other.crmse)
     assert (one.match_rate, one.rmse, one.crmse) == (strict.match_rate, strict.rmse, strict.crmse)
 
 
 def test_across_is_a_choice_and_all_of_it_is_json():
     groups = [("a", NACL, [CSCL]), ("b", CSCL, [NACL])]
-    report = evaluate_csp(groups, across=False, workers=0)
-    assert report.polymorphs is None
-    assert {s.protocol for s in report.scores} == {"unfiltered", "filtered", "with volume"}
-    json.loads(report.to_json())
+    counts = count_matches(groups, across=False, workers=0)
+    assert counts.polymorphs is None
+    assert {s.counted_as for s in counts.scores} == {"unfiltered", "filtered", "with volume"}
     targets = [(name, target) for name, target, _ in groups]
     report = csp.judge(targets, {"a": {0: CSCL}, "b": {0: NACL}}, workers=0)
     values = json.loads(report.to_json())
-    assert values["polymorphs"]["targets"] == 2
-    assert values["polymorphs"]["scores"][1]["match_rate"]["value"] == 1.0
-    assert csp.judge(targets, {"a": {0: CSCL}}, workers=0, across=False).polymorphs is None
+    (shared,) = [s for s in values["sections"] if s["title"] == "Polymorphs: 2 targets of 1 compositions"]
+    assert {m["name"]: m["value"] for m in shared["metrics"]}["polymorph_METRe_@1"] == 1.0
+    alone = csp.judge(targets, {"a": {0: CSCL}}, workers=0, across=False)
+    assert not any(s.title.startswith("Polymorphs") for s in alone.sections)
+    json.loads(alone.to_json())
 
 
 def test_the_table_shows_both_counts():
     from rich.console import Console
 
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    show_predictions(console, evaluate_csp([("a", NACL, [CSCL]), ("b", CSCL, [NACL])], workers=0))
+    show_report(console, evaluate_csp([("a", NACL, [CSCL]), ("b", CSCL, [NACL])], workers=0))
     text = console.export_text()
     assert "METRe one-to-one" in text
-    assert "Polymorphs, 2 targets of 1 compositions" in text
+    assert "Polymorphs: 2 targets of 1 compositions" in text
 
 
 def exhaustive(edges, n, columns):

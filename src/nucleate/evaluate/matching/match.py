@@ -14,8 +14,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nucleate.evaluate.csp_report import Breakdown, CspReport, Polymorphs, Score
 from nucleate.evaluate.matching import metre
+from nucleate.evaluate.matching.counts import (
+    FILTERED,
+    METRE,
+    ONE_TO_ONE,
+    UNFILTERED,
+    WITH_VOLUME,
+    Breakdown,
+    MatchCounts,
+    MatchSettings,
+    Polymorphs,
+    Score,
+)
 from nucleate.evaluate.matching.metre import Cross, Places
 from nucleate.evaluate.matching.unique import Matcher, unique
 from nucleate.evaluate.measures.distributions import CRYSTAL_SYSTEMS
@@ -30,20 +41,8 @@ Group = tuple[str, "Structure", "Sequence[Structure | None]"]  # (name, target, 
 
 NO_MATCH, OTHER_COMPOSITION = "no match", "another composition than the target's"
 REFUSALS = (NO_MATCH, OTHER_COMPOSITION)  # verdicts; every other reason is a failure
-POLYMORPH_ROWS = ("unfiltered", "METRe", "METRe one-to-one")  # the counts that differ for polymorphs alone
+POLYMORPH_ROWS = (UNFILTERED, METRE, ONE_TO_ONE)  # the counts that differ for polymorphs alone
 ATOM_BINS = ((1, 4), (5, 8), (9, 12), (13, 16), (17, 20), (21, 52), (53, None))
-
-
-@dataclass(frozen=True)
-class MatchSettings:
-    """Tolerances of the matcher (the defaults are those of DiffCSP and its successors) and of our own counting."""
-
-    stol: float = 0.5  # site tolerance, in units of (V / N)^(1/3)
-    ltol: float = 0.3  # fractional length tolerance
-    angle_tol: float = 10.0  # degrees
-    volume_tol: float = 0.2  # for matches "with volume": |V_pred / V_target - 1|, volumes per atom
-    time_limit: float = 20.0  # seconds for one pair
-    composition_rule: str = "original"  # of `validity.composition_passes`, for "filtered"
 
 
 @dataclass(frozen=True)
@@ -98,14 +97,14 @@ def _prepare() -> None:
     import pymatgen.core.structure_matcher  # noqa: F401
 
 
-def evaluate_csp(
+def count_matches(
     groups: Sequence[Group],
     matcher: MatchSettings | None = None,
     *,
     across: bool = True,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> CspReport:
+) -> MatchCounts:
     """Judge k predictions for each target; k is the longest list, and what a shorter one lacks counts as missed.
 
     across: match predictions with the other targets of their composition too, for METRe. progress: (pairs done, pairs
@@ -153,8 +152,8 @@ def evaluate_csp(
 
 def summarise(
     targets: Sequence[Structure], pairs: Sequence[Sequence[Pair]], settings: MatchSettings, cross: Cross | None = None
-) -> CspReport:
-    """Count the judged pairs (targets x k) into a report; cross: what was matched across targets, for METRe."""
+) -> MatchCounts:
+    """Count the judged pairs (targets x k); cross: what was matched across targets, for METRe."""
     k = max(map(len, pairs), default=0)
     places = Places(len(pairs), max(k, 1))
     formulas = [t.composition.reduced_formula for t in targets]
@@ -188,13 +187,13 @@ def summarise(
     scores, among = [], []
     for samples in sorted({1, k} - {0}):
         counted = {
-            "unfiltered": best(unfiltered, samples),
-            "filtered": best(filtered, samples),
-            "with volume": best(with_volume, samples),
+            UNFILTERED: best(unfiltered, samples),
+            FILTERED: best(filtered, samples),
+            WITH_VOLUME: best(with_volume, samples),
         }
         if cross is not None:
-            counted["METRe"] = metre.best_matches(own, cross, places, samples)
-            counted["METRe one-to-one"] = metre.one_to_one_matches(own, cross, places, samples)
+            counted[METRE] = metre.best_matches(own, cross, places, samples)
+            counted[ONE_TO_ONE] = metre.one_to_one_matches(own, cross, places, samples)
         scores += [_score(name, samples, rms, settings.stol) for name, rms in counted.items()]
         members = [g for group in shared for g in group]
         among += [
@@ -206,7 +205,7 @@ def summarise(
     if cross is not None:
         polymorphs = Polymorphs(sum(map(len, shared)), len(shared), cross.duplicates, tuple(among), cross.failures)
     first, any_ = ([r is not None for r in best(unfiltered, n)] for n in (1, k))
-    return CspReport(
+    return MatchCounts(
         targets=len(targets),
         samples=k,
         scores=tuple(scores),
@@ -215,15 +214,14 @@ def summarise(
         reasons=dict(Counter(p.reason for row in pairs for p in row if p.rms is None).most_common()),
         valid_targets=rate(sum(valid), len(valid)),
         unknown_compositions=sum(v is None for v in composition),
-        protocol={**vars(settings)},
         polymorphs=polymorphs,
     )
 
 
-def _score(protocol: str, samples: int, rms: Sequence[float | None], stol: float) -> Score:
+def _score(counted_as: str, samples: int, rms: Sequence[float | None], stol: float) -> Score:
     hits = [r for r in rms if r is not None]
     charged = [stol if r is None else r for r in rms]
-    return Score(protocol, samples, rate(len(hits), len(rms)), mean(hits), mean(charged))
+    return Score(counted_as, samples, rate(len(hits), len(rms)), mean(hits), mean(charged))
 
 
 def _bin_name(low: int, high: int | None) -> str:
