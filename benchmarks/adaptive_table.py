@@ -31,7 +31,7 @@ from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, prediction_seed
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import CrystalSet, Item
-from nucleate.evaluate.judged import DngSettings
+from nucleate.evaluate.measurements import DngSettings
 from nucleate.generators import Condition, load_generator
 from nucleate.generators.adaptive import AdaptiveCells
 

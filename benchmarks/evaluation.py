@@ -21,7 +21,7 @@ import torch
 
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import CrystalSet, read_crystals
-from nucleate.evaluate.judged import DngSettings
+from nucleate.evaluate.measurements import DngSettings
 from nucleate.evaluate.measures.distributions import random_subset
 from nucleate.io import replacing
 

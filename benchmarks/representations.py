@@ -22,7 +22,7 @@ from nucleate.config import Recipe, load_recipe
 from nucleate.data import prepare_crystals
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import CrystalSet, Item, read_crystals
-from nucleate.evaluate.judged import DngSettings
+from nucleate.evaluate.measurements import DngSettings
 from nucleate.generators import Condition, load_generator
 from nucleate.train.loop import WEIGHTS, Trainer
 

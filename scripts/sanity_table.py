@@ -15,7 +15,7 @@ import numpy as np
 from nucleate.data.catalog import user_cache
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import CrystalSet, Item, read_dataset
-from nucleate.evaluate.judged import DngSettings
+from nucleate.evaluate.measurements import DngSettings
 from nucleate.evaluate.measures.distributions import random_subset
 from nucleate.evaluate.metric import RATE, Report, format_value
 

@@ -149,7 +149,7 @@ def test_a_folder_of_other_settings_is_refused(tmp_path):
 
 def test_predictions_for_other_targets_are_refused():
     with pytest.raises(NucleateError, match="none of the predictions"):
-        csp.judge(TARGETS, {"elsewhere": {0: NACL}})
+        csp.judge_predictions(TARGETS, {"elsewhere": {0: NACL}})
 
 
 def test_command_judges_a_file_of_predictions(tmp_path, table):

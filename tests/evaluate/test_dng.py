@@ -15,7 +15,7 @@ from nucleate.cli.tables import screen
 from nucleate.errors import NucleateError
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import CrystalSet, Item
-from nucleate.evaluate.judged import DngSettings
+from nucleate.evaluate.measurements import DngSettings
 from nucleate.evaluate.measures import features as features_module
 from nucleate.evaluate.measures.features import measure
 from nucleate.parallel import Outcome

@@ -6,7 +6,7 @@ import pytest
 
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import read_dataset
-from nucleate.evaluate.judged import DngSettings
+from nucleate.evaluate.measurements import DngSettings
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("NUCLEATE_DATA"), reason="NUCLEATE_DATA does not name a folder of data sets"

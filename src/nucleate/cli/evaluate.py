@@ -95,7 +95,7 @@ def csp(
             found = run.read_predictions(out / "predictions.jsonl")
             settings = {**fixed, "n": len(targets), "model": generator.name}
         k = min(samples, 1 + max((s for v in found.values() for s in v), default=0))
-        report = run.judge(
+        report = run.judge_predictions(
             targets,
             found,
             k,

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from nucleate.evaluate.inputs import CrystalSet
-    from nucleate.evaluate.judged import DngSettings
+    from nucleate.evaluate.measurements import DngSettings
     from nucleate.evaluate.metric import Report
     from nucleate.pipeline.events import Watch
 
@@ -63,7 +63,7 @@ def dng(
     from nucleate.errors import NucleateError
     from nucleate.evaluate.dng import evaluate_dng
     from nucleate.evaluate.inputs import read_crystals
-    from nucleate.evaluate.judged import DEFAULT_PROTOCOLS, DngSettings
+    from nucleate.evaluate.measurements import DEFAULT_PROTOCOLS, DngSettings
     from nucleate.evaluate.measures.network import property_network
     from nucleate.evaluate.protocols import get_protocol
     from nucleate.search.names import require_names

@@ -125,9 +125,9 @@ def optimisation(
     from nucleate.data.catalog import user_cache
     from nucleate.errors import NucleateError
     from nucleate.evaluate.inputs import read_crystals
-    from nucleate.evaluate.judged import Judged, compositions, valid
+    from nucleate.evaluate.measurements import MeasuredSet, formulas_and_fingerprints, valid_crystals
     from nucleate.evaluate.measures.features import measure
-    from nucleate.evaluate.measures.network import predict
+    from nucleate.evaluate.measures.network import predict_energies
     from nucleate.evaluate.measures.success_rate import success_rates, thresholds
 
     check_folder(out)
@@ -144,14 +144,14 @@ def optimisation(
     cache = user_cache() / "evaluate"
     with progress_shown() as watch:
         features = measure(crystals.structures, workers=workers, progress=watch.counter("crystals"), cache=cache)
-        sound = valid(Judged(crystals, features, *compositions(crystals)))
+        sound = valid_crystals(MeasuredSet(crystals, features, *formulas_and_fingerprints(crystals)))
         if value is not None:
             values: list[float | None] = [item.info.get(value) for item in crystals.items]
             method = f"the column '{value}' of {crystals.name}"
         else:
             have = [i for i, s in enumerate(crystals.structures) if s is not None]
             structures = [s for s in crystals.structures if s is not None]
-            found = predict(structures, workers=workers, progress=watch.counter("energies"), cache=cache)
+            found = predict_energies(structures, workers=workers, progress=watch.counter("energies"), cache=cache)
             values = [None] * len(crystals)
             for i, e in zip(have, found.e_form.tolist(), strict=True):
                 values[i] = e

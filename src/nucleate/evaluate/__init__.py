@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nucleate.evaluate.dng import evaluate_dng
     from nucleate.evaluate.formulas import read_formulas
     from nucleate.evaluate.inputs import read_crystals
-    from nucleate.evaluate.judged import DngSettings
+    from nucleate.evaluate.measurements import DngSettings
     from nucleate.evaluate.measures.success_rate import success_rates
     from nucleate.evaluate.metric import Metric, Report
     from nucleate.evaluate.per_composition import compare
@@ -25,7 +25,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "PROTOCOLS": "nucleate.evaluate.protocols",
-        "DngSettings": "nucleate.evaluate.judged",
+        "DngSettings": "nucleate.evaluate.measurements",
         "Metric": "nucleate.evaluate.metric",
         "Report": "nucleate.evaluate.metric",
         "compare": "nucleate.evaluate.per_composition",

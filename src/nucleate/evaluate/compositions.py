@@ -29,7 +29,7 @@ from nucleate.evaluate.published import COMPOSITIONS
 from nucleate.pipeline.events import Watch
 
 
-def known_formulas(texts: Sequence[str], name: str) -> KnownFormulas:
+def known_from_texts(texts: Sequence[str], name: str) -> KnownFormulas:
     """Read known formulas; those that are none (fractions, empty rows) are passed over and counted."""
     keys = [key_of(t) for t in texts]
     rows = tuple(k for k in keys if k is not None)
@@ -62,9 +62,9 @@ def evaluate_compositions(
     if not len(texts):
         raise NucleateError("no generated formulas to judge")
     named = {"train": "training formulas", "test": "test formulas", "known": "known formulas", **(names or {})}
-    seen = known_formulas(train, named["train"])
-    held = known_formulas(test, named["test"]) if test is not None else None
-    base = known_formulas(known, named["known"]) if known is not None else held
+    seen = known_from_texts(train, named["train"])
+    held = known_from_texts(test, named["test"]) if test is not None else None
+    base = known_from_texts(known, named["known"]) if known is not None else held
     watch = watch or Watch()
     run = _read(texts, reasons or {})
     stages = (

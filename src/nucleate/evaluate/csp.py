@@ -215,7 +215,7 @@ def write_whole(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def judge(
+def judge_predictions(
     targets: Sequence[tuple[str, Structure]],
     predictions: Predictions,
     samples: int | None = None,

@@ -64,7 +64,9 @@ def csp_report(
     settings: Mapping[str, Any] | None = None,
 ) -> Report:
     """The counts as sections of metrics."""
-    told = {k: getattr(protocol, k) for k in ("name", "title", "source", "csp_rows", "notes")}
+    told = {k: getattr(protocol, k) for k in ("name", "title", "source", "csp_rows")}
+    if not protocol.sections:  # else its notes are of generated crystals
+        told["notes"] = protocol.notes
     return Report(
         task="csp",
         subject=subject,

@@ -15,9 +15,9 @@ import numpy as np
 from nucleate.errors import NucleateError
 from nucleate.evaluate import dng_sections as parts
 from nucleate.evaluate.inputs import CrystalSet
-from nucleate.evaluate.judged import DngSettings, Judged, compositions, valid_sample
+from nucleate.evaluate.measurements import DngSettings, MeasuredSet, formulas_and_fingerprints, valid_sample
 from nucleate.evaluate.measures.features import measure
-from nucleate.evaluate.measures.network import predict, property_network
+from nucleate.evaluate.measures.network import predict_energies, property_network
 from nucleate.evaluate.measures.stability import hulls, stability_section
 from nucleate.evaluate.metric import Report, Section, Series
 from nucleate.evaluate.protocols import (
@@ -106,7 +106,9 @@ def evaluate_dng(
     return report if floor is None else _with_floor(report, floor, other, protocols, run)
 
 
-def _with_floor(report: Report, floor: CrystalSet, other: Judged, protocols: Sequence[Protocol], run: _Run) -> Report:
+def _with_floor(
+    report: Report, floor: CrystalSet, other: MeasuredSet, protocols: Sequence[Protocol], run: _Run
+) -> Report:
     from nucleate.evaluate.measures.distributions import random_subset
 
     chosen = random_subset(len(floor), min(len(floor), report.n), run.settings.seed)
@@ -128,7 +130,7 @@ class _Run:
     cache: Path | None
     failures: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def judge(self, crystals: CrystalSet, stage: str) -> Judged:
+    def judge(self, crystals: CrystalSet, stage: str) -> MeasuredSet:
         """Measure each crystal, and the energies of a sample of the valid ones."""
         with self.clock(stage) as report:
             features = measure(
@@ -139,8 +141,8 @@ class _Run:
                 progress=report,
                 cache=self.cache,
             )
-        formulas, composition = compositions(crystals)
-        judged = Judged(crystals, features, formulas, composition)
+        formulas, composition = formulas_and_fingerprints(crystals)
+        judged = MeasuredSet(crystals, features, formulas, composition)
         if self.settings.energies and self.wanted & {DISTRIBUTIONS, FRECHET}:
             if stage == "reference":  # the whole of it, valid or not, as CDVAE does
                 judged.sample = np.flatnonzero(features.has)
@@ -148,7 +150,7 @@ class _Run:
                 judged.sample = valid_sample(judged, self.settings.energy_samples, self.settings.seed)
             structures = [s for i in judged.sample if (s := crystals.items[i].structure) is not None]
             with self.clock(f"energies, {stage}") as report:
-                judged.energies = predict(
+                judged.energies = predict_energies(
                     structures,
                     self.settings.potential,
                     self.settings.hull,
@@ -176,7 +178,11 @@ class _Run:
 
 
 def _sections(
-    judged: Judged, other: Judged, protocols: Sequence[Protocol], run: _Run, relaxed: CrystalSet | None = None
+    judged: MeasuredSet,
+    other: MeasuredSet,
+    protocols: Sequence[Protocol],
+    run: _Run,
+    relaxed: CrystalSet | None = None,
 ) -> tuple[list[Section], list[Series]]:
     sections: list[Section] = []
     matched: dict[tuple[object, ...], tuple[NDArray[np.bool_], NDArray[np.bool_]]] = {}
@@ -205,7 +211,7 @@ def _sections(
     return sections, parts.series(judged, other)
 
 
-BUILDERS: Mapping[str, Callable[[Judged, Judged, Protocol, DngSettings], list[Section]]] = {
+BUILDERS: Mapping[str, Callable[[MeasuredSet, MeasuredSet, Protocol, DngSettings], list[Section]]] = {
     VALIDITY: parts.validity,
     COVERAGE: parts.coverage_of,
     DISTRIBUTIONS: parts.distributions,

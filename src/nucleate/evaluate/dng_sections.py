@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.evaluate.judged import DngSettings, Judged, composition_valid, valid, valid_sample
+from nucleate.evaluate.measurements import (
+    DngSettings,
+    MeasuredSet,
+    composition_valid,
+    valid_crystals,
+    valid_sample,
+)
 from nucleate.evaluate.measures.statistics import Rate, rate
 from nucleate.evaluate.metric import Metric, Section, Series, metric
 from nucleate.evaluate.protocols import COVERAGE, DISTRIBUTIONS, FRECHET, SYMMETRY, VALIDITY, Protocol
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 AGAINST_REFERENCE = (VALIDITY, COVERAGE, DISTRIBUTIONS, FRECHET, SYMMETRY)  # what a floor is counted for
 
 
-def validity(judged: Judged, other: Judged, p: Protocol, settings: DngSettings) -> list[Section]:
+def validity(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[Section]:
     """Structural and compositional validity, published and corrected side by side."""
     f, n, known = judged.features, len(judged), other.crystals.dataset
 
@@ -56,21 +62,26 @@ def validity(judged: Judged, other: Judged, p: Protocol, settings: DngSettings) 
             composition_valid(judged, "icsd24"),
             f"SMACT's default rule: {smact}",
         ),
-        share("valid", "both", valid(judged), "structure and composition as published, with a CrystalNN fingerprint"),
+        share(
+            "valid",
+            "both",
+            valid_crystals(judged),
+            "structure and composition as published, with a CrystalNN fingerprint",
+        ),
         share("fingerprint", "CrystalNN fingerprint", f.has_fingerprint, "the fingerprint can be computed"),
     ]
     note = "Over all crystals: what cannot be read, judged or finished in time counts as invalid."
     return [Section(f"{p.name}: validity", tuple(rows), note)]
 
 
-def coverage_of(judged: Judged, other: Judged, p: Protocol, settings: DngSettings) -> list[Section]:
+def coverage_of(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[Section]:
     """COV-R and COV-P: independent minima as published, and joint."""
     from nucleate.evaluate.measures.coverage import Fingerprints, coverage
 
     dataset = other.crystals.dataset
     structure_cutoff, composition_cutoff = p.cov_cutoffs.get(dataset, p.cov_cutoffs["mp-20"])
 
-    def prints(j: Judged) -> Fingerprints:
+    def prints(j: MeasuredSet) -> Fingerprints:
         good = j.features.has_fingerprint & np.isfinite(j.composition).all(1)
         return Fingerprints(j.features.fingerprint[good], j.composition[good])
 
@@ -96,7 +107,7 @@ def coverage_of(judged: Judged, other: Judged, p: Protocol, settings: DngSetting
     return [Section(f"{p.name}: coverage", rows, note)]
 
 
-def distributions(judged: Judged, other: Judged, p: Protocol, settings: DngSettings) -> list[Section]:
+def distributions(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[Section]:
     """Wasserstein distances of density, number of elements and formation energy."""
     from nucleate.evaluate.measures.distributions import distance_interval, wasserstein
 
@@ -138,7 +149,7 @@ def distributions(judged: Judged, other: Judged, p: Protocol, settings: DngSetti
     return [Section(f"{p.name}: property distributions (Wasserstein)", tuple(rows), note)]
 
 
-def frechet_of(judged: Judged, other: Judged, p: Protocol, settings: DngSettings) -> list[Section]:
+def frechet_of(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[Section]:
     """Frechet distances on CrystalNN fingerprints and on the features of a trained network."""
     from nucleate.evaluate.measures.distributions import distance_interval, frechet
 
@@ -158,7 +169,7 @@ def frechet_of(judged: Judged, other: Judged, p: Protocol, settings: DngSettings
     return [Section(f"{p.name}: Frechet distances", tuple(rows), note if rows else "Too few crystals.")]
 
 
-def symmetry(judged: Judged, other: Judged, p: Protocol, settings: DngSettings) -> list[Section]:
+def symmetry(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[Section]:
     """Space groups and crystal systems against the reference."""
     from nucleate.evaluate.measures.distributions import (
         crystal_system_counts,
@@ -225,7 +236,7 @@ def no_stability(p: Protocol) -> Section:
     return Section(f"{p.name}: stability, S.U.N.", (), note)
 
 
-def failures(judged: Judged) -> list[tuple[str, str, str]]:
+def failures(judged: MeasuredSet) -> list[tuple[str, str, str]]:
     """(name, stage, reason) of every crystal that could not be judged in full."""
     out = [(item.name, "read", item.reason) for item in judged.crystals.items if item.structure is None]
     for i, reasons in judged.features.reasons.items():
@@ -236,7 +247,7 @@ def failures(judged: Judged) -> list[tuple[str, str, str]]:
     return out
 
 
-def series(judged: Judged, other: Judged) -> list[Series]:
+def series(judged: MeasuredSet, other: MeasuredSet) -> list[Series]:
     """What the HTML report draws."""
     f, g = judged.features, other.features
     label, base = judged.crystals.name, other.crystals.name

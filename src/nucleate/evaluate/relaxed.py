@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nucleate.errors import Code, NucleateError
 from nucleate.evaluate.inputs import CrystalSet, Item
-from nucleate.evaluate.judged import DngSettings
+from nucleate.evaluate.measurements import DngSettings
 from nucleate.evaluate.measures.features import arrays_of, digest
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import Origin, SetMember

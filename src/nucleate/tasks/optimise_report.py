@@ -131,7 +131,7 @@ def energy_thresholds(
         return thresholds(dataset)
     from nucleate.data.catalog import user_cache
     from nucleate.evaluate.inputs import read_crystals
-    from nucleate.evaluate.judged import DngSettings
+    from nucleate.evaluate.measurements import DngSettings
     from nucleate.evaluate.relaxed import resumed, sample_candidates
     from nucleate.pipeline.run import run
     from nucleate.store.database import RunStore

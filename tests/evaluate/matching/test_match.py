@@ -114,7 +114,7 @@ def test_wrong_composition_and_broken_lattice_are_reasons():
 
 
 def test_a_matcher_that_hangs_is_a_counted_miss(monkeypatch):
-    monkeypatch.setattr(match, "compare", hang)
+    monkeypatch.setattr(match, "match_pair", hang)
     counts = count_matches([("a", NACL, [NACL, STO])], MatchSettings(time_limit=1.0), workers=1)
     assert counts.reasons == {"took longer than 1 s": 1}
     assert counts.score("unfiltered", 1).match_rate.hits == 1

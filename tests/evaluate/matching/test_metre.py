@@ -82,7 +82,7 @@ def test_sorting_pairs_out_first_changes_nothing(monkeypatch):
     plain = count_matches(groups, workers=0)
     monkeypatch.setattr(metre, "SCREENED", 0)
     compared = []
-    monkeypatch.setattr(match, "compare", lambda *job, real=match.compare: compared.append(1) or real(*job))
+    monkeypatch.setattr(match, "match_pair", lambda *job, real=match.match_pair: compared.append(1) or real(*job))
     assert count_matches(groups, workers=0) == plain
     assert 16 < len(compared) < 16 + 16 * 6 - 10  # own pairs and some of the others
 
@@ -118,7 +118,7 @@ def test_what_cannot_be_reduced_or_compared_is_told(monkeypatch):
     def fails(prediction, target, settings, own):
         raise ValueError("singular")
 
-    monkeypatch.setattr(match, "compare", fails)
+    monkeypatch.setattr(match, "match_pair", fails)
     counts = count_matches([("a", NACL, [NACL]), ("b", NACL, [NACL])], workers=0)
     assert counts.reasons == {"ValueError: singular": 2}
     assert counts.polymorphs.failures == {"ValueError: singular": 2}
@@ -137,11 +137,11 @@ def test_across_is_a_choice_and_all_of_it_is_json():
     assert counts.polymorphs is None
     assert {s.counted_as for s in counts.scores} == {"unfiltered", "filtered", "with volume"}
     targets = [(name, target) for name, target, _ in groups]
-    report = csp.judge(targets, {"a": {0: CSCL}, "b": {0: NACL}}, workers=0)
+    report = csp.judge_predictions(targets, {"a": {0: CSCL}, "b": {0: NACL}}, workers=0)
     values = json.loads(report.to_json())
     (shared,) = [s for s in values["sections"] if s["title"] == "Polymorphs: 2 targets of 1 compositions"]
     assert {m["name"]: m["value"] for m in shared["metrics"]}["polymorph_METRe_@1"] == 1.0
-    alone = csp.judge(targets, {"a": {0: CSCL}}, workers=0, across=False)
+    alone = csp.judge_predictions(targets, {"a": {0: CSCL}}, workers=0, across=False)
     assert not any(s.title.startswith("Polymorphs") for s in alone.sections)
     json.loads(alone.to_json())
 

@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 from nucleate.errors import NucleateError
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import CrystalSet, Item
-from nucleate.evaluate.judged import DngSettings
+from nucleate.evaluate.measurements import DngSettings
 from nucleate.evaluate.measures import network
 from nucleate.train.property import crystals_of, load_property_network
 
@@ -19,7 +19,7 @@ CRYSTALS = [
 
 
 def test_a_property_network_gives_its_own_energy_and_its_last_hidden_layer():
-    found = network.predict(CRYSTALS, "property-mp20")
+    found = network.predict_energies(CRYSTALS, "property-mp20")
     assert found.e_form[0] == pytest.approx(-2.1, abs=0.2) and found.e_form[1] == pytest.approx(-3.0, abs=0.3)
     assert found.known.tolist() == [True] * 4 + [False]
     assert found.reasons == {4: "property-mp20 never saw Rn"}
@@ -36,21 +36,23 @@ def test_a_property_network_gives_its_own_energy_and_its_last_hidden_layer():
 
 def test_in_parts_and_from_the_cache_they_are_the_same(tmp_path, monkeypatch):
     steps = []
-    whole = network.predict(CRYSTALS, "property-mp20")
+    whole = network.predict_energies(CRYSTALS, "property-mp20")
     monkeypatch.setattr(network, "CHUNK", 2)
-    parts = network.predict(CRYSTALS, "property-mp20", cache=tmp_path, progress=lambda n, of: steps.append((n, of)))
+    parts = network.predict_energies(
+        CRYSTALS, "property-mp20", cache=tmp_path, progress=lambda n, of: steps.append((n, of))
+    )
     assert steps == [(2, 5), (4, 5), (5, 5)]
     assert parts.reasons == whole.reasons
     assert np.allclose(parts.e_form, whole.e_form, equal_nan=True, atol=1e-5)
     monkeypatch.setattr(network, "_predict_in_chunks", None)  # nothing can be computed any more
-    again = network.predict(CRYSTALS, "property-mp20", cache=tmp_path)
+    again = network.predict_energies(CRYSTALS, "property-mp20", cache=tmp_path)
     assert np.array_equal(again.features, parts.features, equal_nan=True) and again.reasons == parts.reasons
     with pytest.raises(TypeError):  # other weights, other files
-        network.predict(CRYSTALS, "property-perov5", cache=tmp_path)
+        network.predict_energies(CRYSTALS, "property-perov5", cache=tmp_path)
 
 
 def test_each_network_has_the_column_of_its_data():
-    columns = {n: network.predict([], n) for n in ("property-perov5", "property-carbon24")}
+    columns = {n: network.predict_energies([], n) for n in ("property-perov5", "property-carbon24")}
     assert "its heat_ref" in columns["property-perov5"].method
     assert "its energy_per_atom" in columns["property-carbon24"].method
     assert columns["property-carbon24"].quantity == "energy per atom"
@@ -59,14 +61,14 @@ def test_each_network_has_the_column_of_its_data():
 def test_wrong_names_are_one_line_each(monkeypatch):
     for name in ("sevennet", "ase:ase.calculators.emt:EMT"):
         with pytest.raises(NucleateError, match="gives no features of crystals"):
-            network.predict(CRYSTALS, name)
+            network.predict_energies(CRYSTALS, name)
     with pytest.raises(NucleateError, match="potentials: chgnet; property networks: property-carbon24, property-mp20"):
-        network.predict(CRYSTALS, "nothing")
+        network.predict_energies(CRYSTALS, "nothing")
     with pytest.raises(NucleateError, match="a generator, not a network of kind 'property'"):
-        network.predict(CRYSTALS, "mp20-dng")
+        network.predict_energies(CRYSTALS, "mp20-dng")
     monkeypatch.setattr("nucleate.train.property.PropertyModel.columns", ("hardness",))
     with pytest.raises(NucleateError, match="property-mp20 predicts hardness, none of formation_energy_per_atom"):
-        network.predict(CRYSTALS, "property-mp20")
+        network.predict_energies(CRYSTALS, "property-mp20")
 
 
 def test_the_report_names_the_network(monkeypatch):

@@ -65,7 +65,7 @@ def crystal_system(structure: Structure) -> str:
     return distributions.crystal_system(space_group(structure)[0])
 
 
-def sound(structure: Structure) -> bool:
+def has_valid_geometry(structure: Structure) -> bool:
     """DiffCSP's validity without the composition: distances, volume, and a CrystalNN fingerprint can be computed."""
     from nucleate.evaluate.measures.crystalnn import structure_fingerprint
 
@@ -75,7 +75,7 @@ def sound(structure: Structure) -> bool:
         return False
 
 
-def compare(prediction: Structure, target: Structure, settings: MatchSettings, own: bool = True) -> Pair:
+def match_pair(prediction: Structure, target: Structure, settings: MatchSettings, own: bool = True) -> Pair:
     """Match one pair; whatever goes wrong is a miss with a reason. own: the prediction was made for this target, and
     both are judged for validity."""
     from pymatgen.core.structure_matcher import StructureMatcher
@@ -83,7 +83,7 @@ def compare(prediction: Structure, target: Structure, settings: MatchSettings, o
     if not math.isfinite(prediction.volume):
         return Pair(reason="the lattice or a coordinate is not a number")
     ratio = (prediction.volume / len(prediction)) / (target.volume / len(target))
-    valid, target_valid = (sound(prediction), sound(target)) if own else (False, None)
+    valid, target_valid = (has_valid_geometry(prediction), has_valid_geometry(target)) if own else (False, None)
     if prediction.composition.reduced_composition != target.composition.reduced_composition:
         return Pair(None, ratio, valid, OTHER_COMPOSITION, target_valid)
     matcher = StructureMatcher(stol=settings.stol, ltol=settings.ltol, angle_tol=settings.angle_tol)
@@ -134,7 +134,7 @@ def count_matches(
     pairs = [[Pair(reason="no prediction")] * places.k for _ in groups]
     found: dict[metre.Pairing, float] = {}
     for done, outcome in enumerate(
-        map_jobs(compare, jobs, limit=settings.time_limit, workers=workers, prepare=_prepare), start=1
+        map_jobs(match_pair, jobs, limit=settings.time_limit, workers=workers, prepare=_prepare), start=1
     ):
         p, g = where[outcome.index]
         pair = outcome.value if outcome.reason is None else Pair(reason=outcome.reason)
@@ -160,7 +160,7 @@ def summarise(
     verdicts = {f: composition_passes(f, settings.composition_rule) for f in set(formulas)}
     composition = [verdicts[f] for f in formulas]
     seen = [next((p.target_valid for p in row if p.target_valid is not None), None) for row in pairs]
-    geometry = [sound(t) if v is None else v for t, v in zip(targets, seen, strict=True)]
+    geometry = [has_valid_geometry(t) if v is None else v for t, v in zip(targets, seen, strict=True)]
     valid = [g and c is True for g, c in zip(geometry, composition, strict=True)]
     shared = metre.shared_compositions(targets)
     own = {

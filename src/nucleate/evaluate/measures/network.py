@@ -51,7 +51,7 @@ class Predictions:
         return np.isfinite(self.e_form)
 
 
-def predict(
+def predict_energies(
     structures: Sequence[Structure],
     potential: str = "chgnet",
     reference: str = "chgnet-mp",

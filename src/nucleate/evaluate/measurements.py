@@ -35,7 +35,7 @@ class DngSettings:
 
 
 @dataclass(eq=False)
-class Judged:
+class MeasuredSet:
     """A set of crystals with what was measured on it; `energies` are of the crystals at `sample`."""
 
     crystals: CrystalSet
@@ -49,7 +49,7 @@ class Judged:
         return len(self.crystals)
 
 
-def compositions(crystals: CrystalSet) -> tuple[list[str], NDArray[np.float64]]:
+def formulas_and_fingerprints(crystals: CrystalSet) -> tuple[list[str], NDArray[np.float64]]:
     """Reduced formulas ("" without a crystal) and normalised Magpie fingerprints (n, 132), nan without one."""
     from nucleate.evaluate.measures.magpie import magpie_features, normalise
 
@@ -61,7 +61,7 @@ def compositions(crystals: CrystalSet) -> tuple[list[str], NDArray[np.float64]]:
     return formulas, out
 
 
-def composition_valid(judged: Judged, rule: str) -> NDArray[np.bool_]:
+def composition_valid(judged: MeasuredSet, rule: str) -> NDArray[np.bool_]:
     """(n,) whether the composition passes "original" (CDVAE's), "smact14" or "icsd24"; unknown counts as no."""
     from nucleate.evaluate.measures.validity import composition_passes
 
@@ -69,14 +69,14 @@ def composition_valid(judged: Judged, rule: str) -> NDArray[np.bool_]:
     return np.array([verdicts[f] for f in judged.formulas])
 
 
-def valid(judged: Judged) -> NDArray[np.bool_]:
+def valid_crystals(judged: MeasuredSet) -> NDArray[np.bool_]:
     """(n,) valid as published: structure, composition, and a CrystalNN fingerprint that can be computed."""
     return judged.features.valid & composition_valid(judged, "original") & judged.features.has_fingerprint
 
 
-def valid_sample(judged: Judged, size: int, seed: int) -> NDArray[np.int64]:
+def valid_sample(judged: MeasuredSet, size: int, seed: int) -> NDArray[np.int64]:
     """Positions of at most `size` valid crystals, the same for the same set and seed."""
     from nucleate.evaluate.measures.distributions import random_subset
 
-    found = np.flatnonzero(valid(judged))
+    found = np.flatnonzero(valid_crystals(judged))
     return found[random_subset(len(found), min(size, len(found)), seed)]
