@@ -114,7 +114,7 @@ def row(name: str, structure: Structure, group: Sequence[Candidate]) -> str:
 
 def stages(args: argparse.Namespace, targets: dict[str, Structure]) -> Iterator[Stage]:
     generator = load_generator(args.weights)
-    yield Timed(GenerateStage(generator, generator.batch_size))
+    yield Timed(GenerateStage(generator))
     yield Compared(BEFORE, targets)
     yield CheckStage()
     yield Timed(RelaxStage())

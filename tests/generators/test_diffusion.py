@@ -10,6 +10,7 @@ from nucleate.diffusion.loop import sample
 from nucleate.diffusion.rng import Streams
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator, shipped_weights
+from nucleate.generators.contract import require_accepted
 from nucleate.generators.diffusion import Restricted
 from nucleate.testing.contracts import check_structure_generator
 from nucleate.train.loop import WEIGHTS, Trainer
@@ -99,7 +100,7 @@ def test_dng_refuses_what_it_cannot_meet(dng, condition, message):
 def test_a_model_without_chemical_systems_says_so(tmp_path):
     generator = load_generator(train(tmp_path, "dng", "absorbing"))
     with pytest.raises(NucleateError, match="not trained on chemical systems; it takes a number of atoms"):
-        generator.check(Condition(chemical_system=("Li", "O")))
+        require_accepted(generator, [Condition(chemical_system=("Li", "O"))])
 
 
 def test_formula_units_fit_the_model(csp):

@@ -2,19 +2,19 @@
 
 from pymatgen.core import Lattice, Structure
 
-from nucleate.generators.base import Condition
+from nucleate.generators.base import BaseGenerator, Condition
 from nucleate.generators.offered import ATTEMPTS, Offered, without
 
 
-class Dice:
+class Dice(BaseGenerator):
     """Writes a formula by the seed; asked counts what was drawn."""
 
-    name = "dice"
+    name, accepts = "dice", frozenset()
 
     def __init__(self, choices):
         self.choices, self.asked = choices, 0
 
-    def generate(self, conditions, seeds, progress=None):
+    def draw(self, conditions, seeds, progress=None):
         self.asked += len(seeds)
         return [self.choices[seed % len(self.choices)] for seed in seeds]
 

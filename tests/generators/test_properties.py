@@ -65,8 +65,10 @@ def test_a_crystal_does_not_depend_on_its_neighbours_wishes(weights):
 
 
 def test_statistics_travel_with_the_weights(weights):
-    stats = load_generator(weights).properties["formation_energy_per_atom"]
+    generator = load_generator(weights)
+    stats = generator.info.conditions["formation_energy_per_atom"]
     assert stats.n == 300 and (stats.low, stats.high) == (-1.0, 1.0) and abs(stats.mean) < 0.2
+    assert generator.facts()["properties"]["formation_energy_per_atom"]["high"] == 1.0
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_the_contract_of_generators():
     [
         (Condition(), "none was given"),
         (Condition(composition={"Na": 1, "Cl": 1}, space_group=225), "cannot be asked for a space group"),
-        (Condition(composition={"Na": 1, "Cl": 1}, properties={"e_form": -1.0}), "cannot be asked for a property"),
+        (Condition(composition={"Na": 1, "Cl": 1}, properties={"e_form": -1.0}), "cannot be asked for e_form"),
         (Condition(composition={"Na": 1, "Cl": 1}, num_atoms=4), "has 2 atoms, not 4"),
         (Condition(composition={"Na": 1, "Cl": 1}, chemical_system=("Na", "K")), "contradict"),
         (Condition(composition={"Na": 2, "Cl": 7}), "no known structure in own has the ratio 2:7 of Na2Cl7"),

@@ -134,7 +134,7 @@ def test_what_stops_a_request_is_quoted(text, words):
 
 
 def test_formula_units_within_bounds():
-    from nucleate.stages.realise import units_within
+    from nucleate.generators.bounds import units_within
 
     unit = {"Ti": 1, "O": 2}
     assert units_within(4, unit, (None, 10)) == 3 and units_within(1, unit, (6, None)) == 2

@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 from pymatgen.core import Lattice, Structure
 
-import nucleate.generators
 import nucleate.search.names
 from nucleate.data.tables import table_from_items, write_table
 from nucleate.diffusion.rng import derive_seeds
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, read_info
+from nucleate.generators.accept import facts_of
+from nucleate.generators.base import BaseGenerator
+from nucleate.generators.planning import plan_formula
+from nucleate.generators.registry import GENERATORS
 from nucleate.io import Named
 from nucleate.pipeline.candidate import PASS, UNKNOWN, Candidate, Check
 from nucleate.pipeline.origin import Wanted
@@ -32,13 +35,13 @@ FAILURES = {
 NACL = Structure.from_spacegroup(225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
 
 
-class Played:
+class Played(BaseGenerator):
     """Text i belongs to the seed of candidate i."""
 
-    name = "played"
+    name, makes = "played", "formulas"
+    accepts = frozenset({"chemical_system", "contains", "exclude", "num_elements", "pattern", "properties"})
 
     def __init__(self, texts=TEXTS):
-        self.info = read_info("mp20-dng")
         self.texts = {int(derive_seeds(0, i)): text for i, text in enumerate(texts)}
         self.asked = []
 
@@ -46,7 +49,13 @@ class Played:
         if "Rn" in (condition.chemical_system or ()):
             raise NucleateError("played never saw Rn in training")
 
-    def generate(self, conditions, seeds, progress=None):
+    def plan(self, wishes, seed):
+        return plan_formula(wishes, seed)
+
+    def facts(self):
+        return facts_of(read_info("mp20-dng"))
+
+    def draw(self, conditions, seeds, progress=None):
         self.asked += conditions
         return [self.texts[s] for s in seeds]
 
@@ -55,7 +64,7 @@ class Played:
 def played():
     model = Played()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nucleate.generators, "load_formula_generator", lambda weights, **settings: model)
+        patch.setitem(GENERATORS.own, "played", lambda: model)
         patch.setattr(nucleate.search.names, "require_names", lambda **names: None)
         yield model
 
@@ -169,7 +178,8 @@ def test_a_chemical_system_is_held_to():
     asked = Wanted(Condition(chemical_system=("Na", "Cl")))
     seeds = [int(derive_seeds(0, i)) for i in range(3)]
     model = Played(["Na Cl", "Na Na", "Na Cl Br"])
-    good, lacks, more = ComposeStage(model, chunk=2)([Candidate(f"c{i}", s, wanted=asked) for i, s in enumerate(seeds)])
+    model.chunk = 2
+    good, lacks, more = ComposeStage(model)([Candidate(f"c{i}", s, wanted=asked) for i, s in enumerate(seeds)])
     assert model.asked == [Condition(chemical_system=("Na", "Cl"))] * 3
     assert good.failure is None
     assert (str(lacks.failure), str(more.failure)) == ("compose: no Cl in it", "compose: Br is not in Na-Cl")

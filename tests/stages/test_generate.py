@@ -4,20 +4,18 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition
+from nucleate.generators.base import BaseGenerator
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import Wanted
 from nucleate.stages.generate import GenerateStage
 
 
-class Picky:
+class Picky(BaseGenerator):
     """Salt for every condition, but none for iron."""
 
-    name = "picky"
+    name, chunk = "picky", 3
 
-    def check(self, condition):
-        pass
-
-    def generate(self, conditions, seeds, progress=None):
+    def draw(self, conditions, seeds, progress=None):
         if any("Fe" in c.composition for c in conditions):
             raise NucleateError("the atoms of Fe1 could not be placed")
         return [Structure(Lattice.cubic(3 + s), ["Cs", "Cl"], [[0, 0, 0], [0.5] * 3]) for s in seeds]
@@ -26,7 +24,7 @@ class Picky:
 def test_one_that_cannot_be_made_takes_no_other_along():
     conditions = [Condition({e: 1}) for e in ("Cs", "Fe", "Cl")]
     given = [Candidate(f"c{i}", i, wanted=Wanted(c)) for i, c in enumerate(conditions)]
-    done = list(GenerateStage(Picky(), 3)(given))
+    done = list(GenerateStage(Picky())(given))
     assert [c.failure and str(c.failure) for c in done] == [
         None,
         "generate: the atoms of Fe1 could not be placed",

@@ -40,7 +40,7 @@ class Make(Stage):
 
 
 route = SimpleNamespace(
-    blank=[Candidate(f"c{i}", i) for i in range(2)], proposals=[], stages=[Make()], plan=None, record={}, info=None
+    blank=[Candidate(f"c{i}", i) for i in range(2)], proposals=[], stages=[Make()], plan=None, record={}, facts={}
 )
 module.route_of = lambda *_: route
 module.stages_of = lambda *_: route.stages

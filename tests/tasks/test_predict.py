@@ -149,7 +149,7 @@ def test_sites_in_a_chemical_system(tiny: str) -> None:
 def test_a_chemical_system_alone(tiny: str) -> None:
     found = nucleate.predict(["Sr-Ti-O"], PredictSettings("adaptive", 2, tiny, space_groups=(221, 62)))
     assert all(len(c.structure.composition) == 3 for c in found) and len(found) == 4
-    with pytest.raises(NucleateError, match="random search needs a formula"):
+    with pytest.raises(NucleateError, match="random needs a formula"):
         nucleate.predict(["Sr-O"], PredictSettings("random"))
 
 

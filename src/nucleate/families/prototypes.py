@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from nucleate.chem.composition import reduced
+from nucleate.chem.formula import formula_text
 from nucleate.errors import Code, NucleateError
 from nucleate.families.decorate import decorated
 from nucleate.families.family import keeps_type, lexicon
 from nucleate.families.propose import Proposal, propose
+from nucleate.generators.base import BaseGenerator, Condition, Progress
+from nucleate.generators.substitute import multiplied
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import FamilyMember
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
 GENERATOR = "prototypes"
+DRAWN = 5  # fits among which a seed of the generator chooses
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,43 @@ class PrototypeStage(Stage):
             )
             structure = decorated(one.family, kind, one.elements, one.charges)
             yield c.with_(structure=structure).from_(generator=GENERATOR, family=member)
+
+
+class PrototypeGenerator(BaseGenerator["Structure"]):
+    """Structures of a composition by its `fits`: the seed chooses among the DRAWN best whose cell has that many atoms,
+    or a part of them, of which it becomes a supercell."""
+
+    name = GENERATOR
+    needs = ("composition",)
+
+    def draw(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
+    ) -> list[Structure]:
+        """Raises NucleateError for a composition that fits no family in such a cell."""
+        out = []
+        for condition, seed in zip(conditions, seeds, strict=True):
+            out.append(_drawn(dict(condition.composition or {}), seed))
+            if progress is not None:
+                progress(len(out), len(conditions))
+        return out
+
+
+def _drawn(composition: dict[str, int], seed: int) -> Structure:
+    size = sum(composition.values())
+    cells = []
+    for fit in fits(reduced(composition)):
+        one = fit.proposal
+        cell = decorated(one.family, fit.structure_type, one.elements, one.charges)
+        if size % len(cell) == 0:
+            cells.append(cell)
+        if len(cells) == DRAWN:
+            break
+    if not cells:
+        raise NucleateError(
+            f"{formula_text(composition)} fits no crystal family in a cell of {size} atoms", code=Code.NO_TEMPLATE
+        )
+    chosen = cells[int(np.random.default_rng(seed).integers(len(cells)))]
+    return multiplied(chosen, size // len(chosen))
 
 
 def _number(found: int) -> str:

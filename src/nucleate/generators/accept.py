@@ -1,60 +1,78 @@
-"""Which conditions a model can meet; what it cannot meet is refused in one line."""
+"""Which conditions a trained model can meet; what it cannot meet is refused in one line."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from nucleate.chem.elements import atomic_number
 from nucleate.codecs.build import slots
+from nucleate.codecs.sites import SITES
+from nucleate.codecs.tokens import FORMULA
 from nucleate.crystal.shape import named_shape
 from nucleate.errors import NucleateError
 from nucleate.generators.base import ASKED, Condition, Fixed
+from nucleate.generators.contract import words
 from nucleate.generators.properties import resolve_property
 from nucleate.train.checkpoint import ModelInfo, PropertyStats
 
 FARTHEST = 10.0  # standard deviations from the training mean that a wanted property may lie
 
 
-def check_condition(info: ModelInfo, condition: Condition) -> None:
-    """Raise NucleateError, in one line, for a condition that the model `info` cannot meet."""
-    task = info.recipe.task
-    for name in ("space_group", "sites", "text", "contains", "num_elements", "pattern"):
-        if getattr(condition, name):
-            raise NucleateError(f"{info.recipe.name} cannot be asked for {ASKED[name]}; it takes {_takes(info)}")
+def accepts_of(info: ModelInfo) -> frozenset[str]:
+    """Fields of `Condition` that the model `info` honours."""
     kind = info.recipe.codec.kind
-    for name in ("fixed", "lattice_shape"):
-        if getattr(condition, name) is not None and kind != "joint":
-            raise NucleateError(
-                f"{info.recipe.name} cannot be asked for {ASKED[name]}; use other weights, such as mp20-dng or mp20-csp"
-            )
-    if condition.num_atoms is not None and kind == "unimat" and task != "csp":
-        raise NucleateError(f"{info.recipe.name} finds the number of atoms itself; it takes {_takes(info)}")
+    if kind == SITES:
+        return frozenset({"composition", "chemical_system", "space_group", "sites"})
+    out = {"properties"} if info.conditions else set()
+    if info.recipe.task == FORMULA:
+        return frozenset(out | {"num_atoms", "chemical_system", "contains", "exclude", "num_elements", "pattern"})
+    if kind == "joint":
+        out |= {"fixed", "lattice_shape"}
+    if info.recipe.task == "csp":
+        return frozenset(out | {"composition"})
+    if kind != "unimat":
+        out.add("num_atoms")
+    if "chemical_system" in info.recipe.network.condition_on:
+        out.add("chemical_system")
+    return frozenset(out | {"exclude"})
+
+
+def needs_of(info: ModelInfo) -> tuple[str, ...]:
+    """Fields of `Condition` of which the model `info` needs at least one."""
+    if info.recipe.codec.kind == SITES:
+        return "composition", "chemical_system", "sites"
+    return ("composition",) if info.recipe.task == "csp" else ()
+
+
+def hints_of(info: ModelInfo) -> dict[str, str]:
+    """What is said of some fields that the model does not take, with the weights that do."""
+    if info.recipe.codec.kind == SITES:
+        return {"num_atoms": "can be told a number of atoms only together with a formula"}
+    able = "as mp20-dng and mp20-csp can"
+    shapes = {name: f"cannot be asked for {ASKED[name]}, {able}" for name in ("fixed", "lattice_shape")}
+    if info.recipe.task == "csp":
+        return shapes
+    return {
+        **shapes,
+        "composition": "chooses the elements itself and takes no formula, as mp20-csp does",
+        "chemical_system": "was not trained on chemical systems",
+        "num_atoms": "finds the number of atoms itself",
+    }
+
+
+def check_condition(info: ModelInfo, condition: Condition) -> None:
+    """Raise NucleateError, in one line, for values of accepted fields that the model `info` cannot meet."""
     check_properties(info, condition)
     if condition.lattice_shape is not None:
         named_shape(condition.lattice_shape)
     if condition.fixed is not None:
         _check_fixed(info, condition, condition.fixed)
-    if task == "csp":
-        if not condition.composition:
-            raise NucleateError(
-                f"{info.recipe.name} makes structures of a given formula, and none was given; write one, such as "
-                "SrTiO3, or use weights that choose the elements, such as mp20-dng"
-            )
-        if condition.chemical_system is not None and set(condition.chemical_system) != set(condition.composition):
-            raise NucleateError("the chemical system and the composition contradict each other; give one of them")
-        size = sum(condition.composition.values())
-        if condition.num_atoms not in (None, size):
-            raise NucleateError(f"the composition has {size} atoms, not {condition.num_atoms}")
+    if condition.composition:
         most = max(condition.composition.values())
-        if kind == "unimat" and most > slots(info.recipe):
+        if info.recipe.codec.kind == "unimat" and most > slots(info.recipe):
             raise NucleateError(f"{info.recipe.name} has room for {slots(info.recipe)} atoms of an element, not {most}")
-    else:
-        if condition.composition:
-            raise NucleateError(
-                f"{info.recipe.name} chooses the elements itself and takes no formula; use weights such as mp20-csp"
-            )
-        if condition.chemical_system is not None and "chemical_system" not in info.recipe.network.condition_on:
-            raise NucleateError(f"{info.recipe.name} was not trained on chemical systems; it takes {_takes(info)}")
-        if not set(info.elements).difference(map(atomic_number, condition.exclude)):
-            raise NucleateError(f"all elements that {info.recipe.name} knows are excluded; leave one in")
+    elif not set(info.elements).difference(map(atomic_number, condition.exclude)):
+        raise NucleateError(f"all elements that {info.recipe.name} knows are excluded; leave one in")
     elements = condition.composition or condition.chemical_system or ()
     unseen = [e for e in elements if atomic_number(e) not in info.elements]
     if unseen:
@@ -96,7 +114,9 @@ def check_properties(info: ModelInfo, condition: Condition) -> None:
     for name, target in condition.properties.items():
         column = resolve_property(name, info.conditions)
         if column is None:
-            raise NucleateError(f"{info.recipe.name} cannot be asked for {name}; it takes {_takes(info)}")
+            raise NucleateError(
+                f"{info.recipe.name} cannot be asked for {name}; it takes {words(accepts_of(info), info.conditions)}"
+            )
         stats = info.conditions[column]
         if refused(stats, target):
             raise NucleateError(
@@ -115,10 +135,9 @@ def refused(stats: PropertyStats, target: float) -> bool:
     return not distance(stats, target) <= FARTHEST
 
 
-def _takes(info: ModelInfo) -> str:
-    names = list(info.recipe.network.condition_on)
-    if info.recipe.task == "csp":
-        names.append("composition")
-    elif info.recipe.codec.kind != "unimat":
-        names.append("num_atoms")
-    return ", ".join(ASKED.get(name, name) for name in names) or "no wishes"
+def facts_of(info: ModelInfo) -> dict[str, Any]:
+    """What is known of a trained model, as plain JSON values (`base.Generator.facts`)."""
+    columns = {
+        name: {"mean": s.mean, "std": s.std, "low": s.low, "high": s.high} for name, s in info.conditions.items()
+    }
+    return {"training": info.training, "dataset": info.recipe.data.dataset, "properties": columns}

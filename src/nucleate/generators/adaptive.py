@@ -19,16 +19,16 @@ from nucleate.crystal.wyckoff import group
 from nucleate.diffusion.loop import sample
 from nucleate.diffusion.rng import Streams
 from nucleate.errors import NucleateError
-from nucleate.generators.base import ASKED, Condition
+from nucleate.generators.base import Condition, Wishes
 from nucleate.generators.choosing import Choices
 from nucleate.generators.diffusion import DiffusionGenerator
+from nucleate.generators.planning import plan_condition
 from nucleate.generators.precedents import shipped_precedents
 from nucleate.generators.units import draw_units
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-REFUSED = ("fixed", "lattice_shape", "properties", "text", "contains", "exclude", "num_elements", "pattern")
 RECORD = "adaptive_cells"  # property of the structures
 Chosen = tuple[int, Assignment]  # a space group, and the Wyckoff positions of its sites
 
@@ -48,20 +48,9 @@ class AdaptiveCells(DiffusionGenerator):
         return Choices(self.info.codec, self.info.max_atoms, shipped_precedents())
 
     def check(self, condition: Condition) -> None:
-        """Raise NucleateError, in one line, for a condition that cannot be met, with what is possible instead."""
-        for name in REFUSED:
-            if getattr(condition, name):
-                raise NucleateError(
-                    f"{self.name}, which keeps to space groups, cannot be asked for {ASKED[name]}; it takes a formula, "
-                    "a chemical system, a space group and numbers of sites"
-                )
+        """Raise NucleateError, in one line, for values that cannot be met, with what is possible instead."""
         composition, sites = condition.composition, condition.sites
         counts = composition or sites or dict.fromkeys(condition.chemical_system or (), 1)
-        if not counts:
-            raise NucleateError(
-                f"{self.name} needs a formula, a chemical system (Li-Fe-O) or numbers of sites (--sites), "
-                "and none was given"
-            )
         if composition and sites and set(composition) != set(sites):
             raise NucleateError(f"the composition has {', '.join(composition)}, and sites are of {', '.join(sites)}")
         if condition.chemical_system is not None and set(condition.chemical_system) != set(counts):
@@ -72,13 +61,15 @@ class AdaptiveCells(DiffusionGenerator):
                 f"{self.name} never saw {', '.join(unseen)} in training; it knows {len(self.info.elements)} elements"
             )
         size = sum(counts.values())
-        if composition and condition.num_atoms not in (None, size):
-            raise NucleateError(f"the composition has {size} atoms, not {condition.num_atoms}")
-        if not composition and condition.num_atoms is not None:
-            raise NucleateError(f"{self.name} can be told a number of atoms only together with a formula")
         if not 1 <= size <= self.info.max_atoms:
             raise NucleateError(f"{self.name} makes primitive cells of 1 to {self.info.max_atoms} atoms, not {size}")
         self.choices.check(condition)
+
+    def plan(self, wishes: Wishes, seed: int) -> Condition:
+        """Formula units and one of several space groups are drawn as known crystals have them."""
+        return plan_condition(
+            wishes, seed, units=self.draw_formula_units, size=self.draw_num_atoms, group=self.draw_space_group
+        )
 
     def draw_formula_units(self, formula: Mapping[str, int], seed: int, space_group: int | None = None) -> int:
         """Formula units per primitive cell, by precedents and by the sizes of training crystals, among those that the

@@ -1,10 +1,12 @@
-"""What a generator is, and what it can be asked for."""
+"""What a generator is, and what it can be asked for: the one contract of all generators, this package's and others'."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from nucleate.generators.bounds import Bounds
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure  # noqa: F401 (named in quotes below)
@@ -19,7 +21,6 @@ ASKED = {  # what the fields of a condition (and of a request) are called in mes
     "space_groups": "a space group (--space-group)",
     "sites": "numbers of sites (--sites)",
     "properties": "a property (--property)",
-    "text": "free words",
     "fixed": "parts of a given cell (--fix)",
     "lattice_shape": "a lattice shape (--lattice-shape)",
     "contains": "elements that must be there (--contains)",
@@ -50,12 +51,12 @@ class Condition:
     """What generated objects must have; None means anything.
 
     composition: element symbol -> atoms in the cell, exactly. chemical_system: element symbols, of which no other
-    may occur. num_atoms: atoms in the cell. space_group: 1-230. properties: name -> target. text: free words.
+    may occur. num_atoms: atoms in the cell. space_group: 1-230. properties: name -> target.
     sites: element symbol -> sets of equivalent atoms in a crystal of the space group.
     fixed: a cell of which parts stay. lattice_shape: one of `crystal.shape.SHAPES`.
-    Of formulas also: contains, exclude: element symbols that must, that must not occur. num_elements: how many
+    contains, exclude: element symbols that must, that must not occur. num_elements: how many
     different ones. pattern: a formula with gaps (`generators.pattern`), "Li ? O4".
-    A generator refuses a field that it cannot honour; it never ignores one.
+    A generator refuses a field that it cannot honour; it never ignores one (`generators.contract`).
     """
 
     composition: Mapping[str, int] | None = None
@@ -63,7 +64,6 @@ class Condition:
     num_atoms: int | None = None
     space_group: int | None = None
     properties: Mapping[str, float] = field(default_factory=dict)
-    text: str | None = None
     fixed: Fixed | None = None
     lattice_shape: str | None = None
     contains: tuple[str, ...] = ()
@@ -73,11 +73,81 @@ class Condition:
     sites: Mapping[str, int] | None = None
 
 
+class Wishes(Protocol):
+    """What a request asks for, of which a generator makes the condition of each object (`request.request.Request`).
+
+    composition: of one formula unit. num_atoms, num_elements: a number, or lowest and highest, None open. properties:
+    name -> (lowest, highest) wanted value. space_groups: any of these. The others are as in `Condition`.
+    """
+
+    @property
+    def composition(self) -> Mapping[str, int] | None: ...
+    @property
+    def chemical_system(self) -> tuple[str, ...] | None: ...
+    @property
+    def num_atoms(self) -> int | Bounds | None: ...
+    @property
+    def properties(self) -> Mapping[str, tuple[float, float]]: ...
+    @property
+    def fixed(self) -> Fixed | None: ...
+    @property
+    def lattice_shape(self) -> str | None: ...
+    @property
+    def contains(self) -> tuple[str, ...]: ...
+    @property
+    def exclude(self) -> tuple[str, ...]: ...
+    @property
+    def num_elements(self) -> int | Bounds | None: ...
+    @property
+    def pattern(self) -> str | None: ...
+    @property
+    def space_groups(self) -> tuple[int, ...]: ...
+    @property
+    def sites(self) -> Mapping[str, int]: ...
+
+
 class Generator(Protocol[T]):
-    """`generate` gives objects for conditions; object i depends on (condition_i, seed_i) alone."""
+    """Gives objects for conditions; object i depends on (condition_i, seed_i) alone. `BaseGenerator` has defaults.
+
+    name: as records and messages call it. makes: "structures" or "formulas". accepts: names of the fields of
+    `Condition` that it honours. needs: fields of which a condition has at least one. hints: field -> what is said of
+    it in place of "cannot be asked for ...".
+    chunk: objects that are best asked for at once; an interruption loses no more than these.
+    """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def makes(self) -> str: ...
+
+    @property
+    def accepts(self) -> frozenset[str]: ...
+
+    @property
+    def needs(self) -> tuple[str, ...]: ...
+
+    @property
+    def hints(self) -> Mapping[str, str]: ...
+
+    @property
+    def chunk(self) -> int: ...
+
+    def check(self, condition: Condition) -> None:
+        """Raise NucleateError, in one line, for values that it cannot meet, such as an element that it never saw.
+
+        Only `contract.require_accepted` calls this, once it has seen that all fields are accepted.
+        """
+        ...
+
+    def plan(self, wishes: Wishes, seed: int) -> Condition:
+        """The condition of one object; what the wishes leave open is drawn by the seed."""
+        ...
+
+    def facts(self) -> Mapping[str, Any]:
+        """Plain JSON values for records and reports: what is known of "training", "dataset" (that it was trained on),
+        "properties" (that it can be asked for: column -> low, high ...), "version", "license", "reference"."""
+        ...
 
     def generate(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
@@ -88,3 +158,43 @@ class Generator(Protocol[T]):
 
 class StructureGenerator(Generator["Structure"], Protocol):
     """A generator of pymatgen structures."""
+
+
+class BaseGenerator(Generic[T]):
+    """A generator with a default for everything but `name`, `accepts` and `draw`. It takes a formula and no more."""
+
+    name: str = ""
+    makes: str = "structures"
+    accepts: frozenset[str] = frozenset({"composition"})
+    needs: tuple[str, ...] = ()
+    hints: Mapping[str, str] = {}
+    chunk: int = 8
+
+    def check(self, condition: Condition) -> None:
+        """All values can be met."""
+
+    def plan(self, wishes: Wishes, seed: int) -> Condition:
+        """As `planning.plan_condition` has it: one formula unit in a cell, if no size is asked for."""
+        from nucleate.generators.planning import plan_condition
+
+        return plan_condition(wishes, seed)
+
+    def facts(self) -> Mapping[str, Any]:
+        """Nothing is known."""
+        return {}
+
+    def generate(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
+    ) -> list[T]:
+        """One object for each condition and seed, in their order; all conditions are checked before any work.
+
+        Raises NucleateError for a condition that cannot be met. progress counts finished objects.
+        """
+        from nucleate.generators.contract import require_accepted
+
+        require_accepted(self, conditions)
+        return self.draw(conditions, seeds, progress)
+
+    def draw(self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None) -> list[T]:
+        """What `generate` gives, for conditions that are accepted."""
+        raise NotImplementedError

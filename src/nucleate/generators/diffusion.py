@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -18,13 +18,14 @@ from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.diffusion.self_conditioning import Remembering
 from nucleate.errors import NucleateError
-from nucleate.generators.accept import check_condition
-from nucleate.generators.base import Condition, Progress
+from nucleate.generators.accept import accepts_of, check_condition, facts_of, hints_of, needs_of
+from nucleate.generators.base import BaseGenerator, Condition, Progress, Wishes
 from nucleate.generators.conditioning import property_tensors, wanted
 from nucleate.generators.inpaint import constraints_of, plan, species_order
+from nucleate.generators.planning import plan_condition
 from nucleate.generators.units import draw_units
 from nucleate.nets.build import build_processes
-from nucleate.train.checkpoint import ModelInfo, PropertyStats
+from nucleate.train.checkpoint import ModelInfo
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -48,7 +49,7 @@ class Restricted:
         return out
 
 
-class DiffusionGenerator:
+class DiffusionGenerator(BaseGenerator["Structure"]):
     """Samples a trained recipe. Crystal i is a function of (condition_i, seed_i), whatever the batch it is drawn in.
 
     guidance_scale: classifier-free guidance for models with conditions (1: the plain conditional model);
@@ -78,19 +79,22 @@ class DiffusionGenerator:
         self.batch_size = batch_size or (64 if self.device.type == "cpu" else 512)
         self.model = model.to(self.device).eval()
         self.processes = build_processes(info.recipe)
-
-    @property
-    def name(self) -> str:
-        return self.info.recipe.name
+        self.name, self.accepts = info.recipe.name, accepts_of(info)
+        self.needs, self.hints = needs_of(info), hints_of(info)
+        # a CPU gains nothing from more crystals at once; a GPU wants its whole batch
+        self.chunk = 8 if self.device.type == "cpu" else self.batch_size
 
     def check(self, condition: Condition) -> None:
-        """Raise NucleateError, in one line, for a condition that this model cannot meet."""
+        """Raise NucleateError, in one line, for values that this model cannot meet."""
         check_condition(self.info, condition)
 
-    @property
-    def properties(self) -> dict[str, PropertyStats]:
-        """The properties that crystals can be asked to have, with what training saw of them."""
-        return self.info.conditions
+    def plan(self, wishes: Wishes, seed: int) -> Condition:
+        """Formula units and sizes of cells are drawn as training crystals have them."""
+        return plan_condition(wishes, seed, units=self.draw_formula_units, size=self.draw_num_atoms)
+
+    def facts(self) -> dict[str, Any]:
+        """What the weights say of themselves."""
+        return facts_of(self.info)
 
     def draw_num_atoms(self, condition: Condition, seed: int) -> int:
         """The cell's size: given, or drawn from the training crystals with such properties.
@@ -106,7 +110,7 @@ class DiffusionGenerator:
         return int(Streams(derive_seeds(seed, 1)).categorical(weights[None])[0])
 
     def draw_formula_units(self, formula: Mapping[str, int], seed: int, space_group: int | None = None) -> int:
-        """Formula units per cell, weighted by the sizes of the training crystals; a space group, which `check` refuses,
+        """Formula units per cell, weighted by the sizes of the training crystals; a space group, which is not accepted,
         says nothing."""
         unit = sum(formula.values())
         if unit > self.info.max_atoms:
@@ -115,11 +119,7 @@ class DiffusionGenerator:
             )
         return draw_units(self.info.num_atoms_counts, unit, seed)
 
-    def draw_space_group(self, wanted: Condition, groups: Sequence[int], seed: int) -> int:
-        """One of the groups asked for; which of them says nothing here, as `check` refuses them all."""
-        return groups[0]
-
-    def generate(
+    def draw(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
     ) -> list[Structure]:
         """One structure for each condition and seed, in their order; P1 cells in angstrom.
@@ -129,8 +129,6 @@ class DiffusionGenerator:
         with an excluded element, which only a model without logits of the elements (compact) can give. progress counts
         finished crystals.
         """
-        for condition in set_of(conditions):
-            self.check(condition)
         out: list[Structure | None] = [None] * len(conditions)
         todo, done = list(range(len(conditions))), 0
         for attempt in range(ATTEMPTS):
@@ -221,12 +219,3 @@ class DiffusionGenerator:
             constraints=constraints_of(conditions, codec, self.processes, like) if recipe.codec.kind == "joint" else (),
         )
         return CrystalBatch(*codec.decode(fields)).to("cpu")
-
-
-def set_of(conditions: Sequence[Condition]) -> list[Condition]:
-    """Distinct conditions (they hold dictionaries, so they cannot be hashed)."""
-    out: list[Condition] = []
-    for condition in conditions:
-        if condition not in out:
-            out.append(condition)
-    return out

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,11 +22,12 @@ from nucleate.diffusion.self_conditioning import Remembering
 from nucleate.diffusion.spindle import Spindle
 from nucleate.diffusion.unmask import start_time, unmask
 from nucleate.errors import NucleateError
-from nucleate.generators.accept import check_properties
-from nucleate.generators.base import ASKED, Condition, Progress
+from nucleate.generators.accept import accepts_of, check_properties, facts_of
+from nucleate.generators.base import BaseGenerator, Condition, Progress, Wishes
 from nucleate.generators.conditioning import property_tensors, wanted
 from nucleate.generators.load import load_model, sampling
 from nucleate.generators.plan import WordPlan, plan_of, rule_of
+from nucleate.generators.planning import plan_formula
 from nucleate.nets.build import build_processes
 from nucleate.train.checkpoint import ModelInfo
 
@@ -33,13 +35,15 @@ ONE_BY_ONE = "one-by-one"
 SAMPLERS = {"absorbing": (ONE_BY_ONE, "ancestral"), "embedding": ("ancestral", "ddim")}
 
 
-class FormulaGenerator:
+class FormulaGenerator(BaseGenerator[str]):
     """Draws formulas. Text i is a function of (condition_i, seed_i), whatever the batch it is drawn in.
 
     Conditions on elements hold by construction, since a masked word can be given, barred or tied to another. Their
     models need the sampler "one-by-one"; a model of vectors takes num_atoms and properties alone.
     guidance_scale: classifier-free guidance of properties (1: the plain conditional model); None takes the recipe's.
     """
+
+    makes = "formulas"
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class FormulaGenerator:
         batch_size: int = 512,
         device: str | None = None,
     ) -> None:
+        self.name, self.accepts, self.chunk = info.recipe.name, accepts_of(info), batch_size
         self.info, self.settings, self.batch_size = info, settings or info.recipe.sample, batch_size
         self.guidance_scale = self.settings.guidance if guidance_scale is None else guidance_scale
         if not math.isfinite(self.guidance_scale):
@@ -60,15 +65,16 @@ class FormulaGenerator:
         self.codec = info.codec
         self.process = build_processes(info.recipe, self.codec, self.model)[TOKENS]
 
-    @property
-    def name(self) -> str:
-        return self.info.recipe.name
+    def plan(self, wishes: Wishes, seed: int) -> Condition:
+        """What a formula can be asked for; targets of properties are drawn from their ranges."""
+        return plan_formula(wishes, seed)
+
+    def facts(self) -> dict[str, Any]:
+        """What the weights say of themselves."""
+        return facts_of(self.info)
 
     def check(self, condition: Condition) -> None:
-        """Raise NucleateError, in one line, for a condition that this model cannot meet."""
-        for field in ("composition", "space_group", "sites", "text", "fixed", "lattice_shape"):
-            if getattr(condition, field):
-                raise NucleateError(f"{self.name} draws formulas, and cannot be asked for {ASKED[field]}")
+        """Raise NucleateError, in one line, for values that this model cannot meet."""
         check_properties(self.info, condition)
         plan = plan_of(condition)
         if plan.constrained and self.settings.sampler != ONE_BY_ONE:
@@ -89,15 +95,10 @@ class FormulaGenerator:
                 f"{max(plan.fewest_atoms, plan.most_atoms or 0)}"
             )
 
-    def generate(
+    def draw(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
     ) -> list[str]:
         """One text for each condition and seed, such as "Sr Ti O O O"; usually, not always, a formula."""
-        seen: list[Condition] = []
-        for condition in conditions:
-            if condition not in seen:
-                self.check(condition)
-                seen.append(condition)
         plans = [plan_of(c) for c in conditions]
         sizes = [self._draw_num_atoms(c, p, s) for c, p, s in zip(conditions, plans, seeds, strict=True)]
         order = sorted(range(len(conditions)), key=sizes.__getitem__)

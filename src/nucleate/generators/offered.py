@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
-from nucleate.generators.base import Condition, Generator, Progress
+from nucleate.generators.base import BaseGenerator, Condition, Generator, Progress, Wishes
 
 T = TypeVar("T")
 ATTEMPTS = 16  # draws before an object is given back as it is
 
 
-class Offered(Generic[T]):
+class Offered(BaseGenerator[T]):
     """A generator whose objects, structures or formulas as text, hold none of `left_out`.
 
     Nothing changes for the seeds whose objects do not; an object that does is drawn again with other seeds, at most
@@ -21,14 +21,22 @@ class Offered(Generic[T]):
 
     def __init__(self, generator: Generator[T], left_out: Collection[str]) -> None:
         self.generator, self.left_out = generator, frozenset(left_out)
+        self.name, self.makes, self.accepts = generator.name, generator.makes, generator.accepts
+        self.needs, self.hints, self.chunk = generator.needs, generator.hints, generator.chunk
 
-    @property
-    def name(self) -> str:
-        return self.generator.name
+    def check(self, condition: Condition) -> None:
+        """As the generator's own."""
+        self.generator.check(condition)
 
-    def generate(
-        self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
-    ) -> list[T]:
+    def plan(self, wishes: Wishes, seed: int) -> Condition:
+        """As the generator's own."""
+        return self.generator.plan(wishes, seed)
+
+    def facts(self) -> Mapping[str, Any]:
+        """Those of the generator."""
+        return self.generator.facts()
+
+    def draw(self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None) -> list[T]:
         """As the generator's own; progress is of the first draw."""
         from nucleate.diffusion.rng import derive_seeds
 

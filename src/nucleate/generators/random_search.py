@@ -19,8 +19,9 @@ from nucleate.crystal.assignments import compatible, possible_units
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.wyckoff import group
 from nucleate.errors import NucleateError
-from nucleate.generators.base import ASKED, Condition, Progress
+from nucleate.generators.base import BaseGenerator, Condition, Progress, Wishes
 from nucleate.generators.placing import Placed, expected_volume, place
+from nucleate.generators.planning import plan_condition
 from nucleate.generators.soft_spheres import separate, symmetric_moves
 from nucleate.generators.units import draw_units
 
@@ -36,7 +37,7 @@ ATTEMPTS = 5  # at a structure, the last one in P1
 MAX_ATOMS = 60  # in the cell
 
 
-class RandomSearch:
+class RandomSearch(BaseGenerator["Structure"]):
     """Random structures of given compositions; structure i is a function of (condition_i, seed_i) alone.
 
     A space group can be asked for; else it is drawn among all that can hold the composition. What cannot be placed, or
@@ -48,13 +49,19 @@ class RandomSearch:
     """
 
     name = "random"
+    accepts = frozenset({"composition", "space_group"})
+    needs = ("composition",)
 
     def __init__(self, sizes: Sequence[int] | None = None, batch_size: int = 256) -> None:
         self.sizes = tuple(sizes) if sizes is not None else (0, *(1,) * 20)
-        self.batch_size = batch_size
+        self.batch_size = self.chunk = batch_size
+
+    def plan(self, wishes: Wishes, seed: int) -> Condition:
+        """Formula units are drawn as known crystals have them."""
+        return plan_condition(wishes, seed, units=self.draw_formula_units)
 
     def check(self, condition: Condition) -> None:
-        """Raise NucleateError, in one line, for what random search cannot meet."""
+        """Raise NucleateError, in one line, for values that random search cannot meet."""
         composition = _composition(condition)
         expected_volume(composition)
         number = condition.space_group
@@ -81,17 +88,12 @@ class RandomSearch:
             return possible[0]
         return draw_units(self.sizes, unit, seed, possible)
 
-    def generate(
+    def draw(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
     ) -> list[Structure]:
-        """One structure for each condition and seed: a primitive cell of exactly the composition, in angstrom.
-
-        Raises NucleateError for a condition that cannot be met.
-        """
-        searches = []
-        for condition, seed in zip(conditions, seeds, strict=True):
-            self.check(condition)
-            searches.append(_Search(_composition(condition), condition.space_group, seed))
+        """One structure for each condition and seed: a primitive cell of exactly the composition, in angstrom."""
+        pairs = zip(conditions, seeds, strict=True)
+        searches = [_Search(_composition(condition), condition.space_group, seed) for condition, seed in pairs]
         todo = searches
         while todo:
             for start in range(0, len(todo), self.batch_size):
@@ -102,6 +104,13 @@ class RandomSearch:
                     progress(sum(s.found is not None for s in searches), len(searches))
             todo = [s for s in todo if s.found is None]
         return [s.found for s in searches if s.found is not None]
+
+
+def sized_search() -> RandomSearch:
+    """Random search in cells of the sizes that the training crystals of the shipped model for formulas have."""
+    from nucleate.generators.load import read_info
+
+    return RandomSearch(read_info("mp20-csp").num_atoms_counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,25 +193,13 @@ def _separated(starts: Sequence[_Start]) -> list[Structure]:
 
 
 def _composition(condition: Condition) -> Mapping[str, int]:
-    """The composition asked for; NucleateError for none, an impossible one, or any other wish but a space group."""
-    refused = "lattice_shape", "fixed", "properties", "text", "contains", "exclude", "num_elements", "pattern", "sites"
-    for name in refused:
-        if getattr(condition, name):
-            raise NucleateError(
-                f"random search cannot be asked for {ASKED[name]}; it takes a formula and a space group"
-            )
-    composition = condition.composition
-    if not composition:
-        raise NucleateError("random search needs a formula, and none was given; write one, such as SrTiO3")
+    """The composition asked for; NucleateError for an impossible one."""
+    composition = condition.composition or {}
     for element, n in composition.items():
         atomic_number(element)
         if not (isinstance(n, int) and n > 0):
             raise NucleateError(f"the cell has {n} {element}; random search needs whole numbers above 0")
     size = sum(composition.values())
-    if condition.chemical_system is not None and set(condition.chemical_system) != set(composition):
-        raise NucleateError("the chemical system and the composition contradict each other; give one of them")
-    if condition.num_atoms not in (None, size):
-        raise NucleateError(f"the composition has {size} atoms, not {condition.num_atoms}")
     if size > MAX_ATOMS:
         raise NucleateError(f"random search makes cells of 1 to {MAX_ATOMS} atoms, not {size}")
     return composition

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,10 +20,10 @@ from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text
 from nucleate.crystal.prototype import Prototype, alike
 from nucleate.errors import NucleateError
-from nucleate.generators.base import ASKED, Condition, Progress
+from nucleate.generators.base import BaseGenerator, Condition, Progress
 from nucleate.generators.rankings import require_ranking
 from nucleate.generators.substitute import assign, multiplied, scaled, substituted, volume_ratio
-from nucleate.generators.template_library import Counts, TemplateLibrary, ratio
+from nucleate.generators.template_library import Counts, TemplateLibrary, load_library, ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,7 +65,7 @@ class Predicted:
     reason: str = ""
 
 
-class TemplateGenerator:
+class TemplateGenerator(BaseGenerator["Structure"]):
     """Predicts from a library. ranking, volume: as in `rankings`; "metric" needs a `model`.
 
     distinct: a structure type is given once, by its best template; five compounds of one type are one answer.
@@ -90,11 +90,14 @@ class TemplateGenerator:
             raise NucleateError("the ranking 'metric' needs a similarity network; give one, or rank by emd")
         self.library, self.ranking, self.model, self.volume = library, ranking, model, volume
         self.distinct, self.own, self.seed = distinct, own, seed
+        self.name = f"template-{ranking}"
         self._excluded = np.isin(np.array(library.ids), list(exclude))
 
-    @property
-    def name(self) -> str:
-        return f"template-{self.ranking}"
+    needs = ("composition",)
+
+    def facts(self) -> dict[str, Any]:
+        """Where the templates come from."""
+        return {"dataset": self.library.name, "templates": len(self.library)}
 
     def predict(self, composition: Mapping[str, float], k: int = 5) -> tuple[Prediction, ...]:
         """Up to k predictions for a formula of any multiple; NucleateError where there is no template at all."""
@@ -125,12 +128,11 @@ class TemplateGenerator:
                     progress(done, len(set(queries)))
         return [out[q] for q in queries]
 
-    def generate(
+    def draw(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
     ) -> list[Structure]:
         """One structure for each condition: the seed chooses among its DRAWN best templates whose cells fit into one
-        with exactly that composition. Raises NucleateError for a condition other than a composition, and where no
-        template fits."""
+        with exactly that composition. Raises NucleateError where no template fits."""
         out = []
         for i, (condition, seed) in enumerate(zip(conditions, seeds, strict=True)):
             out.append(self._generate(condition, seed))
@@ -139,7 +141,7 @@ class TemplateGenerator:
         return out
 
     def _generate(self, condition: Condition, seed: int) -> Structure:
-        composition = self._accepted(condition)
+        composition = condition.composition or {}
         query = _query(composition)
         units = sum(composition.values()) // sum(n for _, n in query)
         order = self._ranked([query], self._candidates(ratio(query)))[0]
@@ -150,20 +152,6 @@ class TemplateGenerator:
             raise NucleateError(why if len(order.rows) else found.reason)
         chosen = found.predictions[int(np.random.default_rng(seed).integers(len(found.predictions)))].structure
         return multiplied(chosen, sum(composition.values()) // len(chosen))
-
-    def _accepted(self, condition: Condition) -> Mapping[str, int]:
-        refused = ("space_group", "sites", "properties", "text", "fixed", "lattice_shape")
-        if named := [name for name in refused if getattr(condition, name)]:
-            raise NucleateError(f"templates are chosen by the formula alone and cannot be asked for {ASKED[named[0]]}")
-        composition = condition.composition
-        if not composition:
-            raise NucleateError("templates are of a given formula, and none was given; write one, such as SrTiO3")
-        if condition.chemical_system is not None and set(condition.chemical_system) != set(composition):
-            raise NucleateError("the chemical system and the composition contradict each other; give one of them")
-        size = sum(composition.values())
-        if condition.num_atoms not in (None, size):
-            raise NucleateError(f"the composition has {size} atoms, not {condition.num_atoms}")
-        return composition
 
     def _candidates(self, key: tuple[int, ...]) -> NDArray[np.int64]:
         rows = self.library.by_ratio.get(key, np.zeros(0, dtype=np.int64))
@@ -251,6 +239,19 @@ class TemplateGenerator:
             return f"no known structure in {self.library.name} has the ratio {_ratio_text(query)}{other}"
         kinds = "structure types" if self.distinct else "structures"
         return f"{self.library.name} has {found} {kinds} of the ratio {_ratio_text(query)}"
+
+
+def load_templates(library: str = "mp-20", ranking: str = "emd", **options: Any) -> TemplateGenerator:
+    """Templates of a library (`load_library`); options: of `TemplateGenerator`. The ranking "metric" has its network.
+
+    Raises NucleateError for a library, ranking or option that there is not.
+    """
+    model = None
+    if ranking == "metric":
+        from nucleate.train.similarity import load_similarity
+
+        model = load_similarity()
+    return TemplateGenerator(load_library(library), ranking, model=model, **options)
 
 
 @dataclass(frozen=True, eq=False)

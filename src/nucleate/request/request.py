@@ -15,7 +15,7 @@ from nucleate.chem.elements import RADIOACTIVE
 from nucleate.chem.formula import formula_text, parse_formula, reduced
 from nucleate.chem.written import closed_up
 from nucleate.errors import NucleateError
-from nucleate.generators.base import Condition, Fixed
+from nucleate.generators.base import Fixed
 from nucleate.generators.pattern import parse_pattern
 from nucleate.generators.properties import NUMBER, parse_properties
 from nucleate.request.elements import parse_elements, parse_excluded
@@ -109,17 +109,6 @@ class Request:
             return ""
         others = "other radioactive" if RADIOACTIVE & self.named else "radioactive"
         return f"{others} elements are left out unless they are asked for; --elements all offers them"
-
-    def of_formulas(self) -> Condition:
-        """What a generator of formulas is asked for, less the properties.
-
-        Raises NucleateError for bounds: it takes exact numbers.
-        """
-        for number, name in ((self.num_atoms, "atoms"), (self.num_elements, "elements")):
-            if isinstance(number, tuple):
-                raise NucleateError(f"{bounds_text(number, name)}: a generator of formulas takes an exact number")
-        size = self.num_atoms if isinstance(self.num_atoms, int) else None
-        return Condition(chemical_system=self.chemical_system, num_atoms=size, **self.wishes)
 
     def describe(self) -> str:
         """The request in one line, as it was understood."""

@@ -16,7 +16,7 @@ from nucleate.generators.base import ASKED
 from nucleate.language.stage import LanguageStage
 from nucleate.redact import safe_address
 from nucleate.request.words import bounds_text, within
-from nucleate.search.model import chunk_of, load_as
+from nucleate.search.model import load_as, record_of
 from nucleate.search.route import PROTOTYPE, Route, count_of
 from nucleate.search.tree import SAMPLES, TYPES
 from nucleate.stages.comply import as_bounds, of_composition
@@ -34,6 +34,7 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
     """Candidates with formulas, the likeliest first, each in all structure types of its family."""
     from nucleate.diffusion.rng import derive_seeds
     from nucleate.generators import read_info
+    from nucleate.generators.accept import facts_of
     from nucleate.pipeline.candidate import Candidate
     from nucleate.search.model import weights_for
 
@@ -58,11 +59,11 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
     else:
         every = _candidates(request, settings, count)
         blank = list(every if settings.search.strategy else islice(every, count))
-    info = read_info(weights_for(request) if request.properties else "mp20-dng")
+    facts = facts_of(read_info(weights_for(request) if request.properties else "mp20-dng"))
     judge = "" if settings.language.address else f", judged by {MODEL}"
     record = {"formulas": f"lexicon of {len(lexicon())} crystal families{judge}", **record}
     return Route(
-        blank, [realise], info, record, proposing, TYPES if settings.generation.structures == PROTOTYPE else SAMPLES
+        blank, [realise], facts, record, proposing, TYPES if settings.generation.structures == PROTOTYPE else SAMPLES
     )
 
 
@@ -221,9 +222,8 @@ def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
     from nucleate.stages.generate import GenerateStage
 
     generator = load_as(settings.generation.structures, settings.sampling)
-    if generator.info.recipe.task != "csp":
+    if "composition" not in generator.accepts:
         raise NucleateError(
             f"{generator.name} takes no formula; --structures is prototype, or weights for formulas such as mp20-csp"
         )
-    record = {"structures": generator.name, "structures training": generator.info.training}
-    return GenerateStage(generator, chunk_of(generator)), record
+    return GenerateStage(generator), record_of(generator, "structures")

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.settings.sampling import AUTO, LEXICON
 
+# facts of a generator that reports show
+SAID = ("training", "version", "license", "reference")
+
 if TYPE_CHECKING:
-    from nucleate.generators import DiffusionGenerator
+    from nucleate.generators import Generator, StructureGenerator
     from nucleate.generators.template import TemplateGenerator
     from nucleate.request.request import Request
     from nucleate.settings import DesignSettings, SamplingSettings, TemplateSettings
 
 
-def generator_for(request: Request, settings: DesignSettings) -> DiffusionGenerator:
+def generator_for(request: Request, settings: DesignSettings) -> StructureGenerator:
     """The generator that the settings name, or the shipped one for the request."""
     weights = settings.generation.weights
     return load_as(weights if weights != AUTO else weights_for(request), settings.sampling)
 
 
-def load_as(weights: str, sampling: SamplingSettings) -> DiffusionGenerator:
-    """The generator in `weights`, sampling as the settings say where they say it, else as its recipe does."""
-    from nucleate.generators import load_generator
+def load_as(weights: str, sampling: SamplingSettings) -> StructureGenerator:
+    """The generator of that name, sampling as the settings say where they say it, else as its recipe does."""
+    from nucleate.generators.registry import get_generator
 
-    return load_generator(
+    return get_generator(
         weights,
         steps=sampling.steps or None,
         sampler=sampling.sampler or None,
@@ -33,32 +36,19 @@ def load_as(weights: str, sampling: SamplingSettings) -> DiffusionGenerator:
     )
 
 
-def load_templates(settings: TemplateSettings, seed: int = 0) -> TemplateGenerator:
-    """Templates of a library (`load_library`); the ranking "metric" has its network.
+def templates_of(settings: TemplateSettings, seed: int = 0) -> TemplateGenerator:
+    """The templates that the settings name; raises NucleateError for a library that there is not."""
+    from nucleate.generators.template import load_templates
 
-    Raises NucleateError for a library that there is not.
-    """
-    from nucleate.generators.template import TemplateGenerator
-    from nucleate.generators.template_library import load_library
-
-    model = None
-    if settings.rank_by == "metric":
-        from nucleate.train.similarity import load_similarity
-
-        model = load_similarity()
-    return TemplateGenerator(
-        load_library(settings.library),
-        settings.rank_by,
-        model=model,
-        volume=settings.volume,
-        distinct=settings.distinct,
-        seed=seed,
-    )
+    s = settings
+    return load_templates(s.library, s.rank_by, volume=s.volume, distinct=s.distinct, seed=seed)
 
 
-def chunk_of(generator: DiffusionGenerator) -> int:
-    """Crystals that a stage draws at once (`stages.generate.GenerateStage`)."""
-    return 8 if generator.device.type == "cpu" else generator.batch_size
+def record_of(generator: Generator[Any], role: str) -> dict[str, Any]:
+    """What the report says of a generator; role: what it is in the run, "model" or "structures"."""
+    facts = generator.facts()
+    said = {f"{role} {name}": facts[name] for name in SAID if facts.get(name)}
+    return {role: generator.name, **said}
 
 
 def weights_for(request: Request) -> str:
@@ -98,17 +88,20 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
     if not request.properties:
         return []
     from nucleate.generators import read_info
-    from nucleate.generators.accept import refused
+    from nucleate.generators.accept import facts_of, refused
     from nucleate.generators.properties import resolve_property
+    from nucleate.generators.registry import is_weights
     from nucleate.search.judge import dataset_of, judge_of
     from nucleate.search.route import settled
 
     settings = settled(request, settings)
     generation = settings.generation
-    if generation.generator not in ("", LEXICON):
-        info = read_info(generation.generator, "formula")
-    else:
-        info = read_info(generation.weights if generation.weights != AUTO else weights_for(request))
+    formulas = generation.generator not in ("", LEXICON)
+    name = generation.weights if generation.weights != AUTO else ""
+    name = generation.generator if formulas else name or weights_for(request)
+    if not is_weights(name):
+        return []  # its properties are its own matter
+    info = read_info(name, "formula") if formulas else read_info(name)
     out = []
     for name, limits in request.properties.items():
         stats = info.conditions.get(resolve_property(name, info.conditions) or "")
@@ -117,8 +110,9 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
         if not stats.low <= limits[0] <= limits[1] <= stats.high:
             seen = f"{stats.low:.4g} to {stats.high:.4g}"
             out.append(f"{name} is asked for outside of what {info.recipe.name} saw in training ({seen})")
-    model, _, unknown = judge_of(request.properties, info, settings.judging.judge)
+    facts = facts_of(info)
+    model, _, unknown = judge_of(request.properties, facts, settings.judging.judge)
     if unknown:
-        who = f"{model.name} does not predict" if model else f"no shipped network for {dataset_of(info)} predicts"
+        who = f"{model.name} does not predict" if model else f"no shipped network for {dataset_of(facts)} predicts"
         out.append(f"{who} {', '.join(unknown)}: asked for, but neither predicted nor ranked by (--judge FILE)")
     return out

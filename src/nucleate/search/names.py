@@ -25,6 +25,7 @@ def require_names(
 ) -> None:
     """Raise NucleateError for the first name of which there is nothing, with the names there are."""
     from nucleate.data.tables import require_dataset
+    from nucleate.generators.registry import FORMULAS, require_generator
     from nucleate.hull.load import require_reference
     from nucleate.potentials.registry import require_potential
     from nucleate.train.shipped import PROPERTY, require_weights
@@ -32,9 +33,9 @@ def require_names(
     if ranking:
         require_ranking(ranking, volume)
     for name in weights:
-        require_weights(name)
+        require_generator(name)
     for name in formula_weights:
-        require_weights(name, "formula")
+        require_generator(name, FORMULAS)
     for name in property_weights:
         require_weights(name, PROPERTY)
     for name in potentials:
@@ -50,11 +51,14 @@ def require_names(
 def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> None:
     """Raise NucleateError for the first property that none of these weights (all that are shipped) can be asked for."""
     from nucleate.generators.properties import resolve_property, short_name
+    from nucleate.generators.registry import GENERATORS
     from nucleate.train.shipped import conditions_of, require_weights, shipped_weights, weights_file
 
     names, weights = list(names), list(weights)
     if not names:
         return
+    if any(name in GENERATORS for name in weights):
+        return  # a generator that has no weights says what it can be asked for once it is loaded
     given = [weights_file(name) or require_weights(name) for name in weights or shipped_weights()]
     offers = set().union(*map(conditions_of, given)) - NO_PROPERTIES
     unknown = [name for name in names if resolve_property(name, offers) is None]

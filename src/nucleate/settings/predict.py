@@ -31,7 +31,9 @@ class PredictSettings(Settings):
 
     FORMER: ClassVar[Mapping[str, str]] = FORMER
 
-    method: Annotated[str, About("One of `tasks.predict.METHODS`.")] = "template"
+    method: Annotated[
+        str, About("One of `tasks.predict.METHODS`, or a generator of another package (`nucleate plugins`).")
+    ] = "template"
     samples: Annotated[int, Ge(1), About("Structures drawn for each formula (and each space group).")] = 5
     weights: Annotated[
         str, About("Another model that takes a composition, in place of the method's.", unset="the method's")

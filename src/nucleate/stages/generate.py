@@ -22,9 +22,8 @@ def condition_of(candidate: Candidate) -> Condition:
 
 
 class GenerateStage(Stage):
-    """Structures for candidates with a wanted condition, in chunks: a kill loses one chunk at most.
+    """Structures for candidates with a wanted condition, in the generator's chunks: a kill loses one.
 
-    A CPU gains nothing from larger chunks than 8; a GPU wants them as large as the generator's batch.
     A crystal that lacks an element of its chemical system, or has one that is excluded, after the generator's own
     attempts is rejected, and one that the generator cannot make. What a generator wrote into a structure's properties
     (random search: how it was made) becomes provenance.
@@ -35,12 +34,13 @@ class GenerateStage(Stage):
     cost: Cost = "slow"
     resource: Resource = "gpu"
 
-    def __init__(self, generator: StructureGenerator, chunk: int = 8) -> None:
-        self.generator, self.chunk = generator, chunk
+    def __init__(self, generator: StructureGenerator) -> None:
+        self.generator = generator
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
-        for start in range(0, len(candidates), self.chunk):
-            part = candidates[start : start + self.chunk]
+        chunk = self.generator.chunk
+        for start in range(0, len(candidates), chunk):
+            part = candidates[start : start + chunk]
             conditions = [condition_of(c) for c in part]
             structures = self._generate(conditions, [c.seed for c in part])
             for candidate, condition, structure in zip(part, conditions, structures, strict=True):

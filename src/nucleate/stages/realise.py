@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
 
 from nucleate.chem.formula import parse_formula
 from nucleate.errors import Code, NucleateError, code_or
-from nucleate.generators.base import Condition, Generator
+from nucleate.generators.base import Condition, Generator, StructureGenerator
+from nucleate.generators.bounds import Bounds
+from nucleate.generators.contract import require_accepted
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
+from nucleate.request.request import Request
 from nucleate.stages.generate import GenerateStage, condition_of
 
 
@@ -26,12 +28,13 @@ class ComposeStage(Stage):
     cost: Cost = "quick"
     resource: Resource = "gpu"
 
-    def __init__(self, generator: Generator[str], chunk: int = 512) -> None:
-        self.generator, self.chunk = generator, chunk
+    def __init__(self, generator: Generator[str]) -> None:
+        self.generator = generator
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
-        for start in range(0, len(candidates), self.chunk):
-            part = candidates[start : start + self.chunk]
+        chunk = self.generator.chunk
+        for start in range(0, len(candidates), chunk):
+            part = candidates[start : start + chunk]
             conditions = [condition_of(c) for c in part]
             texts = self.generator.generate(conditions, [c.seed for c in part])
             for candidate, condition, text in zip(part, conditions, texts, strict=True):
@@ -62,19 +65,6 @@ def _unmet(condition: Condition, elements: set[str]) -> str:
     return ""
 
 
-class CellGenerator(Protocol):
-    """A generator of structures of given compositions, which knows how large cells are (`DiffusionGenerator`)."""
-
-    @property
-    def name(self) -> str: ...
-
-    def check(self, condition: Condition) -> None: ...
-
-    def draw_formula_units(self, formula: Mapping[str, int], seed: int) -> int: ...
-
-    def generate(self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Any = None) -> list[Any]: ...
-
-
 class RealiseStage(Stage):
     """Structures of the candidates' compositions, in cells of as many formula units as the generator draws.
 
@@ -87,38 +77,20 @@ class RealiseStage(Stage):
     cost: Cost = "slow"
     resource: Resource = "gpu"
 
-    def __init__(
-        self, generator: CellGenerator, chunk: int = 8, atoms: tuple[int | None, int | None] = (None, None)
-    ) -> None:
-        self.generator, self.chunk, self.atoms = generator, chunk, atoms
+    def __init__(self, generator: StructureGenerator, atoms: Bounds = (None, None)) -> None:
+        self.generator, self.atoms = generator, atoms
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         ready = []
         for candidate in candidates:
             try:
-                condition = Condition(composition=self._cell(candidate.composition or {}, candidate.seed))
-                self.generator.check(condition)
+                if not candidate.composition:
+                    raise NucleateError("there is no composition", code=Code.NO_COMPOSITION)
+                wishes = Request("", 1, composition=candidate.composition, num_atoms=self.atoms)
+                condition = self.generator.plan(wishes, candidate.seed)
+                require_accepted(self.generator, [condition])
             except NucleateError as error:
                 yield candidate.failed(self.name, code_or(error, Code.NOT_GENERATED), str(error))
                 continue
             ready.append(candidate.with_(wanted=dataclasses.replace(candidate.wanted, condition=condition)))
-        yield from GenerateStage(self.generator, self.chunk)(ready)
-
-    def _cell(self, composition: Mapping[str, int], seed: int) -> dict[str, int]:
-        if not composition:
-            raise NucleateError("there is no composition", code=Code.NO_COMPOSITION)
-        units = units_within(self.generator.draw_formula_units(composition, seed), composition, self.atoms)
-        return {symbol: n * units for symbol, n in composition.items()}
-
-
-def units_within(units: int, composition: Mapping[str, int], atoms: tuple[int | None, int | None]) -> int:
-    """The number of formula units nearest to `units` whose atoms lie within lowest and highest, both included; raises
-    NucleateError where there is none."""
-    low, high = atoms
-    size = sum(composition.values())
-    most = units if high is None else min(units, high // size)
-    found = max(most, 1, -(-(low or 1) // size))
-    if high is not None and found * size > high:
-        least = "" if low is None else f"{low} to "
-        raise NucleateError(f"{least}{high} atoms hold no whole formula units of {size} atoms")
-    return found
+        yield from GenerateStage(self.generator)(ready)

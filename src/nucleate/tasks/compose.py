@@ -10,6 +10,7 @@ from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
 from nucleate.generators.pattern import EXAMPLES
+from nucleate.generators.planning import formula_condition
 from nucleate.pipeline.candidate import FAIL, Candidate, of_formula
 from nucleate.stages.check import check_chemistry
 from nucleate.stages.chemistry import with_oxidation
@@ -32,7 +33,7 @@ def condition_of(request: Request) -> Condition:
             "chemical system such as Li-Fe-O"
         )
     properties = {k: (low + high) / 2 for k, (low, high) in request.properties.items()}
-    return dataclasses.replace(request.of_formulas(), properties=properties)
+    return dataclasses.replace(formula_condition(request), properties=properties)
 
 
 def compose(

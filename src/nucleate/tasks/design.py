@@ -221,7 +221,7 @@ def _predict_stage(request: Request, settings: DesignSettings, route: Route) -> 
     from nucleate.search.judge import judge_of
     from nucleate.stages.properties import PredictStage
 
-    model, wanted, _ = judge_of(request.properties, route.info, settings.judging.judge)
+    model, wanted, _ = judge_of(request.properties, route.facts, settings.judging.judge)
     return PredictStage(model, wanted) if model is not None else None
 
 

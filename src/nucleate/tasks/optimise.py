@@ -17,7 +17,7 @@ from nucleate.tasks.optimise_report import limits_of, predicted, relaxation, suc
 
 if TYPE_CHECKING:
     from nucleate.evaluate.metric import Report
-    from nucleate.generators import DiffusionGenerator
+    from nucleate.generators import StructureGenerator
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.events import Watch
     from nucleate.pipeline.run import Executor
@@ -68,9 +68,9 @@ def optimise(
 
     generator = load_as(settings.weights, settings.sampling)
     column, target = aim(generator, settings)
-    model, _, _ = judge_of({column: (target, target)}, generator.info, settings.judge)
+    model, _, _ = judge_of({column: (target, target)}, generator.facts(), settings.judge)
     if model is None:
-        dataset = dataset_of(generator.info)
+        dataset = dataset_of(generator.facts())
         raise NucleateError(f"no shipped network predicts {column} of {dataset}; give one with --judge FILE")
     blank = _blank(generator, column, target, settings)
     limits = limits_of(generator, column, settings)
@@ -82,7 +82,7 @@ def optimise(
         have = {c.id: c for c in store.load()}
         store.save_many([c for c in blank if c.id not in have])
         candidates = [have.get(c.id, c) for c in blank]
-        stages: list[Stage] = [GenerateStage(generator, generator.batch_size), CheckStage(), PredictStage(model)]
+        stages: list[Stage] = [GenerateStage(generator), CheckStage(), PredictStage(model)]
         candidates = in_order(run(candidates, stages, executor, store, watch))
         relaxed = in_order(
             run(candidates[: settings.relax], relaxing, executor, store, watch) if settings.relax else []
@@ -100,11 +100,11 @@ def optimise(
     return OptimiseResult(settings, column, target, ranked, report)
 
 
-def aim(generator: DiffusionGenerator, settings: OptimiseSettings) -> tuple[str, float]:
+def aim(generator: StructureGenerator, settings: OptimiseSettings) -> tuple[str, float]:
     """The column to optimise and the value to ask for."""
     from nucleate.generators.properties import resolve_property
 
-    known = generator.properties
+    known = generator.facts().get("properties", {})
     if not known:
         raise NucleateError(f"{generator.name} takes no property; choose weights that do, or train some")
     if not settings.property and len(known) > 1:
@@ -112,7 +112,7 @@ def aim(generator: DiffusionGenerator, settings: OptimiseSettings) -> tuple[str,
     column = resolve_property(settings.property, known) if settings.property else next(iter(known))
     if column is None:
         raise NucleateError(f"{generator.name} takes {', '.join(known)}, not {settings.property}")
-    best = known[column].high if settings.maximise else known[column].low
+    best = known[column]["high" if settings.maximise else "low"]
     return column, best if settings.target is None else settings.target
 
 
@@ -120,14 +120,15 @@ def in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(candidates, key=lambda c: c.id)
 
 
-def _blank(generator: DiffusionGenerator, column: str, target: float, settings: OptimiseSettings) -> list[Candidate]:
+def _blank(generator: StructureGenerator, column: str, target: float, settings: OptimiseSettings) -> list[Candidate]:
     from nucleate.diffusion.rng import derive_seeds
     from nucleate.generators import Condition
+    from nucleate.generators.contract import require_accepted
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.origin import Wanted
 
     condition = Condition(properties={column: target})
-    generator.check(condition)
+    require_accepted(generator, [condition])
     wanted = Wanted(condition)
     return [
         Candidate(f"c{i + 1:05d}", int(derive_seeds(settings.seed, i)), wanted=wanted)

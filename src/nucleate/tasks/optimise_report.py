@@ -12,7 +12,7 @@ from nucleate.search.judge import dataset_of
 if TYPE_CHECKING:
     from nucleate.evaluate.measures.success_rate import Thresholds
     from nucleate.evaluate.metric import Report, Section
-    from nucleate.generators import DiffusionGenerator
+    from nucleate.generators import StructureGenerator
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.events import Watch
     from nucleate.pipeline.run import Executor
@@ -26,11 +26,11 @@ RESTARTS = 10  # of an optimisation, as CDVAE and DiffCSP count them: the best i
 SAME_SCALE = "formation_energy_per_atom"  # of the Materials Project: the default potential's own scale
 
 
-def limits_of(generator: DiffusionGenerator, column: str, settings: OptimiseSettings) -> Thresholds:
+def limits_of(generator: StructureGenerator, column: str, settings: OptimiseSettings) -> Thresholds:
     """What counts as success: the published thresholds where there are any, else percentiles of the model's data."""
     from nucleate.evaluate.measures.success_rate import CDVAE, PERCENTS, thresholds
 
-    dataset = dataset_of(generator.info)
+    dataset = dataset_of(generator.facts())
     published = dataset in CDVAE and CDVAE[dataset][0] == column and not settings.maximise
     return thresholds(dataset, None if published else column, percents=PERCENTS, maximise=settings.maximise)
 
@@ -40,7 +40,7 @@ def success_report(
     relaxed: list[Candidate],
     column: str,
     target: float,
-    generator: DiffusionGenerator,
+    generator: StructureGenerator,
     limits: Thresholds,
     judge: str,
     settings: OptimiseSettings,
@@ -50,7 +50,7 @@ def success_report(
 ) -> Report:
     from nucleate.evaluate.measures.success_rate import success_rates
 
-    dataset = dataset_of(generator.info)
+    dataset = dataset_of(generator.facts())
     values, method = [predicted(c, column) for c in candidates], f"{judge}, crystals as generated"
     first = success_rates(
         values,

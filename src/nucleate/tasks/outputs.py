@@ -20,7 +20,7 @@ def write_outputs(result: DesignResult, route: Route) -> None:
     from nucleate.search.tree import summary_text
 
     price = result.settings.language.price
-    _, _, unknown = judge_of(result.request.properties, route.info, result.settings.judging.judge)
+    _, _, unknown = judge_of(result.request.properties, route.facts, result.settings.judging.judge)
     folder = result.folder
     with_structure = [c for c in result.all if c.structure is not None]
     if with_structure:

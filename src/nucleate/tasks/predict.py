@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
 from nucleate.generators.methods import ADAPTIVE, ADAPTIVE_WEIGHTS, PROTOTYPE, RANDOM, TEMPLATE
-from nucleate.search.model import chunk_of, load_templates
+from nucleate.search.model import templates_of
 from nucleate.settings import PredictSettings
 from nucleate.tasks.predict_targets import Target, blank_candidates, read_target
 
 if TYPE_CHECKING:
+    from nucleate.generators import StructureGenerator
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.events import Watch
     from nucleate.pipeline.run import Executor, Store
@@ -42,6 +43,7 @@ METHODS = {
     ADAPTIVE: Method("diffusion of sites and cell within a space group", ADAPTIVE_WEIGHTS, symmetry=True, sites=True),
     RANDOM: Method("random structure search", symmetry=True),
 }
+PLUGIN = Method("a generator of another package", symmetry=True, sites=True)  # which says itself what it takes
 
 
 def predict(
@@ -72,6 +74,7 @@ def predict(
 def plan(wanted: Sequence[Target], settings: PredictSettings) -> tuple[list[Candidate], list[Stage]]:
     """Blank candidates and the stages that they go through; raises NucleateError for what cannot be had."""
     from nucleate.search.names import require_elements, require_names
+    from nucleate.stages.generate import GenerateStage
 
     _require_method(settings)
     require_names(
@@ -82,20 +85,21 @@ def plan(wanted: Sequence[Target], settings: PredictSettings) -> tuple[list[Cand
     )
     if settings.relax and len(wanted) == 1:  # of several, those that cannot be had are failed one by one
         require_elements((*wanted[0].counts, *wanted[0].system), settings.relaxation.potential)
-    realise = structure_stage(settings)
-    generator: Any = getattr(realise, "generator", None)
-    blank = blank_candidates(wanted, settings, None if settings.method in (TEMPLATE, PROTOTYPE) else generator)
+    generator = None if settings.method in (TEMPLATE, PROTOTYPE) else structure_generator(settings)
+    realise = structure_stage(settings) if generator is None else GenerateStage(generator)
+    blank = blank_candidates(wanted, settings, generator)
     return blank, [realise, *(_relaxation(settings) if settings.relax else [])]
 
 
 def _require_method(settings: PredictSettings) -> None:
     """Raise NucleateError for a method that there is not, and for what it cannot be told."""
     if settings.method not in METHODS:
-        raise NucleateError(f"the method is {', '.join(METHODS)}, not '{settings.method}'")
-    if settings.weights and not METHODS[settings.method].weights:
+        _require_plugin(settings.method)
+    method = METHODS.get(settings.method, PLUGIN)
+    if settings.weights and not method.weights:
         raise NucleateError(f"the method {settings.method} has no weights; leave them out")
     for asked, what, name in ((settings.space_groups, "a space group", "symmetry"), (settings.sites, "sites", "sites")):
-        if asked and not getattr(METHODS[settings.method], name):
+        if asked and not getattr(method, name):
             able = ", ".join(key for key, m in METHODS.items() if getattr(m, name))
             raise NucleateError(f"the method {settings.method} cannot be told {what}; {able} can")
 
@@ -109,21 +113,33 @@ def structure_stage(settings: PredictSettings) -> Stage:
     if settings.method == TEMPLATE:
         from nucleate.stages.template import TemplateStage
 
-        return TemplateStage(load_templates(settings.templates, settings.seed))
+        return TemplateStage(templates_of(settings.templates, settings.seed))
     if settings.method == PROTOTYPE:
         from nucleate.families.prototypes import PrototypeStage
 
         return PrototypeStage()
-    from nucleate.generators import RandomSearch, load_generator, read_info
     from nucleate.stages.generate import GenerateStage
 
-    if settings.method == RANDOM:
-        search = RandomSearch(read_info(METHODS["transformer"].weights).num_atoms_counts)
-        return GenerateStage(search, search.batch_size)
-    generator = load_generator(settings.weights or METHODS[settings.method].weights)
-    if generator.info.recipe.task != "csp":
+    return GenerateStage(structure_generator(settings))
+
+
+def structure_generator(settings: PredictSettings) -> StructureGenerator:
+    """The generator of a method that has one. Raises NucleateError where it takes no formula."""
+    from nucleate.generators.registry import get_generator
+
+    known = METHODS.get(settings.method, PLUGIN)
+    generator = get_generator(settings.weights or known.weights or settings.method)
+    if "composition" not in generator.accepts:
         raise NucleateError(f"{generator.name} takes no formula; take weights that do, such as mp20-csp")
-    return GenerateStage(generator, chunk_of(generator))
+    return generator
+
+
+def _require_plugin(method: str) -> None:
+    from nucleate.generators.registry import GENERATORS
+
+    if GENERATORS.plugin(method) is None:
+        brought = [n for n in GENERATORS.names() if GENERATORS.plugin(n) is not None]
+        raise NucleateError(f"the method is {', '.join([*METHODS, *brought])}, not '{method}'")
 
 
 def _relaxation(settings: PredictSettings) -> list[Stage]:

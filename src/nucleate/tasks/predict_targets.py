@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nucleate.errors import Code, NucleateError, code_or
 
 if TYPE_CHECKING:
-    from nucleate.generators import Condition
+    from nucleate.generators import Condition, StructureGenerator
     from nucleate.pipeline.candidate import Candidate
     from nucleate.settings import PredictSettings
 
@@ -36,10 +36,12 @@ def read_target(place: int, text: str) -> Target:
     return Target(place, parse_formula(text))
 
 
-def blank_candidates(wanted: Sequence[Target], settings: PredictSettings, generator: Any) -> list[Candidate]:
+def blank_candidates(
+    wanted: Sequence[Target], settings: PredictSettings, generator: StructureGenerator | None
+) -> list[Candidate]:
     """Blank candidates SrTiO3-1, SrTiO3-2 ...; one that cannot be had is failed, with its reason.
 
-    generator: draws formula units and refuses cells; None where templates bring their own. Each formula has
+    generator: plans cells and refuses them; None where templates bring their own. Each formula has
     `settings.samples` of them for each space group asked for; a group that cannot hold it has a failed one. A refusal
     of all there is to do is an error.
     """
@@ -83,10 +85,14 @@ def _name(target: Target) -> str:
     return "-".join(target.system) or formula_text(target.counts)
 
 
-def _condition(target: Target, settings: PredictSettings, space_group: int, stream: int, generator: Any) -> Condition:
+def _condition(
+    target: Target, settings: PredictSettings, space_group: int, stream: int, generator: StructureGenerator | None
+) -> Condition:
     """What a generator is asked for: formula units by the sizes of known crystals, with a space group among those that
     it can hold."""
     from nucleate.generators import Condition
+    from nucleate.generators.contract import require_accepted
+    from nucleate.request.request import Request
     from nucleate.search.names import require_elements
 
     sites = dict(settings.sites)
@@ -95,20 +101,18 @@ def _condition(target: Target, settings: PredictSettings, space_group: int, stre
         raise NucleateError(f"--sites are of {', '.join(sites)}, and {_name(target)} has {', '.join(named)}")
     if settings.relax:
         require_elements(named, settings.relaxation.potential)
-    out: dict[str, Any] = {"sites": sites} if sites else {}
-    if target.system:
-        out["chemical_system"] = target.system
-    else:
-        out["composition"] = dict(target.counts)
     if generator is None:
         if target.system:
             raise NucleateError(f"{_name(target)} is a chemical system, and templates are of a formula; give one")
-        return Condition(**out)
-    if not target.system:
-        units = generator.draw_formula_units(target.counts, stream, space_group or None)
-        out["composition"] = {s: n * units for s, n in target.counts.items()}
-    if space_group:
-        out["space_group"] = space_group
-    condition = Condition(**out)
-    generator.check(condition)
+        return Condition(composition=dict(target.counts))
+    wishes = Request(
+        _name(target),
+        1,
+        composition=target.counts or None,
+        chemical_system=target.system or None,
+        space_groups=(space_group,) if space_group else (),
+        sites=sites,
+    )
+    condition = generator.plan(wishes, stream)
+    require_accepted(generator, [condition])
     return condition

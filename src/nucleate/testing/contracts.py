@@ -1,23 +1,74 @@
-"""What any structure generator must satisfy; call these from the tests of a new one."""
+"""What any generator must satisfy; call these from the tests of a new one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from nucleate.crystal.convert import atom_counts
-from nucleate.generators.base import Condition, StructureGenerator
+from nucleate.errors import NucleateError
+from nucleate.generators.base import Condition, Fixed, Generator, StructureGenerator
+from nucleate.generators.contract import FIELDS, IMPLIED, missing, require_accepted
+
+# A value of every field of `Condition`, for two atoms of rock salt
+EXAMPLES: Mapping[str, Any] = {
+    "composition": {"Na": 1, "Cl": 1},
+    "chemical_system": ("Na", "Cl"),
+    "num_atoms": 2,
+    "space_group": 225,
+    "properties": {"no_such_property": 1.0},
+    "fixed": Fixed(((4.0, 0, 0), (0, 4.0, 0), (0, 0, 4.0)), ("Na", "Cl"), ((0.0,) * 3, (0.5,) * 3), "lattice"),
+    "lattice_shape": "cubic",
+    "contains": ("Na",),
+    "exclude": ("K",),
+    "num_elements": 2,
+    "pattern": "Na ?",
+    "sites": {"Na": 1, "Cl": 1},
+}
+
+
+def check_refusals(generator: Generator[Any]) -> None:
+    """Raise AssertionError unless `generator` has the whole contract, refuses in one line every field of a condition
+    that it does not accept, and says of itself what a record can hold."""
+    assert not missing(generator), f"it is without {', '.join(missing(generator))}"
+    assert generator.name and generator.makes in ("structures", "formulas")
+    assert set(generator.accepts) <= set(FIELDS), f"no fields: {set(generator.accepts) - set(FIELDS)}"
+    assert set(generator.needs) <= set(generator.accepts), "it needs what it does not accept"
+    json.dumps(dict(generator.facts()))
+    least = {name: EXAMPLES[name] for name in generator.needs[:1]}
+    if least:
+        assert refusal_of(generator, Condition()), "it needs a field, and works without"
+    for name in FIELDS:
+        known = set(generator.accepts) | (IMPLIED if "composition" in least else set())
+        said = refusal_of(generator, Condition(**{**least, name: EXAMPLES[name]}))
+        if name not in known:
+            assert generator.name in said and "it takes" in said, f"{name} is not refused: '{said}'"
+        elif name != "properties":
+            assert "cannot be asked" not in said, f"{name} is accepted, and refused: {said}"
+        assert "\n" not in said
+
+
+def refusal_of(generator: Generator[Any], condition: Condition) -> str:
+    """What is said of a condition that the generator cannot meet, "" where it can."""
+    try:
+        require_accepted(generator, [condition])
+    except NucleateError as error:
+        return str(error)
+    return ""
 
 
 def check_structure_generator(
-    generator: StructureGenerator, conditions: Sequence[Condition], tolerance: float = 1e-3
+    generator: StructureGenerator, conditions: Sequence[Condition], tolerance: float = 1e-3, varies: bool = True
 ) -> None:
     """Raise AssertionError unless `generator` is deterministic, independent of the batch, and honours its conditions.
 
     conditions: at least two that the generator can meet, of different sizes. tolerance: on fractional coordinates and,
-    relative, on the lattice, for the rounding of differently shaped batches.
+    relative, on the lattice, for the rounding of differently shaped batches. varies: whether the seed changes anything.
     """
+    check_refusals(generator)
     seeds = [11 + i for i in range(len(conditions))]
     together = generator.generate(conditions, seeds)
     assert len(together) == len(conditions), "one structure for each condition"
@@ -43,6 +94,8 @@ def check_structure_generator(
         if condition.num_atoms is not None:
             assert len(structure) == condition.num_atoms
         assert structure.volume > 0 and np.isfinite(structure.frac_coords).all()
+    if not varies:
+        return
     (first,) = generator.generate([conditions[0]], [1])
     (second,) = generator.generate([conditions[0]], [2])
     assert first != second, "the seed changes nothing"

@@ -8,7 +8,8 @@ left stops the request, since without it the rest would mean something else; oth
 as not understood. What contradicts itself is refused (`wish`).
 """
 
+from nucleate.generators.bounds import Bounds, bounds_text, within
 from nucleate.request.words.reader import MOST_CHARACTERS, read_words
-from nucleate.request.words.wish import Bounds, Wish, bounds_text, few, within
+from nucleate.request.words.wish import Wish, few
 
 __all__ = ["MOST_CHARACTERS", "Bounds", "Wish", "bounds_text", "few", "read_words", "within"]

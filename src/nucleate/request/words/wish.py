@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from nucleate.chem.classes import classes
 from nucleate.errors import NucleateError
+from nucleate.generators.bounds import Bounds, bounds_text, within
 
 SHOWN = 4  # elements of a long list
 LIMITS = {"band_gap": (0.0, 10.0), "formation_energy_per_atom": (-6.0, 1.0)}  # where a wish is open to one side
 STABLE, METASTABLE = 0.025, 0.1  # eV/atom above the hull at most, where no number is given
-Bounds = tuple[int | None, int | None]  # lowest and highest, both included; None: open
 
 
 @dataclass
@@ -62,16 +62,6 @@ def bounded(name: str, old: Bounds | None, new: Bounds) -> Bounds:
     if low is not None and high is not None and low > high:
         raise NucleateError(f"at least {low} and at most {high} {name} contradict each other")
     return low, high
-
-
-def bounds_text(bounds: Bounds, name: str) -> str:
-    """ "at most 11 atoms", "5 to 10 atoms"."""
-    low, high = bounds
-    if low == high:
-        return f"{low} {name}"
-    if low is None or high is None:
-        return f"at most {high} {name}" if low is None else f"at least {low} {name}"
-    return f"{low} to {high} {name}"
 
 
 def check(wish: Wish) -> None:
@@ -219,12 +209,6 @@ def _fills(ratio: tuple[int, ...], sites: tuple[int, ...]) -> bool:
         return False
     parts = tuple(sorted(n * total // whole for n in ratio))
     return parts == tuple(sorted(sites)) if len(parts) >= len(sites) else True
-
-
-def within(n: int, bounds: Bounds) -> bool:
-    """Whether a number lies within bounds."""
-    low, high = bounds
-    return (low is None or n >= low) and (high is None or n <= high)
 
 
 def few(elements: Sequence[str], last: str) -> str:

@@ -1,0 +1,85 @@
+"""Generators by name: shipped weights and files of weights, the methods of this package, and those of plug-ins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nucleate.errors import NucleateError
+from nucleate.generators.base import Generator, StructureGenerator
+from nucleate.generators.contract import missing
+from nucleate.generators.methods import PROTOTYPE, RANDOM, RESERVED, TEMPLATE
+from nucleate.plugins import Table
+from nucleate.train.shipped import require_weights, shipped_weights, weights_file
+
+FORMULA = "formula"  # kind of the weights of generators of formulas
+STRUCTURES, FORMULAS = "structures", "formulas"  # what generators make
+
+
+def _reserved() -> dict[str, Any]:
+    return dict.fromkeys([*RESERVED, *shipped_weights(), *shipped_weights(FORMULA)])
+
+
+GENERATORS = Table(
+    "nucleate.generators",
+    "generator",
+    {
+        TEMPLATE: "nucleate.generators.template:load_templates",
+        PROTOTYPE: "nucleate.families.prototypes:PrototypeGenerator",
+        RANDOM: "nucleate.generators.random_search:sized_search",
+    },
+    _reserved,
+)
+
+
+def require_generator(name: str | Path, makes: str = STRUCTURES) -> None:
+    """Raise NucleateError where there is neither a generator nor weights of that name; loads nothing."""
+    if str(name) in GENERATORS:
+        return
+    try:
+        require_weights(name, FORMULA if makes == FORMULAS else None)
+    except NucleateError as error:
+        names = [part.name for part in GENERATORS.parts() if GENERATORS.plugin(part.name) is not None]
+        brought = f"; of plug-ins: {', '.join(names)}" if names else ""
+        refused = "".join(f"; {text}" for text in GENERATORS.problems() if f"'{name}'" in text)
+        raise NucleateError(f"{error}{brought}{refused}") from None
+
+
+def get_generator(name: str | Path, **options: Any) -> StructureGenerator:
+    """The generator of structures of that name: shipped weights, a file of weights, a method or a plug-in.
+
+    options: of `presets.load_generator`, for weights alone; None takes their recipe's. Raises NucleateError where there
+    is no generator of that name, and for options that it does not have.
+    """
+    return _get(str(name), STRUCTURES, options)
+
+
+def get_formula_generator(name: str | Path, **options: Any) -> Generator[str]:
+    """The generator of formulas of that name; otherwise as `get_generator`."""
+    return _get(str(name), FORMULAS, options)
+
+
+def _get(name: str, makes: str, options: dict[str, Any]) -> Any:
+    require_generator(name, makes)
+    if name not in GENERATORS:
+        from nucleate.generators import load_formula_generator, load_generator
+
+        return (load_generator if makes == STRUCTURES else load_formula_generator)(name, **options)
+    if given := [option for option, value in options.items() if value is not None]:
+        raise NucleateError(f"{name} has no {given[0].replace('_', ' ')} to be set; leave it out")
+    made = GENERATORS.make(name)
+    part = GENERATORS.plugin(name)
+    source = f" of the package {part.source}" if part is not None else ""
+    if lacking := missing(made):
+        raise NucleateError(
+            f"the generator '{name}'{source} is without {', '.join(lacking)}; it has to follow "
+            "nucleate.generators.base.Generator, for instance by deriving from BaseGenerator"
+        )
+    if made.makes != makes:
+        raise NucleateError(f"the generator '{name}'{source} makes {made.makes}, not {makes}")
+    return made
+
+
+def is_weights(name: str | Path) -> bool:
+    """Whether the name is of shipped weights or of a file of weights."""
+    return str(name) not in GENERATORS and weights_file(name) is not None
