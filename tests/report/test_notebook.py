@@ -5,6 +5,7 @@ from pymatgen.core import Lattice, Structure
 from web_page import Page
 
 from nucleate.chem.verdict import FAIL, PASS, Verdict
+from nucleate.evaluate.metric import RATE, Metric, Report, Section
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.collection import Candidates
 from nucleate.report.notebook import ROWS, VIEWS
@@ -61,3 +62,14 @@ def test_candidates_without_a_crystal_have_no_frame():
 def test_nothing_has_an_id_that_two_outputs_would_share():
     text = salt()._repr_html_()
     assert ' id="' not in re.sub(r'srcdoc="[^"]*"', "", text)
+
+
+def test_an_evaluation_is_its_tables():
+    known = Metric("v", EVIL, RATE, 0.5, 0.4, 0.6, 1200, floor=0.9, definition=EVIL, published={EVIL: 0.7})
+    report = Report("dng", EVIL, 1200, (Section(EVIL, (known,), EVIL), Section("none", ())), reference=EVIL)
+    text = report._repr_html_()
+    page = Page(text)
+    (row,) = [[e["text"] for e in page.all("td")]]
+    assert row == [EVIL, "50.00 %", "40.0 to 60.0", "1,200", "90.00 %", f"{EVIL} 70"]
+    assert "<script" not in text and "Nothing was counted." in text
+    assert Report("dng", "", 0, ())._repr_html_()

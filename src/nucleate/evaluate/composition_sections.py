@@ -36,7 +36,7 @@ PAPER_NOTE = "Published: 10,000 samples of models of Materials Project formulas 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What a formula may hold. elements: symbols, None for all; max_atoms: of the formula as it is written.
+    """What a formula may hold: these `elements` (symbols; None allows all), and at most `max_atoms` atoms as written.
 
     Dong et al. have `Vocabulary(chem.elements.MAIN_ELEMENTS, 49)`."""
 
@@ -50,7 +50,7 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class KnownFormulas:
-    """Formulas to compare with: `rows` as given, without those that cannot be read (so many: `unreadable`)."""
+    """Formulas to compare with: the `rows` that can be read, in the order given, and how many cannot (`unreadable`)."""
 
     name: str
     rows: tuple[Formula, ...]
@@ -200,7 +200,8 @@ def distances_section(run: Generated, seen: KnownFormulas, subject: str) -> Part
 
 
 def _median(values: Sequence[float]) -> Mean:
-    """With the interval between the order statistics that hold it at 95 % (binomial, normal approximation)."""
+    """The median, with the order statistics that enclose it at 95 % as its interval (binomial distribution in the
+    normal approximation)."""
     n = len(values)
     if not n:
         return Mean(None, None, None, 0)

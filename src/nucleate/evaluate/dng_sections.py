@@ -209,7 +209,7 @@ def symmetry(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: Dng
 
 
 def passed(twins: Twins, structures: Sequence[Structure | None]) -> NDArray[np.bool_]:
-    """(n,) crystals that were compared and have no twin."""
+    """Which crystals (n,) were compared and match none of the others."""
     return np.array(
         [t is None and i not in twins.reasons and structures[i] is not None for i, t in enumerate(twins.twin)]
     )
@@ -228,7 +228,7 @@ def novelty(unique: NDArray[np.bool_], novel: NDArray[np.bool_], p: Protocol, kn
 
 
 def no_stability(p: Protocol) -> Section:
-    """What stands in the place of stability when no crystal has an energy."""
+    """The section that takes the place of stability where no crystal has an energy."""
     note = (
         "Not judged: no crystal has an e_above_hull. Relax them here (--relax N), or give a file that has the column "
         "(--e-above-hull COLUMN)."
@@ -248,7 +248,7 @@ def failures(judged: MeasuredSet) -> list[tuple[str, str, str]]:
 
 
 def series(judged: MeasuredSet, other: MeasuredSet) -> list[Series]:
-    """What the HTML report draws."""
+    """The values that the charts of the page show, of the crystals and of the reference."""
     f, g = judged.features, other.features
     label, base = judged.crystals.name, other.crystals.name
     out = [Series("Density", "g/cm3", {label: f.density[f.has].tolist(), base: g.density[g.has].tolist()})]

@@ -122,7 +122,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _choose(wanted: str | None, present: Sequence[str], where: str, structures: Iterable[str] = ()) -> str | None:
-    """The column with formulas; None where there is none but one with structures."""
+    """The column that holds formulas, or None where no column does but one holds structures."""
     names = (wanted,) if wanted else COLUMNS
     found = next((c for n in names for c in present if c.strip().lower() == n.lower()), None)
     if found is None and (wanted or not set(structures) & set(present)):
@@ -184,7 +184,7 @@ def _of_json(path: Path, column: str | None) -> Formulas:
 
 
 def _written(value: Any) -> Any:
-    """A composition of a candidate's record, element -> atoms, as a text; anything else as it is."""
+    """A composition in a candidate's record (element -> atoms) written as a formula; any other value as it is."""
     return name_of(tuple(value.items())) if isinstance(value, Mapping) and value else value
 
 
@@ -204,7 +204,7 @@ def _of_parquet(path: Path, column: str | None) -> Formulas:
 
 
 def _of_table(name: str, table: pa.Table, column: str | None) -> Formulas:
-    """Of the atoms of each row (exact), of its formula where there are none."""
+    """The formulas of a table: from the atoms of each row, which are exact, or else from its formula."""
     if not table.num_rows:
         raise NucleateError(f"{name} has no rows")
     present = table.column_names

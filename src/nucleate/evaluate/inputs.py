@@ -34,7 +34,11 @@ class Item:
 
 @dataclass(frozen=True)
 class CrystalSet:
-    """Crystals under one name. dataset: the bare name if they are a data set ("mp-20"). notes: what has to be said."""
+    """Crystals under one name.
+
+    dataset: the bare name ("mp-20") if they are a data set, else "". notes: sentences that a reader has to know, for
+    instance that files were passed over.
+    """
 
     name: str
     items: tuple[Item, ...]
@@ -49,7 +53,7 @@ class CrystalSet:
         return [item.structure for item in self.items]
 
     def subset(self, indices: Sequence[int], name: str) -> CrystalSet:
-        """Those of the given positions, in that order."""
+        """The crystals at the given positions, in that order, as a set called `name`."""
         return CrystalSet(name, tuple(self.items[i] for i in indices), self.dataset, self.notes)
 
 

@@ -19,10 +19,14 @@ DEFAULT_PROTOCOLS = ("cdvae-2022", "mattergen-2025")
 
 @dataclass(frozen=True)
 class DngSettings:
-    """protocols: names. known: data set (and split) that novelty is judged against. energies: compute formation
-    energies and network features of `energy_samples` crystals. potential: what gives them, a universal
-    potential or a property network (name or file), which cannot relax. seed: of every random subset. time_limit:
-    seconds for one crystal, and for one comparison."""
+    """How generated crystals are judged.
+
+    protocols: names of `evaluate.protocols`. known: the data set (and split) that novelty is judged against. energies:
+    whether formation energies and network features of `energy_samples` crystals are computed. potential: what
+    computes them: a universal potential, or a property network (shipped name or file), which cannot relax. hull: the
+    reference set of relaxed crystals. seed: chooses every random subset. time_limit: seconds for one crystal, and for
+    one comparison.
+    """
 
     protocols: tuple[str, ...] = DEFAULT_PROTOCOLS
     known: str = "mp-20:train"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nucleate.evaluate.measures.statistics import Distance, Mean, Rate
+from nucleate.lazy import later
 
 RATE, DISTANCE, MEAN, COUNT = "rate", "distance", "mean", "count"
 SHOWN_FAILURES = 12
@@ -18,11 +19,13 @@ SHOWN_FAILURES = 12
 
 @dataclass(frozen=True)
 class Metric:
-    """One number. value: a fraction for a rate; None where nothing could be counted. low, high: its 95 % interval.
+    """One number of a report.
 
-    name: stable key of the JSON. n: how many crystals, pairs or formulas it was counted over. floor: the same number
-    for real crystals in place of the generated ones. published: name of a model -> what its paper gives under this
-    definition. definition: one line.
+    name: its key in the JSON, which stays the same between versions. label: its name for people. kind: RATE, DISTANCE,
+    MEAN or COUNT. value: the number itself, as a fraction for a rate; None where nothing could be counted. low, high:
+    its 95 % interval, None where it has none. n: how many crystals, pairs or formulas were counted. floor: the same
+    number for real crystals in place of the generated ones. definition: what is counted, in one line. published: what
+    papers print under this definition, by the name of the model.
     """
 
     name: str
@@ -88,9 +91,10 @@ class Series:
 class Report:
     """The result of one evaluation.
 
-    task: "dng", "compositions", "compare" or "optimisation". subject: what was judged; n: how many, failures included.
-    protocol: its settings, all of them. failures: (name, stage, reason) of everything that could not be judged in full.
-    seconds: stage -> wall time.
+    task: "dng", "csp", "compositions", "compare" or "optimisation". subject: what was judged. n: how many of them,
+    failures included. reference: what they were compared with. floor: the name of the real data whose values stand
+    beside. protocol: the settings of each protocol that was used, by its name. failures: (name, stage, reason) of
+    everything that could not be judged in full. seconds: wall time by stage. series: values for charts.
     """
 
     task: str
@@ -118,6 +122,8 @@ class Report:
         fields = dataclasses.asdict(dataclasses.replace(self, series=()))
         del fields["series"]
         return {k: _plain(v) for k, v in fields.items()}
+
+    _repr_html_ = later("nucleate.report.notebook", "report_html")
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)

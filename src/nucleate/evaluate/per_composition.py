@@ -47,7 +47,7 @@ class Measured:
 
 
 def measured(items: Iterable[Item]) -> list[Measured]:
-    """From crystals that were read; one without a structure keeps its reason and counts."""
+    """The compositions and energies of crystals that were read. One without a structure counts too."""
     out = []
     for item in items:
         if item.structure is None:
@@ -134,7 +134,7 @@ def _has(group: Sequence[Measured], energy: str) -> bool:
 
 
 def _choose(sides: Sequence[Side], energy: str | None) -> str | None:
-    """The energy that is compared; None where the sets share none but one has distances to the hull."""
+    """The name of the energy to compare, or None where the sets share no energy but one has distances to the hull."""
     if energy not in (None, E_FORM, ENERGY, E_HULL):
         raise NucleateError(f"the energy compared is {E_FORM}, {ENERGY} or {E_HULL}, not '{energy}'")
     for wanted in (energy,) if energy else (E_FORM, ENERGY):

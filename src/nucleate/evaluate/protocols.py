@@ -22,11 +22,12 @@ NOVELTY, STABILITY, SYMMETRY = "novelty", "stability", "symmetry"
 class Protocol:
     """One way of counting.
 
-    sections: what `evaluate dng` computes under it. ltol, stol, angle_tol: StructureMatcher, for uniqueness and
-    novelty. stable, metastable: largest e_above_hull in eV/atom; strict: the comparison is < and not <=. cov_cutoffs:
-    data set -> (structure, composition) distances. wasserstein_samples: valid crystals drawn for the property
-    distances, None for all. csp: StructureMatcher's (ltol, stol, angle_tol) for structure prediction. csp_rows: which
-    of its counts the protocol reports.
+    sections: what `evaluate dng` computes under it. composition_rule: the test of compositions. ltol, stol, angle_tol:
+    tolerances of StructureMatcher for uniqueness and novelty. stable, metastable: the largest e_above_hull that counts
+    as such, eV/atom. strict: whether that comparison is < instead of <=. cov_cutoffs: distances of structures and of
+    compositions that count as near, by data set. wasserstein_samples: how many valid crystals are drawn for the
+    distances of properties; None takes all. csp: StructureMatcher's (ltol, stol, angle_tol) for structure prediction.
+    csp_rows: the counts of structure prediction that the protocol reports. notes: where our counts differ.
     """
 
     name: str

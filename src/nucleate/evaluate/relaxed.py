@@ -17,7 +17,7 @@ TIME_LIMIT = 300.0  # seconds for one crystal
 
 
 def sample_candidates(generated: CrystalSet, n: int, settings: DngSettings) -> list[Candidate]:
-    """n crystals drawn by the settings' seed; one that could not be read is drawn as well, and has failed."""
+    """Draw n crystals by the settings' seed. One that could not be read is drawn as well, as a rejected candidate."""
     from nucleate.evaluate.measures.distributions import random_subset
 
     if n > len(generated):
@@ -48,7 +48,7 @@ def _content(candidate: Candidate) -> str:
 
 
 def stages(settings: DngSettings) -> list[Stage]:
-    """Geometry and chemistry, relaxation, hull."""
+    """The stages of the way: checks of geometry and chemistry, relaxation, energy above the hull."""
     from nucleate.relaxation.pool import RelaxSettings
     from nucleate.stages.check import CheckStage
     from nucleate.stages.hull import HullStage
@@ -59,7 +59,7 @@ def stages(settings: DngSettings) -> list[Stage]:
 
 
 def from_candidates(candidates: Sequence[Candidate], name: str) -> CrystalSet:
-    """Finished candidates as a set; a rejected one has no structure any more, but its reason."""
+    """The finished candidates as a set of crystals. A rejected one has no structure in it, but the reason."""
     items = []
     for c in candidates:
         label = c.origin.member.name if c.origin.member else c.id

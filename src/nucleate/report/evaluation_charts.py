@@ -50,7 +50,10 @@ class Plot:
 
 @dataclass(frozen=True)
 class Chart:
-    """key: (name of a set, note); plots: none where there is nothing to draw, two that stand side by side."""
+    """A chart with its legend.
+
+    key: name and note of each set. plots: one, or two that stand side by side; none where there is nothing to draw.
+    """
 
     key: list[tuple[str, str]]
     plots: list[Plot] = field(default_factory=list)

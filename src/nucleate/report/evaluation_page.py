@@ -120,8 +120,11 @@ def _tiles(report: Report) -> list[Tile]:
 
 @dataclass(frozen=True)
 class Table:
-    """One section. name: of its entry in the contents; axis: the ticks of its rates, "" where there are none; rows: the
-    metrics, each with its strip."""
+    """One section of the report.
+
+    name: its entry in the contents. axis: the ticks of the axis that its rates share, "" where it has no rates. rows:
+    the metrics, each with its strip.
+    """
 
     name: str
     title: str
@@ -154,8 +157,11 @@ def _bare_title(section: Section, report: Report) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Failures:
-    """groups: (how many, stage, reason, names), the most frequent first; rest: (name, stage, reason) of those that the
-    groups do not name; left: how many more there are of these."""
+    """What could not be judged.
+
+    groups: (how many, stage, reason, names), the most frequent first. rest: (name, stage, reason) of those that the
+    groups do not name. left: how many more of these there are than `rest` has.
+    """
 
     total: int
     groups: list[tuple[int, str, str, str]]

@@ -49,7 +49,7 @@ def environment() -> Environment:
 
 
 def page(template: str, **values: Any) -> str:
-    """A whole page."""
+    """The whole page that a template makes of these values."""
     return environment().get_template(template).render(values)
 
 
@@ -105,7 +105,7 @@ def space_group_html(symbol: str) -> Markup:
 
 
 def signed(value: float) -> str:
-    """Three decimals with a true minus sign, and no minus before zero."""
+    """A number with three decimals and a true minus sign, and with no minus before zero."""
     return f"{value:.3f}".replace("-", MINUS) if round(value, 3) else "0.000"
 
 

@@ -18,6 +18,7 @@ from nucleate.report.scene import drawn_cell, elements, scene
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from nucleate.evaluate.metric import Report
     from nucleate.pipeline.candidate import Candidate
 
 ROWS = 50  # of a table
@@ -49,6 +50,11 @@ def run_html(run: Any) -> str:
     return _html(to_rows(run.candidates[:ROWS]), views(run.candidates), text=text)
 
 
+def report_html(report: Report) -> str:
+    """The sections of an evaluation as tables, without charts; `evaluation_page.write_page` writes the whole page."""
+    return page("notebook_report.html", report=report)
+
+
 def _html(
     rows: Sequence[Mapping[str, Any]],
     frame: str,
@@ -57,7 +63,10 @@ def _html(
     checks: Mapping[str, Any] | None = None,
     more: int = 0,
 ) -> str:
-    """text: above the table; frame: the page of the crystals, "" for none; more: rows that were left out."""
+    """The output of one cell.
+
+    text: stands above the table. frame: the page of the crystals, "" for none. more: how many rows were left out.
+    """
     found = dict.fromkeys((row["method"], row["reference"]) for row in rows if row["method"])
     return page(
         "notebook.html",
@@ -119,7 +128,7 @@ def _in_order(symbols: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Column:
-    """title and cells: texts, or markup; number: they stand to the right."""
+    """A column of the table; the title and the cells are texts or markup. number: whether they stand to the right."""
 
     title: Markup | str
     cells: list[Markup | str]

@@ -51,8 +51,12 @@ class Mark:
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate. drawn: it has a view below. words: what the filter looks in. numbers: energies, how far the
-    judges are apart, and predicted properties. failed: checks that failed, novelty left out. cif: a data URI."""
+    """One candidate.
+
+    drawn: whether it has a view below the table. words: the text that the filter searches. numbers: the cells with
+    energies, with the difference between two judges, and with predicted properties. failed: how many checks failed,
+    novelty left out. cif: the structure as a data URI.
+    """
 
     number: int
     formula: str

@@ -61,7 +61,7 @@ def tiles(candidates: Sequence[Candidate]) -> list[Tile]:
 
 
 def _stage(candidate: Candidate) -> str:
-    """Where it was rejected; "" for a living one."""
+    """The stage that rejected the candidate, "" for one that was not rejected."""
     return candidate.failure.stage if candidate.failure else ""
 
 
@@ -76,7 +76,10 @@ class RejectedRow:
 
 @dataclass(frozen=True)
 class Rejected:
-    """total: how many were rejected; stages: (stage, how many), most first; rows: the first MOST of them."""
+    """The rejected candidates.
+
+    total: how many there are. stages: (stage, how many), the most frequent first. rows: the first MOST of them.
+    """
 
     total: int
     stages: list[tuple[str, int]]

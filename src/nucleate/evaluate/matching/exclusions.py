@@ -41,17 +41,17 @@ class Cell:
 
     @cached_property
     def unit(self) -> NDArray[np.float64]:
-        """(3, 3) the lattice at volume 1: the matcher scales volumes away."""
+        """The lattice (3, 3) scaled to volume 1, since the matcher scales volumes away."""
         return self.lattice / abs(np.linalg.det(self.lattice)) ** (1 / 3)
 
     @cached_property
     def lengths(self) -> NDArray[np.float64]:
-        """(3,) of `unit`."""
+        """Lengths (3,) of the vectors of `unit`."""
         return np.linalg.norm(self.unit, axis=1)
 
     @cached_property
     def angles(self) -> NDArray[np.float64]:
-        """(3,) degrees: alpha, beta, gamma."""
+        """The angles (3,) alpha, beta and gamma in degrees."""
         cosines = [self.unit[i] @ self.unit[j] / (self.lengths[i] * self.lengths[j]) for i, j in ENCLOSING]
         return np.degrees(np.arccos(np.clip(cosines, -1, 1)))
 

@@ -51,7 +51,7 @@ class Run:
             jobs = again
 
     def reduce(self, crystals: dict[int, Any]) -> tuple[dict[int, Cell], dict[int, str]]:
-        """Cells and reasons by place."""
+        """Reduce crystals. Returns the cells, and for crystals that cannot be reduced the reasons, both by place."""
         items = list(crystals.items())
         jobs = [(items[k : k + REDUCED_AT_ONCE],) for k in range(0, len(items), REDUCED_AT_ONCE)]
         cells: dict[int, Cell] = {}
@@ -66,9 +66,11 @@ class Run:
         return cells, failed
 
     def compare(self, blocks: Blocks, before: bool) -> tuple[dict[int, int], dict[int, str]]:
-        """Place of the first match, and reasons, by place of the cell judged. before: match cells of lower place alone.
+        """For each cell, by its place: the place of the first cell that it matches, and why comparisons failed.
 
-        Each crystal is judged for itself, against all that may be its match: so any slice of a block is a job.
+        before: a cell is compared with those of lower place alone.
+
+            Each crystal is judged for itself, against all that may be its match: so any slice of a block is a job.
         """
         jobs = [(*part, self.matcher, before) for later, earlier in blocks for part in _parts(later, earlier, before)]
         open_jobs = Counter(cell.index for job in jobs for cell in job[0])
@@ -93,9 +95,11 @@ class Run:
         return found, unsure
 
     def possible(self, blocks: Blocks) -> list[tuple[int, int]]:
-        """(place, place of the cell it may match) of all pairs that the screen leaves; what takes too long is left too.
+        """Pairs (place, place of the cell that it may match) which no exclusion rules out.
 
-        The matcher has to get the second of these first.
+        A pair whose exclusions take too long to judge is among them.
+
+            The matcher has to get the second of these first.
         """
         jobs = [(*part, self.matcher) for many, others in blocks for part in _parts(many, others, before=False)]
 
@@ -111,7 +115,7 @@ class Run:
 
 
 def by_size(places: Sequence[int], cells: dict[int, Cell]) -> dict[int, list[Cell]]:
-    """The matcher refuses cells of different numbers of sites."""
+    """Groups of cells with equal numbers of sites, since the matcher refuses every other pair."""
     sizes: dict[int, list[Cell]] = {}
     for place in places:
         if place in cells:
@@ -120,7 +124,7 @@ def by_size(places: Sequence[int], cells: dict[int, Cell]) -> dict[int, list[Cel
 
 
 def _parts(later: list[Cell], earlier: list[Cell], before: bool) -> Iterator[tuple[list[Cell], list[Cell]]]:
-    """Slices of about PAIRS_AT_ONCE pairs each."""
+    """The work cut into slices of about PAIRS_AT_ONCE pairs each."""
     start = stop = 1 if before else 0  # the first has none before it
     while stop < len(later) and earlier:
         pairs = 0
@@ -141,7 +145,7 @@ def _prepare() -> None:
 
 
 def _reduce(crystals: list[tuple[int, Any]]) -> list[tuple[int, Cell | str]]:
-    """Without oxidation states, as StructureMatcher does: the Niggli cell, then the primitive one."""
+    """Reduce crystals as StructureMatcher does: no oxidation states, the Niggli cell, and of that the primitive one."""
     from pymatgen.core import Structure
 
     from nucleate.crystal.columns import structure_of_row
@@ -169,7 +173,7 @@ def _reduce(crystals: list[tuple[int, Any]]) -> list[tuple[int, Cell | str]]:
 def _compare(
     later: list[Cell], earlier: list[Cell], matcher: Matcher, before: bool
 ) -> list[tuple[int, int | None, str | None]]:
-    """(place, place of the first match, why a comparison before it failed) of each later cell."""
+    """For each later cell: its place, the place of its first match, and why a comparison before that one failed."""
     from pymatgen.core.structure_matcher import StructureMatcher
 
     fit = StructureMatcher(ltol=matcher.ltol, stol=matcher.stol, angle_tol=matcher.angle_tol).fit

@@ -148,7 +148,9 @@ def _cell(points: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array] |
 
 
 def _solid_angle_and_area(face: NDArray[np.int64], corners: Array, bonds: Array) -> tuple[Array, Array]:
-    """Of F convex faces across the middle of `bonds`, seen from the origin; corners (C, 3) in any order.
+    """Solid angles (sr) and areas (square angstrom) of F convex faces that halve `bonds`, seen from the origin.
+
+    corners: (C, 3), in any order.
 
     Solid angle of a triangle: A. van Oosterom and J. Strackee, IEEE Trans. BME 30, 125 (1983).
     """

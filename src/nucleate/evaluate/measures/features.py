@@ -61,7 +61,7 @@ class Features:
         return np.asarray(np.isfinite(self.fingerprint).all(1))
 
     def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Features:
-        """Those of the given positions, in that order."""
+        """The measurements of the crystals at the given positions, in that order."""
         index = np.asarray(indices, dtype=np.int64)
         arrays = {k: getattr(self, k)[index] for k in _COLUMNS}
         reasons = {k: self.reasons[int(i)] for k, i in enumerate(index) if int(i) in self.reasons}
@@ -154,7 +154,7 @@ Row = tuple[int, dict[str, Any], list[tuple[str, str]], bool]  # index, values, 
 def _run(
     crystals: Sequence[Arrays | None], todo: list[int], lemat: bool, limit: float, workers: int | None
 ) -> Iterator[Row]:
-    """Measure; what the fingerprint brings down or keeps too long is measured once more without it."""
+    """Measure the crystals. One whose fingerprint crashes the worker or takes too long is measured again without it."""
     again: dict[int, str] = {}
     jobs = [(*(crystals[i] or ()), lemat, True) for i in todo]
     for outcome in map_jobs(describe, jobs, limit=limit, workers=workers, prepare=_prepare):

@@ -30,11 +30,14 @@ CAUTION = "A property network knows relaxed crystals alone: its energies hardly 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Of n crystals: e_form (n,) in eV/atom and features (n, d), nan where `reasons` (index -> why) has an entry.
+    """What a network says of n crystals: e_form (n,) in eV/atom and features (n, d).
 
-    method, reference: of the energies, which are of unrelaxed crystals; reference "" where the energies are a column
-    of a property network's data, with its own zero. quantity: what they are. layer: where the features are read.
-    caution: what a reader has to know of them, a sentence or "".
+    Both are nan where `reasons` (index -> why) has an entry.
+
+    method, reference: how the energies of the unrelaxed crystals were computed, and against which reference set; the
+    latter is "" where the energies are a column of a property network's data, which has its own zero. quantity: the
+    name of the energies. layer: the layer of the network whose output the features are. caution: a sentence that a
+    reader has to know, or "".
     """
 
     e_form: NDArray[np.float64]
@@ -196,7 +199,7 @@ def _compute(crystals: list[Arrays], potential: str, workers: int | None, progre
 def _run(
     crystals: list[Arrays], jobs: list[list[int]], potential: str, workers: int | None
 ) -> Iterator[tuple[list[int], tuple, str | None]]:
-    """Job by job; the members of one that failed, one by one."""
+    """Run the jobs. Where one fails, its crystals are done again one by one, so that only the culprit has no result."""
     again: list[list[int]] = []
     payload = [([crystals[i] for i in job], potential) for job in jobs]
     for outcome in map_jobs(_work, payload, limit=TIME_LIMIT, workers=workers, prepare=_prepare):

@@ -191,7 +191,7 @@ def compositional_validity_original(atomic_numbers: Iterable[int]) -> bool:
 
 @lru_cache(maxsize=100_000)
 def _cdvae(counts: Counts) -> bool:
-    """counts: in the order of atomic numbers."""
+    """CDVAE's test of a composition whose `counts` are in the order of atomic numbers."""
     if kind_without_ions([s for s, _ in counts]):
         return True
     states = [_IRIDIUM_2_2_1 if s == "Ir" else states_of(s, "smact14") for s, _ in counts]
