@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from nucleate.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nucleate.api.judging import check, e_above_hull, relax
-    from nucleate.api.making import substitute
+    from nucleate.api.judging import check, e_above_hull, relax, screen
+    from nucleate.api.making import design, generate, predict, substitute
     from nucleate.crystal.batch import CrystalBatch
     from nucleate.data import prepare
     from nucleate.errors import NucleateError
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from nucleate.pipeline.rank import rank
     from nucleate.potentials import calculator
     from nucleate.settings import DesignSettings, PredictSettings
-    from nucleate.tasks.design import design, load_run, resume
-    from nucleate.tasks.predict import predict
+    from nucleate.tasks.runs import load_run, resume
 
 __getattr__ = lazy_names(
     __name__,
@@ -40,19 +39,21 @@ __getattr__ = lazy_names(
         "PredictSettings": "nucleate.settings",
         "calculator": "nucleate.potentials",
         "check": "nucleate.api.judging",
-        "design": "nucleate.tasks.design",
+        "design": "nucleate.api.making",
         "e_above_hull": "nucleate.api.judging",
         "evaluate_csp": "nucleate.evaluate.csp_report",
+        "generate": "nucleate.api.making",
         "load_formula_generator": "nucleate.generators",
         "load_generator": "nucleate.generators",
         "load_reference": "nucleate.hull.load",
-        "load_run": "nucleate.tasks.design",
-        "predict": "nucleate.tasks.predict",
+        "load_run": "nucleate.tasks.runs",
+        "predict": "nucleate.api.making",
         "prepare": "nucleate.data",
         "rank": "nucleate.pipeline.rank",
         "read_structures": "nucleate.io",
         "relax": "nucleate.api.judging",
-        "resume": "nucleate.tasks.design",
+        "resume": "nucleate.tasks.runs",
+        "screen": "nucleate.api.judging",
         "substitute": "nucleate.api.making",
         "write_structures": "nucleate.io",
     },
@@ -71,6 +72,7 @@ __all__ = [
     "design",
     "e_above_hull",
     "evaluate_csp",
+    "generate",
     "load_formula_generator",
     "load_generator",
     "load_reference",
@@ -81,6 +83,7 @@ __all__ = [
     "read_structures",
     "relax",
     "resume",
+    "screen",
     "substitute",
     "write_structures",
 ]

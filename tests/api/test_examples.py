@@ -8,7 +8,9 @@ import pytest
 import nucleate
 
 FUNCTIONS = [n for n in nucleate.__all__ if inspect.isfunction(getattr(nucleate, n))]
-WITH_EXAMPLES = ["calculator", "check", "e_above_hull", "relax", "substitute"]
+WITH_EXAMPLES = [
+    "calculator", "check", "design", "e_above_hull", "generate", "predict", "relax", "screen", "substitute"
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*WITH_EXAMPLES, "Candidates"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 from nucleate.api.given import crystals, crystals_or_formulas
 from nucleate.errors import NucleateError
@@ -13,6 +14,10 @@ from nucleate.pipeline.collection import Candidates
 
 if TYPE_CHECKING:
     from nucleate.api.given import Crystal, Crystals
+    from nucleate.pipeline.events import Watch
+    from nucleate.pipeline.run import Executor
+    from nucleate.settings.screen import ScreenSettings
+    from nucleate.tasks.screen import ScreenResult
 
 
 class HullEnergy(float):
@@ -91,7 +96,7 @@ def relax(
         >>> relaxed.to_ase().get_chemical_formula()
         'Cu'
     """
-    from nucleate.relaxation.pool import RelaxSettings
+    from nucleate.settings import RelaxSettings
     from nucleate.stages.relax import RelaxStage
 
     found, one = crystals(given)
@@ -138,7 +143,7 @@ def e_above_hull(
         (True, 'NaCl', 'chgnet-mp')
     """
     from nucleate.hull.load import load_reference
-    from nucleate.relaxation.pool import RelaxSettings
+    from nucleate.settings import RelaxSettings
     from nucleate.stages.hull import HullStage
     from nucleate.stages.relax import RelaxStage
 
@@ -199,6 +204,46 @@ def check(given: Crystals, *, states: str = "icsd24") -> Candidate | Candidates:
     found, one = crystals_or_formulas(given)
     done = Candidates(with_oxidation([c if c.failure else check_candidate(c, states) for c in found]))
     return done[0] if one else done
+
+
+def screen(
+    given: Crystals,
+    out: str | Path | None = None,
+    settings: ScreenSettings | None = None,
+    *,
+    executor: Executor | None = None,
+    watch: Watch | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> ScreenResult:
+    """Judge crystals that were made elsewhere: check, relax, hull, novelty, a second potential on the best, rank.
+
+    given: crystals as for `relax`, files, folders or zip archives of them. out: the run folder, with a report, CIFs and
+    a database as `design` writes; None writes nothing. options: by the names of the command line, such as best=20,
+    potential="sevennet", known="mp-20", second="none", relax_steps=100. settings: all of them at once. executor: how
+    work is spread over processes; a script on several cores needs `if __name__ == "__main__":`. overwrite: replace a
+    run in the folder; an interrupted one is finished by `resume(out)`.
+
+    Returns a ScreenResult: `.to_frame()` is the ranked table, `.candidates` are the best, `.all` holds every one,
+    rejected ones with their reasons.
+
+    Example:
+        >>> import nucleate
+        >>> from pymatgen.core import Lattice, Structure
+        >>> salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.7), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+        >>> result = nucleate.screen([salt], second="none")
+        >>> result.to_frame()[["formula", "novel"]].values.tolist()
+        [['NaCl', 'no']]
+    """
+    from nucleate.settings.screen import ScreenSettings
+    from nucleate.tasks.screen import screen_candidates
+
+    found, _ = crystals(given)
+    title = str(Path(given).name) if isinstance(given, str | Path) else f"{len(found):,} crystals"
+    chosen = (settings or ScreenSettings()).replaced(**options)
+    return screen_candidates(
+        found, out, chosen, title=title, executor=executor, watch=watch, overwrite=overwrite
+    )  # fmt: skip
 
 
 def _fresh(candidate: Candidate) -> Candidate:

@@ -1,7 +1,10 @@
-"""Crystals made: other elements into given ones."""
+"""Crystals made: generated, predicted, designed, and other elements into given ones."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.given import crystals, is_structure
@@ -12,7 +15,139 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from nucleate.api.given import Crystals
+    from nucleate.pipeline.events import Watch
+    from nucleate.pipeline.run import Executor
+    from nucleate.request.request import Request
+    from nucleate.settings import DesignSettings, PredictSettings
+    from nucleate.tasks.design import DesignResult
     from nucleate.tasks.substitute import Swaps
+
+
+# what `parse_request` takes beside the text; all other names are those of settings
+WISHES = (
+    "elements", "num_atoms", "properties", "contains", "exclude", "num_elements", "space_group", "sites"
+)  # fmt: skip
+
+
+def generate(
+    request: str | Request = "anything",
+    n: int | None = None,
+    *,
+    seed: int = 0,
+    settings: DesignSettings | None = None,
+    watch: Watch | None = None,
+    **options: Any,
+) -> Candidates:
+    """Generate crystals with a shipped or own model; as generated, neither checked nor relaxed.
+
+    request: a formula ("SrTiO3"), a chemical system ("Li-Fe-O"), plain words or "anything". n: crystals (5 where the
+    request does not say). seed: same seed, same crystals. options: by the names of the command line, such as steps=20,
+    weights="mp20-csp", num_atoms=10, elements="Li,Fe,O", properties=["band_gap=1.5"], space_group="Pnma". settings: all
+    of them at once, in place of options that are settings.
+
+    Returns Candidates. Raises NucleateError for a request that cannot be met.
+
+    Example:
+        >>> import nucleate
+        >>> made = nucleate.generate("SrTiO3", n=2, seed=0, steps=5)  # few steps: a quick look
+        >>> [c.formula for c in made], made.structures[0].composition.reduced_formula
+        (['SrTiO3', 'SrTiO3'], 'SrTiO3')
+    """
+    from nucleate.tasks.design import generate_candidates
+
+    wanted = _request(request, n, options)
+    chosen = _settings(settings, {"oversample": 1, "seed": seed, **options})
+    return Candidates(generate_candidates(wanted, chosen, watch=watch))
+
+
+def predict(
+    formulas: str | Sequence[str],
+    settings: PredictSettings | None = None,
+    *,
+    executor: Executor | None = None,
+    watch: Watch | None = None,
+    **options: Any,
+) -> Candidates:
+    """Predict the crystal structures of one formula or several, the best of each first.
+
+    formulas: "K2AgSbCl6", or a list; a chemical system "K-Cu-Si" for method="adaptive". settings: how. options
+    change that by the names of the command line, such as samples=3 (of each formula, by default 5), relax=True (which
+    orders them by energy), seed=1, space_groups=(62,), method="random" (by default "template"; also "prototype",
+    "transformer", "unimat", "compact" and "adaptive").
+
+    Returns Candidates in the order of the formulas; what failed comes last and has the reason in `.failure`. Raises
+    NucleateError for what is no formula. The method "template" needs the dataset mp-20 (`nucleate data get mp-20`).
+
+    Example:
+        >>> import nucleate
+        >>> found = nucleate.predict("SrTiO3", samples=2, method="prototype")
+        >>> found[0].formula, found[0].structure is not None
+        ('SrTiO3', True)
+    """
+    from nucleate.settings import PredictSettings
+    from nucleate.tasks.predict import predict as predict_all
+
+    chosen = (settings or PredictSettings()).replaced(**options)
+    texts = [formulas] if isinstance(formulas, str) else list(formulas)
+    if not texts:
+        raise NucleateError('no formula was given; write for example nucleate.predict("SrTiO3")')
+    return Candidates(predict_all(texts, chosen, executor=executor, watch=watch))
+
+
+def design(
+    request: str | Request,
+    out: str | Path | None = None,
+    settings: DesignSettings | None = None,
+    *,
+    n: int | None = None,
+    executor: Executor | None = None,
+    watch: Watch | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> DesignResult:
+    """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report.
+
+    request: a formula, a chemical system or plain words, "SrTiO3, 5 candidates". out: the run folder, with a report,
+    CIFs and a database; "runs/<request>" where none is given. n: crystals to return. options: by the names of the
+    command line, such as oversample=2, relax_steps=100, num_atoms=10. settings: all of them at once. executor: how work
+    is spread over processes; a script on several cores needs `if __name__ == "__main__":`. overwrite: replace a run in
+    the folder; an interrupted one is finished by `resume(out)`.
+
+    Returns a DesignResult: `.candidates` are the best, in order, `.all` holds every one, `.to_frame()` is a table.
+
+    Example:
+        >>> import nucleate
+        >>> run = nucleate.design("NaCl", "runs/example", n=1, oversample=1, steps=5, relax_steps=5, second="none")
+        >>> run.to_frame()["formula"].tolist(), (run.folder / "report.html").is_file()
+        (['NaCl'], True)
+    """
+    from nucleate.tasks.design import design as design_in
+    from nucleate.tasks.design import folder_for
+
+    wanted = _request(request, n, options)
+    place = Path(out) if out is not None else folder_for(wanted.text)
+    chosen = _settings(settings, options)
+    return design_in(wanted, place, chosen, executor=executor, watch=watch, overwrite=overwrite)
+
+
+def _request(request: str | Request, n: int | None, options: dict[str, Any]) -> Request:
+    """The request with the wishes among the options, which are taken out of them."""
+    from nucleate.request.request import parse_request
+
+    wishes = {name: options.pop(name) for name in WISHES if name in options}
+    if not isinstance(request, str):
+        if wishes or n is not None:
+            raise NucleateError(f"the request is made already; give it {next(iter(wishes), 'n')} when it is parsed")
+        return request
+    text = "" if request.strip() == "anything" and "elements" in wishes else request
+    return dataclasses.replace(parse_request(text, candidates=n, **wishes), text=request)
+
+
+def _settings(settings: DesignSettings | None, options: dict[str, Any]) -> DesignSettings:
+    """Settings from options by their names on the command line, beside settings that were given."""
+    from nucleate.settings import DesignSettings
+
+    return (settings or DesignSettings()).replaced(**options)
 
 
 def substitute(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,12 +138,12 @@ def design(
     from nucleate.search.route import settled
     from nucleate.settings import DesignSettings
     from nucleate.tasks.design import design as run
-    from nucleate.tasks.design import require_settings
+    from nucleate.tasks.design import folder_for, require_settings
     from nucleate.tasks.design import resume as finish
 
     console = screen()
     notes = screen(stderr=True)
-    folder = resume or out or Path("runs") / _slug(request or elements or "anything")
+    folder = resume or out or folder_for(request or elements or "anything")
     with going_on(f"finish it with: nucleate design --resume {folder}"):
         if resume is not None:
             given = (elements, contains, exclude, num_elements, candidates, num_atoms, properties, fix, lattice_shape)
@@ -223,10 +222,6 @@ def design(
     from nucleate.cli.show import print_run
 
     print_run(result, console)
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.\-]+", "-", text).strip("-.")[:60] or "run"
 
 
 def _warn_if_unbalanced(request: Request, notes: Console) -> None:

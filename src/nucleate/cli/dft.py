@@ -106,7 +106,7 @@ def chosen(paths: Sequence[Path], top: int | None, out: Path | None) -> tuple[li
     from nucleate.pipeline.files import read_candidates
 
     if len(paths) == 1 and (paths[0] / "request.json").is_file():
-        from nucleate.tasks.design import load_run
+        from nucleate.tasks.runs import load_run
 
         living = [c for c in load_run(paths[0]).all if c.failure is None]
         candidates, folder = living[: top or 5], out or paths[0]

@@ -27,6 +27,7 @@ from nucleate.cli.phonons import phonons
 from nucleate.cli.predict import predict
 from nucleate.cli.rank import rank
 from nucleate.cli.relax import relax
+from nucleate.cli.screen import screen
 from nucleate.cli.show import show
 from nucleate.cli.substitute import substitute
 from nucleate.cli.train import train
@@ -48,6 +49,7 @@ for command in (
     compose,
     predict,
     substitute,
+    screen,
     optimise,
     check,
     relax,

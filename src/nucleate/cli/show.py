@@ -26,9 +26,15 @@ def show(
 
     console = screen()
     if len(paths) == 1 and (paths[0] / "request.json").is_file():
-        from nucleate.tasks.design import load_run
+        from nucleate.cli.screen import print_screening
+        from nucleate.tasks.runs import load_run
+        from nucleate.tasks.screen import ScreenResult
 
-        print_run(load_run(paths[0]), console, everything)
+        run = load_run(paths[0])
+        if isinstance(run, ScreenResult):
+            print_screening(run, console, everything)
+        else:
+            print_run(run, console, everything)
         return
     from nucleate.chem.formula import formula_text
     from nucleate.cli.candidates import marked, radioactive

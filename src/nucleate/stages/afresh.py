@@ -1,13 +1,21 @@
-"""A candidate that is to be relaxed again, without what was said of its old structure."""
+"""Candidates that are to be worked on again, without what was said of them before."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.state import FACTS
 
 STAGES = ("relax", "hull", "unique", "novelty", "second", "phonons")
 CHECKS = ("relaxed", "hull", "unique", "novel", "judges", "phonons")
+
+
+def afresh(candidate: Candidate) -> Candidate:
+    """A crystal that goes through all stages again: what earlier runs said of it is forgotten, its origin is not."""
+    known: dict[str, Any] = {name: None for name in FACTS if name != "failure"}
+    return dataclasses.replace(candidate, stages=(), checks={}, energies={}, twin_of="", meets=(), **known)
 
 
 def unrelaxed(candidate: Candidate) -> Candidate:

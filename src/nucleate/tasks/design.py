@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.files import check_writable
+from nucleate.lazy import later
+from nucleate.pipeline.collection import Candidates
 from nucleate.request.request import Request, parse_request, read_request
 from nucleate.search.route import Route, route_of, settled
 from nucleate.settings import DesignSettings
 from nucleate.settings.design import read_design_settings
 from nucleate.settings.sampling import AUTO, LEXICON, TemplateSettings
 from nucleate.settings.search import NONE
+from nucleate.store.folders import check_folder, require_run
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nucleate.io import Problem
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.events import Watch
@@ -33,12 +38,21 @@ class DesignResult:
     request: Request
     settings: DesignSettings
     folder: Path
-    candidates: list[Candidate]
-    all: list[Candidate]
+    candidates: Candidates
+    all: Candidates
     seconds: Mapping[str, float] = field(default_factory=dict)
     tree: Mapping[str, Any] = field(default_factory=dict)  # what a tree search has done (`search.tree.summary`)
     language: Mapping[str, int] = field(default_factory=dict)  # what was taken of a language model (`chat.usage_text`)
     problems: tuple[Problem, ...] = ()  # broken records of the folder, left out (`resume` does those candidates again)
+
+    def to_frame(self) -> pd.DataFrame:
+        """All candidates as a pandas table, best first (`pipeline.rank.to_rows`)."""
+        return self.all.to_frame()
+
+    def __repr__(self) -> str:
+        return f"{self.request.describe()}, of {len(self.all):,}, in {self.folder}:\n{self.candidates!r}"
+
+    _repr_html_ = later("nucleate.report.notebook", "run_html")
 
 
 def design(
@@ -76,6 +90,11 @@ def design(
         return _run(store, record, stages, reviews, route, executor, watch)
 
 
+def folder_for(text: str) -> Path:
+    """The folder of a run that is given none: runs/<request>."""
+    return Path("runs") / (re.sub(r"[^A-Za-z0-9.\-]+", "-", text).strip("-.")[:60] or "run")
+
+
 def resume(
     out: str | Path,
     *,
@@ -92,7 +111,7 @@ def resume(
     """
     from nucleate.store.database import RunStore
 
-    _require_run(Path(out))
+    require_run(Path(out))
     with RunStore(out) as store:
         record = store.read_request()
         request, settings = _read_record(record, Path(out))
@@ -167,6 +186,8 @@ def load_run(out: str | Path) -> DesignResult:
 
 
 def _read_record(record: Mapping[str, Any], out: Path) -> tuple[Request, DesignSettings]:
+    if "screen" in record:
+        raise NucleateError(f"{out} is a screening; finish it with: nucleate screen --resume {out}")
     try:
         return read_request(record["request"]), read_design_settings(record["settings"])
     except (KeyError, TypeError, ValueError, NucleateError) as error:
@@ -190,31 +211,6 @@ def generate_candidates(
     predict = _predict_stage(request, settings, route)
     made = run(route.blank, [*route.proposals, *route.stages], Serial(), Nowhere(), watch)
     return list(predict(made)) if predict is not None else made
-
-
-def check_folder(out: Path, overwrite: bool) -> None:
-    """Raises NucleateError where no run may begin: a file, a run (unless it is to be replaced), anything of others."""
-    from nucleate.store.database import is_stillborn
-
-    check_writable(out, folder=True)
-    if not out.is_dir() or is_stillborn(out):
-        return
-    if not (out / "request.json").is_file():
-        raise NucleateError(f"{out} is not empty and is no run of nucleate; choose another folder")
-    if not overwrite:
-        raise NucleateError(f"{out} holds a run already; use --resume {out}, --overwrite, or another folder")
-
-
-def _require_run(out: Path) -> None:
-    from nucleate.store.database import is_stillborn
-
-    if (out / "request.json").is_file():
-        return
-    if out.is_dir() and any(out.iterdir()) and is_stillborn(out):
-        raise NucleateError(
-            f"the run in {out} was stopped before its request was written: give the command that began it again"
-        )
-    raise NucleateError(f"there is no run to resume in {out} (no request.json)")
 
 
 def _predict_stage(request: Request, settings: DesignSettings, route: Route) -> PredictStage | None:
@@ -307,4 +303,7 @@ def _result(
     request, settings = _read_record(record, folder)
     best = _best(ranked, request.candidates)
     said, done = record.get("language", {}), record.get("tree", {})
-    return DesignResult(request, settings, folder, best, ranked, record["seconds"], done, said, tuple(problems))
+    seconds = record["seconds"]
+    return DesignResult(
+        request, settings, folder, Candidates(best), Candidates(ranked), seconds, done, said, tuple(problems)
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
@@ -14,21 +15,13 @@ if TYPE_CHECKING:
 def write_outputs(result: DesignResult, route: Route) -> None:
     """CIFs, candidates.extxyz, candidates.jsonl and report.html beside the database; each replaces the old at once."""
     from nucleate.language.chat import usage_text
-    from nucleate.pipeline.files import write_candidates
-    from nucleate.report.run_page import write_report
     from nucleate.search.judge import judge_of
     from nucleate.search.tree import summary_text
 
     price = result.settings.language.price
     _, _, unknown = judge_of(result.request.properties, route.facts, result.settings.judging.judge)
-    folder = result.folder
-    with_structure = [c for c in result.all if c.structure is not None]
-    if with_structure:
-        write_candidates(folder / "cif", with_structure)
-        write_candidates(folder / "candidates.extxyz", with_structure)
-    write_candidates(folder / "candidates.jsonl", result.all)
-    write_report(
-        folder / "report.html",
+    write_files(
+        result.folder,
         result.all,
         result.request.text or "anything",
         {
@@ -44,6 +37,21 @@ def write_outputs(result: DesignResult, route: Route) -> None:
         },
         dict(result.seconds),
     )
+
+
+def write_files(
+    folder: Path, ranked: Sequence[Candidate], title: str, settings: Mapping[str, Any], seconds: Mapping[str, float]
+) -> None:
+    """The files themselves; settings: what the report says of how they came about."""
+    from nucleate.pipeline.files import write_candidates
+    from nucleate.report.run_page import write_report
+
+    with_structure = [c for c in ranked if c.structure is not None]
+    if with_structure:
+        write_candidates(folder / "cif", with_structure)
+        write_candidates(folder / "candidates.extxyz", with_structure)
+    write_candidates(folder / "candidates.jsonl", ranked)
+    write_report(folder / "report.html", ranked, title, settings, seconds)
 
 
 def sources(candidates: Sequence[Candidate]) -> list[str]:
