@@ -2,6 +2,7 @@
 
 import csv
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +51,56 @@ def test_each_number_names_its_paper():
     assert "section 3.3" in source(PER_COMPOSITION, "delta_e_lowest", "UniMat - AIRSS")
     with pytest.raises(KeyError):
         source(CSP, "unfiltered_@1", "nobody", "mp-20")
+
+
+COLUMNS = {
+    "struct. valid %": "valid_structure",
+    "comp. valid %": "valid_composition",
+    "COV-R %": "cov_recall",
+    "COV-P %": "cov_precision",
+    "density W": "w_density",
+    "energy W": "w_e_form",
+    "# elements W": "w_elements",
+}
+
+
+def tables(name):
+    """The tables of a page of the docs: heads, then rows, as lists of cells."""
+    found, lines = [], []
+    for line in [*(Path(__file__).parents[2] / "docs" / name).read_text(encoding="utf-8").splitlines(), ""]:
+        if line.startswith("|"):
+            lines.append([cell.strip() for cell in line.strip("|").split("|")])
+        elif lines:
+            found.append((lines[0], lines[2:]))
+            lines = []
+    return found
+
+
+def quoted(text, value):
+    """Whether the text is the value, rounded or cut off after its last digit."""
+    unit = 10.0 ** -len(text.partition(".")[2])
+    return abs(float(text) - value) < unit
+
+
+def test_the_docs_quote_the_table():
+    checked = 0
+    for heads, rows_of_table in tables("representations.md"):
+        if heads[0] not in ("MP-20", "Perov-5", "Carbon-24"):
+            continue
+        for label, *cells in rows_of_table:
+            model = label.removesuffix(", published")
+            for head, cell in zip(heads[1:], cells, strict=True):
+                known = published("cdvae-2022", COLUMNS[head], heads[0].lower())
+                if label.endswith(", published") and model in known:
+                    assert quoted(cell, known[model] * (100 if head.endswith("%") else 1)), (label, head)
+                    checked += 1
+    for heads, rows_of_table in tables("results.md"):
+        if heads[:4] != ["model", "samples", "match %", "RMSE"]:
+            continue
+        for model, samples, match, rmse, *_ in rows_of_table:
+            rates = published(CSP, f"unfiltered_@{samples}", "mp-20")
+            if model in rates:
+                assert quoted(match, 100 * rates[model]), model
+                assert not rmse or quoted(rmse, published(CSP, f"rmse_unfiltered_@{samples}", "mp-20")[model])
+                checked += 1
+    assert checked >= 40
