@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nucleate.errors import NucleateError
-from nucleate.parallel import map_jobs
+from nucleate.parallel import map_again, map_jobs
 
 
 def work(kind, value=None):
@@ -21,6 +21,17 @@ def work(kind, value=None):
     if kind == "threads":
         return os.environ["OMP_NUM_THREADS"]
     return value * 2
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DiesWhenRead:
+    """A job that ends its worker while it is read, as too little memory does."""
+
+    def __reduce__(self):
+        return die, ()
 
 
 def broken():
@@ -38,6 +49,20 @@ def test_hanging_raising_and_dying_jobs_leave_the_others_whole():
     assert outcomes[2].reason == "ValueError: first line"
     assert "died" in outcomes[4].reason
     assert outcomes[5].value == "1"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_worker_that_is_killed_while_it_reads_its_job_loses_that_job_alone():
+    outcomes = {o.index: o for o in map_jobs(work, [("ok", DiesWhenRead()), ("ok", 1), ("ok", 2)], workers=2)}
+    assert "SIGKILL" in outcomes[0].reason and [outcomes[i].value for i in (1, 2)] == [2, 4]
+
+
+def test_what_failed_is_done_again_in_another_way():
+    def again(job, reason):
+        return [("ok", 5), ("raise", "still")] if job == ("raise",) else []
+
+    found = {job: o.value or o.reason for job, o in map_again(work, [("raise",), ("ok", 1)], again, workers=1)}
+    assert found == {("ok", 1): 2, ("ok", 5): 10, ("raise", "still"): "ValueError: first line"}
 
 
 def test_environment_is_put_back(monkeypatch):

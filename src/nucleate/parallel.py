@@ -113,6 +113,32 @@ def map_jobs(
             w.end()
 
 
+def map_again(
+    function: Callable[..., Any],
+    jobs: Sequence[tuple],
+    again: Callable[[tuple, str], Sequence[tuple]],
+    *,
+    limit: float = math.inf,
+    workers: int | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> Iterator[tuple[tuple, Outcome]]:
+    """(job, outcome) of all jobs as they come, as of `map_jobs`, where what failed may be done again in another way.
+
+    again: the jobs that take the place of one that failed with this reason, such as its halves, or none if the failure
+    is to stand. They are done after all others, and may fail and be replaced themselves; `Outcome.index` means nothing.
+    """
+    while jobs:
+        later: list[tuple] = []
+        for outcome in map_jobs(function, jobs, limit=limit, workers=workers, prepare=prepare):
+            job = jobs[outcome.index]
+            instead = again(job, outcome.reason) if outcome.reason is not None else ()
+            if instead:
+                later += instead
+            else:
+                yield job, outcome
+        jobs = later
+
+
 class _Worker:
     """One spawned process, its pipe and the job it has. main: whether it imports the script that runs."""
 

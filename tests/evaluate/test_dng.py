@@ -16,7 +16,6 @@ from nucleate.errors import NucleateError
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import CrystalSet, Item
 from nucleate.evaluate.measurements import DngSettings
-from nucleate.evaluate.measures import features as features_module
 from nucleate.evaluate.measures.features import measure
 from nucleate.parallel import Outcome
 from nucleate.pipeline.candidate import Energy
@@ -168,7 +167,7 @@ def test_stability_comes_from_the_files_or_is_said_to_be_missing(known):
 
 def test_measurements_are_kept_and_read_again(tmp_path, monkeypatch):
     first = measure(REAL[:3], workers=0, cache=tmp_path)
-    monkeypatch.setattr(features_module, "map_jobs", lambda *a, **k: iter(()))  # nothing can be measured any more
+    monkeypatch.setattr("nucleate.parallel.map_jobs", lambda *a, **k: iter(()))  # nothing can be measured any more
     second = measure(REAL[:3], workers=0, cache=tmp_path)
     assert np.array_equal(first.fingerprint, second.fingerprint)
     third = measure(REAL[:2], workers=0, cache=tmp_path)
@@ -179,10 +178,10 @@ def test_a_hanging_fingerprint_costs_one_crystal(monkeypatch):
     def map_jobs(function, jobs, limit, **_):
         """As the real one with a fingerprint of magnesium that never ends."""
         for i, job in enumerate(jobs):
-            hangs = job[2][0] == 12 and job[-1]
+            hangs = job[3][0] == 12 and job[-1]
             yield Outcome(i, reason=f"took longer than {limit:g} s") if hangs else Outcome(i, function(*job))
 
-    monkeypatch.setattr(features_module, "map_jobs", map_jobs)
+    monkeypatch.setattr("nucleate.parallel.map_jobs", map_jobs)
     found = measure([REAL[0], REAL[7], REAL[4]], time_limit=2.0)
     assert found.has_fingerprint.tolist() == [True, False, True]
     assert found.density[1] > 0 and found.space_group[1] == 194

@@ -190,7 +190,7 @@ def test_a_hang_costs_what_hangs(monkeypatch):
             else:
                 yield Outcome(i, reason=f"took longer than {limit:g} s")
 
-    monkeypatch.setattr(first_match, "map_jobs", map_jobs)
+    monkeypatch.setattr("nucleate.parallel.map_jobs", map_jobs)
     calls = []
     crystals = [CSCL, CSCL, BLENDE, NACL, BLENDE, CSCL, CSCL, NACL, CSCL]
     found = unique(crystals, limit=7, progress=lambda *a: calls.append(a))

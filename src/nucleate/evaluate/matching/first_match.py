@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.evaluate.matching.exclusions import Cell, Screen
-from nucleate.parallel import Outcome, map_jobs
+from nucleate.parallel import Outcome, map_again
 
 if TYPE_CHECKING:
     from nucleate.evaluate.matching.unique import Matcher
@@ -40,15 +40,11 @@ class Run:
     def _rounds(
         self, function: Callable[..., Any], jobs: list[tuple], pieces: Callable[..., list[tuple]]
     ) -> Iterator[tuple[tuple, Outcome]]:
-        while jobs:
-            again: list[tuple] = []
-            for outcome in map_jobs(function, jobs, limit=self.limit, workers=self.workers, prepare=_prepare):
-                smaller = pieces(*jobs[outcome.index]) if outcome.reason is not None else []
-                if len(smaller) > 1:
-                    again += smaller
-                else:
-                    yield jobs[outcome.index], outcome
-            jobs = again
+        def again(job: tuple, reason: str) -> list[tuple]:
+            smaller = pieces(*job)
+            return smaller if len(smaller) > 1 else []
+
+        return map_again(function, jobs, again, limit=self.limit, workers=self.workers, prepare=_prepare)
 
     def reduce(self, crystals: dict[int, Any]) -> tuple[dict[int, Cell], dict[int, str]]:
         """Reduce crystals. Returns the cells, and for crystals that cannot be reduced the reasons, both by place."""

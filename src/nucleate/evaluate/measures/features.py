@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.io import replacing
-from nucleate.parallel import map_jobs
+from nucleate.parallel import map_again
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -155,20 +155,28 @@ def _run(
     crystals: Sequence[Arrays | None], todo: list[int], lemat: bool, limit: float, workers: int | None
 ) -> Iterator[Row]:
     """Measure the crystals. One whose fingerprint crashes the worker or takes too long is measured again without it."""
-    again: dict[int, str] = {}
-    jobs = [(*(crystals[i] or ()), lemat, True) for i in todo]
-    for outcome in map_jobs(describe, jobs, limit=limit, workers=workers, prepare=_prepare):
-        i = todo[outcome.index]
-        if outcome.reason is None:
-            yield (i, *outcome.value, True)
-        else:
-            again[i] = outcome.reason
-    retry = list(again)
-    jobs = [(*(crystals[i] or ()), lemat, False) for i in retry]
-    for outcome in map_jobs(describe, jobs, limit=limit, workers=workers, prepare=_prepare):
-        i = retry[outcome.index]
+    failed: dict[int, str] = {}
+
+    def of(i: int, fingerprint: bool) -> tuple:
+        return i, *(crystals[i] or ()), lemat, fingerprint
+
+    def again(job: tuple, reason: str) -> list[tuple]:
+        if job[0] in failed:
+            return []
+        failed[job[0]] = reason
+        return [of(job[0], False)]
+
+    jobs = [of(i, True) for i in todo]
+    for (i, *_), outcome in map_again(_describe, jobs, again, limit=limit, workers=workers, prepare=_prepare):
         values, why = outcome.value if outcome.reason is None else ({"has": True}, [("crystal", outcome.reason)])
-        yield i, values, [*why, ("CrystalNN", again[i])], False  # a busy machine may be to blame: tried anew next time
+        if i in failed:  # a busy machine may be to blame: tried anew next time
+            yield i, values, [*why, ("CrystalNN", failed[i])], False
+        else:
+            yield i, values, why, True
+
+
+def _describe(index: int, *crystal: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    return describe(*crystal)
 
 
 def _prepare() -> None:

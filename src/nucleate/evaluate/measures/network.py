@@ -14,7 +14,7 @@ import numpy as np
 from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.features import Arrays, Progress, arrays_of, digest, structure_of
 from nucleate.io import replacing
-from nucleate.parallel import map_jobs
+from nucleate.parallel import map_again
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -200,16 +200,16 @@ def _run(
     crystals: list[Arrays], jobs: list[list[int]], potential: str, workers: int | None
 ) -> Iterator[tuple[list[int], tuple, str | None]]:
     """Run the jobs. Where one fails, its crystals are done again one by one, so that only the culprit has no result."""
-    again: list[list[int]] = []
-    payload = [([crystals[i] for i in job], potential) for job in jobs]
-    for outcome in map_jobs(_work, payload, limit=TIME_LIMIT, workers=workers, prepare=_prepare):
-        job = jobs[outcome.index]
-        if outcome.reason is not None and len(job) > 1:
-            again += [[i] for i in job]
-        else:
-            yield job, outcome.value, outcome.reason
-    if again:
-        yield from _run(crystals, again, potential, workers)
+
+    def of(members: list[int]) -> tuple:
+        return members, [crystals[i] for i in members], potential
+
+    def again(job: tuple, reason: str) -> list[tuple]:
+        return [of([i]) for i in job[0]] if len(job[0]) > 1 else []
+
+    work = [of(job) for job in jobs]
+    for job, outcome in map_again(_work, work, again, limit=TIME_LIMIT, workers=workers, prepare=_prepare):
+        yield job[0], outcome.value, outcome.reason
 
 
 def _prepare() -> None:
@@ -218,7 +218,7 @@ def _prepare() -> None:
     get_potential("chgnet").load()
 
 
-def _work(crystals: list[Arrays], potential: str) -> tuple[list[float], NDArray[np.float64]]:
+def _work(members: list[int], crystals: list[Arrays], potential: str) -> tuple[list[float], NDArray[np.float64]]:
     from nucleate.potentials.registry import get_describing
 
     return get_describing(potential).features([structure_of(*c) for c in crystals], BATCH)
