@@ -51,6 +51,14 @@ class NucleateError(Exception):
     """Bad input or a missing resource; the command line prints it on one line and exits with 2.
 
     The text is one line that says what was wrong and what would be right. code: the same for programs.
+
+    Example:
+        >>> import nucleate
+        >>> try:
+        ...     nucleate.relax("absent.cif")
+        ... except nucleate.NucleateError as error:
+        ...     print(error)
+        no file or folder absent.cif
     """
 
     def __init__(self, *args: object, code: str = Code.ERROR) -> None:

@@ -1,19 +1,15 @@
-"""The examples in the docstrings of public names run as they stand."""
+"""Every public name has an example in its docstring, which runs as it stands."""
 
 import doctest
-import inspect
 
 import pytest
 
 import nucleate
 
-FUNCTIONS = [n for n in nucleate.__all__ if inspect.isfunction(getattr(nucleate, n))]
-WITH_EXAMPLES = [
-    "calculator", "check", "design", "e_above_hull", "generate", "predict", "relax", "screen", "substitute"
-]  # fmt: skip
+WITHOUT = {"prepare", "evaluate_csp"}  # need a dataset, or predictions for it: docs/evaluation.md and tests have them
 
 
-@pytest.mark.parametrize("name", [*WITH_EXAMPLES, "Candidates"])
+@pytest.mark.parametrize("name", sorted(set(nucleate.__all__) - WITHOUT))
 def test_the_example_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = doctest.DocTestFinder(recurse=False).find(getattr(nucleate, name), name, globs={})

@@ -22,6 +22,12 @@ class CrystalBatch:
     frac_coords: (B, A, 3) float32, fractional; padding is zero.
     atomic_numbers: (B, A) int64; padding is zero.
     properties: name -> (B,) float32, NaN where a crystal has no value.
+
+    Example:
+        >>> import nucleate
+        >>> batch = nucleate.CrystalBatch.from_arrays([[[4, 0, 0], [0, 4, 0], [0, 0, 4]]], [[[0, 0, 0]]], [[84]])
+        >>> batch.lattice.shape, batch.atomic_numbers.tolist()
+        (torch.Size([1, 3, 3]), [[84]])
     """
 
     lattice: Tensor

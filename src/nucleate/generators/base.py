@@ -57,6 +57,11 @@ class Condition:
     contains, exclude: element symbols that must, that must not occur. num_elements: how many
     different ones. pattern: a formula with gaps (`generators.pattern`), "Li ? O4".
     A generator refuses a field that it cannot honour; it never ignores one (`generators.contract`).
+
+    Example:
+        >>> import nucleate
+        >>> nucleate.Condition(composition={"Sr": 1, "Ti": 1, "O": 3}, space_group=221).space_group
+        221
     """
 
     composition: Mapping[str, int] | None = None

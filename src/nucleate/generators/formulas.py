@@ -236,6 +236,13 @@ def load_formula_generator(
     """A generator of formulas, from a shipped model's name or a checkpoint file; raises NucleateError if there is none.
 
     steps, sampler, guidance_scale, species_temperature: in place of the recipe's (`config.SampleConfig`).
+
+    Example:
+        >>> import nucleate
+        >>> generator = nucleate.load_formula_generator("diffusion-bert")
+        >>> (words,) = generator.generate([nucleate.Condition(chemical_system=("Na", "Cl"))], seeds=[0])
+        >>> sorted(set(words.split()))  # an element for each atom
+        ['Cl', 'Na']
     """
     model, info = load_model(weights, FORMULA)
     settings = sampling(

@@ -24,6 +24,13 @@ def load_generator(
     """A generator from a shipped model's name or a checkpoint file; raises NucleateError if there is none.
 
     steps, sampler, guidance_scale, species_temperature: in place of the recipe's (`config.SampleConfig`).
+
+    Example:
+        >>> import nucleate
+        >>> generator = nucleate.load_generator("mp20-csp", steps=5)
+        >>> condition = nucleate.Condition(composition={"Sr": 1, "Ti": 1, "O": 3})
+        >>> generator.generate([condition], seeds=[0])[0].composition.reduced_formula
+        'SrTiO3'
     """
     model, info = load_model(weights)
     of_sites = info.recipe.codec.kind == SITES

@@ -21,6 +21,12 @@ def load_reference(source: str | Path = DEFAULT) -> ReferenceSet:
     "mp:Li-Fe-O" (`hull.sources`). A table that does not say whether its energies are corrected is called
     "mine.json:corrected" or "mine.json:raw". Several with commas between them join into one set, if their methods are
     the same. The set is kept in memory, so that asking again costs nothing.
+
+    Example:
+        >>> import nucleate
+        >>> reference = nucleate.load_reference()
+        >>> reference.name, len(reference.of_formula({"Na": 1, "Cl": 1})) > 0
+        ('chgnet-mp', True)
     """
     return _load(*require_reference(source))
 

@@ -20,6 +20,13 @@ def read_structures(paths: str | Path | Sequence[str | Path]) -> ReadResult:
 
     Raises NucleateError for a missing path, an ending that is not known, an empty file or folder, and where there is
     not one usable crystal; every other fault is a `Problem`.
+
+    Example:
+        >>> import nucleate
+        >>> from pymatgen.core import Lattice, Structure
+        >>> _ = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0, 0, 0], [0.5, 0.5, 0.5]]).to("one.cif")
+        >>> [(s.name, s.structure.reduced_formula) for s in nucleate.read_structures("one.cif").structures]
+        [('one', 'Fe')]
     """
     paths = [paths] if isinstance(paths, str | Path) else paths
     structures: list[Named] = []

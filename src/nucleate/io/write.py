@@ -25,6 +25,15 @@ def write_structures(path: str | Path, named: Sequence[Named]) -> None:
     A folder (no ending, or one that exists) gets one CIF each, "<name>_<formula>.cif"; .extxyz, .xyz, .jsonl and .db
     (ASE) are one file, which is replaced. Raises NucleateError for another ending, for nothing to write, and when
     the place cannot be written.
+
+    Example:
+        >>> import nucleate
+        >>> from nucleate.io import Named
+        >>> from pymatgen.core import Lattice, Structure
+        >>> iron = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+        >>> nucleate.write_structures("iron.extxyz", [Named("iron", iron, {"mine": 1.5})])
+        >>> nucleate.read_structures("iron.extxyz").structures[0].info["mine"]
+        1.5
     """
     path = Path(path)
     if not named:

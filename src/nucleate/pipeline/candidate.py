@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["FAIL", "PASS", "UNKNOWN", "Candidate", "Check", "Energy", "Failure", "of_formula"]
 
 NOTHING_WANTED, NOWHERE = Wanted(), Origin()
-NOTHING_WANTED, NOWHERE = Wanted(), Origin()
 READING = "formula"  # the stage at which a text that is no formula is rejected
 
 
@@ -64,6 +63,14 @@ class Candidate:
     "" for none. What single stages found out is None until they have been there; `pipeline.state` describes each.
 
     provenance: plain JSON values for people who read the record. No code reads them back.
+
+    Example:
+        >>> import nucleate
+        >>> salt = nucleate.check("NaCl")
+        >>> salt
+        <Candidate NaCl, charge: pass, electronegativity: pass, oxidation: pass>
+        >>> salt.checks["charge"].verdict, salt.failure, salt.e_above_hull
+        ('pass', None, None)
     """
 
     id: str

@@ -29,6 +29,14 @@ def rank(candidates: Sequence[Candidate], limit: int | None = None) -> list[Cand
 
     Where a run has an objective of its own (`search.heuristics.ObjectiveStage`), that counts in place of steps and
     predictions, the highest first, and what has none comes last.
+
+    Example:
+        >>> import nucleate
+        >>> from nucleate.pipeline.candidate import Energy
+        >>> heights = {"a": 0.2, "b": 0.05}
+        >>> some = [nucleate.Candidate(i, energies={"e_above_hull": Energy(h, "x")}) for i, h in heights.items()]
+        >>> [c.id for c in nucleate.rank(some)]
+        ['b', 'a']
     """
     if limit is not None and limit < 1:
         raise NucleateError(f"the number of candidates to show must be at least 1, not {limit}")

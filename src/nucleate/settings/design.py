@@ -50,7 +50,14 @@ FORMER = {  # the settings of runs of earlier versions, which were not nested ->
 @dataclass(frozen=True)
 class DesignSettings(Settings):
     """Settings of a design run, by subject; `DesignSettings.of(oversample=2, potential="sevennet")` takes the names of
-    the command line's options, wherever they belong."""
+    the command line's options, wherever they belong.
+
+    Example:
+        >>> import nucleate
+        >>> settings = nucleate.DesignSettings.of(oversample=2, potential="sevennet")
+        >>> settings.search.oversample, settings.relaxation.potential
+        (2, 'sevennet')
+    """
 
     FORMER: ClassVar[Mapping[str, str]] = FORMER
 

@@ -27,7 +27,13 @@ FORMER = {
 class PredictSettings(Settings):
     """Settings of `nucleate.predict`; `PredictSettings.of(method="random", potential="sevennet")` takes the names of
     the command line's options. The method "adaptive" also takes a chemical system in place of a formula ("K-Cu-Si"),
-    whose composition is open."""
+    whose composition is open.
+
+    Example:
+        >>> import nucleate
+        >>> nucleate.PredictSettings.of(samples=3, potential="sevennet").relaxation.potential
+        'sevennet'
+    """
 
     FORMER: ClassVar[Mapping[str, str]] = FORMER
 

@@ -25,6 +25,14 @@ def load_run(out: str | Path) -> DesignResult | ScreenResult:
 
     `.candidates` are the best, in order, `.all` holds every one, `.to_frame()` is a table of all. Raises NucleateError
     for any other folder.
+
+    Example:
+        >>> import nucleate
+        >>> from pymatgen.core import Lattice, Structure
+        >>> iron = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+        >>> _ = nucleate.screen(iron, "runs/iron", second="none", relax_steps=0, overwrite=True)
+        >>> nucleate.load_run("runs/iron").candidates[0].formula
+        'Fe'
     """
     if not (Path(out) / "request.json").is_file():
         raise NucleateError(f"{out} is not a run folder (no request.json)")
@@ -34,7 +42,15 @@ def load_run(out: str | Path) -> DesignResult | ScreenResult:
 def resume(out: str | Path, **options: Any) -> DesignResult | ScreenResult:
     """Finish an interrupted run of `design` or `screen`; what is done is not repeated.
 
-    options: executor, progress; of a tree search also seconds and evaluations, a new budget for all of it, and llm, the
+    options: executor, watch; of a tree search also seconds and evaluations, a new budget for all of it, and llm, the
     address of its language model.
+
+    Example:
+        >>> import nucleate
+        >>> from pymatgen.core import Lattice, Structure
+        >>> iron = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+        >>> _ = nucleate.screen(iron, "runs/iron", second="none", relax_steps=0, overwrite=True)
+        >>> len(nucleate.resume("runs/iron").all)  # it was finished: nothing is done again
+        1
     """
     return screen.resume_screen(out, **options) if is_screening(Path(out)) else design.resume(out, **options)
