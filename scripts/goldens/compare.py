@@ -1,7 +1,7 @@
 """What differs between two outcomes of one golden run.
 
-Words are compared exactly, numbers to TOLERANCE. Times, dates, paths, local addresses and the version of nucleate are
-replaced before the comparison, and lines of progress are left out, since none of these is a result. Some things may
+Words are compared exactly, numbers to TOLERANCE. Times, dates, paths, local addresses, numbers of cores and the version of
+nucleate are replaced before the comparison, and lines of progress are left out, since none of these is a result. Some things may
 change when the code is rebuilt: help texts, and the layout of records that only the code reads. They are reported as
 changes, apart from the differences.
 """
@@ -31,6 +31,7 @@ REPLACED = [
     (re.compile(r"\b[Tt]ime: (?:[a-z, ()\d]*? [\d.]+ s\b(?:, )?)+"), "time: <times>"),
     (re.compile(r"\b\d[\d,]*(\.\d+)?(e-\d+)? (s|min|h)\b"), "<time>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?\w*"), "<date>"),
+    (re.compile(r"\b\d+ cores?\b"), "<cores>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
     (re.compile(r"nucleate \d+\.\d+\S*"), "nucleate <version>"),
 ]
