@@ -1,9 +1,9 @@
 """What differs between two outcomes of one golden run.
 
-Words are compared exactly, numbers to TOLERANCE. Times, dates, paths, local addresses, numbers of cores and the version of
-nucleate are replaced before the comparison, and lines of progress are left out, since none of these is a result. Some things may
-change when the code is rebuilt: help texts, and the layout of records that only the code reads. They are reported as
-changes, apart from the differences.
+Words are compared exactly, numbers to TOLERANCE. Times, dates, paths, local addresses, numbers of cores and the version
+of nucleate are replaced before the comparison, and lines of progress are left out, since none of these is a result.
+Some things may change when the code is rebuilt: help texts, and the layout of records that only the code reads. They
+are reported as changes, apart from the differences.
 """
 
 from __future__ import annotations
