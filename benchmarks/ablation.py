@@ -17,14 +17,12 @@ RUNS keeps what was trained: an interrupted table goes on where it was.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from nucleate.config import Recipe, load_recipe
 from nucleate.crystal.convert import atom_counts
 from nucleate.data import prepare
 from nucleate.evaluate.csp import load_targets, prediction_seed
@@ -33,6 +31,7 @@ from nucleate.evaluate.measures.statistics import rate
 from nucleate.evaluate.measures.success_rate import CDVAE
 from nucleate.generators import Condition, load_generator
 from nucleate.generators.diffusion import DiffusionGenerator
+from nucleate.systems import Recipe, load_recipe
 from nucleate.train.loop import WEIGHTS, Trainer
 from nucleate.train.property import load_property_network, predict_structures
 
@@ -59,9 +58,7 @@ BACKBONES: dict[str, dict[str, dict[str, Any]]] = {
 
 def changed(recipe: Recipe, changes: dict[str, dict[str, Any]], steps: int) -> Recipe:
     """The recipe with some values replaced, from no weights, for so many steps."""
-    parts = {k: dataclasses.replace(getattr(recipe, k), **v) for k, v in changes.items()}
-    recipe = dataclasses.replace(recipe, **parts)
-    return dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, steps=steps, start_from=""))
+    return recipe.changed(**changes).changed(train={"steps": steps, "start_from": ""})
 
 
 def trained(recipe: Recipe, folder: Path) -> tuple[DiffusionGenerator, float]:
@@ -85,7 +82,7 @@ def success(generator: DiffusionGenerator, n: int) -> tuple[list[str], str]:
 def conditions(steps: int, n: int, out: Path) -> None:
     """The table of ways, guidance and noise."""
     base = load_recipe(RECIPES / "perov5-cds.toml")
-    base = dataclasses.replace(base, sample=dataclasses.replace(base.sample, species_temperature=1.0))
+    base = base.changed(sample={"species_temperature": 1.0})
     print("| way | guidance | SR5 | SR10 | SR15 | unique % | training s |\n|---|---|---|---|---|---|---|")
     for name, changes in CONDITIONS.items():
         generator, seconds = trained(changed(base, changes, steps), out / name.replace(" ", "-"))

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import cProfile
-import dataclasses
 import pstats
 import time
 from collections import Counter
@@ -100,7 +99,7 @@ def main() -> None:
     args = parser.parse_args()
     generator = cast(AdaptiveCells, load_generator(args.weights))
     asked = {name: getattr(args, name) for name in ("steps", "noise", "lattice_noise", "sampler")}
-    generator.settings = dataclasses.replace(generator.settings, **{k: v for k, v in asked.items() if v is not None})
+    generator.settings = generator.settings.changed(**{k: v for k, v in asked.items() if v is not None})
     targets = load_targets("mp-20:val", args.n if args.atoms is None else len(read_dataset("mp-20:val")), args.seed)
     if args.atoms is not None:
         targets = [(n, s) for n, s in targets if len(s.get_primitive_structure()) == args.atoms][: args.n]

@@ -15,7 +15,6 @@ Fingerprints are kept in the user's cache.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import random
 import time
 from collections import Counter
@@ -103,7 +102,7 @@ def main() -> None:
     told = random.Random(args.seed).sample(test, min(args.n, len(test)))
     adaptive = cast(AdaptiveCells, load_generator(args.weights))
     asked = {name: getattr(args, name) for name in ("steps", "noise", "lattice_noise", "sampler")}
-    adaptive.settings = dataclasses.replace(adaptive.settings, **{k: v for k, v in asked.items() if v is not None})
+    adaptive.settings = adaptive.settings.changed(**{k: v for k, v in asked.items() if v is not None})
     print(f"{reference.name}; {adaptive.settings}\n")
     print(f"| | {' | '.join(COLUMNS.values())} | s/structure |\n|---|{'---|' * (len(COLUMNS) + 1)}")
     for row in args.rows.split(","):

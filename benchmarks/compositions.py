@@ -19,7 +19,6 @@ Everything is measured on formulas as drawn, with 95 % intervals (Wilson); train
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -34,8 +33,6 @@ from nucleate.chem.checks import balanced
 from nucleate.chem.composition import Formula
 from nucleate.chem.elements import symbol
 from nucleate.chem.formula import parse, parse_formula
-from nucleate.config import Recipe, load_recipe
-from nucleate.data import prepare_formulas
 from nucleate.data.tables import read_table, table_file
 from nucleate.errors import NucleateError
 from nucleate.evaluate.formulas import key_of, name_of
@@ -45,6 +42,8 @@ from nucleate.generators.formulas import FormulaGenerator
 from nucleate.hull.distances import distance_to_hull
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Energy
+from nucleate.systems import Recipe, formulas, load_recipe, prepare_for
+from nucleate.systems.formulas import ONE_BY_ONE
 from nucleate.train.loop import WEIGHTS, Trainer
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -97,7 +96,7 @@ def steps(weights: str, n: int) -> None:
     row("sampler", "steps", "calls", "formulas, %", "distinct, %", "CN + EB, %", "ms each")
     row(*["---"] * 7)
     plain = load_formula_generator(weights)
-    embedding = plain.info.recipe.diffusion.words == "embedding"
+    embedding = ONE_BY_ONE not in plain.sampler.names(plain.info.recipe)
     sampler, grid = GRIDS["diffusion-lm" if embedding else "diffusion-bert"]
     runs: list[tuple[str, int]] = [] if embedding else [("one-by-one", 0)]
     runs += [(sampler, k) for k in grid]
@@ -109,16 +108,15 @@ def steps(weights: str, n: int) -> None:
 def frequency(out: Path, budget: int, n: int) -> None:
     """Short training at each word frequency."""
     recipe = load_recipe(RECIPES / "diffusion-bert.toml")
-    data, summary = prepare_formulas(recipe)
+    data, summary = prepare_for(recipe)
     print(summary)
     row("word frequency", "loss", "formulas, %", "distinct, %", "CN + EB, %", "training, s")
     row(*["---"] * 6)
     for value in FREQUENCIES:
-        own = dataclasses.replace(
-            recipe,
-            diffusion=dataclasses.replace(recipe.diffusion, word_frequency=value),
-            network=dataclasses.replace(recipe.network, dim=96, layers=3, heads=3),
-            train=dataclasses.replace(recipe.train, steps=budget, batch_size=256, log_every=budget),
+        own = recipe.changed(
+            diffusion={"word_frequency": value},
+            network={"dim": 96, "layers": 3, "heads": 3},
+            train={"steps": budget, "batch_size": 256, "log_every": budget},
         )
         folder = out / f"frequency{value:+g}"
         trainer = Trainer(own, data, folder, "cpu")
@@ -192,7 +190,7 @@ def wishes(weights: str, n: int, guidance: float | None, others: str) -> None:
 
 def lowest(recipe: Recipe, held_out: bool) -> dict[Formula, float]:
     """Formula -> its lowest crystal's energy above the hull, eV/atom, of the recipe's data set where it has one."""
-    batch, _ = prepare_formulas(recipe, held_out=held_out)
+    batch, _ = formulas.held_out(recipe) if held_out else prepare_for(recipe)
     keys = [Formula.of(Counter(symbol(z) for z in row if z)) for row in batch.atomic_numbers.tolist()]
     energies = batch.properties["e_above_hull"].tolist()
     return {k: e for k, e in zip(keys, energies, strict=True) if np.isfinite(e)}

@@ -10,7 +10,6 @@ got, and the share of all crystals that are possible and within 20 % of the dens
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import tempfile
 import time
 from pathlib import Path
@@ -50,7 +49,7 @@ def main() -> None:
     tuned, whole = (
         finetune_recipe(read_info(BASE), BASE, "density", "mp-20", steps=args.steps, rank=rank) for rank in (16, 0)
     )
-    scratch = dataclasses.replace(whole, train=dataclasses.replace(whole.train, start_from=""))
+    scratch = whole.changed(train={"start_from": ""})
     heads = ("way", "trained parameters", "s", "possible %", "median error g/cm3", "rank correlation", "hits %")
     print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
     for way, recipe in (("from scratch", scratch), (f"{BASE}, all", whole), (f"{BASE}, adapters of rank 16", tuned)):

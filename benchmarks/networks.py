@@ -35,43 +35,40 @@ ELEMENTS = 89
 SEEN = 1.4  # slots that UniMat's sparse network looks at for each atom, as in recipes/mp20-unimat.toml
 
 
-def of_recipe(name: str, **network: Any) -> Callable[[int, int], Made]:
-    """A recipe's network, with other values in its [network], and crystals for it: (atoms, batch) -> what is called."""
+def of_recipe(name: str, slots: bool = False, seen: bool = False, **network: Any) -> Callable[[int, int], Made]:
+    """A recipe's network, with other values in its [network], and crystals for it: (atoms, batch) -> what is called.
+
+    slots: UniMat's table has as many slots as there are atoms. seen: attention sees SEEN slots for each atom.
+    """
 
     def make(atoms: int, batch: int) -> Made:
-        import dataclasses
-
         import torch
 
-        from nucleate.codecs.build import restore_codec
-        from nucleate.codecs.joint import JointCodec
-        from nucleate.config import load_recipe
-        from nucleate.nets.build import build_network
+        from nucleate.codecs.state import CodecState
+        from nucleate.systems import load_recipe, system_of
 
         torch.manual_seed(0)
-        recipe = load_recipe(RECIPES / f"{name}.toml")
-        recipe = dataclasses.replace(
-            recipe,
-            codec=dataclasses.replace(recipe.codec, slots=atoms),
-            network=dataclasses.replace(recipe.network, seen=math.ceil(atoms * SEEN), **network),
+        recipe = load_recipe(RECIPES / f"{name}.toml").changed(
+            codec={"slots": atoms} if slots else {},
+            network=network | ({"seen": math.ceil(atoms * SEEN)} if seen else {}),
         )
         every = tuple(range(1, ELEMENTS + 1))
-        codec = restore_codec(recipe, elements=every, counts=(10,) * ELEMENTS, crystals=100)
-        assert isinstance(codec, JointCodec)
+        system = system_of(recipe)
+        codec: Any = system.codec(recipe, CodecState(elements=every, counts=(10,) * ELEMENTS, crystals=100))
         kinds = torch.randint(1, ELEMENTS + 1, (batch, 4))  # four elements a crystal
         numbers = kinds.repeat(1, -(-atoms // 4))[:, :atoms].sort(1).values
         lattice = (10.0 * atoms) ** (1 / 3) * torch.eye(3) + torch.rand(batch, 3, 3)
         fields = dict(codec.encode(lattice, torch.rand(batch, atoms, 3), numbers))
-        return build_network(recipe, codec, atoms), fields, torch.rand(batch), {}
+        return system.network(recipe, codec, atoms), fields, torch.rand(batch), {}
 
     return make
 
 
 NETWORKS: dict[str, Callable[[int, int], Made]] = {
     "transformer": of_recipe("mp20-csp"),
-    "unimat-dense": of_recipe("mp20-unimat", kind="dense", dim=64, widths=(32, 64, 128), heads=4),
-    "unimat-sparse": of_recipe("mp20-unimat"),
-    "unimat-sparse-csp": of_recipe("mp20-unimat-csp"),
+    "unimat-dense": of_recipe("perov5-unimat-dense", slots=True, dim=64, widths=(32, 64, 128), heads=4),
+    "unimat-sparse": of_recipe("mp20-unimat", slots=True, seen=True),
+    "unimat-sparse-csp": of_recipe("mp20-unimat-csp", slots=True, seen=True),
     "compact": of_recipe("mp20-compact"),
 }
 FIRST = "transformer"  # what the others are compared with
@@ -87,8 +84,7 @@ def measure(name: str, atoms: int, batch: int, precision: str) -> dict[str, floa
     """Both in this process: sampling first, which needs less memory."""
     import torch
 
-    import nucleate.codecs.build
-    import nucleate.nets.build  # noqa: F401 - libraries are there before the count begins
+    from nucleate.nets import compact, crystal_transformer, dense, slots  # noqa: F401 - loaded before the count begins
 
     torch.nn.Linear(256, 256)(torch.zeros(256, 256)).sum().backward()
     baseline = peak()

@@ -79,7 +79,7 @@ def errors(weights: str, crystals: list[Structure]) -> list[str]:
     generator = load_generator(weights, device="cpu")
     codec, rng = generator.info.codec, Streams(torch.arange(len(crystals)))
     batch: CrystalBatch = batch_from_structures(crystals)
-    origin = rng.uniform((len(crystals), 1, 3)) if generator.info.recipe.codec.random_origin else 0.0
+    origin = rng.uniform((len(crystals), 1, 3)) if getattr(generator.codec, "random_origin", False) else 0.0
     fields = codec.encode(batch.lattice, (batch.frac_coords + origin) % 1, batch.atomic_numbers)
     key = SLOTS if SLOTS in fields else "frac_coords"
     real = fields[key].mean(-1) > (NULL - 1) / 2 if key == SLOTS else fields["mask"]

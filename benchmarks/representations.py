@@ -11,19 +11,17 @@ RUNS keeps what was trained and drawn: an interrupted table goes on where it was
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from nucleate.config import Recipe, load_recipe
-from nucleate.data import prepare_crystals
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import CrystalSet, Item, read_crystals
 from nucleate.evaluate.measurements import DngSettings
 from nucleate.generators import Condition, load_generator
+from nucleate.systems import Recipe, load_recipe, prepare_for
 from nucleate.train.loop import WEIGHTS, Trainer
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -54,16 +52,14 @@ ROWS: dict[str, tuple[str, Changes]] = {
 
 def changed(recipe: Recipe, changes: Changes, steps: int) -> Recipe:
     """The recipe with some values replaced, for so many steps."""
-    parts = {k: dataclasses.replace(getattr(recipe, k), **v) for k, v in changes.items()}
-    recipe = dataclasses.replace(recipe, **parts)
-    return dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, steps=steps, start_from=""))
+    return recipe.changed(**changes).changed(train={"steps": steps, "start_from": ""})
 
 
 def row(name: str, steps: int, n: int, folder: Path) -> str:
     """Train, draw and judge one row of the table."""
     base, changes = ROWS[name]
     recipe = changed(load_recipe(RECIPES / f"{base}.toml"), changes, steps)
-    trainer = Trainer(recipe, prepare_crystals(recipe)[0], folder, "cpu")
+    trainer = Trainer(recipe, prepare_for(recipe)[0], folder, "cpu")
     trainer.run()
     generator = load_generator(folder / WEIGHTS, device="cpu")
     began = time.perf_counter()

@@ -63,7 +63,6 @@ def sampling(quick: bool) -> Iterator[Row]:
     The share outside the network is the sampler, decoding and Structure objects. Where fewer calls were measured than
     a row is about, the loop's time is in proportion and what comes before and after it as measured.
     """
-    import dataclasses
 
     from nucleate.generators import Condition, load_generator
 
@@ -74,9 +73,9 @@ def sampling(quick: bool) -> Iterator[Row]:
         recipe, conditions, clock = generator.settings, ([a, b] * batch)[:batch], Clock(generator.model)
         for steps in (20, 100):
             most = steps if batch < 512 or generator.device.type != "cpu" else 5
-            generator.settings = dataclasses.replace(recipe, steps=1)
+            generator.settings = recipe.changed(steps=1)
             generator.generate(conditions, list(range(batch)))
-            generator.settings = dataclasses.replace(recipe, steps=min(steps, most))
+            generator.settings = recipe.changed(steps=min(steps, most))
             clock.spans.clear()
             began = now()
             generator.generate(conditions, list(range(batch)))
@@ -99,7 +98,6 @@ def sampling(quick: bool) -> Iterator[Row]:
 
 def training(quick: bool) -> Iterator[Row]:
     """Crystals per second of the shipped csp recipe and of variants of it, on random crystals of the sizes of MP-20."""
-    import dataclasses
 
     from nucleate.crystal.batch import CrystalBatch
     from nucleate.generators import load_generator
@@ -121,22 +119,18 @@ def training(quick: bool) -> Iterator[Row]:
         ("bf16", {"self_conditioning": True}),
     ):
         steps = 6 if quick else 20
-        train = dataclasses.replace(info.recipe.train, steps=10**6, precision=precision, log_every=10**6)
-        recipe = dataclasses.replace(
-            info.recipe,
-            network=dataclasses.replace(info.recipe.network, **network),
-            train=dataclasses.replace(train, checkpoint_every=10**6),
-        )
+        train = {"steps": 10**6, "precision": precision, "log_every": 10**6, "checkpoint_every": 10**6}
+        recipe = info.recipe.changed(network=network, train=train)
         with tempfile.TemporaryDirectory() as folder:
             trainer = Trainer(recipe, data, folder)
             trainer.run(until=2)
             began = time.perf_counter()
             trainer.run(until=2 + steps)
-            rate = steps * train.batch_size / (time.perf_counter() - began)
+            rate = steps * recipe.train.batch_size / (time.perf_counter() - began)
         first = first or rate
         change = "".join(f", {k} {v}" if v is not True else f", {k}" for k, v in network.items()).replace("_", "-")
         yield (
-            f"training, {precision}{change}, batch {train.batch_size}",
+            f"training, {precision}{change}, batch {recipe.train.batch_size}",
             f"{rate:.0f} crystals/s",
             f"{rate / first:.2f} x float32",
         )

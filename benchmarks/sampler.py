@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import dataclasses
 import io
 import itertools
 import math
@@ -46,7 +45,7 @@ def measure(
     generator: DiffusionGenerator, targets: Sequence[tuple[str, Any]], sampler: str, noise: float, steps: int
 ) -> Row:
     """Predict each target once and judge the predictions; network calls are counted, for one batch."""
-    generator.settings = dataclasses.replace(generator.settings, sampler=sampler, noise=noise, steps=steps)
+    generator.settings = generator.settings.changed(sampler=sampler, noise=noise, steps=steps)
     conditions = [Condition(composition=atom_counts(t)) for _, t in targets]
     calls = 0
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nucleate.chem.elements import symbol
-from nucleate.config import load_recipe
 from nucleate.crystal.asymmetric import asymmetric_units
 from nucleate.data.sites import prepare_sites
 from nucleate.generators.precedents import SHIPPED, write_sites
 from nucleate.io import replacing
+from nucleate.systems import load_recipe
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "mp20-sites.toml"
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     args = parser.parse_args()
     recipe = load_recipe(args.recipe)
-    batch, summary = prepare_sites(recipe)
+    batch, summary = prepare_sites(recipe.data)
     units = asymmetric_units(batch)
     texts = [write_sites(tuple(sorted((symbol(s.atomic_number), s.letter) for s in u.sites))) for u in units]
     rows = sorted(zip((u.space_group for u in units), texts, strict=True))

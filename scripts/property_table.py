@@ -14,8 +14,9 @@ import torch
 from nucleate.data import prepare
 from nucleate.evaluate.published import PROPERTIES, published, source
 from nucleate.generators.properties import UNITS
+from nucleate.systems.base import PROPERTY
 from nucleate.train.property import load_property_network
-from nucleate.train.shipped import PROPERTY, shipped_weights
+from nucleate.train.shipped import shipped_weights
 
 
 def table(names: list[str], split: str) -> str:

@@ -13,8 +13,7 @@ import dataclasses
 import subprocess
 from pathlib import Path
 
-from nucleate.codecs.tokens import FORMULA
-from nucleate.config import load_recipe
+from nucleate.systems import load_recipe
 from nucleate.train.checkpoint import ModelInfo, load_network, save_weights
 from nucleate.train.shipped import weights_folder
 from nucleate.train.weights_file import read_metadata
@@ -33,23 +32,6 @@ CARD = """# {name}
 
 {limits}
 """
-
-CRYSTALS = """\
-Generates inorganic crystals for screening; relax them and compute their energies before you believe them. Cells above
-{max_atoms} atoms and elements outside the list are refused. Trained on the crystals of one database: its gaps and
-biases are the model's. A wanted property is a wish that guidance makes stronger, not a guarantee: judge the result."""
-
-FORMULAS = """\
-Proposes compositions for screening. A formula that is neutral and balanced need not exist: give it a structure and an
-energy. Rare combinations of charge states and formulas of many atoms are wrong more often. Elements outside the list
-are refused. `balanced` is SMACT's verdict with its smact14 states, 1 or 0; a wanted property is a wish that guidance
-makes stronger, not a guarantee."""
-
-PROPERTIES = """\
-A quick estimate for ranking and for metrics, not a potential: it has no forces, and crystals far from their minimum are
-unlike anything it saw. The value does not depend on the cell that describes a crystal, supercells included. Elements
-outside the list are refused. What it says of crystals that were made to have an extreme value is optimistic by its own
-errors: confirm with another method."""
 
 ROWS = (
     "task",
@@ -92,7 +74,7 @@ def main() -> None:
     info.training["commit"] = commit
     recipe = Path(__file__).parent.parent / "recipes" / f"{info.recipe.name}.toml"
     if recipe.is_file():  # how to sample is often chosen once the training is over
-        own = dataclasses.replace(info.recipe, sample=load_recipe(recipe).sample)
+        own = info.recipe.changed(sample=load_recipe(recipe).sample)
         info = dataclasses.replace(info, recipe=own)
     path = weights_folder() / f"{info.recipe.name}.safetensors"
     save_weights(path, model, info, half=True)
@@ -115,67 +97,23 @@ def card_of(info: ModelInfo, parameters: int, size: float, hardware: str, note: 
         f"of wall time on {hardware}",
         "elements": f"{len(info.elements)}, seen in training",
     }
-    if recipe.task == "property":
-        rows |= _of_properties(info)
-        command = f"`python scripts/property_table.py {recipe.name}`"
-        measured = f"Mean absolute errors (MAE) of the shipped weights, {command}:\n\n{measured}"
-        limits = PROPERTIES
-    else:
-        rows |= _of_formulas(info) if recipe.task == FORMULA else _of_crystals(info)
-        rows |= {
-            "conditions": _conditions(info),
-            "sampling": ", ".join(f"{k} {v}" for k, v in dataclasses.asdict(recipe.sample).items()),
-        }
-        limits = FORMULAS if recipe.task == FORMULA else CRYSTALS.format(max_atoms=info.max_atoms)
+    card = info.system.card
+    rows |= {"task": card.task(recipe)} | card.facts(info)
+    if info.system.sampler is not None:
+        settings = recipe.sample.model_dump()
+        rows |= {"conditions": _conditions(info), "sampling": ", ".join(f"{k} {v}" for k, v in settings.items())}
     return CARD.format(
         name=recipe.name,
         facts="\n".join(f"| {name} | {rows[name]} |" for name in ROWS if name in rows),
         note=note + ("\n" if note else ""),
-        measured=measured,
-        limits=limits,
+        measured=card.measured.format(name=recipe.name, measured=measured),
+        limits=card.limits.format(max_atoms=info.max_atoms),
     )
-
-
-def _of_crystals(info: ModelInfo) -> dict[str, str]:
-    task = {"csp": "crystal structure prediction: composition of the cell given", "dng": "de novo generation"}
-    return {
-        "task": task[info.recipe.task],
-        "data": f"{info.recipe.data.dataset}: {info.training['crystals']:,} crystals{_left_out(info)}",
-        "cells": f"1 to {info.max_atoms} atoms",
-    }
-
-
-def _of_formulas(info: ModelInfo) -> dict[str, str]:
-    recipe = info.recipe
-    words = {"absorbing": "masked words (Diffusion-BERT)", "embedding": "vectors of words (Diffusion-LM)"}
-    many = f"{info.training['formulas']:,} formulas of up to {info.max_atoms} atoms"
-    return {
-        "task": f"formulas, by {words[recipe.diffusion.words]}",
-        "data": f"{recipe.data.dataset}: {many}; those of {' and '.join(recipe.data.exclude)} held out",
-    }
-
-
-def _of_properties(info: ModelInfo) -> dict[str, str]:
-    sizes = [n for n, count in enumerate(info.num_atoms_counts) if count]
-    known = ", ".join(f"{name} {stats.n:,}" for name, stats in info.properties.items())
-    return {
-        "task": f"properties of a crystal as it stands: {', '.join(info.recipe.network.predict)}",
-        "data": f"{info.recipe.data.dataset}: {info.training['crystals']:,} crystals; with a value: {known}",
-        "cells": f"{sizes[0]} to {sizes[-1]} atoms in training",
-    }
-
-
-def _left_out(info: ModelInfo) -> str:
-    """What of the data set was not trained on."""
-    said = [f"compositions of {' and '.join(info.recipe.data.exclude)} held out"] if info.recipe.data.exclude else []
-    unfit = info.training.get("left out")
-    said += [f"{unfit:,} left out, which the recipe's table or cell cannot hold"] if unfit else []
-    return "".join(f"; {words}" for words in said)
 
 
 def _conditions(info: ModelInfo) -> str:
     """What can be asked for, with what training saw of each property."""
-    words = [name for name in info.recipe.network.condition_on if name not in info.conditions]
+    words = [name for name in info.recipe.condition_on if name not in info.conditions]
     words += [f"{name} ({s.n:,} values, {s.low:.4g} to {s.high:.4g})" for name, s in info.conditions.items()]
     return ", ".join(words) or "none"
 

@@ -17,6 +17,7 @@ FLOORS = [
     {"diffusion", "io"},
     {"codecs", "data"},
     {"nets"},
+    {"systems"},
     {"train"},
     {"generators"},
     {"pipeline"},

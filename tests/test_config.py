@@ -1,53 +1,67 @@
-import dataclasses
-from pathlib import Path
+"""Sections of configuration: what is wrong with values is said in one line."""
+
+from typing import Literal
 
 import pytest
 
-from nucleate.config import NetworkConfig, Recipe, load_recipe, recipe_from_json, recipe_to_json
+from nucleate.config import DataConfig, Section, TrainConfig
 from nucleate.errors import NucleateError
 
-RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
+
+class Inner(Section):
+    size: int = 3
+    names: tuple[str, ...] = ()
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
-def test_every_recipe_loads_and_carries_its_file_name(path):
-    assert load_recipe(path).name == path.stem
-
-
-def test_there_are_recipes():
-    assert {"mp20-csp", "mp20-dng"} <= {p.stem for p in RECIPES}
-
-
-def test_json_round_trip_is_exact():
-    recipe = Recipe("x", "dng", network=NetworkConfig(dim=64, condition_on=("chemical_system",)))
-    assert recipe_from_json(recipe_to_json(recipe)) == recipe
+class Outer(Section):
+    name: str
+    kind: Literal["warm", "cold"] = "warm"
+    inner: Inner = Inner()
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("values", "message"),
     [
-        ('name = "x"\n[network]\ndimension = 3', "unknown key 'network.dimension'; known here: attention,"),
-        ('name = "x"\n[network]\ndim = "wide"', "'network.dim' must be int, not 'wide'"),
-        ('name = "x"\ntask = "cook"', "'task' must be one of csp, dng, formula, property, not 'cook'"),
-        ('name = "x"\nnetwork = 3', "'network' must be a table"),
-        ('name = "x"\n[network]\ncondition_on = "a"', "must be a list"),
-        ("task = 'csp'", "missing key 'name'"),
-        ("name = ", "is not TOML"),
+        ({"name": "x", "colour": 1}, "unknown key 'colour'; known here: inner, kind, name"),
+        ({"name": "x", "inner": {"width": 3}}, "unknown key 'inner.width'; known here: names, size"),
+        ({"name": "x", "inner": {"size": "wide"}}, "'inner.size' must be int, not 'wide'"),
+        ({"name": "x", "inner": {"size": 3.5}}, "'inner.size' must be int, not 3.5"),
+        ({"name": "x", "inner": {"size": True}}, "'inner.size' must be int, not True"),
+        ({"name": "x", "inner": {"names": "a"}}, "'inner.names' must be a list, not 'a'"),
+        ({"name": "x", "inner": 3}, "'inner' must be a table, not 3"),
+        ({"name": "x", "kind": "tepid"}, "'kind' must be one of warm, cold, not 'tepid'"),
+        ({}, "missing key 'name'"),
     ],
 )
-def test_a_wrong_recipe_is_refused_naming_file_and_key(tmp_path, text, message):
-    path = tmp_path / "r.toml"
-    path.write_text(text)
-    with pytest.raises(NucleateError) as error:
-        load_recipe(path)
-    assert message in str(error.value) and "r.toml" in str(error.value)
+def test_what_is_wrong_is_one_line(values, message):
+    with pytest.raises(NucleateError) as refused:
+        Outer.read(values)
+    assert str(refused.value) == message
 
 
-def test_a_missing_recipe_is_one_line():
-    with pytest.raises(NucleateError, match="no recipe at"):
-        load_recipe("nowhere.toml")
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"steps": 0}, "'steps' must be at least 1, not 0"),
+        ({"clip": 0.0}, "'clip' must be above 0, not 0.0"),
+        ({"ema": 2.0}, "'ema' must be at most 1, not 2.0"),
+        ({"learning_rate": float("nan")}, "'learning_rate'"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(values, message):
+    with pytest.raises(NucleateError, match=message):
+        TrainConfig.read(values)
 
 
-def test_recipes_are_frozen():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        Recipe("x").name = "y"  # type: ignore[misc]
+def test_a_whole_number_may_stand_for_a_real_one():
+    assert TrainConfig.read({"learning_rate": 1}).learning_rate == 1.0
+
+
+def test_a_changed_copy_is_checked_too():
+    whole = Outer(name="x", inner=Inner(names=("a",)))
+    changed = whole.changed(name="y", inner={"size": 4})
+    assert (changed.name, changed.inner.size, changed.inner.names) == ("y", 4, ("a",)) and whole.name == "x"
+    assert whole.changed(inner=Inner(size=5)).inner == Inner(size=5)
+    with pytest.raises(NucleateError, match="'inner.size' must be int"):
+        whole.changed(inner={"size": "wide"})
+    assert DataConfig().changed(exclude=("a",)).exclude == ("a",)

@@ -1,7 +1,7 @@
-"""Recipes: one frozen dataclass is configuration, checkpoint metadata and provenance.
+"""Sections of configuration: frozen models that are read from tables, with one line for whatever is wrong in them.
 
-A recipe is a TOML file with one table per section below. Unknown keys and wrong types are refused with
-the keys that exist, so that a typo never trains the wrong model.
+A recipe (`nucleate.systems`) consists of such sections. Unknown keys and wrong types are refused with the keys that
+exist, so that a typo never trains the wrong model.
 """
 
 from __future__ import annotations
@@ -12,159 +12,118 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nucleate.errors import NucleateError
 
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
-@dataclass(frozen=True)
-class DataConfig:
+
+class Section(BaseModel):
+    """A table of settings. Values have the declared types exactly, but a whole number may stand for a real one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """From plain values, such as TOML gives; raises NucleateError that names the key at fault."""
+        try:
+            return cls.parsed(values)
+        except ValidationError as error:
+            raise NucleateError(complaint(cls, error)) from None
+
+    @classmethod
+    def parsed(cls, values: Mapping[str, Any]) -> Self:
+        """As `read`, but raises pydantic's own ValidationError."""
+        # the rules of JSON take a list for a tuple, and 1 for 1.0, and are strict otherwise
+        return cls.model_validate_json(json.dumps(values, default=str))
+
+    def changed(self, **values: Any) -> Self:
+        """A copy with some values replaced; a mapping replaces some of those of a section. Raises as `read`."""
+        plain = self.model_dump()
+        for key, value in values.items():
+            section: Any = plain.get(key)
+            value = value.model_dump() if isinstance(value, BaseModel) else value
+            joins = isinstance(section, dict) and isinstance(value, Mapping)
+            plain[key] = {**section, **value} if joins else value
+        return self.read(plain)
+
+
+class DataConfig(Section):
     """Which crystals or formulas to learn from."""
 
     dataset: str = "mp-20"  # what `nucleate.data.prepare` takes: "mp-20", "perov-5+perov-5:val[:3387]", a parquet file
-    max_atoms: int = 20  # crystals (formulas) with more atoms are left out (and counted)
+    max_atoms: Count = 20  # crystals (formulas) with more atoms are left out (and counted)
     exclude: tuple[str, ...] = ()  # data sets whose (reduced) compositions are held out of training
 
 
-@dataclass(frozen=True)
-class CodecConfig:
-    """How a crystal (`codecs.joint`, `.unimat`, `.compact`) or a formula (`codecs.tokens`) becomes tensors."""
-
-    lattice: str = "log-metric"  # "log-metric" or "parameters" (lengths, angles): 6 numbers; "matrix": paper 3, eq. 1
-    num_elements: int = 100  # species classes 1..num_elements, the class is the atomic number
-    kind: str = "joint"  # of crystals: "joint" (paper 3), "unimat" (2), "compact" (4) or "sites" (5: space group given)
-    slots: int = 12  # of UniMat's table: L, the most atoms of one element
-    periods: tuple[int, ...] = ()  # rows of UniMat's table, 1-7 and 8, 9 for lanthanides, actinides; none: all
-    groups: tuple[int, ...] = ()  # its columns, 1-18
-    species_scale: str = "atomic-number"  # of the compact codec: "atomic-number" (paper 4) or "pettifor"
-    random_origin: bool = False  # of "unimat" and "compact", where the data's origins mean nothing: at any of the atoms
-    vocabulary: str = "main"  # of formulas: "main", the 63 elements of Dong et al., or "all"
-    order: str = "set"  # of a formula's words: none ("set"), "sorted" by electronegativity, or "shuffled" elements
-
-
-@dataclass(frozen=True)
-class DiffusionConfig:
-    """The noise on each field: of crystals (paper 3, section 4.1), and of the words of formulas (paper 1).
-
-    The fields of UniMat and of the compact codec are all Gaussian, with `lattice_schedule`.
-    """
-
-    lattice_schedule: str = "cosine"  # GaussianVP: "cosine", "linear" or "exponential"
-    sigma_min: float = 0.005  # WrappedVE, in fractional units
-    sigma_max: float = 0.5
-    species: str = "given"  # "given" (composition known), "uniform" or "absorbing" (D3PM)
-    species_power: float = 1.0  # D3PM keeps a class with probability (1 - t)^power: above 1 elements come late
-    species_weight: float = 1.0  # weight of the species loss beside lattice and coordinates
-    words: str = "absorbing"  # of formulas: "absorbing" (Diffusion-BERT) or "embedding" (Diffusion-LM)
-    word_frequency: float = 0.3  # of the spindle schedule: how far the time of masking depends on a word's information
-    embedding_dim: int = 32  # length of the vectors of words
-    lattice_sigma_max: float = 3.0  # of "sites", GaussianVE from sigma_min on, in standard deviations of the data
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """The crystal transformer (paper 3, section 4.2); formulas use dim, layers, heads and what is said of both.
-
-    UniMat's networks (`nets.slots`, `nets.unet3d`) and the compact one (`nets.compact`) use dim, layers, heads,
-    frequencies, condition_on and what is theirs.
-    """
-
-    dim: int = 128
-    layers: int = 6
-    heads: int = 8
-    pair_dim: int = 64
-    frequencies: int = 12  # highest m of eq. 14
-    conditioning: str = "cds"  # "cdi" (eq. 16), "cds" (eqs. 17-19) or "adaln" (adaptive layer norm)
-    norm: str = "post"  # "post" (eqs. 9-10) or "pre"
-    attention: str = "relative"  # eq. 11 as it stands, or "fused": relative values by rotation, in one kernel
-    self_conditioning: bool = False  # the network sees its own earlier output (Chen et al. 2023)
-    distance: bool = False  # add radial features of the minimum-image distance to eqs. 12-13; UniMat's sparse and
-    # the compact network: attention is told where atoms lie to each other (`nets.gaussian.Relative`)
-    composition: bool = False  # add the mean of the atoms' species embeddings to the condition of eq. 15
-    condition_on: tuple[str, ...] = ()  # "chemical_system" and any numeric column of the data
-    kind: str = "sparse"  # of UniMat: "sparse", slots that may be occupied alone, or "dense", the 3D U-Net
-    widths: tuple[int, ...] = ()  # of the U-Nets' levels, from the outermost in: "dense", and the compact network
-    seen: int = 32  # "sparse": slots that attention sees, the likeliest ones
-    predict: tuple[str, ...] = ()  # task "property": the columns to predict
-    edges: int = 20  # of "sites": how many of the nearest atoms a site sees
-
-
-@dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Section):
     """One optimisation run."""
 
-    steps: int = 20_000
-    batch_size: int = 256
-    learning_rate: float = 1e-3
-    final_learning_rate: float = 1e-5
-    warmup: int = 500
-    weight_decay: float = 0.0
-    clip: float = 1.0  # gradient norm
-    ema: float = 0.999
-    condition_dropout: float = 0.1
-    precision: str = "auto"  # "auto" (bf16 where the hardware has instructions for it), "float32" or "bf16"
+    steps: Count = 20_000
+    batch_size: Count = 256
+    learning_rate: NotNegative = 1e-3
+    final_learning_rate: NotNegative = 1e-5
+    warmup: Annotated[int, Field(ge=0)] = 500  # steps
+    weight_decay: NotNegative = 0.0
+    clip: Positive = 1.0  # the largest norm of the gradient
+    ema: Share = 0.999  # decay of the running mean of the parameters, which becomes the trained network
+    precision: Literal["auto", "float32", "bf16"] = "auto"  # "auto": bf16 where the hardware has instructions for it
     seed: int = 0
-    checkpoint_every: int = 500  # steps
-    log_every: int = 50
-    start_from: str = ""  # weights (name or file) to start from; parameters of equal name and shape are taken
-    adapter_rank: int = 0  # fine-tuning of `start_from`: train low-rank adapters of this rank alone (0: everything)
+    checkpoint_every: Count = 500  # steps
+    log_every: Count = 50  # steps
 
 
-@dataclass(frozen=True)
-class SampleConfig:
-    """How crystals are drawn from the trained model."""
-
-    steps: int = 200
-    corrector_steps: int = 1
-    corrector_size: float = 1e-5  # Langevin step at sigma_min (DiffCSP's step_lr)
-    noise: float = 1.0  # of lattice and coordinates: 1 draws from the model, less is colder, 0 keeps to the modes
-    sampler: str = "ancestral"  # the flows "ddim", "second-order": no noise but its effect (`diffusion.loop.sample`);
-    # "langevin": annealed Langevin dynamics (paper 5); "one-by-one": a network call for each masked word of a formula
-    species_temperature: float = 1.0  # of the drawn elements: below 1 likely ones are likelier, at a cost in variety
-    guidance: float = 1.5  # classifier-free guidance scale of the conditions; 1 is the plain conditional model
-    guidance_until: float = 0.0  # the noise level t down to which there is guidance; the plain model below it
-    lattice_noise: float = 1.0  # of the lattice, beside `noise`: paper 5 multiplies it by 0.15
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The tables of a TOML file that holds a recipe; raises NucleateError, with the file, where there is none."""
+    try:
+        return tomllib.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise NucleateError(f"no recipe at {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise NucleateError(f"{path} is not TOML: {error}") from None
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that determines a model; stored inside its checkpoint."""
+def complaint(section: type[BaseModel], error: ValidationError) -> str:
+    """What is wrong with values for a section, in one line: the first of pydantic's findings, unknown keys before all
+    others."""
+    found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]
+    place = [str(part) for part in found["loc"]]
+    where, kind, context = ".".join(place), found["type"], found.get("ctx", {})
+    given = found["input"] if isinstance(found["input"], str | int | float | bool | None) else "a table or a list"
+    if kind == "extra_forbidden":
+        return f"unknown key '{where}'; known here: {', '.join(sorted(keys_at(section, place[:-1])))}"
+    if kind == "missing":
+        return f"missing key '{where}'"
+    if kind == "too_short":
+        return f"'{where}' must not be empty"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return (
+            f"'{where}' must be one of {context['expected'].replace(' or ', ', ').replace(chr(39), '')}, not {given!r}"
+        )
+    bounds = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    for key, words in bounds.items():
+        if key in context:
+            return f"'{where}' must be {words} {context[key]:g}, not {given!r}"
+    names = {"int": "int", "float": "float", "string": "str", "bool": "bool", "tuple": "a list", "model": "a table"}
+    name = names.get(kind.split("_")[0])
+    return f"'{where}' must be {name}, not {found['input']!r}" if name else f"'{where}': {found['msg']}"
 
-    name: str
-    task: str = "csp"  # "csp": composition given; "dng": all generated; "formula": formulas; "property": predicts
-    data: DataConfig = field(default_factory=DataConfig)
-    codec: CodecConfig = field(default_factory=CodecConfig)
-    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
-    sample: SampleConfig = field(default_factory=SampleConfig)
 
-    @property
-    def properties(self) -> tuple[str, ...]:
-        """The columns of the data that training needs, those to condition on before those to predict."""
-        conditions = tuple(name for name in self.network.condition_on if name != "chemical_system")
-        return (*conditions, *self.network.predict)
-
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "task": ("csp", "dng", "formula", "property"),
-    "codec.kind": ("joint", "unimat", "compact", "sites"),
-    "codec.lattice": ("log-metric", "parameters", "matrix"),
-    "codec.species_scale": ("atomic-number", "pettifor"),
-    "codec.vocabulary": ("main", "all"),
-    "codec.order": ("set", "sorted", "shuffled"),
-    "diffusion.lattice_schedule": ("cosine", "linear", "exponential"),
-    "diffusion.species": ("given", "uniform", "absorbing"),
-    "diffusion.words": ("absorbing", "embedding"),
-    "network.kind": ("sparse", "dense"),
-    "network.conditioning": ("cdi", "cds", "adaln"),
-    "network.norm": ("post", "pre"),
-    "network.attention": ("relative", "fused"),
-    "train.precision": ("auto", "float32", "bf16"),
-    "sample.sampler": ("ancestral", "ddim", "second-order", "langevin", "one-by-one"),
-}
+def keys_at(section: type[BaseModel], place: list[str]) -> set[str]:
+    """Names of the settings in a section, or in the one at a place inside it; none where there is no such section."""
+    inner: Any = section
+    for key in place:
+        inner = inner.model_fields[key].annotation if key in getattr(inner, "model_fields", {}) else None
+    return set(getattr(inner, "model_fields", {}))
 
 
 def from_dict(cls: type, values: dict[str, Any], where: str = "") -> Any:
@@ -184,6 +143,8 @@ def _is_required(f: dataclasses.Field) -> bool:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
+    if isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, hint):
+        return value
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise NucleateError(f"'{where}' must be a table, not {value!r}")
@@ -203,30 +164,4 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         value = float(value)
     if type(value) is not hint:
         raise NucleateError(f"'{where}' must be {hint.__name__}, not {value!r}")
-    if where in CHOICES and value not in CHOICES[where]:
-        raise NucleateError(f"'{where}' must be one of {', '.join(CHOICES[where])}, not {value!r}")
     return value
-
-
-def load_recipe(path: str | Path) -> Recipe:
-    """Read a recipe from TOML; errors name the file and the key."""
-    try:
-        values = tomllib.loads(Path(path).read_text())
-    except FileNotFoundError:
-        raise NucleateError(f"no recipe at {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise NucleateError(f"{path} is not TOML: {error}") from None
-    try:
-        return from_dict(Recipe, values)
-    except NucleateError as error:
-        raise NucleateError(f"{path}: {error}") from None
-
-
-def recipe_to_json(recipe: Recipe) -> str:
-    """One line of JSON that `recipe_from_json` reads back exactly."""
-    return json.dumps(dataclasses.asdict(recipe))
-
-
-def recipe_from_json(text: str) -> Recipe:
-    """The inverse of `recipe_to_json`."""
-    return from_dict(Recipe, json.loads(text))

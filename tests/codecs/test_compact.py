@@ -2,13 +2,14 @@ import pytest
 import torch
 from random_crystals import crystals_of
 
-from nucleate.codecs.build import fit_codec, restore_codec
-from nucleate.codecs.compact import SPECIES, WIDEST
-from nucleate.config import CodecConfig, DataConfig, Recipe
+from nucleate.codecs.compact import SPECIES, WIDEST, CompactCodec
+from nucleate.systems import system_of
+from nucleate.systems.reading import read_recipe
+from recipes import fitted
 
 
 def codec_of(batch, **codec):
-    return fit_codec(Recipe("tiny", "dng", DataConfig(), codec=CodecConfig(kind="compact", **codec)), batch)
+    return CompactCodec(**codec).fitted(batch)
 
 
 @pytest.mark.parametrize("scale", ["atomic-number", "pettifor"])
@@ -50,8 +51,10 @@ def test_one_element_has_one_number():
 
 def test_a_checkpoint_restores_the_codec():
     batch = crystals_of([38, 22, 8], [1, 2])
-    for kind in ("joint", "unimat", "compact"):
-        recipe = Recipe("tiny", "dng", DataConfig(), codec=CodecConfig(kind=kind))
-        codec = fit_codec(recipe, batch)
-        known = {"elements": getattr(codec, "elements", ()), "counts": getattr(codec, "counts", ())}
-        assert restore_codec(recipe, mean=codec.mean, std=codec.std, crystals=len(batch), **known) == codec
+    for system in ("joint", "unimat", "compact"):
+        for task in ("csp", "dng"):
+            species = {"diffusion": {"species": "uniform"}} if (system, task) == ("joint", "dng") else {}
+            recipe = read_recipe({"name": "tiny", "system": system, "task": task} | species)
+            codec = fitted(recipe, batch)
+            assert codec.elements == (1, 2, 8, 22, 38) if system != "joint" else codec.std != (1.0,) * 6
+            assert system_of(recipe).codec(recipe, codec.state) == codec

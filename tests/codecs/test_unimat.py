@@ -1,19 +1,18 @@
-from dataclasses import replace
-
 import pytest
 import torch
 from random_crystals import crystals_of
 from real_data import real_table
 
-from nucleate.codecs.build import fit_codec, fitting
 from nucleate.codecs.cell import START, to_frac, to_numbers
-from nucleate.codecs.unimat import NULL, SLOTS, UniMatCodec
-from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe
+from nucleate.codecs.unimat import NULL, SLOTS
+from nucleate.config import DataConfig
 from nucleate.diffusion.rng import Streams
+from nucleate.systems.unimat import CodecConfig, UniMatRecipe, fits
+from recipes import fitted
 
 
 def recipe(task="dng", **codec):
-    return Recipe("tiny", task, DataConfig(max_atoms=24), codec=CodecConfig(kind="unimat", **codec))
+    return UniMatRecipe(name="tiny", task=task, data=DataConfig(max_atoms=24), codec=CodecConfig(**codec))
 
 
 def same_crystals(a, b):
@@ -30,7 +29,7 @@ def same_crystals(a, b):
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_what_is_encoded_is_decoded(lattice, task, shuffled):
     batch = crystals_of([38, 22, 8, 8, 8], [57, 89, 92, 71], [1, 2], [6] * 12)
-    codec = fit_codec(recipe(task, lattice=lattice), batch)
+    codec = fitted(recipe(task, lattice=lattice), batch)
     rng = Streams(torch.arange(len(batch))) if shuffled else None
     fields = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers, rng)
     same_crystals(codec.decode(fields), (batch.lattice, batch.frac_coords, batch.atomic_numbers))
@@ -41,7 +40,7 @@ def test_what_is_encoded_is_decoded(lattice, task, shuffled):
 
 def test_slots_are_shuffled_alone():
     batch = crystals_of([8] * 12, [8] * 12)
-    codec = fit_codec(recipe(slots=20), batch)
+    codec = fitted(recipe(slots=20), batch)
     plain = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers)[SLOTS]
     mixed = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers, Streams(torch.tensor([1, 2])))[SLOTS]
     assert not torch.equal(plain, mixed)
@@ -62,7 +61,7 @@ def test_the_null_location_is_that_of_the_paper():
 
 def test_the_grid_is_the_periodic_table():
     batch = crystals_of([1, 2, 3, 26, 57, 71, 89, 118 - 18], [8, 8, 8, 8])
-    codec = fit_codec(recipe(slots=4), batch)
+    codec = fitted(recipe(slots=4), batch)
     assert codec.grid_shape == (9, 18)
     slots = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers)[SLOTS]
     grid = codec.to_grid(slots)
@@ -73,34 +72,34 @@ def test_the_grid_is_the_periodic_table():
 
 
 def test_a_part_of_the_table_is_a_table():
-    carbon = fit_codec(recipe(slots=24, periods=(2,), groups=(14,)), crystals_of([6] * 24))
+    carbon = fitted(recipe(slots=24, periods=(2,), groups=(14,)), crystals_of([6] * 24))
     assert carbon.grid_shape == (1, 1) and carbon.elements == (6,)
     salts = recipe(groups=(1, 17))
     batch = crystals_of([11, 17], [19, 35], [12, 8], [1, 9])
-    assert fitting(salts, batch).tolist() == [True, True, False, True]
-    codec = fit_codec(salts, batch[torch.tensor([0, 1, 3])])
+    assert fits(salts, batch).tolist() == [True, True, False, True]
+    codec = fitted(salts, batch[torch.tensor([0, 1, 3])])
     assert codec.grid_shape == (7, 2) and codec.grid == ([0, 1, 2, 2, 3, 3], [0, 1, 0, 1, 0, 1])
-    assert [z for z in UniMatCodec.places(salts.codec) if z in (87, 57, 2)] == [87]
+    assert [z for z in codec.places if z in (87, 57, 2)] == [87]
 
 
 def test_what_does_not_fit_is_told():
     batch = crystals_of([8, 8, 8, 22], [8, 8, 22, 38])
-    assert fitting(recipe(slots=2), batch).tolist() == [False, True]
-    assert fitting(recipe("csp", slots=2), batch).all()  # the sparse network sees the atoms, and counts no slots
-    dense = replace(recipe("csp", slots=2), network=NetworkConfig(kind="dense"))
-    assert fitting(dense, batch).tolist() == [False, True]
-    assert fitting(recipe(slots=2, groups=(2, 4, 16)), crystals_of([38, 22], [38, 26])).tolist() == [True, False]
+    assert fits(recipe(slots=2), batch).tolist() == [False, True]
+    assert fits(recipe("csp", slots=2), batch).all()  # the sparse network sees the atoms, and counts no slots
+    dense = recipe("csp", slots=2).changed(network={"kind": "dense"})
+    assert fits(dense, batch).tolist() == [False, True]
+    assert fits(recipe(slots=2, groups=(2, 4, 16)), crystals_of([38, 22], [38, 26])).tolist() == [True, False]
 
 
 def test_an_empty_table_is_a_crystal_without_atoms():
-    codec = fit_codec(recipe(), crystals_of([8, 22]))
+    codec = fitted(recipe(), crystals_of([8, 22]))
     like = codec.blank(torch.ones(2, 1, dtype=torch.int64))
     _, frac, z = codec.decode(like | {SLOTS: torch.full_like(like[SLOTS], NULL)})
     assert z.shape == (2, 0) and frac.shape == (2, 0, 3)
 
 
 def test_impossible_angles_are_a_flat_cell():
-    codec = fit_codec(recipe(lattice="parameters"), crystals_of([8, 22], [8]))
+    codec = fitted(recipe(lattice="parameters"), crystals_of([8, 22], [8]))
     numbers = torch.tensor([[5.0, 5.0, 5.0, 60.0, 60.0, 170.0], [5.0, 5.0, 5.0, 400.0, -90.0, 90.0]])
     raw = torch.cat([numbers[:, :3].log(), numbers[:, 3:].deg2rad()], -1)
     field = (raw - raw.new_tensor(codec.mean)) / raw.new_tensor(codec.std)
@@ -114,10 +113,10 @@ def test_every_crystal_of_mp20_that_fits_comes_back():
     real_table("mp_20_test")
     batch, _ = prepare("mp-20", "test")
     settings = recipe(slots=12)
-    keep = fitting(settings, batch)
+    keep = fits(settings, batch)
     assert 0 < int((~keep).sum()) < 150  # more than 12 atoms of one element: 1 of 90
     fit = batch[keep]
-    codec = fit_codec(settings, fit)
+    codec = fitted(settings, fit)
     for part in torch.arange(len(fit)).split(1000):
         chunk = fit[part]
         lattice, frac, z = codec.decode(codec.encode(chunk.lattice, chunk.frac_coords, chunk.atomic_numbers))

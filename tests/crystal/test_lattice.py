@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nucleate.codecs.joint import JointCodec
-from nucleate.config import CodecConfig
 from nucleate.crystal import lattice as lat
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
@@ -49,7 +48,7 @@ def test_every_field_value_decodes_to_a_cell_of_positive_volume():
 @pytest.mark.parametrize("kind", ["log-metric", "matrix"])
 def test_codec_round_trip(kind, lattices):
     n = torch.randint(1, 20, (20,))
-    codec = JointCodec(CodecConfig(lattice=kind)).fitted(lattices, n)
+    codec = JointCodec(lattice=kind).standardised(lattices, n)
     field = codec.encode_lattice(lattices, n)
     assert field.shape[1:] == codec.lattice_shape()
     if kind == "log-metric":

@@ -1,11 +1,9 @@
-import dataclasses
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 
-from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe
+from nucleate.config import DataConfig
 from nucleate.data import prepare_formulas
 from nucleate.errors import NucleateError
 
@@ -15,13 +13,8 @@ ROWS = {
     "band_gap": [1.0, 2.0, 5.0, 2.1, 0.0, 1.5, None, 0.0, 9.0, None],
     "mp20_split": [None, "train", None, "test", None, None, None, None, None, None],
 }
-RECIPE = Recipe(
-    "x",
-    "formula",
-    DataConfig("x.parquet", 49),
-    CodecConfig(),
-    network=NetworkConfig(condition_on=("balanced", "band_gap")),
-)
+DATA = DataConfig(dataset="x.parquet", max_atoms=49)
+COLUMNS = ("balanced", "band_gap")
 
 
 @pytest.fixture
@@ -33,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_formulas_are_distinct_reduced_and_have_the_properties_of_their_best_crystal(folder):
-    batch, summary = prepare_formulas(RECIPE)
+    batch, summary = prepare_formulas(DATA, COLUMNS)
     # sorted by symbols, each written with the least electronegative element first: NaCl, H2O, MgO, SrTiO3
     assert batch.atomic_numbers[:, :5].tolist() == [
         [11, 17, 0, 0, 0],
@@ -55,18 +48,16 @@ def test_formulas_are_distinct_reduced_and_have_the_properties_of_their_best_cry
 
 
 def test_held_out_sets_and_the_whole_vocabulary(folder):
-    data = dataclasses.replace(RECIPE.data, exclude=("water:val",))
-    batch, summary = prepare_formulas(dataclasses.replace(RECIPE, data=data, codec=CodecConfig(vocabulary="all")))
+    batch, summary = prepare_formulas(DATA.changed(exclude=("water:val",)), COLUMNS, "all")
     assert summary.left_out["held out"] == 2 and 57 in batch.atomic_numbers  # no water, but LaB6
     assert torch.equal(batch.num_atoms, batch.mask.sum(1))
 
 
 def test_what_is_not_there_is_said(folder):
     with pytest.raises(NucleateError, match="no column 'hardness'; numbers there: e_above_hull, band_gap"):
-        prepare_formulas(dataclasses.replace(RECIPE, network=NetworkConfig(condition_on=("hardness",))))
+        prepare_formulas(DATA, ("hardness",))
     with pytest.raises(NucleateError, match=r"no file other.parquet"):
-        prepare_formulas(dataclasses.replace(RECIPE, data=DataConfig("other.parquet")))
+        prepare_formulas(DATA.changed(dataset="other.parquet"), COLUMNS)
     pq.write_table(pa.table({"formula": ["no"]}), folder / "y.parquet")
-    plain = dataclasses.replace(RECIPE, data=DataConfig("y.parquet"), network=NetworkConfig())
     with pytest.raises(NucleateError, match="no formula to train on"):
-        prepare_formulas(plain)
+        prepare_formulas(DATA.changed(dataset="y.parquet"))

@@ -1,25 +1,26 @@
 """Crystals as sites, from a table to tensors: what comes back, what is left out, and what is kept for the next time."""
 
-import dataclasses
-
 import pytest
 import torch
 from pymatgen.core import Lattice, Structure
 
-from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe
+from nucleate.config import DataConfig
 from nucleate.crystal.convert import structures_from_batch
 from nucleate.crystal.orbits import SymmetricBatch, orbits
-from nucleate.data import add_files, home, prepare_for
+from nucleate.data import add_files, home
 from nucleate.data import sites as module
 from nucleate.errors import NucleateError
 from nucleate.io import Named, write_structures
+from nucleate.systems import prepare_for
+from nucleate.systems.reading import read_recipe
+from nucleate.systems.sites import SiteRecipe
 
 CRYSTALS = [
     Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3]),
     Structure.from_spacegroup("P4_2/mnm", Lattice.tetragonal(4.6, 2.95), ["Ti", "O"], [[0] * 3, [0.305, 0.305, 0]]),
     Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.9), ["Sr", "Ti", "O"], [[0] * 3, [0.5] * 3, [0.5, 0.5, 0]]),
 ]
-RECIPE = Recipe("r", data=DataConfig("mine:train"), codec=CodecConfig(kind="sites"))
+RECIPE = SiteRecipe(name="r", data=DataConfig(dataset="mine:train"))
 
 
 @pytest.fixture
@@ -63,6 +64,7 @@ def test_what_has_no_consistent_symmetry_is_counted(mine, monkeypatch):
 
 
 def test_properties_are_refused(mine):
-    wanted = dataclasses.replace(RECIPE, network=NetworkConfig(condition_on=("band_gap",)))
     with pytest.raises(NucleateError, match="carry no properties"):
-        prepare_for(wanted)
+        prepare_for(RECIPE, properties=("band_gap",))
+    with pytest.raises(NucleateError, match="'network.condition_on' is a knob of .*, not of sites"):
+        read_recipe({"name": "r", "system": "sites", "network": {"condition_on": ["band_gap"]}})

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import time
@@ -13,7 +12,7 @@ from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
 from nucleate.cli.data import app
-from nucleate.config import DataConfig, NetworkConfig, Recipe
+from nucleate.config import DataConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
 from nucleate.data import add_files, home, load_table, parse_name, prepare, prepare_crystals
@@ -233,12 +232,12 @@ def test_held_out_compositions_are_left_out_of_a_recipe():
     put(rows(**four), "mine_train")
     put([rows()[0] | {"atomic_numbers": [17, 11]}], "mine_test")
     put([rows()[0] | {"atomic_numbers": [11, 11]}], "other_train")
-    recipe = Recipe("r", data=DataConfig("mine+other", exclude=("mine:test",)), network=NetworkConfig(predict=("gap",)))
-    batch, summary = prepare_crystals(recipe)
+    data = DataConfig(dataset="mine+other", exclude=("mine:test",))
+    batch, summary = prepare_crystals(data, ("gap",))
     assert batch.atomic_numbers.tolist() == [[11, 11]] and batch.properties["gap"].tolist() == [1.0]
     assert summary.usable == 1 and summary.left_out["held out by composition"] == 3
     assert "3 held out by composition" in str(summary)
-    assert len(prepare_crystals(dataclasses.replace(recipe, data=DataConfig("mine")), properties=())[0]) == 3
+    assert len(prepare_crystals(DataConfig(dataset="mine"))[0]) == 3
 
 
 def test_real_data(monkeypatch, tmp_path):

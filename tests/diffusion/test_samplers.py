@@ -4,11 +4,13 @@ from itertools import pairwise
 import pytest
 import torch
 
-from nucleate.config import CHOICES, Recipe, SampleConfig, from_dict
 from nucleate.diffusion import D3PM, GaussianVP, Streams, WrappedVE, sample
 from nucleate.diffusion.loop import LANGEVIN, SAMPLERS, time_grid
 from nucleate.diffusion.torus import wrap
 from nucleate.errors import NucleateError
+from nucleate.systems.reading import read_recipe
+from nucleate.systems.recipe import SampleConfig
+from nucleate.systems.registry import SYSTEMS, sampler_names
 from nucleate.testing.ideal import IdealCategorical, IdealGaussian, IdealTorus
 
 FLOWS = ("ddim", "second-order")
@@ -236,8 +238,10 @@ def test_unknown_samplers_are_refused():
     with pytest.raises(ValueError, match="unknown sampler"):
         draw([1], 2, "euler")
     with pytest.raises(NucleateError, match=r"'sample.sampler' must be one of ancestral, ddim, second-order"):
-        from_dict(Recipe, {"name": "x", "sample": {"sampler": "euler"}})
+        read_recipe({"name": "x", "system": "joint", "sample": {"sampler": "euler"}})
 
 
 def test_the_recipe_offers_the_samplers_of_the_loop():
-    assert CHOICES["sample.sampler"] == (*SAMPLERS, LANGEVIN, "one-by-one") and SampleConfig().sampler == "ancestral"
+    assert set(sampler_names()) == {*SAMPLERS, LANGEVIN, "one-by-one"} and SampleConfig().sampler == "ancestral"
+    for name in ("joint", "unimat", "compact"):
+        assert SYSTEMS[name].sampler.names(SYSTEMS[name].config(name="x")) == SAMPLERS

@@ -128,8 +128,8 @@ def test_the_impossible_is_refused_with_what_is_possible(generator, condition, w
 
 
 def test_annealed_langevin_dynamics_draws_too(generator):
-    settings = dataclasses.replace(
-        generator.settings, sampler="langevin", corrector_steps=2, corrector_size=1e-5, lattice_noise=0.15
+    settings = generator.settings.changed(
+        sampler="langevin", corrector_steps=2, corrector_size=1e-5, lattice_noise=0.15
     )
     slow = type(generator)(generator.model, generator.info, settings=settings)
     (crystal,) = slow.generate([Condition(composition=SRTIO3, space_group=221)], [0])

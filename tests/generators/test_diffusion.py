@@ -4,7 +4,6 @@ import pytest
 import torch
 from random_crystals import few_elements
 
-from nucleate.config import DiffusionConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig, load_recipe
 from nucleate.diffusion.discrete import D3PM
 from nucleate.diffusion.loop import sample
 from nucleate.diffusion.rng import Streams
@@ -12,6 +11,9 @@ from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator, shipped_weights
 from nucleate.generators.contract import require_accepted
 from nucleate.generators.diffusion import Restricted
+from nucleate.systems import load_recipe
+from nucleate.systems.joint import DiffusionConfig, JointRecipe, NetworkConfig, SampleConfig
+from nucleate.systems.recipe import ConditionalTraining
 from nucleate.testing.contracts import check_structure_generator
 from nucleate.train.loop import WEIGHTS, Trainer
 from recipes import model_of
@@ -20,12 +22,12 @@ NETWORK = {"dim": 16, "layers": 1, "heads": 2, "pair_dim": 8, "frequencies": 2, 
 
 
 def train(folder, task, species, condition_on=()):
-    recipe = Recipe(
-        f"tiny-{task}",
-        task,
+    recipe = JointRecipe(
+        name=f"tiny-{task}",
+        task=task,
         diffusion=DiffusionConfig(species=species),
         network=NetworkConfig(**NETWORK, condition_on=condition_on),
-        train=TrainConfig(steps=5, batch_size=16, precision="float32"),
+        train=ConditionalTraining(steps=5, batch_size=16, precision="float32"),
         sample=SampleConfig(steps=8),
     )
     Trainer(recipe, few_elements(80), folder).run()

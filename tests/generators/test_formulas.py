@@ -1,16 +1,15 @@
-import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 
 from nucleate.chem.formula import parse
-from nucleate.config import CodecConfig, DataConfig, DiffusionConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig
 from nucleate.crystal.formulas import FormulaBatch
 from nucleate.diffusion.unmask import start_time
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_formula_generator, load_generator
 from nucleate.generators.pattern import parse_pattern
+from nucleate.systems.reading import read_recipe
 from nucleate.train.loop import WEIGHTS, Trainer
 from recipes import model_of
 
@@ -20,15 +19,24 @@ WORDS = {"Li", "Fe", "O", "Na", "Cl", "Sr", "Ti", "Mg", "Zn", "S"}
 
 
 def recipe(words, order):
-    return Recipe(
-        "tiny",
-        "formula",
-        DataConfig(max_atoms=12),
-        CodecConfig(order=order),
-        DiffusionConfig(words=words, embedding_dim=8),
-        NetworkConfig(dim=16, layers=1, heads=2, condition_on=("balanced",), self_conditioning=words == "embedding"),
-        TrainConfig(steps=4, batch_size=16, precision="float32"),
-        SampleConfig(steps=5, sampler="one-by-one" if words == "absorbing" else "ancestral", corrector_steps=0),
+    embedding = words == "embedding"
+    return read_recipe(
+        {
+            "name": "tiny",
+            "system": "formulas",
+            "data": {"max_atoms": 12},
+            "codec": {"order": order},
+            "diffusion": {"words": words} | ({"embedding_dim": 8} if embedding else {}),
+            "network": {
+                "dim": 16,
+                "layers": 1,
+                "heads": 2,
+                "condition_on": ["balanced"],
+                "self_conditioning": embedding,
+            },
+            "train": {"steps": 4, "batch_size": 16, "precision": "float32"},
+            "sample": {"steps": 5, "sampler": "ancestral" if embedding else "one-by-one"},
+        }
     )
 
 
@@ -180,11 +188,10 @@ def test_kinds_of_weights_are_not_mistaken(tmp_path):
         load_generator(tmp_path / WEIGHTS)
     with pytest.raises(NucleateError, match="a generator, not a network of kind 'formula'"):
         load_formula_generator("mp20-csp")
-    start = dataclasses.replace(recipe("absorbing", "set"), task="dng")
-    start = dataclasses.replace(start, train=dataclasses.replace(start.train, start_from=str(tmp_path / WEIGHTS)))
+    start = read_recipe({"name": "other", "system": "joint", "train": {"start_from": str(tmp_path / WEIGHTS)}})
     from nucleate.crystal.batch import CrystalBatch
 
-    with pytest.raises(NucleateError, match="cannot start a recipe of task 'dng'"):
+    with pytest.raises(NucleateError, match="knows formulas, and cannot start a recipe of crystals"):
         Trainer(start, CrystalBatch.from_arrays([torch.eye(3)], [[[0, 0, 0]]], [[3]]), tmp_path / "other")
 
 
@@ -198,8 +205,8 @@ def test_a_step_by_step_sampler_gives_formulas_too(tmp_path):
 
 @pytest.mark.parametrize("name", ["diffusion-bert", "diffusion-bert-all", "diffusion-lm"])
 def test_shipped_weights_draw_formulas_and_have_recipe_and_card(name):
-    from nucleate.config import load_recipe
     from nucleate.generators import shipped_weights
+    from nucleate.systems import load_recipe
     from nucleate.train.shipped import weights_folder
 
     generator = load_formula_generator(name, steps=10 if name == "diffusion-lm" else None)

@@ -3,24 +3,30 @@
 import pytest
 from random_crystals import few_elements
 
-from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator
+from nucleate.systems.reading import read_recipe
 from nucleate.testing.contracts import check_structure_generator
 from nucleate.train.loop import WEIGHTS, Trainer
 
 SRTIO3, LI2O = {"Sr": 1, "Ti": 1, "O": 3}, {"Li": 2, "O": 1}
 
 
-def trained(folder, kind, task, network="sparse", condition_on=(), slots=6, steps=5):
-    recipe = Recipe(
-        f"tiny-{kind}",
-        task,
-        DataConfig(max_atoms=6),
-        CodecConfig(kind=kind, lattice="parameters", slots=slots, random_origin=True),
-        network=NetworkConfig(16, 1, 2, frequencies=2, condition_on=condition_on, kind=network, widths=(8, 16), seen=8),
-        train=TrainConfig(steps=steps, batch_size=16, precision="float32"),
-        sample=SampleConfig(steps=10, corrector_steps=0),
+def trained(folder, kind, task, network="sparse", condition_on=(), slots=6, steps=5, **codec):
+    sizes = {"kind": "dense", "widths": (8, 16)} if network == "dense" else {"layers": 1, "frequencies": 2}
+    sizes |= {"widths": (8, 16)} if kind == "compact" else {"seen": 8} if network == "sparse" else {}
+    codec |= {"slots": slots} if kind == "unimat" else {}
+    recipe = read_recipe(
+        {
+            "name": f"tiny-{kind}",
+            "system": kind,
+            "task": task,
+            "data": {"max_atoms": 6},
+            "codec": {"lattice": "parameters", "random_origin": True} | codec,
+            "network": {"dim": 16, "heads": 2, "condition_on": condition_on} | sizes,
+            "train": {"steps": steps, "batch_size": 16, "precision": "float32"},
+            "sample": {"steps": 10},
+        }
     )
     trainer = Trainer(recipe, few_elements(80), folder)
     trainer.run()
@@ -84,4 +90,6 @@ def test_a_table_without_room_refuses(tmp_path):
     with pytest.raises(NucleateError, match="room for 2 atoms of an element, not 3"):
         model.generate([Condition(composition=SRTIO3)], [0])
     with pytest.raises(NucleateError, match="none of the 80 crystals fits"):
+        trained(tmp_path / "none", "unimat", "dng", groups=(18,))  # noble gases, which none of them has
+    with pytest.raises(NucleateError, match="'codec.slots' must be at least 1, not 0"):
         trained(tmp_path / "none", "unimat", "dng", slots=0)

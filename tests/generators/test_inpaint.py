@@ -3,11 +3,12 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from random_crystals import few_elements
 
-from nucleate.config import DiffusionConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator
 from nucleate.generators.conditions import condition_from_dict, condition_to_dict
 from nucleate.generators.inpaint import fix, plan
+from nucleate.systems.joint import DiffusionConfig, JointRecipe, NetworkConfig, SampleConfig
+from nucleate.systems.recipe import ConditionalTraining
 from nucleate.train.loop import WEIGHTS, Trainer
 
 PEROVSKITE = Structure(
@@ -21,12 +22,12 @@ SKEWED = Structure(Lattice(CHANGE @ PEROVSKITE.lattice.matrix), ["Sr", "O"], [[0
 
 @pytest.fixture(scope="module", params=["csp", "dng"])
 def generator(request, tmp_path_factory):
-    recipe = Recipe(
-        "tiny",
-        request.param,
+    recipe = JointRecipe(
+        name="tiny",
+        task=request.param,
         diffusion=DiffusionConfig(species="given" if request.param == "csp" else "absorbing"),
         network=NetworkConfig(dim=16, layers=1, heads=2, pair_dim=8, frequencies=2, norm="pre"),
-        train=TrainConfig(steps=3, batch_size=8, precision="float32"),
+        train=ConditionalTraining(steps=3, batch_size=8, precision="float32"),
         sample=SampleConfig(steps=6),
     )
     folder = tmp_path_factory.mktemp(request.param)
@@ -35,7 +36,7 @@ def generator(request, tmp_path_factory):
 
 
 def condition(generator, fixed, composition, **more):
-    if generator.info.recipe.task == "csp":
+    if generator.info.takes_composition:
         return Condition(composition=composition, fixed=fixed, **more)
     return Condition(num_atoms=sum(composition.values()), fixed=fixed, **more)
 
@@ -111,7 +112,7 @@ def test_what_cannot_be_kept_is_refused(generator):
         generator.check(condition(generator, fixed, {"Sr": 1, "O": 1}))
     with pytest.raises(NucleateError, match="contradict"):
         generator.check(condition(generator, fix(PEROVSKITE, "lattice"), SR_TI_O3, lattice_shape="cubic"))
-    if generator.info.recipe.task == "csp":
+    if generator.info.takes_composition:
         with pytest.raises(NucleateError, match="keeps 3 O, but the composition has 1"):
             generator.check(condition(generator, fixed, {"Sr": 5, "O": 1}))
     else:
@@ -121,6 +122,6 @@ def test_what_cannot_be_kept_is_refused(generator):
 
 def test_a_fixed_cell_larger_than_the_model_knows_is_refused(generator):
     fixed = fix(PEROVSKITE * (2, 2, 2), "lattice")
-    size = {"composition": {"Sr": 8, "Ti": 8, "O": 24}} if generator.info.recipe.task == "csp" else {}
+    size = {"composition": {"Sr": 8, "Ti": 8, "O": 24}} if generator.info.takes_composition else {}
     with pytest.raises(NucleateError, match="cells of 1 to 20 atoms, not 40"):
         generator.check(Condition(fixed=fixed, **size))

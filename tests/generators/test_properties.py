@@ -1,11 +1,13 @@
 import pytest
 import torch
 
-from nucleate.config import DataConfig, DiffusionConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig
+from nucleate.config import DataConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator
 from nucleate.generators.properties import parse_properties, parse_property, resolve_property
+from nucleate.systems.joint import DiffusionConfig, JointRecipe, NetworkConfig, SampleConfig
+from nucleate.systems.recipe import ConditionalTraining
 from nucleate.train.loop import WEIGHTS, Trainer
 
 NETWORK = {"dim": 32, "layers": 1, "heads": 2, "pair_dim": 8, "frequencies": 2, "norm": "pre"}
@@ -20,13 +22,15 @@ def trained(folder, conditioning):
     value[::4] = torch.nan
     cell = torch.eye(3) * 4 + 0.2 * torch.rand(400, 3, 3, generator=g)
     data = CrystalBatch(cell, torch.rand(400, 3, 3, generator=g), z, {"formation_energy_per_atom": value})
-    recipe = Recipe(
-        "tiny",
-        "dng",
-        DataConfig(max_atoms=3),
+    recipe = JointRecipe(
+        name="tiny",
+        task="dng",
+        data=DataConfig(max_atoms=3),
         diffusion=DiffusionConfig(species="absorbing"),
         network=NetworkConfig(**NETWORK, conditioning=conditioning, condition_on=("formation_energy_per_atom",)),
-        train=TrainConfig(steps=150, batch_size=64, warmup=10, learning_rate=5e-3, ema=0.9, precision="float32"),
+        train=ConditionalTraining(
+            steps=150, batch_size=64, warmup=10, learning_rate=5e-3, ema=0.9, precision="float32"
+        ),
         sample=SampleConfig(steps=10, corrector_steps=0),
     )
     Trainer(recipe, data, folder).run()

@@ -1,10 +1,14 @@
-"""Recipes compared."""
+"""Recipes made and compared."""
 
-import dataclasses
-
-from nucleate.config import Recipe
+from nucleate.codecs.state import CodecState
+from nucleate.systems import Recipe, system_of
 
 
 def model_of(recipe: Recipe) -> Recipe:
     """Without the precision in which a processor computed, which is no part of the model."""
-    return dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, precision="auto"))
+    return recipe.changed(train={"precision": "auto"})
+
+
+def fitted(recipe: Recipe, data):
+    """The codec of a recipe, fitted to training data."""
+    return system_of(recipe).codec(recipe, CodecState()).fitted(data)

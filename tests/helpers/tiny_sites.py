@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig
 from nucleate.crystal.asymmetric import AsymmetricUnit, Site, symmetric_batch
+from nucleate.systems.reading import read_recipe
 from nucleate.train.loop import WEIGHTS, Trainer
 
 UNITS = [
@@ -18,14 +18,15 @@ UNITS = [
 
 def tiny_sites(folder: Path) -> Path:
     """The weights of a model that knows Li, O, Sr, Ti, in cells of up to 20 atoms."""
-    recipe = Recipe(
-        "tiny-sites",
-        "csp",
-        DataConfig(max_atoms=20),
-        CodecConfig(kind="sites"),
-        network=NetworkConfig(16, 1, edges=8),
-        train=TrainConfig(steps=5, batch_size=12, precision="float32"),
-        sample=SampleConfig(steps=8, corrector_steps=0),
+    recipe = read_recipe(
+        {
+            "name": "tiny-sites",
+            "system": "sites",
+            "data": {"max_atoms": 20},
+            "network": {"dim": 16, "layers": 1, "edges": 8},
+            "train": {"steps": 5, "batch_size": 12, "precision": "float32"},
+            "sample": {"steps": 8, "corrector_steps": 0},
+        }
     )
     Trainer(recipe, symmetric_batch(UNITS * 6), folder).run()
     return folder / WEIGHTS

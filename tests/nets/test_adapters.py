@@ -1,17 +1,16 @@
 import torch
 
 from nucleate.codecs.joint import JointCodec
-from nucleate.config import CodecConfig, NetworkConfig
 from nucleate.nets.adapters import add_adapters, merge
 from nucleate.nets.crystal_transformer import CrystalTransformer
 
 
 def network(conditioning="adaln"):
     torch.manual_seed(0)
-    config = NetworkConfig(
-        dim=16, layers=2, heads=2, pair_dim=8, frequencies=2, conditioning=conditioning, norm="pre", distance=True
+    sizes = {"dim": 16, "layers": 2, "heads": 2, "pair_dim": 8, "frequencies": 2}
+    return CrystalTransformer(
+        JointCodec(), 5, species=True, conditioning=conditioning, norm="pre", distance=True, **sizes
     )
-    return CrystalTransformer(config, JointCodec(CodecConfig()), 5, species=True)
 
 
 def crystals():

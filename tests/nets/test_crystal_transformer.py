@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from nucleate.codecs.joint import JointCodec
-from nucleate.config import CodecConfig, NetworkConfig
 from nucleate.crystal.lattice import metric
 from nucleate.diffusion.self_conditioning import with_estimate
 from nucleate.errors import NucleateError
@@ -21,10 +20,12 @@ VARIANTS = [
 ]
 
 
+SIZES = {"dim": 32, "layers": 2, "heads": 4, "pair_dim": 16, "frequencies": 4}
+
+
 def build(lattice="log-metric", **kw):
     torch.manual_seed(0)
-    config = NetworkConfig(dim=32, layers=2, heads=4, pair_dim=16, frequencies=4, **kw)
-    net = CrystalTransformer(config, JointCodec(CodecConfig(lattice)), max_atoms=20, species=True)
+    net = CrystalTransformer(JointCodec(lattice), max_atoms=20, species=True, **SIZES, **kw)
     for p in net.parameters():  # zero-initialised gates would hide a broken path
         p.data += 0.05 * torch.randn_like(p)
     return net.double().eval()
@@ -35,7 +36,7 @@ def crystals(lattice="log-metric", b=3, a=7):
     cell = torch.eye(3, dtype=torch.float64) * 1.5 + 0.3 * torch.rand(b, 3, 3, generator=g, dtype=torch.float64)
     mask = torch.ones(b, a, dtype=torch.bool)
     mask[1, 4:] = False
-    field = cell if lattice == "matrix" else JointCodec(CodecConfig(lattice)).encode_lattice(cell * 3, mask.sum(1))
+    field = cell if lattice == "matrix" else JointCodec(lattice).encode_lattice(cell * 3, mask.sum(1))
     return {
         "lattice": field,
         "frac_coords": torch.rand(b, a, 3, generator=g, dtype=torch.float64),
@@ -142,14 +143,14 @@ def test_fourier_features_are_eq_14():
 
 def test_fused_attention_is_eq_11_with_values_linear_in_the_fourier_features():
     net = build(conditioning="cdi", attention="fused").float()
-    block, config = net.blocks[0], net.config
+    block, heads = net.blocks[0], SIZES["heads"]
     g = torch.Generator().manual_seed(4)
-    z, f = torch.randn(2, 5, config.dim, generator=g), torch.rand(2, 5, 3, generator=g)
-    pair = torch.randn(2, 5, 5, config.pair_dim, generator=g)
+    z, f = torch.randn(2, 5, SIZES["dim"], generator=g), torch.rand(2, 5, 3, generator=g)
+    pair = torch.randn(2, 5, 5, SIZES["pair_dim"], generator=g)
     bias = torch.zeros(2, 1, 1, 5)
     bias[1, ..., 3:] = -1e9
     got = block.attend(z, z, pair, bias, phases(f, FUSED_FREQUENCIES))
-    q, k, v = block.qkv(z).view(2, 5, 3, config.heads, -1).permute(2, 0, 3, 1, 4)
+    q, k, v = block.qkv(z).view(2, 5, 3, heads, -1).permute(2, 0, 3, 1, 4)
     weights = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5 + block.alpha(pair).permute(0, 3, 1, 2) + bias).softmax(-1)
     psi = periodic_features(f, FUSED_FREQUENCIES)  # (B, i, j, 6 F)
     values = weights @ v + torch.einsum("bhij,bijp,hpe->bhie", weights, psi, block.beta)

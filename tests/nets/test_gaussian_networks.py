@@ -1,50 +1,58 @@
 """UniMat's sparse and dense networks and the compact one: symmetries, conditions, and what is known without them."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 from random_crystals import crystals_of
 
-from nucleate.codecs.build import fit_codec
 from nucleate.codecs.compact import SPECIES
 from nucleate.codecs.unimat import NULL, SLOTS
-from nucleate.config import CodecConfig, DataConfig, NetworkConfig, Recipe
 from nucleate.crystal.convert import structures_from_batch
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.loop import sample
 from nucleate.diffusion.rng import Streams
 from nucleate.errors import NucleateError
-from nucleate.nets.build import build_network, build_processes
 from nucleate.nets.gaussian import REACH, SHELLS, surroundings
 from nucleate.nets.image_sums import radial
 from nucleate.nets.occupancy import BARRED, SPREAD, atom_noise, evidence, mixed
+from nucleate.systems import system_of
+from nucleate.systems.reading import read_recipe
+from recipes import fitted
 
-SMALL = NetworkConfig(dim=16, layers=2, heads=2, frequencies=2, seen=6, widths=(16, 24), pair_dim=8)
+SMALL = {"dim": 16, "heads": 2}
+DENSE = {"kind": "dense", "widths": (16, 24)}
+SPARSE = {"layers": 2, "frequencies": 2, "pair_dim": 8}
+OWN = {"unimat": {"seen": 6}, "compact": {"widths": (16, 24)}}
 DATA = crystals_of([38, 22, 8, 8, 8], [3, 8, 8], [26, 26, 8], [57, 7])
+
+
+def recipe_of(kind, task, network, condition_on=()):
+    return read_recipe(
+        {
+            "name": "tiny",
+            "system": kind,
+            "task": task,
+            "data": {"max_atoms": 5},
+            "codec": {"slots": 3} if kind == "unimat" else {},
+            "network": network | {"condition_on": condition_on},
+        }
+    )
 
 
 def made(kind, task, network="sparse", condition_on=()):
     """(network with lively weights, codec, noisy fields, t). network: "sparse", "dense", "told" (with distance)."""
-    recipe = Recipe(
-        "tiny",
-        task,
-        DataConfig(max_atoms=5),
-        CodecConfig(kind=kind, slots=3),
-        network=dataclasses.replace(
-            SMALL, kind=network.replace("told", "sparse"), condition_on=condition_on, distance=network == "told"
-        ),
-    )
-    codec = fit_codec(recipe, DATA)
+    sizes = DENSE if network == "dense" else SPARSE | {"distance": network == "told"} | OWN[kind]
+    recipe = recipe_of(kind, task, SMALL | sizes, condition_on)
+    codec = fitted(recipe, DATA)
     torch.manual_seed(0)
-    model = build_network(recipe, codec, 5).eval()
+    system = system_of(recipe)
+    model = system.network(recipe, codec, 5).eval()
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.2 * torch.randn_like(p))
     fields = codec.encode(DATA.lattice, DATA.frac_coords, DATA.atomic_numbers)
     t, rng = torch.tensor([0.1, 0.4, 0.7, 0.95]), Streams(torch.arange(4))
-    processes = build_processes(recipe)
+    processes = system.processes(recipe, codec, model)
     return model, codec, {k: processes[k].corrupt(v, t, rng) if k in processes else v for k, v in fields.items()}, t
 
 
@@ -59,9 +67,9 @@ CASES += [(kind, task, "told") for kind in ("unimat", "compact") for task in ("d
 
 
 def test_widths_that_heads_do_not_divide_are_refused():
-    recipe = Recipe("tiny", codec=CodecConfig(kind="compact"), network=dataclasses.replace(SMALL, widths=(16, 23)))
+    recipe = recipe_of("compact", "csp", SMALL | {"widths": (16, 23)})
     with pytest.raises(NucleateError, match=r"multiples of the 2 heads, not \[16, 23\]"):
-        build_network(recipe, fit_codec(recipe, DATA), 5)
+        system_of(recipe).network(recipe, fitted(recipe, DATA), 5)
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nucleate.errors import NucleateError
-from nucleate.nets.oxidation import COUNTS, GRID, OxidationConfig, OxidationNetwork, assign_shares, encode
+from nucleate.nets.oxidation import COUNTS, GRID, OxidationNetwork, assign_shares, encode
 
 ELEMENTS = ("Fe", "Li", "Na", "O", "P")
 STATES = range(-5, 9)
@@ -11,7 +11,7 @@ STATES = range(-5, 9)
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    net = OxidationNetwork(OxidationConfig(dim=32, layers=3, heads=4, hidden=64), len(ELEMENTS), STATES)
+    net = OxidationNetwork(len(ELEMENTS), STATES, dim=32, layers=3, heads=4, hidden=64)
     return net.eval()
 
 
@@ -98,4 +98,4 @@ def test_the_proportion_in_mixed_valence_is_the_neutral_one_if_there_is_one():
 
 def test_heads_must_divide_the_width():
     with pytest.raises(NucleateError, match="multiple of network.heads"):
-        OxidationNetwork(OxidationConfig(dim=10, heads=3), 3, STATES)
+        OxidationNetwork(3, STATES, dim=10, heads=3)

@@ -3,18 +3,16 @@ import math
 import pytest
 import torch
 
-from nucleate.config import NetworkConfig
 from nucleate.nets.image_sums import CUTOFF, count_images, harmonics, image_sums, image_vectors, radial
 from nucleate.nets.property import PropertyNetwork, radials_of
 
-CONFIG = NetworkConfig(dim=32, layers=2, heads=4, pair_dim=18, norm="pre", predict=("a", "b"))
+SIZES = {"dim": 32, "layers": 2, "heads": 4, "pair_dim": 18, "predict": ("a", "b")}
 
 
 @pytest.fixture(params=["pre", "post"])
 def net(request):
     torch.manual_seed(0)
-    config = NetworkConfig(dim=32, layers=2, heads=4, pair_dim=18, norm=request.param, predict=("a", "b"))
-    return PropertyNetwork(config, 100).eval()
+    return PropertyNetwork(100, norm=request.param, **SIZES).eval()
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +120,7 @@ def test_cells_of_one_atom_are_told_apart_by_their_images(net):
 def test_angles_are_seen():
     """Chains of one neighbour distance, straight and bent, no other atom within the cutoff of directions."""
     torch.manual_seed(0)
-    net = PropertyNetwork(CONFIG, 100).eval()
+    net = PropertyNetwork(100, norm="pre", **SIZES).eval()
     cell = torch.eye(3)[None] * 30.0
     z = torch.tensor([[8, 1, 1]])
     apart = []
@@ -166,12 +164,12 @@ def test_radial_functions_end_smoothly_at_the_cutoff():
     r = torch.tensor([CUTOFF - 1e-3, CUTOFF / 2])
     values = radial(r, 16, CUTOFF)
     assert values[0].abs().max() < 1e-5 < values[1].max()
-    assert radials_of(CONFIG) == 16
+    assert radials_of(SIZES["pair_dim"]) == 16
 
 
 def test_gradients_reach_every_parameter_and_are_finite_at_symmetric_sites(crystals):
     torch.manual_seed(0)
-    net = PropertyNetwork(CONFIG, 100)
+    net = PropertyNetwork(100, norm="pre", **SIZES)
     cell = torch.eye(3)[None] * 4.0  # CsCl: all odd moments vanish
     z = torch.tensor([[55, 17]])
     sums = image_sums(cell, torch.tensor([[[0.0, 0, 0], [0.5, 0.5, 0.5]]]), z > 0, net.radials)
@@ -186,7 +184,7 @@ def test_eight_crystals_are_learned(crystals):
     lattice = torch.eye(3) * 4 + torch.rand(8, 3, 3, generator=g)
     z, frac = torch.randint(1, 30, (8, 4), generator=g), torch.rand(8, 4, 3, generator=g)
     target = torch.randn(8, 2, generator=g)
-    net = PropertyNetwork(CONFIG, 100)
+    net = PropertyNetwork(100, norm="pre", **SIZES)
     sums = image_sums(lattice, frac, z > 0, net.radials)
     optimizer = torch.optim.Adam(net.parameters(), 3e-3)
     for _ in range(150):

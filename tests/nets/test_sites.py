@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from nucleate.codecs.sites import PARAMETERS, SiteCodec
-from nucleate.config import CodecConfig, NetworkConfig
 from nucleate.crystal.asymmetric import AsymmetricUnit, Site, symmetric_batch
 from nucleate.crystal.orbits import SymmetricBatch, free_cell, free_parameters, lattices, orbits
 from nucleate.crystal.wyckoff import group
@@ -39,14 +38,14 @@ def data() -> SymmetricBatch:
 
 @pytest.fixture(scope="module")
 def codec(data) -> SiteCodec:
-    return SiteCodec(CodecConfig()).fitted(data)
+    return SiteCodec().fitted(data)
 
 
 @pytest.fixture(scope="module")
 def network(codec) -> SiteNetwork:
     torch.manual_seed(0)
     processes = {"lattice": GaussianVE(0.005), PARAMETERS: WrappedVE(centred=False)}
-    out = SiteNetwork(NetworkConfig(dim=24, layers=2, edges=16), codec, processes).double()
+    out = SiteNetwork(codec, processes, dim=24, layers=2, edges=16).double()
     for parameter in out.parameters():  # zeros, with which training begins, would hide everything
         torch.nn.init.normal_(parameter, std=0.3)
     return out

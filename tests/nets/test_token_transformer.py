@@ -2,16 +2,15 @@ import pytest
 import torch
 
 from nucleate.codecs.tokens import MASK_ID, PAD_ID, TOKENS, TokenCodec
-from nucleate.config import CodecConfig, NetworkConfig
 from nucleate.nets.layers import AdaptiveBlock
 from nucleate.nets.token_transformer import TokenTransformer, distinct
 
-CONFIG = NetworkConfig(dim=32, layers=2, heads=4, condition_on=("balanced",))
+SIZES = {"dim": 32, "layers": 2, "heads": 4, "condition_on": ("balanced",)}
 
 
 def network(order="set", vector=None):
     torch.manual_seed(0)
-    net = TokenTransformer(CONFIG, TokenCodec(CodecConfig(order=order)), 12, vector).eval()
+    net = TokenTransformer(TokenCodec(order=order), 12, vector=vector, **SIZES).eval()
     for block in net.blocks:  # gates start at zero, and would hide all that follows
         torch.nn.init.normal_(block.condition.weight, std=0.2)
         torch.nn.init.normal_(block.condition.bias, std=0.2)

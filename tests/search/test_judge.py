@@ -21,8 +21,7 @@ def info():
 def of(info, dataset, *columns):
     """The same generator as if trained on other data and other columns."""
     recipe = info.recipe
-    network = dataclasses.replace(recipe.network, condition_on=columns or recipe.network.condition_on)
-    recipe = dataclasses.replace(recipe, network=network, data=dataclasses.replace(recipe.data, dataset=dataset))
+    recipe = recipe.changed(network={"condition_on": columns or recipe.condition_on}, data={"dataset": dataset})
     properties = {c: info.properties.get(c, info.properties["band_gap"]) for c in columns or info.properties}
     return dataclasses.replace(info, recipe=recipe, properties=properties)
 

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from nucleate.config import DataConfig, DiffusionConfig, NetworkConfig, Recipe, SampleConfig, TrainConfig
+from nucleate.config import DataConfig
 from nucleate.crystal import lattice as lat
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.engine.local import Serial
@@ -14,11 +14,13 @@ from nucleate.evaluate.metric import Section
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.state import PredictedProperties
 from nucleate.settings import OptimiseSettings
+from nucleate.systems import joint, property
+from nucleate.systems.recipe import ConditionalTraining, FromWeights
 from nucleate.tasks.optimise import optimise
 from nucleate.tasks.optimise_report import diversity, predicted, why_not
 from nucleate.train.loop import WEIGHTS, Trainer
 
-NETWORK = {"dim": 32, "layers": 1, "heads": 2, "pair_dim": 12, "frequencies": 2, "norm": "pre"}
+NETWORK = {"dim": 32, "layers": 1, "heads": 2, "pair_dim": 12, "norm": "pre"}
 COLUMN = "formation_energy_per_atom"
 
 
@@ -33,18 +35,23 @@ def models(tmp_path_factory):
     frac = torch.tensor([[0.0, 0, 0], [0.5, 0.5, 0], [0, 0.5, 0.5]]) + 0.02 * torch.rand(300, 3, 3, generator=g)
     energy = -oxygen / 3.0 + 0.1 * torch.rand(300, generator=g)
     data = CrystalBatch(cell, frac, z, {COLUMN: energy})
-    train = TrainConfig(steps=160, batch_size=64, warmup=10, learning_rate=5e-3, ema=0.9, precision="float32")
-    where = DataConfig("mine", max_atoms=3)
-    generator = Recipe(
-        "tiny",
-        "dng",
-        where,
-        diffusion=DiffusionConfig(species="absorbing"),
-        network=NetworkConfig(**NETWORK, composition=True, condition_on=(COLUMN,)),
-        train=train,
-        sample=SampleConfig(steps=20, sampler="ddim"),
+    train = {"steps": 160, "batch_size": 64, "warmup": 10, "learning_rate": 5e-3, "ema": 0.9, "precision": "float32"}
+    where = DataConfig(dataset="mine", max_atoms=3)
+    generator = joint.JointRecipe(
+        name="tiny",
+        task="dng",
+        data=where,
+        diffusion=joint.DiffusionConfig(species="absorbing"),
+        network=joint.NetworkConfig(**NETWORK, frequencies=2, composition=True, condition_on=(COLUMN,)),
+        train=ConditionalTraining(**train),
+        sample=joint.SampleConfig(steps=20, sampler="ddim"),
     )
-    judge = Recipe("judge", "property", where, network=NetworkConfig(**NETWORK, predict=(COLUMN,)), train=train)
+    judge = property.PropertyRecipe(
+        name="judge",
+        data=where,
+        network=property.NetworkConfig(**NETWORK, predict=(COLUMN,)),
+        train=FromWeights(**train),
+    )
     Trainer(generator, data, folder / "generator").run()
     Trainer(judge, data, folder / "judge").run()
     parameters = lat.lengths_angles(cell)

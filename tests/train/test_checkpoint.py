@@ -2,7 +2,7 @@ import dataclasses
 
 import torch
 
-from nucleate.config import NetworkConfig, Recipe
+from nucleate.systems.joint import JointRecipe, NetworkConfig
 from nucleate.train.checkpoint import ModelInfo, PropertyStats
 
 NAMES = ("energy", "gap")
@@ -16,7 +16,7 @@ def info():
     values = {"energy": energy, "gap": torch.rand(2000, generator=g)}
     values["energy"][::7] = torch.nan
     return ModelInfo(
-        Recipe("x", network=NetworkConfig(condition_on=NAMES)),
+        JointRecipe(name="x", network=NetworkConfig(condition_on=NAMES)),
         (0.0,) * 6,
         (1.0,) * 6,
         (3, 8),

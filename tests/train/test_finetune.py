@@ -1,10 +1,12 @@
 import pytest
 import torch
 
-from nucleate.config import DataConfig, DiffusionConfig, NetworkConfig, Recipe, TrainConfig
+from nucleate.config import DataConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
 from nucleate.generators import read_info
+from nucleate.systems.joint import DiffusionConfig, JointRecipe, NetworkConfig
+from nucleate.systems.recipe import ConditionalTraining
 from nucleate.train.finetune import finetune_recipe
 from nucleate.train.loop import WEIGHTS, Trainer
 from nucleate.train.weights_file import load_tensors
@@ -23,13 +25,13 @@ def crystals(n, elements, seed, **properties):
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")
-    recipe = Recipe(
-        "base",
-        "dng",
-        DataConfig(max_atoms=4),
+    recipe = JointRecipe(
+        name="base",
+        task="dng",
+        data=DataConfig(max_atoms=4),
         diffusion=DiffusionConfig(species="absorbing"),
         network=NetworkConfig(**NETWORK, condition_on=("chemical_system", "gap")),
-        train=TrainConfig(steps=10, batch_size=16, precision="float32"),
+        train=ConditionalTraining(steps=10, batch_size=16, precision="float32"),
     )
     Trainer(recipe, crystals(60, [3, 8, 26], 0, gap=torch.arange(60.0)), folder).run()
     return folder / WEIGHTS
@@ -69,7 +71,7 @@ def test_the_tuned_weights_are_a_plain_model(base, tmp_path, rank):
     new = {"condition.null.hardness", "condition.project.hardness.weight", "condition.project.hardness.bias"}
     assert set(tensors) - set(before) == new and set(before) <= set(tensors)
     own = info(tmp_path / WEIGHTS)
-    assert own.recipe.network.condition_on == ("chemical_system", "gap", "hardness")
+    assert own.recipe.condition_on == ("chemical_system", "gap", "hardness")
     assert own.properties["gap"] == info(base).properties["gap"] and own.properties["hardness"].n == 30
     assert own.lattice_mean == info(base).lattice_mean  # the scale that the weights know
     assert own.elements == ((3, 8, 26) if rank else (3, 8))

@@ -6,16 +6,19 @@ import pytest
 import torch
 from trained import hundred_crystals, metrics
 
-from nucleate.config import CodecConfig, DiffusionConfig, NetworkConfig, Recipe, TrainConfig
+from nucleate.config import TrainConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
 from nucleate.generators import read_info
+from nucleate.systems.joint import DiffusionConfig, JointRecipe, NetworkConfig
+from nucleate.systems.recipe import ConditionalTraining
 from nucleate.train.loop import WEIGHTS, Trainer
 from nucleate.train.schedule import batches, learning_rate
 from nucleate.train.weights_file import load_tensors
 
 TOML = """
 name = "tiny"
+system = "joint"
 task = "dng"
 [diffusion]
 species = "absorbing"
@@ -41,13 +44,12 @@ log_every = 5
 def recipe(**train):
     network = NetworkConfig(dim=16, layers=1, heads=2, pair_dim=8, frequencies=2, condition_on=("chemical_system",))
     settings = {"steps": 20, "batch_size": 16, "warmup": 5, "checkpoint_every": 5, "log_every": 5} | train
-    return Recipe(
-        "tiny",
-        "dng",
+    return JointRecipe(
+        name="tiny",
+        task="dng",
         diffusion=DiffusionConfig(species="uniform"),
         network=network,
-        codec=CodecConfig(),
-        train=TrainConfig(**settings),
+        train=ConditionalTraining(**settings),
     )
 
 

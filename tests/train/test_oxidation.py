@@ -1,4 +1,3 @@
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,8 +6,8 @@ import torch
 from nucleate.config import TrainConfig
 from nucleate.errors import NucleateError
 from nucleate.generators import load_generator, shipped_weights
-from nucleate.nets.oxidation import OxidationConfig
 from nucleate.train.oxidation import (
+    OxidationConfig,
     OxidationRecipe,
     labelled,
     load_oxidation,
@@ -20,8 +19,8 @@ from nucleate.train.oxidation import (
 from nucleate.train.shipped import weights_folder
 
 RECIPE = OxidationRecipe(
-    "toy",
-    "toy",
+    name="toy",
+    data="toy",
     network=OxidationConfig(dim=32, layers=2, heads=4, hidden=32, dropout=0.1),
     train=TrainConfig(steps=30, batch_size=8, learning_rate=1e-2, warmup=5, precision="float32", checkpoint_every=10),
 )
@@ -57,7 +56,7 @@ def test_training_is_a_function_of_recipe_and_data(trained):
     assert torch.equal(before, torch.random.get_rng_state())
     first = trained[0].network.state_dict()
     assert all(torch.equal(v, first[k]) for k, v in again.network.state_dict().items())
-    other = dataclasses.replace(RECIPE, train=dataclasses.replace(RECIPE.train, seed=1))
+    other = RECIPE.changed(train={"seed": 1})
     assert not torch.equal(train(other, toy()[::2], toy()[1::2]).network.states.weight, first["states.weight"])
 
 
@@ -86,7 +85,7 @@ def test_groups_of_one_element_are_mixed_valence():
 def test_formulas_that_lack_atoms_are_left_out():
     broken = [labelled(("Na", "S"), (1, 6), (2, 1)), labelled(("Ba", "Se"), (2, -2), (1, 2))]
     assert [d.charge for d in broken] == [8, -2]
-    model = train(dataclasses.replace(RECIPE, train=dataclasses.replace(RECIPE.train, steps=1)), toy() + broken, toy())
+    model = train(RECIPE.changed(train={"steps": 1}), toy() + broken, toy())
     assert model.training["left_out"] == 2 and "Ba" not in model.elements and max(model.states) == 2
 
 

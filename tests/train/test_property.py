@@ -1,25 +1,26 @@
-import dataclasses
 import json
 
 import pytest
 import torch
 
-from nucleate.config import NetworkConfig, Recipe, TrainConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
 from nucleate.generators import load_generator, shipped_weights
 from nucleate.nets.image_sums import image_sums
 from nucleate.nets.property import radials_of
+from nucleate.systems.base import PROPERTY
+from nucleate.systems.prediction import HUBER, PairStore
+from nucleate.systems.property import NetworkConfig, PropertyRecipe
+from nucleate.systems.recipe import FromWeights
 from nucleate.train.checkpoint import save_weights
 from nucleate.train.loop import LATEST, METRICS, WEIGHTS, Trainer
-from nucleate.train.objectives import HUBER, PairStore
 from nucleate.train.property import (
     MAX_ATOMS,
     crystals_of,
     load_property_network,
     predict_structures,
 )
-from nucleate.train.shipped import PROPERTY, weights_folder
+from nucleate.train.shipped import weights_folder
 from nucleate.train.weights_file import load_tensors, save_tensors
 from recipes import model_of
 
@@ -29,7 +30,7 @@ SHIPPED = ("property-perov5", "property-carbon24", "property-mp20")
 def recipe(**train):
     network = NetworkConfig(dim=16, layers=1, heads=2, pair_dim=10, norm="pre", predict=("volume", "rare"))
     settings = {"steps": 20, "batch_size": 16, "warmup": 5, "checkpoint_every": 5, "log_every": 5, "ema": 0.9} | train
-    return Recipe("tiny-property", "property", network=network, train=TrainConfig(**settings))
+    return PropertyRecipe(name="tiny-property", network=network, train=FromWeights(**settings))
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +99,10 @@ def test_the_loss_is_hubers_over_known_values_alone(crystals, tmp_path):
 
 def test_stored_sums_are_those_of_each_crystal(crystals):
     network = recipe().network
-    store = PairStore(crystals, radials_of(network), torch.device("cpu"))
+    store = PairStore(crystals, radials_of(network.pair_dim), torch.device("cpu"))
     index = torch.tensor([1, 2, 51])
     part = crystals[index]
-    wanted = image_sums(part.lattice, part.frac_coords, part.mask, radials_of(network))
+    wanted = image_sums(part.lattice, part.frac_coords, part.mask, radials_of(network.pair_dim))
     assert torch.allclose(store.take(index, 6), wanted, atol=2e-3)
     assert not store.take(index, 6)[1, 4:].any() and not store.take(index, 6)[1, :, 4:].any()
 
@@ -183,15 +184,13 @@ def test_columns_that_the_data_lacks_are_refused(crystals, tmp_path):
 
 
 def test_a_property_recipe_must_predict_something(crystals, tmp_path):
-    empty = dataclasses.replace(recipe(), network=dataclasses.replace(recipe().network, predict=()))
-    with pytest.raises(NucleateError, match=r"network\.predict"):
-        Trainer(empty, crystals, tmp_path, "cpu")
+    with pytest.raises(NucleateError, match="'network.predict' must not be empty"):
+        recipe().changed(network={"predict": ()})
 
 
 def test_starting_from_a_denoiser_takes_the_shared_layers(crystals, tmp_path):
-    wide = dataclasses.replace(
-        recipe(start_from="mp20-dng"), network=NetworkConfig(pair_dim=10, layers=1, norm="pre", predict=("volume",))
-    )
+    network = NetworkConfig(pair_dim=10, layers=1, norm="pre", predict=("volume",))
+    wide = recipe(start_from="mp20-dng").changed(network=network)
     trainer = Trainer(wide, crystals, tmp_path, "cpu")
     source = load_tensors(weights_folder() / "mp20-dng.safetensors")[0]
     assert torch.equal(trainer.model.state_dict()["blocks.0.qkv.weight"], source["blocks.0.qkv.weight"].float())
@@ -201,7 +200,7 @@ def test_starting_from_a_denoiser_takes_the_shared_layers(crystals, tmp_path):
 def test_shipped_networks_carry_their_recipe_and_have_a_card(name):
     from pathlib import Path
 
-    from nucleate.config import load_recipe
+    from nucleate.systems import load_recipe
 
     if name not in shipped_weights(PROPERTY):
         pytest.skip(f"{name} is not shipped yet")

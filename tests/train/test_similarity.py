@@ -1,6 +1,5 @@
 """The similarity network: pairs, training on a toy whose answer is known, files, and the shipped weights."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,13 @@ from nucleate.chem.descriptors import descriptors
 from nucleate.config import TrainConfig
 from nucleate.errors import NucleateError
 from nucleate.generators import load_generator, shipped_weights
-from nucleate.nets.similarity import SimilarityConfig, SimilarityNetwork
+from nucleate.nets.similarity import SimilarityNetwork
 from nucleate.train.shipped import weights_folder
 from nucleate.train.similarity import (
     SHIPPED,
     Labelled,
     Pairs,
+    SimilarityConfig,
     SimilarityRecipe,
     first_similar,
     load_similarity,
@@ -26,9 +26,9 @@ from nucleate.train.similarity import (
 )
 
 RECIPE = SimilarityRecipe(
-    "toy",
-    "toy",
-    network=SimilarityConfig((16,), dropout=0.0),
+    name="toy",
+    data="toy",
+    network=SimilarityConfig(hidden=(16,), dropout=0.0),
     train=TrainConfig(steps=60, batch_size=64, learning_rate=1e-2, warmup=5, ema=0.9, checkpoint_every=20),
 )
 HALIDES, CHALCOGENIDES = ("F", "Cl", "Br", "I"), ("O", "S", "Se", "Te")
@@ -119,7 +119,7 @@ def test_an_element_without_descriptors_is_unknown(trained):
 
 def test_the_network_is_what_it_says():
     torch.manual_seed(0)
-    network = SimilarityNetwork(SimilarityConfig((), 0.0), 3).eval()
+    network = SimilarityNetwork(3, hidden=(), dropout=0.0).eval()
     a, b = torch.randn(5, 3), torch.randn(5, 3)
     linear = network.layers[0]
     expected = ((a - b).abs() @ linear.weight.T)[:, 0] + linear.bias
@@ -162,7 +162,7 @@ def test_nothing_to_train_on():
         train(RECIPE, Labelled([], np.zeros((0, 2))), toy())
     with pytest.raises(NucleateError, match="without descriptors"):
         train(RECIPE, Labelled([{"Am": 1, "O": 1}, {"Pu": 1, "O": 1}], np.zeros((2, 1))), toy())
-    broken = dataclasses.replace(RECIPE, train=dataclasses.replace(RECIPE.train, learning_rate=float("inf")))
+    broken = RECIPE.changed(train={"learning_rate": 1e30})
     with pytest.raises(NucleateError, match="not finite"):
         train(broken, toy(), toy())
 

@@ -12,8 +12,9 @@ import pytest
 import torch
 from trained import hundred_crystals, metrics
 
-from nucleate.config import DiffusionConfig, NetworkConfig, Recipe, TrainConfig
 from nucleate.errors import NucleateError
+from nucleate.systems.joint import DiffusionConfig, JointRecipe, NetworkConfig
+from nucleate.systems.recipe import ConditionalTraining
 from nucleate.train.loop import LATEST, METRICS, WEIGHTS, Trainer
 from nucleate.train.pace import Lines, Pace, Standing, duration
 from nucleate.train.stopping import Stopped, stop_requests
@@ -43,8 +44,12 @@ log_every = 7
 def recipe(**train):
     network = NetworkConfig(dim=16, layers=1, heads=2, pair_dim=8, frequencies=2)
     settings = {"steps": 20, "batch_size": 16, "warmup": 5, "checkpoint_every": 1000, "log_every": 5} | train
-    return Recipe(
-        "tiny", "dng", diffusion=DiffusionConfig(species="uniform"), network=network, train=TrainConfig(**settings)
+    return JointRecipe(
+        name="tiny",
+        task="dng",
+        diffusion=DiffusionConfig(species="uniform"),
+        network=network,
+        train=ConditionalTraining(**settings),
     )
 
 

@@ -7,21 +7,22 @@ import struct
 import pytest
 import torch
 
-from nucleate.config import DiffusionConfig, NetworkConfig, Recipe, TrainConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
 from nucleate.generators import load_generator, read_info
+from nucleate.systems.joint import DiffusionConfig, JointRecipe, NetworkConfig
+from nucleate.systems.recipe import ConditionalTraining
 from nucleate.train.loop import WEIGHTS, Trainer
 from nucleate.train.oxidation import load_oxidation
 from nucleate.train.similarity import load_similarity
 from nucleate.train.weights_file import METADATA_SHA256, TENSORS_SHA256, load_tensors, save_tensors
 
-RECIPE = Recipe(
-    "tiny",
-    "dng",
+RECIPE = JointRecipe(
+    name="tiny",
+    task="dng",
     diffusion=DiffusionConfig(species="uniform"),
     network=NetworkConfig(dim=16, layers=1, heads=2, pair_dim=8, frequencies=2, condition_on=("gap",)),
-    train=TrainConfig(steps=1, batch_size=16, warmup=1),
+    train=ConditionalTraining(steps=1, batch_size=16, warmup=1),
 )
 
 

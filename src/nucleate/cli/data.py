@@ -12,8 +12,8 @@ from nucleate.cli.options import Crystals
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
-    from nucleate.codecs.build import Data
     from nucleate.data.tables import Summary
+    from nucleate.systems.base import Data
 
 app = typer.Typer(help="Datasets: download, add your own, list, prepare for training.", no_args_is_help=True)
 
@@ -123,16 +123,16 @@ def prepare(
 ) -> None:
     """Write crystals or formulas as tensors, so that a machine with torch alone can train on them."""
     from nucleate.cli.progress import progress_shown
-    from nucleate.config import load_recipe
     from nucleate.data.tables import require_dataset
     from nucleate.io import replacing
+    from nucleate.systems import load_recipe
 
     columns = tuple(c.strip() for c in properties.split(",") if c.strip())
     if not name.endswith(".toml") and split is None:
         require_dataset(name)
     with progress_shown() as watch:
         from nucleate.data import prepare as prepare_data
-        from nucleate.data import prepare_for
+        from nucleate.systems import prepare_for
 
         batch: Data
         if name.endswith(".toml"):

@@ -98,19 +98,18 @@ def _devices() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    from nucleate.codecs.tokens import FORMULA
     from nucleate.errors import NucleateError
     from nucleate.generators import shipped_weights
     from nucleate.generators.load import load_model
+    from nucleate.systems.base import FORMULA, PROPERTY
     from nucleate.train.property import load_property_network
-    from nucleate.train.shipped import PROPERTY
 
     crystals = sorted({"mp20-csp", "mp20-dng", *shipped_weights()})
     for name, kind in [*((n, None) for n in crystals), *((n, FORMULA) for n in shipped_weights(FORMULA))]:
         try:
             model, info = load_model(name, kind)
             size = sum(p.numel() for p in model.parameters())
-            yield Finding(f"weights {name}", OK, f"{size / 1e6:.1f} M parameters, {info.recipe.task}")
+            yield Finding(f"weights {name}", OK, f"{size / 1e6:.1f} M parameters, {info.system.card.task(info.recipe)}")
         except NucleateError as error:
             yield Finding(f"weights {name}", MISSING, str(error), "pip install --force-reinstall nucleate")
     for name in shipped_weights(PROPERTY):

@@ -41,9 +41,9 @@ def train(
     """Train a recipe or fine-tune a model; an unfinished run is resumed.
 
     Several GPUs: torchrun --nproc-per-node N -m nucleate.train RECIPE --data FILE --out DIR."""
-    from nucleate.config import load_recipe
     from nucleate.errors import NucleateError
     from nucleate.search.names import require_names
+    from nucleate.systems import load_recipe, system_of
 
     if start is not None and (prop is None or dataset is None):
         raise NucleateError("--from needs --property COLUMN and --dataset CRYSTALS")
@@ -57,7 +57,6 @@ def train(
 
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen
-    from nucleate.codecs.build import load_data
     from nucleate.generators import read_info
     from nucleate.train.finetune import finetune_recipe
     from nucleate.train.loop import Trainer
@@ -71,9 +70,9 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     if data is not None:
-        examples = load_data(settings, data)
+        examples = system_of(settings).data.load(data)
     else:
-        from nucleate.data import prepare_for
+        from nucleate.systems import prepare_for
 
         with progress_shown() as watch:
             examples, summary = prepare_for(settings, watch.progress, needed)

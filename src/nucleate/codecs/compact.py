@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from nucleate.chem.elements import symbol
-from nucleate.codecs.cell import to_frac, to_numbers
+from nucleate.codecs.cell import at_random_origin, to_frac, to_numbers
 from nucleate.codecs.joint import JointCodec
+from nucleate.codecs.state import CodecState
+from nucleate.crystal.batch import CrystalBatch
 from nucleate.diffusion.process import Fields
+from nucleate.diffusion.rng import Streams
 
 SPECIES = "species"  # the field of the elements as numbers, (B, A, 1)
 WIDEST = 3.0**0.5  # the numbers of the elements lie between minus and plus this: evenly spread, their variance is 1
@@ -22,24 +26,38 @@ class CompactCodec(JointCodec):
     """encode and decode. elements: atomic numbers of the training data, ascending, the only ones that are decoded.
 
     Fields: "lattice" (B, 6), "frac_coords" (B, A, 3), SPECIES (B, A, 1) and "mask" (B, A), all real numbers: the A x 4
-    of the paper in two fields, so that the elements can be given. config.species_scale: the numbers of the elements are
-    in the order of the atomic number (the paper's), or of the modified Pettifor scale, on which neighbours are alike.
+    of the paper in two fields, so that the elements can be given. species_scale: the numbers of the elements are in the
+    order of the atomic number (the paper's), or of the modified Pettifor scale, on which neighbours are alike.
+    random_origin: as of `UniMatCodec`.
     """
 
+    species_scale: str = "atomic-number"
+    random_origin: bool = False
     elements: tuple[int, ...] = ()
+
+    per_atom: ClassVar[frozenset[str]] = JointCodec.per_atom | {SPECIES}
+
+    @property
+    def state(self) -> CodecState:
+        return CodecState(self.mean, self.std, self.elements)
+
+    def fitted(self, data: CrystalBatch) -> Self:
+        """As `JointCodec.fitted`; also which elements there are."""
+        elements = data.atomic_numbers[data.mask].unique().tolist()
+        return replace(self, elements=tuple(elements)).standardised(data.lattice, data.num_atoms)
 
     @cached_property
     def numbers(self) -> Tensor:
         """Atomic number -> its number; elements of the data alone have a meaning: (num_elements + 1,)."""
         place = {z: float(z) for z in self.elements}
-        if self.config.species_scale == "pettifor":
+        if self.species_scale == "pettifor":
             from nucleate.chem.distance import MODIFIED_PETTIFOR
 
             order = {s: i for i, s in enumerate(MODIFIED_PETTIFOR)}
             ranked = sorted(self.elements, key=lambda z: order.get(symbol(z), len(order) + z))
             place = {z: float(i) for i, z in enumerate(ranked)}
         low, high = min(place.values()), max(place.values())
-        table = torch.zeros(self.config.num_elements + 1)
+        table = torch.zeros(self.num_elements + 1)
         for z, position in place.items():
             table[z] = WIDEST * (2 * (position - low) / (high - low) - 1) if high > low else 0.0
         return table
@@ -53,6 +71,13 @@ class CompactCodec(JointCodec):
             SPECIES: (species * mask)[..., None],
             "mask": mask,
         }
+
+    def training_fields(self, data: CrystalBatch, index: Tensor, width: int, rng: Streams) -> dict[str, Tensor]:
+        """As `JointCodec.training_fields`, with the origin at any of the atoms where `random_origin` says so."""
+        frac = data.frac_coords[index, :width]
+        if self.random_origin:
+            frac = at_random_origin(frac, data.num_atoms[index], rng)
+        return self.encode(data.lattice[index], frac, data.atomic_numbers[index, :width])
 
     def blank(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
         """See `JointCodec.blank`."""

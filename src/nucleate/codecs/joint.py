@@ -7,38 +7,52 @@ lattice (B, 3, 3), frac_coords (B, A, 3), atomic_numbers (B, A) with 0 for paddi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from nucleate.config import CodecConfig
+from nucleate.codecs.state import CodecState
 from nucleate.crystal import lattice as lat
+from nucleate.crystal.batch import CrystalBatch
 from nucleate.diffusion.process import Fields
+from nucleate.diffusion.rng import Streams
 
-PER_ATOM = frozenset({"frac_coords", "atomic_numbers", "mask"})
-
-SHARPEST = 10.0  # degrees; nearer to 0 and 180 no angle of a cell is decoded
-SMALLEST_STD = 0.02  # of a logarithm; data whose cells are all cubic still needs a scale for its angles (1 degree)
+SHARPEST = 10.0  # degrees: decoded angles of a cell keep this distance from 0 and from 180
+SMALLEST_STD = 0.02  # of a logarithm: data whose cells are all cubic still need a scale for their angles (1 degree)
 
 
 @dataclass(frozen=True)
 class JointCodec:
     """encode and decode; `mean` and `std` (6 numbers each) standardise the lattice field over the training set.
 
+    lattice: what the field of the cell is, as follows. num_elements: species classes 1 to num_elements, the class is
+    the atomic number. per_atom: names of the fields whose second axis runs over atoms.
     "log-metric": the field is (log(G)/2 - log(num_atoms)/3 * 1 - mean) / std, (B, 6): rotation invariant, and free of
     the trend of volume with the number of atoms. "parameters": the same of the logarithms of the lengths, and of the
     angles in radians; angles that no cell has decode to a flat one. "matrix": the field is L / (num_atoms^(1/3) *
     std_0), (B, 3, 3), on which the network acts equivariantly.
     """
 
-    config: CodecConfig
+    lattice: str = "log-metric"
+    num_elements: int = 100
     mean: tuple[float, ...] = (0.0,) * 6
     std: tuple[float, ...] = (1.0,) * 6
 
-    def fitted(self, lattice: Tensor, num_atoms: Tensor) -> Self:
-        """The same codec, standardised over training crystals: lattice (N, 3, 3), num_atoms (N,)."""
-        if self.config.lattice == "matrix":
+    per_atom: ClassVar[frozenset[str]] = frozenset({"frac_coords", "atomic_numbers", "mask"})
+
+    @property
+    def state(self) -> CodecState:
+        """What `fitted` has found in the training crystals."""
+        return CodecState(mean=self.mean, std=self.std)
+
+    def fitted(self, data: CrystalBatch) -> Self:
+        """The same codec with what it has to know of the training crystals."""
+        return self.standardised(data.lattice, data.num_atoms)
+
+    def standardised(self, lattice: Tensor, num_atoms: Tensor) -> Self:
+        """The same codec, its lattice field standardised over crystals: lattice (N, 3, 3), num_atoms (N,)."""
+        if self.lattice == "matrix":
             scale = (lattice / num_atoms[:, None, None] ** (1 / 3)).square().mean().sqrt()
             return replace(self, std=(float(scale),) * 6)
         raw = replace(self, mean=(0.0,) * 6, std=(1.0,) * 6).encode_lattice(lattice, num_atoms)
@@ -51,10 +65,10 @@ class JointCodec:
         return trend
 
     def encode_lattice(self, lattice: Tensor, num_atoms: Tensor) -> Tensor:
-        if self.config.lattice == "matrix":
+        if self.lattice == "matrix":
             return lattice / (num_atoms[:, None, None] ** (1 / 3) * self.std[0])
         mean, std = lattice.new_tensor(self.mean), lattice.new_tensor(self.std)
-        if self.config.lattice == "parameters":
+        if self.lattice == "parameters":
             lengths, angles = lat.lengths_angles(lattice).split(3, -1)
             numbers = torch.cat([lengths.log(), angles.deg2rad()], -1)
         else:
@@ -62,18 +76,18 @@ class JointCodec:
         return (numbers - self._trend(num_atoms, lattice) - mean) / std
 
     def decode_lattice(self, field: Tensor, num_atoms: Tensor) -> Tensor:
-        if self.config.lattice == "matrix":
+        if self.lattice == "matrix":
             return field * (num_atoms[:, None, None] ** (1 / 3) * self.std[0])
         mean, std = field.new_tensor(self.mean), field.new_tensor(self.std)
         numbers = field * std + mean + self._trend(num_atoms, field)
-        if self.config.lattice == "parameters":
+        if self.lattice == "parameters":
             lengths, angles = numbers.split(3, -1)
             low, high = SHARPEST, 180 - SHARPEST
             return lat.from_lengths_angles(torch.cat([lengths.exp(), angles.rad2deg().clamp(low, high)], -1))
         return lat.from_log_metric(numbers)
 
     def lattice_shape(self) -> tuple[int, ...]:
-        return (3, 3) if self.config.lattice == "matrix" else (6,)
+        return (3, 3) if self.lattice == "matrix" else (6,)
 
     def encode(self, lattice: Tensor, frac_coords: Tensor, atomic_numbers: Tensor) -> dict[str, Tensor]:
         mask = atomic_numbers > 0
@@ -83,6 +97,14 @@ class JointCodec:
             "atomic_numbers": atomic_numbers,
             "mask": mask,
         }
+
+    def training_fields(self, data: CrystalBatch, index: Tensor, width: int, rng: Streams) -> dict[str, Tensor]:
+        """The fields of the crystals `index` (b,) of training data, cut to `width` atoms.
+
+        rng: for codecs that represent a crystal in several ways, of which one is chosen at random.
+        """
+        z = data.atomic_numbers[index, :width]
+        return self.encode(data.lattice[index], data.frac_coords[index, :width], z)
 
     def blank(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
         """What sampling starts from: shapes of the fields that diffuse, values of the others; atomic_numbers (B, A)."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from nucleate.codecs.joint import SMALLEST_STD
-from nucleate.config import CodecConfig
+from nucleate.codecs.state import CodecState
 from nucleate.crystal.orbits import NUM_POSITIONS, SymmetricBatch, free_cell, free_parameters, places
 from nucleate.crystal.wyckoff import GROUPS, group, smoothed_frequencies
 from nucleate.diffusion.loop import MASK_FIELD, free_part
 from nucleate.diffusion.process import Fields
+from nucleate.diffusion.rng import Streams
 
-SITES, PARAMETERS = "sites", "parameters"
+PARAMETERS = "parameters"  # the field of the free parameters of sites, (B, S, 3)
 BEND = 2.0  # k of phi, angstrom: shorter lengths (over the cube root of the atoms) are as their logarithms
 
 
@@ -27,14 +28,20 @@ class SiteCodec:
     lattice (B, 6): L3 of paper 5 (section 2), a, b, c of the conventional cell over the cube root of its number of
     atoms being phi(x) = k log(exp(x / k) + 1), so that any numbers are lengths; and log tan(angle / 2), so that any are
     angles. parameters (B, S, 3): those of the sites, on the torus. Only what `free_part` of both says means something.
-    counts: how many sites of the training crystals are on each Wyckoff position of all groups, then how many crystals
-    are in each group.
+    num_elements: the elements are 1 to num_elements. counts: how many sites of the training crystals are on each
+    Wyckoff position of all groups, then how many crystals are in each group.
     """
 
-    config: CodecConfig
+    num_elements: int = 100
     mean: tuple[float, ...] = (0.0,) * 6
     std: tuple[float, ...] = (1.0,) * 6
     counts: tuple[int, ...] = ()
+
+    per_atom: ClassVar[frozenset[str]] = frozenset({PARAMETERS, "atomic_numbers", "mask"})
+
+    @property
+    def state(self) -> CodecState:
+        return CodecState(self.mean, self.std, counts=self.counts)
 
     def fitted(self, data: SymmetricBatch) -> Self:
         """The same codec with what it has to know of the training crystals."""
@@ -50,6 +57,10 @@ class SiteCodec:
 
     def encode(self, data: SymmetricBatch) -> dict[str, Tensor]:
         return self._given(data) | {"lattice": self._to_field(data), PARAMETERS: data.parameters % 1.0}
+
+    def training_fields(self, data: SymmetricBatch, index: Tensor, width: int, rng: Streams) -> dict[str, Tensor]:
+        """The fields of the crystals `index` (b,) of training data, padded to the most sites of one of them."""
+        return self.encode(data[index])
 
     def blank(self, data: SymmetricBatch) -> dict[str, Tensor]:
         """What sampling starts from; cell and parameters of the data are not read."""

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from nucleate.chem.elements import MAIN_ELEMENTS, SYMBOLS, atomic_number
-from nucleate.config import CodecConfig
+from nucleate.codecs.state import CodecState
+from nucleate.crystal.formulas import FormulaBatch
 from nucleate.diffusion.process import Fields
+from nucleate.diffusion.rng import Streams
 
 SPECIAL = ("MASK", "PAD", "UNK", "CLS", "SEP", ".")
-FORMULA = "formula"  # the task of recipes, and the kind of weights, of generators of formulas
 MASK_ID, PAD_ID = 0, 1  # the absorbing class of diffusion is 0
 TOKENS = "tokens"  # the field that diffuses, (B, A)
 
@@ -28,23 +30,29 @@ TOKENS = "tokens"  # the field that diffuses, (B, A)
 class TokenCodec:
     """encode and decode. counts: how often each word occurs in the training formulas, from which its information.
 
-    config.vocabulary: "main" (63 elements, 69 words: the paper's) or "all" (118).
+    vocabulary: "main" (63 elements, 69 words: the paper's) or "all" (118). order: the words of a formula have none
+    ("set"), are "sorted" by electronegativity as the data are, or come by elements that are "shuffled" in training.
     """
 
-    config: CodecConfig
+    vocabulary: str = "main"
+    order: str = "set"
     counts: tuple[int, ...] = ()
 
-    @classmethod
-    def fit(cls, config: CodecConfig, atomic_numbers: Tensor) -> TokenCodec:
-        """Count the words of the training formulas (N, A)."""
-        codec = cls(config)
-        ids = codec.encode(atomic_numbers)[TOKENS][atomic_numbers > 0]
-        return cls(config, tuple(torch.bincount(ids, minlength=codec.size).tolist()))
+    per_atom: ClassVar[frozenset[str]] = frozenset({TOKENS, "mask"})
+
+    @property
+    def state(self) -> CodecState:
+        return CodecState((), (), counts=self.counts)
+
+    def fitted(self, data: FormulaBatch) -> TokenCodec:
+        """The same codec with the number of each word in the training formulas."""
+        ids = self.encode(data.atomic_numbers)[TOKENS][data.mask]
+        return replace(self, counts=tuple(torch.bincount(ids, minlength=self.size).tolist()))
 
     @cached_property
     def words(self) -> tuple[str, ...]:
         """The vocabulary; the place of a word is its token."""
-        elements = SYMBOLS if self.config.vocabulary == "all" else tuple(s for s in SYMBOLS if s in MAIN_ELEMENTS)
+        elements = SYMBOLS if self.vocabulary == "all" else tuple(s for s in SYMBOLS if s in MAIN_ELEMENTS)
         return (*SPECIAL, *elements)
 
     @property
@@ -73,6 +81,13 @@ class TokenCodec:
         """(B, A), padded with zeros -> tokens (B, A) and mask (B, A)."""
         return {TOKENS: self._tokens.to(atomic_numbers.device)[atomic_numbers], "mask": atomic_numbers > 0}
 
+    def training_fields(self, data: FormulaBatch, index: Tensor, width: int, rng: Streams) -> dict[str, Tensor]:
+        """The fields of the formulas `index` (b,) of training data, cut to `width` atoms."""
+        fields = self.encode(data.atomic_numbers[index, :width])
+        if self.order == "shuffled":
+            fields[TOKENS] = shuffled(fields[TOKENS], fields["mask"], rng)
+        return fields
+
     def decode(self, fields: Fields) -> list[str]:
         """Sentences without their final period: "Sr Ti O O O"; special words in brackets, for UNK reads as U N K."""
         rows: Sequence[tuple[list[int], list[bool]]] = list(
@@ -80,3 +95,9 @@ class TokenCodec:
         )
         shown = [f"<{w}>" if w in SPECIAL else w for w in self.words]
         return [" ".join(shown[i] for i, real in zip(ids, mask, strict=True) if real) for ids, mask in rows]
+
+
+def shuffled(tokens: Tensor, mask: Tensor, rng: Streams) -> Tensor:
+    """The elements of each formula (B, A) in a random order, equal ones side by side."""
+    key = rng.uniform((len(tokens), int(tokens.max()) + 1)).to(tokens.device).gather(1, tokens)
+    return tokens.gather(1, torch.argsort(torch.where(mask, key, 2.0), dim=1, stable=True))

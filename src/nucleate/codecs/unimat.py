@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
 import torch
 from torch import Tensor
 
-from nucleate.codecs.cell import SCALE, START, to_frac, to_numbers
+from nucleate.codecs.cell import SCALE, START, at_random_origin, to_frac, to_numbers
 from nucleate.codecs.joint import JointCodec
-from nucleate.config import CodecConfig
+from nucleate.codecs.state import CodecState
+from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.table import COLUMNS, ROWS, place
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams
@@ -25,7 +26,9 @@ NULL = (-1.0 - (START + 0.5)) * SCALE  # the null location x = y = z = -1 in the
 class UniMatCodec(JointCodec):
     """encode and decode. elements: atomic numbers that have a place in the table; given: the composition is known.
 
-    counts: atoms of each element in `crystals` training crystals.
+    counts: atoms of each element in `crystals` training crystals. slots: L of the paper, the most atoms of one element.
+    periods: rows of the table, 1 to 7, and 8 and 9 for lanthanides and actinides. groups: its columns, 1 to 18.
+    random_origin: in training, the origin is moved to any of the atoms, for data whose origins mean nothing.
 
     Fields: "lattice" (B, 6) and SLOTS (B, P, L, 3): for each of the P elements L slots, each with the position of an
     atom or the null location. That is the L x H x W x 3 tensor of the paper without those places of the H x W grid that
@@ -34,36 +37,44 @@ class UniMatCodec(JointCodec):
     remain, "frac_coords" (B, A, 3), with their "atomic_numbers" (B, A).
     """
 
+    slots: int = 12
+    periods: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+    random_origin: bool = False
     elements: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
     crystals: int = 1
     given: bool = False
 
-    @classmethod
-    def places(cls, config: CodecConfig) -> list[int]:
-        """Atomic numbers inside the rows and columns that the recipe chose (all, where it names none)."""
+    @property
+    def state(self) -> CodecState:
+        return CodecState(self.mean, self.std, self.elements, self.counts, self.crystals)
+
+    @cached_property
+    def places(self) -> list[int]:
+        """Atomic numbers inside the chosen rows and columns (all, where none are chosen)."""
         # lanthanides and actinides stand in columns that are no groups of theirs
-        rows = config.periods or range(1, (8 if config.groups else ROWS + 1))
-        columns = config.groups or range(1, COLUMNS + 1)
-        grid = [(z, *place(z)) for z in range(1, config.num_elements + 1)]
+        rows = self.periods or range(1, (8 if self.groups else ROWS + 1))
+        columns = self.groups or range(1, COLUMNS + 1)
+        grid = [(z, *place(z)) for z in range(1, self.num_elements + 1)]
         return [z for z, row, column in grid if row + 1 in rows and column + 1 in columns]
 
     @property
     def rates(self) -> Tensor:
         """Share of the slots of each element that training crystals fill: (P,)."""
-        return torch.tensor(self.counts, dtype=torch.float32) / (self.crystals * self.config.slots)
+        return torch.tensor(self.counts, dtype=torch.float32) / (self.crystals * self.slots)
 
     @cached_property
     def index(self) -> Tensor:
         """Atomic number -> its place among the P elements, -1 where it has none: (num_elements + 1,)."""
-        table = torch.full((self.config.num_elements + 1,), -1)
+        table = torch.full((self.num_elements + 1,), -1)
         table[list(self.elements)] = torch.arange(len(self.elements))
         return table
 
     @cached_property
     def _axes(self) -> tuple[list[int], list[int]]:
         """Rows and columns of the whole table in the smallest grid that holds the chosen part of it."""
-        every = [place(z) for z in self.places(self.config)]
+        every = [place(z) for z in self.places]
         return sorted({r for r, _ in every}), sorted({c for _, c in every})
 
     @cached_property
@@ -78,10 +89,17 @@ class UniMatCodec(JointCodec):
         rows, columns = self._axes
         return len(rows), len(columns)
 
-    def fitted(self, lattice: Tensor, num_atoms: Tensor) -> Self:
-        """See `JointCodec.fitted`. The number of atoms gives no trend here: beside a table that is still noise it is
-        unknown."""
-        return super().fitted(lattice, num_atoms if self.given else torch.ones_like(num_atoms))
+    def fitted(self, data: CrystalBatch) -> Self:
+        """As `JointCodec.fitted`; also which elements there are, and how many atoms of each."""
+        counts = data.atomic_numbers[data.mask].bincount(minlength=self.num_elements + 1)
+        elements = counts.nonzero()[:, 0].tolist()
+        known = replace(self, elements=tuple(elements), counts=tuple(counts[elements].tolist()), crystals=len(data))
+        return known.standardised(data.lattice, data.num_atoms)
+
+    def standardised(self, lattice: Tensor, num_atoms: Tensor) -> Self:
+        """As `JointCodec.standardised`. The number of atoms is not known beside a table that is still noise, so that
+        the trend with it stays in the field, unless the composition is given."""
+        return super().standardised(lattice, num_atoms if self.given else torch.ones_like(num_atoms))
 
     def encode(
         self, lattice: Tensor, frac_coords: Tensor, atomic_numbers: Tensor, rng: Streams | None = None
@@ -99,7 +117,7 @@ class UniMatCodec(JointCodec):
                 "mask": mask,
             }
         column = self.index.to(atomic_numbers.device)[atomic_numbers]
-        b, p, length = len(mask), len(self.elements), self.config.slots
+        b, p, length = len(mask), len(self.elements), self.slots
         slot = ranks(atomic_numbers)
         if rng is not None:
             order = torch.argsort(rng.uniform((b, p, length)), dim=-1).to(slot.device)
@@ -111,12 +129,20 @@ class UniMatCodec(JointCodec):
         one = torch.ones(b, device=mask.device)
         return {"lattice": self.encode_lattice(lattice, one), SLOTS: slots, "mask": torch.ones_like(mask[:, :1])}
 
+    def training_fields(self, data: CrystalBatch, index: Tensor, width: int, rng: Streams) -> dict[str, Tensor]:
+        """As `JointCodec.training_fields`; slots are taken in a random order, and the origin is any of the atoms where
+        `random_origin` says so."""
+        lattice, frac = data.lattice[index], data.frac_coords[index, :width]
+        if self.random_origin:
+            frac = at_random_origin(frac, data.num_atoms[index], rng)
+        return self.encode(lattice, frac, data.atomic_numbers[index, :width], rng)
+
     def blank(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
         """See `JointCodec.blank`; without a given composition only the number of rows of atomic_numbers counts."""
         like = super().blank(atomic_numbers)
         if self.given:
             return like
-        slots = torch.zeros(len(atomic_numbers), len(self.elements), self.config.slots, 3, device=atomic_numbers.device)
+        slots = torch.zeros(len(atomic_numbers), len(self.elements), self.slots, 3, device=atomic_numbers.device)
         return {"lattice": like["lattice"], SLOTS: slots, "mask": like["mask"][:, :1]}
 
     def decode(self, fields: Fields) -> tuple[Tensor, Tensor, Tensor]:
@@ -131,7 +157,7 @@ class UniMatCodec(JointCodec):
             return lattice, to_frac(fields["frac_coords"]) * mask[..., None], fields["atomic_numbers"] * mask
         slots = fields[SLOTS].flatten(1, 2)
         occupied = slots.mean(-1) > (NULL - 1) / 2
-        numbers = torch.tensor(self.elements, device=slots.device).repeat_interleave(self.config.slots)
+        numbers = torch.tensor(self.elements, device=slots.device).repeat_interleave(self.slots)
         width = int(occupied.sum(1).max())
         first = torch.argsort(occupied.to(torch.int8), dim=1, descending=True, stable=True)[:, :width]
         here = occupied.gather(1, first)

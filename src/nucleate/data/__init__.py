@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from nucleate.data.own import add_files
     from nucleate.data.prepared import prepare, prepare_crystals
     from nucleate.data.tables import Summary, load_table
-    from nucleate.data.training import prepare_for
 
 __getattr__ = lazy_names(
     __name__,
@@ -27,7 +26,6 @@ __getattr__ = lazy_names(
         "parse_name": "nucleate.data.catalog",
         "prepare": "nucleate.data.prepared",
         "prepare_crystals": "nucleate.data.prepared",
-        "prepare_for": "nucleate.data.training",
         "prepare_formulas": "nucleate.data.formulas",
     },
 )
@@ -42,6 +40,5 @@ __all__ = [
     "parse_name",
     "prepare",
     "prepare_crystals",
-    "prepare_for",
     "prepare_formulas",
 ]

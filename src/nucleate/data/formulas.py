@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from nucleate.chem.elements import MAIN_ELEMENTS, atomic_number
 from nucleate.chem.formula import parse
 from nucleate.chem.states import writing_order
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
-from nucleate.config import Recipe
+from nucleate.config import DataConfig
 from nucleate.crystal.formulas import FormulaBatch
 from nucleate.data.prepared import not_numeric, numeric_columns
 from nucleate.data.tables import Summary, read_table, table_file
@@ -30,18 +30,24 @@ Key = tuple[tuple[str, int], ...]
 
 
 def prepare_formulas(
-    recipe: Recipe, progress: Callable[[str, int, int], None] | None = None, *, held_out: bool = False
+    data: DataConfig,
+    properties: Sequence[str] = (),
+    vocabulary: str = "main",
+    progress: Callable[[str, int, int], None] | None = None,
+    *,
+    held_out: bool = False,
 ) -> tuple[FormulaBatch, Summary]:
-    """The training formulas of a recipe, sorted, and what became of the rows of its data set; or those held out of it.
+    """The training formulas that a recipe asks for, sorted, and what became of the rows of its data set; or those held
+    out of it.
 
-    recipe.data.dataset: a data set or a parquet file with a column "formula" (or atoms); left out are held-out rows,
-    the formulas of recipe.data.exclude, elements outside the vocabulary and formulas of more than `max_atoms` atoms.
+    data.dataset: a data set or a parquet file with a column "formula" (or atoms). vocabulary: "main" or "all"
+    (`codecs.tokens`). Left out are held-out rows, the formulas of `data.exclude`, elements outside the vocabulary and
+    formulas of more than `data.max_atoms` atoms. properties: columns to carry, or BALANCED.
     Of several crystals of one formula the one lowest above the hull (or in energy) gives the properties.
     Raises NucleateError for a property that the data have not.
     """
-    data = recipe.data
     file, notes = table_file(data.dataset)
-    columns = [c for c in recipe.properties if c != BALANCED]
+    columns = [c for c in properties if c != BALANCED]
     missing = [c for c in columns if c not in numeric_columns(file)]
     if missing:
         raise not_numeric(data.dataset, file, missing[0])
@@ -54,7 +60,7 @@ def prepare_formulas(
             left_out["that are no formula"] += 1
         elif (key in held) != held_out:
             left_out["for training" if held_out else "held out"] += 1
-        elif recipe.codec.vocabulary == "main" and not {s for s, _ in key} <= MAIN_ELEMENTS:
+        elif vocabulary == "main" and not {s for s, _ in key} <= MAIN_ELEMENTS:
             left_out["with elements outside the vocabulary"] += 1
         elif sum(n for _, n in key) > data.max_atoms:
             left_out[f"with more than {data.max_atoms} atoms"] += 1
@@ -68,7 +74,7 @@ def prepare_formulas(
     if not keys:
         raise NucleateError(f"{data.dataset} has no formula to train on")
     values = {c: torch.tensor([best[k][c] for k in keys], dtype=torch.float32) for c in columns}
-    if BALANCED in recipe.properties:
+    if BALANCED in properties:
         values[BALANCED] = torch.tensor([_balanced(k) for k in keys], dtype=torch.float32)
     batch = FormulaBatch.from_counts(
         [{atomic_number(s): n for s, n in sorted(k, key=lambda part: writing_order(part[0]))} for k in keys], values

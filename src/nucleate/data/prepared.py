@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nucleate.config import Recipe
+from nucleate.config import DataConfig
 from nucleate.crystal import lattice as lat
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import SMALLEST_VOLUME, niggli, polar
@@ -67,15 +67,13 @@ def prepare(
 
 
 def prepare_crystals(
-    recipe: Recipe, progress: Callable[[int, int], None] | None = None, properties: Sequence[str] | None = None
+    data: DataConfig, properties: Sequence[str] = (), progress: Callable[[int, int], None] | None = None
 ) -> tuple[CrystalBatch, Summary]:
-    """The training crystals of a recipe: those of its data set without the compositions of `data.exclude`.
+    """The training crystals that a recipe asks for: those of its data set without the compositions of `data.exclude`.
 
-    properties: columns to carry; None takes the recipe's.
+    properties: columns to carry.
     """
-    data = recipe.data
-    columns = recipe.properties if properties is None else properties
-    batch, summary = prepare(data.dataset, None, data.max_atoms, progress, columns)
+    batch, summary = prepare(data.dataset, None, data.max_atoms, progress, properties)
     if not data.exclude:
         return batch, summary
     held = {key for name in data.exclude for key in _compositions(prepare(name, None, None)[0])}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from nucleate.config import Recipe
+from nucleate.config import DataConfig
 from nucleate.crystal.asymmetric import asymmetric_unit, symmetric_batch
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
@@ -24,20 +24,21 @@ BLOCK = 200  # crystals between two calls of progress
 
 
 def prepare_sites(
-    recipe: Recipe, progress: Callable[[str, int, int], None] | None = None, properties: Sequence[str] = ()
+    data: DataConfig, progress: Callable[[str, int, int], None] | None = None, properties: Sequence[str] = ()
 ) -> tuple[SymmetricBatch, Summary]:
-    """The training crystals of a recipe by their symmetry (`crystal.asymmetric_unit`), and what became of the rows.
+    """The training crystals that a recipe asks for, by their symmetry (`crystal.asymmetric_unit`), and what became of
+    the rows of its data set.
 
     Crystals without a consistent symmetry are left out and counted. Raises NucleateError for properties, which these
     batches do not carry.
     """
-    if recipe.properties or properties:
-        raise NucleateError("crystals as sites carry no properties; take network.condition_on out of the recipe")
+    if properties:
+        raise NucleateError(f"crystals as sites carry no properties; leave out {', '.join(properties)}")
 
     def show(what: str) -> Callable[[int, int], None]:
         return lambda done, total: progress(what, done, total) if progress is not None else None
 
-    crystals, summary = prepare_crystals(recipe, show("reducing cells"))
+    crystals, summary = prepare_crystals(data, (), show("reducing cells"))
     cache = cache_folder() / f"sites-{_digest(crystals)}.safetensors"
     try:
         batch = SymmetricBatch.load(cache)

@@ -94,10 +94,13 @@ def read_formulas(source: str | Path, column: str | None = None) -> Formulas:
 
 
 def _of_recipe(path: Path, held_out: bool) -> Formulas:
-    from nucleate.config import load_recipe
-    from nucleate.data import prepare_formulas
+    from nucleate.systems import load_recipe, prepare_for, system_of
 
-    batch, summary = prepare_formulas(load_recipe(path), held_out=held_out)
+    recipe = load_recipe(path)
+    source = system_of(recipe).data
+    if held_out and source.held_out is None:
+        raise NucleateError(f"{path}: a recipe of {recipe.system} does not say what is held out of training")
+    batch, summary = source.held_out(recipe) if held_out and source.held_out else prepare_for(recipe)
     rows = (Counter(z for z in row if z) for row in batch.atomic_numbers.tolist())
     texts = tuple(name_of(tuple((symbol(z), n) for z, n in row.items())) for row in rows)
     return Formulas(f"{path.stem} {'held out' if held_out else 'training'}", texts, notes=(str(summary),))

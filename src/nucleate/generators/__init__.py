@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from nucleate.generators.base import Condition, Generator, StructureGenerator
     from nucleate.generators.diffusion import DiffusionGenerator
     from nucleate.generators.formulas import FormulaGenerator, load_formula_generator
-    from nucleate.generators.load import read_info
-    from nucleate.generators.presets import load_generator
+    from nucleate.generators.load import load_generator, read_info
     from nucleate.generators.random_search import RandomSearch
     from nucleate.train.shipped import shipped_weights
 
@@ -25,7 +24,7 @@ __getattr__ = lazy_names(
         "RandomSearch": "nucleate.generators.random_search",
         "StructureGenerator": "nucleate.generators.base",
         "load_formula_generator": "nucleate.generators.formulas",
-        "load_generator": "nucleate.generators.presets",
+        "load_generator": "nucleate.generators.load",
         "read_info": "nucleate.generators.load",
         "shipped_weights": "nucleate.train.shipped",
     },

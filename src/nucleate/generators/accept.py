@@ -5,59 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from nucleate.chem.elements import atomic_number
-from nucleate.codecs.build import slots
-from nucleate.codecs.sites import SITES
-from nucleate.codecs.tokens import FORMULA
 from nucleate.crystal.shape import named_shape
 from nucleate.errors import NucleateError
-from nucleate.generators.base import ASKED, Condition, Fixed
+from nucleate.generators.base import Condition, Fixed
 from nucleate.generators.contract import words
 from nucleate.generators.properties import resolve_property
 from nucleate.train.checkpoint import ModelInfo, PropertyStats
 
 FARTHEST = 10.0  # standard deviations from the training mean that a wanted property may lie
-
-
-def accepts_of(info: ModelInfo) -> frozenset[str]:
-    """Fields of `Condition` that the model `info` honours."""
-    kind = info.recipe.codec.kind
-    if kind == SITES:
-        return frozenset({"composition", "chemical_system", "space_group", "sites"})
-    out = {"properties"} if info.conditions else set()
-    if info.recipe.task == FORMULA:
-        return frozenset(out | {"num_atoms", "chemical_system", "contains", "exclude", "num_elements", "pattern"})
-    if kind == "joint":
-        out |= {"fixed", "lattice_shape"}
-    if info.recipe.task == "csp":
-        return frozenset(out | {"composition"})
-    if kind != "unimat":
-        out.add("num_atoms")
-    if "chemical_system" in info.recipe.network.condition_on:
-        out.add("chemical_system")
-    return frozenset(out | {"exclude"})
-
-
-def needs_of(info: ModelInfo) -> tuple[str, ...]:
-    """Fields of `Condition` of which the model `info` needs at least one."""
-    if info.recipe.codec.kind == SITES:
-        return "composition", "chemical_system", "sites"
-    return ("composition",) if info.recipe.task == "csp" else ()
-
-
-def hints_of(info: ModelInfo) -> dict[str, str]:
-    """What is said of some fields that the model does not take, with the weights that do."""
-    if info.recipe.codec.kind == SITES:
-        return {"num_atoms": "can be told a number of atoms only together with a formula"}
-    able = "as mp20-dng and mp20-csp can"
-    shapes = {name: f"cannot be asked for {ASKED[name]}, {able}" for name in ("fixed", "lattice_shape")}
-    if info.recipe.task == "csp":
-        return shapes
-    return {
-        **shapes,
-        "composition": "chooses the elements itself and takes no formula, as mp20-csp does",
-        "chemical_system": "was not trained on chemical systems",
-        "num_atoms": "finds the number of atoms itself",
-    }
 
 
 def check_condition(info: ModelInfo, condition: Condition) -> None:
@@ -69,8 +24,9 @@ def check_condition(info: ModelInfo, condition: Condition) -> None:
         _check_fixed(info, condition, condition.fixed)
     if condition.composition:
         most = max(condition.composition.values())
-        if info.recipe.codec.kind == "unimat" and most > slots(info.recipe):
-            raise NucleateError(f"{info.recipe.name} has room for {slots(info.recipe)} atoms of an element, not {most}")
+        room = info.sampler.room(info.recipe)
+        if room is not None and most > room:
+            raise NucleateError(f"{info.recipe.name} has room for {room} atoms of an element, not {most}")
     elif not set(info.elements).difference(map(atomic_number, condition.exclude)):
         raise NucleateError(f"all elements that {info.recipe.name} knows are excluded; leave one in")
     elements = condition.composition or condition.chemical_system or ()
@@ -114,9 +70,8 @@ def check_properties(info: ModelInfo, condition: Condition) -> None:
     for name, target in condition.properties.items():
         column = resolve_property(name, info.conditions)
         if column is None:
-            raise NucleateError(
-                f"{info.recipe.name} cannot be asked for {name}; it takes {words(accepts_of(info), info.conditions)}"
-            )
+            takes = words(info.sampler.accepts(info.recipe), info.conditions)
+            raise NucleateError(f"{info.recipe.name} cannot be asked for {name}; it takes {takes}")
         stats = info.conditions[column]
         if refused(stats, target):
             raise NucleateError(

@@ -45,7 +45,7 @@ class AdaptiveCells(DiffusionGenerator):
 
     @cached_property
     def choices(self) -> Choices:
-        return Choices(self.info.codec, self.info.max_atoms, shipped_precedents())
+        return Choices(self.codec, self.info.max_atoms, shipped_precedents())
 
     def check(self, condition: Condition) -> None:
         """Raise NucleateError, in one line, for values that cannot be met, with what is possible instead."""
@@ -112,7 +112,7 @@ class AdaptiveCells(DiffusionGenerator):
 
     def sample_sites(self, chosen: Sequence[Chosen], seeds: Sequence[int]) -> list[Structure]:
         """One batch through the reverse process: primitive cells with these sites."""
-        codec, s = self.info.codec, self.settings
+        codec = self.codec
         blank = pad_sites(
             [number for number, _ in chosen],
             [(1.0,) * 6] * len(chosen),
@@ -124,13 +124,9 @@ class AdaptiveCells(DiffusionGenerator):
             self.model,
             self.processes,
             codec.blank(blank.to(self.device)),
-            steps=s.steps,
             rng=Streams(torch.tensor(seeds, device=self.device)),
             condition={},
-            corrector_steps=s.corrector_steps,
-            corrector_size=s.corrector_size,
-            noise=dict.fromkeys(self.processes, s.noise) | {"lattice": s.noise * s.lattice_noise},
-            sampler=s.sampler,
+            **self.sampler.arguments(self.settings),
         )
         structures = structures_from_batch(orbits(codec.decode(fields).to("cpu")).crystals)
         for structure, (number, sites) in zip(structures, chosen, strict=True):

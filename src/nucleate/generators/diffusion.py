@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from nucleate.chem.elements import atomic_number
-from nucleate.config import SampleConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
 from nucleate.diffusion.loop import Denoiser, Guided, sample
@@ -18,13 +17,13 @@ from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.diffusion.self_conditioning import Remembering
 from nucleate.errors import NucleateError
-from nucleate.generators.accept import accepts_of, check_condition, facts_of, hints_of, needs_of
+from nucleate.generators.accept import check_condition, facts_of
 from nucleate.generators.base import BaseGenerator, Condition, Progress, Wishes
 from nucleate.generators.conditioning import property_tensors, wanted
 from nucleate.generators.inpaint import constraints_of, plan, species_order
 from nucleate.generators.planning import plan_condition
 from nucleate.generators.units import draw_units
-from nucleate.nets.build import build_processes
+from nucleate.systems.recipe import Guidance, SampleConfig, Temperature
 from nucleate.train.checkpoint import ModelInfo
 
 if TYPE_CHECKING:
@@ -52,8 +51,8 @@ class Restricted:
 class DiffusionGenerator(BaseGenerator["Structure"]):
     """Samples a trained recipe. Crystal i is a function of (condition_i, seed_i), whatever the batch it is drawn in.
 
-    guidance_scale: classifier-free guidance for models with conditions (1: the plain conditional model);
-    None takes the recipe's.
+    settings: the `sample` section of a recipe of the model's system; None takes the recipe's own. guidance_scale:
+    classifier-free guidance for models with conditions (1: the plain conditional model); None takes the settings'.
     batch_size: crystals drawn at once, of similar size; None takes 64 on a CPU, whose caches hold that, else 512.
     """
 
@@ -67,20 +66,22 @@ class DiffusionGenerator(BaseGenerator["Structure"]):
         batch_size: int | None = None,
         device: str | None = None,
     ) -> None:
-        self.info, self.settings = info, settings or info.recipe.sample
-        if not self.settings.species_temperature > 0:
-            raise NucleateError(
-                f"the temperature (--temperature) must be above 0, not {self.settings.species_temperature:g}"
-            )
-        self.guidance_scale = self.settings.guidance if guidance_scale is None else guidance_scale
+        self.info, self.sampler = info, info.sampler
+        self.settings: SampleConfig = settings or info.recipe.sample
+        guided = isinstance(self.settings, Guidance)
+        if guidance_scale is not None and not guided:
+            raise NucleateError(f"{info.recipe.name} takes no wishes that guidance (--guidance) could make stronger")
+        own = self.settings.guidance if isinstance(self.settings, Guidance) else 1.0
+        self.guidance_scale = own if guidance_scale is None else guidance_scale
         if not math.isfinite(self.guidance_scale):
             raise NucleateError(f"the guidance scale must be a number, not {self.guidance_scale:g}")
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.batch_size = batch_size or (64 if self.device.type == "cpu" else 512)
         self.model = model.to(self.device).eval()
-        self.processes = build_processes(info.recipe)
-        self.name, self.accepts = info.recipe.name, accepts_of(info)
-        self.needs, self.hints = needs_of(info), hints_of(info)
+        self.codec = info.codec
+        self.processes = info.system.processes(info.recipe, self.codec, self.model)
+        self.name, self.accepts = info.recipe.name, self.sampler.accepts(info.recipe)
+        self.needs, self.hints = self.sampler.needs(info.recipe), self.sampler.hints(info.recipe)
         # a CPU gains nothing from more crystals at once; a GPU wants its whole batch
         self.chunk = 8 if self.device.type == "cpu" else self.batch_size
 
@@ -170,18 +171,17 @@ class DiffusionGenerator(BaseGenerator["Structure"]):
 
     def sample_batch(self, species: list[list[int]], conditions: list[Condition], seeds: list[int]) -> CrystalBatch:
         """One batch through the reverse process; species (n_i) fix the sizes, and the elements where given."""
-        recipe, codec = self.info.recipe, self.info.codec
+        codec, settings = self.codec, self.settings
         b, a = len(species), max(map(len, species))
         z = torch.zeros(b, a, dtype=torch.int64)
         for i, numbers in enumerate(species):
             z[i, : len(numbers)] = torch.tensor(numbers)
         like = codec.blank(z.to(self.device))
         denoiser: Denoiser = self.model
-        table = recipe.codec.kind == "unimat"
         tensors = property_tensors(self.info, conditions, self.device)
         allowed: Tensor | None = None
-        if recipe.task == "dng":
-            allowed = torch.zeros(b, recipe.codec.num_elements + 1, dtype=torch.bool)
+        if "composition" not in self.accepts:
+            allowed = torch.zeros(b, codec.num_elements + 1, dtype=torch.bool)
             allowed[:, list(self.info.elements)] = True
             barred = torch.zeros_like(allowed)
             for i, condition in enumerate(conditions):
@@ -193,29 +193,24 @@ class DiffusionGenerator(BaseGenerator["Structure"]):
                 tensors["chemical_system"] = allowed.float().to(self.device)
                 present = torch.tensor([c.chemical_system is not None for c in conditions])
                 tensors["chemical_system_present"] = present.to(self.device)
-            if table and barred.any():
+            if "barred_elements" in self.sampler.kept and barred.any():
                 tensors["barred_elements"] = barred.float().to(self.device)
             allowed &= ~barred
-        if tensors:
-            # UniMat's table without the columns of other elements is no wish: both terms of guidance have it
-            kept = ("chemical_system", "barred_elements") if table else ()
-            denoiser = Guided(denoiser, self.guidance_scale, self.settings.guidance_until, kept)
+        if tensors and isinstance(settings, Guidance):
+            denoiser = Guided(denoiser, self.guidance_scale, settings.guidance_until, self.sampler.kept)
         if allowed is not None and "atomic_numbers" in self.processes:
-            denoiser = Restricted(denoiser, allowed.to(self.device), self.settings.species_temperature)
-        if recipe.network.self_conditioning:
+            temperature = settings.species_temperature if isinstance(settings, Temperature) else 1.0
+            denoiser = Restricted(denoiser, allowed.to(self.device), temperature)
+        if self.info.recipe.self_conditioning:
             denoiser = Remembering(denoiser)
-        s = self.settings
+        inpaints = "fixed" in self.accepts
         fields = sample(
             denoiser,
             self.processes,
             like,
-            steps=s.steps,
             rng=Streams(torch.tensor(seeds, device=self.device)),
             condition=tensors,
-            corrector_steps=s.corrector_steps,
-            corrector_size=s.corrector_size,
-            noise=s.noise,
-            sampler=s.sampler,
-            constraints=constraints_of(conditions, codec, self.processes, like) if recipe.codec.kind == "joint" else (),
+            constraints=constraints_of(conditions, codec, self.processes, like) if inpaints else (),
+            **self.sampler.arguments(settings),
         )
         return CrystalBatch(*codec.decode(fields)).to("cpu")

@@ -13,8 +13,7 @@ import torch
 from nucleate.chem.composition import reduced
 from nucleate.chem.elements import SYMBOLS, atomic_number
 from nucleate.chem.states import writing_order
-from nucleate.codecs.tokens import FORMULA, MASK_ID, PAD_ID, TOKENS
-from nucleate.config import SampleConfig
+from nucleate.codecs.tokens import MASK_ID, PAD_ID, TOKENS
 from nucleate.diffusion.embedded import Embedded
 from nucleate.diffusion.loop import Denoiser, Guided, sample
 from nucleate.diffusion.rng import Streams, derive_seeds
@@ -22,17 +21,15 @@ from nucleate.diffusion.self_conditioning import Remembering
 from nucleate.diffusion.spindle import Spindle
 from nucleate.diffusion.unmask import start_time, unmask
 from nucleate.errors import NucleateError
-from nucleate.generators.accept import accepts_of, check_properties, facts_of
+from nucleate.generators.accept import check_properties, facts_of
 from nucleate.generators.base import BaseGenerator, Condition, Progress, Wishes
 from nucleate.generators.conditioning import property_tensors, wanted
-from nucleate.generators.load import load_model, sampling
+from nucleate.generators.load import load_sampler
 from nucleate.generators.plan import WordPlan, plan_of, rule_of
 from nucleate.generators.planning import plan_formula
-from nucleate.nets.build import build_processes
+from nucleate.systems.base import FORMULA
+from nucleate.systems.formulas import ONE_BY_ONE, SampleConfig
 from nucleate.train.checkpoint import ModelInfo
-
-ONE_BY_ONE = "one-by-one"
-SAMPLERS = {"absorbing": (ONE_BY_ONE, "ancestral"), "embedding": ("ancestral", "ddim")}
 
 
 class FormulaGenerator(BaseGenerator[str]):
@@ -55,15 +52,16 @@ class FormulaGenerator(BaseGenerator[str]):
         batch_size: int = 512,
         device: str | None = None,
     ) -> None:
-        self.name, self.accepts, self.chunk = info.recipe.name, accepts_of(info), batch_size
-        self.info, self.settings, self.batch_size = info, settings or info.recipe.sample, batch_size
+        self.info, self.sampler, self.batch_size = info, info.sampler, batch_size
+        self.name, self.accepts, self.chunk = info.recipe.name, self.sampler.accepts(info.recipe), batch_size
+        self.settings: SampleConfig = settings or info.recipe.sample
         self.guidance_scale = self.settings.guidance if guidance_scale is None else guidance_scale
         if not math.isfinite(self.guidance_scale):
             raise NucleateError(f"the guidance scale must be a number, not {self.guidance_scale:g}")
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval()
         self.codec = info.codec
-        self.process = build_processes(info.recipe, self.codec, self.model)[TOKENS]
+        self.process = info.system.processes(info.recipe, self.codec, self.model)[TOKENS]
 
     def plan(self, wishes: Wishes, seed: int) -> Condition:
         """What a formula can be asked for; targets of properties are drawn from their ranges."""
@@ -179,7 +177,7 @@ class FormulaGenerator(BaseGenerator[str]):
         denoiser: Denoiser = self.model
         if tensors:
             denoiser = Guided(denoiser, self.guidance_scale, self.settings.guidance_until)
-        if self.info.recipe.network.self_conditioning:
+        if self.info.recipe.self_conditioning:
             denoiser = Remembering(denoiser)
         s = self.settings
         if s.sampler == ONE_BY_ONE:
@@ -204,17 +202,15 @@ class FormulaGenerator(BaseGenerator[str]):
                 denoiser,
                 {TOKENS: self.process},
                 fields,
-                steps=s.steps,
                 rng=rng,
                 condition=tensors,
-                noise=s.noise,
-                sampler=s.sampler,
+                **self.sampler.arguments(s),
             )[TOKENS]
             if isinstance(self.process, Embedded):
                 drawn = self.process.round(drawn)
         assert bool((drawn != MASK_ID)[fields["mask"]].all())
         texts: list[str] = self.codec.decode({TOKENS: drawn, "mask": fields["mask"]})
-        return [_in_order(text) for text in texts] if self.codec.config.order == "set" else texts
+        return [_in_order(text) for text in texts] if self.codec.order == "set" else texts
 
 
 def _in_order(text: str) -> str:
@@ -235,7 +231,7 @@ def load_formula_generator(
 ) -> FormulaGenerator:
     """A generator of formulas, from a shipped model's name or a checkpoint file; raises NucleateError if there is none.
 
-    steps, sampler, guidance_scale, species_temperature: in place of the recipe's (`config.SampleConfig`).
+    steps, sampler, guidance_scale, species_temperature: in place of those of the recipe.
 
     Example:
         >>> import nucleate
@@ -244,14 +240,14 @@ def load_formula_generator(
         >>> sorted(set(words.split()))  # an element for each atom
         ['Cl', 'Na']
     """
-    model, info = load_model(weights, FORMULA)
-    settings = sampling(
-        info,
-        SAMPLERS[info.recipe.diffusion.words],
+    made: FormulaGenerator = load_sampler(
+        weights,
+        FORMULA,
         steps=steps,
         sampler=sampler,
+        guidance_scale=guidance_scale,
         species_temperature=species_temperature,
+        batch_size=batch_size,
+        device=device,
     )
-    return FormulaGenerator(
-        model, info, settings=settings, guidance_scale=guidance_scale, batch_size=batch_size, device=device
-    )
+    return made

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
+import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from nucleate.config import SampleConfig
 from nucleate.errors import NucleateError
+from nucleate.systems.recipe import SampleConfig, Temperature
 from nucleate.train.checkpoint import ModelInfo, load_network
 from nucleate.train.shipped import require_weights
 from nucleate.train.weights_file import read_metadata
+
+if TYPE_CHECKING:
+    from nucleate.generators.diffusion import DiffusionGenerator
 
 
 def read_info(weights: str | Path, kind: str | None = None) -> ModelInfo:
@@ -26,20 +29,78 @@ def load_model(weights: str | Path, kind: str | None = None) -> tuple[nn.Module,
     return load_network(require_weights(weights, kind), kind)
 
 
+def load_generator(
+    weights: str | Path,
+    *,
+    steps: int | None = None,
+    sampler: str | None = None,
+    guidance_scale: float | None = None,
+    species_temperature: float | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+) -> DiffusionGenerator:
+    """A generator of crystals from a shipped model's name or a checkpoint file; raises NucleateError if there is none.
+
+    steps, sampler, guidance_scale, species_temperature: in place of those of the recipe.
+
+    Example:
+        >>> import nucleate
+        >>> generator = nucleate.load_generator("mp20-csp", steps=5)
+        >>> condition = nucleate.Condition(composition={"Sr": 1, "Ti": 1, "O": 3})
+        >>> generator.generate([condition], seeds=[0])[0].composition.reduced_formula
+        'SrTiO3'
+    """
+    made: DiffusionGenerator = load_sampler(
+        weights,
+        steps=steps,
+        sampler=sampler,
+        guidance_scale=guidance_scale,
+        species_temperature=species_temperature,
+        batch_size=batch_size,
+        device=device,
+    )
+    return made
+
+
+def load_sampler(
+    weights: str | Path,
+    kind: str | None = None,
+    *,
+    steps: int | None = None,
+    sampler: str | None = None,
+    species_temperature: float | None = None,
+    **options: Any,
+) -> Any:
+    """The generator that the system of the weights has, from a shipped model's name or a checkpoint file.
+
+    steps, sampler, species_temperature: in place of the recipe's. options: of the generator, None for its own default.
+    Raises as `load_model`, and for settings that the model does not have.
+    """
+    model, info = load_model(weights, kind)
+    settings = sampling(info, steps=steps, sampler=sampler, species_temperature=species_temperature)
+    module, _, name = info.sampler.generator.partition(":")
+    generator = getattr(importlib.import_module(module), name)
+    return generator(model, info, settings=settings, **{k: v for k, v in options.items() if v is not None})
+
+
 def sampling(
     info: ModelInfo,
-    samplers: tuple[str, ...],
     *,
     steps: int | None = None,
     sampler: str | None = None,
     species_temperature: float | None = None,
 ) -> SampleConfig:
-    """The recipe's settings with those that are given in their place; `samplers` are those that the model has."""
+    """The `sample` settings of a model's recipe, with those that are given in their place."""
+    settings: SampleConfig = info.recipe.sample
+    names = info.sampler.names(info.recipe)
     if steps is not None and steps < 1:
         raise NucleateError(f"steps must be at least 1, not {steps}")
-    if sampler is not None and sampler not in samplers:
-        raise NucleateError(f"unknown sampler '{sampler}'; known are {', '.join(samplers)}")
+    if sampler is not None and sampler not in names:
+        raise NucleateError(f"unknown sampler '{sampler}'; known are {', '.join(names)}")
     if species_temperature is not None and not species_temperature > 0:
         raise NucleateError(f"the temperature (--temperature) must be above 0, not {species_temperature:g}")
-    given: dict[str, Any] = {"steps": steps, "sampler": sampler, "species_temperature": species_temperature}
-    return dataclasses.replace(info.recipe.sample, **{k: v for k, v in given.items() if v is not None})
+    given = {"steps": steps, "sampler": sampler, "species_temperature": species_temperature}
+    given = {k: v for k, v in given.items() if v is not None}
+    if species_temperature is not None and not isinstance(settings, Temperature):
+        raise NucleateError(f"{info.recipe.name} draws no elements from probabilities, and has no temperature")
+    return settings.changed(**given)

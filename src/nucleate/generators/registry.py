@@ -10,9 +10,9 @@ from nucleate.generators.base import Generator, StructureGenerator
 from nucleate.generators.contract import missing
 from nucleate.generators.methods import PROTOTYPE, RANDOM, RESERVED, TEMPLATE
 from nucleate.plugins import Table
+from nucleate.systems.base import FORMULA
 from nucleate.train.shipped import require_weights, shipped_weights, weights_file
 
-FORMULA = "formula"  # kind of the weights of generators of formulas
 STRUCTURES, FORMULAS = "structures", "formulas"  # what generators make
 
 
@@ -48,7 +48,7 @@ def require_generator(name: str | Path, makes: str = STRUCTURES) -> None:
 def get_generator(name: str | Path, **options: Any) -> StructureGenerator:
     """The generator of structures of that name: shipped weights, a file of weights, a method or a plug-in.
 
-    options: of `presets.load_generator`, for weights alone; None takes their recipe's. Raises NucleateError where there
+    options: of `load.load_generator`, for weights alone; None takes their recipe's. Raises NucleateError where there
     is no generator of that name, and for options that it does not have.
     """
     return _get(str(name), STRUCTURES, options)

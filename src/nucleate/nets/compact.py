@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from nucleate.codecs.compact import SPECIES, WIDEST, CompactCodec
-from nucleate.config import NetworkConfig
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.process import Fields
 from nucleate.errors import NucleateError
@@ -40,25 +39,38 @@ class CompactNetwork(nn.Module):
     """
 
     def __init__(
-        self, config: NetworkConfig, codec: CompactCodec, max_atoms: int, processes: Mapping[str, GaussianVP]
+        self,
+        codec: CompactCodec,
+        max_atoms: int,
+        processes: Mapping[str, GaussianVP],
+        *,
+        dim: int,
+        layers: int,
+        heads: int,
+        frequencies: int,
+        pair_dim: int,
+        widths: tuple[int, ...] = (),
+        distance: bool = False,
+        condition_on: tuple[str, ...] = (),
     ) -> None:
+        """dim: the one width where `widths` names none."""
         super().__init__()
-        widths = config.widths or (config.dim,)
-        if any(w % config.heads for w in widths):
-            raise NucleateError(f"network.widths must be multiples of the {config.heads} heads, not {list(widths)}")
+        widths = widths or (dim,)
+        if any(w % heads for w in widths):
+            raise NucleateError(f"network.widths must be multiples of the {heads} heads, not {list(widths)}")
         self.processes = processes
         dim = widths[0]
-        self.condition = ConditionEmbedding(dim, codec.config.num_elements, max_atoms, config.condition_on)
-        self.position = PositionFeatures(dim, config.frequencies)
+        self.condition = ConditionEmbedding(dim, codec.num_elements, max_atoms, condition_on)
+        self.position = PositionFeatures(dim, frequencies)
         self.species = nn.Linear(1 + 2 * SPECIES_FREQUENCIES, dim, bias=False)
         self.start = mlp(dim, 2 * dim, dim)
         self.cell = CellTokens(dim)
-        depth = (2 * len(widths) - 1) * config.layers
-        self.relative = Relative(config, codec, dim, depth) if config.distance else None
+        depth = (2 * len(widths) - 1) * layers
+        self.relative = Relative(codec, dim, depth, pair_dim, heads) if distance else None
 
         def blocks(width: int) -> CompactLevel:
-            told = PHASES if config.distance else 0
-            return CompactLevel(AdaptiveBlock(width, config.heads, dim, told) for _ in range(config.layers))
+            told = PHASES if distance else 0
+            return CompactLevel(AdaptiveBlock(width, heads, dim, told) for _ in range(layers))
 
         self.down = nn.ModuleList(blocks(w) for w in widths[:-1])
         self.wider = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))

@@ -7,13 +7,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucleate.codecs.joint import JointCodec
-from nucleate.config import NetworkConfig
 from nucleate.crystal.lattice import metric
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.self_conditioning import ESTIMATE
 from nucleate.errors import NucleateError
 from nucleate.nets.condition import ConditionEmbedding
-from nucleate.nets.layers import Radial, minimum_image_distance, mlp, periodic_features, phases, relative_attention
+from nucleate.nets.layers import (
+    Radial,
+    minimum_image_distance,
+    mlp,
+    periodic_features,
+    phases,
+    relative_attention,
+    require_heads,
+)
 
 FUSED_FREQUENCIES = 4  # of the Fourier features that "fused" attention carries as values
 
@@ -28,14 +35,14 @@ class TransformerBlock(nn.Module):
     With `attention` "fused", beta is linear in the Fourier features of f_j - f_i instead (`relative_attention`).
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, dim: int, heads: int, pair_dim: int, conditioning: str, norm: str, attention: str) -> None:
         super().__init__()
-        dim, self.heads = config.dim, config.heads
-        self.conditioning, self.pre = config.conditioning, config.norm == "pre"
+        require_heads(dim, heads)
+        self.heads, self.conditioning, self.pre = heads, conditioning, norm == "pre"
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.alpha = nn.Linear(config.pair_dim, config.heads, bias=False)
-        features = 6 * FUSED_FREQUENCIES if config.attention == "fused" else config.pair_dim
-        self.beta = nn.Parameter(torch.randn(config.heads, features, dim // config.heads) * features**-0.5)
+        self.alpha = nn.Linear(pair_dim, heads, bias=False)
+        features = 6 * FUSED_FREQUENCIES if attention == "fused" else pair_dim
+        self.beta = nn.Parameter(torch.randn(heads, features, dim // heads) * features**-0.5)
         self.out = nn.Linear(dim, dim)
         self.mlp = mlp(dim, 4 * dim, dim)
         affine = self.conditioning != "adaln"
@@ -85,34 +92,56 @@ class CrystalTransformer(nn.Module):
     `self_conditioning` also ESTIMATE + name, this network's own earlier output of that name (none: nothing is known).
     """
 
-    def __init__(self, config: NetworkConfig, codec: JointCodec, max_atoms: int, species: bool) -> None:
+    def __init__(
+        self,
+        codec: JointCodec,
+        max_atoms: int,
+        *,
+        species: bool,
+        dim: int,
+        layers: int,
+        heads: int,
+        pair_dim: int,
+        frequencies: int,
+        conditioning: str = "cds",
+        norm: str = "post",
+        attention: str = "relative",
+        self_conditioning: bool = False,
+        distance: bool = False,
+        composition: bool = False,
+        condition_on: tuple[str, ...] = (),
+    ) -> None:
+        """species: whether the elements are to be found as well. frequencies: the highest m of eq. 14. The rest is
+        explained in `systems.joint.NetworkConfig`."""
         super().__init__()
-        self.config, self.codec = config, codec
-        dim, elements = config.dim, codec.config.num_elements
+        self.codec, self.frequencies, self.fused = codec, frequencies, attention == "fused"
+        elements = codec.num_elements
         self.species = nn.Sequential(nn.Embedding(elements + 1, dim), mlp(dim, dim))
-        self.condition = ConditionEmbedding(dim, elements, max_atoms, config.condition_on)
+        self.condition = ConditionEmbedding(dim, elements, max_atoms, condition_on)
         # Attention averages over atoms, and learns late how many of a kind there are; the mean tells it at once.
-        self.composition = nn.Linear(dim, dim) if config.composition else None
+        self.composition = nn.Linear(dim, dim) if composition else None
         if self.composition is not None:  # no influence at first, so that trained weights without it can be taken
             nn.init.zeros_(self.composition.weight)
             nn.init.zeros_(self.composition.bias)
         self.estimates = nn.ModuleDict()
-        if config.self_conditioning:
-            if codec.config.lattice == "matrix":
+        if self_conditioning:
+            if codec.lattice == "matrix":
                 raise NucleateError('self_conditioning needs codec.lattice = "log-metric": it must not see a rotation')
             sizes = {"lattice": 6, "frac_coords": 3} | ({"atomic_numbers": elements + 1} if species else {})
             self.estimates.update({k: nn.Linear(n, dim, bias=False) for k, n in sizes.items()})
-        self.start = mlp(2 * dim, dim, dim) if config.conditioning != "cds" else None  # eq. 16
-        hidden = 2 * config.pair_dim
+        self.start = mlp(2 * dim, dim, dim) if conditioning != "cds" else None  # eq. 16
+        hidden = 2 * pair_dim
         # The first layer of the pair MLP, as a sum over its inputs: no concatenation of (B, A, A, F) tensors.
-        self.from_fourier = nn.Linear(6 * config.frequencies, hidden, bias=False)
+        self.from_fourier = nn.Linear(6 * frequencies, hidden, bias=False)
         self.from_metric = nn.Linear(9, hidden)
-        self.radial = Radial() if config.distance else None
+        self.radial = Radial() if distance else None
         self.from_distance = nn.Linear(len(self.radial.centres), hidden, bias=False) if self.radial else None
-        self.pair = nn.Sequential(nn.SiLU(), nn.Linear(hidden, config.pair_dim), nn.SiLU())
-        self.blocks = nn.ModuleList(TransformerBlock(config) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(dim) if config.norm == "pre" or config.conditioning == "adaln" else nn.Identity()
-        self.matrix = codec.config.lattice == "matrix"
+        self.pair = nn.Sequential(nn.SiLU(), nn.Linear(hidden, pair_dim), nn.SiLU())
+        self.blocks = nn.ModuleList(
+            TransformerBlock(dim, heads, pair_dim, conditioning, norm, attention) for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(dim) if norm == "pre" or conditioning == "adaln" else nn.Identity()
+        self.matrix = codec.lattice == "matrix"
         self.to_lattice = mlp(dim, dim, 9 if self.matrix else 6)
         self.to_coords = mlp(dim, dim, 3)
         self.to_species = mlp(dim, dim, elements + 1) if species else None
@@ -123,7 +152,7 @@ class CrystalTransformer(nn.Module):
         g = metric(self.codec.decode_lattice(fields["lattice"], num_atoms))
         scaled = g / num_atoms[:, None, None] ** (2 / 3) / 8.0  # of order one for real crystals
         scaled = torch.asinh(scaled)  # tames the rare huge cell of the noisiest levels
-        hidden = self.from_fourier(periodic_features(frac, self.config.frequencies))
+        hidden = self.from_fourier(periodic_features(frac, self.frequencies))
         hidden = hidden + self.from_metric(scaled.flatten(1))[:, None, None]
         if self.radial is not None and self.from_distance is not None:
             hidden = hidden + self.from_distance(self.radial(minimum_image_distance(frac, g)))
@@ -147,7 +176,7 @@ class CrystalTransformer(nn.Module):
             z = self.start(torch.cat([z, z_c[:, None].expand_as(z)], -1))
         pair = self.pair_features(fields)
         bias = torch.zeros(mask.shape, device=z.device).masked_fill(~mask, -1e9)[:, None, None]
-        phase = phases(fields["frac_coords"], FUSED_FREQUENCIES) if self.config.attention == "fused" else None
+        phase = phases(fields["frac_coords"], FUSED_FREQUENCIES) if self.fused else None
         for block in self.blocks:
             z = block(z, z_c, pair, bias, phase)
         z = self.norm(z).to(dtype)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from nucleate.codecs.unimat import SLOTS, UniMatCodec, ranks
-from nucleate.config import NetworkConfig
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.process import Fields
 from nucleate.nets.gaussian import as_noise
@@ -26,12 +25,21 @@ class DenseUNet(TableNetwork):
     """
 
     def __init__(
-        self, config: NetworkConfig, codec: UniMatCodec, max_atoms: int, processes: Mapping[str, GaussianVP]
+        self,
+        codec: UniMatCodec,
+        max_atoms: int,
+        processes: Mapping[str, GaussianVP],
+        *,
+        dim: int,
+        heads: int,
+        widths: tuple[int, ...] = (),
+        condition_on: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(config, codec, max_atoms, processes)
-        dim, widths = config.dim, config.widths or (config.dim,)
+        """widths: of the levels of the U-Net, from the outermost in; `dim` is the only one where there is none."""
+        super().__init__(codec, max_atoms, processes, dim, condition_on)
+        widths = widths or (dim,)
         self.from_lattice = mlp(6, dim, dim)
-        self.unet = UNet3D(4 if codec.given else 5, 4 + dim, widths, config.heads, dim, codec.grid_shape)
+        self.unet = UNet3D(4 if codec.given else 5, 4 + dim, widths, heads, dim, codec.grid_shape)
         self.to_lattice = mlp(2 * dim, dim, 6)
         nn.init.zeros_(self.to_lattice[-1].weight)  # type: ignore[arg-type]
 
@@ -40,7 +48,7 @@ class DenseUNet(TableNetwork):
         z_c = self.condition(t, fields["mask"], condition) + self.from_lattice(lattice)
         if self.codec.given:
             frac, mask, z = fields["frac_coords"], fields["mask"], fields["atomic_numbers"]
-            slots = frac.new_zeros(len(frac), len(self.elements), self.codec.config.slots, 4)
+            slots = frac.new_zeros(len(frac), len(self.elements), self.codec.slots, 4)
             crystal, atom = mask.nonzero(as_tuple=True)
             place = self.codec.index.to(z.device)[z[crystal, atom]], ranks(z)[crystal, atom]
             slots[crystal, place[0], place[1]] = torch.cat([frac, mask[..., None].to(frac)], -1)[crystal, atom]

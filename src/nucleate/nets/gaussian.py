@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from nucleate.codecs.cell import SCALE
 from nucleate.codecs.joint import JointCodec
-from nucleate.config import NetworkConfig
 from nucleate.diffusion.process import at
 from nucleate.nets.image_sums import HARMONICS, harmonics, image_vectors, radial
 from nucleate.nets.layers import mlp, phases, turned_back
@@ -94,15 +93,15 @@ class Relative(nn.Module):
     nothing of distances, none are looked at. The condition knows how far to trust them.
     """
 
-    def __init__(self, config: NetworkConfig, codec: JointCodec, condition_dim: int, blocks: int) -> None:
+    def __init__(self, codec: JointCodec, condition_dim: int, blocks: int, pair_dim: int, heads: int) -> None:
         super().__init__()
-        dim = config.pair_dim
+        dim = pair_dim
         self.codec, self.blocks = codec, blocks
         self.from_fourier = nn.Linear(PHASES, dim)
         self.from_distances = nn.Linear(SHELLS, dim, bias=False)
         self.from_condition = nn.Linear(condition_dim, dim, bias=False)
         self.around = mlp(SHELLS * 4, condition_dim, condition_dim)
-        self.bias = nn.Linear(dim, blocks * config.heads)
+        self.bias = nn.Linear(dim, blocks * heads)
         self.here, self.there = (nn.Linear(condition_dim, dim, bias=False) for _ in range(2))
         self.strength = nn.Linear(dim, SHELLS)
         nn.init.zeros_(self.strength.weight)

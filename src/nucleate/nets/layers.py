@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nucleate.errors import NucleateError
+
 
 def mlp(*sizes: int) -> nn.Sequential:
     """Linear layers with SiLU between them."""
@@ -17,6 +19,12 @@ def mlp(*sizes: int) -> nn.Sequential:
         layers += [nn.SiLU()] if i else []
         layers.append(nn.Linear(a, b))
     return nn.Sequential(*layers)
+
+
+def require_heads(dim: int, heads: int) -> None:
+    """Raise NucleateError where vectors of length `dim` cannot be shared out among the heads of attention."""
+    if dim % heads:
+        raise NucleateError(f"network.dim ({dim}) must be a multiple of network.heads ({heads})")
 
 
 def sinusoidal(t: Tensor, dim: int) -> Tensor:
@@ -118,6 +126,7 @@ class AdaptiveBlock(nn.Module):
 
     def __init__(self, dim: int, heads: int, condition_dim: int | None = None, phases: int = 0) -> None:
         super().__init__()
+        require_heads(dim, heads)
         self.heads = heads
         self.beta = nn.Parameter(torch.randn(heads, phases, dim // heads) * phases**-0.5) if phases else None
         self.qkv, self.out = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim)

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucleate.errors import NucleateError
-from nucleate.nets.layers import mlp
+from nucleate.nets.layers import mlp, require_heads
 
 COUNTS = 64  # numbers of atoms up to here have an embedding of their own
 GRID = torch.arange(-8.0, 10.01, 0.5)  # of the charges fed back; wider than any oxidation state
-
-
-@dataclass(frozen=True)
-class OxidationConfig:
-    """Size of the network."""
-
-    dim: int = 160
-    layers: int = 4
-    heads: int = 5
-    hidden: int = 320  # width of the feed-forward layers
-    dropout: float = 0.2
 
 
 def encode(compositions: Sequence[Mapping[str, int]], elements: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -68,13 +56,13 @@ def assign_shares(logits: Tensor, mixed: Tensor, counts: Tensor, values: Tensor)
 class FormulaBlock(nn.Module):
     """Self-attention and feed-forward layer, normalised before each."""
 
-    def __init__(self, config: OxidationConfig) -> None:
+    def __init__(self, dim: int, heads: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = config.heads, config.dropout
-        self.norm1, self.norm2 = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
-        self.qkv = nn.Linear(config.dim, 3 * config.dim)
-        self.out = nn.Linear(config.dim, config.dim)
-        self.mlp = mlp(config.dim, config.hidden, config.dim)
+        self.heads, self.dropout = heads, dropout
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+        self.mlp = mlp(dim, hidden, dim)
 
     def forward(self, z: Tensor, bias: Tensor) -> Tensor:
         b, n, d = z.shape
@@ -96,19 +84,29 @@ class OxidationNetwork(nn.Module):
     values: Tensor
     grid: Tensor
 
-    def __init__(self, config: OxidationConfig, elements: int, states: Sequence[int]) -> None:
+    def __init__(
+        self,
+        elements: int,
+        states: Sequence[int],
+        *,
+        dim: int = 160,
+        layers: int = 4,
+        heads: int = 5,
+        hidden: int = 320,
+        dropout: float = 0.2,
+    ) -> None:
+        """elements: how many there are. states: the oxidation states. hidden: width of the feed-forward layers."""
         super().__init__()
-        if config.dim % config.heads:
-            raise NucleateError(f"network.dim ({config.dim}) must be a multiple of network.heads ({config.heads})")
-        self.config = config
-        self.element = nn.Embedding(elements + 1, config.dim)
-        self.count = nn.Embedding(COUNTS + 1, config.dim)  # the last is for all larger numbers
-        self.amount = mlp(4, config.dim, config.dim)
-        self.blocks = nn.ModuleList(FormulaBlock(config) for _ in range(config.layers))
-        self.feedback = nn.ModuleList(nn.Linear(len(GRID), config.dim) for _ in range(config.layers - 1))
-        self.norm = nn.LayerNorm(config.dim)
-        self.states = nn.Linear(config.dim, len(states))
-        self.mixed = nn.Linear(config.dim, 1)
+        require_heads(dim, heads)
+        self.dropout = dropout
+        self.element = nn.Embedding(elements + 1, dim)
+        self.count = nn.Embedding(COUNTS + 1, dim)  # the last is for all larger numbers
+        self.amount = mlp(4, dim, dim)
+        self.blocks = nn.ModuleList(FormulaBlock(dim, heads, hidden, dropout) for _ in range(layers))
+        self.feedback = nn.ModuleList(nn.Linear(len(GRID), dim) for _ in range(layers - 1))
+        self.norm = nn.LayerNorm(dim)
+        self.states = nn.Linear(dim, len(states))
+        self.mixed = nn.Linear(dim, 1)
         self.register_buffer("values", torch.tensor(states, dtype=torch.float32), persistent=False)
         self.register_buffer("grid", GRID.clone(), persistent=False)
 
@@ -131,7 +129,7 @@ class OxidationNetwork(nn.Module):
         share = atoms / total
         amounts = torch.stack([share, share.clamp_min(1e-4).log(), atoms.clamp_min(1).log(), total.log()], -1)
         z = self.element(elements) + self.count((counts - 1).clamp(0, COUNTS)) + self.amount(amounts)
-        z = F.dropout(z, self.config.dropout, self.training)
+        z = F.dropout(z, self.dropout, self.training)
         bias = torch.zeros(mask.shape, device=z.device).masked_fill(~mask, -1e9)[:, None, None]
         drafts: list[Tensor] = []
         for i, block in enumerate(self.blocks):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import torch
 from torch import Tensor, nn
 
-from nucleate.config import NetworkConfig
 from nucleate.nets.crystal_transformer import TransformerBlock
 from nucleate.nets.image_sums import ANGULAR, CUTOFF, DEGREES, HARMONICS
 from nucleate.nets.layers import mlp
@@ -16,9 +13,9 @@ GLOBAL = 2  # channels of a pair that are no radial sum: the atom itself, and al
 ELEMENT = 8  # numbers that stand for an element in the environment of an atom
 
 
-def radials_of(config: NetworkConfig) -> int:
-    """How many radial functions the network reads: `pair_dim` less the channels that are none."""
-    return config.pair_dim - GLOBAL
+def radials_of(pair_dim: int) -> int:
+    """How many radial functions a network with `pair_dim` channels of pairs reads: all but those of `GLOBAL`."""
+    return pair_dim - GLOBAL
 
 
 class ImageBlock(TransformerBlock):
@@ -30,14 +27,15 @@ class ImageBlock(TransformerBlock):
     attention that fall to each radial function.
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__(config)
-        count = radials_of(config)
+    def __init__(self, dim: int, heads: int, pair_dim: int, norm: str) -> None:
+        # "cdi" lets a condition in before the first block, so that the block itself has none
+        super().__init__(dim, heads, pair_dim, conditioning="cdi", norm=norm, attention="relative")
+        count = radials_of(pair_dim)
         centres = torch.linspace(0.5, CUTOFF, count + 1)[:-1]
-        widths = torch.linspace(1.0, 4.0, config.heads)
+        widths = torch.linspace(1.0, 4.0, heads)
         del self.alpha  # its place is taken by the logarithms of a_h's coefficients: Gaussians to start from
         gaussians = -0.5 * (centres / widths[:, None]) ** 2
-        self.decay = nn.Parameter(torch.cat([gaussians, torch.full((config.heads, GLOBAL), -2.0)], -1))
+        self.decay = nn.Parameter(torch.cat([gaussians, torch.full((heads, GLOBAL), -2.0)], -1))
 
     def attend(self, z: Tensor, z_c: Tensor, pair: Tensor, bias: Tensor, phase: Tensor | None = None) -> Tensor:
         """As `TransformerBlock.attend`; pair (B, A, A, P) is not negative, zero on padding; z_c, phase are not used."""
@@ -65,19 +63,19 @@ class PropertyNetwork(nn.Module):
     reflection, and by the choice of the cell, supercells included.
     """
 
-    def __init__(self, config: NetworkConfig, elements: int) -> None:
+    def __init__(
+        self, elements: int, *, dim: int, layers: int, heads: int, pair_dim: int, norm: str, predict: tuple[str, ...]
+    ) -> None:
+        """elements: the largest atomic number. predict: names of the properties."""
         super().__init__()
-        # a block without a condition: "cdi" lets it in before the first one
-        self.config = config = dataclasses.replace(config, conditioning="cdi", attention="relative")
-        dim = config.dim
-        self.radials = radials_of(config)
+        self.dim, self.radials = dim, radials_of(pair_dim)
         self.species = nn.Sequential(nn.Embedding(elements + 1, dim), mlp(dim, dim))
         self.element = nn.Embedding(elements + 1, ELEMENT)
         self.environment = mlp(ELEMENT * (self.radials + ANGULAR * len(DEGREES)), 2 * dim, dim)
-        self.blocks = nn.ModuleList(ImageBlock(config) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(dim) if config.norm == "pre" else nn.Identity()
+        self.blocks = nn.ModuleList(ImageBlock(dim, heads, pair_dim, norm) for _ in range(layers))
+        self.norm = nn.LayerNorm(dim) if norm == "pre" else nn.Identity()
         self.hidden = nn.Sequential(nn.Linear(dim, dim), nn.SiLU())
-        self.out = nn.Linear(dim, len(config.predict))
+        self.out = nn.Linear(dim, len(predict))
 
     def environments(self, atomic_numbers: Tensor, sums: Tensor) -> Tensor:
         """Invariants (B, A, ELEMENT * (radials + ANGULAR * degrees)) of the neighbours of each atom."""

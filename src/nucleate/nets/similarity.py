@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
-
-
-@dataclass(frozen=True)
-class SimilarityConfig:
-    """Size of the network."""
-
-    hidden: tuple[int, ...] = (256, 128)
-    dropout: float = 0.1
 
 
 class SimilarityNetwork(nn.Module):
@@ -26,14 +16,14 @@ class SimilarityNetwork(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: SimilarityConfig, features: int) -> None:
+    def __init__(self, features: int, *, hidden: tuple[int, ...] = (256, 128), dropout: float = 0.1) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("std", torch.ones(features))
         layers: list[nn.Module] = []
-        for a, b in zip((features, *config.hidden), config.hidden, strict=False):
-            layers += [nn.Linear(a, b), nn.SiLU(), nn.Dropout(config.dropout)]
-        self.layers = nn.Sequential(*layers, nn.Linear(config.hidden[-1] if config.hidden else features, 1))
+        for a, b in zip((features, *hidden), hidden, strict=False):
+            layers += [nn.Linear(a, b), nn.SiLU(), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(hidden[-1] if hidden else features, 1))
 
     def standardise(self, descriptors: Tensor) -> Tensor:
         """Descriptors (..., F) in standard deviations of the training formulas."""

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucleate.codecs.sites import PARAMETERS, SiteCodec
-from nucleate.config import NetworkConfig
 from nucleate.crystal import lattice as lat
 from nucleate.crystal.multigraph import Multigraph, multigraph
 from nucleate.crystal.orbits import NUM_POSITIONS, SymmetricBatch, first_matrices, lattices, orbits, places
@@ -72,17 +71,18 @@ def lattice_derivative(codec: SiteCodec, fields: Fields) -> Tensor:
 class SiteNetwork(nn.Module):
     """Denoiser of `SiteCodec`'s fields: eps of the lattice, the normalised score of the parameters."""
 
-    def __init__(self, config: NetworkConfig, codec: SiteCodec, processes: Mapping[str, Any]) -> None:
+    def __init__(self, codec: SiteCodec, processes: Mapping[str, Any], *, dim: int, layers: int, edges: int) -> None:
+        """edges: how many of the nearest atoms a site sees."""
         super().__init__()
-        dim, self.codec, self.edges, self.lattice_noise = config.dim, codec, config.edges, processes["lattice"]
-        self.element = nn.Embedding(codec.config.num_elements + 1, dim)
+        self.codec, self.edges, self.lattice_noise = codec, edges, processes["lattice"]
+        self.element = nn.Embedding(codec.num_elements + 1, dim)
         self.position = nn.Embedding(NUM_POSITIONS, dim)
         nn.init.zeros_(self.position.weight)
         self.time = mlp(dim, dim, dim)
         self.size = nn.Linear(2, dim)
         self.radial = Distances()
         self.first = mlp(2 * dim + RADIALS, dim, dim)
-        self.layers = nn.ModuleList(Interaction(dim) for _ in range(config.layers))
+        self.layers = nn.ModuleList(Interaction(dim) for _ in range(layers))
         self.norm, self.out = nn.LayerNorm(dim), mlp(dim, dim, 2)
         nn.init.zeros_(self.out[-1].weight)  # type: ignore[arg-type]
         nn.init.zeros_(self.out[-1].bias)  # type: ignore[arg-type]

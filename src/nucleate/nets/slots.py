@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucleate.codecs.unimat import SLOTS, UniMatCodec
-from nucleate.config import NetworkConfig
 from nucleate.crystal.table import COLUMNS, ROWS, place
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.process import Fields
@@ -76,16 +75,30 @@ class SlotTransformer(TableNetwork):
     """
 
     def __init__(
-        self, config: NetworkConfig, codec: UniMatCodec, max_atoms: int, processes: Mapping[str, GaussianVP]
+        self,
+        codec: UniMatCodec,
+        max_atoms: int,
+        processes: Mapping[str, GaussianVP],
+        *,
+        dim: int,
+        layers: int,
+        heads: int,
+        frequencies: int,
+        seen: int,
+        pair_dim: int,
+        distance: bool = False,
+        condition_on: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(config, codec, max_atoms, processes)
-        dim, size = config.dim, len(codec.elements)
-        self.seen = min(config.seen, size * codec.config.slots)
-        self.place = Place(dim, codec.config.num_elements)
-        self.position, self.cell = PositionFeatures(dim, config.frequencies), CellTokens(dim)
-        self.relative = Relative(config, codec, dim, config.layers) if config.distance else None
-        told = PHASES if config.distance else 0
-        self.blocks = nn.ModuleList(AdaptiveBlock(dim, config.heads, phases=told) for _ in range(config.layers))
+        """seen: how many slots attention sees, the likeliest ones. distance: attention is told where atoms lie to each
+        other (`Relative`, with `pair_dim` features of a pair)."""
+        super().__init__(codec, max_atoms, processes, dim, condition_on)
+        size = len(codec.elements)
+        self.seen = min(seen, size * codec.slots)
+        self.place = Place(dim, codec.num_elements)
+        self.position, self.cell = PositionFeatures(dim, frequencies), CellTokens(dim)
+        self.relative = Relative(codec, dim, layers, pair_dim, heads) if distance else None
+        told = PHASES if distance else 0
+        self.blocks = nn.ModuleList(AdaptiveBlock(dim, heads, phases=told) for _ in range(layers))
         self.norm, self.read = nn.LayerNorm(dim), nn.Linear(dim, 4)  # v, and what attention adds to the log odds
         nn.init.zeros_(self.read.weight)
         nn.init.zeros_(self.read.bias)

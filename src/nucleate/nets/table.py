@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from nucleate.codecs.unimat import UniMatCodec
-from nucleate.config import NetworkConfig
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.nets.condition import ConditionEmbedding
 from nucleate.nets.occupancy import evidence
@@ -24,11 +23,16 @@ class TableNetwork(nn.Module):
     rates: Tensor
 
     def __init__(
-        self, config: NetworkConfig, codec: UniMatCodec, max_atoms: int, processes: Mapping[str, GaussianVP]
+        self,
+        codec: UniMatCodec,
+        max_atoms: int,
+        processes: Mapping[str, GaussianVP],
+        dim: int,
+        condition_on: tuple[str, ...],
     ) -> None:
         super().__init__()
         self.codec, self.processes = codec, processes
-        self.condition = ConditionEmbedding(config.dim, codec.config.num_elements, max_atoms, config.condition_on)
+        self.condition = ConditionEmbedding(dim, codec.num_elements, max_atoms, condition_on)
         self.register_buffer("elements", torch.tensor(codec.elements), persistent=False)
         if not codec.given:
             self.register_buffer("rates", torch.logit(codec.rates, eps=1e-6), persistent=False)

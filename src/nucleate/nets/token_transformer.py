@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucleate.codecs.tokens import MASK_ID, PAD_ID, TOKENS, TokenCodec
-from nucleate.config import NetworkConfig
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.self_conditioning import ESTIMATE
 from nucleate.nets.condition import ConditionEmbedding
@@ -23,18 +22,28 @@ class TokenTransformer(nn.Module):
     alone, an average, learns late. All masked words then have the same logits.
     """
 
-    def __init__(self, config: NetworkConfig, codec: TokenCodec, max_atoms: int, vector: int | None) -> None:
+    def __init__(
+        self,
+        codec: TokenCodec,
+        max_atoms: int,
+        *,
+        vector: int | None,
+        dim: int,
+        layers: int,
+        heads: int,
+        self_conditioning: bool = False,
+        condition_on: tuple[str, ...] = (),
+    ) -> None:
         """vector: length of the words' vectors, None for words as such."""
         super().__init__()
-        dim = config.dim
-        self.is_set = codec.config.order == "set"
+        self.is_set = codec.order == "set"
         self.words = nn.Embedding(codec.size, vector or dim)
         self.from_vector = nn.Linear(vector, dim) if vector else None
-        self.from_estimate = nn.Linear(vector, dim, bias=False) if vector and config.self_conditioning else None
+        self.from_estimate = nn.Linear(vector, dim, bias=False) if vector and self_conditioning else None
         # of an element (set), or the place of a word
         self.number = nn.Embedding(max_atoms + 1, dim)
-        self.condition = ConditionEmbedding(dim, len(codec.words), max_atoms, config.condition_on)
-        self.blocks = nn.ModuleList(AdaptiveBlock(dim, config.heads) for _ in range(config.layers))
+        self.condition = ConditionEmbedding(dim, len(codec.words), max_atoms, condition_on)
+        self.blocks = nn.ModuleList(AdaptiveBlock(dim, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
         self.read = nn.Linear(dim, vector or codec.size)
 

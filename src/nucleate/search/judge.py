@@ -42,12 +42,13 @@ def shipped_judge(columns: Iterable[str], facts: Mapping[str, Any]) -> str | Non
     """The shipped property network for the generator's data that predicts most of the columns, None if none does."""
     from nucleate.generators.accept import facts_of
     from nucleate.generators.load import read_info
-    from nucleate.train.shipped import PROPERTY, shipped_weights
+    from nucleate.systems.base import PROPERTY
+    from nucleate.train.shipped import shipped_weights
 
     wanted, best = set(columns), ("", 0)
     for name in shipped_weights(PROPERTY):
         other = read_info(name, PROPERTY)
-        known = len(wanted & set(other.recipe.network.predict))
+        known = len(wanted & set(other.recipe.predict))
         if known > best[1] and dataset_of(facts_of(other)) == dataset_of(facts):
             best = (name, known)
     return best[0] or None

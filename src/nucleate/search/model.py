@@ -61,18 +61,18 @@ def weights_for(request: Request) -> str:
         return ADAPTIVE_WEIGHTS
     if not request.properties:
         return "mp20-csp" if request.composition is not None else "mp20-dng"
-    task = "csp" if request.composition is not None else "dng"
+    composition = request.composition is not None
     needed = {*request.properties, *(["chemical_system"] if request.chemical_system else [])}
     offers: set[str] = set()
     for name in sorted(shipped_weights(), key=_preference):
         info = read_info(name)
-        if info.recipe.task == task:
-            if all(resolve_property(p, info.recipe.network.condition_on) for p in needed):
+        if info.takes_composition == composition:
+            if all(resolve_property(p, info.recipe.condition_on) for p in needed):
                 return name
             offers |= set(info.conditions)
-    what = "structures of a given formula" if task == "csp" else "crystals of a chemical system"
+    what = "structures of a given formula" if composition else "crystals of a chemical system"
     raise NucleateError(
-        f"no shipped model makes {what if needed - set(request.properties) or task == 'csp' else 'crystals'} for "
+        f"no shipped model makes {what if needed - set(request.properties) or composition else 'crystals'} for "
         f"{', '.join(request.properties)}; properties on offer: {', '.join(sorted(offers)) or 'none'}; "
         "train your own with: nucleate train"
     )

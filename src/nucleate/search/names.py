@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nucleate.config import CHOICES
 from nucleate.errors import NucleateError
 from nucleate.generators.rankings import require_ranking
 
@@ -28,7 +27,8 @@ def require_names(
     from nucleate.generators.registry import FORMULAS, require_generator
     from nucleate.hull.load import require_reference
     from nucleate.potentials.registry import require_potential
-    from nucleate.train.shipped import PROPERTY, require_weights
+    from nucleate.systems.base import PROPERTY
+    from nucleate.train.shipped import require_weights
 
     if ranking:
         require_ranking(ranking, volume)
@@ -44,8 +44,11 @@ def require_names(
         require_reference(name)
     for name in datasets:
         require_dataset(name)
-    if sampler and sampler not in CHOICES["sample.sampler"]:
-        raise NucleateError(f"unknown sampler '{sampler}'; known are {', '.join(CHOICES['sample.sampler'])}")
+    if sampler:
+        from nucleate.systems.registry import sampler_names
+
+        if sampler not in sampler_names():
+            raise NucleateError(f"unknown sampler '{sampler}'; known are {', '.join(sampler_names())}")
 
 
 def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> None:

@@ -1,4 +1,7 @@
-"""Train where torch, numpy and safetensors are all there is: python -m nucleate.train RECIPE --data FILE --out DIR."""
+"""Train on a machine that has torch, numpy, safetensors and pydantic alone, without any package of chemistry:
+
+python -m nucleate.train RECIPE --data FILE --out DIR
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,8 @@ import sys
 
 import torch
 
-from nucleate.codecs.build import load_data
-from nucleate.config import load_recipe
 from nucleate.errors import NucleateError
+from nucleate.systems import load_recipe, system_of
 from nucleate.train.loop import SAVE_EVERY, Trainer
 from nucleate.train.pace import Lines
 from nucleate.train.stopping import Stopped
@@ -32,7 +34,7 @@ def main() -> int:
         torch.set_num_threads(args.threads)
     try:
         recipe = load_recipe(args.recipe)
-        data = load_data(recipe, args.data)
+        data = system_of(recipe).data.load(args.data)
         trainer = Trainer(recipe, data, args.out, args.device, args.save_every * 60)
         trainer.run(
             on_log=lambda line: print(line, flush=True),

@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nucleate.codecs.build import restore_codec
-from nucleate.codecs.tokens import FORMULA
-from nucleate.config import Recipe, from_dict, recipe_to_json
+from nucleate.codecs.state import CodecState
+from nucleate.config import from_dict
 from nucleate.errors import NucleateError
-from nucleate.nets.build import build_network
-from nucleate.train.shipped import PROPERTY
+from nucleate.systems.base import Sampler, System
+from nucleate.systems.reading import recipe_from_json, recipe_to_json
+from nucleate.systems.recipe import Recipe
+from nucleate.systems.registry import system_of
 from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
 
 QUANTILES = (0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 0.99)  # inner edges of a property's bins
@@ -98,20 +99,32 @@ class ModelInfo:
 
     @property
     def codec(self) -> Any:
-        """`JointCodec` (or `UniMatCodec`, `CompactCodec`) of crystals, `TokenCodec` of formulas."""
-        return restore_codec(
-            self.recipe,
-            mean=self.lattice_mean,
-            std=self.lattice_std,
-            elements=self.elements,
-            counts=self.word_counts,
-            crystals=sum(self.num_atoms_counts),
-        )
+        """The codec of the system, with what it knows of the training data."""
+        crystals = sum(self.num_atoms_counts)
+        state = CodecState(self.lattice_mean, self.lattice_std, self.elements, self.word_counts, crystals)
+        return self.system.codec(self.recipe, state)
+
+    @property
+    def system(self) -> System:
+        """What the model is an example of."""
+        return system_of(self.recipe)
+
+    @property
+    def sampler(self) -> Sampler:
+        """How the model draws. NucleateError for one that draws nothing."""
+        if self.system.sampler is None:
+            raise NucleateError(f"{self.recipe.name} draws nothing: {self.system.card.task(self.recipe)}")
+        return self.system.sampler
+
+    @property
+    def takes_composition(self) -> bool:
+        """Whether the model makes structures of a given composition."""
+        return self.system.sampler is not None and "composition" in self.sampler.accepts(self.recipe)
 
     @property
     def conditions(self) -> dict[str, PropertyStats]:
         """The properties that crystals can be asked to have, with what training saw of them."""
-        names = self.recipe.network.condition_on
+        names = self.recipe.condition_on
         return {name: stats for name, stats in self.properties.items() if name in names}
 
     @property
@@ -133,8 +146,8 @@ class ModelInfo:
 
     @property
     def kind(self) -> str | None:
-        """What the network is if it is no generator; in the metadata."""
-        return self.recipe.task if self.recipe.task in (PROPERTY, FORMULA) else None
+        """What the metadata call the network; None for generators of crystals."""
+        return self.system.kind
 
     def to_metadata(self) -> dict[str, str]:
         return {
@@ -155,26 +168,24 @@ class ModelInfo:
             info = json.loads(metadata["info"])
             if not isinstance(info, dict):
                 raise NucleateError("'info' of its metadata is no table")
-            found: ModelInfo = from_dict(cls, info | {"recipe": json.loads(metadata["recipe"])})
+            found: ModelInfo = from_dict(cls, info | {"recipe": recipe_from_json(metadata["recipe"])})
             found._require_sense()
             if found.kind != kind:
-                raise NucleateError(f"its recipe has task '{found.recipe.task}', which is of another kind")
+                raise NucleateError(f"its recipe is of system '{found.recipe.system}', which is of another kind")
             return found
 
     def _require_sense(self) -> None:
         """Raises NucleateError for what no training writes."""
         mean, std, counts = self.lattice_mean, self.lattice_std, self.num_atoms_counts
-        sample, problem = self.recipe.sample, None
+        problem = None
         if len(mean) != len(std) or not all(map(math.isfinite, (*mean, *std))) or not all(x > 0 for x in std):
             problem = "'lattice_mean' and 'lattice_std' are no scale of cells"
         elif not self.elements or list(self.elements) != sorted({*self.elements}) or self.elements[0] < 0:
             problem = "'elements' is no sorted list of atomic numbers"
-        elif self.elements[-1] > max(self.recipe.codec.num_elements, 118):
+        elif self.elements[-1] > 118:
             problem = f"'elements' has {self.elements[-1]}"
         elif not counts or min(counts) < 0 or not sum(counts):
             problem = "'num_atoms_counts' counts no cells"
-        elif sample.steps < 1 or not sample.species_temperature > 0:
-            problem = "'sample' of the recipe needs steps and a species_temperature above 0"
         elif any(n < 0 for n in self.word_counts):
             problem = "'word_counts' has negative numbers"
         elif lost := [name for name in self.recipe.properties if name not in self.properties]:
@@ -192,8 +203,8 @@ def load_network(path: str | Path, kind: str | None = None) -> tuple[torch.nn.Mo
     info = ModelInfo.of(path, metadata, kind)
     with reading(path):
         codec = info.codec
-    asked = sizes(info.recipe.network) | sizes(info.recipe.codec)
-    return fill(path, tensors, asked, lambda: build_network(info.recipe, codec, info.max_atoms)), info
+    asked = sizes(info.recipe.network)
+    return fill(path, tensors, asked, lambda: info.system.network(info.recipe, codec, info.max_atoms)), info
 
 
 def save_weights(path: str | Path, model: torch.nn.Module, info: ModelInfo, half: bool = False) -> None:

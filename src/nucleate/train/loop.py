@@ -14,27 +14,26 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from nucleate.codecs.build import Data, fit_codec, fitting
-from nucleate.codecs.tokens import FORMULA
-from nucleate.config import Recipe, recipe_from_json
+from nucleate.codecs.state import CodecState
 from nucleate.errors import NucleateError
 from nucleate.locks import Lock
 from nucleate.nets.adapters import add_adapters, merge
-from nucleate.nets.build import build_network
-from nucleate.nets.crystal_transformer import CrystalTransformer
+from nucleate.nets.condition import ConditionEmbedding
+from nucleate.systems.reading import recipe_from_json
+from nucleate.systems.recipe import Recipe
+from nucleate.systems.registry import system_of
 from nucleate.train.checkpoint import (
     ModelInfo,
     PropertyStats,
     save_weights,
 )
 from nucleate.train.device import device_of, out_of_memory
-from nucleate.train.objectives import build_objective
 from nucleate.train.pace import Pace, Standing
 from nucleate.train.precision import autocast
 from nucleate.train.schedule import batches, learning_rate
@@ -42,6 +41,9 @@ from nucleate.train.shipped import weights_file
 from nucleate.train.state import cut_metrics, pack, part, unpack
 from nucleate.train.stopping import Stopped, StopRequest, stop_requests
 from nucleate.train.weights_file import load_tensors, reading, save_tensors
+
+if TYPE_CHECKING:
+    from nucleate.systems.base import Data
 
 LATEST, WEIGHTS, METRICS, LOCK = "latest.safetensors", "weights.safetensors", "metrics.jsonl", ".lock"
 SAVE_EVERY = 300.0  # seconds of the clock between two checkpoints, beside those that the recipe asks for by steps
@@ -66,7 +68,8 @@ class Trainer:
         if not save_every > 0:
             raise NucleateError(f"the time between two checkpoints must be positive, not {save_every:g} s")
         self.recipe, self.config, self.out, self.save_every = recipe, recipe.train, Path(out), save_every
-        self.unit = "formulas" if recipe.task == FORMULA else "crystals"
+        self.system = system_of(recipe)
+        self.unit = self.system.data.unit
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         self.device = device_of(device)
         self.step, self.seconds = 0, 0.0
@@ -74,14 +77,10 @@ class Trainer:
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
         if len(data) == 0:
             raise NucleateError(f"there are no {self.unit} to train on")
-        keep = fitting(recipe, data)
+        keep = self.system.data.fits(recipe, data)
         if not keep.any():
             raise NucleateError(f"none of the {len(data)} {self.unit} fits the recipe (data.max_atoms, codec)")
         data = data[keep.nonzero()[:, 0]]
-        if recipe.task != FORMULA and int(data.atomic_numbers.max()) > recipe.codec.num_elements:
-            raise NucleateError(
-                f"the data has atomic number {int(data.atomic_numbers.max())}; raise codec.num_elements"
-            )
         self.num_atoms = data.num_atoms
         base = self._base()
         known = base[1].properties if base is not None else {}
@@ -92,16 +91,17 @@ class Trainer:
                 f"the data carries no '{missing[0]}', but {carried}; prepare it with --properties {missing[0]}"
             )
         values = {name: data.properties.get(name, torch.full((len(data),), torch.nan)) for name in recipe.properties}
-        codec = fit_codec(recipe, data)
+        bare = self.system.codec(recipe, CodecState())
+        codec = bare.fitted(data)
         elements = set(torch.unique(data.atomic_numbers[data.mask]).tolist())
-        if base is not None and base[1].recipe.codec == recipe.codec:
+        if base is not None and base[1].system.codec(base[1].recipe, CodecState()) == bare:
             codec = base[1].codec  # the scale that the weights know
         if base is not None and self.config.adapter_rank:
             elements |= set(base[1].elements)
         self.info = ModelInfo(
             recipe,
-            getattr(codec, "mean", ()),
-            getattr(codec, "std", ()),
+            codec.state.mean,
+            codec.state.std,
             tuple(sorted(elements)),
             tuple(torch.bincount(data.num_atoms, minlength=recipe.data.max_atoms + 1).tolist()),
             {self.unit: len(data)} | ({"left out": int((~keep).sum())} if not keep.all() else {}),
@@ -109,13 +109,13 @@ class Trainer:
                 name: known.get(name) or PropertyStats.of(name, v, data.num_atoms, recipe.data.max_atoms)
                 for name, v in values.items()
             },
-            getattr(codec, "counts", ()),
+            codec.state.counts,
         )
         torch.manual_seed(self.config.seed)
         with self._memory():
             properties = {k: s.standardise(values[k]).to(self.device) for k, s in self.info.properties.items()}
-            self.model = build_network(recipe, codec, recipe.data.max_atoms).to(self.device)
-            self.objective = build_objective(recipe, codec, data, properties, self.device, self.model)
+            self.model = self.system.network(recipe, codec, recipe.data.max_atoms).to(self.device)
+            self.objective = self.system.objective(recipe, codec, data, properties, self.device, self.model)
         if base is not None:
             self._start_from(*base)
         if self.config.adapter_rank:
@@ -158,22 +158,22 @@ class Trainer:
 
     def _base(self) -> tuple[dict[str, Tensor], ModelInfo] | None:
         """The weights to start from, shipped or a file, and what they are."""
-        source = self.config.start_from
+        source = self.recipe.train.start_from
         if not source:
             return None
         path = weights_file(source) or source
         tensors, metadata = load_tensors(path)
-        kind = metadata.get("kind")
-        if (kind == FORMULA) != (self.recipe.task == FORMULA):
-            raise NucleateError(f"{source} cannot start a recipe of task '{self.recipe.task}'")
-        return tensors, ModelInfo.of(path, metadata, kind)  # of generators and property networks, either way
+        base = ModelInfo.of(path, metadata, metadata.get("kind"))  # of generators and property networks, either way
+        if base.system.data.unit != self.unit:
+            raise NucleateError(f"{source} knows {base.system.data.unit}, and cannot start a recipe of {self.unit}")
+        return tensors, base
 
     def _start_from(self, tensors: dict[str, Tensor], base: ModelInfo) -> None:
         own = self.model.state_dict()
         tensors = {k: v.float() for k, v in tensors.items()}
-        first, names = "condition.out.0.weight", base.recipe.network.condition_on
-        if isinstance(self.model, CrystalTransformer) and first in tensors and len(own[first]) == len(tensors[first]):
-            tensors[first] = self.model.condition.widened(tensors[first].to(self.device), names)
+        first, condition = "condition.out.0.weight", getattr(self.model, "condition", None)
+        if isinstance(condition, ConditionEmbedding) and first in tensors and len(own[first]) == len(tensors[first]):
+            tensors[first] = condition.widened(tensors[first].to(self.device), base.recipe.condition_on)
         taken = {k: v for k, v in tensors.items() if k in own and own[k].shape == v.shape}
         if not taken:
             raise NucleateError(f"{self.config.start_from} shares no parameter with this recipe's network")
@@ -203,7 +203,7 @@ class Trainer:
         self._require_finite()
         # the weights first: once the checkpoint says that the last step is done, its weights are there
         training = self.info.training | {"steps": self.step, "seconds": round(self.seconds + self.spent, 1)}
-        network = build_network(self.recipe, self.info.codec, self.info.max_atoms)
+        network = self.system.network(self.recipe, self.info.codec, self.info.max_atoms)
         network.load_state_dict(merge({k: v.cpu() for k, v in self.ema.items()}))
         save_weights(self.out / WEIGHTS, network, dataclasses.replace(self.info, training=training))
         state = {"step": self.step, "seconds": self.seconds, "logged": self.logged, "spent": self.spent}

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import time
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nucleate.config import TrainConfig, from_dict
+from nucleate.config import Count, NotNegative, Section, Share, TrainConfig, from_dict, read_toml
 from nucleate.errors import NucleateError
-from nucleate.nets.oxidation import OxidationConfig, OxidationNetwork, assign_shares, encode
+from nucleate.nets.oxidation import OxidationNetwork, assign_shares, encode
+from nucleate.systems.older import without_conditions
 from nucleate.train.precision import autocast
 from nucleate.train.schedule import batches, learning_rate
 from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
@@ -27,19 +27,28 @@ KIND = "oxidation"  # in the metadata, beside which a file of a generator has no
 DRAFTS = 0.2  # weight of each draft's loss beside the loss of the answer
 
 
-@dataclass(frozen=True)
-class OxidationRecipe:
+class OxidationConfig(Section):
+    """Size of the network (`nets.oxidation`)."""
+
+    dim: Count = 160
+    layers: Count = 4
+    heads: Count = 5
+    hidden: Count = 320  # width of the feed-forward layers
+    dropout: Share = 0.2
+
+
+class OxidationRecipe(Section):
     """All that determines the network. data: files NAME_train, NAME_validation and NAME_test.
 
     max_charge: of a formula per atom; where the labels add up to more, atoms are missing, and it is not trained on.
-    Of `train`, checkpoint_every is the number of steps between validations, and what is about crystals is unused.
+    Of `train`, checkpoint_every is the number of steps between validations.
     """
 
     name: str
     data: str
-    max_charge: float = 0.5
-    network: OxidationConfig = field(default_factory=OxidationConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
+    max_charge: NotNegative = 0.5
+    network: OxidationConfig = OxidationConfig()
+    train: TrainConfig = TrainConfig()
 
 
 @dataclass(frozen=True)
@@ -84,11 +93,10 @@ class Scores:
 
 def load_oxidation_recipe(path: str | Path) -> OxidationRecipe:
     """Read a recipe from TOML; errors name the file and the key."""
+    values = read_toml(path)
     try:
-        return from_dict(OxidationRecipe, tomllib.loads(Path(path).read_text()))
-    except FileNotFoundError:
-        raise NucleateError(f"no recipe at {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, NucleateError) as error:
+        return OxidationRecipe.read(values)
+    except NucleateError as error:
         raise NucleateError(f"{path}: {error}") from None
 
 
@@ -181,8 +189,8 @@ def train(
     sizes = (index > 0).sum(1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = OxidationNetwork(recipe.network, len(elements), states)
-        average = OxidationNetwork(recipe.network, len(elements), states)
+        network = OxidationNetwork(len(elements), states, **recipe.network.model_dump())
+        average = OxidationNetwork(len(elements), states, **recipe.network.model_dump())
         average.load_state_dict(network.state_dict())
         model = OxidationModel(recipe, average, elements, states)
         best, kept, kept_step = -1, {k: v.clone() for k, v in average.state_dict().items()}, 0
@@ -231,7 +239,7 @@ def save_oxidation(path: str | Path, model: OxidationModel) -> None:
     metadata = {
         "nucleate": "1",
         "kind": KIND,
-        "recipe": json.dumps(dataclasses.asdict(model.recipe)),
+        "recipe": json.dumps(model.recipe.model_dump()),
         "info": json.dumps(info),
     }
     state = model.network.state_dict()
@@ -244,12 +252,16 @@ def load_oxidation(path: str | Path) -> OxidationModel:
     with reading(path):
         if metadata.get("kind") != KIND:
             raise NucleateError(f"{path} holds no network of oxidation states")
-        recipe = from_dict(OxidationRecipe, json.loads(metadata["recipe"]))
+        recipe = OxidationRecipe.read(without_conditions(json.loads(metadata["recipe"])))
         info = from_dict(_Info, json.loads(metadata["info"]))
         if not info.elements or list(info.states) != sorted({*info.states}):
             raise NucleateError("its metadata name no elements, or no sorted states; it is damaged")
+    settings = recipe.network.model_dump()
     network = fill(
-        path, tensors, sizes(recipe.network), lambda: OxidationNetwork(recipe.network, len(info.elements), info.states)
+        path,
+        tensors,
+        sizes(recipe.network),
+        lambda: OxidationNetwork(len(info.elements), info.states, **settings),
     )
     return OxidationModel(recipe, network.eval(), info.elements, info.states, info.training)
 

@@ -18,8 +18,9 @@ from nucleate.crystal.convert import SMALLEST_VOLUME
 from nucleate.errors import NucleateError
 from nucleate.nets.image_sums import count_images, image_sums
 from nucleate.nets.property import PropertyNetwork
+from nucleate.systems.base import PROPERTY
 from nucleate.train.checkpoint import ModelInfo, load_network
-from nucleate.train.shipped import PROPERTY, require_weights
+from nucleate.train.shipped import require_weights
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -43,7 +44,7 @@ class PropertyModel:
     @property
     def columns(self) -> tuple[str, ...]:
         """What is predicted, by the names of the training data's columns and in their units."""
-        return self.info.recipe.network.predict
+        return self.info.recipe.predict
 
     def refusals(self, crystals: CrystalBatch) -> dict[int, str]:
         """Why a crystal has no prediction, index -> reason."""
@@ -86,7 +87,7 @@ class PropertyModel:
     @torch.no_grad()
     def features(self, crystals: CrystalBatch, batch_size: int = 128) -> Tensor:
         """What the network's last layer reads, (B, dim), NaN where `refusals` has an entry."""
-        out = torch.full((len(crystals), self.network.config.dim), torch.nan)
+        out = torch.full((len(crystals), self.network.dim), torch.nan)
         refused = self.refusals(crystals)
         sizes = crystals.num_atoms
         rest = [i for i in torch.argsort(sizes, stable=True).tolist() if i not in refused]

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from nucleate.errors import NucleateError
 
-PROPERTY = "property"  # kind of the networks that predict properties; generators of crystals have none
-
 
 def weights_folder() -> Path:
     """Where the shipped weights lie."""

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import math
 import time
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucleate.chem.descriptors import descriptors, labels, missing
-from nucleate.config import TrainConfig, from_dict
+from nucleate.config import Count, NotNegative, Section, Share, TrainConfig, read_toml
 from nucleate.errors import NucleateError
-from nucleate.nets.similarity import SimilarityConfig, SimilarityNetwork
+from nucleate.nets.similarity import SimilarityNetwork
+from nucleate.systems.older import without_conditions
 from nucleate.train.schedule import learning_rate
 from nucleate.train.shipped import weights_file
 from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
@@ -35,19 +35,25 @@ PAIRS = 200_000  # of formulas that go through the network at once
 Formula = Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class SimilarityRecipe:
+class SimilarityConfig(Section):
+    """Size of the network (`nets.similarity`)."""
+
+    hidden: tuple[Count, ...] = (256, 128)
+    dropout: Share = 0.1
+
+
+class SimilarityRecipe(Section):
     """All that determines the network. data: trained on its split "train", validated on "val".
 
     threshold: the largest distance of the fingerprints of similar structures. Of `train`, checkpoint_every is the
-    number of steps between validations, and what is about crystals is unused.
+    number of steps between validations.
     """
 
     name: str
     data: str
-    threshold: float = 0.3
-    network: SimilarityConfig = field(default_factory=SimilarityConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
+    threshold: NotNegative = 0.3
+    network: SimilarityConfig = SimilarityConfig()
+    train: TrainConfig = TrainConfig()
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +98,10 @@ class SimilarityModel:
 
 def load_similarity_recipe(path: str | Path) -> SimilarityRecipe:
     """Read a recipe from TOML; errors name the file and the key."""
+    values = read_toml(path)
     try:
-        return from_dict(SimilarityRecipe, tomllib.loads(Path(path).read_text()))
-    except FileNotFoundError:
-        raise NucleateError(f"no recipe at {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, NucleateError) as error:
+        return SimilarityRecipe.read(values)
+    except NucleateError as error:
         raise NucleateError(f"{path}: {error}") from None
 
 
@@ -193,7 +198,7 @@ def train(
     pairs = Pairs(data, recipe.threshold, config.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network, average = (SimilarityNetwork(recipe.network, len(labels())) for _ in range(2))
+        network, average = (SimilarityNetwork(len(labels()), **recipe.network.model_dump()) for _ in range(2))
         for module in (network, average):
             module.mean.copy_(values.mean(0))
             module.std.copy_(values.std(0).clamp_min(1e-6))
@@ -249,7 +254,7 @@ def save_similarity(path: str | Path, model: SimilarityModel) -> None:
     metadata = {
         "nucleate": "1",
         "kind": KIND,
-        "recipe": json.dumps(dataclasses.asdict(model.recipe)),
+        "recipe": json.dumps(model.recipe.model_dump()),
         "info": json.dumps({"training": dict(model.training), "descriptors": labels()}),
     }
     save_tensors(path, dict(model.network.state_dict()), metadata)
@@ -264,10 +269,11 @@ def load_similarity(weights: str | Path = SHIPPED) -> SimilarityModel:
     with reading(path):
         if metadata.get("kind") != KIND:
             raise NucleateError(f"{path} holds no network of structural similarity")
-        recipe, info = from_dict(SimilarityRecipe, json.loads(metadata["recipe"])), json.loads(metadata["info"])
+        recipe = SimilarityRecipe.read(without_conditions(json.loads(metadata["recipe"])))
+        info = json.loads(metadata["info"])
         if tuple(info["descriptors"]) != labels():
             raise NucleateError("it was trained on other descriptors than this version has")
         training = dict(info["training"])
     asked = sizes(recipe.network)
-    network = fill(path, tensors, asked, lambda: SimilarityNetwork(recipe.network, len(labels())))
+    network = fill(path, tensors, asked, lambda: SimilarityNetwork(len(labels()), **recipe.network.model_dump()))
     return SimilarityModel(recipe, network.eval(), training)

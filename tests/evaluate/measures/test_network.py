@@ -27,7 +27,7 @@ def test_a_property_network_gives_its_own_energy_and_its_last_hidden_layer():
     model = load_property_network("property-mp20")
     batch, _ = crystals_of(CRYSTALS[:4])
     features = model.features(batch)
-    assert found.features.shape == (5, model.network.config.dim)
+    assert found.features.shape == (5, model.network.dim)
     assert np.allclose(found.features[:4], features.numpy(), atol=1e-5)
     column = model.values(features)["formation_energy_per_atom"]
     assert torch.allclose(column, model.predict(batch)["formation_energy_per_atom"], atol=1e-5)

@@ -102,7 +102,8 @@ def predict_energies(
 def property_network(potential: str) -> PropertyModel | None:
     """The property network of that name or file; None for the name of a universal potential."""
     from nucleate.potentials.registry import POTENTIALS, get_describing
-    from nucleate.train.shipped import PROPERTY, shipped_weights, weights_file
+    from nucleate.systems.base import PROPERTY
+    from nucleate.train.shipped import shipped_weights, weights_file
 
     if potential in POTENTIALS or (":" in potential and weights_file(potential) is None):
         get_describing(potential)  # one that gives no features is refused before any work
@@ -160,7 +161,7 @@ def _predict_in_chunks(
     from nucleate.train.property import crystals_of
 
     energies = np.full(len(structures), np.nan)
-    features = np.full((len(structures), model.network.config.dim), np.nan)
+    features = np.full((len(structures), model.network.dim), np.nan)
     reasons: dict[int, str] = {}
     for start in range(0, len(structures), CHUNK):
         crystals, problems = crystals_of(structures[start : start + CHUNK])

@@ -1,0 +1,128 @@
+"""What the systems that generate crystals have in common: their data, what they can be asked for, their model cards."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from nucleate.errors import NucleateError
+from nucleate.systems.base import Card, DataSource, Progress
+from nucleate.systems.recipe import ConditionalRecipe, Guidance, Recipe, SampleConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nucleate.crystal.batch import CrystalBatch
+    from nucleate.data.tables import Summary
+
+
+class CrystalRecipe(ConditionalRecipe):
+    """A recipe that generates crystals, of a given composition or altogether."""
+
+    task: Literal["csp", "dng"] = "csp"  # "csp": the composition is given; "dng": the elements are generated as well
+
+
+class CrystalSampleConfig(SampleConfig, Guidance):
+    """How crystals are drawn."""
+
+    sampler: Literal["ancestral", "ddim", "second-order"] = "ancestral"  # the last two are flows, without noise
+
+
+def load(path: str | Path) -> CrystalBatch:
+    """Prepared crystals; raises NucleateError for a file that holds something else."""
+    from nucleate.crystal.batch import CrystalBatch
+
+    return CrystalBatch.load(path)
+
+
+def prepare(
+    recipe: Recipe, progress: Progress | None = None, properties: tuple[str, ...] | None = None
+) -> tuple[CrystalBatch, Summary]:
+    """The crystals of the recipe's data set, in reduced cells."""
+    from nucleate.data.prepared import prepare_crystals
+
+    show = functools.partial(progress, "reducing cells") if progress is not None else None
+    columns = recipe.properties if properties is None else properties
+    return prepare_crystals(recipe.data, columns, show)
+
+
+def fits(recipe: Any, data: CrystalBatch) -> Tensor:
+    """(N,) bool: crystals of up to `data.max_atoms` atoms. Raises NucleateError where elements lie beyond
+    `codec.num_elements`."""
+    keep = data.num_atoms <= recipe.data.max_atoms
+    require_elements(recipe, data.atomic_numbers[keep])
+    return keep
+
+
+def require_elements(recipe: Any, atomic_numbers: Tensor) -> None:
+    """Raise NucleateError for an atomic number beyond `codec.num_elements`."""
+    most = int(atomic_numbers.max()) if atomic_numbers.numel() else 0
+    if most > recipe.codec.num_elements:
+        raise NucleateError(f"the data has atomic number {most}; raise codec.num_elements")
+
+
+CRYSTALS = DataSource(unit="crystals", load=load, prepare=prepare, fits=fits)
+
+
+def sampler_names(recipe: Recipe) -> tuple[str, ...]:
+    """The samplers that the settings of the recipe's system know."""
+    names: tuple[str, ...] = get_args(type(recipe.sample).model_fields["sampler"].annotation)
+    return names
+
+
+def accepts(recipe: CrystalRecipe) -> frozenset[str]:
+    """Fields of a `Condition` that crystals of a recipe can be asked for."""
+    properties = {"properties"} if recipe.properties else set()
+    if recipe.task == "csp":
+        return frozenset(properties | {"composition"})
+    system = {"chemical_system"} & set(recipe.condition_on)
+    return frozenset(properties | system | {"num_atoms", "exclude"})
+
+
+def needs(recipe: CrystalRecipe) -> tuple[str, ...]:
+    """Fields of a `Condition` of which a recipe needs one."""
+    return ("composition",) if recipe.task == "csp" else ()
+
+
+def hints(recipe: CrystalRecipe) -> dict[str, str]:
+    """What is said of fields that a recipe does not take, with the weights that do."""
+    able = "as mp20-dng and mp20-csp can"
+    shapes = {
+        "fixed": f"cannot be asked for parts of a given cell (--fix), {able}",
+        "lattice_shape": f"cannot be asked for a lattice shape (--lattice-shape), {able}",
+    }
+    if recipe.task == "csp":
+        return shapes
+    return {
+        **shapes,
+        "composition": "chooses the elements itself and takes no formula, as mp20-csp does",
+        "chemical_system": "was not trained on chemical systems",
+        "num_atoms": "finds the number of atoms itself",
+    }
+
+
+def task_of(recipe: CrystalRecipe) -> str:
+    """For the model card."""
+    tasks = {"csp": "crystal structure prediction: composition of the cell given", "dng": "de novo generation"}
+    return tasks[recipe.task]
+
+
+def facts(info: Any) -> dict[str, str]:
+    """Rows of the model card. info: `ModelInfo`."""
+    recipe, unfit = info.recipe, info.training.get("left out")
+    said = [f"compositions of {' and '.join(recipe.data.exclude)} held out"] if recipe.data.exclude else []
+    said += [f"{unfit:,} left out, which the recipe's table or cell cannot hold"] if unfit else []
+    left_out = "".join(f"; {words}" for words in said)
+    return {
+        "data": f"{recipe.data.dataset}: {info.training['crystals']:,} crystals{left_out}",
+        "cells": f"1 to {info.max_atoms} atoms",
+    }
+
+
+LIMITS = """\
+Generates inorganic crystals for screening; relax them and compute their energies before you believe them. Cells above
+{max_atoms} atoms and elements outside the list are refused. Trained on the crystals of one database: its gaps and
+biases are the model's. A wanted property is a wish that guidance makes stronger, not a guarantee: judge the result."""
+
+CARD = Card(task=task_of, facts=facts, limits=LIMITS)

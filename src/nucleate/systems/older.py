@@ -1,0 +1,114 @@
+"""Recipes of older versions: one table of settings for all systems, which `task` and `codec.kind` told apart.
+
+Weights and run folders of these versions hold every setting there was, most of them at defaults that belong to other
+systems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nucleate.errors import NucleateError
+
+OF_TASK = {"formula": "formulas", "property": "property"}
+OF_KIND = ("joint", "unimat", "compact", "sites")
+TASKS = ("csp", "dng", *OF_TASK)
+
+# What the settings were where nobody had set them.
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "codec": {
+        "lattice": "log-metric",
+        "num_elements": 100,
+        "slots": 12,
+        "periods": [],
+        "groups": [],
+        "species_scale": "atomic-number",
+        "random_origin": False,
+        "vocabulary": "main",
+        "order": "set",
+    },
+    "diffusion": {
+        "lattice_schedule": "cosine",
+        "sigma_min": 0.005,
+        "sigma_max": 0.5,
+        "species": "given",
+        "species_power": 1.0,
+        "species_weight": 1.0,
+        "words": "absorbing",
+        "word_frequency": 0.3,
+        "embedding_dim": 32,
+        "lattice_sigma_max": 3.0,
+    },
+    "network": {
+        "dim": 128,
+        "layers": 6,
+        "heads": 8,
+        "pair_dim": 64,
+        "frequencies": 12,
+        "conditioning": "cds",
+        "norm": "post",
+        "attention": "relative",
+        "self_conditioning": False,
+        "distance": False,
+        "composition": False,
+        "condition_on": [],
+        "kind": "sparse",
+        "widths": [],
+        "seen": 32,
+        "predict": [],
+        "edges": 20,
+    },
+    "train": {"condition_dropout": 0.1, "start_from": "", "adapter_rank": 0},
+    "sample": {
+        "steps": 200,
+        "corrector_steps": 1,
+        "corrector_size": 1e-5,
+        "noise": 1.0,
+        "sampler": "ancestral",
+        "species_temperature": 1.0,
+        "guidance": 1.5,
+        "guidance_until": 0.0,
+        "lattice_noise": 1.0,
+    },
+}
+# Settings that recipes of some systems used to set although they had no effect there.
+WITHOUT_EFFECT = frozenset({("sample", "corrector_steps"), ("sample", "corrector_size")})
+Knows = Callable[[str, str], frozenset[str]]  # (system, section) -> the settings that are there
+
+
+def modern(values: Mapping[str, Any], knows: Knows, *, whole: bool) -> dict[str, Any]:
+    """An older recipe as the present version writes it, with the name of its system; what is unknown there stays, so
+    that reading it refuses it by name. Raises NucleateError for names that no version knew.
+
+    whole: the recipe lists all settings there were, as the metadata of weights do. Then those of other systems are left
+    out, if they stand at their defaults.
+    """
+    out = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+    task, codec = out.get("task", "csp"), out.get("codec")
+    kind = codec.pop("kind", "joint") if isinstance(codec, dict) else "joint"
+    if task not in TASKS:
+        raise NucleateError(f"'task' must be one of {', '.join(TASKS)}, not {task!r}")
+    if kind not in OF_KIND:
+        raise NucleateError(f"'codec.kind' must be one of {', '.join(OF_KIND)}, not {kind!r}")
+    name = OF_TASK.get(task, kind)
+    if not knows(name, "task"):
+        out.pop("task", None)
+    for section in [key for key, table in out.items() if isinstance(table, dict)]:
+        own, old = knows(name, section), DEFAULTS.get(section, {})
+        for key in set(out[section]) - own:
+            if (section, key) in WITHOUT_EFFECT or (whole and key in old and old[key] == out[section][key]):
+                del out[section][key]
+        if not out[section] and not own:
+            del out[section]
+    return out | {"system": name}
+
+
+def without_conditions(values: Any) -> Any:
+    """The older recipe of a network that takes neither conditions nor weights to start from, without the settings of
+    these, which all training used to have, where they stand at their defaults."""
+    table = values.get("train") if isinstance(values, Mapping) else None
+    if not isinstance(table, Mapping):
+        return values
+    old = DEFAULTS["train"]
+    return {**values, "train": {k: v for k, v in table.items() if k not in old or v != old[k]}}

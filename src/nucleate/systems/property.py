@@ -1,0 +1,122 @@
+"""Properties of crystals as they stand, predicted by a network that sees all their periodic images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from nucleate.codecs.state import CodecState
+from nucleate.config import Count, Section
+from nucleate.systems import crystals
+from nucleate.systems.base import PROPERTY, Card, System
+from nucleate.systems.recipe import Elements, Recipe
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from nucleate.codecs.joint import JointCodec
+    from nucleate.crystal.batch import CrystalBatch
+    from nucleate.systems.base import Objective
+
+
+class CodecConfig(Section):
+    """How large the table of elements is."""
+
+    num_elements: Elements = 100
+
+
+class NetworkConfig(Section):
+    """The network (`nets.property`)."""
+
+    dim: Count = 128
+    layers: Count = 6
+    heads: Count = 8
+    pair_dim: Annotated[int, Field(ge=3)] = 64  # channels of a pair: radial functions, and two more
+    norm: Literal["post", "pre"] = "post"
+    predict: Annotated[tuple[str, ...], Field(min_length=1)]  # the columns to predict
+
+
+class SampleConfig(Section):
+    """A network that predicts draws nothing."""
+
+
+class PropertyRecipe(Recipe):
+    """A recipe that predicts properties."""
+
+    system: Literal["property"] = "property"
+    codec: CodecConfig = CodecConfig()
+    network: NetworkConfig
+    sample: SampleConfig = SampleConfig()
+
+    @property
+    def predict(self) -> tuple[str, ...]:
+        return self.network.predict
+
+
+def codec(recipe: PropertyRecipe, state: CodecState) -> JointCodec:
+    """The network itself has no codec; this one measures the cells of the training data."""
+    from nucleate.codecs.joint import JointCodec
+
+    return JointCodec(num_elements=recipe.codec.num_elements, mean=state.mean, std=state.std)
+
+
+def network(recipe: PropertyRecipe, codec: JointCodec, max_atoms: int) -> nn.Module:
+    from nucleate.nets.property import PropertyNetwork
+
+    return PropertyNetwork(recipe.codec.num_elements, **recipe.network.model_dump())
+
+
+def objective(
+    recipe: PropertyRecipe,
+    codec: JointCodec,
+    data: CrystalBatch,
+    properties: Mapping[str, Tensor],
+    device: torch.device,
+    network: nn.Module,
+) -> Objective:
+    from nucleate.nets.property import radials_of
+    from nucleate.systems.prediction import Prediction
+
+    return Prediction(recipe.predict, data, properties, radials_of(recipe.network.pair_dim), device)
+
+
+def facts(info: Any) -> dict[str, str]:
+    """Rows of the model card. info: `ModelInfo`."""
+    sizes = [n for n, count in enumerate(info.num_atoms_counts) if count]
+    known = ", ".join(f"{name} {stats.n:,}" for name, stats in info.properties.items())
+    return {
+        "data": f"{info.recipe.data.dataset}: {info.training['crystals']:,} crystals; with a value: {known}",
+        "cells": f"{sizes[0]} to {sizes[-1]} atoms in training",
+    }
+
+
+LIMITS = """\
+A quick estimate for ranking and for metrics, not a potential: it has no forces, and crystals far from their minimum are
+unlike anything it saw. The value does not depend on the cell that describes a crystal, supercells included. Elements
+outside the list are refused. What it says of crystals that were made to have an extreme value is optimistic by its own
+errors: confirm with another method."""
+
+MEASURED = """\
+Mean absolute errors (MAE) of the shipped weights, `python scripts/property_table.py {name}`:
+
+{measured}"""
+
+SYSTEM = System(
+    name="property",
+    config=PropertyRecipe,
+    data=crystals.CRYSTALS,
+    codec=codec,
+    network=network,
+    objective=objective,
+    sampler=None,
+    card=Card(
+        task=lambda recipe: f"properties of a crystal as it stands: {', '.join(recipe.predict)}",
+        facts=facts,
+        limits=LIMITS,
+        measured=MEASURED,
+    ),
+    kind=PROPERTY,
+)

@@ -1,0 +1,148 @@
+"""Adaptive cells (paper 5): the sites and the cell of a crystal diffuse within a given space group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nucleate.codecs.state import CodecState
+from nucleate.config import Count, Positive, Section
+from nucleate.systems import crystals
+from nucleate.systems.base import Card, DataSource, Progress, Sampler, System
+from nucleate.systems.recipe import Corrector, Elements, Recipe
+from nucleate.systems.recipe import SampleConfig as PlainSampleConfig
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from nucleate.codecs.sites import SiteCodec
+    from nucleate.crystal.orbits import SymmetricBatch
+    from nucleate.data.tables import Summary
+    from nucleate.diffusion.process import Process
+    from nucleate.systems.base import Data, Objective
+
+
+class CodecConfig(Section):
+    """How a crystal becomes free numbers of its cell and its sites (`codecs.sites`)."""
+
+    num_elements: Elements = 100
+
+
+class DiffusionConfig(Section):
+    """The noise on the parameters of sites (WrappedVE) and on the cell (GaussianVE)."""
+
+    sigma_min: Positive = 0.005  # of both, in fractional units and in standard deviations of the data
+    sigma_max: Positive = 0.5  # of the parameters
+    lattice_sigma_max: Positive = 3.0  # of the cell
+
+
+class NetworkConfig(Section):
+    """Messages along the edges of the symmetric multigraph (`nets.sites`)."""
+
+    dim: Count = 128
+    layers: Count = 6
+    edges: Count = 20  # how many of the nearest atoms a site sees
+
+
+class SampleConfig(PlainSampleConfig, Corrector):
+    """How crystals are drawn."""
+
+    sampler: Literal["ancestral", "ddim", "second-order", "langevin"] = "ancestral"  # the last: paper 5, algorithm 1
+    lattice_noise: float = 1.0  # of the lattice, beside `noise`: paper 5 multiplies it by 0.15
+
+
+class SiteRecipe(Recipe):
+    """A recipe of adaptive cells."""
+
+    system: Literal["sites"] = "sites"
+    codec: CodecConfig = CodecConfig()
+    diffusion: DiffusionConfig = DiffusionConfig()
+    network: NetworkConfig = NetworkConfig()
+    sample: SampleConfig = SampleConfig()
+
+
+def load(path: str | Path) -> SymmetricBatch:
+    """Prepared crystals by their symmetry; raises NucleateError for a file that holds something else."""
+    from nucleate.crystal.orbits import SymmetricBatch
+
+    return SymmetricBatch.load(path)
+
+
+def prepare(
+    recipe: SiteRecipe, progress: Progress | None = None, properties: tuple[str, ...] | None = None
+) -> tuple[SymmetricBatch, Summary]:
+    """The crystals of the recipe's data set by their symmetry."""
+    from nucleate.data.sites import prepare_sites
+
+    return prepare_sites(recipe.data, progress, properties or ())
+
+
+def codec(recipe: SiteRecipe, state: CodecState) -> SiteCodec:
+    from nucleate.codecs.sites import SiteCodec
+
+    return SiteCodec(recipe.codec.num_elements, state.mean, state.std, state.counts)
+
+
+def processes(recipe: SiteRecipe, codec: SiteCodec | None = None, network: Any = None) -> dict[str, Process]:
+    from nucleate.codecs.sites import PARAMETERS
+    from nucleate.diffusion.exploding import GaussianVE
+    from nucleate.diffusion.torus import WrappedVE
+
+    d = recipe.diffusion
+    return {
+        "lattice": GaussianVE(d.sigma_min, d.lattice_sigma_max),
+        PARAMETERS: WrappedVE(d.sigma_min, d.sigma_max, centred=False),
+    }
+
+
+def network(recipe: SiteRecipe, codec: SiteCodec, max_atoms: int) -> nn.Module:
+    from nucleate.nets.sites import SiteNetwork
+
+    return SiteNetwork(codec, processes(recipe), **recipe.network.model_dump())
+
+
+def objective(
+    recipe: SiteRecipe,
+    codec: SiteCodec,
+    data: Data,
+    properties: Mapping[str, Tensor],
+    device: torch.device,
+    network: nn.Module,
+) -> Objective:
+    from nucleate.systems.denoising import Denoising
+
+    return Denoising(recipe, codec, data, properties, device, processes(recipe))
+
+
+def sample_arguments(settings: SampleConfig) -> dict[str, Any]:
+    from nucleate.codecs.sites import PARAMETERS
+
+    plain = settings.model_dump(include={"steps", "sampler", "corrector_steps", "corrector_size"})
+    noise = {PARAMETERS: settings.noise, "lattice": settings.noise * settings.lattice_noise}
+    return plain | {"noise": noise}
+
+
+SYSTEM = System(
+    name="sites",
+    config=SiteRecipe,
+    data=DataSource(unit="crystals", load=load, prepare=prepare, fits=crystals.fits),
+    codec=codec,
+    processes=processes,
+    network=network,
+    objective=objective,
+    sampler=Sampler(
+        generator="nucleate.generators.adaptive:AdaptiveCells",
+        names=crystals.sampler_names,
+        accepts=lambda recipe: frozenset({"composition", "chemical_system", "space_group", "sites"}),
+        needs=lambda recipe: ("composition", "chemical_system", "sites"),
+        hints=lambda recipe: {"num_atoms": "can be told a number of atoms only together with a formula"},
+        arguments=sample_arguments,
+    ),
+    card=Card(
+        task=lambda recipe: "crystals of a given space group: sites and cell",
+        facts=crystals.facts,
+        limits=crystals.LIMITS,
+    ),
+)
