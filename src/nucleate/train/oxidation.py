@@ -1,4 +1,4 @@
-"""Training and files of the network of oxidation states. Imports torch and safetensors alone, as all of training."""
+"""Training and files of the network of oxidation states. Imports no package of chemistry, as all of training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trained property networks: files, and predictions for crystals. Imports torch and safetensors alone, as all training.
+"""Trained property networks: files, and predictions for crystals. Imports no package of chemistry, as all training.
 
 Structures of pymatgen come in by `crystals_of`, which needs it.
 """

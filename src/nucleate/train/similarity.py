@@ -1,4 +1,4 @@
-"""Training and files of the network of structural similarity. Imports torch, numpy and safetensors alone.
+"""Training and files of the network of structural similarity. Imports no package of chemistry.
 
 The way of CSPML (Kusaba, Liu, Yoshida, Comput. Mater. Sci. 211, 111496 (2022)): pairs of crystals of equal ratio are
 similar if their fingerprints of local order parameters are, and a network learns to tell it from the formulas.
