@@ -153,7 +153,7 @@ def test_a_new_system_refuses_what_it_has_not(recipe, tmp_path):
         (Condition(composition={"Po": 1}), "cannot be asked for a given formula"),
         (Condition(num_atoms=1), "cannot be asked for a number of atoms"),
         (Condition(lattice_shape="cubic"), "cannot be asked for a lattice shape"),
-        (Condition(properties={"gap": 1.0}), "cannot be asked for a property"),
+        (Condition(properties={"gap": 1.0}), "cannot be asked for gap"),
     ):
         with pytest.raises(NucleateError, match=words):
             generator.generate([condition], [0])
