@@ -21,7 +21,7 @@ from nucleate.errors import NucleateError
 from nucleate.hull.build import ENERGIES, build_reference, corrections_of, finalise, selection_rule
 from nucleate.hull.known_crystals import KnownCrystal, select
 from nucleate.hull.load import FOLDER
-from nucleate.pipeline.corrections import RAW
+from nucleate.pipeline.method import EnergyMethod
 from nucleate.potentials.registry import get_potential
 
 MAX_E_HULL, MAX_ATOMS = 0.05, 40
@@ -58,7 +58,7 @@ def main() -> None:
     try:
         if args.finish:
             method = get_potential(args.potential).method
-            added = corrections_of(crystals(data)) if method.endswith(RAW) else None
+            added = corrections_of(crystals(data)) if EnergyMethod.parse(method).corrected is False else None
             done = finalise(args.part, out, name, method, args.planned, {**ENERGIES, **METADATA}, added)
         else:
             start = time.perf_counter()

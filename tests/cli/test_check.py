@@ -7,7 +7,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from nucleate.cli.main import main
-from nucleate.pipeline.files import read_candidates
+from nucleate.pipeline.candidate_files import read_candidates
 
 NACL = Structure.from_spacegroup(225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
 

@@ -112,7 +112,7 @@ def test_errors_say_what_is_wrong(world, args, message):
 )
 def test_names_and_places_are_checked_before_the_work(tmp_path, monkeypatch, capsys, arguments, said):
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.files import write_candidates
+    from nucleate.pipeline.candidate_files import write_candidates
 
     def never(*_, **__):
         raise AssertionError("work was done")

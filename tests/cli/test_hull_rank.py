@@ -17,7 +17,7 @@ from nucleate.cli.hull import app as hull_app
 from nucleate.cli.rank import rank
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
-from nucleate.pipeline.files import read_candidates, write_candidates
+from nucleate.pipeline.candidate_files import read_candidates, write_candidates
 from nucleate.pipeline.rank import to_rows
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])

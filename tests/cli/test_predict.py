@@ -16,7 +16,7 @@ from nucleate.data.tables import table_from_items, write_table
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.io import Named, read_structures
 from nucleate.pipeline.candidate import FAIL
-from nucleate.pipeline.files import read_candidates
+from nucleate.pipeline.candidate_files import read_candidates
 from nucleate.pipeline.rank import verdict
 from nucleate.potentials.registry import get_potential
 from nucleate.stages.hull import HullStage

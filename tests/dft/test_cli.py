@@ -16,7 +16,7 @@ from nucleate.cli.dft import seconds_of
 from nucleate.cli.main import main
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Energy
-from nucleate.pipeline.files import read_candidates, write_candidates
+from nucleate.pipeline.candidate_files import read_candidates, write_candidates
 
 
 def cuau(a=4.0):

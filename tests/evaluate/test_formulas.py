@@ -16,7 +16,7 @@ from nucleate.errors import NucleateError
 from nucleate.evaluate.formulas import key_of, name_of, read_formulas
 from nucleate.io import Named, write_structures
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.files import write_candidates
+from nucleate.pipeline.candidate_files import write_candidates
 
 NACL = Structure.from_spacegroup(225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
 STO = Structure.from_spacegroup(221, Lattice.cubic(3.905), ["Sr", "Ti", "O"], [[0] * 3, [0.5] * 3, [0.5, 0.5, 0]])

@@ -17,7 +17,7 @@ from nucleate.evaluate.inputs import Item, read_crystals
 from nucleate.evaluate.measures.statistics import wilson
 from nucleate.evaluate.per_composition import Measured, compare, measured
 from nucleate.pipeline.candidate import Candidate, Energy
-from nucleate.pipeline.files import write_candidates
+from nucleate.pipeline.candidate_files import write_candidates
 
 NACL = Structure.from_spacegroup(225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
 

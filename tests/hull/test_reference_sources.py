@@ -17,7 +17,7 @@ from nucleate.hull.load import load_reference
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.hull.sources import materials_project, said
 from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
-from nucleate.pipeline.files import write_candidates
+from nucleate.pipeline.candidate_files import write_candidates
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 CSV = "formula,energy,method,source\nNa,-1,m,a\nCl2,-2,m,b\nNa2Cl2,-3.5,m,c\n"

@@ -5,7 +5,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.io import archive, read_items, read_structures
-from nucleate.pipeline.files import read_candidates
+from nucleate.pipeline.candidate_files import read_candidates
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.69), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 

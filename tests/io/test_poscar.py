@@ -204,7 +204,7 @@ def test_fixed_atoms_and_remarks_reach_candidates_and_datasets(tmp_path, monkeyp
     from nucleate.cli.main import app
     from nucleate.data import add_files
     from nucleate.io import Problem, Remark
-    from nucleate.pipeline.files import read_candidates
+    from nucleate.pipeline.candidate_files import read_candidates
 
     path = tmp_path / "a.vasp"
     path.write_text(SALT.replace("Direct\n 0 0 0\n 0.5 0.5 0.5", "Selective\nDirect\n 0 0 0 F F F\n 0.5 0.5 0.5 T T F"))

@@ -11,7 +11,8 @@ from nucleate.errors import NucleateError
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.anions import anions_by_bonds, carried_states, likeliest_states
 from nucleate.pipeline.candidate import UNKNOWN, Candidate, Energy
-from nucleate.pipeline.corrections import corrected_method, known_correction, mp2020_correction
+from nucleate.pipeline.corrections import known_correction, mp2020_correction
+from nucleate.pipeline.method import EnergyMethod
 from nucleate.stages.hull import HullStage
 
 RAW = "net 1 (PBE+U, uncorrected)"
@@ -120,7 +121,7 @@ def test_what_is_not_known_is_refused_and_said() -> None:
         mp2020_correction(structure)
     assert known_correction(structure) is None
     entries = [Entry(e, -1.0, 229, e, 20, 1) for e in ("La", "Si", "I")]
-    reference = ReferenceSet.from_entries("set", corrected_method(RAW), entries)
+    reference = ReferenceSet.from_entries("set", str(EnergyMethod.parse(RAW).with_corrections()), entries)
     candidate = Candidate("a", structure=structure, energies={"energy": Energy(-3.2, RAW)})
     (out,) = HullStage(reference)([candidate])
     assert "e_form" not in out.energies

@@ -9,10 +9,12 @@ from nucleate.errors import NucleateError
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.hull.scale import onto
 from nucleate.pipeline.candidate import Candidate, Energy
-from nucleate.pipeline.corrections import corrected_method, mp2020_correction
+from nucleate.pipeline.corrections import mp2020_correction
+from nucleate.pipeline.method import EnergyMethod
 from nucleate.stages.hull import HullStage
 
 RAW = "net 1 (PBE+U, uncorrected)"
+CORRECTED = str(EnergyMethod.parse(RAW).with_corrections())
 
 
 def salt(a: float, *species: str) -> Structure:
@@ -50,19 +52,19 @@ def test_as_pymatgen_corrects_an_entry(structure: Structure) -> None:
 
 
 def test_names_of_methods() -> None:
-    assert corrected_method(RAW) == "net 1 (PBE+U, MP2020-corrected)"
-    assert corrected_method("other") == "other + MP2020 corrections"
+    assert CORRECTED == "net 1 (PBE+U, MP2020-corrected)"
+    assert str(EnergyMethod.parse("other").with_corrections()) == "other + MP2020 corrections"
 
 
 def corrected_set() -> ReferenceSet:
     entries = [Entry("Na", -1, 229, "a", 37, 1), Entry("Cl", -2, 64, "b", 30, 4)]
-    return ReferenceSet.from_entries("set", corrected_method(RAW), entries)
+    return ReferenceSet.from_entries("set", CORRECTED, entries)
 
 
 def test_a_raw_energy_enters_a_corrected_hull_corrected_and_it_is_said() -> None:
     nacl = salt(5.69, "Na", "Cl")
     (out,) = HullStage(corrected_set())([Candidate("a", structure=nacl, energies={"energy": Energy(-3.2, RAW)})])
-    assert out.energies["e_form"] == Energy(pytest.approx(-1.7 - 0.307), corrected_method(RAW), "set")
+    assert out.energies["e_form"] == Energy(pytest.approx(-1.7 - 0.307), CORRECTED, "set")
     assert out.hull.correction == pytest.approx({"anion correction (Cl)": -0.307})
     assert out.energies["energy"] == Energy(-3.2, RAW)  # what the potential said stays
 

@@ -11,7 +11,7 @@ import pytest
 from nucleate.errors import Code, NucleateError
 from nucleate.generators import Condition
 from nucleate.pipeline.candidate import Candidate, Failure
-from nucleate.pipeline.files import read_candidates
+from nucleate.pipeline.candidate_files import read_candidates
 from nucleate.pipeline.old_records import upgraded
 from nucleate.pipeline.origin import Wanted
 from nucleate.pipeline.rank import rank, to_rows

@@ -15,7 +15,7 @@ from pymatgen.core import Lattice, Structure
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition
 from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
-from nucleate.pipeline.files import read_candidates, write_candidates
+from nucleate.pipeline.candidate_files import read_candidates, write_candidates
 from nucleate.pipeline.origin import (
     FamilyMember,
     FileEntry,

@@ -6,7 +6,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.cli.main import main
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.files import read_candidates
+from nucleate.pipeline.candidate_files import read_candidates
 from nucleate.relaxation.pool import RelaxSettings, relax_all
 
 EMT = "ase:ase.calculators.emt:EMT"

@@ -20,7 +20,7 @@ import ase.db, filelock, nucleate.report.run_page
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Check, Energy
-from nucleate.pipeline.files import write_candidates
+from nucleate.pipeline.candidate_files import write_candidates
 from nucleate.pipeline.run import run
 from nucleate.tasks import design as module
 from nucleate.tasks import outputs

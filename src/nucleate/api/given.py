@@ -24,7 +24,7 @@ def crystals(given: Crystals) -> tuple[list[Candidate], bool]:
     A text or path is a file or folder, of which all crystals are taken. Raises NucleateError for anything that is no
     crystal, and says which one it is.
     """
-    from nucleate.pipeline.files import with_own_ids
+    from nucleate.pipeline.candidate_files import with_own_ids
 
     several = _several(given)
     found: list[Candidate] = []
@@ -41,7 +41,7 @@ def crystals(given: Crystals) -> tuple[list[Candidate], bool]:
 
 def crystals_or_formulas(given: Crystals) -> tuple[list[Candidate], bool]:
     """The same, and texts that name no file are formulas."""
-    from nucleate.pipeline.files import with_own_ids
+    from nucleate.pipeline.candidate_files import with_own_ids
 
     several = _several(given)
     found: list[Candidate] = []
@@ -77,7 +77,7 @@ def _candidates_of(item: Any, place: int) -> Sequence[Candidate]:
         return [item]
     if isinstance(item, str | Path):
         from nucleate.io import Remark
-        from nucleate.pipeline.files import read_candidates
+        from nucleate.pipeline.candidate_files import read_candidates
 
         found, problems = read_candidates([item])
         if lost := [p for p in problems if not isinstance(p, Remark)]:

@@ -184,7 +184,7 @@ def substitute(
         >>> len(half), half[0].formula, len(half[0].structure)
         (3, 'SrCaTi2O6', 10)
     """
-    from nucleate.pipeline.files import with_own_ids
+    from nucleate.pipeline.candidate_files import with_own_ids
     from nucleate.tasks.substitute import SubstituteSettings, candidates_of, substitute_all
 
     if top is not None and top < 1:

@@ -49,7 +49,7 @@ def check(
     from nucleate.cli.resumable import check_place
     from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
-    from nucleate.pipeline.files import with_own_ids
+    from nucleate.pipeline.candidate_files import with_own_ids
     from nucleate.stages.check import check as check_candidate
     from nucleate.stages.chemistry import with_oxidation
 
@@ -79,9 +79,9 @@ def print_verdicts(checked: Sequence[Candidate], console: Console, everything: b
 
 
 def write_verdicts(out: Path, checked: Sequence[Candidate], notes: Console) -> None:
-    """A table (.csv), or the candidates with their checks as `pipeline.files.write_candidates` writes them."""
+    """A table (.csv), or the candidates with their checks, as `write_candidates` writes them."""
     from nucleate.cli.tables import write_csv
-    from nucleate.pipeline.files import write_candidates
+    from nucleate.pipeline.candidate_files import write_candidates
 
     if out.suffix.lower() == ".csv":
         write_csv(out, _rows(checked))
@@ -96,7 +96,7 @@ def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[li
     from nucleate.evaluate.formulas import read_formulas
     from nucleate.io.formats import reader
     from nucleate.pipeline.candidate import READING, Candidate, of_formula
-    from nucleate.pipeline.files import read_candidates
+    from nucleate.pipeline.candidate_files import read_candidates
 
     found: list[Candidate] = []
     problems: list[Problem] = []

@@ -103,7 +103,7 @@ def chosen(paths: Sequence[Path], top: int | None, out: Path | None) -> tuple[li
     """The candidates, and the folder for results: the run's own, or `out`, or the working folder's "dft"."""
     from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
-    from nucleate.pipeline.files import read_candidates
+    from nucleate.pipeline.candidate_files import read_candidates
 
     if len(paths) == 1 and (paths[0] / "request.json").is_file():
         from nucleate.tasks.runs import load_run
@@ -162,7 +162,7 @@ def _live(console: Console) -> Iterator[Progress]:
 def _write(folder: Path, results: Sequence[Computed], method: str) -> None:
     from nucleate.cli.tables import write_csv
     from nucleate.dft.stage import to_candidate, to_row
-    from nucleate.pipeline.files import write_candidates
+    from nucleate.pipeline.candidate_files import write_candidates
 
     write_csv(folder / "dft.csv", [to_row(r, method) for r in results])
     write_candidates(folder / "dft.jsonl", [to_candidate(r, method) for r in results])
@@ -277,7 +277,7 @@ def parse(
     from nucleate.dft.compare import judge
     from nucleate.dft.stage import to_candidate, to_row
     from nucleate.errors import NucleateError
-    from nucleate.pipeline.files import write_candidates
+    from nucleate.pipeline.candidate_files import write_candidates
 
     if out is not None and out.suffix not in (".csv", ".jsonl"):
         raise NucleateError(f"--out ends in .csv or .jsonl, not '{out.suffix}'")

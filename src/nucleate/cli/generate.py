@@ -63,7 +63,7 @@ def generate(
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.resumable import check_out
     from nucleate.cli.tables import screen
-    from nucleate.pipeline.files import write_candidates
+    from nucleate.pipeline.candidate_files import write_candidates
     from nucleate.request.request import parse_request
     from nucleate.search.model import cautions
     from nucleate.search.route import settled

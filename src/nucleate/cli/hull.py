@@ -40,7 +40,7 @@ def run(
     from nucleate.hull.load import require_reference
     from nucleate.hull.sources import said
     from nucleate.pipeline.candidate import UNKNOWN, Check
-    from nucleate.pipeline.files import read_candidates, write_candidates
+    from nucleate.pipeline.candidate_files import read_candidates, write_candidates
     from nucleate.pipeline.rank import rank
     from nucleate.stages.hull import HullStage
 
@@ -96,7 +96,7 @@ def show(
     from nucleate.hull.distances import stable_phases
     from nucleate.hull.load import load_reference
     from nucleate.hull.sources import said
-    from nucleate.pipeline.files import read_candidates
+    from nucleate.pipeline.candidate_files import read_candidates
 
     elements = list(dict.fromkeys(e for e in re.split(r"[-,\s]+", system.strip()) if e))
     if not elements:

@@ -37,7 +37,7 @@ def optimise(
     from nucleate.cli.tables import screen
     from nucleate.engine.local import executor
     from nucleate.files import check_writable
-    from nucleate.pipeline.files import write_candidates
+    from nucleate.pipeline.candidate_files import write_candidates
     from nucleate.settings import OptimiseSettings
     from nucleate.tasks.optimise import optimise as run
     from nucleate.tasks.optimise_report import predicted

@@ -128,7 +128,7 @@ def _run(
     from nucleate.cli.resumable import run_part
     from nucleate.engine.local import executor
     from nucleate.evaluate.csp import weights_digest
-    from nucleate.pipeline.files import write_candidates
+    from nucleate.pipeline.candidate_files import write_candidates
     from nucleate.pipeline.run import Nowhere, run
     from nucleate.store.part import PartFile
     from nucleate.tasks.predict import ordered, plan

@@ -26,7 +26,7 @@ def rank(
     from nucleate.cli.tables import print_problems, screen, write_csv
     from nucleate.engine.local import Serial
     from nucleate.errors import NucleateError
-    from nucleate.pipeline.files import read_candidates, write_candidates
+    from nucleate.pipeline.candidate_files import read_candidates, write_candidates
     from nucleate.pipeline.rank import rank as order
     from nucleate.pipeline.rank import to_rows
     from nucleate.pipeline.run import Nowhere, run

@@ -54,7 +54,7 @@ def run_files(
     without what the stage said of it before; rejected ones stay as they are.
     """
     from nucleate.cli.tables import print_problems, screen
-    from nucleate.pipeline.files import read_candidates, write_candidates
+    from nucleate.pipeline.candidate_files import read_candidates, write_candidates
     from nucleate.store.part import PartFile
 
     notes = screen(stderr=True)

@@ -52,7 +52,7 @@ def screen(
     from nucleate.cli.tables import screen as console_of
     from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
-    from nucleate.pipeline.files import read_candidates
+    from nucleate.pipeline.candidate_files import read_candidates
     from nucleate.settings.screen import ScreenSettings
     from nucleate.store.folders import check_folder
     from nucleate.tasks.screen import require_settings, resume_screen, screen_candidates

@@ -56,7 +56,7 @@ def substitute(
     from nucleate.cli.resumable import check_out
     from nucleate.cli.tables import print_problems, screen, some
     from nucleate.io.shared_sites import read_with_shared_sites
-    from nucleate.pipeline.files import with_own_ids, write_candidates
+    from nucleate.pipeline.candidate_files import with_own_ids, write_candidates
     from nucleate.tasks.substitute import SubstituteSettings, candidates_of, read_swaps, substitute_all
 
     swaps, settings = read_swaps(swap or []), SubstituteSettings(sites, max_atoms, volume)

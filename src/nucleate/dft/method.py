@@ -8,7 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
-from nucleate.pipeline.corrections import RAW, mp2020_correction
+from nucleate.pipeline.corrections import mp2020_correction
+from nucleate.pipeline.method import EnergyMethod
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -37,7 +38,7 @@ class Method:
         """What two energies must share; potentials and U are compared element by element."""
         return f"{self.program} {self.functional}, {self.basis}"
 
-    def name(self, composition: Composition) -> str:
+    def name(self, composition: Composition) -> EnergyMethod:
         """What stands beside the energy; a U that is not the Materials Project's, or none where there is one, is
         named."""
         functional = self.functional
@@ -47,7 +48,7 @@ class Method:
             functional += f"+U ({', '.join(f'{e} {u}' for e, u in sorted(self.hubbard.items()))})"
         elif self.scale not in ("", functional):
             functional += " without U"
-        return f"{self.program} {functional}, {self.basis} ({RAW}"
+        return EnergyMethod(f"{self.program} {functional}, {self.basis} (", corrected=False)
 
 
 def no_corrections(method: Method, composition: Composition) -> str:

@@ -62,7 +62,7 @@ def candidates_of(outputs: Iterable[Output], results: Iterable[ParsedCalculation
 
     Two of one name get longer ones, each its own.
     """
-    from nucleate.pipeline.files import with_own_ids
+    from nucleate.pipeline.candidate_files import with_own_ids
 
     outputs = list(outputs)
     pairs = zip(outputs, results, names_of(outputs), strict=True)

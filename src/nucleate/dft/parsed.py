@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.dft.method import Method
-from nucleate.pipeline.corrections import RAW
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -44,7 +43,7 @@ class ParsedCalculation:
         if self.method is None or self.structure is None:
             return ""
         name = self.method.name(self.structure.composition.element_composition)
-        return name if self.converged else name.replace(f" ({RAW}", f", not converged ({RAW}")
+        return str(name if self.converged else name.remarked("not converged"))
 
 
 def spinless(composition: Composition) -> list[str]:

@@ -17,7 +17,7 @@ from nucleate.dft.references import ReferencePhase, References, crystal_atoms
 from nucleate.errors import NucleateError
 from nucleate.io import safe_names
 from nucleate.pipeline.candidate import Candidate, Energy
-from nucleate.pipeline.corrections import RAW, corrected_method
+from nucleate.pipeline.method import EnergyMethod
 from nucleate.pipeline.state import DftCalculation
 from nucleate.relaxation.guard import Blown
 
@@ -199,11 +199,12 @@ def to_candidate(computed: Computed, method: str) -> Candidate:
     before = {"structure": c.structure.as_dict() if c.structure else None}
     before |= {k: {"value": e.value, "method": e.method, "reference": e.reference} for k, e in c.energies.items()}
     energies = {"energy": Energy(o.result["energy"], method)}
+    corrected = str(EnergyMethod.parse(method).with_corrections())
     for name, value, how in (
         ("e_form", computed.e_form, method),
-        ("e_form_mp2020", computed.e_form_corrected, corrected_method(method)),
+        ("e_form_mp2020", computed.e_form_corrected, corrected),
         ("e_above_hull", computed.e_above_hull, method),
-        ("e_above_hull_mp2020", computed.e_above_hull_corrected, corrected_method(method)),
+        ("e_above_hull_mp2020", computed.e_above_hull_corrected, corrected),
     ):
         if value is not None:
             energies[name] = Energy(value, how, "computed with the same settings")
@@ -217,7 +218,11 @@ def to_row(computed: Computed, method: str) -> dict[str, Any]:
 
     c, o, s = computed.candidate, computed.outcome, computed.structure
     before = c.energies.get("e_form")
-    mine = computed.e_form if before and before.method.endswith(RAW) else computed.e_form_corrected
+    mine = (
+        computed.e_form
+        if before and EnergyMethod.parse(before.method).corrected is False
+        else computed.e_form_corrected
+    )
     lattice = _conventional(s)
     change = None
     if s is not None and c.structure is not None:

@@ -69,7 +69,7 @@ def read_crystals(
     if len(inputs) == 1 and is_dataset(inputs[0]):
         return read_dataset(str(inputs[0]), columns, require)
     from nucleate.io import Remark
-    from nucleate.pipeline.files import read_candidates
+    from nucleate.pipeline.candidate_files import read_candidates
 
     candidates, found = read_candidates([Path(p) for p in inputs])
     problems = [p for p in found if not isinstance(p, Remark)]

@@ -21,7 +21,8 @@ from nucleate.errors import NucleateError
 from nucleate.files import replacing
 from nucleate.hull.known_crystals import KnownCrystal, primitive
 from nucleate.hull.reference import Entry, ReferenceSet
-from nucleate.pipeline.corrections import RAW, corrected_method, known_correction
+from nucleate.pipeline.corrections import known_correction
+from nucleate.pipeline.method import EnergyMethod
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -142,7 +143,7 @@ def finalise(
         known = [(e, corrections[e.source]) for e in entries if e.source in corrections]
         uncorrected = len(entries) - len(known)
         entries = [e._replace(energy=e.energy + added, correction=added) for e, added in known]
-        method = corrected_method(method)
+        method = str(EnergyMethod.parse(method).with_corrections())
     contents = describe(entries, planned, len(failed), uncorrected)
     reference = ReferenceSet.from_entries(name, method, entries, {**metadata, "contents": contents})
     reference.save(out)
@@ -185,7 +186,9 @@ def build_reference(
     part = part or Path(out).with_suffix(".jsonl")
     method, energy_of, relaxer = methods(potential)
     compute(crystals, part, method, energy_of, relaxer, progress)
-    added = corrections_of(crystals) if (method.endswith(RAW) if correct is None else correct) else None
+    if correct is None:
+        correct = EnergyMethod.parse(method).corrected is False
+    added = corrections_of(crystals) if correct else None
     return finalise(part, out, name, method, len(crystals), {**ENERGIES, **(metadata or {})}, added)
 
 

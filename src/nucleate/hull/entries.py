@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.hull.reference import Entry, ReferenceSet
-from nucleate.pipeline.corrections import composition_correction, corrected_method, known_correction, with_ending
+from nucleate.pipeline.corrections import composition_correction, known_correction
+from nucleate.pipeline.method import EnergyMethod
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -54,12 +55,16 @@ def from_computed_entries(
             )
     elif adjusted and not corrected:
         raise NucleateError(f"{name} is called raw, but {_called(adjusted[0])} carries a correction")
-    raw = VASP_RAW if all(_run_type(e) for e in entries) else with_ending(f"energies of {name}", corrected=False)
-    method = corrected_method(raw) if (corrected if corrected is not None else bool(adjusted)) else raw
+    unnamed = EnergyMethod.parse(f"energies of {name}").called(corrected=False)
+    method = EnergyMethod.parse(VASP_RAW) if all(_run_type(e) for e in entries) else unnamed
+    if corrected if corrected is not None else bool(adjusted):
+        method = method.with_corrections()
     applies = any(value is None or abs(value) > SAME for value in wanted.values())
-    if base is not None and not applies and base.method == corrected_method(method):
-        method = base.method  # nothing to correct: raw and corrected are the same
-    return ReferenceSet.from_entries(name, method, [_row(e, name, k) for k, e in enumerate(entries)], {"source": name})
+    if base is not None and not applies and base.method == str(method.with_corrections()):
+        method = EnergyMethod.parse(base.method)  # nothing to correct: raw and corrected are the same
+    return ReferenceSet.from_entries(
+        name, str(method), [_row(e, name, k) for k, e in enumerate(entries)], {"source": name}
+    )
 
 
 def _run_type(entry: Any) -> str:

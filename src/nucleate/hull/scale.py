@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from nucleate.hull.reference import ReferenceSet
 from nucleate.pipeline.candidate import Energy
-from nucleate.pipeline.corrections import Correction, corrected_method, mp2020_correction
+from nucleate.pipeline.corrections import Correction, mp2020_correction
+from nucleate.pipeline.method import EnergyMethod
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -17,7 +18,7 @@ def onto(energy: Energy, structure: Structure, reference: ReferenceSet) -> tuple
 
     Raises NucleateError for an energy of another method, and where its correction is not known.
     """
-    if reference.method != corrected_method(energy.method):
+    if reference.method != str(EnergyMethod.parse(energy.method).with_corrections()):
         reference.require_method(energy.method)
         return energy, None
     correction = mp2020_correction(structure)

@@ -24,7 +24,7 @@ from nucleate.hull.reference import Entry, ReferenceSet, read_reference
 from nucleate.hull.scale import onto
 from nucleate.io.numerals import real
 from nucleate.pipeline.candidate import PASS, Candidate, Energy
-from nucleate.pipeline.corrections import corrected_method, with_ending
+from nucleate.pipeline.method import EnergyMethod
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition
@@ -149,7 +149,7 @@ def _from_rows(
         entries.append(Entry(plain_formula(composition), energy, group, name, volume, atoms, correction))
     method = methods.pop()
     if corrected is not None:
-        method = with_ending(method, corrected)
+        method = str(EnergyMethod.parse(method).called(corrected))
     return ReferenceSet.from_entries(path.stem, method, entries, {"source": path.name})
 
 
@@ -171,7 +171,7 @@ def _refuse_units(path: Path, values: Mapping[str, Any]) -> None:
 
 def _from_candidates(path: Path, name: str, base: ReferenceSet | None) -> ReferenceSet:
     """The relaxed candidates of a run; unrelaxed and failed ones are no minima and stay out."""
-    from nucleate.pipeline.files import read_candidates
+    from nucleate.pipeline.candidate_files import read_candidates
 
     candidates = [c for c in read_candidates([path])[0] if _is_minimum(c)]
     if not candidates:
@@ -181,7 +181,7 @@ def _from_candidates(path: Path, name: str, base: ReferenceSet | None) -> Refere
         raise NucleateError(f"{path} holds energies by several methods: {', '.join(sorted(methods))}")
     entries, method = [], methods.pop()
     if base is not None:
-        base.require_method(method, corrected_method(method))
+        base.require_method(method, str(EnergyMethod.parse(method).with_corrections()))
         method = base.method
     for c in candidates:
         assert c.structure is not None

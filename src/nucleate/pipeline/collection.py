@@ -60,7 +60,7 @@ class Candidates(list[Candidate]):
 
     def write(self, path: str | Path) -> Path:
         """Write them to a file by its ending (.jsonl holds whole records; .extxyz, .db), or CIFs to a folder."""
-        from nucleate.pipeline.files import write_candidates
+        from nucleate.pipeline.candidate_files import write_candidates
 
         write_candidates(path, self)
         return Path(path)

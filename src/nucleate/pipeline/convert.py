@@ -28,7 +28,7 @@ def to_ase(candidate: Candidate) -> Atoms:
     from ase import Atoms
     from ase.calculators.singlepoint import SinglePointCalculator
 
-    from nucleate.pipeline.files import scalar_info
+    from nucleate.pipeline.candidate_files import scalar_info
 
     structure = structure_of(candidate)
     atoms = Atoms(

@@ -21,7 +21,6 @@ from nucleate.pipeline.anions import anions_by_bonds, carried_states, electroneg
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
 
-RAW, CORRECTED = "uncorrected)", "MP2020-corrected)"  # how the name of a method ends
 HALOGENS = frozenset({"F", "Cl", "Br", "I"})  # what is bonded to less electronegative atoms alone is a halide
 ANIONS = HALOGENS | {
     "H",
@@ -32,7 +31,6 @@ ANIONS = HALOGENS | {
     "Te",
 }  # corrected as anions; O and S have their own rules
 NONMETALS = HALOGENS | {"H", "C", "N", "O", "P", "S", "Se"}  # with none of these a compound is an alloy
-ADDED = " + MP2020 corrections"  # for a method that does not say what it is
 
 
 @dataclass(frozen=True)
@@ -44,19 +42,6 @@ class Correction:
     @property
     def total(self) -> float:
         return sum(self.parts.values())
-
-
-def corrected_method(method: str) -> str:
-    """The name of a method's energies after they were corrected."""
-    return method.removesuffix(RAW) + CORRECTED if method.endswith(RAW) else method + ADDED
-
-
-def with_ending(method: str, corrected: bool) -> str:
-    """The name of a method with what its energies are at its end; raises NucleateError where it says the opposite."""
-    says = True if method.endswith((CORRECTED, ADDED)) else False if method.endswith(RAW) else None
-    if says is not None and says != corrected:
-        raise NucleateError(f"'{method}' is called {'corrected' if corrected else 'raw'}, and says the opposite itself")
-    return method if says is not None else f"{method} ({CORRECTED if corrected else RAW}"
 
 
 def composition_correction(composition: Composition, data: Mapping[str, Any], plus_u: bool = True) -> float | None:

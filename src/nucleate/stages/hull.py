@@ -17,7 +17,7 @@ from nucleate.hull.load import load_reference
 from nucleate.hull.reference import ReferenceSet
 from nucleate.hull.scale import onto
 from nucleate.pipeline.candidate import UNKNOWN, Candidate, Check, Energy
-from nucleate.pipeline.corrections import corrected_method
+from nucleate.pipeline.method import EnergyMethod
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.pipeline.state import HullPlace
 
@@ -56,7 +56,8 @@ class HullStage(Stage):
             return candidate.with_(checks={"hull": Check(UNKNOWN, f"no {what}")})
         if reason := absurd("energy", energy.value):
             return candidate.with_(checks={"hull": Check(UNKNOWN, reason)})
-        reference.require_method(energy.method, corrected_method(energy.method))
+        corrected = EnergyMethod.parse(energy.method).with_corrections()
+        reference.require_method(energy.method, str(corrected))
         try:
             energy, correction = onto(energy, candidate.structure, reference)
         except NucleateError as error:  # its correction is not known

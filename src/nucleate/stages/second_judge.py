@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from nucleate.errors import NucleateError
 from nucleate.hull.load import FOLDER
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check, Energy
+from nucleate.pipeline.method import EnergyMethod
 from nucleate.pipeline.stage import Cost, Stage
 from nucleate.pipeline.state import Relaxation, SecondJudgement
 from nucleate.relaxation.pool import RelaxSettings, relax_all
@@ -64,7 +65,7 @@ def _verdict(first: Candidate, second: Candidate) -> Check:
 
 
 def _model(energy: Energy) -> str:
-    return energy.method.split(" (")[0]
+    return EnergyMethod.parse(energy.method).name
 
 
 def second_stage(first: RelaxSettings, second: str, reference: str = "auto") -> SecondJudgeStage | None:

@@ -43,7 +43,7 @@ def write_files(
     folder: Path, ranked: Sequence[Candidate], title: str, settings: Mapping[str, Any], seconds: Mapping[str, float]
 ) -> None:
     """The files themselves; settings: what the report says of how they came about."""
-    from nucleate.pipeline.files import write_candidates
+    from nucleate.pipeline.candidate_files import write_candidates
     from nucleate.report.run_page import write_report
 
     with_structure = [c for c in ranked if c.structure is not None]
