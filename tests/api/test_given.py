@@ -39,6 +39,7 @@ def test_atoms_keep_their_places_and_what_is_fixed():
     ("given", "words"),
     [
         (3, "not builtins.int"),
+        ({"a": 1}, "not builtins.dict"),
         ([SALT, None], "number 2: a crystal is a pymatgen Structure, ASE atoms"),
         ([], "no crystal was given"),
         (molecule("H2O"), "no cell|periodic in 0 of 3"),

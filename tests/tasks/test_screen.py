@@ -165,6 +165,7 @@ def test_the_command_judges_files_and_shows_the_run_again(metals, tmp_path, monk
     options = ["--potential", EMT, "--reference", metals, "--second", "none", "--workers", "1"]
     run = CliRunner().invoke(app, ["screen", "made", *options, "-n", "1"])
     assert run.exit_code == 0, run.output
+    assert "1 more came through; nucleate show runs/screen-made --all lists them" in run.output
     assert "CuAu" in run.output and "runs/screen-made/report.html" in run.output
     shown = CliRunner().invoke(app, ["show", "runs/screen-made", "--all"])
     assert shown.exit_code == 0 and "gen_0" in shown.output and "gen_1" in shown.output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,7 @@ def _several(given: Any) -> bool:
     """Whether it is a collection of crystals: a structure and ASE atoms can be iterated over as well."""
     if isinstance(given, str | Path | Candidate) or is_structure(given) or _is_atoms(given):
         return False
-    if not isinstance(given, Iterable):
+    if not isinstance(given, Iterable) or isinstance(given, Mapping):
         raise NucleateError(_strange(given))
     return True
 

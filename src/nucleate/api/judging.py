@@ -81,7 +81,7 @@ def relax(
     "sevennet", "mace:FILE", "matgl:FOLDER" or "ase:PACKAGE.MODULE:CALLABLE". fmax: largest force left on an atom,
     eV/angstrom. steps: of the optimiser at most. cell: whether the cell relaxes as well; None: unless atoms are fixed
     (selective dynamics of pymatgen, FixAtoms of ASE), which always stay in place. workers: processes for several
-    crystals; a script that asks for more than one needs `if __name__ == "__main__":`.
+    crystals; 0 takes one for each core.
 
     Returns a Candidate, or Candidates for a list: `.structure`, `.energy_per_atom` (eV/atom), `.converged`,
     `.to_ase()`, `.to_entry()`. One that stops at the step limit is not converged. Raises NucleateError where a single
@@ -221,8 +221,8 @@ def screen(
     given: crystals as for `relax`, files, folders or zip archives of them. out: the run folder, with a report, CIFs and
     a database as `design` writes; None writes nothing. options: by the names of the command line, such as best=20,
     potential="sevennet", known="mp-20", second="none", relax_steps=100. settings: all of them at once. executor: how
-    work is spread over processes; a script on several cores needs `if __name__ == "__main__":`. overwrite: replace a
-    run in the folder; an interrupted one is finished by `resume(out)`.
+    work is spread over processes, by default over all cores. overwrite: replace a run in the folder; an interrupted one
+    is finished by `resume(out)`.
 
     Returns a ScreenResult: `.to_frame()` is the ranked table, `.candidates` are the best, `.all` holds every one,
     rejected ones with their reasons.

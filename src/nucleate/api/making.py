@@ -110,8 +110,8 @@ def design(
     request: a formula, a chemical system or plain words, "SrTiO3, 5 candidates". out: the run folder, with a report,
     CIFs and a database; "runs/<request>" where none is given. n: crystals to return. options: by the names of the
     command line, such as oversample=2, relax_steps=100, num_atoms=10. settings: all of them at once. executor: how work
-    is spread over processes; a script on several cores needs `if __name__ == "__main__":`. overwrite: replace a run in
-    the folder; an interrupted one is finished by `resume(out)`.
+    is spread over processes, by default over all cores. overwrite: replace a run in the folder; an interrupted one is
+    finished by `resume(out)`.
 
     Returns a DesignResult: `.candidates` are the best, in order, `.all` holds every one, `.to_frame()` is a table.
 

@@ -109,6 +109,9 @@ def print_screening(result: ScreenResult, console: Console, everything: bool = F
     shown = result.all if everything else result.candidates
     show_candidates(console, shown, whole=f"{result.folder}/report.html has them")
     print_problems(result.problems, console)
+    more = sum(c.failure is None for c in result.all) - len(shown)
+    if more > 0:
+        console.print(f"{more:,} more came through; nucleate show {result.folder} --all lists them", soft_wrap=True)
     lost = [c.failure for c in result.all if c.failure is not None]
     if lost and not everything:
         counts = Counter(failure.stage for failure in lost)

@@ -92,6 +92,8 @@ def substitute_all(structure: Structure, swaps: Swaps, settings: SubstituteSetti
     an element that is not there, and where there are too many combinations to look at.
     """
     settings = settings or SubstituteSettings()
+    if not isinstance(swaps, Mapping):
+        raise NucleateError('swaps are written {"Ca": ["Sr", "Ba"], "Ti": "Zr"}, element -> what takes its place')
     options = {element: _options(element, value) for element, value in swaps.items()}
     given = _elements(structure)
     if missing := [e for e in options if e not in given]:
@@ -133,7 +135,9 @@ def _options(element: str, value: Any) -> list[dict[str, float]]:
     """The alternatives for an element, each element -> share, with what is left of a share kept by the element."""
     atomic_number(element)
     out = []
-    for one in [value] if isinstance(value, str | Mapping) else list(value):
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if not (isinstance(one, str) or (isinstance(one, Mapping) and all(map(_is_share, one.values())))):
+            raise NucleateError(f'in place of {element} stands "Sr", ["Sr", "Ba"] or {{"Sr": 0.5}}, not {one!r}')
         mix = {one: 1.0} if isinstance(one, str) else {str(k): float(v) for k, v in one.items()}
         for name, share in mix.items():
             if name != VACANCY:
@@ -149,6 +153,10 @@ def _options(element: str, value: Any) -> list[dict[str, float]]:
     if not out:
         raise NucleateError(f"nothing is named to take the place of {element}")
     return out
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float | Fraction) and not isinstance(value, bool)
 
 
 def _elements(structure: Structure) -> set[str]:
