@@ -253,7 +253,7 @@ def _fresh(candidate: Candidate) -> Candidate:
 
 
 def _run(candidates: Sequence[Candidate], stages: Sequence, workers: int) -> list[Candidate]:
-    from nucleate.engine.local import executor
+    from nucleate.engine.registry import executor
     from nucleate.pipeline.run import Nowhere, run
 
     return run(candidates, stages, executor(workers or None), Nowhere())

@@ -11,6 +11,7 @@ import typer
 from nucleate.cli.options import (
     Contains,
     Elements,
+    Engine,
     Evaluations,
     Exclude,
     Fix,
@@ -122,6 +123,7 @@ def design(
     seconds: Seconds = None,
     evaluations: Evaluations = None,
     workers: Workers = 0,
+    engine: Engine = "",
 ) -> None:
     """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report.
 
@@ -131,7 +133,7 @@ def design(
     from nucleate.cli.parts import with_parts
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen
-    from nucleate.engine.local import executor
+    from nucleate.engine.registry import executor
     from nucleate.errors import NucleateError
     from nucleate.request.request import parse_request
     from nucleate.search.model import cautions
@@ -152,7 +154,7 @@ def design(
             with progress_shown() as watch:
                 result = finish(
                     resume,
-                    executor=executor(workers or None),
+                    executor=executor(workers or None, engine),
                     watch=watch,
                     seconds=seconds,
                     evaluations=evaluations,
@@ -215,7 +217,7 @@ def design(
                     dataclasses.replace(wanted, text=request or elements or ""),
                     folder,
                     settings,
-                    executor=executor(workers or None),
+                    executor=executor(workers or None, engine),
                     watch=watch,
                     overwrite=overwrite,
                 )

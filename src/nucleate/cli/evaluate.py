@@ -22,7 +22,7 @@ def evaluate() -> None:
 
 @app.command()
 def csp(
-    weights: Annotated[str, typer.Option(help="Shipped model or checkpoint file that predicts.")] = "mp20-csp",
+    weights: Annotated[str, typer.Option(help="Shipped model, checkpoint file or plug-in that predicts.")] = "mp20-csp",
     dataset: Annotated[str, typer.Option(help="Data set and split with the true structures.")] = "mp-20:test",
     n: Annotated[
         int | None, typer.Option("--n", help="Compositions, a random subset; default 200, with --predictions all.")
@@ -77,12 +77,12 @@ def csp(
             found = run.read_predictions(predictions)
             settings = {"predictions": predictions.name, "dataset": dataset, "n": len(targets), "seed": seed}
         else:
-            from nucleate.generators import load_generator
+            from nucleate.generators.registry import get_generator, is_weights
 
             n = 200 if n is None else n
             out = made
             targets = run.load_targets(dataset, n, seed)
-            generator = load_generator(weights, steps=steps, batch_size=batch_size)
+            generator = get_generator(weights, steps=steps, batch_size=batch_size if is_weights(weights) else None)
             fixed = {
                 "weights": weights,
                 "weights_sha256": run.weights_digest(weights),

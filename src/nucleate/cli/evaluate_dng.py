@@ -119,7 +119,7 @@ def relax_sample(
     generated: CrystalSet, n: int, settings: DngSettings, out: Path, workers: int | None, watch: Watch
 ) -> CrystalSet:
     """Relax n of the crystals, drawn by the seed, in a run folder that resumes, and set them on the hull."""
-    from nucleate.engine.local import executor
+    from nucleate.engine.registry import executor
     from nucleate.evaluate.relaxed import from_candidates, resumed, sample_candidates, stages
     from nucleate.pipeline.run import run
     from nucleate.store.database import RunStore

@@ -24,6 +24,7 @@ from nucleate.cli.generate import generate
 from nucleate.cli.hull import app as hull_app
 from nucleate.cli.optimise import optimise
 from nucleate.cli.phonons import phonons
+from nucleate.cli.plugins import plugins
 from nucleate.cli.predict import predict
 from nucleate.cli.rank import rank
 from nucleate.cli.relax import relax
@@ -58,6 +59,7 @@ for command in (
     show,
     families,
     train,
+    plugins,
     doctor,
 ):
     app.command()(command)

@@ -35,7 +35,7 @@ def optimise(
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen
-    from nucleate.engine.local import executor
+    from nucleate.engine.registry import executor
     from nucleate.files import check_writable
     from nucleate.pipeline.candidate_files import write_candidates
     from nucleate.settings import OptimiseSettings

@@ -26,7 +26,9 @@ SpaceGroup = Annotated[
     str, typer.Option(help="Symmetry that crystals have at least: Pnma, 225, '62,225', cubic, common, common:8.")
 ]
 Sites = Annotated[str, typer.Option(help="Sets of equivalent atoms of each element: K:1,Cu:2,Si:1.")]
-Weights = Annotated[str, typer.Option(help="Shipped model or file; auto: the model for the request.")]
+Weights = Annotated[
+    str, typer.Option(help="Shipped model, file or plug-in (nucleate plugins); auto: the model for the request.")
+]
 Seed = Annotated[int, typer.Option(help="Same seed, same crystals.")]
 Steps = Annotated[int, typer.Option(min=0, help="Sampling steps (0: the recipe's).")]
 Sampler = Annotated[str, typer.Option(help="ancestral, ddim or second-order; default: the recipe's.")]
@@ -39,6 +41,9 @@ Temperature = Annotated[
 ]
 Judge = Annotated[
     str, typer.Option(help="Property network that predicts what is wanted: shipped name or file; auto: for the data.")
+]
+Engine = Annotated[
+    str, typer.Option(help="Where stages run: local, or of another package (nucleate plugins; NUCLEATE_ENGINE).")
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Processes (0: one per core).")]
 CRYSTAL_FILES = (

@@ -80,7 +80,7 @@ def run_part(
     """The candidates after the stages; what `part` holds is not done again. what: the name of what it holds."""
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.progress import progress_shown
-    from nucleate.engine.local import executor
+    from nucleate.engine.registry import executor
     from nucleate.pipeline.run import run
 
     todo = part.resumed(candidates)

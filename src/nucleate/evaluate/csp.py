@@ -54,9 +54,15 @@ def load_targets(dataset: str, n: int | None = None, seed: int = 0) -> list[tupl
 
 
 def weights_digest(weights: str) -> str:
-    """Short SHA-256 of a shipped model or checkpoint file, so that no run goes on with other weights of that name."""
+    """Short SHA-256 of a shipped model or checkpoint file, package and version of a plug-in, "" of anything else.
+
+    So no run goes on with another generator of that name.
+    """
+    from nucleate.generators.registry import GENERATORS
     from nucleate.train.shipped import weights_file
 
+    if (part := GENERATORS.plugin(weights)) is not None:
+        return part.source
     path = weights_file(weights)
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path is not None else ""
 

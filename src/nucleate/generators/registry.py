@@ -59,6 +59,11 @@ def get_formula_generator(name: str | Path, **options: Any) -> Generator[str]:
     return _get(str(name), FORMULAS, options)
 
 
+def get_any(name: str) -> Generator[Any]:
+    """The generator of structures or of formulas of a name in the table; raises as `get_generator`."""
+    return _made(name)
+
+
 def _get(name: str, makes: str, options: dict[str, Any]) -> Any:
     require_generator(name, makes)
     if name not in GENERATORS:
@@ -67,16 +72,24 @@ def _get(name: str, makes: str, options: dict[str, Any]) -> Any:
         return (load_generator if makes == STRUCTURES else load_formula_generator)(name, **options)
     if given := [option for option, value in options.items() if value is not None]:
         raise NucleateError(f"{name} has no {given[0].replace('_', ' ')} to be set; leave it out")
-    made = GENERATORS.make(name)
+    made = _made(name)
+    if made.makes != makes:
+        raise NucleateError(f"the generator '{name}'{_source(name)} makes {made.makes}, not {makes}")
+    return made
+
+
+def _source(name: str) -> str:
     part = GENERATORS.plugin(name)
-    source = f" of the package {part.source}" if part is not None else ""
+    return f" of the package {part.source}" if part is not None else ""
+
+
+def _made(name: str) -> Any:
+    made = GENERATORS.make(name)
     if lacking := missing(made):
         raise NucleateError(
-            f"the generator '{name}'{source} is without {', '.join(lacking)}; it has to follow "
+            f"the generator '{name}'{_source(name)} is without {', '.join(lacking)}; it has to follow "
             "nucleate.generators.base.Generator, for instance by deriving from BaseGenerator"
         )
-    if made.makes != makes:
-        raise NucleateError(f"the generator '{name}'{source} makes {made.makes}, not {makes}")
     return made
 
 

@@ -271,7 +271,7 @@ def _run(
     from nucleate.tasks.outputs import write_outputs
 
     if executor is None:
-        from nucleate.engine.local import executor as local
+        from nucleate.engine.registry import executor as local
 
         executor = local()
     work = Work(store, record, executor, watch)

@@ -50,7 +50,7 @@ def optimise(
     Raises NucleateError, before anything is written, for weights without the property, a judge that does not predict
     it, and a folder that holds something else.
     """
-    from nucleate.engine.local import executor as local
+    from nucleate.engine.registry import executor as local
     from nucleate.pipeline.run import run
     from nucleate.search.names import require_names, require_properties
     from nucleate.stages.check import CheckStage

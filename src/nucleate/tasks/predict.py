@@ -62,7 +62,7 @@ def predict(
     found. executor: default one process for each core. Raises NucleateError for a formula that is none, or that the
     method cannot take where it is the only one.
     """
-    from nucleate.engine.local import executor as default
+    from nucleate.engine.registry import executor as default
     from nucleate.pipeline.run import Nowhere, run
 
     settings = settings or PredictSettings()

@@ -1,0 +1,59 @@
+"""`nucleate plugins`: generators, potentials, engines and DFT programs by name, with the packages that bring them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nucleate.plugins import Part, Table
+
+
+def plugins() -> None:
+    """List what can be asked for by name: generators, potentials and engines, those of other packages too."""
+    from rich.text import Text
+
+    from nucleate.cli.tables import Column, coloured, screen, show_table
+
+    rows = [(table, part, *_said(table, part)) for table in tables() for part in table.parts()]
+    columns = [
+        Column("kind", [table.noun for table, *_ in rows]),
+        Column("name", [part.name for _, part, *_ in rows]),
+        Column("package", [part.source for _, part, *_ in rows]),
+        Column("what it takes", [coloured("fail", text) if bad else Text(text) for *_, text, bad in rows], folds=20),
+    ]
+    refused = [text for table in tables() for text in table.problems()]
+    shipped = "shipped weights (nucleate doctor) and files of weights are generators too"
+    show_table(screen(), columns, [*refused, shipped, "how to write one's own: docs/plugins.md"])
+
+
+def tables() -> Iterator[Table]:
+    """The tables that other packages can add to."""
+    from nucleate.engine.registry import ENGINES
+    from nucleate.generators.registry import GENERATORS
+    from nucleate.potentials.registry import POTENTIALS
+
+    yield from (GENERATORS, POTENTIALS, ENGINES)
+
+
+def _said(table: Table, part: Part) -> tuple[str, bool]:
+    """What a part takes, or why it cannot be used, and whether that is so. Own parts need not be loaded for it."""
+    from nucleate.errors import NucleateError
+    from nucleate.generators.contract import takes, words
+    from nucleate.generators.methods import TEMPLATE
+    from nucleate.generators.registry import GENERATORS, get_any
+    from nucleate.generators.template import TemplateGenerator
+    from nucleate.potentials.registry import POTENTIALS, get_potential
+
+    try:
+        if part.name == TEMPLATE:
+            return words(TemplateGenerator.accepts), False  # without its library of crystals
+        if table is GENERATORS:
+            return takes(get_any(part.name)), False
+        if table is POTENTIALS:
+            elements = get_potential(part.name).elements
+            return "crystals of any element" if elements is None else f"crystals of {len(elements)} elements", False
+        table.load(part.name)
+        return "stages and candidates", False
+    except NucleateError as error:
+        return str(error), True

@@ -1,0 +1,29 @@
+"""Engines by name: where stages run. Another package brings its own by an entry point (`nucleate.plugins`)."""
+
+from __future__ import annotations
+
+import os
+from typing import cast
+
+from nucleate.errors import NucleateError
+from nucleate.pipeline.run import Executor
+from nucleate.plugins import Table
+
+LOCAL = "local"
+VARIABLE = "NUCLEATE_ENGINE"  # environment variable that names the engine where no option does
+ENGINES = Table("nucleate.engines", "engine", {LOCAL: "nucleate.engine.local:executor"})
+
+
+def executor(workers: int | None = None, engine: str = "") -> Executor:
+    """The executor of an engine, which is called with the number of workers, None for as many as it likes.
+
+    engine: its name; "" takes that of the environment variable NUCLEATE_ENGINE, or the processes of this machine.
+    Raises NucleateError where there is no engine of that name or it gives no executor.
+    """
+    name = engine or os.environ.get(VARIABLE, "") or LOCAL
+    made = ENGINES.make(name, workers)
+    if not hasattr(made, "map"):
+        part = ENGINES.plugin(name)
+        source = f" of the package {part.source}" if part is not None else ""
+        raise NucleateError(f"the engine '{name}'{source} gives a {type(made).__name__}, which has no method `map`")
+    return cast("Executor", made)
