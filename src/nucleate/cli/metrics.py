@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from nucleate.evaluate.metric import Report, Section
 
 INTERVAL = "95 %"
-MOST_PUBLISHED = 4  # published values of a metric that are all printed; of more, the first two stand for them
+PUBLISHED, RIVALS = (
+    2,
+    4,
+)  # published values printed beside a metric; more of structure prediction, which all papers count
 WHOLE = "report.json and report.html in the folder of --out hold them"
 
 
@@ -22,12 +25,12 @@ def show_report(console: Console, report: Report, strong: Container[str] = ()) -
     from nucleate.evaluate.metric import failure_lines
 
     for section in report.sections:
-        _section(console, section, strong)
+        _section(console, section, strong, RIVALS if report.task == "csp" else PUBLISHED)
     for line in failure_lines(report.failures):
         console.print(line, style="yellow")
 
 
-def _section(console: Console, section: Section, strong: Container[str]) -> None:
+def _section(console: Console, section: Section, strong: Container[str], most: int) -> None:
     from rich.text import Text
 
     from nucleate.evaluate.metric import format_interval, format_published, format_value
@@ -48,7 +51,6 @@ def _section(console: Console, section: Section, strong: Container[str]) -> None
         cells = [format_value(m, m.floor) if m.floor is not None else "" for m in every]
         columns.append(Column("real", cells, right=True, gives_way=1))
     if any(m.published for m in every):
-        most = None if max(len(m.published) for m in every) <= MOST_PUBLISHED else 2
         columns.append(Column("published", [format_published(m, most) for m in every], gives_way=4, folds=20))
     console.print(f"\n{section.title}", style="bold")
     show_table(console, columns, whole=WHOLE)

@@ -32,9 +32,10 @@ PLOT, ROOF, ROW = 190, 12, 26  # pixels: height of a plot, room above it, height
 class Plot:
     """What a chart shows. kind: "histogram", "columns" or "rows", of which templates/evaluation_charts.html says how it
     is drawn. height: of the plot, pixels. label: the whole chart in words. shares: (place in percent of the axis, text)
-    of each tick of the axis of shares. across: (place in percent, text, may be left out where it is narrow) of each
-    text below. names: of the rows. outlines: (number of the set, path). bars: (number of the set, where it begins, how
-    thick it is, share in percent of the axis). tips: what is said of each bin or category.
+    of each tick of the axis of shares. tips: what is said of each bin or category. across: (place in percent, text, may
+    be left out where it is narrow) of each text below a histogram or columns. names: of the rows. outlines: (number of
+    the set, path). bars: those of each category, as (number of the set, where it begins, how thick it is, share in
+    percent of the axis).
     """
 
     kind: str
@@ -45,7 +46,7 @@ class Plot:
     across: list[tuple[float, str, bool]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     outlines: list[tuple[int, str]] = field(default_factory=list)
-    bars: list[tuple[int, float, float, float]] = field(default_factory=list)
+    bars: list[list[tuple[int, float, float, float]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -228,9 +229,11 @@ def _columns(shown: Sequence[str], sets: Mapping[str, Mapping[str, float]], shar
         # every other number is left out where it is narrow
         across=[(100 * (i + 0.5) / n, c, n > 12 and (n - 1 - i) % 2 == 1) for i, c in enumerate(shown)],
         bars=[
-            (min(j, 3), (100 * i + 12 + wide * j) / n, wide * 0.94 / n, share.at(bars.get(c, 0.0)))
+            [
+                (min(j, 3), (100 * i + 12 + wide * j) / n, wide * 0.94 / n, share.at(bars.get(c, 0.0)))
+                for j, bars in enumerate(sets.values())
+            ]
             for i, c in enumerate(shown)
-            for j, bars in enumerate(sets.values())
         ],
     )
 
@@ -245,12 +248,13 @@ def _rows(shown: Sequence[str], length: int, sets: Mapping[str, Mapping[str, flo
         label,
         _ticks(share),
         tips=[_tip(c, sets) for c in shown],
-        across=[(*tick, False) for tick in _ticks(share)],
         names=[c if len(c) <= 15 else c[:14] + "\u2026" for c in shown],
         bars=[
-            (min(j, 3), ROOF + ROW * i + 4 + thick * j, thick - 1, share.at(bars.get(c, 0.0)))
+            [
+                (min(j, 3), ROOF + ROW * i + 4 + thick * j, thick - 1, share.at(bars.get(c, 0.0)))
+                for j, bars in enumerate(sets.values())
+            ]
             for i, c in enumerate(shown)
-            for j, bars in enumerate(sets.values())
         ],
     )
 
