@@ -157,6 +157,8 @@ def test_a_plug_in_brings_a_calculator_or_a_potential_of_its_own(monkeypatch, tm
     crystal.calc = Embedded()
     assert found.energy == pytest.approx(crystal.get_potential_energy())
     assert get_potential("own-one").evaluate([crystal]) == [7] and get_potential("chgnet").method.startswith("CHGNet")
+    relaxed = relax(Candidate("Cu", structure=copper()), RelaxSettings(potential="emt", fmax=0.01))
+    assert relaxed.failure is None and relaxed.energies["energy"].method == "emt (calculators 1.0)"
     with pytest.raises(NucleateError, match="the potential 'wrong' of the package calculators 1.0 gives a dict"):
         get_potential("wrong")
     with pytest.raises(NucleateError, match="no potential 'none'; known: chgnet, emt, own-one, sevennet, wrong, mace"):

@@ -74,9 +74,9 @@ def compose(
     )
     condition, n = condition_of(wanted), wanted.candidates
     require_names(formula_weights=[weights], sampler=sampler)
-    from nucleate.generators import load_formula_generator
+    from nucleate.generators.registry import get_formula_generator
 
-    generator = load_formula_generator(
+    generator = get_formula_generator(
         weights,
         steps=steps or None,
         sampler=sampler or None,
