@@ -231,9 +231,9 @@ class Candidate:
         The structure is built of its lattice, species and coordinates alone: nothing that a record names is imported.
         """
         from nucleate.io.parse import structure_from_dict
-        from nucleate.pipeline.record import read_record
+        from nucleate.pipeline.record import fields_of_record
 
-        fields = read_record(values)
+        fields = fields_of_record(values)
         structure = fields.pop("structure")
         fields["energies"] = {k: Energy(**v) for k, v in fields["energies"].items()}
         fields["checks"] = {k: Check(**v) for k, v in fields["checks"].items()}

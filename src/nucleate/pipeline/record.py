@@ -131,7 +131,7 @@ class _Record(_Strict):
     dft: Table | None = None
 
 
-def read_record(values: Mapping[str, Any]) -> dict[str, Any]:
+def fields_of_record(values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the candidate of a record of any version, all but structure, energies and checks as `Candidate` has
     them.
 
