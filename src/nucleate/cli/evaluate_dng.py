@@ -137,7 +137,7 @@ def relax_sample(
 
 def thresholds(fields: Mapping[str, object]) -> str:
     """A protocol's settings in one paragraph, and its notes."""
-    told = ("name", "title", "source", "notes", "sections", "csp_rows")
+    told = ("name", "title", "source", "notes", "sections")
     values = {k: v for k, v in fields.items() if k not in told and v not in (None, False, (), [], {})}
     values |= {k: v for k, v in fields.items() if isinstance(v, float)}  # 0.0 is a threshold, not nothing
     said = "; ".join(f"{k} {_words(v)}" for k, v in values.items())
