@@ -116,7 +116,7 @@ class Generator(Protocol[T]):
 
     name: as records and messages call it. makes: "structures" or "formulas". accepts: names of the fields of
     `Condition` that it honours. needs: fields of which a condition has at least one. hints: field -> what is said of
-    it in place of "cannot be asked for ...".
+    it in place of "cannot be asked for ...", and after a semicolon what to do instead.
     chunk: objects that are best asked for at once; an interruption loses no more than these.
     """
 

@@ -70,7 +70,8 @@ def _require_fields(generator: Generator[Any] | BaseGenerator[Any], condition: C
             continue
         what = next(iter(condition.properties)) if name == "properties" else ASKED[name]
         refusal = generator.hints.get(name, f"cannot be asked for {what}")
-        raise NucleateError(f"{generator.name} {refusal}; it takes {takes(generator)}")
+        instead = "" if "; " in refusal else f"; it takes {takes(generator)}"
+        raise NucleateError(f"{generator.name} {refusal}{instead}")
 
 
 def _require_consistent(condition: Condition) -> None:

@@ -87,7 +87,7 @@ def needs(recipe: CrystalRecipe) -> tuple[str, ...]:
 
 def hints(recipe: CrystalRecipe) -> dict[str, str]:
     """What is said of fields that a recipe does not take, with the weights that do."""
-    able = "as mp20-dng and mp20-csp can"
+    able = "use other weights, such as mp20-dng or mp20-csp"
     shapes = {
         "fixed": f"cannot be asked for parts of a given cell (--fix), {able}",
         "lattice_shape": f"cannot be asked for a lattice shape (--lattice-shape), {able}",
@@ -96,7 +96,7 @@ def hints(recipe: CrystalRecipe) -> dict[str, str]:
         return shapes
     return {
         **shapes,
-        "composition": "chooses the elements itself and takes no formula, as mp20-csp does",
+        "composition": "chooses the elements itself and takes no formula; use weights such as mp20-csp",
         "chemical_system": "was not trained on chemical systems",
         "num_atoms": "finds the number of atoms itself",
     }
