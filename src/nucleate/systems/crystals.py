@@ -89,8 +89,8 @@ def hints(recipe: CrystalRecipe) -> dict[str, str]:
     """What is said of fields that a recipe does not take, with the weights that do."""
     able = "use other weights, such as mp20-dng or mp20-csp"
     shapes = {
-        "fixed": f"cannot be asked for parts of a given cell (--fix), {able}",
-        "lattice_shape": f"cannot be asked for a lattice shape (--lattice-shape), {able}",
+        "fixed": f"cannot be asked for parts of a given cell (--fix); {able}",
+        "lattice_shape": f"cannot be asked for a lattice shape (--lattice-shape); {able}",
     }
     if recipe.task == "csp":
         return shapes
