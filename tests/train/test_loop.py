@@ -1,11 +1,13 @@
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from trained import hundred_crystals, metrics
 
+import nucleate
 from nucleate.config import TrainConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.errors import NucleateError
@@ -151,3 +153,11 @@ def test_training_imports_no_chemistry_package(tmp_path):
     code = f"import sys, nucleate.train.loop; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_there_is_one_training_loop():
+    root = Path(nucleate.__file__).parent
+    loops = [
+        p.name for p in sorted(root.rglob("*.py")) if "optim.Adam" in p.read_text() or ".backward()" in p.read_text()
+    ]
+    assert loops == ["steps.py"]

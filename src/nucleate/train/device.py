@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
@@ -39,3 +41,21 @@ def out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+@contextlib.contextmanager
+def enough_memory(device: torch.device, batch_size: int, unit: str, step: int = 1) -> Iterator[None]:
+    """What a GPU or a machine says that has too little memory for training becomes one line, a NucleateError.
+
+    batch_size, unit: of the batches, such as 256 crystals. step: the step in which it happens.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        where = "the GPU" if device.type == "cuda" else "the machine"
+        raise NucleateError(
+            f"{where} is out of memory at step {step} with {batch_size} {unit} a batch; "
+            f"lower train.batch_size in the recipe{', or use --device cpu' if device.type == 'cuda' else ''}"
+        ) from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +18,8 @@ from nucleate.config import Count, NotNegative, Section, Share, TrainConfig, fro
 from nucleate.errors import NucleateError
 from nucleate.nets.oxidation import OxidationNetwork, assign_shares, encode
 from nucleate.systems.older import without_conditions
-from nucleate.train.precision import autocast
-from nucleate.train.schedule import batches, learning_rate
+from nucleate.train.best import keep_best
+from nucleate.train.steps import Steps
 from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
 
 KIND = "oxidation"  # in the metadata, beside which a file of a generator has none
@@ -126,13 +125,22 @@ def _tensors(data: Sequence[Labelled], elements: Sequence[str], states: Sequence
     return index, counts, shares
 
 
-def loss_of(network: OxidationNetwork, index: Tensor, counts: Tensor, shares: Tensor) -> Tensor:
-    """Cross-entropy of the shares, of the answer and less of the drafts, and of mixed valence; a mean over elements."""
-    mask = index > 0
-    drafts, mixed = network(index, counts)
-    losses = [F.cross_entropy(logits[mask], shares[mask]) for logits in drafts]
-    several = (shares[mask].amax(-1) < 1 - 1e-6).float()
-    return losses[-1] + DRAFTS * sum(losses[:-1]) + F.binary_cross_entropy_with_logits(mixed[mask], several)
+class SharesLoss:
+    """The objective: cross-entropy of the shares, of the answer and less of the drafts, and of mixed valence; a mean
+    over elements. index, counts (N, L) and shares (N, L, S): of the labelled formulas."""
+
+    def __init__(self, index: Tensor, counts: Tensor, shares: Tensor) -> None:
+        self.index, self.counts, self.shares = index, counts, shares
+        self.weights: dict[str, float] = {}
+
+    def losses(self, model: nn.Module, index: Tensor, width: int, step: int) -> dict[str, Tensor]:
+        elements, shares = self.index[index, :width], self.shares[index, :width]
+        mask = elements > 0
+        drafts, mixed = model(elements, self.counts[index, :width])
+        losses = [F.cross_entropy(logits[mask], shares[mask]) for logits in drafts]
+        several = (shares[mask].amax(-1) < 1 - 1e-6).float()
+        valence = F.binary_cross_entropy_with_logits(mixed[mask], several)
+        return {"states": losses[-1] + DRAFTS * sum(losses[:-1]) + valence}
 
 
 @torch.no_grad()
@@ -185,52 +193,22 @@ def train(
     seen = {q for d in data for own in d.shares.values() for q in own}
     states = tuple(range(min(seen), max(seen) + 1))
     known = [d for d in validation if set(elements) >= set(d.composition)]
-    index, counts, shares = _tensors(data, elements, states)
-    sizes = (index > 0).sum(1)
+    objective = SharesLoss(*_tensors(data, elements, states))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = OxidationNetwork(len(elements), states, **recipe.network.model_dump())
-        average = OxidationNetwork(len(elements), states, **recipe.network.model_dump())
-        average.load_state_dict(network.state_dict())
+        settings = recipe.network.model_dump()
+        network, average = (OxidationNetwork(len(elements), states, **settings) for _ in range(2))
         model = OxidationModel(recipe, average, elements, states)
-        best, kept, kept_step = -1, {k: v.clone() for k, v in average.state_dict().items()}, 0
-        optimizer = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
-        stream = batches(sizes, min(config.batch_size, len(data)), config.seed)
-        total, began = 0.0, time.process_time()
-        for step in range(1, config.steps + 1):
-            network.train()
-            rows = next(stream)
-            width = int(sizes[rows].max())
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config, step - 1)
-            with autocast(config.precision, torch.device("cpu")):
-                loss = loss_of(network, index[rows, :width], counts[rows, :width], shares[rows, :width])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), config.clip)
-            optimizer.step()
-            total += float(loss.detach())
-            decay = min(config.ema, step / (step + 9))  # young averages forget the start faster
-            for mean, value in zip(average.parameters(), network.parameters(), strict=True):
-                mean.data.lerp_(value.data, 1 - decay)
-            if step % config.checkpoint_every == 0 or step == config.steps:
-                right, n = score(model, known).element
-                if not math.isfinite(total):
-                    raise NucleateError(f"the loss is not finite at step {step}; lower train.learning_rate")
-                if right > best:
-                    best, kept_step = right, step
-                    kept = {k: v.clone() for k, v in average.state_dict().items()}
-                since = (step - 1) % config.checkpoint_every + 1
-                line = {"step": step, "loss": total / since, "validation": right / n}
-                total = 0.0
-                if on_log is not None:
-                    on_log(line | {"seconds": round(time.process_time() - began, 1)})
-    average.load_state_dict(kept)
-    average.eval()
-    facts = {"formulas": len(data), "left_out": given - len(data), "steps": config.steps, "kept_step": kept_step}
-    return dataclasses.replace(model, training=facts | {"seconds": round(time.process_time() - began, 1)})
+        sizes = (objective.index > 0).sum(1)
+        steps = Steps(network, objective, sizes, config, torch.device("cpu"), "formulas")
+        facts = keep_best(steps, average, lambda: fraction(score(model, known).element), on_log)
+    return dataclasses.replace(model, training={"formulas": len(data), "left_out": given - len(data)} | facts)
+
+
+def fraction(counted: tuple[float, float]) -> float:
+    """The share of a (right, all) of `Scores`."""
+    right, total = counted
+    return right / max(total, 1)
 
 
 def save_oxidation(path: str | Path, model: OxidationModel) -> None:

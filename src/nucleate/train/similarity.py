@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +24,9 @@ from nucleate.config import Count, NotNegative, Section, Share, TrainConfig, rea
 from nucleate.errors import NucleateError
 from nucleate.nets.similarity import SimilarityNetwork
 from nucleate.systems.older import without_conditions
-from nucleate.train.schedule import learning_rate
+from nucleate.train.best import keep_best
 from nucleate.train.shipped import weights_file
+from nucleate.train.steps import Steps
 from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
 
 KIND = "similarity"  # in the metadata, beside which a file of a generator has none
@@ -153,6 +153,20 @@ class Pairs:
         return first, second, apart <= self.threshold
 
 
+class PairLoss:
+    """The objective: whether the crystals of a pair are similar, of `count` pairs a step, which `pairs` draws,
+    whatever the crystals of the batch are. inputs: standardised descriptors (N, F) of the crystals."""
+
+    def __init__(self, pairs: Pairs, inputs: Tensor, count: int) -> None:
+        self.pairs, self.inputs, self.count = pairs, inputs, count
+        self.weights: dict[str, float] = {}
+
+    def losses(self, model: nn.Module, index: Tensor, width: int, step: int) -> dict[str, Tensor]:
+        a, b, similar = self.pairs.draw(self.count)
+        logits = model(self.inputs[a], self.inputs[b])
+        return {"similar": F.binary_cross_entropy_with_logits(logits, _tensor(similar))}
+
+
 def first_similar(
     scores: Callable[[Sequence[Formula], Sequence[Formula]], np.ndarray],
     queries: Labelled,
@@ -192,9 +206,10 @@ def train(
     """
     if not len(data.formulas) or not len(validation.formulas):
         raise NucleateError("there are no crystals to train on or to validate with")
-    config, values = recipe.train, _tensor(descriptors(data.formulas))
+    values = _tensor(descriptors(data.formulas))
     if not bool(values.isfinite().all()):
         raise NucleateError("a formula has an element without descriptors; leave it out")
+    config = recipe.train.changed(precision="float32")
     pairs = Pairs(data, recipe.threshold, config.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -202,47 +217,18 @@ def train(
         for module in (network, average):
             module.mean.copy_(values.mean(0))
             module.std.copy_(values.std(0).clamp_min(1e-6))
-        average.load_state_dict(network.state_dict())
-        average.eval()
         model = SimilarityModel(recipe, average)
-        inputs = network.standardise(values)
-        optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-        best, kept, kept_step, total = -1.0, average.state_dict(), 0, 0.0
-        began = time.process_time()
-        for step in range(1, config.steps + 1):
-            network.train()
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config, step - 1)
-            a, b, similar = pairs.draw(config.batch_size)
-            loss = F.binary_cross_entropy_with_logits(network(inputs[a], inputs[b]), _tensor(similar))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), config.clip)
-            optimizer.step()
-            total += float(loss.detach())
-            decay = min(config.ema, step / (step + 9))
-            for mean, value in zip(average.parameters(), network.parameters(), strict=True):
-                mean.data.lerp_(value.data, 1 - decay)
-            if step % config.checkpoint_every == 0 or step == config.steps:
-                if not math.isfinite(total):
-                    raise NucleateError(f"the loss is not finite at step {step}; lower train.learning_rate")
-                hits, n = first_similar(model.similarities, validation, data, recipe.threshold)
-                if hits / max(n, 1) > best:
-                    best, kept_step = hits / max(n, 1), step
-                    kept = {k: v.clone() for k, v in average.state_dict().items()}
-                since = (step - 1) % config.checkpoint_every + 1
-                line = {"step": step, "loss": total / since, "validation": hits / max(n, 1)}
-                total = 0.0
-                if on_log is not None:
-                    on_log(line | {"seconds": round(time.process_time() - began, 1)})
-    average.load_state_dict(kept)
-    facts: dict[str, Any] = {
-        "crystals": len(data.formulas),
-        "similar_pairs": len(pairs.partners) // 2,
-        "steps": config.steps,
-    }
-    facts |= {"kept_step": kept_step, "seconds": round(time.process_time() - began, 1)}
-    return dataclasses.replace(model, training=facts)
+
+        def score() -> float:
+            hits, n = first_similar(model.similarities, validation, data, recipe.threshold)
+            return hits / max(n, 1)
+
+        objective = PairLoss(pairs, network.standardise(values), config.batch_size)
+        sizes = torch.ones(len(data.formulas), dtype=torch.int64)
+        steps = Steps(network, objective, sizes, config, torch.device("cpu"), "pairs")
+        facts = keep_best(steps, average, score, on_log)
+    counted = {"crystals": len(data.formulas), "similar_pairs": len(pairs.partners) // 2}
+    return dataclasses.replace(model, training=counted | facts)
 
 
 def _tensor(values: np.ndarray) -> Tensor:
