@@ -72,7 +72,7 @@ def trained(recipe: Recipe, folder: Path) -> tuple[DiffusionGenerator, float]:
 def success(generator: DiffusionGenerator, n: int) -> tuple[list[str], str]:
     """SR5, SR10, SR15 and the share of distinct formulas in percent, of n crystals asked for the lowest value."""
     column, _, limits = CDVAE["perov-5"]
-    target = generator.properties[column].low
+    target = generator.info.conditions[column].low
     made = generator.generate([Condition(properties={column: target})] * n, list(range(n)))
     found, _ = predict_structures(load_property_network("property-perov5"), made)
     rates = [f"{100 * int((found[column] <= limit).sum()) / n:.1f}" for limit in limits]

@@ -129,7 +129,7 @@ def test_fine_tuning_from_the_command_line(folder, monkeypatch):
     arguments = ["--from", "mp20-dng", "--property", "hardness", "--dataset", "mine", "--steps", "2", "--rank", "2"]
     assert call("train", "--out", "run", *arguments) == 0
     tuned = load_generator(folder / "run" / "weights.safetensors")
-    assert tuned.name == "mp20-dng-hardness" and "hardness" in tuned.properties
+    assert tuned.name == "mp20-dng-hardness" and "hardness" in tuned.info.conditions
     assert len(tuned.info.elements) > 80  # the base model's elements are kept
 
 
