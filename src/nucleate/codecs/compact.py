@@ -18,7 +18,7 @@ from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams
 
 SPECIES = "species"  # the field of the elements as numbers, (B, A, 1)
-WIDEST = 3.0**0.5  # the numbers of the elements lie between minus and plus this: evenly spread, their variance is 1
+WIDEST = 3.0**0.5  # elements are numbers from -WIDEST to WIDEST, whose variance is 1 if they are evenly spread
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class CompactCodec(JointCodec):
 
     @cached_property
     def numbers(self) -> Tensor:
-        """Atomic number -> its number; elements of the data alone have a meaning: (num_elements + 1,)."""
+        """The number of each atomic number, (num_elements + 1,); only those of elements in the data mean something."""
         place = {z: float(z) for z in self.elements}
         if self.species_scale == "pettifor":
             from nucleate.chem.distance import MODIFIED_PETTIFOR

@@ -17,7 +17,7 @@ from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams
 
 PARAMETERS = "parameters"  # the field of the free parameters of sites, (B, S, 3)
-BEND = 2.0  # k of phi, angstrom: shorter lengths (over the cube root of the atoms) are as their logarithms
+BEND = 2.0  # k of phi in angstrom; shorter lengths (over the cube root of the atoms) behave as their logarithms
 
 
 @dataclass(frozen=True)

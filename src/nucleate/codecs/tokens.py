@@ -28,7 +28,7 @@ TOKENS = "tokens"  # the field that diffuses, (B, A)
 
 @dataclass(frozen=True)
 class TokenCodec:
-    """encode and decode. counts: how often each word occurs in the training formulas, from which its information.
+    """encode and decode. counts: how often each word occurs in the training formulas; its `information` follows.
 
     vocabulary: "main" (63 elements, 69 words: the paper's) or "all" (118). order: the words of a formula have none
     ("set"), are "sorted" by electronegativity as the data are, or come by elements that are "shuffled" in training.
@@ -89,7 +89,8 @@ class TokenCodec:
         return fields
 
     def decode(self, fields: Fields) -> list[str]:
-        """Sentences without their final period: "Sr Ti O O O"; special words in brackets, for UNK reads as U N K."""
+        """Sentences without their final period, "Sr Ti O O O". Special words stand in brackets, since UNK without them
+        is the formula of uranium, nitrogen and potassium."""
         rows: Sequence[tuple[list[int], list[bool]]] = list(
             zip(fields[TOKENS].tolist(), fields["mask"].tolist(), strict=True)
         )

@@ -53,7 +53,7 @@ class UniMatCodec(JointCodec):
     @cached_property
     def places(self) -> list[int]:
         """Atomic numbers inside the chosen rows and columns (all, where none are chosen)."""
-        # lanthanides and actinides stand in columns that are no groups of theirs
+        # the columns in which lanthanides and actinides stand are not their groups
         rows = self.periods or range(1, (8 if self.groups else ROWS + 1))
         columns = self.groups or range(1, COLUMNS + 1)
         grid = [(z, *place(z)) for z in range(1, self.num_elements + 1)]

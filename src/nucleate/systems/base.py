@@ -47,7 +47,7 @@ class Codec(Protocol):
 
 
 class Objective(Protocol):
-    """What is trained for. weights: of each loss in their sum, 1 where none is named."""
+    """What is trained for. weights: the weight of each loss in their sum, 1 for those that are not named."""
 
     weights: dict[str, float]
 

@@ -24,13 +24,10 @@ if TYPE_CHECKING:
 class CodecConfig(Section):
     """How a crystal becomes numbers (`codecs.compact`)."""
 
-    lattice: Literal["log-metric", "parameters"] = (
-        "log-metric"  # the six numbers of the cell; "parameters": the paper's
-    )
+    lattice: Literal["log-metric", "parameters"] = "log-metric"  # the numbers of the cell; paper 4: "parameters"
     num_elements: Elements = 100
-    species_scale: Literal["atomic-number", "pettifor"] = (
-        "atomic-number"  # the order of the elements; first: the paper's
-    )
+    # the order of the elements; that of the paper is "atomic-number"
+    species_scale: Literal["atomic-number", "pettifor"] = "atomic-number"
     random_origin: bool = False  # in training, move the origin to any of the atoms, where it means nothing in the data
 
 

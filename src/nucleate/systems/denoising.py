@@ -31,7 +31,7 @@ class Denoising:
         processes: Mapping[str, Process],
         weights: Mapping[str, float] | None = None,
     ) -> None:
-        """properties: name -> standardised values (N,), on the device. weights: of the losses, 1 where not named."""
+        """properties: name -> standardised values (N,), on the device. weights: as of `Objective`."""
         self.recipe, self.codec, self.properties = recipe, codec, properties
         self.data = data.to(device)
         self.processes, self.weights = processes, dict(weights or {})

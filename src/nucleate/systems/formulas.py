@@ -33,9 +33,8 @@ class CodecConfig(Section):
     """How a formula becomes words (`codecs.tokens`)."""
 
     vocabulary: Literal["main", "all"] = "main"  # "main": the 63 elements of Dong et al.
-    order: Literal["set", "sorted", "shuffled"] = (
-        "set"  # of the words: none, by electronegativity, or elements shuffled
-    )
+    # of the words: none ("set"), by electronegativity ("sorted"), or element by element in a random order
+    order: Literal["set", "sorted", "shuffled"] = "set"
 
 
 class DiffusionConfig(Section):

@@ -36,7 +36,7 @@ class DiffusionConfig(Section):
     lattice_schedule: Schedule = "cosine"  # of the cell, GaussianVP
     sigma_min: Positive = 0.005  # of the coordinates, WrappedVE, in fractional units
     sigma_max: Positive = 0.5
-    species: Literal["given", "uniform", "absorbing"] = "given"  # "given" with the composition, or the noise of D3PM
+    species: Literal["given", "uniform", "absorbing"] = "given"  # "given": the composition is; or the noise of D3PM
     species_power: Positive = 1.0  # D3PM keeps a class with probability (1 - t)^power: above 1 elements come late
     species_weight: NotNegative = 1.0  # weight of the species loss beside lattice and coordinates
 

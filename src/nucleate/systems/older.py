@@ -15,7 +15,7 @@ OF_TASK = {"formula": "formulas", "property": "property"}
 OF_KIND = ("joint", "unimat", "compact", "sites")
 TASKS = ("csp", "dng", *OF_TASK)
 
-# What the settings were where nobody had set them.
+# The values of settings that a recipe did not set.
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "codec": {
         "lattice": "log-metric",

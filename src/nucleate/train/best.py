@@ -1,4 +1,4 @@
-"""Training that keeps the best of the averaged weights by a score on validation data; nothing is written."""
+"""Training that keeps the averaged weights that score best on validation data. No file is written."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ def keep_best(
     score: Callable[[], float],
     on_log: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    """Take all steps; after every `checkpoint_every` of them `average` has the averaged weights and is scored, and at
-    the end those of the highest score.
+    """Take all steps, and leave in the network `average` the averaged weights that had the highest score.
+
+    After every `checkpoint_every` steps the averaged weights are put into `average` and `score` is called.
 
     on_log gets a line of each validation: step, mean loss since the last one, score, CPU seconds. Returns facts for
     the model card. Raises NucleateError where the loss is not finite.

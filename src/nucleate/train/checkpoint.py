@@ -22,8 +22,9 @@ from nucleate.systems.recipe import Recipe
 from nucleate.systems.registry import system_of
 from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
 
-QUANTILES = (0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 0.99)  # inner edges of a property's bins
-PRIOR = 5.0  # crystals of the plain size distribution that each bin is smoothed with
+QUANTILES = (0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 0.99)  # the inner edges of the bins of a property's values
+# Cell sizes in a bin are smoothed as if this many more crystals with the sizes of all training crystals lay in it.
+PRIOR = 5.0
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,12 @@ class ModelInfo:
 
     @property
     def system(self) -> System:
-        """What the model is an example of."""
+        """The system of the model's recipe."""
         return system_of(self.recipe)
 
     @property
     def sampler(self) -> Sampler:
-        """How the model draws. NucleateError for one that draws nothing."""
+        """How objects are drawn from the model. Raises NucleateError for a network that draws none."""
         if self.system.sampler is None:
             raise NucleateError(f"{self.recipe.name} draws nothing: {self.system.card.task(self.recipe)}")
         return self.system.sampler
@@ -175,7 +176,7 @@ class ModelInfo:
             return found
 
     def _require_sense(self) -> None:
-        """Raises NucleateError for what no training writes."""
+        """Raise NucleateError for values that no training run can have written."""
         mean, std, counts = self.lattice_mean, self.lattice_std, self.num_atoms_counts
         problem = None
         if len(mean) != len(std) or not all(map(math.isfinite, (*mean, *std))) or not all(x > 0 for x in std):
@@ -208,6 +209,6 @@ def load_network(path: str | Path, kind: str | None = None) -> tuple[torch.nn.Mo
 
 
 def save_weights(path: str | Path, model: torch.nn.Module, info: ModelInfo, half: bool = False) -> None:
-    """A model ready to ship; `half` stores float16."""
+    """Write a trained network and what is known of it to a file; `half` stores the parameters as float16."""
     state = {k: v.half() if half and v.is_floating_point() else v for k, v in model.state_dict().items()}
     save_tensors(path, state, info.to_metadata())

@@ -45,9 +45,9 @@ def out_of_memory(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def enough_memory(device: torch.device, batch_size: int, unit: str, step: int = 1) -> Iterator[None]:
-    """What a GPU or a machine says that has too little memory for training becomes one line, a NucleateError.
+    """Inside, an error of too little memory becomes a NucleateError of one line that says what to do.
 
-    batch_size, unit: of the batches, such as 256 crystals. step: the step in which it happens.
+    batch_size, unit: what a batch has, such as 256 crystals. step: the number of the training step at hand.
     """
     try:
         yield

@@ -26,7 +26,7 @@ def finetune_recipe(base: ModelInfo, weights: str, prop: str, dataset: str, *, s
     train = {
         "steps": steps,
         "batch_size": BATCH,
-        "learning_rate": 3e-3 if rank else 1e-3,  # adapters start at zero and are few
+        "learning_rate": 3e-3 if rank else 1e-3,  # adapters are few and begin at zero: larger steps are safe
         "warmup": min(100, steps // 10),
         "ema": 0.99,
         "condition_dropout": DROPOUT,

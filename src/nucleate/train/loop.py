@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from nucleate.systems.base import Data
 
 LATEST, WEIGHTS, METRICS, LOCK = "latest.safetensors", "weights.safetensors", "metrics.jsonl", ".lock"
-SAVE_EVERY = 300.0  # seconds of the clock between two checkpoints, beside those that the recipe asks for by steps
-Line = dict[str, Any]  # of metrics
+SAVE_EVERY = 300.0  # seconds between two checkpoints; further ones are written after the steps that the recipe names
+Line = dict[str, Any]  # a line of metrics: name -> value
 
 
 class Trainer(Steps):
@@ -69,8 +69,8 @@ class Trainer(Steps):
             self.system.data.unit,
             recipe.data.max_atoms,
         )
-        self.seconds = 0.0  # of training up to the last line of metrics
-        self.spent = 0.0  # seconds since then
+        self.seconds = 0.0  # that training took up to the last line of metrics
+        self.spent = 0.0  # that it took since then
         self.saved: int | None = None  # the step of the last checkpoint
         self._request = StopRequest()
         self._lock: Lock | None = None
@@ -86,7 +86,7 @@ class Trainer(Steps):
         """Lock the folder, which the first process does for all."""
         if self.rank == 0 and self._lock is None:
             self._lock = Lock(self.out / LOCK, f"is training in {self.out}", "choose another folder with --out")
-            for left in self.out.glob(".*.safetensors.*.part"):  # of a process that was killed while it saved
+            for left in self.out.glob(".*.safetensors.*.part"):  # parts of files that a killed process left
                 left.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -111,7 +111,10 @@ class Trainer(Steps):
             cut_metrics(self.out / METRICS, self.step)
 
     def save(self) -> None:
-        """Write both files, of finite numbers alone; only the first process writes."""
+        """Write weights and checkpoint, which only the first process does.
+
+        Raises NucleateError, and writes nothing, where numbers are not finite.
+        """
         if self.rank != 0:
             return
         self.require_finite(self._kept())
@@ -126,7 +129,7 @@ class Trainer(Steps):
         self.saved = self.step
 
     def _kept(self) -> str:
-        """What is still there where the numbers of the run are not finite any more."""
+        """The end of the message about numbers that are not finite: which checkpoint is still there."""
         return "" if self.saved is None else f"; {self.out} keeps the checkpoint of step {self.saved}"
 
     def estimate(self, until: int | None = None) -> float:
@@ -184,7 +187,8 @@ class Trainer(Steps):
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
-        """Of several processes the first one saves and ends; in the others the next exchange with it fails."""
+        """Where several processes are asked to stop, the first one saves and ends, and the next exchange of the others
+        with it fails. That is the same stop, and no error."""
         try:
             with super().guarded():
                 yield

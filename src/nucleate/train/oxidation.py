@@ -22,8 +22,8 @@ from nucleate.train.best import keep_best
 from nucleate.train.steps import Steps
 from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
 
-KIND = "oxidation"  # in the metadata, beside which a file of a generator has none
-DRAFTS = 0.2  # weight of each draft's loss beside the loss of the answer
+KIND = "oxidation"  # what the metadata of weights call this kind of network
+DRAFTS = 0.2  # the weight of the loss of each draft; that of the answer has weight 1
 
 
 class OxidationConfig(Section):
@@ -59,7 +59,7 @@ class Labelled:
 
     @property
     def charge(self) -> float:
-        """Of the reduced formula."""
+        """The sum of the oxidation states of all atoms of the reduced formula."""
         return sum(n * q * share for s, n in self.composition.items() for q, share in self.shares[s].items())
 
 
@@ -120,14 +120,17 @@ def _tensors(data: Sequence[Labelled], elements: Sequence[str], states: Sequence
     for row, d in enumerate(data):
         for place, symbol in enumerate(d.composition):
             for state, share in d.shares[symbol].items():
-                if state in states:  # what training has not seen can only be answered wrong
+                if state in states:  # a state that training has not seen has no place, and the answer is wrong
                     shares[row, place, states.index(state)] = share
     return index, counts, shares
 
 
 class SharesLoss:
-    """The objective: cross-entropy of the shares, of the answer and less of the drafts, and of mixed valence; a mean
-    over elements. index, counts (N, L) and shares (N, L, S): of the labelled formulas."""
+    """The objective of training: the cross-entropy of the shares in the network's answer, `DRAFTS` times that in each
+    of its drafts, and that of mixed valence, as means over elements.
+
+    index, counts (N, L) and shares (N, L, S): the elements of the labelled formulas, as `_tensors` gives them.
+    """
 
     def __init__(self, index: Tensor, counts: Tensor, shares: Tensor) -> None:
         self.index, self.counts, self.shares = index, counts, shares
@@ -206,7 +209,7 @@ def train(
 
 
 def fraction(counted: tuple[float, float]) -> float:
-    """The share of a (right, all) of `Scores`."""
+    """One of the pairs (right, all) of `Scores` as a share."""
     right, total = counted
     return right / max(total, 1)
 
@@ -246,7 +249,7 @@ def load_oxidation(path: str | Path) -> OxidationModel:
 
 @dataclass(frozen=True)
 class _Info:
-    """What the metadata say beside the recipe."""
+    """What the metadata of weights say beside the recipe."""
 
     elements: tuple[str, ...]
     states: tuple[int, ...]

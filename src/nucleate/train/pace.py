@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 LINE_EVERY = 30.0  # seconds between two lines of a log
-SHOW_EVERY = 2.0  # seconds between two looks at a run: reading the loss makes a GPU wait
+SHOW_EVERY = 2.0  # seconds between two reports of a run; reading the loss makes a GPU wait, so they must be rare
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a run stands: steps done of how many, the mean loss since the last line of metrics, how many crystals or
-    formulas (`unit`) per second, seconds that are left at this speed."""
+    """Where a run stands: `step` of `steps` are done. loss: the mean since the last line of metrics. per_second: how
+    many crystals or formulas (`unit`). seconds_left: at this speed."""
 
     step: int
     steps: int
@@ -44,7 +44,7 @@ class Pace:
     shown: float = field(default_factory=time.monotonic)
 
     def due(self, step: int) -> bool:
-        """Whether it is time for another look, after `step` steps; call it after each."""
+        """Whether it is time for another report. Call it after each step, with the number of steps done."""
         now = time.monotonic()
         if self.first is None:
             self.first, self.began = step, now
@@ -54,13 +54,14 @@ class Pace:
         return True
 
     def standing(self, step: int, steps: int, loss: float) -> Standing:
-        """At a step for which `due` was asked."""
+        """Where the run stands after a step for which `due` was called."""
         each = (time.monotonic() - self.began) / max(step - (self.first or 0), 1)
         return Standing(step, steps, loss, self.unit, self.batch_size / max(each, 1e-9), each * (steps - step))
 
 
 class Lines:
-    """Says in a line where a run stands, the first time at once and then every `every` seconds: for logs and pipes."""
+    """Says in a line of text where a run stands, for logs and pipes: at the first call, and then at most once in
+    `every` seconds."""
 
     def __init__(self, name: str, say: Callable[[str], None], every: float = LINE_EVERY) -> None:
         self.name, self.say, self.every = name, say, every

@@ -1,4 +1,4 @@
-"""In which precision networks are trained: `train.precision` of a recipe."""
+"""The precision in which networks are trained, `train.precision` of a recipe."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def computes_bf16(device: torch.device) -> bool:
     """Whether bf16 saves time: on GPUs and on CPUs with instructions for it. Others emulate it, at a high cost."""
     if device.type != "cpu":
         return True
-    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # unknown to older torch
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch lack it
     return any(able is True for name, able in known.items() if name.endswith("bf16"))
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """Networks compute in bf16 inside, if `precision` is "bf16", or "auto" and that saves time."""
+    """Inside, networks compute in bf16 if `precision` is "bf16", or if it is "auto" and bf16 saves time."""
     if precision == "bf16" or (precision == "auto" and computes_bf16(device)):
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()

@@ -25,9 +25,9 @@ from nucleate.train.shipped import require_weights
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-MAX_ATOMS = 200  # memory grows with the square; a prediction does not depend on the cell, so give a smaller one
-MAX_IMAGES = 20_000  # of a cell within the cutoff: a compact cell of one atom has some hundreds
-_PAIRS = 40_000  # at once
+MAX_ATOMS = 200  # memory grows with its square; a smaller cell of the same crystal gives the same prediction
+MAX_IMAGES = 20_000  # images of a cell within the cutoff; a compact cell of one atom has some hundreds
+_PAIRS = 40_000  # pairs of atoms that are computed at once
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,6 @@ def load_property_network(weights: str | Path, device: str | None = None) -> Pro
     """The model of a shipped name or a file; raises NucleateError if there is none, or one of another kind."""
     path = require_weights(weights, PROPERTY)
     network, info = load_network(path, PROPERTY)
-    assert isinstance(network, PropertyNetwork)  # by its kind
+    assert isinstance(network, PropertyNetwork)  # weights of this kind hold no other network
     network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return PropertyModel(network.eval(), info)

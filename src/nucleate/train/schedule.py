@@ -1,4 +1,4 @@
-"""What a step trains on and how far it goes, as pure functions of the step: resuming needs no state of theirs."""
+"""The batch and the learning rate of a step, as pure functions of its number, so that no state is needed to resume."""
 
 from __future__ import annotations
 

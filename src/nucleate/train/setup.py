@@ -60,7 +60,7 @@ def set_up(recipe: Recipe, data: Data, device: torch.device) -> Setup:
     bare = system.codec(recipe, CodecState())
     codec = bare.fitted(data)
     if base is not None and base.info.system.codec(base.info.recipe, CodecState()) == bare:
-        codec = base.info.codec  # the scale that the weights know
+        codec = base.info.codec  # the weights were trained with the scale of this codec
     elements = set(torch.unique(data.atomic_numbers[data.mask]).tolist())
     if base is not None and train.adapter_rank:
         elements |= set(base.info.elements)

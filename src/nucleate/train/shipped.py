@@ -44,7 +44,7 @@ def conditions_of(path: Path) -> set[str]:
 
 def _is_of(path: Path, kind: str | None) -> bool:
     metadata = _metadata(path)
-    if metadata.get("nucleate") != "1":  # a damaged file stays among the crystals', and loading it says what is wrong
+    if metadata.get("nucleate") != "1":  # listed as a generator of crystals; loading it says what is wrong
         return kind is None
     return metadata.get("kind") == kind
 

@@ -29,9 +29,9 @@ from nucleate.train.shipped import weights_file
 from nucleate.train.steps import Steps
 from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
 
-KIND = "similarity"  # in the metadata, beside which a file of a generator has none
+KIND = "similarity"  # what the metadata of weights call this kind of network
 SHIPPED = "template-similarity"
-PAIRS = 200_000  # of formulas that go through the network at once
+PAIRS = 200_000  # pairs of formulas that go through the network at once
 Formula = Mapping[str, int]
 
 
@@ -64,7 +64,7 @@ class Labelled:
     fingerprints: np.ndarray
 
     def groups(self) -> dict[tuple[int, ...], np.ndarray]:
-        """Rows of each ratio."""
+        """Ratio of the numbers of atoms, sorted -> the rows of the crystals that have it."""
         out: dict[tuple[int, ...], list[int]] = {}
         for i, formula in enumerate(self.formulas):
             out.setdefault(tuple(sorted(formula.values())), []).append(i)
@@ -85,7 +85,8 @@ class SimilarityModel:
 
     @torch.no_grad()
     def similarities(self, queries: Sequence[Formula], known: Sequence[Formula]) -> np.ndarray:
-        """Of each query with each known formula, (n, m), 0 to 1; nan where either has no descriptors (`unknown`)."""
+        """How similar each query is to each known formula, (n, m), from 0 to 1; nan where either has no descriptors
+        (`unknown`)."""
         ours, theirs = (self.network.standardise(_tensor(descriptors(f))) for f in (queries, known))
         out = np.full((len(queries), len(known)), np.nan)
         if not len(known):
@@ -114,7 +115,8 @@ class Pairs:
     def __init__(self, data: Labelled, threshold: float, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
         self.threshold, self.fingerprints = threshold, np.asarray(data.fingerprints, dtype=np.float32)
-        self.group = np.zeros((len(data.formulas), 2), dtype=np.int64)  # start and length in `members`
+        # where the group of each crystal begins in `members`, and its length
+        self.group = np.zeros((len(data.formulas), 2), dtype=np.int64)
         members, starts, partners = [], np.zeros(len(data.formulas) + 1, dtype=np.int64), {}
         place = 0
         for rows in data.groups().values():
@@ -132,7 +134,7 @@ class Pairs:
             raise NucleateError(f"no two crystals of equal ratio are within {threshold} of each other")
 
     def _near(self, rows: np.ndarray) -> list[np.ndarray]:
-        """The similar crystals of each of a group."""
+        """For each crystal of a group, the rows of those that are similar to it."""
         own = torch.from_numpy(self.fingerprints[rows])
         out = []
         for chunk in torch.arange(len(rows)).split(512):
@@ -154,8 +156,11 @@ class Pairs:
 
 
 class PairLoss:
-    """The objective: whether the crystals of a pair are similar, of `count` pairs a step, which `pairs` draws,
-    whatever the crystals of the batch are. inputs: standardised descriptors (N, F) of the crystals."""
+    """The objective of training: to tell whether the crystals of a pair are similar.
+
+    A step has `count` pairs, which `pairs` draws; the batch of the training loop is not used. inputs: standardised
+    descriptors (N, F) of the crystals.
+    """
 
     def __init__(self, pairs: Pairs, inputs: Tensor, count: int) -> None:
         self.pairs, self.inputs, self.count = pairs, inputs, count

@@ -13,7 +13,7 @@ from nucleate.io import replacing
 
 
 def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Those called "NAME.something", without the name."""
+    """The tensors called "NAME.something", by "something"."""
     return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
 
 
@@ -47,7 +47,7 @@ def cut_metrics(path: Path, step: int) -> None:
         try:
             if json.loads(line)["step"] <= step:
                 kept.append(line)
-        except (ValueError, KeyError, TypeError):  # what a kill left of a line
+        except (ValueError, KeyError, TypeError):  # a killed process may leave a part of a line
             continue
     with replacing(path) as temporary:
         temporary.write_text("".join(line + "\n" for line in kept))

@@ -94,7 +94,7 @@ class Steps:
             after()
 
     def guarded(self) -> contextlib.AbstractContextManager[None]:
-        """Around the computations of a step."""
+        """The context in which a step computes; errors of too little memory become one line."""
         return enough_memory(self.device, self.config.batch_size, self.unit, self.step + 1)
 
     def means(self) -> dict[str, float]:
@@ -102,7 +102,7 @@ class Steps:
         return {k: float(v) / self.counted for k, v in self.sums.items()}
 
     def forget(self) -> None:
-        """Begin new sums."""
+        """Set the sums of losses to nothing."""
         self.sums, self.counted = {}, 0
 
     def require_finite(self, kept: str = "") -> None:
@@ -112,7 +112,7 @@ class Steps:
             raise NucleateError(f"the loss is not finite at step {self.step}; lower train.learning_rate{kept}")
 
     def try_steps(self) -> float:
-        """Seconds that a step takes, the least of a few that are tried and change nothing."""
+        """Seconds that a step takes: the least of a few steps that are tried without a change of the network."""
         stream = batches(self.sizes, self.config.batch_size, self.config.seed, self.step)
         self.model.train()
         times = []
@@ -134,6 +134,7 @@ class Steps:
             return losses, torch.stack([weights.get(k, 1.0) * v for k, v in losses.items()]).sum()
 
     def _update_ema(self) -> None:
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))  # young means forget the start faster
+        # a short memory at first, so that the untrained start is forgotten
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
         state = self.model.state_dict()
         torch._foreach_lerp_(list(self.ema.values()), [state[k].to(v.dtype) for k, v in self.ema.items()], 1 - decay)

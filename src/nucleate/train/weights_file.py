@@ -16,7 +16,7 @@ from torch import Tensor
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
 
-# In the metadata: of the tensors, and of all other metadata; files written before these existed have neither.
+# Keys of the metadata for the hashes of the tensors and of all other metadata; the first files had neither.
 TENSORS_SHA256, METADATA_SHA256 = "sha256_tensors", "sha256_metadata"
 
 
@@ -75,7 +75,7 @@ def fill(path: str | Path, tensors: Mapping[str, Tensor], network: Mapping[str, 
         if bad := [k for k, v in tensors.items() if not bool(v.isfinite().all())]:
             raise NucleateError(f"{path} is damaged: '{bad[0]}' holds values that are no finite numbers")
         held = sum(v.numel() for v in tensors.values())
-        most = {"layers": len(tensors)}  # a layer has tensors of its own
+        most = {"layers": len(tensors)}  # every layer has at least one tensor
         if large := [f"{k} = {v}" for k, v in network.items() if v > most.get(k, held)]:
             raise NucleateError(f"{path} does not fit its own recipe ({large[0]} with {held:,} numbers in all)")
         with torch.device("meta"):
@@ -86,7 +86,7 @@ def fill(path: str | Path, tensors: Mapping[str, Tensor], network: Mapping[str, 
 
 
 def sizes(network: Any) -> dict[str, int]:
-    """The whole numbers among the settings of a network (a dataclass), the largest where there are several."""
+    """The whole numbers among the settings of a network, the largest where there are several."""
     out = {k: v for k, v in vars(network).items() if type(v) is int}
     several = {k: v for k, v in vars(network).items() if isinstance(v, tuple) and v and type(v[0]) is int}
     return out | {k: max(v) for k, v in several.items()}
