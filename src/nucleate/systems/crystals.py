@@ -23,7 +23,7 @@ class CrystalRecipe(ConditionalRecipe):
     task: Literal["csp", "dng"] = "csp"  # "csp": the composition is given; "dng": the elements are generated as well
 
 
-class CrystalSampleConfig(SampleConfig, Guidance):
+class CrystalSampleConfig(Guidance, SampleConfig):
     """How crystals are drawn."""
 
     sampler: Literal["ancestral", "ddim", "second-order"] = "ancestral"  # the last two are flows, without noise

@@ -63,7 +63,7 @@ class NetworkConfig(Section):
     condition_on: tuple[str, ...] = ()  # "balanced" and any numeric column of the data
 
 
-class SampleConfig(PlainSampleConfig, Guidance, Temperature):
+class SampleConfig(Temperature, Guidance, PlainSampleConfig):
     """How formulas are drawn."""
 
     sampler: Literal["one-by-one", "ancestral", "ddim"] = "ancestral"

@@ -58,7 +58,7 @@ class NetworkConfig(Section):
     condition_on: tuple[str, ...] = ()  # "chemical_system" and any numeric column of the data
 
 
-class SampleConfig(CrystalSampleConfig, Corrector, Temperature):
+class SampleConfig(Temperature, Corrector, CrystalSampleConfig):
     """How crystals are drawn."""
 
 

@@ -46,7 +46,7 @@ class NetworkConfig(Section):
     edges: Count = 20  # how many of the nearest atoms a site sees
 
 
-class SampleConfig(PlainSampleConfig, Corrector):
+class SampleConfig(Corrector, PlainSampleConfig):
     """How crystals are drawn."""
 
     sampler: Literal["ancestral", "ddim", "second-order", "langevin"] = "ancestral"  # the last: paper 5, algorithm 1
