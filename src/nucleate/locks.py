@@ -43,6 +43,18 @@ class Lock:
                 self._holder.unlink(missing_ok=True)
             self._lock.release(force=True)
 
+    def discard(self) -> None:
+        """Free the lock and delete its file, which nobody needs who does not write there again."""
+        if not self._lock.is_locked:
+            return
+        file = Path(self._lock.lock_file)
+        self._holder.unlink(missing_ok=True)  # first: a kill in between leaves a lock that the next call knows
+        if os.name == "posix":  # while it is held; elsewhere a file that is open cannot be deleted
+            file.unlink(missing_ok=True)
+        self.release()
+        if os.name != "posix":
+            file.unlink(missing_ok=True)
+
     def _number(self) -> str:
         try:
             return f" (pid {int(self._holder.read_text())})"

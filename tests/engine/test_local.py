@@ -32,7 +32,7 @@ def by_id(results):
 
 
 class Nowhere:
-    def save(self, candidate):
+    def save_many(self, candidates):
         pass
 
 

@@ -13,8 +13,8 @@ class Kept:
     def __init__(self):
         self.saved = []
 
-    def save(self, candidate):
-        self.saved.append(candidate)
+    def save_many(self, candidates):
+        self.saved += candidates
 
 
 class Mark(Stage):

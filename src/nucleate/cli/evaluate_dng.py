@@ -120,17 +120,15 @@ def relax_sample(
 ) -> CrystalSet:
     """Relax n of the crystals, drawn by the seed, in a run folder that resumes, and set them on the hull."""
     from nucleate.engine.registry import executor
-    from nucleate.evaluate.relaxed import from_candidates, resumed, sample_candidates, stages
-    from nucleate.pipeline.run import run
+    from nucleate.evaluate.relaxed import from_candidates, sample_candidates, stages
     from nucleate.store.database import RunStore
+    from nucleate.store.journal import carry_on
 
     folder = out / "relaxed"
     folder.mkdir(parents=True, exist_ok=True)
     with RunStore(folder) as store:
         blank = sample_candidates(generated, n, settings)
-        done = resumed(blank, store.load())
-        store.save_many([c for c in done if not c.stages])
-        finished = run(done, stages(settings), executor(workers), store, watch)
+        finished = carry_on(store, blank, stages(settings), executor(workers), watch)
     order = {c.id: c for c in finished}
     return from_candidates([order[c.id] for c in blank], f"{len(blank):,} of {generated.name}, relaxed")
 

@@ -81,10 +81,10 @@ def run_part(
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.progress import progress_shown
     from nucleate.engine.registry import executor
-    from nucleate.pipeline.run import run
+    from nucleate.store.journal import carry_on
 
     todo = part.resumed(candidates)
     if have := sum(stages[0].name in c.stages for c in todo):
         notes.print(f"going on: {have} of {len(todo)} {what} are in {part.path}")
     with going_on(f"the same command goes on from {part.path}"), progress_shown() as watch:
-        return run(todo, stages, executor(workers or None), part, watch)
+        return carry_on(part, candidates, stages, executor(workers or None), watch)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
 from nucleate.io.parse import structure_from_dict
+from nucleate.locks import Lock
 from nucleate.pipeline.events import Watch
+from nucleate.store.journal import Lines, differing
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -133,9 +134,7 @@ def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
         before = json.loads(note.read_text())
     except (OSError, ValueError) as error:
         raise NucleateError(f"cannot use the folder {folder} ({error})") from None
-    differ = [k for k in settings if before.get(k) != settings[k]]
-    if differ:
-        k = differ[0]
+    for k in differing({k: before.get(k) for k in settings}, settings):
         raise NucleateError(
             f"{folder} holds predictions with {k} {before.get(k)!r}, not {settings[k]!r}; give another --out"
         )
@@ -151,13 +150,26 @@ def predict_missing(
     watch: Watch | None = None,
 ) -> None:
     """Predict what the file at `path` does not hold yet, appending chunk by chunk; a kill loses one chunk at most."""
-    _mend(path)
-    done = read_predictions(path) if path.exists() else {}
+    with Lock(path.with_name(f".{path.name}.lock"), f"is writing {path}", "choose another --out") as lock:
+        with Lines(path) as lines:
+            _predict_into(lines, generator, targets, samples, seed, chunk, watch or Watch())
+        lock.discard()
+
+
+def _predict_into(
+    journal: Lines,
+    generator: StructureGenerator,
+    targets: Sequence[tuple[str, Structure]],
+    samples: int,
+    seed: int,
+    chunk: int,
+    watch: Watch,
+) -> None:
+    done = read_predictions(journal.path)
     todo = [(name, t, s) for s in range(samples) for name, t in targets if s not in done.get(name, {})]
     todo.sort(key=lambda job: len(job[1]))  # crystals of one size share a batch
     total = samples * len(targets)
     finished = total - len(todo)
-    watch = watch or Watch()
     watch.progress("predict", finished, total)
     for start in range(0, len(todo), chunk):
         jobs = todo[start : start + chunk]
@@ -171,7 +183,7 @@ def predict_missing(
             prediction_line(name, s, stream, structure, reason)
             for (name, _, s), stream, (structure, reason) in zip(jobs, seeds, results, strict=True)
         ]
-        _append(path, lines)
+        journal.add(lines)
         finished += len(jobs)
         report(0, 0, finished)
 
@@ -196,23 +208,6 @@ def _generate(
     return _generate(generator, targets[:half], seeds[:half], progress) + _generate(
         generator, targets[half:], seeds[half:], progress
     )
-
-
-def _mend(path: Path) -> None:
-    """Cut off a last line that a kill left unfinished."""
-    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
-
-
-def _append(path: Path, lines: Iterable[str]) -> None:
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write("".join(line + "\n" for line in lines))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise NucleateError(f"cannot write {path} ({error})") from None
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -32,21 +32,6 @@ def sample_candidates(generated: CrystalSet, n: int, settings: DngSettings) -> l
     return out
 
 
-def resumed(blank: Sequence[Candidate], stored: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates as far as an earlier run brought them; NucleateError if that run was of other crystals."""
-    have = {c.id: c for c in stored}
-    for c in blank:
-        old = have.get(c.id)
-        if old is not None and _content(old) != _content(c):
-            theirs = old.origin.member.set if old.origin.member else "another set"
-            raise NucleateError(f"the relaxed crystals there are of '{theirs}', not of these; give another --out")
-    return [have.get(c.id, c) for c in blank]
-
-
-def _content(candidate: Candidate) -> str:
-    return candidate.origin.member.content if candidate.origin.member else ""
-
-
 def stages(settings: DngSettings) -> list[Stage]:
     """The stages of the way: checks of geometry and chemistry, relaxation, energy above the hull."""
     from nucleate.relaxation.pool import RelaxSettings

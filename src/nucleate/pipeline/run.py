@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from nucleate.pipeline.candidate import Candidate
@@ -19,21 +19,19 @@ class Executor(Protocol):
 
 
 class Store(Protocol):
-    """Keeps candidates; each `save`, and `save_many` where there is one, is committed before it returns."""
+    """Keeps candidates: those of a call are on disk before it returns."""
 
-    def save(self, candidate: Candidate) -> None: ...
+    def save_many(self, candidates: Sequence[Candidate]) -> None: ...
 
 
 class Nowhere:
     """The store that keeps nothing, for runs whose result is the list that `run` returns."""
 
-    def save(self, candidate: Candidate) -> None:
+    def save_many(self, candidates: Sequence[Candidate]) -> None:
         """Do nothing."""
 
 
-GROUP = (
-    200  # results of a quick stage that are stored at once, where the store has `save_many`: a save waits for the disk
-)
+GROUP = 200  # results of a quick stage that are stored at once: a save waits for the disk
 
 
 def run(
@@ -57,9 +55,9 @@ def run(
             todo = living
         began, waiting = time.perf_counter(), {c.id for c in todo}
         watch.tell(StageBegan(stage.name, total - len(waiting), total))
-        save, flush = _saver(store, GROUP if stage.cost == "quick" else 1)
+        saving = _Saving(store, GROUP if stage.cost == "quick" else 1)
         with contextlib.ExitStack() as ending:
-            ending.callback(flush)
+            ending.callback(saving.flush)
             results = executor.map(stage, todo)
             ending.callback(results.close)  # processes end before this returns, also where an exception keeps them
             for result in results:
@@ -67,7 +65,7 @@ def run(
                     raise RuntimeError(f"stage {stage.name} invented candidate {result.id}")
                 waiting.discard(result.id)
                 current[result.id] = changed = result.finished(stage.name)
-                save(changed)
+                saving.add(changed)
                 watch.tell(CandidateChanged(stage.name, changed))
                 watch.progress(stage.name, total - len(waiting), total)
         if waiting:
@@ -76,21 +74,19 @@ def run(
     return list(current.values())
 
 
-def _saver(store: Store, group: int) -> tuple[Callable[[Candidate], None], Callable[[], None]]:
-    """(save, flush): how candidates go to the store, one by one or in groups."""
-    save_many = getattr(store, "save_many", None)
-    if group == 1 or save_many is None:
-        return store.save, lambda: None
-    pending: list[Candidate] = []
+class _Saving:
+    """Puts candidates into a store in groups; the last group is not full."""
 
-    def flush() -> None:
-        if pending:
-            save_many(pending)
-            pending.clear()
+    def __init__(self, store: Store, group: int) -> None:
+        self.store, self.group = store, group
+        self.pending: list[Candidate] = []
 
-    def save(candidate: Candidate) -> None:
-        pending.append(candidate)
-        if len(pending) >= group:
-            flush()
+    def add(self, candidate: Candidate) -> None:
+        self.pending.append(candidate)
+        if len(self.pending) >= self.group:
+            self.flush()
 
-    return save, flush
+    def flush(self) -> None:
+        if self.pending:
+            self.store.save_many(self.pending)
+            self.pending = []

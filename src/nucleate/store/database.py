@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,20 @@ class RunStore:
     def load(self) -> list[Candidate]:
         """All candidates whose records are sound, in the order in which they were first saved."""
         return self.read()[0]
+
+    def resumed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates in their order, each as it is stored; those that are not stored yet are.
+
+        Raises NucleateError where a stored one comes from another set of crystals or from other coordinates.
+        """
+        have = {c.id: c for c in self.load()}
+        for new in candidates:
+            old = have.get(new.id)
+            if old is not None and _content(old) != _content(new):
+                theirs = old.origin.member.set if old.origin.member else "another set"
+                raise NucleateError(f"{self.folder} holds crystals of '{theirs}', not these; give another --out")
+        self.save_many([c for c in candidates if c.id not in have])
+        return [have.get(c.id, c) for c in candidates]
 
     def read(self) -> tuple[list[Candidate], list[Problem]]:
         """The same, and what is wrong with the records of any others. Saving a candidate of that id mends one."""
@@ -185,6 +199,11 @@ class RunStore:
             ) from None
         except OSError as error:
             raise NucleateError(f"cannot {doing} {path}: {error.strerror or error}") from None
+
+
+def _content(candidate: Candidate) -> str:
+    """The digest of the crystal that a candidate was, for one that is drawn from a set."""
+    return candidate.origin.member.content if candidate.origin.member else ""
 
 
 def _remove_unborn(path: Path) -> None:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from nucleate.errors import NucleateError
 from nucleate.files import hint, remove, replacing, sweep
 from nucleate.io.write import plain
 from nucleate.locks import Lock
 from nucleate.pipeline.candidate import Candidate
+from nucleate.store.journal import Lines, difference, whole_lines
 
 
 class PartFile:
-    """A store (`pipeline.run`) beside the output `out`: "OUT.part.jsonl", one line for each result, on disk before
-    `save` returns, removed by `finish`, and by `close` where there is no result.
+    """The journal of a command (`store.journal`), beside its output `out`: "OUT.part.jsonl".
+
+    It has one line for each result, and is removed by `finish`, and by `close` where there is no result.
 
     The first line holds `settings`, plain JSON values: whatever decides the results beside the candidates. A result
     counts for the very candidate that it was made of, so files may be added and changed between two calls. Raises
@@ -31,7 +32,7 @@ class PartFile:
         self.out = out = Path(out)
         self.path, lock = _beside(out)
         self._keys: dict[str, str] = {}  # id of a candidate -> fingerprint of what it was
-        self._file: IO[str] | None = None
+        self._lines: Lines | None = None
         self._is_empty = False
         self._lock = Lock(lock, f"is writing {out}", "choose another --out")
         try:
@@ -48,14 +49,20 @@ class PartFile:
 
     def save(self, candidate: Candidate) -> None:
         """Append a result of one of the `resumed` candidates."""
+        self.save_many([candidate])
+
+    def save_many(self, candidates: Sequence[Candidate]) -> None:
+        """Append results of `resumed` candidates."""
+        assert self._lines is not None
         self._is_empty = False
-        record = {"of": self._keys[candidate.id], "result": candidate.to_dict()}
-        self._write(json.dumps(record, default=plain))
+        records = [{"of": self._keys[c.id], "result": c.to_dict()} for c in candidates]
+        self._lines.add([json.dumps(record, default=plain) for record in records])
 
     def finish(self) -> None:
         """The output is complete: nothing of this file is needed any more."""
         self._close_file()
-        _remove_with_lock(self.path, self._lock, _beside(self.out)[1])
+        remove(self.path)  # while the lock is held, so that nobody's next work can be meant
+        self._lock.discard()
 
     def close(self) -> None:
         """Free the lock; what is done stays for the next call."""
@@ -65,9 +72,9 @@ class PartFile:
         self._lock.release()
 
     def _close_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
 
     def __enter__(self) -> PartFile:
         return self
@@ -77,33 +84,21 @@ class PartFile:
 
     def _open(self, settings: dict[str, Any], overwrite: bool) -> dict[str, Candidate]:
         try:
-            lines = _whole_lines(self.path) if self.path.exists() else []
-            before = _settings(lines[0]) if lines else None
-            if lines and before != settings:
-                if not overwrite and (before is None or len(lines) > 1):  # without results there is nothing to lose
-                    raise NucleateError(f"{self.path} holds results {_difference(before, settings)}")
-                lines = []
-            if not lines:
-                with replacing(self.path) as temporary:
-                    temporary.write_text(json.dumps({"settings": settings}) + "\n", encoding="utf-8")
-            self._file = self.path.open("a", encoding="utf-8")
+            lines = whole_lines(self.path)
         except OSError as error:
-            raise self._error(error) from None
+            raise NucleateError(f"cannot read {self.path}: {hint(error)}") from None
+        before = _settings(lines[0]) if lines else None
+        if lines and before != settings:
+            if not overwrite and (before is None or len(lines) > 1):  # without results there is nothing to lose
+                raise NucleateError(f"{self.path} holds results {_difference(before, settings)}")
+            lines = []
+        if not lines:
+            with replacing(self.path) as temporary:
+                temporary.write_text(json.dumps({"settings": settings}) + "\n", encoding="utf-8")
+        self._lines = Lines(self.path)
         self._is_empty = len(lines) < 2
         results = map(_result, lines[1:])
         return dict(r for r in results if r is not None)
-
-    def _write(self, line: str) -> None:
-        assert self._file is not None
-        try:
-            self._file.write(line + "\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise self._error(error) from None
-
-    def _error(self, error: OSError) -> NucleateError:
-        return NucleateError(f"cannot write {self.path}: {hint(error)}")
 
 
 def tidy(out: str | Path) -> None:
@@ -116,7 +111,8 @@ def tidy(out: str | Path) -> None:
         sweep(out.parent, (out.name, part.name))
         later = part.exists() and part.stat().st_mtime_ns > out.stat().st_mtime_ns  # it was to replace `out`
         if not later:
-            _remove_with_lock(part, held, lock)
+            remove(part)
+            held.discard()
 
 
 def _beside(out: Path) -> tuple[Path, Path]:
@@ -124,28 +120,8 @@ def _beside(out: Path) -> tuple[Path, Path]:
     return out.with_name(f"{out.name}.part.jsonl"), out.with_name(f".{out.name}.lock")
 
 
-def _remove_with_lock(part: Path, lock: Lock, file: Path) -> None:
-    """Delete both while the lock is held, so that nobody's next work can be meant."""
-    remove(part)
-    remove(file.with_name(f"{file.name}.pid"))
-    if os.name == "posix":  # elsewhere a file that is open cannot be deleted
-        remove(file)
-    lock.release()
-    if os.name != "posix":
-        remove(file)
-
-
 def _fingerprint(candidate: Candidate) -> str:
     return hashlib.sha256(candidate.to_json().encode()).hexdigest()[:32]
-
-
-def _whole_lines(path: Path) -> list[str]:
-    """The lines of the file, which loses what a kill left of its last one: appending must begin on a new line."""
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        os.truncate(path, len(whole))
-    return whole.decode("utf-8", errors="replace").splitlines()
 
 
 def _settings(line: str) -> Any:
@@ -167,6 +143,5 @@ def _result(line: str) -> tuple[str, Candidate] | None:
 def _difference(before: Any, now: Mapping[str, Any]) -> str:
     if not isinstance(before, Mapping):
         return "of something else; move it away, use --overwrite to begin again, or another --out"
-    keys = [k for k in {**before, **now} if before.get(k) != now.get(k)]
-    words = ", ".join(f"{k} {before.get(k)}, now {now.get(k)}" for k in keys)
+    words = difference(before, now)
     return f"of an interrupted run with other settings ({words}); give the same, or --overwrite to begin again"

@@ -13,6 +13,7 @@ from nucleate.search.judge import dataset_of, judge_of
 from nucleate.search.model import load_as
 from nucleate.settings import OptimiseSettings
 from nucleate.settings.optimise import read_optimise_settings
+from nucleate.store.journal import difference
 from nucleate.tasks.optimise_report import limits_of, predicted, relaxation, success_report
 
 if TYPE_CHECKING:
@@ -51,11 +52,11 @@ def optimise(
     it, and a folder that holds something else.
     """
     from nucleate.engine.registry import executor as local
-    from nucleate.pipeline.run import run
     from nucleate.search.names import require_names, require_properties
     from nucleate.stages.check import CheckStage
     from nucleate.stages.generate import GenerateStage
     from nucleate.store.database import RunStore
+    from nucleate.store.journal import carry_on
 
     require_names(
         weights=[settings.weights],
@@ -79,13 +80,10 @@ def optimise(
     executor = executor or local()
     with RunStore(folder) as store:
         _claim(store, settings, folder)
-        have = {c.id: c for c in store.load()}
-        store.save_many([c for c in blank if c.id not in have])
-        candidates = [have.get(c.id, c) for c in blank]
         stages: list[Stage] = [GenerateStage(generator), CheckStage(), PredictStage(model)]
-        candidates = in_order(run(candidates, stages, executor, store, watch))
+        candidates = in_order(carry_on(store, blank, stages, executor, watch))
         relaxed = in_order(
-            run(candidates[: settings.relax], relaxing, executor, store, watch) if settings.relax else []
+            carry_on(store, candidates[: settings.relax], relaxing, executor, watch) if settings.relax else []
         )
     report = success_report(
         candidates, relaxed, column, target, generator, limits, model.name, settings, executor, workers, watch
@@ -142,5 +140,7 @@ def _claim(store: Any, settings: OptimiseSettings, folder: Path) -> None:
         store.write_request({"optimise": settings.plain()})
         return
     record = store.read_request()
-    if set(record) != {"optimise"} or read_optimise_settings(record["optimise"]) != settings:
-        raise NucleateError(f"{folder} holds another run; choose another folder with --out")
+    before = read_optimise_settings(record["optimise"]) if set(record) == {"optimise"} else None
+    if before != settings:
+        words = f" ({difference(before.plain(), settings.plain())})" if before is not None else ""
+        raise NucleateError(f"{folder} holds another run{words}; choose another folder with --out")

@@ -132,9 +132,9 @@ def energy_thresholds(
     from nucleate.data.catalog import user_cache
     from nucleate.evaluate.inputs import read_crystals
     from nucleate.evaluate.measurements import DngSettings
-    from nucleate.evaluate.relaxed import resumed, sample_candidates
-    from nucleate.pipeline.run import run
+    from nucleate.evaluate.relaxed import sample_candidates
     from nucleate.store.database import RunStore
+    from nucleate.store.journal import carry_on
 
     known = read_crystals([f"{dataset}:train"])
     count = min(settings.calibrate, len(known))
@@ -144,9 +144,7 @@ def energy_thresholds(
     folder = user_cache() / "optimise" / f"{dataset}-{settings.relaxation.potential}-{settings.reference}-{count}"
     folder.mkdir(parents=True, exist_ok=True)
     with RunStore(folder) as store:
-        done = resumed(blank, store.load())
-        store.save_many([c for c in done if not c.stages])
-        finished = run(done, relaxation(settings), executor, store, watch)
+        finished = carry_on(store, blank, relaxation(settings), executor, watch)
     values = [c.energies["e_form"].value for c in finished if c.failure is None and "e_form" in c.energies]
     source = f"{dataset}:train, e_form by {settings.relaxation.potential} after relaxation"
     return percentile_thresholds(values, PERCENTS, settings.maximise, source)

@@ -1,0 +1,103 @@
+"""One contract for work that goes on after a kill, whatever keeps it."""
+
+import json
+
+import pytest
+
+from nucleate.engine.local import Serial
+from nucleate.errors import NucleateError
+from nucleate.evaluate import csp
+from nucleate.locks import Lock
+from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.events import Cancel, Cancelled, CandidateChanged, Watch
+from nucleate.pipeline.origin import Origin, SetMember
+from nucleate.pipeline.stage import Stage
+from nucleate.store.database import RunStore
+from nucleate.store.journal import Lines, carry_on, difference
+from nucleate.store.part import PartFile
+
+
+class Mark(Stage):
+    """Remembers whom it saw."""
+
+    name, grain, cost, resource = "mark", "one", "slow", "cpu"
+
+    def __init__(self):
+        self.saw = []
+
+    def __call__(self, candidates):
+        for c in candidates:
+            self.saw.append(c.id)
+            yield c.with_(provenance={"marked": len(self.saw)})
+
+
+def candidates(*ids):
+    return [Candidate(i, seed=k) for k, i in enumerate(ids)]
+
+
+@pytest.mark.parametrize("kind", ["file", "database"])
+def test_every_journal_keeps_what_is_done_and_the_rest_is_done_later(tmp_path, kind):
+    def opened():
+        return PartFile(tmp_path / "x.jsonl", {"fmax": 1}) if kind == "file" else RunStore(tmp_path / "run")
+
+    first, stop = Mark(), Cancel()
+
+    def enough(event):
+        if isinstance(event, CandidateChanged) and len(first.saw) == 2:
+            stop()
+
+    with opened() as journal, pytest.raises(Cancelled):
+        carry_on(journal, candidates(*"abcd"), [first], Serial(), Watch(enough, cancel=stop))
+    with pytest.raises(NucleateError, match="another process"), opened(), opened():
+        pass
+    again = Mark()
+    with opened() as journal:
+        done = carry_on(journal, candidates(*"abcd"), [again], Serial())
+    assert first.saw == ["a", "b"] and again.saw == ["c", "d"]
+    assert [c.id for c in done] == list("abcd") and all(c.stages == ("mark",) for c in done)
+    last = Mark()
+    with opened() as journal:
+        assert [c.to_dict() for c in carry_on(journal, candidates(*"abcd"), [last], Serial())] == [
+            c.to_dict() for c in done
+        ]
+    assert last.saw == []
+
+
+def test_a_folder_of_other_crystals_is_refused(tmp_path):
+    def of(name, content):
+        return [Candidate("000001", origin=Origin(member=SetMember(name, "one", content)))]
+
+    with RunStore(tmp_path) as store:
+        carry_on(store, of("mine", "abc"), [Mark()], Serial())
+        with pytest.raises(NucleateError, match="holds crystals of 'mine', not these; give another --out"):
+            store.resumed(of("theirs", "abd"))
+
+
+def test_lines_are_whole_and_appended(tmp_path):
+    path = tmp_path / "lines"
+    with Lines(path) as lines:
+        assert lines.before == []
+        lines.add(["one", "two"])
+    with path.open("a") as file:
+        file.write("half of a li")
+    with Lines(path) as lines:
+        assert lines.before == ["one", "two"]
+        lines.add(["three"])
+    assert path.read_text() == "one\ntwo\nthree\n"
+
+
+def test_one_process_predicts_at_a_time_and_leaves_no_lock(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    with (
+        Lock(tmp_path / ".predictions.jsonl.lock", "is writing it", "choose another"),
+        pytest.raises(NucleateError, match="another process .* is writing"),
+    ):
+        csp.predict_missing(None, [], 1, 0, path)
+    path.write_text(json.dumps({"material_id": "a", "sample": 0, "reason": "none"}) + "\n")
+    csp.predict_missing(None, [], 1, 0, path)
+    assert [p.name for p in tmp_path.iterdir()] == ["predictions.jsonl"]
+
+
+def test_a_difference_names_what_differs():
+    before, now = {"fmax": 0.05, "seed": 1}, {"fmax": 0.01, "seed": 1, "steps": 3}
+    assert difference(before, now) == "fmax 0.05, now 0.01, steps None, now 3"
