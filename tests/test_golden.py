@@ -38,7 +38,11 @@ RECORD = {
     "failure": "relax: blew up",
     "provenance": {"relax": {"seconds": 1.5}},
 }
-PAGE = "<html><style>p {{}}</style><p>2025-01-01 10:{minute}</p><script>{script}</script><p>gap <b>{gap} eV</b></p>"
+PAGE = (
+    "<html><style>p {{}}</style><p>2025-01-01 10:{minute}</p><script>{script}</script><p>gap <b>{gap} eV</b></p>"
+    "<h2>Time by stage</h2><p>relax</p><p>{minute} s</p><p>{minute} %</p>"
+    "<p>energies, made</p><p>0.1 s</p><p>&lt; 1 %</p>"
+)
 
 
 def records(**changes):

@@ -28,6 +28,7 @@ PROGRESS = re.compile(
     r"^.*: (\d[\d,]* of \d[\d,]*(, .* s\b.*)?|goes on, .*|[\d,]+ steps of .*: about .*|step \d+ of .*)$", re.MULTILINE
 )
 REPLACED = [
+    (re.compile(r"Time by stage (?:[a-z, ()\d]+? (?:[\d.,]+ (?:s|min|h) )+(?:< )?\d+ % ?)+"), "Time by stage <times> "),
     (re.compile(r"\b[Tt]ime: (?:[a-z, ()\d]*? [\d.]+ s\b(?:, )?)+"), "time: <times>"),
     (re.compile(r"\b\d[\d,]*(\.\d+)?(e-\d+)? (s|min|h)\b"), "<time>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?\w*"), "<date>"),
