@@ -15,12 +15,14 @@ import contextlib
 import fnmatch
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -136,7 +138,7 @@ def record(folder: Path, runs: Sequence[Run], source: Path, jobs: int) -> int:
     return 1 if wrong else 0
 
 
-def compare(folder: Path, runs: Sequence[Run], source: Path, jobs: int, keep: Path, strict: bool) -> int:
+def compare(folder: Path, runs: Sequence[Run], source: Path, jobs: int, keep: Path, strict: bool, most: int) -> int:
     """Do the runs again and say what differs; 1 where something does."""
     found: dict[str, list[Difference]] = {}
 
@@ -146,8 +148,8 @@ def compare(folder: Path, runs: Sequence[Run], source: Path, jobs: int, keep: Pa
         differ = [n for n in notes if strict or not n.change]
         word = "differs" if differ else "equal" if not notes else "changed"
         print(f"{word:<8} {run.name:<32} {seconds:6.1f} s", flush=True)
-        for note in notes:
-            print(f"    {'differs' if note in differ else note.change}: {note.where}: {note.what}", flush=True)
+        for line in summary(notes, most):
+            print(f"    {line}", flush=True)
 
     missing = [r.name for r in runs if not (folder / r.name / "done").exists()]
     if missing:
@@ -161,6 +163,23 @@ def compare(folder: Path, runs: Sequence[Run], source: Path, jobs: int, keep: Pa
     return 1 if bad else 0
 
 
+def summary(found: Sequence[Difference], most: int) -> list[str]:
+    """A line for each difference of a file or an output, `most` of each; what is the same in several of them once."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for d in found:
+        what = re.sub(r"\[\d+\]", "[]", d.what) if d.change else d.what
+        alike.setdefault((d.change or "differs", what, "" if d.change else d.where), []).append(d.where)
+    lines, printed = [], Counter[tuple[str, str]]()
+    for (kind, what, where), places in alike.items():
+        printed[kind, where] += 1
+        files = list(dict.fromkeys(places))
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        if printed[kind, where] <= most:
+            lines.append(f"{kind}: {files[0]}{more}: {what}")
+    cut = [(k, w, n - most) for (k, w), n in printed.items() if n > most]
+    return [*lines, *(f"{kind}: {where + ': ' if where else ''}{n} more (--most)" for kind, where, n in cut)]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["record", "compare", "list"])
@@ -170,6 +189,7 @@ def main() -> int:
     parser.add_argument("--source", type=Path, default=SCRIPTS.parent / "src", help="folder with the package nucleate")
     parser.add_argument("--keep", type=Path, help="compare: where what comes out now is kept (default: a new folder)")
     parser.add_argument("--strict", action="store_true", help="compare: changes of layout and help are differences too")
+    parser.add_argument("--most", type=int, default=5, help="compare: differences of one kind that are printed")
     options = parser.parse_args()
     patterns = [p if "*" in p else f"{p}*" for p in options.only.split(",")]
     runs = [r for r in RUNS if any(fnmatch.fnmatch(r.name, p) for p in patterns)]
@@ -186,7 +206,7 @@ def main() -> int:
     if options.what == "record":
         return record(folder, runs, source, options.jobs)
     keep = options.keep.resolve() if options.keep else Path(tempfile.mkdtemp(prefix="golden-"))
-    return compare(folder, runs, source, options.jobs, keep, options.strict)
+    return compare(folder, runs, source, options.jobs, keep, options.strict, options.most)
 
 
 if __name__ == "__main__":

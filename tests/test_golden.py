@@ -65,7 +65,7 @@ def test_times_paths_progress_and_the_last_digits_are_no_difference(compare, tmp
         "t.csv": "id,seconds\nc1,0.7\n",
         "p.html": PAGE.format(minute=59, script=2, gap=1.5),
     }
-    new = a_run(tmp_path / "new", files, f"files: {tmp_path}/new/x\ntime: relax 14 s, hull 0 s\n")
+    new = a_run(tmp_path / "new", files, f"files: {tmp_path}/new/x\ntime: relax 1 min 14 s, hull 0 s\n")
     assert compare.differences(old, new, "") == []
 
 
@@ -73,7 +73,12 @@ def test_times_paths_progress_and_the_last_digits_are_no_difference(compare, tmp
     ("name", "old", "new", "said"),
     [
         ("r.jsonl", records(), records(structure={"a": 4.00001}), "[0].structure.a: 4.0 -> 4.00001"),
-        ("r.jsonl", records(), records(energies={"e_form": {"value": -1.2501}}), "[0].energies.e_form.value: -1.25"),
+        (
+            "r.jsonl",
+            records(),
+            records(energies={"e_form": {"value": -1.2501, "method": "m"}}),
+            "[0].energies.e_form.value: -1.25",
+        ),
         ("r.jsonl", records(), records(failure="relax: stopped"), "[0].failure: line 1"),
         ("r.jsonl", records(), records() * 2, "1 -> 2 items"),
         ("c.cif", "_cell_length_a 4.000000\n", "_cell_length_a 4.000010\n", "line 1: '_cell_length_a 4.000000' -> "),
@@ -84,7 +89,7 @@ def test_times_paths_progress_and_the_last_digits_are_no_difference(compare, tmp
             PAGE.format(minute=1, script=1, gap=1.6),
             "'1.5' -> '1.6'",
         ),
-        ("f.txt", "NaCl\n", "NaCl\nMgO\n", "1 -> 2 lines"),
+        ("f.txt", "NaCl\n", "NaCl\nMgO\n", "line 2: '' -> 'MgO'"),
     ],
 )
 def test_what_is_a_difference(compare, tmp_path, name, old, new, said):

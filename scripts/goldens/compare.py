@@ -9,16 +9,17 @@ are reported as changes, apart from the differences.
 from __future__ import annotations
 
 import csv
+import difflib
 import gzip
 import io
 import json
 import math
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from html.parser import HTMLParser
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,11 @@ NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d*|\.?\d+)(?:[eE][-+]?\d+)?(?![\w.
 PROGRESS = re.compile(
     r"^.*: (\d[\d,]* of \d[\d,]*(, .* s\b.*)?|goes on, .*|[\d,]+ steps of .*: about .*|step \d+ of .*)$", re.MULTILINE
 )
+SPENT = r"(?:\d[\d,]*(?:\.\d+)?(?:e-\d+)? (?:s|min|h)\b ?)+(?<! )"
 REPLACED = [
-    (re.compile(r"Time by stage (?:[a-z, ()\d]+? (?:[\d.,]+ (?:s|min|h) )+(?:< )?\d+ % ?)+"), "Time by stage <times> "),
-    (re.compile(r"\b[Tt]ime: (?:[a-z, ()\d]*? [\d.]+ s\b(?:, )?)+"), "time: <times>"),
-    (re.compile(r"\b\d[\d,]*(\.\d+)?(e-\d+)? (s|min|h)\b"), "<time>"),
+    (re.compile(rf"Time by stage (?:[a-z, ()\d]+? {SPENT} (?:< )?\d+ % ?)+"), ""),
+    (re.compile(rf"\b[Tt]ime: (?:[a-z, ()\d]*? {SPENT}(?:, )?)+"), ""),
+    (re.compile(rf"\b{SPENT}"), "<time>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?\w*"), "<date>"),
     (re.compile(r"\b\d+ cores?\b"), "<cores>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
@@ -46,15 +48,11 @@ LAYOUT_CHANGED, HELP_CHANGED = "layout changed", "help changed"
 
 @dataclass(frozen=True)
 class Difference:
-    """where: a file, or a step and its output. what: the first difference there. change: why it is allowed, or ""."""
+    """where: a file, or a step and its output. what: what was there and what is. change: why it is allowed, or ""."""
 
     where: str
     what: str
     change: str = ""
-
-
-class NotEqual(Exception):
-    """Two values are not the same; the message is what was there, and what is there now."""
 
 
 def differences(old: Path, new: Path, kind: str) -> list[Difference]:
@@ -71,8 +69,7 @@ def differences(old: Path, new: Path, kind: str) -> list[Difference]:
         for end, stream in (("out", "standard output"), ("err", "standard error")):
             texts = [(f / f"{a['number']:02d}.{end}").read_text(errors="replace") for f in (old, new)]
             texts = [replaced(without_progress(text), p) for text, p in zip(texts, places, strict=True)]
-            if first := first_difference(same_text, *texts):
-                found.append(Difference(f"{name}: {stream}", first, change))
+            found += [Difference(f"{name}: {stream}", text, change) for text in text_differences(*texts)]
     was, now = results_in(old / "work"), results_in(new / "work")
     for name in sorted({*was, *now}):
         if name not in now:
@@ -91,28 +88,14 @@ def results_in(folder: Path) -> dict[str, Path]:
 
 
 def file_differences(name: str, old: Path, new: Path, places: list[dict[str, str]]) -> list[Difference]:
-    """At most one difference and one change of layout."""
+    """The first hundred differences of two files."""
     was, now = read(old, places[0]), read(new, places[1])
     if isinstance(was, str) and isinstance(now, str):
         context = 6 if old.suffix == ".html" else 0
-        first = first_difference(partial(same_text, context=context), was, now)
-        return [Difference(name, first)] if first else []
+        return [Difference(name, text) for text in islice(text_differences(was, now, context), 100)]
     only_layout = Path(name).name in LAYOUT_FILES
-    found = [Difference(name, text, LAYOUT_CHANGED * (only_layout or soft)) for text, soft in unequal(was, now)]
-    return first_of_each(found)
-
-
-def first_of_each(found: list[Difference]) -> list[Difference]:
-    """The first difference, and the first allowed change."""
-    return list({d.change: d for d in reversed(found)}.values())
-
-
-def first_difference(check: Callable[[str, str], None], old: str, new: str) -> str:
-    try:
-        check(old, new)
-    except NotEqual as error:
-        return str(error)
-    return ""
+    found = islice(unequal(was, now), 100)
+    return [Difference(name, text, LAYOUT_CHANGED if only_layout or soft else "") for text, soft in found]
 
 
 def read(path: Path, places: Mapping[str, str]) -> Any:
@@ -216,16 +199,16 @@ def without_progress(text: str) -> str:
     return "\n".join(line.rstrip() for line in PROGRESS.sub("", text).splitlines() if line.strip())
 
 
-def same_text(old: str, new: str, context: int = 0) -> None:
-    """Raise NotEqual for the first line in which two texts differ. context: lines before it that the message shows."""
+def text_differences(old: str, new: str, context: int = 0) -> Iterator[str]:
+    """Each place in which two texts differ. context: lines before it that are shown as well."""
     was, now = old.splitlines(), new.splitlines()
-    for i, (a, b) in enumerate(zip(was, now, strict=False)):
-        if a != b and not same_line(a, b):
-            before = " ".join(was[max(i - context, 0) : i]) if context else ""
-            raise NotEqual(f"line {i + 1}: {f'after {before!r}: ' if before else ''}{from_where_they_part(a, b)}")
-    if len(was) != len(now):
-        extra = max(was, now, key=len)[min(len(was), len(now))]
-        raise NotEqual(f"{len(was)} -> {len(now)} lines; the first that only one of them has: {extra[:100]!r}")
+    if old == new or (len(was) == len(now) and all(map(same_line, was, now))):
+        return
+    for kind, i, j, k, m in difflib.SequenceMatcher(None, was, now, autojunk=False).get_opcodes():
+        if kind == "equal" or (j - i == m - k and all(map(same_line, was[i:j], now[k:m]))):
+            continue
+        before = f"after {' '.join(was[max(i - context, 0) : i])!r}: " if context else ""
+        yield f"line {i + 1}: {before}{from_where_they_part(' '.join(was[i:j]), ' '.join(now[k:m]))}"
 
 
 def same_line(a: str, b: str) -> bool:
@@ -268,8 +251,8 @@ def unequal(old: Any, new: Any, where: str = "", layout: bool = False) -> Iterat
         if not close(old, new):
             yield f"{where}: {old} -> {new}", layout
     elif isinstance(old, str) and isinstance(new, str):
-        if first := first_difference(same_text, replaced(old, {}), replaced(new, {})):
-            yield f"{where}: {first}", layout
+        for text in text_differences(replaced(old, {}), replaced(new, {})):
+            yield f"{where}: {text}", layout
     elif old != new:
         yield f"{where}: {str(old)[:60]} -> {str(new)[:60]}", layout
 

@@ -20,7 +20,9 @@ pq.write_table(table.slice(0, 40), "small.parquet")
 pq.write_table(table.slice(16, 40), "known.parquet")
 pq.write_table(table.slice(8, 24), "reference.parquet")
 """
-SMALL = "[network]\ndim = 16\nlayers = 1\nheads = 2\nfrequencies = 2\n"
+HEADS = "[network]\ndim = 16\nheads = 2\n"
+WORDS = HEADS + "layers = 1\n"
+SMALL = WORDS + "frequencies = 2\n"
 PAIRS = SMALL + "pair_dim = 8\n"
 PARAMETERS = 'lattice = "parameters"\n'
 ANY = "anything -n 2 --steps 4"
@@ -46,7 +48,7 @@ RECIPES = {  # name: what its recipe says beside TRAIN, and what is drawn from t
     ),
     "unimat-dense": (
         'task = "dng"\n' + PEROVSKITES + f'[codec]\nkind = "unimat"\nslots = 5\n{PARAMETERS}'
-        + SMALL + 'kind = "dense"\nwidths = [8, 8]\n',
+        + HEADS + 'kind = "dense"\nwidths = [8, 8]\n',
         ANY,
     ),
     "unimat-csp": (
@@ -68,17 +70,17 @@ RECIPES = {  # name: what its recipe says beside TRAIN, and what is drawn from t
         "SrTiO3 -n 1 --space-group 1",
     ),
     "property": (
-        'task = "property"\n' + PEROVSKITES + PAIRS + 'predict = ["heat_ref", "dir_gap"]\n',
+        'task = "property"\n' + PEROVSKITES + WORDS + 'pair_dim = 8\npredict = ["heat_ref", "dir_gap"]\n',
         "anything -n 2 --steps 4 --weights perov5-cdi -p heat_ref=1 --judge run/weights.safetensors",
     ),
     "formula-bert": (
-        'task = "formula"\n[data]\ndataset = "perov-5:val"\nmax_atoms = 5\n[codec]\nvocabulary = "all"\n' + SMALL
+        'task = "formula"\n[data]\ndataset = "perov-5:val"\nmax_atoms = 5\n[codec]\nvocabulary = "all"\n' + WORDS
         + 'condition_on = ["balanced"]\n[sample]\nsampler = "one-by-one"\nsteps = 5\n',
         "",
     ),
     "formula-lm": (
         'task = "formula"\n[data]\ndataset = "small.parquet"\nmax_atoms = 5\n[codec]\norder = "sorted"\n'
-        + '[diffusion]\nwords = "embedding"\nembedding_dim = 8\n' + SMALL + "self_conditioning = true\n",
+        + '[diffusion]\nwords = "embedding"\nembedding_dim = 8\n' + WORDS + "self_conditioning = true\n",
         "",
     ),
 }  # fmt: skip
