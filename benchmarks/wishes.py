@@ -15,10 +15,10 @@ from nucleate.evaluate.measures.statistics import rate
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.run import Nowhere, run
 from nucleate.request.request import parse_request
-from nucleate.search.route import route_of, settled
 from nucleate.settings import DesignSettings
 from nucleate.stages.comply import of_composition
 from nucleate.stages.realise import ComposeStage
+from nucleate.tasks.blueprint import blueprint
 
 ELEMENTS = "Li", "Ti", "Co", "Ga", "Sr", "Sn", "Pd", "Ba", "S", "I"
 WISHES = {
@@ -33,10 +33,10 @@ WISHES = {
 def drawn(text: str, n: int, settings: DesignSettings) -> tuple[list[Candidate], list[Candidate]]:
     """All formulas as drawn, and those of them that are kept."""
     request = parse_request(f"{text}, {n} candidates")
-    route = route_of(request, settled(request, settings))
-    compose = [s for s in route.proposals if isinstance(s, ComposeStage)]
-    first = run(route.blank, compose, Serial(), Nowhere())
-    last = run(first, route.proposals, Serial(), Nowhere())
+    plan = blueprint(request, settings, as_generated=True)
+    compose = [s for s in plan.proposals if isinstance(s, ComposeStage)]
+    first = run(plan.blanks, compose, Serial(), Nowhere())
+    last = run(first, plan.proposals, Serial(), Nowhere())
     return first, [c for c in last if c.failure is None]
 
 

@@ -28,7 +28,7 @@ BAD = [
     (["design", "NaCl", "--weights", "none"], "no weights 'none'; shipped: carbon24-cdi, carbon24-cds"),
     (["design", "NaCl", "--reference", "none"], "none"),
     (["design", "NaCl", "--potential", "none"], "chgnet"),
-    (["design", "NaCl", "--fmax", "-1"], "fmax must be a positive number"),
+    (["design", "NaCl", "--fmax", "-1"], "fmax must be greater than 0"),
     (["design", "NaCl", "--second", "chgnet"], "another potential than chgnet"),
     (["design", "NaCl", "--second", "mace:x"], "no reference set is shipped for mace:x"),
     (["design", "Li ? O4"], "a formula with gaps can be asked for where formulas are drawn first"),

@@ -7,8 +7,8 @@ from nucleate.generators import read_info
 from nucleate.generators.accept import facts_of
 from nucleate.request.request import parse_request
 from nucleate.search.judge import judge_of, shipped_judge
-from nucleate.search.model import cautions
 from nucleate.settings import DesignSettings
+from nucleate.tasks.blueprint import cautions
 
 WANTED = {"e_form": (-2.0, -2.0), "band_gap": (1.0, 1.6)}
 

@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nucleate.cli.from_settings import with_settings
 from nucleate.cli.options import (
     Contains,
     Elements,
     Engine,
-    Evaluations,
     Exclude,
     Fix,
-    Formulas,
-    Guidance,
-    Judge,
     LatticeShape,
     Mask,
     NumAtoms,
     NumElements,
     Properties,
-    Sampler,
-    Search,
-    Seconds,
-    Seed,
     Sites,
     SpaceGroup,
-    Steps,
-    StructuresEach,
-    Temperature,
-    Weights,
-    Width,
     Workers,
 )
+from nucleate.settings import DesignSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from nucleate.request.request import Request
 
+CHANGEABLE = "seconds", "evaluations", "llm"  # settings that a run may go on with
 
+
+@with_settings(DesignSettings)
 def design(
     request: Annotated[
         str,
@@ -65,165 +58,143 @@ def design(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder (default: runs/<request>).")] = None,
     resume: Annotated[Path | None, typer.Option(help="Finish the interrupted run in this folder.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the run in the folder.")] = False,
-    seed: Seed = 0,
-    oversample: Annotated[int, typer.Option(help="Crystals generated for each one asked for.")] = 4,
-    weights: Weights = "auto",
-    steps: Steps = 0,
-    sampler: Sampler = "",
-    guidance: Guidance = None,
-    temperature: Temperature = None,
-    generator: Annotated[
-        str, typer.Option(help="Formulas first: diffusion-bert-all, other weights or a file; lexicon (of families).")
-    ] = "",
-    structures: Annotated[
-        str, typer.Option(help="Of these formulas: template, or weights such as mp20-csp; auto: for the request.")
-    ] = "auto",
-    rank_by: Annotated[
-        str, typer.Option(help="Templates by emd (element mover's distance), metric or random.")
-    ] = "emd",
-    templates: Annotated[
-        str, typer.Option(help="Known structures as templates: a dataset or a parquet file.")
-    ] = "mp-20",
-    llm: Annotated[
-        str,
-        typer.Option(
-            help="Language model that chooses the formulas of a crystal family: an OpenAI-compatible address, such as "
-            "http://localhost:8080/v1 (key: NUCLEATE_LLM_KEY)."
-        ),
-    ] = "",
-    llm_model: Annotated[str, typer.Option(help="Its name at that address.")] = "",
-    llm_price: Annotated[
-        str, typer.Option(help="US dollars per million tokens of questions and of answers, 0.15,0.6: for the record.")
-    ] = "",
-    retrieval: Annotated[
-        bool, typer.Option(help="Give it what the install and Wikipedia know of what is wanted.")
-    ] = True,
-    potential: Annotated[str, typer.Option(help="Universal potential for relaxation.")] = "chgnet",
-    fmax: Annotated[float, typer.Option(help="Force threshold, eV/angstrom.")] = 0.05,
-    relax_steps: Annotated[int, typer.Option(help="Relaxation steps at most.")] = 250,
-    reference: Annotated[str, typer.Option(help="Reference energies: shipped set or file.")] = "chgnet-mp",
-    judge: Judge = "auto",
-    second: Annotated[
-        str, typer.Option(help="Second potential, which judges the best again: auto, none, or as --potential.")
-    ] = "auto",
-    second_reference: Annotated[str, typer.Option(help="Its reference energies (auto: the shipped set).")] = "auto",
-    phonons: Annotated[int, typer.Option(min=0, help="Test so many of the best for imaginary modes.")] = 0,
-    known: Annotated[str, typer.Option(help="Dataset to test novelty against, e.g. mp-20.")] = "",
-    objective: Annotated[
-        str,
-        typer.Option(
-            help="Rank by a weighted sum, least first: e_above_hull=1,symmetry=0.5; also e_form, properties, request, "
-            "known."
-        ),
-    ] = "",
-    search: Search = "",
-    formulas: Formulas = 0,
-    width: Width = 0,
-    structures_each: StructuresEach = 0,
-    seconds: Seconds = None,
-    evaluations: Evaluations = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Take request and settings from this TOML file; options beside it win.")
+    ] = None,
+    show_config: Annotated[
+        bool, typer.Option("--show-config", help="Print all of request and settings as such a file, and run nothing.")
+    ] = False,
     workers: Workers = 0,
     engine: Engine = "",
+    *,
+    given: Mapping[str, Any],
 ) -> None:
     """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report.
 
     Where --generator names a model of formulas, or the request a family, formulas are made and checked first and then
-    get structures. A tree search (--search) keeps to a budget."""
+    get structures. A tree search (--search) keeps to a budget. --show-config prints a file that --config runs again."""
     from nucleate.cli.interrupts import going_on
-    from nucleate.cli.parts import with_parts
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen
     from nucleate.engine.registry import executor
-    from nucleate.errors import NucleateError
-    from nucleate.request.request import parse_request
-    from nucleate.search.model import cautions
-    from nucleate.search.route import settled
-    from nucleate.settings import DesignSettings
+    from nucleate.tasks.blueprint import cautions, decided
     from nucleate.tasks.design import design as run
-    from nucleate.tasks.design import folder_for, require_settings
+    from nucleate.tasks.design import folder_for
     from nucleate.tasks.design import resume as finish
 
-    console = screen()
-    notes = screen(stderr=True)
-    folder = resume or out or folder_for(request or elements or "anything")
-    with going_on(f"finish it with: nucleate design --resume {folder}"):
-        if resume is not None:
-            given = (elements, contains, exclude, num_elements, candidates, num_atoms, properties, fix, lattice_shape)
-            if request or space_group or sites or any(value not in (None, []) for value in given):
-                raise NucleateError("--resume takes the request from the run; give no other")
-            with progress_shown() as watch:
-                result = finish(
-                    resume,
-                    executor=executor(workers or None, engine),
-                    watch=watch,
-                    seconds=seconds,
-                    evaluations=evaluations,
-                    llm=llm,
-                )
+    options = {
+        "elements": elements,
+        "contains": contains,
+        "exclude": exclude,
+        "num_elements": num_elements,
+        "num_atoms": num_atoms,
+        "properties": properties or None,
+        "space_group": space_group or None,
+        "sites": sites or None,
+    }
+    asked = {name: value for name, value in options.items() if value is not None}
+    kept = {"fix": fix, "lattice_shape": lattice_shape}
+    asks = [name for name, value in {"request": request or None, **asked, **kept}.items() if value is not None]
+    console, notes = screen(), screen(stderr=True)
+    if resume is not None:
+        _require_alone(resume, [*asks, *(["candidates"] if candidates is not None else [])], given, config)
+        if show_config:
+            _print_config(resume)
+            return
+        with going_on(f"finish it with: nucleate design --resume {resume}"), progress_shown() as watch:
+            again = {name: given[name] for name in CHANGEABLE if name in given}
+            result = finish(resume, executor=executor(workers or None, engine), watch=watch, **again)
+    else:
+        if config is not None:
+            wanted, settings = _from_file(config, asks, candidates, given, notes)
         else:
-            wanted = parse_request(
-                request,
-                elements=elements,
-                candidates=candidates,
-                num_atoms=num_atoms,
-                properties=properties or (),
-                contains=contains,
-                exclude=exclude,
-                num_elements=num_elements,
-                space_group=space_group,
-                sites=sites,
+            wanted, settings = None, DesignSettings.of(**given)
+        if wanted is None:
+            wanted = _read_request(request, asked, candidates, fix, mask, lattice_shape)
+        settings = decided(wanted, settings)
+        if show_config:
+            from nucleate.tasks.run_file import run_file_text
+
+            typer.echo(run_file_text(wanted, settings), nl=False)
+            return
+        notes.print(f"Understood as: {wanted.describe()}", style="bold")
+        _warn_if_unbalanced(wanted, notes)
+        for line in cautions(wanted, settings):
+            notes.print(f"warning: {line}", style="yellow")
+        folder = out or folder_for(wanted.text or "anything")
+        with going_on(f"finish it with: nucleate design --resume {folder}"), progress_shown() as watch:
+            result = run(
+                wanted, folder, settings, executor=executor(workers or None, engine), watch=watch, overwrite=overwrite
             )
-            wanted = with_parts(wanted, fix, mask, lattice_shape)
-            settings = DesignSettings.of(
-                seed=seed,
-                oversample=oversample,
-                weights=weights,
-                steps=steps,
-                sampler=sampler,
-                guidance=guidance,
-                temperature=temperature,
-                generator=generator,
-                structures=structures,
-                rank_by=rank_by,
-                templates=templates,
-                potential=potential,
-                fmax=fmax,
-                relax_steps=relax_steps,
-                reference=reference,
-                known=known,
-                judge=judge,
-                second=second,
-                second_reference=second_reference,
-                phonons=phonons,
-                llm=llm,
-                llm_model=llm_model,
-                llm_price=llm_price,
-                retrieval=retrieval,
-                search=search,
-                formulas=formulas,
-                width=width,
-                structures_each=structures_each,
-                seconds=seconds or 0.0,
-                evaluations=evaluations or 0,
-                objective=objective,
-            )
-            require_settings(wanted, settled(wanted, settings))
-            notes.print(f"Understood as: {wanted.describe()}", style="bold")
-            _warn_if_unbalanced(wanted, notes)
-            for line in cautions(wanted, settings):
-                notes.print(f"warning: {line}", style="yellow")
-            with progress_shown() as watch:
-                result = run(
-                    dataclasses.replace(wanted, text=request or elements or ""),
-                    folder,
-                    settings,
-                    executor=executor(workers or None, engine),
-                    watch=watch,
-                    overwrite=overwrite,
-                )
     from nucleate.cli.show import print_run
 
     print_run(result, console)
+
+
+def _read_request(
+    text: str,
+    asked: Mapping[str, Any],
+    candidates: int | None,
+    fix: Path | None,
+    mask: str,
+    lattice_shape: str | None,
+) -> Request:
+    """The request that the command line makes."""
+    from nucleate.cli.parts import with_parts
+    from nucleate.request.request import parse_request
+
+    wanted = with_parts(parse_request(text, candidates=candidates, **asked), fix, mask, lattice_shape)
+    return dataclasses.replace(wanted, text=text or asked.get("elements") or "")
+
+
+def _from_file(
+    config: Path, asks: Sequence[str], candidates: int | None, given: Mapping[str, Any], notes: Console
+) -> tuple[Request | None, DesignSettings]:
+    """Request and settings of a file, where options that are given win, which is said."""
+    from nucleate.errors import NucleateError
+    from nucleate.tasks.run_file import read_run_file
+
+    wanted, settings = read_run_file(config)
+    if wanted is not None and asks:
+        option = "a request" if asks[0] == "request" else f"--{asks[0].replace('_', '-')}"
+        raise NucleateError(f"{config} has a [request]; leave {option} out, or take [request] out of the file")
+    if wanted is not None and candidates is not None and candidates != wanted.candidates:
+        notes.print(f"--candidates {candidates} in place of {wanted.candidates} in {config}")
+        wanted = parse_count(wanted, candidates)
+    before = settings.flat()
+    for key, value in given.items():
+        if value != before[key]:
+            notes.print(f"--{key.replace('_', '-')} {value} in place of {before[key]!r} in {config}")
+    return wanted, settings.replaced(**given)
+
+
+def parse_count(wanted: Request, candidates: int) -> Request:
+    """The request for another number of crystals; raises NucleateError for one that cannot be made."""
+    from nucleate.request.request import parse_request
+
+    return dataclasses.replace(wanted, candidates=parse_request("anything", candidates=candidates).candidates)
+
+
+def _require_alone(folder: Path, asks: Sequence[str], given: Mapping[str, Any], config: Path | None) -> None:
+    """Raise NucleateError for what would change a run that goes on."""
+    from nucleate.errors import NucleateError
+
+    if asks:
+        raise NucleateError("--resume takes the request from the run; give no other")
+    others = [key for key in given if key not in CHANGEABLE] + (["config"] if config is not None else [])
+    if others:
+        raise NucleateError(
+            f"--resume takes the settings from the run; leave --{others[0].replace('_', '-')} out (--seconds, "
+            f"--evaluations and --llm may be given), or begin another run than {folder}"
+        )
+
+
+def _print_config(folder: Path) -> None:
+    from nucleate.tasks.design import load_run
+    from nucleate.tasks.run_file import run_file_text
+
+    result = load_run(folder)
+    typer.echo(run_file_text(result.request, result.settings), nl=False)
 
 
 def _warn_if_unbalanced(request: Request, notes: Console) -> None:

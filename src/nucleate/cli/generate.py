@@ -65,10 +65,9 @@ def generate(
     from nucleate.cli.tables import screen
     from nucleate.pipeline.candidate_files import write_candidates
     from nucleate.request.request import parse_request
-    from nucleate.search.model import cautions
-    from nucleate.search.route import settled
     from nucleate.settings import DesignSettings
-    from nucleate.tasks.design import generate_candidates, require_settings
+    from nucleate.tasks.blueprint import cautions, decided
+    from nucleate.tasks.design import generate_candidates
 
     wanted = parse_request(
         request,
@@ -95,7 +94,7 @@ def generate(
     notes = screen(stderr=True)
     if wanted.spoken:
         notes.print(f"Understood as: {wanted.describe()}", style="bold")
-    require_settings(wanted, settled(wanted, settings), relaxed=False)
+    decided(wanted, settings, as_generated=True)
     for line in cautions(wanted, settings):
         notes.print(f"warning: {line}", style="yellow")
     with progress_shown() as watch:

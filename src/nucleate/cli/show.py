@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 def show(
     paths: Annotated[list[Path], typer.Argument(help="A run folder, or structure files.")],
     everything: Annotated[bool, typer.Option("--all", help="All candidates of a run, not only the best.")] = False,
+    config: Annotated[
+        bool, typer.Option("--config", help="Print request and settings of a run, for nucleate design --config.")
+    ] = False,
 ) -> None:
     """Show a run's ranked table, or the formula, symmetry and density of structure files."""
     from nucleate.cli.tables import Column, print_problems, screen, show_table
 
+    if config:
+        _print_config(paths)
+        return
     console = screen()
     if len(paths) == 1 and (paths[0] / "request.json").is_file():
         from nucleate.cli.screen import print_screening
@@ -60,6 +66,18 @@ def show(
     if every:
         show_table(console, columns, radioactive(elements))
     print_problems([*result.problems, *result.remarks], console)
+
+
+def _print_config(paths: Sequence[Path]) -> None:
+    """The TOML file of a design run."""
+    from nucleate.errors import NucleateError
+    from nucleate.tasks.design import load_run
+    from nucleate.tasks.run_file import run_file_text
+
+    if len(paths) != 1:
+        raise NucleateError("--config takes the folder of one design run")
+    run = load_run(paths[0])
+    typer.echo(run_file_text(run.request, run.settings), nl=False)
 
 
 def print_run(result: DesignResult, console: Console, everything: bool = False) -> None:

@@ -13,11 +13,12 @@ from nucleate.families.family import Family, StructureType, keeps_type, lexicon
 from nucleate.families.likelihood import MODEL
 from nucleate.families.propose import Proposal, judged, propose
 from nucleate.generators.base import ASKED
+from nucleate.generators.methods import PROTOTYPE
 from nucleate.language.stage import LanguageStage
 from nucleate.redact import safe_address
 from nucleate.request.words import bounds_text, within
-from nucleate.search.model import load_as, record_of
-from nucleate.search.route import PROTOTYPE, Route, count_of
+from nucleate.search.choose_weights import load_as, record_of
+from nucleate.search.route import Route, count_of
 from nucleate.search.tree import SAMPLES, TYPES
 from nucleate.stages.comply import as_bounds, of_composition
 
@@ -36,7 +37,7 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
     from nucleate.generators import read_info
     from nucleate.generators.accept import facts_of
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.search.model import weights_for
+    from nucleate.search.choose_weights import weights_for
 
     if not (request.families or request.ratio):
         raise NucleateError(

@@ -57,7 +57,7 @@ def extent_of(request: Request, settings: DesignSettings) -> Extent:
 def _structures_of(request: Request, settings: DesignSettings) -> int:
     """L where it is not given: of prototypes as many as there are structure types."""
     from nucleate.families.family import lexicon
-    from nucleate.search.route import PROTOTYPE
+    from nucleate.generators.methods import PROTOTYPE
 
     if settings.generation.structures != PROTOTYPE or not request.families:
         return STRUCTURES
@@ -166,7 +166,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TreePlan:
     """How a tree is searched."""
 
     strategy: str
@@ -176,7 +176,7 @@ class Plan:
 
 
 def summary(
-    plan: Plan, formulas: Iterable[Candidate], branches: Sequence[Branch], done: Mapping[str, Candidate], left: int
+    plan: TreePlan, formulas: Iterable[Candidate], branches: Sequence[Branch], done: Mapping[str, Candidate], left: int
 ) -> dict[str, Any]:
     """What a search has done, for the record of the run: plain JSON values. formulas: as proposed. left: structures it
     would go on with."""

@@ -68,7 +68,7 @@ def search(
     work: Work,
     proposed: Sequence[Candidate],
     stages: Sequence[Stage],
-    plan: tree.Plan,
+    plan: tree.TreePlan,
     show: Callable[[Sequence[Candidate]], None],
 ) -> list[Candidate]:
     """All candidates of a tree search over the proposed formulas, which goes on from what is stored.

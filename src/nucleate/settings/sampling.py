@@ -11,6 +11,7 @@ from nucleate.settings.base import About, Settings
 
 AUTO = "auto"  # in place of a name: what fits the request
 LEXICON = "lexicon"  # in place of a model of formulas: the crystal families
+SPOKEN = "diffusion-bert-all", "mp20-csp"  # what draws formulas, structures for plain words beyond families
 Ranking = Literal["emd", "metric", "random"]
 Volume = Literal["scaled", "copy"]
 Seed = Annotated[int, About("Same seed, same crystals.")]

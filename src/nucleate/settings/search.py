@@ -10,6 +10,7 @@ from annotated_types import Ge
 from nucleate.settings.base import About, Settings
 
 TREE = "Tree search"
+BUDGETED = "formulas", "width", "structures_each", "seconds", "evaluations"  # settings that ask for a tree search
 NONE = "none"  # in place of a name: without it
 Reference = Annotated[str, About("Reference energies of known crystals: a shipped set or a file.")]
 Judge = Annotated[

@@ -13,12 +13,10 @@ from nucleate.errors import NucleateError
 from nucleate.lazy import later
 from nucleate.pipeline.collection import Candidates
 from nucleate.request.request import Request, parse_request, read_request
-from nucleate.search.route import Route, route_of, settled
 from nucleate.settings import DesignSettings
 from nucleate.settings.design import read_design_settings
-from nucleate.settings.sampling import AUTO, LEXICON, TemplateSettings
-from nucleate.settings.search import NONE
 from nucleate.store.folders import check_folder, require_run
+from nucleate.tasks.blueprint import Blueprint, blueprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.events import Watch
     from nucleate.pipeline.run import Executor
-    from nucleate.pipeline.stage import Stage
-    from nucleate.stages.properties import PredictStage
 
 
 @dataclass(frozen=True)
@@ -70,15 +66,11 @@ def design(
     be met, before anything is written. An interrupted run is finished by `resume(out)`.
     """
     request = parse_request(request) if isinstance(request, str) else request
-    settings = settled(request, settings or DesignSettings())
     check_folder(Path(out), overwrite)
-    require_settings(request, settings)
-    route = route_of(request, settings)
-    stages = stages_of(request, settings, route)  # a wrong setting is refused here, before anything is written
-    reviews = reviews_of(request, settings)
+    plan = blueprint(request, settings or DesignSettings())
     from nucleate.store.database import RunStore
 
-    record = {"request": dataclasses.asdict(request), "settings": settings.recorded(), "seconds": {}}
+    record = {"request": dataclasses.asdict(request), "settings": plan.settings.recorded(), "seconds": {}}
 
     def begin(store: RunStore) -> None:
         check_folder(Path(out), overwrite)
@@ -86,8 +78,8 @@ def design(
         store.write_request(record)
 
     with RunStore(out, prepare=begin) as store:
-        store.save_many(route.blank)
-        return _run(store, record, stages, reviews, route, executor, watch)
+        store.save_many(plan.blanks)
+        return _run(store, record, plan, executor, watch)
 
 
 def folder_for(text: str) -> Path:
@@ -120,12 +112,11 @@ def resume(
             raise NucleateError("this run asks no language model; leave --llm out")
         settings = settings.replaced(llm=llm or settings.language.address)
         record["settings"] = settings.recorded()
-        route = route_of(request, settings)
+        plan = blueprint(request, settings)
         found, problems = store.read()
         begun = {c.id for c in found if c.stages or c.failure is not None}
-        store.save_many([c for c in route.blank if c.id not in begun])  # one with a broken record is done again
-        stages, reviews = stages_of(request, settings, route), reviews_of(request, settings)
-        result = _run(store, record, stages, reviews, route, executor, watch)
+        store.save_many([c for c in plan.blanks if c.id not in begun])  # one with a broken record is done again
+        result = _run(store, record, plan, executor, watch)
         return dataclasses.replace(result, problems=tuple(problems))
 
 
@@ -138,38 +129,6 @@ def _with_budget(settings: DesignSettings, seconds: float | None, evaluations: i
         seconds=settings.search.seconds if seconds is None else seconds,
         evaluations=settings.search.evaluations if evaluations is None else evaluations,
     )
-
-
-def require_settings(request: Request, settings: DesignSettings, relaxed: bool = True) -> None:
-    """Raise NucleateError for names that there are not, properties that no model can be asked for and elements that
-    the potential does not know, before anything heavy is imported. relaxed: whether structures are relaxed and compared
-    with known ones."""
-    from nucleate.generators.methods import PROTOTYPE, TEMPLATE
-    from nucleate.search.names import require_elements, require_names, require_properties
-    from nucleate.search.route import require_options
-
-    require_options(settings)
-    generation, judging = settings.generation, settings.judging
-    library = settings.templates.library
-    # the default dataset is looked for when it is needed: what else is wrong with the request comes first
-    given = [library] if library != TemplateSettings.library else []
-
-    def named(*values: str) -> list[str]:
-        return [v for v in values if v not in ("", AUTO, NONE, LEXICON, TEMPLATE, PROTOTYPE)]
-
-    require_names(
-        weights=named(generation.weights, generation.structures),
-        formula_weights=named(generation.generator),
-        property_weights=named(judging.judge),
-        potentials=named(settings.relaxation.potential, judging.second) if relaxed else (),
-        references=named(judging.reference, judging.second_reference) if relaxed else (),
-        datasets=named(judging.known, *given),
-        sampler=settings.sampling.sampler,
-    )
-    asked = named(generation.weights) or named(generation.generator)
-    require_properties(request.properties, asked)
-    if relaxed:
-        require_elements(request.named, settings.relaxation.potential)
 
 
 def load_run(out: str | Path) -> DesignResult:
@@ -205,64 +164,15 @@ def generate_candidates(
     from nucleate.pipeline.run import Nowhere, run
 
     request = parse_request(request) if isinstance(request, str) else request
-    settings = settled(request, settings or DesignSettings.of(oversample=1))
-    require_settings(request, settings, relaxed=False)
-    route = route_of(request, settings)
-    predict = _predict_stage(request, settings, route)
-    made = run(route.blank, [*route.proposals, *route.stages], Serial(), Nowhere(), watch)
-    return list(predict(made)) if predict is not None else made
-
-
-def _predict_stage(request: Request, settings: DesignSettings, route: Route) -> PredictStage | None:
-    from nucleate.search.judge import judge_of
-    from nucleate.stages.properties import PredictStage
-
-    model, wanted, _ = judge_of(request.properties, route.facts, settings.judging.judge)
-    return PredictStage(model, wanted) if model is not None else None
-
-
-def stages_of(request: Request, settings: DesignSettings, route: Route) -> list[Stage]:
-    """The pipeline of structures in a design run, in order."""
-    from nucleate.search.heuristics import ObjectiveStage, read_objective
-    from nucleate.stages.check import CheckStage
-    from nucleate.stages.comply import ComplyStage
-    from nucleate.stages.hull import HullStage
-    from nucleate.stages.novelty import NoveltyStage, UniqueStage
-    from nucleate.stages.relax import RelaxStage
-
-    predict = _predict_stage(request, settings, route)
-    return [
-        *route.stages,
-        CheckStage(),
-        RelaxStage(settings.relaxation),
-        HullStage(settings.judging.reference),
-        *([predict] if predict is not None else []),
-        UniqueStage(),
-        NoveltyStage(settings.judging.reference, settings.judging.known or None),
-        *([ComplyStage(request)] if request.spoken else []),
-        *([ObjectiveStage(weights)] if (weights := read_objective(settings.judging.objective)) else []),
-    ]
-
-
-def reviews_of(request: Request, settings: DesignSettings) -> list[tuple[Stage, int]]:
-    """What is done with the best candidates alone, once their order is known, and with how many of them."""
-    from nucleate.stages.phonons import PhononSettings, PhononStage
-    from nucleate.stages.second_judge import second_stage
-
-    judging, relaxation = settings.judging, settings.relaxation
-    second = second_stage(relaxation, judging.second, judging.second_reference)
-    reviews: list[tuple[Stage, int]] = [(second, request.candidates)] if second is not None else []
-    if judging.phonons:
-        reviews.append((PhononStage(PhononSettings(potential=relaxation.potential)), judging.phonons))
-    return reviews
+    plan = blueprint(request, settings or DesignSettings.of(oversample=1), as_generated=True)
+    made = run(plan.blanks, [*plan.proposals, *plan.stages], Serial(), Nowhere(), watch)
+    return list(plan.predict(made)) if plan.predict is not None else made
 
 
 def _run(
     store: Any,
     record: dict[str, Any],
-    stages: Sequence[Stage],
-    reviews: Sequence[tuple[Stage, int]],
-    route: Route,
+    plan: Blueprint,
     executor: Executor | None,
     watch: Watch | None,
 ) -> DesignResult:
@@ -275,17 +185,17 @@ def _run(
 
         executor = local()
     work = Work(store, record, executor, watch)
-    proposed = {c.id for c in route.blank}
-    candidates = work.do(route.proposals, [c for c in store.load() if c.id in proposed])
+    proposed = {c.id for c in plan.blanks}
+    candidates = work.do(plan.proposals, [c for c in store.load() if c.id in proposed])
 
     def show(some: Sequence[Candidate]) -> None:
-        write_outputs(_result(store.folder, record, rank(some)), route)
+        write_outputs(_result(store.folder, record, rank(some)), plan)
 
-    if route.plan is not None:
-        candidates = search(work, candidates, stages, route.plan, show)
+    if plan.tree is not None:
+        candidates = search(work, candidates, plan.stages, plan.tree, show)
     else:
-        candidates = work.do(stages, candidates)
-    for stage, count in reviews:
+        candidates = work.do(plan.stages, candidates)
+    for stage, count in plan.reviews:
         latest = {c.id: c for c in work.do([stage], _best(rank(candidates), count))}
         candidates = [latest.get(c.id, c) for c in candidates]
     show(candidates)

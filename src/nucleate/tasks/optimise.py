@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
+from nucleate.search.choose_weights import load_as
 from nucleate.search.judge import dataset_of, judge_of
-from nucleate.search.model import load_as
 from nucleate.settings import OptimiseSettings
 from nucleate.settings.optimise import read_optimise_settings
 from nucleate.store.journal import difference

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.search.route import Route
+    from nucleate.tasks.blueprint import Blueprint
     from nucleate.tasks.design import DesignResult
 
 
-def write_outputs(result: DesignResult, route: Route) -> None:
+def write_outputs(result: DesignResult, plan: Blueprint) -> None:
     """CIFs, candidates.extxyz, candidates.jsonl and report.html beside the database; each replaces the old at once."""
     from nucleate.language.chat import usage_text
-    from nucleate.search.judge import judge_of
     from nucleate.search.tree import summary_text
 
     price = result.settings.language.price
-    _, _, unknown = judge_of(result.request.properties, route.facts, result.settings.judging.judge)
     write_files(
         result.folder,
         result.all,
@@ -29,8 +27,8 @@ def write_outputs(result: DesignResult, route: Route) -> None:
             **({"left out": left_out} if (left_out := result.request.left_out) else {}),
             **result.settings.flat(),
             "candidates": result.request.candidates,
-            **route.record,
-            **({"not judged": ", ".join(unknown)} if unknown else {}),
+            **plan.record,
+            **({"not judged": ", ".join(plan.unjudged)} if plan.unjudged else {}),
             **({"read": "; ".join(read)} if (read := sources(result.all)) else {}),
             **({"language model took": usage_text(result.language, price)} if result.language else {}),
             **({"tree search": summary_text(result.tree)} if result.tree else {}),

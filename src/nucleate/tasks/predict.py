@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
 from nucleate.generators.methods import ADAPTIVE, ADAPTIVE_WEIGHTS, PROTOTYPE, RANDOM, TEMPLATE
-from nucleate.search.model import templates_of
+from nucleate.search.choose_weights import templates_of
 from nucleate.settings import PredictSettings
 from nucleate.tasks.predict_targets import Target, blank_candidates, read_target
 

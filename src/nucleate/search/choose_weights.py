@@ -1,11 +1,11 @@
-"""Which model answers a request, and what should not be trusted of its answer."""
+"""Which model answers a request, and how it is loaded."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.settings.sampling import AUTO, LEXICON
+from nucleate.settings.sampling import AUTO
 
 # facts of a generator that reports show
 SAID = ("training", "version", "license", "reference")
@@ -81,38 +81,3 @@ def weights_for(request: Request) -> str:
 def _preference(name: str) -> tuple[bool, bool, str]:
     """Of models that can do the same: all of inorganic chemistry first, and CDS before CDI (docs/results.md)."""
     return not name.startswith("mp20"), name.endswith("-cdi"), name
-
-
-def cautions(request: Request, settings: DesignSettings) -> list[str]:
-    """What can be asked of the model but should not be trusted, or cannot be judged, one line each."""
-    if not request.properties:
-        return []
-    from nucleate.generators import read_info
-    from nucleate.generators.accept import facts_of, refused
-    from nucleate.generators.properties import resolve_property
-    from nucleate.generators.registry import is_weights
-    from nucleate.search.judge import dataset_of, judge_of
-    from nucleate.search.route import settled
-
-    settings = settled(request, settings)
-    generation = settings.generation
-    formulas = generation.generator not in ("", LEXICON)
-    name = generation.weights if generation.weights != AUTO else ""
-    name = generation.generator if formulas else name or weights_for(request)
-    if not is_weights(name):
-        return []  # its properties are its own matter
-    info = read_info(name, "formula") if formulas else read_info(name)
-    out = []
-    for name, limits in request.properties.items():
-        stats = info.conditions.get(resolve_property(name, info.conditions) or "")
-        if stats is None or any(refused(stats, value) for value in limits):
-            continue  # the error says it
-        if not stats.low <= limits[0] <= limits[1] <= stats.high:
-            seen = f"{stats.low:.4g} to {stats.high:.4g}"
-            out.append(f"{name} is asked for outside of what {info.recipe.name} saw in training ({seen})")
-    facts = facts_of(info)
-    model, _, unknown = judge_of(request.properties, facts, settings.judging.judge)
-    if unknown:
-        who = f"{model.name} does not predict" if model else f"no shipped network for {dataset_of(facts)} predicts"
-        out.append(f"{who} {', '.join(unknown)}: asked for, but neither predicted nor ranked by (--judge FILE)")
-    return out

@@ -1,0 +1,32 @@
+"""From a request to crystals in one go, by a model that draws elements, atoms and cell together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nucleate.errors import NucleateError
+from nucleate.generators.base import ASKED
+from nucleate.generators.offered import without
+from nucleate.generators.registry import GENERATORS
+from nucleate.search.choose_weights import generator_for, record_of
+from nucleate.search.route import Route, blanks_of
+
+if TYPE_CHECKING:
+    from nucleate.request.request import Request
+    from nucleate.settings import DesignSettings
+
+
+def at_once(request: Request, settings: DesignSettings) -> Route:
+    """Candidates whose elements, atoms and cell one model of crystals draws together."""
+    from nucleate.stages.generate import GenerateStage
+
+    wishes = [name for name in request.wishes if name != "exclude"]
+    if wishes and settings.generation.weights not in GENERATORS:
+        raise NucleateError(
+            f"{ASKED[wishes[0]]} can be asked for where formulas are drawn first: nucleate design with "
+            "--generator diffusion-bert-all, or nucleate compose for the formulas alone"
+        )
+    generator = generator_for(request, settings)
+    blanks = blanks_of(request, settings, generator, lambda seed: generator.plan(request, seed))
+    stage = GenerateStage(without(generator, request.unasked))
+    return Route(blanks, [stage], generator.facts(), record_of(generator, "model"))

@@ -1,0 +1,107 @@
+"""From a request to crystals by a model of formulas: formulas first, then structures of the good ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import NucleateError
+from nucleate.generators.base import ASKED
+from nucleate.generators.methods import TEMPLATE
+from nucleate.generators.offered import without
+from nucleate.generators.planning import exact
+from nucleate.search.choose_weights import load_as, record_of, templates_of
+from nucleate.search.route import Route, blanks_of
+from nucleate.search.tree import SAMPLES, TEMPLATES
+from nucleate.settings.sampling import AUTO, SPOKEN
+
+if TYPE_CHECKING:
+    from nucleate.generators import Condition
+    from nucleate.pipeline.stage import Stage
+    from nucleate.request.request import Request
+    from nucleate.request.words import Bounds
+    from nucleate.settings import DesignSettings
+
+
+def formulas_first(request: Request, settings: DesignSettings) -> Route:
+    """Candidates with formulas drawn by a model, which pass chemistry before they get structures."""
+    from nucleate.generators.registry import get_formula_generator
+    from nucleate.stages.chemistry import ChemistryStage
+    from nucleate.stages.comply import FormulaStage, spoken_condition
+    from nucleate.stages.realise import ComposeStage
+
+    _refuse(request, settings)
+    generator = get_formula_generator(
+        settings.generation.generator,
+        guidance_scale=settings.sampling.guidance,
+        species_temperature=settings.sampling.temperature,
+    )
+
+    def wanted(seed: int) -> Condition:
+        plain = dataclasses.replace(request, num_atoms=None, num_elements=exact(request.num_elements))
+        condition = generator.plan(plain, seed)
+        return spoken_condition(request, condition, seed) if request.spoken else condition
+
+    blanks = blanks_of(request, settings, generator, wanted)
+    realise, record = _structures(settings, request.num_atoms)
+    record = {**record_of(generator, "model"), **record}
+    filters: list[Stage] = [FormulaStage(request)] if request.spoken else []
+    proposals = [ComposeStage(without(generator, request.unasked)), *filters, ChemistryStage()]
+    kind = TEMPLATES if settings.generation.structures == TEMPLATE else SAMPLES
+    return Route(blanks, [realise], generator.facts(), record, proposals, kind)
+
+
+def _refuse(request: Request, settings: DesignSettings) -> None:
+    """What formulas first cannot honour."""
+    if request.composition is not None:
+        from nucleate.request.request import formula_text
+
+        raise NucleateError(
+            f"{formula_text(request.composition)} is a formula, and {_drawn_by(request, settings)}, which gives "
+            "others; ask for the formula alone, or for words without it"
+        )
+    bounded = isinstance(request.num_atoms, tuple) and settings.generation.structures != TEMPLATE
+    for name in ("num_atoms", "fixed", "lattice_shape", "space_groups", "sites"):
+        if getattr(request, name) and not (name == "num_atoms" and bounded):
+            raise NucleateError(
+                f"{ASKED[name]} cannot be asked for here: {_drawn_by(request, settings)}, and the cell follows from "
+                "each of them; leave it out, or ask for a formula or a chemical system such as Li-Fe-O"
+            )
+    if settings.generation.weights != AUTO:
+        raise NucleateError(
+            f"--weights {settings.generation.weights} finds no use: {_drawn_by(request, settings)}, and their "
+            "structures come from --structures; leave --weights out"
+        )
+    sampled = settings.sampling.steps or settings.sampling.sampler
+    if settings.generation.structures == TEMPLATE and sampled:
+        raise NucleateError(
+            "--steps and --sampler find no use: structures are taken from known crystals; leave them out, or add "
+            "--structures mp20-csp"
+        )
+
+
+def _drawn_by(request: Request, settings: DesignSettings) -> str:
+    """Why formulas come first, as the user said it."""
+    if request.spoken and settings.generation.generator == SPOKEN[0]:
+        return "for a request in words formulas are drawn first"
+    return f"with --generator {settings.generation.generator} formulas are drawn first"
+
+
+def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[Stage, dict[str, Any]]:
+    """What gives the formulas structures, and what the report says of it."""
+    if settings.generation.structures == TEMPLATE:
+        from nucleate.stages.template import TemplateStage
+
+        templates = templates_of(settings.templates, settings.seed)
+        library = templates.library
+        return TemplateStage(templates), {"structures": f"{len(library):,} templates of {library.name}"}
+    from nucleate.stages.realise import RealiseStage
+
+    plain = dataclasses.replace(settings.sampling, guidance=None, temperature=None)  # these are the formulas'
+    generator = load_as(settings.generation.structures, plain)
+    if "composition" not in generator.accepts:
+        raise NucleateError(
+            f"{generator.name} takes no formula; --structures is template, or weights for formulas such as mp20-csp"
+        )
+    bounds = atoms if isinstance(atoms, tuple) else (None, None)
+    return RealiseStage(generator, bounds), record_of(generator, "structures")
