@@ -13,7 +13,6 @@ import pytest
 SCRIPT = '''
 import json, os, signal, sys
 from pathlib import Path
-from types import SimpleNamespace
 
 from pymatgen.core import Lattice, Structure
 import ase.db, filelock, nucleate.report.run_page
@@ -23,7 +22,7 @@ from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.candidate_files import write_candidates
 from nucleate.pipeline.run import run
 from nucleate.tasks import design as module
-from nucleate.tasks import outputs
+from nucleate.tasks.blueprint import Blueprint
 from nucleate.pipeline.stage import Stage
 from nucleate.store.part import PartFile, tidy
 
@@ -39,16 +38,14 @@ class Make(Stage):
             yield c.with_(structure=SALT, energies={"energy": Energy(-3.0, "stub")}, checks={"relaxed": Check("pass")})
 
 
-route = SimpleNamespace(
-    blank=[Candidate(f"c{i}", i) for i in range(2)], proposals=[], stages=[Make()], plan=None, record={}, facts={}
-)
-module.route_of = lambda *_: route
-module.stages_of = lambda *_: route.stages
-module.reviews_of = lambda *_: []
-module.settled = lambda request, settings: settings
-outputs.judge_of = None
-import nucleate.search.judge as judge
-judge.judge_of = lambda *_: (None, {}, [])
+blanks = [Candidate(f"c{i}", i) for i in range(2)]
+
+
+def planned(request, settings):
+    return Blueprint(request, settings, blanks, [], [Make()], [], None, (), None, {})
+
+
+module.blueprint = planned
 
 
 def designed(out):
@@ -69,7 +66,7 @@ def filed(out):
         tidy(out)
         return
     with PartFile(out, {"fmax": 1}) as part:
-        done = run(part.resumed(route.blank), [Make()], Serial(), part)
+        done = run(part.resumed(blanks), [Make()], Serial(), part)
         write_candidates(out, done)
         part.finish()
 

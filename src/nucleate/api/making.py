@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.given import crystals, is_structure
+from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.pipeline.collection import Candidates
 
@@ -50,8 +51,8 @@ def generate(
     Example:
         >>> import nucleate
         >>> made = nucleate.generate("SrTiO3", n=2, seed=0, steps=5)  # few steps: a quick look
-        >>> [c.formula for c in made], made.structures[0].composition.reduced_formula
-        (['SrTiO3', 'SrTiO3'], 'SrTiO3')
+        >>> [c.formula for c in made], sorted(made.structures[0].composition.as_dict())
+        (['SrTiO3', 'SrTiO3'], ['O', 'Sr', 'Ti'])
     """
     from nucleate.tasks.design import generate_candidates
 
@@ -201,7 +202,7 @@ def substitute(
 def _structures(given: Any) -> list[tuple[str, Structure]]:
     """(name, structure) of each; a structure itself may have shared sites."""
     if is_structure(given):
-        return [(given.composition.reduced_formula, given)]
+        return [(formula_text(given.composition), given)]
     if isinstance(given, list | tuple):
         return [pair for item in given for pair in _structures(item)]
     found, _ = crystals(given)

@@ -47,8 +47,8 @@ def load_generator(
         >>> import nucleate
         >>> generator = nucleate.load_generator("mp20-csp", steps=5)
         >>> condition = nucleate.Condition(composition={"Sr": 1, "Ti": 1, "O": 3})
-        >>> generator.generate([condition], seeds=[0])[0].composition.reduced_formula
-        'SrTiO3'
+        >>> generator.generate([condition], seeds=[0])[0].composition.formula
+        'Sr1 Ti1 O3'
     """
     made: DiffusionGenerator = load_sampler(
         weights,

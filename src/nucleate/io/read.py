@@ -25,8 +25,8 @@ def read_structures(paths: str | Path | Sequence[str | Path]) -> ReadResult:
         >>> import nucleate
         >>> from pymatgen.core import Lattice, Structure
         >>> _ = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0, 0, 0], [0.5, 0.5, 0.5]]).to("one.cif")
-        >>> [(s.name, s.structure.reduced_formula) for s in nucleate.read_structures("one.cif").structures]
-        [('one', 'Fe')]
+        >>> [(s.name, s.structure.formula) for s in nucleate.read_structures("one.cif").structures]
+        [('one', 'Fe2')]
     """
     paths = [paths] if isinstance(paths, str | Path) else paths
     structures: list[Named] = []
