@@ -1,12 +1,14 @@
 """Results of a killed command: kept, matched to what they were made of, never mixed with other settings."""
 
 import errno
+import hashlib
 import json
 
 import pytest
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.origin import Wanted
 from nucleate.store.part import PartFile
 
 SETTINGS = {"fmax": 0.05, "potential": "chgnet"}
@@ -107,3 +109,25 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
         monkeypatch.setattr("os.fsync", full)
         with pytest.raises(NucleateError, match="free some space and give the command again"):
             part.save(only)
+
+
+def test_a_file_of_the_first_version_is_gone_on_with(tmp_path):
+    first = (
+        '{"id": "salt", "seed": 3, "structure": null, "energies": {}, "checks": {}, "failure": null, "stages": [], '
+        '"provenance": {"formula": "NaCl", "rank": 2}, "composition": {"Na": 1, "Cl": 1}}'
+    )
+    result = {**json.loads(first), "stages": ["template"]}
+    lines = [
+        {"settings": {"rank_by": "emd"}},
+        {"of": hashlib.sha256(first.encode()).hexdigest()[:32], "result": result},
+    ]
+    (tmp_path / "x.jsonl.part.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    asked = Candidate("salt", 3, wanted=Wanted(label="NaCl", rank=2), composition={"Na": 1, "Cl": 1})
+    settings = {"templates": {"rank_by": "emd"}}
+    with pytest.raises(NucleateError, match="other settings"):
+        PartFile(tmp_path / "x.jsonl", settings)
+    with PartFile(tmp_path / "x.jsonl", settings, former={"rank_by": "emd"}) as part:
+        assert part.resumed([asked])[0].stages == ("template",)
+        part.save(part.resumed([asked])[0].finished("check"))
+    with PartFile(tmp_path / "x.jsonl", settings, former={"rank_by": "emd"}) as part:
+        assert part.resumed([asked])[0].stages == ("template", "check")

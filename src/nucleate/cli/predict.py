@@ -139,7 +139,9 @@ def _run(
             return ordered(run(blank, stages, executor(workers or None), Nowhere(), watch))
     known = METHODS.get(settings.method)
     digest = weights_digest(settings.weights or (known.weights if known else settings.method))
-    with PartFile(out, {**settings.plain(), "digest": digest}, overwrite) as part:
+    before = settings.former()
+    former = {**before, "digest": digest} if before is not None else None
+    with PartFile(out, {**settings.plain(), "digest": digest}, overwrite, former) as part:
         done = ordered(run_part(part, blank, stages, workers, notes, "structures"))
         if kept := _kept(done, top):
             write_candidates(out, done if _whole(out) else kept)

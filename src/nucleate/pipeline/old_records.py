@@ -47,6 +47,31 @@ def upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return out
 
 
+def version_1(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of today as the first version wrote it, key by key in its order, of a candidate that has only been read
+    from a file or asked for: part files of that version know their candidates by it (`store.part`)."""
+    wanted, origin, failure = record.get("wanted", {}), record.get("origin", {}), record["failure"]
+    file = origin.get("file", {})
+    own = {
+        "generator": "file" if file else None,
+        "file": file.get("file"),
+        "row": file.get("row"),
+        "properties": file.get("properties"),
+        "fixed": record.get("fixed"),
+        "id_in_file": file.get("id"),
+        "formula": wanted.get("label"),
+        "rank": wanted.get("rank"),
+        "condition": wanted.get("condition"),
+    }
+    return {
+        **{key: record[key] for key in ("id", "seed", "structure", "energies", "checks")},
+        "failure": f"{failure['stage']}: {failure['reason']}" if failure else None,
+        "stages": record["stages"],
+        "provenance": {**{k: v for k, v in own.items() if v is not None}, **record["provenance"]},
+        "composition": record["composition"],
+    }
+
+
 def _failure(text: str) -> dict[str, str]:
     """A failure that was written as one text, "stage: reason"."""
     stage, _, reason = text.partition(": ")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge
 
@@ -55,6 +56,15 @@ class PredictSettings(Settings):
     sites: Annotated[Mapping[str, int], About("Element -> sets of equivalent atoms.")] = field(default_factory=dict)
     templates: TemplateSettings = section(TemplateSettings)
     relaxation: RelaxSettings = section(RelaxSettings)
+
+    def former(self) -> dict[str, Any] | None:
+        """As the first version wrote them, None for settings that it did not have: it relaxed in one way."""
+        if self.relaxation != RelaxSettings(potential=self.relaxation.potential):
+            return None
+        inner = {"templates", "relaxation"}
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in inner}
+        templates = {"templates" if k == "library" else k: v for k, v in dataclasses.asdict(self.templates).items()}
+        return {**own, **templates, "potential": self.relaxation.potential}
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,6 +14,7 @@ from nucleate.files import hint, remove, replacing, sweep
 from nucleate.io.write import plain
 from nucleate.locks import Lock
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.old_records import version_1
 from nucleate.store.journal import Lines, difference, whole_lines
 
 
@@ -26,9 +27,17 @@ class PartFile:
     counts for the very candidate that it was made of, so files may be added and changed between two calls. Raises
     NucleateError if the file is of other settings (unless `overwrite`, which begins anew), and while another process
     writes it. Use as a context manager.
+
+    former: the same settings as the first version wrote them, where that differs; its files are gone on with too.
     """
 
-    def __init__(self, out: str | Path, settings: Mapping[str, Any], overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        out: str | Path,
+        settings: Mapping[str, Any],
+        overwrite: bool = False,
+        former: Mapping[str, Any] | None = None,
+    ) -> None:
         self.out = out = Path(out)
         self.path, lock = _beside(out)
         self._keys: dict[str, str] = {}  # id of a candidate -> fingerprint of what it was
@@ -37,6 +46,7 @@ class PartFile:
         self._lock = Lock(lock, f"is writing {out}", "choose another --out")
         try:
             sweep(out.parent, (out.name, self.path.name))
+            self._former = json.loads(json.dumps(former)) if former is not None else None
             self._done = self._open(json.loads(json.dumps(settings)), overwrite)
         except BaseException:
             self.close()
@@ -44,8 +54,18 @@ class PartFile:
 
     def resumed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidates, whose ids must differ, with those replaced by their results that have one."""
-        self._keys = {c.id: _fingerprint(c) for c in candidates}
-        return [self._done.get(self._keys[c.id], c) for c in candidates]
+        self._keys = {c.id: _fingerprint(c.to_dict()) for c in candidates}
+        found = [self._done.get(self._keys[c.id]) or self._of_version_1(c) for c in candidates]
+        return [result or c for result, c in zip(found, candidates, strict=True)]
+
+    def _of_version_1(self, candidate: Candidate) -> Candidate | None:
+        """The result of a candidate that the first version wrote, whose fingerprints are of its own records."""
+        if not self._done:
+            return None
+        key = _fingerprint(version_1(candidate.to_dict()))
+        if key in self._done:
+            self._keys[candidate.id] = key
+        return self._done.get(key)
 
     def save(self, candidate: Candidate) -> None:
         """Append a result of one of the `resumed` candidates."""
@@ -88,7 +108,7 @@ class PartFile:
         except OSError as error:
             raise NucleateError(f"cannot read {self.path}: {hint(error)}") from None
         before = _settings(lines[0]) if lines else None
-        if lines and before != settings:
+        if lines and before not in (settings, self._former or settings):
             if not overwrite and (before is None or len(lines) > 1):  # without results there is nothing to lose
                 raise NucleateError(f"{self.path} holds results {_difference(before, settings)}")
             lines = []
@@ -120,8 +140,8 @@ def _beside(out: Path) -> tuple[Path, Path]:
     return out.with_name(f"{out.name}.part.jsonl"), out.with_name(f".{out.name}.lock")
 
 
-def _fingerprint(candidate: Candidate) -> str:
-    return hashlib.sha256(candidate.to_json().encode()).hexdigest()[:32]
+def _fingerprint(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, default=plain).encode()).hexdigest()[:32]
 
 
 def _settings(line: str) -> Any:
