@@ -120,12 +120,22 @@ def test_the_metadata_of_older_weights_are_read(task, kind, system):
     older = {"name": "x", "task": task} | tables
     recipe = recipe_from_json(json.dumps(older))
     assert recipe.system == system and recipe.network.dim == 64
-    tables["codec"]["vocabulary"] = "all"  # set on purpose
-    if system == "formulas":
-        assert recipe_from_json(json.dumps(older)).codec.vocabulary == "all"
-    else:
-        with pytest.raises(NucleateError, match=f"'codec.vocabulary' is a knob of formulas, not of {system}"):
-            recipe_from_json(json.dumps(older))
+    tables["codec"]["vocabulary"] = (
+        "all"  # of formulas; without an effect on others, whose weights must open all the same
+    )
+    recipe = recipe_from_json(json.dumps(older))
+    assert recipe.codec.vocabulary == "all" if system == "formulas" else recipe.system == system
+    tables["codec"]["colour"] = "red"
+    with pytest.raises(NucleateError, match=r"unknown key 'codec\.colour'"):
+        recipe_from_json(json.dumps(older))
+
+
+def test_older_weights_with_settings_of_the_other_kind_of_network_open():
+    tables = {name: dict(table) for name, table in DEFAULTS.items()}
+    tables["codec"]["kind"] = "unimat"
+    tables["network"] |= {"kind": "dense", "layers": 2, "widths": [8, 16]}
+    recipe = recipe_from_json(json.dumps({"name": "x", "task": "dng"} | tables))
+    assert recipe.network.kind == "dense" and recipe.network.widths == (8, 16)
 
 
 def test_older_recipes_of_users_are_read(tmp_path):

@@ -74,6 +74,13 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 # Settings that recipes of some systems used to set although they had no effect there.
 WITHOUT_EFFECT = frozenset({("sample", "corrector_steps"), ("sample", "corrector_size")})
+# (system, section, setting, its value) -> settings of the section that have no effect beside it.
+IDLE: Mapping[tuple[str, str, str, str], tuple[str, ...]] = {
+    ("unimat", "network", "kind", "dense"): ("layers", "frequencies", "seen", "distance", "pair_dim"),
+    ("unimat", "network", "kind", "sparse"): ("widths",),
+    ("formulas", "diffusion", "words", "absorbing"): ("embedding_dim",),
+    ("formulas", "diffusion", "words", "embedding"): ("word_frequency",),
+}
 Knows = Callable[[str, str], frozenset[str]]  # (system, section) -> the settings that are there
 
 
@@ -81,8 +88,8 @@ def modern(values: Mapping[str, Any], knows: Knows, *, whole: bool) -> dict[str,
     """An older recipe as the present version writes it, with the name of its system; what is unknown there stays, so
     that reading it refuses it by name. Raises NucleateError for names that no version knew.
 
-    whole: the recipe lists all settings there were, as the metadata of weights do. Then those of other systems are left
-    out, if they stand at their defaults.
+    whole: the recipe lists all settings there were, as the metadata of weights do. Then those without an effect on its
+    system are left out, whatever they are: such weights were trained, and must open.
     """
     out = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
     task, codec = out.get("task", "csp"), out.get("codec")
@@ -97,10 +104,13 @@ def modern(values: Mapping[str, Any], knows: Knows, *, whole: bool) -> dict[str,
     for section in [key for key, table in out.items() if isinstance(table, dict)]:
         own, old = knows(name, section), DEFAULTS.get(section, {})
         for key in set(out[section]) - own:
-            if (section, key) in WITHOUT_EFFECT or (whole and key in old and old[key] == out[section][key]):
+            if (section, key) in WITHOUT_EFFECT or (whole and key in old):
                 del out[section][key]
         if not out[section] and not own:
             del out[section]
+    for (system, section, key, value), idle in IDLE.items() if whole else ():
+        if system == name and out.get(section, {}).get(key) == value:
+            out[section] = {k: v for k, v in out[section].items() if k not in idle}
     return out | {"system": name}
 
 
