@@ -7,8 +7,8 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_formula_generator, load_generator
-from nucleate.generators.base import BaseGenerator
 from nucleate.generators.contract import FIELDS, IMPLIED, missing, require_accepted
+from nucleate.generators.defaults import BaseGenerator
 from nucleate.generators.planning import plan_condition
 from nucleate.generators.random_search import RandomSearch
 from nucleate.generators.registry import GENERATORS, get_formula_generator, get_generator, require_generator

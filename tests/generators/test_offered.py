@@ -2,7 +2,8 @@
 
 from pymatgen.core import Lattice, Structure
 
-from nucleate.generators.base import BaseGenerator, Condition
+from nucleate.generators.base import Condition
+from nucleate.generators.defaults import BaseGenerator
 from nucleate.generators.offered import ATTEMPTS, Offered, without
 
 

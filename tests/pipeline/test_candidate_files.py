@@ -8,7 +8,8 @@ from pymatgen.core import Lattice, Structure
 from nucleate.errors import NucleateError
 from nucleate.io import read_structures
 from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
-from nucleate.pipeline.candidate_files import read_candidates, scalar_info, write_candidates
+from nucleate.pipeline.candidate_files import read_candidates, write_candidates
+from nucleate.pipeline.convert import scalar_info
 from nucleate.pipeline.origin import Origin
 
 NACL = Structure.from_spacegroup(225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])

@@ -4,7 +4,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition
-from nucleate.generators.base import BaseGenerator
+from nucleate.generators.defaults import BaseGenerator
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import Wanted
 from nucleate.stages.generate import GenerateStage

@@ -41,7 +41,7 @@ def test_values_and_their_distance_from_what_was_wanted(model):
 
 
 def test_predictions_are_written_beside_the_crystals(model):
-    from nucleate.pipeline.candidate_files import scalar_info
+    from nucleate.pipeline.convert import scalar_info
 
     (salt,) = PredictStage(model, {GAP: (1.0, 2.0)})([Candidate("salt", structure=rock_salt(5.64, "Na", "Cl"))])
     info = scalar_info(salt)

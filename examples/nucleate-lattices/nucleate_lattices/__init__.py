@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.generators.base import BaseGenerator, Condition, Progress
+from nucleate.generators.base import Condition, Progress
+from nucleate.generators.defaults import BaseGenerator
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

@@ -15,7 +15,8 @@ from nucleate.errors import Code, NucleateError
 from nucleate.families.decorate import decorated
 from nucleate.families.family import keeps_type, lexicon
 from nucleate.families.propose import Proposal, propose
-from nucleate.generators.base import BaseGenerator, Condition, Progress
+from nucleate.generators.base import Condition, Progress
+from nucleate.generators.defaults import BaseGenerator
 from nucleate.generators.substitute import multiplied
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import FamilyMember

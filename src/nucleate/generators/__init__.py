@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from nucleate.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nucleate.generators.base import BaseGenerator, Condition, Generator, StructureGenerator
+    from nucleate.generators.base import Condition, Generator, StructureGenerator
+    from nucleate.generators.defaults import BaseGenerator
     from nucleate.generators.diffusion import DiffusionGenerator
     from nucleate.generators.formulas import FormulaGenerator, load_formula_generator
     from nucleate.generators.load import load_generator, read_info
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __getattr__ = lazy_names(
     __name__,
     {
-        "BaseGenerator": "nucleate.generators.base",
+        "BaseGenerator": "nucleate.generators.defaults",
         "Condition": "nucleate.generators.base",
         "DiffusionGenerator": "nucleate.generators.diffusion",
         "FormulaGenerator": "nucleate.generators.formulas",

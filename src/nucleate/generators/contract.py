@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.generators.base import ASKED, BaseGenerator, Condition, Generator
+from nucleate.generators.base import ASKED, Condition, Generator
+
+if TYPE_CHECKING:
+    from nucleate.generators.defaults import BaseGenerator
 
 FIELDS = tuple(f.name for f in dataclasses.fields(Condition))
 # What a composition says already: a generator that takes one need not know these fields, which are held against it

@@ -18,8 +18,9 @@ from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.diffusion.self_conditioning import Remembering
 from nucleate.errors import NucleateError
 from nucleate.generators.accept import check_condition, facts_of
-from nucleate.generators.base import BaseGenerator, Condition, Progress, Wishes
+from nucleate.generators.base import Condition, Progress, Wishes
 from nucleate.generators.conditioning import property_tensors, wanted
+from nucleate.generators.defaults import BaseGenerator
 from nucleate.generators.inpaint import constraints_of, plan, species_order
 from nucleate.generators.planning import plan_condition
 from nucleate.generators.units import draw_units

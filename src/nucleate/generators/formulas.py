@@ -22,8 +22,9 @@ from nucleate.diffusion.spindle import Spindle
 from nucleate.diffusion.unmask import start_time, unmask
 from nucleate.errors import NucleateError
 from nucleate.generators.accept import check_properties, facts_of
-from nucleate.generators.base import BaseGenerator, Condition, Progress, Wishes
+from nucleate.generators.base import Condition, Progress, Wishes
 from nucleate.generators.conditioning import property_tensors, wanted
+from nucleate.generators.defaults import BaseGenerator
 from nucleate.generators.load import load_sampler
 from nucleate.generators.plan import WordPlan, plan_of, rule_of
 from nucleate.generators.planning import plan_formula

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
-from nucleate.generators.base import BaseGenerator, Condition, Generator, Progress, Wishes
+from nucleate.generators.base import Condition, Generator, Progress, Wishes
+from nucleate.generators.defaults import BaseGenerator
 
 T = TypeVar("T")
 ATTEMPTS = 16  # draws before an object is given back as it is

@@ -19,7 +19,8 @@ from nucleate.crystal.assignments import compatible, possible_units
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.wyckoff import group
 from nucleate.errors import NucleateError
-from nucleate.generators.base import BaseGenerator, Condition, Progress, Wishes
+from nucleate.generators.base import Condition, Progress, Wishes
+from nucleate.generators.defaults import BaseGenerator
 from nucleate.generators.placing import Placed, expected_volume, place
 from nucleate.generators.planning import plan_condition
 from nucleate.generators.soft_spheres import separate, symmetric_moves

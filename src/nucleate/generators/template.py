@@ -20,7 +20,8 @@ from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text
 from nucleate.crystal.prototype import Prototype, alike
 from nucleate.errors import NucleateError
-from nucleate.generators.base import BaseGenerator, Condition, Progress
+from nucleate.generators.base import Condition, Progress
+from nucleate.generators.defaults import BaseGenerator
 from nucleate.generators.rankings import require_ranking
 from nucleate.generators.substitute import assign, multiplied, scaled, substituted, volume_ratio
 from nucleate.generators.template_library import Counts, TemplateLibrary, load_library, ratio

@@ -11,8 +11,8 @@ from typing import Any
 
 from nucleate.errors import NucleateError
 from nucleate.io import Named, Problem, find_files, nothing_read, remarks_of, replacing, write_structures
-from nucleate.io.parse import scalars
 from nucleate.pipeline.candidate import Candidate
+from nucleate.pipeline.convert import scalar_info
 from nucleate.pipeline.origin import FileEntry, Origin
 
 RECORD_KEYS = {f.name for f in dataclasses.fields(Candidate)}
@@ -143,28 +143,3 @@ def write_candidates(path: str | Path, candidates: Iterable[Candidate]) -> list[
         )
     write_structures(path, [Named(c.id, c.structure, scalar_info(c)) for c in whole if c.structure is not None])
     return [c for c in candidates if c.structure is None]
-
-
-def scalar_info(candidate: Candidate) -> dict[str, Any]:
-    """Energies (eV/atom) each with "_method" and "_reference", "check_<name>" verdicts and reasons, seed, failure.
-
-    Predictions of a property network are "predicted_<column>", with "predicted_by".
-    "energy" becomes "energy_per_atom": in ASE's formats `energy` means the total energy of the cell.
-    """
-    info: dict[str, Any] = {"seed": candidate.seed}
-    for name, energy in candidate.energies.items():
-        key = "energy_per_atom" if name == "energy" else name
-        info[key] = energy.value
-        info[f"{key}_method"] = energy.method
-        if energy.reference:
-            info[f"{key}_reference"] = energy.reference
-    if candidate.predicted is not None and candidate.predicted.values:
-        info |= {f"predicted_{column}": value for column, value in candidate.predicted.values.items()}
-        info["predicted_by"] = candidate.predicted.by
-    for name, check in candidate.checks.items():
-        info[f"check_{name}"] = check.verdict
-        if check.reason:
-            info[f"check_{name}_reason"] = check.reason
-    if candidate.failure:
-        info["failure"] = str(candidate.failure)
-    return scalars(info)

@@ -1,8 +1,8 @@
-"""Candidates as objects of pymatgen and ASE, with their energies."""
+"""Candidates as objects of pymatgen and ASE and as flat values, with their energies."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import Code, NucleateError
 
@@ -27,8 +27,6 @@ def to_ase(candidate: Candidate) -> Atoms:
     a `SinglePointCalculator` gives it for the cell, in eV."""
     from ase import Atoms
     from ase.calculators.singlepoint import SinglePointCalculator
-
-    from nucleate.pipeline.candidate_files import scalar_info
 
     structure = structure_of(candidate)
     atoms = Atoms(
@@ -59,3 +57,30 @@ def to_entry(candidate: Candidate) -> ComputedStructureEntry:
         parameters={"method": energy.method},
         data={name: value.value for name, value in candidate.energies.items() if name != "energy"},
     )
+
+
+def scalar_info(candidate: Candidate) -> dict[str, Any]:
+    """Energies (eV/atom) each with "_method" and "_reference", "check_<name>" verdicts and reasons, seed, failure.
+
+    Predictions of a property network are "predicted_<column>", with "predicted_by".
+    "energy" becomes "energy_per_atom": in ASE's formats `energy` means the total energy of the cell.
+    """
+    from nucleate.io.parse import scalars
+
+    info: dict[str, Any] = {"seed": candidate.seed}
+    for name, energy in candidate.energies.items():
+        key = "energy_per_atom" if name == "energy" else name
+        info[key] = energy.value
+        info[f"{key}_method"] = energy.method
+        if energy.reference:
+            info[f"{key}_reference"] = energy.reference
+    if candidate.predicted is not None and candidate.predicted.values:
+        info |= {f"predicted_{column}": value for column, value in candidate.predicted.values.items()}
+        info["predicted_by"] = candidate.predicted.by
+    for name, check in candidate.checks.items():
+        info[f"check_{name}"] = check.verdict
+        if check.reason:
+            info[f"check_{name}_reason"] = check.reason
+    if candidate.failure:
+        info["failure"] = str(candidate.failure)
+    return scalars(info)

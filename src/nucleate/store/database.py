@@ -17,7 +17,8 @@ from nucleate.io import Problem
 from nucleate.io.database import is_unborn, stored_data
 from nucleate.locks import Lock
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.candidate_files import read_record, scalar_info
+from nucleate.pipeline.candidate_files import read_record
+from nucleate.pipeline.convert import scalar_info
 from nucleate.redact import redacted
 
 if TYPE_CHECKING:
