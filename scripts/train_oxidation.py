@@ -28,7 +28,7 @@ from nucleate.evaluate.measures.statistics import wilson
 from nucleate.evaluate.measures.validity import compositional_validity
 from nucleate.stages.oxidation import oxidation_verdicts
 from nucleate.train.oxidation import (
-    Labelled,
+    LabelledFormula,
     OxidationModel,
     labelled,
     load_oxidation,
@@ -85,7 +85,7 @@ so far the labels agree with themselves.
 """
 
 
-def read_labelled(path: Path) -> tuple[list[Labelled], list[int]]:
+def read_labelled(path: Path) -> tuple[list[LabelledFormula], list[int]]:
     """Labelled formulas of more than one element, and the multiple of the reduced formula that each is in the file."""
     if not path.is_file():
         raise NucleateError(f"no file {path}")
@@ -104,7 +104,7 @@ def share(hits: float, total: float, effective: float | None = None) -> str:
     return f"{100 * hits / total:.2f} ({100 * low:.2f}-{100 * high:.2f})"
 
 
-def key(d: Labelled) -> frozenset[tuple[str, int]]:
+def key(d: LabelledFormula) -> frozenset[tuple[str, int]]:
     return frozenset(d.composition.items())
 
 
@@ -114,7 +114,7 @@ def accuracies(model: OxidationModel, folder: Path) -> str:
     seen = {key(d) for d in read_labelled(folder / f"{name}_train.parquet")[0]}
     rows = ["| test formulas | n | elements, % | main states, % | atoms, % | formulas, % | called neutral, % |"]
     rows.append("|---|---|---|---|---|---|---|")
-    kinds: tuple[tuple[str, Callable[[Labelled, int], bool]], ...] = (
+    kinds: tuple[tuple[str, Callable[[LabelledFormula, int], bool]], ...] = (
         ("all", lambda d, m: True),
         ("reduced formula not in the training set", lambda d, m: key(d) not in seen),
         (f"up to {BERTOS_ATOMS} atoms in the cell", lambda d, m: m * sum(d.composition.values()) <= BERTOS_ATOMS),

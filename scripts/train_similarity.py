@@ -24,7 +24,7 @@ from nucleate.generators.template_library import TemplateLibrary, load_library
 from nucleate.io import replacing
 from nucleate.train.shipped import weights_folder
 from nucleate.train.similarity import (
-    Labelled,
+    LabelledPair,
     SimilarityModel,
     first_similar,
     load_similarity,
@@ -105,7 +105,7 @@ def fingerprints(library: TemplateLibrary, work: Path, split: str) -> tuple[np.n
     return values, counted, seconds
 
 
-def read_labelled(data: str, split: str, work: Path) -> tuple[Labelled, dict[str, int], str]:
+def read_labelled(data: str, split: str, work: Path) -> tuple[LabelledPair, dict[str, int], str]:
     """The crystals of a split of several elements that have a fingerprint and descriptors, and what was left out."""
     library = load_library(f"{data}:{split}")
     if split != "train":
@@ -115,10 +115,10 @@ def read_labelled(data: str, split: str, work: Path) -> tuple[Labelled, dict[str
     known = np.array([len(f) > 1 and not missing(f) for f in formulas]) & np.isfinite(values).all(1)
     alone = sum(len(f) == 1 for f in formulas)
     left_out = dict(reasons) | ({"elements by themselves": alone} if alone else {})
-    return Labelled([f for f, k in zip(formulas, known, strict=True) if k], values[known]), left_out, seconds
+    return LabelledPair([f for f, k in zip(formulas, known, strict=True) if k], values[known]), left_out, seconds
 
 
-def measured(model: SimilarityModel, test: Labelled, data: Labelled) -> str:
+def measured(model: SimilarityModel, test: LabelledPair, data: LabelledPair) -> str:
     """The rows of the card."""
     rng = np.random.default_rng(0)
     ways = {

@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from collections import Counter, defaultdict
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,57 @@ def test_imports_point_down(path):
     for module in imports(path):
         other = part_of(module)
         assert FLOOR[other] <= FLOOR[own], f"{'/'.join(parts)} imports {module}, which is above it"
+
+
+MODULES = {
+    ".".join(("nucleate", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in ROOT.rglob("*.py")
+}
+MOST_FILES = 34  # in one folder
+SECTIONS = {"CodecConfig", "DiffusionConfig", "NetworkConfig", "SampleConfig"}
+
+
+def runtime_imports(path: Path) -> set[str]:
+    """The modules of nucleate that a file imports when it runs, within functions too; not what types alone need."""
+
+    def visit(node: ast.AST) -> set[str]:
+        out: set[str] = set()
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+                continue
+            if isinstance(child, ast.ImportFrom) and (child.module or "").startswith("nucleate"):
+                names = {f"{child.module}.{a.name}" for a in child.names}
+                out |= {name if name in MODULES else child.module for name in names}
+            elif isinstance(child, ast.Import):
+                out |= {a.name for a in child.names if a.name in MODULES}
+            out |= visit(child)
+        return out
+
+    return visit(ast.parse(path.read_text()))
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    graph = {module: runtime_imports(path) - {module} for module, path in MODULES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_no_folder_holds_more_than_one_can_look_over():
+    sizes = Counter(path.parent for path in ROOT.rglob("*.py"))
+    assert {str(folder.relative_to(ROOT)): n for folder, n in sizes.items() if n > MOST_FILES} == {}
+
+
+def test_two_classes_never_have_one_name():
+    """But the sections of recipes, which each system has under the same names."""
+    homes = defaultdict(list)
+    for module, path in MODULES.items():
+        for node in ast.parse(path.read_text()).body:
+            shared = module.startswith("nucleate.systems.") and getattr(node, "name", "") in SECTIONS
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not shared:
+                homes[node.name].append(module)
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
 
 
 def test_the_pipeline_imports_no_engine():

@@ -4,16 +4,16 @@ from typing import Literal
 
 import pytest
 
-from nucleate.config import DataConfig, Section, TrainConfig
+from nucleate.config import ConfigSection, DataConfig, TrainConfig
 from nucleate.errors import NucleateError
 
 
-class Inner(Section):
+class Inner(ConfigSection):
     size: int = 3
     names: tuple[str, ...] = ()
 
 
-class Outer(Section):
+class Outer(ConfigSection):
     name: str
     kind: Literal["warm", "cold"] = "warm"
     inner: Inner = Inner()

@@ -6,13 +6,13 @@ import pytest
 from installed import install
 
 from nucleate.errors import NucleateError
-from nucleate.plugins import Table
+from nucleate.plugins import PluginTable
 
 GROUP = "nucleate.tests"
 
 
 def table():
-    return Table(GROUP, "thing", {"own": "nucleate.errors:Code"}, lambda: {"alias": ""})
+    return PluginTable(GROUP, "thing", {"own": "nucleate.errors:Code"}, lambda: {"alias": ""})
 
 
 def test_a_plug_in_is_found_by_name_and_imported_only_when_it_is_asked_for(monkeypatch, tmp_path):

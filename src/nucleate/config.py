@@ -25,7 +25,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A table of settings. Values have the declared types exactly, but a whole number may stand for a real one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -55,7 +55,7 @@ class Section(BaseModel):
         return self.read(plain)
 
 
-class DataConfig(Section):
+class DataConfig(ConfigSection):
     """Which crystals or formulas to learn from."""
 
     dataset: str = "mp-20"  # what `nucleate.data.prepare` takes: "mp-20", "perov-5+perov-5:val[:3387]", a parquet file
@@ -63,7 +63,7 @@ class DataConfig(Section):
     exclude: tuple[str, ...] = ()  # data sets whose (reduced) compositions are held out of training
 
 
-class TrainConfig(Section):
+class TrainConfig(ConfigSection):
     """One optimisation run."""
 
     steps: Count = 20_000
@@ -143,7 +143,7 @@ def _is_required(f: dataclasses.Field) -> bool:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    if isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, hint):
+    if isinstance(hint, type) and issubclass(hint, ConfigSection) and isinstance(value, hint):
         return value
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):

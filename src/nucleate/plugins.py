@@ -45,7 +45,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Table:
+class PluginTable:
     """The parts of one kind, by name.
 
     group: of the entry points. noun: of one part, in messages. own: name -> "module:attribute" (or the object itself)

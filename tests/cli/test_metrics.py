@@ -7,7 +7,7 @@ from rich.console import Console
 from nucleate.cli.dft import print_rows
 from nucleate.cli.metrics import show_report
 from nucleate.cli.tables import some
-from nucleate.evaluate.metric import RATE, Metric, Report, Section
+from nucleate.evaluate.metric import RATE, Metric, Report, ReportSection
 
 
 def narrow(width: int = 80) -> Console:
@@ -19,7 +19,7 @@ def test_names_of_metrics_are_whole_and_columns_without_room_are_named():
     rate = Metric("m", label, RATE, 0.5, low=0.4, high=0.6, n=1000, floor=0.9, published={"A model of words": 0.4})
     for width in (80, 50):
         console = narrow(width)
-        show_report(console, Report("dng", "x", 1000, (Section("Validity", (rate,)),)))
+        show_report(console, Report("dng", "x", 1000, (ReportSection("Validity", (rate,)),)))
         text = console.file.getvalue()
         assert all(word in text for word in label.split()) and "50.00 %" in text and "…" not in text
         assert ("Not shown for want of room" in text) == (width == 50)

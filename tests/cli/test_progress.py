@@ -1,11 +1,11 @@
 """What is said of progress where no bar can be drawn."""
 
-from nucleate.cli.progress import LONGEST, Lines, progress_shown
+from nucleate.cli.progress import LONGEST, ProgressLines, progress_shown
 
 
 def lines(steps, stop=False):
     said, now = [], [0.0]
-    show = Lines(said.append, lambda: now[0])
+    show = ProgressLines(said.append, lambda: now[0])
     for seconds, *call in steps:
         now[0] = seconds
         show(*call)

@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 from rich.console import Console
 
 from nucleate.cli.candidates import doubts, radioactive, show_candidates, stability, state_sets, wishes
-from nucleate.cli.tables import PIPED, Column, screen, show_table
+from nucleate.cli.tables import PIPED, TerminalColumn, screen, show_table
 from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.rank import to_rows
 from nucleate.pipeline.state import PredictedProperties
@@ -41,12 +41,12 @@ def candidate(name: str, height: float | None, **more) -> Candidate:
 
 
 COLUMNS = [
-    Column("id", ["mp-554278-and-more", ":smile: [red]x[/]"]),
-    Column("formula", ["Cs2NaNdCl6", "Ba1000Mg333Ta667O3000"]),
-    Column("space\ngroup", ["I4_1/amd", "P2_12_12_1"]),
-    Column("e_form\neV/atom", ["-1.234", "+0.001"], right=True, gives_way=1),
-    Column("reason", ["some words that may be broken over several lines", "short"], gives_way=2, folds=12),
-    Column("checks", ["5/7 charge fail", "7/7"], gives_way=3),
+    TerminalColumn("id", ["mp-554278-and-more", ":smile: [red]x[/]"]),
+    TerminalColumn("formula", ["Cs2NaNdCl6", "Ba1000Mg333Ta667O3000"]),
+    TerminalColumn("space\ngroup", ["I4_1/amd", "P2_12_12_1"]),
+    TerminalColumn("e_form\neV/atom", ["-1.234", "+0.001"], right=True, gives_way=1),
+    TerminalColumn("reason", ["some words that may be broken over several lines", "short"], gives_way=2, folds=12),
+    TerminalColumn("checks", ["5/7 charge fail", "7/7"], gives_way=3),
 ]
 
 
@@ -94,7 +94,7 @@ def test_a_pipe_gets_everything_in_long_lines(capsys):
 
 
 def test_what_is_typed_is_printed_as_it_is(capsys):
-    show_table(screen(), [Column("id", ["[bold]a[/bold] :warning:"])], ["[red]also[/red] :smile:"])
+    show_table(screen(), [TerminalColumn("id", ["[bold]a[/bold] :warning:"])], ["[red]also[/red] :smile:"])
     text = capsys.readouterr().out
     assert "[bold]a[/bold] :warning:" in text and "[red]also[/red] :smile:" in text
 
@@ -150,6 +150,6 @@ def test_text_of_a_file_is_neither_markup_nor_emoji_nor_a_command_to_the_termina
     plain.add_row(name)
     screen().print(name)
     screen().print(plain)
-    show_table(screen(), [Column("name", [name])], [name])
+    show_table(screen(), [TerminalColumn("name", [name])], [name])
     said = capsys.readouterr().out
     assert said.count(seen) == 6 and "\x1b[2J" not in said and "\u202e" not in said

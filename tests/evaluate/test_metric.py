@@ -5,12 +5,13 @@ import json
 import pytest
 
 from nucleate.evaluate.measures.statistics import Distance, rate
-from nucleate.evaluate.metric import Metric, Report, Section, failure_lines, format_interval, format_value, metric
+from nucleate.evaluate.metric import Metric, Report, ReportSection, failure_lines, format_interval, format_value, metric
 
 
 def report(value, other):
     sections = [
-        Section(f"{p}: validity", (metric("valid", "valid", rate(v, 10), ""),)) for p, v in (("a", value), ("b", other))
+        ReportSection(f"{p}: validity", (metric("valid", "valid", rate(v, 10), ""),))
+        for p, v in (("a", value), ("b", other))
     ]
     return Report("dng", "x", 10, tuple(sections))
 
@@ -40,6 +41,6 @@ def test_failures_of_one_kind_are_one_line():
 
 
 def test_json_has_no_nan():
-    text = Report("dng", "x", 1, (Section("s", (Metric("a", "a", "mean", float("nan")),)),)).to_json()
+    text = Report("dng", "x", 1, (ReportSection("s", (Metric("a", "a", "mean", float("nan")),)),)).to_json()
     assert json.loads(text)["sections"][0]["metrics"][0]["value"] is None
     assert json.loads(report(1, 2).to_json())["sections"][0]["metrics"][0]["value"] == 0.1

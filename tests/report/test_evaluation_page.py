@@ -12,7 +12,7 @@ from nucleate.evaluate.metric import (
     COUNT,
     Metric,
     Report,
-    Section,
+    ReportSection,
     Series,
     format_interval,
     format_published,
@@ -46,9 +46,9 @@ def full_report(**changes):
         "subject": "crystals.extxyz",
         "n": 1000,
         "sections": (
-            Section("cdvae-2022: validity", validity, "Over all crystals."),
-            Section("cdvae-2022: distances", distances),
-            Section("cdvae-2022: stability", (), "Not judged: no crystal has an energy."),
+            ReportSection("cdvae-2022: validity", validity, "Over all crystals."),
+            ReportSection("cdvae-2022: distances", distances),
+            ReportSection("cdvae-2022: stability", (), "Not judged: no crystal has an energy."),
         ),
         "reference": "mp-20:test",
         "floor": "1,000 of mp-20:train",
@@ -129,12 +129,12 @@ def test_any_mapping_will_do_as_a_protocol(protocol):
 def evil_reports():
     m = metric("x", "x", rate(1, 2), "x").with_(floor=0.5)
     places = ("name", "label", "unit", "definition")
-    yield from (full_report(sections=(Section("s", (m.with_(kind="mean", **{p: EVIL}),)),)) for p in places)
-    yield full_report(sections=(Section("s", (m.with_(published={EVIL: 0.5}),)),))
-    yield full_report(sections=(Section(EVIL, (m,), EVIL), Section(EVIL, ())))
+    yield from (full_report(sections=(ReportSection("s", (m.with_(kind="mean", **{p: EVIL}),)),)) for p in places)
+    yield full_report(sections=(ReportSection("s", (m.with_(published={EVIL: 0.5}),)),))
+    yield full_report(sections=(ReportSection(EVIL, (m,), EVIL), ReportSection(EVIL, ())))
     yield from (full_report(**{p: EVIL}) for p in ("task", "subject", "reference", "floor"))
     yield full_report(protocol={EVIL: {EVIL: EVIL, "title": EVIL, "notes": [EVIL]}, EVIL + "2": EVIL})
-    yield full_report(sections=(Section(f"{EVIL}: s", (m,)),), protocol={EVIL: {}, "other": {}})
+    yield full_report(sections=(ReportSection(f"{EVIL}: s", (m,)),), protocol={EVIL: {}, "other": {}})
     yield full_report(failures=((EVIL, EVIL, EVIL),) * 9, settings={EVIL: EVIL, "notes": [EVIL]}, seconds={EVIL: 1.0})
     yield full_report(
         series=(
@@ -182,14 +182,16 @@ def test_an_empty_report_is_a_page():
     assert page.text("h1") == "unnamed"
     assert "0 crystals" in page.text("header")
     assert page.all("figure") == page.all("li") == []
-    again = Page(render(Report("something new", "x", 3, (Section("Nothing", ()),), series=(Series("t", "a"),))))
+    again = Page(render(Report("something new", "x", 3, (ReportSection("Nothing", ()),), series=(Series("t", "a"),))))
     assert "3 items" in again.text("header")
     assert "Nothing was counted." in again.text("main")
     assert again.all("figure") == []
 
 
 def test_one_crystal_is_enough():
-    sections = (Section("s", (metric("valid", "both", rate(1, 1), "d"), metric("none", "none", rate(0, 0), "d"))),)
+    sections = (
+        ReportSection("s", (metric("valid", "both", rate(1, 1), "d"), metric("none", "none", rate(0, 0), "d"))),
+    )
     series = (Series("Density", "g/cm3", {"a": [2.5], "b": []}), Series("Atoms", "atoms", bars={"a": {"1": 1.0}}))
     page = Page(render(Report("dng", "x", 1, sections, series=series)))
     assert "1 crystal" in page.text("header") and "1 crystals" not in page.text("header")
@@ -208,7 +210,7 @@ def test_numbers_that_are_not_finite_are_printed_and_not_drawn():
         Series("bars", "u", bars={"a": {"1": math.nan, "2": 3.0}}),
         Series("zero", "u", bars={"a": {"1": 0.0}}),
     )
-    page = Page(render(full_report(sections=(Section("s", (bad,)),), series=series)))
+    page = Page(render(full_report(sections=(ReportSection("s", (bad,)),), series=series)))
     assert "nan" in page.text("table", class_="metrics")
     for s in svgs(page.source):
         numbers = " ".join(v for e in s.iter() for k, v in e.attrib.items() if k in ("x", "y", "width", "height", "d"))
@@ -218,7 +220,7 @@ def test_numbers_that_are_not_finite_are_printed_and_not_drawn():
     assert keys[1] == "a n = 2, 3 not finite left out"
     assert keys[2] == "a n = 3, 1 not finite left out"
     assert page.source.count("No value to draw.") == 2
-    assert headlines(full_report(sections=(Section("s", (bad,)),))) == []
+    assert headlines(full_report(sections=(ReportSection("s", (bad,)),))) == []
 
 
 def places(drawn, kind):

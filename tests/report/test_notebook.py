@@ -5,7 +5,7 @@ from pymatgen.core import Lattice, Structure
 from web_page import Page
 
 from nucleate.chem.verdict import FAIL, PASS, Verdict
-from nucleate.evaluate.metric import RATE, Metric, Report, Section
+from nucleate.evaluate.metric import RATE, Metric, Report, ReportSection
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.collection import Candidates
 from nucleate.report.notebook import ROWS, VIEWS
@@ -66,7 +66,7 @@ def test_nothing_has_an_id_that_two_outputs_would_share():
 
 def test_an_evaluation_is_its_tables():
     known = Metric("v", EVIL, RATE, 0.5, 0.4, 0.6, 1200, floor=0.9, definition=EVIL, published={EVIL: 0.7})
-    report = Report("dng", EVIL, 1200, (Section(EVIL, (known,), EVIL), Section("none", ())), reference=EVIL)
+    report = Report("dng", EVIL, 1200, (ReportSection(EVIL, (known,), EVIL), ReportSection("none", ())), reference=EVIL)
     text = report._repr_html_()
     page = Page(text)
     (row,) = [[e["text"] for e in page.all("td")]]

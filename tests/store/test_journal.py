@@ -13,7 +13,7 @@ from nucleate.pipeline.events import Cancel, Cancelled, CandidateChanged, Watch
 from nucleate.pipeline.origin import Origin, SetMember
 from nucleate.pipeline.stage import Stage
 from nucleate.store.database import RunStore
-from nucleate.store.journal import Lines, carry_on, difference
+from nucleate.store.journal import JournalLines, carry_on, difference
 from nucleate.store.part import PartFile
 
 
@@ -75,12 +75,12 @@ def test_a_folder_of_other_crystals_is_refused(tmp_path):
 
 def test_lines_are_whole_and_appended(tmp_path):
     path = tmp_path / "lines"
-    with Lines(path) as lines:
+    with JournalLines(path) as lines:
         assert lines.before == []
         lines.add(["one", "two"])
     with path.open("a") as file:
         file.write("half of a li")
-    with Lines(path) as lines:
+    with JournalLines(path) as lines:
         assert lines.before == ["one", "two"]
         lines.add(["three"])
     assert path.read_text() == "one\ntwo\nthree\n"

@@ -13,7 +13,7 @@ import torch
 from random_crystals import few_elements
 
 from nucleate.codecs.state import CodecState
-from nucleate.config import Section
+from nucleate.config import ConfigSection
 from nucleate.crystal import lattice as lat
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.errors import NucleateError
@@ -28,10 +28,10 @@ from nucleate.train.loop import WEIGHTS, Trainer
 class CubesRecipe(Recipe):
     """Simple cubic crystals of one element: only the size of the cell is generated."""
 
-    class Codec(Section):
+    class Codec(ConfigSection):
         element: int = 84
 
-    class Network(Section):
+    class Network(ConfigSection):
         width: int = 8
 
     class Sample(SampleConfig):

@@ -10,7 +10,7 @@ from nucleate.crystal import lattice as lat
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
-from nucleate.evaluate.metric import Section
+from nucleate.evaluate.metric import ReportSection
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.state import PredictedProperties
 from nucleate.settings import OptimiseSettings
@@ -75,7 +75,7 @@ def settings(models):
     """Half-trained cells may be needles, on which the comparison of crystals takes its full time limit: left out."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NUCLEATE_DATA", str(models))
-        patch.setattr("nucleate.tasks.optimise_report.diversity", lambda *_: Section("Diversity", ()))
+        patch.setattr("nucleate.tasks.optimise_report.diversity", lambda *_: ReportSection("Diversity", ()))
         yield OptimiseSettings.of(
             weights=str(models / "generator" / WEIGHTS),
             candidates=12,

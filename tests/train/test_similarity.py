@@ -14,7 +14,7 @@ from nucleate.nets.similarity import SimilarityNetwork
 from nucleate.train.shipped import weights_folder
 from nucleate.train.similarity import (
     SHIPPED,
-    Labelled,
+    LabelledPair,
     Pairs,
     SimilarityConfig,
     SimilarityRecipe,
@@ -43,12 +43,12 @@ def toy():
                 for x in anions:
                     formulas.append({metal: 1, x: n})
                     fingerprints.append([place, 0.02 * len(formulas) % 0.1])
-    return Labelled(formulas, np.array(fingerprints))
+    return LabelledPair(formulas, np.array(fingerprints))
 
 
 def split(data, part):
     rows = [i for i in range(len(data.formulas)) if (i % 4 == 0) == (part == "val")]
-    return Labelled([data.formulas[i] for i in rows], data.fingerprints[rows])
+    return LabelledPair([data.formulas[i] for i in rows], data.fingerprints[rows])
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_all_similar_pairs_are_found():
     )
     assert len(pairs.partners) == expected
     with pytest.raises(NucleateError, match="no two crystals of equal ratio"):
-        Pairs(Labelled(data.formulas, np.arange(len(data.formulas))[:, None]), 0.3, 0)
+        Pairs(LabelledPair(data.formulas, np.arange(len(data.formulas))[:, None]), 0.3, 0)
 
 
 def test_it_learns_the_toy(trained):
@@ -96,8 +96,8 @@ def test_it_learns_the_toy(trained):
 
 
 def test_first_similar_by_hand():
-    known = Labelled([{"Li": 1, "F": 1}, {"Na": 1, "F": 1}, {"Na": 1, "O": 2}], np.array([[0.0], [1.0], [0.0]]))
-    queries = Labelled([{"Na": 1, "F": 1}, {"K": 1, "F": 1}, {"Fe": 1}], np.array([[0.0], [0.0], [0.0]]))
+    known = LabelledPair([{"Li": 1, "F": 1}, {"Na": 1, "F": 1}, {"Na": 1, "O": 2}], np.array([[0.0], [1.0], [0.0]]))
+    queries = LabelledPair([{"Na": 1, "F": 1}, {"K": 1, "F": 1}, {"Fe": 1}], np.array([[0.0], [0.0], [0.0]]))
     # the query's own formula is no template, and an element has no template here at all
     favour_second = lambda a, b: np.tile(np.arange(len(b), dtype=float), (len(a), 1))  # noqa: E731
     assert first_similar(favour_second, queries, known, 0.3) == (1, 2)
@@ -159,9 +159,9 @@ def test_recipes(tmp_path):
 
 def test_nothing_to_train_on():
     with pytest.raises(NucleateError, match="no crystals"):
-        train(RECIPE, Labelled([], np.zeros((0, 2))), toy())
+        train(RECIPE, LabelledPair([], np.zeros((0, 2))), toy())
     with pytest.raises(NucleateError, match="without descriptors"):
-        train(RECIPE, Labelled([{"Am": 1, "O": 1}, {"Pu": 1, "O": 1}], np.zeros((2, 1))), toy())
+        train(RECIPE, LabelledPair([{"Am": 1, "O": 1}, {"Pu": 1, "O": 1}], np.zeros((2, 1))), toy())
     broken = RECIPE.changed(train={"learning_rate": 1e30})
     with pytest.raises(NucleateError, match="not finite"):
         train(broken, toy(), toy())

@@ -16,7 +16,7 @@ from nucleate.errors import NucleateError
 from nucleate.systems.joint import DiffusionConfig, JointRecipe, NetworkConfig
 from nucleate.systems.recipe import ConditionalTraining
 from nucleate.train.loop import LATEST, METRICS, WEIGHTS, Trainer
-from nucleate.train.pace import Lines, Pace, Standing, duration
+from nucleate.train.pace import Pace, Standing, TrainingLines, duration
 from nucleate.train.stopping import Stopped, stop_requests
 from nucleate.train.weights_file import load_tensors
 
@@ -214,7 +214,7 @@ def test_a_damaged_checkpoint_is_one_line(crystals, tmp_path):
 
 def test_where_a_run_stands_in_words():
     said = []
-    lines = Lines("tiny", said.append, every=1000)
+    lines = TrainingLines("tiny", said.append, every=1000)
     lines(Standing(1200, 20_000, 1.25, "crystals", 812.3, 7800.0))
     lines(Standing(1300, 20_000, 1.25, "crystals", 812.3, 7700.0))
     assert said == ["tiny: step 1,200 of 20,000, loss 1.2500, 812 crystals/s, 2 h 10 min to go"]

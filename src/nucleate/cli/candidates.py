@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nucleate.chem.elements import RADIOACTIVE
-from nucleate.cli.tables import Column, energy, show_table
+from nucleate.cli.tables import TerminalColumn, energy, show_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,8 +44,8 @@ def show_candidates(
 
     rows = to_rows(candidates)
 
-    def column(name: str, cells: Iterable[str], **how: Any) -> Column:
-        return Column(name, list(cells), **how)
+    def column(name: str, cells: Iterable[str], **how: Any) -> TerminalColumn:
+        return TerminalColumn(name, list(cells), **how)
 
     columns = [
         column("#", (str(r["rank"]) for r in rows), right=True, gives_way=2),

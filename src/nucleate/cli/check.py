@@ -148,7 +148,7 @@ def _is_path(text: str) -> bool:
 def _list(checked: Sequence[Candidate], console: Console) -> None:
     """Every check of every candidate in a line of its own."""
     from nucleate.cli.candidates import elements_of, marked, radioactive, state_sets
-    from nucleate.cli.tables import Column, coloured, show_table
+    from nucleate.cli.tables import TerminalColumn, coloured, show_table
 
     rows: list[tuple[str, str, str, str]] = []
     starts = []
@@ -160,10 +160,10 @@ def _list(checked: Sequence[Candidate], console: Console) -> None:
         starts.append(len(rows))
         rows += [(label if i == 0 else "", *line) for i, line in enumerate(lines)]
     columns = [
-        Column("what", [row[0] for row in rows]),
-        Column("check", [row[1] for row in rows]),
-        Column("verdict", [coloured(row[2]) for row in rows]),
-        Column("reason", [row[3] for row in rows], gives_way=1, folds=24),
+        TerminalColumn("what", [row[0] for row in rows]),
+        TerminalColumn("check", [row[1] for row in rows]),
+        TerminalColumn("verdict", [coloured(row[2]) for row in rows]),
+        TerminalColumn("reason", [row[3] for row in rows], gives_way=1, folds=24),
     ]
     said = [_said(checked), *state_sets(checked), *radioactive(map(elements_of, checked))]
     show_table(console, columns, said, sections=starts, whole="--out FILE.csv writes them")
@@ -187,7 +187,7 @@ def _said(checked: Sequence[Candidate]) -> str:
 
 def _summary(checked: Sequence[Candidate], console: Console) -> None:
     """Counts and shares of the verdicts, of all inputs."""
-    from nucleate.cli.tables import COLOURS, Column, show_table
+    from nucleate.cli.tables import COLOURS, TerminalColumn, show_table
 
     names = list(dict.fromkeys(name for c in checked for name in c.checks))
     counts = {name: Counter(c.checks[name].verdict if name in c.checks else "" for c in checked) for name in names}
@@ -195,9 +195,9 @@ def _summary(checked: Sequence[Candidate], console: Console) -> None:
     def share(n: int) -> str:
         return f"{n:,} ({n / len(checked):.1%})" if n else "0"
 
-    columns = [Column("check", names)]
+    columns = [TerminalColumn("check", names)]
     for verdict, head in (*((v, v) for v in COLOURS), ("", "not judged")):
-        columns.append(Column(head, [share(counts[name][verdict]) for name in names], right=True))
+        columns.append(TerminalColumn(head, [share(counts[name][verdict]) for name in names], right=True))
     show_table(console, columns, [f"of {len(checked):,}"])
 
 

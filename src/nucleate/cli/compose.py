@@ -106,7 +106,7 @@ def compose(
 def _show(made: Sequence[Candidate], console: Console) -> None:
     """One row for each formula: the ions that make it neutral and balanced, and the states that the network gives."""
     from nucleate.cli.candidates import elements_of, marked, radioactive, state_sets
-    from nucleate.cli.tables import Column, coloured, show_table
+    from nucleate.cli.tables import TerminalColumn, coloured, show_table
 
     charges, states = [], []
     for c in made:
@@ -118,9 +118,9 @@ def _show(made: Sequence[Candidate], console: Console) -> None:
         charges.append(coloured(charge.verdict, charge.reason))
         states.append(coloured(c.checks["oxidation"].verdict, c.checks["oxidation"].reason))
     columns = [
-        Column("formula", [marked(c.id, elements_of(c)) for c in made]),
-        Column("charge and electronegativity", charges, gives_way=1, folds=20),
-        Column("oxidation states by the network", states, gives_way=2, folds=20),
+        TerminalColumn("formula", [marked(c.id, elements_of(c)) for c in made]),
+        TerminalColumn("charge and electronegativity", charges, gives_way=1, folds=20),
+        TerminalColumn("oxidation states by the network", states, gives_way=2, folds=20),
     ]
     balanced = sum(not c.failure and not any(v.verdict == "fail" for v in c.checks.values()) for c in made)
     said = f"{balanced} of the {len(made)} fail none of these checks"

@@ -76,7 +76,7 @@ def add(
 @app.command("list")
 def list_() -> None:
     """What is here, how much of it can be used, and how to get the rest."""
-    from nucleate.cli.tables import Column, screen, show_table
+    from nucleate.cli.tables import TerminalColumn, screen, show_table
     from nucleate.data import CATALOG, home
     from nucleate.data.tables import Summary, overview
 
@@ -92,11 +92,11 @@ def list_() -> None:
     if here:
         remarks = [[*(f"{n:,} {why}" for why, n in s.left_out.items()), *s.notes] for s in here]
         columns = [
-            Column("dataset", [f"{s.name}:{s.split}" for s in here]),
-            Column("rows", [f"{s.rows:,}" for s in here], right=True),
-            Column("usable", [f"{s.usable:,}" for s in here], right=True),
-            Column("atoms", [f"{s.atoms[0]}-{s.atoms[1]}" if s.usable else "" for s in here]),
-            Column("remarks", ["; ".join(some) for some in remarks], gives_way=1, folds=20),
+            TerminalColumn("dataset", [f"{s.name}:{s.split}" for s in here]),
+            TerminalColumn("rows", [f"{s.rows:,}" for s in here], right=True),
+            TerminalColumn("usable", [f"{s.usable:,}" for s in here], right=True),
+            TerminalColumn("atoms", [f"{s.atoms[0]}-{s.atoms[1]}" if s.usable else "" for s in here]),
+            TerminalColumn("remarks", ["; ".join(some) for some in remarks], gives_way=1, folds=20),
         ]
         show_table(console, columns, [f"in {home()}"])
     for reason, name in missing.items():

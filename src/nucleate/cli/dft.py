@@ -177,7 +177,7 @@ def _print(results: Sequence[Computed], method: str, console: Console) -> None:
 
 def print_rows(rows: Sequence[dict], console: Console) -> None:
     """The table, and below it methods, what failed and what is missing."""
-    from nucleate.cli.tables import Column, show_table
+    from nucleate.cli.tables import TerminalColumn, show_table
 
     methods = dict.fromkeys(r["method"] for r in rows if r["method"])
     lines = ["energies in eV/atom" + "".join(f"; {m}" for m in methods), "+ MP2020: with the anions' corrections"]
@@ -191,7 +191,7 @@ def print_rows(rows: Sequence[dict], console: Console) -> None:
     lines += _together(said)
     cells = [_cells(r) for r in rows]
     columns = [
-        Column(name, [c[i] for c in cells], right=i > 1, gives_way=gives_way)
+        TerminalColumn(name, [c[i] for c in cells], right=i > 1, gives_way=gives_way)
         for i, (name, gives_way) in enumerate(COLUMNS)
     ]
     show_table(console, columns, lines, dim=[_bad(r) for r in rows], whole="--out FILE.csv or dft.csv holds them")

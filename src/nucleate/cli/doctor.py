@@ -28,14 +28,14 @@ def doctor() -> None:
     """Examine packages, devices, weights, reference energies and data; exits with 1 if something needed is missing."""
     from rich.text import Text
 
-    from nucleate.cli.tables import Column, screen, show_table
+    from nucleate.cli.tables import TerminalColumn, screen, show_table
 
     findings = list(examine())
     columns = [
-        Column("what", [f.what for f in findings]),
-        Column("state", [Text(*_MARKS[f.state]) for f in findings]),
-        Column("detail", [f.detail for f in findings], gives_way=1, folds=20),
-        Column("to mend it", [f.mend if f.state != OK else "" for f in findings], folds=20),
+        TerminalColumn("what", [f.what for f in findings]),
+        TerminalColumn("state", [Text(*_MARKS[f.state]) for f in findings]),
+        TerminalColumn("detail", [f.detail for f in findings], gives_way=1, folds=20),
+        TerminalColumn("to mend it", [f.mend if f.state != OK else "" for f in findings], folds=20),
     ]
     bad = [f.what for f in findings if f.state == MISSING]
     said = f"missing: {', '.join(bad)}" if bad else "all that is needed is here"

@@ -63,17 +63,17 @@ def _of_formula(text: str) -> str:
 
 
 def _overview(every: list[Family], console: Console) -> None:
-    from nucleate.cli.tables import Column, show_table
+    from nucleate.cli.tables import TerminalColumn, show_table
     from nucleate.crystal.symmetry import symbol
     from nucleate.families.family import members
 
     groups = [", ".join(dict.fromkeys(symbol(t.space_group) for t in f.types)) for f in every]
     columns = [
-        Column("family", [f.name for f in every]),
-        Column("formula", [f.pattern for f in every]),
-        Column("space groups", groups, gives_way=2, folds=12),
-        Column("known", [f"{len(members(f.name)):,}" for f in every], right=True, gives_way=3),
-        Column("such as", [", ".join(_formulas(f)[:EXAMPLES]) for f in every], gives_way=1, folds=16),
+        TerminalColumn("family", [f.name for f in every]),
+        TerminalColumn("formula", [f.pattern for f in every]),
+        TerminalColumn("space groups", groups, gives_way=2, folds=12),
+        TerminalColumn("known", [f"{len(members(f.name)):,}" for f in every], right=True, gives_way=3),
+        TerminalColumn("such as", [", ".join(_formulas(f)[:EXAMPLES]) for f in every], gives_way=1, folds=16),
     ]
     said = f"{len(every)} families; known: members in the Materials Project. nucleate families NAME tells of one."
     show_table(console, columns, [said])
@@ -105,7 +105,7 @@ def _formulas(f: Family) -> list[str]:
 def _members(f: Family, top: int, console: Console) -> None:
     from nucleate.chem.formula import formula_text
     from nucleate.cli.candidates import marked, radioactive
-    from nucleate.cli.tables import Column, show_table
+    from nucleate.cli.tables import TerminalColumn, show_table
     from nucleate.crystal.symmetry import symbol
     from nucleate.families.family import members
 
@@ -114,11 +114,11 @@ def _members(f: Family, top: int, console: Console) -> None:
     rest = f"; {len(found) - len(shown):,} more with --top 0" if len(shown) < len(found) else ""
     heights = ["-" if m.e_above_hull != m.e_above_hull else f"{m.e_above_hull:.3f}" for m in shown]
     columns = [
-        Column("formula", [marked(formula_text(f.composition(m.elements)), m.elements) for m in shown]),
-        Column("space group", [symbol(f.types[m.structure_type].space_group) for m in shown]),
-        *(Column(letter, [m.elements[k] for m in shown], gives_way=3) for k, (letter, _) in enumerate(f.sites)),
-        Column("e_above_hull\neV/atom", heights, right=True, gives_way=1),
-        Column("id", [m.material_id for m in shown], gives_way=2),
+        TerminalColumn("formula", [marked(formula_text(f.composition(m.elements)), m.elements) for m in shown]),
+        TerminalColumn("space group", [symbol(f.types[m.structure_type].space_group) for m in shown]),
+        *(TerminalColumn(letter, [m.elements[k] for m in shown], gives_way=3) for k, (letter, _) in enumerate(f.sites)),
+        TerminalColumn("e_above_hull\neV/atom", heights, right=True, gives_way=1),
+        TerminalColumn("id", [m.material_id for m in shown], gives_way=2),
     ]
     said = f"{len(found):,} known members (Materials Project), the most stable first{rest}"
     show_table(console, columns, [said, *radioactive(m.elements for m in shown)])

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from nucleate.settings.base import Entry, Settings, entries
+from nucleate.settings.base import Settings, SettingsValue, entries
 
 GIVEN = "given"  # the parameter of a command that takes what its options from settings said
 
@@ -51,7 +51,7 @@ def with_settings(
     return decorate
 
 
-def _parameter(entry: Entry, name: str, default: Any) -> inspect.Parameter:
+def _parameter(entry: SettingsValue, name: str, default: Any) -> inspect.Parameter:
     """A parameter of a command, None where its option is not given."""
     flag = f"--{name.replace('_', '-')}"
     kind = _plain(entry.kind)
@@ -75,7 +75,7 @@ def _plain(kind: Any) -> Any:
     return kind
 
 
-def _help(entry: Entry, default: Any) -> str:
+def _help(entry: SettingsValue, default: Any) -> str:
     about = entry.about
     text = f"{about.text} Unit: {about.unit}." if about.unit else about.text
     if default in ("", None):

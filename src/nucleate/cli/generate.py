@@ -106,7 +106,7 @@ def generate(
 def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
     """What was generated, crystal by crystal, and what is to be thought of it."""
     from nucleate.cli.candidates import caption, elements_of, marked, radioactive, state_sets
-    from nucleate.cli.tables import Column, coloured, screen, show_table, some
+    from nucleate.cli.tables import TerminalColumn, coloured, screen, show_table, some
     from nucleate.crystal.geometry import density, shortest_distance
     from nucleate.pipeline.rank import to_rows
     from nucleate.stages.check import check
@@ -117,18 +117,20 @@ def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
     solid = [c.structure if c.structure is not None and len(c.structure) else None for c in shown]
     charges = [coloured(v.verdict, v.reason) if (v := c.checks.get("charge")) else coloured("-") for c in checked]
     columns = [
-        Column("id", [c.id for c in shown]),
-        Column("formula", [marked(r["formula"] or "-", elements_of(c)) for r, c in zip(rows, shown, strict=True)]),
-        Column("space\ngroup", [r["space_group"] or "-" for r in rows]),
-        Column("atoms", [str(r["num_atoms"] or "-") for r in rows], right=True, gives_way=1),
-        Column(
+        TerminalColumn("id", [c.id for c in shown]),
+        TerminalColumn(
+            "formula", [marked(r["formula"] or "-", elements_of(c)) for r, c in zip(rows, shown, strict=True)]
+        ),
+        TerminalColumn("space\ngroup", [r["space_group"] or "-" for r in rows]),
+        TerminalColumn("atoms", [str(r["num_atoms"] or "-") for r in rows], right=True, gives_way=1),
+        TerminalColumn(
             "shortest\ndistance, Å",
             [f"{shortest_distance(s):.2f}" if s else "-" for s in solid],
             right=True,
             gives_way=2,
         ),
-        Column("density\ng/cm³", [f"{density(s):.2f}" if s else "-" for s in solid], right=True, gives_way=4),
-        Column("charge balance", charges[:SHOWN], gives_way=3, folds=20),
+        TerminalColumn("density\ng/cm³", [f"{density(s):.2f}" if s else "-" for s in solid], right=True, gives_way=4),
+        TerminalColumn("charge balance", charges[:SHOWN], gives_way=3, folds=20),
     ]
     said = [f"and {len(made) - SHOWN:,} more in {out}"] if len(made) > SHOWN else []
     living = [c for c in checked if c.structure is not None]

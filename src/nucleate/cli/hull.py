@@ -89,7 +89,7 @@ def show(
 ) -> None:
     """List the stable phases of a chemical system, and draw its phase diagram (two to four elements)."""
     from nucleate.chem.elements import atomic_number
-    from nucleate.cli.tables import Column, energy, screen, show_table, some
+    from nucleate.cli.tables import TerminalColumn, energy, screen, show_table, some
     from nucleate.errors import NucleateError
     from nucleate.files import check_writable
     from nucleate.hull import phase_diagram, phase_table
@@ -120,10 +120,12 @@ def show(
     known = load_reference(said(reference, corrected))
     phases = stable_phases(elements, known)
     columns = [
-        Column("formula", [entry.formula for entry, _ in phases]),
-        Column("e_form\neV/atom", [energy(e_form) for _, e_form in phases], right=True),
-        Column("prototype", [entry.prototype if entry.space_group else "-" for entry, _ in phases], gives_way=1),
-        Column("source", [entry.source for entry, _ in phases]),
+        TerminalColumn("formula", [entry.formula for entry, _ in phases]),
+        TerminalColumn("e_form\neV/atom", [energy(e_form) for _, e_form in phases], right=True),
+        TerminalColumn(
+            "prototype", [entry.prototype if entry.space_group else "-" for entry, _ in phases], gives_way=1
+        ),
+        TerminalColumn("source", [entry.source for entry, _ in phases]),
     ]
     console = screen()
     stable = f"{some(len(phases), 'phase is', 'phases are')} stable in {'-'.join(elements)}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import TYPE_CHECKING
 
-from nucleate.cli.tables import Column, show_table
+from nucleate.cli.tables import TerminalColumn, show_table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nucleate.evaluate.metric import Report, Section
+    from nucleate.evaluate.metric import Report, ReportSection
 
 INTERVAL = "95 %"
 PUBLISHED, RIVALS = (
@@ -30,7 +30,7 @@ def show_report(console: Console, report: Report, strong: Container[str] = ()) -
         console.print(line, style="yellow")
 
 
-def _section(console: Console, section: Section, strong: Container[str], most: int) -> None:
+def _section(console: Console, section: ReportSection, strong: Container[str], most: int) -> None:
     from rich.text import Text
 
     from nucleate.evaluate.metric import format_interval, format_published, format_value
@@ -42,16 +42,18 @@ def _section(console: Console, section: Section, strong: Container[str], most: i
         return
     styles = ["bold" if m.name in strong else "" for m in every]
     columns = [
-        Column("metric", [Text(m.label, style) for m, style in zip(every, styles, strict=True)], folds=20),
-        Column("value", [Text(format_value(m, m.value), s) for m, s in zip(every, styles, strict=True)], right=True),
-        Column(INTERVAL, [format_interval(m) for m in every], right=True, gives_way=2),
-        Column("n", [f"{m.n:,}" if m.n else "" for m in every], right=True, gives_way=3),
+        TerminalColumn("metric", [Text(m.label, style) for m, style in zip(every, styles, strict=True)], folds=20),
+        TerminalColumn(
+            "value", [Text(format_value(m, m.value), s) for m, s in zip(every, styles, strict=True)], right=True
+        ),
+        TerminalColumn(INTERVAL, [format_interval(m) for m in every], right=True, gives_way=2),
+        TerminalColumn("n", [f"{m.n:,}" if m.n else "" for m in every], right=True, gives_way=3),
     ]
     if any(m.floor is not None for m in every):
         cells = [format_value(m, m.floor) if m.floor is not None else "" for m in every]
-        columns.append(Column("real", cells, right=True, gives_way=1))
+        columns.append(TerminalColumn("real", cells, right=True, gives_way=1))
     if any(m.published for m in every):
-        columns.append(Column("published", [format_published(m, most) for m in every], gives_way=4, folds=20))
+        columns.append(TerminalColumn("published", [format_published(m, most) for m in every], gives_way=4, folds=20))
     console.print(f"\n{section.title}", style="bold")
     show_table(console, columns, whole=WHOLE)
     if section.note:

@@ -49,7 +49,7 @@ def _afresh(candidate: Candidate) -> Candidate:
 
 def _show(candidates: Sequence[Candidate], method: str) -> None:
     from nucleate.cli.candidates import elements_of, marked, radioactive
-    from nucleate.cli.tables import Column, coloured, screen, show_table, some
+    from nucleate.cli.tables import TerminalColumn, coloured, screen, show_table, some
 
     lowest, verdicts, reasons = [], [], []
     for c in candidates:
@@ -59,11 +59,11 @@ def _show(candidates: Sequence[Candidate], method: str) -> None:
         verdicts.append(coloured(check.verdict if check else "-"))
         reasons.append(check.reason if check else str(c.failure or ""))
     columns = [
-        Column("id", [c.id for c in candidates]),
-        Column("formula", [marked(c.formula or "-", elements_of(c)) for c in candidates]),
-        Column("lowest\nTHz", lowest, right=True),
-        Column("verdict", verdicts),
-        Column("why", reasons, gives_way=1, folds=20),
+        TerminalColumn("id", [c.id for c in candidates]),
+        TerminalColumn("formula", [marked(c.formula or "-", elements_of(c)) for c in candidates]),
+        TerminalColumn("lowest\nTHz", lowest, right=True),
+        TerminalColumn("verdict", verdicts),
+        TerminalColumn("why", reasons, gives_way=1, folds=20),
     ]
     minima = sum(
         c.failure is None and c.checks["phonons"].verdict == "pass" for c in candidates if "phonons" in c.checks

@@ -6,28 +6,30 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nucleate.plugins import Part, Table
+    from nucleate.plugins import Part, PluginTable
 
 
 def plugins() -> None:
     """List what can be asked for by name: generators, potentials and engines, those of other packages too."""
     from rich.text import Text
 
-    from nucleate.cli.tables import Column, coloured, screen, show_table
+    from nucleate.cli.tables import TerminalColumn, coloured, screen, show_table
 
     rows = [(table, part, *_said(table, part)) for table in tables() for part in table.parts()]
     columns = [
-        Column("kind", [table.noun for table, *_ in rows]),
-        Column("name", [part.name for _, part, *_ in rows]),
-        Column("package", [part.source for _, part, *_ in rows]),
-        Column("what it takes", [coloured("fail", text) if bad else Text(text) for *_, text, bad in rows], folds=20),
+        TerminalColumn("kind", [table.noun for table, *_ in rows]),
+        TerminalColumn("name", [part.name for _, part, *_ in rows]),
+        TerminalColumn("package", [part.source for _, part, *_ in rows]),
+        TerminalColumn(
+            "what it takes", [coloured("fail", text) if bad else Text(text) for *_, text, bad in rows], folds=20
+        ),
     ]
     refused = [text for table in tables() for text in table.problems()]
     shipped = "shipped weights (nucleate doctor) and files of weights are generators too"
     show_table(screen(), columns, [*refused, shipped, "how to write one's own: docs/plugins.md"])
 
 
-def tables() -> Iterator[Table]:
+def tables() -> Iterator[PluginTable]:
     """The tables that other packages can add to."""
     from nucleate.engine.registry import ENGINES
     from nucleate.generators.registry import GENERATORS
@@ -36,7 +38,7 @@ def tables() -> Iterator[Table]:
     yield from (GENERATORS, POTENTIALS, ENGINES)
 
 
-def _said(table: Table, part: Part) -> tuple[str, bool]:
+def _said(table: PluginTable, part: Part) -> tuple[str, bool]:
     """What a part takes, or why it cannot be used, and whether that is so. Own parts need not be loaded for it."""
     from nucleate.errors import NucleateError
     from nucleate.generators.contract import takes, words

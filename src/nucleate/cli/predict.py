@@ -217,41 +217,45 @@ def _more(n: int) -> str:
 def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
     """A row for each structure, and below what the numbers are and how far they can be trusted."""
     from nucleate.cli.candidates import caption, doubts, elements_of, marked, radioactive, stability
-    from nucleate.cli.tables import Column, energy, screen, show_table
+    from nucleate.cli.tables import TerminalColumn, energy, screen, show_table
     from nucleate.generators.reach import warnings
     from nucleate.pipeline.rank import to_rows
 
     rows = to_rows(candidates)
     records = [c.origin.template for c in candidates]
     formulas = [c.wanted.label for c in candidates]
-    columns = [Column("id", [c.id for c in candidates])]
+    columns = [TerminalColumn("id", [c.id for c in candidates])]
     if any("-" in text for text in formulas) or radioactive(map(elements_of, candidates)):  # of a chemical system
-        columns.append(Column("formula", [marked(c.formula, elements_of(c)) for c in candidates]))
+        columns.append(TerminalColumn("formula", [marked(c.formula, elements_of(c)) for c in candidates]))
     columns += [
-        Column("space\ngroup", [row["space_group"] for row in rows]),
-        Column("atoms", [str(row["num_atoms"]) for row in rows], right=True, gives_way=4),
+        TerminalColumn("space\ngroup", [row["space_group"] for row in rows]),
+        TerminalColumn("atoms", [str(row["num_atoms"]) for row in rows], right=True, gives_way=4),
     ]
     said = []
     if any(records):
-        columns.append(Column("template", [f"{r.formula} {r.id}" if r else "-" for r in records], gives_way=2))
-        columns.append(Column("elements", [_changed(r) if r else "-" for r in records], gives_way=3, folds=9))
+        columns.append(TerminalColumn("template", [f"{r.formula} {r.id}" if r else "-" for r in records], gives_way=2))
+        columns.append(TerminalColumn("elements", [_changed(r) if r else "-" for r in records], gives_way=3, folds=9))
     for name in NUMBERS if not relaxed else ():
         values = [getattr(r, name) if r else None for r in records]
         if any(value is not None for value in values):
             cells = ["-" if value is None else f"{value:.2f}" for value in values]
-            columns.append(Column(name, cells, right=True, gives_way=1 if name == "distance" else 5))
+            columns.append(TerminalColumn(name, cells, right=True, gives_way=1 if name == "distance" else 5))
             said.append(NUMBERS[name])
     if relaxed:
-        columns.append(Column("e_form\neV/atom", [energy(row["e_form"]) for row in rows], right=True, gives_way=6))
+        columns.append(
+            TerminalColumn("e_form\neV/atom", [energy(row["e_form"]) for row in rows], right=True, gives_way=6)
+        )
         above = [energy(row["e_above_hull"]) for row in rows]
-        columns.append(Column("e_above\n_hull\neV/atom", above, right=True, gives_way=1))
+        columns.append(TerminalColumn("e_above\n_hull\neV/atom", above, right=True, gives_way=1))
         said += [*stability(candidates), *caption(rows), *doubts(candidates)]
     if any(c.frequency for c in candidates):
         found = [f"{c.frequency.found} of {c.frequency.drawn}" if c.frequency else "-" for c in candidates]
-        columns.append(Column("found", found, right=True, gives_way=5))
+        columns.append(TerminalColumn("found", found, right=True, gives_way=5))
         said.append("found: as how many of the samples drawn of the formula")
     if relaxed:
-        columns.append(Column("checks", [row["failure"] or row["checks"] for row in rows], gives_way=7, folds=18))
+        columns.append(
+            TerminalColumn("checks", [row["failure"] or row["checks"] for row in rows], gives_way=7, folds=18)
+        )
     warned = warnings([(c.id, f, r) for c, f, r in zip(candidates, formulas, records, strict=True) if r])
     far = dict.fromkeys(f for f, r in zip(formulas, records, strict=True) if r and r.far)
     show_table(

@@ -32,7 +32,7 @@ FIRST, SHARE, LONGEST = 10.0, 0.1, 300.0  # seconds to the first line; then so m
 def progress_shown() -> Iterator[Watch]:
     """A watch whose listener shows on standard error how far each stage is."""
     console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-    show: Bars | Lines = Bars(console) if console.is_terminal else Lines()
+    show: Bars | ProgressLines = Bars(console) if console.is_terminal else ProgressLines()
 
     def listener(event: Event) -> None:
         match event:
@@ -77,7 +77,7 @@ class _Stage:
     shown: int = -1  # what that line said was done
 
 
-class Lines:
+class ProgressLines:
     """A line for each stage now and then, and one at its end: "relax: 12 of 50, 3 min, about 9 min to go".
 
     What an earlier call has done is said at once, and does not count for the speed.

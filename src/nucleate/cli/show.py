@@ -25,7 +25,7 @@ def show(
     ] = False,
 ) -> None:
     """Show a run's ranked table, or the formula, symmetry and density of structure files."""
-    from nucleate.cli.tables import Column, print_problems, screen, show_table
+    from nucleate.cli.tables import TerminalColumn, print_problems, screen, show_table
 
     if config:
         _print_config(paths)
@@ -54,14 +54,16 @@ def show(
     elements = [{e.symbol for e in s.composition.elements} for s in every]
     formulas = [marked(formula_text(s.composition), e) for s, e in zip(every, elements, strict=True)]
     columns = [
-        Column("name", [item.name for item in result.structures]),
-        Column("formula", formulas),
-        Column("space group", [f"{symbol} ({number})" for number, symbol in groups]),
-        Column("atoms", [str(len(s)) for s in every], right=True, gives_way=1),
-        Column("a, b, c\nÅ", [" ".join(f"{v:.3f}" for v in s.lattice.abc) for s in every], gives_way=4),
-        Column("angles\ndegrees", [" ".join(f"{v:.1f}" for v in s.lattice.angles) for s in every], gives_way=5),
-        Column("density\ng/cm³", [f"{density(s):.2f}" for s in every], right=True, gives_way=2),
-        Column("shortest\ndistance, Å", [f"{shortest_distance(s):.2f}" for s in every], right=True, gives_way=3),
+        TerminalColumn("name", [item.name for item in result.structures]),
+        TerminalColumn("formula", formulas),
+        TerminalColumn("space group", [f"{symbol} ({number})" for number, symbol in groups]),
+        TerminalColumn("atoms", [str(len(s)) for s in every], right=True, gives_way=1),
+        TerminalColumn("a, b, c\nÅ", [" ".join(f"{v:.3f}" for v in s.lattice.abc) for s in every], gives_way=4),
+        TerminalColumn("angles\ndegrees", [" ".join(f"{v:.1f}" for v in s.lattice.angles) for s in every], gives_way=5),
+        TerminalColumn("density\ng/cm³", [f"{density(s):.2f}" for s in every], right=True, gives_way=2),
+        TerminalColumn(
+            "shortest\ndistance, Å", [f"{shortest_distance(s):.2f}" for s in every], right=True, gives_way=3
+        ),
     ]
     if every:
         show_table(console, columns, radioactive(elements))

@@ -83,26 +83,26 @@ def substitute(
 def _show(found: Sequence[Substituted], candidates: Sequence[Candidate], out: Path | None) -> None:
     """A row for each crystal, and below what the numbers are."""
     from nucleate.cli.candidates import elements_of, marked, radioactive, state_sets
-    from nucleate.cli.tables import Column, coloured, screen, show_table
+    from nucleate.cli.tables import TerminalColumn, coloured, screen, show_table
     from nucleate.crystal.symmetry import space_group
     from nucleate.families.ionic import SOURCE
 
     shown = list(zip(found, candidates, strict=True))[:SHOWN]
     charges = [c.checks.get("charge") for _, c in shown]
     columns = [
-        Column("id", [c.id for _, c in shown]),
-        Column("formula", [marked(c.formula, elements_of(c)) for _, c in shown], gives_way=3),
-        Column("space\ngroup", [space_group(one.structure)[1] for one, _ in shown]),
-        Column("atoms", [str(len(one.structure)) for one, _ in shown], right=True, gives_way=4),
-        Column("swaps", [one.swaps or "-" for one, _ in shown], gives_way=2, folds=16),
-        Column(
+        TerminalColumn("id", [c.id for _, c in shown]),
+        TerminalColumn("formula", [marked(c.formula, elements_of(c)) for _, c in shown], gives_way=3),
+        TerminalColumn("space\ngroup", [space_group(one.structure)[1] for one, _ in shown]),
+        TerminalColumn("atoms", [str(len(one.structure)) for one, _ in shown], right=True, gives_way=4),
+        TerminalColumn("swaps", [one.swaps or "-" for one, _ in shown], gives_way=2, folds=16),
+        TerminalColumn(
             "log10\nlikelihood",
             ["-" if one.likelihood is None else f"{one.likelihood:.2f}" for one, _ in shown],
             right=True,
             gives_way=1,
         ),
-        Column("volume", [f"{one.volume:.2f}" for one, _ in shown], right=True, gives_way=5),
-        Column("charge balance", [coloured(v.verdict, v.reason) if v else coloured("-") for v in charges],
+        TerminalColumn("volume", [f"{one.volume:.2f}" for one, _ in shown], right=True, gives_way=5),
+        TerminalColumn("charge balance", [coloured(v.verdict, v.reason) if v else coloured("-") for v in charges],
                gives_way=6, folds=20),
     ]  # fmt: skip
     more = len(candidates) - len(shown)

@@ -18,7 +18,7 @@ COLOURS = {"pass": "green", "fail": "red", "unknown": "yellow"}  # of verdicts
 
 
 @dataclass(frozen=True)
-class Column:
+class TerminalColumn:
     """A column of a table.
 
     name: its heading, whose lines "\\n" parts. cells: one for each row, plain text or a coloured `rich.text.Text`; what
@@ -74,7 +74,7 @@ def screen(stderr: bool = False) -> Console:
 
 def show_table(
     console: Console,
-    columns: Sequence[Column],
+    columns: Sequence[TerminalColumn],
     sentences: Iterable[str] = (),
     *,
     dim: Sequence[bool] = (),
@@ -115,7 +115,9 @@ def show_table(
         console.print(sentence)
 
 
-def fitting(columns: Sequence[Column], width: int, gap: int) -> tuple[list[Column], list[Column]]:
+def fitting(
+    columns: Sequence[TerminalColumn], width: int, gap: int
+) -> tuple[list[TerminalColumn], list[TerminalColumn]]:
     """The columns that find room in so many characters, and those that do not, in their order."""
     kept = list(columns)
     while sum(c.least + gap for c in kept) - 1 > width and (able := [c for c in kept if c.gives_way]):
@@ -123,7 +125,7 @@ def fitting(columns: Sequence[Column], width: int, gap: int) -> tuple[list[Colum
     return kept, [c for c in columns if c not in kept]
 
 
-def _widths(columns: Sequence[Column], width: int, gap: int) -> list[int]:
+def _widths(columns: Sequence[TerminalColumn], width: int, gap: int) -> list[int]:
     """Of each column: what is left beyond the least that all need goes to the most important ones first."""
     out = [c.least for c in columns]
     spare = width - sum(out) - gap * len(out) + 1

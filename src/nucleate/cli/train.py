@@ -102,10 +102,10 @@ def _shown(name: str, notes: Console) -> Iterator[Callable[[Standing], None]]:
     """Where a run stands, as a bar on a terminal, and elsewhere as a line now and then."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from nucleate.train.pace import Lines, duration
+    from nucleate.train.pace import TrainingLines, duration
 
     if not notes.is_terminal:
-        yield Lines(name, lambda text: notes.print(text, soft_wrap=True))
+        yield TrainingLines(name, lambda text: notes.print(text, soft_wrap=True))
         return
     columns = TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, TextColumn("{task.fields[standing]}"), console=notes) as bar:

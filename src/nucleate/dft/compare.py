@@ -9,7 +9,7 @@ from typing import Any
 from nucleate.chem.formula import formula_text
 from nucleate.dft.hull import Compound, above_hull, formation_energy
 from nucleate.dft.job import DONE, FAILED, CalculationOutcome
-from nucleate.dft.method import Method, correction_of
+from nucleate.dft.method import DftMethod, correction_of
 from nucleate.dft.parsed import ParsedCalculation
 from nucleate.dft.stage import Computed
 from nucleate.pipeline.candidate import Candidate
@@ -22,7 +22,7 @@ class _Result:
     """A result with an energy. uncorrected: why there is no MP2020 correction; "" where there is one."""
 
     parsed: ParsedCalculation
-    method: Method
+    method: DftMethod
     compound: Compound
     symbols: tuple[str, ...]
     uncorrected: str

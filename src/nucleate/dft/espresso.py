@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.dft.compressed import text_of
-from nucleate.dft.method import Method
+from nucleate.dft.method import DftMethod
 from nucleate.dft.parsed import ParsedCalculation, spinless
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _crash(text: str) -> str:
     return f"pw.x stopped with an error in {found[1]}: {found[2].strip()[:100]}" if found else ""
 
 
-def _method(text: str, structure: Structure) -> Method:
+def _method(text: str, structure: Structure) -> DftMethod:
     version = re.search(r"Program PWSCF v\.?\s*(\S+)", text)
     cutoff = re.search(r"kinetic-energy cutoff\s*=\s*([\d.]+)", text)
     found = re.findall(r"Exchange-correlation\s*=\s*(.+?)\s*(?:\(|$)", text, re.MULTILINE)
@@ -116,7 +116,7 @@ def _method(text: str, structure: Structure) -> Method:
     if re.search(r"[Nn]on.?collinear calculation with spin-orbit|with spin-orbit", text):
         functional += " with spin-orbit coupling"
     unfit = "" if name else "its functional is not in the file"
-    return Method(
+    return DftMethod(
         f"Quantum ESPRESSO {version[1] if version else '?'}",
         functional,
         f"plane waves {float(cutoff[1]):g} Ry" if cutoff else "plane waves of an unknown cutoff",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Method:
+class DftMethod:
     """program: with version. functional: PBE, r2SCAN, HSE06, PBE-D3(BJ) ... basis: the cutoff, and what else counts.
 
     potentials: of each element, the title or file of its pseudopotential or PAW dataset ("" where it is not known).
@@ -51,7 +51,7 @@ class Method:
         return EnergyMethod(f"{self.program} {functional}, {self.basis} (", corrected=False)
 
 
-def no_corrections(method: Method, composition: Composition) -> str:
+def no_corrections(method: DftMethod, composition: Composition) -> str:
     """Why MP2020 corrections do not apply to an energy; "" if they do."""
     if method.scale:
         return wrong_hubbard(method, composition)
@@ -60,7 +60,7 @@ def no_corrections(method: Method, composition: Composition) -> str:
     return "MP2020 corrections are for PBE with PBE potentials, which its POTCARs are not or do not say"
 
 
-def correction_of(method: Method, structure: Structure) -> tuple[float | None, str]:
+def correction_of(method: DftMethod, structure: Structure) -> tuple[float | None, str]:
     """The MP2020 correction in eV/atom and "", or None and why there is none."""
     if why := no_corrections(method, structure.composition):
         return None, why
@@ -70,7 +70,7 @@ def correction_of(method: Method, structure: Structure) -> tuple[float | None, s
         return None, str(error)
 
 
-def wrong_hubbard(method: Method, composition: Composition) -> str:
+def wrong_hubbard(method: DftMethod, composition: Composition) -> str:
     """Where the U values differ from the Materials Project's; "" if nowhere."""
     wanted = {e: f"{u:g} eV" for e, u in mp_hubbard(composition).items()}
     mine = {str(e): method.hubbard.get(str(e), "") for e in composition.element_composition}

@@ -17,7 +17,7 @@ from nucleate.dft.find import Output, kind_of, names_of
 from nucleate.dft.frames import read_json, to_structure
 from nucleate.dft.inputs import CANDIDATE
 from nucleate.dft.job import DONE
-from nucleate.dft.method import Method
+from nucleate.dft.method import DftMethod
 from nucleate.dft.outcar import read_outcar
 from nucleate.dft.parsed import ParsedCalculation, finite
 from nucleate.dft.vasp import parsed_vasp
@@ -91,9 +91,9 @@ def _ours(path: Path) -> ParsedCalculation:
         path,
         to_structure(values["atoms"]),
         float(values["energy"]),
-        Method(found[1], "PBE", found[2], scale="PBE")
+        DftMethod(found[1], "PBE", found[2], scale="PBE")
         if found
-        else Method(str(values["method"]), "", "", unfit="it does not say its method as nucleate dft does"),
+        else DftMethod(str(values["method"]), "", "", unfit="it does not say its method as nucleate dft does"),
         bool(values["converged"]),
         steps=int(values["steps"]),
         seconds=float(values["seconds"]),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.dft.method import Method
+from nucleate.dft.method import DftMethod
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -28,7 +28,7 @@ class ParsedCalculation:
     file: Path
     structure: Structure | None = None
     energy: float | None = None
-    method: Method | None = None
+    method: DftMethod | None = None
     converged: bool = True
     steps: int = 0
     seconds: float = 0.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nucleate.dft.frames import to_structure
 from nucleate.dft.hull import Compound, above_hull, formation_energy
 from nucleate.dft.job import DONE, FAILED, CalculationOutcome, Runner
-from nucleate.dft.method import Method, correction_of
+from nucleate.dft.method import DftMethod, correction_of
 from nucleate.dft.references import ReferencePhase, References, crystal_atoms
 from nucleate.errors import NucleateError
 from nucleate.io import safe_names
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 OWN_FIELDS = "status", "reason", "steps", "seconds", "atoms", "digest", "method"  # of a result, told elsewhere
 T = TypeVar("T")
 R = TypeVar("R")
-PLAIN = Method("", "PBE", "", scale="PBE")  # of our own calculations, which have no U
+PLAIN = DftMethod("", "PBE", "", scale="PBE")  # of our own calculations, which have no U
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from nucleate.dft.method import Method
+from nucleate.dft.method import DftMethod
 from nucleate.dft.vasp_run import VaspRun
 from nucleate.dft.vasp_settings import integer, number, numbers, switched_on, word
 
@@ -23,7 +23,7 @@ WIDEST = 0.5  # eV; a wider smearing is of hot electrons, whose energy says noth
 LIBXC = ("LIBXC1", "LIBXC2")
 
 
-def vasp_method(run: VaspRun) -> Method:
+def vasp_method(run: VaspRun) -> DftMethod:
     """The method of a VASP run. What the file does not say is not assumed; `unfit` names it, so that no energies meet
     by guess."""
     s = run.settings
@@ -41,7 +41,7 @@ def vasp_method(run: VaspRun) -> Method:
     if switched_on(s, "LASPH"):
         basis += ", aspherical"
     mp = functional == "PBE" and all(_kind(t) == "PAW_PBE" for t in titles.values())
-    return Method(
+    return DftMethod(
         f"VASP {run.version}",
         functional,
         basis,

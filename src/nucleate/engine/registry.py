@@ -7,11 +7,11 @@ from typing import cast
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.run import Executor
-from nucleate.plugins import Table
+from nucleate.plugins import PluginTable
 
 LOCAL = "local"
 VARIABLE = "NUCLEATE_ENGINE"  # environment variable that names the engine where no option does
-ENGINES = Table("nucleate.engines", "engine", {LOCAL: "nucleate.engine.local:executor"})
+ENGINES = PluginTable("nucleate.engines", "engine", {LOCAL: "nucleate.engine.local:executor"})
 
 
 def executor(workers: int | None = None, engine: str = "") -> Executor:

@@ -20,13 +20,13 @@ from nucleate.errors import NucleateError
 from nucleate.evaluate.formulas import name_of
 from nucleate.evaluate.measures.distributions import distance_interval, jensen_shannon, wasserstein
 from nucleate.evaluate.measures.statistics import Mean, mean, rate
-from nucleate.evaluate.metric import DISTANCE, Metric, Section, Series, metric
+from nucleate.evaluate.metric import DISTANCE, Metric, ReportSection, Series, metric
 from nucleate.evaluate.published import COMPOSITIONS, published
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Part = tuple[Section, list[Series]]
+Part = tuple[ReportSection, list[Series]]
 NEAR = (1, 2, 5, 10)  # steps on the modified Pettifor scale
 OxidationTest = Callable[[Sequence[str]], Sequence[Verdict]]
 Judge = Callable[[Mapping[str, int], str], Verdict]  # composition, set of oxidation states
@@ -113,7 +113,7 @@ def formulas_section(
     note = f"Training: {_describe(seen)}."
     if base is not None:
         note += f" Known: {_describe(base)}. The paper does not say which known formulas it recovered."
-    return Section("Formulas", tuple(rows), f"{note} {PAPER_NOTE}."), []
+    return ReportSection("Formulas", tuple(rows), f"{note} {PAPER_NOTE}."), []
 
 
 def _describe(known: KnownFormulas) -> str:
@@ -164,7 +164,7 @@ def charge_section(run: Generated, test: OxidationTest | None, seen: KnownFormul
             "passed. The paper asks BERTOS about formulas that pass CN and EB (1,976 and 1,421 samples; '3,392 "
             "formulas' pass all three)."
         )
-    return Section("Charge", tuple(rows), f"{note} {PAPER_NOTE}."), []
+    return ReportSection("Charge", tuple(rows), f"{note} {PAPER_NOTE}."), []
 
 
 def _unknown(verdicts: Mapping[Formula, Verdict], stage: str) -> list[tuple[str, str, str]]:
@@ -196,7 +196,7 @@ def distances_section(run: Generated, seen: KnownFormulas, subject: str) -> Part
     drawn = Series(
         "Distance to the nearest training formula", "steps on the modified Pettifor scale", {subject: values}
     )
-    return Section("Distance to the nearest training formula", tuple(rows), note), [drawn]
+    return ReportSection("Distance to the nearest training formula", tuple(rows), note), [drawn]
 
 
 def _median(values: Sequence[float]) -> Mean:
@@ -229,7 +229,7 @@ def distributions_section(run: Generated, seen: KnownFormulas, subject: str) -> 
         Series("Elements in the formula", "elements", bars={subject: _shares(mine), seen.name: _shares(theirs)}),
         Series("Formulas that hold an element", "share", bars={subject: _held(run.rows), seen.name: _held(seen.rows)}),
     ]
-    return Section("Distributions", tuple(rows), note), drawn
+    return ReportSection("Distributions", tuple(rows), note), drawn
 
 
 def _presence(keys: Sequence[Formula]) -> NDArray[np.bool_]:

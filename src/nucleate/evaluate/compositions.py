@@ -24,7 +24,7 @@ from nucleate.evaluate.composition_sections import (
     formulas_section,
 )
 from nucleate.evaluate.formulas import key_of
-from nucleate.evaluate.metric import Report, Section, Series
+from nucleate.evaluate.metric import Report, ReportSection, Series
 from nucleate.evaluate.published import COMPOSITIONS
 from nucleate.pipeline.events import Watch
 
@@ -73,7 +73,7 @@ def evaluate_compositions(
         ("distance", lambda: distances_section(run, seen, subject)),
         ("distributions", lambda: distributions_section(run, seen, subject)),
     )
-    sections: list[Section] = []
+    sections: list[ReportSection] = []
     seconds: dict[str, float] = {}
     series: list[Series] = []
     for done, (name, stage) in enumerate(stages):

@@ -19,7 +19,7 @@ from nucleate.io import replacing
 from nucleate.io.parse import structure_from_dict
 from nucleate.locks import Lock
 from nucleate.pipeline.events import Watch
-from nucleate.store.journal import Lines, differing
+from nucleate.store.journal import JournalLines, differing
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -151,13 +151,13 @@ def predict_missing(
 ) -> None:
     """Predict what the file at `path` does not hold yet, appending chunk by chunk; a kill loses one chunk at most."""
     with Lock(path.with_name(f".{path.name}.lock"), f"is writing {path}", "choose another --out") as lock:
-        with Lines(path) as lines:
+        with JournalLines(path) as lines:
             _predict_into(lines, generator, targets, samples, seed, chunk, watch or Watch())
         lock.discard()
 
 
 def _predict_into(
-    journal: Lines,
+    journal: JournalLines,
     generator: StructureGenerator,
     targets: Sequence[tuple[str, Structure]],
     samples: int,

@@ -18,7 +18,7 @@ from nucleate.evaluate.matching.counts import (
     Score,
 )
 from nucleate.evaluate.matching.match import Group, count_matches
-from nucleate.evaluate.metric import Metric, Report, Section, metric
+from nucleate.evaluate.metric import Metric, Report, ReportSection, metric
 from nucleate.evaluate.protocols import Protocol, get_protocol
 from nucleate.evaluate.published import CSP, published
 
@@ -86,21 +86,23 @@ def reported_by(protocol: Protocol, report: Report) -> frozenset[str]:
     return frozenset(wanted | {f"polymorph_{n}" for n in wanted})
 
 
-def _sections(counts: MatchCounts, matcher: MatchSettings, dataset: str) -> Iterable[Section]:
-    yield Section("Match rate", tuple(_rates(counts.scores, dataset)), _note(counts, matcher))
-    yield Section("RMSE of the matches, in (V/N)^(1/3)", tuple(_distances(counts.scores, dataset)))
+def _sections(counts: MatchCounts, matcher: MatchSettings, dataset: str) -> Iterable[ReportSection]:
+    yield ReportSection("Match rate", tuple(_rates(counts.scores, dataset)), _note(counts, matcher))
+    yield ReportSection("RMSE of the matches, in (V/N)^(1/3)", tuple(_distances(counts.scores, dataset)))
     shared = counts.polymorphs
     if shared is not None and shared.targets:
         title = f"Polymorphs: {shared.targets:,} targets of {shared.compositions:,} compositions"
-        yield Section(title, (*_rates(shared.scores, "", "polymorph_"), *_distances(shared.scores, "", "polymorph_")))
+        yield ReportSection(
+            title, (*_rates(shared.scores, "", "polymorph_"), *_distances(shared.scores, "", "polymorph_"))
+        )
     for title, rows in (("By crystal system", counts.by_crystal_system), ("By number of atoms", counts.by_num_atoms)):
-        yield Section(title, tuple(_groups(rows, counts.samples)))
+        yield ReportSection(title, tuple(_groups(rows, counts.samples)))
     missed = _reasons("missed", counts.reasons)
-    yield Section("Why predictions missed", missed, "" if missed else "None did.")
-    yield Section("Targets", tuple(_targets(counts)))
+    yield ReportSection("Why predictions missed", missed, "" if missed else "None did.")
+    yield ReportSection("Targets", tuple(_targets(counts)))
     if shared is not None and shared.failures:
         title = "Comparisons across targets without a verdict"
-        yield Section(title, _reasons("no_verdict", shared.failures))
+        yield ReportSection(title, _reasons("no_verdict", shared.failures))
 
 
 def _key(counted_as: str, samples: int | str) -> str:

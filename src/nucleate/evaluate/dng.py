@@ -19,7 +19,7 @@ from nucleate.evaluate.measurements import DngSettings, MeasuredSet, formulas_an
 from nucleate.evaluate.measures.features import measure
 from nucleate.evaluate.measures.network import predict_energies, property_network
 from nucleate.evaluate.measures.stability import hulls, stability_section
-from nucleate.evaluate.metric import Report, Section, Series
+from nucleate.evaluate.metric import Report, ReportSection, Series
 from nucleate.evaluate.protocols import (
     COVERAGE,
     DISTRIBUTIONS,
@@ -183,8 +183,8 @@ def _sections(
     protocols: Sequence[Protocol],
     run: _Run,
     relaxed: CrystalSet | None = None,
-) -> tuple[list[Section], list[Series]]:
-    sections: list[Section] = []
+) -> tuple[list[ReportSection], list[Series]]:
+    sections: list[ReportSection] = []
     matched: dict[tuple[object, ...], tuple[NDArray[np.bool_], NDArray[np.bool_]]] = {}
 
     def twins(crystals: CrystalSet, p: Protocol) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -211,7 +211,7 @@ def _sections(
     return sections, parts.series(judged, other)
 
 
-BUILDERS: Mapping[str, Callable[[MeasuredSet, MeasuredSet, Protocol, DngSettings], list[Section]]] = {
+BUILDERS: Mapping[str, Callable[[MeasuredSet, MeasuredSet, Protocol, DngSettings], list[ReportSection]]] = {
     VALIDITY: parts.validity,
     COVERAGE: parts.coverage_of,
     DISTRIBUTIONS: parts.distributions,

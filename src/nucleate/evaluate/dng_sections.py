@@ -15,7 +15,7 @@ from nucleate.evaluate.measurements import (
     valid_sample,
 )
 from nucleate.evaluate.measures.statistics import Rate, rate
-from nucleate.evaluate.metric import Metric, Section, Series, metric
+from nucleate.evaluate.metric import Metric, ReportSection, Series, metric
 from nucleate.evaluate.protocols import COVERAGE, DISTRIBUTIONS, FRECHET, SYMMETRY, VALIDITY, Protocol
 from nucleate.evaluate.published import published
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AGAINST_REFERENCE = (VALIDITY, COVERAGE, DISTRIBUTIONS, FRECHET, SYMMETRY)  # what a floor is counted for
 
 
-def validity(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[Section]:
+def validity(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[ReportSection]:
     """Structural and compositional validity, published and corrected side by side."""
     f, n, known = judged.features, len(judged), other.crystals.dataset
 
@@ -50,7 +50,7 @@ def validity(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: Dng
             share("valid_structure_corrected", "structure, corrected", f.valid_corrected, f"{near}, self-images too"),
         ]
         note = "Published charge neutrality asks for bond valences or known states as well; here it is SMACT's rule."
-        return [Section(f"{p.name}: validity", tuple(rows), note)]
+        return [ReportSection(f"{p.name}: validity", tuple(rows), note)]
     original = composition_valid(judged, "original")
     rows = [
         share("valid_structure", "structure", f.valid, f"published: {near}; an atom's own images are not seen"),
@@ -71,10 +71,10 @@ def validity(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: Dng
         share("fingerprint", "CrystalNN fingerprint", f.has_fingerprint, "the fingerprint can be computed"),
     ]
     note = "Over all crystals: what cannot be read, judged or finished in time counts as invalid."
-    return [Section(f"{p.name}: validity", tuple(rows), note)]
+    return [ReportSection(f"{p.name}: validity", tuple(rows), note)]
 
 
-def coverage_of(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[Section]:
+def coverage_of(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[ReportSection]:
     """COV-R and COV-P: independent minima as published, and joint."""
     from nucleate.evaluate.measures.coverage import Fingerprints, coverage
 
@@ -87,7 +87,7 @@ def coverage_of(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: 
 
     mine, theirs = prints(judged), prints(other)
     if not len(mine.structure) or not len(theirs.structure):
-        return [Section(f"{p.name}: coverage", (), "No crystal has both fingerprints: nothing to compare.")]
+        return [ReportSection(f"{p.name}: coverage", (), "No crystal has both fingerprints: nothing to compare.")]
     found = coverage(mine, theirs, structure_cutoff, composition_cutoff, len(judged))
 
     def share(name: str, label: str, counted: Rate, definition: str) -> Metric:
@@ -104,10 +104,10 @@ def coverage_of(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: 
     note = f"Cut-offs: CrystalNN {structure_cutoff:g}, Magpie (normalised) {composition_cutoff:g}"
     note += "." if dataset in p.cov_cutoffs else f"; none are published for {other.crystals.name}: those of MP-20."
     note += f" {len(mine.structure):,} of {len(judged):,} crystals have both fingerprints; the others count as misses."
-    return [Section(f"{p.name}: coverage", rows, note)]
+    return [ReportSection(f"{p.name}: coverage", rows, note)]
 
 
-def distributions(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[Section]:
+def distributions(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[ReportSection]:
     """Wasserstein distances of density, number of elements and formation energy."""
     from nucleate.evaluate.measures.distributions import distance_interval, wasserstein
 
@@ -117,7 +117,7 @@ def distributions(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings
     sample = valid_sample(judged, size, settings.seed)
     everything = np.flatnonzero(f.has)
     if not len(sample) or not len(reference):
-        return [Section(f"{p.name}: property distributions", (), "There is no valid crystal to compare.")]
+        return [ReportSection(f"{p.name}: property distributions", (), "There is no valid crystal to compare.")]
 
     def distance(name: str, label: str, mine: NDArray, theirs: NDArray, definition: str, unit: str = "") -> Metric:
         counted = distance_interval(wasserstein, mine, theirs, seed=settings.seed)
@@ -146,10 +146,10 @@ def distributions(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings
     if judged.energies is not None:
         zero = f", elements of {judged.energies.reference}" if judged.energies.reference else ""
         note += f" Energies: {judged.energies.method}{zero}, both sides unrelaxed. {judged.energies.caution}".rstrip()
-    return [Section(f"{p.name}: property distributions (Wasserstein)", tuple(rows), note)]
+    return [ReportSection(f"{p.name}: property distributions (Wasserstein)", tuple(rows), note)]
 
 
-def frechet_of(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[Section]:
+def frechet_of(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[ReportSection]:
     """Frechet distances on CrystalNN fingerprints and on the features of a trained network."""
     from nucleate.evaluate.measures.distributions import distance_interval, frechet
 
@@ -166,10 +166,10 @@ def frechet_of(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: D
     note = "Squared Frechet distances of normal distributions (FID); they shrink with the size of the sample."
     if a is not None:
         note += f" Network: {a.method}, features {a.layer}; {len(a.known):,} valid crystals."
-    return [Section(f"{p.name}: Frechet distances", tuple(rows), note if rows else "Too few crystals.")]
+    return [ReportSection(f"{p.name}: Frechet distances", tuple(rows), note if rows else "Too few crystals.")]
 
 
-def symmetry(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[Section]:
+def symmetry(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[ReportSection]:
     """Space groups and crystal systems against the reference."""
     from nucleate.evaluate.measures.distributions import (
         crystal_system_counts,
@@ -180,7 +180,7 @@ def symmetry(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: Dng
 
     mine, theirs = (j.features.space_group[j.features.has] for j in (judged, other))
     if not len(mine) or not len(theirs):
-        return [Section(f"{p.name}: symmetry", (), "No crystal.")]
+        return [ReportSection(f"{p.name}: symmetry", (), "No crystal.")]
 
     def groups(x: NDArray, y: NDArray) -> float:
         return jensen_shannon(space_group_counts(x), space_group_counts(y))
@@ -205,7 +205,9 @@ def symmetry(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: Dng
         metric("p1", "P1", rate(int((mine == 1).sum()), n), "space group P1, of all crystals"),
         metric("no_group", "no space group found", rate(int((mine == 0).sum()), n), "the symmetry search fails"),
     )
-    return [Section(f"{p.name}: symmetry", rows, "Space groups by moyopy, symprec 0.1 angstrom, crystals unrelaxed.")]
+    return [
+        ReportSection(f"{p.name}: symmetry", rows, "Space groups by moyopy, symprec 0.1 angstrom, crystals unrelaxed.")
+    ]
 
 
 def passed(twins: Twins, structures: Sequence[Structure | None]) -> NDArray[np.bool_]:
@@ -215,7 +217,7 @@ def passed(twins: Twins, structures: Sequence[Structure | None]) -> NDArray[np.b
     )
 
 
-def novelty(unique: NDArray[np.bool_], novel: NDArray[np.bool_], p: Protocol, known: str) -> Section:
+def novelty(unique: NDArray[np.bool_], novel: NDArray[np.bool_], p: Protocol, known: str) -> ReportSection:
     """Uniqueness and novelty of the crystals as given."""
     n = len(unique)
     rows = (
@@ -224,16 +226,16 @@ def novelty(unique: NDArray[np.bool_], novel: NDArray[np.bool_], p: Protocol, kn
         metric("unique_novel", "unique and novel", rate(int((unique & novel).sum()), n), "both, of all crystals"),
     )
     matcher = f"StructureMatcher ltol {p.ltol:g}, stol {p.stol:g}, angle_tol {p.angle_tol:g}, volumes scaled away"
-    return Section(f"{p.name}: uniqueness, novelty (as given)", rows, f"{matcher}. Known crystals: {known}.")
+    return ReportSection(f"{p.name}: uniqueness, novelty (as given)", rows, f"{matcher}. Known crystals: {known}.")
 
 
-def no_stability(p: Protocol) -> Section:
+def no_stability(p: Protocol) -> ReportSection:
     """The section that takes the place of stability where no crystal has an energy."""
     note = (
         "Not judged: no crystal has an e_above_hull. Relax them here (--relax N), or give a file that has the column "
         "(--e-above-hull COLUMN)."
     )
-    return Section(f"{p.name}: stability, S.U.N.", (), note)
+    return ReportSection(f"{p.name}: stability, S.U.N.", (), note)
 
 
 def failures(judged: MeasuredSet) -> list[tuple[str, str, str]]:

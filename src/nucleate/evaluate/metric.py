@@ -69,7 +69,7 @@ def metric(
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """Metrics that belong together; note: how they were counted, in a sentence or two."""
 
     title: str
@@ -100,7 +100,7 @@ class Report:
     task: str
     subject: str
     n: int
-    sections: tuple[Section, ...]
+    sections: tuple[ReportSection, ...]
     reference: str = ""
     floor: str = ""
     protocol: Mapping[str, Any] = field(default_factory=dict)

@@ -17,7 +17,7 @@ import numpy as np
 from nucleate.chem.composition import Formula
 from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.statistics import Mean, Rate, mean, rate, wilson
-from nucleate.evaluate.metric import Metric, Report, Section, Series, metric
+from nucleate.evaluate.metric import Metric, Report, ReportSection, Series, metric
 from nucleate.evaluate.protocols import NEAR_HULL
 from nucleate.evaluate.published import PER_COMPOSITION, published
 from nucleate.pipeline.candidate import Energy
@@ -85,7 +85,7 @@ def compare(
         raise NucleateError(f"a tie needs an energy difference of 0 or more, not {tie}")
     chosen = _choose(sides, energy)
     failures = [(f"{name}/{m.name}", "composition", m.reason) for _, name, g in sides for m in g if m.key is None]
-    sections: list[Section] = []
+    sections: list[ReportSection] = []
     series: list[Series] = []
     methods: dict[str, str] = {}
     if chosen is not None:
@@ -220,7 +220,7 @@ def _pair_up(a: Groups, b: Groups, tie: float) -> _Pairs:
     return _Pairs(common, sizes, sums, negative, lower, higher, lowest, drawn)
 
 
-def _differences(pairs: _Pairs, names: tuple[str, str], energy: str, tie: float, method: str) -> Section:
+def _differences(pairs: _Pairs, names: tuple[str, str], energy: str, tie: float, method: str) -> ReportSection:
     sets, within = ", ".join(names), f"{1000 * tie:g} meV/atom"
     all_pairs, best_of = "all pairs of one composition", "the lowest energies of each common composition"
     tied = pairs.sizes - pairs.lower - pairs.higher
@@ -243,10 +243,10 @@ def _differences(pairs: _Pairs, names: tuple[str, str], energy: str, tie: float,
     )
     if energy == E_HULL:
         note += " Distances to the hull that were cut at 0 hide differences."
-    return Section("Per composition", rows, note)
+    return ReportSection("Per composition", rows, note)
 
 
-def _overlap(pairs: _Pairs, groups: Sequence[Groups], sides: Sequence[Side], energy: str) -> Section:
+def _overlap(pairs: _Pairs, groups: Sequence[Groups], sides: Sequence[Side], energy: str) -> ReportSection:
     rows = [
         _row("pairs", "pairs", int(pairs.sizes.sum()), "of A and B, of one reduced formula, both with an energy"),
         _row("compositions", "compositions in common", len(pairs.common), "with an energy in both sets"),
@@ -262,10 +262,10 @@ def _overlap(pairs: _Pairs, groups: Sequence[Groups], sides: Sequence[Side], ene
             _row(f"partner_{side}", f"{name}: with a partner", rate(partner, n), of_all),
             _row(f"compositions_{side}", f"{name}: compositions with {energy}", rate(len(group), len(formulas)), some),
         ]
-    return Section("What could be compared", tuple(rows), "A crystal without an energy has no partner.")
+    return ReportSection("What could be compared", tuple(rows), "A crystal without an energy has no partner.")
 
 
-def _stability(sides: Sequence[Side], method: str, compared: bool) -> Section:
+def _stability(sides: Sequence[Side], method: str, compared: bool) -> ReportSection:
     rows: list[Metric] = []
     cut = ""
     for side, name, group in sides:
@@ -280,7 +280,7 @@ def _stability(sides: Sequence[Side], method: str, compared: bool) -> Section:
     note = f"{E_HULL} by {method}. A crystal without it counts as not stable; the stable are among the metastable.{cut}"
     note += f" {sides[0][1]} alone has any." if len(sides) == 1 else ""
     note += "" if compared else " The sets have no energy in common, so no pairs were compared."
-    return Section("Stability", tuple(rows), note)
+    return ReportSection("Stability", tuple(rows), note)
 
 
 def _row(name: str, label: str, counted: Rate | Mean | int, definition: str) -> Metric:

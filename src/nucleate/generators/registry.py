@@ -9,7 +9,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Generator, StructureGenerator
 from nucleate.generators.contract import missing
 from nucleate.generators.methods import PROTOTYPE, RANDOM, RESERVED, TEMPLATE
-from nucleate.plugins import Table
+from nucleate.plugins import PluginTable
 from nucleate.systems.base import FORMULA
 from nucleate.train.shipped import require_weights, shipped_weights, weights_file
 
@@ -20,7 +20,7 @@ def _reserved() -> dict[str, Any]:
     return dict.fromkeys([*RESERVED, *shipped_weights(), *shipped_weights(FORMULA)])
 
 
-GENERATORS = Table(
+GENERATORS = PluginTable(
     "nucleate.generators",
     "generator",
     {

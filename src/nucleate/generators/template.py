@@ -36,7 +36,7 @@ DRAWN = 5  # templates among which a seed of `generate` chooses
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
+class TemplatePrediction:
     """A structure for a formula, and where it comes from.
 
     template, template_formula: the known crystal. distance: of the formulas, element mover's, in steps on the modified
@@ -62,7 +62,7 @@ class Predicted:
     """The predictions for one formula, best first; reason: why there are none, or fewer than were asked for."""
 
     formula: str
-    predictions: tuple[Prediction, ...]
+    predictions: tuple[TemplatePrediction, ...]
     reason: str = ""
 
 
@@ -100,7 +100,7 @@ class TemplateGenerator(BaseGenerator["Structure"]):
         """Where the templates come from."""
         return {"dataset": self.library.name, "templates": len(self.library)}
 
-    def predict(self, composition: Mapping[str, float], k: int = 5) -> tuple[Prediction, ...]:
+    def predict(self, composition: Mapping[str, float], k: int = 5) -> tuple[TemplatePrediction, ...]:
         """Up to k predictions for a formula of any multiple; NucleateError where there is no template at all."""
         found = self.predict_many([composition], k)[0]
         if not found.predictions:
@@ -197,7 +197,7 @@ class TemplateGenerator(BaseGenerator["Structure"]):
     def _choose(self, query: Counts, order: _Order, k: int) -> Predicted:
         """The first k of the order that are of different structure types."""
         kinds: list[tuple[Prototype, dict[int, int]]] = []
-        out: list[Prediction] = []
+        out: list[TemplatePrediction] = []
         for place, row in enumerate(order.rows.tolist()):
             substitution = assign(self.library.formulas[row], query)
             if self.distinct:
@@ -211,7 +211,7 @@ class TemplateGenerator(BaseGenerator["Structure"]):
                 break
         return Predicted(formula_text(dict(query)), tuple(out), self._why(query, order, len(out), k))
 
-    def _predict(self, row: int, substitution: Mapping[str, str], order: _Order, place: int) -> Prediction:
+    def _predict(self, row: int, substitution: Mapping[str, str], order: _Order, place: int) -> TemplatePrediction:
         library, formula = self.library, self.library.formulas[row]
         structure, volume, note = substituted(library.structure(row), substitution), 1.0, ""
         if self.volume == "scaled":
@@ -220,7 +220,7 @@ class TemplateGenerator(BaseGenerator["Structure"]):
                 note = "volume copied: an element has no atomic volume in the library"
             else:
                 structure, volume = scaled(structure, found), found
-        return Prediction(
+        return TemplatePrediction(
             structure,
             library.ids[row],
             formula_text(dict(formula)),

@@ -17,14 +17,14 @@ FOREIGN = ("__MACOSX",)  # folders that a system adds for itself
 
 
 @dataclass(frozen=True)
-class Member:
+class ArchiveMember:
     """A file of an archive: where it is, for messages, and a copy on disk until the next one is asked for."""
 
     where: str
     copy: Path
 
 
-def members(path: Path, usable: Callable[[Path], bool]) -> Iterator[Member | Problem]:
+def members(path: Path, usable: Callable[[Path], bool]) -> Iterator[ArchiveMember | Problem]:
     """The files in a zip archive that are `usable` by their names.
 
     What is damaged, encrypted or not usable is a `Problem`, and so is an archive that unpacks to far more than files of
@@ -52,7 +52,7 @@ def members(path: Path, usable: Callable[[Path], bool]) -> Iterator[Member | Pro
                 except (RuntimeError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:  # encrypted, damaged
                     yield Problem(where, None, f"cannot be unpacked ({error})")
                     continue
-                yield Member(where, copy)
+                yield ArchiveMember(where, copy)
                 copy.unlink()
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError) as error:
         yield Problem(str(path), None, f"not a zip archive, damaged or cut short ({error})")

@@ -6,11 +6,11 @@ from functools import lru_cache
 from typing import Any, cast
 
 from nucleate.errors import NucleateError
-from nucleate.plugins import Table
+from nucleate.plugins import PluginTable
 from nucleate.potentials.ase_calculator import ASEPotential, CalculatorPotential
 from nucleate.potentials.base import Describing, Potential
 
-POTENTIALS = Table(
+POTENTIALS = PluginTable(
     "nucleate.potentials",
     "potential",
     {"chgnet": "nucleate.potentials.chgnet:CHGNet", "sevennet": "nucleate.potentials.sevennet:SevenNet"},

@@ -23,7 +23,7 @@ class LegendItem:
 
 
 @dataclass(frozen=True)
-class Card:
+class CandidateCard:
     """What stands beside a drawing. above_hull: eV/atom, None where it is unknown; hue: of its label; reasons: why it
     is what was asked for; failed: the checks that it failed, with reasons."""
 
@@ -39,15 +39,15 @@ class Card:
     failed: list[str]
 
 
-def cards(shown: Sequence[Shown], known: Mapping[str, Mapping[str, Any]]) -> list[Card]:
+def cards(shown: Sequence[Shown], known: Mapping[str, Mapping[str, Any]]) -> list[CandidateCard]:
     """Those of the candidates that have a scene; known: colours of elements, of `scene.elements`."""
     return [_card(s, s.scene["symbols"], known) for s in shown if s.scene is not None]
 
 
-def _card(s: Shown, symbols: list[str], known: Mapping[str, Mapping[str, Any]]) -> Card:
+def _card(s: Shown, symbols: list[str], known: Mapping[str, Mapping[str, Any]]) -> CandidateCard:
     c, hull = s.candidate, s.row["e_above_hull"]
     told = hull is not None and math.isfinite(hull) and not too_deep(c)
-    return Card(
+    return CandidateCard(
         number=s.number,
         formula=c.formula,
         symbol=s.row["space_group"],

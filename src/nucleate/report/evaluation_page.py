@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.evaluate.metric import SHOWN_FAILURES, Metric, Report, Section, format_interval, format_value
+from nucleate.evaluate.metric import SHOWN_FAILURES, Metric, Report, ReportSection, format_interval, format_value
 from nucleate.io import replacing
 from nucleate.report.charts import timing_bar
 from nucleate.report.evaluation_charts import charts
@@ -86,7 +86,7 @@ def render(report: Report) -> str:
     )
 
 
-def headlines(report: Report) -> list[tuple[Metric, Section]]:
+def headlines(report: Report) -> list[tuple[Metric, ReportSection]]:
     """Up to six metrics with a value for the page's top, in the report's order: those of HEADLINES, or the first."""
     every = [(m, s) for s in report.sections for m in s.metrics if m.value is not None and math.isfinite(m.value)]
     names = {m.name for m, _ in every}
@@ -98,7 +98,7 @@ def headlines(report: Report) -> list[tuple[Metric, Section]]:
 
 
 @dataclass(frozen=True)
-class Tile:
+class PageTile:
     """A headline number; lines: what stands under it in small type."""
 
     metric: Metric
@@ -106,7 +106,7 @@ class Tile:
     lines: list[str]
 
 
-def _tiles(report: Report) -> list[Tile]:
+def _tiles(report: Report) -> list[PageTile]:
     tiles = []
     for m, section in headlines(report):
         title = (HEADLINES.get(m.name) if report.task == "dng" else "") or m.label
@@ -114,12 +114,12 @@ def _tiles(report: Report) -> list[Tile]:
         lines += [f"real data {format_value(m, m.floor)}"] if m.floor is not None else []
         protocol = _bare_title(section, report)[1]
         lines += [protocol] if len(report.protocol) > 1 and protocol else []
-        tiles.append(Tile(m, title, lines))
+        tiles.append(PageTile(m, title, lines))
     return tiles
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """One section of the report.
 
     name: its entry in the contents. axis: the ticks of the axis that its rates share, "" where it has no rates. rows:
@@ -134,7 +134,7 @@ class Table:
     rows: list[tuple[Metric, Markup | str]]
 
 
-def _tables(report: Report) -> list[Table]:
+def _tables(report: Report) -> list[PageTable]:
     bare = [_bare_title(s, report) for s in report.sections]
     titles = [title for title, _ in bare]
     tables = []
@@ -142,11 +142,11 @@ def _tables(report: Report) -> list[Table]:
         name = title if titles.count(title) == 1 else section.title
         axis = rate_axis(section.metrics)
         rows = [(m, strip(m, axis)) for m in section.metrics]
-        tables.append(Table(name, title, protocol, section.note, axis_head(axis) if axis else "", rows))
+        tables.append(PageTable(name, title, protocol, section.note, axis_head(axis) if axis else "", rows))
     return tables
 
 
-def _bare_title(section: Section, report: Report) -> tuple[str, str]:
+def _bare_title(section: ReportSection, report: Report) -> tuple[str, str]:
     """A section's title without the name of its protocol, and that name."""
     for name in report.protocol:
         if section.title.startswith(f"{name}: "):
@@ -184,7 +184,7 @@ def _failures(failures: Sequence[tuple[str, str, str]]) -> Failures:
 
 
 @dataclass(frozen=True)
-class Card:
+class PageCard:
     """A protocol: title and source in words, its notes, and everything else as thresholds."""
 
     name: str
@@ -193,19 +193,19 @@ class Card:
     thresholds: list[tuple[str, str]]
 
 
-def _protocols(protocol: Mapping[str, Any]) -> list[Card]:
+def _protocols(protocol: Mapping[str, Any]) -> list[PageCard]:
     cards = [_card(str(k), v) for k, v in protocol.items() if isinstance(v, Mapping)]
     loose = {k: v for k, v in protocol.items() if not isinstance(v, Mapping)}
     return [*cards, _card("", loose)] if loose else cards
 
 
-def _card(name: str, fields: Mapping[str, Any]) -> Card:
+def _card(name: str, fields: Mapping[str, Any]) -> PageCard:
     notes = fields.get("notes") or ()
     notes = [notes] if isinstance(notes, str) or not isinstance(notes, Sequence) else notes
     words = [(k, _text(fields[k])) for k in ("title", "source") if fields.get(k)]
     told = ("name", "title", "source", "notes")
     others = [(str(k), _text(v)) for k, v in fields.items() if k not in told]
-    return Card(name, words, [_text(n) for n in notes], others)
+    return PageCard(name, words, [_text(n) for n in notes], others)
 
 
 def _text(value: Any) -> str:

@@ -127,7 +127,7 @@ def _in_order(symbols: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Column:
+class NotebookColumn:
     """A column of the table; the title and the cells are texts or markup. number: whether they stand to the right."""
 
     title: Markup | str
@@ -135,22 +135,22 @@ class Column:
     number: bool = False
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[NotebookColumn]:
     """The columns that hold anything."""
     from markupsafe import Markup
 
     novel = any(row["novel"] != "?" for row in rows)
     columns = [
-        Column("#", [str(row["rank"]) for row in rows]),
-        Column("id", [row["id"] for row in rows]),
-        Column("formula", [formula_html(row["formula"]) for row in rows]),
-        Column("space group", [row["space_group"] for row in rows]),
-        Column("atoms", [str(row["num_atoms"] or "") for row in rows], True),
-        Column(Markup("E<sub>form</sub>, eV/atom"), [_energy(row["e_form"]) for row in rows], True),
-        Column(Markup("E<sub>hull</sub>, eV/atom"), [_energy(row["e_above_hull"]) for row in rows], True),
-        Column("judges differ by", [_energy(row["disagreement"]) for row in rows], True),
-        Column("novel", [row["novel"] if novel and not row["failure"] else "" for row in rows]),
-        Column("checks", [f"rejected: {row['failure']}" if row["failure"] else row["checks"] for row in rows]),
+        NotebookColumn("#", [str(row["rank"]) for row in rows]),
+        NotebookColumn("id", [row["id"] for row in rows]),
+        NotebookColumn("formula", [formula_html(row["formula"]) for row in rows]),
+        NotebookColumn("space group", [row["space_group"] for row in rows]),
+        NotebookColumn("atoms", [str(row["num_atoms"] or "") for row in rows], True),
+        NotebookColumn(Markup("E<sub>form</sub>, eV/atom"), [_energy(row["e_form"]) for row in rows], True),
+        NotebookColumn(Markup("E<sub>hull</sub>, eV/atom"), [_energy(row["e_above_hull"]) for row in rows], True),
+        NotebookColumn("judges differ by", [_energy(row["disagreement"]) for row in rows], True),
+        NotebookColumn("novel", [row["novel"] if novel and not row["failure"] else "" for row in rows]),
+        NotebookColumn("checks", [f"rejected: {row['failure']}" if row["failure"] else row["checks"] for row in rows]),
     ]
     return [column for column in columns if any(column.cells)]
 

@@ -50,7 +50,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Row:
+class RankingRow:
     """One candidate.
 
     drawn: whether it has a view below the table. words: the text that the filter searches. numbers: the cells with
@@ -75,7 +75,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedValues:
     """A property that was asked for: its column in the data, how people call it, and its unit."""
 
     column: str
@@ -87,9 +87,9 @@ class Wanted:
 class Ranking:
     """The rows, and which columns they have beyond the usual ones. judged: a second potential judged some."""
 
-    rows: list[Row]
+    rows: list[RankingRow]
     judged: bool
-    wanted: list[Wanted]
+    wanted: list[WantedValues]
     signs: Mapping[str, str]
 
 
@@ -100,12 +100,12 @@ def ranking(shown: Sequence[Shown]) -> Ranking:
     return Ranking([_row(s, judged, wanted) for s in shown], judged, wanted, CHECK_SIGNS)
 
 
-def _row(s: Shown, judged: bool, wanted: Sequence[Wanted]) -> Row:
+def _row(s: Shown, judged: bool, wanted: Sequence[WantedValues]) -> RankingRow:
     c, row = s.candidate, s.row
     novel = {PASS: "new", FAIL: "known"}.get(verdict(c, "novel"), "unknown")
     symbols = [e.symbol for e in c.structure.composition.elements] if c.structure is not None else []
     words = " ".join((row["formula"], c.id, row["space_group"], str(s.space_group or ""), novel, *symbols)).lower()
-    return Row(
+    return RankingRow(
         number=s.number,
         formula=row["formula"],
         drawn=s.scene is not None,
@@ -144,11 +144,11 @@ def _second(row: Mapping[str, Any]) -> Number:
     return Number(row["disagreement"], tip)
 
 
-def _wanted(row: Mapping[str, Any]) -> list[Wanted]:
+def _wanted(row: Mapping[str, Any]) -> list[WantedValues]:
     from nucleate.generators.properties import UNITS, short_name
 
     columns = [key.removeprefix("wanted_") for key in row if key.startswith("wanted_")]
-    return [Wanted(c, short_name(c), UNITS.get(c, "")) for c in columns]
+    return [WantedValues(c, short_name(c), UNITS.get(c, "")) for c in columns]
 
 
 def _predicted(row: Mapping[str, Any], column: str) -> Number:

@@ -16,7 +16,7 @@ MOST = 1000  # rejected candidates that are listed
 
 
 @dataclass(frozen=True)
-class Tile:
+class SummaryTile:
     """A count with what it counts."""
 
     name: str
@@ -34,29 +34,31 @@ def _relaxed(candidates: Sequence[Candidate]) -> list[Candidate]:
     return [c for c in candidates if c.failure is None and verdict(c, "relaxed") != FAIL]
 
 
-def tiles(candidates: Sequence[Candidate]) -> list[Tile]:
+def tiles(candidates: Sequence[Candidate]) -> list[SummaryTile]:
     """How many candidates came how far."""
     alive = [c for c in candidates if c.structure is not None and c.failure is None]
     formulas = [c for c in candidates if c.composition]
     chemistry = ("charge", "electronegativity", "distance", "density")
     hull = [v for _, v in hull_values(candidates)]
     deep = sum(too_deep(c) for c in _relaxed(candidates))
-    below = Tile("hull unknown", deep, f"over {DEEPEST:g} eV/atom below all that is known: phases are missing")
+    below = SummaryTile("hull unknown", deep, f"over {DEEPEST:g} eV/atom below all that is known: phases are missing")
     first = (
-        Tile("formulas", len(formulas), f"of {len(candidates)} texts"),
-        Tile("neutral, distinct", sum(_stage(c) not in ("compose", "chemistry") for c in formulas), "and balanced"),
+        SummaryTile("formulas", len(formulas), f"of {len(candidates)} texts"),
+        SummaryTile(
+            "neutral, distinct", sum(_stage(c) not in ("compose", "chemistry") for c in formulas), "and balanced"
+        ),
     )
     passed = sum(all(verdict(c, n) != FAIL for n in chemistry) for c in alive)
     on_hull = f"at most {ON_HULL:g} eV/atom above it, about the error of a potential"
     return [
         *(first if formulas else ()),
-        Tile("generated", sum(c.structure is not None for c in candidates), f"of {len(candidates)} candidates"),
-        Tile("passed", passed, "chemistry and geometry not failed"),
-        Tile("relaxed", sum(verdict(c, "relaxed") == PASS for c in alive), "to the force threshold"),
-        Tile("near the hull", sum(v <= NEAR_HULL for v in hull), f"at most {NEAR_HULL:g} eV/atom above it"),
-        Tile("as good as on it", sum(v <= ON_HULL for v in hull), on_hull),
+        SummaryTile("generated", sum(c.structure is not None for c in candidates), f"of {len(candidates)} candidates"),
+        SummaryTile("passed", passed, "chemistry and geometry not failed"),
+        SummaryTile("relaxed", sum(verdict(c, "relaxed") == PASS for c in alive), "to the force threshold"),
+        SummaryTile("near the hull", sum(v <= NEAR_HULL for v in hull), f"at most {NEAR_HULL:g} eV/atom above it"),
+        SummaryTile("as good as on it", sum(v <= ON_HULL for v in hull), on_hull),
         *((below,) if deep else ()),
-        Tile("novel", sum(verdict(c, "novel") == PASS for c in alive), "match no known structure"),
+        SummaryTile("novel", sum(verdict(c, "novel") == PASS for c in alive), "match no known structure"),
     ]
 
 

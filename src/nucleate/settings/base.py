@@ -38,7 +38,7 @@ def section(cls: type[S], **defaults: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Entry:
+class SettingsValue:
     """One value somewhere in settings. path: of fields that lead to it. key: its name among all of them, which is
     also that of its option, with underscores."""
 
@@ -154,7 +154,7 @@ def _keys(cls: type[Settings], where: str) -> str:
     return f"the keys {f'of [{where[:-1]}]' if where else 'here'} are {names}"
 
 
-def entries(cls: type[Settings], path: tuple[str, ...] = (), **defaults: Any) -> Iterator[Entry]:
+def entries(cls: type[Settings], path: tuple[str, ...] = (), **defaults: Any) -> Iterator[SettingsValue]:
     """All values in a class of settings, section by section."""
     for f in dataclasses.fields(cls):
         kind = hints(cls)[f.name]
@@ -163,7 +163,7 @@ def entries(cls: type[Settings], path: tuple[str, ...] = (), **defaults: Any) ->
             continue
         about = next(a for a in typing.get_args(kind) if isinstance(a, About))
         default = defaults.get(f.name, _default(f))
-        yield Entry((*path, f.name), about.name or f.name, kind, about, default, cls)
+        yield SettingsValue((*path, f.name), about.name or f.name, kind, about, default, cls)
 
 
 def _default(f: dataclasses.Field) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from nucleate.errors import Code, NucleateError
 from nucleate.generators.reach import far
-from nucleate.generators.template import Predicted, Prediction, TemplateGenerator
+from nucleate.generators.template import Predicted, TemplateGenerator, TemplatePrediction
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import TemplateMatch
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
@@ -72,7 +72,7 @@ def rank_of(candidate: Candidate) -> int:
     return rank
 
 
-def template_match(prediction: Prediction) -> TemplateMatch:
+def template_match(prediction: TemplatePrediction) -> TemplateMatch:
     """Where a structure comes from; a distance that is not known is None. far: why such a prediction is hardly ever
     right (`generators.reach`), "" where it may well be."""
     distance = prediction.distance

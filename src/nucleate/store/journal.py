@@ -46,7 +46,7 @@ def carry_on(
     return run(journal.resumed(candidates), stages, executor, journal, watch)
 
 
-class Lines:
+class JournalLines:
     """A file to which lines are added; those of one `add` are on disk before it returns. Use as a context manager.
 
     `before`: the whole lines that the file held. One that a kill left unfinished is cut off, so that the next one
@@ -78,7 +78,7 @@ class Lines:
             self._file.close()
             self._file = None
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> JournalLines:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,7 +15,7 @@ from nucleate.io.write import plain
 from nucleate.locks import Lock
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.old_records import version_1
-from nucleate.store.journal import Lines, difference, whole_lines
+from nucleate.store.journal import JournalLines, difference, whole_lines
 
 
 class PartFile:
@@ -41,7 +41,7 @@ class PartFile:
         self.out = out = Path(out)
         self.path, lock = _beside(out)
         self._keys: dict[str, str] = {}  # id of a candidate -> fingerprint of what it was
-        self._lines: Lines | None = None
+        self._lines: JournalLines | None = None
         self._is_empty = False
         self._lock = Lock(lock, f"is writing {out}", "choose another --out")
         try:
@@ -115,7 +115,7 @@ class PartFile:
         if not lines:
             with replacing(self.path) as temporary:
                 temporary.write_text(json.dumps({"settings": settings}) + "\n", encoding="utf-8")
-        self._lines = Lines(self.path)
+        self._lines = JournalLines(self.path)
         self._is_empty = len(lines) < 2
         results = map(_result, lines[1:])
         return dict(r for r in results if r is not None)

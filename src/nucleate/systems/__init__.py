@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nucleate.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nucleate.systems.base import Card, DataSource, Sampler, System
+    from nucleate.systems.base import DataSource, ModelCard, Sampler, System
     from nucleate.systems.reading import load_recipe, recipe_from_json, recipe_to_json
     from nucleate.systems.recipe import Recipe
     from nucleate.systems.registry import SYSTEMS, prepare_for, system_of
@@ -20,7 +20,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "SYSTEMS": "nucleate.systems.registry",
-        "Card": "nucleate.systems.base",
+        "ModelCard": "nucleate.systems.base",
         "DataSource": "nucleate.systems.base",
         "Recipe": "nucleate.systems.recipe",
         "Sampler": "nucleate.systems.base",
@@ -35,8 +35,8 @@ __getattr__ = lazy_names(
 
 __all__ = [
     "SYSTEMS",
-    "Card",
     "DataSource",
+    "ModelCard",
     "Recipe",
     "Sampler",
     "System",

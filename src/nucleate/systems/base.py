@@ -96,7 +96,7 @@ class Sampler:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class ModelCard:
     """What the model card says. task: of a recipe, in a few words. facts: further rows, from what is known of a trained
     model (`train.checkpoint.ModelInfo`). limits, measured: text, to be formatted with the info's values."""
 
@@ -124,5 +124,5 @@ class System:
     network: Callable[[Any, Any, int], nn.Module]
     objective: Callable[..., Objective]
     sampler: Sampler | None
-    card: Card
+    card: ModelCard
     kind: str | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from nucleate.codecs.state import CodecState
-from nucleate.config import Count, NotNegative, Section
+from nucleate.config import ConfigSection, Count, NotNegative
 from nucleate.systems import crystals
 from nucleate.systems.base import Sampler, System
 from nucleate.systems.crystals import CrystalRecipe, CrystalSampleConfig
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nucleate.systems.base import Data, Objective
 
 
-class CodecConfig(Section):
+class CodecConfig(ConfigSection):
     """How a crystal becomes numbers (`codecs.compact`)."""
 
     lattice: Literal["log-metric", "parameters"] = "log-metric"  # the numbers of the cell; paper 4: "parameters"
@@ -31,14 +31,14 @@ class CodecConfig(Section):
     random_origin: bool = False  # in training, move the origin to any of the atoms, where it means nothing in the data
 
 
-class DiffusionConfig(Section):
+class DiffusionConfig(ConfigSection):
     """The noise on all fields, which is Gaussian."""
 
     lattice_schedule: Schedule = "cosine"
     species_weight: NotNegative = 1.0  # weight of the loss of the elements beside cell and positions
 
 
-class NetworkConfig(Section):
+class NetworkConfig(ConfigSection):
     """The network of order-invariant attention, as a U-Net of widths (`nets.compact`)."""
 
     widths: tuple[Count, ...] = ()  # of the levels, from the outermost in; none: one level of width `dim`

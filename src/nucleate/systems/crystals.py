@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from nucleate.errors import NucleateError
-from nucleate.systems.base import Card, DataSource, Progress
+from nucleate.systems.base import DataSource, ModelCard, Progress
 from nucleate.systems.recipe import ConditionalRecipe, Guidance, Recipe, SampleConfig
 
 if TYPE_CHECKING:
@@ -125,4 +125,4 @@ Generates inorganic crystals for screening; relax them and compute their energie
 {max_atoms} atoms and elements outside the list are refused. Trained on the crystals of one database: its gaps and
 biases are the model's. A wanted property is a wish that guidance makes stronger, not a guarantee: judge the result."""
 
-CARD = Card(task=task_of, facts=facts, limits=LIMITS)
+CARD = ModelCard(task=task_of, facts=facts, limits=LIMITS)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import model_validator
 
 from nucleate.codecs.state import CodecState
-from nucleate.config import Count, Section
-from nucleate.systems.base import FORMULA, Card, DataSource, Progress, Sampler, System
+from nucleate.config import ConfigSection, Count
+from nucleate.systems.base import FORMULA, DataSource, ModelCard, Progress, Sampler, System
 from nucleate.systems.recipe import ConditionalRecipe, Guidance, Temperature, only_of
 from nucleate.systems.recipe import SampleConfig as PlainSampleConfig
 
@@ -29,7 +29,7 @@ ONE_BY_ONE = "one-by-one"  # the sampler that calls the network for each masked 
 SAMPLERS = {"absorbing": (ONE_BY_ONE, "ancestral"), "embedding": ("ancestral", "ddim")}
 
 
-class CodecConfig(Section):
+class CodecConfig(ConfigSection):
     """How a formula becomes words (`codecs.tokens`)."""
 
     vocabulary: Literal["main", "all"] = "main"  # "main": the 63 elements of Dong et al.
@@ -37,7 +37,7 @@ class CodecConfig(Section):
     order: Literal["set", "sorted", "shuffled"] = "set"
 
 
-class DiffusionConfig(Section):
+class DiffusionConfig(ConfigSection):
     """The noise on the words."""
 
     words: Literal["absorbing", "embedding"] = "absorbing"  # they are masked, or their vectors get Gaussian noise
@@ -53,7 +53,7 @@ class DiffusionConfig(Section):
         return self
 
 
-class NetworkConfig(Section):
+class NetworkConfig(ConfigSection):
     """The transformer over words (`nets.token_transformer`)."""
 
     dim: Count = 128
@@ -206,6 +206,6 @@ SYSTEM = System(
         accepts=accepts,
         arguments=sample_arguments,
     ),
-    card=Card(task=task_of, facts=facts, limits=LIMITS),
+    card=ModelCard(task=task_of, facts=facts, limits=LIMITS),
     kind=FORMULA,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import model_validator
 
 from nucleate.codecs.state import CodecState
-from nucleate.config import Count, NotNegative, Positive, Section
+from nucleate.config import ConfigSection, Count, NotNegative, Positive
 from nucleate.systems import crystals
 from nucleate.systems.base import Sampler, System
 from nucleate.systems.crystals import CrystalRecipe, CrystalSampleConfig
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from nucleate.systems.base import Data, Objective
 
 
-class CodecConfig(Section):
+class CodecConfig(ConfigSection):
     """How a crystal becomes tensors (`codecs.joint`)."""
 
     lattice: Literal["log-metric", "parameters", "matrix"] = "log-metric"  # six numbers, or the matrix of eq. 1
     num_elements: Elements = 100  # species classes 1 to num_elements, the class is the atomic number
 
 
-class DiffusionConfig(Section):
+class DiffusionConfig(ConfigSection):
     """The noise on each field (paper 3, section 4.1)."""
 
     lattice_schedule: Schedule = "cosine"  # of the cell, GaussianVP
@@ -41,7 +41,7 @@ class DiffusionConfig(Section):
     species_weight: NotNegative = 1.0  # weight of the species loss beside lattice and coordinates
 
 
-class NetworkConfig(Section):
+class NetworkConfig(ConfigSection):
     """The crystal transformer (paper 3, section 4.2)."""
 
     dim: Count = 128

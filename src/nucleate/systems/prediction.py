@@ -15,7 +15,7 @@ HUBER = 0.1  # standard deviations: above this error the loss is linear
 SUMS_BATCH = 64  # crystals whose image sums are taken at once
 
 
-class Prediction:
+class PropertyObjective:
     """Huber loss of each predicted column, standardised, over the crystals of the batch whose value is known.
 
     The sums over images are taken once, before training, and kept in half precision.

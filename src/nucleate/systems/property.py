@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from nucleate.codecs.state import CodecState
-from nucleate.config import Count, Section
+from nucleate.config import ConfigSection, Count
 from nucleate.systems import crystals
-from nucleate.systems.base import PROPERTY, Card, System
+from nucleate.systems.base import PROPERTY, ModelCard, System
 from nucleate.systems.recipe import Elements, Recipe
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from nucleate.systems.base import Objective
 
 
-class CodecConfig(Section):
+class CodecConfig(ConfigSection):
     """How large the table of elements is."""
 
     num_elements: Elements = 100
 
 
-class NetworkConfig(Section):
+class NetworkConfig(ConfigSection):
     """The network (`nets.property`)."""
 
     dim: Count = 128
@@ -39,7 +39,7 @@ class NetworkConfig(Section):
     predict: Annotated[tuple[str, ...], Field(min_length=1)]  # the columns to predict
 
 
-class SampleConfig(Section):
+class SampleConfig(ConfigSection):
     """A network that predicts draws nothing."""
 
 
@@ -78,9 +78,9 @@ def objective(
     network: nn.Module,
 ) -> Objective:
     from nucleate.nets.property import radials_of
-    from nucleate.systems.prediction import Prediction
+    from nucleate.systems.prediction import PropertyObjective
 
-    return Prediction(recipe.predict, data, properties, radials_of(recipe.network.pair_dim), device)
+    return PropertyObjective(recipe.predict, data, properties, radials_of(recipe.network.pair_dim), device)
 
 
 def facts(info: Any) -> dict[str, str]:
@@ -112,7 +112,7 @@ SYSTEM = System(
     network=network,
     objective=objective,
     sampler=None,
-    card=Card(
+    card=ModelCard(
         task=lambda recipe: f"properties of a crystal as it stands: {', '.join(recipe.predict)}",
         facts=facts,
         limits=LIMITS,

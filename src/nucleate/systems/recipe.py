@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from nucleate.config import Count, DataConfig, NotNegative, Positive, Section, Share, TrainConfig
+from nucleate.config import ConfigSection, Count, DataConfig, NotNegative, Positive, Share, TrainConfig
 
 Schedule = Literal["cosine", "linear", "exponential"]  # of `diffusion.gaussian.GaussianVP`
 Elements = Annotated[int, Field(ge=1, le=118)]  # the largest atomic number
@@ -25,7 +25,7 @@ class ConditionalTraining(FromWeights):
     condition_dropout: Share = 0.1  # how often a condition is hidden, so that the network learns to do without it
 
 
-class SampleConfig(Section):
+class SampleConfig(ConfigSection):
     """How objects are drawn from the trained network."""
 
     steps: Count = 200
@@ -33,27 +33,27 @@ class SampleConfig(Section):
     sampler: str = "ancestral"  # each system says which there are (`diffusion.loop.sample`)
 
 
-class Guidance(Section):
+class Guidance(ConfigSection):
     """How strongly the conditions of a network act when it draws."""
 
     guidance: float = 1.5  # scale of classifier-free guidance by the conditions; 1 is the plain conditional model
     guidance_until: float = 0.0  # the noise level t down to which there is guidance; the plain model below it
 
 
-class Temperature(Section):
+class Temperature(ConfigSection):
     """How variedly elements are drawn from their probabilities."""
 
     species_temperature: Positive = 1.0  # below 1 likely elements are likelier, at a cost in variety
 
 
-class Corrector(Section):
+class Corrector(ConfigSection):
     """Langevin moves beside the steps of the sampler."""
 
     corrector_steps: Annotated[int, Field(ge=0)] = 1
     corrector_size: NotNegative = 1e-5  # size of a move at sigma_min (DiffCSP's step_lr)
 
 
-class Recipe(Section):
+class Recipe(ConfigSection):
     """Everything that determines a model; stored inside its weights. Each system has a subclass of its own.
 
     system: the name of the system in `nucleate.systems.registry.SYSTEMS`. codec: how the data become tensors. network:
@@ -110,7 +110,7 @@ class ConditionalRecipe(Recipe):
         return self.train.condition_dropout
 
 
-def only_of(section: Section, where: str, of: str, knobs: tuple[str, ...]) -> None:
+def only_of(section: ConfigSection, where: str, of: str, knobs: tuple[str, ...]) -> None:
     """Raise ValueError where one of `knobs` is set in a section that does not use it. of: what they belong to."""
     for name in knobs:
         if getattr(section, name) != type(section).model_fields[name].default:

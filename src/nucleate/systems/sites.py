@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nucleate.codecs.state import CodecState
-from nucleate.config import Count, Positive, Section
+from nucleate.config import ConfigSection, Count, Positive
 from nucleate.systems import crystals
-from nucleate.systems.base import Card, DataSource, Progress, Sampler, System
+from nucleate.systems.base import DataSource, ModelCard, Progress, Sampler, System
 from nucleate.systems.recipe import Corrector, Elements, Recipe
 from nucleate.systems.recipe import SampleConfig as PlainSampleConfig
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from nucleate.systems.base import Data, Objective
 
 
-class CodecConfig(Section):
+class CodecConfig(ConfigSection):
     """How a crystal becomes free numbers of its cell and its sites (`codecs.sites`)."""
 
     num_elements: Elements = 100
 
 
-class DiffusionConfig(Section):
+class DiffusionConfig(ConfigSection):
     """The noise on the parameters of sites (WrappedVE) and on the cell (GaussianVE)."""
 
     sigma_min: Positive = 0.005  # of both, in fractional units and in standard deviations of the data
@@ -38,7 +38,7 @@ class DiffusionConfig(Section):
     lattice_sigma_max: Positive = 3.0  # of the cell
 
 
-class NetworkConfig(Section):
+class NetworkConfig(ConfigSection):
     """Messages along the edges of the symmetric multigraph (`nets.sites`)."""
 
     dim: Count = 128
@@ -140,7 +140,7 @@ SYSTEM = System(
         hints=lambda recipe: {"num_atoms": "can be told a number of atoms only together with a formula"},
         arguments=sample_arguments,
     ),
-    card=Card(
+    card=ModelCard(
         task=lambda recipe: "crystals of a given space group: sites and cell",
         facts=crystals.facts,
         limits=crystals.LIMITS,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from nucleate.codecs.state import CodecState
-from nucleate.config import Count, Section
+from nucleate.config import ConfigSection, Count
 from nucleate.systems import crystals
 from nucleate.systems.base import Sampler, System
 from nucleate.systems.crystals import CrystalRecipe, CrystalSampleConfig
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nucleate.systems.base import Data, Objective
 
 
-class CodecConfig(Section):
+class CodecConfig(ConfigSection):
     """How a crystal becomes a table (`codecs.unimat`)."""
 
     lattice: Literal["log-metric", "parameters"] = "log-metric"  # the six numbers of the cell
@@ -36,13 +36,13 @@ class CodecConfig(Section):
     random_origin: bool = False  # in training, move the origin to any of the atoms, where it means nothing in the data
 
 
-class DiffusionConfig(Section):
+class DiffusionConfig(ConfigSection):
     """The noise on all fields, which is Gaussian."""
 
     lattice_schedule: Schedule = "cosine"
 
 
-class NetworkConfig(Section):
+class NetworkConfig(ConfigSection):
     """The network on the table: `nets.slots` ("sparse") or `nets.dense` ("dense")."""
 
     kind: Literal["sparse", "dense"] = "sparse"  # attention over slots that may be occupied, or the 3D U-Net on all

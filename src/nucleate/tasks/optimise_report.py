@@ -11,7 +11,7 @@ from nucleate.search.judge import dataset_of
 
 if TYPE_CHECKING:
     from nucleate.evaluate.measures.success_rate import Thresholds
-    from nucleate.evaluate.metric import Report, Section
+    from nucleate.evaluate.metric import Report, ReportSection
     from nucleate.generators import StructureGenerator
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.events import Watch
@@ -150,11 +150,11 @@ def energy_thresholds(
     return percentile_thresholds(values, PERCENTS, settings.maximise, source)
 
 
-def diversity(candidates: Sequence[Candidate], dataset: str, workers: int | None) -> Section:
+def diversity(candidates: Sequence[Candidate], dataset: str, workers: int | None) -> ReportSection:
     from nucleate.data.tables import load_table
     from nucleate.evaluate.matching.unique import novel, unique
     from nucleate.evaluate.measures.statistics import rate
-    from nucleate.evaluate.metric import Metric, Section, metric
+    from nucleate.evaluate.metric import Metric, ReportSection, metric
 
     sound = [c.structure if c.failure is None or c.failure.stage == RELAX else None for c in candidates]
     n = len(sound)
@@ -170,13 +170,13 @@ def diversity(candidates: Sequence[Candidate], dataset: str, workers: int | None
     try:
         table = load_table(dataset, "train")
     except NucleateError:
-        return Section("Diversity", tuple(metrics), f"{dataset} is not here: novelty was not tested")
+        return ReportSection("Diversity", tuple(metrics), f"{dataset} is not here: novelty was not tested")
     new = len(novel(sound, table, workers=workers).alone)
     metrics.append(metric("novel", "new", rate(new, n), f"no crystal of {dataset}:train matches"))
-    return Section("Diversity", tuple(metrics), "As generated; pymatgen's matcher at its defaults.")
+    return ReportSection("Diversity", tuple(metrics), "As generated; pymatgen's matcher at its defaults.")
 
 
-def _renamed(section: Section, prefix: str) -> Section:
+def _renamed(section: ReportSection, prefix: str) -> ReportSection:
     """The section under names of its own, so that one report can hold several; published values stay with the first."""
     metrics = tuple(m.with_(name=f"{prefix}_{m.name}", published={}) for m in section.metrics)
     return dataclasses.replace(section, metrics=metrics)

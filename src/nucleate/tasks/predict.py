@@ -24,7 +24,7 @@ SYMPREC = 0.25  # angstrom; to the symmetry that relaxations of random structure
 
 
 @dataclass(frozen=True)
-class Method:
+class PredictionMethod:
     """A way from a formula to structures; weights: the shipped model that does it, "" where none is needed.
     symmetry: whether it can be told a space group. sites: and numbers of sites."""
 
@@ -35,15 +35,18 @@ class Method:
 
 
 METHODS = {
-    TEMPLATE: Method("known crystals of the same ratio, with other elements"),
-    PROTOTYPE: Method("prototypes of the crystal families that the formula fits, of any size"),
-    "transformer": Method("diffusion of all atoms at once by a transformer", "mp20-csp"),
-    "unimat": Method("diffusion over the periodic table (UniMat)", "mp20-unimat-csp"),
-    "compact": Method("diffusion of the compact representation", "compact-csp"),
-    ADAPTIVE: Method("diffusion of sites and cell within a space group", ADAPTIVE_WEIGHTS, symmetry=True, sites=True),
-    RANDOM: Method("random structure search", symmetry=True),
+    TEMPLATE: PredictionMethod("known crystals of the same ratio, with other elements"),
+    PROTOTYPE: PredictionMethod("prototypes of the crystal families that the formula fits, of any size"),
+    "transformer": PredictionMethod("diffusion of all atoms at once by a transformer", "mp20-csp"),
+    "unimat": PredictionMethod("diffusion over the periodic table (UniMat)", "mp20-unimat-csp"),
+    "compact": PredictionMethod("diffusion of the compact representation", "compact-csp"),
+    ADAPTIVE: PredictionMethod(
+        "diffusion of sites and cell within a space group", ADAPTIVE_WEIGHTS, symmetry=True, sites=True
+    ),
+    RANDOM: PredictionMethod("random structure search", symmetry=True),
 }
-PLUGIN = Method("a generator of another package", symmetry=True, sites=True)  # which says itself what it takes
+# It says itself what it takes.
+PLUGIN = PredictionMethod("a generator of another package", symmetry=True, sites=True)
 
 
 def predict(

@@ -13,7 +13,7 @@ import torch
 from nucleate.errors import NucleateError
 from nucleate.systems import load_recipe, system_of
 from nucleate.train.loop import SAVE_EVERY, Trainer
-from nucleate.train.pace import Lines
+from nucleate.train.pace import TrainingLines
 from nucleate.train.stopping import Stopped
 
 
@@ -39,7 +39,7 @@ def main() -> int:
         trainer.run(
             on_log=lambda line: print(line, flush=True),
             until=args.until,
-            on_standing=Lines(recipe.name, lambda text: print(text, file=sys.stderr, flush=True)),
+            on_standing=TrainingLines(recipe.name, lambda text: print(text, file=sys.stderr, flush=True)),
         )
     except NucleateError as error:
         print(f"error: {error}", file=sys.stderr)

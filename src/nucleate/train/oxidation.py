@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nucleate.config import Count, NotNegative, Section, Share, TrainConfig, from_dict, read_toml
+from nucleate.config import ConfigSection, Count, NotNegative, Share, TrainConfig, from_dict, read_toml
 from nucleate.errors import NucleateError
 from nucleate.nets.oxidation import OxidationNetwork, assign_shares, encode
 from nucleate.systems.older import without_conditions
@@ -26,7 +26,7 @@ KIND = "oxidation"  # what the metadata of weights call this kind of network
 DRAFTS = 0.2  # the weight of the loss of each draft; that of the answer has weight 1
 
 
-class OxidationConfig(Section):
+class OxidationConfig(ConfigSection):
     """Size of the network (`nets.oxidation`)."""
 
     dim: Count = 160
@@ -36,7 +36,7 @@ class OxidationConfig(Section):
     dropout: Share = 0.2
 
 
-class OxidationRecipe(Section):
+class OxidationRecipe(ConfigSection):
     """All that determines the network. data: files NAME_train, NAME_validation and NAME_test.
 
     max_charge: of a formula per atom; where the labels add up to more, atoms are missing, and it is not trained on.
@@ -51,7 +51,7 @@ class OxidationRecipe(Section):
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledFormula:
     """A reduced composition, symbol -> atoms, with the share of each element's atoms in each state."""
 
     composition: Mapping[str, int]
@@ -99,7 +99,7 @@ def load_oxidation_recipe(path: str | Path) -> OxidationRecipe:
         raise NucleateError(f"{path}: {error}") from None
 
 
-def labelled(elements: Sequence[str], states: Sequence[int], counts: Sequence[int]) -> Labelled:
+def labelled(elements: Sequence[str], states: Sequence[int], counts: Sequence[int]) -> LabelledFormula:
     """One formula from its groups of atoms: an element that occurs twice is in mixed valence."""
     atoms: dict[str, dict[int, int]] = {}
     for symbol, state, count in zip(elements, states, counts, strict=True):
@@ -107,13 +107,13 @@ def labelled(elements: Sequence[str], states: Sequence[int], counts: Sequence[in
         own[int(state)] = own.get(int(state), 0) + int(count)
     totals = {symbol: sum(own.values()) for symbol, own in atoms.items()}
     divisor = math.gcd(*totals.values())
-    return Labelled(
+    return LabelledFormula(
         {symbol: n // divisor for symbol, n in totals.items()},
         {symbol: {q: n / totals[symbol] for q, n in own.items()} for symbol, own in atoms.items()},
     )
 
 
-def _tensors(data: Sequence[Labelled], elements: Sequence[str], states: Sequence[int]) -> tuple[Tensor, ...]:
+def _tensors(data: Sequence[LabelledFormula], elements: Sequence[str], states: Sequence[int]) -> tuple[Tensor, ...]:
     """Elements (N, L), atoms (N, L) and shares (N, L, S)."""
     index, counts = encode([d.composition for d in data], elements)
     shares = torch.zeros(*index.shape, len(states))
@@ -159,7 +159,7 @@ def predict(network: OxidationNetwork, index: Tensor, counts: Tensor, batch_size
     return tuple(torch.cat(p) for p in zip(*parts, strict=True))
 
 
-def score(model: OxidationModel, data: Sequence[Labelled], multiples: Sequence[int] | None = None) -> Scores:
+def score(model: OxidationModel, data: Sequence[LabelledFormula], multiples: Sequence[int] | None = None) -> Scores:
     """Accuracy on labelled formulas. multiples: of the reduced formula that each is in its source (`Scores.atom`)."""
     index, counts, truth = _tensors(data, model.elements, model.states)
     shares, _, _ = predict(model.network, index, counts)
@@ -180,8 +180,8 @@ def score(model: OxidationModel, data: Sequence[Labelled], multiples: Sequence[i
 
 def train(
     recipe: OxidationRecipe,
-    data: Sequence[Labelled],
-    validation: Sequence[Labelled],
+    data: Sequence[LabelledFormula],
+    validation: Sequence[LabelledFormula],
     on_log: Callable[[dict[str, Any]], None] | None = None,
 ) -> OxidationModel:
     """Train on the CPU, a pure function of its arguments; the averaged weights best on validation (elements) are kept.

@@ -59,7 +59,7 @@ class Pace:
         return Standing(step, steps, loss, self.unit, self.batch_size / max(each, 1e-9), each * (steps - step))
 
 
-class Lines:
+class TrainingLines:
     """Says in a line of text where a run stands, for logs and pipes: at the first call, and then at most once in
     `every` seconds."""
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucleate.chem.descriptors import descriptors, labels, missing
-from nucleate.config import Count, NotNegative, Section, Share, TrainConfig, read_toml
+from nucleate.config import ConfigSection, Count, NotNegative, Share, TrainConfig, read_toml
 from nucleate.errors import NucleateError
 from nucleate.nets.similarity import SimilarityNetwork
 from nucleate.systems.older import without_conditions
@@ -35,14 +35,14 @@ PAIRS = 200_000  # pairs of formulas that go through the network at once
 Formula = Mapping[str, int]
 
 
-class SimilarityConfig(Section):
+class SimilarityConfig(ConfigSection):
     """Size of the network (`nets.similarity`)."""
 
     hidden: tuple[Count, ...] = (256, 128)
     dropout: Share = 0.1
 
 
-class SimilarityRecipe(Section):
+class SimilarityRecipe(ConfigSection):
     """All that determines the network. data: trained on its split "train", validated on "val".
 
     threshold: the largest distance of the fingerprints of similar structures. Of `train`, checkpoint_every is the
@@ -57,7 +57,7 @@ class SimilarityRecipe(Section):
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class LabelledPair:
     """N crystals: their reduced formulas and the fingerprints (N, D) of their structures."""
 
     formulas: Sequence[Formula]
@@ -112,7 +112,7 @@ class Pairs:
     A crystal is drawn first, each alike, then its partner; so no ratio with many crystals crowds out the others.
     """
 
-    def __init__(self, data: Labelled, threshold: float, seed: int) -> None:
+    def __init__(self, data: LabelledPair, threshold: float, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
         self.threshold, self.fingerprints = threshold, np.asarray(data.fingerprints, dtype=np.float32)
         # where the group of each crystal begins in `members`, and its length
@@ -174,8 +174,8 @@ class PairLoss:
 
 def first_similar(
     scores: Callable[[Sequence[Formula], Sequence[Formula]], np.ndarray],
-    queries: Labelled,
-    known: Labelled,
+    queries: LabelledPair,
+    known: LabelledPair,
     limit: float,
 ) -> tuple[int, int]:
     """How many queries have a similar structure in the first place, of those that have templates: (hits, all).
@@ -200,8 +200,8 @@ def first_similar(
 
 def train(
     recipe: SimilarityRecipe,
-    data: Labelled,
-    validation: Labelled,
+    data: LabelledPair,
+    validation: LabelledPair,
     on_log: Callable[[dict[str, Any]], None] | None = None,
 ) -> SimilarityModel:
     """Train on the CPU, a pure function of its arguments; the averaged weights best on validation are kept, by

@@ -10,7 +10,7 @@ import numpy as np
 
 from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.statistics import mean, rate
-from nucleate.evaluate.metric import Metric, Section, metric
+from nucleate.evaluate.metric import Metric, ReportSection, metric
 from nucleate.evaluate.protocols import NEAR_HULL, Protocol
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def hulls(items: Sequence[Item]) -> Hulls | None:
 
 def stability_section(
     found: Hulls, unique: NDArray[np.bool_], novel: NDArray[np.bool_], protocol: Protocol, known: str
-) -> Section:
+) -> ReportSection:
     """Rates over all n crystals; unique, novel: (n,), false where they could not be judged."""
     n = len(found.values)
     known_values = found.values[np.isfinite(found.values)]
@@ -87,4 +87,4 @@ def stability_section(
         rows.append(metric("e_form", "e_form, mean", mean(e_form.tolist()), "where known", unit="eV/atom"))
     method, reference = found.method or "a method that the file does not name", found.reference or "an unnamed hull"
     note = f"Energies: {method}; hull: {reference}. Known crystals: {known}. Failures count as unstable."
-    return Section(f"{protocol.name}: stability, S.U.N.", tuple(rows), note)
+    return ReportSection(f"{protocol.name}: stability, S.U.N.", tuple(rows), note)

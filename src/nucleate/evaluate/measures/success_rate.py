@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.statistics import mean, rate
-from nucleate.evaluate.metric import Metric, Report, Section, Series, metric
+from nucleate.evaluate.metric import Metric, Report, ReportSection, Series, metric
 from nucleate.evaluate.published import OPTIMISATION, published
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def success_rates(
         "optimisation",
         subject,
         n,
-        (Section("Success rates", tuple(rows), note),),
+        (ReportSection("Success rates", tuple(rows), note),),
         reference=limits.source,
         protocol={
             limits.protocol: {

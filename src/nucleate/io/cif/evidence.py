@@ -17,7 +17,7 @@ from nucleate.chem.elements import SYMBOLS
 from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
 from nucleate.io.cif.orbits import Atoms
-from nucleate.io.cif.sites import HYDROGEN, HYDROUS, Row, number
+from nucleate.io.cif.sites import HYDROGEN, HYDROUS, SiteRow, number
 from nucleate.io.cif.text import DataBlock
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _weight(counts: Mapping[str, int]) -> float:
     return sum(n * float(atomic_masses[atomic_numbers[e]]) for e, n in counts.items())
 
 
-def assign(rows: Sequence[Row], atoms: Atoms, evidence: Evidence) -> tuple[list[str] | None, str]:
+def assign(rows: Sequence[SiteRow], atoms: Atoms, evidence: Evidence) -> tuple[list[str] | None, str]:
     """An element for every row, or None and why there is none or more than one.
 
     Doubtful labels are what makes the atoms agree with the formula; without a formula they stay doubtful.
@@ -214,7 +214,7 @@ def _counts(elements: Sequence[str], sizes: Sequence[int]) -> dict[str, int]:
     return dict(counts)
 
 
-def multiplicities_agree(rows: Sequence[Row], atoms: Atoms, order: int) -> bool:
+def multiplicities_agree(rows: Sequence[SiteRow], atoms: Atoms, order: int) -> bool:
     """Whether orbits are as large as the file says, all as multiplicities or all as orders of the site symmetry."""
     sizes = atoms.sizes(len(rows)).tolist()
     pairs = [(row.multiplicity, n) for row, n in zip(rows, sizes, strict=True) if row.multiplicity and n]

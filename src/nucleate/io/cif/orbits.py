@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.errors import NucleateError
-from nucleate.io.cif.sites import Row
+from nucleate.io.cif.sites import SiteRow
 from nucleate.io.remarks import SAME_PLACE
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Atoms:
         return np.bincount(self.rows, minlength=count)
 
 
-def expand(rows: list[Row], rotations: NDArray, translations: NDArray, lattice: NDArray) -> Atoms:
+def expand(rows: list[SiteRow], rotations: NDArray, translations: NDArray, lattice: NDArray) -> Atoms:
     """The orbit of every row, its own atom first and where the file has it (special positions made exact).
 
     A row that repeats an atom of a former row's orbit is merged with it, with a remark. Raises NucleateError where
@@ -44,7 +44,7 @@ def expand(rows: list[Row], rotations: NDArray, translations: NDArray, lattice: 
     return _without_repeats(rows, atoms, lattice)
 
 
-def _orbit(row: Row, rotations: NDArray, translations: NDArray, lattice: NDArray) -> NDArray[np.float64]:
+def _orbit(row: SiteRow, rotations: NDArray, translations: NDArray, lattice: NDArray) -> NDArray[np.float64]:
     x = np.array(row.position)
     if len(rotations) == 1:
         return x[None]
@@ -70,7 +70,7 @@ def _near(difference: NDArray, lattice: NDArray) -> NDArray[np.bool_]:
     return np.linalg.norm((difference - np.round(difference)) @ lattice, axis=-1) < SAME_PLACE
 
 
-def _without_repeats(rows: list[Row], atoms: Atoms, lattice: NDArray) -> Atoms:
+def _without_repeats(rows: list[SiteRow], atoms: Atoms, lattice: NDArray) -> Atoms:
     from scipy.spatial import cKDTree
 
     # a sphere of SAME_PLACE around an atom lies within this distance in every fractional coordinate

@@ -13,7 +13,7 @@ import numpy as np
 from nucleate.errors import NucleateError
 from nucleate.io.cif.evidence import Evidence, assign, density, evidence_of, multiplicities_agree
 from nucleate.io.cif.orbits import Atoms, expand
-from nucleate.io.cif.sites import Row, not_a_number, number, rows_of
+from nucleate.io.cif.sites import SiteRow, not_a_number, number, rows_of
 from nucleate.io.cif.symmetry import Reading, readings_of
 from nucleate.io.cif.text import DataBlock, parse_block, split_blocks
 from nucleate.io.parse import ParsedCrystal
@@ -103,7 +103,7 @@ def _crystal(text: str, line: int) -> ParsedCrystal:
     return ParsedCrystal(structure, tuple(dict.fromkeys(r for r in remarks if r)))
 
 
-def _other_multiplicity(trial: Trial, rows: list[Row]) -> list[str]:
+def _other_multiplicity(trial: Trial, rows: list[SiteRow]) -> list[str]:
     """A remark on the first row whose orbit has not the size that the file says."""
     assert trial.atoms is not None
     if multiplicities_agree(rows, trial.atoms, len(trial.reading.rotations)):
@@ -114,7 +114,7 @@ def _other_multiplicity(trial: Trial, rows: list[Row]) -> list[str]:
     return [f"{row.name} makes {size} atoms, the file says {row.multiplicity}"] if row else []
 
 
-def _require_apart(trial: Trial, rows: list[Row], lattice: NDArray) -> None:
+def _require_apart(trial: Trial, rows: list[SiteRow], lattice: NDArray) -> None:
     """Raises NucleateError, naming the rows, where two atoms are nearer than those of any molecule."""
     from pymatgen.core import Lattice, Structure
 
@@ -160,7 +160,7 @@ def _cell(block: DataBlock) -> tuple[NDArray[np.float64], list[str]]:
     return lattice, remarks
 
 
-def _try(reading: Reading, rows: list[Row], lattice: NDArray, evidence: Evidence) -> Trial:
+def _try(reading: Reading, rows: list[SiteRow], lattice: NDArray, evidence: Evidence) -> Trial:
     try:
         atoms = expand(rows, reading.rotations, reading.translations, lattice)
     except NucleateError as error:
@@ -169,7 +169,9 @@ def _try(reading: Reading, rows: list[Row], lattice: NDArray, evidence: Evidence
     return Trial(reading, atoms, tuple(elements or ()), objection)
 
 
-def _decide(trials: list[Trial], rows: list[Row], lattice: NDArray, evidence: Evidence) -> tuple[Trial, list[Trial]]:
+def _decide(
+    trials: list[Trial], rows: list[SiteRow], lattice: NDArray, evidence: Evidence
+) -> tuple[Trial, list[Trial]]:
     """The one reading that nothing speaks against, and those of its rank that distances ruled out.
 
     Raises NucleateError where none is left or more than one that differ.
@@ -197,7 +199,7 @@ def _decide(trials: list[Trial], rows: list[Row], lattice: NDArray, evidence: Ev
     raise NucleateError(f"as {first.reading.name} {first.objection}; as {apart[0].reading.name} {apart[0].objection}")
 
 
-def _by_further_evidence(trials: list[Trial], rows: list[Row], lattice: NDArray, evidence: Evidence) -> list[Trial]:
+def _by_further_evidence(trials: list[Trial], rows: list[SiteRow], lattice: NDArray, evidence: Evidence) -> list[Trial]:
     """The readings that agree with the multiplicities and the density of the file; all of them, where none does."""
     for agrees in (
         lambda t: multiplicities_agree(rows, t.atoms, len(t.reading.rotations)),

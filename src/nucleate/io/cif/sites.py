@@ -29,7 +29,7 @@ COORDINATES = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 
 
 @dataclass(frozen=True)
-class Row:
+class SiteRow:
     """A fully occupied site as the file has it.
 
     elements: what it can be, the likeliest first. certain: whether the letters alone settle it; otherwise the formula
@@ -44,7 +44,7 @@ class Row:
     label: str = ""
 
 
-def rows_of(block: DataBlock) -> tuple[list[Row], list[str]]:
+def rows_of(block: DataBlock) -> tuple[list[SiteRow], list[str]]:
     """The sites of a block and remarks on them; raises NucleateError for a row that cannot be a site."""
     missing = [tag for tag in COORDINATES if tag not in block.columns]
     if missing:
@@ -64,7 +64,7 @@ def rows_of(block: DataBlock) -> tuple[list[Row], list[str]]:
             f"{split[0]} has {len(block.columns[split[0]])} values apart from the loop of the {count} sites; it must "
             f"be a column of the loop that has {COORDINATES[0]}"
         )
-    rows: list[Row] = []
+    rows: list[SiteRow] = []
     remarks: list[str] = []
     for i in range(count):
         values = {tag: column[i].strip() for tag, column in columns.items()}
@@ -82,7 +82,7 @@ def rows_of(block: DataBlock) -> tuple[list[Row], list[str]]:
             raise NucleateError(f"{name}: {max(map(abs, (x, y, z))):g} is no fraction of the cell")
         if max(map(abs, (x, y, z))) > FAR:
             remarks.append(f"{name}: coordinates up to {max(map(abs, (x, y, z))):g}; are they fractions of the cell?")
-        rows.append(Row(name, elements, certain, (x, y, z), _multiplicity(values), label))
+        rows.append(SiteRow(name, elements, certain, (x, y, z), _multiplicity(values), label))
     if not rows:
         raise NucleateError(f"no sites are left; {remarks[0]}" if remarks else "no sites")
     if not any("H" in row.elements for row in rows):
@@ -102,7 +102,7 @@ def rows_of(block: DataBlock) -> tuple[list[Row], list[str]]:
     return rows, remarks
 
 
-def _doubtful_by_label(row: Row) -> Row:
+def _doubtful_by_label(row: SiteRow) -> SiteRow:
     """The row of an oxygen that its label calls water or hydroxide, in a file without hydrogens: not certain."""
     if row.elements != ("O",) or not HYDROUS.fullmatch(row.label):
         return row
