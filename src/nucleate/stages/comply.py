@@ -177,7 +177,8 @@ def _drawn(elements: Sequence[str], rng: np.random.Generator, unasked: Collectio
 
 
 class ComplyStage(Stage):
-    """Check "request": whether all of what was asked for in words holds of the relaxed crystal; what does is `WHY`."""
+    """Check "request": whether all of what was asked for in words holds of the relaxed crystal; `meets` of
+    the candidate says what does."""
 
     name = "comply"
     grain: Grain = "chunk"
