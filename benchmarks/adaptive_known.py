@@ -27,7 +27,7 @@ from nucleate.engine.local import executor
 from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, open_folder, prediction_seed, weights_digest
 from nucleate.evaluate.inputs import read_dataset, table_items
-from nucleate.evaluate.matching.match import MatchSettings, compare
+from nucleate.evaluate.matching.match import MatchSettings, match_pair
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators import Condition, load_generator
 from nucleate.pipeline.candidate import Candidate
@@ -66,7 +66,7 @@ class Compared(Stage):
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
             assert c.structure is not None
-            pair = compare(c.structure, self.targets[c.wanted.label], MatchSettings(), False)
+            pair = match_pair(c.structure, self.targets[c.wanted.label], MatchSettings(), False)
             yield c.with_(provenance={self.name: pair.rms is not None})
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nucleate.errors import NucleateError
-from nucleate.evaluate.matching.match import MatchSettings, compare
+from nucleate.evaluate.matching.match import MatchSettings, match_pair
 from nucleate.io import replacing
 from nucleate.parallel import map_jobs
 from nucleate.pipeline.candidate import PASS, Candidate, Energy
@@ -63,7 +63,7 @@ def samples(
             if converged(c):
                 keys.append(c.id)
                 jobs.append((c.structure, targets[name], MatchSettings(), False))
-    found = map_jobs(compare, jobs, limit=MatchSettings().time_limit, workers=workers)
+    found = map_jobs(match_pair, jobs, limit=MatchSettings().time_limit, workers=workers)
     hits = {keys[o.index] for o in found if o.reason is None and o.value.rms is not None}
     return [_sample(method, name, targets[name], c, c.id in hits) for name, group in drawn.items() for c in group]
 

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, read_predictions
-from nucleate.evaluate.matching.match import MatchSettings, compare
+from nucleate.evaluate.matching.match import MatchSettings, match_pair
 from nucleate.evaluate.measures.statistics import rate
-from nucleate.generators.template import RANKINGS, Predicted, TemplateGenerator
+from nucleate.generators.rankings import RANKINGS
+from nucleate.generators.template import Predicted, TemplateGenerator
 from nucleate.generators.template_library import TemplateLibrary, load_library
 from nucleate.parallel import map_jobs
 from nucleate.train.similarity import load_similarity
@@ -41,7 +42,7 @@ def matches(jobs: list[tuple[tuple[str, str], Structure, Structure]], workers: i
         found = {(a, b): bool(hit) for a, b, hit in map(json.loads, path.read_text().splitlines())}
     todo = {key: (p, t, MatchSettings(), False) for key, p, t in jobs if key not in found}
     keys = list(todo)
-    for outcome in map_jobs(compare, [todo[k] for k in keys], limit=MatchSettings().time_limit, workers=workers):
+    for outcome in map_jobs(match_pair, [todo[k] for k in keys], limit=MatchSettings().time_limit, workers=workers):
         key = keys[outcome.index]
         found[key] = outcome.reason is None and outcome.value.rms is not None
         if path is not None:

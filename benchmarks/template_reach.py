@@ -19,7 +19,7 @@ import numpy as np
 
 from nucleate.chem.distance import distances, profiles
 from nucleate.evaluate.csp import load_targets
-from nucleate.evaluate.matching.match import MatchSettings, compare
+from nucleate.evaluate.matching.match import MatchSettings, match_pair
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators.reach import far
 from nucleate.generators.substitute import assign, scaled, substituted, volume_ratio
@@ -60,7 +60,7 @@ def rows_of(library: TemplateLibrary, n: int, near: int, seed: int) -> list[dict
             structure = substituted(library.structure(row), substitution)
             volume = volume_ratio(library.formulas[row], substitution, library.atomic_volumes)
             try:
-                match = compare(scaled(structure, volume or 1.0), target, MatchSettings(), False).rms is not None
+                match = match_pair(scaled(structure, volume or 1.0), target, MatchSettings(), False).rms is not None
             except Exception:  # what breaks the matcher does not match
                 match = False
             out.append({

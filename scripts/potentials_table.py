@@ -22,8 +22,8 @@ from nucleate.crystal.columns import structure_of_row
 from nucleate.data import load_table
 from nucleate.hull.distances import formation_energy
 from nucleate.hull.load import load_reference
+from nucleate.hull.scale import onto
 from nucleate.pipeline.candidate import PASS, UNKNOWN, Candidate
-from nucleate.pipeline.corrections import onto
 from nucleate.relaxation.pool import RelaxSettings, relax
 from nucleate.stages.phonons import PhononSettings, PhononStage
 

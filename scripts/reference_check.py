@@ -25,8 +25,8 @@ from nucleate.evaluate.measures.distributions import random_subset
 from nucleate.hull.distances import distance_to_hull
 from nucleate.hull.load import load_reference
 from nucleate.hull.reference import ReferenceSet
+from nucleate.hull.scale import onto
 from nucleate.pipeline.candidate import Candidate, Energy
-from nucleate.pipeline.corrections import onto
 from nucleate.relaxation.pool import RelaxSettings, relax, single_point
 
 

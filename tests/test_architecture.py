@@ -157,3 +157,30 @@ def test_no_pickle_no_exec():
     for path in FILES:
         text = path.read_text()
         assert "import pickle" not in text and "torch.load(" not in text and "exec(" not in text, path
+
+
+def names_in(path: Path) -> set[str]:
+    """What a module defines or imports anywhere, and the names that it offers lazily."""
+    out: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            out.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            out |= {a.asname or a.name for a in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            out.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            out.add(node.value)
+    return out
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "scripts", "examples"])
+def test_what_stands_beside_the_package_imports_names_that_there_are(folder):
+    missing = []
+    for path in (ROOT.parent.parent / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "nucleate":
+                known = names_in(MODULES[node.module]) if node.module in MODULES else set()
+                names = [a.name for a in node.names if f"{node.module}.{a.name}" not in MODULES]
+                missing += [f"{path.name}: {node.module}.{name}" for name in names if name not in known]
+    assert missing == []

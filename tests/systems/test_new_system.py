@@ -18,7 +18,7 @@ from nucleate.crystal import lattice as lat
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator, read_info
-from nucleate.systems import SYSTEMS, Card, Recipe, Sampler, System, load_recipe, system_of
+from nucleate.systems import SYSTEMS, ModelCard, Recipe, Sampler, System, load_recipe, system_of
 from nucleate.systems.crystals import CRYSTALS
 from nucleate.systems.denoising import Denoising
 from nucleate.systems.recipe import SampleConfig
@@ -107,7 +107,7 @@ CUBES = System(
         accepts=lambda recipe: frozenset(),
         arguments=lambda settings: settings.model_dump(),
     ),
-    card=Card(task=lambda recipe: "simple cubes", facts=lambda info: {}, limits=""),
+    card=ModelCard(task=lambda recipe: "simple cubes", facts=lambda info: {}, limits=""),
 )
 TOML = """
 name = "polonium"
