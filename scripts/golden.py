@@ -31,7 +31,7 @@ SCRIPTS = Path(__file__).resolve().parent
 sys.path.insert(0, str(SCRIPTS / "goldens"))
 
 from compare import Difference, differences  # noqa: E402
-from runs import RUNS, Run  # noqa: E402
+from every_run import RUNS, Run  # noqa: E402
 
 KILLED = -9
 
