@@ -184,11 +184,14 @@ def _compound(structure: Structure, outcome: CalculationOutcome) -> Compound:
 
 
 def to_candidate(computed: Computed, method: str) -> Candidate:
-    """The candidate as DFT left it, with its structure and energies. Provenance "before_dft" has what it came with."""
+    """The candidate as DFT left it, with its structure and energies.
+
+    Provenance, for people, has how the calculation ended as "dft", and as "before_dft" what the candidate came with.
+    """
     c, o = computed.candidate, computed.outcome
     said = DftCalculation(o.status, o.reason, o.steps, o.seconds)
     if o.result is None:
-        return c.with_(dft=said)
+        return c.with_(dft=said, provenance={"dft": {"status": o.status, "reason": o.reason}})
     said = dataclasses.replace(
         said,
         missing=tuple(computed.missing),
@@ -198,6 +201,7 @@ def to_candidate(computed: Computed, method: str) -> Candidate:
     )
     before = {"structure": c.structure.as_dict() if c.structure else None}
     before |= {k: {"value": e.value, "method": e.method, "reference": e.reference} for k, e in c.energies.items()}
+    ended = {"status": o.status, "converged": bool(o.result.get("converged"))}
     energies = {"energy": Energy(o.result["energy"], method)}
     corrected = str(EnergyMethod.parse(method).with_corrections())
     for name, value, how in (
@@ -208,7 +212,7 @@ def to_candidate(computed: Computed, method: str) -> Candidate:
     ):
         if value is not None:
             energies[name] = Energy(value, how, "computed with the same settings")
-    out = c.with_(structure=computed.structure, dft=said, provenance={"before_dft": before})
+    out = c.with_(structure=computed.structure, dft=said, provenance={"dft": ended, "before_dft": before})
     return dataclasses.replace(out, energies=energies)
 
 
