@@ -86,7 +86,7 @@ class GPAW:
 @pytest.fixture
 def gpaw(tmp_path, monkeypatch) -> Path:
     """The stand-in on PYTHONPATH; returns the file where it logs its calls. No MPI, one thread, caches in tmp_path."""
-    from nucleate.dft import engines
+    from nucleate.dft.programs import printed_by
 
     package = tmp_path / "fake" / "gpaw"
     package.mkdir(parents=True)
@@ -96,8 +96,6 @@ def gpaw(tmp_path, monkeypatch) -> Path:
     monkeypatch.delenv("NUCLEATE_GPAW_PYTHON", raising=False)
     monkeypatch.setenv("FAKE_LOG", str(tmp_path / "calls.txt"))
     monkeypatch.setenv("FAKE_GPAW", "good")
-    engines._gpaw.cache_clear()
-    engines._abinit.cache_clear()
+    printed_by.cache_clear()
     yield tmp_path / "calls.txt"
-    engines._gpaw.cache_clear()
-    engines._abinit.cache_clear()
+    printed_by.cache_clear()

@@ -10,8 +10,8 @@ from ase.build import bulk
 
 from nucleate.dft.abinit import _energy, _moment, _numbers
 from nucleate.dft.elements import reference_state
-from nucleate.dft.engines import _abinit, find_engine
 from nucleate.dft.job import CRASHED, DONE, FAILED, Runner
+from nucleate.dft.programs import find_program, printed_by
 from nucleate.dft.settings import DFTSettings
 from nucleate.errors import NucleateError
 
@@ -71,9 +71,9 @@ def abinit(tmp_path, monkeypatch):
         (paw / f"{symbol}.PBE.gz").write_bytes(gzip.compress(b"<paw_dataset/>"))
     monkeypatch.setenv("NUCLEATE_ABINIT", str(program))
     monkeypatch.setenv("NUCLEATE_PAW", str(paw))
-    _abinit.cache_clear()
-    yield find_engine("abinit")
-    _abinit.cache_clear()
+    printed_by.cache_clear()
+    yield find_program("abinit")
+    printed_by.cache_clear()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a script with an interpreter line")
@@ -111,12 +111,12 @@ def test_an_element_without_a_dataset(abinit, tmp_path):
     assert outcome.status == FAILED and "no PAW dataset of Ag" in outcome.reason
 
 
-def test_without_datasets_there_is_no_engine(abinit, monkeypatch):
+def test_abinit_without_paw_datasets_is_not_taken(abinit, monkeypatch):
     monkeypatch.delenv("NUCLEATE_PAW")
-    monkeypatch.setattr("nucleate.dft.engines.datasets", lambda: None)
-    _abinit.cache_clear()
+    monkeypatch.setattr("nucleate.dft.abinit.datasets", lambda: None)
+    printed_by.cache_clear()
     with pytest.raises(NucleateError, match="no PAW datasets"):
-        find_engine("abinit")
+        find_program("abinit")
 
 
 def test_output_values():

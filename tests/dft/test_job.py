@@ -8,9 +8,9 @@ import pytest
 from ase.build import bulk
 
 from nucleate.dft import job, worker
-from nucleate.dft.engines import Engine, find_engine
 from nucleate.dft.frames import to_atoms
 from nucleate.dft.job import CRASHED, DONE, FAILED, GARBAGE, TIME, CalculationStopped, Runner
+from nucleate.dft.programs import InstalledProgram, find_program
 from nucleate.dft.settings import DFTSettings
 from nucleate.errors import NucleateError
 
@@ -29,7 +29,7 @@ def calls(log):
 
 
 def runner(**kwargs):
-    return Runner(find_engine("gpaw"), DFTSettings(cutoff=400.0, **{"wall_time": 600.0, **kwargs}))
+    return Runner(find_program("gpaw"), DFTSettings(cutoff=400.0, **{"wall_time": 600.0, **kwargs}))
 
 
 def test_a_calculation_is_done_once(gpaw, tmp_path):
@@ -69,7 +69,7 @@ def test_out_of_time_it_is_killed_and_goes_on_later(gpaw, tmp_path, monkeypatch)
     def progress(name, steps, seconds):
         clock.leap = 7300.0 if steps == 2 else 0.0
 
-    late = Runner(find_engine("gpaw"), DFTSettings(cutoff=400.0), progress=progress)
+    late = Runner(find_program("gpaw"), DFTSettings(cutoff=400.0), progress=progress)
     late = late.run("Cu", folder, "crystal", copper())
     assert late.status == TIME and late.steps == 2
     assert "no end within 7200 s, stopped after 2 steps" in late.reason
@@ -102,7 +102,7 @@ def test_bad_manners_are_recorded_in_one_line(gpaw, tmp_path, monkeypatch, manne
     second = runner().run("Cu", tmp_path / "job", "crystal", copper())
     assert second.status == (FAILED if status == FAILED else DONE)  # what failed by itself would fail again
     if status == FAILED:
-        anew = Runner(find_engine("gpaw"), SETTINGS, again=True)
+        anew = Runner(find_program("gpaw"), SETTINGS, again=True)
         assert anew.run("Cu", tmp_path / "job", "crystal", copper()).status == DONE
 
 
@@ -138,7 +138,7 @@ def test_a_stop_ends_the_process_at_once(gpaw, tmp_path, monkeypatch):
             stop.set()
 
     with pytest.raises(CalculationStopped):
-        Runner(find_engine("gpaw"), SETTINGS, stop, progress).run("Cu", tmp_path / "job", "crystal", copper())
+        Runner(find_program("gpaw"), SETTINGS, stop, progress).run("Cu", tmp_path / "job", "crystal", copper())
     assert seen[-1] == ("Cu", 2)
 
 
@@ -155,38 +155,38 @@ def test_two_that_want_the_same_wait_for_each_other(gpaw, tmp_path):
     assert outcome.status == DONE and time.monotonic() - started > 3
 
 
-def test_no_engine_says_how_to_get_one(gpaw, monkeypatch, tmp_path):
+def test_where_no_program_is_installed_the_message_says_how_to_get_one(gpaw, monkeypatch, tmp_path):
     monkeypatch.setenv("FAKE_GPAW", "absent")
     monkeypatch.setenv("NUCLEATE_ABINIT", str(tmp_path / "nowhere"))
     with pytest.raises(NucleateError, match=r"cannot import gpaw; there is no .*nowhere; install GPAW with: make dft"):
-        find_engine()
+        find_program()
     with pytest.raises(NucleateError, match="auto, gpaw, abinit"):
-        find_engine("vasp")
+        find_program("vasp")
 
 
 def test_auto_takes_gpaw_first_and_reads_past_banners(gpaw, monkeypatch, tmp_path):
     monkeypatch.setenv("FAKE_GPAW", "banner")
-    assert find_engine().name == "gpaw" and find_engine().version == "99.1"
+    assert find_program().name == "gpaw" and find_program().version == "99.1"
     program = tmp_path / "abinit"
     program.write_text("#!/bin/sh\necho 9.6.2\n")
     program.chmod(0o755)
     monkeypatch.setenv("NUCLEATE_ABINIT", str(program))
     monkeypatch.setenv("NUCLEATE_PAW", str(tmp_path))
-    assert find_engine("abinit").version == "9.6.2"
+    assert find_program("abinit").version == "9.6.2"
 
 
 def test_a_program_that_cannot_start_is_said_in_one_line(tmp_path):
-    nothing = Engine("gpaw", "1", (str(tmp_path / "nothing"),))
+    nothing = InstalledProgram("gpaw", "GPAW", "1", (str(tmp_path / "nothing"),))
     with pytest.raises(NucleateError, match="cannot be started"):
         Runner(nothing, SETTINGS).run("Cu", tmp_path / "job", "static", copper())
 
 
 def test_real_gpaw_silicon(tmp_path):
     try:
-        engine = find_engine("gpaw")
+        program = find_program("gpaw")
     except NucleateError as error:
         pytest.skip(str(error))
     settings = DFTSettings(cutoff=300.0, k_spacing=0.6, max_steps=4, wall_time=300.0)
-    outcome = Runner(engine, settings).run("Si", tmp_path / "job", "crystal", bulk("Si", a=5.43))
+    outcome = Runner(program, settings).run("Si", tmp_path / "job", "crystal", bulk("Si", a=5.43))
     assert outcome.status == DONE and outcome.result["moment"] is None, outcome.reason
     assert to_atoms(outcome.result["atoms"]).get_volume() == pytest.approx(2 * 20.4, rel=0.03)  # PBE's

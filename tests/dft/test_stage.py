@@ -8,9 +8,9 @@ from ase.build import bulk
 from pymatgen.core import Composition, Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from nucleate.dft.engines import Engine, find_engine
 from nucleate.dft.hull import Compound, above_hull, formation_energy
 from nucleate.dft.job import DONE, FAILED, Runner
+from nucleate.dft.programs import InstalledProgram, find_program
 from nucleate.dft.references import References, crystal_atoms
 from nucleate.dft.settings import DFTSettings
 from nucleate.dft.stage import compute, to_candidate, to_row
@@ -61,7 +61,7 @@ def test_what_is_computed_and_what_is_missing(gpaw, tmp_path, reference):
     big.make_supercell([2, 2, 2])
     big.replace(0, "Au")
     known = dataset(tmp_path / "known.parquet", {"k-1": (alloy(2), 0.0), "k-2": (alloy(1), 0.0), "k-4": (big, 0.0)})
-    runner = Runner(find_engine("gpaw"), SETTINGS)
+    runner = Runner(find_program("gpaw"), SETTINGS)
     references = References(runner, tmp_path / "cache", known, reference, max_atoms=8)
     found = {p.formula: p.missing for p in references.phases(["Au", "Cu"])}
     assert found == {
@@ -95,7 +95,7 @@ def test_what_is_computed_and_what_is_missing(gpaw, tmp_path, reference):
 
 
 def test_an_element_that_fails_leaves_the_formation_energy_open(gpaw, tmp_path, reference):
-    runner = Runner(find_engine("gpaw"), SETTINGS)
+    runner = Runner(find_program("gpaw"), SETTINGS)
     references = References(runner, tmp_path / "cache", "", reference, 8)
     sulfide = Structure(Lattice.cubic(4.0), ["Cu", "S"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     (found,) = compute([Candidate("a", structure=sulfide)], tmp_path / "run", runner, references)
@@ -107,7 +107,7 @@ def test_elements_that_are_not_known_here_come_of_the_dataset(tmp_path, referenc
     s = Structure(Lattice.cubic(3.3), ["S"], [[0, 0, 0]])
     long = Structure(Lattice.cubic(9.0), ["S"] * 9, np.arange(27).reshape(9, 3) / 27)
     known = dataset(tmp_path / "known.parquet", {"s-1": (s, 0.1), "s-9": (long, 0.0)})
-    runner = Runner(Engine("gpaw", "1", ("nothing",)), SETTINGS)
+    runner = Runner(InstalledProgram("gpaw", "GPAW", "1", ("nothing",)), SETTINGS)
     kind, atoms = References(runner, tmp_path, known, reference, 8)._element("S")
     assert kind == "crystal" and len(atoms) == 1
     with pytest.raises(NucleateError, match="no crystal of elemental Mn with 8 atoms"):
@@ -117,7 +117,7 @@ def test_elements_that_are_not_known_here_come_of_the_dataset(tmp_path, referenc
 
 
 def test_a_system_that_the_reference_lacks_is_said(gpaw, tmp_path, reference):
-    runner = Runner(find_engine("gpaw"), SETTINGS)
+    runner = Runner(find_program("gpaw"), SETTINGS)
     silver = AseAtomsAdaptor.get_structure(bulk("Ag"))
     references = References(runner, tmp_path / "cache", "", reference, 8)
     (found,) = compute([Candidate("a", structure=silver)], tmp_path / "run", runner, references)
@@ -127,7 +127,7 @@ def test_a_system_that_the_reference_lacks_is_said(gpaw, tmp_path, reference):
 
 def test_caches_are_named_after_all_that_matters(tmp_path):
     def folder(version="1", name="gpaw", **kwargs):
-        runner = Runner(Engine(name, version, ("python",)), DFTSettings(**kwargs))
+        runner = Runner(InstalledProgram(name, name.upper(), version, ("python",)), DFTSettings(**kwargs))
         return References(runner, tmp_path, "", "toy", 8).folder
 
     assert folder() == folder(wall_time=1.0)

@@ -44,7 +44,7 @@ def run(
     paths: Paths,
     top: Top = None,
     preset: Annotated[str, typer.Option(help="fast, standard or tight.")] = "standard",
-    engine: Annotated[str, typer.Option(help="gpaw, abinit, or auto: the first that is there.")] = "auto",
+    engine: Annotated[str, typer.Option(help="gpaw, abinit, a plug-in's, or auto: the first that is there.")] = "auto",
     wall_time: Annotated[str, typer.Option(help="Limit for one crystal in this call: 2h, 90m, 1h30m, 600s.")] = "2h",
     max_atoms: Annotated[int, typer.Option(min=0, help="Larger competing phases are not computed.")] = 12,
     known: Annotated[
@@ -60,8 +60,8 @@ def run(
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.tables import screen
     from nucleate.data.catalog import user_cache
-    from nucleate.dft.engines import find_engine
     from nucleate.dft.job import Runner
+    from nucleate.dft.programs import find_program
     from nucleate.dft.references import References
     from nucleate.dft.settings import preset as settings_of
     from nucleate.dft.stage import compute
@@ -69,7 +69,7 @@ def run(
     settings = settings_of(preset, seconds_of(wall_time))
     candidates, folder = chosen(paths, top, out)
     notes = screen(stderr=True)
-    found = find_engine(engine)
+    found = find_program(engine)
     known = _known(notes) if known is None else known
     with _live(notes) as progress:
         runner = Runner(found, settings, progress=progress, finished=partial(_tell, notes), again=again)

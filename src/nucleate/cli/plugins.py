@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 def plugins() -> None:
-    """List what can be asked for by name: generators, potentials and engines, those of other packages too."""
+    """List the generators, potentials, engines and DFT programs that can be asked for by name.
+
+    Those that other installed packages bring are among them.
+    """
     from rich.text import Text
 
     from nucleate.cli.tables import TerminalColumn, coloured, screen, show_table
@@ -31,15 +34,17 @@ def plugins() -> None:
 
 def tables() -> Iterator[PluginTable]:
     """The tables that other packages can add to."""
+    from nucleate.dft.programs import PROGRAMS
     from nucleate.engine.registry import ENGINES
     from nucleate.generators.registry import GENERATORS
     from nucleate.potentials.registry import POTENTIALS
 
-    yield from (GENERATORS, POTENTIALS, ENGINES)
+    yield from (GENERATORS, POTENTIALS, ENGINES, PROGRAMS)
 
 
 def _said(table: PluginTable, part: Part) -> tuple[str, bool]:
     """What a part takes, or why it cannot be used, and whether that is so. Own parts need not be loaded for it."""
+    from nucleate.dft.programs import PROGRAMS
     from nucleate.errors import NucleateError
     from nucleate.generators.contract import takes, words
     from nucleate.generators.methods import TEMPLATE
@@ -56,6 +61,6 @@ def _said(table: PluginTable, part: Part) -> tuple[str, bool]:
             elements = get_potential(part.name).elements
             return "crystals of any element" if elements is None else f"crystals of {len(elements)} elements", False
         table.load(part.name)
-        return "stages and candidates", False
+        return ("crystals, for nucleate dft" if table is PROGRAMS else "stages and candidates"), False
     except NucleateError as error:
         return str(error), True

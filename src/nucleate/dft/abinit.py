@@ -12,6 +12,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.dft.programs import printed_by
 from nucleate.dft.settings import MOLECULE_SMEARING, DFTSettings
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
@@ -40,6 +42,25 @@ def datasets() -> Path | None:
         return Path(own)
     spec = importlib.util.find_spec("gpaw_data")
     return Path(spec.origin).parent / "setups" if spec and spec.origin else None
+
+
+class Abinit:
+    """The `DftProgram`."""
+
+    label = "ABINIT"
+
+    def find(self) -> tuple[str, tuple[str, ...]]:
+        program = os.environ.get(PROGRAM) or "abinit"
+        command = shlex.split(program)
+        match = re.search(r"^\s*(\d+\.\d+\.\d+)", printed_by((*command, "--version")), re.MULTILINE)
+        if match is None:
+            raise NucleateError(f"{program} does not run" if shutil.which(command[0]) else f"there is no {program}")
+        if datasets() is None:
+            raise NucleateError(f"{program} has no PAW datasets (pip install gpaw-data, or {DATASETS}=FOLDER)")
+        return match[1], (sys.executable,)
+
+    def evaluator(self, settings: DFTSettings, kind: str, folder: Path) -> AbinitEvaluator:
+        return AbinitEvaluator(settings, kind, folder)
 
 
 class AbinitEvaluator:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.dft.programs import printed_by
 from nucleate.dft.settings import MOLECULE_SMEARING, DFTSettings
 from nucleate.errors import NucleateError
 from nucleate.potentials.base import Evaluation
@@ -14,8 +19,27 @@ from nucleate.potentials.base import Evaluation
 if TYPE_CHECKING:
     from ase import Atoms
 
+PYTHON = "NUCLEATE_GPAW_PYTHON"  # environment variable: a Python that has GPAW, perhaps with a command before it
 SYMMETRY_TOLERANCE = 1e-4  # angstrom; GPAW's own 1e-7 loses the symmetry of a relaxed crystal to rounding
 ITERATIONS = 200  # of the self-consistent field
+
+
+class Gpaw:
+    """The `DftProgram`. Its Python may be that of another environment, which also has nucleate's dependencies."""
+
+    label = "GPAW"
+
+    def find(self) -> tuple[str, tuple[str, ...]]:
+        python = os.environ.get(PYTHON) or shlex.quote(sys.executable)
+        command = tuple(shlex.split(python))
+        text = printed_by((*command, "-c", "import gpaw; print('gpaw', gpaw.__version__)"))
+        match = re.search(r"^gpaw (\d\S*)", text, re.MULTILINE)
+        if match is None:
+            raise NucleateError(f"{python} cannot import gpaw")
+        return match[1], command
+
+    def evaluator(self, settings: DFTSettings, kind: str, folder: Path) -> GPAWEvaluator:
+        return GPAWEvaluator(settings, kind, folder)
 
 
 class GPAWEvaluator:

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.dft import worker
-from nucleate.dft.engines import Engine
 from nucleate.dft.frames import read_json, to_record, write_json
+from nucleate.dft.programs import InstalledProgram
 from nucleate.dft.settings import METALS, DFTSettings, is_metal
 from nucleate.errors import NucleateError
 from nucleate.parallel import ONE_THREAD
@@ -63,13 +63,13 @@ class CalculationOutcome:
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs calculations with one engine and one set of settings.
+    """Runs calculations with one program and one set of settings.
 
     stop: set it to end all of them at once (they raise `CalculationStopped`). progress: while one runs. finished:
     called with its name when one that was run in this call ends. again: calculate anew what failed by itself.
     """
 
-    engine: Engine
+    program: InstalledProgram
     settings: DFTSettings
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Progress | None = None
@@ -78,11 +78,11 @@ class Runner:
 
     @property
     def method(self) -> str:
-        return self.engine.method(self.settings)
+        return self.program.method(self.settings)
 
     @property
     def digest(self) -> str:
-        """A hash of engine, version and settings; results with equal hashes belong together."""
+        """A hash of program, version and settings; results with equal hashes belong together."""
         return hashlib.sha256(f"{self.method} {self.settings.digest}".encode()).hexdigest()[:12]
 
     def run(self, name: str, folder: Path, kind: str, atoms: Atoms) -> CalculationOutcome:
@@ -96,7 +96,7 @@ class Runner:
         if kind != "molecule" and is_metal(atoms.numbers):
             settings = dataclasses.replace(settings, k_spacing=METALS * settings.k_spacing)
             content.append(settings.k_spacing)
-        task: dict[str, Any] = {"engine": self.engine.name, "method": self.method, "kind": kind}
+        task: dict[str, Any] = {"engine": self.program.name, "method": self.method, "kind": kind}
         task |= {"settings": dataclasses.asdict(settings), "atoms": to_record(atoms)}
         task["digest"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
         before = read_json(folder / worker.INPUT)
@@ -147,7 +147,7 @@ class Runner:
     def _process(self, name: str, folder: Path, started: float) -> tuple[int | str, str]:
         """(exit code, or why it was ended: TIME or GARBAGE; last line of its log)."""
         log = folder / worker.LOG
-        command = [*self.engine.command, "-m", worker.__name__, str(folder.absolute())]
+        command = [*self.program.command, "-m", worker.__name__, str(folder.absolute())]
         source = str(Path(__file__).parents[2])
         path = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = {**ONE_THREAD, **os.environ, "PYTHONPATH": path, worker.PARENT: str(os.getpid())}

@@ -78,7 +78,7 @@ class References:
 
     def __init__(self, runner: Runner, cache: Path, known: str, reference: str, max_atoms: int) -> None:
         self.runner, self.known, self.reference, self.max_atoms = runner, known, reference, max_atoms
-        self.folder = cache / "dft" / f"{runner.engine.name}-{runner.digest}"
+        self.folder = cache / "dft" / f"{runner.program.name}-{runner.digest}"
 
     def element(self, symbol: str) -> CalculationOutcome:
         """What became of an element; an element that cannot be computed is a failed outcome."""

@@ -1,4 +1,4 @@
-"""The relaxation that all engines share: they supply energy, forces and stress, everything else is here.
+"""The relaxation that all DFT programs share: they supply energy, forces and stress, everything else is here.
 
 Its state is written after every step, so that a calculation that was killed goes on where it was.
 """

@@ -12,7 +12,8 @@ from typing import Any
 
 from nucleate.config import from_dict
 from nucleate.dft.frames import read_json, write_json
-from nucleate.dft.relaxation import Evaluator, run
+from nucleate.dft.programs import get_program
+from nucleate.dft.relaxation import run
 from nucleate.dft.settings import DFTSettings
 from nucleate.errors import NucleateError
 from nucleate.parallel import die_with
@@ -21,17 +22,6 @@ from nucleate.relaxation.guard import Blown
 INPUT, STATE, RESULT, LOG, LOCK = "input.json", "state.json", "result.json", "log.txt", ".lock"
 PARENT = "NUCLEATE_DFT_PARENT"  # environment variable: the process that supervises this one
 BUSY = 75  # exit code: another process has this calculation in hand
-
-
-def evaluator_of(task: dict[str, Any], settings: DFTSettings, folder: Path) -> Evaluator:
-    """The engine that the task names."""
-    if task["engine"] == "abinit":
-        from nucleate.dft.abinit import AbinitEvaluator
-
-        return AbinitEvaluator(settings, task["kind"], folder)
-    from nucleate.dft.gpaw import GPAWEvaluator
-
-    return GPAWEvaluator(settings, task["kind"], folder)
 
 
 def work(folder: Path) -> None:
@@ -48,7 +38,8 @@ def work(folder: Path) -> None:
     if state is not None and state.get("digest") != task["digest"]:
         state = None
     try:
-        result = {"status": "done", **run(task, settings, evaluator_of(task, settings, folder), state, save)}
+        evaluator = get_program(task["engine"]).evaluator(settings, task["kind"], folder)
+        result = {"status": "done", **run(task, settings, evaluator, state, save)}
     except (Blown, NucleateError) as error:
         state = read_json(folder / STATE) or {}
         result = {"status": "failed", "reason": " ".join(str(error).split())[:300]}
