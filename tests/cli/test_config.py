@@ -86,8 +86,11 @@ def test_options_beside_the_file_win_and_are_said(tmp_path, capsys):
         ("seed = ", "is no TOML file"),
         ("sed = 1", "unknown key 'sed'; the keys are request, seed, generation"),
         ("[sampling]\nstep = 1", r"unknown key 'sampling.step'; the keys of \[sampling\] are steps, sampler"),
-        ("[sampling]\nsteps = -1", "steps must be at least 0, not -1"),
-        ("[search]\nstrategy = 'magic'", "search is one of best-first, breadth-first, beam, not 'magic'"),
+        ("[sampling]\nsteps = -1", "'sampling.steps' must be at least 0, not -1"),
+        (
+            "[search]\nstrategy = 'magic'",
+            "'search.strategy' must be one of best-first, breadth-first, beam, not 'magic'",
+        ),
         ("sampling = 1", "'sampling' is a table of settings"),
         ("request = 1", "'request' is a table"),
         ("[request]\nword = 'NaCl'", "unknown key 'request.word'; the keys are words, text"),
@@ -102,6 +105,18 @@ def test_what_is_wrong_in_a_file_is_said_in_one_line(text, message, tmp_path):
     with pytest.raises(NucleateError, match=message) as found:
         read_run_file(tmp_path / "run.toml")
     assert str(found.value).startswith(str(tmp_path / "run.toml")) and "\n" not in str(found.value)
+
+
+def test_a_wrong_value_is_told_by_the_name_of_its_option(tmp_path, capsys):
+    (tmp_path / "run.toml").write_text("[sampling]\nsteps = -1\n")
+    for words, message in (
+        (("--rank-by", "age"), "--rank-by must be one of emd, metric, random, not 'age'"),
+        (("--search", "magic"), "--search must be one of best-first, breadth-first, beam, not 'magic'"),
+        (("--relax-steps", "-1"), "--relax-steps must be at least 0, not -1"),
+        (("--config", str(tmp_path / "run.toml"), "--seed", "3"), "run.toml: 'sampling.steps' must be at least 0"),
+    ):
+        assert run("design", "NaCl", *words) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_secrets_are_never_printed(tmp_path, capsys, monkeypatch):

@@ -159,7 +159,11 @@ def test_an_interrupted_search_resumes_to_the_same(whole, tmp_path):
     [
         ("SrTiO3", {"search": "beam"}, "works on formulas that are drawn first"),
         ("SrTiO3", {"evaluations": 5}, "works on formulas that are drawn first"),
-        ("a spinel", {"search": "depth-first"}, "search is one of best-first, breadth-first, beam, not 'depth-first'"),
+        (
+            "a spinel",
+            {"search": "depth-first"},
+            "search must be one of best-first, breadth-first, beam, not 'depth-first'",
+        ),
         ("a spinel", {"width": -1}, "width must be at least 0, not -1"),
         ("a spinel", {"seconds": -1.0}, "seconds must be at least 0, not -1"),
         ("a spinel", {"objective": "beauty=1"}, "'beauty=1' is no weight of an objective"),

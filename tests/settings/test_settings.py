@@ -104,8 +104,8 @@ def test_names_of_options_find_their_place():
         (lambda: SearchSettings(oversample=0), "oversample must be at least 1, not 0"),
         (lambda: RelaxSettings(fmax=0.0), "fmax must be greater than 0, not 0.0"),
         (lambda: RelaxSettings(fmax=float("inf")), "fmax must be a finite number"),
-        (lambda: RelaxSettings(optimiser="magic"), "optimiser is one of bfgs, fire, not 'magic'"),
-        (lambda: PredictSettings.of(rank_by="magic"), "rank_by is one of emd, metric, random, not 'magic'"),
+        (lambda: RelaxSettings(optimiser="magic"), "optimiser must be one of bfgs, fire, not 'magic'"),
+        (lambda: PredictSettings.of(rank_by="magic"), "rank_by must be one of emd, metric, random, not 'magic'"),
         (
             lambda: read_settings(DesignSettings, {"sampling": {"step": 1}}),
             r"'sampling.step'; the keys of .sampling",
@@ -118,6 +118,22 @@ def test_what_is_no_setting_is_refused_in_one_line(make, message):
     with pytest.raises(NucleateError, match=message) as found:
         make()
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: SearchSettings(strategy="magic"), "strategy"),
+        (lambda: DesignSettings.of(search="magic"), "search"),
+        (lambda: DesignSettings().replaced(search="magic"), "search"),
+        (lambda: read_settings(DesignSettings, {"search": {"strategy": "magic"}}), "'search.strategy'"),
+        (lambda: read_settings(SearchSettings, {"strategy": "magic"}), "'strategy'"),
+    ],
+)
+def test_a_wrong_value_is_told_by_the_name_under_which_it_was_given(make, name):
+    with pytest.raises(NucleateError) as found:
+        make()
+    assert str(found.value) == f"{name} must be one of best-first, breadth-first, beam, not 'magic'"
 
 
 @pytest.mark.parametrize("kind", [DesignSettings, OptimiseSettings, PredictSettings, RelaxSettings])

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from nucleate.settings.base import Settings, SettingsValue, entries
+from nucleate.settings.base import Settings, SettingsValue, WrongValueError, entries
 
 GIVEN = "given"  # the parameter of a command that takes what its options from settings said
 
@@ -25,11 +25,11 @@ def with_settings(
     **defaults: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator of commands: an option for each value in settings, and the parameter `given`, which gets those that
-    the command line has, by the names that `Settings.of` takes.
+    the command line has, by the names that `Settings.of` takes. A wrong value is refused with the name of its option.
 
     only, without: the values that become options, by these names; default: all. names: of options that are called
-    otherwise in this command. defaults: what the command takes where nothing is given, for the help; it is the
-    command that passes it on.
+    otherwise in this command. defaults: what the command takes where nothing is given, for the help alone; the command
+    passes it on.
     """
     chosen = [e for e in entries(cls) if (not only or e.key in only) and e.key not in without]
     called = {e.key: (names or {}).get(e.key, e.key) for e in chosen}
@@ -42,7 +42,12 @@ def with_settings(
         def run(**values: Any) -> Any:
             found = {key: values.pop(name) for key, name in called.items()}
             given = {key: value for key, value in found.items() if value is not None}
-            return command(**values, given={**defaults, **given})
+            try:
+                return command(**values, given=given)
+            except WrongValueError as error:
+                if error.key not in given:
+                    raise
+                raise error.named(_flag(called[error.key])) from None
 
         run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in (*own, *added)}
@@ -53,15 +58,18 @@ def with_settings(
 
 def _parameter(entry: SettingsValue, name: str, default: Any) -> inspect.Parameter:
     """A parameter of a command, None where its option is not given."""
-    flag = f"--{name.replace('_', '-')}"
-    kind = _plain(entry.kind)
+    about, kind, flag = entry.about, _plain(entry.kind), _flag(name)
     if kind is bool:
-        flag += f"/--{(entry.about.off or f'no-{name}').replace('_', '-')}"
-    option = typer.Option(
-        flag, help=_help(entry, default), show_default=False, rich_help_panel=entry.about.panel or None
-    )
+        flag += f"/{_flag(about.off or f'no-{name}')}"
+    panel = about.panel or entry.owner.PANEL or None
+    flags = (flag, about.short) if about.short else (flag,)
+    option = typer.Option(*flags, help=_help(entry, default), show_default=False, rich_help_panel=panel)
     annotation = Annotated[kind | None, option]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _plain(kind: Any) -> Any:
@@ -82,5 +90,5 @@ def _help(entry: SettingsValue, default: Any) -> str:
         return f"{text} Default: {about.unset}." if about.unset else text
     if isinstance(default, bool):
         named = entry.key if default else about.off or f"no-{entry.key}"
-        return f"{text} Default: --{named.replace('_', '-')}."
+        return f"{text} Default: {_flag(named)}."
     return f"{text} Default: {default}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, TypeVar
@@ -19,17 +20,35 @@ class About:
     """What is said of a field of settings, in its annotation: `Annotated[int, Ge(0), About("...")]`.
 
     text: what it is; the help text of its option. unit: of its value. name: of its option and in `Settings.of`, where
-    that is not the name of the field. off: of a boolean option, its name for "no", where that is not "no-" and its
-    name. panel: the heading under which the help of a command shows it. argument: whether commands take it otherwise
-    than as an option.
+    that is not the name of the field. short: a second name of the option, such as "-n". off: of a boolean option, its
+    name for "no", where that is not "no-" and its name. panel: the heading under which the help of a command shows it,
+    where that is not the `PANEL` of its class. unset: what holds where there is no value, for the help.
     """
 
     text: str
     unit: str = ""
     name: str = ""
+    short: str = ""
     off: str = ""
     panel: str = ""
     unset: str = ""
+
+
+class WrongValueError(NucleateError):
+    """A setting has a value that it cannot have. The message names the setting as whoever gave the value wrote it:
+    as an argument in Python, as a key in a file, as an option on the command line.
+
+    path: the fields that lead to the setting, of the class that was made last. complaint: the message without the name.
+    key: the name of the setting in `Settings.of`, empty where it was not given by that name.
+    """
+
+    def __init__(self, path: tuple[str, ...], complaint: str, name: str, key: str = "") -> None:
+        super().__init__(f"{name} {complaint}")
+        self.path, self.complaint, self.key = path, complaint, key
+
+    def named(self, name: str) -> WrongValueError:
+        """The same, with another name of the setting in the message."""
+        return WrongValueError(self.path, self.complaint, name, self.key)
 
 
 def section(cls: type[S], **defaults: Any) -> Any:
@@ -47,7 +66,7 @@ class SettingsValue:
     kind: Any
     about: About
     default: Any
-    owner: type
+    owner: type[Settings]
 
     @property
     def place(self) -> str:
@@ -60,6 +79,8 @@ class Settings:
 
     # names that fields had in earlier versions -> where they are now
     FORMER: ClassVar[Mapping[str, str]] = {}
+    # the heading under which the help of a command shows the options made from this class
+    PANEL: ClassVar[str] = ""
 
     def __new__(cls, *args: Any, **named: Any) -> Any:
         own = {f.name for f in dataclasses.fields(cls)}
@@ -78,14 +99,16 @@ class Settings:
         `DesignSettings.of(seed=1, potential="sevennet")`. Raises NucleateError for a name that there is not."""
         sections = {f.name: f.default_factory for f in dataclasses.fields(cls) if "defaults" in f.metadata}
         found: dict[str, Any] = {}
-        for name, value in _placed(cls, flat).items():
-            make: Any = sections.get(name)
-            found[name] = _merged(make(), value) if make else value
-        return cls(**found)
+        with _named_by_keys(cls):
+            for name, value in _placed(cls, flat).items():
+                make: Any = sections.get(name)
+                found[name] = _merged(make(), value, (name,)) if make else value
+            return cls(**found)
 
     def replaced(self: S, **flat: Any) -> S:
         """These settings with other values, by the names that `of` takes."""
-        return _merged(self, _placed(type(self), flat))
+        with _named_by_keys(type(self)):
+            return _merged(self, _placed(type(self), flat))
 
     def flat(self) -> dict[str, Any]:
         """All values by the names that `of` takes."""
@@ -100,6 +123,10 @@ class Settings:
     def plain(self) -> dict[str, Any]:
         """Plain values, nested as the sections are, which `read_settings` reads."""
         return dataclasses.asdict(self)
+
+    def recorded(self) -> dict[str, Any]:
+        """The same for a file, without secrets."""
+        return self.plain()
 
 
 def _placed(cls: type[Settings], flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,12 +143,25 @@ def _placed(cls: type[Settings], flat: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _merged(settings: S, tree: Mapping[str, Any]) -> S:
+def _merged(settings: S, tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> S:
     changes = {}
     for name, value in tree.items():
         inner: Any = getattr(settings, name)
-        changes[name] = _merged(inner, value) if isinstance(inner, Settings) else value
-    return dataclasses.replace(settings, **changes)
+        changes[name] = _merged(inner, value, (*path, name)) if isinstance(inner, Settings) else value
+    try:
+        return dataclasses.replace(settings, **changes)
+    except WrongValueError as error:
+        raise WrongValueError((*path, *error.path), error.complaint, error.path[-1]) from None
+
+
+@contextmanager
+def _named_by_keys(cls: type[Settings]) -> Iterator[None]:
+    """A setting that has a wrong value is named as `Settings.of` takes it."""
+    try:
+        yield
+    except WrongValueError as error:
+        key = next((e.key for e in entries(cls) if e.path == error.path), error.path[-1])
+        raise WrongValueError(error.path, error.complaint, key, key) from None
 
 
 def read_settings(cls: type[S], values: Mapping[str, Any], where: str = "") -> S:
@@ -146,7 +186,10 @@ def read_settings(cls: type[S], values: Mapping[str, Any], where: str = "") -> S
     missing = [f.name for f in own.values() if _default(f) is dataclasses.MISSING and f.name not in found]
     if missing:
         raise NucleateError(f"the key '{where}{missing[0]}' is missing")
-    return cls(**found)
+    try:
+        return cls(**found)
+    except WrongValueError as error:
+        raise error.named(f"'{where}{error.path[-1]}'") from None
 
 
 def _keys(cls: type[Settings], where: str) -> str:
@@ -204,9 +247,8 @@ def _checked(cls: type[Settings], name: str, value: Any) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         inner = ".".join(map(str, first["loc"]))
-        about = next((a for a in typing.get_args(kind) if isinstance(a, About)), None)
-        said = f"{(about and about.name) or name}{f' ({inner})' if inner else ''}"
-        raise NucleateError(f"{said} {_complaint(first)}, not {first['input']!r}") from None
+        complaint = f"{f'({inner}) ' if inner else ''}{_complaint(first)}, not {first['input']!r}"
+        raise WrongValueError((name,), complaint, name) from None
 
 
 def _make_adapter(cls: type, name: str) -> Any:
@@ -229,11 +271,6 @@ def _complaint(error: Any) -> str:
             return f"must be {words} {context[key]:g}"
     if "expected" in context:
         choices = context["expected"].replace(" or ", ", ").replace("'", "")
-        return f"is one of {choices.removeprefix(', ')}"
+        return f"must be one of {choices.removeprefix(', ')}"
     message = str(error["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
     return f"must be {message}"
-
-
-def limit_of(kind: Any, name: str) -> Any:
-    """The lowest ("ge") or another limit that an annotation gives, None without one."""
-    return next((getattr(a, name) for a in typing.get_args(kind) if hasattr(a, name)), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt
 
@@ -15,6 +15,8 @@ Optimiser = Literal["bfgs", "fire"]
 @dataclass(frozen=True)
 class RelaxSettings(Settings):
     """How crystals are relaxed: what `relaxation.pool` takes, and every task that relaxes."""
+
+    PANEL: ClassVar[str] = "Relaxation"
 
     fmax: Annotated[
         float, Gt(0), About("A crystal is relaxed when no force on an atom is larger than this.", "eV/angstrom")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge
 
@@ -20,6 +20,8 @@ Seed = Annotated[int, About("Same seed, same crystals.")]
 @dataclass(frozen=True)
 class SamplingSettings(Settings):
     """How a model draws; what is not given is taken from the model's recipe."""
+
+    PANEL: ClassVar[str] = "Sampling"
 
     steps: Annotated[int, Ge(0), About("Sampling steps, of samplers that have them (0: the recipe's).")] = 0
     sampler: Annotated[
@@ -42,6 +44,8 @@ class SamplingSettings(Settings):
 class TemplateSettings(Settings):
     """Known crystals as templates of formulas (`generators.template`)."""
 
+    PANEL: ClassVar[str] = "Templates"
+
     library: Annotated[
         str,
         About("Known structures: a dataset, mp-20:train, a parquet file, several as a+b.", name="templates"),
@@ -62,6 +66,8 @@ class GenerationSettings(Settings):
     Where a generator of formulas is named, or plain words ask for one, formulas come first, and `sampling.guidance` and
     `sampling.temperature` are theirs, `sampling.steps` and `sampling.sampler` those of their structures.
     """
+
+    PANEL: ClassVar[str] = "Models"
 
     weights: Annotated[str, About("Shipped model of crystals, or a file; auto: the model for the request.")] = AUTO
     generator: Annotated[

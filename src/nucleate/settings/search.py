@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge
 
@@ -50,6 +50,8 @@ class SearchSettings(Settings):
 class JudgingSettings(Settings):
     """What relaxed crystals are compared with, who else judges them, and by what they are ranked."""
 
+    PANEL: ClassVar[str] = "Judging"
+
     reference: Reference = "chgnet-mp"
     known: Annotated[
         str,
@@ -73,6 +75,8 @@ class JudgingSettings(Settings):
 @dataclass(frozen=True)
 class LanguageSettings(Settings):
     """A language model that chooses the formulas of a crystal family (`language.stage`)."""
+
+    PANEL: ClassVar[str] = "Language model"
 
     address: Annotated[
         str,
