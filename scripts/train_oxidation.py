@@ -30,12 +30,12 @@ from nucleate.stages.oxidation import oxidation_verdicts
 from nucleate.train.oxidation import (
     LabelledFormula,
     OxidationModel,
+    accuracy,
     labelled,
     load_oxidation,
     load_oxidation_recipe,
     save_oxidation,
-    score,
-    train,
+    train_oxidation,
 )
 from nucleate.train.shipped import weights_folder
 
@@ -125,7 +125,7 @@ def accuracies(model: OxidationModel, folder: Path) -> str:
         data, multiples = read_labelled(folder / f"{file}.parquet")
         for what, keep in kinds:
             if chosen := [i for i, d in enumerate(data) if keep(d, multiples[i])]:
-                s = score(model, [data[i] for i in chosen], [multiples[i] for i in chosen])
+                s = accuracy(model, [data[i] for i in chosen], [multiples[i] for i in chosen])
                 cells = [share(*s.element), share(*s.main), share(*s.atom, s.formula[1]), share(*s.formula)]
                 rows.append(f"| {title}: {what} | {len(chosen):,} | {' | '.join([*cells, share(*s.neutral)])} |")
     return "\n".join(rows) + "\n"
@@ -200,7 +200,7 @@ def main() -> None:
     path = weights_folder() / f"{recipe.name}.safetensors"
     if not args.measure:
         data, validation = (read_labelled(folder / f"{recipe.data}_{s}.parquet")[0] for s in ("train", "validation"))
-        save_oxidation(path, train(recipe, data, validation, on_log=lambda line: print(line, flush=True)))
+        save_oxidation(path, train_oxidation(recipe, data, validation, on_log=lambda line: print(line, flush=True)))
     model = load_oxidation(path)
     measured = "\n".join(
         (

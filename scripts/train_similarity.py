@@ -24,13 +24,13 @@ from nucleate.generators.template_library import TemplateLibrary, load_library
 from nucleate.io import replacing
 from nucleate.train.shipped import weights_folder
 from nucleate.train.similarity import (
-    LabelledPair,
+    FingerprintedCrystals,
     SimilarityModel,
     first_similar,
     load_similarity,
     load_similarity_recipe,
     save_similarity,
-    train,
+    train_similarity,
 )
 
 CARD = """# {name}
@@ -105,7 +105,7 @@ def fingerprints(library: TemplateLibrary, work: Path, split: str) -> tuple[np.n
     return values, counted, seconds
 
 
-def read_labelled(data: str, split: str, work: Path) -> tuple[LabelledPair, dict[str, int], str]:
+def read_labelled(data: str, split: str, work: Path) -> tuple[FingerprintedCrystals, dict[str, int], str]:
     """The crystals of a split of several elements that have a fingerprint and descriptors, and what was left out."""
     library = load_library(f"{data}:{split}")
     if split != "train":
@@ -115,10 +115,14 @@ def read_labelled(data: str, split: str, work: Path) -> tuple[LabelledPair, dict
     known = np.array([len(f) > 1 and not missing(f) for f in formulas]) & np.isfinite(values).all(1)
     alone = sum(len(f) == 1 for f in formulas)
     left_out = dict(reasons) | ({"elements by themselves": alone} if alone else {})
-    return LabelledPair([f for f, k in zip(formulas, known, strict=True) if k], values[known]), left_out, seconds
+    return (
+        FingerprintedCrystals([f for f, k in zip(formulas, known, strict=True) if k], values[known]),
+        left_out,
+        seconds,
+    )
 
 
-def measured(model: SimilarityModel, test: LabelledPair, data: LabelledPair) -> str:
+def measured(model: SimilarityModel, test: FingerprintedCrystals, data: FingerprintedCrystals) -> str:
     """The rows of the card."""
     rng = np.random.default_rng(0)
     ways = {
@@ -146,7 +150,7 @@ def main() -> None:
     data, left_out, seconds = read_labelled(recipe.data, "train", args.work)
     if not args.measure:
         validation = read_labelled(recipe.data, "val", args.work)[0]
-        save_similarity(path, train(recipe, data, validation, on_log=lambda line: print(line, flush=True)))
+        save_similarity(path, train_similarity(recipe, data, validation, on_log=lambda line: print(line, flush=True)))
     model = load_similarity(path)
     card = CARD.format(
         name=recipe.name,

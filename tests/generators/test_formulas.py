@@ -191,7 +191,7 @@ def test_kinds_of_weights_are_not_mistaken(tmp_path):
     start = read_recipe({"name": "other", "system": "joint", "train": {"start_from": str(tmp_path / WEIGHTS)}})
     from nucleate.crystal.batch import CrystalBatch
 
-    with pytest.raises(NucleateError, match="knows formulas, and cannot start a recipe of crystals"):
+    with pytest.raises(NucleateError, match="was trained on formulas, and this recipe trains on crystals"):
         Trainer(start, CrystalBatch.from_arrays([torch.eye(3)], [[[0, 0, 0]]], [[3]]), tmp_path / "other")
 
 

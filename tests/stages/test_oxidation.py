@@ -13,7 +13,7 @@ from nucleate.cli.main import app
 from nucleate.errors import NucleateError
 from nucleate.evaluate.compositions import evaluate_compositions
 from nucleate.stages.oxidation import OxidationState, assign, oxidation_verdicts, shipped_model
-from nucleate.train.oxidation import labelled, score
+from nucleate.train.oxidation import accuracy, labelled
 
 KNOWN = {
     "NaCl": {"Na": 1, "Cl": -1},
@@ -118,7 +118,7 @@ def test_the_command_gives_the_row_unless_told_not_to(tmp_path):
 def test_accuracy_on_the_test_set():
     rows = pq.read_table(real_table("bertos_ICSD_test")).to_pylist()
     data = [labelled(r["elements"], r["oxidation_states"], r["counts"]) for r in rows if len(set(r["elements"])) > 1]
-    found = score(shipped_model(), data)
+    found = accuracy(shipped_model(), data)
     assert found.element[0] / found.element[1] > 0.94
     assert found.main[0] / found.main[1] > 0.95
     assert found.formula[0] / found.formula[1] > 0.84

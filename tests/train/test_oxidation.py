@@ -9,12 +9,12 @@ from nucleate.generators import load_generator, shipped_weights
 from nucleate.train.oxidation import (
     OxidationConfig,
     OxidationRecipe,
+    accuracy,
     labelled,
     load_oxidation,
     load_oxidation_recipe,
     save_oxidation,
-    score,
-    train,
+    train_oxidation,
 )
 from nucleate.train.shipped import weights_folder
 
@@ -36,14 +36,14 @@ def toy():
 def trained():
     lines = []
     data = toy()
-    return train(RECIPE, data[::2], data[1::2], lines.append), lines
+    return train_oxidation(RECIPE, data[::2], data[1::2], lines.append), lines
 
 
 def test_thirty_steps_learn_simple_salts(trained):
     model, lines = trained
     assert [line["step"] for line in lines] == [10, 20, 30]
     assert lines[-1]["loss"] < 0.5 * lines[0]["loss"]
-    right, n = score(model, toy()).element
+    right, n = accuracy(model, toy()).element
     assert right / n > 0.9
     assert model.training["formulas"] == 15 and set(model.elements) == {*CATIONS, *ANIONS}
     assert model.states == (-2, -1, 0, 1, 2)
@@ -52,12 +52,14 @@ def test_thirty_steps_learn_simple_salts(trained):
 def test_training_is_a_function_of_recipe_and_data(trained):
     torch.manual_seed(5)  # global generator: neither used nor changed
     before = torch.random.get_rng_state()
-    again = train(RECIPE, toy()[::2], toy()[1::2])
+    again = train_oxidation(RECIPE, toy()[::2], toy()[1::2])
     assert torch.equal(before, torch.random.get_rng_state())
     first = trained[0].network.state_dict()
     assert all(torch.equal(v, first[k]) for k, v in again.network.state_dict().items())
     other = RECIPE.changed(train={"seed": 1})
-    assert not torch.equal(train(other, toy()[::2], toy()[1::2]).network.states.weight, first["states.weight"])
+    assert not torch.equal(
+        train_oxidation(other, toy()[::2], toy()[1::2]).network.states.weight, first["states.weight"]
+    )
 
 
 def test_a_file_holds_all_of_it_and_loads_the_same_each_time(trained, tmp_path):
@@ -73,7 +75,7 @@ def test_a_file_holds_all_of_it_and_loads_the_same_each_time(trained, tmp_path):
     for k, v in loaded.network.state_dict().items():
         assert torch.equal(v, again.network.state_dict()[k])
         assert torch.allclose(v, model.network.state_dict()[k], rtol=1e-3, atol=1e-5)  # half precision
-    assert score(loaded, toy()) == score(model, toy())
+    assert accuracy(loaded, toy()) == accuracy(model, toy())
 
 
 def test_groups_of_one_element_are_mixed_valence():
@@ -85,7 +87,7 @@ def test_groups_of_one_element_are_mixed_valence():
 def test_formulas_that_lack_atoms_are_left_out():
     broken = [labelled(("Na", "S"), (1, 6), (2, 1)), labelled(("Ba", "Se"), (2, -2), (1, 2))]
     assert [d.charge for d in broken] == [8, -2]
-    model = train(RECIPE.changed(train={"steps": 1}), toy() + broken, toy())
+    model = train_oxidation(RECIPE.changed(train={"steps": 1}), toy() + broken, toy())
     assert model.training["left_out"] == 2 and "Ba" not in model.elements and max(model.states) == 2
 
 
@@ -93,7 +95,7 @@ def test_scores_by_hand(trained):
     model = trained[0]
     data = [labelled(("Na", "Cl"), (1, -1), (4, 4)), labelled(("Mg", "O"), (1, -2), (2, 2))]  # the second is wrong
     data.append(labelled(("Ca", "F", "F"), (2, -1, -2), (2, 3, 1)))  # three quarters of F as the network says
-    found = score(model, data, [4, 2, 2])
+    found = accuracy(model, data, [4, 2, 2])
     assert found.element == (4, 6) and found.main == (5, 6)
     assert found.atom == (pytest.approx(8 + 2 + 2 + 3), 18)
     assert found.formula == (1, 3) and found.neutral == (3, 3)
@@ -113,7 +115,7 @@ def test_generators_and_networks_are_told_apart(trained, tmp_path, monkeypatch):
 
 def test_bad_input_is_one_line(tmp_path):
     with pytest.raises(NucleateError, match="no labelled formulas"):
-        train(RECIPE, [], toy())
+        train_oxidation(RECIPE, [], toy())
     with pytest.raises(NucleateError, match="no recipe at"):
         load_oxidation_recipe(tmp_path / "none.toml")
     (tmp_path / "r.toml").write_text('name = "x"\ndata = "y"\n[network]\nwidth = 3')

@@ -14,7 +14,7 @@ from nucleate.nets.similarity import SimilarityNetwork
 from nucleate.train.shipped import weights_folder
 from nucleate.train.similarity import (
     SHIPPED,
-    LabelledPair,
+    FingerprintedCrystals,
     Pairs,
     SimilarityConfig,
     SimilarityRecipe,
@@ -22,7 +22,7 @@ from nucleate.train.similarity import (
     load_similarity,
     load_similarity_recipe,
     save_similarity,
-    train,
+    train_similarity,
 )
 
 RECIPE = SimilarityRecipe(
@@ -43,18 +43,18 @@ def toy():
                 for x in anions:
                     formulas.append({metal: 1, x: n})
                     fingerprints.append([place, 0.02 * len(formulas) % 0.1])
-    return LabelledPair(formulas, np.array(fingerprints))
+    return FingerprintedCrystals(formulas, np.array(fingerprints))
 
 
 def split(data, part):
     rows = [i for i in range(len(data.formulas)) if (i % 4 == 0) == (part == "val")]
-    return LabelledPair([data.formulas[i] for i in rows], data.fingerprints[rows])
+    return FingerprintedCrystals([data.formulas[i] for i in rows], data.fingerprints[rows])
 
 
 @pytest.fixture(scope="module")
 def trained():
     lines = []
-    return train(RECIPE, split(toy(), "train"), split(toy(), "val"), lines.append), lines
+    return train_similarity(RECIPE, split(toy(), "train"), split(toy(), "val"), lines.append), lines
 
 
 def test_pairs_are_of_one_ratio_and_labelled_by_their_fingerprints():
@@ -82,8 +82,8 @@ def test_all_similar_pairs_are_found():
         for j, g in enumerate(data.formulas)
     )
     assert len(pairs.partners) == expected
-    with pytest.raises(NucleateError, match="no two crystals of equal ratio"):
-        Pairs(LabelledPair(data.formulas, np.arange(len(data.formulas))[:, None]), 0.3, 0)
+    with pytest.raises(NucleateError, match="no two crystals with the same ratio"):
+        Pairs(FingerprintedCrystals(data.formulas, np.arange(len(data.formulas))[:, None]), 0.3, 0)
 
 
 def test_it_learns_the_toy(trained):
@@ -96,8 +96,10 @@ def test_it_learns_the_toy(trained):
 
 
 def test_first_similar_by_hand():
-    known = LabelledPair([{"Li": 1, "F": 1}, {"Na": 1, "F": 1}, {"Na": 1, "O": 2}], np.array([[0.0], [1.0], [0.0]]))
-    queries = LabelledPair([{"Na": 1, "F": 1}, {"K": 1, "F": 1}, {"Fe": 1}], np.array([[0.0], [0.0], [0.0]]))
+    known = FingerprintedCrystals(
+        [{"Li": 1, "F": 1}, {"Na": 1, "F": 1}, {"Na": 1, "O": 2}], np.array([[0.0], [1.0], [0.0]])
+    )
+    queries = FingerprintedCrystals([{"Na": 1, "F": 1}, {"K": 1, "F": 1}, {"Fe": 1}], np.array([[0.0], [0.0], [0.0]]))
     # the query's own formula is no template, and an element has no template here at all
     favour_second = lambda a, b: np.tile(np.arange(len(b), dtype=float), (len(a), 1))  # noqa: E731
     assert first_similar(favour_second, queries, known, 0.3) == (1, 2)
@@ -127,7 +129,7 @@ def test_the_network_is_what_it_says():
 
 
 def test_training_repeats_itself(trained):
-    again = train(RECIPE, split(toy(), "train"), split(toy(), "val"))
+    again = train_similarity(RECIPE, split(toy(), "train"), split(toy(), "val"))
     for a, b in zip(trained[0].network.parameters(), again.network.parameters(), strict=True):
         assert torch.equal(a, b)
 
@@ -159,12 +161,12 @@ def test_recipes(tmp_path):
 
 def test_nothing_to_train_on():
     with pytest.raises(NucleateError, match="no crystals"):
-        train(RECIPE, LabelledPair([], np.zeros((0, 2))), toy())
+        train_similarity(RECIPE, FingerprintedCrystals([], np.zeros((0, 2))), toy())
     with pytest.raises(NucleateError, match="without descriptors"):
-        train(RECIPE, LabelledPair([{"Am": 1, "O": 1}, {"Pu": 1, "O": 1}], np.zeros((2, 1))), toy())
+        train_similarity(RECIPE, FingerprintedCrystals([{"Am": 1, "O": 1}, {"Pu": 1, "O": 1}], np.zeros((2, 1))), toy())
     broken = RECIPE.changed(train={"learning_rate": 1e30})
     with pytest.raises(NucleateError, match="not finite"):
-        train(broken, toy(), toy())
+        train_similarity(broken, toy(), toy())
 
 
 def test_the_shipped_weights():

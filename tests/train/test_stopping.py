@@ -205,7 +205,7 @@ def test_a_damaged_checkpoint_is_one_line(crystals, tmp_path):
     Trainer(recipe(), crystals, tmp_path).run(until=3)
     data = (tmp_path / LATEST).read_bytes()
     (tmp_path / LATEST).write_bytes(data[:-100])
-    with pytest.raises(NucleateError, match=rf"{LATEST} is not a safetensors file, or was cut"):
+    with pytest.raises(NucleateError, match=rf"{LATEST} is not a safetensors file, or is incomplete"):
         Trainer(recipe(), crystals, tmp_path)
     (tmp_path / LATEST).write_bytes(data[:-5] + b"\x01" + data[-4:])
     with pytest.raises(NucleateError, match=f"{LATEST} is damaged: its tensors"):
@@ -229,5 +229,5 @@ def test_where_a_run_stands_in_words():
 
 @pytest.mark.parametrize("name", ["cuda:97", "gpu", "cpu:x", ""])
 def test_a_device_that_is_not_here_is_named_with_those_that_are(crystals, tmp_path, name):
-    with pytest.raises(NucleateError, match=f"no device '{name}' here; there is cpu"):
+    with pytest.raises(NucleateError, match=f"this machine has no device '{name}'; it has cpu"):
         Trainer(recipe(), crystals, tmp_path, name)

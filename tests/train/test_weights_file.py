@@ -120,14 +120,17 @@ def test_without_hashes_what_makes_no_sense_is_still_refused(weights, tmp_path):
     info = json.loads(metadata["info"])
     file = tmp_path / "old.safetensors"
     for words, values in (
-        ("'lattice_std' are no scale", {"lattice_std": [0.0] * 6}),
-        ("'lattice_std' are no scale", {"lattice_mean": [0.0] * 5}),
+        ("'lattice_std' are not finite", {"lattice_std": [0.0] * 6}),
+        ("'lattice_std' are not finite", {"lattice_mean": [0.0] * 5}),
         ("'lattice_mean' must be float", {"lattice_mean": [None] * 6}),
-        ("no sorted list of atomic numbers", {"elements": [8, 3]}),
-        ("'elements' has 300", {"elements": [8, 300]}),
-        ("counts no cells", {"num_atoms_counts": [0, 0]}),
-        ("counts of atoms that do not fit", {"num_atoms_counts": [*info["num_atoms_counts"], 1]}),
-        ("says nothing of 'gap'", {"properties": {}}),
+        ("not a sorted list of atomic numbers", {"elements": [8, 3]}),
+        ("has the atomic number 300", {"elements": [8, 300]}),
+        ("is empty, negative or zero everywhere", {"num_atoms_counts": [0, 0]}),
+        (
+            "counts of cell sizes that are negative or not for 0 to",
+            {"num_atoms_counts": [*info["num_atoms_counts"], 1]},
+        ),
+        ("has no statistics of 'gap'", {"properties": {}}),
         ("unknown key 'colour'", {"colour": "red"}),
     ):
         save_tensors(file, tensors, metadata | {"info": json.dumps(info | values)})
@@ -136,12 +139,12 @@ def test_without_hashes_what_makes_no_sense_is_still_refused(weights, tmp_path):
         assert "old.safetensors" in str(refused.value)
     first = next(iter(tensors))
     for words, given in (
-        ("holds values that are no finite numbers", tensors | {first: tensors[first] * float("nan")}),
+        ("holds values that are not finite", tensors | {first: tensors[first] * float("nan")}),
         (f"no tensor '{first}'", {k: v for k, v in tensors.items() if k != first}),
         ("an unknown tensor 'more'", tensors | {"more": torch.ones(3)}),
         (rf"'{first}' is \(.*\), not \(", tensors | {first: torch.ones(3, 5)}),
-        (f"'{first}' holds torch.int64, not numbers with decimals", tensors | {first: tensors[first].long()}),
-        ("its tensors are float16 and float32", tensors | {first: tensors[first].half()}),
+        (f"'{first}' holds torch.int64, not floating-point numbers", tensors | {first: tensors[first].long()}),
+        ("of several types, float16 and float32", tensors | {first: tensors[first].half()}),
     ):
         save_tensors(file, given, metadata)
         with pytest.raises(NucleateError, match=words):

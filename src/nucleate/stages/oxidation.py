@@ -104,7 +104,7 @@ def _assign(keys: Sequence[Formula], model: OxidationModel) -> list[dict[str, Ox
     import torch
 
     from nucleate.nets.oxidation import encode
-    from nucleate.train.oxidation import predict
+    from nucleate.train.oxidation import predict_states
 
     for key in keys:
         if missing := [s for s, _ in key if len(key) > 1 and s not in model.elements]:
@@ -117,7 +117,7 @@ def _assign(keys: Sequence[Formula], model: OxidationModel) -> list[dict[str, Ox
         out[i] = {keys[i][0][0]: OxidationState(((0, Fraction(1)),), 1.0)}
     for rows in groups.values():
         index, counts = encode([dict(keys[i]) for i in rows], model.elements)
-        shares, probabilities, mixed = predict(model.network, index, counts)
+        shares, probabilities, mixed = predict_states(model.network, index, counts)
         top, place = shares.topk(2, -1)
         chance = torch.where(top[..., 1] > 0, mixed, (1 - mixed) * probabilities.gather(-1, place)[..., 0])
         columns = zip(rows, top.tolist(), place.tolist(), chance.tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""Train on a machine that has torch, numpy, safetensors and pydantic alone, without any package of chemistry:
+"""Train a recipe on a machine that has only torch, numpy, safetensors and pydantic, and no packages of chemistry:
 
 python -m nucleate.train RECIPE --data FILE --out DIR
 """
@@ -18,14 +18,14 @@ from nucleate.train.stopping import Stopped
 
 
 def main() -> int:
-    """Train or resume; prints one line of metrics at a time."""
+    """Train or resume, and print each line of metrics. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m nucleate.train", description=__doc__)
     parser.add_argument("recipe", help="TOML file")
     parser.add_argument("--data", required=True, help="prepared crystals or formulas, from `nucleate data prepare`")
-    parser.add_argument("--out", required=True, help="folder of the run; an unfinished run there is resumed")
+    parser.add_argument("--out", required=True, help="folder of the run; an unfinished run in it is resumed")
     parser.add_argument("--until", type=int, help="stop after this step, to resume later")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1 ...; default: the first GPU, else the CPU")
-    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 ...; default: the first GPU if there is one, else the CPU")
+    parser.add_argument("--threads", type=int, help="number of CPU threads")
     parser.add_argument(
         "--save-every", type=float, default=SAVE_EVERY / 60, help="minutes between two checkpoints (default: 5)"
     )
@@ -45,10 +45,10 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Stopped as stop:
-        print(f"{stop}, saved; the same command goes on from {args.out}", file=sys.stderr)
+        print(f"{stop}; everything is saved in {args.out}, and the same command continues from there", file=sys.stderr)
         return stop.exit_code
     except KeyboardInterrupt:
-        print(f"interrupted; the same command goes on from the last checkpoint in {args.out}", file=sys.stderr)
+        print(f"interrupted; the same command continues from the last checkpoint in {args.out}", file=sys.stderr)
         return 130
     return 0
 

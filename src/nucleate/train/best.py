@@ -1,4 +1,4 @@
-"""Training that keeps the averaged weights that score best on validation data. No file is written."""
+"""Training in memory that ends with the averaged weights that had the highest score on validation data."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ def keep_best(
     score: Callable[[], float],
     on_log: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    """Take all steps, and leave in the network `average` the averaged weights that had the highest score.
+    """Train to the last step, and leave in the network `average` the averaged weights that had the highest score.
 
-    After every `checkpoint_every` steps the averaged weights are put into `average` and `score` is called.
-
-    on_log gets a line of each validation: step, mean loss since the last one, score, CPU seconds. Returns facts for
-    the model card. Raises NucleateError where the loss is not finite.
+    After every `train.checkpoint_every` steps the averaged weights are put into `average`, and `score` is called.
+    on_log: called after each validation with the step, the mean loss since the last one, the score ("validation") and
+    the CPU seconds. Returns facts for the model card. Raises NucleateError if the loss is not finite.
     """
     config, began = steps.config, time.process_time()
     best, kept, kept_step = -math.inf, {k: v.clone() for k, v in steps.ema.items()}, 0

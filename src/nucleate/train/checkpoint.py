@@ -1,4 +1,5 @@
-"""Checkpoints are safetensors; their metadata holds the recipe and all that is needed to sample. No pickle."""
+"""What a weights file says beside its tensors. It is a safetensors file, whose metadata holds the recipe and everything
+else that is needed to use the network; no pickle is involved."""
 
 from __future__ import annotations
 
@@ -20,19 +21,21 @@ from nucleate.systems.base import Sampler, System
 from nucleate.systems.reading import recipe_from_json, recipe_to_json
 from nucleate.systems.recipe import Recipe
 from nucleate.systems.registry import system_of
-from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
+from nucleate.train.weights_file import built_from, errors_name_file, load_tensors, save_tensors, sizes_of
 
-QUANTILES = (0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 0.99)  # the inner edges of the bins of a property's values
-# Cell sizes in a bin are smoothed as if this many more crystals with the sizes of all training crystals lay in it.
+QUANTILES = (0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 0.99)  # of a property's values, the edges between its bins
+# The distribution of cell sizes in a bin is smoothed: this many crystals, distributed as all training crystals, are
+# added to those of the bin.
 PRIOR = 5.0
 
 
 @dataclass(frozen=True)
 class PropertyStats:
-    """A property over the n training crystals that have it: mean and standard deviation, lowest and highest value.
+    """Statistics of a property over the `n` training crystals that have it, in the unit of its column.
 
-    edges: the values at QUANTILES, which part it into bins. num_atoms_counts: a row for each bin, crystals with n atoms
-    at index n: low energies and large gaps have cells of their own sizes.
+    edges: the values at QUANTILES, which separate its bins. num_atoms_counts: for each bin a row with the number of
+    crystals that have n atoms in the cell, at index n. It is kept because crystals with low energies or wide gaps have
+    other cell sizes than all crystals.
     """
 
     n: int
@@ -45,7 +48,10 @@ class PropertyStats:
 
     @classmethod
     def of(cls, name: str, values: Tensor, num_atoms: Tensor, max_atoms: int) -> PropertyStats:
-        """values (N,), NaN where unknown; raises NucleateError where there is nothing to learn from."""
+        """The statistics of the values (N,), NaN where unknown, of crystals with num_atoms (N,) atoms in the cell.
+
+        Raises NucleateError, with the property's name, if fewer than two values are known or all are equal.
+        """
         present = values.isfinite()
         known, sizes = values[present].double(), num_atoms[present]
         if len(known) < 2 or float(known.std()) == 0:
@@ -59,22 +65,22 @@ class PropertyStats:
         return cls(len(known), *moments, tuple(edges.tolist()), tuple(map(tuple, counts)))
 
     def problem(self, max_atoms: int) -> str | None:
-        """What is wrong with numbers that were read from a file, or None."""
+        """What is wrong with statistics that were read from a file, or None. max_atoms: of the model."""
         values = (self.mean, self.std, self.low, self.high, *self.edges)
         rows = self.num_atoms_counts
         if self.n < 2 or not all(map(math.isfinite, values)) or not self.std > 0 or self.low > self.high:
-            return "has statistics that no property has"
+            return "has an impossible mean, deviation or range"
         if list(self.edges) != sorted(self.edges) or len(rows) != (len(self.edges) + 1 if self.edges else 0):
-            return "has bins that do not fit together"
+            return "has bins whose edges are not sorted, or not one row of counts for each bin"
         if any(len(row) != max_atoms + 1 or min(row) < 0 for row in rows):
-            return "has counts of atoms that do not fit the cells of training"
+            return f"has counts of cell sizes that are negative or not for 0 to {max_atoms} atoms"
         return None
 
     def standardise(self, values: Tensor) -> Tensor:
         return (values - self.mean) / self.std
 
     def size_counts(self, value: float) -> Tensor:
-        """Training crystals with n atoms, at index n, among those whose property is like `value`."""
+        """Numbers of training crystals with n atoms, (max_atoms + 1,), among those in the bin of `value`."""
         row = torch.bucketize(torch.tensor(value, dtype=torch.float64), torch.tensor(self.edges, dtype=torch.float64))
         return torch.tensor(self.num_atoms_counts[int(row)], dtype=torch.float32)
 
@@ -83,10 +89,11 @@ class PropertyStats:
 class ModelInfo:
     """What a model needs beside its weights.
 
-    elements: atomic numbers seen in training. num_atoms_counts: training crystals with n atoms, at index n.
-    training: free facts (data, steps, seconds, commit, losses) for the model card. properties: those of the recipe.
-    word_counts: how often each word occurs in training (generators of formulas), or each of `elements` (UniMat); empty
-    for others. The lattice's numbers of formulas are empty.
+    lattice_mean, lattice_std: the scale of the cell's numbers in training; empty for models of formulas. elements: the
+    sorted atomic numbers that training has seen. num_atoms_counts: the number of training crystals with n atoms in the
+    cell, at index n. training: facts for the model card (data, steps, seconds, commit, losses). properties: statistics
+    of the properties that the recipe names. word_counts: for models of formulas how often each word (token) occurs in
+    training, for UniMat how often each of `elements` does; empty for others.
     """
 
     recipe: Recipe
@@ -100,7 +107,7 @@ class ModelInfo:
 
     @property
     def codec(self) -> Any:
-        """The codec of the system, with what it knows of the training data."""
+        """The codec of the recipe's system, fitted to the training data."""
         crystals = sum(self.num_atoms_counts)
         state = CodecState(self.lattice_mean, self.lattice_std, self.elements, self.word_counts, crystals)
         return self.system.codec(self.recipe, state)
@@ -112,9 +119,9 @@ class ModelInfo:
 
     @property
     def sampler(self) -> Sampler:
-        """How objects are drawn from the model. Raises NucleateError for a network that draws none."""
+        """How crystals or formulas are drawn from the model. Raises NucleateError if the network is no generator."""
         if self.system.sampler is None:
-            raise NucleateError(f"{self.recipe.name} draws nothing: {self.system.card.task(self.recipe)}")
+            raise NucleateError(f"{self.recipe.name} is no generator: {self.system.card.task(self.recipe)}")
         return self.system.sampler
 
     @property
@@ -124,7 +131,7 @@ class ModelInfo:
 
     @property
     def conditions(self) -> dict[str, PropertyStats]:
-        """The properties that crystals can be asked to have, with what training saw of them."""
+        """The properties for which a value can be asked for, with their statistics in training."""
         names = self.recipe.condition_on
         return {name: stats for name, stats in self.properties.items() if name in names}
 
@@ -133,21 +140,23 @@ class ModelInfo:
         return len(self.num_atoms_counts) - 1
 
     def size_weights(self, wanted: Mapping[str, float]) -> Tensor:
-        """Weights (max_atoms + 1,) of the cell's sizes for crystals with the `wanted` values of `conditions`.
+        """Weights of the cell sizes 0 to max_atoms, (max_atoms + 1,), for crystals with the `wanted` values of
+        `conditions` (name -> value).
 
-        p(n) p(n | c_1) / p(n) p(n | c_2) / p(n) ...: given the size, properties are taken as independent.
+        w(n) = p(n) p(n | c_1) / p(n) p(n | c_2) / p(n) ..., where n is the number of atoms and c_i are the values. It
+        assumes that the properties are independent of each other for a given n.
         """
-        plain = torch.tensor(self.num_atoms_counts, dtype=torch.float32)
-        plain, weights = plain / plain.sum(), plain / plain.sum()
+        counts = torch.tensor(self.num_atoms_counts, dtype=torch.float32)
+        marginal, weights = counts / counts.sum(), counts / counts.sum()
         for name, value in wanted.items():
-            counts = self.conditions[name].size_counts(value) if self.conditions[name].edges else 0 * plain
-            given = (counts + PRIOR * plain) / (counts.sum() + PRIOR)
-            weights = torch.where(plain > 0, weights * given / plain, weights)
+            counts = self.conditions[name].size_counts(value) if self.conditions[name].edges else 0 * marginal
+            given = (counts + PRIOR * marginal) / (counts.sum() + PRIOR)
+            weights = torch.where(marginal > 0, weights * given / marginal, weights)
         return weights
 
     @property
     def kind(self) -> str | None:
-        """What the metadata call the network; None for generators of crystals."""
+        """The kind of network, as the metadata names it; None stands for generators of crystals."""
         return self.system.kind
 
     def to_metadata(self) -> dict[str, str]:
@@ -160,15 +169,17 @@ class ModelInfo:
 
     @classmethod
     def of(cls, path: str | Path, metadata: Mapping[str, str], kind: str | None = None) -> ModelInfo:
-        """What the metadata of a file say; raises NucleateError, naming the file, where they are damaged, and for
-        weights of another kind (None: a generator's)."""
-        with reading(path):
+        """The ModelInfo in the metadata of a file. kind: the kind it must have (None: a generator of crystals).
+
+        Raises NucleateError, naming the file, if the metadata is damaged or the network is of another kind.
+        """
+        with errors_name_file(path):
             if metadata.get("kind") != kind:
                 names = [f"a network of kind '{k}'" if k else "a generator" for k in (metadata.get("kind"), kind)]
                 raise NucleateError(f"these weights are {names[0]}, not {names[1]}")
             info = json.loads(metadata["info"])
             if not isinstance(info, dict):
-                raise NucleateError("'info' of its metadata is no table")
+                raise NucleateError("'info' of its metadata is not a table")
             found: ModelInfo = from_dict(cls, info | {"recipe": recipe_from_json(metadata["recipe"])})
             found._require_sense()
             if found.kind != kind:
@@ -180,17 +191,17 @@ class ModelInfo:
         mean, std, counts = self.lattice_mean, self.lattice_std, self.num_atoms_counts
         problem = None
         if len(mean) != len(std) or not all(map(math.isfinite, (*mean, *std))) or not all(x > 0 for x in std):
-            problem = "'lattice_mean' and 'lattice_std' are no scale of cells"
+            problem = "'lattice_mean' and 'lattice_std' are not finite, or not positive deviations"
         elif not self.elements or list(self.elements) != sorted({*self.elements}) or self.elements[0] < 0:
-            problem = "'elements' is no sorted list of atomic numbers"
+            problem = "'elements' is not a sorted list of atomic numbers"
         elif self.elements[-1] > 118:
-            problem = f"'elements' has {self.elements[-1]}"
+            problem = f"'elements' has the atomic number {self.elements[-1]}"
         elif not counts or min(counts) < 0 or not sum(counts):
-            problem = "'num_atoms_counts' counts no cells"
+            problem = "'num_atoms_counts' is empty, negative or zero everywhere"
         elif any(n < 0 for n in self.word_counts):
             problem = "'word_counts' has negative numbers"
         elif lost := [name for name in self.recipe.properties if name not in self.properties]:
-            problem = f"'properties' says nothing of '{lost[0]}'"
+            problem = f"'properties' has no statistics of '{lost[0]}'"
         else:
             found = ((name, stats.problem(self.max_atoms)) for name, stats in self.properties.items())
             problem = next((f"'{name}' {why}" for name, why in found if why), None)
@@ -199,16 +210,17 @@ class ModelInfo:
 
 
 def load_network(path: str | Path, kind: str | None = None) -> tuple[torch.nn.Module, ModelInfo]:
-    """The trained network in a file; raises NucleateError if it is damaged or of another kind (None: a generator's)."""
+    """The trained network in a weights file, and its ModelInfo. kind: the kind it must have (None: a generator of
+    crystals). Raises NucleateError if the file is missing, damaged, or holds a network of another kind."""
     tensors, metadata = load_tensors(path)
     info = ModelInfo.of(path, metadata, kind)
-    with reading(path):
+    with errors_name_file(path):
         codec = info.codec
-    asked = sizes(info.recipe.network)
-    return fill(path, tensors, asked, lambda: info.system.network(info.recipe, codec, info.max_atoms)), info
+    asked = sizes_of(info.recipe.network)
+    return built_from(path, tensors, asked, lambda: info.system.network(info.recipe, codec, info.max_atoms)), info
 
 
 def save_weights(path: str | Path, model: torch.nn.Module, info: ModelInfo, half: bool = False) -> None:
-    """Write a trained network and what is known of it to a file; `half` stores the parameters as float16."""
+    """Write a trained network with its ModelInfo to a weights file; `half` stores the parameters as float16."""
     state = {k: v.half() if half and v.is_floating_point() else v for k, v in model.state_dict().items()}
     save_tensors(path, state, info.to_metadata())

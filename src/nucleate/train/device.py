@@ -1,4 +1,4 @@
-"""The device to compute on, and whether an error is one of too little memory."""
+"""The device to compute on, and errors that mean that its memory does not suffice."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def device_of(name: str | None = None) -> torch.device:
-    """The device of a name ("cpu", "cuda", "cuda:1"); None is the first GPU (of this process), else the CPU.
+    """The torch device of a name ("cpu", "cuda", "cuda:1"). None stands for the GPU of this process (the first one, or
+    that of LOCAL_RANK under torchrun) if there is one, else for the CPU.
 
-    Raises NucleateError, with the devices that are here, for one that cannot be used.
+    Raises NucleateError, with the devices of this machine, if the device does not exist or cannot be used.
     """
     import torch
 
@@ -24,7 +25,7 @@ def device_of(name: str | None = None) -> torch.device:
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
     here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
     if name not in (*here, "cuda", "mps") or (name == "cuda" and len(here) == 1):
-        raise NucleateError(f"no device '{name}' here; there is {', '.join(here)}")
+        raise NucleateError(f"this machine has no device '{name}'; it has {', '.join(here)}")
     device = torch.device(name)
     try:
         torch.zeros(1, device=device)
@@ -34,7 +35,7 @@ def device_of(name: str | None = None) -> torch.device:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether torch, or Python itself, had too little memory on the GPU or in the machine."""
+    """Whether an error means that the memory of the GPU or of the machine did not suffice."""
     import torch
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
@@ -45,9 +46,9 @@ def out_of_memory(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def enough_memory(device: torch.device, batch_size: int, unit: str, step: int = 1) -> Iterator[None]:
-    """Inside, an error of too little memory becomes a NucleateError of one line that says what to do.
+    """A context in which an out-of-memory error becomes a NucleateError of one line that says what to do.
 
-    batch_size, unit: what a batch has, such as 256 crystals. step: the number of the training step at hand.
+    batch_size, unit: the size of a batch, as in 256 "crystals". step: the number of the current training step.
     """
     try:
         yield

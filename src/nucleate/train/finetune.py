@@ -8,25 +8,30 @@ from nucleate.systems.recipe import ConditionalRecipe, Recipe
 from nucleate.train.checkpoint import ModelInfo
 
 BATCH = 64
-DROPOUT = 0.5  # conditions that the model knew already must not take the place of the new one in training
+# How often each condition is hidden in training. It is high so that the network often sees the new property without the
+# conditions that it knew before.
+DROPOUT = 0.5
 
 
 def finetune_recipe(base: ModelInfo, weights: str, prop: str, dataset: str, *, steps: int, rank: int) -> Recipe:
-    """The recipe of `base` with `prop` among its conditions, for the crystals of `dataset`.
+    """A recipe that trains the generator `base` further, on the crystals of `dataset`, with the property `prop` as one
+    of its conditions.
 
-    Low-rank adapters (Hu et al. 2022) and the condition embedding are trained, the rest stays: a few hundred crystals
-    do not make it forget. rank 0 trains everything. Raises NucleateError for a network that is no generator.
+    weights: shipped name or file of the weights of `base`. rank: of the low-rank adapters (Hu et al., LoRA, ICLR 2022),
+    which are trained together with the embedding of conditions; the other parameters stay as they are, so that training
+    on a few hundred crystals does not destroy what they learned. Rank 0 trains all parameters. Raises NucleateError if
+    `base` cannot be conditioned on properties, or if steps is less than 1.
     """
     recipe = base.recipe
     if not isinstance(recipe, ConditionalRecipe):
-        raise NucleateError(f"{recipe.name} learns no conditions, so that no property can be added")
+        raise NucleateError(f"{recipe.name} cannot be conditioned on properties, so none can be added")
     if steps < 1:
         raise NucleateError(f"steps must be at least 1, not {steps}")
     conditions = recipe.condition_on
     train = {
         "steps": steps,
         "batch_size": BATCH,
-        "learning_rate": 3e-3 if rank else 1e-3,  # adapters are few and begin at zero: larger steps are safe
+        "learning_rate": 3e-3 if rank else 1e-3,  # adapters have few parameters and start at zero: large steps are safe
         "warmup": min(100, steps // 10),
         "ema": 0.99,
         "condition_dropout": DROPOUT,

@@ -1,7 +1,7 @@
-"""Training of a recipe in a folder: checkpoints, exact resume, lines of metrics, and a stop between two steps.
+"""Training of a recipe in a folder, with checkpoints, exact resuming, lines of metrics, and stops between two steps.
 
-Imports torch and this package's tensor code alone, so that it runs on a machine without chemistry packages:
-`python -m nucleate.train RECIPE --data PREPARED --out FOLDER` (under torchrun for several devices).
+It imports only torch and those parts of this package that work on tensors, so that it runs on machines without packages
+of chemistry: `python -m nucleate.train RECIPE --data PREPARED --out FOLDER` (with torchrun for several devices).
 """
 
 from __future__ import annotations
@@ -25,24 +25,27 @@ from nucleate.train.device import device_of
 from nucleate.train.pace import Pace, Standing
 from nucleate.train.schedule import learning_rate
 from nucleate.train.setup import set_up
-from nucleate.train.state import cut_metrics, pack, part, unpack
+from nucleate.train.state import cut_metrics, pack, tensors_under, unpack
 from nucleate.train.steps import Steps
 from nucleate.train.stopping import Stopped, StopRequest, stop_requests
-from nucleate.train.weights_file import load_tensors, reading, save_tensors
+from nucleate.train.weights_file import errors_name_file, load_tensors, save_tensors
 
 if TYPE_CHECKING:
     from nucleate.systems.base import Data
 
 LATEST, WEIGHTS, METRICS, LOCK = "latest.safetensors", "weights.safetensors", "metrics.jsonl", ".lock"
-SAVE_EVERY = 300.0  # seconds between two checkpoints; further ones are written after the steps that the recipe names
+SAVE_EVERY = 300.0  # seconds between two checkpoints; more are written at every train.checkpoint_every steps
 Line = dict[str, Any]  # a line of metrics: name -> value
 
 
 class Trainer(Steps):
-    """One optimisation run in a folder: latest.safetensors (resume), weights.safetensors (EMA), metrics.jsonl.
+    """The training of one recipe in a folder, which gets latest.safetensors (the state, to resume from),
+    weights.safetensors (the averaged weights) and metrics.jsonl.
 
-    save_every: seconds between two checkpoints, beside those of `train.checkpoint_every`; what is trained does not
-    depend on it. The folder is locked until `run` or `close` ends; NucleateError if another process has it.
+    save_every: seconds between two checkpoints, beside those of `train.checkpoint_every`; the trained weights do not
+    depend on it. The folder is locked until `run` or `close` returns. Raises NucleateError if another process is
+    training there, if the folder holds a run of another recipe or a damaged checkpoint, and for data that the recipe
+    cannot take.
     """
 
     def __init__(
@@ -69,8 +72,8 @@ class Trainer(Steps):
             self.system.data.unit,
             recipe.data.max_atoms,
         )
-        self.seconds = 0.0  # that training took up to the last line of metrics
-        self.spent = 0.0  # that it took since then
+        self.seconds = 0.0  # of training up to the last line of metrics
+        self.spent = 0.0  # seconds of training since the last line of metrics
         self.saved: int | None = None  # the step of the last checkpoint
         self._request = StopRequest()
         self._lock: Lock | None = None
@@ -83,14 +86,14 @@ class Trainer(Steps):
             raise
 
     def _take_folder(self) -> None:
-        """Lock the folder, which the first process does for all."""
+        """Lock the folder. Where several processes train together, the first one locks it for all."""
         if self.rank == 0 and self._lock is None:
             self._lock = Lock(self.out / LOCK, f"is training in {self.out}", "choose another folder with --out")
-            for left in self.out.glob(".*.safetensors.*.part"):  # parts of files that a killed process left
-                left.unlink(missing_ok=True)
+            for unfinished in self.out.glob(".*.safetensors.*.part"):  # files that a killed process was writing
+                unfinished.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Free the folder; may be called twice."""
+        """Release the lock of the folder. A second call does nothing."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -98,12 +101,12 @@ class Trainer(Steps):
     def _resume(self) -> None:
         path = self.out / LATEST
         tensors, metadata = load_tensors(path)
-        with reading(path):
+        with errors_name_file(path):
             if recipe_from_json(metadata["recipe"]) != self.recipe:
                 raise NucleateError(f"{self.out} holds a run of another recipe; choose another folder to start afresh")
             state = json.loads(metadata["state"])
             self.ema = {k: v.to(self.device) for k, v in unpack(tensors, self.model, self.optimizer).items()}
-            self.sums = {k: v.to(self.device) for k, v in part(tensors, "sums").items()}
+            self.sums = {k: v.to(self.device) for k, v in tensors_under(tensors, "sums").items()}
             self.step, self.seconds = int(state["step"]), float(state["seconds"])
             self.counted, self.spent = int(state.get("logged", 0)), float(state.get("spent", 0.0))
         self.saved = self.step
@@ -111,14 +114,14 @@ class Trainer(Steps):
             cut_metrics(self.out / METRICS, self.step)
 
     def save(self) -> None:
-        """Write weights and checkpoint, which only the first process does.
+        """Write the averaged weights and a checkpoint. Where several processes train together, only the first writes.
 
-        Raises NucleateError, and writes nothing, where numbers are not finite.
+        Raises NucleateError, and writes nothing, if the loss or a parameter is not finite.
         """
         if self.rank != 0:
             return
         self.require_finite(self._kept())
-        # the weights first: once the checkpoint says that the last step is done, its weights are there
+        # The weights are written first, so that a checkpoint of the last step is never there without its weights.
         training = self.info.training | {"steps": self.step, "seconds": round(self.seconds + self.spent, 1)}
         network = self.system.network(self.recipe, self.info.codec, self.info.max_atoms)
         network.load_state_dict(merge({k: v.cpu() for k, v in self.ema.items()}))
@@ -129,12 +132,15 @@ class Trainer(Steps):
         self.saved = self.step
 
     def _kept(self) -> str:
-        """The end of the message about numbers that are not finite: which checkpoint is still there."""
+        """The end of the message about numbers that are not finite; it names the checkpoint that is still there."""
         return "" if self.saved is None else f"; {self.out} keeps the checkpoint of step {self.saved}"
 
     def estimate(self, until: int | None = None) -> float:
-        """Seconds that the steps to the last one (or `until`) will take, about: from those done before, or from a few
-        batches that are tried and change nothing."""
+        """About how many seconds the steps to the last one (or to `until`) will take.
+
+        The speed is that of the steps done so far; if there are none, a few steps are timed, without a change of the
+        network.
+        """
         left = max(self.last_step(until) - self.step, 0)
         each = (self.seconds + self.spent) / self.step if self.step else self.try_steps()
         return left * each
@@ -149,13 +155,14 @@ class Trainer(Steps):
         until: int | None = None,
         on_standing: Callable[[Standing], None] | None = None,
     ) -> None:
-        """Train to the recipe's last step (or `until`); `on_log` gets each line of metrics, `on_standing` every few
-        seconds where the run stands.
+        """Train to the recipe's last step, or to step `until`.
 
-        SIGINT (Ctrl-C) and SIGTERM end it after the step at hand, with everything saved, by `Stopped`; a second Ctrl-C
-        at once, with what was saved before. A later Trainer on the same folder goes on from there, and ends with the
-        same weights and metrics as an uninterrupted run. Raises NucleateError for a loss that is not finite and where
-        memory does not suffice; the last good checkpoint stays.
+        on_log is called with each line of metrics, on_standing every few seconds with how far the run has come.
+
+        After SIGINT (Ctrl-C) or SIGTERM the current step is finished, everything is saved, and `Stopped` is raised. A
+        second Ctrl-C raises KeyboardInterrupt at once; what was saved before stays. A later Trainer in the same folder
+        continues from the last checkpoint and ends with the same weights and metrics as an uninterrupted run. Raises
+        NucleateError if the loss is not finite or memory does not suffice; the last good checkpoint stays.
         """
         self._take_folder()
         last = self.last_step(until)
@@ -187,8 +194,8 @@ class Trainer(Steps):
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
-        """Where several processes are asked to stop, the first one saves and ends, and the next exchange of the others
-        with it fails. That is the same stop, and no error."""
+        """As in `Steps`. If several processes train together and are asked to stop, the first one saves and ends, and
+        then the exchange of gradients fails in the others; that error becomes `Stopped` here."""
         try:
             with super().guarded():
                 yield
@@ -198,7 +205,7 @@ class Trainer(Steps):
             raise
 
     def _log(self, on_log: Callable[[Line], None] | None) -> None:
-        """A line of metrics over the steps since the last one; only the first process writes it."""
+        """Write a line of metrics over the steps since the last line; only the first process does."""
         self.require_finite(self._kept())
         self.seconds += self.spent
         line: Line = {"step": self.step} | self.means() | {"lr": learning_rate(self.config, self.step - 1)}

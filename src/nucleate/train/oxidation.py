@@ -1,4 +1,5 @@
-"""Training and files of the network of oxidation states. Imports no package of chemistry, as all of training."""
+"""Training and weights files of the network of oxidation states. Like all of training, it imports no package of
+chemistry (pymatgen, ASE)."""
 
 from __future__ import annotations
 
@@ -20,10 +21,10 @@ from nucleate.nets.oxidation import OxidationNetwork, assign_shares, encode
 from nucleate.systems.older import without_conditions
 from nucleate.train.best import keep_best
 from nucleate.train.steps import Steps
-from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
+from nucleate.train.weights_file import built_from, errors_name_file, load_tensors, save_tensors, sizes_of
 
-KIND = "oxidation"  # what the metadata of weights call this kind of network
-DRAFTS = 0.2  # the weight of the loss of each draft; that of the answer has weight 1
+KIND = "oxidation"  # the name of this kind of network in the metadata of weights files
+DRAFTS = 0.2  # the weight of the loss of each intermediate answer (draft); the final answer has weight 1
 
 
 class OxidationConfig(ConfigSection):
@@ -37,10 +38,11 @@ class OxidationConfig(ConfigSection):
 
 
 class OxidationRecipe(ConfigSection):
-    """All that determines the network. data: files NAME_train, NAME_validation and NAME_test.
+    """Everything that determines the trained network.
 
-    max_charge: of a formula per atom; where the labels add up to more, atoms are missing, and it is not trained on.
-    Of `train`, checkpoint_every is the number of steps between validations.
+    data: the files of labelled formulas are NAME_train, NAME_validation and NAME_test. max_charge: formulas whose
+    labels add up to a larger charge per atom are left out of training, because atoms are missing in them.
+    train.checkpoint_every is the number of steps between two validations.
     """
 
     name: str
@@ -52,7 +54,7 @@ class OxidationRecipe(ConfigSection):
 
 @dataclass(frozen=True)
 class LabelledFormula:
-    """A reduced composition, symbol -> atoms, with the share of each element's atoms in each state."""
+    """A reduced composition (symbol -> atoms), and for each element the share of its atoms in each oxidation state."""
 
     composition: Mapping[str, int]
     shares: Mapping[str, Mapping[int, float]]
@@ -65,7 +67,11 @@ class LabelledFormula:
 
 @dataclass(frozen=True)
 class OxidationModel:
-    """The network and what its numbers mean. elements: those seen in training. training: facts for the model card."""
+    """The network and what its inputs and outputs stand for.
+
+    elements: the symbols that training has seen, in the order of the network's embedding. states: the oxidation states
+    of its outputs. training: facts for the model card.
+    """
 
     recipe: OxidationRecipe
     network: OxidationNetwork
@@ -76,11 +82,12 @@ class OxidationModel:
 
 @dataclass(frozen=True)
 class Scores:
-    """How many of a set of labelled formulas were answered right, as (right, all).
+    """How much of a set of labelled formulas was predicted correctly; each field is a pair (correct, all).
 
-    element: all atoms of the element in the right states, in the right shares. main: the state of most of its atoms is
-    right. atom: atoms in the right state, as many as the formula has in its source, so O and H weigh most (this is the
-    accuracy of BERTOS). formula: all of its elements right. neutral: the assigned states add up to zero.
+    element: elements of formulas of which every state has the correct share of the atoms. main: elements of which the
+    most frequent state is correct. atom: atoms in the correct state, counted in the formula unit of the source, so that
+    O and H weigh most (the accuracy that BERTOS reports). formula: formulas of which all elements are correct.
+    neutral: formulas whose assigned states add up to zero.
     """
 
     element: tuple[int, int]
@@ -91,7 +98,7 @@ class Scores:
 
 
 def load_oxidation_recipe(path: str | Path) -> OxidationRecipe:
-    """Read a recipe from TOML; errors name the file and the key."""
+    """The recipe in a TOML file. Raises NucleateError that names the file and the key."""
     values = read_toml(path)
     try:
         return OxidationRecipe.read(values)
@@ -100,7 +107,10 @@ def load_oxidation_recipe(path: str | Path) -> OxidationRecipe:
 
 
 def labelled(elements: Sequence[str], states: Sequence[int], counts: Sequence[int]) -> LabelledFormula:
-    """One formula from its groups of atoms: an element that occurs twice is in mixed valence."""
+    """A labelled formula from groups of atoms, each with its symbol, oxidation state and number of atoms.
+
+    An element with groups of different states has mixed valence.
+    """
     atoms: dict[str, dict[int, int]] = {}
     for symbol, state, count in zip(elements, states, counts, strict=True):
         own = atoms.setdefault(symbol, {})
@@ -114,22 +124,23 @@ def labelled(elements: Sequence[str], states: Sequence[int], counts: Sequence[in
 
 
 def _tensors(data: Sequence[LabelledFormula], elements: Sequence[str], states: Sequence[int]) -> tuple[Tensor, ...]:
-    """Elements (N, L), atoms (N, L) and shares (N, L, S)."""
+    """Indices of the elements (N, L), numbers of their atoms (N, L), and shares of their states (N, L, S)."""
     index, counts = encode([d.composition for d in data], elements)
     shares = torch.zeros(*index.shape, len(states))
     for row, d in enumerate(data):
-        for place, symbol in enumerate(d.composition):
+        for column, symbol in enumerate(d.composition):
             for state, share in d.shares[symbol].items():
-                if state in states:  # a state that training has not seen has no place, and the answer is wrong
-                    shares[row, place, states.index(state)] = share
+                if state in states:  # a state that training has not seen cannot be predicted and counts as wrong
+                    shares[row, column, states.index(state)] = share
     return index, counts, shares
 
 
 class SharesLoss:
-    """The objective of training: the cross-entropy of the shares in the network's answer, `DRAFTS` times that in each
-    of its drafts, and that of mixed valence, as means over elements.
+    """The objective of training: the cross-entropy between the labelled shares and the final answer of the network,
+    plus `DRAFTS` times that of each draft, plus the binary cross-entropy of "has mixed valence"; all as means over
+    elements.
 
-    index, counts (N, L) and shares (N, L, S): the elements of the labelled formulas, as `_tensors` gives them.
+    index, counts (N, L) and shares (N, L, S): the labelled formulas, as `_tensors` gives them.
     """
 
     def __init__(self, index: Tensor, counts: Tensor, shares: Tensor) -> None:
@@ -147,22 +158,31 @@ class SharesLoss:
 
 
 @torch.no_grad()
-def predict(network: OxidationNetwork, index: Tensor, counts: Tensor, batch_size: int = 1024) -> tuple[Tensor, ...]:
-    """Shares (N, L, S) assigned, probabilities (N, L, S) of the states and (N, L) of mixed valence."""
+def predict_states(
+    network: OxidationNetwork, index: Tensor, counts: Tensor, batch_size: int = 1024
+) -> tuple[Tensor, ...]:
+    """Assigned shares of the states (N, L, S), probabilities of the states (N, L, S) and of mixed valence (N, L).
+
+    index, counts (N, L): elements and numbers of atoms, as `nets.oxidation.encode` gives them.
+    """
     network.eval()
-    parts = []
+    chunks = []
     for rows in torch.arange(len(index)).split(batch_size):
         drafts, mixed = network(index[rows], counts[rows])
-        parts.append(
+        chunks.append(
             (assign_shares(drafts[-1], mixed, counts[rows], network.values), drafts[-1].softmax(-1), mixed.sigmoid())
         )
-    return tuple(torch.cat(p) for p in zip(*parts, strict=True))
+    return tuple(torch.cat(c) for c in zip(*chunks, strict=True))
 
 
-def score(model: OxidationModel, data: Sequence[LabelledFormula], multiples: Sequence[int] | None = None) -> Scores:
-    """Accuracy on labelled formulas. multiples: of the reduced formula that each is in its source (`Scores.atom`)."""
+def accuracy(model: OxidationModel, data: Sequence[LabelledFormula], multiples: Sequence[int] | None = None) -> Scores:
+    """The accuracy of a model on labelled formulas.
+
+    multiples: how many reduced formulas the formula unit of the source has, for each of `data`; 1 where not given. Only
+    `Scores.atom` depends on it.
+    """
     index, counts, truth = _tensors(data, model.elements, model.states)
-    shares, _, _ = predict(model.network, index, counts)
+    shares, _, _ = predict_states(model.network, index, counts)
     mask = index > 0
     atoms = counts * (torch.tensor(multiples)[:, None] if multiples is not None else 1)
     right = (shares - truth).abs().amax(-1) < 1e-4
@@ -178,15 +198,17 @@ def score(model: OxidationModel, data: Sequence[LabelledFormula], multiples: Seq
     )
 
 
-def train(
+def train_oxidation(
     recipe: OxidationRecipe,
     data: Sequence[LabelledFormula],
     validation: Sequence[LabelledFormula],
     on_log: Callable[[dict[str, Any]], None] | None = None,
 ) -> OxidationModel:
-    """Train on the CPU, a pure function of its arguments; the averaged weights best on validation (elements) are kept.
+    """Train on the CPU; equal arguments give equal weights.
 
-    Raises NucleateError where there is nothing to train on and where the loss is not finite.
+    The model gets the averaged weights with the highest `Scores.element` on the validation data. on_log: called with a
+    line of metrics after each validation. Raises NucleateError if there is nothing to train on or to validate with, and
+    if the loss is not finite.
     """
     config, given = recipe.train, len(data)
     data = [d for d in data if abs(d.charge) <= recipe.max_charge * sum(d.composition.values())]
@@ -204,18 +226,18 @@ def train(
         model = OxidationModel(recipe, average, elements, states)
         sizes = (objective.index > 0).sum(1)
         steps = Steps(network, objective, sizes, config, torch.device("cpu"), "formulas")
-        facts = keep_best(steps, average, lambda: fraction(score(model, known).element), on_log)
+        facts = keep_best(steps, average, lambda: as_share(accuracy(model, known).element), on_log)
     return dataclasses.replace(model, training={"formulas": len(data), "left_out": given - len(data)} | facts)
 
 
-def fraction(counted: tuple[float, float]) -> float:
-    """One of the pairs (right, all) of `Scores` as a share."""
+def as_share(counted: tuple[float, float]) -> float:
+    """A pair (correct, all) of `Scores` as a share from 0 to 1."""
     right, total = counted
     return right / max(total, 1)
 
 
 def save_oxidation(path: str | Path, model: OxidationModel) -> None:
-    """Half-precision weights with all that is needed to use them."""
+    """Write the weights in half precision, with everything that is needed to use them, to one file."""
     info = {"elements": model.elements, "states": model.states, "training": dict(model.training)}
     metadata = {
         "nucleate": "1",
@@ -228,20 +250,21 @@ def save_oxidation(path: str | Path, model: OxidationModel) -> None:
 
 
 def load_oxidation(path: str | Path) -> OxidationModel:
-    """The model in a file; raises NucleateError if there is none, or one of another kind."""
+    """The model in a weights file. Raises NucleateError if there is no such file, or if it holds another kind of
+    network or is damaged."""
     tensors, metadata = load_tensors(path)
-    with reading(path):
+    with errors_name_file(path):
         if metadata.get("kind") != KIND:
             raise NucleateError(f"{path} holds no network of oxidation states")
         recipe = OxidationRecipe.read(without_conditions(json.loads(metadata["recipe"])))
         info = from_dict(_Info, json.loads(metadata["info"]))
         if not info.elements or list(info.states) != sorted({*info.states}):
-            raise NucleateError("its metadata name no elements, or no sorted states; it is damaged")
+            raise NucleateError("its metadata has no elements, or its oxidation states are not sorted; it is damaged")
     settings = recipe.network.model_dump()
-    network = fill(
+    network = built_from(
         path,
         tensors,
-        sizes(recipe.network),
+        sizes_of(recipe.network),
         lambda: OxidationNetwork(len(info.elements), info.states, **settings),
     )
     return OxidationModel(recipe, network.eval(), info.elements, info.states, info.training)
@@ -249,7 +272,7 @@ def load_oxidation(path: str | Path) -> OxidationModel:
 
 @dataclass(frozen=True)
 class _Info:
-    """What the metadata of weights say beside the recipe."""
+    """What the metadata of a weights file says beside the recipe."""
 
     elements: tuple[str, ...]
     states: tuple[int, ...]

@@ -13,8 +13,11 @@ SHOW_EVERY = 2.0  # seconds between two reports of a run; reading the loss makes
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a run stands: `step` of `steps` are done. loss: the mean since the last line of metrics. per_second: how
-    many crystals or formulas (`unit`). seconds_left: at this speed."""
+    """How far a run has come: `step` of its `steps` are done.
+
+    loss: the mean over the steps since the last line of metrics. per_second: how many examples are trained on in a
+    second; `unit` says what they are (crystals, formulas). seconds_left: what the other steps take at this speed.
+    """
 
     step: int
     steps: int
@@ -35,13 +38,14 @@ class Standing:
 
 @dataclass
 class Pace:
-    """The speed of this call, counted from its second step on: the first one prepares memory and kernels."""
+    """The speed of one call of `Trainer.run`, measured from its second step on, because the first step also prepares
+    memory and kernels."""
 
     batch_size: int
     unit: str
-    first: int | None = None  # the step from which time is counted
+    first: int | None = None  # the number of steps that were done when the clock started
     began: float = 0.0
-    shown: float = field(default_factory=time.monotonic)
+    shown: float = field(default_factory=time.monotonic)  # when the last report was made
 
     def due(self, step: int) -> bool:
         """Whether it is time for another report. Call it after each step, with the number of steps done."""
@@ -54,14 +58,14 @@ class Pace:
         return True
 
     def standing(self, step: int, steps: int, loss: float) -> Standing:
-        """Where the run stands after a step for which `due` was called."""
+        """How far the run has come after a step for which `due` was called."""
         each = (time.monotonic() - self.began) / max(step - (self.first or 0), 1)
         return Standing(step, steps, loss, self.unit, self.batch_size / max(each, 1e-9), each * (steps - step))
 
 
 class TrainingLines:
-    """Says in a line of text where a run stands, for logs and pipes: at the first call, and then at most once in
-    `every` seconds."""
+    """Writes lines of text for logs and pipes that say how far a run has come: one at the first call, then at most one
+    in `every` seconds."""
 
     def __init__(self, name: str, say: Callable[[str], None], every: float = LINE_EVERY) -> None:
         self.name, self.say, self.every = name, say, every
@@ -74,7 +78,7 @@ class TrainingLines:
 
 
 def duration(seconds: float) -> str:
-    """A time span in words of two units at most: "45 s", "12 min", "3 h 20 min", "2 d 5 h"."""
+    """A time span in at most two units, as in "45 s", "12 min", "3 h 20 min", "2 d 5 h"."""
     seconds = max(float(seconds), 0.0)
     if seconds < 99.5:
         return f"{seconds:.0f} s"

@@ -1,6 +1,6 @@
-"""Trained property networks: files, and predictions for crystals. Imports no package of chemistry, as all training.
+"""Trained property networks: how they are loaded, and their predictions for crystals.
 
-Structures of pymatgen come in by `crystals_of`, which needs it.
+Like all of training, it imports no package of chemistry; only `crystals_of` needs pymatgen.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from nucleate.train.shipped import require_weights
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-MAX_ATOMS = 200  # memory grows with its square; a smaller cell of the same crystal gives the same prediction
-MAX_IMAGES = 20_000  # images of a cell within the cutoff; a compact cell of one atom has some hundreds
-_PAIRS = 40_000  # pairs of atoms that are computed at once
+MAX_ATOMS = 200  # of a cell; memory grows with the square, and a primitive cell gives the same prediction
+MAX_IMAGES = 20_000  # periodic images of a cell within the cutoff; a compact cell of one atom has some hundreds
+_PAIRS = 40_000  # pairs of atoms that are computed at once, to limit memory
 
 
 @dataclass(frozen=True)
 class PropertyModel:
-    """A network and what its numbers mean."""
+    """A trained property network, and what its outputs stand for."""
 
     network: PropertyNetwork
     info: ModelInfo
@@ -43,11 +43,11 @@ class PropertyModel:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What is predicted, by the names of the training data's columns and in their units."""
+        """The predicted properties. Their names and units are those of columns of the training data."""
         return self.info.recipe.predict
 
     def refusals(self, crystals: CrystalBatch) -> dict[int, str]:
-        """Why a crystal has no prediction, index -> reason."""
+        """The crystals for which the network gives no prediction: index -> reason."""
         from nucleate.chem.elements import symbol
 
         sizes, known = crystals.num_atoms.tolist(), set(self.info.elements)
@@ -60,17 +60,17 @@ class PropertyModel:
         for i, size in enumerate(sizes):
             unseen = sorted(set(crystals.atomic_numbers[i][: size or None].tolist()) - known - {0})
             if size == 0:
-                out[i] = "no atoms"
+                out[i] = "the cell has no atoms"
             elif unseen:
                 out[i] = f"{self.name} never saw {', '.join(map(symbol, unseen))}"
             elif size > MAX_ATOMS:
-                out[i] = f"{size} atoms, more than {MAX_ATOMS}"
+                out[i] = f"the cell has {size} atoms, more than {MAX_ATOMS}"
             elif not sound[i]:
                 out[i] = "the cell or a coordinate is not a finite number"
             elif not solid[i]:
                 out[i] = f"the cell has no volume ({float(volumes[i]):.3g} cubic angstrom)"
             elif images[i] > MAX_IMAGES:
-                out[i] = "the cell is too thin; reduce it"
+                out[i] = "the cell is too thin; use a reduced (Niggli or LLL) cell"
         return out
 
     def predict(self, crystals: CrystalBatch, batch_size: int = 128) -> dict[str, Tensor]:
@@ -79,27 +79,27 @@ class PropertyModel:
 
     @torch.no_grad()
     def values(self, features: Tensor) -> dict[str, Tensor]:
-        """Column -> values (B,) of crystals with these `features` (B, dim)."""
+        """Column -> values (B,) in the units of the training data, from `features` (B, dim)."""
         out = self.network.out(features.to(self._device)).cpu()
         stats = self.info.properties
         return {name: out[:, i] * stats[name].std + stats[name].mean for i, name in enumerate(self.columns)}
 
     @torch.no_grad()
     def features(self, crystals: CrystalBatch, batch_size: int = 128) -> Tensor:
-        """What the network's last layer reads, (B, dim), NaN where `refusals` has an entry."""
+        """The inputs of the network's last layer, (B, dim), NaN where `refusals` has an entry."""
         out = torch.full((len(crystals), self.network.dim), torch.nan)
         refused = self.refusals(crystals)
         sizes = crystals.num_atoms
         rest = [i for i in torch.argsort(sizes, stable=True).tolist() if i not in refused]
         while rest:
-            # the largest crystal of the batch is the last: as many as fit beside it
+            # crystals are sorted by size, so the last of the batch is the largest, and all are padded to its size
             count = min(batch_size, len(rest))
             while count > 1 and count * int(sizes[rest[count - 1]]) ** 2 > _PAIRS:
                 count -= 1
             index, rest = torch.tensor(rest[:count]), rest[count:]
-            part = crystals[index].to(self._device)
-            sums = image_sums(part.lattice, part.frac_coords, part.mask, self.network.radials)
-            out[index] = self.network.features(part.atomic_numbers, sums).cpu()
+            batch = crystals[index].to(self._device)
+            sums = image_sums(batch.lattice, batch.frac_coords, batch.mask, self.network.radials)
+            out[index] = self.network.features(batch.atomic_numbers, sums).cpu()
         return out
 
     @property
@@ -108,10 +108,11 @@ class PropertyModel:
 
 
 def crystals_of(structures: Sequence[Structure]) -> tuple[CrystalBatch, dict[int, str]]:
-    """Structures as tensors without orientation, one row for each, in LLL-reduced cells.
+    """Structures as one batch, in LLL-reduced cells whose lattices are symmetric matrices (`crystal.convert.polar`).
 
-    The network does not depend on the cell, and a Niggli reduction may take hours for a freak one. A structure that is
-    no crystal has a row without atoms, and its reason in the second answer (index -> why).
+    The prediction does not depend on the choice of cell; LLL is used because a Niggli reduction of an extreme cell may
+    take hours. A structure that is not an ordered crystal gets a row without atoms, and the second result (index ->
+    reason) says why.
     """
     import numpy as np
 
@@ -139,13 +140,17 @@ def crystals_of(structures: Sequence[Structure]) -> tuple[CrystalBatch, dict[int
 def predict_structures(
     model: PropertyModel, structures: Sequence[Structure]
 ) -> tuple[Mapping[str, Tensor], dict[int, str]]:
-    """Column -> values (n,) of pymatgen structures, NaN where the second answer (index -> why) has an entry."""
+    """Column -> predicted values (n,) of pymatgen structures, in the units of the training data, and the reasons (index
+    -> reason) for those that have no prediction; their values are NaN."""
     crystals, reasons = crystals_of(structures)
     return model.predict(crystals), model.refusals(crystals) | reasons
 
 
 def load_property_network(weights: str | Path, device: str | None = None) -> PropertyModel:
-    """The model of a shipped name or a file; raises NucleateError if there is none, or one of another kind."""
+    """The property model of a shipped name or a weights file, on `device` (default: the GPU, if there is one).
+
+    Raises NucleateError if there is no such model, or if it is one of another kind.
+    """
     path = require_weights(weights, PROPERTY)
     network, info = load_network(path, PROPERTY)
     assert isinstance(network, PropertyNetwork)  # weights of this kind hold no other network

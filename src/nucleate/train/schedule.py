@@ -1,4 +1,4 @@
-"""The batch and the learning rate of a step, as pure functions of its number, so that no state is needed to resume."""
+"""The batch and the learning rate of a step. Both depend on its number alone, so that resuming needs no saved state."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from nucleate.diffusion.rng import derive_seeds
 
 
 def batches(num_atoms: Tensor, batch_size: int, seed: int, step: int = 0) -> Iterator[Tensor]:
-    """Endless index batches (b,), a pure function of (seed, step): resuming needs no sampler state.
+    """An endless stream of batches, each as indices (batch_size,) of training examples, from number `step` on.
 
-    Each epoch is a permutation, cut into windows of 16 batches; inside a window crystals are sorted by size, so that
-    a batch carries little padding, and the batches of a window come in random order.
+    num_atoms: sizes of the examples, (N,). Each epoch is a random permutation that is cut into windows of 16 batches.
+    Within a window the examples are sorted by size, so that a batch needs little padding, and then the batches of the
+    window are put in random order. The stream depends on (seed, step) alone.
     """
     n = len(num_atoms)
     per_epoch = max(n // batch_size, 1)
@@ -26,15 +27,16 @@ def batches(num_atoms: Tensor, batch_size: int, seed: int, step: int = 0) -> Ite
         order = torch.randperm(n, generator=generator)
         chunks: list[Tensor] = []
         for window in order[: per_epoch * batch_size].split(16 * batch_size):
-            parts = window[torch.argsort(num_atoms[window], stable=True)].split(batch_size)
-            chunks += [parts[i] for i in torch.randperm(len(parts), generator=generator)]
+            by_size = window[torch.argsort(num_atoms[window], stable=True)].split(batch_size)
+            chunks += [by_size[i] for i in torch.randperm(len(by_size), generator=generator)]
         for chunk in chunks[first:]:
             yield chunk
             step += 1
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then a half cosine to `final_learning_rate` at the last step."""
+    """The learning rate of a step: it rises linearly over `warmup` steps, then falls along half a cosine to
+    `final_learning_rate` at the last step."""
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup
     progress = min((step - config.warmup) / max(config.steps - config.warmup, 1), 1.0)

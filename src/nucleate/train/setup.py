@@ -1,4 +1,5 @@
-"""What a training run begins with: examples that its recipe can take, the network, what is known of the data."""
+"""What is prepared before the first training step: the examples that the recipe can use, the network, the objective,
+and the facts about the data that the weights file keeps."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ from nucleate.train.weights_file import load_tensors
 if TYPE_CHECKING:
     from nucleate.systems.base import Data, Objective
 
-FIRST = "condition.out.0.weight"  # the first layer of a network's condition, which grows with the conditions
+# The tensor that has one input column for each property a network is conditioned on, and grows when one is added.
+FIRST = "condition.out.0.weight"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Base:
-    """Trained weights that a recipe starts from. source: their name or file, as the recipe has it."""
+    """Trained weights that a recipe starts from. source: their shipped name or file, as `train.start_from` has it."""
 
     source: str
     tensors: dict[str, Tensor]
@@ -46,21 +48,21 @@ class Base:
 
 
 def set_up(recipe: Recipe, data: Data, device: torch.device) -> Setup:
-    """Network, objective and facts of a recipe, for training data.
+    """The network, the objective and the facts for the weights file, from a recipe and its training data.
 
-    Raises NucleateError for data that the recipe cannot take, for properties that they lack, and for weights to start
-    from that do not fit.
+    Raises NucleateError if the recipe can use none of the data, if the data lacks a property that the recipe needs, and
+    if the weights of `train.start_from` do not fit.
     """
     system, train = system_of(recipe), recipe.train
     data, left_out = _usable(recipe, data)
     base = _base_of(recipe)
     if train.adapter_rank and base is None:
-        raise NucleateError("adapters need trained weights below them; set train.start_from")
+        raise NucleateError("train.adapter_rank adds adapters to trained weights; set train.start_from as well")
     values, stats = _properties(recipe, data, base)
     bare = system.codec(recipe, CodecState())
     codec = bare.fitted(data)
     if base is not None and base.info.system.codec(base.info.recipe, CodecState()) == bare:
-        codec = base.info.codec  # the weights were trained with the scale of this codec
+        codec = base.info.codec  # the base weights expect inputs that are scaled as in their own training
     elements = set(torch.unique(data.atomic_numbers[data.mask]).tolist())
     if base is not None and train.adapter_rank:
         elements |= set(base.info.elements)
@@ -88,7 +90,7 @@ def set_up(recipe: Recipe, data: Data, device: torch.device) -> Setup:
 
 
 def _usable(recipe: Recipe, data: Data) -> tuple[Data, int]:
-    """The examples that the recipe can take, and how many it cannot."""
+    """The examples that the recipe can use, and how many others there are."""
     source = system_of(recipe).data
     if len(data) == 0:
         raise NucleateError(f"there are no {source.unit} to train on")
@@ -99,7 +101,7 @@ def _usable(recipe: Recipe, data: Data) -> tuple[Data, int]:
 
 
 def _base_of(recipe: Recipe) -> Base | None:
-    """The weights to start from, shipped or a file, of generators and property networks."""
+    """The weights that `train.start_from` names, or None if it is empty."""
     source, unit = recipe.train.start_from, system_of(recipe).data.unit
     if not source:
         return None
@@ -107,13 +109,13 @@ def _base_of(recipe: Recipe) -> Base | None:
     tensors, metadata = load_tensors(path)
     info = ModelInfo.of(path, metadata, metadata.get("kind"))
     if info.system.data.unit != unit:
-        raise NucleateError(f"{source} knows {info.system.data.unit}, and cannot start a recipe of {unit}")
+        raise NucleateError(f"{source} was trained on {info.system.data.unit}, and this recipe trains on {unit}")
     return Base(source, tensors, info)
 
 
 def _properties(recipe: Recipe, data: Data, base: Base | None) -> tuple[dict[str, Tensor], dict[str, PropertyStats]]:
-    """The columns that the recipe needs, NaN where a value is unknown, and their statistics: those of the weights to
-    start from, where these know the property."""
+    """The property columns that the recipe needs, with NaN where a value is unknown, and their statistics. For a
+    property that the base weights were trained on, the statistics are theirs."""
     known = base.info.properties if base is not None else {}
     missing = [name for name in recipe.properties if name not in {*data.properties, *known}]
     if missing:
@@ -130,7 +132,7 @@ def _properties(recipe: Recipe, data: Data, base: Base | None) -> tuple[dict[str
 
 
 def _filled(model: nn.Module, base: Base, device: torch.device) -> str:
-    """Put the tensors of equal name and shape into the network; says how many these are."""
+    """Copy the base weights' tensors of equal name and shape into the network. Returns words on how many these are."""
     own = model.state_dict()
     tensors = {k: v.float() for k, v in base.tensors.items()}
     condition = getattr(model, "condition", None)

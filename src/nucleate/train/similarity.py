@@ -1,7 +1,8 @@
-"""Training and files of the network of structural similarity. Imports no package of chemistry.
+"""Training and weights files of the network of structural similarity. It imports no package of chemistry.
 
-The way of CSPML (Kusaba, Liu, Yoshida, Comput. Mater. Sci. 211, 111496 (2022)): pairs of crystals of equal ratio are
-similar if their fingerprints of local order parameters are, and a network learns to tell it from the formulas.
+The method is CSPML (Kusaba, Liu, Yoshida, Comput. Mater. Sci. 211, 111496 (2022)): two crystals with the same ratio of
+atoms (such as 1:1:3) are similar if their fingerprints of local order parameters are close to each other, and a network
+learns to predict that from the two formulas.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from nucleate.systems.older import without_conditions
 from nucleate.train.best import keep_best
 from nucleate.train.shipped import weights_file
 from nucleate.train.steps import Steps
-from nucleate.train.weights_file import fill, load_tensors, reading, save_tensors, sizes
+from nucleate.train.weights_file import built_from, errors_name_file, load_tensors, save_tensors, sizes_of
 
-KIND = "similarity"  # what the metadata of weights call this kind of network
+KIND = "similarity"  # the name of this kind of network in the metadata of weights files
 SHIPPED = "template-similarity"
-PAIRS = 200_000  # pairs of formulas that go through the network at once
+PAIRS = 200_000  # pairs of formulas that go through the network at once, to limit memory
 Formula = Mapping[str, int]
 
 
@@ -43,10 +44,11 @@ class SimilarityConfig(ConfigSection):
 
 
 class SimilarityRecipe(ConfigSection):
-    """All that determines the network. data: trained on its split "train", validated on "val".
+    """Everything that determines the trained network.
 
-    threshold: the largest distance of the fingerprints of similar structures. Of `train`, checkpoint_every is the
-    number of steps between validations.
+    data: the dataset whose split "train" it is trained on and whose split "val" it is validated on. threshold: two
+    structures are similar if the distance of their fingerprints is at most this. train.checkpoint_every is the number
+    of steps between two validations.
     """
 
     name: str
@@ -57,14 +59,14 @@ class SimilarityRecipe(ConfigSection):
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledPair:
+class FingerprintedCrystals:
     """N crystals: their reduced formulas and the fingerprints (N, D) of their structures."""
 
     formulas: Sequence[Formula]
     fingerprints: np.ndarray
 
-    def groups(self) -> dict[tuple[int, ...], np.ndarray]:
-        """Ratio of the numbers of atoms, sorted -> the rows of the crystals that have it."""
+    def rows_by_ratio(self) -> dict[tuple[int, ...], np.ndarray]:
+        """The rows of the crystals that have the same ratio of atoms: sorted numbers of atoms -> rows."""
         out: dict[tuple[int, ...], list[int]] = {}
         for i, formula in enumerate(self.formulas):
             out.setdefault(tuple(sorted(formula.values())), []).append(i)
@@ -73,7 +75,7 @@ class LabelledPair:
 
 @dataclass(frozen=True, eq=False)
 class SimilarityModel:
-    """The network and what it was made of. training: facts for the model card."""
+    """A trained network with its recipe. training: facts for the model card."""
 
     recipe: SimilarityRecipe
     network: SimilarityNetwork
@@ -85,8 +87,8 @@ class SimilarityModel:
 
     @torch.no_grad()
     def similarities(self, queries: Sequence[Formula], known: Sequence[Formula]) -> np.ndarray:
-        """How similar each query is to each known formula, (n, m), from 0 to 1; nan where either has no descriptors
-        (`unknown`)."""
+        """The predicted probability, (n, m), that the structures of each query and each known formula are similar; NaN
+        where one of the two has an element without descriptors (`unknown`)."""
         ours, theirs = (self.network.standardise(_tensor(descriptors(f))) for f in (queries, known))
         out = np.full((len(queries), len(known)), np.nan)
         if not len(known):
@@ -98,7 +100,7 @@ class SimilarityModel:
 
 
 def load_similarity_recipe(path: str | Path) -> SimilarityRecipe:
-    """Read a recipe from TOML; errors name the file and the key."""
+    """The recipe in a TOML file. Raises NucleateError that names the file and the key."""
     values = read_toml(path)
     try:
         return SimilarityRecipe.read(values)
@@ -107,34 +109,39 @@ def load_similarity_recipe(path: str | Path) -> SimilarityRecipe:
 
 
 class Pairs:
-    """Pairs of equal ratio for training: in half of a batch both are similar, the others are drawn at random.
+    """Draws pairs of crystals with the same ratio of atoms for training. Half of the pairs of a batch are similar ones;
+    the others are drawn at random.
 
-    A crystal is drawn first, each alike, then its partner; so no ratio with many crystals crowds out the others.
+    The first crystal of a pair is drawn uniformly and then its partner. So the frequency of a ratio grows with its
+    number of crystals, and not with its number of pairs, of which frequent ratios have far more than all others.
     """
 
-    def __init__(self, data: LabelledPair, threshold: float, seed: int) -> None:
+    def __init__(self, data: FingerprintedCrystals, threshold: float, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
         self.threshold, self.fingerprints = threshold, np.asarray(data.fingerprints, dtype=np.float32)
-        # where the group of each crystal begins in `members`, and its length
+        # `by_ratio` has the rows of all crystals, those of one ratio side by side; `group` says for each crystal where
+        # those of its ratio begin there, and how many they are.
         self.group = np.zeros((len(data.formulas), 2), dtype=np.int64)
-        members, starts, partners = [], np.zeros(len(data.formulas) + 1, dtype=np.int64), {}
-        place = 0
-        for rows in data.groups().values():
-            members.append(rows)
-            self.group[rows] = place, len(rows)
-            place += len(rows)
+        by_ratio, starts, partners = [], np.zeros(len(data.formulas) + 1, dtype=np.int64), {}
+        begin = 0
+        for rows in data.rows_by_ratio().values():
+            by_ratio.append(rows)
+            self.group[rows] = begin, len(rows)
+            begin += len(rows)
             for i, near in zip(rows, self._near(rows), strict=True):
                 partners[int(i)] = near
                 starts[i + 1] = len(near)
-        self.members = np.concatenate(members)
+        self.by_ratio = np.concatenate(by_ratio)
         self.starts = np.cumsum(starts)
         self.partners = np.concatenate([partners[i] for i in range(len(data.formulas))])
         self.anchors = np.flatnonzero(np.diff(self.starts))
         if not len(self.anchors):
-            raise NucleateError(f"no two crystals of equal ratio are within {threshold} of each other")
+            raise NucleateError(
+                f"no two crystals with the same ratio of atoms have fingerprints within {threshold} of each other"
+            )
 
     def _near(self, rows: np.ndarray) -> list[np.ndarray]:
-        """For each crystal of a group, the rows of those that are similar to it."""
+        """For each of the crystals `rows`, which have the same ratio, the rows of those that are similar to it."""
         own = torch.from_numpy(self.fingerprints[rows])
         out = []
         for chunk in torch.arange(len(rows)).split(512):
@@ -144,22 +151,23 @@ class Pairs:
         return out
 
     def draw(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows (n,), rows of their partners (n,), and whether they are similar (n,)."""
+        """n pairs: the rows of the first crystals (n,), those of their partners (n,), and whether they are similar
+        (n,)."""
         half = n // 2
         a = self.rng.choice(self.anchors, half)
         b = self.partners[self.starts[a] + self.rng.integers(0, self.starts[a + 1] - self.starts[a])]
         c = self.rng.integers(0, len(self.group), n - half)
-        d = self.members[self.group[c, 0] + self.rng.integers(0, self.group[c, 1])]
+        d = self.by_ratio[self.group[c, 0] + self.rng.integers(0, self.group[c, 1])]
         first, second = np.concatenate([a, c]), np.concatenate([b, d])
         apart = np.linalg.norm(self.fingerprints[first] - self.fingerprints[second], axis=1)
         return first, second, apart <= self.threshold
 
 
 class PairLoss:
-    """The objective of training: to tell whether the crystals of a pair are similar.
+    """The objective of training: the binary cross-entropy of "the two crystals of a pair are similar".
 
-    A step has `count` pairs, which `pairs` draws; the batch of the training loop is not used. inputs: standardised
-    descriptors (N, F) of the crystals.
+    Each step draws `count` pairs from `pairs`; the batch of the training loop is not used. inputs: standardised
+    descriptors (N, F) of the crystals' formulas.
     """
 
     def __init__(self, pairs: Pairs, inputs: Tensor, count: int) -> None:
@@ -174,17 +182,19 @@ class PairLoss:
 
 def first_similar(
     scores: Callable[[Sequence[Formula], Sequence[Formula]], np.ndarray],
-    queries: LabelledPair,
-    known: LabelledPair,
+    queries: FingerprintedCrystals,
+    known: FingerprintedCrystals,
     limit: float,
 ) -> tuple[int, int]:
-    """How many queries have a similar structure in the first place, of those that have templates: (hits, all).
+    """For how many queries the template with the highest score has a similar structure: (hits, queries with templates).
 
-    Templates are the known crystals of other formulas and equal ratio; scores: (n, m), the highest is the first.
+    The templates of a query are the known crystals of other formulas with the same ratio of atoms. scores: gives the
+    scores (n, m) of n queries and m known formulas. limit: the largest distance of the fingerprints of similar
+    structures.
     """
-    theirs = known.groups()
+    theirs = known.rows_by_ratio()
     hits = total = 0
-    for key, rows in queries.groups().items():
+    for key, rows in queries.rows_by_ratio().items():
         others = theirs.get(key)
         if others is None:
             continue
@@ -198,16 +208,17 @@ def first_similar(
     return hits, total
 
 
-def train(
+def train_similarity(
     recipe: SimilarityRecipe,
-    data: LabelledPair,
-    validation: LabelledPair,
+    data: FingerprintedCrystals,
+    validation: FingerprintedCrystals,
     on_log: Callable[[dict[str, Any]], None] | None = None,
 ) -> SimilarityModel:
-    """Train on the CPU, a pure function of its arguments; the averaged weights best on validation are kept, by
-    `first_similar`.
+    """Train on the CPU; equal arguments give equal weights.
 
-    Raises NucleateError where there is nothing to train on and where the loss is not finite.
+    The model gets the averaged weights with the highest share of hits (`first_similar`) on the validation data. on_log:
+    called with a line of metrics after each validation. Raises NucleateError if there is nothing to train on or to
+    validate with, and if the loss is not finite.
     """
     if not len(data.formulas) or not len(validation.formulas):
         raise NucleateError("there are no crystals to train on or to validate with")
@@ -241,7 +252,7 @@ def _tensor(values: np.ndarray) -> Tensor:
 
 
 def save_similarity(path: str | Path, model: SimilarityModel) -> None:
-    """Weights with all that is needed to use them."""
+    """Write the weights, with everything that is needed to use them, to one file."""
     metadata = {
         "nucleate": "1",
         "kind": KIND,
@@ -252,12 +263,13 @@ def save_similarity(path: str | Path, model: SimilarityModel) -> None:
 
 
 def load_similarity(weights: str | Path = SHIPPED) -> SimilarityModel:
-    """The model of a shipped name or in a file; raises NucleateError if there is none, or one of another kind."""
+    """The model of a shipped name or a weights file. Raises NucleateError if there is no such file, or if it holds
+    another kind of network, was trained on other descriptors, or is damaged."""
     path = weights_file(weights)
     if path is None:
         raise NucleateError(f"no weights '{weights}'; shipped: {SHIPPED}; or give a file")
     tensors, metadata = load_tensors(path)
-    with reading(path):
+    with errors_name_file(path):
         if metadata.get("kind") != KIND:
             raise NucleateError(f"{path} holds no network of structural similarity")
         recipe = SimilarityRecipe.read(without_conditions(json.loads(metadata["recipe"])))
@@ -265,6 +277,6 @@ def load_similarity(weights: str | Path = SHIPPED) -> SimilarityModel:
         if tuple(info["descriptors"]) != labels():
             raise NucleateError("it was trained on other descriptors than this version has")
         training = dict(info["training"])
-    asked = sizes(recipe.network)
-    network = fill(path, tensors, asked, lambda: SimilarityNetwork(len(labels()), **recipe.network.model_dump()))
+    asked = sizes_of(recipe.network)
+    network = built_from(path, tensors, asked, lambda: SimilarityNetwork(len(labels()), **recipe.network.model_dump()))
     return SimilarityModel(recipe, network.eval(), training)

@@ -1,4 +1,5 @@
-"""The one training loop: AdamW, running means of the parameters, clipping, bf16 where it pays, torch DDP."""
+"""The one training loop: AdamW, running means of the parameters, clipped gradients, bf16 where it is faster, and
+several processes with torch's DistributedDataParallel."""
 
 from __future__ import annotations
 
@@ -22,15 +23,16 @@ from nucleate.train.schedule import batches, learning_rate
 if TYPE_CHECKING:
     from nucleate.systems.base import Objective
 
-TRIED = 3  # batches that are timed for an estimate
+TRIED = 3  # the number of batches that are timed to estimate the speed
 
 
 class Steps:
     """A network in training, one step after another.
 
-    sizes (N,): of the examples, whose batches are of like sizes. unit: what the examples are called in messages. width:
-    the size to which batches are padded on a GPU, so that all have one shape; None takes the largest of each batch.
-    ema: the running mean of the parameters. sums: of the losses over the last `counted` steps.
+    sizes: of the training examples, (N,); a batch is made of examples of similar sizes. unit: what the examples are
+    called in messages ("crystals", "formulas"). width: the size to which batches are padded on a GPU, so that all have
+    one shape; if it is None, and on the CPU, each batch is padded to its largest example. ema: the running mean of the
+    parameters. sums: the sums of the losses, and of the gradient's norm, over the last `counted` steps.
     """
 
     def __init__(
@@ -60,15 +62,15 @@ class Steps:
         self.counted = 0
 
     def batch_loss(self, model: nn.Module, index: Tensor, step: int) -> dict[str, Tensor]:
-        """The objective's losses over the examples `index` (b,)."""
+        """The losses of the objective (name -> mean over the batch) for the examples `index` (b,)."""
         fixed = None if self.device.type == "cpu" else self.width
         width = int(self.sizes[index].max()) if fixed is None else fixed
         return self.objective.losses(model, index.to(self.device), width, step)
 
     def take(self, last: int, after: Callable[[], None]) -> None:
-        """Steps up to number `last`; `after` is called when each is done.
+        """Train up to step number `last`; `after` is called after each step.
 
-        Raises NucleateError where memory does not suffice.
+        Raises NucleateError if memory does not suffice.
         """
         config = self.config
         model: nn.Module = self.model
@@ -94,25 +96,25 @@ class Steps:
             after()
 
     def guarded(self) -> contextlib.AbstractContextManager[None]:
-        """The context in which a step computes; errors of too little memory become one line."""
+        """The context in which a step is computed; too little memory becomes a NucleateError of one line."""
         return enough_memory(self.device, self.config.batch_size, self.unit, self.step + 1)
 
     def means(self) -> dict[str, float]:
-        """Losses and the norm of the gradient, over the steps since the last call of `forget`."""
+        """Mean losses and mean norm of the gradient, over the steps since the last call of `forget`."""
         return {k: float(v) / self.counted for k, v in self.sums.items()}
 
     def forget(self) -> None:
-        """Set the sums of losses to nothing."""
+        """Start the sums of `means` anew."""
         self.sums, self.counted = {}, 0
 
     def require_finite(self, kept: str = "") -> None:
-        """Raise NucleateError where the loss or a parameter is no finite number any more. kept: said at the end."""
+        """Raise NucleateError if the loss or a parameter is not finite. kept: appended to the message."""
         loss = [self.sums["loss"]] if "loss" in self.sums else []
         if not all(bool(x.isfinite().all()) for x in (*loss, *self.model.parameters())):
             raise NucleateError(f"the loss is not finite at step {self.step}; lower train.learning_rate{kept}")
 
     def try_steps(self) -> float:
-        """Seconds that a step takes: the least of a few steps that are tried without a change of the network."""
+        """Seconds that a step takes: the shortest of `TRIED` steps, which are computed without changing the network."""
         stream = batches(self.sizes, self.config.batch_size, self.config.seed, self.step)
         self.model.train()
         times = []
@@ -134,7 +136,7 @@ class Steps:
             return losses, torch.stack([weights.get(k, 1.0) * v for k, v in losses.items()]).sum()
 
     def _update_ema(self) -> None:
-        # a short memory at first, so that the untrained start is forgotten
+        # The mean reaches back only a few steps at first, so that the random start soon drops out of it.
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
         state = self.model.state_dict()
         torch._foreach_lerp_(list(self.ema.values()), [state[k].to(v.dtype) for k, v in self.ema.items()], 1 - decay)

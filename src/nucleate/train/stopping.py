@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a training run between two steps, after its state was saved."""
+"""How Ctrl-C and SIGTERM end a training run: between two steps, after its state was saved."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Whether a signal has asked this process to stop: its number, or None."""
+    """The number of the signal that has asked this process to stop, or None if there was none."""
 
     number: int | None = None
 
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Inside, the first SIGINT or SIGTERM is noted instead of raised; a second Ctrl-C raises KeyboardInterrupt at once.
+    """A context in which the first SIGINT or SIGTERM is written down in the StopRequest instead of ending the process;
+    a second Ctrl-C raises KeyboardInterrupt at once.
 
-    Signals reach the main thread alone; elsewhere nothing changes.
+    Only the main thread of Python gets signals; in other threads the context does nothing.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,5 @@
-"""Files of tensors with metadata: written whole or not at all, with hashes of what is in them, and read with care."""
+"""Safetensors files with metadata: a file is written completely or not at all, carries hashes of its content, and is
+checked when it is read."""
 
 from __future__ import annotations
 
@@ -16,12 +17,16 @@ from torch import Tensor
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
 
-# Keys of the metadata for the hashes of the tensors and of all other metadata; the first files had neither.
+# The metadata keys of two hashes: that of the tensors, and that of all other metadata. The oldest files have neither.
 TENSORS_SHA256, METADATA_SHA256 = "sha256_tensors", "sha256_metadata"
 
 
 def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write safetensors to a temporary name, flush to disk, then rename: a kill never leaves a half-written file."""
+    """Write tensors and metadata to a safetensors file.
+
+    It is written under a temporary name, flushed to disk and then renamed, so that a killed process never leaves an
+    incomplete file.
+    """
     from safetensors.torch import save
 
     tensors = {k: v.detach().contiguous().cpu() for k, v in tensors.items()}
@@ -34,49 +39,53 @@ def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[st
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata; raises NucleateError if the file is missing, no nucleate checkpoint, or damaged."""
+    """The tensors and the metadata in a file. Raises NucleateError if it is missing, was not written by nucleate, or is
+    damaged."""
     with _opened(path) as (file, metadata):
         tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 (not a dict)
     if TENSORS_SHA256 in metadata and metadata[TENSORS_SHA256] != _tensors_hash(tensors):
-        raise NucleateError(f"{path} is damaged: its tensors are not those that were written (sha256 differs)")
+        raise NucleateError(f"{path} is damaged: its tensors have changed since writing (sha256 differs)")
     return tensors, metadata
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The metadata without the tensors; raises as `load_tensors`."""
+    """The metadata in a file; the tensors are not read. Raises NucleateError as `load_tensors` does."""
     with _opened(path) as (_, metadata):
         return metadata
 
 
 @contextlib.contextmanager
-def reading(path: str | Path) -> Iterator[None]:
-    """Whatever is wrong with what a file holds becomes one line that names the file."""
+def errors_name_file(path: str | Path) -> Iterator[None]:
+    """A context in which every exception becomes a NucleateError of one line that names the file."""
     try:
         yield
     except NucleateError as error:
         raise error if str(path) in str(error) else NucleateError(f"{path}: {error}") from None
     except KeyError as error:
         raise NucleateError(f"{path} is damaged: it has no {error}") from None
-    except Exception as error:  # a damaged file can make any part of a network fail in any way
+    except Exception as error:  # a damaged file can cause exceptions of any kind while a network is built from it
         reason = " ".join(str(error).split())[:200]
         raise NucleateError(f"{path} is damaged: {type(error).__name__}{f': {reason}' if reason else ''}") from None
 
 
-def fill(path: str | Path, tensors: Mapping[str, Tensor], network: Mapping[str, int], make: Callable[[], Any]) -> Any:
-    """The module that `make` builds with the tensors of a file in it, as float32.
+def built_from(
+    path: str | Path, tensors: Mapping[str, Tensor], network_sizes: Mapping[str, int], make: Callable[[], Any]
+) -> Any:
+    """The module that `make` builds, filled with the tensors of the file `path` as float32.
 
-    network: the sizes that its recipe asks for. Raises NucleateError where tensors are missing, too many, of another
-    shape, or not finite numbers. `make` is first called without memory, so that no damaged size can fill it.
+    network_sizes: the sizes that the file's recipe asks for (`sizes_of`). Raises NucleateError if tensors are missing,
+    superfluous, of another shape, or not finite. `make` is first called on torch's "meta" device, which reserves no
+    memory, so that a damaged size in the recipe cannot exhaust it.
     """
-    with reading(path):
+    with errors_name_file(path):
         kinds = sorted({str(v.dtype).removeprefix("torch.") for v in tensors.values() if v.is_floating_point()})
         if len(kinds) > 1:
-            raise NucleateError(f"{path} is damaged: its tensors are {' and '.join(kinds)}")
+            raise NucleateError(f"{path} is damaged: its tensors are of several types, {' and '.join(kinds)}")
         if bad := [k for k, v in tensors.items() if not bool(v.isfinite().all())]:
-            raise NucleateError(f"{path} is damaged: '{bad[0]}' holds values that are no finite numbers")
+            raise NucleateError(f"{path} is damaged: '{bad[0]}' holds values that are not finite")
         held = sum(v.numel() for v in tensors.values())
         most = {"layers": len(tensors)}  # every layer has at least one tensor
-        if large := [f"{k} = {v}" for k, v in network.items() if v > most.get(k, held)]:
+        if large := [f"{k} = {v}" for k, v in network_sizes.items() if v > most.get(k, held)]:
             raise NucleateError(f"{path} does not fit its own recipe ({large[0]} with {held:,} numbers in all)")
         with torch.device("meta"):
             _require_fit(path, make().state_dict(), tensors)
@@ -85,10 +94,10 @@ def fill(path: str | Path, tensors: Mapping[str, Tensor], network: Mapping[str, 
     return module
 
 
-def sizes(network: Any) -> dict[str, int]:
-    """The whole numbers among the settings of a network, the largest where there are several."""
-    out = {k: v for k, v in vars(network).items() if type(v) is int}
-    several = {k: v for k, v in vars(network).items() if isinstance(v, tuple) and v and type(v[0]) is int}
+def sizes_of(network_config: Any) -> dict[str, int]:
+    """The integers in the configuration of a network (name -> value); of a tuple of integers the largest."""
+    out = {k: v for k, v in vars(network_config).items() if type(v) is int}
+    several = {k: v for k, v in vars(network_config).items() if isinstance(v, tuple) and v and type(v[0]) is int}
     return out | {k: max(v) for k, v in several.items()}
 
 
@@ -101,7 +110,7 @@ def _require_fit(path: str | Path, wanted: Mapping[str, Tensor], tensors: Mappin
         if k in wanted and v.shape != wanted[k].shape
     ]
     problems += [
-        f"'{k}' holds {v.dtype}, not numbers with decimals"
+        f"'{k}' holds {v.dtype}, not floating-point numbers"
         for k, v in tensors.items()
         if k in wanted and wanted[k].is_floating_point() and not v.is_floating_point()
     ]
@@ -125,10 +134,10 @@ def _opened(path: str | Path) -> Iterator[tuple[Any, dict[str, str]]]:
             if {TENSORS_SHA256, METADATA_SHA256} & set(metadata):
                 own = metadata.get(METADATA_SHA256)
                 if own != _metadata_hash({k: v for k, v in metadata.items() if k != METADATA_SHA256}):
-                    raise NucleateError(f"{path} is damaged: its metadata are not what was written (sha256 differs)")
+                    raise NucleateError(f"{path} is damaged: its metadata has changed since writing (sha256 differs)")
             yield file, metadata
     except (SafetensorError, OSError) as error:
-        raise NucleateError(f"{path} is not a safetensors file, or was cut ({error})") from None
+        raise NucleateError(f"{path} is not a safetensors file, or is incomplete ({error})") from None
 
 
 def _metadata_hash(metadata: Mapping[str, str]) -> str:
