@@ -1,5 +1,6 @@
 """The comparison of golden runs: what is equal, what is a difference, and what may change (`scripts/golden.py`)."""
 
+import importlib
 import importlib.util
 import json
 import sys
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-FILE = Path(__file__).parent.parent / "scripts" / "goldens" / "compare.py"
+GOLDENS = Path(__file__).parent.parent / "scripts" / "goldens"
+FILE = GOLDENS / "compare.py"
+FROM_THE_NETWORK = {"data get"}  # no golden run downloads anything
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +117,23 @@ def test_the_layout_of_records_may_change_but_not_what_they_say(compare, tmp_pat
     found = compare.differences(old, new, "")
     assert {d.where for d in found} == {"r.jsonl", "request.json", "run.toml"}
     assert {d.change for d in found} == {"layout changed"}
+
+
+def commands_of(app, before=""):
+    """The commands of a Typer application, those of its groups as "hull run"."""
+    names = {before + (c.name or c.callback.__name__) for c in app.registered_commands}
+    return names.union(*(commands_of(g.typer_instance, f"{g.name} ") for g in app.registered_groups))
+
+
+def test_every_command_has_a_golden_run(monkeypatch):
+    from nucleate.cli.main import app
+
+    for name in ("run", "every_run", "runs_design", "runs_generators", "runs_models", "runs_python", "runs_words"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(str(GOLDENS))
+    runs = importlib.import_module("every_run").RUNS
+    done = [step for run in runs if run.kind == "" for step in run.steps]
+    helped = {step.removesuffix(" --help") for run in runs if run.kind == "help" for step in run.steps}
+    commands = commands_of(app)
+    assert commands <= helped
+    assert {c for c in commands if not any(f"{step} ".startswith(f"{c} ") for step in done)} == FROM_THE_NETWORK

@@ -8,9 +8,10 @@ from run import Run
 from runs_design import DESIGN
 from runs_generators import GENERATORS
 from runs_models import MODELS
+from runs_python import PYTHON
 from runs_words import WORDS
 
-RUNS: list[Run] = [*WORDS, *GENERATORS, *MODELS, *DESIGN]
+RUNS: list[Run] = [*WORDS, *GENERATORS, *MODELS, *DESIGN, *PYTHON]
 
 if len({run.name for run in RUNS}) != len(RUNS):
     raise ValueError("two golden runs have one name")

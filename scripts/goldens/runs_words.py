@@ -5,8 +5,9 @@ from __future__ import annotations
 from run import Run
 
 COMMANDS = [
-    *("", "design", "generate", "compose", "predict", "optimise", "check", "relax", "phonons", "rank", "show"),
-    *("families", "train", "doctor", "data", "data get", "data add", "data list", "data prepare"),
+    *("", "design", "generate", "compose", "predict", "substitute", "screen", "optimise", "check", "relax", "phonons"),
+    *("rank", "show", "families", "train", "plugins", "doctor"),
+    *("data", "data get", "data add", "data list", "data prepare"),
     *("hull", "hull run", "hull show", "hull build", "dft", "dft run", "dft inputs", "dft parse"),
     *("evaluate", "evaluate dng", "evaluate compositions", "evaluate compare", "evaluate optimisation", "evaluate csp"),
 ]
@@ -47,7 +48,10 @@ evaluate compositions cell.cif --column x --train cell.cif | evaluate compare ce
 evaluate optimisation cell.cif --dataset carbon-24 | evaluate optimisation cell.cif --value gap
 dft inputs cell.cif --out in --code nosuch | dft inputs cell.cif --out in --code qe --pseudos nowhere
 dft parse nowhere | dft run nowhere | dft run cell.cif --wall-time soon | dft run cell.cif --engine nosuch --out d
-dft run cell.cif --preset x
+dft run cell.cif --preset x | substitute cell.cif | substitute cell.cif -s Na | substitute cell.cif -s Mg=Ca
+substitute nosuch.cif -s Na=K | substitute cell.cif -s Na=Xx | substitute cell.cif -s Na=K --sites some | screen
+screen nosuch.cif | screen cell.cif --potential magic | screen --resume nowhere | screen cell.cif --reference none
+design --config nosuch.toml
 """.replace("\n", " | ").split(" | ")
 FILES = """py:
 from pymatgen.core import Lattice, Structure
