@@ -34,7 +34,7 @@ from nucleate.crystal.verdicts import check_geometry
 from nucleate.generators import Condition, load_generator
 from nucleate.pipeline.candidate import Candidate
 from nucleate.potentials.registry import get_potential
-from nucleate.relaxation.pool import RelaxSettings, relax_all
+from nucleate.relaxation.pool import RelaxSettings, relax_candidates
 
 FMAX, SMAX, STEPS = 0.05, 0.003, 500
 BLOCK = 20
@@ -77,7 +77,7 @@ def ours(structures: Iterable[Structure], settings: RelaxSettings, pool: int) ->
     """The same by nucleate, of many."""
     candidates = [Candidate(f"{k:05d}", structure=s) for k, s in enumerate(structures)]
     out = []
-    for c in sorted(relax_all(candidates, settings, pool), key=lambda c: c.id):
+    for c in sorted(relax_candidates(candidates, settings, pool), key=lambda c: c.id):
         assert c.structure is not None
         record = c.relaxation
         energy = c.energies["energy"].value if "energy" in c.energies else math.nan

@@ -23,7 +23,7 @@ from nucleate.crystal.symmetry import find_symmetry
 from nucleate.data import load_table
 from nucleate.pipeline.candidate import Candidate
 from nucleate.potentials.registry import get_potential
-from nucleate.relaxation.pool import RelaxSettings, relax
+from nucleate.relaxation.pool import RelaxSettings, relax_candidate
 
 
 def conventional() -> Iterator[Structure]:
@@ -53,7 +53,7 @@ def main() -> None:
         for way, primitive in enumerate((False, True)):
             settings = RelaxSettings(max_steps=500, potential=args.potential, primitive=primitive)
             began = time.process_time()
-            after = relax(Candidate("a", structure=structure), settings)
+            after = relax_candidate(Candidate("a", structure=structure), settings)
             seconds[k, way] = time.process_time() - began
             steps[k, way] = after.relaxation.steps + 1
             energies[k, way] = after.energies["energy"].value if after.failure is None else np.nan

@@ -24,7 +24,7 @@ from nucleate.hull.distances import formation_energy
 from nucleate.hull.load import load_reference
 from nucleate.hull.scale import onto
 from nucleate.pipeline.candidate import PASS, UNKNOWN, Candidate
-from nucleate.relaxation.pool import RelaxSettings, relax
+from nucleate.relaxation.pool import RelaxSettings, relax_candidate
 from nucleate.stages.phonons import PhononSettings, PhononStage
 
 KJ_PER_MOL = 1 / 96.485332  # eV
@@ -93,7 +93,7 @@ def known_crystals() -> list[Known]:
 def find(crystal: Known, potential: str) -> Found:
     """Relaxed volume and formation energy; raises ValueError where the relaxation fails."""
     settings = RelaxSettings(fmax=0.01, smax=0.0005, max_steps=500, potential=potential)
-    after = relax(Candidate(crystal.name, structure=crystal.structure), settings)
+    after = relax_candidate(Candidate(crystal.name, structure=crystal.structure), settings)
     if after.failure or after.structure is None or after.checks["relaxed"].verdict != PASS:
         raise ValueError(f"{crystal.name} by {potential}: {after.failure or after.checks['relaxed'].reason}")
     reference = load_reference(REFERENCES[potential])

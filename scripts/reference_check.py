@@ -27,7 +27,7 @@ from nucleate.hull.load import load_reference
 from nucleate.hull.reference import ReferenceSet
 from nucleate.hull.scale import onto
 from nucleate.pipeline.candidate import Candidate, Energy
-from nucleate.relaxation.pool import RelaxSettings, relax, single_point
+from nucleate.relaxation.pool import RelaxSettings, relax_candidate, single_point
 
 
 def rows_of(data: Path, split: str, highest: float) -> list[dict]:
@@ -52,7 +52,7 @@ def measure(rows: list[dict], relaxed: set[str], part: Path, potential: str) -> 
             (before,) = single_point([structure], 1, potential)
             found = {"id": row["material_id"], "before": before, "after": None, "failure": None}
             if found["id"] in relaxed:
-                out = relax(Candidate(found["id"], structure=structure), settings)
+                out = relax_candidate(Candidate(found["id"], structure=structure), settings)
                 found["failure"] = str(out.failure)
                 found["after"] = out.energies["energy"].value if out.failure is None else None
             done[found["id"]] = found

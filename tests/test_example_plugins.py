@@ -11,7 +11,7 @@ from pymatgen.core import Structure
 
 from nucleate.cli.main import main
 from nucleate.data.tables import table_from_items, write_table
-from nucleate.engine.registry import executor
+from nucleate.engine.registry import get_executor
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition
 from nucleate.generators.registry import get_generator
@@ -109,7 +109,7 @@ def test_predict(tmp_path, capsys):
 
 def test_design(tmp_path):
     settings = DesignSettings.of(weights="lattices", oversample=2, relax_steps=1, second="none")
-    result = design("NaCl, 1 candidate", tmp_path / "run", settings, executor=executor(1))
+    result = design("NaCl, 1 candidate", tmp_path / "run", settings, executor=get_executor(1))
     assert len(result.all) == 2 and {c.origin.generator for c in result.all} == {"lattices"}
     assert "lattices" in (tmp_path / "run" / "report.html").read_text()
     assert [c.id for c in load_run(tmp_path / "run").all] == [c.id for c in result.all]
@@ -117,7 +117,7 @@ def test_design(tmp_path):
 
 def test_design_with_formulas_first(tmp_path):
     settings = DesignSettings.of(generator="lexicon", structures="lattices", oversample=1, relax_steps=1, second="none")
-    result = design("a perovskite, 1 candidate", tmp_path / "run", settings, executor=executor(2, "threads"))
+    result = design("a perovskite, 1 candidate", tmp_path / "run", settings, executor=get_executor(2, "threads"))
     assert {c.origin.generator for c in result.all} == {"lattices"} and result.seconds["relax"] > 0
 
 
@@ -152,10 +152,10 @@ def test_the_engine(monkeypatch):
                 yield c.with_(provenance={"thread": threading.current_thread().name})
 
     monkeypatch.setenv("NUCLEATE_ENGINE", "threads")
-    engine = executor(2)
-    assert type(engine).__name__ == "Threads" and type(executor(1, "local")).__name__ == "Serial"
+    engine = get_executor(2)
+    assert type(engine).__name__ == "Threads" and type(get_executor(1, "local")).__name__ == "Serial"
     done = {c.id: c for c in engine.map(Where(), [Candidate(f"c{i}") for i in range(6)])}
     assert len(done) == 6 and str(done["c3"].failure) == "where: ValueError: bad luck"
     assert all("ThreadPool" in c.provenance["thread"] for c in done.values() if not c.failure)
     with pytest.raises(NucleateError, match="no engine 'clouds'; known: local, threads"):
-        executor(2, "clouds")
+        get_executor(2, "clouds")

@@ -13,7 +13,7 @@ from nucleate.dft.relaxation import pulay_stress, run
 from nucleate.dft.settings import DFTSettings
 from nucleate.errors import NucleateError
 from nucleate.potentials.base import Evaluation
-from nucleate.relaxation.guard import Blown
+from nucleate.relaxation.guard import OutOfRange
 
 
 class Toy:
@@ -146,7 +146,7 @@ def test_nonsense_ends_the_relaxation(what, said):
         def energy(self, atoms, cutoff):
             return math.nan if what == "slope" else super().energy(atoms, cutoff)
 
-    with pytest.raises(Blown, match=said):
+    with pytest.raises(OutOfRange, match=said):
         run(crystal(), TIGHT, Mad(TIGHT), None, lambda state: None)
 
 

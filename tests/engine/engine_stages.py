@@ -1,4 +1,4 @@
-"""Stages for the executors' tests, importable by spawned workers; they answer to a candidate's id."""
+"""Stages for the tests of executors. Worker processes can import them; the id of a candidate says what they do."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Executors on stages that misbehave. The stages are in a module of their own, so that spawned workers find them."""
+"""Executors with stages that fail or crash. The stages are in a module of their own, so that workers can import it."""
 
 import multiprocessing
 import os
@@ -48,7 +48,7 @@ def test_results_and_exceptions(machine):
     assert out["a"].failure is None and out["a"].provenance["seen"] == 0 and out["c"].provenance["seen"] == 3
 
 
-def test_too_little_memory_is_said_in_words():
+def test_a_memory_error_gets_a_readable_reason():
     for error in (MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 20 GiB\nmore")):
         assert reason_of(error) == "not enough memory; use fewer --workers, or leave this one out"
     assert reason_of(ValueError("one\ntwo")) == "ValueError: one" and reason_of(KeyError()) == "KeyError"
@@ -76,7 +76,7 @@ def test_a_bad_setting_ends_the_run_in_one_line(machine):
     assert not multiprocessing.active_children()
 
 
-def test_a_dying_worker_loses_only_its_candidate(tmp_path):
+def test_a_worker_that_dies_fails_its_own_candidate_alone(tmp_path):
     out = by_id(Processes(2).map(stages.Misbehaves(), candidates("a", "exit", "b", "kill", "c", "d")))
     assert set(out) == {"a", "exit", "b", "kill", "c", "d"}
     assert "died" in str(out["exit"].failure) and "exit code 7" in str(out["exit"].failure)
@@ -85,14 +85,14 @@ def test_a_dying_worker_loses_only_its_candidate(tmp_path):
     assert not multiprocessing.active_children()
 
 
-def test_a_worker_that_dies_once_is_forgiven(tmp_path):
+def test_a_candidate_whose_worker_died_once_is_tried_again(tmp_path):
     stage = stages.DiesOnce(str(tmp_path / "mark"))
     out = by_id(Processes(2).map(stage, candidates("a", "b", "c")))
     assert len(out) == 3 and all(c.failure is None for c in out.values())
     assert (tmp_path / "mark").exists()
 
 
-def test_a_lost_candidate_is_noticed(machine):
+def test_a_stage_that_loses_a_candidate_is_an_error(machine):
     with pytest.raises(RuntimeError, match="lost 1"):
         run(candidates("a", "lose", "b"), [stages.Misbehaves()], machine, Nowhere())
 
@@ -101,7 +101,7 @@ class OnGpu(stages.Misbehaves):
     resource = "gpu"
 
 
-def test_only_slow_stages_of_one_candidate_on_a_cpu_leave_this_process():
+def test_only_slow_stages_of_grain_one_on_a_cpu_use_worker_processes():
     for stage in (stages.Batched(), stages.Quick(), OnGpu()):
         out = list(Processes(2).map(stage, candidates("a", "b", "c")))
         assert {c.provenance["pid"] for c in out} == {os.getpid()}
@@ -110,7 +110,7 @@ def test_only_slow_stages_of_one_candidate_on_a_cpu_leave_this_process():
     assert alone.provenance["pid"] == os.getpid()
 
 
-def test_an_abandoned_map_leaves_no_worker():
+def test_a_map_that_is_closed_early_leaves_no_worker():
     results = Processes(2).map(stages.Misbehaves(), candidates("a", "sleep", "b"))
     assert next(results).id in ("a", "b")
     started = time.monotonic()
@@ -127,7 +127,7 @@ def test_a_stage_of_the_main_script_is_refused_in_one_line():
 
     Local.__qualname__ = "Missing"
     Local.__module__ = "engine_stages"
-    stages.Missing = Local  # known here, not in a worker
+    stages.Missing = Local  # workers do not have it
     try:
         with pytest.raises(NucleateError, match="cannot import the job"):
             list(Processes(2).map(Local(), candidates("a", "b")))
@@ -174,7 +174,7 @@ def group_is_empty(group):
 
 @pytest.mark.skipif(os.name != "posix", reason="process groups")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_ctrl_c_and_sudden_death_leave_no_orphans(tmp_path, how):
+def test_ctrl_c_and_kill_leave_no_worker_processes(tmp_path, how):
     process = script(tmp_path, SCRIPT.format(here=str(HERE)))
     try:
         assert process.stdout.readline().startswith("WORKERS a")

@@ -1,4 +1,4 @@
-"""Potentials of the user's own, through ASE's interface."""
+"""Potentials that the user names or that plug-ins bring, by ASE calculators."""
 
 import sys
 import types
@@ -13,9 +13,9 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
-from nucleate.potentials.base import refusal
+from nucleate.potentials.base import unknown_elements_reason
 from nucleate.potentials.registry import get_potential, require_potential
-from nucleate.relaxation.pool import RelaxSettings, relax, single_point
+from nucleate.relaxation.pool import RelaxSettings, relax_candidate, single_point
 
 EMT = "ase:ase.calculators.emt:EMT"
 
@@ -27,16 +27,16 @@ def copper(a=3.7):
 def test_any_calculator_relaxes():
     before = copper(3.75)
     before.perturb(0.03)
-    result = relax(Candidate("Cu", structure=before), RelaxSettings(potential=EMT, fmax=0.01))
+    result = relax_candidate(Candidate("Cu", structure=before), RelaxSettings(potential=EMT, fmax=0.01))
     assert result.failure is None and result.checks["relaxed"].verdict == "pass"
     assert result.structure.volume ** (1 / 3) == pytest.approx(3.59, abs=0.02)
     assert result.energies["energy"].method == "ASE calculator ase.calculators.emt:EMT"
     assert single_point([copper(), copper(3.6)], potential=EMT)[1] < single_point([copper()], potential=EMT)[0]
 
 
-def test_what_the_calculator_does_not_know_is_a_failure():
+def test_an_element_that_the_calculator_does_not_know_is_a_failure():
     lone = Structure(Lattice.cubic(3), ["Fe"], [[0, 0, 0]])
-    result = relax(Candidate("Fe", structure=lone), RelaxSettings(potential=EMT))
+    result = relax_candidate(Candidate("Fe", structure=lone), RelaxSettings(potential=EMT))
     assert result.failure is not None and "Fe" in str(result.failure) and "\n" not in str(result.failure)
 
 
@@ -51,13 +51,13 @@ def test_what_the_calculator_does_not_know_is_a_failure():
         ("ase:math:sqrt", "cannot be loaded"),
     ],
 )
-def test_what_is_no_potential_is_one_line(name, words):
+def test_a_name_of_no_potential_is_refused_in_one_line(name, words):
     with pytest.raises(NucleateError, match=words) as error:
         get_potential(name).load()
     assert "\n" not in str(error.value)
 
 
-def test_a_calculator_that_tells_its_elements_is_asked_and_another_one_is_said(monkeypatch):
+def test_elements_that_a_calculator_names_are_checked_and_without_them_the_record_says_so(monkeypatch):
     from ase.calculators.emt import EMT as Calculator
 
     class Model(Calculator):
@@ -67,11 +67,11 @@ def test_a_calculator_that_tells_its_elements_is_asked_and_another_one_is_said(m
     module.calculators = types.SimpleNamespace(mace_mp=lambda **_: Model())
     monkeypatch.setitem(sys.modules, "mace", module)
     potential = get_potential("mace:copper-and-gold")
-    assert potential.elements == {"Cu", "Au"} and "does not know Ag" in refusal(potential, ["Ag", "Cu"])
+    assert potential.elements == {"Cu", "Au"} and "does not know Ag" in unknown_elements_reason(potential, ["Ag", "Cu"])
     settings = RelaxSettings(potential=EMT, max_steps=0)
     assert get_potential(EMT).elements is None
-    assert not relax(Candidate("Cu", structure=copper()), settings).relaxation.elements_known
-    chgnet = relax(Candidate("Cu", structure=copper()), RelaxSettings(max_steps=0))
+    assert not relax_candidate(Candidate("Cu", structure=copper()), settings).relaxation.elements_known
+    chgnet = relax_candidate(Candidate("Cu", structure=copper()), RelaxSettings(max_steps=0))
     assert chgnet.relaxation.elements_known
 
 
@@ -83,7 +83,7 @@ def test_a_missing_package_is_named(kind, monkeypatch):
 
 
 def test_mace_takes_a_file_or_a_name(monkeypatch, tmp_path):
-    """mace-torch cannot stand beside SevenNet's e3nn: its interface is played here."""
+    """mace-torch needs another version of e3nn than SevenNet, so a stand-in with its interface is used here."""
     from ase.calculators.emt import EMT as Calculator
 
     asked = []
@@ -102,7 +102,7 @@ def test_mace_takes_a_file_or_a_name(monkeypatch, tmp_path):
     assert [a[0] for a in asked] == ["hub", "file"] and asked[1][1]["model_paths"] == str(file)
     assert named.method == "MACE medium" and own.method.startswith(f"MACE {file} (sha256 ")
     file.write_bytes(b"other weights")
-    assert get_potential(f"mace:{file}").method == own.method  # kept: one run has one model
+    assert get_potential(f"mace:{file}").method == own.method  # cached, so that a run loads one model
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -128,7 +128,7 @@ def test_a_saved_matgl_potential(tmp_path):
     up, down = (e.energy for e in potential.evaluate(moved))
     assert (up - down) / 0.02 / atoms.get_volume() == pytest.approx(found.stress[0, 0], abs=1e-4)
     assert "sha256" in potential.method and isinstance(moved[0], Atoms)
-    assert potential.elements == {"Al", "Cu"} and "does not know Au" in refusal(potential, ["Au", "Cu"])
+    assert potential.elements == {"Al", "Cu"} and "does not know Au" in unknown_elements_reason(potential, ["Au", "Cu"])
 
 
 def test_a_plug_in_brings_a_calculator_or_a_potential_of_its_own(monkeypatch, tmp_path):
@@ -151,13 +151,13 @@ def test_a_plug_in_brings_a_calculator_or_a_potential_of_its_own(monkeypatch, tm
     require_potential("emt")
     potential = get_potential("emt")
     assert potential.method == "emt (calculators 1.0)" and potential is get_potential("emt")
-    assert refusal(potential, ["Cu", "Xe"]) == "emt does not know Xe: not in its training data"
+    assert unknown_elements_reason(potential, ["Cu", "Xe"]) == "emt does not know Xe: not in its training data"
     crystal = bulk("Cu", a=3.7)
     (found,) = potential.evaluate([crystal])
     crystal.calc = Embedded()
     assert found.energy == pytest.approx(crystal.get_potential_energy())
     assert get_potential("own-one").evaluate([crystal]) == [7] and get_potential("chgnet").method.startswith("CHGNet")
-    relaxed = relax(Candidate("Cu", structure=copper()), RelaxSettings(potential="emt", fmax=0.01))
+    relaxed = relax_candidate(Candidate("Cu", structure=copper()), RelaxSettings(potential="emt", fmax=0.01))
     assert relaxed.failure is None and relaxed.energies["energy"].method == "emt (calculators 1.0)"
     with pytest.raises(NucleateError, match="the potential 'wrong' of the package calculators 1.0 gives a dict"):
         get_potential("wrong")

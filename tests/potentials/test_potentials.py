@@ -1,4 +1,4 @@
-"""Every shipped potential against its own package, against finite differences, and one crystal against many."""
+"""Every shipped potential agrees with its own package and with finite differences; batches change nothing."""
 
 import numpy as np
 import pytest
@@ -10,9 +10,9 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from nucleate.chem.elements import symbol
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
-from nucleate.potentials.base import MPTRJ, refusal
+from nucleate.potentials.base import MPTRJ_ELEMENTS, unknown_elements_reason
 from nucleate.potentials.registry import POTENTIALS, get_potential
-from nucleate.relaxation.pool import RelaxSettings, relax, single_point
+from nucleate.relaxation.pool import RelaxSettings, relax_candidate, single_point
 
 
 def crystals():
@@ -24,7 +24,7 @@ def crystals():
 
 
 def calculator_of(name):
-    """The package's own ASE calculator."""
+    """The ASE calculator of the potential's own package."""
     if name == "chgnet":
         from chgnet.model.dynamics import CHGNetCalculator
 
@@ -40,7 +40,7 @@ def potential(request):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_says_what_its_own_package_says(potential, capfd):
+def test_agrees_with_the_calculator_of_its_package(potential, capfd):
     (salt, silicon), own = crystals(), calculator_of(potential.name)
     capfd.readouterr()
     found = potential.evaluate([salt, silicon])
@@ -52,7 +52,7 @@ def test_says_what_its_own_package_says(potential, capfd):
         assert mine.stress == pytest.approx(atoms.get_stress(voigt=False), abs=1e-5)
 
 
-def test_a_batch_is_its_crystals_one_by_one(potential):
+def test_a_batch_gives_the_numbers_of_single_crystals(potential):
     together = potential.evaluate(crystals())
     for mine, atoms in zip(together, crystals(), strict=True):
         (alone,) = potential.evaluate([atoms])
@@ -61,7 +61,7 @@ def test_a_batch_is_its_crystals_one_by_one(potential):
         assert mine.stress == pytest.approx(alone.stress, abs=1e-5)
 
 
-def test_energies_alone_are_the_same(potential):
+def test_energies_without_forces_are_the_same(potential):
     structures = [AseAtomsAdaptor.get_structure(atoms) for atoms in crystals()]
     found = potential.energies(structures, 2)
     assert found == pytest.approx(
@@ -69,7 +69,7 @@ def test_energies_alone_are_the_same(potential):
     )
 
 
-def test_forces_and_stress_are_slopes_of_the_energy(potential):
+def test_forces_and_stress_are_derivatives_of_the_energy(potential):
     _, atoms = crystals()
     (found,) = potential.evaluate([atoms])
 
@@ -96,7 +96,7 @@ def test_a_left_handed_cell_is_the_same_crystal(potential):
     assert left.stress == pytest.approx(right.stress, abs=1e-5) and abs(right.stress).max() > 1e-3
 
 
-def test_what_it_does_not_know_is_one_line(potential):
+def test_structures_that_it_cannot_take_are_refused_in_one_line(potential):
     with pytest.raises(NucleateError, match="Og|plutonium"):
         potential.evaluate([Atoms("Og", cell=[4, 4, 4], pbc=True)])
 
@@ -105,7 +105,7 @@ STRANGERS = ("Po", "At", "Rn", "Fr", "Ra", "Am", "Cm", "Bk", "Cf", "Es", "Lr", "
 
 
 @pytest.mark.parametrize("element", STRANGERS)
-def test_an_element_that_was_never_seen_is_refused_before_anything_is_computed(element, potential, monkeypatch):
+def test_an_element_outside_the_training_data_is_refused_before_anything_is_computed(element, potential, monkeypatch):
     def never(*_):
         raise AssertionError("computed")
 
@@ -114,22 +114,22 @@ def test_an_element_that_was_never_seen_is_refused_before_anything_is_computed(e
     cell = [[0, 2.8, 2.8], [2.8, 0, 2.8], [2.8, 2.8, 0]]
     oxide = Structure(Lattice(cell), [element, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     words = f"{potential.name} does not know {element}"
-    result = relax(Candidate("a", structure=oxide), RelaxSettings(potential=potential.name))
+    result = relax_candidate(Candidate("a", structure=oxide), RelaxSettings(potential=potential.name))
     assert words in str(result.failure) and "energy" not in result.energies and "\n" not in str(result.failure)
     with pytest.raises(NucleateError, match=words):
         single_point([oxide], potential=potential.name)
 
 
-def test_what_both_shipped_potentials_know(potential):
-    assert potential.elements == MPTRJ and len(MPTRJ) == 89
-    assert refusal(potential, ["He", "Xe", "Ac", "Pu", "Pm", "Tc", "D"]) == ""
+def test_both_shipped_potentials_know_the_elements_of_mptrj(potential):
+    assert potential.elements == MPTRJ_ELEMENTS and len(MPTRJ_ELEMENTS) == 89
+    assert unknown_elements_reason(potential, ["He", "Xe", "Ac", "Pu", "Pm", "Tc", "D"]) == ""
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_sevennet_says_the_same_set_itself():
+def test_the_checkpoint_of_sevennet_names_the_same_elements():
     from sevenn import _keys, util
 
     from nucleate.potentials.sevennet import MODEL
 
     types = util.load_checkpoint(MODEL).config[_keys.TYPE_MAP]
-    assert frozenset(symbol(int(z)) for z in types) == MPTRJ
+    assert frozenset(symbol(int(z)) for z in types) == MPTRJ_ELEMENTS

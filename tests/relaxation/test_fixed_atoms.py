@@ -7,7 +7,7 @@ from pymatgen.core import Lattice, Structure
 from nucleate.cli.main import main
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.candidate_files import read_candidates
-from nucleate.relaxation.pool import RelaxSettings, relax_all
+from nucleate.relaxation.pool import RelaxSettings, relax_candidates
 
 EMT = "ase:ase.calculators.emt:EMT"
 POSCAR = """fixed
@@ -33,7 +33,7 @@ def copper():
 
 def relaxed(fixed, **settings):
     candidate = Candidate("a", structure=copper(), fixed=() if fixed is None else fixed)
-    (result,) = relax_all([candidate], RelaxSettings(potential=EMT, **settings))
+    (result,) = relax_candidates([candidate], RelaxSettings(potential=EMT, **settings))
     return result
 
 

@@ -1,4 +1,4 @@
-"""The minimisers on energies whose minimum and slopes are known."""
+"""The minimisers on energies whose minimum and gradient are known."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from nucleate.relaxation.minimise import Fire, QuasiNewton, gradient, model_hess
 
 
 def springs(atoms, rest=2.6, reach=3.6):
-    """Morse-like pairs within reach: analytic energy, forces and stress."""
+    """Morse-like pairs within a cutoff, with analytic energy, forces and stress."""
     from ase.neighborlist import primitive_neighbor_list
 
     i, j, d = primitive_neighbor_list("ijD", atoms.pbc, atoms.cell.array, atoms.positions, reach)
@@ -50,7 +50,7 @@ def test_the_model_hessian_is_positive_and_hardly_resists_a_translation():
     hessian = model_hessian(atoms, cell=True)
     assert np.allclose(hessian, hessian.T) and np.linalg.eigvalsh(hessian).min() > 0.5
     shift = np.concatenate([np.tile([1.0, 0, 0], len(atoms)), np.zeros(6)])
-    assert shift @ hessian @ shift == pytest.approx(len(atoms) * 1.0)  # only the springs to the places resist
+    assert shift @ hessian @ shift == pytest.approx(len(atoms) * 1.0)  # only the springs to the sites resist
     assert model_hessian(atoms, cell=False) == pytest.approx(hessian[:-6, :-6])
 
 

@@ -12,7 +12,7 @@ from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
 from nucleate.potentials.base import Evaluation
 from nucleate.potentials.registry import POTENTIALS, get_potential
-from nucleate.relaxation.pool import RelaxSettings, relax_all, single_point
+from nucleate.relaxation.pool import RelaxSettings, relax_candidates, single_point
 from nucleate.stages.relax import RelaxStage
 
 
@@ -23,7 +23,7 @@ def salt(a=5.64, shift=0.0):
 
 @dataclass
 class Springs:
-    """Energy of volume and of the second atom's place; `mode` makes it misbehave."""
+    """An energy of the volume and of the position of the second atom; `mode` chooses how it misbehaves."""
 
     mode: str
     name: str = "springs"
@@ -112,7 +112,7 @@ def test_finds_the_minimum(relax, optimiser, cell):
     ],
 )
 @pytest.mark.parametrize("optimiser", ["bfgs", "fire"])
-def test_a_blow_up_is_a_recorded_failure(relax, mode, words, optimiser):
+def test_a_relaxation_out_of_range_is_a_recorded_failure(relax, mode, words, optimiser):
     before = salt(5.7, 0.05)
     result = relax(mode, before, optimiser=optimiser)
     assert result.failure is not None and str(result.failure).startswith("relax: ") and words in str(result.failure)
@@ -120,7 +120,7 @@ def test_a_blow_up_is_a_recorded_failure(relax, mode, words, optimiser):
     assert "energy" not in result.energies and result.structure is before
     record = result.provenance
     assert ("last_frame" in record) == (result.relaxation.steps > 0) == (mode not in ("abyss", "strong"))
-    if "last_frame" in record:  # as much of the crystal as there was before it went wrong
+    if "last_frame" in record:  # the crystal before it went out of range
         last = Structure.from_dict(record["last_frame"])
         assert last.species == before.species and np.isfinite(last.cart_coords).all()
         assert 0.2 < last.volume / before.volume < 5 and last.distance_matrix[0, 1] > 0.4
@@ -164,7 +164,7 @@ def test_what_cannot_be_relaxed_is_rejected(relax, structure, words):
 
 def test_a_collapse_into_a_false_minimum_is_rejected(relax):
     result = relax("good", Structure(Lattice.cubic(4), ["K", "K"], [[0.37, 0.5, 0.5], [0.5, 0.5, 0.5]]), cell=False)
-    # 0.52 angstrom and at rest as far as the springs know: no crystal of potassium looks like this
+    # atoms 0.52 angstrom apart, where this potential has no forces: no crystal of potassium looks like this
     assert result.failure is not None and ("collapsed" in str(result.failure) or "apart" in str(result.failure))
 
 
@@ -204,10 +204,10 @@ def test_the_stage_can_be_sent_to_a_process():
     assert stage.settings.fmax == 0.2
 
 
-def test_chgnet_relaxes_salt_quietly(capfd):
+def test_chgnet_relaxes_salt_and_prints_nothing(capfd):
     (result,) = RelaxStage()([Candidate("NaCl", structure=salt(5.9, 0.02))])
     assert result.failure is None and result.checks["relaxed"].verdict == "pass"
-    assert result.structure.volume == pytest.approx(45.5, rel=0.05)  # 5.64^3 / 4 = 44.9 in nature
+    assert result.structure.volume == pytest.approx(45.5, rel=0.05)  # measured: 5.64^3 / 4 = 44.9
     energy = result.energies["energy"]
     assert energy.method == "CHGNet 0.3.0 (MP2020-corrected PBE+U)"
     assert energy.value == pytest.approx(single_point([result.structure])[0], abs=1e-3)
@@ -229,7 +229,7 @@ def test_chgnet_refuses_in_one_line():
         single_point([Structure(Lattice.cubic(3), ["Cm"], [[0, 0, 0]])])
 
 
-def test_a_pool_lets_the_finished_leave_and_the_next_enter(monkeypatch):
+def test_a_finished_crystal_leaves_the_pool_and_the_next_one_enters(monkeypatch):
     potential = Springs("no potassium", pool=3)
     monkeypatch.setitem(POTENTIALS.own, "fake", lambda: potential)
     settings = RelaxSettings(potential="fake")
@@ -244,22 +244,22 @@ def test_a_pool_lets_the_finished_leave_and_the_next_enter(monkeypatch):
     assert str(pooled["c2"].failure) == "relax: no potassium, please"
     assert str(pooled["none"].failure) == "relax: there is no structure"
     for candidate in crystals[:2] + crystals[3:5]:
-        (alone,) = relax_all([candidate], settings, pool=1)
+        (alone,) = relax_candidates([candidate], settings, pool=1)
         together = pooled[candidate.id]
         assert together.energies["energy"].value == pytest.approx(alone.energies["energy"].value, abs=1e-9)
         assert together.relaxation.steps == alone.relaxation.steps
 
 
-def test_a_failure_keeps_the_last_frame_that_made_sense(relax):
+def test_a_failure_keeps_the_last_credible_frame(relax):
     record = relax("explodes", salt(5.7, 0.05)).provenance
     last = Structure.from_dict(record["last_frame"])
     assert last.formula == salt().formula and 1 < last.volume / salt(5.7).volume < 5
-    twice = salt(5.7, 0.05).make_supercell([2, 1, 1])  # relaxed as its primitive cell, kept as it was given
+    twice = salt(5.7, 0.05).make_supercell([2, 1, 1])  # relaxed in its primitive cell; the record has the given one
     last = Structure.from_dict(relax("explodes", twice).provenance["last_frame"])
     assert last.species == twice.species and 1 < last.volume / twice.volume < 5
 
 
-def test_a_cell_that_repeats_itself_relaxes_as_its_primitive_one(monkeypatch):
+def test_a_supercell_is_relaxed_in_its_primitive_cell(monkeypatch):
     potential, sizes = get_potential("ase:ase.calculators.emt:EMT"), []
 
     class Watched:
@@ -280,7 +280,7 @@ def test_a_cell_that_repeats_itself_relaxes_as_its_primitive_one(monkeypatch):
     for primitive in (True, False):
         sizes.clear()
         settings = RelaxSettings(fmax=0.001, smax=1e-5, potential="watched", primitive=primitive)
-        (after,) = relax_all([Candidate("a", structure=alloy)], settings)
+        (after,) = relax_candidates([Candidate("a", structure=alloy)], settings)
         assert after.failure is None and set(sizes) == {4 if primitive else 8}
         assert after.structure.species == alloy.species
         assert after.structure.site_properties["tag"] == list(range(8))

@@ -46,7 +46,7 @@ def test_records_come_back_exactly_and_in_order(tmp_path: Path) -> None:
         assert [c.id for c in store.load()] == ["b", "a", "7", "1e5", "c"]
 
 
-def test_rows_are_ases(tmp_path: Path) -> None:
+def test_ase_reads_the_rows(tmp_path: Path) -> None:
     indium = Candidate("i", structure=Structure(Lattice.cubic(3.0), ["In", "F"], SALT.frac_coords))
     with RunStore(tmp_path) as store:
         store.save_many([Candidate("blank"), relaxed("a"), relaxed("f").failed("relax", "error", "exploded"), indium])
@@ -65,18 +65,18 @@ def test_rows_are_ases(tmp_path: Path) -> None:
     assert shown.returncode == 0 and "NaCl" in shown.stdout and "0.020" in shown.stdout
 
 
-def test_numbers_that_are_none_do_not_stop_a_save(tmp_path: Path) -> None:
+def test_energies_that_are_no_numbers_can_be_saved(tmp_path: Path) -> None:
     with RunStore(tmp_path) as store:
         store.save_many([relaxed("b"), Candidate("a", structure=SALT, energies={"energy": Energy(math.nan, "m")})])
         assert [c.id for c in store.load()] == ["b"]
         found, (problem,) = store.read()
         assert [c.id for c in found] == ["b"] and problem.row == 2
         assert "energies.energy.value must be a finite number, not nan" in problem.reason
-        store.save(relaxed("a"))  # in place: the broken record is mended, not doubled
+        store.save(relaxed("a"))  # the damaged record is replaced, and no second one is added
         assert [c.id for c in store.load()] == ["b", "a"] and not store.read()[1]
 
 
-def test_a_damaged_row_leaves_the_others_and_is_mended_in_place(tmp_path: Path) -> None:
+def test_a_damaged_row_is_reported_and_saving_replaces_it(tmp_path: Path) -> None:
     with RunStore(tmp_path) as store:
         store.save_many([relaxed("a"), relaxed("b"), relaxed("c")])
     with sqlite3.connect(tmp_path / "candidates.db") as connection:
@@ -131,7 +131,7 @@ def test_kill_9_while_writing_loses_nothing_and_frees_the_lock(tmp_path: Path) -
         with RunStore(tmp_path) as store:
             seeds = {c.id: c.seed for c in store.load()}
             for i in range(max(0, last - 49), last + 1):
-                assert seeds[f"c{i % 50}"] in (i, i + 50)  # what was told is there; one more may be
+                assert seeds[f"c{i % 50}"] in (i, i + 50)  # what the writer printed is there; one more may be
             store.save(Candidate("after"))
 
 
@@ -154,7 +154,7 @@ def test_reading_makes_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_request_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_is_written_completely_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with RunStore(tmp_path) as store:
         with pytest.raises(NucleateError, match="not a run folder"):
             store.read_request()
@@ -177,7 +177,7 @@ def test_request_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         store.read_request()
 
 
-def test_full_disk_is_one_line_and_keeps_what_was_saved(tmp_path: Path) -> None:
+def test_a_full_disk_gives_one_line_and_keeps_what_was_saved(tmp_path: Path) -> None:
     with RunStore(tmp_path) as store:
         store.save(relaxed("a"))
         pages = store._db.connection.execute("PRAGMA page_count").fetchone()[0]
@@ -206,7 +206,7 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
 
 
-def test_damaged_databases(tmp_path: Path) -> None:
+def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
     with RunStore(tmp_path) as store:
         store.save_many([relaxed(f"c{i}") for i in range(50)])
     file = tmp_path / "candidates.db"
@@ -223,13 +223,13 @@ def test_damaged_databases(tmp_path: Path) -> None:
     RunStore(tmp_path).close()  # an error above left no lock behind
 
 
-def test_a_database_of_something_else(tmp_path: Path) -> None:
+def test_a_database_that_is_of_no_run_is_refused(tmp_path: Path) -> None:
     ase.db.connect(str(tmp_path / "candidates.db")).write(ase.Atoms("H"))
     with pytest.raises(NucleateError, match="no database of a run"):
         RunStore(tmp_path)
 
 
-def test_record_is_json_in_data(tmp_path: Path) -> None:
+def test_the_record_is_json_in_the_data_of_a_row(tmp_path: Path) -> None:
     with RunStore(tmp_path) as store:
         store.save(relaxed("a"))
     record = ase.db.connect(str(tmp_path / "candidates.db")).get(1).data["candidate"]

@@ -1,4 +1,4 @@
-"""One contract for work that goes on after a kill, whatever keeps it."""
+"""Every journal keeps the contract of `store.journal.Journal`."""
 
 import json
 
@@ -13,12 +13,12 @@ from nucleate.pipeline.events import Cancel, Cancelled, CandidateChanged, Watch
 from nucleate.pipeline.origin import Origin, SetMember
 from nucleate.pipeline.stage import Stage
 from nucleate.store.database import RunStore
-from nucleate.store.journal import JournalLines, carry_on, difference
+from nucleate.store.journal import JournalLines, changed_settings_text, run_with_journal
 from nucleate.store.part import PartFile
 
 
 class Mark(Stage):
-    """Remembers whom it saw."""
+    """A stage that remembers the ids of the candidates it was given."""
 
     name, grain, cost, resource = "mark", "one", "slow", "cpu"
 
@@ -36,7 +36,7 @@ def candidates(*ids):
 
 
 @pytest.mark.parametrize("kind", ["file", "database"])
-def test_every_journal_keeps_what_is_done_and_the_rest_is_done_later(tmp_path, kind):
+def test_every_journal_keeps_finished_results_and_the_next_call_does_the_rest(tmp_path, kind):
     def opened():
         return PartFile(tmp_path / "x.jsonl", {"fmax": 1}) if kind == "file" else RunStore(tmp_path / "run")
 
@@ -47,17 +47,17 @@ def test_every_journal_keeps_what_is_done_and_the_rest_is_done_later(tmp_path, k
             stop()
 
     with opened() as journal, pytest.raises(Cancelled):
-        carry_on(journal, candidates(*"abcd"), [first], Serial(), Watch(enough, cancel=stop))
+        run_with_journal(journal, candidates(*"abcd"), [first], Serial(), Watch(enough, cancel=stop))
     with pytest.raises(NucleateError, match="another process"), opened(), opened():
         pass
     again = Mark()
     with opened() as journal:
-        done = carry_on(journal, candidates(*"abcd"), [again], Serial())
+        done = run_with_journal(journal, candidates(*"abcd"), [again], Serial())
     assert first.saw == ["a", "b"] and again.saw == ["c", "d"]
     assert [c.id for c in done] == list("abcd") and all(c.stages == ("mark",) for c in done)
     last = Mark()
     with opened() as journal:
-        assert [c.to_dict() for c in carry_on(journal, candidates(*"abcd"), [last], Serial())] == [
+        assert [c.to_dict() for c in run_with_journal(journal, candidates(*"abcd"), [last], Serial())] == [
             c.to_dict() for c in done
         ]
     assert last.saw == []
@@ -68,12 +68,12 @@ def test_a_folder_of_other_crystals_is_refused(tmp_path):
         return [Candidate("000001", origin=Origin(member=SetMember(name, "one", content)))]
 
     with RunStore(tmp_path) as store:
-        carry_on(store, of("mine", "abc"), [Mark()], Serial())
+        run_with_journal(store, of("mine", "abc"), [Mark()], Serial())
         with pytest.raises(NucleateError, match="holds crystals of 'mine', not these; give another --out"):
             store.resumed(of("theirs", "abd"))
 
 
-def test_lines_are_whole_and_appended(tmp_path):
+def test_lines_are_appended_after_complete_lines(tmp_path):
     path = tmp_path / "lines"
     with JournalLines(path) as lines:
         assert lines.before == []
@@ -98,6 +98,6 @@ def test_one_process_predicts_at_a_time_and_leaves_no_lock(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["predictions.jsonl"]
 
 
-def test_a_difference_names_what_differs():
+def test_the_text_of_changed_settings_names_them():
     before, now = {"fmax": 0.05, "seed": 1}, {"fmax": 0.01, "seed": 1, "steps": 3}
-    assert difference(before, now) == "fmax 0.05, now 0.01, steps None, now 3"
+    assert changed_settings_text(before, now) == "fmax 0.05, now 0.01, steps None, now 3"

@@ -1,4 +1,4 @@
-"""Results of a killed command: kept, matched to what they were made of, never mixed with other settings."""
+"""Results of a killed command are kept, belong to equal candidates only, and never mix with other settings."""
 
 import errno
 import hashlib
@@ -30,7 +30,7 @@ def interrupted(out, settings=SETTINGS, ids="abc", done=2):
     return part.path
 
 
-def test_what_is_done_comes_back_and_the_rest_as_it_was(tmp_path):
+def test_finished_candidates_come_back_and_the_others_as_they_were(tmp_path):
     path = interrupted(tmp_path / "x.jsonl")
     assert path == tmp_path / "x.jsonl.part.jsonl"
     with PartFile(tmp_path / "x.jsonl", SETTINGS) as part:
@@ -42,14 +42,14 @@ def test_what_is_done_comes_back_and_the_rest_as_it_was(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_candidate_that_has_changed_is_done_again(tmp_path):
+def test_a_changed_candidate_is_computed_again(tmp_path):
     interrupted(tmp_path / "x")
     with PartFile(tmp_path / "x", SETTINGS) as part:
         changed = Candidate("a", seed=5, provenance={"from": "a"})
         assert part.resumed([changed, *candidates("b")]) == [changed, result(candidates("b")[0])]
 
 
-def test_a_line_cut_off_and_a_damaged_one_are_done_again(tmp_path):
+def test_candidates_of_damaged_lines_are_computed_again(tmp_path):
     path = interrupted(tmp_path / "x", done=3)
     lines = path.read_text().splitlines(keepends=True)
     lines[1] = lines[1].replace('"result"', '"resu', 1)
@@ -72,17 +72,17 @@ def test_other_settings_are_refused_unless_told_to_begin_again(tmp_path):
     with pytest.raises(NucleateError, match="steps None, now 3"):
         PartFile(tmp_path / "x", {**SETTINGS, "steps": 3})
     assert path.read_text() == before
-    with PartFile(tmp_path / "x", SETTINGS, overwrite=True) as part:  # the same: it goes on all the same
+    with PartFile(tmp_path / "x", SETTINGS, overwrite=True) as part:  # with equal settings, results are kept even so
         assert part.resumed(candidates("a"))[0].stages == ("relax",)
     with PartFile(tmp_path / "x", {**SETTINGS, "fmax": 0.01}, overwrite=True) as part:
         assert part.resumed(candidates("a"))[0].stages == ()
     path.write_text("years of work\n")
-    with pytest.raises(NucleateError, match="something else"):
+    with pytest.raises(NucleateError, match="another command"):
         PartFile(tmp_path / "x", SETTINGS)
     assert path.read_text() == "years of work\n"
 
 
-def test_a_call_without_a_result_leaves_nothing_and_is_in_nobodys_way(tmp_path):
+def test_a_call_without_a_result_leaves_no_file(tmp_path):
     with pytest.raises(NucleateError), PartFile(tmp_path / "x", SETTINGS):
         raise NucleateError("no such potential")
     assert list(tmp_path.iterdir()) == []
@@ -99,7 +99,7 @@ def test_one_process_at_a_time(tmp_path):
     PartFile(tmp_path / "x", SETTINGS).close()
 
 
-def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
+def test_a_full_disk_gives_one_line(tmp_path, monkeypatch):
     with PartFile(tmp_path / "x", SETTINGS) as part:
         (only,) = part.resumed(candidates("a"))
 
@@ -111,7 +111,7 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
             part.save(only)
 
 
-def test_a_file_of_the_first_version_is_gone_on_with(tmp_path):
+def test_a_file_of_the_first_version_is_continued(tmp_path):
     first = (
         '{"id": "salt", "seed": 3, "structure": null, "energies": {}, "checks": {}, "failure": null, "stages": [], '
         '"provenance": {"formula": "NaCl", "rank": 2}, "composition": {"Na": 1, "Cl": 1}}'

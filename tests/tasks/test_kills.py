@@ -24,7 +24,7 @@ from nucleate.pipeline.run import run
 from nucleate.tasks import design as module
 from nucleate.tasks.blueprint import Blueprint
 from nucleate.pipeline.stage import Stage
-from nucleate.store.part import PartFile, tidy
+from nucleate.store.part import PartFile, remove_leftovers
 
 STEPS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "sqlite3.connect", "os.truncate"}
 SALT = Structure(Lattice.cubic(3.4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -63,7 +63,7 @@ def replaced(out):
 def filed(out):
     out = out / "x.jsonl"
     if out.exists():
-        tidy(out)
+        remove_leftovers(out)
         return
     with PartFile(out, {"fmax": 1}) as part:
         done = run(part.resumed(blanks), [Make()], Serial(), part)

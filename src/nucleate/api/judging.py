@@ -253,10 +253,10 @@ def _fresh(candidate: Candidate) -> Candidate:
 
 
 def _run(candidates: Sequence[Candidate], stages: Sequence, workers: int) -> list[Candidate]:
-    from nucleate.engine.registry import executor
+    from nucleate.engine.registry import get_executor
     from nucleate.pipeline.run import Nowhere, run
 
-    return run(candidates, stages, executor(workers or None), Nowhere())
+    return run(candidates, stages, get_executor(workers or None), Nowhere())
 
 
 def _or_raise(candidate: Candidate) -> Candidate:

@@ -76,7 +76,7 @@ def design(
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen
-    from nucleate.engine.registry import executor
+    from nucleate.engine.registry import get_executor
     from nucleate.tasks.blueprint import cautions, decided
     from nucleate.tasks.design import design as run
     from nucleate.tasks.design import folder_for
@@ -103,7 +103,7 @@ def design(
             return
         with going_on(f"finish it with: nucleate design --resume {resume}"), progress_shown() as watch:
             again = {name: given[name] for name in CHANGEABLE if name in given}
-            result = finish(resume, executor=executor(workers or None, engine), watch=watch, **again)
+            result = finish(resume, executor=get_executor(workers or None, engine), watch=watch, **again)
     else:
         if config is not None:
             wanted, settings = _from_file(config, asks, candidates, given, notes)
@@ -124,7 +124,12 @@ def design(
         folder = out or folder_for(wanted.text or "anything")
         with going_on(f"finish it with: nucleate design --resume {folder}"), progress_shown() as watch:
             result = run(
-                wanted, folder, settings, executor=executor(workers or None, engine), watch=watch, overwrite=overwrite
+                wanted,
+                folder,
+                settings,
+                executor=get_executor(workers or None, engine),
+                watch=watch,
+                overwrite=overwrite,
             )
     from nucleate.cli.show import print_run
 

@@ -119,16 +119,16 @@ def relax_sample(
     generated: CrystalSet, n: int, settings: DngSettings, out: Path, workers: int | None, watch: Watch
 ) -> CrystalSet:
     """Relax n of the crystals, drawn by the seed, in a run folder that resumes, and set them on the hull."""
-    from nucleate.engine.registry import executor
+    from nucleate.engine.registry import get_executor
     from nucleate.evaluate.relaxed import from_candidates, sample_candidates, stages
     from nucleate.store.database import RunStore
-    from nucleate.store.journal import carry_on
+    from nucleate.store.journal import run_with_journal
 
     folder = out / "relaxed"
     folder.mkdir(parents=True, exist_ok=True)
     with RunStore(folder) as store:
         blank = sample_candidates(generated, n, settings)
-        finished = carry_on(store, blank, stages(settings), executor(workers), watch)
+        finished = run_with_journal(store, blank, stages(settings), get_executor(workers), watch)
     order = {c.id: c for c in finished}
     return from_candidates([order[c.id] for c in blank], f"{len(blank):,} of {generated.name}, relaxed")
 

@@ -35,7 +35,7 @@ def optimise(
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen
-    from nucleate.engine.registry import executor
+    from nucleate.engine.registry import get_executor
     from nucleate.files import check_writable
     from nucleate.pipeline.candidate_files import write_candidates
     from nucleate.settings import OptimiseSettings
@@ -61,7 +61,7 @@ def optimise(
     folder = out or Path("runs") / f"optimise-{Path(weights).stem}"
     check_writable(folder, folder=True)
     with going_on(f"the same command goes on in {folder}"), progress_shown() as watch:
-        result = run(settings, folder, executor=executor(workers or None), workers=workers or None, watch=watch)
+        result = run(settings, folder, executor=get_executor(workers or None), workers=workers or None, watch=watch)
     write_candidates(folder / "candidates.jsonl", result.candidates)
     with_structure = [c for c in result.candidates if c.structure is not None]
     if with_structure:

@@ -126,7 +126,7 @@ def _run(
     """What came of the formulas, in order; written to `out`, and what is done kept beside it for the next call."""
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.resumable import run_part
-    from nucleate.engine.registry import executor
+    from nucleate.engine.registry import get_executor
     from nucleate.evaluate.csp import weights_digest
     from nucleate.pipeline.candidate_files import write_candidates
     from nucleate.pipeline.run import Nowhere, run
@@ -136,7 +136,7 @@ def _run(
     blank, stages = plan(wanted, settings)
     if out is None:
         with progress_shown() as watch:
-            return ordered(run(blank, stages, executor(workers or None), Nowhere(), watch))
+            return ordered(run(blank, stages, get_executor(workers or None), Nowhere(), watch))
     known = METHODS.get(settings.method)
     digest = weights_digest(settings.weights or (known.weights if known else settings.method))
     before = settings.former()

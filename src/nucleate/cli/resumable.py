@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def check_out(out: Path, overwrite: bool) -> None:
     """Refuse a place that cannot be written to, before an hour's work."""
     from nucleate.errors import NucleateError
-    from nucleate.store.part import tidy
+    from nucleate.store.part import remove_leftovers
 
     if out.exists() and not overwrite:
-        tidy(out)
+        remove_leftovers(out)
         raise NucleateError(f"{out} exists; use --overwrite or another --out")
     check_place(out)
 
@@ -80,11 +80,11 @@ def run_part(
     """The candidates after the stages; what `part` holds is not done again. what: the name of what it holds."""
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.progress import progress_shown
-    from nucleate.engine.registry import executor
-    from nucleate.store.journal import carry_on
+    from nucleate.engine.registry import get_executor
+    from nucleate.store.journal import run_with_journal
 
     todo = part.resumed(candidates)
     if have := sum(stages[0].name in c.stages for c in todo):
         notes.print(f"going on: {have} of {len(todo)} {what} are in {part.path}")
     with going_on(f"the same command goes on from {part.path}"), progress_shown() as watch:
-        return carry_on(part, candidates, stages, executor(workers or None), watch)
+        return run_with_journal(part, candidates, stages, get_executor(workers or None), watch)

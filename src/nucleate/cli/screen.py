@@ -54,7 +54,7 @@ def screen(
     from nucleate.errors import NucleateError
     from nucleate.pipeline.candidate_files import read_candidates
     from nucleate.settings.screen import ScreenSettings
-    from nucleate.store.folders import check_folder
+    from nucleate.store.folders import require_free_folder
     from nucleate.tasks.screen import require_settings, resume_screen, screen_candidates
 
     if resume is not None and files:
@@ -81,7 +81,7 @@ def screen(
                 phonons=phonons,
             )
             require_settings(settings)
-            check_folder(folder, overwrite)
+            require_free_folder(folder, overwrite)
             given, problems = read_candidates(paths)
             print_problems(problems, console_of(stderr=True))
             names = ", ".join(path.resolve().name for path in paths[:3])

@@ -25,7 +25,7 @@ from nucleate.dft.settings import MOLECULE_SMEARING, DFTSettings, k_grid
 from nucleate.errors import NucleateError
 from nucleate.io import replacing, safe_names
 from nucleate.pipeline.candidate import Candidate
-from nucleate.relaxation.guard import Blown
+from nucleate.relaxation.guard import OutOfRange
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -62,10 +62,10 @@ def works(candidates: Iterable[Candidate], elements: bool = True) -> tuple[list[
     for c, name in zip(candidates, safe_names(c.id for c in candidates), strict=True):
         try:
             if c.structure is None:
-                raise Blown("there is no structure")
+                raise OutOfRange("there is no structure")
             out.append(PlannedCalculation(name, "crystal", crystal_atoms(c.structure), c))
             symbols |= {str(e) for e in c.structure.composition.element_composition}
-        except Blown as error:
+        except OutOfRange as error:
             refused.append(f"{c.id}: {error}")
     for symbol in sorted(symbols) if elements else ():
         try:

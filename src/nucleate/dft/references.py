@@ -27,7 +27,7 @@ SYMPREC = 0.05  # angstrom; symmetry broken by less, as a relaxation leaves it, 
 
 
 def crystal_atoms(structure: Structure, spin: str = "auto") -> Atoms:
-    """The primitive cell with exact symmetry and moments to start from; raises guard.Blown for what is no crystal.
+    """The primitive cell with exact symmetry and moments to start from; raises guard.OutOfRange for what is no crystal.
 
     Its vectors are the shortest ones: grids of skewed cells are uneven, and GPAW warns of wrong results.
     """
@@ -106,11 +106,11 @@ class References:
         return [self._phase(f, s, structures.get(s)) for f, s in compounds]
 
     def _run(self, name: str, folder: Path, make: Callable[[], tuple[str, Atoms]]) -> CalculationOutcome:
-        from nucleate.relaxation.guard import Blown
+        from nucleate.relaxation.guard import OutOfRange
 
         try:
             kind, atoms = make()
-        except (NucleateError, Blown) as error:
+        except (NucleateError, OutOfRange) as error:
             return CalculationOutcome(FAILED, " ".join(str(error).split()))
         return self.runner.run(name, folder, kind, atoms)
 

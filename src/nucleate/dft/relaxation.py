@@ -71,8 +71,8 @@ def run(
     """Relax (or only evaluate) what `task` holds, and give the result as plain JSON values.
 
     task: "kind" (one of TASKS) and "atoms" (a record of `dft.frames`). state: what `save` was given last, in an earlier
-    process. Raises guard.Blown for a relaxation that leaves the range of anything real, NucleateError where the code
-    fails.
+    process. Raises guard.OutOfRange for a relaxation that leaves the range of anything real, NucleateError where the
+    code fails.
     """
     return _Relaxation(task, settings, evaluator, state, save).run()
 
@@ -108,7 +108,7 @@ class _Relaxation:
         return round(self.spent + time.monotonic() - self.started, 1)
 
     def run(self) -> dict[str, Any]:
-        guard.check_geometry(self.atoms, float(self.first.get_volume()), self.when)
+        guard.check_cell(self.atoms, float(self.first.get_volume()), self.when)
         if not self.over:
             if self.basis is not None:
                 self.evaluator.prepare(tuple(self.basis["k_points"]))
@@ -130,7 +130,7 @@ class _Relaxation:
             self.minimiser.step(self.atoms, found)
             self.atoms.set_initial_magnetic_moments(moments)
             self.steps += 1
-            guard.check_geometry(self.atoms, float(self.first.get_volume()), self.when)
+            guard.check_cell(self.atoms, float(self.first.get_volume()), self.when)
         self._keep()
 
     def _final(self) -> dict[str, Any]:
@@ -179,7 +179,7 @@ class _Relaxation:
                 energies.append(self.evaluator.energy(self.atoms, cutoff * (1 + sign * CUTOFF_STEP)))
             slope = (energies[1] - energies[0]) / (2 * CUTOFF_STEP * cutoff)
             if not math.isfinite(slope):
-                raise guard.Blown(f"the energy is not a number {self.when}")
+                raise guard.OutOfRange(f"the energy is not a number {self.when}")
             self.basis["slope"] = slope
             print(f"k-points {grid}, dE/dcutoff {slope:.2e}, Pulay stress {self._pulay():.5f} eV/A^3", flush=True)
             self._keep()

@@ -19,7 +19,7 @@ from nucleate.io import safe_names
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.method import EnergyMethod
 from nucleate.pipeline.state import DftCalculation
-from nucleate.relaxation.guard import Blown
+from nucleate.relaxation.guard import OutOfRange
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -121,7 +121,7 @@ def _candidate(candidate: Candidate, folder: Path, runner: Runner) -> Calculatio
         return CalculationOutcome(FAILED, "there is no structure")
     try:
         atoms = crystal_atoms(candidate.structure, runner.settings.spin)
-    except Blown as error:
+    except OutOfRange as error:
         return CalculationOutcome(FAILED, str(error))
     return runner.run(f"{candidate.id} {candidate.formula}", folder, "crystal", atoms)
 

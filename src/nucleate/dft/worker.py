@@ -17,7 +17,7 @@ from nucleate.dft.relaxation import run
 from nucleate.dft.settings import DFTSettings
 from nucleate.errors import NucleateError
 from nucleate.parallel import die_with
-from nucleate.relaxation.guard import Blown
+from nucleate.relaxation.guard import OutOfRange
 
 INPUT, STATE, RESULT, LOG, LOCK = "input.json", "state.json", "result.json", "log.txt", ".lock"
 PARENT = "NUCLEATE_DFT_PARENT"  # environment variable: the process that supervises this one
@@ -40,7 +40,7 @@ def work(folder: Path) -> None:
     try:
         evaluator = get_program(task["engine"]).evaluator(settings, task["kind"], folder)
         result = {"status": "done", **run(task, settings, evaluator, state, save)}
-    except (Blown, NucleateError) as error:
+    except (OutOfRange, NucleateError) as error:
         state = read_json(folder / STATE) or {}
         result = {"status": "failed", "reason": " ".join(str(error).split())[:300]}
         result |= {"steps": state.get("steps", 0), "seconds": state.get("seconds", 0.0)}

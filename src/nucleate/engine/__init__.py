@@ -1,4 +1,4 @@
-"""Executors: where stages run. The pipeline is given one and imports none.
+"""Executors decide where stages run. The pipeline is given an executor and imports none.
 
 An executor is an object with one method:
 
@@ -12,9 +12,10 @@ stores it before it asks for the next one. What an executor must do:
 - Call the stage with one candidate at a time where `stage.grain` is "one"; `engine.local.apply_one` does that and turns
   an unexpected exception into a failure. A stage of grain "all" is called once, with all candidates. One of grain
   "chunk" may be called with any share of them.
-- Let a `NucleateError` of the stage pass: it says what no other candidate escapes either.
-- Stop its work when the generator is closed: after Ctrl-C, a cancelled run and an error nothing may stay behind.
+- Let a `NucleateError` of the stage pass: it reports a problem that every other candidate would have as well.
+- Stop its work when the generator is closed, so that no process is left running after Ctrl-C, after a cancelled run or
+  after an error.
 
-`stage.resource` and `stage.cost` say what the work needs (`pipeline.stage`). A stage of grain "one" can be pickled;
-that and `Candidate.to_json` are all that has to travel to another machine.
+`stage.resource` and `stage.cost` say what the work needs (`pipeline.stage`). A stage of grain "one" can be pickled. To
+run it on another machine, an executor sends the pickled stage and the JSON text of a candidate (`Candidate.to_json`).
 """

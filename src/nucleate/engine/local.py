@@ -20,9 +20,9 @@ def executor(workers: int | None = None) -> Executor:
 
 
 def apply_one(stage: Stage, candidate: Candidate) -> list[Candidate]:
-    """The stage on one candidate; an unexpected exception becomes its failure, so that it cannot end a run.
+    """Apply the stage to one candidate. An unexpected exception becomes the candidate's failure and does not end a run.
 
-    NucleateError passes: it tells of a missing resource or a bad setting, which no other candidate escapes either.
+    A NucleateError is raised again: it reports a missing resource or a bad setting, which concerns all candidates.
     """
     try:
         return list(stage([candidate]))
@@ -36,7 +36,8 @@ class Serial:
     """One candidate after the other, in this process."""
 
     def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Generator[Candidate, None, None]:
-        """Results as they come. A stage that takes many candidates gets all at once, and its errors are raised."""
+        """Yield each result when it is there. A stage that takes many candidates gets all of them in one call, and
+        every error of such a call is raised."""
         if stage.grain != "one":
             yield from stage(candidates)
             return
@@ -45,13 +46,13 @@ class Serial:
 
 
 class Processes:
-    """Candidates spread over worker processes (`nucleate.parallel`), which live for one `map`.
+    """Candidates spread over worker processes (`nucleate.parallel`), which are started and ended by each `map`.
 
-    A worker that dies (out of memory, a crash in compiled code) loses nothing: its candidate is tried once more, with
-    no other worker beside it, and if the worker dies again it is failed; so is one that takes longer than the stage's
-    `limit_s`. Only slow stages that take one candidate at a time and need a CPU are spread; the others, and a single
-    candidate, stay in this process: a worker takes seconds to import torch. A script that uses this needs the usual
-    `if __name__ == "__main__":`.
+    When a worker dies (out of memory, a crash in compiled code), its candidate is tried once more while no other worker
+    runs. If the worker dies again, the candidate fails. A candidate that takes longer than the stage's `limit_s` fails
+    at once. Only slow stages that take one candidate at a time and need a CPU are spread. The others, and a single
+    candidate, are worked on in this process, because a worker takes seconds to import torch. A script that uses this
+    needs the usual `if __name__ == "__main__":`.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -60,7 +61,7 @@ class Processes:
         self.workers = workers or usable_cores()
 
     def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Generator[Candidate, None, None]:
-        """Results as they come, in any order."""
+        """Yield each result when it is there, in any order."""
         spreads = stage.grain == "one" and stage.cost == "slow" and stage.resource == "cpu"
         if not spreads or min(self.workers, len(candidates)) < 2:
             yield from Serial().map(stage, candidates)
@@ -82,7 +83,7 @@ class Processes:
 def _spread(
     stage: Stage, candidates: Sequence[Candidate], workers: int
 ) -> Iterator[tuple[Candidate, list[Candidate] | str]]:
-    """Each candidate with its results, or with how the process died that worked on it."""
+    """Each candidate with its results, or with a text that says how the process that worked on it died."""
     for outcome in map_jobs(_apply, [(stage, c) for c in candidates], workers=workers, limit=stage.limit_s):
         candidate = candidates[outcome.index]
         if outcome.died:

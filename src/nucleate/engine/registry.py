@@ -14,11 +14,12 @@ VARIABLE = "NUCLEATE_ENGINE"  # environment variable that names the engine where
 ENGINES = PluginTable("nucleate.engines", "engine", {LOCAL: "nucleate.engine.local:executor"})
 
 
-def executor(workers: int | None = None, engine: str = "") -> Executor:
-    """The executor of an engine, which is called with the number of workers, None for as many as it likes.
+def get_executor(workers: int | None = None, engine: str = "") -> Executor:
+    """The executor that an engine makes for a number of workers; with None the engine chooses the number.
 
-    engine: its name; "" takes that of the environment variable NUCLEATE_ENGINE, or the processes of this machine.
-    Raises NucleateError where there is no engine of that name or it gives no executor.
+    engine: its name; "" means the engine that the environment variable NUCLEATE_ENGINE names, and without that variable
+    the processes of this machine. Raises NucleateError where there is no engine of that name, or where what it makes is
+    no executor.
     """
     name = engine or os.environ.get(VARIABLE, "") or LOCAL
     made = ENGINES.make(name, workers)

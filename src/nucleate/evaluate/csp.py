@@ -19,7 +19,7 @@ from nucleate.io import replacing
 from nucleate.io.parse import structure_from_dict
 from nucleate.locks import Lock
 from nucleate.pipeline.events import Watch
-from nucleate.store.journal import JournalLines, differing
+from nucleate.store.journal import JournalLines, changed_settings
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -134,7 +134,7 @@ def open_folder(folder: Path, settings: Mapping[str, Any]) -> None:
         before = json.loads(note.read_text())
     except (OSError, ValueError) as error:
         raise NucleateError(f"cannot use the folder {folder} ({error})") from None
-    for k in differing({k: before.get(k) for k in settings}, settings):
+    for k in changed_settings({k: before.get(k) for k in settings}, settings):
         raise NucleateError(
             f"{folder} holds predictions with {k} {before.get(k)!r}, not {settings[k]!r}; give another --out"
         )

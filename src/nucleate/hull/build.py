@@ -211,7 +211,7 @@ def methods(potential: str) -> tuple[str, EnergyOf, Relaxer]:
     """Method string, single-point energies and full relaxation of a potential."""
     from nucleate.pipeline.candidate import Candidate
     from nucleate.potentials.registry import get_potential
-    from nucleate.relaxation.pool import RelaxSettings, relax, single_point
+    from nucleate.relaxation.pool import RelaxSettings, relax_candidate, single_point
 
     settings = RelaxSettings(fmax=0.03, max_steps=500, potential=potential)
 
@@ -220,7 +220,7 @@ def methods(potential: str) -> tuple[str, EnergyOf, Relaxer]:
         return single_point(structures, batch_size=1, potential=potential)
 
     def relaxer(structure: Structure) -> tuple[Structure, float]:
-        result = relax(Candidate("element", structure=structure), settings)
+        result = relax_candidate(Candidate("element", structure=structure), settings)
         if result.failure is not None or result.structure is None:
             raise NucleateError(str(result.failure or "no structure"))
         return result.structure, result.energies["energy"].value

@@ -1,4 +1,4 @@
-"""Potentials through an ASE calculator: MACE, matgl's models (M3GNet, TensorNet, CHGNet ...), or any other.
+"""Potentials that are computed by an ASE calculator: MACE, models of matgl (M3GNet, TensorNet, CHGNet ...), or others.
 
 mace:FILE or mace:medium         a MACE model file, or one that mace-torch fetches from its hub by name
 matgl:FOLDER or matgl:NAME       a saved matgl potential, or one of its hub
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class CalculatorPotential:
     """The potential that an ASE calculator computes.
 
-    method: model, version and energy scale; only energies of equal methods share a hull.
+    name: as the user gave it. method: model, version and energy scale; only energies of equal methods share a hull.
     """
 
     pool = 1
@@ -41,8 +41,8 @@ class CalculatorPotential:
 
     @cached_property
     def elements(self) -> frozenset[str] | None:
-        """What the model says it was made for: the atomic numbers of a MACE file, the element types of a matgl
-        model, a set `elements` of symbols; None for a calculator that says nothing."""
+        """The elements that the model names: by the atomic numbers of a MACE file, the element types of a matgl model,
+        or a set of symbols in the attribute `elements`; None for a calculator that names none."""
         return _elements(self._calculator)
 
     @cached_property
@@ -51,7 +51,7 @@ class CalculatorPotential:
         return self._given
 
     def evaluate(self, crystals: Sequence[Atoms]) -> list[Evaluation]:
-        """One after the other: a calculator takes one crystal."""
+        """Energy, forces and stress of one crystal after the other, because a calculator takes one at a time."""
         import numpy as np
         from ase.calculators.calculator import all_changes
         from ase.stress import voigt_6_to_full_3x3_stress
@@ -69,6 +69,7 @@ class CalculatorPotential:
         return out
 
     def energies(self, structures: Sequence[Structure], batch_size: int = 16) -> list[float]:
+        """Energy of each structure as it stands, eV/atom."""
         from pymatgen.io.ase import AseAtomsAdaptor
 
         crystals = [AseAtomsAdaptor.get_atoms(s) for s in structures]
@@ -76,20 +77,21 @@ class CalculatorPotential:
 
 
 class ASEPotential(CalculatorPotential):
-    """A potential of the user's. Its method names the very file: energies of two files never share a hull."""
+    """A potential that the user names as KIND:MODEL. Its method has a digest of the model's file, so that energies of
+    two different files never share a hull."""
 
     def __init__(self, name: str) -> None:
-        kind, _, self.what = name.partition(":")
-        if kind not in KINDS or not self.what:
+        kind, _, self.model = name.partition(":")
+        if kind not in KINDS or not self.model:
             raise NucleateError(f"'{name}' is no potential; write {', '.join(f'{k}:...' for k in KINDS)}")
-        self._make, words = KINDS[kind]
-        super().__init__(name, f"{words} {self.what}{_fingerprint(Path(self.what))}")
+        self._make, kind_name = KINDS[kind]
+        super().__init__(name, f"{kind_name} {self.model}{_fingerprint(Path(self.model))}")
 
     @cached_property
     def _calculator(self) -> Calculator:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return self._make(self.what)
+            return self._make(self.model)
 
 
 def _elements(calculator: Any) -> frozenset[str] | None:
@@ -104,22 +106,22 @@ def _elements(calculator: Any) -> frozenset[str] | None:
     return None
 
 
-def _mace(what: str) -> Calculator:
+def _mace(model: str) -> Calculator:
     try:
         from mace import calculators
     except ImportError:
         raise NucleateError("mace: potentials need the package mace-torch: pip install mace-torch") from None
     return _loaded(
-        f"mace:{what}",
+        f"mace:{model}",
         lambda: (
-            calculators.MACECalculator(model_paths=what, device=_device(), default_dtype="float64")
-            if Path(what).is_file()
-            else calculators.mace_mp(model=what, device=_device(), default_dtype="float64")
+            calculators.MACECalculator(model_paths=model, device=_device(), default_dtype="float64")
+            if Path(model).is_file()
+            else calculators.mace_mp(model=model, device=_device(), default_dtype="float64")
         ),
     )
 
 
-def _matgl(what: str) -> Calculator:
+def _matgl(model: str) -> Calculator:
     try:
         import matgl
         from matgl.ext.ase import PESCalculator
@@ -127,27 +129,28 @@ def _matgl(what: str) -> Calculator:
         raise NucleateError("matgl: potentials need the package matgl: pip install matgl") from None
 
     def load() -> Any:
-        potential = matgl.load_model(what)
+        potential = matgl.load_model(model)
         if not hasattr(potential, "calc_stresses"):
-            raise NucleateError(f"matgl:{what} is a {type(potential).__name__}, not a potential")
+            raise NucleateError(f"matgl:{model} is a {type(potential).__name__}, not a potential")
         return PESCalculator(potential, stress_unit="eV/A3")
 
-    return _loaded(f"matgl:{what}", load)
+    return _loaded(f"matgl:{model}", load)
 
 
-def _any(what: str) -> Calculator:
-    module, _, attribute = what.partition(":")
+def _any(path: str) -> Calculator:
+    module, _, attribute = path.partition(":")
     try:
         make = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError):
         raise NucleateError(
-            f"ase:{what} is no calculator; write ase:PACKAGE.MODULE:CALLABLE, e.g. ase:ase.calculators.emt:EMT"
+            f"ase:{path} is no calculator; write ase:PACKAGE.MODULE:CALLABLE, e.g. ase:ase.calculators.emt:EMT"
         ) from None
-    return _loaded(f"ase:{what}", make)
+    return _loaded(f"ase:{path}", make)
 
 
 def _loaded(name: str, make: Callable[[], Any]) -> Any:
-    """Its calculator, or one line that says why there is none: hubs, files and pickles fail in many ways."""
+    """What `make` gives. Any error becomes a NucleateError of one line, because model hubs, files and pickles raise
+    errors of many kinds."""
     try:
         return make()
     except NucleateError:
@@ -164,7 +167,7 @@ def _device() -> str:
 
 
 def _fingerprint(path: Path) -> str:
-    """The first digits of a file's or a folder's SHA-256; nothing for a name."""
+    """The first digits of the SHA-256 of a file, or of all files of a folder; "" for a name that is no path."""
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else []
     if not files:
         return ""

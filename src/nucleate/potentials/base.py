@@ -1,4 +1,5 @@
-"""What an interatomic potential is. Each lives in one file, which alone imports its package (`potentials.registry`)."""
+"""The contract of interatomic potentials. Each potential is in a file of its own, and only that file imports the
+potential's package (`potentials.registry`)."""
 
 from __future__ import annotations
 
@@ -14,16 +15,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-# MPtrj (Deng et al., Nat. Mach. Intell. 5, 1031 (2023)), which CHGNet and SevenNet-0 were fitted to, holds 89 elements:
-# up to plutonium without five that the Materials Project has no calculation of.
-MPTRJ = frozenset(SYMBOLS[:94]) - {"Po", "At", "Rn", "Fr", "Ra"}
-ISOTOPES = frozenset({"D", "T"})  # hydrogen to every potential
+# CHGNet and SevenNet-0 were fitted to MPtrj (Deng et al., Nat. Mach. Intell. 5, 1031 (2023)). It holds 89 elements: all
+# up to plutonium except five, of which the Materials Project has no calculation.
+MPTRJ_ELEMENTS = frozenset(SYMBOLS[:94]) - {"Po", "At", "Rn", "Fr", "Ra"}
+ISOTOPES = frozenset({"D", "T"})  # every potential treats these as hydrogen
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a potential says of a crystal: energy of the cell, eV; forces (n, 3), eV/angstrom; stress (3, 3),
-    eV/cubic angstrom, positive where the cell wants to shrink (ASE's sign)."""
+    """What a potential computes for a crystal of n atoms: energy of the cell, eV; forces (n, 3), eV/angstrom; stress
+    (3, 3), eV/cubic angstrom, with ASE's sign: positive where the energy falls as the cell shrinks."""
 
     energy: float
     forces: NDArray[np.float64]
@@ -34,8 +35,8 @@ class Potential(Protocol):
     """A model of energy, forces and stress.
 
     name: as in the registry. method: model, version and energy scale, written beside every energy; two energies may
-    stand on one hull only if their methods are equal. elements: the symbols that its training data hold, which alone it
-    knows; None where that cannot be told.
+    stand on one hull only if their methods are equal. elements: symbols of the elements in its training data, the only
+    ones that it can judge; None where they are not known.
     """
 
     name: str
@@ -46,15 +47,15 @@ class Potential(Protocol):
 
     @property
     def pool(self) -> int:
-        """Crystals that it evaluates best at once: 1 on a CPU, whose cores are better used by processes."""
+        """How many crystals are best evaluated at once. 1 on a CPU, whose cores are better used by processes."""
         ...
 
     def load(self) -> None:
-        """Make ready, which takes seconds; raises NucleateError if the potential cannot be had."""
+        """Load the model, which takes seconds; raises NucleateError if it or its package is not there."""
         ...
 
     def evaluate(self, crystals: Sequence[Atoms]) -> list[Evaluation]:
-        """Energy, forces and stress of all of them in one pass, periodic in all directions.
+        """Energy, forces and stress of each crystal, in order; all cells are periodic in all directions.
 
         Raises NucleateError if the potential cannot take one of them.
         """
@@ -65,21 +66,22 @@ class Potential(Protocol):
         ...
 
 
-class Describing(Potential, Protocol):
-    """A potential that can also say what its network knows of a crystal, for comparisons of sets."""
+class FeaturePotential(Potential, Protocol):
+    """A potential that also gives its network's features of a crystal, for comparisons of sets of crystals."""
 
     def features(self, structures: Sequence[Structure], batch_size: int) -> tuple[list[float], NDArray[np.float64]]:
-        """Energies as `energies`, and (n, d) the network's features of each crystal before its last layers."""
+        """Energies of n structures as `energies` gives them, eV/atom, and the features (n, d) before the last layers
+        of the network."""
         ...
 
 
-def refusal(potential: Potential, symbols: Iterable[str]) -> str:
-    """Which of these elements the potential does not know, as a sentence without its stop; "" where it knows all."""
+def unknown_elements_reason(potential: Potential, symbols: Iterable[str]) -> str:
+    """A sentence, without full stop, that names those of the elements that the potential does not know; "" for none."""
     known = potential.elements if potential.elements is not None else frozenset(SYMBOLS)
-    return stranger_text(potential.name, known, symbols)
+    return unknown_elements_text(potential.name, known, symbols)
 
 
-def stranger_text(name: str, known: Collection[str], symbols: Iterable[str]) -> str:
-    """The same of a potential of that name, which knows these elements."""
-    strangers = sorted(set(symbols).difference(known, ISOTOPES))
-    return f"{name} does not know {', '.join(strangers)}: not in its training data" if strangers else ""
+def unknown_elements_text(name: str, known: Collection[str], symbols: Iterable[str]) -> str:
+    """As `unknown_elements_reason`, of a potential that is given by its name and the elements that it knows."""
+    unknown = sorted(set(symbols).difference(known, ISOTOPES))
+    return f"{name} does not know {', '.join(unknown)}: not in its training data" if unknown else ""

@@ -1,4 +1,4 @@
-"""CHGNet (Deng et al., Nat. Mach. Intell. 5, 1031 (2023)); its weights are inside its wheel."""
+"""CHGNet (Deng et al., Nat. Mach. Intell. 5, 1031 (2023)), with the weights that its package contains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
-from nucleate.potentials.base import MPTRJ, Evaluation, refusal
+from nucleate.potentials.base import MPTRJ_ELEMENTS, Evaluation, unknown_elements_reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,18 +22,19 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
     from torch import Tensor
 
-VERSION = "0.3.0"  # of the weights; written into every energy's method
+VERSION = "0.3.0"  # of the weights; it is part of the method of every energy
 
 
 class CHGNet:
-    """The default potential. It was fitted to energies with the MP2020 corrections already added.
+    """The default potential. It was fitted to energies that include the MP2020 corrections.
 
-    It runs on the CPU, where a crystal of some ten atoms is as fast as on a GPU, unless CHGNET_DEVICE says otherwise.
+    It runs on the CPU, where a crystal of about ten atoms is as fast as on a GPU, unless the environment variable
+    CHGNET_DEVICE names another device.
     """
 
     name = "chgnet"
     method = f"CHGNet {VERSION} (MP2020-corrected PBE+U)"
-    elements = MPTRJ
+    elements = MPTRJ_ELEMENTS
 
     @property
     def pool(self) -> int:
@@ -43,8 +44,10 @@ class CHGNet:
         _model()
 
     def evaluate(self, crystals: Sequence[Atoms]) -> list[Evaluation]:
-        """One pass for all. Forces and stress come from one backward pass through a graph that is not kept, where
-        CHGNet's own calculator makes two, ready to be differentiated again in training: a third of the time.
+        """Energy, forces and stress of all crystals from one forward and one backward pass.
+
+        CHGNet's own calculator makes two backward passes and keeps their graphs for training, which takes three times
+        as long.
         """
         import torch
         from pymatgen.io.ase import AseAtomsAdaptor
@@ -67,17 +70,19 @@ class CHGNet:
             with torch.no_grad():
                 energy = energy + model.composition_model(graphs) * found["atoms_per_graph"]
         n = len(graphs)
-        volumes = [abs(float(v)) for v in batch.volumes]  # CHGNet's are negative for left-handed cells
+        volumes = [abs(float(v)) for v in batch.volumes]  # CHGNet's volumes are negative for left-handed cells
         return [Evaluation(float(energy[k]), -_array(slopes[k]), _array(slopes[n + k]) / volumes[k]) for k in range(n)]
 
     def energies(self, structures: Sequence[Structure], batch_size: int = 16) -> list[float]:
-        """Raises NucleateError for a structure that CHGNet cannot take, naming its position and formula."""
+        """Energy of each structure as it stands, eV/atom. Raises NucleateError for a structure that CHGNet cannot take,
+        with its index and formula."""
         return [float(v["e"]) for v in self._predict(structures, batch_size)]
 
     def features(
         self, structures: Sequence[Structure], batch_size: int = 16
     ) -> tuple[list[float], NDArray[np.float64]]:
-        """Energies, and (n, 64) the atoms' features after the last interaction block, averaged over the crystal."""
+        """Energies of n structures, eV/atom, and features (n, 64): those of the atoms after the last interaction block,
+        averaged over the crystal."""
         import numpy as np
 
         found = self._predict(structures, batch_size)
@@ -106,7 +111,7 @@ def _graph(model: Any, structure: Structure, where: str) -> Any:
     try:
         if not structure.is_ordered:
             raise ValueError("it has partial occupancies")
-        if reason := refusal(CHGNet(), {site.specie.symbol for site in structure}):
+        if reason := unknown_elements_reason(CHGNet(), {site.specie.symbol for site in structure}):
             raise ValueError(reason)
         return model.graph_converter(structure)
     except (ValueError, AttributeError, RuntimeError) as error:
@@ -138,7 +143,7 @@ def _model() -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """CHGNet prints, and its imports warn."""
+    """Hides what CHGNet prints and the warnings of its imports."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield

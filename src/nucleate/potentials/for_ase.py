@@ -1,4 +1,4 @@
-"""Potentials as ASE calculators, for relaxations, dynamics and phonons with ASE's own tools."""
+"""Potentials as ASE calculators, for relaxations, molecular dynamics and phonons with the tools of ASE."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def calculator(name: str = "chgnet") -> PotentialCalculator:
 
 
 class PotentialCalculator(Calculator):
-    """An ASE calculator that asks a nucleate potential. Cells count as periodic in all directions."""
+    """An ASE calculator that asks a nucleate potential. Every cell is taken as periodic in all directions."""
 
     def __init__(self, potential: Potential, **options: Any) -> None:
         self.implemented_properties = ["energy", "free_energy", "forces", "stress"]
@@ -46,7 +46,10 @@ class PotentialCalculator(Calculator):
         properties: list[str] | None = None,
         system_changes: list[str] = all_changes,
     ) -> None:
-        """Energy (eV), forces (n, 3) (eV/angstrom) and stress (6,) (eV/cubic angstrom, Voigt's order) at once."""
+        """Compute energy (eV), forces (n, 3) (eV/angstrom) and stress (6,) (eV/cubic angstrom, in Voigt order).
+
+        Raises NucleateError for atoms without a cell of three vectors, or which the potential cannot take.
+        """
         super().calculate(atoms, properties or ["energy"], system_changes)
         if self.atoms is None or self.atoms.cell.rank != 3:
             raise NucleateError("the potential needs a crystal: give the atoms a cell of three vectors")

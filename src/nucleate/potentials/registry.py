@@ -8,7 +8,7 @@ from typing import Any, cast
 from nucleate.errors import NucleateError
 from nucleate.plugins import PluginTable
 from nucleate.potentials.ase_calculator import ASEPotential, CalculatorPotential
-from nucleate.potentials.base import Describing, Potential
+from nucleate.potentials.base import FeaturePotential, Potential
 
 POTENTIALS = PluginTable(
     "nucleate.potentials",
@@ -18,15 +18,17 @@ POTENTIALS = PluginTable(
 
 
 def require_potential(name: str) -> None:
-    """Raise NucleateError where there is no potential of that name; loads nothing."""
+    """Raise NucleateError where there is no potential of that name. The model is not loaded."""
     if name not in POTENTIALS:
         get_potential(name)
 
 
 def get_potential(name: str) -> Potential:
-    """The potential of that name, or of KIND:MODEL (`potentials.ase_calculator`); raises NucleateError otherwise.
+    """The potential of that name, or of KIND:MODEL (`potentials.ase_calculator`); raises NucleateError where there is
+    none.
 
-    A plug-in's factory is called without arguments and gives a `Potential`, or an ASE calculator, which becomes one.
+    What a plug-in registers is called without arguments and gives a `Potential`, or an ASE calculator that is then
+    wrapped in a `CalculatorPotential`.
     """
     if name in POTENTIALS.own:
         return cast("Potential", POTENTIALS.make(name))
@@ -41,17 +43,17 @@ def get_potential(name: str) -> Potential:
     )
 
 
-def get_describing(name: str) -> Describing:
-    """The potential of that name if it gives features; raises NucleateError otherwise."""
+def get_feature_potential(name: str) -> FeaturePotential:
+    """The potential of that name; raises NucleateError where there is none, or where it gives no features."""
     potential = get_potential(name)
     if not hasattr(potential, "features"):
         raise NucleateError(f"{name} gives no features of crystals, which a comparison of sets needs; use chgnet")
-    return cast("Describing", potential)
+    return cast("FeaturePotential", potential)
 
 
 @lru_cache(maxsize=16)
 def _of_kind(name: str) -> Potential:
-    return ASEPotential(name)  # kept, for it holds the loaded model
+    return ASEPotential(name)  # cached, so that its model is loaded once
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""SevenNet-0 (Park et al., J. Chem. Theory Comput. 20, 4857 (2024)); its weights are inside its wheel."""
+"""SevenNet-0 (Park et al., J. Chem. Theory Comput. 20, 4857 (2024)), with the weights that its package contains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nucleate.errors import NucleateError
-from nucleate.potentials.base import MPTRJ, Evaluation, refusal
+from nucleate.potentials.base import MPTRJ_ELEMENTS, Evaluation, unknown_elements_reason
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -23,14 +23,15 @@ MODEL = "7net-0_11Jul2024"
 
 
 class SevenNet:
-    """An equivariant potential, four times as dear as CHGNet on a CPU and closer to its training data.
+    """An equivariant potential. On a CPU it takes four times as long as CHGNet, and it is closer to its training data.
 
-    It was fitted to energies as VASP gave them: MP2020 corrections are not inside. SEVENNET_DEVICE moves it to a GPU.
+    It was fitted to the energies of VASP, without MP2020 corrections. It runs on the CPU unless the environment
+    variable SEVENNET_DEVICE names another device.
     """
 
     name = "sevennet"
     method = "SevenNet-0 11Jul2024 (PBE+U, uncorrected)"
-    elements = MPTRJ
+    elements = MPTRJ_ELEMENTS
 
     @property
     def pool(self) -> int:
@@ -40,6 +41,7 @@ class SevenNet:
         _model()
 
     def evaluate(self, crystals: Sequence[Atoms]) -> list[Evaluation]:
+        """Energy, forces and stress of all crystals from one pass."""
         import numpy as np
 
         model = _model()
@@ -57,6 +59,7 @@ class SevenNet:
         return out
 
     def energies(self, structures: Sequence[Structure], batch_size: int = 16) -> list[float]:
+        """Energy of each structure as it stands, eV/atom."""
         import torch
         from pymatgen.io.ase import AseAtomsAdaptor
 
@@ -76,7 +79,8 @@ def _device() -> str:
 
 
 class _Model(NamedTuple):
-    """The network for batches; the same without forces and stress, a quarter of the time; cutoff in angstrom."""
+    """network: for batches of crystals. energy_only: the same without forces and stress, which takes a quarter of the
+    time. cutoff: how far neighbours are counted, angstrom."""
 
     network: Any
     energy_only: Any
@@ -90,7 +94,7 @@ def _graphs(crystals: Sequence[Atoms], model: _Model) -> Any:
     from torch_geometric.data import Batch
 
     for k, atoms in enumerate(crystals):
-        if reason := refusal(SevenNet(), set(atoms.symbols)):
+        if reason := unknown_elements_reason(SevenNet(), set(atoms.symbols)):
             raise NucleateError(f"crystal {k}: {reason}")
     graphs = [AtomGraphData.from_numpy_dict(unlabeled_atoms_to_graph(a, model.cutoff)) for a in crystals]
     return Batch.from_data_list(graphs).to(_device())
@@ -107,7 +111,7 @@ def _model() -> _Model:
     except ImportError:
         raise NucleateError("the potential 'sevennet' needs the package sevenn: pip install sevenn") from None
     model.set_is_batch_data(True)
-    model = model.to(_device()).eval().requires_grad_(False)  # slopes of positions alone
+    model = model.to(_device()).eval().requires_grad_(False)  # forces need gradients of positions, not of weights
     energy_only = copy.copy(model)  # shares the weights
     energy_only._modules = {k: v for k, v in model._modules.items() if k != "force_output"}
     return _Model(model, energy_only, float(checkpoint.config[_keys.CUTOFF]))
@@ -115,7 +119,7 @@ def _model() -> _Model:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """It prints, its imports warn, and it logs that no GPU kernels are there."""
+    """Hides what SevenNet prints, the warnings of its imports, and its log message about missing GPU kernels."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""Relaxation of cell and positions with an interatomic potential: one crystal, or many at once."""
+"""Relaxation of cell and positions with an interatomic potential, of one crystal or of many at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nucleate.crystal.verdicts import check_geometry
 from nucleate.errors import Code, NucleateError, code_or
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
 from nucleate.pipeline.state import Relaxation
-from nucleate.potentials.base import Evaluation, Potential, refusal
+from nucleate.potentials.base import Evaluation, Potential, unknown_elements_reason
 from nucleate.potentials.registry import get_potential
 from nucleate.relaxation import guard
 from nucleate.relaxation.minimise import Fire, Minimiser, QuasiNewton
@@ -32,22 +32,25 @@ if TYPE_CHECKING:
 
 OPTIMISERS: dict[str, type[QuasiNewton] | type[Fire]] = {"bfgs": QuasiNewton, "fire": Fire}
 
-# CHGNet has false minima where atoms overlap (Os-As converged at 1.05 angstrom, 0.37 of the covalent radii): a relaxed
-# contact below this ratio is a collapse. Real crystals have at least 0.65.
+# CHGNet has false minima where atoms overlap: Os-As converged at 1.05 angstrom, 0.37 of the sum of the covalent radii.
+# A relaxed crystal with a ratio below this one has collapsed; real crystals have at least 0.65.
 MIN_RELAXED_CONTACT = 0.5
 
 
-def relax(candidate: Candidate, settings: RelaxSettings) -> Candidate:
-    """The candidate with its relaxed structure, or failed with the reason; raises NucleateError for bad settings."""
-    (result,) = relax_all([candidate], settings)
+def relax_candidate(candidate: Candidate, settings: RelaxSettings) -> Candidate:
+    """The candidate with its relaxed structure and energy, or failed with the reason.
+
+    Raises NucleateError for a potential that is not there.
+    """
+    (result,) = relax_candidates([candidate], settings)
     return result
 
 
-def relax_all(candidates: Iterable[Candidate], settings: RelaxSettings, pool: int = 0) -> Iterator[Candidate]:
-    """All candidates relaxed, in the order in which they finish.
+def relax_candidates(candidates: Iterable[Candidate], settings: RelaxSettings, pool: int = 0) -> Iterator[Candidate]:
+    """Yield all candidates relaxed, or failed with the reason, in the order in which they finish.
 
-    pool: crystals that the potential sees at once (0: as it likes best); whichever is done leaves, and the next one
-    takes its place.
+    pool: how many crystals the potential evaluates at once; 0 means the number that it prefers. A crystal that is
+    finished leaves the pool and the next one takes its place.
     """
     potential = get_potential(settings.potential)
     potential.load()
@@ -68,25 +71,31 @@ def relax_all(candidates: Iterable[Candidate], settings: RelaxSettings, pool: in
 
 
 def _evaluate(potential: Potential, crystals: list[Atoms]) -> list[Evaluation | Exception]:
-    """What the potential says of each crystal; where it does not take all, or memory does not, it is asked about each
-    half of them, down to the single crystal that is to blame."""
+    """What the potential says of each crystal, or its error.
+
+    When it refuses the crystals together, or runs out of memory, it is asked about each half of them, until the
+    crystal that causes the error is alone.
+    """
     try:
         return list(potential.evaluate(crystals)) if crystals else []
-    except Exception as error:  # the potential's own errors are of any kind, about one of these crystals
+    except Exception as error:  # potentials raise errors of any kind about single crystals
         if len(crystals) == 1:
             return [error.with_traceback(None)]
-    half = len(crystals) // 2  # out of `except`, whose error holds on to the memory of the attempt
+    half = len(crystals) // 2  # outside of `except`, because the error keeps the memory of the attempt in use
     return [*_evaluate(potential, crystals[:half]), *_evaluate(potential, crystals[half:])]
 
 
 def fixed_atoms(candidate: Candidate) -> tuple[int, ...]:
-    """Sites, from 0, that stay in place when the candidate is relaxed: its `fixed`, which readers of files fill
-    (selective dynamics of a POSCAR, constraints of an extended XYZ file); raises Blown for no such sites."""
+    """Sites, from 0, that stay in place when the candidate is relaxed.
+
+    They are its `fixed`, which readers of files fill (selective dynamics of a POSCAR, constraints of an extended XYZ
+    file). Raises OutOfRange for indices that the structure does not have.
+    """
     found, sites = candidate.fixed, candidate.structure or ()
     if not isinstance(found, list | tuple):
-        raise guard.Blown(f"'fixed' must list sites, not {found!r}")
+        raise guard.OutOfRange(f"'fixed' must list sites, not {found!r}")
     if strange := [i for i in found if type(i) is not int or not 0 <= i < len(sites)]:
-        raise guard.Blown(f"'fixed' names site {strange[0]!r}, of {len(sites)} from 0 on")
+        raise guard.OutOfRange(f"'fixed' names site {strange[0]!r}, of {len(sites)} from 0 on")
     return tuple(found)
 
 
@@ -107,7 +116,7 @@ class _Run:
         self.first_energy: float | None = None  # eV/atom
         self.energy = self.fmax = self.smax = math.nan
         self.repeats: Repeats | None = None
-        self.sane: Atoms | None = None  # the last frame that the potential made sense of
+        self.last_good: Atoms | None = None  # the last frame of which the potential gave credible numbers
         with self._guarded():
             if candidate.structure is None:
                 raise NucleateError("there is no structure", code=Code.NO_STRUCTURE)
@@ -116,10 +125,10 @@ class _Run:
             self.minimiser = OPTIMISERS[settings.optimiser](cell=self.cell, fixed=self.fixed)
             structure = guard.wrapped(candidate.structure)
             self.atoms = guard.atoms_of(structure)
-            if reason := refusal(potential, self.atoms.get_chemical_symbols()):
-                raise guard.Blown(reason)
+            if reason := unknown_elements_reason(potential, self.atoms.get_chemical_symbols()):
+                raise guard.OutOfRange(reason)
             guard.check_size(self.atoms, dense=settings.optimiser == "bfgs")
-            guard.check_geometry(self.atoms, float(self.atoms.get_volume()), self.when)
+            guard.check_cell(self.atoms, float(self.atoms.get_volume()), self.when)
             if settings.primitive and len(self.atoms) > 1 and not self.fixed:
                 self.repeats = find_repeats(structure)
             if self.repeats is not None:
@@ -135,13 +144,13 @@ class _Run:
         return self.fmax <= self.settings.fmax and (not self.cell or self.smax <= self.settings.smax)
 
     def advance(self, found: Evaluation | Exception) -> None:
-        """Take in what the potential says of the frame, and go on to the next one."""
+        """Take what the potential says of the present frame, and move on to the next frame."""
         with self._guarded():
             if isinstance(found, Exception):
                 raise found
             n, limit = len(self.atoms), self.settings.time_limit_s
             guard.check_numbers(found, n, self.steps, self.when)
-            self.energy, self.sane = found.energy / n, self.atoms.copy()
+            self.energy, self.last_good = found.energy / n, self.atoms.copy()
             self.first_energy = self.energy if self.first_energy is None else self.first_energy
             free = np.delete(found.forces, list(self.fixed), axis=0)
             self.fmax = float(np.linalg.norm(free, axis=1).max(initial=0.0))
@@ -153,14 +162,14 @@ class _Run:
                 return
             self.minimiser.step(self.atoms, found)
             self.steps += 1
-            guard.check_geometry(self.atoms, self.first_volume, self.when)
+            guard.check_cell(self.atoms, self.first_volume, self.when)
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Whatever goes wrong is about this crystal alone."""
+        """Turn any exception into the failure of this crystal, so that the other crystals go on."""
         try:
             yield
-        except guard.Blown as error:
+        except guard.OutOfRange as error:
             self.failure, self.done = str(error), True
         except Exception as error:
             if out_of_memory(error):
@@ -193,16 +202,16 @@ class _Run:
         return result.failed("relax", Code.GEOMETRY, impossible) if impossible else result
 
     def _verdict(self) -> Check:
-        kept = f"; {len(self.fixed)} atoms{'' if self.cell else ' and the cell'} fixed" if self.fixed else ""
+        held = f"; {len(self.fixed)} atoms{'' if self.cell else ' and the cell'} fixed" if self.fixed else ""
         if self.converged:
-            return Check(PASS, f"fmax {self.fmax:.3f} {self.when}{kept}")
+            return Check(PASS, f"fmax {self.fmax:.3f} {self.when}{held}")
         limit = self.settings
-        parts = []
+        excesses = []
         if self.fmax > limit.fmax:
-            parts.append(f"fmax {self.fmax:.3g} > {limit.fmax:g} eV/A")
+            excesses.append(f"fmax {self.fmax:.3g} > {limit.fmax:g} eV/A")
         if self.cell and self.smax > limit.smax:
-            parts.append(f"stress {self.smax:.2g} > {limit.smax:g} eV/A^3")
-        return Check(FAIL, f"{', '.join(parts)} after {self.steps} steps{self.stopped}{kept}")
+            excesses.append(f"stress {self.smax:.2g} > {limit.smax:g} eV/A^3")
+        return Check(FAIL, f"{', '.join(excesses)} after {self.steps} steps{self.stopped}{held}")
 
     def _record(self) -> Relaxation:
         record = Relaxation(
@@ -222,13 +231,14 @@ class _Run:
         )
 
     def _last_frame(self) -> dict[str, Any]:
-        """Provenance of a failure: the last structure that the potential made sense of."""
-        if self.sane is None or not self.steps:
+        """For the provenance of a failure: the last structure of which the potential gave credible numbers."""
+        if self.last_good is None or not self.steps:
             return {}
-        return {"last_frame": self._structure(self.sane).as_dict()}
+        return {"last_frame": self._structure(self.last_good).as_dict()}
 
     def _structure(self, atoms: Atoms) -> Structure:
-        """The given cell as `atoms` has become, with the given species and site properties."""
+        """The structure that was given, with the cell and positions of `atoms`, and with its own species and site
+        properties. `atoms` may be the primitive cell."""
         from pymatgen.core import Lattice, Structure
 
         before = self.candidate.structure
@@ -237,18 +247,21 @@ class _Run:
         if self.repeats is not None:
             cell, frac = self.repeats.given(cell, frac)
         frac, fixed = frac % 1.0, list(self.fixed)
-        frac[fixed] = before.frac_coords[fixed]  # without the rounding of the way there and back
+        frac[fixed] = before.frac_coords[fixed]  # exactly, without the rounding of the conversions
         return Structure(
             Lattice(cell), before.species, frac, site_properties=before.site_properties, labels=before.labels
         )
 
 
 def single_point(structures: Sequence[Structure], batch_size: int = 16, potential: str = "chgnet") -> list[float]:
-    """Energies in eV/atom of structures as they stand, in their order; NucleateError for an impossible one, before any
-    is computed where it has an element that the potential does not know."""
+    """Energies of structures as they stand, eV/atom, in their order.
+
+    Raises NucleateError for a structure that the potential cannot take. Elements that the potential does not know are
+    found before any energy is computed.
+    """
     model = get_potential(potential)
     for structure in structures:
-        if reason := refusal(model, {site.specie.symbol for site in structure}):
+        if reason := unknown_elements_reason(model, {site.specie.symbol for site in structure}):
             raise NucleateError(f"{formula_text(structure.composition)}: {reason}")
     return model.energies(structures, batch_size)
 
@@ -262,8 +275,8 @@ def _primitive(atoms: Atoms, repeats: Repeats) -> Atoms:
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """One thread, for small crystals lose time to torch's threads and processes are the way to use more cores; and no
-    warnings from the potential's package."""
+    """Let torch use one thread, and hide warnings of the potential's package. Small crystals are slower with several
+    threads; processes use more cores better."""
     import torch
 
     before = torch.get_num_threads()

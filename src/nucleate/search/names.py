@@ -76,10 +76,10 @@ def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> Non
 
 def require_elements(symbols: Iterable[str], potential: str) -> None:
     """Raise NucleateError where a shipped potential does not know one of these elements; others tell it once loaded."""
-    from nucleate.potentials.base import MPTRJ, stranger_text
+    from nucleate.potentials.base import MPTRJ_ELEMENTS, unknown_elements_text
     from nucleate.potentials.registry import POTENTIALS
 
-    if potential in POTENTIALS.own and (said := stranger_text(potential, MPTRJ, symbols)):
+    if potential in POTENTIALS.own and (said := unknown_elements_text(potential, MPTRJ_ELEMENTS, symbols)):
         raise NucleateError(
             f"{said}, so crystals with it can be neither relaxed nor placed on a hull; give a potential that knows it "
             "(--potential mace:FILE or matgl:FOLDER), or ask nucleate generate or predict for crystals without that"

@@ -19,7 +19,7 @@ from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.pipeline.state import Phonons
 from nucleate.potentials.base import Potential
 from nucleate.potentials.registry import get_potential
-from nucleate.relaxation.pool import RelaxSettings, quietly, relax
+from nucleate.relaxation.pool import RelaxSettings, quietly, relax_candidate
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -192,7 +192,7 @@ def commensurate(supercell: Array, primitive: Array) -> Array:
 def _relaxed(structure: Structure, settings: PhononSettings) -> tuple[Structure, int]:
     if len(structure) > settings.max_atoms:
         raise NucleateError(f"{len(structure)} atoms in the primitive cell, at most {settings.max_atoms} are taken")
-    result = relax(Candidate("phonons", structure=structure), settings.relaxation)
+    result = relax_candidate(Candidate("phonons", structure=structure), settings.relaxation)
     if result.failure is not None or result.structure is None:
         raise NucleateError(result.failure.reason if result.failure else "no structure")
     if result.checks["relaxed"].verdict != PASS:

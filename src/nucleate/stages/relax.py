@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.potentials.registry import get_potential
-from nucleate.relaxation.pool import RelaxSettings, relax_all
+from nucleate.relaxation.pool import RelaxSettings, relax_candidates
 
 LOADING = 300.0  # seconds in which any potential is loaded
 
@@ -33,7 +33,7 @@ class RelaxStage(Stage):
         self.limit_s = math.inf if limit is None else 2 * limit + LOADING
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
-        return relax_all(candidates, self.settings)
+        return relax_candidates(candidates, self.settings)
 
 
 def where(settings: RelaxSettings) -> tuple[Grain, Resource]:

@@ -11,7 +11,7 @@ from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check, E
 from nucleate.pipeline.method import EnergyMethod
 from nucleate.pipeline.stage import Cost, Stage
 from nucleate.pipeline.state import Relaxation, SecondJudgement
-from nucleate.relaxation.pool import RelaxSettings, relax_all
+from nucleate.relaxation.pool import RelaxSettings, relax_candidates
 from nucleate.stages.hull import HullStage
 from nucleate.stages.relax import where
 
@@ -37,7 +37,7 @@ class SecondJudgeStage(Stage):
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         first = {c.id: c for c in candidates}
         fresh = [Candidate(c.id, structure=c.structure, fixed=c.fixed) for c in candidates]
-        for relaxed in relax_all(fresh, self.settings):
+        for relaxed in relax_candidates(fresh, self.settings):
             (judged,) = self.hull([relaxed]) if relaxed.failure is None else (relaxed,)
             yield _with_second(first[judged.id], judged)
 

@@ -34,10 +34,10 @@ class RunStore:
     record is in `data["candidate"]`. A candidate without a structure is a row without atoms. Every `save` is on disk
     before it returns. The lock of a process that died is free again. Use as a context manager, or `close()`.
 
-    read_only: for looking at a run, also while another process writes it; makes no file. Raises NucleateError for a
-    folder that cannot be written, that another process is writing, and for a damaged database.
-    prepare: called with the store when the folder is locked and the database not yet opened: a kill at any moment then
-    leaves a request without a database, never a database without a request.
+    read_only: for reading a run, also while another process writes it; creates no file.
+    prepare: called with the store after the folder is locked and before the database is opened. It writes the request,
+    so that a process killed at any moment leaves a request without a database, never a database without a request.
+    Raises NucleateError for a folder that cannot be written or that another process writes, and for a damaged database.
     """
 
     def __init__(
@@ -93,11 +93,11 @@ class RunStore:
         self._rows.update(new)
 
     def load(self) -> list[Candidate]:
-        """All candidates whose records are sound, in the order in which they were first saved."""
+        """All candidates whose records can be read, in the order in which they were first saved."""
         return self.read()[0]
 
     def resumed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """The candidates in their order, each as it is stored; those that are not stored yet are.
+        """The given candidates in their order, each as it is stored; those that are not stored yet are saved now.
 
         Raises NucleateError where a stored one comes from another set of crystals or from other coordinates.
         """
@@ -111,7 +111,8 @@ class RunStore:
         return [have.get(c.id, c) for c in candidates]
 
     def read(self) -> tuple[list[Candidate], list[Problem]]:
-        """The same, and what is wrong with the records of any others. Saving a candidate of that id mends one."""
+        """The candidates that `load` gives, and the problems of damaged records. A damaged record is repaired by saving
+        a candidate of its id."""
         found: list[Candidate] = []
         problems: list[Problem] = []
         for row, _, record in self._records():
@@ -125,7 +126,7 @@ class RunStore:
         return found, problems
 
     def write_request(self, record: Mapping[str, Any]) -> None:
-        """Keep plain JSON values, without secrets, beside the database; replaces the old record in one step."""
+        """Write plain JSON values to request.json, without secrets; replaces the old file in one step."""
         with replacing(self.folder / REQUEST) as temporary:
             temporary.write_text(redacted(json.dumps(record, indent=1)) + "\n", encoding="utf-8")
 
@@ -143,7 +144,8 @@ class RunStore:
         return record
 
     def clear(self) -> None:
-        """Delete the run in the folder, its request last, so that what a kill leaves of it is still known as a run."""
+        """Delete the files of a run in the folder, all but the lock and the request. The request stays until the next
+        one replaces it, so that the folder is still recognised as a run if this process is killed."""
         for path in self.folder.iterdir():
             if path.name not in (LOCK, f"{LOCK}.pid", REQUEST):
                 remove(path)
@@ -163,14 +165,15 @@ class RunStore:
         self.close()
 
     def _index(self) -> None:
-        """ASE finds the old keys of a row that it updates by scanning all of them: index them by row."""
+        """Add indices to the database. Without them, ASE scans whole tables for the old keys of a row it updates."""
         with self._db.managed_connection() as connection:  # makes the tables of a new database
             for table in ("species", "keys", "text_key_values", "number_key_values"):
                 connection.execute(f"CREATE INDEX IF NOT EXISTS {table}_row_index ON {table}(id)")
             connection.commit()
 
     def _records(self) -> list[tuple[int, str, Any]]:
-        """(row, id, candidate record) in order of rows; "" for an id that nothing tells, an error for damaged data."""
+        """(row, id, candidate record) in order of rows. The id is "" where it is not known; the record of damaged data
+        is the NucleateError that says what is wrong."""
         path = self.folder / DATABASE
         if not path.is_file():
             return []
@@ -203,20 +206,20 @@ class RunStore:
 
 
 def _content(candidate: Candidate) -> str:
-    """The digest of the crystal that a candidate was, for one that is drawn from a set."""
+    """The digest of the crystal as its set has it, for a candidate from a set; "" for others."""
     return candidate.origin.member.content if candidate.origin.member else ""
 
 
 def _remove_unborn(path: Path) -> None:
-    """Delete a database whose maker was killed before all its tables were there: ASE would take it for whole."""
-    with suppress(sqlite3.DatabaseError):  # a damaged one is kept, and refused where it is opened
+    """Delete a database whose process was killed before all tables were made; ASE would take it for complete."""
+    with suppress(sqlite3.DatabaseError):  # a damaged database is kept, and refused where it is opened
         if path.is_file() and is_unborn(path):
             remove(path)
             remove(path.with_name(f"{path.name}-journal"))
 
 
-def is_stillborn(folder: Path) -> bool:
-    """Whether all there is in a folder is what a run leaves that was killed before its request was written."""
+def was_killed_before_request(folder: Path) -> bool:
+    """Whether a folder holds nothing but what a run leaves that was killed before its request was written."""
     own = {DATABASE, f"{DATABASE}-journal", LOCK, f"{LOCK}.pid"}
     names = {p.name for p in folder.iterdir()}
     if not all(name in own or PART.fullmatch(name) for name in names):
@@ -224,11 +227,11 @@ def is_stillborn(folder: Path) -> bool:
     try:
         return DATABASE not in names or not any(True for _ in stored_data(folder / DATABASE))
     except sqlite3.DatabaseError:
-        return False  # damaged: somebody may still want it
+        return False  # the database is damaged, but somebody may still want what is in it
 
 
 def _lock(folder: Path) -> Lock:
-    """The lock on the folder; whoever has it clears away what a killed writer left there."""
+    """Lock the folder, and delete the temporary files that a killed process left there."""
     if folder.is_symlink() and not folder.exists():
         raise NucleateError(f"{folder} is a link to {os.readlink(folder)}, which is not there; make that folder first")
     lock = Lock(folder / LOCK, f"is writing the run in {folder}", "choose another folder")
@@ -242,18 +245,18 @@ def _atoms(candidate: Candidate) -> Atoms:
     from ase.calculators.singlepoint import SinglePointCalculator
 
     structure = candidate.structure
-    if structure is None or not structure.is_ordered:  # a disordered one is whole in the record
+    if structure is None or not structure.is_ordered:  # ASE has no partial occupancies; the record has them
         return Atoms()
     numbers = [site.specie.Z for site in structure]
     atoms = Atoms(numbers=numbers, cell=structure.lattice.matrix, scaled_positions=structure.frac_coords, pbc=True)
     energy = candidate.energies.get("energy")
     if energy is not None and math.isfinite(energy.value):
-        atoms.calc = SinglePointCalculator(atoms, energy=energy.value * len(atoms))  # ASE's energies are of the cell
+        atoms.calc = SinglePointCalculator(atoms, energy=energy.value * len(atoms))  # ASE wants eV for the whole cell
     return atoms
 
 
 def _columns(candidate: Candidate) -> dict[str, Any]:
-    """Key-value pairs for searching; what ASE refuses (e.g. a text that reads as a number) is in the record alone."""
+    """Key-value pairs for searching. What ASE refuses (e.g. a text that reads as a number) is in the record only."""
     from ase.db.core import check
 
     info = {**scalar_info(candidate), "candidate_id": candidate.id, "reduced_formula": candidate.formula}

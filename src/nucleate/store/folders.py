@@ -1,4 +1,4 @@
-"""Run folders: where one may begin, and what can go on."""
+"""Run folders: whether a new run may begin in a folder, and whether a folder holds a run that can be resumed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from pathlib import Path
 
 from nucleate.errors import NucleateError
 from nucleate.files import check_writable
-from nucleate.store.database import is_stillborn
+from nucleate.store.database import was_killed_before_request
 
 
-def check_folder(out: Path, overwrite: bool) -> None:
-    """Raises NucleateError where no run may begin: a file, a run (unless it is to be replaced), anything of others."""
+def require_free_folder(out: Path, overwrite: bool) -> None:
+    """Raises NucleateError where no run may begin: `out` is a file, holds a run (unless `overwrite`), or holds files
+    that are not of a run of nucleate."""
     check_writable(out, folder=True)
-    if not out.is_dir() or is_stillborn(out):
+    if not out.is_dir() or was_killed_before_request(out):
         return
     if not (out / "request.json").is_file():
         raise NucleateError(f"{out} is not empty and is no run of nucleate; choose another folder")
@@ -21,10 +22,10 @@ def check_folder(out: Path, overwrite: bool) -> None:
 
 
 def require_run(out: Path) -> None:
-    """Raises NucleateError where there is no run that could go on."""
+    """Raises NucleateError where `out` holds no run that can be resumed."""
     if (out / "request.json").is_file():
         return
-    if out.is_dir() and any(out.iterdir()) and is_stillborn(out):
+    if out.is_dir() and any(out.iterdir()) and was_killed_before_request(out):
         raise NucleateError(
             f"the run in {out} was stopped before its request was written: give the command that began it again"
         )

@@ -1,8 +1,8 @@
-"""What is done of a piece of work that may be interrupted: one contract, kept in a file or in a database.
+"""Journals: they keep the results of work that may be interrupted, so that a later call continues it.
 
-`store.part.PartFile` is the journal of a command that writes one file of crystals, `store.database.RunStore` that of
-a run folder. Predictions to be judged (`evaluate.csp`) are lines of the same kind, in the format that others write as
-well.
+`store.part.PartFile` is the journal of a command that writes one file of crystals, and `store.database.RunStore` is
+that of a run folder. `evaluate.csp` writes its predictions as `JournalLines` too, in a format that other programs also
+write.
 """
 
 from __future__ import annotations
@@ -21,49 +21,51 @@ from nucleate.pipeline.stage import Stage
 
 
 class Journal(Store, Protocol):
-    """Results by candidate, for work that a later call goes on with.
+    """The results of candidates, for work that a later call continues.
 
-    - A result is on disk before `save` or `save_many` returns.
-    - It counts for the candidate that it was made of, under the settings that it was made with: a journal of other
-      settings is refused with NucleateError, which says which differ.
+    - A result is on disk before `save_many` returns.
+    - A result is used only for the candidate it was made of and with the settings it was made with. A journal of other
+      settings is refused with a NucleateError that names the settings that differ.
     - One process writes at a time; the lock of a process that died is free.
-    - What a kill left unfinished, or what is damaged, is done again.
+    - A result that a killed process did not finish writing, or that is damaged, is computed again.
     """
 
     def resumed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """The candidates in their order, each as far as an earlier call brought it. Their ids must differ."""
+        """The candidates in their order, each replaced by its stored result if there is one. Ids must differ."""
         ...
 
 
-def carry_on(
+def run_with_journal(
     journal: Journal,
     candidates: Sequence[Candidate],
     stages: Sequence[Stage],
     executor: Executor,
     watch: Watch | None = None,
 ) -> list[Candidate]:
-    """The candidates after the stages. What the journal holds is not done again; it gets each new result at once."""
+    """The candidates after the stages. Results that the journal holds are not computed again, and each new result is
+    added to it at once."""
     return run(journal.resumed(candidates), stages, executor, journal, watch)
 
 
 class JournalLines:
-    """A file to which lines are added; those of one `add` are on disk before it returns. Use as a context manager.
+    """A file to which lines are added; they are on disk before `add` returns. Use as a context manager.
 
-    `before`: the whole lines that the file held. One that a kill left unfinished is cut off, so that the next one
-    begins on a line of its own. Raises NucleateError where the file cannot be read or written.
+    `before`: the complete lines that the file already held. A last line that a killed process left unfinished is cut
+    off, so that the next one begins on a line of its own. Raises NucleateError where the file cannot be read or
+    written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: IO[str] | None = None
         try:
-            self.before = whole_lines(path)
+            self.before = complete_lines(path)
             self._file = path.open("a", encoding="utf-8")
         except OSError as error:
             raise self._error(error) from None
 
     def add(self, lines: Sequence[str]) -> None:
-        """Append lines, without their ends."""
+        """Append lines; each is given without its newline."""
         assert self._file is not None, "the file is closed"
         try:
             self._file.write("".join(line + "\n" for line in lines))
@@ -73,7 +75,7 @@ class JournalLines:
             raise self._error(error) from None
 
     def close(self) -> None:
-        """May be called twice."""
+        """Close the file; may be called twice."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -88,8 +90,8 @@ class JournalLines:
         return NucleateError(f"cannot write {self.path}: {hint(error)}")
 
 
-def whole_lines(path: Path) -> list[str]:
-    """The lines of a file, which loses what a kill left of its last one; none where there is no file."""
+def complete_lines(path: Path) -> list[str]:
+    """The complete lines of a file, which is cut after the last of them; none where there is no file."""
     if not path.exists():
         return []
     data = path.read_bytes()
@@ -99,11 +101,11 @@ def whole_lines(path: Path) -> list[str]:
     return whole.decode("utf-8", errors="replace").splitlines()
 
 
-def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Names of the settings that are not what they were, those of before first."""
+def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Names of the settings whose values differ between two calls."""
     return [k for k in {**before, **now} if before.get(k) != now.get(k)]
 
 
-def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """How settings differ, for a message: "fmax 0.05, now 0.01"."""
-    return ", ".join(f"{k} {before.get(k)}, now {now.get(k)}" for k in differing(before, now))
+def changed_settings_text(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The settings that differ, for a message: "fmax 0.05, now 0.01"."""
+    return ", ".join(f"{k} {before.get(k)}, now {now.get(k)}" for k in changed_settings(before, now))

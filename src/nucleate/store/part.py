@@ -1,4 +1,4 @@
-"""`PartFile`: results of a command under way, so that a killed one goes on where it was."""
+"""`PartFile`: the results so far of a command that writes one file, so that a killed command can be continued."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from nucleate.io.write import plain
 from nucleate.locks import Lock
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.old_records import version_1
-from nucleate.store.journal import JournalLines, difference, whole_lines
+from nucleate.store.journal import JournalLines, changed_settings_text, complete_lines
 
 
 class PartFile:
     """The journal of a command (`store.journal`), beside its output `out`: "OUT.part.jsonl".
 
-    It has one line for each result, and is removed by `finish`, and by `close` where there is no result.
+    It has one line for each result. `finish` removes it, and so does `close` if there is no result.
 
-    The first line holds `settings`, plain JSON values: whatever decides the results beside the candidates. A result
-    counts for the very candidate that it was made of, so files may be added and changed between two calls. Raises
-    NucleateError if the file is of other settings (unless `overwrite`, which begins anew), and while another process
-    writes it. Use as a context manager.
+    The first line holds `settings`, plain JSON values: everything that decides the results except the candidates. A
+    result is used only for a candidate that is equal to the one it was made of, so input files may be added and changed
+    between two calls. Raises NucleateError if the file is of other settings (unless `overwrite`, which starts again),
+    and while another process writes it. Use as a context manager.
 
-    former: the same settings as the first version wrote them, where that differs; its files are gone on with too.
+    former: the same settings as the first version of nucleate wrote them, if that differs; its files are continued too.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class PartFile:
             raise
 
     def resumed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """The candidates, whose ids must differ, with those replaced by their results that have one."""
+        """The candidates, each replaced by its result if there is one. Their ids must differ."""
         self._keys = {c.id: _fingerprint(c.to_dict()) for c in candidates}
         found = [self._done.get(self._keys[c.id]) or self._of_version_1(c) for c in candidates]
         return [result or c for result, c in zip(found, candidates, strict=True)]
 
     def _of_version_1(self, candidate: Candidate) -> Candidate | None:
-        """The result of a candidate that the first version wrote, whose fingerprints are of its own records."""
+        """The result that the first version of nucleate wrote of a candidate: its fingerprints differ from today's."""
         if not self._done:
             return None
         key = _fingerprint(version_1(candidate.to_dict()))
@@ -79,13 +79,13 @@ class PartFile:
         self._lines.add([json.dumps(record, default=plain) for record in records])
 
     def finish(self) -> None:
-        """The output is complete: nothing of this file is needed any more."""
+        """Remove this file and the lock, because the output is complete."""
         self._close_file()
-        remove(self.path)  # while the lock is held, so that nobody's next work can be meant
+        remove(self.path)  # while the lock is held: afterwards the file could be that of another process
         self._lock.discard()
 
     def close(self) -> None:
-        """Free the lock; what is done stays for the next call."""
+        """Free the lock; the results stay for the next call."""
         if self._is_empty:
             self.finish()
         self._close_file()
@@ -104,7 +104,7 @@ class PartFile:
 
     def _open(self, settings: dict[str, Any], overwrite: bool) -> dict[str, Candidate]:
         try:
-            lines = whole_lines(self.path)
+            lines = complete_lines(self.path)
         except OSError as error:
             raise NucleateError(f"cannot read {self.path}: {hint(error)}") from None
         before = _settings(lines[0]) if lines else None
@@ -121,22 +121,22 @@ class PartFile:
         return dict(r for r in results if r is not None)
 
 
-def tidy(out: str | Path) -> None:
-    """Delete what a call left beside `out` that was killed when `out` was complete; what is still needed stays."""
+def remove_leftovers(out: str | Path) -> None:
+    """Delete the part file and the lock of a call that was killed after `out` was complete. A part file newer than
+    `out` stays, because its results are to replace `out`."""
     out = Path(out)
     part, lock = _beside(out)
     if not (part.exists() or lock.exists()):
         return
     with suppress(NucleateError, OSError), Lock(lock, f"is writing {out}", "choose another --out") as held:
         sweep(out.parent, (out.name, part.name))
-        later = part.exists() and part.stat().st_mtime_ns > out.stat().st_mtime_ns  # it was to replace `out`
-        if not later:
+        if not (part.exists() and part.stat().st_mtime_ns > out.stat().st_mtime_ns):
             remove(part)
             held.discard()
 
 
 def _beside(out: Path) -> tuple[Path, Path]:
-    """Where results under way are kept, and the lock."""
+    """The paths of the part file and of the lock, both beside `out`."""
     return out.with_name(f"{out.name}.part.jsonl"), out.with_name(f".{out.name}.lock")
 
 
@@ -152,7 +152,7 @@ def _settings(line: str) -> Any:
 
 
 def _result(line: str) -> tuple[str, Candidate] | None:
-    """None for a damaged line: that crystal is done again."""
+    """The fingerprint of a candidate and its result; None for a damaged line, whose candidate is computed again."""
     try:
         row = json.loads(line)
         return row["of"], Candidate.from_dict(row["result"])
@@ -162,6 +162,6 @@ def _result(line: str) -> tuple[str, Candidate] | None:
 
 def _difference(before: Any, now: Mapping[str, Any]) -> str:
     if not isinstance(before, Mapping):
-        return "of something else; move it away, use --overwrite to begin again, or another --out"
-    words = difference(before, now)
-    return f"of an interrupted run with other settings ({words}); give the same, or --overwrite to begin again"
+        return "of another command; move it away, use --overwrite to begin again, or another --out"
+    words = changed_settings_text(before, now)
+    return f"of an interrupted run with other settings ({words}); give the same ones, or --overwrite to begin again"

@@ -15,7 +15,7 @@ from nucleate.pipeline.collection import Candidates
 from nucleate.request.request import Request, parse_request, read_request
 from nucleate.settings import DesignSettings
 from nucleate.settings.design import read_design_settings
-from nucleate.store.folders import check_folder, require_run
+from nucleate.store.folders import require_free_folder, require_run
 from nucleate.tasks.blueprint import Blueprint, blueprint
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ def design(
     be met, before anything is written. An interrupted run is finished by `resume(out)`.
     """
     request = parse_request(request) if isinstance(request, str) else request
-    check_folder(Path(out), overwrite)
+    require_free_folder(Path(out), overwrite)
     plan = blueprint(request, settings or DesignSettings())
     from nucleate.store.database import RunStore
 
     record = {"request": dataclasses.asdict(request), "settings": plan.settings.recorded(), "seconds": {}}
 
     def begin(store: RunStore) -> None:
-        check_folder(Path(out), overwrite)
+        require_free_folder(Path(out), overwrite)
         store.clear()
         store.write_request(record)
 
@@ -181,9 +181,9 @@ def _run(
     from nucleate.tasks.outputs import write_outputs
 
     if executor is None:
-        from nucleate.engine.registry import executor as local
+        from nucleate.engine.registry import get_executor
 
-        executor = local()
+        executor = get_executor()
     work = Work(store, record, executor, watch)
     proposed = {c.id for c in plan.blanks}
     candidates = work.do(plan.proposals, [c for c in store.load() if c.id in proposed])

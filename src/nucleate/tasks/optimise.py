@@ -13,7 +13,7 @@ from nucleate.search.choose_weights import load_as
 from nucleate.search.judge import dataset_of, judge_of
 from nucleate.settings import OptimiseSettings
 from nucleate.settings.optimise import read_optimise_settings
-from nucleate.store.journal import difference
+from nucleate.store.journal import changed_settings_text
 from nucleate.tasks.optimise_report import limits_of, predicted, relaxation, success_report
 
 if TYPE_CHECKING:
@@ -51,12 +51,12 @@ def optimise(
     Raises NucleateError, before anything is written, for weights without the property, a judge that does not predict
     it, and a folder that holds something else.
     """
-    from nucleate.engine.registry import executor as local
+    from nucleate.engine.registry import get_executor
     from nucleate.search.names import require_names, require_properties
     from nucleate.stages.check import CheckStage
     from nucleate.stages.generate import GenerateStage
     from nucleate.store.database import RunStore
-    from nucleate.store.journal import carry_on
+    from nucleate.store.journal import run_with_journal
 
     require_names(
         weights=[settings.weights],
@@ -77,13 +77,13 @@ def optimise(
     limits = limits_of(generator, column, settings)
     relaxing = relaxation(settings) if settings.relax else []
     folder = Path(out)
-    executor = executor or local()
+    executor = executor or get_executor()
     with RunStore(folder) as store:
         _claim(store, settings, folder)
         stages: list[Stage] = [GenerateStage(generator), CheckStage(), PredictStage(model)]
-        candidates = in_order(carry_on(store, blank, stages, executor, watch))
+        candidates = in_order(run_with_journal(store, blank, stages, executor, watch))
         relaxed = in_order(
-            carry_on(store, candidates[: settings.relax], relaxing, executor, watch) if settings.relax else []
+            run_with_journal(store, candidates[: settings.relax], relaxing, executor, watch) if settings.relax else []
         )
     report = success_report(
         candidates, relaxed, column, target, generator, limits, model.name, settings, executor, workers, watch
@@ -142,5 +142,5 @@ def _claim(store: Any, settings: OptimiseSettings, folder: Path) -> None:
     record = store.read_request()
     before = read_optimise_settings(record["optimise"]) if set(record) == {"optimise"} else None
     if before != settings:
-        words = f" ({difference(before.plain(), settings.plain())})" if before is not None else ""
+        words = f" ({changed_settings_text(before.plain(), settings.plain())})" if before is not None else ""
         raise NucleateError(f"{folder} holds another run{words}; choose another folder with --out")

@@ -134,7 +134,7 @@ def energy_thresholds(
     from nucleate.evaluate.measurements import DngSettings
     from nucleate.evaluate.relaxed import sample_candidates
     from nucleate.store.database import RunStore
-    from nucleate.store.journal import carry_on
+    from nucleate.store.journal import run_with_journal
 
     known = read_crystals([f"{dataset}:train"])
     count = min(settings.calibrate, len(known))
@@ -144,7 +144,7 @@ def energy_thresholds(
     folder = user_cache() / "optimise" / f"{dataset}-{settings.relaxation.potential}-{settings.reference}-{count}"
     folder.mkdir(parents=True, exist_ok=True)
     with RunStore(folder) as store:
-        finished = carry_on(store, blank, relaxation(settings), executor, watch)
+        finished = run_with_journal(store, blank, relaxation(settings), executor, watch)
     values = [c.energies["e_form"].value for c in finished if c.failure is None and "e_form" in c.energies]
     source = f"{dataset}:train, e_form by {settings.relaxation.potential} after relaxation"
     return percentile_thresholds(values, PERCENTS, settings.maximise, source)

@@ -65,13 +65,13 @@ def predict(
     found. executor: default one process for each core. Raises NucleateError for a formula that is none, or that the
     method cannot take where it is the only one.
     """
-    from nucleate.engine.registry import executor as default
+    from nucleate.engine.registry import get_executor
     from nucleate.pipeline.run import Nowhere, run
 
     settings = settings or PredictSettings()
     wanted = [read_target(i + 1, text) for i, text in enumerate(formulas)]
     blank, stages = plan(wanted, settings)
-    return ordered(run(blank, stages, executor or default(), store or Nowhere(), watch))
+    return ordered(run(blank, stages, executor or get_executor(), store or Nowhere(), watch))
 
 
 def plan(wanted: Sequence[Target], settings: PredictSettings) -> tuple[list[Candidate], list[Stage]]:

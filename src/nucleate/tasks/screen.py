@@ -81,13 +81,13 @@ def screen_candidates(
     if out is None:
         return _in_memory(fresh, settings, title, stages, reviews, executor, watch)
     from nucleate.store.database import RunStore
-    from nucleate.store.folders import check_folder
+    from nucleate.store.folders import require_free_folder
 
-    check_folder(Path(out), overwrite)
+    require_free_folder(Path(out), overwrite)
     record: dict[str, Any] = {RECORD: settings.plain(), "title": title, "seconds": {}}
 
     def begin(store: RunStore) -> None:
-        check_folder(Path(out), overwrite)
+        require_free_folder(Path(out), overwrite)
         store.clear()
         store.write_request(record)
 

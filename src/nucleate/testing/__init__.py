@@ -1,1 +1,1 @@
-"""Ideal denoisers and contracts: what the package's own tests use, for those who add a process or a generator."""
+"""Ideal denoisers and contract tests, for nucleate's own tests and for packages that add a process or a generator."""

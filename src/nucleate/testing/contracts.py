@@ -1,4 +1,4 @@
-"""What any generator must satisfy; call these from the tests of a new one."""
+"""Checks that every generator has to pass; call them from the tests of a new generator."""
 
 from __future__ import annotations
 
@@ -31,28 +31,29 @@ EXAMPLES: Mapping[str, Any] = {
 
 
 def check_refusals(generator: Generator[Any]) -> None:
-    """Raise AssertionError unless `generator` has the whole contract, refuses in one line every field of a condition
-    that it does not accept, and says of itself what a record can hold."""
-    assert not missing(generator), f"it is without {', '.join(missing(generator))}"
+    """Raise AssertionError unless `generator` has every attribute and method of the contract, refuses in one line every
+    field of a condition that it does not accept, and gives `facts()` that can be written as JSON."""
+    assert not missing(generator), f"it lacks {', '.join(missing(generator))}"
     assert generator.name and generator.makes in ("structures", "formulas")
-    assert set(generator.accepts) <= set(FIELDS), f"no fields: {set(generator.accepts) - set(FIELDS)}"
-    assert set(generator.needs) <= set(generator.accepts), "it needs what it does not accept"
+    unknown = set(generator.accepts) - set(FIELDS)
+    assert not unknown, f"it accepts what are no fields of a condition: {unknown}"
+    assert set(generator.needs) <= set(generator.accepts), "it needs a field that it does not accept"
     json.dumps(dict(generator.facts()))
     least = {name: EXAMPLES[name] for name in generator.needs[:1]}
     if least:
-        assert refusal_of(generator, Condition()), "it needs a field, and works without"
+        assert refusal_of(generator, Condition()), "it says that it needs a field, but accepts a condition without it"
     for name in FIELDS:
         known = set(generator.accepts) | (IMPLIED if "composition" in least else set())
         said = refusal_of(generator, Condition(**{**least, name: EXAMPLES[name]}))
         if name not in known:
             assert generator.name in said and "; " in said, f"{name} is not refused: '{said}'"
         elif name != "properties":
-            assert "cannot be asked" not in said, f"{name} is accepted, and refused: {said}"
+            assert "cannot be asked" not in said, f"{name} is among the accepted fields, but is refused: {said}"
         assert "\n" not in said
 
 
 def refusal_of(generator: Generator[Any], condition: Condition) -> str:
-    """What is said of a condition that the generator cannot meet, "" where it can."""
+    """The message for a condition that the generator cannot meet, "" for one that it can meet."""
     try:
         require_accepted(generator, [condition])
     except NucleateError as error:
@@ -65,13 +66,14 @@ def check_structure_generator(
 ) -> None:
     """Raise AssertionError unless `generator` is deterministic, independent of the batch, and honours its conditions.
 
-    conditions: at least two that the generator can meet, of different sizes. tolerance: on fractional coordinates and,
-    relative, on the lattice, for the rounding of differently shaped batches. varies: whether the seed changes anything.
+    conditions: at least two that the generator can meet, of different numbers of atoms. tolerance: how far fractional
+    coordinates, and lattice vectors relative to the longest component, may differ between batches, because numbers
+    are rounded differently in batches of different shapes. varies: whether another seed has to give another crystal.
     """
     check_refusals(generator)
     seeds = [11 + i for i in range(len(conditions))]
     together = generator.generate(conditions, seeds)
-    assert len(together) == len(conditions), "one structure for each condition"
+    assert len(together) == len(conditions), f"{len(together)} structures for {len(conditions)} conditions"
     again = generator.generate(conditions, seeds)
     for i, (a, b) in enumerate(zip(together, again, strict=True)):
         assert a == b, f"crystal {i} differs between two equal calls"
@@ -79,9 +81,9 @@ def check_structure_generator(
     for i, condition in enumerate(conditions):
         (alone,) = generator.generate([condition], [seeds[i]])
         for other in (alone, reverse[i]):
-            assert other.species == together[i].species, f"species of crystal {i} depend on its batch"
+            assert other.species == together[i].species, f"the species of crystal {i} depend on its batch"
             gap = np.abs(other.frac_coords - together[i].frac_coords) % 1.0
-            assert np.minimum(gap, 1 - gap).max() < tolerance, f"coordinates of crystal {i} depend on its batch"
+            assert np.minimum(gap, 1 - gap).max() < tolerance, f"the coordinates of crystal {i} depend on its batch"
             scale = np.abs(other.lattice.matrix).max()
             gap = np.abs(other.lattice.matrix - together[i].lattice.matrix).max() / scale
             assert gap < tolerance, f"the lattice of crystal {i} depends on its batch ({gap:.1e})"
@@ -90,12 +92,13 @@ def check_structure_generator(
         if condition.composition is not None:
             assert counts == dict(condition.composition), f"{counts} is not {condition.composition}"
         if condition.chemical_system is not None:
-            assert set(counts) <= set(condition.chemical_system), f"{counts} leaves {condition.chemical_system}"
+            outside = set(counts) - set(condition.chemical_system)
+            assert not outside, f"{counts} has elements outside of {condition.chemical_system}"
         if condition.num_atoms is not None:
             assert len(structure) == condition.num_atoms
         assert structure.volume > 0 and np.isfinite(structure.frac_coords).all()
     if not varies:
         return
-    (first,) = generator.generate([conditions[0]], [1])
-    (second,) = generator.generate([conditions[0]], [2])
-    assert first != second, "the seed changes nothing"
+    (of_seed_1,) = generator.generate([conditions[0]], [1])
+    (of_seed_2,) = generator.generate([conditions[0]], [2])
+    assert of_seed_1 != of_seed_2, "two seeds give the same crystal"

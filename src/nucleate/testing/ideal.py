@@ -1,4 +1,7 @@
-"""Denoisers that know the data distribution: mathematics is tested against them, without training."""
+"""Exact denoisers of simple data distributions, so that the mathematics of diffusion can be tested without training.
+
+Each is called as a network is, with (fields, t, condition), t (B,), and predicts its one field for the whole batch.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from nucleate.diffusion.torus import WrappedVE, wrapped_normal_score
 
 
 class IdealGaussian:
-    """E[eps | x_t] for x0 ~ N(mean, std^2), element by element."""
+    """The expected noise E[eps | x_t] for x0 ~ N(mean, std^2), each element of the field by itself."""
 
     def __init__(self, process: GaussianVP, field: str, mean: float, std: float) -> None:
         self.process, self.field, self.mean, self.std = process, field, mean, std
@@ -25,7 +28,8 @@ class IdealGaussian:
 
 
 class IdealTorus:
-    """The normalised score of x_t for x0 uniform over points (M,) blurred by a wrapped normal of width `std`."""
+    """The normalised score of x_t where x0 is one of `points` (M,), all equally likely, plus wrapped normal noise of
+    standard deviation `std`; both in periods of the torus."""
 
     def __init__(self, process: WrappedVE, field: str, points: Tensor, std: float = 0.0) -> None:
         self.process, self.field, self.points, self.std = process, field, points, std
@@ -41,7 +45,7 @@ class IdealTorus:
 
 
 class IdealCategorical:
-    """Logits of p(x0 | x_t) for x0 drawn from `p` (num_classes + 1,), class by class independent."""
+    """Logits of p(x0 | x_t), where every entry of x0 is drawn from `p` (num_classes + 1,) independently."""
 
     def __init__(self, process: D3PM, field: str, p: Tensor) -> None:
         self.process, self.field, self.p = process, field, p

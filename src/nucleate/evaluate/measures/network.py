@@ -101,12 +101,12 @@ def predict_energies(
 
 def property_network(potential: str) -> PropertyModel | None:
     """The property network of that name or file; None for the name of a universal potential."""
-    from nucleate.potentials.registry import POTENTIALS, get_describing
+    from nucleate.potentials.registry import POTENTIALS, get_feature_potential
     from nucleate.systems.base import PROPERTY
     from nucleate.train.shipped import shipped_weights, weights_file
 
     if potential in POTENTIALS or (":" in potential and weights_file(potential) is None):
-        get_describing(potential)  # one that gives no features is refused before any work
+        get_feature_potential(potential)  # one that gives no features is refused before any work
         return None
     if weights_file(potential) is None:
         raise NucleateError(
@@ -220,9 +220,9 @@ def _prepare() -> None:
 
 
 def _work(members: list[int], crystals: list[Arrays], potential: str) -> tuple[list[float], NDArray[np.float64]]:
-    from nucleate.potentials.registry import get_describing
+    from nucleate.potentials.registry import get_feature_potential
 
-    return get_describing(potential).features([structure_of(*c) for c in crystals], BATCH)
+    return get_feature_potential(potential).features([structure_of(*c) for c in crystals], BATCH)
 
 
 def _load(file: Path | None) -> Found | None:
