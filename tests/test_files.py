@@ -19,7 +19,7 @@ def test_places_that_cannot_be_written(tmp_path):
     ]:
         with pytest.raises(NucleateError, match=said):
             check_writable(path, folder)
-    with pytest.raises(NucleateError, match=r"--out ends in .csv, .svg, not '.foo'"):
+    with pytest.raises(NucleateError, match=r"--out must end in .csv or .svg, not in '.foo'"):
         check_ending(tmp_path / "x.foo", (".csv", ".svg"))
 
 

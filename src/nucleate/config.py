@@ -1,7 +1,8 @@
-"""Sections of configuration: frozen models that are read from tables, with one line for whatever is wrong in them.
+"""Sections of configuration: frozen models that are read from tables. Whatever is wrong in a table is reported in one
+line.
 
-A recipe (`nucleate.systems`) consists of such sections. Unknown keys and wrong types are refused with the keys that
-exist, so that a typo never trains the wrong model.
+A recipe (`nucleate.systems`) consists of such sections. An unknown key is refused with the keys that exist, and a value
+of the wrong type is refused, so that a typing error never trains the wrong model.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ConfigSection(BaseModel):
-    """A table of settings. Values have the declared types exactly, but a whole number may stand for a real one."""
+    """A table of settings. Values must have exactly the declared types, except that an integer may stand for a
+    float."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Self:
-        """From plain values, such as TOML gives; raises NucleateError that names the key at fault."""
+        """The section from a table of values, such as TOML gives. Raises NucleateError that names the wrong key."""
         try:
             return cls.parsed(values)
         except ValidationError as error:
@@ -41,30 +43,31 @@ class ConfigSection(BaseModel):
     @classmethod
     def parsed(cls, values: Mapping[str, Any]) -> Self:
         """As `read`, but raises pydantic's own ValidationError."""
-        # the rules of JSON take a list for a tuple, and 1 for 1.0, and are strict otherwise
+        # In JSON mode pydantic takes a list for a tuple and 1 for 1.0, and is strict otherwise.
         return cls.model_validate_json(json.dumps(values, default=str))
 
     def changed(self, **values: Any) -> Self:
-        """A copy with some values replaced; a mapping replaces some of those of a section. Raises as `read`."""
-        plain = self.model_dump()
+        """A copy with some values replaced. A mapping for the name of an inner section replaces only the values that it
+        names there. Raises NucleateError as `read` does."""
+        table = self.model_dump()
         for key, value in values.items():
-            section: Any = plain.get(key)
+            section: Any = table.get(key)
             value = value.model_dump() if isinstance(value, BaseModel) else value
             joins = isinstance(section, dict) and isinstance(value, Mapping)
-            plain[key] = {**section, **value} if joins else value
-        return self.read(plain)
+            table[key] = {**section, **value} if joins else value
+        return self.read(table)
 
 
 class DataConfig(ConfigSection):
-    """Which crystals or formulas to learn from."""
+    """Which crystals or formulas a model is trained on."""
 
     dataset: str = "mp-20"  # what `nucleate.data.prepare` takes: "mp-20", "perov-5+perov-5:val[:3387]", a parquet file
-    max_atoms: Count = 20  # crystals (formulas) with more atoms are left out (and counted)
-    exclude: tuple[str, ...] = ()  # data sets whose (reduced) compositions are held out of training
+    max_atoms: Count = 20  # crystals (or formulas) with more atoms are left out, and their number is recorded
+    exclude: tuple[str, ...] = ()  # datasets whose (reduced) compositions are kept out of training
 
 
 class TrainConfig(ConfigSection):
-    """One optimisation run."""
+    """How a network is optimised."""
 
     steps: Count = 20_000
     batch_size: Count = 256
@@ -81,7 +84,8 @@ class TrainConfig(ConfigSection):
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """The tables of a TOML file that holds a recipe; raises NucleateError, with the file, where there is none."""
+    """The tables of a TOML file that holds a recipe. Raises NucleateError, with the path, if the file is missing or is
+    not TOML."""
     try:
         return tomllib.loads(Path(path).read_text())
     except FileNotFoundError:
@@ -91,14 +95,14 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 
 def complaint(section: type[BaseModel], error: ValidationError) -> str:
-    """What is wrong with values for a section, in one line: the first of pydantic's findings, unknown keys before all
-    others."""
+    """What is wrong with the values of a section, in one line: the first of pydantic's errors, where unknown keys come
+    before all other errors."""
     found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]
-    place = [str(part) for part in found["loc"]]
-    where, kind, context = ".".join(place), found["type"], found.get("ctx", {})
+    path = [str(key) for key in found["loc"]]
+    where, kind, context = ".".join(path), found["type"], found.get("ctx", {})
     given = found["input"] if isinstance(found["input"], str | int | float | bool | None) else "a table or a list"
     if kind == "extra_forbidden":
-        return f"unknown key '{where}'; known here: {', '.join(sorted(keys_at(section, place[:-1])))}"
+        return f"unknown key '{where}'; known here: {', '.join(sorted(keys_at(section, path[:-1])))}"
     if kind == "missing":
         return f"missing key '{where}'"
     if kind == "too_short":
@@ -118,16 +122,17 @@ def complaint(section: type[BaseModel], error: ValidationError) -> str:
     return f"'{where}' must be {name}, not {found['input']!r}" if name else f"'{where}': {found['msg']}"
 
 
-def keys_at(section: type[BaseModel], place: list[str]) -> set[str]:
-    """Names of the settings in a section, or in the one at a place inside it; none where there is no such section."""
+def keys_at(section: type[BaseModel], path: list[str]) -> set[str]:
+    """The keys of a section, or of the section at a path of keys inside it; empty if there is no such section."""
     inner: Any = section
-    for key in place:
+    for key in path:
         inner = inner.model_fields[key].annotation if key in getattr(inner, "model_fields", {}) else None
     return set(getattr(inner, "model_fields", {}))
 
 
 def from_dict(cls: type, values: dict[str, Any], where: str = "") -> Any:
-    """Build the frozen dataclass `cls` from plain values; raises NucleateError naming the key at fault."""
+    """The dataclass `cls` from a table of values, such as JSON gives. where: the path of keys to the table, for
+    messages. Raises NucleateError that names the wrong key."""
     hints = typing.get_type_hints(cls)
     unknown = sorted(set(values) - set(hints))
     if unknown:

@@ -1,4 +1,4 @@
-"""The one exception users meet, and the codes that say to a program what went wrong."""
+"""The exception that users meet, and the codes by which a program can tell what went wrong."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
-    """What went wrong, as a program may rely on it: codes stay, while the reasons that people read may be reworded.
+    """What went wrong, in a form that programs can rely on: codes stay the same from version to version, while the
+    reasons that people read may be reworded.
 
-    A code is the `code` of a `NucleateError` and of the `Failure` of a rejected candidate, and is written as its text.
+    `NucleateError` and the `Failure` of a rejected candidate have a `code`; in files it is written as its text.
     """
 
     ERROR = "error"
     """Anything that no other code names; the reason says what happened."""
     MEMORY = "memory"
-    """There was too little memory for this one piece of work."""
+    """There was too little memory for this crystal or formula."""
     TIME_LIMIT = "time-limit"
-    """The work took longer than its limit and was ended."""
+    """The work took longer than its time limit and was stopped."""
     DIED = "died"
-    """The process that worked on it ended twice without a result."""
+    """The worker process ended without a result, and so did the one that tried again."""
     NOT_READ = "not-read"
-    """A crystal of a file could not be read."""
+    """A crystal in a file could not be read."""
     NO_FORMULA = "no-formula"
     """A text is not a formula."""
     NO_COMPOSITION = "no-composition"
@@ -28,29 +29,29 @@ class Code(StrEnum):
     NO_STRUCTURE = "no-structure"
     """The stage needs a structure, and there is none."""
     NO_PROPOSAL = "no-proposal"
-    """A language model gave no acceptable formula for it."""
+    """The language model proposed no acceptable formula for this candidate."""
     NO_TEMPLATE = "no-template"
-    """No known crystal or crystal family (or fewer than asked for) has the ratio of the formula."""
+    """No known crystal or crystal family has the ratio of atoms of the formula, or fewer have than were asked for."""
     NOT_GENERATED = "not-generated"
-    """The generator cannot make a structure of what it was asked for."""
+    """The generator cannot make a structure that meets the request."""
     UNMET = "unmet"
-    """It is not what was asked for, for instance because an element is missing."""
+    """The candidate does not meet the request, for instance because an element is missing."""
     CHEMISTRY = "chemistry"
-    """The composition fails a chemistry check that rejects, such as neutral charges."""
+    """The composition fails a chemical check that rejects candidates, such as charge neutrality."""
     DUPLICATE = "duplicate"
     """An earlier candidate has the same formula."""
     GEOMETRY = "geometry"
-    """The structure is impossible: atoms on top of each other, an absurd density or cell."""
+    """The structure is impossible: atoms overlap, or the density or the cell is absurd."""
     NOT_RELAXED = "not-relaxed"
-    """The relaxation blew up or collapsed, or the potential cannot take the structure."""
+    """The cell grew or shrank without limit in the relaxation, or the potential cannot compute the structure."""
     NOT_OPENED = "not-opened"
-    """A tree search rejected it unseen, because others were more promising."""
+    """A tree search spent no computation on it, because other candidates were more promising."""
 
 
 class NucleateError(Exception):
-    """Bad input or a missing resource; the command line prints it on one line and exits with 2.
+    """Bad input or a missing resource. The command line prints its text, one line, and exits with 2.
 
-    The text is one line that says what was wrong and what would be right. code: the same for programs.
+    The text says what was wrong and what would be right. code: what went wrong, for programs.
 
     Example:
         >>> import nucleate
@@ -67,7 +68,7 @@ class NucleateError(Exception):
 
 
 def reason_of(error: BaseException) -> str:
-    """One line for an unexpected exception that costs one piece of work and not the whole: why it is missing."""
+    """An unexpected exception in one line, for the record of the one crystal or formula whose result it prevented."""
     text = _first_line(error)
     if _is_memory(error, text):
         return "not enough memory; use fewer --workers, or leave this one out"
@@ -90,6 +91,6 @@ def _is_memory(error: BaseException, text: str) -> bool:
 
 
 def code_or(error: BaseException, default: str) -> str:
-    """The code of an exception, or `default` where it has none that says more than `Code.ERROR`."""
+    """The code of an exception; `default` for a `NucleateError` whose code is the general `Code.ERROR`."""
     code = code_of(error)
     return default if isinstance(error, NucleateError) and code == Code.ERROR else code

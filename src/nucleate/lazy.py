@@ -9,23 +9,23 @@ from typing import Any
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """The `__getattr__` of a package. homes: public name -> the module, of the whole path, that defines it."""
+    """The `__getattr__` of a package. homes: public name -> the full name of the module that defines it."""
 
-    def get(name: str) -> Any:
+    def import_name(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
         value = getattr(importlib.import_module(homes[name]), name)
         setattr(sys.modules[package], name, value)
         return value
 
-    return get
+    return import_name
 
 
-def later(module: str, name: str) -> Callable[..., Any]:
-    """A method that is a function of a module which is imported at the first call.
+def imported_when_called(module: str, name: str) -> Callable[..., Any]:
+    """A method that calls the function `name` of a module, which is imported at the first call.
 
-    For methods that display an object (`_repr_html_`): IPython looks for them on the class, and what draws them stands
-    on an upper floor of the package.
+    It is used for methods that display an object (`_repr_html_`). IPython looks for them on the class, but the code
+    that draws the object is in a part of the package that the module of the class must not import.
     """
 
     def call(*args: Any, **named: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One writer at a time: the operating system's lock on a file, and beside it the process that holds it."""
+"""A lock that lets one process at a time write to a folder or file, with the number of the process that holds it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 
 
 class Lock:
-    """Held from its making until `release`, or until this process ends, however it ends: no stale lock stays behind.
+    """A lock of the operating system on a file. It is held from the construction of this object until `release`, or
+    until this process ends; the operating system frees it then, so that no lock is left after a crash.
 
-    file: of the lock; its folder is made. work: what the holder does, for the message to the next process
-    ("is training into runs/a"). instead: what that one's user may do. wait: seconds for which it is tried. Raises
-    NucleateError if another process holds the lock, naming its number, and if the folder cannot be written. Use as a
-    context manager, or `release()`.
+    file: the file of the lock; its folder is made if it is missing. work: what the holder does ("is training in
+    runs/a"), and instead: what the user may do, both for the message that another process shows. wait: seconds for
+    which it is tried again. Raises NucleateError, with the number of the other process, if that holds the lock, and if
+    the folder cannot be written. It can be used as a context manager.
     """
 
     def __init__(self, file: str | Path, work: str, instead: str, wait: float = 0.0) -> None:
@@ -37,19 +38,19 @@ class Lock:
             raise NucleateError(f"cannot write into {file.parent}: {error.strerror or error}; {hint}") from None
 
     def release(self) -> None:
-        """Free the lock; may be called twice."""
+        """Free the lock. A second call does nothing."""
         if self._lock.is_locked:
             with contextlib.suppress(OSError):
                 self._holder.unlink(missing_ok=True)
             self._lock.release(force=True)
 
     def discard(self) -> None:
-        """Free the lock and delete its file, which nobody needs who does not write there again."""
+        """Free the lock and delete its file. For a folder to which nothing will be written any more."""
         if not self._lock.is_locked:
             return
         file = Path(self._lock.lock_file)
-        self._holder.unlink(missing_ok=True)  # first: a kill in between leaves a lock that the next call knows
-        if os.name == "posix":  # while it is held; elsewhere a file that is open cannot be deleted
+        self._holder.unlink(missing_ok=True)  # first, because if the process is killed now the lock file is still there
+        if os.name == "posix":  # deleted while the lock is held; other systems cannot delete a file that is open
             file.unlink(missing_ok=True)
         self.release()
         if os.name != "posix":
@@ -58,7 +59,7 @@ class Lock:
     def _number(self) -> str:
         try:
             return f" (pid {int(self._holder.read_text())})"
-        except (OSError, ValueError):  # it has just begun, or just ended
+        except (OSError, ValueError):  # the other process has only just begun or ended
             return ""
 
     def __enter__(self) -> Lock:

@@ -1,4 +1,4 @@
-"""Passwords and keys stay out of whatever is written or said, codes that command a terminal out of what is shown."""
+"""Removes passwords and keys from texts that are stored or shown, and control characters from what a terminal shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 MARK = "***"
 KEYS = ("NUCLEATE_LLM_KEY", "OPENAI_API_KEY", "MP_API_KEY", "PMG_MAPI_KEY", "HF_TOKEN")  # environment variables
-SHORTEST = 6  # a key in the environment that is shorter may be a word of any text
+SHORTEST = 6  # shorter keys in the environment are not looked for, because any text may contain them by chance
 NAMES = "key|token|secret|password|passwd|pwd|auth|sig|signature|credential"
 PATTERNS = (
     (re.compile(r"(?<=://)[^/?#\s@\"'<>\\]+(?=@)"), MARK),  # http://user:password@host
@@ -18,9 +18,10 @@ PATTERNS = (
 
 
 def redacted(text: str) -> str:
-    """The text without passwords in addresses, keys in their queries, and the keys that the environment holds."""
-    for pattern, instead in PATTERNS:
-        text = pattern.sub(instead, text)
+    """The text with "***" in place of passwords and keys: those in addresses and in their queries, in headers of
+    requests, and those that are set in the environment."""
+    for pattern, replacement in PATTERNS:
+        text = pattern.sub(replacement, text)
     for name in KEYS:
         key = os.environ.get(name, "")
         if len(key) >= SHORTEST:
@@ -29,12 +30,13 @@ def redacted(text: str) -> str:
 
 
 def safe_address(url: str) -> str:
-    """An address to keep on record: without a password, and without any value of its query."""
+    """An address that can be stored: without a password, and without the values in its query."""
     return re.sub(r"(?<==)[^&#]+", MARK, redacted(url)) if "?" in url else redacted(url)
 
 
 def printable(text: str) -> str:
-    """The text with a mark in place of each character that has no sign: codes for a terminal, halves of characters."""
+    """The text with U+FFFD in place of each character that cannot be printed, such as the control characters that
+    command a terminal."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t" or (c.isspace() and ord(c) > 127) else "\ufffd" for c in text)

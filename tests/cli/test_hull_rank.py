@@ -118,7 +118,7 @@ def test_hull_asks_whether_entries_are_corrected(tmp_path: Path) -> None:
 
 def test_hull_build_refuses_bad_input(tmp_path: Path) -> None:
     for args, message in (
-        (["--out", tmp_path / "x.csv"], "--out ends in .parquet, not '.csv'"),
+        (["--out", tmp_path / "x.csv"], "--out must end in .parquet, not in '.csv'"),
         (["--out", tmp_path / "x.parquet", "--max-e-hull", "-1"], "must not be negative"),
         (["--out", tmp_path / "x.parquet", "--dataset", tmp_path / "no.parquet"], "no.parquet"),
     ):

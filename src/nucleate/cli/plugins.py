@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nucleate.plugins import Part, PluginTable
+    from nucleate.plugins import PluginEntry, PluginTable
 
 
 def plugins() -> None:
@@ -18,7 +18,7 @@ def plugins() -> None:
 
     from nucleate.cli.tables import TerminalColumn, coloured, screen, show_table
 
-    rows = [(table, part, *_said(table, part)) for table in tables() for part in table.parts()]
+    rows = [(table, part, *_said(table, part)) for table in tables() for part in table.entries()]
     columns = [
         TerminalColumn("kind", [table.noun for table, *_ in rows]),
         TerminalColumn("name", [part.name for _, part, *_ in rows]),
@@ -42,7 +42,7 @@ def tables() -> Iterator[PluginTable]:
     yield from (GENERATORS, POTENTIALS, ENGINES, PROGRAMS)
 
 
-def _said(table: PluginTable, part: Part) -> tuple[str, bool]:
+def _said(table: PluginTable, part: PluginEntry) -> tuple[str, bool]:
     """What a part takes, or why it cannot be used, and whether that is so. Own parts need not be loaded for it."""
     from nucleate.dft.programs import PROGRAMS
     from nucleate.errors import NucleateError

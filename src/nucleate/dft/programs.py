@@ -94,7 +94,7 @@ def find_program(name: str = AUTO) -> InstalledProgram:
 
 def _found(name: str) -> InstalledProgram:
     program, part = get_program(name), PROGRAMS.plugin(name)
-    with PROGRAMS.blamed(part) if part is not None else nullcontext():
+    with PROGRAMS.errors_naming(part) if part is not None else nullcontext():
         version, command = program.find()
         return InstalledProgram(name, program.label, version, tuple(command))
 

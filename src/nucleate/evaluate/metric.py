@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nucleate.evaluate.measures.statistics import Distance, Mean, Rate
-from nucleate.lazy import later
+from nucleate.lazy import imported_when_called
 
 RATE, DISTANCE, MEAN, COUNT = "rate", "distance", "mean", "count"
 SHOWN_FAILURES = 12
@@ -123,7 +123,7 @@ class Report:
         del fields["series"]
         return {k: _plain(v) for k, v in fields.items()}
 
-    _repr_html_ = later("nucleate.report.notebook", "report_html")
+    _repr_html_ = imported_when_called("nucleate.report.notebook", "report_html")
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)

@@ -39,7 +39,7 @@ def require_generator(name: str | Path, makes: str = STRUCTURES) -> None:
     try:
         require_weights(name, FORMULA if makes == FORMULAS else None)
     except NucleateError as error:
-        names = [part.name for part in GENERATORS.parts() if GENERATORS.plugin(part.name) is not None]
+        names = [part.name for part in GENERATORS.entries() if GENERATORS.plugin(part.name) is not None]
         brought = f"; of plug-ins: {', '.join(names)}" if names else ""
         refused = "".join(f"; {text}" for text in GENERATORS.problems() if f"'{name}'" in text)
         raise NucleateError(f"{error}{brought}{refused}") from None

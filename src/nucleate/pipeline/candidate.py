@@ -12,7 +12,7 @@ from nucleate.chem.formula import formula_text, parse_formula
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
 from nucleate.chem.verdict import Verdict as Check
 from nucleate.errors import Code, NucleateError
-from nucleate.lazy import later
+from nucleate.lazy import imported_when_called
 from nucleate.pipeline.origin import Origin, Wanted
 from nucleate.pipeline.state import (
     FACTS,
@@ -151,7 +151,7 @@ class Candidate:
             said += [f"{name}: {check.verdict}" for name, check in self.checks.items()]
         return f"<Candidate {', '.join([self.id, *said])}>"
 
-    _repr_html_ = later("nucleate.report.notebook", "candidate_html")
+    _repr_html_ = imported_when_called("nucleate.report.notebook", "candidate_html")
 
     def with_(
         self,

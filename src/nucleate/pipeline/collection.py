@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
-from nucleate.lazy import later
+from nucleate.lazy import imported_when_called
 from nucleate.pipeline.candidate import Candidate
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Candidates(list[Candidate]):
     def __repr__(self) -> str:
         return text_table(self)
 
-    _repr_html_ = later("nucleate.report.notebook", "candidates_html")
+    _repr_html_ = imported_when_called("nucleate.report.notebook", "candidates_html")
 
 
 def text_table(candidates: Candidates) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from nucleate.errors import NucleateError
-from nucleate.files import hint
+from nucleate.files import reason_and_remedy
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.events import Watch
 from nucleate.pipeline.run import Executor, Store, run
@@ -87,7 +87,7 @@ class JournalLines:
         self.close()
 
     def _error(self, error: OSError) -> NucleateError:
-        return NucleateError(f"cannot write {self.path}: {hint(error)}")
+        return NucleateError(f"cannot write {self.path}: {reason_and_remedy(error)}")
 
 
 def complete_lines(path: Path) -> list[str]:

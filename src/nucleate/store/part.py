@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nucleate.errors import NucleateError
-from nucleate.files import hint, remove, replacing, sweep
+from nucleate.files import reason_and_remedy, remove, replacing, sweep
 from nucleate.io.write import plain
 from nucleate.locks import Lock
 from nucleate.pipeline.candidate import Candidate
@@ -106,7 +106,7 @@ class PartFile:
         try:
             lines = complete_lines(self.path)
         except OSError as error:
-            raise NucleateError(f"cannot read {self.path}: {hint(error)}") from None
+            raise NucleateError(f"cannot read {self.path}: {reason_and_remedy(error)}") from None
         before = _settings(lines[0]) if lines else None
         if lines and before not in (settings, self._former or settings):
             if not overwrite and (before is None or len(lines) > 1):  # without results there is nothing to lose

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.lazy import later
+from nucleate.lazy import imported_when_called
 from nucleate.pipeline.collection import Candidates
 from nucleate.request.request import Request, parse_request, read_request
 from nucleate.settings import DesignSettings
@@ -48,7 +48,7 @@ class DesignResult:
     def __repr__(self) -> str:
         return f"{self.request.describe()}, of {len(self.all):,}, in {self.folder}:\n{self.candidates!r}"
 
-    _repr_html_ = later("nucleate.report.notebook", "run_html")
+    _repr_html_ = imported_when_called("nucleate.report.notebook", "run_html")
 
 
 def design(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.lazy import later
+from nucleate.lazy import imported_when_called
 from nucleate.pipeline.collection import Candidates
 from nucleate.pipeline.rank import rank
 from nucleate.settings.screen import ScreenSettings, read_screen_settings
@@ -51,7 +51,7 @@ class ScreenResult:
         where = f", in {self.folder}" if self.folder is not None else ""
         return f"screened {len(self.all):,} crystals, {lost:,} rejected{where}; the best:\n{self.candidates!r}"
 
-    _repr_html_ = later("nucleate.report.notebook", "run_html")
+    _repr_html_ = imported_when_called("nucleate.report.notebook", "run_html")
 
 
 def screen_candidates(
