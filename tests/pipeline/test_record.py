@@ -22,6 +22,7 @@ from nucleate.pipeline.origin import (
     LanguageModelUse,
     Origin,
     SetMember,
+    Substitution,
     TemplateMatch,
     Wanted,
 )
@@ -56,6 +57,7 @@ FULL = Candidate(
         LanguageModelUse("url", "model", 40, ("a page",)),
         FileEntry("a.cif", 1, "c0", {"note": 1}),
         SetMember("set", "c", "digest"),
+        Substitution("Na for K", -1.5, 0.9, "KCl"),
     ),
     fixed=(1,),
     meets=("a salt",),

@@ -9,6 +9,7 @@ from nucleate.cli.main import app
 from nucleate.errors import NucleateError
 from nucleate.families.ionic import log_likelihood
 from nucleate.io.shared_sites import read_with_shared_sites
+from nucleate.pipeline.candidate import Candidate
 from nucleate.tasks.substitute import SubstituteSettings, candidates_of, read_swaps, substitute_all
 
 
@@ -147,6 +148,9 @@ def test_candidates_have_names_checks_and_an_origin(perovskite):
     first, second = candidates_of(substitute_all(perovskite, {"Ca": ["Sr", "Ba"]}), "CaTiO3")
     assert (first.id, second.id) == ("SrTiO3-1", "BaTiO3-1") and first.checks["charge"].verdict == "pass"
     assert first.provenance["swaps"] == "Sr for Ca" and first.provenance["parent"] == "CaTiO3"
+    made = first.origin.substitution
+    assert made.swaps == "Sr for Ca" and made.log10_likelihood == first.provenance["log10_likelihood"]
+    assert Candidate.from_dict(first.to_dict()).origin == first.origin
 
 
 def test_the_command_writes_what_the_next_one_reads(perovskite, tmp_path):

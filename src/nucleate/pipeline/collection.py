@@ -43,12 +43,10 @@ class Candidates(list[Candidate]):
         return Candidates(c for c in self if c.failure is None)
 
     def to_frame(self) -> pd.DataFrame:
-        """A pandas table, a row for each; the columns are those of `pipeline.rank.to_rows`, energies in eV/atom."""
-        import pandas as pd
+        """A pandas table with a row for each, energies in eV/atom; `pipeline.frame.to_frame` describes the columns."""
+        from nucleate.pipeline.frame import to_frame
 
-        from nucleate.pipeline.rank import to_rows
-
-        return pd.DataFrame(to_rows(self))
+        return to_frame(self)
 
     def to_ase(self) -> list[Atoms]:
         """Those that have a structure as ASE atoms, with energies where there are any."""

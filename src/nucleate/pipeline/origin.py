@@ -83,6 +83,21 @@ class LanguageModelUse(Fact):
 
 
 @dataclass(frozen=True)
+class Substitution(Fact):
+    """Elements of a crystal that were replaced by others.
+
+    swaps: what took whose place, in words ("Sr for Ca"). log10_likelihood: log10 of the probability of the new ions in
+    place of the old ones (Hautier et al., Inorg. Chem. 50, 656 (2011)), None where it is not known. volume_ratio: of
+    the new cell over the given one. parent: the name of the given crystal.
+    """
+
+    swaps: str
+    log10_likelihood: float | None = None
+    volume_ratio: float | None = None
+    parent: str = ""
+
+
+@dataclass(frozen=True)
 class FileEntry(Fact):
     """The file that a crystal was read from.
 
@@ -118,3 +133,4 @@ class Origin(Fact):
     language: LanguageModelUse | None = None
     file: FileEntry | None = None
     member: SetMember | None = None
+    substitution: Substitution | None = None

@@ -42,7 +42,7 @@ class DesignResult:
     problems: tuple[Problem, ...] = ()  # broken records of the folder, left out (`resume` does those candidates again)
 
     def to_frame(self) -> pd.DataFrame:
-        """All candidates as a pandas table, best first (`pipeline.rank.to_rows`)."""
+        """All candidates as a pandas table, best first (columns: `pipeline.frame.to_frame`)."""
         return self.all.to_frame()
 
     def __repr__(self) -> str:

@@ -43,7 +43,7 @@ class ScreenResult:
     problems: tuple[Problem, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
-        """All of them as a pandas table, best first (`pipeline.rank.to_rows`)."""
+        """All of them as a pandas table, best first (columns: `pipeline.frame.to_frame`)."""
         return self.all.to_frame()
 
     def __repr__(self) -> str:

@@ -115,7 +115,7 @@ def substitute_all(structure: Structure, swaps: Swaps, settings: SubstituteSetti
 def candidates_of(found: Sequence[Substituted], parent: str = "") -> list[Candidate]:
     """Candidates SrZrO3-1, SrZrO3-2 ... in the order given, with the checks of their formulas and geometry."""
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.origin import Origin
+    from nucleate.pipeline.origin import Origin, Substitution
     from nucleate.stages.check import check
 
     counts: Counter[str] = Counter()
@@ -126,7 +126,8 @@ def candidates_of(found: Sequence[Substituted], parent: str = "") -> list[Candid
         record: dict[str, Any] = {"swaps": one.swaps, "volume_ratio": round(one.volume, 4)}
         record |= {"log10_likelihood": one.likelihood, "likelihood_by": SOURCE}
         record |= {"parent": parent} if parent else {}
-        name, origin = f"{formula}-{counts[formula]}", Origin(generator="substitution")
+        made = Substitution(one.swaps, one.likelihood, round(one.volume, 4), parent)
+        name, origin = f"{formula}-{counts[formula]}", Origin(generator="substitution", substitution=made)
         out.append(check(Candidate(name, structure=one.structure, provenance=record, origin=origin)))
     return out
 
