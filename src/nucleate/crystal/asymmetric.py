@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nucleate.crystal.convert import require_crystal, species_numbers
 from nucleate.crystal.orbits import SymmetricBatch, pad_sites
 from nucleate.crystal.symmetry import find_symmetry
-from nucleate.crystal.wyckoff import GROUPS, WyckoffPosition, group, smoothed_frequencies
+from nucleate.crystal.wyckoff import GROUPS, SpaceGroup, WyckoffPosition, group, smoothed_frequencies
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
@@ -63,6 +63,27 @@ def asymmetric_unit(structure: Structure, symprec: float = SYMPREC) -> Asymmetri
         found = find_symmetry(structure.lattice.matrix, structure.frac_coords, numbers, symprec)
     except ValueError as error:
         raise NucleateError(f"no consistent symmetry within {symprec} angstrom ({error})") from None
+    table, conventional, orbits = standard_orbits(found, numbers, symprec)
+    basis = table.primitive @ conventional
+    sites = []
+    for number, position, atoms in orbits:
+        parameters, away = _parameters(position, atoms, basis)
+        if away > _EXACT:
+            raise NucleateError(f"an atom is {away:.3f} angstrom off position {position.label} of {table.symbol}")
+        sites.append(Site(number, position.letter, parameters))
+    sites.sort(key=lambda s: (s.letter, s.atomic_number, s.parameters))
+    return AsymmetricUnit(table.number, cell_of(conventional), tuple(sites))
+
+
+def standard_orbits(
+    found: Any, numbers: NDArray[np.int64], symprec: float
+) -> tuple[SpaceGroup, NDArray, list[tuple[int, WyckoffPosition, NDArray]]]:
+    """moyopy's standard setting: the group, the conventional cell (3, 3) in angstrom, and for each set of equivalent
+    atoms their element, their Wyckoff position and their coordinates (m, 3) in the primitive cell.
+
+    found: what `find_symmetry` gave within symprec for atoms of these atomic numbers. Raises NucleateError where the
+    atoms of a set are not as many as its position has.
+    """
     table = group(found.number)
     conventional = np.array(found.std_cell.basis)
     basis = table.primitive @ conventional
@@ -70,22 +91,17 @@ def asymmetric_unit(structure: Structure, symprec: float = SYMPREC) -> Asymmetri
     atoms: dict[int, list[int]] = {}  # the first given atom of each orbit -> its atoms in the primitive cell
     for orbit, primitive in zip(found.orbits, found.mapping_std_prim, strict=True):
         atoms.setdefault(orbit, []).append(primitive)
-    sites = []
+    out = []
     for first, members in atoms.items():
-        letter = found.wyckoffs[first]
-        position = table.positions[table.index(letter)]
+        position = table.positions[table.index(found.wyckoffs[first])]
         members = sorted(set(members))
         if len(members) != position.size:
             raise NucleateError(
                 f"{len(members)} equivalent atoms on position {position.label} of {table.symbol}, which has "
                 f"{position.size} in the primitive cell; the symmetry found within {symprec} angstrom is not consistent"
             )
-        parameters, away = _parameters(position, frac[members], basis)
-        if away > _EXACT:
-            raise NucleateError(f"an atom is {away:.3f} angstrom off position {position.label} of {table.symbol}")
-        sites.append(Site(int(numbers[first]), letter, parameters))
-    sites.sort(key=lambda s: (s.letter, s.atomic_number, s.parameters))
-    return AsymmetricUnit(found.number, _cell(conventional), tuple(sites))
+        out.append((int(numbers[first]), position, frac[members]))
+    return table, conventional, out
 
 
 def symmetric_batch(units: Sequence[AsymmetricUnit]) -> SymmetricBatch:
@@ -141,7 +157,8 @@ def _parameters(position: WyckoffPosition, frac: NDArray, basis: NDArray) -> tup
     return tuple(best.tolist()), float(away.min())
 
 
-def _cell(lattice: NDArray) -> tuple[float, ...]:
+def cell_of(lattice: NDArray) -> tuple[float, ...]:
+    """a, b, c and alpha, beta, gamma in degrees of vectors (3, 3) in rows."""
     lengths = np.linalg.norm(lattice, axis=1)
     cosines = [lattice[i] @ lattice[j] / lengths[i] / lengths[j] for i, j in ((1, 2), (0, 2), (0, 1))]
     return (*lengths.tolist(), *np.degrees(np.arccos(np.clip(cosines, -1, 1))).tolist())
