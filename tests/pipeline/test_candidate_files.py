@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
+import zipfile
 
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -31,6 +35,40 @@ def test_records_are_kept_whole(tmp_path):
     candidates, problems = read_candidates([tmp_path / "a.jsonl"])
     assert not problems
     assert [c.to_dict() for c in candidates] == [FULL.to_dict(), EMPTY.to_dict()]
+
+
+def packed(file, ending):
+    """The file packed, beside a folder of its own; the unpacked one is removed."""
+    out = file.with_name(file.name + ending)
+    if ending == ".zip":
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.write(file, file.name)
+    else:
+        out.write_bytes({".gz": gzip, ".bz2": bz2, ".xz": lzma}[ending].compress(file.read_bytes()))
+    file.unlink()
+    return out
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zip"])
+def test_packed_records_are_read_like_unpacked_ones(tmp_path, ending):
+    write_candidates(tmp_path / "a.jsonl", [FULL, EMPTY])
+    with (tmp_path / "a.jsonl").open("a") as file:
+        file.write(FULL.to_json().replace('"seed": 7', '"seed": "x"') + "\n")
+    file = packed(tmp_path / "a.jsonl", ending)
+    candidates, (problem,) = read_candidates([file])
+    assert [c.to_dict() for c in candidates] == [FULL.to_dict(), EMPTY.to_dict()]
+    assert problem.file.startswith(str(file)) and problem.row == 3
+
+
+def test_crystals_of_a_packed_file_name_it_and_those_of_an_archive_are_counted_through(tmp_path):
+    NACL.to(filename=str(tmp_path / "a.cif"))
+    (candidate,), _ = read_candidates([packed(tmp_path / "a.cif", ".gz")])
+    assert candidate.origin.file.file == str(tmp_path / "a.cif.gz") and candidate.structure == NACL
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        for name in ("a", "b"):
+            archive.writestr(f"{name}.cif", NACL.to(fmt="cif"))
+    found, _ = read_candidates([tmp_path / "two.zip"])
+    assert [(c.origin.file.file.rpartition("/")[2], c.origin.file.row) for c in found] == [("a.cif", 1), ("b.cif", 2)]
 
 
 @pytest.mark.parametrize("name", ["a.extxyz", "a.db", "folder"])

@@ -37,31 +37,49 @@ def reader(path: Path) -> Callable[[Path], Rows] | None:
 
 
 def read_file(path: Path, passed_over: Container[int | None] = ()) -> Iterator[Named | Problem]:
-    """Every row of one file except those in `passed_over`; whatever goes wrong is a `Problem`."""
-    if path.suffix.lower() == ARCHIVE:
-        yield from _read_archive(path)
-        return
-    if path.suffix.lower() not in PACKED:
-        yield from _read(path, passed_over)
-        return
-    try:
-        with unpacked(path) as inner:
-            for item in _read(inner, passed_over):
-                yield dataclasses.replace(item, file=str(path))
-    except NucleateError as error:
-        yield Problem(str(path), None, str(error))
+    """Every row of one file except those in `passed_over`; whatever goes wrong is a `Problem`.
 
-
-def _read_archive(path: Path) -> Iterator[Named | Problem]:
-    """Rows count through the whole archive."""
+    The rows of an archive are counted through all its files.
+    """
     row = 0
-    for member in members(path, lambda inner: reader(inner) is not None):
-        if isinstance(member, Problem):
-            yield member
+    for part in plain_files(path):
+        if isinstance(part, Problem):
+            yield part
             continue
-        for item in read_file(member.copy):
-            row += isinstance(item, Named)
-            yield dataclasses.replace(item, file=member.where, row=row if isinstance(item, Named) else item.row)
+        where, file = part
+        for item in _read(file, passed_over):
+            if path.suffix.lower() == ARCHIVE and isinstance(item, Named):
+                row += 1
+                yield dataclasses.replace(item, file=where, row=row)
+            else:
+                yield dataclasses.replace(item, file=where)
+
+
+def plain_files(path: Path) -> Iterator[tuple[str, Path] | Problem]:
+    """The files that a path holds, as (what messages call it, where it can be read): itself, or those packed in it.
+
+    What is unpacked is there until the next one is asked for. What cannot be unpacked is a `Problem`.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ARCHIVE:
+        for member in members(path, lambda inner: reader(inner) is not None):
+            if isinstance(member, Problem):
+                yield member
+                continue
+            for part in plain_files(member.copy):
+                yield (
+                    dataclasses.replace(part, file=member.where)
+                    if isinstance(part, Problem)
+                    else (member.where, part[1])
+                )
+    elif suffix in PACKED:
+        try:
+            with unpacked(path) as inner:
+                yield str(path), inner
+        except NucleateError as error:
+            yield Problem(str(path), None, str(error))
+    else:
+        yield str(path), path
 
 
 def _read(path: Path, passed_over: Container[int | None]) -> Iterator[Named | Problem]:

@@ -59,18 +59,35 @@ def with_own_ids(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _candidates_of(path: Path) -> Iterator[Candidate | Problem]:
-    """In the order of the file; rows that are candidate records are not read a second time as bare crystals."""
-    from nucleate.io.formats import read_file
+    """In the order of the file; rows that are candidate records are not read a second time as bare crystals.
 
-    records = READERS.get(path.suffix.lower(), lambda _: {})(path)
-    rows: list[tuple[int, Candidate | Problem]] = []
-    for item in read_file(path, records):
-        found: list[Candidate | Problem] = [item] if isinstance(item, Problem) else [*remarks_of(item), _wrap(item)]
-        if not records:
-            yield from found
-        else:
-            rows += [(item.row if item.row is not None else sys.maxsize, one) for one in found]
-    yield from (one for _, one in sorted([*records.items(), *rows], key=lambda r: r[0]))
+    A packed file is read like the file in it, an archive like the files in it one after the other.
+    """
+    from nucleate.io.archive import ARCHIVE
+    from nucleate.io.formats import plain_files, read_file
+
+    crystals = 0
+    for part in plain_files(path):
+        if isinstance(part, Problem):
+            yield part
+            continue
+        where, file = part
+        records = READERS.get(file.suffix.lower(), lambda _: {})(file)
+        rows: list[tuple[int, Candidate | Problem]] = []
+        for item in read_file(file, records):
+            place = item.row if item.row is not None else sys.maxsize
+            item = dataclasses.replace(item, file=where)
+            if isinstance(item, Named) and path.suffix.lower() == ARCHIVE:
+                crystals += 1
+                item = dataclasses.replace(item, row=crystals)
+            found: list[Candidate | Problem] = [item] if isinstance(item, Problem) else [*remarks_of(item), _wrap(item)]
+            if not records:
+                yield from found
+            else:
+                rows += [(place, one) for one in found]
+        for row, record in records.items():
+            rows.append((row, dataclasses.replace(record, file=where) if isinstance(record, Problem) else record))
+        yield from (one for _, one in sorted(rows, key=lambda r: r[0]))
 
 
 def read_record(values: Any, file: str | Path, row: int | None) -> Candidate | Problem:
