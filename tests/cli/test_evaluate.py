@@ -99,7 +99,7 @@ def test_errors_say_what_is_wrong(world, args, message):
     [
         (
             ["dng", "a.jsonl", "--reference", "a.jsonl", "--floor", "none", "--known", "nosuch"],
-            "no dataset 'nosuch:train'",
+            "no dataset 'nosuch'",
         ),
         (["dng", "a.jsonl", "--reference", "a.jsonl", "--out", "a.jsonl"], "a.jsonl is a file; choose a folder"),
         (["compositions", "f.txt", "--column", "x", "--train", "f.txt"], "is no table .*: it has no column 'x'"),

@@ -142,10 +142,13 @@ def test_names():
 def test_what_is_not_here():
     with pytest.raises(NucleateError, match="mp-20 is not here; run: nucleate data get mp-20"):
         load_table("mp-20:test")
-    with pytest.raises(NucleateError, match=r"no dataset 'mp-21:train'; known are carbon-24, mp-20, perov-5"):
+    with pytest.raises(NucleateError, match=r"no dataset 'mp-21'; known are carbon-24, mp-20, perov-5"):
         load_table("mp-21")
     with pytest.raises(NucleateError, match="no file nothing"):
         load_table("nothing.parquet")
+    put(rows(), "mine_train")
+    with pytest.raises(NucleateError, match="the dataset 'mine' has no split 'val': there is no .*mine_val.parquet"):
+        load_table("mine:val")
     (home() / "mp_20_train.parquet").write_bytes(b"PAR1 garbage")
     with pytest.raises(NucleateError, match="damaged"):
         load_table("mp-20")

@@ -261,7 +261,7 @@ def test_a_library_from_a_table(tmp_path):
     assert len(both) == 14
     with pytest.raises(NucleateError, match="no crystal of up to 1 atoms"):
         load_library(str(tmp_path / "known.parquet"), max_atoms=1)
-    with pytest.raises(NucleateError, match="no dataset 'nothing:train'"):
+    with pytest.raises(NucleateError, match="no dataset 'nothing'"):
         load_library("nothing")
 
 

@@ -83,7 +83,9 @@ def table_file(name: str, split: str | None = None) -> tuple[Path, tuple[str, ..
     if name in CATALOG:
         raise NucleateError(f"{name} is not here; run: nucleate data get {name}")
     known = sorted({*CATALOG, *own_names()})
-    raise NucleateError(f"no dataset '{name}:{split}'; known are {', '.join(known)}; add yours with: nucleate data add")
+    if name in known:
+        raise NucleateError(f"the dataset '{name}' has no split '{split}': there is no {file}")
+    raise NucleateError(f"no dataset '{name}'; known are {', '.join(known)}; add yours with: nucleate data add")
 
 
 def own_names() -> list[str]:
