@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -99,6 +101,9 @@ def test_what_cannot_be_tuned_is_refused(base, tmp_path):
     with pytest.raises(NucleateError, match="steps must be at least 1"):
         finetune_recipe(info(base), str(base), "hardness", "mine", steps=0, rank=2)
     recipe = finetune_recipe(info(base), str(base), "hardness", "mine", steps=2, rank=2)
+    assert recipe.data.frame == "reduced"
+    canonical = replace(info(base), recipe=recipe.changed(data={"frame": "canonical"}))
+    assert finetune_recipe(canonical, str(base), "hardness", "mine", steps=2, rank=2).data.frame == "canonical"
     with pytest.raises(NucleateError, match="the data carries no 'hardness'"):
         Trainer(recipe, crystals(30, [3, 8], 1), tmp_path)
     with pytest.raises(NucleateError, match="do not vary"):

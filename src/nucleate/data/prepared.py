@@ -1,4 +1,4 @@
-"""Crystals ready for training: Niggli-reduced, right-handed, without orientation, cached as tensors."""
+"""Crystals ready for training: in one frame (`data.frames`), right-handed, without orientation, cached as tensors."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ import numpy as np
 import torch
 
 from nucleate.config import DataConfig
-from nucleate.crystal import lattice as lat
 from nucleate.crystal.batch import CrystalBatch
-from nucleate.crystal.convert import SMALLEST_VOLUME, niggli, polar
 from nucleate.data.catalog import home, parse_name, user_cache, writable
-from nucleate.data.tables import BASE, Rows, Summary, read_table, table_file, usable_rows
+from nucleate.data.frames import VERSIONS, FrameName, written_in
+from nucleate.data.tables import BASE, Summary, read_table, table_file, usable_rows
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
 from nucleate.io.values import is_nothing, number
-
-VERSION = 1  # of the preparation: raise it when the same table would give other tensors
 
 
 def prepare(
@@ -31,6 +28,7 @@ def prepare(
     max_atoms: int | None = 20,
     progress: Callable[[int, int], None] | None = None,
     properties: Sequence[str] = (),
+    frame: FrameName = "reduced",
 ) -> tuple[CrystalBatch, Summary]:
     """The crystals of a split, in the order of the table, and what became of its rows.
 
@@ -38,14 +36,15 @@ def prepare(
     these with "+" between them. Each crystal is Niggli-reduced and right-handed; its lattice is then the symmetric
     positive definite one (`crystal.convert.polar`). Cached by path, size and time of the table; a damaged cache is made
     anew. progress(done, total) is called while crystals are reduced. properties: numeric columns that the batch is to
-    carry, NaN where there is no value; NucleateError for one that no part has.
+    carry, NaN where there is no value; NucleateError for one that no part has. frame: "canonical" writes each crystal
+    in its canonical primitive cell instead (`data.frames`); max_atoms is about the cell in the table.
     """
     names = [p.strip() for p in name.split("+")]
     files = [table_file(_range(p)[0], split)[0] for p in names] if properties else []
     missing = [p for p in properties if not any(p in numeric_columns(file) for file in files)]
     if missing:  # before cells are reduced, which takes minutes
         raise not_numeric(name, files[0], missing[0])
-    parts = [_part(p, split, max_atoms, progress, properties) for p in names]
+    parts = [_part(p, split, max_atoms, progress, properties, frame) for p in names]
     if len(parts) == 1:
         return parts[0]
     summaries = [summary for _, summary in parts]
@@ -73,7 +72,7 @@ def prepare_crystals(
 
     properties: columns to carry.
     """
-    batch, summary = prepare(data.dataset, None, data.max_atoms, progress, properties)
+    batch, summary = prepare(data.dataset, None, data.max_atoms, progress, properties, data.frame)
     if not data.exclude:
         return batch, summary
     held = {key for name in data.exclude for key in _compositions(prepare(name, None, None)[0])}
@@ -97,9 +96,10 @@ def _part(
     max_atoms: int | None,
     progress: Callable[[int, int], None] | None,
     properties: Sequence[str],
+    frame: FrameName,
 ) -> tuple[CrystalBatch, Summary]:
     bare, low, high = _range(name)
-    batch, summary, rows = _prepared(bare, split, max_atoms, progress)
+    batch, summary, rows = _prepared(bare, split, max_atoms, progress, frame)
     file = Path(summary.file)
     values = {c: torch.from_numpy(_numbers(file, c)[rows]).float() for c in properties if c in numeric_columns(file)}
     batch = batch.with_properties(values)
@@ -159,22 +159,27 @@ def _numbers(file: Path, column: str) -> np.ndarray:
 
 
 def _prepared(
-    name: str, split: str | None, max_atoms: int | None, progress: Callable[[int, int], None] | None
+    name: str,
+    split: str | None,
+    max_atoms: int | None,
+    progress: Callable[[int, int], None] | None,
+    frame: FrameName,
 ) -> tuple[CrystalBatch, Summary, np.ndarray]:
     file, notes = table_file(name, split)
     shown, part = (file.stem, "all") if name.endswith(".parquet") else parse_name(name, split)
-    cache = cache_folder() / f"{file.stem}-{_digest(file, max_atoms)}.safetensors"
+    cache = cache_folder() / f"{file.stem}-{_digest(file, max_atoms, frame)}.safetensors"
     found = _cached(cache)
     if found is not None:
         batch, facts, rows = found
     else:
         table = read_table(file)
-        batch, kept = _reduce(usable_rows(table, max_atoms), progress)
+        batch, kept, frame_notes = written_in(frame, usable_rows(table, max_atoms), progress)
         rows = kept.index
         atoms = (int(kept.sizes.min()), int(kept.sizes.max())) if len(kept.sizes) else (0, 0)
         facts = {"rows": table.num_rows, "usable": len(batch), "left_out": kept.left_out, "atoms": atoms}
+        facts |= {"notes": frame_notes} if frame_notes else {}
         _remember(cache, batch, facts, rows)
-    facts["atoms"] = tuple(facts["atoms"])
+    facts["atoms"], notes = tuple(facts["atoms"]), (*notes, *facts.pop("notes", ()))
     return batch, Summary(shown, part, str(file), notes=notes, **facts), rows
 
 
@@ -184,9 +189,9 @@ def cache_folder() -> Path:
     return folder / "cache"
 
 
-def _digest(file: Path, max_atoms: int | None) -> str:
+def _digest(file: Path, max_atoms: int | None, frame: FrameName) -> str:
     status = file.stat()
-    key = f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}|{max_atoms}|{VERSION}"
+    key = f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}|{max_atoms}|{VERSIONS[frame]}"
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
@@ -208,47 +213,3 @@ def _remember(cache: Path, batch: CrystalBatch, facts: dict, rows: np.ndarray) -
             temporary.write_text(json.dumps(facts | {"index": rows.tolist()}))
     except NucleateError:
         return
-
-
-def _reduce(rows: Rows, progress: Callable[[int, int], None] | None) -> tuple[CrystalBatch, Rows]:
-    """Niggli cells and polar decomposition; rows whose cell cannot be reduced are left out and counted."""
-    cells = lat.from_lengths_angles(torch.from_numpy(rows.parameters)).numpy()
-    starts = np.concatenate([[0], np.cumsum(rows.sizes)])
-    reduced, fracs, good = [], [], np.zeros(len(cells), dtype=bool)
-    for i, cell in enumerate(cells):
-        if progress is not None and i % 100 == 0:
-            progress(i, len(cells))
-        frac = rows.frac[starts[i] : starts[i + 1]]
-        if not abs(np.linalg.det(cell)) >= SMALLEST_VOLUME:
-            continue
-        try:
-            cell, frac = niggli(cell, frac)
-        except NucleateError:
-            continue
-        reduced.append(cell)
-        fracs.append(frac)
-        good[i] = True
-    if progress is not None:
-        progress(len(cells), len(cells))
-    left_out = dict(rows.left_out)
-    if not good.all():
-        left_out["with a cell that has no volume or cannot be reduced"] = int((~good).sum())
-    atoms = np.repeat(good, rows.sizes)
-    kept = Rows(
-        rows.index[good], rows.sizes[good], rows.numbers[atoms], rows.frac[atoms], rows.parameters[good], left_out
-    )
-    if not reduced:
-        return CrystalBatch.from_arrays([], [], []), kept
-    return _pad(polar(np.stack(reduced)), np.concatenate(fracs), kept), kept
-
-
-def _pad(cells: np.ndarray, frac: np.ndarray, rows: Rows) -> CrystalBatch:
-    """All crystals into padded tensors at once."""
-    width = int(rows.sizes.max())
-    mask = np.arange(width) < rows.sizes[:, None]
-    coordinates = np.zeros((len(cells), width, 3), dtype=np.float32)
-    numbers = np.zeros((len(cells), width), dtype=np.int64)
-    coordinates[mask] = frac
-    numbers[mask] = rows.numbers
-    coordinates[coordinates >= 1] = 0  # rounded up to 1 by float32
-    return CrystalBatch(torch.from_numpy(cells).float(), torch.from_numpy(coordinates), torch.from_numpy(numbers))

@@ -39,10 +39,11 @@ def load(path: str | Path) -> CrystalBatch:
 def prepare(
     recipe: Recipe, progress: Progress | None = None, properties: tuple[str, ...] | None = None
 ) -> tuple[CrystalBatch, Summary]:
-    """The crystals of the recipe's data set, in reduced cells."""
+    """The crystals of the recipe's data set, in the recipe's frame."""
+    from nucleate.data.frames import WORDS
     from nucleate.data.prepared import prepare_crystals
 
-    show = functools.partial(progress, "reducing cells") if progress is not None else None
+    show = functools.partial(progress, WORDS[recipe.data.frame]) if progress is not None else None
     columns = recipe.properties if properties is None else properties
     return prepare_crystals(recipe.data, columns, show)
 

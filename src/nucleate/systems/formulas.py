@@ -80,6 +80,7 @@ class FormulaRecipe(ConditionalRecipe):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        only_of(self.data, "data", "recipes of crystals", ("frame",))
         words, sampler = self.diffusion.words, self.sample.sampler
         if sampler not in SAMPLERS[words]:
             known = ", ".join(SAMPLERS[words])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import model_validator
 
 from nucleate.codecs.state import CodecState
 from nucleate.config import ConfigSection, Count, Positive
 from nucleate.systems import crystals
 from nucleate.systems.base import DataSource, ModelCard, Progress, Sampler, System
-from nucleate.systems.recipe import Corrector, Elements, Recipe
+from nucleate.systems.recipe import Corrector, Elements, Recipe, only_of
 from nucleate.systems.recipe import SampleConfig as PlainSampleConfig
 
 if TYPE_CHECKING:
@@ -61,6 +63,11 @@ class SiteRecipe(Recipe):
     diffusion: DiffusionConfig = DiffusionConfig()
     network: NetworkConfig = NetworkConfig()
     sample: SampleConfig = SampleConfig()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        only_of(self.data, "data", "recipes of whole cells", ("frame",))  # sites are in the standard setting anyway
+        return self
 
 
 def load(path: str | Path) -> SymmetricBatch:

@@ -42,7 +42,7 @@ def finetune_recipe(base: ModelInfo, weights: str, prop: str, dataset: str, *, s
     }
     return recipe.changed(
         name=f"{recipe.name}-{prop}",
-        data=DataConfig(dataset=dataset, max_atoms=base.max_atoms),
+        data=DataConfig(dataset=dataset, max_atoms=base.max_atoms, frame=recipe.data.frame),
         network={"condition_on": conditions if prop in conditions else (*conditions, prop)},
         train=train,
     )

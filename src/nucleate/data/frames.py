@@ -1,0 +1,103 @@
+"""The cell, origin and order of atoms in which training crystals are written: `data.frame` of a recipe.
+
+"reduced" is the Niggli cell, with the origin and order of the table. "canonical" is the primitive cell of the canonical
+form (`crystal.canonical`): its origin is that of the space group, atoms on special positions have exact fractions, and
+the atoms of the most electropositive elements come first. It is meant for models that see absolute positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nucleate.crystal import lattice as lat
+from nucleate.crystal.batch import CrystalBatch
+from nucleate.crystal.canonical import canonical_of_arrays
+from nucleate.crystal.convert import SMALLEST_VOLUME, niggli, polar
+from nucleate.data.tables import Rows
+from nucleate.errors import NucleateError
+
+FrameName = Literal["reduced", "canonical"]
+VERSIONS = {"reduced": "1", "canonical": "canonical-1"}  # change one when the same table would give other tensors
+WORDS = {"reduced": "reducing cells", "canonical": "finding symmetry"}  # what is said while it is done
+
+
+@dataclass(frozen=True)
+class _Written:
+    """One crystal in its frame. without_symmetry: it is in P1 because no consistent symmetry was found."""
+
+    cell: NDArray[np.float64]
+    frac: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+    without_symmetry: bool = False
+
+
+def written_in(
+    frame: FrameName, rows: Rows, progress: Callable[[int, int], None] | None
+) -> tuple[CrystalBatch, Rows, tuple[str, ...]]:
+    """Crystals in a frame, with the symmetric positive definite lattice (`crystal.convert.polar`), and the rows in it.
+
+    Rows whose cell has no volume or cannot be reduced are left out and counted. The notes say how many became smaller
+    cells, and how many have no symmetry that could be found. progress(done, total) is called now and then.
+    """
+    cells = lat.from_lengths_angles(torch.from_numpy(rows.parameters)).numpy()
+    starts = np.concatenate([[0], np.cumsum(rows.sizes)])
+    write = {"reduced": _reduced, "canonical": _canonical}[frame]
+    done: list[_Written] = []
+    good = np.zeros(len(cells), dtype=bool)
+    for i, cell in enumerate(cells):
+        if progress is not None and i % 100 == 0:
+            progress(i, len(cells))
+        own = slice(starts[i], starts[i + 1])
+        if not abs(np.linalg.det(cell)) >= SMALLEST_VOLUME:
+            continue
+        try:
+            done.append(write(cell, rows.frac[own], rows.numbers[own]))
+        except NucleateError:
+            continue
+        good[i] = True
+    if progress is not None:
+        progress(len(cells), len(cells))
+    left_out = dict(rows.left_out)
+    if not good.all():
+        left_out["with a cell that has no volume or cannot be reduced"] = int((~good).sum())
+    if not done:
+        none = Rows(
+            rows.index[good], rows.sizes[good], rows.numbers[:0], rows.frac[:0], rows.parameters[good], left_out
+        )
+        return CrystalBatch.from_arrays([], [], []), none, ()
+    sizes = np.array([len(w.numbers) for w in done])
+    numbers, frac = np.concatenate([w.numbers for w in done]), np.concatenate([w.frac for w in done])
+    notes = []
+    if smaller := int((sizes < rows.sizes[good]).sum()):
+        notes.append(f"{smaller:,} crystals of the table became smaller, primitive cells")
+    if lost := sum(w.without_symmetry for w in done):
+        notes.append(f"{lost:,} crystals of the table are in P1, for no consistent symmetry was found")
+    kept = Rows(rows.index[good], sizes, numbers, frac, rows.parameters[good], left_out)
+    return _pad(polar(np.stack([w.cell for w in done])), kept), kept, tuple(notes)
+
+
+def _reduced(cell: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDArray[np.int64]) -> _Written:
+    return _Written(*niggli(cell, frac), numbers)
+
+
+def _canonical(cell: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDArray[np.int64]) -> _Written:
+    found = canonical_of_arrays(cell, frac, numbers)
+    return _Written(*found.primitive(), bool(found.reason))
+
+
+def _pad(cells: NDArray[np.float64], rows: Rows) -> CrystalBatch:
+    """All crystals into padded tensors at once."""
+    width = int(rows.sizes.max())
+    mask = np.arange(width) < rows.sizes[:, None]
+    coordinates = np.zeros((len(cells), width, 3), dtype=np.float32)
+    numbers = np.zeros((len(cells), width), dtype=np.int64)
+    coordinates[mask] = rows.frac
+    numbers[mask] = rows.numbers
+    coordinates[coordinates >= 1] = 0  # rounded up to 1 by float32
+    return CrystalBatch(torch.from_numpy(cells).float(), torch.from_numpy(coordinates), torch.from_numpy(numbers))
