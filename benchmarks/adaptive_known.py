@@ -32,7 +32,7 @@ from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators import Condition, load_generator
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import Wanted
-from nucleate.pipeline.run import run
+from nucleate.pipeline.run import run_stages
 from nucleate.pipeline.stage import Stage
 from nucleate.stages.check import CheckStage
 from nucleate.stages.generate import GenerateStage
@@ -140,7 +140,7 @@ def main() -> None:
         stored = {c.id: c for c in store.load()}
         for name, structure in targets.items():
             group = [stored.get(c.id, c) for c in blank(name, structure, args.samples)]
-            group = run(group, each, executor(args.workers), store)
+            group = run_stages(group, each, executor(args.workers), store)
             print(row(name, structure, group), flush=True)
             hits.append([any(c.provenance.get(k) for c in group) for k in (BEFORE, AFTER)])
     for what, found in zip(("before", "after"), zip(*hits, strict=True), strict=True):

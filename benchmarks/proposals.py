@@ -25,7 +25,7 @@ from nucleate.families import propose as proposing
 from nucleate.families.family import lexicon
 from nucleate.families.likelihood import LEAST
 from nucleate.generators import load_formula_generator
-from nucleate.hull.known_formulas import known_formulas, written
+from nucleate.hull.known_formulas import alphabetical_formula, known_formulas
 from nucleate.search.families_first import POOL
 
 FEWEST = 5  # formulas to be found
@@ -35,7 +35,7 @@ FIRST = 20
 def hidden(split: str) -> frozenset[str]:
     """Formulas of a split of MP-20."""
     found = [s.composition.reduced_composition for s in read_dataset(f"mp-20:{split}").structures if s is not None]
-    return frozenset(written({e: int(n) for e, n in c.get_el_amt_dict().items()}) for c in found)
+    return frozenset(alphabetical_formula({e: int(n) for e, n in c.get_el_amt_dict().items()}) for c in found)
 
 
 def auc(merit: NDArray[np.float64], good: NDArray[np.bool_]) -> float:
@@ -71,7 +71,9 @@ def main() -> None:
     members = proposing.members
 
     def told(name: str) -> tuple[proposing.Member, ...]:
-        return tuple(m for m in members(name) if written(lexicon()[name].composition(m.elements)) not in every)
+        return tuple(
+            m for m in members(name) if alphabetical_formula(lexicon()[name].composition(m.elements)) not in every
+        )
 
     found = []
     orders = ["nearness", "likelihood", *(f"both, {p:g}" for p in pulls)]
@@ -83,7 +85,7 @@ def main() -> None:
                 proposals = proposing.propose(lexicon()[name], limit=POOL)
         except NucleateError:
             continue
-        keys = [written(p.composition) for p in proposals]
+        keys = [alphabetical_formula(p.composition) for p in proposals]
         keep = [i for i, k in enumerate(keys) if k in wanted or k not in known_formulas()]
         good = np.array([keys[i] in wanted for i in keep])
         if good.sum() < FEWEST or good.all():

@@ -43,7 +43,7 @@ from nucleate.generators import Condition
 from nucleate.generators.methods import RANDOM, TEMPLATE
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import Wanted
-from nucleate.pipeline.run import run
+from nucleate.pipeline.run import run_stages
 from nucleate.pipeline.stage import Stage
 from nucleate.relaxation.pool import RelaxSettings
 from nucleate.settings import PredictSettings
@@ -145,7 +145,7 @@ def run_targets(method: str, stages: Sequence[Stage], targets: Sequence[Target],
             candidates = [stored.get(c.id, c) for c in blank(target, samples_of(method, args), args.seed)]
             if all(c.id in stored for c in candidates) and finished(candidates):
                 continue
-            done = run(candidates, stages, executor(args.workers), store)
+            done = run_stages(candidates, stages, executor(args.workers), store)
             good = [c.energies[ENERGY].value for c in done if converged(c)]
             words = f"{target[0]} {target[1].composition.reduced_formula}: {len(good)} of {len(done)} converged"
             lowest = f", lowest {min(good):.4f} eV/atom" if good else ""

@@ -13,7 +13,7 @@ import argparse
 from nucleate.engine.local import Serial
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.run import Nowhere, run
+from nucleate.pipeline.run import NoStore, run_stages
 from nucleate.request.request import parse_request
 from nucleate.settings import DesignSettings
 from nucleate.stages.comply import of_composition
@@ -35,8 +35,8 @@ def drawn(text: str, n: int, settings: DesignSettings) -> tuple[list[Candidate],
     request = parse_request(f"{text}, {n} candidates")
     plan = blueprint(request, settings, as_generated=True)
     compose = [s for s in plan.proposals if isinstance(s, ComposeStage)]
-    first = run(plan.blanks, compose, Serial(), Nowhere())
-    last = run(first, plan.proposals, Serial(), Nowhere())
+    first = run_stages(plan.blanks, compose, Serial(), NoStore())
+    last = run_stages(first, plan.proposals, Serial(), NoStore())
     return first, [c for c in last if c.failure is None]
 
 

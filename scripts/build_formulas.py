@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from nucleate.chem.formula import parse_formula
 from nucleate.data.catalog import home
 from nucleate.errors import NucleateError
-from nucleate.hull.known_formulas import FILE, written
+from nucleate.hull.known_formulas import FILE, alphabetical_formula
 from nucleate.io import replacing
 
 TABLES = "mp_2025", "mp_formula_hull_dara"
@@ -28,7 +28,7 @@ def main() -> None:
     found, odd = set(), []
     for text in sorted(texts):
         try:
-            found.add(written(parse_formula(text)))
+            found.add(alphabetical_formula(parse_formula(text)))
         except NucleateError:
             odd.append(text)
     table = pa.table({"formula": sorted(found)}, metadata={"source": "Materials Project, CC-BY 4.0"})

@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 from nucleate.errors import NucleateError
-from nucleate.hull.build import ENERGIES, build_reference, corrections_of, finalise, selection_rule
-from nucleate.hull.known_crystals import KnownCrystal, select
+from nucleate.hull.build import ENERGIES, assemble_reference, build_reference, corrections_of, selection_rule
+from nucleate.hull.known_crystals import KnownCrystal, select_crystals
 from nucleate.hull.load import FOLDER
 from nucleate.pipeline.method import EnergyMethod
 from nucleate.potentials.registry import get_potential
@@ -40,9 +40,9 @@ def crystals(data: Path) -> list[KnownCrystal]:
     """What is to be computed, most useful first."""
     import pyarrow.parquet as pq
 
-    chosen = select(pq.read_table(data / "mp_2025.parquet"), MAX_E_HULL, MAX_ATOMS)
+    chosen = select_crystals(pq.read_table(data / "mp_2025.parquet"), MAX_E_HULL, MAX_ATOMS)
     have = {known.source for known in chosen}
-    training = select(pq.read_table(data / "mp_20_train.parquet"), MAX_E_HULL, MAX_ATOMS, tie=math.inf)
+    training = select_crystals(pq.read_table(data / "mp_20_train.parquet"), MAX_E_HULL, MAX_ATOMS, tie=math.inf)
     return chosen + [known for known in training if known.source not in have]
 
 
@@ -58,8 +58,8 @@ def main() -> None:
     try:
         if args.finish:
             method = get_potential(args.potential).method
-            added = corrections_of(crystals(data)) if EnergyMethod.parse(method).corrected is False else None
-            done = finalise(args.part, out, name, method, args.planned, {**ENERGIES, **METADATA}, added)
+            added = corrections_of(crystals(data)) if EnergyMethod(method).corrected is False else None
+            done = assemble_reference(args.part, out, name, method, args.planned, {**ENERGIES, **METADATA}, added)
         else:
             start = time.perf_counter()
 

@@ -19,7 +19,7 @@ import numpy as np
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.hull.distances import DEEPEST
 from nucleate.pipeline.candidate import PASS, Candidate
-from nucleate.pipeline.rank import above_hull, too_deep, verdict
+from nucleate.pipeline.rank import e_above_hull_or_inf, too_deep, verdict
 from nucleate.tasks.design import DesignResult, load_run
 
 FIRST = ("compose", "chemistry")  # a candidate that fails there was never to get a structure
@@ -84,7 +84,7 @@ def fails(candidate: Candidate, stage: str) -> bool:
 
 def known(candidates: Sequence[Candidate]) -> list[float]:
     """Their energies above the hull, eV/atom, less those that are unknown."""
-    return [above for c in candidates if np.isfinite(above := above_hull(c))]
+    return [above for c in candidates if np.isfinite(above := e_above_hull_or_inf(c))]
 
 
 def share(hits: int, n: int) -> str:

@@ -22,7 +22,7 @@ from nucleate.crystal.columns import structure_of_row
 from nucleate.data import load_table
 from nucleate.hull.distances import formation_energy
 from nucleate.hull.load import load_reference
-from nucleate.hull.scale import onto
+from nucleate.hull.scale import to_reference_scale
 from nucleate.pipeline.candidate import PASS, UNKNOWN, Candidate
 from nucleate.relaxation.pool import RelaxSettings, relax_candidate
 from nucleate.stages.phonons import PhononSettings, PhononStage
@@ -97,7 +97,7 @@ def find(crystal: Known, potential: str) -> Found:
     if after.failure or after.structure is None or after.checks["relaxed"].verdict != PASS:
         raise ValueError(f"{crystal.name} by {potential}: {after.failure or after.checks['relaxed'].reason}")
     reference = load_reference(REFERENCES[potential])
-    energy, correction = onto(after.energies["energy"], after.structure, reference)
+    energy, correction = to_reference_scale(after.energies["energy"], after.structure, reference)
     e_form = formation_energy(after.structure.composition, energy, reference)
     return Found(e_form, correction.total if correction else 0.0, after.structure.volume / len(after.structure))
 

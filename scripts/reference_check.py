@@ -25,7 +25,7 @@ from nucleate.evaluate.measures.distributions import random_subset
 from nucleate.hull.distances import distance_to_hull
 from nucleate.hull.load import load_reference
 from nucleate.hull.reference import ReferenceSet
-from nucleate.hull.scale import onto
+from nucleate.hull.scale import to_reference_scale
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.relaxation.pool import RelaxSettings, relax_candidate, single_point
 
@@ -112,7 +112,7 @@ def main() -> None:
             if value is None or {str(e) for e in structure.composition} - hull.elements:
                 missing += 1
                 continue
-            energy, _ = onto(Energy(value, method_of(args.potential)), structure, against)
+            energy, _ = to_reference_scale(Energy(value, method_of(args.potential)), structure, against)
             above.append(distance_to_hull(structure.composition, energy, against)[0])
         print(f"{len(above)} held-out stable crystals ({missing} without an answer) {name} relaxation, meV/atom above")
         print(f"  {against.name}: {describe(above)}")

@@ -19,7 +19,7 @@ from nucleate.engine.local import Processes, Serial, executor  # noqa: E402
 from nucleate.errors import NucleateError, reason_of  # noqa: E402
 from nucleate.parallel import usable_cores  # noqa: E402
 from nucleate.pipeline.candidate import Candidate  # noqa: E402
-from nucleate.pipeline.run import run  # noqa: E402
+from nucleate.pipeline.run import run_stages  # noqa: E402
 from nucleate.pipeline.stage import Stage  # noqa: E402
 
 
@@ -31,7 +31,7 @@ def by_id(results):
     return {c.id: c for c in results}
 
 
-class Nowhere:
+class NoStore:
     def save_many(self, candidates):
         pass
 
@@ -94,7 +94,7 @@ def test_a_candidate_whose_worker_died_once_is_tried_again(tmp_path):
 
 def test_a_stage_that_loses_a_candidate_is_an_error(machine):
     with pytest.raises(RuntimeError, match="lost 1"):
-        run(candidates("a", "lose", "b"), [stages.Misbehaves()], machine, Nowhere())
+        run_stages(candidates("a", "lose", "b"), [stages.Misbehaves()], machine, NoStore())
 
 
 class OnGpu(stages.Misbehaves):

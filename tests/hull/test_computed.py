@@ -1,4 +1,4 @@
-"""Entries of pymatgen from files: the same as pymatgen's own reader makes, and none of the file's classes is made."""
+"""Entries of pymatgen from files are those that pymatgen's own reader makes, and no class of the file is constructed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EVIL = {"@module": "not_to_be_imported", "@class": "Evil"}
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What was constructed of the class that the files name."""
+    """The values of which the class that the files name was constructed."""
     module, out = types.ModuleType("not_to_be_imported"), []
     module.Evil = type("Evil", (), {"from_dict": classmethod(lambda cls, d: out.append(d))})  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "not_to_be_imported", module)
@@ -49,7 +49,7 @@ def test_entries_are_what_pymatgen_makes_of_them() -> None:
         assert found.energy_per_atom == pytest.approx(entry.energy_per_atom)
         assert found.correction_per_atom == pytest.approx(entry.correction_per_atom)
         assert len(found.energy_adjustments) == len(entry.energy_adjustments)
-        if entry.composition.reduced_formula != "Cl2":  # a correction without a name of its own
+        if entry.composition.reduced_formula != "Cl2":  # its correction has no name
             names = [a.name for a in entry.energy_adjustments]
             assert [a.name for a in found.energy_adjustments] == names
         assert (found.composition, found.parameters, found.data) == (entry.composition, entry.parameters, entry.data)
@@ -98,6 +98,6 @@ def test_a_file_of_predictions_constructs_no_class_that_it_names(tmp_path: Path,
         ({"parameters": [1]}, "not a dictionary"),
     ],
 )
-def test_what_is_wrong_with_an_entry_is_named(change: dict[str, Any], reason: str) -> None:
+def test_the_fault_of_an_entry_is_named(change: dict[str, Any], reason: str) -> None:
     with pytest.raises(NucleateError, match=reason):
         entry_from_dict({**entries()[0].as_dict(), **change})

@@ -45,7 +45,7 @@ def test_formation_energy_by_hand(reference: ReferenceSet) -> None:
 
 
 def test_a_crystal_between_two_phases(reference: ReferenceSet) -> None:
-    # NaCl3: half its atoms as NaCl (-3.5), half as Cl (-2): the hull is at -2.75 eV/atom
+    # Half of the atoms of NaCl3 are in NaCl (-3.5), half in Cl (-2), so the hull is at -2.75 eV/atom
     above, parts = distance_to_hull({"Na": 1, "Cl": 3}, by_hand(-2.5), reference)
     assert above == pytest.approx(0.25)
     assert parts == pytest.approx({"NaCl": 1.0, "Cl2": 1.0})
@@ -67,7 +67,7 @@ def test_a_known_composition_and_one_below_the_hull(reference: ReferenceSet) -> 
     assert evaluate(candidate(["Na"], -1.2), reference).energies["e_above_hull"].value == pytest.approx(-0.2)
 
 
-def test_far_below_all_that_is_known_the_hull_is_unknown(reference: ReferenceSet) -> None:
+def test_far_below_the_known_hull_the_check_is_unknown(reference: ReferenceSet) -> None:
     out = evaluate(candidate(["Na", "Cl", "Cl", "Cl"], -3.5), reference)
     assert out.energies["e_above_hull"].value == pytest.approx(-0.75)
     assert out.checks["hull"].verdict == "unknown"
@@ -134,11 +134,11 @@ def test_decomposition_of_an_unbalanced_ternary_is_exact(reference: ReferenceSet
     assert balance == pytest.approx({"Li": 1, "Fe": 1, "O": 2})
 
 
-def test_format_leaves_out_rounding_noise() -> None:
+def test_a_decomposition_is_written_without_rounding_noise() -> None:
     assert format_decomposition({"NaCl": 1.0, "Cl": 1e-9}) == "NaCl"
 
 
-def test_stage_by_name_travels_light(reference: ReferenceSet, tmp_path: Path) -> None:
+def test_a_stage_pickles_the_name_of_its_reference_set(reference: ReferenceSet, tmp_path: Path) -> None:
     file = tmp_path / "tiny.parquet"
     reference.save(file)
     text = pickle.dumps(HullStage(str(file)))
@@ -151,14 +151,14 @@ def test_stage_by_name_travels_light(reference: ReferenceSet, tmp_path: Path) ->
 
 @pytest.mark.parametrize("size", [2, 3, 4, 5])
 def test_the_hull_is_the_lowest_mixture(size: int) -> None:
-    """Against a linear programme: the lowest energy of known crystals that add up to the composition."""
+    """Compared with a linear programme: the lowest energy of known crystals that add up to the composition."""
     rng = np.random.default_rng(size)
     elements = ["Li", "Mg", "Fe", "P", "O"][:size]
     entries = [Entry(e, float(rng.uniform(-5, -1)), 1, e, 10, 1) for e in elements]
     for k in range(12 * size):
         chosen = rng.choice(elements, rng.integers(2, size + 1), replace=False)
         formula = "".join(f"{e}{rng.integers(1, 5)}" for e in chosen)
-        formula = formula_text(parse_formula(formula))  # reduced, as in a set
+        formula = formula_text(parse_formula(formula))  # reduced, as in a reference set
         entries.append(Entry(formula, float(rng.uniform(-6.5, -2.5)), 1, f"k{k}", 10, 4))
     entries.append(Entry("LiMg", (entries[0].energy + entries[1].energy) / 2, 1, "on a tie line", 10, 2))
     known = ReferenceSet.from_entries("random", "by hand 1.0", entries)

@@ -12,7 +12,7 @@ from pymatgen.core import Composition, Lattice, Structure
 
 from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
-from nucleate.hull.phase_diagram import _tie_lines, candidates_of, draw_phase_diagram, phases_of
+from nucleate.hull.phase_diagram import _tie_lines, candidate_phases, draw_phase_diagram, known_phases
 from nucleate.hull.phase_table import write_phases
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Candidate, Energy
@@ -26,7 +26,7 @@ def iron_oxides() -> ReferenceSet:
 
 
 def test_tie_lines_are_those_of_pymatgen() -> None:
-    stable = [p for p in phases_of(SYSTEM, iron_oxides()) if p.stable]
+    stable = [p for p in known_phases(SYSTEM, iron_oxides()) if p.stable]
     diagram = PhaseDiagram([PDEntry(Composition(f), e * Composition(f).num_atoms) for f, e in ENERGIES.items()])
     names = {p.name for p in stable}
     assert names == {e.composition.reduced_formula for e in diagram.stable_entries}
@@ -43,7 +43,7 @@ def test_tie_lines_are_those_of_pymatgen() -> None:
 
 @pytest.mark.parametrize("elements", [SYSTEM, ["Fe", "O"]])
 @pytest.mark.parametrize("ending", [".svg", ".png", ".pdf"])
-def test_pictures_are_whole_files(tmp_path: Path, elements: list[str], ending: str) -> None:
+def test_pictures_are_complete_files(tmp_path: Path, elements: list[str], ending: str) -> None:
     file = tmp_path / f"a{ending}"
     phases = draw_phase_diagram(file, elements, iron_oxides())
     assert file.stat().st_size > 4000 and list(tmp_path.iterdir()) == [file]
@@ -59,13 +59,13 @@ def test_candidates_are_the_lowest_of_their_formula_in_the_system() -> None:
         return Candidate(name, structure=structure, energies=energies)
 
     others = [candidate("a", 0.05, "Fe", "O", "O"), candidate("b", 0.02, "Fe", "O", "O"), candidate("c", 0, "Na", "O")]
-    (found,) = candidates_of([*others, Candidate("none")], SYSTEM, iron_oxides())
+    (found,) = candidate_phases([*others, Candidate("none")], SYSTEM, iron_oxides())
     assert (found.name, found.above) == ("FeO2", 0.02) and found.fractions == pytest.approx((0, 1 / 3, 2 / 3))
     with pytest.raises(NucleateError, match="cannot be compared"):
-        candidates_of([candidate("d", 0, "Fe", "O", method="other")], SYSTEM, iron_oxides())
+        candidate_phases([candidate("d", 0, "Fe", "O", method="other")], SYSTEM, iron_oxides())
 
 
-def test_what_cannot_be_drawn(tmp_path: Path) -> None:
+def test_other_numbers_of_elements_and_formats_are_refused(tmp_path: Path) -> None:
     for file, elements, message in (
         ("a.gif", SYSTEM, "written as .svg"),
         ("a.svg", ["Fe"], "2, 3 or 4 elements"),

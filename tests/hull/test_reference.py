@@ -18,7 +18,7 @@ def test_formula_key_is_the_same_for_multiples() -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "li2O", "Li0.5O", "Li-O"])
-def test_a_set_names_formulas(bad: str) -> None:
+def test_a_set_refuses_what_is_no_formula(bad: str) -> None:
     entries = [Entry(f, -1.0, 1, "k", 10.0, 1) for f in ("LiFePO4", "O2", bad)]
     assert ReferenceSet.from_entries("x", "by hand", entries[:2]).keys[1] == (("O", 1),)
     with pytest.raises(NucleateError, match="formula"):
@@ -66,7 +66,7 @@ def test_a_file_that_changed_is_read_again(reference: ReferenceSet, tmp_path: Pa
     assert len(load_reference(file)) == 7
 
 
-def test_missing_damaged_and_foreign_files(reference: ReferenceSet, tmp_path: Path) -> None:
+def test_missing_damaged_and_other_files_are_refused(reference: ReferenceSet, tmp_path: Path) -> None:
     with pytest.raises(NucleateError, match="no reference set 'nowhere'"):
         load_reference("nowhere")
     file = tmp_path / "tiny.parquet"
@@ -84,7 +84,7 @@ def test_an_energy_that_is_no_number_is_refused() -> None:
         ReferenceSet.from_entries("x", "m", [Entry("Na", float("nan"), 229, "k-1", 37.0, 1)])
 
 
-def test_the_embedded_set_is_sound() -> None:
+def test_the_embedded_set_has_plausible_entries() -> None:
     known = load_reference()
     assert known.method == "CHGNet 0.3.0 (MP2020-corrected PBE+U)"
     assert {"licence", "source", "script", "contents", "missing"} <= set(known.metadata)

@@ -9,8 +9,8 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
-from nucleate.hull.build import compute, corrections_of, describe, finalise, read_part
-from nucleate.hull.known_crystals import known_table, select
+from nucleate.hull.build import assemble_reference, compute_energies, contents_text, corrections_of, read_part
+from nucleate.hull.known_crystals import known_table, select_crystals
 from nucleate.hull.load import load_reference
 
 
@@ -66,7 +66,7 @@ def relaxer(structure: Structure) -> tuple[Structure, float]:
 
 
 def test_selection_and_order() -> None:
-    chosen = select(table())
+    chosen = select_crystals(table())
     assert [k.source for k in chosen] == [
         "supercell",
         "metal-high",
@@ -79,44 +79,44 @@ def test_selection_and_order() -> None:
     metal = chosen[0]
     assert (len(metal.atomic_numbers), metal.space_group) == (1, 229)  # the primitive cell of the supercell
     assert metal.structure().volume == pytest.approx(4.2**3 / 2, rel=1e-4)
-    assert [k.source for k in select(table(), elements=["Mg", "O", "Na"])] == [
+    assert [k.source for k in select_crystals(table(), elements=["Mg", "O", "Na"])] == [
         "supercell",
         "metal-high",
         "binary",
         "binary-tie",
     ]
-    assert "oxide" not in [k.source for k in select(table(), max_atoms=4)]
-    assert "unknown-hull" in [k.source for k in select(table(), max_e_hull=None)]
+    assert "oxide" not in [k.source for k in select_crystals(table(), max_atoms=4)]
+    assert "unknown-hull" in [k.source for k in select_crystals(table(), max_e_hull=None)]
 
 
 def test_missing_column_is_named() -> None:
     with pytest.raises(NucleateError, match="'e_above_hull'"):
-        select(table().drop_columns(["e_above_hull"]))
+        select_crystals(table().drop_columns(["e_above_hull"]))
     with pytest.raises(NucleateError, match="'Xx' is not an element"):
-        select(table(), elements=["Xx"])
+        select_crystals(table(), elements=["Xx"])
 
 
 def test_energies_entries_and_refusals(tmp_path: Path) -> None:
     part, out = tmp_path / "part.jsonl", tmp_path / "set.parquet"
-    chosen, seen = select(table()), []
-    compute(chosen, part, "m", energy_of, relaxer, lambda done, total: seen.append((done, total)))
+    chosen, seen = select_crystals(table()), []
+    compute_energies(chosen, part, "m", energy_of, relaxer, lambda done, total: seen.append((done, total)))
     assert seen[-1] == (7, 7)
-    made = finalise(part, out, "set", "m", len(chosen), {"licence": "CC-BY 4.0"})
+    made = assemble_reference(part, out, "set", "m", len(chosen), {"licence": "CC-BY 4.0"})
     entries = {e.source: e for e in load_reference(out)}
     assert set(entries) == {"supercell", "metal-high", "binary", "binary-tie", "oxide", "near"}
     assert entries["binary"].formula == "MgO" and entries["oxide"].formula == "SrTiO3"
     assert (entries["binary"].energy, entries["binary"].num_atoms) == (-2.0, 2)
     assert entries["supercell"].energy == -1.5
-    assert entries["supercell"].volume == pytest.approx(0.9 * 4.2**3 / 2, abs=2e-3)  # elements are relaxed
-    assert entries["binary"].volume == pytest.approx(4.2**3 / 8, abs=2e-3)  # compounds are not
+    assert entries["supercell"].volume == pytest.approx(0.9 * 4.2**3 / 2, abs=2e-3)  # elements are relaxed in full
+    assert entries["binary"].volume == pytest.approx(4.2**3 / 8, abs=2e-3)  # compounds stay as they are
     assert made.metadata["contents"] == "2 elemental, 3 binary, 1 ternary; complete; 1 refused by the potential"
     assert [r["failed"] for r in read_part(part, "m") if "failed" in r] == ["ValueError: potassium is not known here"]
 
 
-def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_killed_run_is_continued(tmp_path: Path) -> None:
     part = tmp_path / "part.jsonl"
-    chosen = select(table())
-    compute(chosen, part, "m", energy_of, relaxer)
+    chosen = select_crystals(table())
+    compute_energies(chosen, part, "m", energy_of, relaxer)
     whole = part.read_text()
     lines = whole.splitlines(keepends=True)
     part.write_text("".join(lines[:3]) + lines[3][:10])  # killed in the middle of writing a line
@@ -126,37 +126,37 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
         calls.extend(structures)
         return energy_of(structures)
 
-    compute(chosen, part, "m", counting, relaxer)
+    compute_energies(chosen, part, "m", counting, relaxer)
     assert part.read_text() == whole
     assert len(calls) > 0 and all(len(s.composition) > 1 for s in calls)
-    compute(chosen, part, "m", lambda _: pytest.fail("nothing is left to do"), relaxer)
+    compute_energies(chosen, part, "m", lambda _: pytest.fail("nothing is left to do"), relaxer)
 
 
-def test_partial_results_say_so(tmp_path: Path) -> None:
+def test_the_contents_of_a_partial_set_say_that_it_is_partial(tmp_path: Path) -> None:
     part = tmp_path / "part.jsonl"
-    chosen = select(table())
-    compute(chosen[:3], part, "m", energy_of, relaxer)
-    made = finalise(part, tmp_path / "set.parquet", "set", "m", len(chosen), {})
+    chosen = select_crystals(table())
+    compute_energies(chosen[:3], part, "m", energy_of, relaxer)
+    made = assemble_reference(part, tmp_path / "set.parquet", "set", "m", len(chosen), {})
     assert "partial: 3 of 7 planned" in made.metadata["contents"]
 
 
 def test_part_files_of_another_method_are_refused(tmp_path: Path) -> None:
     part = tmp_path / "part.jsonl"
-    compute(select(table())[:1], part, "m", energy_of, relaxer)
+    compute_energies(select_crystals(table())[:1], part, "m", energy_of, relaxer)
     with pytest.raises(NucleateError, match="energies by m, not other"):
-        compute(select(table()), part, "other", energy_of, relaxer)
+        compute_energies(select_crystals(table()), part, "other", energy_of, relaxer)
     with pytest.raises(NucleateError, match="nothing has been computed"):
-        finalise(tmp_path / "no.jsonl", tmp_path / "set.parquet", "set", "m", 1, {})
+        assemble_reference(tmp_path / "no.jsonl", tmp_path / "set.parquet", "set", "m", 1, {})
     part.write_text(json.dumps({"method": "m"}) + "\n")
     with pytest.raises(NucleateError, match="no energies yet"):
-        finalise(part, tmp_path / "set.parquet", "set", "m", 1, {})
+        assemble_reference(part, tmp_path / "set.parquet", "set", "m", 1, {})
     assert not (tmp_path / "set.parquet").exists()
 
 
-def test_describe_counts_elements_not_letters() -> None:
+def test_contents_are_counted_by_elements_not_letters() -> None:
     from nucleate.hull.reference import Entry
 
-    assert describe([Entry("NaCl", 0, 1, "a", 1, 1), Entry("Co", 0, 1, "b", 1, 1)], 2, 0).startswith(
+    assert contents_text([Entry("NaCl", 0, 1, "a", 1, 1), Entry("Co", 0, 1, "b", 1, 1)], 2, 0).startswith(
         "1 elemental, 1 binary"
     )
 
@@ -176,10 +176,10 @@ def test_known_table_of_own_files(tmp_path: Path) -> None:
 
 
 def test_raw_energies_are_corrected_and_the_correction_is_kept(tmp_path: Path) -> None:
-    chosen = [k for k in select(table()) if k.source in ("binary", "supercell")]
+    chosen = [k for k in select_crystals(table()) if k.source in ("binary", "supercell")]
     part, out = tmp_path / "part.jsonl", tmp_path / "set.parquet"
-    compute(chosen, part, "net (PBE+U, uncorrected)", energy_of, relaxer)
-    made = finalise(part, out, "set", "net (PBE+U, uncorrected)", 2, {}, corrections_of(chosen))
+    compute_energies(chosen, part, "net (PBE+U, uncorrected)", energy_of, relaxer)
+    made = assemble_reference(part, out, "set", "net (PBE+U, uncorrected)", 2, {}, corrections_of(chosen))
     assert made.method == load_reference(out).method == "net (PBE+U, MP2020-corrected)"
     entries = {e.source: e for e in load_reference(out)}
     assert entries["binary"].energy == pytest.approx(-2 - 0.687 / 2) and entries["supercell"].energy == -1.5

@@ -15,7 +15,7 @@ from nucleate.errors import NucleateError
 from nucleate.hull.entries import VASP_RAW, from_computed_entries
 from nucleate.hull.load import load_reference
 from nucleate.hull.reference import Entry, ReferenceSet
-from nucleate.hull.sources import materials_project, said
+from nucleate.hull.sources import materials_project, with_correction_endings
 from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.candidate_files import write_candidates
 
@@ -54,7 +54,7 @@ def test_a_table_of_energies(tmp_path: Path) -> None:
         ("a.json", '{"method": ["m"], "entries": []}', "'method' must be a text"),
     ],
 )
-def test_bad_tables_say_what_they_lack(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_the_fault_of_a_table_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(NucleateError, match=message):
         load_reference(tmp_path / name)
@@ -135,7 +135,7 @@ def test_mixed_entries_are_refused() -> None:
 
 
 def hand_made(folder: Path, *entries: tuple[str, float], **more: Any) -> Path:
-    """Entries that say nothing of where their energies (eV per formula unit) come from."""
+    """Entries with energies in eV per formula unit and nothing that says where they come from."""
     rows = [ComputedEntry(formula, energy, **more).as_dict() for formula, energy in entries]
     (folder / "entries.json").write_text(json.dumps(rows))
     return folder / "entries.json"
@@ -159,14 +159,14 @@ COMPOUNDS = [
 
 
 @pytest.mark.parametrize("formula", COMPOUNDS)
-def test_entries_that_do_not_say_whether_they_are_corrected_are_asked_for(tmp_path: Path, formula: str) -> None:
+def test_entries_that_do_not_say_whether_they_are_corrected_are_refused(tmp_path: Path, formula: str) -> None:
     file = hand_made(tmp_path, (formula, -8.0), ("Li", -1.9))
     with pytest.raises(NucleateError, match=r"does not say whether .* FILE:corrected or FILE:raw"):
         load_reference(file)
     assert load_reference(f"{file}:raw").method == "energies of entries (uncorrected)"
     assert load_reference(f"{file}:corrected").method == "energies of entries (MP2020-corrected)"
     computed = hand_made(tmp_path, (formula, -8.0), parameters={"run_type": "GGA", "hubbards": {}})
-    assert load_reference(computed).method == VASP_RAW  # what a program left, without an adjustment
+    assert load_reference(computed).method == VASP_RAW  # an entry made of a program's output, without an adjustment
 
 
 def test_alloys_and_elements_are_raw_and_corrected_alike(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_alloys_and_elements_are_raw_and_corrected_alike(tmp_path: Path) -> None
         )
 
 
-def test_a_correction_without_the_scheme_s_name_is_held_against_the_scheme(tmp_path: Path) -> None:
+def test_a_correction_without_the_scheme_s_name_is_compared_with_the_scheme(tmp_path: Path) -> None:
     right = ComputedEntry("NaCl", -6.4, correction=-0.614, parameters={"run_type": "GGA"})
     assert from_computed_entries([right], "mine").method.endswith("(MP2020-corrected)")
     other = ComputedEntry("NaCl", -6.4, correction=-0.5, parameters={"run_type": "GGA"})
@@ -192,19 +192,19 @@ def test_a_correction_without_the_scheme_s_name_is_held_against_the_scheme(tmp_p
         from_computed_entries([right], "mine", corrected=False)
 
 
-def test_what_is_said_of_a_table(tmp_path: Path) -> None:
+def test_the_user_can_say_whether_a_table_is_corrected(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(CSV)
     assert load_reference(f"{tmp_path / 'mine.csv'}:raw").method == "m (uncorrected)"
     (tmp_path / "known.csv").write_text(CSV.replace(",m,", ",net (uncorrected),"))
     assert load_reference(f"{tmp_path / 'known.csv'}:raw").method == "net (uncorrected)"
-    with pytest.raises(NucleateError, match="says the opposite itself"):
+    with pytest.raises(NucleateError, match="its own text says the opposite"):
         load_reference(f"{tmp_path / 'known.csv'}:corrected")
     with pytest.raises(NucleateError, match="only tables are called so"):
         load_reference(f"{run_folder(tmp_path / 'run')}:raw")
-    assert said("chgnet-mp, a.json,b.csv:corrected", False) == "chgnet-mp,a.json:raw,b.csv:corrected"
-    assert said("chgnet-mp", None) == "chgnet-mp"
+    assert with_correction_endings("chgnet-mp, a.json,b.csv:corrected", False) == "chgnet-mp,a.json:raw,b.csv:corrected"
+    assert with_correction_endings("chgnet-mp", None) == "chgnet-mp"
     with pytest.raises(NucleateError, match="tables of energies"):
-        said("chgnet-mp", True)
+        with_correction_endings("chgnet-mp", True)
 
 
 @pytest.mark.parametrize(
@@ -214,14 +214,14 @@ def test_what_is_said_of_a_table(tmp_path: Path) -> None:
         ("NaCl,-1e9,m,c", "energy of -1e[+]09 eV/atom"),
     ],
 )
-def test_energies_that_no_crystal_has_are_questioned(tmp_path: Path, row: str, words: str) -> None:
+def test_energies_that_no_crystal_has_are_refused(tmp_path: Path, row: str, words: str) -> None:
     (tmp_path / "a.csv").write_text("formula,energy,method,source\nNa,-1,m,a\nCl2,-2,m,b\n" + row + "\n")
     with pytest.raises(NucleateError, match=words):
         load_reference(tmp_path / "a.csv")
 
 
 class Rester:
-    """Answers as the Materials Project's client does."""
+    """A stand-in for the client of the Materials Project."""
 
     asked: ClassVar[list[Any]] = []
     db_version = "2026.1"
@@ -256,7 +256,7 @@ def test_the_materials_project_is_asked_once(client: None) -> None:
     assert Rester.asked == [(["Cl", "Na"], {"thermo_types": ["GGA_GGA+U"]})]
 
 
-def test_what_the_materials_project_needs(client: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_materials_project_needs_a_package_a_key_and_an_answer(client: None, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NucleateError, match=r"did not answer: the key is not valid$"):
         materials_project("K")
     with pytest.raises(NucleateError, match="'Xx' is not an element"):

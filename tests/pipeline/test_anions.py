@@ -1,4 +1,4 @@
-"""Which elements of a crystal are anions, and so take a correction."""
+"""Which elements of a crystal are anions and are corrected as such."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RAW = "net 1 (PBE+U, uncorrected)"
 
 
 def apart(formula: str, side: float = 40.0) -> Structure:
-    """Atoms too far from each other for bonds: the composition alone counts."""
+    """Atoms too far apart for bonds, so that only the composition counts."""
     species = [e.symbol for e, n in Composition(formula).items() for _ in range(int(n))]
     places = [[x / 6, y / 6, z / 6] for x in range(6) for y in range(6) for z in range(6)]
     return Structure(Lattice.cubic(side), species, places[: len(species)])
@@ -70,11 +70,11 @@ def test_states_that_a_structure_carries_come_first() -> None:
     assert done is not None
     assert mp2020_correction(charged, plus_u=False).total == pytest.approx(done.correction_per_atom)
     zero = structure.copy().add_oxidation_state_by_element({"Fe": 0, "Cl": 0, "O": 0})
-    assert carried_states(zero) == carried_states(structure) == {}  # all zero says nothing
+    assert carried_states(zero) == carried_states(structure) == {}  # states that are all zero do not count
 
 
 def cell(*atoms: tuple[str, float, float, float]) -> Structure:
-    """Atoms at places in angstrom in a tall cell; those that are near each other are bonded."""
+    """Atoms at positions in angstrom in a tall cell; those that are near each other are bonded."""
     places = [a[1:] for a in atoms]
     return Structure(Lattice.orthorhombic(8, 8, 14), [a[0] for a in atoms], places, coords_are_cartesian=True)
 
@@ -93,7 +93,7 @@ def counts(structure: Structure) -> dict[str, int]:
 
 
 def perchlorate() -> Structure:
-    """Ammonium perchlorate as far as its chlorine is concerned; the likeliest states of its formula have Cl-."""
+    """The surroundings of chlorine in ammonium perchlorate; the likeliest states of its formula have Cl-."""
     corners = ((1, 1, 1), (-1, -1, 1), (-1, 1, -1), (1, -1, -1))
     hydrogen = [("H", 0.6 * x, 0.6 * y, 0.6 * z) for x, y, z in corners]
     oxygen = [("O", 0.83 * x, 0.83 * y, 7 + 0.83 * z) for x, y, z in corners]
@@ -110,18 +110,18 @@ def test_states_and_bonds_that_contradict_each_other_are_both_named() -> None:
 
 
 def unclear() -> Structure:
-    """Silicon between lanthanum and silicon, beside iodine: no states balance, and bonds do not say what it is."""
+    """Silicon between lanthanum and silicon, with iodine: no states balance, and bonds do not say what silicon is."""
     half = [("La", 0.0, 0.0, 0.0), ("Si", 0.0, 0.0, 3.0), ("I", 4.0, 4.0, 0.0)]
     return cell(*half, ("La", 0, 0, 8.3), ("Si", 0, 0, 5.3), ("I", 4, 4, 8))
 
 
-def test_what_is_not_known_is_refused_and_said() -> None:
+def test_a_correction_that_is_not_known_is_refused_with_the_reason() -> None:
     structure = unclear()
     with pytest.raises(NucleateError, match=r"correction of LaSiI is not known: .* whether Si is an anion"):
         mp2020_correction(structure)
     assert known_correction(structure) is None
     entries = [Entry(e, -1.0, 229, e, 20, 1) for e in ("La", "Si", "I")]
-    reference = ReferenceSet.from_entries("set", str(EnergyMethod.parse(RAW).with_corrections()), entries)
+    reference = ReferenceSet.from_entries("set", EnergyMethod(RAW).with_corrections(), entries)
     candidate = Candidate("a", structure=structure, energies={"energy": Energy(-3.2, RAW)})
     (out,) = HullStage(reference)([candidate])
     assert "e_form" not in out.energies
@@ -132,7 +132,7 @@ def test_alloys_have_ions_only_where_they_balance() -> None:
     heusler = Structure.from_spacegroup(
         "Fm-3m", Lattice.cubic(6), ["Mn", "Ru", "Si"], [[0.25, 0.25, 0.25], [0.5, 0.5, 0.5], [0, 0, 0]]
     )
-    assert mp2020_correction(heusler).parts == {}  # as the scheme has it
+    assert mp2020_correction(heusler).parts == {}  # the scheme has no correction for it
 
 
 @pytest.mark.parametrize("element", ["Te", "Si", "H", "Cl", "O", "S"])

@@ -30,7 +30,7 @@ FULL = Candidate(
 EMPTY = Candidate("c0002", failure=Failure("generate", "error", "did not converge"), stages=("generate",))
 
 
-def test_records_are_kept_whole(tmp_path):
+def test_jsonl_keeps_the_full_records(tmp_path):
     assert write_candidates(tmp_path / "a.jsonl", [FULL, EMPTY]) == []
     candidates, problems = read_candidates([tmp_path / "a.jsonl"])
     assert not problems
@@ -83,7 +83,7 @@ def test_other_formats_hold_the_structures_and_say_what_they_left_out(tmp_path, 
             properties["energy_per_atom"] == pytest.approx(-3.4) and properties["e_above_hull_reference"] == "embedded"
         )
         assert properties["check_charge"] == "pass" and properties["seed"] == 7
-        assert "energy" not in properties  # which means the total energy in ASE's formats
+        assert "energy" not in properties  # that name means the total energy in ASE's formats
     with pytest.raises(NucleateError, match="none of the 1 candidates has a structure"):
         write_candidates(tmp_path / "b.extxyz", [EMPTY])
 
@@ -94,7 +94,7 @@ def test_ids_are_made_unique(tmp_path):
     candidates, _ = read_candidates([tmp_path / "a.jsonl", tmp_path / "b.extxyz"])
     assert [c.id for c in candidates] == ["c0001", "c0002", "c0001-2", "c0001-3"]
     assert candidates[2].origin.file.id == "c0001"
-    json.dumps([c.to_dict() for c in candidates])  # stays plain JSON
+    json.dumps([c.to_dict() for c in candidates])  # they are plain JSON values
 
 
 def test_a_mixed_jsonl_with_bad_lines(tmp_path):
@@ -110,7 +110,7 @@ def test_a_mixed_jsonl_with_bad_lines(tmp_path):
         read_candidates([tmp_path / "b.jsonl"])
 
 
-def test_plain_structures_know_where_they_come_from(tmp_path):
+def test_candidates_of_structure_files_have_file_and_row(tmp_path):
     write_candidates(tmp_path / "a.extxyz", [FULL])
     (c,), _ = read_candidates([tmp_path])
     assert c.origin.file.file == str(tmp_path / "a.extxyz") and c.origin.file.row == 1

@@ -7,14 +7,14 @@ from pymatgen.entries.computed_entries import ComputedStructureEntry
 
 from nucleate.errors import NucleateError
 from nucleate.hull.reference import Entry, ReferenceSet
-from nucleate.hull.scale import onto
+from nucleate.hull.scale import to_reference_scale
 from nucleate.pipeline.candidate import Candidate, Energy
 from nucleate.pipeline.corrections import mp2020_correction
 from nucleate.pipeline.method import EnergyMethod
 from nucleate.stages.hull import HullStage
 
 RAW = "net 1 (PBE+U, uncorrected)"
-CORRECTED = str(EnergyMethod.parse(RAW).with_corrections())
+CORRECTED = EnergyMethod(RAW).with_corrections()
 
 
 def salt(a: float, *species: str) -> Structure:
@@ -42,7 +42,7 @@ def test_peroxides_are_told_from_oxides_by_their_bonds() -> None:
 @pytest.mark.parametrize(
     "structure", [salt(5.6, "Ca", "S"), salt(4.2, "Ni", "F"), salt(5.0, "Ti", "N"), salt(6, "K", "I")]
 )
-def test_as_pymatgen_corrects_an_entry(structure: Structure) -> None:
+def test_corrections_are_those_of_pymatgen(structure: Structure) -> None:
     values = {"Ni": 6.2} if "Ni" in structure.composition else {}
     parameters = {"run_type": "GGA+U" if values else "GGA", "hubbards": values, "software": "other"}
     entry = ComputedStructureEntry(structure, -10.0, parameters=parameters)
@@ -53,7 +53,7 @@ def test_as_pymatgen_corrects_an_entry(structure: Structure) -> None:
 
 def test_names_of_methods() -> None:
     assert CORRECTED == "net 1 (PBE+U, MP2020-corrected)"
-    assert str(EnergyMethod.parse("other").with_corrections()) == "other + MP2020 corrections"
+    assert EnergyMethod("other").with_corrections() == "other + MP2020 corrections"
 
 
 def corrected_set() -> ReferenceSet:
@@ -61,16 +61,16 @@ def corrected_set() -> ReferenceSet:
     return ReferenceSet.from_entries("set", CORRECTED, entries)
 
 
-def test_a_raw_energy_enters_a_corrected_hull_corrected_and_it_is_said() -> None:
+def test_a_raw_energy_is_corrected_for_a_corrected_hull_and_the_correction_is_recorded() -> None:
     nacl = salt(5.69, "Na", "Cl")
     (out,) = HullStage(corrected_set())([Candidate("a", structure=nacl, energies={"energy": Energy(-3.2, RAW)})])
     assert out.energies["e_form"] == Energy(pytest.approx(-1.7 - 0.307), CORRECTED, "set")
     assert out.hull.correction == pytest.approx({"anion correction (Cl)": -0.307})
-    assert out.energies["energy"] == Energy(-3.2, RAW)  # what the potential said stays
+    assert out.energies["energy"] == Energy(-3.2, RAW)  # the energy of the potential stays
 
 
 def test_a_corrected_energy_is_not_corrected_again_and_others_are_refused() -> None:
     nacl, reference = salt(5.69, "Na", "Cl"), corrected_set()
-    assert onto(Energy(-3.5, reference.method), nacl, reference) == (Energy(-3.5, reference.method), None)
+    assert to_reference_scale(Energy(-3.5, reference.method), nacl, reference) == (Energy(-3.5, reference.method), None)
     with pytest.raises(NucleateError, match="cannot be compared"):
-        onto(Energy(-3.5, "another (PBE+U, uncorrected)"), nacl, reference)
+        to_reference_scale(Energy(-3.5, "another (PBE+U, uncorrected)"), nacl, reference)

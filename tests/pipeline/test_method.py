@@ -1,8 +1,14 @@
-"""The text beside an energy as a value, and back."""
+"""What the name of a method says of corrections, and the names of corrected methods."""
+
+import copy
+import json
+import pickle
 
 import pytest
 
 from nucleate.errors import NucleateError
+from nucleate.hull.reference import ReferenceSet
+from nucleate.pipeline.candidate import Energy
 from nucleate.pipeline.method import EnergyMethod
 
 TEXTS = {
@@ -19,29 +25,35 @@ TEXTS = {
 
 
 @pytest.mark.parametrize(("text", "corrected"), TEXTS.items())
-def test_a_text_becomes_a_method_and_the_same_text_again(text, corrected):
-    method = EnergyMethod.parse(text)
-    assert method.corrected is corrected and str(method) == text
-    assert EnergyMethod.parse(str(method.with_corrections())).corrected is True
+def test_a_method_is_its_text_and_says_whether_it_is_corrected(text, corrected):
+    method = EnergyMethod(text)
+    assert method.corrected is corrected and method == str(method) == text
+    assert method.with_corrections().corrected is True
+    assert json.loads(json.dumps(method)) == copy.deepcopy(method) == pickle.loads(pickle.dumps(method)) == method
 
 
-def test_a_method_that_is_corrected_becomes_another_one():
-    raw = EnergyMethod.parse("net 1 (PBE+U, uncorrected)")
-    assert raw.with_corrections() == EnergyMethod.parse("net 1 (PBE+U, MP2020-corrected)")
-    once = EnergyMethod.parse("net 1 (PBE+U, MP2020-corrected)")
-    assert once.with_corrections() != once, "corrections are never taken for none"
+def test_energies_and_reference_sets_have_typed_methods():
+    assert Energy(-1.0, "mine (uncorrected)").method.corrected is False
+    assert ReferenceSet.from_entries("set", "mine (uncorrected)", []).method.corrected is False
+
+
+def test_adding_corrections_changes_the_method():
+    raw = EnergyMethod("net 1 (PBE+U, uncorrected)")
+    assert raw.with_corrections() == EnergyMethod("net 1 (PBE+U, MP2020-corrected)")
+    once = EnergyMethod("net 1 (PBE+U, MP2020-corrected)")
+    assert once.with_corrections() != once, "a correction that was added twice must be seen"
     assert raw.name == once.name == "net 1"
 
 
-def test_what_the_user_says_of_a_method():
-    assert str(EnergyMethod.parse("mine").called(corrected=False)) == "mine (uncorrected)"
-    assert str(EnergyMethod.parse("mine").called(corrected=True)) == "mine (MP2020-corrected)"
-    raw = EnergyMethod.parse("mine (uncorrected)")
+def test_the_user_can_say_whether_a_method_is_corrected():
+    assert EnergyMethod("mine").called(corrected=False) == "mine (uncorrected)"
+    assert EnergyMethod("mine").called(corrected=True) == "mine (MP2020-corrected)"
+    raw = EnergyMethod("mine (uncorrected)")
     assert raw.called(corrected=False) is raw
-    with pytest.raises(NucleateError, match="is called corrected, and says the opposite itself"):
+    with pytest.raises(NucleateError, match="is called corrected, but its own text says the opposite"):
         raw.called(corrected=True)
 
 
-def test_a_remark_stands_before_what_is_said_of_corrections():
-    method = EnergyMethod.parse("VASP 6 PBE, 520 eV (uncorrected)")
-    assert str(method.remarked("not converged")) == "VASP 6 PBE, 520 eV, not converged (uncorrected)"
+def test_a_remark_is_written_before_the_corrections():
+    method = EnergyMethod("VASP 6 PBE, 520 eV (uncorrected)")
+    assert method.remarked("not converged") == "VASP 6 PBE, 520 eV, not converged (uncorrected)"

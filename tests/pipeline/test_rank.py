@@ -34,7 +34,7 @@ ORDERED = [
 ]
 
 
-def test_order_whatever_the_input_order() -> None:
+def test_the_ranking_does_not_depend_on_the_input_order() -> None:
     expected = ["below", "tie-1", "tie-2", "nan", "no-hull", "too-deep", "unrelaxed", "duplicate", "rejected"]
     for shuffled in itertools.islice(itertools.permutations(ORDERED), 0, 5000, 97):
         assert [c.id for c in rank(shuffled)] == expected
@@ -94,7 +94,7 @@ WISHED = [
 ]
 
 
-def test_within_a_step_above_the_hull_the_wish_decides() -> None:
+def test_within_a_step_above_the_hull_wanted_properties_decide() -> None:
     for shuffled in itertools.islice(itertools.permutations(WISHED), 0, 200_000, 997):
         assert [c.id for c in rank(shuffled)] == [c.id for c in WISHED]
 
@@ -106,16 +106,16 @@ def test_distances_of_several_properties_add_up() -> None:
     assert [c.id for c in rank([a, b])] == ["b", "a"]
 
 
-def test_rows_say_what_was_wanted_and_what_is_predicted() -> None:
+def test_rows_have_wanted_and_predicted_properties() -> None:
     rows = to_rows([WISHED[0], WISHED[4], ORDERED[0]])
-    assert len({tuple(row) for row in rows}) == 1  # one set of columns, as a CSV file needs
+    assert len({tuple(row) for row in rows}) == 1  # all rows have the same columns, as a CSV file needs
     assert [row["predicted_band_gap"] for row in rows] == [1.0, None, None]
     assert [row["wanted_band_gap"] for row in rows] == ["1..1.6", "1..1.6", ""]
     assert [row["predicted_by"] for row in rows] == ["net", "net", ""]
     assert "predicted_by" not in to_rows(ORDERED)[0]
 
 
-def test_an_energy_that_nobody_can_believe_does_not_come_first():
+def test_an_incredible_energy_does_not_come_first():
     deep, near = (
         Candidate(name, energies={"e_above_hull": Energy(value, "m")}, checks={"relaxed": Check("pass")})
         for name, value in (("a", -3.0), ("b", 0.3))

@@ -1,4 +1,4 @@
-"""Every field of a candidate record is looked at when it is read: one broken record is one problem."""
+"""Every field of a candidate record is checked when it is read, and a broken record is a problem of its own."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def broken(place: tuple[str, ...], shape: Any) -> str:
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_a_broken_record_is_a_problem_of_its_own_or_does_no_harm(tmp_path, shape):
+def test_a_broken_record_is_a_problem_of_its_own_or_can_be_read(tmp_path, shape):
     good = [FULL.to_json().replace('"c1"', f'"{name}"') for name in ("first", "last")]
     lines = [good[0], *(broken(place, shape) for place in PLACES), good[1]]
     (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n")
@@ -179,7 +179,7 @@ def test_a_broken_record_is_a_problem_of_its_own_or_does_no_harm(tmp_path, shape
         (("more",), 1, "more is not known"),
     ],
 )
-def test_what_is_said(place, shape, reason):
+def test_the_message_names_the_fault(place, shape, reason):
     line = broken(place, shape)
     if not reason:
         Candidate.from_dict(json.loads(line))
@@ -189,7 +189,7 @@ def test_what_is_said(place, shape, reason):
     assert reason in str(caught.value)
 
 
-def test_a_record_says_everything_and_nothing_that_is_not_known():
+def test_a_record_has_all_fields_that_are_known_and_no_others():
     assert Candidate.from_dict(json.loads(FULL.to_json())) == FULL
     blank = Candidate("a").to_dict()
     assert set(blank) == {"version", "id", "seed", "structure", "energies", "checks", "failure", "stages",
@@ -197,7 +197,7 @@ def test_a_record_says_everything_and_nothing_that_is_not_known():
     assert {f.name for f in dataclasses.fields(Candidate)} | {"version"} == set(FULL.to_dict())
 
 
-def test_energies_of_all_electrons_are_large():
+def test_large_energies_of_all_electrons_are_allowed():
     values = FULL.to_dict() | {"energies": {"energy": {"value": -36_000.0, "method": "all-electron"}}}
     del values["dft"]
     with pytest.raises(NucleateError, match="beyond anything real"):
@@ -206,7 +206,7 @@ def test_energies_of_all_electrons_are_large():
     assert Candidate.from_dict(values).energies["energy"].value == -36_000.0
 
 
-def test_numbers_of_numpy_and_what_hangs_on_sites_are_written():
+def test_numbers_of_numpy_and_site_properties_do_not_stop_writing():
     import numpy as np
 
     structure = SALT.copy(site_properties={"selective_dynamics": np.ones((2, 3), bool), "magmom": [object(), None]})
@@ -228,7 +228,7 @@ def test_every_writer_takes_a_structure_with_properties(tmp_path, ending):
 
 
 class Bomb:
-    """A class that is harmless, but shows that it was constructed."""
+    """A harmless class that shows whether it was constructed."""
 
     built: ClassVar[list[Any]] = []
 
@@ -278,7 +278,7 @@ def test_reading_constructs_no_class_that_a_file_names(tmp_path, where, ending, 
     assert Bomb.built == []
 
 
-def test_a_database_of_a_run_is_read_whole(tmp_path):
+def test_the_database_of_a_run_gives_full_records(tmp_path):
     from nucleate.store.database import RunStore
 
     with RunStore(tmp_path) as store:
@@ -288,7 +288,7 @@ def test_a_database_of_a_run_is_read_whole(tmp_path):
     assert str(candidates[1].failure) == "generate: no"
 
 
-def test_a_mixed_file_is_read_in_its_order(tmp_path):
+def test_a_mixed_file_is_read_in_order(tmp_path):
     lines = [json.dumps(SALT.as_dict()), FULL.to_json(), DEEP, "{", json.dumps(SALT.as_dict()), "9" * 5000]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
     candidates, problems = read_candidates([tmp_path / "a.jsonl"])

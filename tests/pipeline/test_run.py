@@ -3,12 +3,12 @@ import pytest
 from nucleate.engine.local import Serial
 from nucleate.pipeline.candidate import PASS, Candidate, Check
 from nucleate.pipeline.events import CandidateChanged, Progress, StageBegan, StageEnded, Watch
-from nucleate.pipeline.run import run
+from nucleate.pipeline.run import run_stages
 from nucleate.pipeline.stage import Stage
 
 
 class Kept:
-    """A store in memory that also counts what is saved."""
+    """A store in memory that also counts the saved candidates."""
 
     def __init__(self):
         self.saved = []
@@ -18,7 +18,7 @@ class Kept:
 
 
 class Mark(Stage):
-    """Passes every candidate, rejects those named; remembers whom it saw."""
+    """A stage that rejects the candidates of given ids and remembers which ids it saw."""
 
     cost, resource = "slow", "cpu"
 
@@ -38,37 +38,37 @@ def blanks(*ids):
 
 def test_rejected_candidates_are_kept_with_their_reason_and_skipped():
     second, store = Mark("b"), Kept()
-    out = run(blanks("x", "y", "z"), [Mark("a", reject=["y"]), second], Serial(), store)
+    out = run_stages(blanks("x", "y", "z"), [Mark("a", reject=["y"]), second], Serial(), store)
     assert [c.id for c in out] == ["x", "y", "z"] and second.saw == ["x", "z"]
     assert str(out[1].failure) == "a: named" and out[1].stages == ("a",) and out[0].stages == ("a", "b")
     assert len(store.saved) == 5
 
 
-def test_what_is_done_is_not_done_again():
-    half = run(blanks("x"), [Mark("a")], Serial(), Kept()) + blanks("y")
+def test_finished_candidates_are_not_computed_again():
+    half = run_stages(blanks("x"), [Mark("a")], Serial(), Kept()) + blanks("y")
     stage, seen = Mark("a"), []
-    run(half, [stage], Serial(), Kept(), Watch(seen.append))
+    run_stages(half, [stage], Serial(), Kept(), Watch(seen.append))
     assert stage.saw == ["y"] and [type(e) for e in seen] == [StageBegan, CandidateChanged, Progress, StageEnded]
     assert seen[0] == StageBegan("a", 1, 2) and seen[2] == Progress("a", 2, 2)
     assert seen[1].candidate.id == "y" and seen[1].candidate.stages == ("a",)
 
 
-def test_a_stage_that_compares_sees_all_again_when_one_is_missing():
-    half = run(blanks("x"), [Mark("u", grain="all")], Serial(), Kept()) + blanks("y")
-    out = run(half, [stage := Mark("u", grain="all")], Serial(), Kept())
+def test_a_stage_of_grain_all_sees_all_candidates_again_when_one_is_missing():
+    half = run_stages(blanks("x"), [Mark("u", grain="all")], Serial(), Kept()) + blanks("y")
+    out = run_stages(half, [stage := Mark("u", grain="all")], Serial(), Kept())
     assert stage.saw == ["x", "y"] and all(c.stages == ("u",) for c in out)
     assert {c.checks["u"].reason for c in out} == {"among 2"}
-    run(out, [stage := Mark("u", grain="all")], Serial(), Kept())
+    run_stages(out, [stage := Mark("u", grain="all")], Serial(), Kept())
     assert stage.saw == []
 
 
 @pytest.mark.parametrize(
     ("give", "message"), [([], "lost 2 candidates"), (blanks("x", "y", "w"), "invented candidate w")]
 )
-def test_a_stage_that_loses_or_invents_candidates_is_caught(give, message):
+def test_a_stage_that_loses_or_invents_candidates_is_an_error(give, message):
     class Broken(Mark):
         def __call__(self, candidates):
             return give
 
     with pytest.raises(RuntimeError, match=message):
-        run(blanks("x", "y"), [Broken("a")], Serial(), Kept())
+        run_stages(blanks("x", "y"), [Broken("a")], Serial(), Kept())

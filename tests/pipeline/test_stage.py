@@ -37,6 +37,6 @@ def test_a_stage_declares_grain_cost_and_resource(stage):
     for name, kind in {"grain": Grain, "cost": Cost, "resource": Resource}.items():
         if name in vars(stage):
             assert vars(stage)[name] in get_args(kind)
-        else:  # it depends on the settings
+        else:  # its values depend on the settings
             assert f"self.{name}" in inspect.getsource(stage.__init__), f"{stage.__name__} declares no {name}"
     assert stage.name and stage.__doc__

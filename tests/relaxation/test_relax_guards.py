@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
-from nucleate.pipeline.run import run
+from nucleate.pipeline.run import run_stages
 from nucleate.potentials.base import Evaluation
 from nucleate.potentials.registry import POTENTIALS
 from nucleate.relaxation import guard
@@ -167,12 +167,12 @@ def test_a_killed_batch_goes_on_with_what_was_stored(potential, monkeypatch, tmp
 
     monkeypatch.setattr(potential, "evaluate", killed)
     with PartFile(tmp_path / "out.jsonl", {}) as part, pytest.raises(KeyboardInterrupt):
-        run(part.resumed(crystals), [stage], Serial(), part)
+        run_stages(part.resumed(crystals), [stage], Serial(), part)
     monkeypatch.undo()
     monkeypatch.setitem(POTENTIALS.own, "counting", lambda: potential)
     with PartFile(tmp_path / "out.jsonl", {}) as part:
         todo = part.resumed(crystals)
         assert [c.id for c in todo if c.stages] == ["c1", "c3"], "what was done before the kill is on disk"
         potential.shown.clear()
-        done = run(todo, [stage], Serial(), part)
+        done = run_stages(todo, [stage], Serial(), part)
     assert [c.failure for c in done] == [None] * 4 and sorted(potential.shown[0]) == [5, 9]

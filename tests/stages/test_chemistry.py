@@ -5,9 +5,9 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
-from nucleate.pipeline.candidate import Candidate, of_formula
+from nucleate.pipeline.candidate import Candidate, candidate_of_formula
 from nucleate.pipeline.rank import to_rows
-from nucleate.pipeline.run import Nowhere, run
+from nucleate.pipeline.run import NoStore, run_stages
 from nucleate.stages.check import CheckStage, check
 from nucleate.stages.chemistry import ChemistryStage, with_oxidation
 from nucleate.store.database import RunStore
@@ -40,7 +40,7 @@ def test_a_composition_is_part_of_the_record(tmp_path):
 
 
 def test_rejected_are_what_is_not_neutral_and_copies():
-    found = {c.id: c for c in run(MADE, [ChemistryStage()], Serial(), Nowhere())}
+    found = {c.id: c for c in run_stages(MADE, [ChemistryStage()], Serial(), NoStore())}
     assert found["c1"].failure is None and found["c4"].failure is None  # unknown does not reject
     assert [found["c1"].checks[k].reason for k in ("charge", "oxidation")] == ["Na+ Cl- (icsd24)", "Na +1, Cl -1"]
     assert found["c4"].checks["charge"].verdict == "unknown"
@@ -60,9 +60,9 @@ def test_what_rejects_is_a_choice():
 
 
 def test_an_interrupted_stage_gives_the_same_verdicts():
-    whole = run(MADE, [ChemistryStage()], Serial(), Nowhere())
-    half = [*run(MADE[:2], [ChemistryStage()], Serial(), Nowhere()), *MADE[2:]]
-    assert run(half, [ChemistryStage()], Serial(), Nowhere()) == whole
+    whole = run_stages(MADE, [ChemistryStage()], Serial(), NoStore())
+    half = [*run_stages(MADE[:2], [ChemistryStage()], Serial(), NoStore()), *MADE[2:]]
+    assert run_stages(half, [ChemistryStage()], Serial(), NoStore()) == whole
 
 
 def test_crystals_of_a_structure_are_asked_too():
@@ -72,7 +72,7 @@ def test_crystals_of_a_structure_are_asked_too():
 
 
 def test_two_readings_of_the_charges_are_told_apart():
-    pyrite, magnetite = with_oxidation([check(of_formula(f)) for f in ("FeS2", "Fe3O4")])
+    pyrite, magnetite = with_oxidation([check(candidate_of_formula(f)) for f in ("FeS2", "Fe3O4")])
     assert pyrite.checks["charge"].reason == "Fe4+ S2- (icsd24); a second reading, by the check oxidation: Fe +2, S -1"
     assert pyrite.checks["oxidation"].reason == "Fe +2, S -1; a second reading, by the check charge: Fe4+ S2-"
     assert "second" not in magnetite.checks["charge"].reason + magnetite.checks["oxidation"].reason

@@ -11,7 +11,7 @@ from nucleate.generators.template import TemplateGenerator
 from nucleate.generators.template_library import library_of
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import Wanted
-from nucleate.pipeline.run import Nowhere, run
+from nucleate.pipeline.run import NoStore, run_stages
 from nucleate.stages.template import TemplateStage
 
 HALF, QUARTER = [0.5, 0.5, 0.5], [0.25, 0.25, 0.25]
@@ -30,7 +30,7 @@ def wanted(name, composition, rank=None):
 
 def test_structures_by_rank():
     candidates = [wanted("b", {"K": 1, "Br": 1}, 2), wanted("a", {"K": 2, "Br": 2}), wanted("c", {"K": 1, "Br": 1}, 3)]
-    b, a, c = run(candidates, [STAGE], Serial(), Nowhere())
+    b, a, c = run_stages(candidates, [STAGE], Serial(), NoStore())
     assert a.failure is None and b.failure is None and a.stages == ("template",)
     assert a.origin.generator == "template-emd"
     record = a.origin.template
@@ -41,7 +41,7 @@ def test_structures_by_rank():
     assert b.origin.template.id == "sphalerite"
     assert str(c.failure) == "template: own has 2 structure types of the ratio 1:1 of KBr"
     given = Candidate("d", wanted=Wanted(Condition({"K": 1, "Br": 1})))  # of a generation
-    assert run([given], [STAGE], Serial(), Nowhere())[0].origin.template == record
+    assert run_stages([given], [STAGE], Serial(), NoStore())[0].origin.template == record
     assert Candidate.from_dict(json.loads(a.to_json())).origin.template == record
 
 
@@ -59,6 +59,6 @@ def test_structures_by_rank():
 )
 def test_nothing_is_lost(candidate, reason):
     good = wanted("good", {"K": 1, "Br": 1})
-    found = {c.id: c for c in run([candidate, good], [STAGE], Serial(), Nowhere())}
+    found = {c.id: c for c in run_stages([candidate, good], [STAGE], Serial(), NoStore())}
     assert str(found["x"].failure).startswith("template: ") and reason in str(found["x"].failure)
     assert found["x"].structure is None and found["good"].failure is None

@@ -20,7 +20,7 @@ from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.candidate_files import write_candidates
-from nucleate.pipeline.run import run
+from nucleate.pipeline.run import run_stages
 from nucleate.tasks import design as module
 from nucleate.tasks.blueprint import Blueprint
 from nucleate.pipeline.stage import Stage
@@ -66,7 +66,7 @@ def filed(out):
         remove_leftovers(out)
         return
     with PartFile(out, {"fmax": 1}) as part:
-        done = run(part.resumed(blanks), [Make()], Serial(), part)
+        done = run_stages(part.resumed(blanks), [Make()], Serial(), part)
         write_candidates(out, done)
         part.finish()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.pipeline.candidate import Candidate, of_formula
+from nucleate.pipeline.candidate import Candidate, candidate_of_formula
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -47,7 +47,7 @@ def crystals_or_formulas(given: Crystals) -> tuple[list[Candidate], bool]:
     found: list[Candidate] = []
     for i, item in enumerate(given if several else [given]):  # type: ignore[arg-type]
         if isinstance(item, str) and not Path(item).exists() and Path(item).suffix.lower() not in _endings():
-            found.append(of_formula(item))
+            found.append(candidate_of_formula(item))
             if found[-1].failure is not None and not several:
                 raise NucleateError(f"'{item}' is not a formula: {found[-1].failure.reason}")
         else:

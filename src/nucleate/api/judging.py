@@ -254,9 +254,9 @@ def _fresh(candidate: Candidate) -> Candidate:
 
 def _run(candidates: Sequence[Candidate], stages: Sequence, workers: int) -> list[Candidate]:
     from nucleate.engine.registry import get_executor
-    from nucleate.pipeline.run import Nowhere, run
+    from nucleate.pipeline.run import NoStore, run_stages
 
-    return run(candidates, stages, get_executor(workers or None), Nowhere())
+    return run_stages(candidates, stages, get_executor(workers or None), NoStore())
 
 
 def _or_raise(candidate: Candidate) -> Candidate:

@@ -109,10 +109,10 @@ def state_sets(candidates: Iterable[Candidate]) -> list[str]:
 
 def stability(candidates: Sequence[Candidate], stable: float | None = None) -> list[str]:
     """How many of the living are as stable as asked for, else on the hull, and how far the best one is from it."""
-    from nucleate.pipeline.rank import above_hull
+    from nucleate.pipeline.rank import e_above_hull_or_inf
 
     living = [c for c in candidates if c.failure is None and c.structure is not None]
-    heights = {c.id: above_hull(c) for c in living}
+    heights = {c.id: e_above_hull_or_inf(c) for c in living}
     known = [c for c in living if math.isfinite(heights[c.id])]
     if not known:
         none = "how stable they are is not known: none has an energy above the hull (nucleate hull run FILES gives it)"

@@ -95,7 +95,7 @@ def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[li
     from nucleate.errors import Code, NucleateError
     from nucleate.evaluate.formulas import read_formulas
     from nucleate.io.formats import reader
-    from nucleate.pipeline.candidate import READING, Candidate, of_formula
+    from nucleate.pipeline.candidate import READING, Candidate, candidate_of_formula
     from nucleate.pipeline.candidate_files import read_candidates
 
     found: list[Candidate] = []
@@ -103,7 +103,7 @@ def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[li
     for text in inputs:
         path = Path(text)
         if not _is_path(text):
-            found.append(of_formula(text))
+            found.append(candidate_of_formula(text))
             continue
         if column is None and (not path.is_file() or reader(path) is not None):
             try:
@@ -118,7 +118,9 @@ def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[li
             notes.print(note, style="yellow")
         for i, text in enumerate(formulas.texts):
             why = formulas.reasons.get(i)
-            found.append(Candidate("(empty)").failed(READING, Code.NO_FORMULA, why) if why else of_formula(text))
+            found.append(
+                Candidate("(empty)").failed(READING, Code.NO_FORMULA, why) if why else candidate_of_formula(text)
+            )
     return found, problems
 
 

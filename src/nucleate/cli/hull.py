@@ -38,7 +38,7 @@ def run(
     from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
     from nucleate.hull.load import require_reference
-    from nucleate.hull.sources import said
+    from nucleate.hull.sources import with_correction_endings
     from nucleate.pipeline.candidate import UNKNOWN, Check
     from nucleate.pipeline.candidate_files import read_candidates, write_candidates
     from nucleate.pipeline.rank import rank
@@ -46,7 +46,7 @@ def run(
 
     if out is not None:
         check_place(out)
-    source = said(reference, corrected)
+    source = with_correction_endings(reference, corrected)
     require_reference(source)
     candidates, problems = read_candidates(files)
     print_problems(problems, screen(stderr=True))
@@ -95,7 +95,7 @@ def show(
     from nucleate.hull import phase_diagram, phase_table
     from nucleate.hull.distances import stable_phases
     from nucleate.hull.load import load_reference
-    from nucleate.hull.sources import said
+    from nucleate.hull.sources import with_correction_endings
     from nucleate.pipeline.candidate_files import read_candidates
 
     elements = list(dict.fromkeys(e for e in re.split(r"[-,\s]+", system.strip()) if e))
@@ -103,7 +103,7 @@ def show(
         raise NucleateError(f"'{system}' is not a chemical system; write one like Li-Fe-O")
     for e in elements:
         atomic_number(e)
-    drawable = len(elements) in phase_diagram.DRAWN
+    drawable = len(elements) in phase_diagram.DRAWN_SIZES
     file = out or (Path(f"{'-'.join(elements)}.svg") if drawable else None)
     pictures, tables = phase_diagram.FORMATS, phase_table.FORMATS
     if file is not None and file.suffix.lower() not in (*pictures, *tables):
@@ -117,7 +117,7 @@ def show(
             f"a picture has 2, 3 or 4 elements, not {len(elements)}; a table of the phases has any number: "
             f"--out {'-'.join(elements)}.csv (or .json)"
         )
-    known = load_reference(said(reference, corrected))
+    known = load_reference(with_correction_endings(reference, corrected))
     phases = stable_phases(elements, known)
     columns = [
         TerminalColumn("formula", [entry.formula for entry, _ in phases]),
@@ -132,7 +132,9 @@ def show(
     show_table(console, columns, [stable, f"energies: {known.method}, reference {known.name}: {known.note}"])
     if file is not None:
         source = candidates / "candidates.jsonl" if candidates is not None and candidates.is_dir() else candidates
-        found = phase_diagram.candidates_of(read_candidates([source])[0], elements, known) if source is not None else []
+        found = (
+            phase_diagram.candidate_phases(read_candidates([source])[0], elements, known) if source is not None else []
+        )
         drawn = file.suffix.lower() in pictures
         write = phase_diagram.draw_phase_diagram if drawn else phase_table.write_phases
         written = write(file, elements, known, found)
@@ -160,7 +162,7 @@ def build(
     from nucleate.errors import NucleateError
     from nucleate.files import check_ending
     from nucleate.hull.build import build_reference, selection_rule
-    from nucleate.hull.known_crystals import known_table, select
+    from nucleate.hull.known_crystals import known_table, select_crystals
 
     if max_e_hull < 0 or max_atoms < 1:
         raise NucleateError("--max-e-hull must not be negative and --max-atoms must be at least 1")
@@ -168,7 +170,7 @@ def build(
     wanted = [e for e in re.split(r"[-,\s]+", elements.strip()) if e]
     table = known_table(dataset, needs_hull=True)
     screen(stderr=True).print(f"choosing from {table.num_rows:,} crystals of {dataset}")
-    crystals = select(table, max_e_hull, max_atoms, wanted or None)
+    crystals = select_crystals(table, max_e_hull, max_atoms, wanted or None)
     rule = selection_rule(max_e_hull, max_atoms)
     with progress_shown() as watch:
         reference = build_reference(

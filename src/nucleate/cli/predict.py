@@ -129,14 +129,14 @@ def _run(
     from nucleate.engine.registry import get_executor
     from nucleate.evaluate.csp import weights_digest
     from nucleate.pipeline.candidate_files import write_candidates
-    from nucleate.pipeline.run import Nowhere, run
+    from nucleate.pipeline.run import NoStore, run_stages
     from nucleate.store.part import PartFile
     from nucleate.tasks.predict import ordered, plan
 
     blank, stages = plan(wanted, settings)
     if out is None:
         with progress_shown() as watch:
-            return ordered(run(blank, stages, get_executor(workers or None), Nowhere(), watch))
+            return ordered(run_stages(blank, stages, get_executor(workers or None), NoStore(), watch))
     known = METHODS.get(settings.method)
     digest = weights_digest(settings.weights or (known.weights if known else settings.method))
     before = settings.former()

@@ -29,7 +29,7 @@ def rank(
     from nucleate.pipeline.candidate_files import read_candidates, write_candidates
     from nucleate.pipeline.rank import rank as order
     from nucleate.pipeline.rank import to_rows
-    from nucleate.pipeline.run import Nowhere, run
+    from nucleate.pipeline.run import NoStore, run_stages
     from nucleate.search.names import require_names
     from nucleate.stages.novelty import NoveltyStage, UniqueStage
 
@@ -41,7 +41,7 @@ def rank(
     candidates, problems = read_candidates(files)
     notes = screen(stderr=True)
     print_problems(problems, notes)
-    candidates = run(candidates, [UniqueStage(), NoveltyStage(reference, known or None)], Serial(), Nowhere())
+    candidates = run_stages(candidates, [UniqueStage(), NoveltyStage(reference, known or None)], Serial(), NoStore())
     ranked = order(candidates, top)
     show_candidates(screen(), ranked, whole="--out FILE.csv writes them")
     if out is None:

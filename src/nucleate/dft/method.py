@@ -48,7 +48,7 @@ class DftMethod:
             functional += f"+U ({', '.join(f'{e} {u}' for e, u in sorted(self.hubbard.items()))})"
         elif self.scale not in ("", functional):
             functional += " without U"
-        return EnergyMethod(f"{self.program} {functional}, {self.basis} (", corrected=False)
+        return EnergyMethod(f"{self.program} {functional}, {self.basis} (uncorrected)")
 
 
 def no_corrections(method: DftMethod, composition: Composition) -> str:

@@ -121,9 +121,9 @@ class References:
         except NucleateError:
             if self._table is None:
                 raise
-        from nucleate.hull.known_crystals import select
+        from nucleate.hull.known_crystals import select_crystals
 
-        allotropes = select(self._table, elements=[symbol], max_atoms=self.max_atoms)
+        allotropes = select_crystals(self._table, elements=[symbol], max_atoms=self.max_atoms)
         if not allotropes:
             raise NucleateError(
                 f"{self.known} has no crystal of elemental {symbol} with {self.max_atoms} atoms or less"
@@ -149,12 +149,12 @@ class References:
 
         from nucleate.chem.elements import symbol
         from nucleate.crystal.columns import arrays_of_row
-        from nucleate.hull.known_crystals import primitive
+        from nucleate.hull.known_crystals import primitive_cell
 
         rows = self._table.filter(pc.is_in(self._table["material_id"], value_set=pa.array(sources, pa.string())))
         out = {}
         for row in rows.to_pylist():
-            _, (cell, frac, numbers) = primitive(*arrays_of_row(row))
+            _, (cell, frac, numbers) = primitive_cell(*arrays_of_row(row))
             out[row["material_id"]] = Structure(Lattice(cell), [symbol(z) for z in numbers], frac)
         return out
 

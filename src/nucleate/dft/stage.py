@@ -202,12 +202,13 @@ def to_candidate(computed: Computed, method: str) -> Candidate:
     before = {"structure": c.structure.as_dict() if c.structure else None}
     before |= {k: {"value": e.value, "method": e.method, "reference": e.reference} for k, e in c.energies.items()}
     ended = {"status": o.status, "converged": bool(o.result.get("converged"))}
-    energies = {"energy": Energy(o.result["energy"], method)}
-    corrected = str(EnergyMethod.parse(method).with_corrections())
+    raw = EnergyMethod(method)
+    corrected = raw.with_corrections()
+    energies = {"energy": Energy(o.result["energy"], raw)}
     for name, value, how in (
-        ("e_form", computed.e_form, method),
+        ("e_form", computed.e_form, raw),
         ("e_form_mp2020", computed.e_form_corrected, corrected),
-        ("e_above_hull", computed.e_above_hull, method),
+        ("e_above_hull", computed.e_above_hull, raw),
         ("e_above_hull_mp2020", computed.e_above_hull_corrected, corrected),
     ):
         if value is not None:
@@ -222,11 +223,7 @@ def to_row(computed: Computed, method: str) -> dict[str, Any]:
 
     c, o, s = computed.candidate, computed.outcome, computed.structure
     before = c.energies.get("e_form")
-    mine = (
-        computed.e_form
-        if before and EnergyMethod.parse(before.method).corrected is False
-        else computed.e_form_corrected
-    )
+    mine = computed.e_form if before and before.method.corrected is False else computed.e_form_corrected
     lattice = _conventional(s)
     change = None
     if s is not None and c.structure is not None:

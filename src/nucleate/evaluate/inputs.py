@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Energy
+from nucleate.pipeline.method import EnergyMethod
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -122,7 +123,7 @@ def table_items(table: pa.Table, columns: Mapping[str, str], source: str) -> tup
         if not row["frac_coords"] or not row["lengths"]:
             continue
         structure = structure_of_row(row)
-        energies = {k: Energy(float(row[c]), source) for k, c in columns.items() if row[c] is not None}
+        energies = {k: Energy(float(row[c]), EnergyMethod(source)) for k, c in columns.items() if row[c] is not None}
         items.append(Item(str(row.get("material_id", i + 1)), structure, "", energies))
     return items, len(rows) - len(items)
 
@@ -134,7 +135,7 @@ def _from_candidate(c: Candidate, columns: Mapping[str, str]) -> Item:
         value = properties.get(column)
         if isinstance(value, int | float) and not isinstance(value, bool) and name not in energies:
             method, reference = (str(properties.get(f"{column}_{k}", "")) for k in ("method", "reference"))
-            energies[name] = Energy(float(value), method, reference)
+            energies[name] = Energy(float(value), EnergyMethod(method), reference)
     reason = "" if c.structure is not None else str(c.failure or "no structure")
     return Item(c.id, c.structure, reason, energies, properties)
 

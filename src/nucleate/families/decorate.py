@@ -53,4 +53,4 @@ class DecorateStage(Stage):
             if member is None:
                 raise NucleateError(f"candidate {c.id} does not say which member of a crystal family it is")
             structure = decorated(member.name, member.structure_type, member.elements, member.charges)
-            yield c.with_(structure=structure).from_(generator="prototypes")
+            yield c.with_(structure=structure).with_origin(generator="prototypes")

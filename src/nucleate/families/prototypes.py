@@ -95,7 +95,7 @@ class PrototypeStage(Stage):
                 distance=round(one.distance, 3),
             )
             structure = decorated(one.family, kind, one.elements, one.charges)
-            yield c.with_(structure=structure).from_(generator=GENERATOR, family=member)
+            yield c.with_(structure=structure).with_origin(generator=GENERATOR, family=member)
 
 
 class PrototypeGenerator(BaseGenerator["Structure"]):

@@ -1,1 +1,1 @@
-"""Energies of known crystals, convex hulls, corrections: what a distance to the hull is made of."""
+"""Energies of known crystals, and convex hulls of them."""

@@ -1,4 +1,4 @@
-"""The room that atoms of each element take in known crystals."""
+"""The volume that an atom of each element takes in known crystals."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 @cache
 def atomic_volumes() -> NDArray[np.float64]:
-    """Cubic angstrom by atomic number (119,), nan for elements without: non-negative least squares on the relative
-    errors of the volumes of the known crystals in the reference set of the install, as sums over their atoms (as
-    `generators.template_library` has it of templates)."""
+    """Volume of an atom by atomic number (119,), cubic angstrom; nan for elements without a known crystal.
+
+    The volumes of the known crystals in the shipped reference set are fitted as sums over their atoms, by non-negative
+    least squares on the relative errors. `generators.template_library` does the same with its templates.
+    """
     from scipy.optimize import nnls
 
     from nucleate.hull.load import load_reference

@@ -1,8 +1,9 @@
-"""Build a reference set: pick known crystals from a table, give each an energy, keep every result as it comes.
+"""Build a reference set: choose known crystals from a table, compute the energy of each, and keep every result at once.
 
-Elements are relaxed in full, so that formation energies refer to true minima of the potential; compounds get one
-energy at the geometry of the data base. The work is ordered so that a partial result is already useful: elements, then
-stable binaries, ternary oxides, other ternaries, the rest, and last what lies slightly above the hull.
+Elements are relaxed in full, so that formation energies refer to minima of the potential. Compounds get the energy at
+the geometry of the source. The order of the crystals makes a partial result useful: elements come first, then stable
+binaries, stable ternary oxides, other stable ternaries, all other stable crystals, and last the crystals slightly above
+the hull.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.files import replacing
-from nucleate.hull.known_crystals import KnownCrystal, primitive
+from nucleate.hull.known_crystals import KnownCrystal, primitive_cell
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.corrections import known_correction
 from nucleate.pipeline.method import EnergyMethod
@@ -39,12 +40,12 @@ def _entry(known: KnownCrystal, energy: float, structure: Structure | None) -> E
         volume, number = abs(np.linalg.det(known.lattice)) / len(known.atomic_numbers), known.space_group
     else:
         volume = structure.volume / len(structure)
-        number = primitive(structure.lattice.matrix, structure.frac_coords, known.atomic_numbers)[0]
+        number = primitive_cell(structure.lattice.matrix, structure.frac_coords, known.atomic_numbers)[0]
     atoms = len(known.atomic_numbers)
     return Entry(formula_text(dict(known.key)), float(energy), number, known.source, round(float(volume), 3), atoms)
 
 
-def compute(
+def compute_energies(
     crystals: Sequence[KnownCrystal],
     part: str | Path,
     method: str,
@@ -52,10 +53,12 @@ def compute(
     relaxer: Relaxer,
     progress: Progress | None = None,
 ) -> None:
-    """Give every crystal an energy and append it to the file `part` (JSON lines), which also lets a killed run go on.
+    """Compute the energy of every crystal and append it to the file `part` (JSON lines). Crystals that the file already
+    has are skipped, so that a killed run can be continued.
 
-    A crystal that the potential refuses is recorded with the reason. Raises NucleateError if `part` holds
-    energies of another method.
+    method: of the energies. energy_of: energies of structures as they stand, eV/atom. relaxer: relaxes one structure.
+    A crystal that the potential refuses is recorded with the reason. Raises NucleateError if `part` holds energies of
+    another method.
     """
     path = Path(part)
     done = {row["source"] for row in read_part(path, method)} if path.exists() else set()
@@ -76,7 +79,7 @@ def compute(
 
 
 def _batches(crystals: Sequence[KnownCrystal]) -> Iterator[Sequence[KnownCrystal]]:
-    """Elements alone, since each is relaxed; compounds together."""
+    """Elements one by one, because each is relaxed; compounds in batches."""
     elements = [k for k in crystals if len(k.key) == 1]
     others = [k for k in crystals if len(k.key) > 1]
     yield from ([k] for k in elements)
@@ -89,7 +92,7 @@ def _evaluate(batch: Sequence[KnownCrystal], energy_of: EnergyOf, relaxer: Relax
     if len(batch[0].key) > 1:
         try:
             energies = energy_of(structures)
-        except Exception:  # one bad crystal spoils the batch: find it one by one below
+        except Exception:  # one bad crystal fails the whole batch; below, each is computed by itself
             energies = None
     for i, (known, structure) in enumerate(zip(batch, structures, strict=True)):
         try:
@@ -100,12 +103,15 @@ def _evaluate(batch: Sequence[KnownCrystal], energy_of: EnergyOf, relaxer: Relax
             if not np.isfinite(energy):
                 raise NucleateError("the energy is not a number")
             yield _entry(known, energy, relaxed)._asdict()
-        except Exception as error:  # whatever a potential raises is this crystal's failure, not the run's
+        except Exception as error:  # any error of a potential concerns this crystal only
             yield {"source": known.source, "failed": f"{type(error).__name__}: {error}".splitlines()[0]}
 
 
 def read_part(part: str | Path, method: str) -> list[dict[str, Any]]:
-    """The rows of a part file; a last line cut off by a kill is ignored (and removed, so that appending is safe)."""
+    """The rows of a part file. A last line that a killed process did not finish is removed from the file.
+
+    Raises NucleateError if the file holds energies of another method.
+    """
     path = Path(part)
     text = path.read_text()
     if not text.endswith("\n") and text:
@@ -118,7 +124,7 @@ def read_part(part: str | Path, method: str) -> list[dict[str, Any]]:
     return lines[1:]
 
 
-def finalise(
+def assemble_reference(
     part: str | Path,
     out: str | Path,
     name: str,
@@ -127,10 +133,12 @@ def finalise(
     metadata: Mapping[str, str],
     corrections: Mapping[str, float] | None = None,
 ) -> ReferenceSet:
-    """Turn what a part file holds, complete or not, into the reference set `out`, whose metadata say what is in it.
+    """Make the reference set `out` of the energies in a part file, whether or not all are there; the metadata of the
+    set say what it contains.
 
-    corrections: of `corrections_of`, by source; they are added to the energies and change the name of their method.
-    What has none stays out of the set.
+    planned: number of crystals that were to be computed. corrections: from `corrections_of`, eV/atom by source; they
+    are added to the energies, and the method says so. Crystals without one are left out of the set. Raises
+    NucleateError where there are no energies.
     """
     if not Path(part).exists():
         raise NucleateError(f"no part file {part}: nothing has been computed yet")
@@ -143,17 +151,18 @@ def finalise(
         known = [(e, corrections[e.source]) for e in entries if e.source in corrections]
         uncorrected = len(entries) - len(known)
         entries = [e._replace(energy=e.energy + added, correction=added) for e, added in known]
-        method = str(EnergyMethod.parse(method).with_corrections())
-    contents = describe(entries, planned, len(failed), uncorrected)
+        method = EnergyMethod(method).with_corrections()
+    contents = contents_text(entries, planned, len(failed), uncorrected)
     reference = ReferenceSet.from_entries(name, method, entries, {**metadata, "contents": contents})
     reference.save(out)
     return reference
 
 
-def describe(entries: Iterable[Entry], planned: int, failed: int, uncorrected: int = 0) -> str:
-    """What a set contains, by number of elements, and whether it is all that was planned.
+def contents_text(entries: Iterable[Entry], planned: int, failed: int, uncorrected: int = 0) -> str:
+    """A line that says how many crystals a set contains, by number of elements, and whether those are all `planned`.
 
-    failed: crystals that the potential refused. uncorrected: those left out because their correction is not known.
+    failed: number of crystals that the potential refused. uncorrected: number of those left out because their
+    correction is not known.
     """
     entries = list(entries)
     sizes = Counter(sum(c.isupper() for c in e.formula) for e in entries)
@@ -176,30 +185,32 @@ def build_reference(
     metadata: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> ReferenceSet:
-    """Compute the energies of `crystals` (of `known.select`) with `potential` and save the set to `out`.
+    """Compute the energies of `crystals` (from `known_crystals.select_crystals`) with `potential` and save the set to
+    `out`.
 
-    correct: add MP2020 corrections; None: if the potential's method says that its energies are uncorrected. Goes on
-    where an earlier call stopped if the same `part` file is given (default: beside `out`).
+    correct: whether MP2020 corrections are added; None adds them if the potential's method says that its energies are
+    uncorrected. A call with the `part` file of an earlier one (default: beside `out`) continues it. Raises
+    NucleateError where there are no crystals or no energies.
     """
     if not crystals:
         raise NucleateError("no crystal of the table qualifies; allow a larger e_above_hull or more atoms")
     part = part or Path(out).with_suffix(".jsonl")
-    method, energy_of, relaxer = methods(potential)
-    compute(crystals, part, method, energy_of, relaxer, progress)
+    method, energy_of, relaxer = potential_functions(potential)
+    compute_energies(crystals, part, method, energy_of, relaxer, progress)
     if correct is None:
-        correct = EnergyMethod.parse(method).corrected is False
+        correct = EnergyMethod(method).corrected is False
     added = corrections_of(crystals) if correct else None
-    return finalise(part, out, name, method, len(crystals), {**ENERGIES, **(metadata or {})}, added)
+    return assemble_reference(part, out, name, method, len(crystals), {**ENERGIES, **(metadata or {})}, added)
 
 
 def corrections_of(crystals: Iterable[KnownCrystal]) -> dict[str, float]:
-    """The MP2020 correction of each crystal whose correction is known, eV/atom, by its source; about 6 ms each."""
+    """The MP2020 correction of each crystal whose correction is known, eV/atom, by source. It takes about 6 ms each."""
     found = {known.source: known_correction(known.structure()) for known in crystals}
     return {source: value for source, value in found.items() if value is not None}
 
 
 def selection_rule(max_e_hull: float | None, max_atoms: int) -> str:
-    """What `select` keeps, for the metadata."""
+    """A line for the metadata of a set that says which crystals `known_crystals.select_crystals` kept."""
     hull = f"e_above_hull <= {max_e_hull} eV/atom in the source, " if max_e_hull is not None else ""
     return f"{hull}<= {max_atoms} atoms in the primitive cell, the lowest of each formula and space group with its ties"
 
@@ -207,8 +218,8 @@ def selection_rule(max_e_hull: float | None, max_atoms: int) -> str:
 ENERGIES = {"energies": "elements relaxed with this method; compounds: single points at the geometry of the source"}
 
 
-def methods(potential: str) -> tuple[str, EnergyOf, Relaxer]:
-    """Method string, single-point energies and full relaxation of a potential."""
+def potential_functions(potential: str) -> tuple[str, EnergyOf, Relaxer]:
+    """The method of a potential, a function for its energies of structures as they stand, and one that relaxes."""
     from nucleate.pipeline.candidate import Candidate
     from nucleate.potentials.registry import get_potential
     from nucleate.relaxation.pool import RelaxSettings, relax_candidate, single_point
@@ -216,7 +227,7 @@ def methods(potential: str) -> tuple[str, EnergyOf, Relaxer]:
     settings = RelaxSettings(fmax=0.03, max_steps=500, potential=potential)
 
     def energy_of(structures: Sequence[Structure]) -> list[float]:
-        # one by one: batches of crystals of different sizes took twice as long on a CPU
+        # one by one, because batches of crystals of different sizes took twice as long on a CPU
         return single_point(structures, batch_size=1, potential=potential)
 
     def relaxer(structure: Structure) -> tuple[Structure, float]:

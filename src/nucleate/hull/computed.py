@@ -1,6 +1,6 @@
-"""pymatgen's ComputedEntry objects as JSON holds them, built from their numbers and texts alone.
+"""pymatgen's ComputedEntry objects from JSON, built from the numbers and texts in it alone.
 
-pymatgen's own reader imports and constructs whatever class a value of the file names; here nothing is.
+pymatgen's own reader imports and constructs any class that the file names, which is unsafe for files of others.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ _ADJUSTMENTS = {
     "ManualEnergyAdjustment": ("value",),
     "CompositionEnergyAdjustment": ("adj_per_atom", "n_atoms"),
     "TemperatureEnergyAdjustment": ("adj_per_deg", "temp", "n_atoms"),
-}  # kind -> numbers whose product is its energy, eV
+}  # class of an adjustment -> the numbers whose product is its energy, eV
 
 
 def entry_from_dict(values: Mapping[str, Any]) -> Any:
-    """A ComputedEntry, or with "structure" a ComputedStructureEntry; parameters and data stay plain values.
+    """A ComputedEntry, or a ComputedStructureEntry if there is a "structure"; parameters and data stay plain values.
 
-    Raises NucleateError for an energy or a correction that is no finite number, a composition of no elements or of
-    another crystal than the structure, a structure that `structure_from_dict` refuses, and an adjustment of a kind
-    that pymatgen has not.
+    Raises NucleateError for an energy or a correction that is no finite number, a composition that has no elements or
+    is not that of the structure, a structure that `structure_from_dict` refuses, and a kind of adjustment that pymatgen
+    does not have.
     """
     from pymatgen.core import Composition
     from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry, ConstantEnergyAdjustment
 
-    given, what = values.get("structure"), values.get("composition")
-    structure = structure_from_dict(given) if given is not None else None
+    given_structure, given_composition = values.get("structure"), values.get("composition")
+    structure = structure_from_dict(given_structure) if given_structure is not None else None
     try:
-        composition = Composition(what) if what is not None else None
-    except Exception as error:  # any of pymatgen's
+        composition = Composition(given_composition) if given_composition is not None else None
+    except Exception as error:  # pymatgen raises errors of many kinds
         raise NucleateError(f"its composition cannot be read ({error})") from None
     if composition is not None and not {str(e) for e in composition.element_composition} <= set(SYMBOLS):
         raise NucleateError(f"its composition names what is no element ({composition.formula})")
     if composition is None and structure is None:
         raise NucleateError("it has neither composition nor structure")
     if structure is not None and composition is not None:
-        said, there = (
+        of_composition, of_structure = (
             c.element_composition.get_integer_formula_and_factor()[0] for c in (composition, structure.composition)
         )
-        if said != there:
-            raise NucleateError(f"its composition is of {said}, and its structure of {there}")
+        if of_composition != of_structure:
+            raise NucleateError(f"its composition is of {of_composition}, and its structure of {of_structure}")
     energy, correction = _number(values, "energy"), _number({"correction": 0.0, **values}, "correction")
     adjustments = [ConstantEnergyAdjustment(e, name=name) for e, name in map(_adjustment, _adjustments(values))]
     if math.isclose(correction, 0) or adjustments:
-        correction = 0.0  # the sum of the adjustments
+        correction = 0.0  # it is the sum of the adjustments, which are given below
     about: dict[str, Any] = {
         "parameters": _plain(values, "parameters"), "data": _plain(values, "data"), "entry_id": values.get("entry_id"),
         "energy_adjustments": adjustments,

@@ -1,14 +1,14 @@
 """Formation energies and distances to the convex hull of a reference set, in eV/atom.
 
-The hull holds the known crystals alone, never the candidates, so a candidate more stable than all of them gets
-a negative e_above_hull: its energy minus that of the best mixture of known crystals with its composition.
+The hull is made of known crystals only, never of candidates. e_above_hull is the energy of a candidate minus that of
+the best mixture of known crystals with its composition, so it is negative for a candidate that is more stable.
 
-A hull is built for each chemical system as it is asked for, and kept as the planes of its lower facets: the energy of
-the hull at a composition is the largest of their values, so that a candidate costs microseconds once its system is
-there. `benchmarks/hull.py` measures it against pymatgen's PhaseDiagram, the tests against a linear programme.
+The hull of a chemical system is built when it is first needed, and kept as the planes of its lower facets. The energy
+of the hull at a composition is the largest value of these planes, which takes microseconds. `benchmarks/hull.py`
+compares it with pymatgen's PhaseDiagram, the tests with a linear programme.
 
-Energies enter as `Energy` alone, which names its method: what is on another scale than the reference is refused, or
-corrected where the reference is of the same method with MP2020 corrections.
+Energies are given as `Energy`, which names its method. Energies of another method than that of the reference set are
+refused.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ if TYPE_CHECKING:
 
     Amounts = Composition | Mapping[str, float]
 
-AMOUNT = 1e-3  # smaller parts of a decomposition are not written
-ON_HULL = 1e-6  # eV/atom
-DEEPEST = 0.2  # eV/atom below the hull of known crystals; what lies deeper competes with phases that the set lacks
-VERTICAL = 1e-9  # a facet whose unit normal has less than this along the energy is a wall, no floor
+MIN_AMOUNT = 1e-3  # smaller parts of a decomposition are not written
+ON_HULL = 1e-6  # eV/atom; nearer to the hull than this is on it
+DEEPEST = 0.2  # eV/atom below the hull of known crystals; for a deeper one, the set lacks competing phases
+VERTICAL = 1e-9  # a facet whose unit normal has a smaller component along the energy axis is vertical
 
 
 def formation_energy(composition: Amounts, energy: Energy, reference: ReferenceSet) -> float:
-    """Energy (eV/atom) relative to the lowest elemental crystals of the reference.
+    """Formation energy in eV/atom, relative to the lowest elemental crystals of the reference.
+
+    composition: element -> amount, of any multiple. energy: of the crystal, eV/atom.
 
     Raises NucleateError for an energy by another method, and if an element is missing.
     """
@@ -48,10 +50,11 @@ def formation_energy(composition: Amounts, energy: Energy, reference: ReferenceS
 
 
 def distance_to_hull(composition: Amounts, energy: Energy, reference: ReferenceSet) -> tuple[float, dict[str, float]]:
-    """e_above_hull in eV/atom (negative: below all that is known), and the phases under it.
+    """e_above_hull in eV/atom (negative below the hull of known crystals), and the phases into which it decomposes.
 
-    The phases are formula -> formula units per formula unit of the reduced composition. Raises NucleateError for an
-    energy by another method, and if an element is missing in the reference.
+    composition: element -> amount, of any multiple. energy: of the crystal, eV/atom. The phases are given as formula ->
+    formula units per formula unit of the reduced composition. Raises NucleateError for an energy by another method, and
+    if an element is missing in the reference.
     """
     from pymatgen.core import Composition
 
@@ -59,13 +62,16 @@ def distance_to_hull(composition: Amounts, energy: Energy, reference: ReferenceS
     amounts = _known_amounts(composition, reference)
     hull, shares = _hull(reference, frozenset(amounts)).at(amounts)
     atoms = Composition(amounts).reduced_composition.num_atoms
-    size = {i: sum(parse(reference.formulas[i]).values()) for i in shares}  # as it is written: two atoms in O2
+    size = {i: sum(parse(reference.formulas[i]).values()) for i in shares}  # atoms as written: two in O2
     units = {reference.formulas[i]: share * atoms / size[i] for i, share in shares.items()}
     return float(energy.value - _elemental(amounts, reference) - hull), units
 
 
 def stable_phases(elements: Iterable[str], reference: ReferenceSet) -> list[tuple[Entry, float]]:
-    """The crystals on the hull of a chemical system with their e_form, most negative first."""
+    """The crystals on the hull of a chemical system with their e_form (eV/atom), most negative first.
+
+    Raises NucleateError if an element is missing in the reference.
+    """
     system = dict.fromkeys(elements, 1.0)
     _known_amounts(system, reference)
     out = []
@@ -78,10 +84,11 @@ def stable_phases(elements: Iterable[str], reference: ReferenceSet) -> list[tupl
 
 @dataclass(frozen=True)
 class _Hull:
-    """The hull of a chemical system of m elements, in alphabetical order, of k crystals.
+    """The hull of k crystals in a chemical system of m elements.
 
-    rows: of the crystals in the reference. fractions (k, m): of the elements in an atom of them. corners (f, m): the
-    crystals at the corners of each facet. planes (f, m): e_form of a facet = planes[:-1] . fractions[1:] + planes[-1].
+    elements: in alphabetical order. rows: of the crystals in the reference set. fractions (k, m): atomic fractions of
+    the elements in each crystal. corners (f, m): indices (0 to k - 1) of the crystals at the corners of each of f
+    facets. planes (f, m): e_form of a facet = planes[:-1] . fractions[1:] + planes[-1].
     """
 
     elements: tuple[str, ...]
@@ -91,14 +98,14 @@ class _Hull:
     planes: NDArray[np.float64]
 
     def at(self, amounts: Mapping[str, float]) -> tuple[float, dict[int, float]]:
-        """e_form of the hull at a composition, eV/atom, and the share of the atoms in each row below it."""
+        """e_form of the hull at a composition, eV/atom, and the phases that make it up: row -> share of the atoms."""
         wanted = np.array([amounts[e] for e in self.elements])
         wanted = wanted / wanted.sum()
         if len(wanted) == 1:
             return 0.0, {self.rows[0]: 1.0}
         floors = self.planes[:, :-1] @ wanted[1:] + self.planes[:, -1]
         best, shares = -np.inf, np.zeros(0)
-        for facet in np.flatnonzero(floors > floors.max() - ON_HULL):  # facets of one plane: the one it lies in
+        for facet in np.flatnonzero(floors > floors.max() - ON_HULL):  # of coplanar facets, the one that contains it
             found = np.linalg.lstsq(self.fractions[self.corners[facet]].T, wanted, rcond=None)[0]
             if found.min() > best:
                 best, shares, corners = found.min(), found, self.corners[facet]
@@ -119,13 +126,12 @@ def _hull(reference: ReferenceSet, elements: frozenset[str]) -> _Hull:
     fractions = counts / counts.sum(axis=1, keepdims=True)
     elemental = np.array([_element(reference, symbol) for symbol in order])
     e_form = reference.energies[rows].astype(np.float64) - fractions @ elemental
-    kept = (e_form < 0) | (fractions.max(axis=1) == 1)  # what lies above the elements is above the hull
+    kept = (e_form < 0) | (fractions.max(axis=1) == 1)  # a compound with e_form > 0 is never on the hull
     rows, fractions, e_form = [i for i, k in zip(rows, kept, strict=True) if k], fractions[kept], e_form[kept]
     if len(order) == 1:
         return _Hull(tuple(order), tuple(rows), fractions, np.zeros((0, 1), np.int64), np.zeros((0, 1)))
-    apex = np.append(
-        np.full(len(order) - 1, 1 / len(order)), 1.0
-    )  # above all: the hull has a volume even if it is flat
+    # A point above all crystals gives the convex hull a volume also where all crystals lie in one plane
+    apex = np.append(np.full(len(order) - 1, 1 / len(order)), 1.0)
     hull = ConvexHull(np.vstack([np.column_stack([fractions[:, 1:], e_form]), apex]))
     lower = hull.equations[:, -2] < -VERTICAL
     normals = hull.equations[lower]
@@ -140,14 +146,14 @@ def _element(reference: ReferenceSet, symbol: str) -> float:
 
 
 def _elemental(amounts: Mapping[str, float], reference: ReferenceSet) -> float:
-    """Energy of the elements apart, eV/atom."""
+    """Energy of the elemental crystals in these amounts, eV/atom."""
     return sum(n * _element(reference, symbol) for symbol, n in amounts.items()) / sum(amounts.values())
 
 
-def format_decomposition(parts: Mapping[str, float]) -> str:
-    """{"Li2O": 0.5, "Fe2O3": 0.5} -> "0.5 Fe2O3 + 0.5 Li2O", largest amounts first."""
-    kept = sorted(((n, f) for f, n in parts.items() if n >= AMOUNT), key=lambda p: (-round(p[0], 6), p[1]))
-    return " + ".join(f if abs(n - 1) < AMOUNT else f"{n:.4g} {f}" for n, f in kept)
+def format_decomposition(units: Mapping[str, float]) -> str:
+    """{"Li2O": 0.5, "Fe2O3": 0.5} -> "0.5 Fe2O3 + 0.5 Li2O": phases with their formula units, largest amounts first."""
+    kept = sorted(((n, f) for f, n in units.items() if n >= MIN_AMOUNT), key=lambda p: (-round(p[0], 6), p[1]))
+    return " + ".join(f if abs(n - 1) < MIN_AMOUNT else f"{n:.4g} {f}" for n, f in kept)
 
 
 def _known_amounts(composition: Amounts, reference: ReferenceSet) -> dict[str, float]:
@@ -161,4 +167,5 @@ def _known_amounts(composition: Amounts, reference: ReferenceSet) -> dict[str, f
 
 
 def missing_elements(composition: Amounts, reference: ReferenceSet) -> list[str]:
+    """Elements of the composition that have no elemental crystal in the reference, in alphabetical order."""
     return sorted({str(s) for s in composition} - reference.elements)

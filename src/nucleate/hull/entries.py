@@ -1,4 +1,4 @@
-"""pymatgen's ComputedEntry objects as a reference set: whether they are corrected is known, or asked for."""
+"""Reference sets from pymatgen's ComputedEntry objects, and whether the energies of these hold MP2020 corrections."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ from nucleate.pipeline.method import EnergyMethod
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
 
-VASP_RAW = "PBE+U with the Materials Project's settings (uncorrected)"
-SCHEME = "MP2020"  # how the names of its adjustments begin
-SAME = 2e-3  # eV/atom: a correction without the scheme's name that is that near to the scheme's is the scheme's
-COMPUTED = ("run_type", "hubbards", "potcar_symbols", "potcar_spec")  # parameters that a program's output leaves
-HOW = "say which: FILE:corrected or FILE:raw (--corrected or --raw of hull)"
+VASP_RAW = EnergyMethod("PBE+U with the Materials Project's settings (uncorrected)")
+SCHEME = "MP2020"  # the names of the scheme's adjustments begin with it
+SAME_CORRECTION = (
+    2e-3  # eV/atom: an adjustment without the scheme's name that is this near to the scheme's is taken for it
+)
+VASP_PARAMETERS = ("run_type", "hubbards", "potcar_symbols", "potcar_spec")  # an entry made of VASP's output has these
+HOW_TO_SAY = "say which: FILE:corrected or FILE:raw (--corrected or --raw of hull)"
 
 
 def from_computed_entries(
     entries: Iterable[Any], name: str, corrected: bool | None = None, base: ReferenceSet | None = None
 ) -> ReferenceSet:
-    """A set of pymatgen's entries, with the corrections that they carry.
+    """A reference set of pymatgen's entries, with the corrections that they carry.
 
-    corrected: what the user says that the energies are; None: what the entries say. They say it by MP2020 adjustments;
-    without any they are raw if their parameters show that they are a program's output, and otherwise it is not known
-    and asked for, unless no correction applies to any of them. base: the set that they are to join. Raises
-    NucleateError for a mixture of functionals or of corrected and uncorrected energies, for corrections of another
-    scheme, for what contradicts `corrected`, and where it is not known.
+    corrected: whether the user says that the energies hold MP2020 corrections; None if the user says nothing. Then the
+    energies are corrected if the entries have MP2020 adjustments, and raw if they have none and their parameters show
+    that they were made of VASP's output. Otherwise it is not known, which is an error unless no correction applies to
+    any of them. base: the set that they are to join.
+
+    Raises NucleateError for a mixture of functionals or of corrected and uncorrected energies, for corrections of
+    another scheme, for entries that contradict `corrected`, and where it is not known whether they are corrected.
     """
     entries = list(entries)
     kinds = {_run_type(e) for e in entries} - {""}
@@ -39,7 +43,7 @@ def from_computed_entries(
         raise NucleateError(f"{name} holds energies of {', '.join(sorted(kinds))}; one hull takes GGA and GGA+U alone")
     wanted = {id(e): _wanted(e) for e in entries}
     adjusted = [e for e in entries if e.energy_adjustments]
-    bare = [e for e in entries if not e.energy_adjustments and abs(wanted[id(e)] or 0.0) > SAME]
+    bare = [e for e in entries if not e.energy_adjustments and abs(wanted[id(e)] or 0.0) > SAME_CORRECTION]
     if corrected is None:
         for e in adjusted:
             _of_the_scheme(e, wanted[id(e)], name)
@@ -48,23 +52,21 @@ def from_computed_entries(
                 f"{name} holds corrected and uncorrected energies ({_called(adjusted[0])} carries a correction, "
                 f"{_called(bare[0])} none); correct all of them (MP2020) or none"
             )
-        if bare and not all(any(k in e.parameters for k in COMPUTED) for e in bare):
+        if bare and not all(any(k in e.parameters for k in VASP_PARAMETERS) for e in bare):
             raise NucleateError(
                 f"{name} does not say whether its energies are corrected: {_called(bare[0])} would take "
-                f"{wanted[id(bare[0])]:+.3f} eV/atom (MP2020) and carries nothing; {HOW}"
+                f"{wanted[id(bare[0])]:+.3f} eV/atom (MP2020) and carries nothing; {HOW_TO_SAY}"
             )
     elif adjusted and not corrected:
         raise NucleateError(f"{name} is called raw, but {_called(adjusted[0])} carries a correction")
-    unnamed = EnergyMethod.parse(f"energies of {name}").called(corrected=False)
-    method = EnergyMethod.parse(VASP_RAW) if all(_run_type(e) for e in entries) else unnamed
+    unnamed = EnergyMethod(f"energies of {name}").called(corrected=False)
+    method = VASP_RAW if all(_run_type(e) for e in entries) else unnamed
     if corrected if corrected is not None else bool(adjusted):
         method = method.with_corrections()
-    applies = any(value is None or abs(value) > SAME for value in wanted.values())
-    if base is not None and not applies and base.method == str(method.with_corrections()):
-        method = EnergyMethod.parse(base.method)  # nothing to correct: raw and corrected are the same
-    return ReferenceSet.from_entries(
-        name, str(method), [_row(e, name, k) for k, e in enumerate(entries)], {"source": name}
-    )
+    applies = any(value is None or abs(value) > SAME_CORRECTION for value in wanted.values())
+    if base is not None and not applies and base.method == method.with_corrections():
+        method = base.method  # no correction applies, so raw and corrected energies are equal
+    return ReferenceSet.from_entries(name, method, [_row(e, name, k) for k, e in enumerate(entries)], {"source": name})
 
 
 def _run_type(entry: Any) -> str:
@@ -76,7 +78,7 @@ def _called(entry: Any) -> str:
 
 
 def _wanted(entry: Any) -> float | None:
-    """The MP2020 correction of a raw energy of this entry, eV/atom, None where it is not known."""
+    """The MP2020 correction that a raw energy of this entry needs, eV/atom; None where it is not known."""
     hubbards = entry.parameters.get("hubbards")
     plus_u = bool(hubbards) or "U" in _run_type(entry) or not _run_type(entry)
     structure = getattr(entry, "structure", None)
@@ -86,12 +88,12 @@ def _wanted(entry: Any) -> float | None:
 
 
 def _of_the_scheme(entry: Any, wanted: float | None, name: str) -> None:
-    """Raises NucleateError for corrections that are not MP2020's."""
+    """Raises NucleateError for an entry whose adjustments are not those of MP2020."""
     names = {str(a.name) for a in entry.energy_adjustments}
     if all(n.startswith(SCHEME) for n in names):
         return
     carried = float(entry.correction_per_atom)
-    if wanted is None or abs(carried - wanted) > SAME:
+    if wanted is None or abs(carried - wanted) > SAME_CORRECTION:
         theirs = "not known" if wanted is None else f"{wanted:+.3f}"
         raise NucleateError(
             f"{name}: {_called(entry)} carries {carried:+.3f} eV/atom ({', '.join(sorted(names))}), which is not the "
@@ -110,7 +112,7 @@ def _row(entry: Any, name: str, number: int) -> Entry:
 
 
 def entry_of(structure: Structure, energy: float, source: str, correction: float) -> Entry:
-    """A crystal with its energy and the correction in it, eV/atom."""
+    """The entry of a crystal. energy, and the correction that it includes: eV/atom. source: where it comes from."""
     from nucleate.crystal.symmetry import space_group
 
     composition = structure.composition.element_composition
@@ -119,6 +121,6 @@ def entry_of(structure: Structure, energy: float, source: str, correction: float
 
 
 def plain_formula(composition: Composition) -> str:
-    """The formula without parentheses that a set has."""
+    """The formula as reference sets have it, without parentheses."""
     counts = {str(e): round(n) for e, n in composition.get_el_amt_dict().items()}
     return formula_text(counts)

@@ -1,4 +1,4 @@
-"""Known crystals: data sets as tables, and the choice of those that a reference set needs."""
+"""Known crystals: tables of them, and the choice of those that a reference set needs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,20 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 SYMPREC = 0.1  # angstrom, for the space group, as in `NoveltyStage`
-PRIMITIVE_SYMPREC = 0.01  # angstrom, for the primitive cell: only true copies are merged
-ELEMENTS_EACH = 4  # allotropes of each element
-ELEMENT_ATOMS = 12  # atoms in the primitive cell of an allotrope, except the lowest one
-TIE = 1e-3  # eV/atom; public tables often give all crystals of a formula and space group one e_above_hull
+PRIMITIVE_SYMPREC = 0.01  # angstrom, for the primitive cell: only atoms that truly repeat are merged
+MAX_ALLOTROPES = 4  # of each element
+MAX_ALLOTROPE_ATOMS = 12  # in the primitive cell of an allotrope; the lowest one may have more
+TIE = 1e-3  # eV/atom; public tables often give all crystals of a formula and space group the same e_above_hull
 CRYSTAL_COLUMNS = ("material_id", *GEOMETRY)
 
 
 @dataclass(frozen=True)
 class KnownCrystal:
-    """A known crystal in its primitive cell. lattice: (3, 3) angstrom, rows. e_above_hull: of its source, eV/atom."""
+    """A known crystal of n atoms in its primitive cell.
+
+    source: its id in the table. key: its reduced formula. e_above_hull: as the table has it, eV/atom. lattice (3, 3):
+    rows are vectors, angstrom. frac_coords (n, 3).
+    """
 
     source: str
     key: Formula
@@ -42,15 +46,16 @@ class KnownCrystal:
     atomic_numbers: tuple[int, ...]
 
     def structure(self) -> Structure:
+        """The crystal as a pymatgen structure."""
         from pymatgen.core import Structure
 
         return Structure(self.lattice, [symbol(z) for z in self.atomic_numbers], self.frac_coords)
 
 
 def known_table(dataset: str, needs_hull: bool = False) -> pa.Table:
-    """All splits of a data set, or a parquet file of crystals, with the columns that comparing structures needs.
+    """All splits of a data set, or a parquet file of crystals, with the columns that describe structures.
 
-    needs_hull: e_above_hull as well (NucleateError where there is none).
+    needs_hull: whether the column e_above_hull is needed too. Raises NucleateError where a column is missing.
     """
     import pyarrow as pa
 
@@ -70,28 +75,27 @@ def _splits(dataset: str) -> list[pa.Table]:
         return [load_table(dataset)]
     if dataset in CATALOG:
         return [load_table(dataset, split) for split in SPLITS]
-    first = load_table(dataset, "train")  # a data set of the user's own need not have the others
-    tables = [first]
+    tables = [load_table(dataset, "train")]  # a data set that the user has prepared may lack the other splits
     for split in ("val", "test"):
         with contextlib.suppress(NucleateError):
             tables.append(load_table(dataset, split))
     return tables
 
 
-def select(
+def select_crystals(
     table: pa.Table,
     max_e_hull: float | None = 0.02,
     max_atoms: int = 40,
     elements: Sequence[str] | None = None,
     tie: float = TIE,
 ) -> list[KnownCrystal]:
-    """The crystals worth an energy, most useful first.
+    """The crystals of a table whose energies a reference set needs, in the order of `hull.build`, elements first.
 
     table: columns material_id, atomic_numbers, frac_coords (flat), lengths, angles, and e_above_hull unless
-    `max_e_hull` is None. Kept: up to `max_atoms` atoms in the primitive cell, e_above_hull known and at most
-    `max_e_hull`, the lowest one of each formula and space group, and those that lie within `tie` (eV/atom) of
-    it; of each element its `ELEMENTS_EACH` lowest allotropes, whatever they lie above the hull. elements: only
-    crystals of these.
+    `max_e_hull` is None. Compounds are kept if they have at most `max_atoms` atoms in the primitive cell, an
+    e_above_hull of at most `max_e_hull` (eV/atom), and lie within `tie` (eV/atom) of the lowest crystal of their
+    formula and space group. Of each element the MAX_ALLOTROPES lowest allotropes are kept, however far above the hull.
+    elements: only crystals of these. Raises NucleateError where a column is missing.
     """
     needed = [*CRYSTAL_COLUMNS, "e_above_hull"] if max_e_hull is not None else list(CRYSTAL_COLUMNS)
     wanted = {atomic_number(e) for e in elements} if elements else None
@@ -117,7 +121,7 @@ def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set
         for row in batch.to_pylist():
             numbers = row["atomic_numbers"]
             if not numbers or any(row[c] is None for c in ("frac_coords", "lengths", "angles")):
-                continue  # a known crystal whose coordinates are missing
+                continue  # coordinates are missing
             above = row.get("e_above_hull")
             above = float("inf") if above is None or np.isnan(above) else float(above)
             kinds = set(numbers)
@@ -125,36 +129,39 @@ def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set
                 continue
             if len(kinds) > 1 and max_e_hull is not None and above > max_e_hull:
                 continue
-            number, cell = primitive(*arrays_of_row(row))
+            number, cell = primitive_cell(*arrays_of_row(row))
             if len(cell[2]) <= max_atoms:
                 key = Formula.of({symbol(z): n for z, n in Counter(numbers).items()})
                 yield KnownCrystal(row["material_id"], key, number, above, *cell)
 
 
-def primitive(lattice: Any, frac: Any, numbers: Sequence[int]) -> tuple[int, tuple[Any, Any, tuple[int, ...]]]:
-    """Space group number, and the primitive cell if it is smaller than the given one."""
-    number, primitive = 1, None
-    with contextlib.suppress(ValueError):  # no consistent symmetry: the cell stays as it is
+def primitive_cell(lattice: Any, frac: Any, numbers: Sequence[int]) -> tuple[int, tuple[Any, Any, tuple[int, ...]]]:
+    """Space group number, and lattice (3, 3) in angstrom, fractional coordinates (n, 3) and atomic numbers of the
+    primitive cell; the cell stays as it is given where no smaller one is found."""
+    number, smaller = 1, None
+    with contextlib.suppress(ValueError):  # no consistent symmetry is found, so the cell stays as it is
         number = find_symmetry(lattice, frac, numbers, SYMPREC).number
-        primitive = find_symmetry(lattice, frac, numbers, PRIMITIVE_SYMPREC).prim_std_cell
-    if primitive is None or len(primitive.numbers) >= len(numbers):
+        smaller = find_symmetry(lattice, frac, numbers, PRIMITIVE_SYMPREC).prim_std_cell
+    if smaller is None or len(smaller.numbers) >= len(numbers):
         return number, (np.asarray(lattice), np.asarray(frac), tuple(numbers))
-    return number, (np.asarray(primitive.basis), np.asarray(primitive.positions), tuple(primitive.numbers))
+    return number, (np.asarray(smaller.basis), np.asarray(smaller.positions), tuple(smaller.numbers))
 
 
 def _allotropes(crystals: list[KnownCrystal]) -> list[KnownCrystal]:
-    ordered = sorted(crystals, key=lambda k: (k.e_above_hull, len(k.atomic_numbers), k.source))
-    groups: set[int] = set()
+    """The lowest crystals of an element, one of each space group; the very lowest is always among them."""
+    lowest_first = sorted(crystals, key=lambda k: (k.e_above_hull, len(k.atomic_numbers), k.source))
+    space_groups: set[int] = set()
     small = []
-    for known in ordered:  # one of each space group
-        if len(known.atomic_numbers) <= ELEMENT_ATOMS and without_hand(known.space_group) not in groups:
-            groups.add(without_hand(known.space_group))
+    for known in lowest_first:
+        if len(known.atomic_numbers) <= MAX_ALLOTROPE_ATOMS and without_hand(known.space_group) not in space_groups:
+            space_groups.add(without_hand(known.space_group))
             small.append(known)
-    kept = small[:ELEMENTS_EACH]
-    return kept if ordered[0] in kept else [ordered[0], *kept[: ELEMENTS_EACH - 1]]
+    kept = small[:MAX_ALLOTROPES]
+    return kept if lowest_first[0] in kept else [lowest_first[0], *kept[: MAX_ALLOTROPES - 1]]
 
 
 def _usefulness(known: KnownCrystal) -> tuple[bool, int, float, str]:
+    """A key that sorts the most useful crystals first: stable ones, then by kind as in `hull.build`, small ones."""
     size = len(known.key)
     kind = size if size != 3 or any(s == "O" for s, _ in known.key) else 3.5
     return known.e_above_hull > 5e-4, int(2 * min(kind, 4)), len(known.atomic_numbers), known.source

@@ -1,4 +1,4 @@
-"""Which formulas are known: those of the Materials Project, shipped (`scripts/build_formulas.py`)."""
+"""The formulas of known crystals: those of the Materials Project, in a shipped file (`scripts/build_formulas.py`)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ FILE = Path(FOLDER) / "formulas.parquet"
 
 
 def is_known(composition: Mapping[str, int]) -> bool:
-    """Whether there is a crystal of the formula, of any multiple, in the Materials Project or the shipped sets."""
-    return written(composition) in known_formulas()
+    """Whether the Materials Project or the shipped reference set has a crystal of this composition (element -> atoms,
+    of any multiple)."""
+    return alphabetical_formula(composition) in known_formulas()
 
 
-def written(composition: Mapping[str, int]) -> str:
-    """The reduced formula with its elements in alphabetical order, "Al2O3"."""
+def alphabetical_formula(composition: Mapping[str, int]) -> str:
+    """The reduced formula with its elements in alphabetical order, such as "Al2O3" or "ClNa"."""
     return _text(Formula.of(composition))
 
 
 @cache
 def known_formulas() -> frozenset[str]:
-    """Every known formula, spelt as `written` does."""
+    """Every known formula, spelled as by `alphabetical_formula`."""
     import pyarrow.parquet as pq
 
     from nucleate.hull.load import load_reference

@@ -1,4 +1,4 @@
-"""A picture of the hull of two to four elements: what is stable, what lies above, and candidates among them."""
+"""Phase diagrams of two to four elements as pictures: stable phases, phases above the hull, and candidates."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DRAWN = (2, 3, 4)  # elements
+DRAWN_SIZES = (2, 3, 4)  # numbers of elements for which there are pictures
 FORMATS = (".svg", ".png", ".pdf")
 INK, LINE, CANDIDATE = "#1b2a41", "#8d99ae", "#d1495b"
-ABOVE = 0.1  # eV/atom: what lies higher is drawn as if here, and candidates above it are counted, not drawn
-LABELS = 40  # stable phases that are named at most
-RADII, TURNS = (11, 20, 32, 48, 66, 90), (0, 30, -30, 60, -60, 100, -100, 140, -140, 180)  # places of a name
-# where pure elements stand: a triangle, and a tetrahedron seen a little from above
+MAX_ABOVE = 0.1  # eV/atom: phases and candidates higher above the hull are not drawn
+MAX_LABELS = 40  # stable phases that get their name
+# Positions that are tried for a name: distances from its dot in points, and angles in degrees
+RADII, TURNS = (11, 20, 32, 48, 66, 90), (0, 30, -30, 60, -60, 100, -100, 140, -140, 180)
+# Positions of the pure elements: a triangle, and a tetrahedron seen a little from above
 CORNERS = {
     3: np.array([[0.0, 0.0], [1.0, 0.0], [0.5, math.sqrt(0.75)]]),
     4: np.array([[0.0, 0.16], [1.0, 0.24], [0.44, -0.04], [0.5, math.sqrt(0.75)]]),
@@ -37,7 +38,8 @@ CORNERS = {
 
 @dataclass(frozen=True)
 class Phase:
-    """A point of the picture. fractions: of the elements in order. e_form, above (e_above_hull): eV/atom."""
+    """A point of the picture. name: its formula. fractions: atomic fractions of the elements, in the order of the
+    picture. e_form, above (e_above_hull): eV/atom."""
 
     name: str
     fractions: tuple[float, ...]
@@ -46,11 +48,12 @@ class Phase:
 
     @property
     def stable(self) -> bool:
+        """Whether it is on the hull."""
         return self.above <= ON_HULL
 
 
-def phases_of(elements: Sequence[str], reference: ReferenceSet) -> list[Phase]:
-    """The lowest crystal of each composition in a chemical system."""
+def known_phases(elements: Sequence[str], reference: ReferenceSet) -> list[Phase]:
+    """The lowest known crystal of each composition in a chemical system."""
     rows = [i for i in reference.of_system(elements) if i in reference.lowest]
     return [
         _phase(reference.formulas[i], dict(reference.keys[i]), float(reference.energies[i]), elements, reference)
@@ -58,9 +61,9 @@ def phases_of(elements: Sequence[str], reference: ReferenceSet) -> list[Phase]:
     ]
 
 
-def candidates_of(candidates: Iterable[Candidate], elements: Sequence[str], reference: ReferenceSet) -> list[Phase]:
-    """Living candidates of the chemical system that have an energy above the hull of this reference, lowest of each
-    formula; raises NucleateError for energies of another method."""
+def candidate_phases(candidates: Iterable[Candidate], elements: Sequence[str], reference: ReferenceSet) -> list[Phase]:
+    """The lowest candidate of each formula in the chemical system, of those that were not rejected and have an
+    e_above_hull. Raises NucleateError for energies of another method than the reference's."""
     lowest: dict[str, Phase] = {}
     for c in candidates:
         above = c.energies.get("e_above_hull")
@@ -87,16 +90,16 @@ def _phase(name: str, counts: dict[str, int], value: float, elements: Sequence[s
 def draw_phase_diagram(
     path: str | Path, elements: Sequence[str], reference: ReferenceSet, candidates: Sequence[Phase] = ()
 ) -> list[Phase]:
-    """Write the picture (.svg, .png or .pdf) and return the known phases that are in it.
+    """Write the picture (.svg, .png or .pdf) and return the known phases of the chemical system.
 
     Two elements: formation energy over composition. Three: the triangle with its tie lines. Four: the tetrahedron with
     its tie lines, seen from the side. Raises NucleateError for other numbers of elements, another ending, or an element
-    without an energy.
+    that has no energy in the reference.
     """
     kind = Path(path).suffix.lower()[1:]
     if f".{kind}" not in FORMATS:
         raise NucleateError(f"a phase diagram is written as {', '.join(FORMATS)}, not '{Path(path).name}'")
-    if len(elements) not in DRAWN:
+    if len(elements) not in DRAWN_SIZES:
         raise NucleateError(f"a phase diagram is drawn for 2, 3 or 4 elements, not {len(elements)}")
     if missing := sorted(set(elements) - reference.elements):
         raise NucleateError(f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}")
@@ -104,14 +107,17 @@ def draw_phase_diagram(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    phases = phases_of(elements, reference)
+    phases = known_phases(elements, reference)
     figure = Figure(figsize=(8, 6.4), layout="constrained")
     FigureCanvasAgg(figure)
     ax = figure.add_subplot()
     (_draw_binary if len(elements) == 2 else _draw_simplex)(figure, ax, elements, phases, candidates)
     title = f"{'-'.join(elements)}: {reference.method}, reference {reference.name}"
     ax.set_title(title, fontsize=9, color=INK, loc="left")
-    with replacing(path) as temporary, rc_context({"svg.hashsalt": "nucleate"}):  # the same again is the same file
+    with (
+        replacing(path) as temporary,
+        rc_context({"svg.hashsalt": "nucleate"}),
+    ):  # the same picture gives the same bytes
         figure.savefig(temporary, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
     return phases
 
@@ -121,10 +127,10 @@ def _draw_binary(
 ) -> None:
     stable = sorted((p for p in phases if p.stable), key=lambda p: p.fractions[1])
     ax.plot([p.fractions[1] for p in stable], [p.e_form for p in stable], color=LINE, lw=1.2, zorder=1)
-    drawn = [p for p in phases if not p.stable and p.above <= ABOVE]
+    drawn = [p for p in phases if not p.stable and p.above <= MAX_ABOVE]
     ax.scatter([p.fractions[1] for p in drawn], [p.e_form for p in drawn], s=18, fc="white", ec=LINE, zorder=2)
     ax.scatter([p.fractions[1] for p in stable], [p.e_form for p in stable], s=34, color=INK, zorder=3)
-    shown = [p for p in candidates if p.above <= ABOVE]
+    shown = [p for p in candidates if p.above <= MAX_ABOVE]
     ax.scatter([p.fractions[1] for p in shown], [p.e_form for p in shown], s=34, color=CANDIDATE, marker="D", zorder=4)
     ax.set_xlabel(f"atomic fraction of {elements[1]}")
     ax.set_ylabel("formation energy (eV/atom)")
@@ -145,17 +151,17 @@ def _draw_simplex(
         ax.plot(*ends.T, color=LINE, lw=0.9 if len(elements) == 3 else 0.4, zorder=1)
     for a, b in itertools.combinations(range(len(elements)), 2) if len(elements) == 4 else ():
         ax.plot(*corners[[a, b]].T, color=INK, lw=1.1, zorder=1)
-    drawn = [p for p in phases if not p.stable and p.above <= ABOVE]
+    drawn = [p for p in phases if not p.stable and p.above <= MAX_ABOVE]
     if drawn:
         at = np.array([p.fractions for p in drawn]) @ corners
         height = [1000 * p.above for p in drawn]
         dots = ax.scatter(
-            at[:, 0], at[:, 1], s=20, c=height, cmap="viridis_r", vmin=0, vmax=1000 * ABOVE, lw=0, zorder=2
+            at[:, 0], at[:, 1], s=20, c=height, cmap="viridis_r", vmin=0, vmax=1000 * MAX_ABOVE, lw=0, zorder=2
         )
         bar = figure.colorbar(dots, ax=ax, shrink=0.5, pad=0.01)
         bar.set_label("above the hull (meV/atom)", fontsize=8)
         bar.ax.tick_params(labelsize=7)
-    shown = [p for p in candidates if p.above <= ABOVE]
+    shown = [p for p in candidates if p.above <= MAX_ABOVE]
     points = [(float(x), float(y)) for x, y in (np.asarray(p.fractions) @ corners for p in [*stable, *shown])]
     x, y = np.array(points).T
     ax.scatter(x[: len(stable)], y[: len(stable)], s=34, color=INK, zorder=3)
@@ -169,11 +175,11 @@ def _draw_simplex(
 
 
 def _tie_lines(stable: Sequence[Phase]) -> set[tuple[int, int]]:
-    """Pairs of stable phases that may coexist: edges of the lower hull of (composition, energy)."""
+    """Pairs of stable phases that can coexist: the edges of the lower hull of (composition, energy), as indices."""
     from scipy.spatial import ConvexHull, QhullError
 
     points = np.array([(*p.fractions[:-1], p.e_form) for p in stable])
-    if (np.abs(points[:, -1]) < 1e-9).all():  # elements alone: a flat hull
+    if (np.abs(points[:, -1]) < 1e-9).all():  # without compounds the hull is flat
         return set(itertools.combinations(range(len(stable)), 2))
     try:
         hull = ConvexHull(points)
@@ -192,7 +198,7 @@ def _legend(ax: Axes, drawn: Sequence[Phase], candidates: Sequence[Phase], shown
     handles = [dot("stable", marker="o", color=INK)]
     if drawn:
         colour = {"mfc": "white", "mec": LINE} if len(drawn[0].fractions) == 2 else {"color": "#5ec962"}
-        handles.append(dot(f"known, up to {1000 * ABOVE:.0f} meV/atom above", marker="o", **colour))
+        handles.append(dot(f"known, up to {1000 * MAX_ABOVE:.0f} meV/atom above", marker="o", **colour))
     if candidates:
         higher = len(candidates) - len(shown)
         text = f"candidates{f' ({higher} higher ones not drawn)' if higher else ''}"
@@ -208,19 +214,21 @@ def _label(
     stable: int,
     prefer: tuple[float, float] | None = None,
 ) -> None:
-    """Names beside the dots, each where it covers no other name and no dot, with a line where that is far away.
+    """Write names beside the dots, each where it covers no other name and no dot, with a line to a dot that is far
+    away.
 
-    prefer: the direction to try first; default: away from the middle of all dots.
+    stable: how many of the phases, from the first, are known and stable. prefer: the direction that is tried first;
+    default: away from the centre of all dots.
     """
     from matplotlib.patheffects import Normal, Stroke
 
-    figure.draw_without_rendering()  # so that the layout is settled and dots know where they are
+    figure.draw_without_rendering()  # settles the layout, and with it the positions of the dots
     at = ax.transData.transform(np.asarray(points, float))
     middle = at.mean(axis=0)
     scale = figure.dpi / 72
     taken = [(x - 4 * scale, y - 4 * scale, x + 4 * scale, y + 4 * scale) for x, y in at]
-    for k, phase in enumerate(phases[: stable + LABELS]):
-        if k < stable and stable > LABELS and max(phase.fractions) < 1 and k % math.ceil(stable / LABELS):
+    for k, phase in enumerate(phases[: stable + MAX_LABELS]):
+        if k < stable and stable > MAX_LABELS and max(phase.fractions) < 1 and k % math.ceil(stable / MAX_LABELS):
             continue
         away = at[k] - middle
         if prefer is not None:
@@ -236,7 +244,7 @@ def _label(
             if not any(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken):
                 break
         else:
-            continue  # no room: the table has its name
+            continue  # there is no room for the name
         taken.append(box)
         line = {"arrowstyle": "-", "color": LINE, "lw": 0.6, "shrinkA": 0, "shrinkB": 2} if radius > 11 else None
         ax.annotate(

@@ -1,4 +1,4 @@
-"""The known phases of a chemical system of any number of elements as a table, and candidates among them."""
+"""Tables of the known phases of a chemical system, of any number of elements, together with candidates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nucleate.files import replacing
-from nucleate.hull.phase_diagram import Phase, phases_of
+from nucleate.hull.phase_diagram import Phase, known_phases
 from nucleate.hull.reference import ReferenceSet
 from nucleate.io.cells import write_table
 
@@ -18,13 +18,13 @@ FORMATS = (".csv", ".json")
 def write_phases(
     path: str | Path, elements: Sequence[str], reference: ReferenceSet, candidates: Sequence[Phase] = ()
 ) -> list[Phase]:
-    """Write the lowest known crystal of each composition of a system, most stable first, as .csv or .json.
+    """Write the lowest known crystal of each composition of a system, and below them the candidates, each lowest
+    e_above_hull first, as .csv or .json. Returns the known phases.
 
     Each row has formula, kind ("known" or "candidate"), stable, e_form and e_above_hull (eV/atom), the atomic fraction
-    of each element, method and reference. Returns the known phases. Raises NucleateError for an element without an
-    energy.
+    of each element, method and reference. Raises NucleateError for an element that has no energy in the reference.
     """
-    known = sorted(phases_of(elements, reference), key=_order)
+    known = sorted(known_phases(elements, reference), key=_order)
     rows = [
         {
             "formula": p.name,

@@ -1,8 +1,8 @@
 """Reference sets: energies of known crystals, all by one method, as compact arrays.
 
-A set is what a hull is built of and what novelty is first compared with. On disk it is a parquet file that any tool can
-read: one row per crystal (formula, energy, space_group, source, volume, num_atoms, correction), the name, the energy
-method and the origin in the file's metadata.
+Hulls are built of such a set, and novelty is first judged by comparison with one. On disk it is a parquet file that any
+tool can read: one row per crystal (formula, energy, space_group, source, volume, num_atoms, correction), and name,
+energy method and origin in the file's metadata.
 """
 
 from __future__ import annotations
@@ -20,20 +20,22 @@ import numpy as np
 from nucleate.chem.formula import PAIRED, Formula, formula_text, parse_formula
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
+from nucleate.pipeline.method import EnergyMethod
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COLUMNS = ("formula", "energy", "space_group", "source", "volume", "num_atoms", "correction")
-NEEDED = COLUMNS[:-1]  # a set that was never corrected need not say so
+NEEDED_COLUMNS = COLUMNS[:-1]  # a set without corrections need not have a column of them
 METADATA_KEY = b"nucleate_reference"
 
 
 class Entry(NamedTuple):
-    """A known crystal: formula without parentheses, energy in eV/atom, volume in cubic angstrom per atom.
+    """A known crystal.
 
-    num_atoms: atoms in the primitive cell. source: where it comes from, e.g. "mp-1234". correction: what of the energy
-    was added to that of the method (`pipeline.corrections`), eV/atom.
+    formula: without parentheses. energy: eV/atom, including the correction. space_group: its number, 0 if not known.
+    source: where it comes from, e.g. "mp-1234". volume: cubic angstrom per atom. num_atoms: atoms in the primitive
+    cell. correction: the part of the energy that was added to what the method gives (`pipeline.corrections`), eV/atom.
     """
 
     formula: str
@@ -46,7 +48,8 @@ class Entry(NamedTuple):
 
     @property
     def prototype(self) -> str:
-        """Anonymous formula, Pearson symbol and space group: rock salt is "AB_cF8_225". Mirror images have one."""
+        """Anonymous formula, Pearson symbol and space group number, for rock salt "AB_cF8_225". Mirror-image space
+        groups count as one."""
         from nucleate.crystal.symmetry import pearson_symbol, without_hand
 
         counts = sorted(parse_formula(self.formula, strict=True).values())
@@ -55,19 +58,20 @@ class Entry(NamedTuple):
 
 
 def _spelled(formula: str) -> str:
-    """The spelling used everywhere: O2 and Na2O2, which older reference sets spell O and NaO."""
+    """The formula as it is spelled everywhere: O2 and Na2O2, where older reference sets have O and NaO."""
     return formula_text(parse_formula(formula, strict=True)) if formula in PAIRED else formula
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceSet:
-    """N known crystals with energies (eV/atom) of one method, named on every number derived from them.
+    """N known crystals with energies of one method.
 
-    All arrays have N rows in the columns of `Entry`. metadata: source, licence, script, contents: plain strings.
+    name, method: they stand beside every number that is derived from the set. The other fields are the columns of
+    `Entry` and have N rows each, with the same units. metadata: plain strings, such as source, licence and contents.
     """
 
     name: str
-    method: str
+    method: EnergyMethod
     formulas: tuple[str, ...]
     energies: NDArray[np.float32]
     space_groups: NDArray[np.int16]
@@ -78,6 +82,7 @@ class ReferenceSet:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "method", EnergyMethod(self.method))
         object.__setattr__(self, "formulas", tuple(map(_spelled, self.formulas)))
         lengths = {len(column) for column in self._columns().values()}
         if len(lengths) != 1:
@@ -90,11 +95,12 @@ class ReferenceSet:
     def from_entries(
         cls, name: str, method: str, entries: Iterable[Entry], metadata: Mapping[str, str] | None = None
     ) -> ReferenceSet:
+        """A set of these entries, whose energies are by `method`."""
         rows = list(entries)
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
         return cls(
             name,
-            method,
+            EnergyMethod(method),
             tuple(columns[0]),
             np.asarray(columns[1], np.float32),
             np.asarray(columns[2], np.int16),
@@ -124,13 +130,13 @@ class ReferenceSet:
 
     @property
     def note(self) -> str:
-        """What the set contains, in one line, for captions."""
+        """One line for captions that says what the set contains."""
         return self.metadata.get("contents", f"{len(self)} crystals")
 
     def require_method(self, method: str, *others: str) -> None:
-        """Refuse energies of another method: their scales differ, and a mixed hull means nothing.
+        """Raises NucleateError for energies of another method, because a hull of mixed energies means nothing.
 
-        others: what the energies can be turned into.
+        others: methods into which the energies can be converted.
         """
         if self.method not in (method, *others):
             raise NucleateError(
@@ -139,12 +145,13 @@ class ReferenceSet:
             )
 
     def extended(self, entries: Iterable[Entry], method: str) -> ReferenceSet:
-        """A set with more crystals, whose energies must be by the same method."""
+        """The set with more crystals. Raises NucleateError if their energies are by another method."""
         self.require_method(method)
         return ReferenceSet.from_entries(self.name, self.method, [*self, *entries], self.metadata)
 
     @cached_property
     def keys(self) -> tuple[Formula, ...]:
+        """The reduced formula of each crystal, as a value that can be compared."""
         return tuple(Formula.of(parse_formula(f, strict=True)) for f in self.formulas)
 
     @cached_property
@@ -163,20 +170,20 @@ class ReferenceSet:
 
     @cached_property
     def elements(self) -> set[str]:
-        """Elements that have an elemental entry, so that formation energies can be given."""
+        """Elements of which the set has an elemental crystal, so that formation energies can be computed."""
         return {next(iter(system)) for system in self._by_system if len(system) == 1}
 
     @cached_property
     def lowest(self) -> frozenset[int]:
-        """Rows of the lowest polymorph of each composition: no other is ever on a hull."""
+        """Rows of the lowest polymorph of each composition; no other polymorph can be on a hull."""
         return frozenset(min(rows, key=lambda i: self.energies[i]) for rows in self._by_formula.values())
 
     def of_formula(self, counts: Mapping[str, int]) -> list[int]:
-        """Rows of this composition (any multiple of it)."""
+        """Rows of the crystals with this composition; counts: element -> atoms, of any multiple."""
         return self._by_formula.get(Formula.of(counts), [])
 
     def of_system(self, elements: Iterable[str]) -> list[int]:
-        """Rows whose elements are a subset of `elements`."""
+        """Rows of the crystals that have no elements but these, in order."""
         wanted = sorted(set(elements))
         if 2 ** len(wanted) > len(self._by_system):
             systems: Iterable[frozenset[str]] = (s for s in self._by_system if s <= frozenset(wanted))
@@ -191,7 +198,7 @@ class ReferenceSet:
         return dict(zip(COLUMNS, values, strict=True))
 
     def save(self, path: str | Path) -> None:
-        """Write parquet; the file appears complete or not at all."""
+        """Write a parquet file, which appears complete or not at all."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -203,7 +210,7 @@ class ReferenceSet:
 
 
 def read_reference(path: str | Path) -> ReferenceSet:
-    """The set that `ReferenceSet.save` wrote; raises NucleateError for another file, or a damaged one."""
+    """The set that `ReferenceSet.save` wrote; raises NucleateError for any other file, or a damaged one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -212,7 +219,7 @@ def read_reference(path: str | Path) -> ReferenceSet:
     except (pa.ArrowInvalid, OSError) as error:
         raise NucleateError(f"{path} is not a parquet file, or it is damaged ({str(error).splitlines()[0]})") from None
     header = (table.schema.metadata or {}).get(METADATA_KEY)
-    missing = [c for c in NEEDED if c not in table.column_names]
+    missing = [c for c in NEEDED_COLUMNS if c not in table.column_names]
     if header is None or missing:
         what = f"column {missing[0]}" if missing else "the metadata with its energy method"
         raise NucleateError(f"{path} is no reference set: it lacks {what}; build one with: nucleate hull build")
@@ -222,7 +229,7 @@ def read_reference(path: str | Path) -> ReferenceSet:
     columns = {c: table.column(c) for c in COLUMNS}
     return ReferenceSet(
         metadata.pop("name"),
-        metadata.pop("method"),
+        EnergyMethod(metadata.pop("method")),
         tuple(columns["formula"].to_pylist()),
         columns["energy"].to_numpy().astype(np.float32),
         columns["space_group"].to_numpy().astype(np.int16),

@@ -1,6 +1,6 @@
-"""Reference sets from anywhere: a table of energies, a run, pymatgen's entries, the Materials Project with a key.
+"""Reference sets from other sources: tables of energies, runs, pymatgen's entries, the Materials Project with a key.
 
-Each becomes a `ReferenceSet` of one method, or is refused with a line that says what it lacks.
+Each becomes a `ReferenceSet` of one method, or is refused with a line that says what is missing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nucleate.hull.computed import entry_from_dict
 from nucleate.hull.distances import formation_energy
 from nucleate.hull.entries import entry_of, from_computed_entries, plain_formula
 from nucleate.hull.reference import Entry, ReferenceSet, read_reference
-from nucleate.hull.scale import onto
+from nucleate.hull.scale import to_reference_scale
 from nucleate.io.numerals import real
 from nucleate.pipeline.candidate import PASS, Candidate, Energy
 from nucleate.pipeline.method import EnergyMethod
@@ -29,43 +29,44 @@ from nucleate.pipeline.method import EnergyMethod
 if TYPE_CHECKING:
     from pymatgen.core import Composition
 
-MP = "mp:"  # "mp:Li-Fe-O": a chemical system of the Materials Project
-SAID = {":corrected": True, ":raw": False}  # behind the name of a table: what its energies are
+MP = "mp:"  # "mp:Li-Fe-O" means a chemical system of the Materials Project
+CORRECTED_ENDINGS = {":corrected": True, ":raw": False}  # after the name of a table, for energies that do not say it
 TABLES = (".csv", ".json")
 
 
-def split_said(source: str) -> tuple[str, bool | None]:
-    """ "mine.json:raw" -> ("mine.json", False); None where the source says nothing of corrections."""
-    for ending, corrected in SAID.items():
+def split_correction_ending(source: str) -> tuple[str, bool | None]:
+    """ "mine.json:raw" -> ("mine.json", False); None in place of False where the source has no such ending."""
+    for ending, corrected in CORRECTED_ENDINGS.items():
         if source.endswith(ending) and not Path(source).exists():
             return source.removesuffix(ending), corrected
     return source, None
 
 
-def said(sources: str, corrected: bool | None) -> str:
-    """Sources with what the user says of the tables of energies among them, those that are not called so already.
+def with_correction_endings(sources: str, corrected: bool | None) -> str:
+    """The sources, where every table of energies without an ending gets ":corrected" or ":raw".
 
-    Raises NucleateError where there is no table to say it of.
+    corrected: what the user says of the energies; with None the sources stay as they are. Raises NucleateError where
+    there is no table.
     """
     if corrected is None:
         return sources
     parts, ending = [p.strip() for p in sources.split(",")], ":corrected" if corrected else ":raw"
-    tables = [p for p in parts if split_said(p)[0].endswith(TABLES)]
+    tables = [p for p in parts if split_correction_ending(p)[0].endswith(TABLES)]
     if not tables:
         raise NucleateError(f"--{ending[1:]} is said of tables of energies ({', '.join(TABLES)}), not of {sources}")
-    return ",".join(p + ending if p in tables and split_said(p)[1] is None else p for p in parts)
+    return ",".join(p + ending if p in tables and split_correction_ending(p)[1] is None else p for p in parts)
 
 
 def read_source(source: str, base: ReferenceSet | None = None) -> ReferenceSet:
     """A set from .csv, .json, .jsonl (candidates), a run folder, or "mp:Li-Fe-O".
 
-    A table may end in ":corrected" or ":raw", which says whether its energies hold MP2020 corrections. base: the set
-    that it is to join; energies of candidates are put on its scale. Raises NucleateError for a source that is not
-    there, cannot be read, names no method or several, or holds energies that no crystal has.
+    The name of a table may end in ":corrected" or ":raw", which says whether its energies hold MP2020 corrections.
+    base: the set that it is to join; energies of candidates are brought to its scale. Raises NucleateError for a source
+    that is not there, cannot be read, names no method or several, or holds energies that no crystal has.
     """
     if source.startswith(MP):
         return materials_project(source.removeprefix(MP))
-    source, corrected = split_said(source)
+    source, corrected = split_correction_ending(source)
     path = Path(source)
     if corrected is not None and path.suffix not in TABLES:
         raise NucleateError(f"{path} says itself whether its energies are corrected; only tables are called so")
@@ -82,7 +83,7 @@ def read_source(source: str, base: ReferenceSet | None = None) -> ReferenceSet:
 
 
 def _plausible(reference: ReferenceSet, path: Path) -> ReferenceSet:
-    """Raises NucleateError for energies of a table that no crystal has, by themselves or beside its elements."""
+    """The set. Raises NucleateError for energies or formation energies that no crystal has."""
     if len(reference) > 1 and all(entry.energy > 0 for entry in reference):
         raise NucleateError(f"all energies of {path} are positive; energies of bound crystals are negative, in eV/atom")
     for number, (entry, key) in enumerate(zip(reference, reference.keys, strict=True), 1):
@@ -96,7 +97,8 @@ def _plausible(reference: ReferenceSet, path: Path) -> ReferenceSet:
 
 
 def _from_csv(path: Path, text: str, corrected: bool | None) -> ReferenceSet:
-    """Columns formula, energy (eV/atom), method; space_group, source, volume, num_atoms, correction if there are."""
+    """From the columns formula, energy (eV/atom) and method, and space_group, source, volume, num_atoms and correction
+    where the table has them."""
     rows = list(csv.DictReader(text.splitlines()))
     missing = [c for c in ("formula", "energy", "method") if not rows or c not in rows[0]]
     if missing:
@@ -107,7 +109,8 @@ def _from_csv(path: Path, text: str, corrected: bool | None) -> ReferenceSet:
 
 
 def _from_json(path: Path, text: str, corrected: bool | None, base: ReferenceSet | None) -> ReferenceSet:
-    """{"method": ..., "entries": [{"formula": ..., "energy": eV/atom}, ...]}, or a list of pymatgen's entries."""
+    """From {"method": ..., "entries": [{"formula": ..., "energy": eV/atom}, ...]}, or from a list of pymatgen's
+    entries."""
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
@@ -147,14 +150,15 @@ def _from_rows(
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise NucleateError(f"{path}, entry {number}: not a formula and an energy in eV/atom ({error})") from None
         entries.append(Entry(plain_formula(composition), energy, group, name, volume, atoms, correction))
-    method = methods.pop()
+    method = EnergyMethod(methods.pop())
     if corrected is not None:
-        method = str(EnergyMethod.parse(method).called(corrected))
+        method = method.called(corrected)
     return ReferenceSet.from_entries(path.stem, method, entries, {"source": path.name})
 
 
 def _number(value: Any) -> float:
-    """A finite number of a table, as text or as it is; raises ValueError for others, true and false among them."""
+    """A finite number from a table, where it may be a text; raises ValueError for anything else, also true and
+    false."""
     number = real(value.strip()) if isinstance(value, str) else None if isinstance(value, bool) else float(value)
     if number is None or not math.isfinite(number):
         raise ValueError(f"{str(value)[:40]!r} is not a finite number")
@@ -162,7 +166,7 @@ def _number(value: Any) -> float:
 
 
 def _refuse_units(path: Path, values: Mapping[str, Any]) -> None:
-    """Raises NucleateError where a column or key says that the energies are in another unit than eV per atom."""
+    """Raises NucleateError where a column or key names another unit of the energies than eV per atom."""
     for key in ("unit", "units", "energy_unit", "energy_units"):
         said = str(values.get(key) or "eV/atom")
         if re.sub(r"[^a-z]|per", "", said.lower()) != "evatom":
@@ -170,7 +174,8 @@ def _refuse_units(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def _from_candidates(path: Path, name: str, base: ReferenceSet | None) -> ReferenceSet:
-    """The relaxed candidates of a run; unrelaxed and failed ones are no minima and stay out."""
+    """From the relaxed candidates of a run. Candidates that failed or did not converge are no minima and are left
+    out."""
     from nucleate.pipeline.candidate_files import read_candidates
 
     candidates = [c for c in read_candidates([path])[0] if _is_minimum(c)]
@@ -181,14 +186,14 @@ def _from_candidates(path: Path, name: str, base: ReferenceSet | None) -> Refere
         raise NucleateError(f"{path} holds energies by several methods: {', '.join(sorted(methods))}")
     entries, method = [], methods.pop()
     if base is not None:
-        base.require_method(method, str(EnergyMethod.parse(method).with_corrections()))
+        base.require_method(method, method.with_corrections())
         method = base.method
     for c in candidates:
         assert c.structure is not None
         energy, correction = c.energies["energy"], None
         if base is not None:
             try:
-                energy, correction = onto(energy, c.structure, base)
+                energy, correction = to_reference_scale(energy, c.structure, base)
             except NucleateError:  # its correction is not known
                 continue
         added = correction.total if correction is not None else 0.0
@@ -200,6 +205,7 @@ def _from_candidates(path: Path, name: str, base: ReferenceSet | None) -> Refere
 
 
 def _is_minimum(c: Candidate) -> bool:
+    """Whether the candidate has a relaxed structure and its energy."""
     relaxed = c.checks.get("relaxed")
     return (
         c.failure is None
@@ -210,9 +216,11 @@ def _is_minimum(c: Candidate) -> bool:
 
 
 def materials_project(system: str) -> ReferenceSet:
-    """All entries of a chemical system, GGA and GGA+U with MP2020 corrections, by the user's key (MP_API_KEY).
+    """All GGA and GGA+U entries of a chemical system such as "Li-Fe-O", with MP2020 corrections.
 
-    They are kept in the cache folder under the version of the data base, and taken from there.
+    They are fetched with the user's key (environment variable MP_API_KEY) and kept in the cache folder by version of
+    the database; later calls read that file. Raises NucleateError without the package mp-api, without a key, and where
+    there is no answer.
     """
     elements = sorted({e for e in re.split(r"[-,\s]+", system.strip()) if e})
     from nucleate.chem.elements import atomic_number

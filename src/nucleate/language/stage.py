@@ -83,7 +83,7 @@ class LanguageStage(Stage):
         for candidate, elements in zip(candidates, [*found, *[None] * len(candidates)], strict=False):
             if elements is None:
                 reason = f"the language model gave {len(found)} good formulas of {answered} answered"
-                yield candidate.from_(language=use).failed(self.name, Code.NO_PROPOSAL, reason)
+                yield candidate.with_origin(language=use).failed(self.name, Code.NO_PROPOSAL, reason)
                 continue
             composition = self.family.composition(elements)
             charges = tuple(map(float, self.family.ions(elements) or ()))
@@ -91,7 +91,7 @@ class LanguageStage(Stage):
             times = self.family.types[self.structure_type].num_atoms // sum(composition.values())
             condition = Condition({e: n * times for e, n in composition.items()})
             wanted = dataclasses.replace(candidate.wanted, condition=condition)
-            yield candidate.with_(composition=composition, wanted=wanted).from_(language=use, family=member)
+            yield candidate.with_(composition=composition, wanted=wanted).with_origin(language=use, family=member)
 
     def formulas(self, wanted: int) -> tuple[list[tuple[str, ...]], int, int]:
         """Elements site by site of at most `wanted` good formulas, how many were answered, and the tokens used."""

@@ -1,1 +1,1 @@
-"""Stages from a request to ranked candidates."""
+"""Candidates, the stages that work on them, and the order in which they are ranked."""

@@ -1,10 +1,10 @@
-"""Which elements of a crystal are anions: what the MP2020 corrections ask of a crystal beside its composition.
+"""Which elements of a crystal are anions, as the MP2020 corrections need to know.
 
-Three sources answer, the first that can. States that the structure carries; else the likeliest oxidation states that
-add up to zero; else, where none do, the bonds: an element is an anion if its nearest neighbours are less
-electronegative than it is, as pymatgen tells sulfides from sulfates. Where these do not say either, it is not known,
-nor where the likeliest states call a halogen an anion that is bonded to oxygen, as in many a perchlorate, or the
-reverse.
+It is decided by the first of three sources that gives an answer: the oxidation states that the structure carries; the
+likeliest oxidation states that add up to zero; and the bonds, where an element is an anion if its nearest neighbours
+are less electronegative than it is, as pymatgen tells sulfides from sulfates. If none gives an answer, it is not known.
+It is not known either where the likeliest states of a halogen contradict its bonds, for instance in many perchlorates,
+where they make chlorine an anion although it is bonded to oxygen.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from nucleate.chem.elements import atomic_number
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-SHELL = 0.4  # angstrom beyond the shortest distance in which atoms are nearest neighbours
-NEAREST = 4  # of them are asked at most
-BONDED = 1.2  # times the sum of covalent radii: up to here two atoms are bonded
-BOND_REACH = 3.5  # angstrom, no bond of a halogen to oxygen, fluorine or another halogen is longer
-REACH = (4.0, 8.0, 16.0)  # angstrom: how far neighbours are looked for
-NEUTRAL = 1e-3  # charge of an atom within which given states add up to zero
+SHELL = 0.4  # angstrom; atoms up to this much farther than the nearest one count as nearest neighbours
+MAX_NEAREST = 4  # nearest neighbours that are compared
+BONDED = 1.2  # two atoms are bonded up to this multiple of the sum of their covalent radii
+BOND_REACH = 3.5  # angstrom; no bond of a halogen to oxygen, fluorine or another halogen is longer
+REACHES = (4.0, 8.0, 16.0)  # angstrom; neighbours are looked for within the first of these in which there are any
+NEUTRAL = 1e-3  # elementary charges per atom; given states with a smaller sum count as neutral
 
-Sums = dict[int, int]  # total charge of an element's atoms -> score of the likeliest states with it
+Sums = dict[int, int]  # total charge of an element's atoms -> score of the likeliest states that have this total
 
 
 def carried_states(structure: Structure) -> dict[str, float]:
-    """Mean oxidation state of each element by the states of the sites; {} where they do not say.
+    """Mean oxidation state of each element by the states that the sites of the structure carry.
 
-    They say it if every site has one, they add up to zero, and not all of them are zero.
+    {} unless every site has a state, the states add up to zero, and not all of them are zero.
     """
     carried: dict[str, list[float | None]] = {}
     for site in structure:
@@ -54,9 +54,10 @@ def carried_states(structure: Structure) -> dict[str, float]:
 def likeliest_states(counts: Mapping[str, int]) -> dict[str, float]:
     """Mean oxidation state of each element in the likeliest states that add up to zero; {} where none do.
 
-    counts: symbol -> atoms. The states, their scores (occurrences in the ICSD, added up over the atoms) and the order
-    among equals are those of pymatgen's `Composition.oxi_state_guesses`, which lists all combinations and so gives up
-    on large formulas. Here the reachable charges are added up element by element, for any number of atoms.
+    counts: symbol -> atoms. The states, their scores (occurrences in the ICSD, summed over the atoms) and the choice
+    among equal scores are those of pymatgen's `Composition.oxi_state_guesses`. That function lists all combinations
+    and gives up on large formulas; here the possible total charges are combined element by element, for any number of
+    atoms.
     """
     return dict(_likeliest(tuple(reduced(counts).items())))
 
@@ -64,13 +65,13 @@ def likeliest_states(counts: Mapping[str, int]) -> dict[str, float]:
 @lru_cache(maxsize=65_536)
 def _likeliest(counts: tuple[tuple[str, int], ...]) -> tuple[tuple[str, float], ...]:
     each = [_sums(element, n) for element, n in counts]
-    ends: list[Sums] = [{0: 0}]  # from the last element backwards: the best scores of the elements from here on
+    tails: list[Sums] = [{0: 0}]  # tails[i]: best scores of all elements from the i-th to the last
     for own in reversed(each):
-        ends.insert(0, _added(ends[0], own))
-    if 0 not in ends[0]:
+        tails.insert(0, _added(tails[0], own))
+    if 0 not in tails[0]:
         return ()
     out, charge = [], 0
-    for (element, n), own, here, rest in zip(counts, each, ends[:-1], ends[1:], strict=True):
+    for (element, n), own, here, rest in zip(counts, each, tails[:-1], tails[1:], strict=True):
         total = next(q for q, s in own.items() if charge - q in rest and rest[charge - q] + s == here[charge])
         out.append((element, total / n))
         charge -= total
@@ -79,6 +80,7 @@ def _likeliest(counts: tuple[tuple[str, int], ...]) -> tuple[tuple[str, float], 
 
 @lru_cache(maxsize=8192)
 def _sums(element: str, n: int) -> Sums:
+    """The total charges that n atoms of an element can have, each with its best score."""
     from pymatgen.core import Element
 
     known = Element(element)
@@ -92,7 +94,7 @@ def _sums(element: str, n: int) -> Sums:
 
 
 def _added(a: Sums, b: Sums) -> Sums:
-    """All sums of a charge of one and a charge of the other, with the best score of each."""
+    """All sums of a total charge from a and one from b, each with its best score."""
     out: Sums = {}
     for p, first in a.items():
         for q, second in b.items():
@@ -103,7 +105,7 @@ def _added(a: Sums, b: Sums) -> Sums:
 
 @lru_cache(maxsize=1)
 def _occurrences() -> dict[tuple[str, int], int]:
-    """(element, state) -> how often it occurs in the ICSD, pymatgen's table."""
+    """(element, oxidation state) -> how often it occurs in the ICSD, from pymatgen's table."""
     from pymatgen.core import Composition
 
     if Composition.oxi_prob is None:
@@ -113,8 +115,8 @@ def _occurrences() -> dict[tuple[str, int], int]:
 
 
 @lru_cache(maxsize=256)
-def electronegativity(element: str) -> float | None:
-    """Pauling's, as the scheme of the corrections takes it; None where there is none, as for helium."""
+def pymatgen_electronegativity(element: str) -> float | None:
+    """Pauling electronegativity of an element as pymatgen has it; None where there is none, as for helium."""
     from pymatgen.core import Element
 
     with warnings.catch_warnings():
@@ -124,9 +126,10 @@ def electronegativity(element: str) -> float | None:
 
 
 def anions_by_bonds(structure: Structure, elements: Iterable[str]) -> dict[str, bool | None]:
-    """Whether each element is an anion by the electronegativities of its nearest neighbours; None: not known.
+    """Whether each element is an anion by the electronegativities of its nearest neighbours; None where not known.
 
-    Not known: neighbours of its own kind, of the same electronegativity or of none, and sites that disagree.
+    It is not known if there are neighbours of the same element or without an electronegativity, if the neighbours have
+    the same mean electronegativity, and if the sites of the element disagree.
     """
     out: dict[str, bool | None] = {}
     for element in elements:
@@ -136,28 +139,28 @@ def anions_by_bonds(structure: Structure, elements: Iterable[str]) -> dict[str, 
 
 
 def oxidised(structure: Structure, halogen: str) -> bool | None:
-    """Whether a halogen is bonded to something more electronegative, as in a perchlorate: all of its sites (True), or
-    none (False); None where they differ."""
+    """Whether a halogen is bonded to a more electronegative element, as in a perchlorate: True if all of its sites are,
+    False if none is, None if they differ."""
     from nucleate.crystal.geometry import element_radii
 
-    own, radii = electronegativity(halogen) or 0.0, element_radii()
+    own, radii = pymatgen_electronegativity(halogen) or 0.0, element_radii()
     answers = set()
     for site in structure:
         if site.specie.symbol == halogen:
             near = [(n.specie.symbol, n.nn_distance) for n in structure.get_neighbors(site, BOND_REACH)]
-            higher = [(e, d) for e, d in near if (electronegativity(e) or 0.0) > own]
+            higher = [(e, d) for e, d in near if (pymatgen_electronegativity(e) or 0.0) > own]
             answers.add(any(d <= BONDED * (radii[atomic_number(e)] + radii[atomic_number(halogen)]) for e, d in higher))
     return answers.pop() if len(answers) == 1 else None
 
 
 def _site_is_anion(structure: Structure, site: int) -> bool | None:
-    own = electronegativity(structure[site].specie.symbol)
-    found = next((f for r in REACH if (f := structure.get_neighbors(structure[site], r))), None)
+    own = pymatgen_electronegativity(structure[site].specie.symbol)
+    found = next((f for r in REACHES if (f := structure.get_neighbors(structure[site], r))), None)
     if found is None or own is None:
         return None
     near = sorted(found, key=lambda n: n.nn_distance)
-    near = [n for n in near if n.nn_distance < near[0].nn_distance + SHELL][:NEAREST]
-    others = [electronegativity(n.specie.symbol) for n in near]
+    near = [n for n in near if n.nn_distance < near[0].nn_distance + SHELL][:MAX_NEAREST]
+    others = [pymatgen_electronegativity(n.specie.symbol) for n in near]
     values = [x for x in others if x is not None]
     if len(values) < len(others) or structure[site].specie.symbol in {n.specie.symbol for n in near}:
         return None

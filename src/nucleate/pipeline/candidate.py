@@ -1,4 +1,4 @@
-"""`Candidate`: the one record that travels through every stage. Nothing is dropped; a rejection keeps its reason."""
+"""`Candidate`: the record of a crystal that goes through all stages. A rejected one is kept, with its reason."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
 from nucleate.chem.verdict import Verdict as Check
 from nucleate.errors import Code, NucleateError
 from nucleate.lazy import imported_when_called
+from nucleate.pipeline.method import EnergyMethod
 from nucleate.pipeline.origin import Origin, Wanted
 from nucleate.pipeline.state import (
     FACTS,
@@ -34,35 +35,40 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
     from pymatgen.entries.computed_entries import ComputedStructureEntry
 
-__all__ = ["FAIL", "PASS", "UNKNOWN", "Candidate", "Check", "Energy", "Failure", "of_formula"]
+__all__ = ["FAIL", "PASS", "UNKNOWN", "Candidate", "Check", "Energy", "Failure", "candidate_of_formula"]
 
-NOTHING_WANTED, NOWHERE = Wanted(), Origin()
-READING = "formula"  # the stage at which a text that is no formula is rejected
+NOTHING_WANTED, NO_ORIGIN = Wanted(), Origin()
+READING = "formula"  # the stage that rejects a text that is no formula
 
 
 @dataclass(frozen=True)
 class Energy:
-    """A number in eV/atom that names its method (potential and version) and, where it has one, its reference set."""
+    """An energy in eV/atom with its method (potential or program, with version) and, where it has one, the reference
+    set that it is relative to. The method may be given as a plain text."""
 
     value: float
-    method: str
+    method: EnergyMethod
     reference: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "method", EnergyMethod(self.method))
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A crystal on its way through the pipeline.
+    """A crystal on its way through the pipeline, with everything that is known of it.
 
-    id: unique in a run. seed: of its random stream. structure: None until generated. composition: element -> atoms, of
-    any multiple, where it is known before there is a structure; the structure's own counts where there is one.
-    energies: e.g. "energy", "e_form", "e_above_hull", each with method and reference. checks: name -> verdict. failure:
-    where and why it was rejected, or None. stages: names of the stages it has been through, in order.
+    id: unique in a run. seed: of its random numbers. structure: None until there is one. composition: element -> atoms,
+    of any multiple, where it is known before there is a structure; the structure's own counts where there is one.
+    energies: e.g. "energy", "e_form", "e_above_hull", in eV/atom, each with method and reference. checks: name ->
+    verdict. failure: where and why it was rejected, or None. stages: names of the stages it has been through, in order.
 
-    wanted: what it is made for. origin: where it comes from. fixed: sites, from 0, that stay in place when it is
-    relaxed. meets: what holds of a request in words. twin_of: the id of the better candidate that is the same crystal,
-    "" for none. What single stages found out is None until they have been there; `pipeline.state` describes each.
+    wanted: what it was asked for. origin: where it comes from. fixed: sites, from 0, that stay in place when it is
+    relaxed. meets: which parts of a request in words it fulfils. twin_of: id of the better candidate that is the same
+    crystal, "" for none. The other fields hold what single stages found, None before that; `pipeline.state` describes
+    them.
 
-    provenance: plain JSON values for people who read the record. No code reads them back.
+    provenance: plain JSON values for people who read the record. No code reads them.
 
     Example:
         >>> import nucleate
@@ -83,7 +89,7 @@ class Candidate:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     composition: Mapping[str, int] | None = None
     wanted: Wanted = NOTHING_WANTED
-    origin: Origin = NOWHERE
+    origin: Origin = NO_ORIGIN
     fixed: tuple[int, ...] = ()
     meets: tuple[str, ...] = ()
     twin_of: str = ""
@@ -121,7 +127,7 @@ class Candidate:
 
     @property
     def converged(self) -> bool:
-        """Whether a relaxation came below its limits of force and stress."""
+        """Whether a relaxation brought forces and stress below their limits."""
         return "relaxed" in self.checks and self.checks["relaxed"].verdict == PASS
 
     def _value(self, name: str) -> float | None:
@@ -177,7 +183,7 @@ class Candidate:
             **facts,
         )
 
-    def from_(self, **parts: Any) -> Candidate:
+    def with_origin(self, **parts: Any) -> Candidate:
         """A copy with some fields of its origin replaced, such as generator="mp20-csp"."""
         return dataclasses.replace(self, origin=dataclasses.replace(self.origin, **parts))
 
@@ -190,9 +196,9 @@ class Candidate:
         return self if stage in self.stages else dataclasses.replace(self, stages=(*self.stages, stage))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the structure as pymatgen's dictionary, without what a parser hung on its sites.
+        """The record of the candidate, as plain JSON values; fields of which nothing is known are left out.
 
-        What nothing is known of is left out.
+        The structure is pymatgen's dictionary, without site properties.
         """
         from nucleate.generators.conditions import condition_to_dict
         from nucleate.io.write import structure_to_dict
@@ -213,7 +219,7 @@ class Candidate:
             "id": self.id,
             "seed": self.seed,
             "structure": structure_to_dict(self.structure) if self.structure is not None else None,
-            "energies": {k: dataclasses.asdict(v) for k, v in self.energies.items()},
+            "energies": {k: {**vars(v), "method": str(v.method)} for k, v in self.energies.items()},
             "checks": {k: dataclasses.asdict(v) for k, v in self.checks.items()},
             "failure": dataclasses.asdict(self.failure) if self.failure else None,
             "stages": list(self.stages),
@@ -225,10 +231,10 @@ class Candidate:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Candidate:
-        """The inverse of `to_dict`, also for records of earlier versions; raises NucleateError, one line, for anything
-        else (see `pipeline.record`).
+        """The candidate of a record that `to_dict` made, also in an earlier version. Raises NucleateError, one line,
+        for anything else (see `pipeline.record`).
 
-        The structure is built of its lattice, species and coordinates alone: nothing that a record names is imported.
+        The structure is built of its lattice, species and coordinates. No class that a record names is imported.
         """
         from nucleate.io.parse import structure_from_dict
         from nucleate.pipeline.record import fields_of_record
@@ -240,16 +246,16 @@ class Candidate:
         return cls(structure=structure_from_dict(structure) if structure is not None else None, **fields)
 
     def to_json(self) -> str:
-        """One line of JSON; numbers and arrays of numpy become plain ones."""
+        """The record as one line of JSON; numbers and arrays of numpy become plain ones."""
         from nucleate.io.write import plain
 
         return json.dumps(self.to_dict(), default=plain)
 
 
-def of_formula(text: str, seed: int = 0, *, strict: bool = False) -> Candidate:
-    """A candidate with the composition of a text, and the text as its id; rejected where that is no formula.
+def candidate_of_formula(text: str, seed: int = 0, *, strict: bool = False) -> Candidate:
+    """A candidate with the composition that a text names, and the text as its id; rejected if the text is no formula.
 
-    strict: by `chem.formula.RULE` alone, as what models write is read.
+    strict: whether only formulas by `chem.formula.RULE` are read, as for texts that models write.
     """
     candidate = Candidate(" ".join(text.split())[:60] or "(empty)", seed)
     try:

@@ -1,4 +1,4 @@
-"""Candidates in files: what one command of the pipeline writes, the next one reads."""
+"""Candidates in files, which one command writes and the next one reads."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from nucleate.pipeline.convert import scalar_info
 from nucleate.pipeline.origin import FileEntry, Origin
 
 RECORD_KEYS = {f.name for f in dataclasses.fields(Candidate)}
-ENOUGH = 6  # of these keys make a candidate record, a broken one perhaps
+ENOUGH_KEYS = 6  # a table with so many of these keys is taken for a candidate record, perhaps a broken one
 
 
 def read_candidates(paths: str | Path | Sequence[str | Path]) -> tuple[list[Candidate], list[Problem]]:
-    """Candidate records (.jsonl) as they are, with or without a structure; any other crystal as a new candidate.
+    """Candidates from files or folders, and the problems and remarks (`Remark`) about what was read.
 
-    What to look at in crystals that were read (`Remark`) is among the problems. A new candidate's id is its name;
-    `origin.file` has its file and its scalar properties, and `fixed` the sites (from 0) that its file keeps in place.
-    An id that came before gets a number ("MgO-2"), and `origin.file.id` keeps the old one. Raises
-    NucleateError as `nucleate.io.read_structures` does.
+    Candidate records (.jsonl, .db of a run) are read as they are, with or without a structure. Any other crystal
+    becomes a new candidate: its id is the crystal's name, `origin.file` holds the file and its scalar properties, and
+    `fixed` the sites (from 0) that the file keeps in place. If an id occurs twice, the later one gets a number
+    ("MgO-2"), and `origin.file.id` holds the id in the file. Raises NucleateError as `nucleate.io.read_structures`
+    does.
     """
     found: list[Candidate] = []
     files, problems = find_files(paths)
@@ -41,7 +42,7 @@ def read_candidates(paths: str | Path | Sequence[str | Path]) -> tuple[list[Cand
 
 
 def with_own_ids(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """The candidates, each with an id of its own: one that came before gets a number (see `read_candidates`)."""
+    """The candidates, each with an id of its own: an id that occurred before gets a number (see `read_candidates`)."""
     out: list[Candidate] = []
     taken: set[str] = set()
     counts: dict[str, int] = {}
@@ -53,13 +54,13 @@ def with_own_ids(candidates: Iterable[Candidate]) -> list[Candidate]:
         taken.add(name)
         if name != item.id:
             entry = dataclasses.replace(item.origin.file or FileEntry(), id=item.id)
-            item = dataclasses.replace(item.from_(file=entry), id=name)
+            item = dataclasses.replace(item.with_origin(file=entry), id=name)
         out.append(item)
     return out
 
 
 def _candidates_of(path: Path) -> Iterator[Candidate | Problem]:
-    """In the order of the file; rows that are candidate records are not read a second time as bare crystals.
+    """Candidates and problems in the order of the file. Rows that are candidate records are read only as such.
 
     A packed file is read like the file in it, an archive like the files in it one after the other.
     """
@@ -91,7 +92,7 @@ def _candidates_of(path: Path) -> Iterator[Candidate | Problem]:
 
 
 def read_record(values: Any, file: str | Path, row: int | None) -> Candidate | Problem:
-    """One candidate record; a broken one is a problem of its own."""
+    """The candidate of a record, or the problem of a broken one. row: where it stands in the file."""
     try:
         return Candidate.from_dict(values)
     except NucleateError as error:
@@ -99,7 +100,7 @@ def read_record(values: Any, file: str | Path, row: int | None) -> Candidate | P
 
 
 def _records_of_lines(path: Path) -> dict[int, Candidate | Problem]:
-    """The lines (from 1) of a .jsonl that are candidate records; any others are for the reader of structures."""
+    """The lines (from 1) of a .jsonl that are candidate records; other lines are left to the reader of structures."""
     out: dict[int, Candidate | Problem] = {}
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         for row, line in enumerate(file, start=1):
@@ -107,7 +108,7 @@ def _records_of_lines(path: Path) -> dict[int, Candidate | Problem]:
                 values = json.loads(line)
             except (ValueError, RecursionError):
                 continue  # the reader of structures reports it
-            if isinstance(values, Mapping) and len(RECORD_KEYS & set(values)) >= ENOUGH:
+            if isinstance(values, Mapping) and len(RECORD_KEYS & set(values)) >= ENOUGH_KEYS:
                 out[row] = read_record(values, path, row)
     return out
 
@@ -141,10 +142,10 @@ def _wrap(named: Named) -> Candidate:
 
 
 def write_candidates(path: str | Path, candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Write candidates, the format by the ending; returns those left out because they have no structure.
+    """Write candidates in the format of the ending. Returns those left out because they have no structure.
 
-    .jsonl holds whole records and leaves nothing out. A folder of CIF, .extxyz, .xyz and .db (ASE) hold structures with
-    energies, checks and failure as scalars (see `scalar_info`).
+    .jsonl holds the full records of all candidates. A folder of CIF files, .extxyz, .xyz and .db (ASE) hold structures
+    with energies, checks and failure as scalars (see `scalar_info`). Raises NucleateError where nothing can be written.
     """
     candidates = list(candidates)
     if Path(path).suffix.lower() == ".jsonl":
@@ -153,10 +154,10 @@ def write_candidates(path: str | Path, candidates: Iterable[Candidate]) -> list[
         with replacing(path) as temporary:
             temporary.write_text("".join(c.to_json() + "\n" for c in candidates), encoding="utf-8")
         return []
-    whole = [c for c in candidates if c.structure is not None]
-    if candidates and not whole:
+    crystals = [Named(c.id, c.structure, scalar_info(c)) for c in candidates if c.structure is not None]
+    if candidates and not crystals:
         raise NucleateError(
             f"none of the {len(candidates):,} candidates has a structure; only .jsonl holds such records"
         )
-    write_structures(path, [Named(c.id, c.structure, scalar_info(c)) for c in whole if c.structure is not None])
+    write_structures(path, crystals)
     return [c for c in candidates if c.structure is None]

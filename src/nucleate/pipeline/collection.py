@@ -1,4 +1,4 @@
-"""`Candidates`: what the tasks return, a list with a table."""
+"""`Candidates`: a list of candidates that can be shown and exported as a table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = {"rank": "#", "id": "id", "formula": "formula", "space_group": "group"
 
 
 class Candidates(list[Candidate]):
-    """Crystals in an order, with everything that is known of each: a list of `Candidate`.
+    """A list of `Candidate` in a fixed order, for instance best first.
 
     Example:
         >>> import nucleate
@@ -34,30 +34,30 @@ class Candidates(list[Candidate]):
 
     @property
     def structures(self) -> list[Structure]:
-        """The pymatgen structures of those that have one."""
+        """The pymatgen structures of the candidates that have one."""
         return [c.structure for c in self if c.structure is not None]
 
     @property
     def living(self) -> Candidates:
-        """Those that were not rejected."""
+        """The candidates that were not rejected."""
         return Candidates(c for c in self if c.failure is None)
 
     def to_frame(self) -> pd.DataFrame:
-        """A pandas table with a row for each, energies in eV/atom; `pipeline.frame.to_frame` describes the columns."""
+        """A pandas table with a row for each candidate, described by `pipeline.frame.to_frame`; energies in eV/atom."""
         from nucleate.pipeline.frame import to_frame
 
         return to_frame(self)
 
     def to_ase(self) -> list[Atoms]:
-        """Those that have a structure as ASE atoms, with energies where there are any."""
+        """ASE atoms of the candidates that have a structure, with their energies where there are any."""
         return [c.to_ase() for c in self if c.structure is not None]
 
     def to_entries(self) -> list[ComputedStructureEntry]:
-        """Those that have an energy as entries of pymatgen's phase diagrams."""
+        """Entries for pymatgen's phase diagrams, of the candidates that have an energy."""
         return [c.to_entry() for c in self if c.structure is not None and "energy" in c.energies]
 
     def write(self, path: str | Path) -> Path:
-        """Write them to a file by its ending (.jsonl holds whole records; .extxyz, .db), or CIFs to a folder."""
+        """Write the candidates and return the path: .jsonl (full records), .extxyz, .xyz, .db, or a folder of CIFs."""
         from nucleate.pipeline.candidate_files import write_candidates
 
         write_candidates(path, self)
@@ -79,7 +79,7 @@ class Candidates(list[Candidate]):
 
 
 def text_table(candidates: Candidates) -> str:
-    """The rows as a text: columns that say nothing are left out, and so are rows beyond the first SHOWN."""
+    """The table as a text, without columns that are empty and without rows beyond the first SHOWN."""
     from nucleate.pipeline.rank import to_rows
 
     rows = to_rows(candidates[:SHOWN])

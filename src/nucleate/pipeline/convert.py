@@ -1,4 +1,4 @@
-"""Candidates as objects of pymatgen and ASE and as flat values, with their energies."""
+"""Candidates as objects of pymatgen and ASE, and as plain values under flat names."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
 
 
-def structure_of(candidate: Candidate) -> Structure:
-    """The structure; raises NucleateError, with the reason of its failure, where there is none."""
+def require_structure(candidate: Candidate) -> Structure:
+    """The structure of the candidate. Raises NucleateError, with the reason of its failure, if it has none."""
     if candidate.structure is None:
         why = f": {candidate.failure.reason}" if candidate.failure else ""
         raise NucleateError(f"{candidate.id} has no structure{why}", code=Code.NO_STRUCTURE)
@@ -23,12 +23,12 @@ def structure_of(candidate: Candidate) -> Structure:
 
 
 def to_ase(candidate: Candidate) -> Atoms:
-    """The crystal as ASE atoms. `info` holds id, formula and energies with their methods, and where there is an energy
-    a `SinglePointCalculator` gives it for the cell, in eV."""
+    """The crystal as ASE atoms. `info` holds id, formula and energies with their methods. If there is an energy, a
+    `SinglePointCalculator` gives it in eV for the cell. Raises NucleateError if there is no structure."""
     from ase import Atoms
     from ase.calculators.singlepoint import SinglePointCalculator
 
-    structure = structure_of(candidate)
+    structure = require_structure(candidate)
     atoms = Atoms(
         numbers=[site.specie.Z for site in structure],
         cell=structure.lattice.matrix,
@@ -42,11 +42,11 @@ def to_ase(candidate: Candidate) -> Atoms:
 
 
 def to_entry(candidate: Candidate) -> ComputedStructureEntry:
-    """The crystal with its energy, in eV for the cell, for phase diagrams of pymatgen. Other energies, in eV/atom, are
-    in `data`, the method in `parameters`. Raises NucleateError where there is no energy."""
+    """The crystal with its energy, in eV for the cell, for phase diagrams of pymatgen. The method is in `parameters`,
+    and other energies, in eV/atom, are in `data`. Raises NucleateError if there is no structure or no energy."""
     from pymatgen.entries.computed_entries import ComputedStructureEntry
 
-    structure = structure_of(candidate)
+    structure = require_structure(candidate)
     energy = candidate.energies.get("energy")
     if energy is None:
         raise NucleateError(f"{candidate.id} has no energy; nucleate.relax gives it one")
@@ -54,16 +54,18 @@ def to_entry(candidate: Candidate) -> ComputedStructureEntry:
         structure,
         energy.value * len(structure),
         entry_id=candidate.id,
-        parameters={"method": energy.method},
+        parameters={"method": str(energy.method)},
         data={name: value.value for name, value in candidate.energies.items() if name != "energy"},
     )
 
 
 def scalar_info(candidate: Candidate) -> dict[str, Any]:
-    """Energies (eV/atom) each with "_method" and "_reference", "check_<name>" verdicts and reasons, seed, failure.
+    """What is known of a candidate, as plain values for file formats that take a flat list of them.
 
-    Predictions of a property network are "predicted_<column>", with "predicted_by".
-    "energy" becomes "energy_per_atom": in ASE's formats `energy` means the total energy of the cell.
+    Each energy (eV/atom) has its name, and its method and reference that name with "_method" and "_reference". The name
+    of "energy" is "energy_per_atom", because in ASE's formats `energy` is that of the whole cell. Verdicts and reasons
+    of checks are "check_<name>" and "check_<name>_reason", predictions of a property network "predicted_<column>" and
+    "predicted_by". Seed and failure have these names.
     """
     from nucleate.io.parse import scalars
 
@@ -71,7 +73,7 @@ def scalar_info(candidate: Candidate) -> dict[str, Any]:
     for name, energy in candidate.energies.items():
         key = "energy_per_atom" if name == "energy" else name
         info[key] = energy.value
-        info[f"{key}_method"] = energy.method
+        info[f"{key}_method"] = str(energy.method)
         if energy.reference:
             info[f"{key}_reference"] = energy.reference
     if candidate.predicted is not None and candidate.predicted.values:

@@ -1,4 +1,4 @@
-"""What a run tells while it is under way, who listens, and how it is stopped from outside."""
+"""Events of a run for listeners such as progress bars, and the token that stops a run from outside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StageBegan:
-    """A stage begins; `done` of its `total` candidates have it behind them from an earlier call."""
+    """A stage begins. `done` of its `total` candidates went through it in an earlier call."""
 
     stage: str
     done: int
@@ -22,7 +22,7 @@ class StageBegan:
 
 @dataclass(frozen=True)
 class CandidateChanged:
-    """A stage has given this candidate back, and the store has it or will have it with the next group."""
+    """A stage has given this candidate back. It is stored already, or will be with the next group of results."""
 
     stage: str
     candidate: Candidate
@@ -30,7 +30,8 @@ class CandidateChanged:
 
 @dataclass(frozen=True)
 class Progress:
-    """So much of something is done; a total of 0 is not known. what: a stage or another piece of work, by its name."""
+    """`done` of `total` units of a piece of work are done; a total of 0 means that it is not known. what: the name of
+    the work, for instance of a stage."""
 
     what: str
     done: int
@@ -39,7 +40,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class StageEnded:
-    """All candidates have a stage behind them; seconds: wall time of this call."""
+    """All candidates went through a stage. seconds: wall-clock time of this call."""
 
     stage: str
     total: int
@@ -51,7 +52,7 @@ Listener = Callable[[Event], None]
 
 
 class Cancelled(Exception):
-    """A run was stopped by its `Cancel` token. What was finished is stored, and the same call goes on from there."""
+    """A run was stopped by its `Cancel` token. Finished results are stored, and the same call continues from them."""
 
 
 class Cancel:
@@ -66,19 +67,20 @@ class Cancel:
 
     @property
     def is_set(self) -> bool:
+        """Whether the run was asked to stop."""
         return self._flag.is_set()
 
     def check(self) -> None:
         """Raise `Cancelled` if the run is to stop."""
         if self.is_set:
-            raise Cancelled("the run was cancelled; the same call goes on from what is stored")
+            raise Cancelled("the run was cancelled; the same call continues it from what is stored")
 
 
 class Watch:
-    """Those who listen to a run, and the token that stops it; what long-running functions are given.
+    """The listeners of a run and the token that stops it; long-running functions take one.
 
-    Listeners are called in their order, in the thread of the run, which waits for them. An exception of a listener ends
-    the run as Ctrl-C does: what is finished is stored.
+    Listeners are called in their order, in the thread of the run, which waits for them. An exception in a listener ends
+    the run as Ctrl-C does, and finished results are stored.
 
         stop = Cancel()
         design("SrTiO3", "runs/one", watch=Watch(bars, page, cancel=stop))
@@ -95,11 +97,11 @@ class Watch:
         self.cancel.check()
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Tell a `Progress`; itself a progress callable for functions that take one."""
+        """Tell the listeners a `Progress`."""
         self.tell(Progress(what, done, total))
 
     def counter(self, what: str) -> Callable[[int, int], None]:
-        """A progress callable (done, total) of one piece of work."""
+        """A function of (done, total) that tells the progress of one piece of work."""
 
         def count(done: int, total: int) -> None:
             self.progress(what, done, total)

@@ -1,13 +1,6 @@
-"""By which method an energy was computed, and whether it holds MP2020 corrections.
-
-Beside every energy stands the name of its method as a text, in records, reference sets and tables. What the text says
-of corrections is at its end, in one of three ways: "SevenNet-0 (PBE+U, uncorrected)", "SevenNet-0 (PBE+U,
-MP2020-corrected)" or "anything + MP2020 corrections". Here that text becomes a value, and a value that text again.
-"""
+"""The name of the method of an energy, and what it says of MP2020 corrections."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, replace
 
 from nucleate.errors import NucleateError
 
@@ -15,32 +8,34 @@ RAW, CORRECTED = "uncorrected)", "MP2020-corrected)"
 ADDED = " + MP2020 corrections"
 
 
-@dataclass(frozen=True)
-class EnergyMethod:
-    """The method of an energy. Two energies can be compared only where their methods are equal.
+class EnergyMethod(str):
+    """The method of an energy: a text that stands beside the energy in records, reference sets and tables.
 
-    stem: the text without what it says of corrections at its end. corrected: whether the energies hold MP2020
-    corrections; None where the text does not say so.
+    Two energies can be compared only where their methods are equal. What a method says of MP2020 corrections is at its
+    end, in one of three ways: "SevenNet-0 (PBE+U, uncorrected)", "SevenNet-0 (PBE+U, MP2020-corrected)" or
+    "anything + MP2020 corrections".
+
+    Example:
+        >>> from nucleate.pipeline.method import EnergyMethod
+        >>> raw = EnergyMethod("SevenNet-0 (PBE+U, uncorrected)")
+        >>> raw.name, raw.corrected, raw.with_corrections()
+        ('SevenNet-0', False, 'SevenNet-0 (PBE+U, MP2020-corrected)')
     """
 
-    stem: str
-    corrected: bool | None = None
+    __slots__ = ()
 
-    @classmethod
-    def parse(cls, text: str) -> EnergyMethod:
-        """The method that a text names; `str` of it is that text again."""
-        if text.endswith(ADDED):
-            return cls(text.removesuffix(ADDED), True)
-        if text.endswith(CORRECTED):
-            return cls(text.removesuffix(CORRECTED), True)
-        return cls(text.removesuffix(RAW), False) if text.endswith(RAW) else cls(text)
+    @property
+    def corrected(self) -> bool | None:
+        """Whether the energies hold MP2020 corrections; None where the text does not say so."""
+        if self.endswith((ADDED, CORRECTED)):
+            return True
+        return False if self.endswith(RAW) else None
 
-    def __str__(self) -> str:
-        if self.corrected is None:
-            return self.stem
-        if self.stem.endswith(("(", ", ")):
-            return self.stem + (CORRECTED if self.corrected else RAW)
-        return self.stem + (ADDED if self.corrected else RAW)
+    @property
+    def stem(self) -> str:
+        """The text without what it says of corrections at its end."""
+        ending = next((e for e in (ADDED, CORRECTED, RAW) if self.endswith(e)), "")
+        return self.removesuffix(ending)
 
     @property
     def name(self) -> str:
@@ -49,16 +44,21 @@ class EnergyMethod:
 
     def with_corrections(self) -> EnergyMethod:
         """The method of these energies after MP2020 corrections were added to them."""
-        return replace(self, corrected=True) if self.corrected is False else EnergyMethod(str(self), True)
+        stem = self.stem if self.corrected is False else str(self)
+        return EnergyMethod(stem + (CORRECTED if stem.endswith(("(", ", ")) else ADDED))
 
     def called(self, corrected: bool) -> EnergyMethod:
-        """The method, where the user says whether its energies are corrected; raises NucleateError where the text says
+        """The method, where the user says whether its energies are corrected. Raises NucleateError where the text says
         the opposite."""
         if self.corrected not in (None, corrected):
             said = "corrected" if corrected else "raw"
-            raise NucleateError(f"'{self}' is called {said}, and says the opposite itself")
-        return self if self.corrected is not None else EnergyMethod(f"{self.stem} (", corrected)
+            raise NucleateError(f"'{self}' is called {said}, but its own text says the opposite")
+        return self if self.corrected is not None else EnergyMethod(f"{self} ({CORRECTED if corrected else RAW}")
 
     def remarked(self, remark: str) -> EnergyMethod:
-        """A method of its own, with a remark before what is said of corrections, such as "not converged"."""
-        return replace(self, stem=f"{self.stem.removesuffix(' (')}, {remark} (") if self.stem.endswith(" (") else self
+        """The method with a remark, such as "not converged", before what it says of corrections. A method without such
+        a text in parentheses of its own stays as it is."""
+        stem = self.stem
+        if not stem.endswith(" ("):
+            return self
+        return EnergyMethod(f"{stem.removesuffix(' (')}, {remark} ({self.removeprefix(stem)}")

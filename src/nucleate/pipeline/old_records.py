@@ -1,6 +1,6 @@
-"""Candidate records of earlier versions, brought into today's form before they are checked.
+"""Converts candidate records of earlier versions into today's form, before they are checked.
 
-Records without a version held in "provenance" what typed fields hold now, and a failure as one text, "stage: reason".
+Records without a version had in "provenance" what typed fields hold now, and a failure as one text, "stage: reason".
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ CODES_OF_STAGES = {
     "width": Code.NOT_OPENED,
     "beam": Code.NOT_OPENED,
 }  # the code of most failures at a stage
-SAME_AS = "same as "  # how the reason of a failed check "unique" began
+SAME_AS = "same as "  # the reason of a failed check "unique" began with it
 
 
 def upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A record of any version in today's form. What is not as it should be stays, for the check that comes next."""
+    """A record of any version in today's form. Wrong values are left as they are: the record is checked afterwards."""
     if "version" in values:
         return values
     out = {**values, "version": 2}
@@ -48,8 +48,8 @@ def upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def version_1(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of today as the first version wrote it, key by key in its order, of a candidate that has only been read
-    from a file or asked for: part files of that version know their candidates by it (`store.part`)."""
+    """Today's record of a candidate that no stage has changed, as the first version wrote it, with keys in that order.
+    Part files of the first version identify their candidates by it (`store.part`)."""
     wanted, origin, failure = record.get("wanted", {}), record.get("origin", {}), record["failure"]
     file = origin.get("file", {})
     own = {
@@ -84,7 +84,7 @@ def _failure(text: str) -> dict[str, str]:
 
 
 def _from_provenance(old: dict[str, Any]) -> dict[str, Any]:
-    """The typed fields, and "provenance" with what is left for people to read."""
+    """The typed fields that a provenance held, and "provenance" with the rest."""
     predicted = {
         "by": old.pop("predicted_by", None),
         "values": old.pop("predicted", None),
@@ -171,12 +171,12 @@ def _dft(old: dict[str, Any]) -> Any:
 
 
 def _given(**values: Any) -> dict[str, Any] | None:
-    """The values that are there, None where none is."""
+    """The values that are not None, or None if there are none."""
     return {k: v for k, v in values.items() if v is not None} or None
 
 
 def _picked(old: dict[str, Any], key: str, kind: type[Any]) -> Any:
-    """What `kind` has fields for; anything else stays in the provenance."""
+    """The values of a key for which `kind` has fields; the others stay in the provenance."""
     record = old.pop(key, None)
     if not isinstance(record, Mapping) or not record:
         return record or None

@@ -1,4 +1,4 @@
-"""What a candidate is made for, and where its composition and structure come from."""
+"""What a candidate was asked for, and where its composition and structure come from."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a candidate is made for.
+    """What a candidate was asked for.
 
-    condition: what its generator is asked for. label: the formula or chemical system that it is one answer to, as the
-    user gave it. rank: which of several answers it is to be, from 1, for instance the second best template.
+    condition: for its generator. label: the formula or chemical system as the user gave it. rank: which of several
+    answers to the same label it is, from 1; 2 may mean the second best template.
     """
 
     condition: Condition | None = None
@@ -27,13 +27,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class TemplateMatch(Fact):
-    """The known crystal whose structure was taken over, with other elements.
+    """The known crystal (template) whose structure was taken over with other elements.
 
-    id, formula, space_group (number, 0 unknown): of the known crystal. substitution: its elements -> those that
-    take their places. distance: element mover's distance of the formulas, in steps on the modified Pettifor scale.
-    similarity: of the structures as a network judges by the formulas, 0 to 1. volume: of the new cell over the
-    template's. far: why such a prediction is hardly ever right (`generators.reach`), "" where it may well be. note:
-    what else is to be said.
+    id, formula, space_group (its number, 0 if not known): of the template. substitution: its elements -> the elements
+    that replace them. distance: element mover's distance of the formulas, in steps on the modified Pettifor scale.
+    similarity: of the structures, 0 to 1, as a network predicts from the formulas. volume: ratio of the new cell's to
+    the template's. far: why such a prediction is rarely right (`generators.reach`), "" if it may be. note: any other
+    remark.
     """
 
     id: str
@@ -51,10 +51,10 @@ class TemplateMatch(Fact):
 class FamilyMember(Fact):
     """A member of a crystal family (`families.family`).
 
-    name: of the family. structure_type: index of its structure type there. elements: site by site. charges: of the
-    ions on the sites, in elementary charges. nearest: id of the known member that is most alike, and distance: how far
-    away it is, in steps on the modified Pettifor scale. score: the distance with what oxidation states and likelihood
-    add to it, lower is better. likelihood: of the composition, by a model of formulas (log).
+    name: of the family. structure_type: index of its structure type in the family. elements, charges: for each site,
+    charges in elementary charges. nearest: id of the most similar known member. distance: from it, in steps on the
+    modified Pettifor scale. score: the distance plus terms for oxidation states and likelihood, lower is better.
+    likelihood: logarithm of the probability of the composition, by a model of formulas.
     """
 
     name: str
@@ -69,10 +69,10 @@ class FamilyMember(Fact):
 
 @dataclass(frozen=True)
 class LanguageModelUse(Fact):
-    """The language model that named the elements.
+    """The language model that chose the elements.
 
-    url, model: who was asked. tokens: of the answer, this candidate's share. read: sources that it was given to read.
-    not_read: why there were none.
+    url, model: of the server that was asked. tokens: this candidate's share of those in the answer. read: names of the
+    texts that the model was given. not_read: why there were no texts.
     """
 
     url: str = ""
@@ -101,8 +101,8 @@ class Substitution(Fact):
 class FileEntry(Fact):
     """The file that a crystal was read from.
 
-    row: in the file, where it has several. id: as the file has it, where the candidate needed another. properties:
-    scalars that the file gives the crystal.
+    row: in a file of several crystals. id: in the file, if the candidate needed another one. properties: scalars that
+    the file gives for the crystal.
     """
 
     file: str = ""
@@ -113,7 +113,7 @@ class FileEntry(Fact):
 
 @dataclass(frozen=True)
 class SetMember(Fact):
-    """A crystal of a set that is being evaluated: the name of the set, its own name there, and a digest of it."""
+    """A crystal of a set that is evaluated. set: name of the set. name: of the crystal in it. content: its digest."""
 
     set: str
     name: str
@@ -122,9 +122,9 @@ class SetMember(Fact):
 
 @dataclass(frozen=True)
 class Origin(Fact):
-    """Where a candidate comes from; None and "" for what had no part in it.
+    """Where a candidate comes from. Sources that had no part in it are None or "".
 
-    generator: name of what made the structure. The others: where composition or structure were taken from.
+    generator: name of the generator that made the structure. The others: what composition or structure were taken from.
     """
 
     generator: str = ""

@@ -1,4 +1,4 @@
-"""The order of candidates, and the rows that every table of them shows."""
+"""The ranking of candidates, and the rows of tables of them."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate
 from nucleate.pipeline.state import PredictedProperties
 
-BELIEVED = 1.0  # eV/atom below all that is known; no crystal lies deeper, whoever says so
-HULL_STEP = 0.1  # eV/atom above the hull that count alike where properties are wanted: the usual bound of metastability
+MAX_BELIEVED_DEPTH = 1.0  # eV/atom; no real crystal lies deeper than this below the hull of known crystals
+HULL_STEP = 0.1  # eV/atom, the usual bound of metastability; where properties are wanted, the hull counts in such steps
 
 
 def rank(candidates: Sequence[Candidate], limit: int | None = None) -> list[Candidate]:
-    """Best first, at most `limit` of them.
+    """The candidates, best first, at most `limit` of them. Raises NucleateError for a limit below 1.
 
-    In this order of weight: living before failed; unique before duplicate; what was asked for in words (check
-    "request") before what is not; relaxed (converged) before unrelaxed; lower e_above_hull first, unknown last (as
-    where the check "hull" says that competing phases are missing); then by id, so that the order never depends on that
-    of the input.
+    The first difference in this list decides: candidates that were not rejected come before rejected ones; unique ones
+    before duplicates; those that fulfil a request in words before those that fail the check "request"; converged
+    relaxations before others; lower e_above_hull before higher, and unknown ones last (which includes those whose check
+    "hull" says that competing phases are missing). Candidates that are still equal are sorted by id, so that the result
+    does not depend on the order of the input.
 
-    Where properties were wanted (`PredictStage`), e_above_hull counts in whole steps of 0.1 eV/atom first, all below
-    0.1 alike. Within a step the crystal comes first whose predictions are less far from the wanted ranges, added up in
-    standard deviations of the network's training data and rounded to tenths; those without a prediction come last in
-    their step. What is still equal goes by e_above_hull.
+    Where properties were wanted (`PredictStage`), e_above_hull is first compared in whole steps of 0.1 eV/atom, where
+    everything below 0.1 is one step. Within a step the crystal comes first whose predictions are closer to the wanted
+    ranges: the distances are summed in standard deviations of the network's training data and rounded to tenths, and
+    candidates without a prediction come last. Then e_above_hull itself decides.
 
-    Where a run has an objective of its own (`search.heuristics.ObjectiveStage`), that counts in place of steps and
-    predictions, the highest first, and what has none comes last.
+    Where a run has an objective of its own (`search.heuristics.ObjectiveStage`), the objective counts in place of steps
+    and predictions. The highest value comes first, and candidates without one come last.
 
     Example:
         >>> import nucleate
@@ -44,7 +45,7 @@ def rank(candidates: Sequence[Candidate], limit: int | None = None) -> list[Cand
 
 
 def _key(c: Candidate) -> tuple[bool, bool, bool, bool, float, float, float, str]:
-    above = above_hull(c)
+    above = e_above_hull_or_inf(c)
     bad = verdict(c, "unique") == FAIL, verdict(c, "request") == FAIL, verdict(c, "relaxed") != PASS
     worse = c.failure is not None, *bad
     if c.objective is not None:
@@ -62,38 +63,42 @@ def _off_target(c: Candidate) -> float:
 
 
 def verdict(candidate: Candidate, check: str) -> str:
-    """The verdict of a check, unknown if it was not made."""
+    """The verdict of a check, "unknown" if the check was not made."""
     return candidate.checks[check].verdict if check in candidate.checks else UNKNOWN
 
 
-def above_hull(candidate: Candidate) -> float:
-    """Energy above the hull, eV/atom; infinite where it is unknown: the check "hull" says that phases lack, or it lies
-    deeper than anyone can believe (a record of somebody else's need not have that check)."""
+def e_above_hull_or_inf(candidate: Candidate) -> float:
+    """Energy above the hull in eV/atom, or infinity where it is unknown or not to be believed (`too_deep`)."""
     e = candidate.energies.get("e_above_hull")
     return e.value if e is not None and math.isfinite(e.value) and not too_deep(candidate) else math.inf
 
 
 def too_deep(candidate: Candidate) -> bool:
-    """Whether it lies so far below all that is known (`hull.distances.DEEPEST`) that its hull counts as unknown."""
+    """Whether a candidate lies so far below the hull of known crystals that its e_above_hull counts as unknown.
+
+    The hull stage then gives it a check "hull" (`hull.distances.DEEPEST`). A record that was made elsewhere may lack
+    that check, so energies below -MAX_BELIEVED_DEPTH count too.
+    """
     e = candidate.energies.get("e_above_hull")
-    return e is not None and ("hull" in candidate.checks or e.value < -BELIEVED)
+    return e is not None and ("hull" in candidate.checks or e.value < -MAX_BELIEVED_DEPTH)
 
 
 def disagreement(candidate: Candidate) -> float | None:
-    """How far the two judges' energies above the hull are apart, eV/atom; None before both have spoken."""
+    """Difference of the energies above the hull by the first and the second potential, eV/atom; None unless there are
+    both."""
     both = [candidate.energies.get(name) for name in ("e_above_hull", "second_e_above_hull")]
     return abs(both[0].value - both[1].value) if both[0] is not None and both[1] is not None else None
 
 
 def to_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
-    """One dictionary of plain values for each candidate, in the order given, for tables, CSV and reports alike.
+    """One dictionary of plain values for each candidate, in the given order, for tables, CSV files and reports.
 
-    rank counts from 1. Energies in eV/atom or None. novel: "yes", "no" or "?". checks: "4/5", passed of all, and what
-    does not pass.
-    second_e_above_hull, disagreement: of the second judge, and how far it is from the first; None if it was not asked.
-    decomposition: the known phases under it, "0.5 Fe2O3 + 0.5 Li2O". method, reference: of e_above_hull, e_form or
-    the energy, the first there is; second_method: of the second judge's.
-    Where a property was wanted of any, predicted_COLUMN (a number or None), wanted_COLUMN ("1..1.6"), predicted_by.
+    rank counts from 1. Energies are in eV/atom, None if not known. novel: "yes", "no" or "?". checks: "4/5" for four of
+    five passed, and the names of those that did not pass. second_e_above_hull: by the second potential. disagreement:
+    how far that is from the first, eV/atom. decomposition: the known phases below it, "0.5 Fe2O3 + 0.5 Li2O". method,
+    reference: of e_above_hull, or of e_form or the energy if that is all there is. second_method: of the second
+    potential. If a property was wanted of any candidate, there are predicted_COLUMN (a number or None), wanted_COLUMN
+    ("1..1.6") and predicted_by.
     """
     columns = list(dict.fromkeys(column for c in candidates if c.predicted for column in c.predicted.wanted))
     return [{**_row(i + 1, c), **_wishes(c, columns)} for i, c in enumerate(candidates)]
@@ -136,7 +141,7 @@ def _energy(c: Candidate, name: str) -> float | None:
 
 
 def _checks(c: Candidate) -> str:
-    """Novelty has a column of its own and is no defect where it fails."""
+    """How many checks passed, and which did not. Novelty is left out: it has a column of its own."""
     checks = {k: v.verdict for k, v in c.checks.items() if k != "novel"}
     if not checks:
         return ""
@@ -152,5 +157,5 @@ def _space_group(c: Candidate) -> str:
 
     try:
         return space_group(c.structure)[1]
-    except NucleateError:  # no crystal: the geometry check says why
+    except NucleateError:  # it is no possible crystal, and the geometry check says why
         return "?"

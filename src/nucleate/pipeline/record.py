@@ -1,4 +1,4 @@
-"""Reading a candidate record. Records come from files that anyone may have written: all of it is looked at."""
+"""Reading candidate records. They come from files that anyone may have written, so every field is checked."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from nucleate.pipeline.state import FACTS
 from nucleate.pipeline.typed import VERSION
 
 T = TypeVar("T")
-DEEPEST = 60  # lists within lists; a structure within a provenance has ten
-MOST_EV = 1000.0  # eV/atom: no interatomic potential says more of a crystal
-MOST_DFT_EV = 1e6  # eV/atom: total energies of all electrons are large, that of oganesson about a million
-LOWEST_RELATIVE = -20.0  # eV/atom: no compound lies so far below its elements, or below the hull
+MAX_NESTING = 60  # levels of lists within lists; a structure within a provenance has ten
+MAX_EV = 1000.0  # eV/atom; energies of interatomic potentials are smaller
+MAX_DFT_EV = 1e6  # eV/atom; total energies of all electrons are large, that of oganesson about a million
+LOWEST_RELATIVE = -20.0  # eV/atom; no compound lies so far below its elements, or below the hull
 
 
 def _element(symbol: str) -> str:
@@ -79,7 +79,7 @@ class _Fixed(_Strict):
 
 
 class _Condition(_Strict):
-    """What a structure was, or is to be, drawn for: `generators.base.Condition`."""
+    """The fields of `generators.base.Condition`."""
 
     composition: Annotated[dict[Symbol, Atoms], Field(min_length=1)] | None = None
     chemical_system: Sequence[Symbol] | None = None
@@ -103,7 +103,7 @@ class _Wanted(_Strict):
 
 
 class _Record(_Strict):
-    """All but what is checked as the dataclass that it becomes (`typed`)."""
+    """A record. Fields of the type Table are checked later, as the dataclasses that they become (`pipeline.typed`)."""
 
     version: int
     id: Text
@@ -132,11 +132,10 @@ class _Record(_Strict):
 
 
 def fields_of_record(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the candidate of a record of any version, all but structure, energies and checks as `Candidate` has
-    them.
+    """The fields of `Candidate` from a record of any version; structure, energies and checks are still plain values.
 
-    Raises NucleateError, one line, for a record that is not what `Candidate.to_dict` gives or gave. The structure is
-    looked at no further than that it is a dictionary or None.
+    Raises NucleateError, one line, for a record that is not of the form that `Candidate.to_dict` gives, or gave in an
+    earlier version. Of the structure only the type is checked, a dictionary or None.
     """
     _check_plain({k: v for k, v in values.items() if k != "structure"})
     values = upgraded(values)
@@ -181,8 +180,8 @@ def _wanted(values: Mapping[str, Any]) -> Wanted:
 def _check_version(version: Any) -> None:
     if type(version) is int and version > VERSION:
         raise NucleateError(
-            f"a candidate record of version {str(version)[:20]}, and this nucleate reads versions up to {VERSION};"
-            " upgrade it"
+            f"a candidate record of version {str(version)[:20]}, but this nucleate reads versions up to {VERSION};"
+            " install a newer nucleate"
         )
 
 
@@ -194,7 +193,8 @@ def _validated(model: type[BaseModel], values: Mapping[str, Any]) -> None:
 
 
 def _typed(name: str, kind: type[T], values: Any) -> T:
-    """One of the small dataclasses, with every field of the type that it says. As JSON, of which lists are tuples."""
+    """A value of the dataclass `kind` whose fields all have the right types. It is validated as JSON, where pydantic
+    takes a list for a tuple."""
     try:
         adapter: TypeAdapter[T] = _adapter(cast(Any, kind))
         return adapter.validate_json(json.dumps(values, default=plain), strict=True)
@@ -208,7 +208,7 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 
 
 def _check_energy(name: str, value: float, by_dft: bool) -> None:
-    most = MOST_DFT_EV if by_dft else MOST_EV
+    most = MAX_DFT_EV if by_dft else MAX_EV
     least = LOWEST_RELATIVE if name.endswith(("e_form", "e_above_hull")) else -most
     if not least <= value <= most:
         raise NucleateError(
@@ -217,9 +217,9 @@ def _check_energy(name: str, value: float, by_dft: bool) -> None:
 
 
 def _check_plain(values: Any, depth: int = 0) -> None:
-    """Raises NucleateError for what cannot be written to a file again."""
-    if depth > DEEPEST:
-        raise NucleateError(f"not a candidate record: lists or tables within each other, more than {DEEPEST} deep")
+    """Raises NucleateError for values that could not be written to a file again."""
+    if depth > MAX_NESTING:
+        raise NucleateError(f"not a candidate record: lists or tables within each other, more than {MAX_NESTING} deep")
     if isinstance(values, str):
         if not values.isascii() and any("\ud800" <= c <= "\udfff" for c in values):
             raise NucleateError("not a candidate record: a text in it is no valid Unicode")
@@ -232,7 +232,7 @@ def _check_plain(values: Any, depth: int = 0) -> None:
             _check_plain(value, depth + 1)
 
 
-WORDS = {
+FAULTS = {
     "string_type": "must be a text",
     "string_too_short": "must be a text that is not empty",
     "string_unicode": "must be a text of valid Unicode",
@@ -246,17 +246,20 @@ WORDS = {
     "tuple_type": "must be a list of two numbers",
     "too_short": "must not be empty",
     "literal_error": "must be pass, fail or unknown",
-}  # pydantic's names of faults
+}  # pydantic's name of a fault -> what the message says
 
 
 def _line(error: ValidationError, within: str = "") -> str:
-    """The first fault: where it stands, what would be right, and what stands there. within: where the values are."""
+    """A message about the first fault: its place in the record, what would be right, and what is there.
+
+    within: the field of the record that was validated; "" for the whole record.
+    """
     first = error.errors(include_url=False, include_context=False)[0]
     loc = (within, *first["loc"]) if within else first["loc"]
     where = ".".join(str(p)[:40] for p in loc if p != "[key]")
     if first["type"] in ("missing", "extra_forbidden", "unexpected_keyword_argument"):
         return f"{where} is missing" if first["type"] == "missing" else f"{where} is not known"
-    said = WORDS.get(first["type"], first["msg"].removeprefix("Value error, ").replace("Input should", "must"))
+    said = FAULTS.get(first["type"], first["msg"].removeprefix("Value error, ").replace("Input should", "must"))
     short = reprlib.Repr()
     short.maxstring = short.maxother = short.maxlong = 40
     return f"{where} {said}, not {short.repr(first['input'])}"

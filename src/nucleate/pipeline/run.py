@@ -1,4 +1,4 @@
-"""The pipeline: stages in order over candidates, every result stored as it comes."""
+"""Runs stages in order on candidates and stores every result when it is there."""
 
 from __future__ import annotations
 
@@ -13,38 +13,44 @@ from nucleate.pipeline.stage import Stage
 
 
 class Executor(Protocol):
-    """Where stages run; `engine` says what an executor must do, and has those of one machine."""
+    """Decides where stages run. The package `engine` documents what an executor must do, and has those of one
+    machine."""
 
-    def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Generator[Candidate, None, None]: ...
+    def map(self, stage: Stage, candidates: Sequence[Candidate]) -> Generator[Candidate, None, None]:
+        """Apply the stage to the candidates and yield each result when it is there, in any order."""
+        ...
 
 
 class Store(Protocol):
-    """Keeps candidates: those of a call are on disk before it returns."""
+    """Keeps candidates."""
 
-    def save_many(self, candidates: Sequence[Candidate]) -> None: ...
+    def save_many(self, candidates: Sequence[Candidate]) -> None:
+        """Insert or update the candidates; they are on disk before it returns."""
+        ...
 
 
-class Nowhere:
-    """The store that keeps nothing, for runs whose result is the list that `run` returns."""
+class NoStore:
+    """A store that keeps nothing, for runs whose only result is the list that `run_stages` returns."""
 
     def save_many(self, candidates: Sequence[Candidate]) -> None:
         """Do nothing."""
 
 
-GROUP = 200  # results of a quick stage that are stored at once: a save waits for the disk
+GROUP = 200  # results of a quick stage that are stored together, because each save waits for the disk
 
 
-def run(
+def run_stages(
     candidates: Sequence[Candidate],
     stages: Sequence[Stage],
     executor: Executor,
     store: Store,
     watch: Watch | None = None,
 ) -> list[Candidate]:
-    """Apply the stages in order; a rejected candidate is kept and skipped, one that has a stage behind it as well.
+    """Apply the stages in order and return all candidates. A rejected candidate is kept and skipped by later stages.
 
-    Hence the same call resumes an interrupted run: give it the candidates that the store holds. watch: is told of
-    every stage and result; its token ends the run with `Cancelled` between two results, when all results are stored.
+    Stages that a candidate has already been through are skipped too, so an interrupted run is resumed by the same call
+    with the candidates that the store holds. watch: is told of every stage and result. Its token ends the run with
+    `Cancelled` between two results, after all results have been stored. Raises NucleateError for what stages raise.
     """
     watch = watch or Watch()
     current = {c.id: c for c in candidates}
@@ -59,7 +65,7 @@ def run(
         with contextlib.ExitStack() as ending:
             ending.callback(saving.flush)
             results = executor.map(stage, todo)
-            ending.callback(results.close)  # processes end before this returns, also where an exception keeps them
+            ending.callback(results.close)  # ends worker processes, also where a traceback still holds the generator
             for result in results:
                 if result.id not in waiting:
                     raise RuntimeError(f"stage {stage.name} invented candidate {result.id}")
@@ -75,7 +81,7 @@ def run(
 
 
 class _Saving:
-    """Puts candidates into a store in groups; the last group is not full."""
+    """Puts candidates into a store in groups."""
 
     def __init__(self, store: Store, group: int) -> None:
         self.store, self.group = store, group

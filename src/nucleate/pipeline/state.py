@@ -1,7 +1,6 @@
-"""What stages find out about a candidate, as typed values: each a small frozen dataclass of plain numbers and texts.
+"""What stages find out about a candidate: small frozen dataclasses of plain numbers and texts.
 
-A new stage that has more to say than energies and checks brings a dataclass here, and a field of its type in
-`Candidate`.
+A new stage that finds more than energies and checks needs a dataclass here, and a field of that type in `Candidate`.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from nucleate.pipeline.typed import Fact
 class Failure(Fact):
     """Where and why a candidate was rejected.
 
-    stage: the name of the stage. code: one of `nucleate.errors.Code`, or that of another package's stage; what a
-    program can rely on. reason: one line for people. As a text it is "stage: reason", as tables and reports show it.
+    stage: the name of the stage. code: for programs, one of `nucleate.errors.Code`, or one that a stage of another
+    package defines. reason: one line for people. `str` gives "stage: reason", as in tables and reports.
     """
 
     stage: str
@@ -31,13 +30,14 @@ class Failure(Fact):
 
 @dataclass(frozen=True)
 class Relaxation(Fact):
-    """How a relaxation went; the candidate has the relaxed structure and its energy.
+    """How a relaxation went; the candidate itself has the relaxed structure and its energy.
 
-    potential: name in the registry of potentials. steps: of the optimiser. seconds: of wall-clock time. converged:
-    whether forces and stress came below their limits. energy_before: of the structure as it came, eV/atom. fmax: the
-    largest force left, eV/angstrom. smax: the largest stress component left, eV/cubic angstrom. volume_change: the
-    volume after over that before. fixed_atoms: how many were kept in place. cell: whether the cell relaxed, where atoms
-    were kept in place. elements_known: False where the potential does not tell which elements it was fitted to.
+    potential: its name in the registry of potentials. steps: of the optimiser. seconds: wall-clock time. converged:
+    whether forces and stress came below their limits. energy_before: of the structure at the start, eV/atom. fmax: the
+    largest remaining force, eV/angstrom. smax: the largest remaining stress component, eV/cubic angstrom.
+    volume_change: volume at the end divided by that at the start. fixed_atoms: number of atoms that were held in
+    place. cell: whether the cell was relaxed; None if no atoms were held. elements_known: False if it is not known
+    which elements the potential was fitted to.
     """
 
     potential: str = ""
@@ -55,10 +55,10 @@ class Relaxation(Fact):
 
 @dataclass(frozen=True)
 class HullPlace(Fact):
-    """Where a crystal lies relative to the known ones.
+    """The place of a crystal above or below the hull of known crystals.
 
     decomposition: the known phases below it, "0.5 Fe2O3 + 0.5 Li2O" per formula unit. correction: what was added to
-    its energy so that it stands on the reference's scale, eV/atom, by reason.
+    its energy to bring it to the scale of the reference set, reason -> eV/atom.
     """
 
     decomposition: str = ""
@@ -67,10 +67,10 @@ class HullPlace(Fact):
 
 @dataclass(frozen=True)
 class SecondJudgement(Fact):
-    """What a second potential did; its energies are the candidate's "second_e_form" and "second_e_above_hull".
+    """The relaxation by a second potential. Its energies are the candidate's "second_e_form" and "second_e_above_hull".
 
-    relaxation: by the second potential, of the crystal that the first one had relaxed; its volume_change is against
-    that. correction: as in `HullPlace`.
+    relaxation: by the second potential, beginning with the crystal that the first one had relaxed; volume_change is
+    relative to that crystal. correction: as in `HullPlace`.
     """
 
     relaxation: Relaxation
@@ -81,9 +81,9 @@ class SecondJudgement(Fact):
 class PredictedProperties(Fact):
     """Properties by a trained network, in the units of its training data.
 
-    by: name of the network. values: column -> value. missing: why a value is not there or cannot be believed, "" where
-    all is well. wanted: column -> lowest and highest value that was asked for. off_target: column -> how far outside of
-    it the prediction lies, in standard deviations of the training data; empty where that cannot be said.
+    by: name of the network. values: column -> value. missing: why a value is missing or not to be believed, "" if there
+    is no such problem. wanted: column -> lowest and highest value that was asked for. off_target: column -> how far the
+    prediction lies outside of the wanted range, in standard deviations of the training data; empty if not known.
     """
 
     by: str
@@ -95,7 +95,8 @@ class PredictedProperties(Fact):
 
 @dataclass(frozen=True)
 class FormulaScore(Fact):
-    """R_hi of a formula in a tree search, higher is better, and the terms that it is the sum of."""
+    """The score of a formula in a tree search (R_hi, `search.heuristics`), higher is better. terms: what it is the sum
+    of, name -> value."""
 
     value: float
     terms: Mapping[str, float] = field(default_factory=dict)
@@ -103,9 +104,9 @@ class FormulaScore(Fact):
 
 @dataclass(frozen=True)
 class ObjectiveScore(Fact):
-    """R_lo of a judged crystal in a run with an objective of its own, higher is better.
+    """The score of a crystal in a run with an objective of its own (R_lo, `search.heuristics`), higher is better.
 
-    None where a term of it is not known, or beyond what can be believed; `missing` says which.
+    value: None if a term of it is not known or not to be believed; `missing` then says which.
     """
 
     value: float | None = None
@@ -114,7 +115,8 @@ class ObjectiveScore(Fact):
 
 @dataclass(frozen=True)
 class Frequency(Fact):
-    """How often a crystal came up: found, equal ones with itself, among all that were drawn for its formula."""
+    """How often a crystal was found. found: number of equal crystals, this one included. drawn: number of all crystals
+    that were made for its formula."""
 
     found: int
     drawn: int
@@ -124,11 +126,12 @@ class Frequency(Fact):
 class Phonons(Fact):
     """Phonons by finite displacements; the verdict is the check "phonons".
 
-    potential, fmax (eV/angstrom), smax (eV/cubic angstrom): the potential, and the limits of the relaxation before.
-    lowest_thz: the lowest frequency in THz, negative for an imaginary one, over wave vectors that fit the supercell.
-    q_point: where, in reciprocal vectors of the primitive cell. lowest_interpolated_thz: over a mesh. atoms, length: of
-    the supercell, and its shortest repeat in angstrom. displacements: force calculations. residual_fmax: the largest
-    force before a displacement, eV/angstrom. None where there is no answer.
+    potential: its name. fmax (eV/angstrom), smax (eV/cubic angstrom): limits of the relaxation before. seconds: of
+    wall-clock time. lowest_thz: the lowest frequency in THz, negative for an imaginary one, of all wave vectors that
+    fit the supercell. q_point: its wave vector, in reciprocal vectors of the primitive cell. lowest_interpolated_thz:
+    the lowest frequency on a mesh of wave vectors. atoms: number of atoms in the supercell. length: its shortest
+    repeat, angstrom. displacements: number of force calculations. relaxation_steps: of the relaxation before.
+    residual_fmax: the largest force without a displacement, eV/angstrom. None if there is no result.
     """
 
     potential: str = ""
@@ -147,11 +150,12 @@ class Phonons(Fact):
 
 @dataclass(frozen=True)
 class DftCalculation(Fact):
-    """What became of a DFT calculation; its energies are the candidate's own.
+    """How a DFT calculation ended; its energies are those of the candidate.
 
-    status: "done" or why not. reason: in words. steps: of the relaxation. seconds: of wall-clock time. missing:
-    elements and competing phases without an energy. lower_bound: whether e_above_hull is one, since phases are missing.
-    remarks: what else whoever reads the numbers should know. details: what the engine says of the calculation.
+    status: "done", or a word that says why not. reason: the same as a sentence. steps: of the relaxation. seconds:
+    wall-clock time. missing: elements and competing phases without an energy. lower_bound: whether e_above_hull is a
+    lower bound, because phases are missing. remarks: what a reader of the numbers should know. details: what the
+    program said of the calculation.
     """
 
     status: str = ""
@@ -175,4 +179,4 @@ FACTS: dict[str, type[Fact]] = {
     "frequency": Frequency,
     "phonons": Phonons,
     "dft": DftCalculation,
-}  # fields of a candidate that are one of these or None
+}  # fields of a candidate -> what they hold if they are not None

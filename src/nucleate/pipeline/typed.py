@@ -1,4 +1,4 @@
-"""How the typed values of a candidate become plain JSON values and are read again."""
+"""The base of the typed values of a candidate, and their conversion to plain JSON values."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-VERSION = 2  # of the records of candidates that are written; those before had none
+VERSION = 2  # of candidate records; those of the first version do not name one
 
 
 class Fact:
-    """Base of the frozen dataclasses that a candidate carries. A record with a field that they do not have, with a
-    value of another type or with a number that is not finite is refused when it is read (`pipeline.record`)."""
+    """Base of the frozen dataclasses that a candidate carries. When a record is read (`pipeline.record`), fields that
+    they do not have, values of another type and numbers that are not finite are refused."""
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "allow_inf_nan": False}
 
 
 def to_plain(value: Any) -> Any:
-    """A dataclass as a dictionary, tuples as lists, mappings as dicts. Fields that hold nothing (None, an empty text,
-    list or table) and may be left out are left out."""
+    """A dataclass as a dictionary, tuples as lists, mappings as dicts. Fields that are None or empty are left out if
+    they have a default."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
         return {f.name: to_plain(v) for f, v in fields if not (_holds_nothing(v) and _has_default(f))}

@@ -18,6 +18,7 @@ from nucleate.crystal.primitive import Repeats, find_repeats
 from nucleate.crystal.verdicts import check_geometry
 from nucleate.errors import Code, NucleateError, code_or
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
+from nucleate.pipeline.method import EnergyMethod
 from nucleate.pipeline.state import Relaxation
 from nucleate.potentials.base import Evaluation, Potential, unknown_elements_reason
 from nucleate.potentials.registry import get_potential
@@ -193,7 +194,7 @@ class _Run:
         checks, impossible = check_geometry(relaxed)
         result = self.candidate.with_(
             structure=relaxed,
-            energies={"energy": Energy(self.energy, self.potential.method)},
+            energies={"energy": Energy(self.energy, EnergyMethod(self.potential.method))},
             checks={**checks, "relaxed": self._verdict()},
             relaxation=self._record(),
         )

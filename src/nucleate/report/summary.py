@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nucleate.hull.distances import DEEPEST
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate
-from nucleate.pipeline.rank import above_hull, too_deep, verdict
+from nucleate.pipeline.rank import e_above_hull_or_inf, too_deep, verdict
 from nucleate.report.charts import NEAR_HULL, ON_HULL
 
 MOST = 1000  # rejected candidates that are listed
@@ -27,7 +27,7 @@ class SummaryTile:
 def hull_values(candidates: Sequence[Candidate]) -> list[tuple[str, float]]:
     """(formula, e_above_hull) of the living candidates, less those whose relaxation did not converge, or whose hull is
     unknown since phases are missing."""
-    return [(c.formula, above_hull(c)) for c in _relaxed(candidates) if math.isfinite(above_hull(c))]
+    return [(c.formula, e_above_hull_or_inf(c)) for c in _relaxed(candidates) if math.isfinite(e_above_hull_or_inf(c))]
 
 
 def _relaxed(candidates: Sequence[Candidate]) -> list[Candidate]:

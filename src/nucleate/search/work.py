@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import Code
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.events import Watch
-from nucleate.pipeline.run import Executor, run
+from nucleate.pipeline.run import Executor, run_stages
 from nucleate.pipeline.stage import Stage
 from nucleate.redact import redacted
 from nucleate.search import tree
@@ -37,7 +37,7 @@ class Work:
         for stage in stages:
             began = time.perf_counter()
             try:
-                candidates = run(candidates, [stage], self.executor, self.store, self.watch)
+                candidates = run_stages(candidates, [stage], self.executor, self.store, self.watch)
             finally:
                 self._keep_transcript(stage)
             spent = self.record["seconds"].get(stage.name, 0.0) + time.perf_counter() - began

@@ -48,7 +48,7 @@ class GenerateStage(Stage):
                     yield candidate.failed(self.name, Code.NOT_GENERATED, structure)
                     continue
                 result = candidate.with_(structure=structure, provenance=structure.properties)
-                result = result.from_(generator=self.generator.name)
+                result = result.with_origin(generator=self.generator.name)
                 elements = {e.symbol for e in structure.composition.elements}
                 if missing := sorted(set(condition.chemical_system or ()) - elements):
                     yield result.failed(self.name, Code.UNMET, f"no {', '.join(missing)} in it")

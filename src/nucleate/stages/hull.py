@@ -15,9 +15,8 @@ from nucleate.hull.distances import (
 )
 from nucleate.hull.load import load_reference
 from nucleate.hull.reference import ReferenceSet
-from nucleate.hull.scale import onto
+from nucleate.hull.scale import to_reference_scale
 from nucleate.pipeline.candidate import UNKNOWN, Candidate, Check, Energy
-from nucleate.pipeline.method import EnergyMethod
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.pipeline.state import HullPlace
 
@@ -56,10 +55,9 @@ class HullStage(Stage):
             return candidate.with_(checks={"hull": Check(UNKNOWN, f"no {what}")})
         if reason := absurd("energy", energy.value):
             return candidate.with_(checks={"hull": Check(UNKNOWN, reason)})
-        corrected = EnergyMethod.parse(energy.method).with_corrections()
-        reference.require_method(energy.method, str(corrected))
+        reference.require_method(energy.method, energy.method.with_corrections())
         try:
-            energy, correction = onto(energy, candidate.structure, reference)
+            energy, correction = to_reference_scale(energy, candidate.structure, reference)
         except NucleateError as error:  # its correction is not known
             return candidate.with_(checks={"hull": Check(UNKNOWN, str(error))})
         composition = candidate.structure.composition.element_composition

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from nucleate.errors import NucleateError
 from nucleate.hull.load import FOLDER
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check, Energy
-from nucleate.pipeline.method import EnergyMethod
 from nucleate.pipeline.stage import Cost, Stage
 from nucleate.pipeline.state import Relaxation, SecondJudgement
 from nucleate.relaxation.pool import RelaxSettings, relax_candidates
@@ -65,7 +64,7 @@ def _verdict(first: Candidate, second: Candidate) -> Check:
 
 
 def _model(energy: Energy) -> str:
-    return EnergyMethod.parse(energy.method).name
+    return energy.method.name
 
 
 def second_stage(first: RelaxSettings, second: str, reference: str = "auto") -> SecondJudgeStage | None:

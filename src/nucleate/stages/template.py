@@ -46,7 +46,7 @@ class TemplateStage(Stage):
                 yield candidate.failed(self.name, Code.NO_TEMPLATE, reason)
                 continue
             made = candidate.with_(structure=predictions[k - 1].structure)
-            yield made.from_(generator=self.generator.name, template=template_match(predictions[k - 1]))
+            yield made.with_origin(generator=self.generator.name, template=template_match(predictions[k - 1]))
 
 
 def composition_of(candidate: Candidate) -> Mapping[str, int]:

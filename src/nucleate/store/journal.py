@@ -16,7 +16,7 @@ from nucleate.errors import NucleateError
 from nucleate.files import reason_and_remedy
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.events import Watch
-from nucleate.pipeline.run import Executor, Store, run
+from nucleate.pipeline.run import Executor, Store, run_stages
 from nucleate.pipeline.stage import Stage
 
 
@@ -44,7 +44,7 @@ def run_with_journal(
 ) -> list[Candidate]:
     """The candidates after the stages. Results that the journal holds are not computed again, and each new result is
     added to it at once."""
-    return run(journal.resumed(candidates), stages, executor, journal, watch)
+    return run_stages(journal.resumed(candidates), stages, executor, journal, watch)
 
 
 class JournalLines:

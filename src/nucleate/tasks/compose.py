@@ -11,7 +11,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
 from nucleate.generators.pattern import EXAMPLES
 from nucleate.generators.planning import formula_condition
-from nucleate.pipeline.candidate import FAIL, Candidate, of_formula
+from nucleate.pipeline.candidate import FAIL, Candidate, candidate_of_formula
 from nucleate.stages.check import check_chemistry
 from nucleate.stages.chemistry import with_oxidation
 
@@ -73,7 +73,7 @@ def compose(
 
 
 def _checked(text: str, seed: int) -> Candidate:
-    made = of_formula(text, seed, strict=True)
+    made = candidate_of_formula(text, seed, strict=True)
     if not made.composition:
         return made
     checked = made.with_(checks=check_chemistry(made.composition))

@@ -161,11 +161,11 @@ def generate_candidates(
     Wanted properties are predicted for the crystals as generated.
     """
     from nucleate.engine.local import Serial
-    from nucleate.pipeline.run import Nowhere, run
+    from nucleate.pipeline.run import NoStore, run_stages
 
     request = parse_request(request) if isinstance(request, str) else request
     plan = blueprint(request, settings or DesignSettings.of(oversample=1), as_generated=True)
-    made = run(plan.blanks, [*plan.proposals, *plan.stages], Serial(), Nowhere(), watch)
+    made = run_stages(plan.blanks, [*plan.proposals, *plan.stages], Serial(), NoStore(), watch)
     return list(plan.predict(made)) if plan.predict is not None else made
 
 

@@ -66,12 +66,12 @@ def predict(
     method cannot take where it is the only one.
     """
     from nucleate.engine.registry import get_executor
-    from nucleate.pipeline.run import Nowhere, run
+    from nucleate.pipeline.run import NoStore, run_stages
 
     settings = settings or PredictSettings()
     wanted = [read_target(i + 1, text) for i, text in enumerate(formulas)]
     blank, stages = plan(wanted, settings)
-    return ordered(run(blank, stages, executor or get_executor(), store or Nowhere(), watch))
+    return ordered(run_stages(blank, stages, executor or get_executor(), store or NoStore(), watch))
 
 
 def plan(wanted: Sequence[Target], settings: PredictSettings) -> tuple[list[Candidate], list[Stage]]:

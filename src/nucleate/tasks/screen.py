@@ -171,10 +171,10 @@ def _in_memory(
     watch: Watch | None,
 ) -> ScreenResult:
     from nucleate.engine.local import executor as local
-    from nucleate.pipeline.run import Nowhere, run
+    from nucleate.pipeline.run import NoStore, run_stages
 
     executor = executor or local()
-    done = _judged(lambda s, c: run(c, s, executor, Nowhere(), watch), fresh, stages, reviews)
+    done = _judged(lambda s, c: run_stages(c, s, executor, NoStore(), watch), fresh, stages, reviews)
     return ScreenResult(settings, None, _best(done, settings), Candidates(rank(done)), title)
 
 

@@ -76,6 +76,7 @@ def predict_energies(
     from nucleate.hull.distances import formation_energy
     from nucleate.hull.load import load_reference
     from nucleate.pipeline.candidate import Energy
+    from nucleate.pipeline.method import EnergyMethod
     from nucleate.potentials.registry import get_potential
 
     method, known = get_potential(potential).method, load_reference(reference)
@@ -93,7 +94,9 @@ def predict_energies(
     e_form = np.full(len(crystals), np.nan)
     for i in np.flatnonzero(np.isfinite(energies)).tolist():
         try:
-            e_form[i] = formation_energy(structures[i].composition, Energy(float(energies[i]), method), known)
+            e_form[i] = formation_energy(
+                structures[i].composition, Energy(float(energies[i]), EnergyMethod(method)), known
+            )
         except NucleateError as error:
             reasons[i] = str(error)
     return Predictions(e_form, features, reasons, method, known.name)
