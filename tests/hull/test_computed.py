@@ -1,4 +1,4 @@
-"""Entries of pymatgen from files are those that pymatgen's own reader makes, and no class of the file is constructed."""
+"""Entries from files equal those of pymatgen's own reader, and no class that a file names is constructed."""
 
 from __future__ import annotations
 

@@ -256,7 +256,7 @@ def test_the_materials_project_is_asked_once(client: None) -> None:
     assert Rester.asked == [(["Cl", "Na"], {"thermo_types": ["GGA_GGA+U"]})]
 
 
-def test_the_materials_project_needs_a_package_a_key_and_an_answer(client: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_the_materials_project_take_one_line(client: None, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NucleateError, match=r"did not answer: the key is not valid$"):
         materials_project("K")
     with pytest.raises(NucleateError, match="'Xx' is not an element"):

@@ -130,9 +130,9 @@ def _row(number: int, c: Candidate) -> dict[str, Any]:
         "checks": _checks(c),
         "failure": str(c.failure or ""),
         "decomposition": c.hull.decomposition if c.hull else "",
-        "method": named[0].method if named else "",
+        "method": str(named[0].method) if named else "",
         "reference": named[0].reference if named else "",
-        "second_method": c.energies["second_e_form"].method if "second_e_form" in c.energies else "",
+        "second_method": str(c.energies["second_e_form"].method) if "second_e_form" in c.energies else "",
     }
 
 
