@@ -172,7 +172,7 @@ def test_a_broken_record_is_a_problem_of_its_own_or_can_be_read(tmp_path, shape)
         (("relaxation", "fmax"), math.nan, "relaxation.fmax must be a finite number"),
         (("relaxation", "colour"), "red", "relaxation.colour is not known"),
         (("relaxation",), 3, "relaxation must be a table"),
-        (("version",), 99, "a candidate record of version 99, and this nucleate reads versions up to 2"),
+        (("version",), 99, "a candidate record of version 99, but this nucleate reads versions up to 2"),
         (("provenance", "x"), [[1]] * 3, ""),
         (("failure",), "", "failure must be a table"),
         (("seed",), "MISSING", "seed is missing"),
