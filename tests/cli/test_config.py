@@ -33,9 +33,9 @@ def test_request_and_settings_come_back_as_they_were(words, tmp_path):
     request = parse_request(words)
     given = DesignSettings.of(seed=3, fmax=0.1, guidance=2.0, retrieval=False, seconds=0.0)
     for settings in (given, decided(request, given)):
-        text = run_file_text(request, settings)
+        text = run_file_text(request, settings, "nucleate design")
         (tmp_path / "run.toml").write_text(text, encoding="utf-8")
-        assert read_run_file(tmp_path / "run.toml") == (request, settings)
+        assert read_run_file(tmp_path / "run.toml", DesignSettings, "nucleate design") == (request, settings)
     assert decided(request, settings) == settings, "what was decided stays decided"
     assert all("\x00" not in line for line in text)
 
@@ -58,7 +58,7 @@ def test_parts_of_a_cell_come_back_as_they_were(tmp_path, capsys):
     (tmp_path / "run.toml").write_text(first)
     assert run("design", "--config", str(tmp_path / "run.toml"), "--show-config") == 0
     assert capsys.readouterr().out == first
-    request, _ = read_run_file(tmp_path / "run.toml")
+    request, _ = read_run_file(tmp_path / "run.toml", DesignSettings, "nucleate design")
     assert request.fixed.species_at == (0,) and request.chemical_system == ("Na", "Cl")
 
 
@@ -103,7 +103,7 @@ def test_options_beside_the_file_win_and_are_said(tmp_path, capsys):
 def test_what_is_wrong_in_a_file_is_said_in_one_line(text, message, tmp_path):
     (tmp_path / "run.toml").write_text(text)
     with pytest.raises(NucleateError, match=message) as found:
-        read_run_file(tmp_path / "run.toml")
+        read_run_file(tmp_path / "run.toml", DesignSettings, "nucleate design")
     assert str(found.value).startswith(str(tmp_path / "run.toml")) and "\n" not in str(found.value)
 
 

@@ -16,7 +16,7 @@ from nucleate.generators import Condition
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
 from nucleate.pipeline.origin import Wanted
 from nucleate.settings import PredictSettings
-from nucleate.tasks.predict import METHODS, ordered, plan
+from nucleate.tasks.predict import METHODS, ordered, prediction
 from nucleate.tasks.predict_targets import Target
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -71,7 +71,7 @@ def test_from_python() -> None:
 def test_random_and_learned_methods_are_given_the_same_cells() -> None:
     wanted = [Target(1, {"Sr": 1, "Ti": 1, "O": 3})]
     cells = [
-        [c.composition for c in plan(wanted, PredictSettings(method, samples=12))[0]]
+        [c.composition for c in prediction(wanted, PredictSettings(method, samples=12)).blanks]
         for method in ("random", "transformer")
     ]
     assert cells[0] == cells[1] and len({c["O"] for c in cells[0] if c}) > 1
@@ -79,13 +79,13 @@ def test_random_and_learned_methods_are_given_the_same_cells() -> None:
 
 def test_a_formula_that_cannot_be_had_does_not_stop_the_others() -> None:
     wanted = [Target(1, {"Og": 1}), Target(2, {"Na": 1, "Cl": 1}), Target(3, {}, "row 3: nonsense")]
-    blank, _ = plan(wanted, PredictSettings("random", samples=2))
+    blank = prediction(wanted, PredictSettings("random", samples=2)).blanks
     assert [c.failure and str(c.failure) for c in blank[:2]] == [
         "predict: Og has no radius, by which random structures are made"
     ] * 2
     assert [c.failure and str(c.failure) for c in blank[2:]] == [None, None, "predict: row 3: nonsense"]
     with pytest.raises(NucleateError, match="Og has no radius"):
-        plan(wanted[:1], PredictSettings("random"))
+        prediction(wanted[:1], PredictSettings("random"))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,10 @@ def test_a_formula_that_cannot_be_had_does_not_stop_the_others() -> None:
         ),
         ({"samples": 0}, "at least 1, not 0"),
         ({"method": "random", "weights": "mp20-csp"}, "random has no weights"),
-        ({"space_groups": (62,)}, "the method template cannot be told a space group; adaptive, random can"),
+        (
+            {"method": "template", "space_groups": (62,)},
+            "the method template cannot be told a space group; adaptive, random can",
+        ),
         ({"method": "transformer", "space_groups": (62,)}, "the method transformer cannot be told a space group"),
         ({"method": "random", "space_groups": (231,)}, "1 to 230, not 231"),
         ({"method": "random", "sites": {"Na": 1}}, "the method random cannot be told sites; adaptive can"),
@@ -106,7 +109,7 @@ def test_a_formula_that_cannot_be_had_does_not_stop_the_others() -> None:
 )
 def test_settings_that_are_none(settings: dict, message: str) -> None:
     with pytest.raises(NucleateError, match=message):
-        plan([], PredictSettings(**settings))
+        prediction([], PredictSettings(**settings))
 
 
 def test_a_space_group_is_honoured() -> None:
@@ -115,16 +118,18 @@ def test_a_space_group_is_honoured() -> None:
     assert all(c.composition == {"Sr": 4, "Ti": 4, "O": 12} for c in found)  # it holds no less
     assert all(c.provenance["random_search"]["space_group"] == 62 for c in found)
     assert all(group(space_group(c.structure, 1e-3)[0]).order >= 8 for c in found)
-    large = plan([Target(1, {"Mg": 2, "Si": 1, "O": 4})], settings)[0]
+    large = prediction([Target(1, {"Mg": 2, "Si": 1, "O": 4})], settings).blanks
     assert {c.composition["Mg"] for c in large} == {8}  # the least, beyond the sizes of known crystals
-    several = plan([Target(1, {"Ca": 1, "F": 2})], PredictSettings("random", samples=40, space_groups=(2,)))[0]
+    several = prediction(
+        [Target(1, {"Ca": 1, "F": 2})], PredictSettings("random", samples=40, space_groups=(2,))
+    ).blanks
     assert len({c.composition["Ca"] for c in several}) > 3
 
 
 def test_what_a_space_group_cannot_hold() -> None:
     message = r"Ia-3d \(230\) has no Wyckoff positions for La1 Fe3 H7 .*nor in one of up to 60 atoms; 58 other .*Pm-3m"
     with pytest.raises(NucleateError, match=message):
-        plan([Target(1, {"La": 1, "Fe": 3, "H": 7})], PredictSettings("random", space_groups=(230,)))
+        prediction([Target(1, {"La": 1, "Fe": 3, "H": 7})], PredictSettings("random", space_groups=(230,)))
 
 
 def test_methods_name_their_weights() -> None:

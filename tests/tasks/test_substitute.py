@@ -10,7 +10,8 @@ from nucleate.errors import NucleateError
 from nucleate.families.ionic import log_likelihood
 from nucleate.io.shared_sites import read_with_shared_sites
 from nucleate.pipeline.candidate import Candidate
-from nucleate.tasks.substitute import SubstituteSettings, candidates_of, read_swaps, substitute_all
+from nucleate.settings import SubstituteSettings
+from nucleate.tasks.substitute import candidates_of, read_swaps, substitute_all
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_the_given_cell_is_kept_where_nothing_is_shared(perovskite):
         (["Ca"], {}, "swaps are written"),
         ({"Ca": "Sr"}, {"sites": "some"}, "not 'some'"),
         ({"Ca": "Sr"}, {"volume": "large"}, "not 'large'"),
-        ({"Ca": "Sr"}, {"max_atoms": -1}, "must not be negative"),
+        ({"Ca": "Sr"}, {"max_atoms": -1}, "max_atoms must be at least 0, not -1"),
     ],
 )
 def test_refusals_say_what_would_be_right(perovskite, swaps, settings, words):

@@ -186,11 +186,12 @@ def substitute(
         (3, 'SrCaTi2O6', 10)
     """
     from nucleate.pipeline.candidate_files import with_own_ids
-    from nucleate.tasks.substitute import SubstituteSettings, candidates_of, substitute_all
+    from nucleate.settings import SubstituteSettings
+    from nucleate.tasks.substitute import candidates_of, substitute_all
 
     if top is not None and top < 1:
         raise NucleateError(f"the number of crystals must be at least 1, not {top}")
-    settings = SubstituteSettings(sites, max_atoms, volume)
+    settings = SubstituteSettings.of(sites=sites, max_atoms=max_atoms, volume=volume)
     made = []
     for name, structure in _structures(given):
         found = substitute_all(structure, swaps, settings)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nucleate.cli.options import Contains, Exclude, Guidance, NumElements, Properties, Seed, Temperature
+from nucleate.cli.from_settings import with_settings
+from nucleate.cli.options import Contains, Exclude, NumElements, Properties
+from nucleate.settings import ComposeSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +21,7 @@ SHOWN = 40  # formulas on the screen
 DEFAULT = 20  # formulas that are drawn
 
 
+@with_settings(ComposeSettings)
 def compose(
     request: Annotated[
         str,
@@ -30,20 +33,8 @@ def compose(
     num_elements: NumElements = None,
     num_atoms: Annotated[int | None, typer.Option(help="Atoms in the formula.")] = None,
     properties: Properties = None,
-    valid: Annotated[
-        bool,
-        typer.Option("--valid", help="Only distinct ones that pass charge and electronegativity; draws on for them."),
-    ] = False,
-    weights: Annotated[
-        str, typer.Option(help="diffusion-bert-all, diffusion-bert, diffusion-lm, or a file.")
-    ] = "diffusion-bert-all",
-    seed: Seed = 0,
-    steps: Annotated[
-        int, typer.Option(min=0, help="Sampling steps, of samplers that have them (0: the recipe's).")
-    ] = 0,
-    sampler: Annotated[str, typer.Option(help="one-by-one, ancestral or ddim; default: the recipe's.")] = "",
-    guidance: Guidance = None,
-    temperature: Temperature = None,
+    *,
+    given: Mapping[str, Any],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write them: .txt (one a line), .csv with verdicts, or .jsonl.")
     ] = None,
@@ -56,7 +47,7 @@ def compose(
     from nucleate.generators.offered import without
     from nucleate.io import replacing
     from nucleate.request.request import parse_request
-    from nucleate.search.names import require_names
+    from nucleate.search.names import require_named
     from nucleate.tasks.compose import compose as draw
     from nucleate.tasks.compose import condition_of
 
@@ -73,19 +64,21 @@ def compose(
         properties=properties or (),
     )
     condition, n = condition_of(wanted), wanted.candidates
-    require_names(formula_weights=[weights], sampler=sampler)
+    settings = ComposeSettings.of(**given)
+    require_named(settings)
     from nucleate.generators.registry import get_formula_generator
 
+    sampling = settings.sampling
     generator = get_formula_generator(
-        weights,
-        steps=steps or None,
-        sampler=sampler or None,
-        guidance_scale=guidance,
-        species_temperature=temperature,
+        settings.weights,
+        steps=sampling.steps or None,
+        sampler=sampling.sampler or None,
+        guidance_scale=sampling.guidance,
+        species_temperature=sampling.temperature,
     )
     offered = without(generator, wanted.unasked)
     with progress_shown() as watch:
-        made = draw(offered, condition, n, seed, valid=valid, progress=watch.counter("compose"))
+        made = draw(offered, condition, n, settings.seed, valid=settings.valid, progress=watch.counter("compose"))
     console, notes = screen(), screen(stderr=True)
     _show(made[:SHOWN], console)
     if len(made) > SHOWN:

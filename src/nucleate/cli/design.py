@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nucleate.cli.from_settings import with_settings
+from nucleate.cli.from_settings import Config, ShowConfig, request_from, with_settings
 from nucleate.cli.options import (
     Contains,
     Elements,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from nucleate.request.request import Request
 
+COMMAND = "nucleate design"
 CHANGEABLE = "seconds", "evaluations", "llm"  # settings that a run may go on with
 
 
@@ -55,19 +56,15 @@ def design(
     fix: Fix = None,
     mask: Mask = "lattice",
     lattice_shape: LatticeShape = None,
+    *,
+    given: Mapping[str, Any],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder (default: runs/<request>).")] = None,
     resume: Annotated[Path | None, typer.Option(help="Finish the interrupted run in this folder.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the run in the folder.")] = False,
-    config: Annotated[
-        Path | None, typer.Option(help="Take request and settings from this TOML file; options beside it win.")
-    ] = None,
-    show_config: Annotated[
-        bool, typer.Option("--show-config", help="Print all of request and settings as such a file, and run nothing.")
-    ] = False,
+    config: Config = None,
+    show_config: ShowConfig = False,
     workers: Workers = 0,
     engine: Engine = "",
-    *,
-    given: Mapping[str, Any],
 ) -> None:
     """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report.
 
@@ -81,6 +78,7 @@ def design(
     from nucleate.tasks.design import design as run
     from nucleate.tasks.design import folder_for
     from nucleate.tasks.design import resume as finish
+    from nucleate.tasks.run_file import run_file_text
 
     options = {
         "elements": elements,
@@ -105,17 +103,12 @@ def design(
             again = {name: given[name] for name in CHANGEABLE if name in given}
             result = finish(resume, executor=get_executor(workers or None, engine), watch=watch, **again)
     else:
-        if config is not None:
-            wanted, settings = _from_file(config, asks, candidates, given, notes)
-        else:
-            wanted, settings = None, DesignSettings.of(**given)
+        wanted, settings = request_from(config, DesignSettings, COMMAND, given, asks, candidates)
         if wanted is None:
             wanted = _read_request(request, asked, candidates, fix, mask, lattice_shape)
         settings = decided(wanted, settings)
         if show_config:
-            from nucleate.tasks.run_file import run_file_text
-
-            typer.echo(run_file_text(wanted, settings), nl=False)
+            typer.echo(run_file_text(wanted, settings, COMMAND), nl=False)
             return
         notes.print(f"Understood as: {wanted.describe()}", style="bold")
         _warn_if_unbalanced(wanted, notes)
@@ -152,34 +145,6 @@ def _read_request(
     return dataclasses.replace(wanted, text=text or asked.get("elements") or "")
 
 
-def _from_file(
-    config: Path, asks: Sequence[str], candidates: int | None, given: Mapping[str, Any], notes: Console
-) -> tuple[Request | None, DesignSettings]:
-    """Request and settings of a file, where options that are given win, which is said."""
-    from nucleate.errors import NucleateError
-    from nucleate.tasks.run_file import read_run_file
-
-    wanted, settings = read_run_file(config)
-    if wanted is not None and asks:
-        option = "a request" if asks[0] == "request" else f"--{asks[0].replace('_', '-')}"
-        raise NucleateError(f"{config} has a [request]; leave {option} out, or take [request] out of the file")
-    if wanted is not None and candidates is not None and candidates != wanted.candidates:
-        notes.print(f"--candidates {candidates} in place of {wanted.candidates} in {config}")
-        wanted = parse_count(wanted, candidates)
-    before = settings.flat()
-    for key, value in given.items():
-        if value != before[key]:
-            notes.print(f"--{key.replace('_', '-')} {value} in place of {before[key]!r} in {config}")
-    return wanted, settings.replaced(**given)
-
-
-def parse_count(wanted: Request, candidates: int) -> Request:
-    """The request for another number of crystals; raises NucleateError for one that cannot be made."""
-    from nucleate.request.request import parse_request
-
-    return dataclasses.replace(wanted, candidates=parse_request("anything", candidates=candidates).candidates)
-
-
 def _require_alone(folder: Path, asks: Sequence[str], given: Mapping[str, Any], config: Path | None) -> None:
     """Raise NucleateError for what would change a run that goes on."""
     from nucleate.errors import NucleateError
@@ -199,7 +164,7 @@ def _print_config(folder: Path) -> None:
     from nucleate.tasks.run_file import run_file_text
 
     result = load_run(folder)
-    typer.echo(run_file_text(result.request, result.settings), nl=False)
+    typer.echo(run_file_text(result.request, result.settings, COMMAND), nl=False)
 
 
 def _warn_if_unbalanced(request: Request, notes: Console) -> None:

@@ -1,42 +1,51 @@
-"""Options made from classes of settings: a field is an option, with no further line."""
+"""Options made from classes of settings, where a field is an option with no further line, and files of settings:
+`--show-config` prints one, which is edited and run again by `--config`."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
 from nucleate.settings.base import Settings, SettingsValue, WrongValueError, entries
 
+if TYPE_CHECKING:
+    from nucleate.request.request import Request
+
+S = TypeVar("S", bound=Settings)
 GIVEN = "given"  # the parameter of a command that takes what its options from settings said
 
 
 def with_settings(
     cls: type[Settings],
     *,
-    only: Collection[str] = (),
     without: Collection[str] = (),
     names: Mapping[str, str] | None = None,
+    texts: Mapping[str, str] | None = None,
     **defaults: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator of commands: an option for each value in settings, and the parameter `given`, which gets those that
-    the command line has, by the names that `Settings.of` takes. A wrong value is refused with the name of its option.
+    the command line has, by the names that `Settings.of` takes. The help shows them where this parameter stands. A
+    wrong value is refused with the name of its option.
 
-    only, without: the values that become options, by these names; default: all. names: of options that are called
-    otherwise in this command. defaults: what the command takes where nothing is given, for the help alone; the command
-    passes it on.
+    without: values that become no options, by these names. names: of options that are called otherwise in this command.
+    texts: of their help, where those of the fields say too little. defaults: what the command takes where nothing is
+    given, for the help alone; the command passes it on.
     """
-    chosen = [e for e in entries(cls) if (not only or e.key in only) and e.key not in without]
+    chosen = [e for e in entries(cls) if e.key not in without]
     called = {e.key: (names or {}).get(e.key, e.key) for e in chosen}
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != GIVEN]
-        added = [_parameter(e, called[e.key], defaults.get(e.key, e.default)) for e in chosen]
+        own = list(inspect.signature(command, eval_str=True).parameters.values())
+        place = [p.name for p in own].index(GIVEN)
+        added = [_parameter(e, called[e.key], _help(e, (texts or {}).get(e.key), defaults)) for e in chosen]
 
         @functools.wraps(command)
         def run(**values: Any) -> Any:
@@ -49,21 +58,22 @@ def with_settings(
                     raise
                 raise error.named(_flag(called[error.key])) from None
 
-        run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
-        run.__annotations__ = {p.name: p.annotation for p in (*own, *added)}
+        parameters = [*own[:place], *added, *own[place + 1 :]]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
         return run
 
     return decorate
 
 
-def _parameter(entry: SettingsValue, name: str, default: Any) -> inspect.Parameter:
+def _parameter(entry: SettingsValue, name: str, help_text: str) -> inspect.Parameter:
     """A parameter of a command, None where its option is not given."""
     about, kind, flag = entry.about, _plain(entry.kind), _flag(name)
     if kind is bool:
         flag += f"/{_flag(about.off or f'no-{name}')}"
     panel = about.panel or entry.owner.PANEL or None
     flags = (flag, about.short) if about.short else (flag,)
-    option = typer.Option(*flags, help=_help(entry, default), show_default=False, rich_help_panel=panel)
+    option = typer.Option(*flags, help=help_text, show_default=False, rich_help_panel=panel)
     annotation = Annotated[kind | None, option]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
@@ -83,12 +93,89 @@ def _plain(kind: Any) -> Any:
     return kind
 
 
-def _help(entry: SettingsValue, default: Any) -> str:
-    about = entry.about
-    text = f"{about.text} Unit: {about.unit}." if about.unit else about.text
+def _help(entry: SettingsValue, text: str | None, defaults: Mapping[str, Any]) -> str:
+    """What an option is, its unit, and what holds where it is not given."""
+    about, default = entry.about, defaults.get(entry.key, entry.default)
+    text = text or about.text
+    text = f"{text} Unit: {about.unit}." if about.unit else text
     if default in ("", None):
         return f"{text} Default: {about.unset}." if about.unset else text
     if isinstance(default, bool):
         named = entry.key if default else about.off or f"no-{entry.key}"
         return f"{text} Default: {_flag(named)}."
     return f"{text} Default: {default}."
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(help="Take everything that --show-config prints from this TOML file; options beside it win."),
+]
+ShowConfig = Annotated[
+    bool,
+    typer.Option("--show-config", help="Print what is asked for and all settings as a TOML file, and run nothing."),
+]
+
+
+def settings_from(
+    config: Path | None,
+    cls: type[S],
+    command: str,
+    given: Mapping[str, Any],
+    task: Collection[str] = (),
+    defaults: Mapping[str, Any] | None = None,
+) -> tuple[S, dict[str, Any]]:
+    """The settings, from the file if there is one, where options that are given win, which is said; and what the file
+    holds under the keys of the task (`settings.files`).
+
+    defaults: values that the command has in place of those of the class, where there is no file.
+    """
+    from nucleate.cli.tables import screen
+    from nucleate.settings.files import read_settings_file
+
+    if config is None:
+        return cls.of(**{**(defaults or {}), **given}), {}
+    settings, found = read_settings_file(config, cls, command, task)
+    before = settings.flat()
+    for key, value in given.items():
+        if value != before[key]:
+            say = f"--{key.replace('_', '-')} {value} in place of {before[key]!r} in {config}"
+            screen(stderr=True).print(say, soft_wrap=True)
+    return settings.replaced(**given), found
+
+
+def request_from(
+    config: Path | None,
+    cls: type[S],
+    command: str,
+    given: Mapping[str, Any],
+    asked: Sequence[str],
+    candidates: int | None,
+) -> tuple[Request | None, S]:
+    """The same for a command that works on a request: the request of the file, None where there is none.
+
+    asked: the arguments and options of a request that are given, which a file with a request does not leave room for;
+    candidates: the number that is given, which wins.
+    """
+    from nucleate.cli.tables import screen
+    from nucleate.errors import NucleateError
+    from nucleate.tasks.run_file import REQUEST, read_task
+
+    settings, found = settings_from(config, cls, command, given, [REQUEST])
+    if REQUEST not in found:
+        return None, settings
+    if asked:
+        option = "a request" if asked[0] == "request" else f"--{asked[0].replace('_', '-')}"
+        raise NucleateError(f"{config} has a [request]; leave {option} out, or take [request] out of the file")
+    wanted = read_task(str(config), found[REQUEST])
+    if candidates is not None and candidates != wanted.candidates:
+        say = f"--candidates {candidates} in place of {wanted.candidates} in {config}"
+        screen(stderr=True).print(say, soft_wrap=True)
+        wanted = _with_count(wanted, candidates)
+    return wanted, settings
+
+
+def _with_count(wanted: Request, candidates: int) -> Request:
+    """The request for another number of crystals; raises NucleateError for one that cannot be made."""
+    from nucleate.request.request import parse_request
+
+    return dataclasses.replace(wanted, candidates=parse_request("anything", candidates=candidates).candidates)

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nucleate.cli.options import (
-    Elements,
-    Exclude,
-    Fix,
-    Guidance,
-    Judge,
-    LatticeShape,
-    Mask,
-    NumAtoms,
-    Properties,
-    Sampler,
-    Seed,
-    Sites,
-    SpaceGroup,
-    Steps,
-    Temperature,
-    Weights,
-)
+from nucleate.cli.from_settings import with_settings
+from nucleate.cli.options import Elements, Exclude, Fix, LatticeShape, Mask, NumAtoms, Properties, Sites, SpaceGroup
+from nucleate.settings import GenerateSettings
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
@@ -34,6 +19,7 @@ if TYPE_CHECKING:
 SHOWN = 40  # crystals on the screen
 
 
+@with_settings(GenerateSettings)
 def generate(
     request: Annotated[str, typer.Argument(help='"SrTiO3", "Li-Fe-O", "a cobalt spinel" or "anything".')] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .jsonl or .db.")] = Path(
@@ -49,13 +35,8 @@ def generate(
     fix: Fix = None,
     mask: Mask = "lattice",
     lattice_shape: LatticeShape = None,
-    weights: Weights = "auto",
-    seed: Seed = 0,
-    steps: Steps = 0,
-    sampler: Sampler = "",
-    guidance: Guidance = None,
-    temperature: Temperature = None,
-    judge: Judge = "auto",
+    *,
+    given: Mapping[str, Any],
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
 ) -> None:
     """Generate crystals and write them; as generated, neither checked nor relaxed."""
@@ -65,7 +46,6 @@ def generate(
     from nucleate.cli.tables import screen
     from nucleate.pipeline.candidate_files import write_candidates
     from nucleate.request.request import parse_request
-    from nucleate.settings import DesignSettings
     from nucleate.tasks.blueprint import cautions, decided
     from nucleate.tasks.design import generate_candidates
 
@@ -81,16 +61,7 @@ def generate(
     )
     wanted = with_parts(wanted, fix, mask, lattice_shape)
     check_out(out, overwrite)
-    settings = DesignSettings.of(
-        seed=seed,
-        oversample=1,
-        weights=weights,
-        steps=steps,
-        sampler=sampler,
-        guidance=guidance,
-        temperature=temperature,
-        judge=judge,
-    )
+    settings = GenerateSettings.of(**given).of_design()
     notes = screen(stderr=True)
     if wanted.spoken:
         notes.print(f"Understood as: {wanted.describe()}", style="bold")

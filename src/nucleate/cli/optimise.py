@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from nucleate.cli.options import Guidance, Judge, Sampler, Seed, Steps, Temperature, Workers
+from nucleate.cli.from_settings import Config, ShowConfig, settings_from, with_settings
+from nucleate.cli.options import Workers
+from nucleate.settings import OptimiseSettings
+
+COMMAND = "nucleate optimise"
 
 
+@with_settings(OptimiseSettings, without=["weights"])
 def optimise(
-    weights: Annotated[str, typer.Argument(help="Generator that takes properties: shipped name or file.")],
+    weights: Annotated[
+        str, typer.Argument(help="Model that takes properties: a shipped one or a file.", show_default=False)
+    ] = "",
+    *,
+    given: Mapping[str, Any],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; an unfinished run is resumed.")] = None,
-    prop: Annotated[str, typer.Option("--property", "-p", help="What to optimise; default: its only property.")] = "",
-    maximise: Annotated[bool, typer.Option("--maximise", help="High values are the good ones.")] = False,
-    target: Annotated[
-        float | None, typer.Option(help="Value to ask for; default: the best one of the training data.")
-    ] = None,
-    candidates: Annotated[int, typer.Option("--candidates", "-n", min=1, help="Crystals to generate.")] = 1000,
-    relax: Annotated[int, typer.Option(min=0, help="How many of them the potential relaxes and judges.")] = 0,
-    guidance: Guidance = None,
-    temperature: Temperature = None,
-    steps: Steps = 0,
-    sampler: Sampler = "",
-    seed: Seed = 0,
-    judge: Judge = "auto",
-    potential: Annotated[str, typer.Option(help="Universal potential, the second judge.")] = "chgnet",
-    calibrate: Annotated[int, typer.Option(min=20, help="Training crystals relaxed for its thresholds.")] = 300,
+    config: Config = None,
+    show_config: ShowConfig = False,
     workers: Workers = 0,
 ) -> None:
     """Property optimisation: generate for the best known value; success rates by a network and by a potential."""
@@ -36,29 +33,23 @@ def optimise(
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen
     from nucleate.engine.registry import get_executor
+    from nucleate.errors import NucleateError
     from nucleate.files import check_writable
     from nucleate.pipeline.candidate_files import write_candidates
-    from nucleate.settings import OptimiseSettings
+    from nucleate.search.names import require_named
+    from nucleate.settings.files import settings_text
     from nucleate.tasks.optimise import optimise as run
     from nucleate.tasks.optimise_report import predicted
 
-    settings = OptimiseSettings.of(
-        weights=weights,
-        property=prop,
-        candidates=candidates,
-        maximise=maximise,
-        target=target,
-        guidance=guidance,
-        temperature=temperature,
-        steps=steps,
-        sampler=sampler,
-        seed=seed,
-        judge=judge,
-        relax=relax,
-        calibrate=calibrate,
-        potential=potential,
-    )
-    folder = out or Path("runs") / f"optimise-{Path(weights).stem}"
+    if not weights and config is None:
+        raise NucleateError("name the model that draws the crystals, for example: nucleate optimise mp20-cds")
+    chosen = {**given, "weights": weights} if weights else given
+    settings, _ = settings_from(config, OptimiseSettings, COMMAND, chosen)
+    if show_config:
+        require_named(settings)
+        typer.echo(settings_text(settings, COMMAND, {}), nl=False)
+        return
+    folder = out or Path("runs") / f"optimise-{Path(settings.weights).stem}"
     check_writable(folder, folder=True)
     with going_on(f"the same command goes on in {folder}"), progress_shown() as watch:
         result = run(settings, folder, executor=get_executor(workers or None), workers=workers or None, watch=watch)

@@ -8,44 +8,46 @@ from typing import Annotated
 import typer
 
 Properties = Annotated[
-    list[str] | None, typer.Option("--property", "-p", help="Wanted: e_form=-3.2, band_gap=1.0..1.6 (repeatable).")
+    list[str] | None,
+    typer.Option(
+        "--property", "-p", help="Wanted property: e_form=-3.2, or a range, band_gap=1.0..1.6; may be given repeatedly."
+    ),
 ]
 Elements = Annotated[
-    str | None, typer.Option(help="Chemical system as a list: Li,Fe,O; all: any elements, radioactive ones too.")
+    str | None,
+    typer.Option(help="Elements that crystals consist of: Li,Fe,O; all: any elements, radioactive ones too."),
 ]
-Contains = Annotated[str | None, typer.Option(help="Elements that drawn formulas must have: Li,O.")]
+Contains = Annotated[str | None, typer.Option(help="Elements that drawn formulas must contain: Li,O.")]
 Exclude = Annotated[
     str | None, typer.Option(help="Elements, or groups of them, that must not be there: Pb,Cd; toxic,rare earth.")
 ]
-NumElements = Annotated[int | None, typer.Option(help="How many different elements they must have.")]
+NumElements = Annotated[int | None, typer.Option(help="How many different elements formulas must have.")]
 NumAtoms = Annotated[int | None, typer.Option(help="Atoms in the cell.")]
-Fix = Annotated[Path | None, typer.Option(help="Structure file of which parts are kept; see --mask.")]
-Mask = Annotated[str, typer.Option(help="What is kept of it: lattice, shape, coords, species, O, 1-4.")]
-LatticeShape = Annotated[str | None, typer.Option(help="cubic, fcc, bcc, hexagonal, tetragonal ...")]
+Fix = Annotated[Path | None, typer.Option(help="File of a structure of which parts are kept (--mask).")]
+Mask = Annotated[
+    str,
+    typer.Option(
+        help="What is kept of the structure of --fix: lattice, shape (of the cell), coords, species, the atoms of an "
+        "element (O), or atoms by number (1-4)."
+    ),
+]
+LatticeShape = Annotated[str | None, typer.Option(help="Shape of the cell: cubic, fcc, bcc, hexagonal, tetragonal ...")]
 SpaceGroup = Annotated[
-    str, typer.Option(help="Symmetry that crystals have at least: Pnma, 225, '62,225', cubic, common, common:8.")
+    str,
+    typer.Option(
+        help="Symmetry that crystals have at least: a space group (Pnma, 225), several ('62,225'), a crystal system "
+        "(cubic), or the commonest groups (common, common:8)."
+    ),
 ]
-Sites = Annotated[str, typer.Option(help="Sets of equivalent atoms of each element: K:1,Cu:2,Si:1.")]
-Weights = Annotated[
-    str, typer.Option(help="Shipped model, file or plug-in (nucleate plugins); auto: the model for the request.")
-]
-Seed = Annotated[int, typer.Option(help="Same seed, same crystals.")]
-Steps = Annotated[int, typer.Option(min=0, help="Sampling steps (0: the recipe's).")]
-Sampler = Annotated[str, typer.Option(help="ancestral, ddim or second-order; default: the recipe's.")]
-Guidance = Annotated[
-    float | None, typer.Option(help="Classifier-free guidance scale of the conditions; default: the recipe's.")
-]
-Temperature = Annotated[
-    float | None,
-    typer.Option(help="Of the drawn elements: below 1 likely ones, above 1 more variety; default: the recipe's."),
-]
-Judge = Annotated[
-    str, typer.Option(help="Property network that predicts what is wanted: shipped name or file; auto: for the data.")
-]
+Sites = Annotated[str, typer.Option(help="Number of sets of symmetry-equivalent atoms of each element: K:1,Cu:2,Si:1.")]
 Engine = Annotated[
-    str, typer.Option(help="Where stages run: local, or of another package (nucleate plugins; NUCLEATE_ENGINE).")
+    str,
+    typer.Option(
+        help="Where the work is done: local (on this machine), or by an engine of another package (nucleate plugins). "
+        "Default: what the environment variable NUCLEATE_ENGINE says, else local."
+    ),
 ]
-Workers = Annotated[int, typer.Option(min=0, help="Processes (0: one per core).")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that work at the same time; 0: one for each core.")]
 CRYSTAL_FILES = (
     "CIF, POSCAR, extxyz, .res, .cell, CSV, JSON, .jsonl, ASE's .db, parquet, packed (.gz) or not; "
     "folders or a .zip of them"
@@ -56,27 +58,5 @@ CrystalsOut = Annotated[
 ]
 Potential = Annotated[
     str, typer.Option(help="chgnet, sevennet, mace:FILE, matgl:FOLDER or ase:PACKAGE.MODULE:CALLABLE.")
-]
-_TREE = "Tree search"
-Search = Annotated[
-    str,
-    typer.Option(
-        help="best-first (default where an option of this panel is given), breadth-first or beam.",
-        rich_help_panel=_TREE,
-    ),
-]
-Formulas = Annotated[int, typer.Option(min=0, help="H: formulas proposed (0: 5 W).", rich_help_panel=_TREE)]
-Width = Annotated[
-    int, typer.Option(min=0, help="W: formulas opened (0: as --oversample has it).", rich_help_panel=_TREE)
-]
-StructuresEach = Annotated[
-    int, typer.Option(min=0, help="L: structures of each (0: 4, or all types of a family).", rich_help_panel=_TREE)
-]
-Seconds = Annotated[
-    float | None,
-    typer.Option(min=0, help="Stop after so many seconds of work; --resume goes on.", rich_help_panel=_TREE),
-]
-Evaluations = Annotated[
-    int | None, typer.Option(min=0, help="Stop after so many structures; --resume goes on.", rich_help_panel=_TREE)
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]

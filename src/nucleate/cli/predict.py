@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nucleate.cli.options import Overwrite, Seed, Sites, SpaceGroup, Workers
-from nucleate.generators.methods import ADAPTIVE, TEMPLATE
+from nucleate.cli.from_settings import Config, ShowConfig, settings_from, with_settings
+from nucleate.cli.options import Overwrite, Sites, SpaceGroup, Workers
 from nucleate.settings import PredictSettings
-from nucleate.tasks.predict import METHODS
+from nucleate.tasks.predict import METHODS, decided_method
 from nucleate.tasks.predict_targets import Target, read_target
 
 if TYPE_CHECKING:
@@ -21,56 +21,52 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.origin import TemplateMatch
 
-DRAWN = 5  # samples of each formula
+COMMAND = "nucleate predict"
+TASK = "formulas", "file", "top"  # keys of a file with settings: what is predicted, and how much of it is kept
 FEW = 4  # formulas of which families are told
 NUMBERS = {  # of a template, and what they mean
     "distance": "distance: element mover's, of the formulas, in steps on the modified Pettifor scale",
     "similarity": "similarity: of the structures, as a network judges by the formulas, 0 to 1",
     "volume": "volume: of the cell over the template's",
 }
-METHOD = "; ".join(f"{name}: {m.what}{f', {m.weights}' if m.weights else ''}" for name, m in METHODS.items())
+METHOD = "; ".join(f"{name}: {m.what}{f', weights {m.weights}' if m.weights else ''}" for name, m in METHODS.items())
+TEXTS = {
+    "method": f"How structures are found. {METHOD}; or a generator of another package (nucleate plugins). "
+    "auto: adaptive for a chemical system, --space-group or --sites, else template."
+}
 
 
+@with_settings(PredictSettings, without=["space_groups", "sites"], texts=TEXTS)
 def predict(
     formulas: Annotated[
-        list[str] | None, typer.Argument(metavar="[FORMULA...]", help="SrTiO3, 'Li0.5CoO2', K-Cu-Si ...")
+        list[str] | None,
+        typer.Argument(metavar="[FORMULA...]", help="Formulas (SrTiO3, 'Li0.5CoO2') or chemical systems (K-Cu-Si)."),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(help="Formulas: a text file, one a line, or a table with a column formula.")
+        Path | None,
+        typer.Option(help="File with formulas: a text with one in each line, or a table with a column 'formula'."),
     ] = None,
-    method: Annotated[
-        str,
-        typer.Option(
-            help=f"{METHOD}.", show_default=f"{TEMPLATE}; {ADAPTIVE} with a chemical system, --space-group or --sites"
-        ),
-    ] = "",
-    samples: Annotated[int, typer.Option(min=0, help=f"Structures drawn of each (0: as --top, else {DRAWN}).")] = 0,
+    *,
+    given: Mapping[str, Any],
     top: Annotated[
-        int, typer.Option(min=0, help="Structures kept of each: with --relax the lowest, else the first (0: all).")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Structures that are kept of each formula: with --relax the lowest in energy, else the first; 0: all. "
+            "As many are drawn where --samples is not given.",
+        ),
+    ] = None,
     space_group: SpaceGroup = "",
     sites: Sites = "",
-    rank_by: Annotated[
-        str, typer.Option(help="Templates by emd (element mover's distance), metric (network) or random.")
-    ] = "emd",
-    volume: Annotated[str, typer.Option(help="scaled by atomic volumes, or copy of the template's.")] = "scaled",
-    templates: Annotated[
-        str, typer.Option(help="Known structures: a dataset, mp-20:train, a parquet file, several as a+b.")
-    ] = "mp-20",
-    repeats: Annotated[
-        bool, typer.Option("--repeats/--distinct", help="Give a structure type again for each of its templates.")
-    ] = False,
-    relax: Annotated[
-        bool, typer.Option("--relax/--no-relax", help="Relax, merge what is equal, and order by energy.")
-    ] = False,
-    potential: Annotated[str, typer.Option(help="For --relax: chgnet, sevennet ...")] = "chgnet",
-    reference: Annotated[str, typer.Option(help="For --relax: known crystals of the hull.")] = "chgnet-mp",
-    weights: Annotated[
-        str, typer.Option(help="Another model that takes a composition, in place of the method's.")
-    ] = "",
-    seed: Seed = 0,
+    config: Config = None,
+    show_config: ShowConfig = False,
     workers: Workers = 0,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .jsonl or .db.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Where structures are written: a folder (CIFs), or a file .extxyz, .jsonl or .db."
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Predict the crystal structures of formulas, best first, and say what each one comes from. With --out, the same
@@ -79,24 +75,24 @@ def predict(
     from nucleate.cli.tables import screen, some
     from nucleate.errors import NucleateError
     from nucleate.request.symmetry import read_site_counts, read_space_groups
+    from nucleate.settings.files import settings_text
 
-    wanted = _wanted(formulas or [], file)
-    within = space_group or sites or any(target.system for target in wanted)
-    settings = PredictSettings.of(
-        method=method or (ADAPTIVE if within else TEMPLATE),
-        samples=samples or top or DRAWN,
-        weights=weights,
-        templates=templates,
-        rank_by=rank_by,
-        volume=volume,
-        distinct=not repeats,
-        relax=relax,
-        potential=potential,
-        reference=reference,
-        seed=seed,
-        space_groups=read_space_groups(space_group),
-        sites=read_site_counts(sites),
-    )
+    chosen = dict(given)
+    if not chosen.get("samples", 1):  # --samples 0: as many as --top says
+        chosen.pop("samples")
+    if top and "samples" not in chosen:
+        chosen["samples"] = top
+    if space_group:
+        chosen["space_groups"] = read_space_groups(space_group)
+    if sites:
+        chosen["sites"] = read_site_counts(sites)
+    settings, task = settings_from(config, PredictSettings, COMMAND, chosen, TASK)
+    texts, file, top = _task(formulas or [], file, top, config, task)
+    wanted = _wanted(texts, file)
+    if show_config:
+        task = {"formulas": texts, **({"file": str(file)} if file is not None else {}), "top": top}
+        typer.echo(settings_text(decided_method(wanted, settings), COMMAND, task), nl=False)
+        return
     if out is not None:
         check_out(out, overwrite)
     notes = screen(stderr=True)
@@ -104,7 +100,7 @@ def predict(
     missing, shown = _formulas_without(done), _kept(done, top)
     if not shown:
         raise NucleateError(next(iter(missing.values())) + _more(len(missing) - 1))
-    _show(shown, relax)
+    _show(shown, settings.relax)
     for formula, reason in missing.items():
         notes.print(f"no structure of {formula}: {reason}", style="yellow")
     for line in _short(done, settings.samples)[:20]:
@@ -131,18 +127,19 @@ def _run(
     from nucleate.pipeline.candidate_files import write_candidates
     from nucleate.pipeline.run import NoStore, run_stages
     from nucleate.store.part import PartFile
-    from nucleate.tasks.predict import ordered, plan
+    from nucleate.tasks.predict import ordered, prediction
 
-    blank, stages = plan(wanted, settings)
+    plan = prediction(wanted, settings)
+    settings, blanks, stages = plan.settings, plan.blanks, plan.stages
     if out is None:
         with progress_shown() as watch:
-            return ordered(run_stages(blank, stages, get_executor(workers or None), NoStore(), watch))
+            return ordered(run_stages(blanks, stages, get_executor(workers or None), NoStore(), watch))
     known = METHODS.get(settings.method)
     digest = weights_digest(settings.weights or (known.weights if known else settings.method))
     before = settings.former()
     former = {**before, "digest": digest} if before is not None else None
     with PartFile(out, {**settings.plain(), "digest": digest}, overwrite, former) as part:
-        done = ordered(run_part(part, blank, stages, workers, notes, "structures"))
+        done = ordered(run_part(part, blanks, stages, workers, notes, "structures"))
         if kept := _kept(done, top):
             write_candidates(out, done if _whole(out) else kept)
         part.finish()
@@ -163,6 +160,24 @@ def _kept(done: Sequence[Candidate], top: int) -> list[Candidate]:
     for c in having:
         groups.setdefault(c.wanted.label, []).append(c)
     return [c for group in groups.values() for c in (group[:top] if top else group)]
+
+
+def _task(
+    formulas: list[str], file: Path | None, top: int | None, config: Path | None, task: Mapping[str, Any]
+) -> tuple[list[str], Path | None, int]:
+    """Formulas, their file, and how many structures of each are kept, from the command line or from `config`."""
+    from nucleate.errors import NucleateError
+
+    texts, name, kept = task.get("formulas", []), task.get("file", ""), task.get("top", 0)
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise NucleateError(f"{config}: 'formulas' is a list of formulas, not {texts!r}")
+    if not isinstance(name, str):
+        raise NucleateError(f"{config}: 'file' is the name of a file with formulas, not {name!r}")
+    if type(kept) is not int or kept < 0:
+        raise NucleateError(f"{config}: 'top' is a number of structures, 0 for all, not {kept!r}")
+    if (formulas or file is not None) and (texts or name):
+        raise NucleateError(f"{config} has formulas; leave FORMULA and --file out, or take formulas and file out of it")
+    return formulas or texts, file or (Path(name) if name else None), kept if top is None else top
 
 
 def _wanted(formulas: Sequence[str], file: Path | None) -> list[Target]:

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Any
 
-import typer
+from nucleate.cli.from_settings import with_settings
+from nucleate.cli.options import Crystals, CrystalsOut, Overwrite, Workers
+from nucleate.settings import RelaxSettings
 
-from nucleate.cli.options import Crystals, CrystalsOut, Overwrite, Potential, Workers
+DEFAULTS: dict[str, Any] = {"time_limit": 3600.0}  # seconds; where the settings themselves have no limit
 
 
+@with_settings(RelaxSettings, names={"relax_steps": "steps"}, **DEFAULTS)
 def relax(
     files: Crystals,
     out: CrystalsOut,
-    fmax: Annotated[float, typer.Option(help="Largest force on an atom, eV/angstrom.")] = 0.05,
-    steps: Annotated[int, typer.Option(help="Step limit per crystal.")] = 300,
-    cell: Annotated[
-        bool | None,
-        typer.Option(
-            "--cell/--fixed-cell",
-            help="Relax the cell as well. Default: yes, but not where a file fixes atoms (selective dynamics), as with "
-            "VASP's ISIF = 2; with --cell fixed atoms keep their fractional coordinates (ISIF = 3).",
-        ),
-    ] = None,
-    optimiser: Annotated[str, typer.Option(help="bfgs or fire.")] = "bfgs",
-    potential: Potential = "chgnet",
-    primitive: Annotated[
-        bool, typer.Option("--primitive/--as-given", help="Relax what repeats itself as its primitive cell.")
-    ] = True,
-    time_limit: Annotated[float, typer.Option(help="Seconds for one crystal; then it stays as far as it is.")] = 3600.0,
+    *,
+    given: Mapping[str, Any],
     workers: Workers = 0,
     overwrite: Overwrite = False,
 ) -> None:
@@ -39,22 +28,13 @@ def relax(
     from nucleate.cli.resumable import check_out, run_files
     from nucleate.cli.tables import screen, some
     from nucleate.potentials.registry import get_potential
-    from nucleate.relaxation.pool import RelaxSettings
     from nucleate.stages.afresh import unrelaxed
     from nucleate.stages.relax import RelaxStage
 
     check_out(out, overwrite)
-    settings = RelaxSettings.of(
-        fmax=fmax,
-        relax_steps=steps,
-        cell=cell,
-        optimiser=optimiser,
-        time_limit=time_limit,
-        potential=potential,
-        primitive=primitive,
-    )
+    settings = RelaxSettings.of(**{**DEFAULTS, **given})
     stage = RelaxStage(settings)
-    record = {**dataclasses.asdict(settings), "method": get_potential(potential).method}
+    record = {**settings.plain(), "method": get_potential(settings.potential).method}
     done = run_files(files, out, stage, record, unrelaxed, workers=workers, overwrite=overwrite)
 
     failures = Counter(str(c.failure) for c in done if c.failure)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nucleate.cli.options import CRYSTAL_FILES, Potential, Workers
+from nucleate.cli.from_settings import Config, ShowConfig, settings_from, with_settings
+from nucleate.cli.options import CRYSTAL_FILES, Workers
+from nucleate.settings import ScreenSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,33 +18,25 @@ if TYPE_CHECKING:
     from nucleate.tasks.screen import ScreenResult
 
 
+COMMAND = "nucleate screen"
+FILES = "files"  # the key of a file with settings that says which crystals are judged
+
+
+@with_settings(ScreenSettings)
 def screen(
     files: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[FILES|DIR...]", help=f"Crystals: {CRYSTAL_FILES}."),
     ] = None,
+    *,
+    given: Mapping[str, Any],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder (default: runs/screen-<first file>).")
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Finish the interrupted screening in this folder.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
-    best: Annotated[
-        int,
-        typer.Option("--best", "-n", min=1, help="Show so many, which the second potential judges as well."),
-    ] = 10,
-    potential: Potential = "chgnet",
-    fmax: Annotated[float, typer.Option(help="Force threshold, eV/angstrom.")] = 0.05,
-    relax_steps: Annotated[int, typer.Option(min=0, help="Relaxation steps at most.")] = 300,
-    time_limit: Annotated[
-        float | None, typer.Option(help="Seconds for one crystal; then it stays as far as it is.")
-    ] = None,
-    reference: Annotated[str, typer.Option(help="Reference energies: shipped set or file.")] = "chgnet-mp",
-    known: Annotated[str, typer.Option(help="Dataset to test novelty against, e.g. mp-20.")] = "",
-    second: Annotated[
-        str, typer.Option(help="Second potential, which judges the best again: auto, none, or as --potential.")
-    ] = "auto",
-    second_reference: Annotated[str, typer.Option(help="Its reference energies (auto: the shipped set).")] = "auto",
-    phonons: Annotated[int, typer.Option(min=0, help="Test so many of the best for imaginary modes.")] = 0,
+    config: Config = None,
+    show_config: ShowConfig = False,
     workers: Workers = 0,
 ) -> None:
     """Judge crystals that were made elsewhere: check, relax, place on the hull, test novelty, ask a second potential,
@@ -53,42 +48,37 @@ def screen(
     from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
     from nucleate.pipeline.candidate_files import read_candidates
-    from nucleate.settings.screen import ScreenSettings
+    from nucleate.settings.files import settings_text
     from nucleate.store.folders import require_free_folder
-    from nucleate.tasks.screen import require_settings, resume_screen, screen_candidates
+    from nucleate.tasks.screen import load_screen, require_settings, resume_screen, screen_candidates
 
-    if resume is not None and files:
-        raise NucleateError("--resume takes the crystals from the run; give no files")
-    if resume is None and not files:
+    if resume is not None:
+        _require_alone(files, given, config)
+    settings, task = settings_from(config, ScreenSettings, COMMAND, given, [FILES])
+    paths = _files(files or [], config, task)
+    if resume is None and not paths:
         raise NucleateError("give the files or folders of the crystals, or --resume RUN")
-    paths = files or []
+    if show_config:
+        task = {FILES: list(map(str, paths))}
+        settings = load_screen(resume).settings if resume is not None else settings
+        require_settings(settings)
+        typer.echo(settings_text(settings, COMMAND, {} if resume is not None else task), nl=False)
+        return
     folder = resume or out or Path("runs") / f"screen-{paths[0].resolve().stem}"
     with going_on(f"finish it with: nucleate screen --resume {folder}"):
         if resume is not None:
             with progress_shown() as watch:
                 result = resume_screen(resume, executor=executor(workers or None), watch=watch)
         else:
-            settings = ScreenSettings.of(
-                best=best,
-                potential=potential,
-                fmax=fmax,
-                relax_steps=relax_steps,
-                time_limit=time_limit,
-                reference=reference,
-                known=known,
-                second=second,
-                second_reference=second_reference,
-                phonons=phonons,
-            )
             require_settings(settings)
             require_free_folder(folder, overwrite)
-            given, problems = read_candidates(paths)
+            crystals, problems = read_candidates(paths)
             print_problems(problems, console_of(stderr=True))
             names = ", ".join(path.resolve().name for path in paths[:3])
             more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
             with progress_shown() as watch:
                 result = screen_candidates(
-                    given,
+                    crystals,
                     folder,
                     settings,
                     title=f"{names}{more}",
@@ -97,6 +87,29 @@ def screen(
                     overwrite=overwrite,
                 )
     print_screening(result, console_of())
+
+
+def _require_alone(files: Sequence[Path] | None, given: Mapping[str, Any], config: Path | None) -> None:
+    """Raise NucleateError for what would change a screening that goes on."""
+    from nucleate.errors import NucleateError
+
+    if files:
+        raise NucleateError("--resume takes the crystals from the run; give no files")
+    if others := [*given, *(["config"] if config is not None else [])]:
+        raise NucleateError(f"--resume takes the settings from the run; leave --{others[0].replace('_', '-')} out")
+
+
+def _files(files: Sequence[Path], config: Path | None, task: Mapping[str, Any]) -> list[Path]:
+    """The files of the command line, or of the file with the settings."""
+    from nucleate.errors import NucleateError
+
+    if FILES not in task:
+        return list(files)
+    if files:
+        raise NucleateError(f"{config} has {FILES}; leave FILES out, or take {FILES} out of the file")
+    if not isinstance(task[FILES], list) or not all(isinstance(path, str) for path in task[FILES]):
+        raise NucleateError(f"{config}: '{FILES}' is a list of names of files, not {task[FILES]!r}")
+    return list(map(Path, task[FILES]))
 
 
 def print_screening(result: ScreenResult, console: Console, everything: bool = False) -> None:

@@ -71,15 +71,21 @@ def show(
 
 
 def _print_config(paths: Sequence[Path]) -> None:
-    """The TOML file of a design run."""
+    """The TOML file of a run of `design` or `screen`."""
     from nucleate.errors import NucleateError
-    from nucleate.tasks.design import load_run
+    from nucleate.settings.files import settings_text
     from nucleate.tasks.run_file import run_file_text
+    from nucleate.tasks.runs import load_run
+    from nucleate.tasks.screen import ScreenResult
 
     if len(paths) != 1:
-        raise NucleateError("--config takes the folder of one design run")
+        raise NucleateError("--config takes the folder of one run of design or screen")
     run = load_run(paths[0])
-    typer.echo(run_file_text(run.request, run.settings), nl=False)
+    if isinstance(run, ScreenResult):
+        text = settings_text(run.settings, "nucleate screen FILES", {})
+    else:
+        text = run_file_text(run.request, run.settings, "nucleate design")
+    typer.echo(text, nl=False)
 
 
 def print_run(result: DesignResult, console: Console, everything: bool = False) -> None:

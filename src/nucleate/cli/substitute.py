@@ -2,51 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nucleate.cli.from_settings import with_settings
 from nucleate.cli.options import Overwrite
+from nucleate.settings import SubstituteSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nucleate.pipeline.candidate import Candidate
     from nucleate.tasks.substitute import Substituted
 
 SHOWN = 40  # crystals on the screen
 
 
+@with_settings(SubstituteSettings)
 def substitute(
     files: Annotated[
-        list[Path], typer.Argument(help="Crystals in files or folders, also CIF files whose sites are shared.")
+        list[Path], typer.Argument(help="Crystals in files or folders; in CIF files several elements may share a site.")
     ],
     swap: Annotated[
         list[str] | None,
         typer.Option(
             "--swap",
             "-s",
-            help="Ca=Sr,Ba (one crystal for each), Ca=Sr:0.5 (half of it), Ca=Sr:0.5+Ba:0.5, Li=vacancy:0.5; "
-            "repeatable, and all combinations are made.",
+            help="What is replaced by what: Ca=Sr,Ba (one crystal for each), Ca=Sr:0.5 (half of it), "
+            "Ca=Sr:0.5+Ba:0.5, Li=vacancy:0.5; may be given repeatedly, and all combinations are made.",
         ),
     ] = None,
-    sites: Annotated[
-        str,
+    *,
+    given: Mapping[str, Any],
+    top: Annotated[int, typer.Option(min=0, help="How many crystals are kept, the likeliest ones; 0: all.")] = 0,
+    out: Annotated[
+        Path | None,
         typer.Option(
-            help="all: an element on all its sites alike. orbits: each set of equivalent sites by itself, which gets a "
-            "new element or keeps its own."
+            "--out", "-o", help="Where crystals are written: a folder (CIFs), or a file .extxyz, .jsonl or .db."
         ),
-    ] = "all",
-    max_atoms: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Sites of ordered cells at most (0: the smallest cell that holds the shares exactly)."
-        ),
-    ] = 0,
-    volume: Annotated[str, typer.Option(help="scaled by atomic volumes, or copy of the given one.")] = "scaled",
-    top: Annotated[int, typer.Option(min=0, help="Keep only so many, the likeliest (0: all).")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .jsonl or .db.")] = None,
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Replace elements of crystals by others: all combinations, each once, the likeliest ions first.
@@ -57,16 +52,16 @@ def substitute(
     from nucleate.cli.tables import print_problems, screen, some
     from nucleate.io.shared_sites import read_with_shared_sites
     from nucleate.pipeline.candidate_files import with_own_ids, write_candidates
-    from nucleate.tasks.substitute import SubstituteSettings, candidates_of, read_swaps, substitute_all
+    from nucleate.tasks.substitute import candidates_of, read_swaps, substitute_all
 
-    swaps, settings = read_swaps(swap or []), SubstituteSettings(sites, max_atoms, volume)
+    swaps, settings = read_swaps(swap or []), SubstituteSettings.of(**given)
     if out is not None:
         check_out(out, overwrite)
     notes = screen(stderr=True)
-    given, problems = read_with_shared_sites(files)
+    crystals, problems = read_with_shared_sites(files)
     print_problems(problems, notes)
     made: list[tuple[Substituted, Candidate]] = []
-    for item in given:
+    for item in crystals:
         found = substitute_all(item.structure, swaps, settings)
         made += zip(found, candidates_of(found, item.name), strict=True)
     likely = [one.likelihood for one, _ in made]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from nucleate.errors import NucleateError
+from typing import get_args
 
-RANKINGS = ("emd", "metric", "random")
-VOLUMES = ("scaled", "copy")
+from nucleate.errors import NucleateError
+from nucleate.settings.sampling import Ranking, Volume
+
+RANKINGS: tuple[str, ...] = get_args(Ranking)
+VOLUMES: tuple[str, ...] = get_args(Volume)
 
 
 def require_ranking(ranking: str, volume: str = VOLUMES[0]) -> None:

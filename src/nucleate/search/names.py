@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Container, Iterable
 
 from nucleate.errors import NucleateError
-from nucleate.generators.rankings import require_ranking
+from nucleate.settings.base import Settings, entries
 
 NO_PROPERTIES = frozenset({"chemical_system", "balanced"})  # conditions that have options of their own
 
@@ -18,9 +19,7 @@ def require_names(
     potentials: Iterable[str] = (),
     references: Iterable[str] = (),
     datasets: Iterable[str] = (),
-    sampler: str = "",
-    ranking: str = "",
-    volume: str = "scaled",
+    samplers: Iterable[str] = (),
 ) -> None:
     """Raise NucleateError for the first name of which there is nothing, with the names there are."""
     from nucleate.data.tables import require_dataset
@@ -30,8 +29,6 @@ def require_names(
     from nucleate.systems.base import PROPERTY
     from nucleate.train.shipped import require_weights
 
-    if ranking:
-        require_ranking(ranking, volume)
     for name in weights:
         require_generator(name)
     for name in formula_weights:
@@ -44,11 +41,26 @@ def require_names(
         require_reference(name)
     for name in datasets:
         require_dataset(name)
-    if sampler:
+    for name in samplers:
         from nucleate.systems.registry import sampler_names
 
-        if sampler not in sampler_names():
-            raise NucleateError(f"unknown sampler '{sampler}'; known are {', '.join(sampler_names())}")
+        if name not in sampler_names():
+            raise NucleateError(f"unknown sampler '{name}'; known are {', '.join(sampler_names())}")
+
+
+def require_named(settings: Settings, without: Container[str] = ()) -> None:
+    """Raise NucleateError for the first name in settings of which there is nothing, as their fields say of what they
+    are names (`settings.base.About`).
+
+    without: settings that are not looked at, by their names in `Settings.of`, because the task will not use them.
+    """
+    named: defaultdict[str, list[str]] = defaultdict(list)
+    values = settings.flat()
+    for entry in entries(type(settings)):
+        value = values[entry.key]
+        if entry.about.names and value and value not in entry.about.words and entry.key not in without:
+            named[entry.about.names].append(value)
+    require_names(**named)
 
 
 def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> None:

@@ -7,14 +7,19 @@ Nothing here loads torch or pymatgen, and pydantic is imported when the first se
 
 from nucleate.settings.base import Settings
 from nucleate.settings.design import DesignSettings
+from nucleate.settings.generate import ComposeSettings, GenerateSettings
 from nucleate.settings.optimise import OptimiseSettings
 from nucleate.settings.predict import PredictSettings
 from nucleate.settings.relaxation import RelaxSettings
 from nucleate.settings.sampling import GenerationSettings, SamplingSettings, TemplateSettings
+from nucleate.settings.screen import ScreenSettings
 from nucleate.settings.search import JudgingSettings, LanguageSettings, SearchSettings
+from nucleate.settings.substitute import SubstituteSettings
 
 __all__ = [
+    "ComposeSettings",
     "DesignSettings",
+    "GenerateSettings",
     "GenerationSettings",
     "JudgingSettings",
     "LanguageSettings",
@@ -22,7 +27,9 @@ __all__ = [
     "PredictSettings",
     "RelaxSettings",
     "SamplingSettings",
+    "ScreenSettings",
     "SearchSettings",
     "Settings",
+    "SubstituteSettings",
     "TemplateSettings",
 ]

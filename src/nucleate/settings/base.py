@@ -22,7 +22,9 @@ class About:
     text: what it is; the help text of its option. unit: of its value. name: of its option and in `Settings.of`, where
     that is not the name of the field. short: a second name of the option, such as "-n". off: of a boolean option, its
     name for "no", where that is not "no-" and its name. panel: the heading under which the help of a command shows it,
-    where that is not the `PANEL` of its class. unset: what holds where there is no value, for the help.
+    where that is not the `PANEL` of its class. unset: what holds where there is no value, for the help. names: of what
+    the value is a name, as `search.names.require_names` has it, empty where it is none. words: what may stand in place
+    of such a name.
     """
 
     text: str
@@ -32,6 +34,8 @@ class About:
     off: str = ""
     panel: str = ""
     unset: str = ""
+    names: str = ""
+    words: tuple[str, ...] = ()
 
 
 class WrongValueError(NucleateError):

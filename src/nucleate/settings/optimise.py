@@ -12,7 +12,7 @@ from nucleate.errors import NucleateError
 from nucleate.settings.base import About, Settings, read_settings, section
 from nucleate.settings.design import nested
 from nucleate.settings.relaxation import RelaxSettings
-from nucleate.settings.sampling import SamplingSettings, Seed
+from nucleate.settings.sampling import AUTO, SamplingSettings, Seed
 from nucleate.settings.search import Judge, Reference
 
 FORMER = {
@@ -31,18 +31,26 @@ class OptimiseSettings(Settings):
 
     FORMER: ClassVar[Mapping[str, str]] = FORMER
 
-    weights: Annotated[str, About("Generator that takes properties: shipped name or file.")]
-    property: Annotated[str, About("What to optimise.", unset="the only property of the generator")] = ""
-    candidates: Annotated[int, Ge(1), About("Crystals to generate.")] = 1000
-    maximise: Annotated[bool, About("High values are the good ones.")] = False
-    target: Annotated[float | None, About("Value to ask for.", unset="the best one of the training data")] = None
+    weights: Annotated[str, About("Model that takes properties: a shipped one or a file.", names="weights")]
+    property: Annotated[
+        str, About("Property that is optimised, such as e_form.", short="-p", unset="the only one that the model takes")
+    ] = ""
+    candidates: Annotated[int, Ge(1), About("Crystals that are generated.", short="-n")] = 1000
+    maximise: Annotated[bool, About("Look for high values of the property and not for low ones.")] = False
+    target: Annotated[
+        float | None,
+        About("Value of the property that the model is asked for.", unset="the best one of the training data"),
+    ] = None
     seed: Seed = 0
-    judge: Judge = "auto"
-    relax: Annotated[int, Ge(0), About("How many of them the potential relaxes and judges.")] = 0
+    judge: Judge = AUTO
+    relax: Annotated[int, Ge(0), About("How many of the crystals are relaxed and judged by the potential as well.")] = 0
     calibrate: Annotated[
         int,
         Ge(20),
-        About("Training crystals relaxed for the thresholds of the potential, where the data's are on another scale."),
+        About(
+            "How many training crystals are relaxed to find what counts as success by the potential, where the "
+            "energies of the data are on another scale."
+        ),
     ] = 300
     reference: Reference = "chgnet-mp"
     sampling: SamplingSettings = section(SamplingSettings)

@@ -12,7 +12,7 @@ from annotated_types import Ge
 from nucleate.errors import NucleateError
 from nucleate.settings.base import About, Settings, section
 from nucleate.settings.relaxation import RelaxSettings
-from nucleate.settings.sampling import Seed, TemplateSettings
+from nucleate.settings.sampling import AUTO, Seed, TemplateSettings
 from nucleate.settings.search import Reference
 
 FORMER = {
@@ -28,7 +28,7 @@ FORMER = {
 class PredictSettings(Settings):
     """Settings of `nucleate.predict`; `PredictSettings.of(method="random", potential="sevennet")` takes the names of
     the command line's options. The method "adaptive" also takes a chemical system in place of a formula ("K-Cu-Si"),
-    whose composition is open.
+    whose composition is open. `tasks.predict.METHODS` says more of the methods.
 
     Example:
         >>> import nucleate
@@ -39,21 +39,34 @@ class PredictSettings(Settings):
     FORMER: ClassVar[Mapping[str, str]] = FORMER
 
     method: Annotated[
-        str, About("One of `tasks.predict.METHODS`, or a generator of another package (`nucleate plugins`).")
-    ] = "template"
-    samples: Annotated[int, Ge(1), About("Structures drawn for each formula (and each space group).")] = 5
+        str,
+        About(
+            "How structures are found: template, prototype, transformer, unimat, compact, adaptive, random, or a "
+            "generator of another package (nucleate plugins); auto: adaptive for a chemical system, space groups or "
+            "numbers of sites, else template."
+        ),
+    ] = AUTO
+    samples: Annotated[int, Ge(1), About("Structures that are drawn for each formula (and each space group).")] = 5
     weights: Annotated[
-        str, About("Another model that takes a composition, in place of the method's.", unset="the method's")
+        str,
+        About(
+            "Another model that takes a composition, in place of the one of the method.",
+            unset="the one of the method",
+            names="weights",
+        ),
     ] = ""
     relax: Annotated[
-        bool, About("Relax, merge what is equal, and order by energy above the hull of the reference.")
+        bool, About("Relax the structures, keep one of those that become equal, and order them by energy.")
     ] = False
     reference: Reference = "chgnet-mp"
     seed: Seed = 0
     space_groups: Annotated[
-        tuple[int, ...], About("Numbers, 1-230, of groups that drawn structures have at least; none: any.")
+        tuple[int, ...],
+        About("Numbers, 1 to 230, of the space groups that structures have at least; none given: any."),
     ] = ()
-    sites: Annotated[Mapping[str, int], About("Element -> sets of equivalent atoms.")] = field(default_factory=dict)
+    sites: Annotated[
+        Mapping[str, int], About("Element -> how many sets of symmetry-equivalent atoms it has; none given: any.")
+    ] = field(default_factory=dict)
     templates: TemplateSettings = section(TemplateSettings)
     relaxation: RelaxSettings = section(RelaxSettings)
 

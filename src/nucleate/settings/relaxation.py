@@ -19,17 +19,17 @@ class RelaxSettings(Settings):
     PANEL: ClassVar[str] = "Relaxation"
 
     fmax: Annotated[
-        float, Gt(0), About("A crystal is relaxed when no force on an atom is larger than this.", "eV/angstrom")
+        float, Gt(0), About("A crystal counts as relaxed when the force on every atom is below this.", "eV/angstrom")
     ] = 0.05
     smax: Annotated[
         float,
         Gt(0),
         About(
-            "And no component of the stress, where the cell relaxes (0.003 is 0.5 GPa).",
+            "Where the cell relaxes too, every component of the stress must be below this as well (0.003 is 0.5 GPa).",
             "eV/cubic angstrom",
         ),
     ] = 0.003
-    max_steps: Annotated[int, Ge(0), About("Relaxation steps at most.", name="relax_steps")] = 300
+    max_steps: Annotated[int, Ge(0), About("Steps of the relaxation at most.", name="relax_steps")] = 300
     cell: Annotated[
         bool | None,
         About(
@@ -39,27 +39,28 @@ class RelaxSettings(Settings):
         ),
     ] = None
     optimiser: Annotated[
-        Optimiser, About("bfgs (from a model Hessian; a third of the steps of the other one) or fire.")
+        Optimiser,
+        About("Method of the relaxation: bfgs (from a model Hessian; takes a third of the steps) or fire."),
     ] = "bfgs"
     time_limit_s: Annotated[
         float | None,
         Gt(0),
         About(
-            "Time for one crystal; then it stays as far as it is.", "seconds", name="time_limit", unset="without limit"
+            "Time for one crystal, which then stays as far as it is.", "seconds", name="time_limit", unset="no limit"
         ),
     ] = None
     potential: Annotated[
         str,
         About(
-            "Interatomic potential that relaxes: chgnet, sevennet, mace:FILE, matgl:FOLDER or "
-            "ase:PACKAGE.MODULE:CALLABLE."
+            "Interatomic potential: chgnet, sevennet, mace:FILE, matgl:FOLDER or ase:PACKAGE.MODULE:CALLABLE.",
+            names="potentials",
         ),
     ] = "chgnet"
     primitive: Annotated[
         bool,
         About(
-            "Relax a cell that repeats itself as its primitive one, which has fewer atoms; the result is the given "
-            "cell all the same.",
+            "Relax the primitive cell where a crystal is given by a larger one, which takes less time; the result is "
+            "the given cell all the same.",
             off="as_given",
         ),
     ] = True

@@ -11,10 +11,20 @@ from nucleate.settings.base import About, Settings
 
 AUTO = "auto"  # in place of a name: what fits the request
 LEXICON = "lexicon"  # in place of a model of formulas: the crystal families
-SPOKEN = "diffusion-bert-all", "mp20-csp"  # what draws formulas, structures for plain words beyond families
+FORMULA_MODEL = "diffusion-bert-all"  # what draws formulas where no other model is named
+SPOKEN = FORMULA_MODEL, "mp20-csp"  # what draws formulas, structures for plain words beyond families
 Ranking = Literal["emd", "metric", "random"]
 Volume = Literal["scaled", "copy"]
-Seed = Annotated[int, About("Same seed, same crystals.")]
+Seed = Annotated[int, About("Seed of all random numbers: the same seed gives the same results.")]
+CrystalModel = Annotated[
+    str,
+    About(
+        "Model that draws crystals: a shipped one, a file, or one of another package (nucleate plugins); auto: what "
+        "fits the request.",
+        names="weights",
+        words=(AUTO,),
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -23,20 +33,31 @@ class SamplingSettings(Settings):
 
     PANEL: ClassVar[str] = "Sampling"
 
-    steps: Annotated[int, Ge(0), About("Sampling steps, of samplers that have them (0: the recipe's).")] = 0
+    steps: Annotated[
+        int, Ge(0), About("Sampling steps, for samplers that have them; 0: as many as the model's recipe says.")
+    ] = 0
     sampler: Annotated[
         str,
         About(
-            "Of crystals ancestral, ddim, second-order or langevin, of formulas one-by-one, ancestral or ddim.",
-            unset="the recipe's",
+            "Sampler: for crystals ancestral, ddim, second-order or langevin; for formulas one-by-one, ancestral or "
+            "ddim.",
+            unset="the one of the model's recipe",
+            names="samplers",
         ),
     ] = ""
     guidance: Annotated[
-        float | None, About("Classifier-free guidance scale of the conditions.", unset="the recipe's")
+        float | None,
+        About(
+            "Scale of classifier-free guidance: the larger it is, the more closely the wishes are followed.",
+            unset="the one of the model's recipe",
+        ),
     ] = None
     temperature: Annotated[
         float | None,
-        About("Of the drawn elements: below 1 likely ones, above 1 more variety.", unset="the recipe's"),
+        About(
+            "Temperature at which elements are drawn: below 1 likelier ones, above 1 more variety.",
+            unset="the one of the model's recipe",
+        ),
     ] = None
 
 
@@ -48,14 +69,26 @@ class TemplateSettings(Settings):
 
     library: Annotated[
         str,
-        About("Known structures: a dataset, mp-20:train, a parquet file, several as a+b.", name="templates"),
+        About(
+            "Known crystals that serve as templates: a dataset (mp-20), a part of one (mp-20:train), a parquet file, "
+            "or several joined by +.",
+            name="templates",
+            names="datasets",
+        ),
     ] = "mp-20"
     rank_by: Annotated[
-        Ranking, About("Templates by emd (element mover's distance), metric (a network's similarity) or random.")
+        Ranking,
+        About(
+            "Which templates come first: those at the least emd (element mover's distance of the formulas), at the "
+            "highest metric (similarity of the structures, as a network judges by the formulas), or random ones."
+        ),
     ] = "emd"
-    volume: Annotated[Volume, About("scaled by atomic volumes, or copy of the template's.")] = "scaled"
+    volume: Annotated[
+        Volume, About("Volume of the cell: scaled by the volumes of the atoms, or copy of the template's.")
+    ] = "scaled"
     distinct: Annotated[
-        bool, About("Give a structure type once, or (--repeats) for each of its templates.", off="repeats")
+        bool,
+        About("Use each structure type once, and not once for each of its templates.", off="repeats"),
     ] = True
 
 
@@ -69,18 +102,23 @@ class GenerationSettings(Settings):
 
     PANEL: ClassVar[str] = "Models"
 
-    weights: Annotated[str, About("Shipped model of crystals, or a file; auto: the model for the request.")] = AUTO
+    weights: CrystalModel = AUTO
     generator: Annotated[
         str,
         About(
-            "Draw formulas first: diffusion-bert-all, other weights or a file; lexicon (of crystal families).",
-            unset="for plain words alone",
+            "Draw formulas first, by a model (diffusion-bert-all, other weights or a file) or from the lexicon of "
+            "crystal families (lexicon).",
+            unset="formulas come first only where plain words ask for it",
+            names="formula_weights",
+            words=(LEXICON,),
         ),
     ] = ""
     structures: Annotated[
         str,
         About(
-            "Of these formulas: template, prototype (of their family), or weights such as mp20-csp; auto: for the "
-            "request."
+            "What gives drawn formulas their structures: template, prototype (of their crystal family), or weights "
+            "such as mp20-csp; auto: what fits the request.",
+            names="weights",
+            words=(AUTO, "template", "prototype"),
         ),
     ] = AUTO

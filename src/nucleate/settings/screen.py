@@ -10,7 +10,8 @@ from annotated_types import Ge
 
 from nucleate.settings.base import About, Settings, read_settings, section
 from nucleate.settings.relaxation import RelaxSettings
-from nucleate.settings.search import Reference
+from nucleate.settings.sampling import AUTO
+from nucleate.settings.search import Known, Phonons, Reference, SecondJudge, SecondReference
 
 
 @dataclass(frozen=True)
@@ -18,18 +19,14 @@ class ScreenSettings(Settings):
     """Settings of `nucleate.screen`; `ScreenSettings.of(best=20, potential="sevennet")` takes the names of the command
     line's options."""
 
-    best: Annotated[int, Ge(1), About("So many of the best are judged by the second potential, too, and shown.")] = 10
+    best: Annotated[
+        int, Ge(1), About("How many of the best the second potential judges as well, and the table shows.", short="-n")
+    ] = 10
     reference: Reference = "chgnet-mp"
-    known: Annotated[
-        str,
-        About("Dataset to whose structures new ones are compared, e.g. mp-20.", unset="the embedded index alone"),
-    ] = ""
-    second: Annotated[
-        str,
-        About("Second potential, which judges the best again: auto (SevenNet beside CHGNet), none, or as --potential."),
-    ] = "auto"
-    second_reference: Annotated[str, About("Its reference energies (auto: the shipped set).")] = "auto"
-    phonons: Annotated[int, Ge(0), About("Test so many of the best for imaginary modes.")] = 0
+    known: Known = ""
+    second: SecondJudge = AUTO
+    second_reference: SecondReference = AUTO
+    phonons: Phonons = 0
     relaxation: RelaxSettings = section(RelaxSettings)
 
 

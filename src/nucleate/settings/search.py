@@ -8,41 +8,96 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge
 
 from nucleate.settings.base import About, Settings
+from nucleate.settings.sampling import AUTO
 
 TREE = "Tree search"
 BUDGETED = "formulas", "width", "structures_each", "seconds", "evaluations"  # settings that ask for a tree search
 NONE = "none"  # in place of a name: without it
-Reference = Annotated[str, About("Reference energies of known crystals: a shipped set or a file.")]
+Reference = Annotated[
+    str,
+    About("Reference energies of known crystals, for the hull: a shipped set or a file.", names="references"),
+]
 Judge = Annotated[
     str,
-    About("Property network that predicts what is wanted: shipped name or file; auto: for the data of the model."),
+    About(
+        "Property network that predicts the wanted properties of the crystals: a shipped one or a file; auto: the one "
+        "for the data that the model learned from.",
+        names="property_weights",
+        words=(AUTO,),
+    ),
 ]
+Known = Annotated[
+    str,
+    About(
+        "Dataset with whose crystals new ones are compared, such as mp-20.",
+        unset="the index of known crystals in the package alone",
+        names="datasets",
+    ),
+]
+SecondJudge = Annotated[
+    str,
+    About(
+        "Second potential, which judges the best crystals again: auto (SevenNet beside CHGNet, CHGNet beside any "
+        "other), none, or a name as for --potential.",
+        names="potentials",
+        words=(AUTO, NONE),
+    ),
+]
+SecondReference = Annotated[
+    str,
+    About(
+        "Reference energies for the second potential; auto: the set that is shipped for it.",
+        names="references",
+        words=(AUTO,),
+    ),
+]
+Phonons = Annotated[int, Ge(0), About("How many of the best crystals are tested for imaginary phonon modes.")]
 
 
 @dataclass(frozen=True)
 class SearchSettings(Settings):
     """How many candidates are tried; with a strategy, a tree search within a budget (`search.tree`)."""
 
-    oversample: Annotated[int, Ge(1), About("Crystals tried for each one asked for; the best are kept.")] = 4
+    oversample: Annotated[
+        int, Ge(1), About("Crystals that are tried for each one that is asked for; the best are kept.")
+    ] = 4
     strategy: Annotated[
         Literal["", "best-first", "breadth-first", "beam"],
         About(
-            "best-first (taken where another option of this panel is given), breadth-first or beam.",
+            "Order in which formulas are tried: best-first (also where only other settings of a tree search are "
+            "given), breadth-first or beam.",
             name="search",
             panel=TREE,
-            unset="all candidates alike",
+            unset="no tree search, all candidates alike",
         ),
     ] = ""
-    formulas: Annotated[int, Ge(0), About("H: formulas proposed (0: 5 W).", panel=TREE)] = 0
-    width: Annotated[int, Ge(0), About("W: formulas opened (0: as --oversample has it).", panel=TREE)] = 0
+    formulas: Annotated[
+        int, Ge(0), About("Formulas that are proposed (H); 0: five times as many as are tried.", panel=TREE)
+    ] = 0
+    width: Annotated[
+        int,
+        Ge(0),
+        About(
+            "Formulas of which structures are tried (W); 0: enough for the crystals that --oversample asks for.",
+            panel=TREE,
+        ),
+    ] = 0
     structures_each: Annotated[
-        int, Ge(0), About("L: structures of each (0: 4, or all types of a family).", panel=TREE)
+        int,
+        Ge(0),
+        About(
+            "Structures of each of these formulas (L); 0: 4, or all structure types of a crystal family.", panel=TREE
+        ),
     ] = 0
     seconds: Annotated[
-        float, Ge(0), About("Stop after so much work (0: at the end); --resume goes on.", "seconds", panel=TREE)
+        float,
+        Ge(0),
+        About("Time of work after which the search stops; --resume goes on; 0: no limit.", "seconds", panel=TREE),
     ] = 0.0
     evaluations: Annotated[
-        int, Ge(0), About("Stop after so many structures (0: at the end); --resume goes on.", panel=TREE)
+        int,
+        Ge(0),
+        About("Number of structures after which the search stops; --resume goes on; 0: no limit.", panel=TREE),
     ] = 0
 
 
@@ -53,21 +108,17 @@ class JudgingSettings(Settings):
     PANEL: ClassVar[str] = "Judging"
 
     reference: Reference = "chgnet-mp"
-    known: Annotated[
-        str,
-        About("Dataset to whose structures new ones are compared, e.g. mp-20.", unset="the embedded index alone"),
-    ] = ""
-    judge: Judge = "auto"
-    second: Annotated[
-        str,
-        About("Second potential, which judges the best again: auto (SevenNet beside CHGNet), none, or as --potential."),
-    ] = "auto"
-    second_reference: Annotated[str, About("Its reference energies (auto: the shipped set).")] = "auto"
-    phonons: Annotated[int, Ge(0), About("Test so many of the best for imaginary modes.")] = 0
+    known: Known = ""
+    judge: Judge = AUTO
+    second: SecondJudge = AUTO
+    second_reference: SecondReference = AUTO
+    phonons: Phonons = 0
     objective: Annotated[
         str,
         About(
-            "Rank by a weighted sum, least first: e_above_hull=1,symmetry=0.5; also e_form, properties, request, known."
+            "Weighted sum by which crystals are ranked, the lowest first: e_above_hull=1,symmetry=0.5; the terms are "
+            "e_above_hull, e_form, symmetry, properties, request and known.",
+            unset="by energy above the hull",
         ),
     ] = ""
 
@@ -81,14 +132,24 @@ class LanguageSettings(Settings):
     address: Annotated[
         str,
         About(
-            "Language model that chooses the formulas of a crystal family: an OpenAI-compatible address, such as "
-            "http://localhost:8080/v1 (key: NUCLEATE_LLM_KEY).",
+            "Address of a language model that chooses the formulas of a crystal family, with the interface of OpenAI, "
+            "such as http://localhost:8080/v1; its key is taken from the environment variable NUCLEATE_LLM_KEY.",
             name="llm",
+            unset="no language model",
         ),
     ] = ""
-    model: Annotated[str, About("Its name at that address.", name="llm_model")] = ""
+    model: Annotated[
+        str,
+        About("Name of the language model at that address.", name="llm_model", unset="the one that the server takes"),
+    ] = ""
     price: Annotated[
         str,
-        About("US dollars per million tokens of questions and of answers, 0.15,0.6: for the record.", name="llm_price"),
+        About(
+            "Price in US dollars for a million tokens of questions and of answers, such as 0.15,0.6; the report then "
+            "says what the run cost.",
+            name="llm_price",
+        ),
     ] = ""
-    retrieval: Annotated[bool, About("Give it what the install and Wikipedia know of what is wanted.")] = True
+    retrieval: Annotated[
+        bool, About("Give the language model what this package and Wikipedia know about what is wanted.")
+    ] = True

@@ -10,7 +10,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators.methods import PROTOTYPE, TEMPLATE
 from nucleate.settings import DesignSettings
 from nucleate.settings.sampling import AUTO, LEXICON, SPOKEN, TemplateSettings
-from nucleate.settings.search import BUDGETED, NONE
+from nucleate.settings.search import BUDGETED
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
@@ -108,27 +108,15 @@ def _with_open_ones(request: Request, settings: DesignSettings) -> DesignSetting
 
 def _require_names(request: Request, settings: DesignSettings, relaxed: bool) -> None:
     """Raise NucleateError for names that there are not, and for what nothing by these names can do."""
-    from nucleate.search.names import require_elements, require_names, require_properties
+    from nucleate.search.names import require_elements, require_named, require_properties
 
-    generation, judging = settings.generation, settings.judging
-    library = settings.templates.library
+    generation = settings.generation
+    unused = () if relaxed else ("potential", "second", "reference", "second_reference")
     # the default dataset is looked for when it is needed: what else is wrong with the request comes first
-    given = [library] if library != TemplateSettings.library else []
-
-    def named(*values: str) -> list[str]:
-        return [v for v in values if v not in ("", AUTO, NONE, LEXICON, TEMPLATE, PROTOTYPE)]
-
-    require_names(
-        weights=named(generation.weights, generation.structures),
-        formula_weights=named(generation.generator),
-        property_weights=named(judging.judge),
-        potentials=named(settings.relaxation.potential, judging.second) if relaxed else (),
-        references=named(judging.reference, judging.second_reference) if relaxed else (),
-        datasets=named(judging.known, *given),
-        sampler=settings.sampling.sampler,
-    )
-    asked = named(generation.weights) or named(generation.generator)
-    require_properties(request.properties, asked)
+    later = ("templates",) if settings.templates.library == TemplateSettings.library else ()
+    require_named(settings, (*unused, *later))
+    asked = [name for name in (generation.weights, generation.generator) if name not in ("", AUTO, LEXICON)]
+    require_properties(request.properties, asked[:1])
     if relaxed:
         require_elements(request.named, settings.relaxation.potential)
 

@@ -52,18 +52,13 @@ def optimise(
     it, and a folder that holds something else.
     """
     from nucleate.engine.registry import get_executor
-    from nucleate.search.names import require_names, require_properties
+    from nucleate.search.names import require_named, require_properties
     from nucleate.stages.check import CheckStage
     from nucleate.stages.generate import GenerateStage
     from nucleate.store.database import RunStore
     from nucleate.store.journal import run_with_journal
 
-    require_names(
-        weights=[settings.weights],
-        property_weights=[settings.judge] if settings.judge != "auto" else (),
-        potentials=[settings.relaxation.potential],
-        sampler=settings.sampling.sampler,
-    )
+    require_named(settings)
     require_properties([settings.property] if settings.property else (), [settings.weights])
     from nucleate.stages.properties import PredictStage
 

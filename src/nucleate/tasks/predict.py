@@ -11,7 +11,9 @@ from nucleate.errors import NucleateError
 from nucleate.generators.methods import ADAPTIVE, ADAPTIVE_WEIGHTS, PROTOTYPE, RANDOM, TEMPLATE
 from nucleate.search.choose_weights import templates_of
 from nucleate.settings import PredictSettings
-from nucleate.tasks.predict_targets import Target, blank_candidates, read_target
+from nucleate.settings.base import WrongValueError
+from nucleate.settings.sampling import AUTO
+from nucleate.tasks.predict_targets import Target, blank_candidates, read_target, require_target
 
 if TYPE_CHECKING:
     from nucleate.generators import StructureGenerator
@@ -68,30 +70,53 @@ def predict(
     from nucleate.engine.registry import get_executor
     from nucleate.pipeline.run import NoStore, run_stages
 
-    settings = settings or PredictSettings()
     wanted = [read_target(i + 1, text) for i, text in enumerate(formulas)]
-    blank, stages = plan(wanted, settings)
-    return ordered(run_stages(blank, stages, executor or get_executor(), store or NoStore(), watch))
+    plan = prediction(wanted, settings or PredictSettings())
+    return ordered(run_stages(plan.blanks, plan.stages, executor or get_executor(), store or NoStore(), watch))
 
 
-def plan(wanted: Sequence[Target], settings: PredictSettings) -> tuple[list[Candidate], list[Stage]]:
-    """Blank candidates and the stages that they go through; raises NucleateError for what cannot be had."""
-    from nucleate.search.names import require_elements, require_names
+@dataclass(frozen=True)
+class Prediction:
+    """What a prediction is, before it begins. settings: with the method decided; blanks: the candidates to begin with;
+    stages: what gives them structures and, where this is wanted, relaxes and compares these, in order."""
+
+    settings: PredictSettings
+    blanks: list[Candidate]
+    stages: list[Stage]
+
+
+def prediction(wanted: Sequence[Target], settings: PredictSettings) -> Prediction:
+    """What the prediction of these formulas with these settings is; nothing is written.
+
+    Raises NucleateError for everything that cannot be had: in a moment for what `decided_method` sees, after models
+    were loaded for what they alone can say. Of several formulas, those that cannot be had are failed one by one.
+    """
     from nucleate.stages.generate import GenerateStage
 
-    _require_method(settings)
-    require_names(
-        weights=[settings.weights] if settings.weights else (),
-        potentials=[settings.relaxation.potential] if settings.relax else (),
-        references=[settings.reference] if settings.relax else (),
-        datasets=[settings.templates.library] if settings.method == TEMPLATE else (),
-    )
-    if settings.relax and len(wanted) == 1:  # of several, those that cannot be had are failed one by one
-        require_elements((*wanted[0].counts, *wanted[0].system), settings.relaxation.potential)
+    settings = decided_method(wanted, settings)
     generator = None if settings.method in (TEMPLATE, PROTOTYPE) else structure_generator(settings)
     realise = structure_stage(settings) if generator is None else GenerateStage(generator)
-    blank = blank_candidates(wanted, settings, generator)
-    return blank, [realise, *(_relaxation(settings) if settings.relax else [])]
+    blanks = blank_candidates(wanted, settings, generator)
+    return Prediction(settings, blanks, [realise, *(_relaxation(settings) if settings.relax else [])])
+
+
+def decided_method(wanted: Sequence[Target], settings: PredictSettings) -> PredictSettings:
+    """The settings with the method decided where they leave it open.
+
+    Raises NucleateError for names that there are not, for what the method cannot be told, and for a single formula that
+    cannot be had, before anything heavy is imported.
+    """
+    from nucleate.search.names import require_named
+
+    if settings.method == AUTO:
+        within = settings.space_groups or settings.sites or any(target.system for target in wanted)
+        settings = settings.replaced(method=ADAPTIVE if within else TEMPLATE)
+    _require_method(settings)
+    unused = () if settings.relax else ("potential", "reference")
+    require_named(settings, (*unused, *(() if settings.method == TEMPLATE else ("templates",))))
+    if len(wanted) == 1 and not wanted[0].problem:
+        require_target(wanted[0], settings)
+    return settings
 
 
 def _require_method(settings: PredictSettings) -> None:
@@ -142,7 +167,8 @@ def _require_plugin(method: str) -> None:
 
     if GENERATORS.plugin(method) is None:
         brought = [n for n in GENERATORS.names() if GENERATORS.plugin(n) is not None]
-        raise NucleateError(f"the method is {', '.join([*METHODS, *brought])}, not '{method}'")
+        choices = ", ".join([AUTO, *METHODS, *brought])
+        raise WrongValueError(("method",), f"must be one of {choices}, not '{method}'", "method", "method")
 
 
 def _relaxation(settings: PredictSettings) -> list[Stage]:

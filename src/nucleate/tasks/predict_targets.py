@@ -85,6 +85,20 @@ def _name(target: Target) -> str:
     return "-".join(target.system) or formula_text(target.counts)
 
 
+def require_target(target: Target, settings: PredictSettings) -> None:
+    """Raise NucleateError for what cannot be had with these settings, as far as no model need be loaded to see it."""
+    from nucleate.generators.methods import PROTOTYPE, TEMPLATE
+    from nucleate.search.names import require_elements
+
+    named = target.system or tuple(target.counts)
+    if settings.sites and set(settings.sites) != set(named):
+        raise NucleateError(f"the sites are of {', '.join(settings.sites)}, and {_name(target)} has {', '.join(named)}")
+    if settings.relax:
+        require_elements(named, settings.relaxation.potential)
+    if target.system and settings.method in (TEMPLATE, PROTOTYPE):
+        raise NucleateError(f"{_name(target)} is a chemical system, and templates are of a formula; give one")
+
+
 def _condition(
     target: Target, settings: PredictSettings, space_group: int, stream: int, generator: StructureGenerator | None
 ) -> Condition:
@@ -93,17 +107,9 @@ def _condition(
     from nucleate.generators import Condition
     from nucleate.generators.contract import require_accepted
     from nucleate.request.request import Request
-    from nucleate.search.names import require_elements
 
-    sites = dict(settings.sites)
-    named = target.system or tuple(target.counts)
-    if sites and set(sites) != set(named):
-        raise NucleateError(f"--sites are of {', '.join(sites)}, and {_name(target)} has {', '.join(named)}")
-    if settings.relax:
-        require_elements(named, settings.relaxation.potential)
+    require_target(target, settings)
     if generator is None:
-        if target.system:
-            raise NucleateError(f"{_name(target)} is a chemical system, and templates are of a formula; give one")
         return Condition(composition=dict(target.counts))
     wishes = Request(
         _name(target),
@@ -111,7 +117,7 @@ def _condition(
         composition=target.counts or None,
         chemical_system=target.system or None,
         space_groups=(space_group,) if space_group else (),
-        sites=sites,
+        sites=dict(settings.sites),
     )
     condition = generator.plan(wishes, stream)
     require_accepted(generator, [condition])

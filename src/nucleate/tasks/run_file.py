@@ -1,51 +1,38 @@
-"""One TOML file that is a whole design run: its request and its settings, to be written, edited and run again."""
+"""One TOML file that is a whole run: its request and its settings, to be written, edited and run again."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nucleate.errors import NucleateError
 from nucleate.request.request import Request, parse_request, read_request
-from nucleate.settings import DesignSettings
-from nucleate.settings.base import entries, read_settings
+from nucleate.settings.base import Settings
+from nucleate.settings.files import read_settings_file, settings_text
 
+S = TypeVar("S", bound=Settings)
 REQUEST, WORDS = "request", "words"
-LIST = re.compile(r"\[\n((?:[ ]+[^\[\]\n]+,\n)+)[ ]*\]")  # of plain values, as tomli_w breaks it into lines
 BOUNDED = "num_atoms", "num_elements"  # of a request, numbers or bounds
 
 
-def read_run_file(path: str | Path) -> tuple[Request | None, DesignSettings]:
-    """The request, None where the file has none, and the settings of a run.
+def read_run_file(path: str | Path, cls: type[S], command: str) -> tuple[Request | None, S]:
+    """The request, None where the file has none, and the settings of a run of `command`, such as "nucleate design".
 
     [request] holds `words`, such as "SrTiO3, 5 candidates", or the fields of a `Request` as `run_file_text` writes
     them. Raises NucleateError, which names the file and the key, for what is neither.
     """
+    settings, task = read_settings_file(path, cls, command, [REQUEST])
+    return read_task(str(path), task[REQUEST]) if REQUEST in task else None, settings
+
+
+def read_task(path: str, values: Any) -> Request:
+    """The request that the table [request] of the file is."""
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise NucleateError(f"there is no file {path}; nucleate design ... --show-config > {path} writes one") from None
-    except IsADirectoryError:
-        raise NucleateError(f"{path} is a folder; nucleate show {path} --config prints the file of its run") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise NucleateError(f"{path} is no TOML file: {error}") from None
-    given = values.pop(REQUEST, None)
-    try:
-        settings = _settings(values)
-        return (None if given is None else _request(given)), settings
+        return _request(values)
     except NucleateError as error:
         raise NucleateError(f"{path}: {error}") from None
-
-
-def _settings(values: Mapping[str, Any]) -> DesignSettings:
-    known = [f.name for f in dataclasses.fields(DesignSettings)]
-    if unknown := [name for name in values if name not in known]:
-        raise NucleateError(f"unknown key '{unknown[0]}'; the keys are {', '.join((REQUEST, *known))}")
-    return read_settings(DesignSettings, values)
 
 
 def _request(values: Any) -> Request:
@@ -82,35 +69,9 @@ def _bounds(name: str, text: str) -> tuple[int | None, int | None]:
     return (int(low) if low else None, int(high) if high else None)
 
 
-def run_file_text(request: Request, settings: DesignSettings) -> str:
+def run_file_text(request: Request, settings: Settings, command: str) -> str:
     """The TOML of a run, which `read_run_file` reads back; without the secrets that an address may hold."""
-    import tomli_w
-
-    lines = ["# nucleate design --config FILE runs this; what is left out has its default."]
-    recorded = settings.recorded()
-    section = ""
-    asked = LIST.sub(_one_line, tomli_w.dumps({REQUEST: _asked(request)})).rstrip()
-    for entry in entries(DesignSettings):
-        value: Any = recorded
-        for name in entry.path:
-            value = value[name]
-        if len(entry.path) > 1 and entry.path[0] != section:
-            if not section:
-                lines += ["", asked]
-            section = entry.path[0]
-            lines += ["", f"[{section}]"]
-        about = entry.about
-        lines.append(f"# {about.text}{f' Unit: {about.unit}.' if about.unit else ''}")
-        name = entry.path[-1]
-        if value is None:
-            lines.append(f"# {name} is not given{f': {about.unset}' if about.unset else ''}")
-        else:
-            lines.append(tomli_w.dumps({name: value}).rstrip())
-    return "\n".join(lines) + "\n"
-
-
-def _one_line(found: re.Match[str]) -> str:
-    return f"[{', '.join(part.strip().rstrip(',') for part in found[1].splitlines())}]"
+    return settings_text(settings, command, {REQUEST: _asked(request)})
 
 
 def _asked(request: Request) -> dict[str, Any]:

@@ -123,14 +123,9 @@ def load_screen(out: str | Path) -> ScreenResult:
 
 def require_settings(settings: ScreenSettings) -> None:
     """Raise NucleateError for names of potentials, reference sets and datasets that there are not."""
-    from nucleate.search.names import require_names
-    from nucleate.settings.search import NONE
+    from nucleate.search.names import require_named
 
-    named = [n for n in (settings.relaxation.potential, settings.second) if n not in ("auto", NONE)]
-    references = [n for n in (settings.reference, settings.second_reference) if n != "auto"]
-    require_names(
-        potentials=named, references=references, datasets=[settings.known] if settings.known else ()
-    )  # fmt: skip
+    require_named(settings)
 
 
 def stages_of(settings: ScreenSettings) -> list[Stage]:

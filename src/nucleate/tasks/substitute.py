@@ -17,6 +17,8 @@ from nucleate.crystal.shared_sites import EXACT, VACANCY, filled, mix_of, orbits
 from nucleate.errors import NucleateError
 from nucleate.families.ionic import SOURCE, charges, log_likelihood
 from nucleate.hull.atomic_volumes import atomic_volumes
+from nucleate.settings import SubstituteSettings
+from nucleate.settings.substitute import ALL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,32 +30,7 @@ if TYPE_CHECKING:
     Mix = Mapping[str, float]  # element (or VACANCY) -> share of the sites
     Swaps = Mapping[str, str | Mix | Sequence[str | Mix]]
 
-ALL, ORBITS = "all", "orbits"
 COMBINATIONS = 10_000  # that are made at most
-
-
-@dataclass(frozen=True)
-class SubstituteSettings:
-    """How elements are replaced.
-
-    sites: "all" replaces an element on all its sites alike; "orbits" takes each set of symmetry-equivalent sites by
-    itself, which gets one of the new elements or keeps its own. max_atoms: of an ordered cell of sites that are shared;
-    0 takes the smallest cell that holds the shares exactly. volume: "scaled" by the volumes that atoms of the elements
-    have in known crystals, or "copy" of the given one.
-    """
-
-    sites: str = ALL
-    max_atoms: int = 0
-    volume: str = "scaled"
-
-    def __post_init__(self) -> None:
-        if self.sites not in (ALL, ORBITS):
-            raise NucleateError(f"sites are '{ALL}' (of an element alike) or '{ORBITS}' (each set by itself), "
-                                f"not '{self.sites}'")  # fmt: skip
-        if self.volume not in ("scaled", "copy"):
-            raise NucleateError(f"the volume is 'scaled' or 'copy', not '{self.volume}'")
-        if self.max_atoms < 0:
-            raise NucleateError(f"the number of atoms must not be negative, not {self.max_atoms}")
 
 
 @dataclass(frozen=True)
