@@ -1,5 +1,7 @@
 """The canonical form is one and the same for a crystal in any cell, origin, order, orientation and hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -162,3 +164,12 @@ def test_real_crystals(name):
         assert_same(found, canonical_crystal(otherwise(structure, rng)))
         farthest = matcher.get_rms_dist(structure, found.structure())[1]
         assert farthest * (structure.volume / len(structure)) ** (1 / 3) < found.moved + 0.01
+
+
+def test_the_example_of_the_docs_runs():
+    page = (Path(__file__).parents[2] / "docs" / "symmetry.md").read_text()
+    names: dict = {}
+    for block in page.split("```python\n")[1:]:
+        exec(compile(block.split("```")[0], "symmetry.md", "exec"), names)
+    form = names["form"]
+    assert form.decorated_prototype == "136 Ti a O f" and form.anonymous_prototype == "AB2_tP6_136_a_f"
