@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint bench dft clean
+.PHONY: demo test lint bench season dft clean
 
 demo: $(VENV)/.installed
 	$(BIN)/nucleate design "Li-Fe-O, 5 candidates" --out runs/demo --overwrite
@@ -22,6 +22,10 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/run.py
+
+# trainings that take days, see docs/season.md; may be interrupted and called again at any time
+season: $(VENV)/.installed
+	nice -n 19 $(BIN)/python scripts/season.py
 
 # GPAW is a source package: built with a C++ compiler alone, in a minute
 dft: $(VENV)/.installed

@@ -39,7 +39,7 @@ REPLACED = [
     (re.compile(r"nucleate \d+\.\d+\S*"), "nucleate <version>"),
 ]
 # Keys of JSON files and columns of tables that hold times, or hashes of what holds times.
-NO_RESULTS = re.compile(r"seconds|sha256_metadata|\w+_per_s|\w+_seconds")
+NO_RESULTS = re.compile(r"seconds|sha256_metadata|\w+_per_s|\w+_seconds|core_hours")
 # Parts of records that only the code reads, and notes for people. What they say stands in tables and reports as well.
 LAYOUT_KEYS = ("provenance", "stages", "request", "settings", "metadata")
 LAYOUT_FILES = ("request.json", "settings.json")

@@ -102,6 +102,15 @@ def training(name: str, recipe: str, drawn: str) -> list[Run]:
     ]
 
 
+SEASON = f'name = "tiny"\n{RECIPES["unimat-sparse"][0]}{TRAIN}'
+QUEUE = """
+[[run]]
+recipe = "recipe.toml"
+judge = "crystals"
+validation = "perov-5:val"
+n = 4
+every = 2
+"""
 MINE = """py:
 import numpy as np, nucleate
 from pymatgen.core import Lattice, Structure
@@ -132,6 +141,15 @@ RELAXING = f"{KNOWN} --no-energies --relax 4 --workers 1 --out run"
 
 MODELS = [
     *(run for name, (recipe, drawn) in RECIPES.items() for run in training(name, recipe, drawn)),
+    Run(
+        "season",
+        (
+            SLICES,
+            f"py:open('recipe.toml', 'w').write({SEASON!r})",
+            f"py:open('queue.toml', 'w').write({QUEUE!r})",
+            "season queue.toml --out runs --device cpu",
+        ),
+    ),
     Run(
         "train-from-weights",
         (

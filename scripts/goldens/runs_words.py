@@ -6,7 +6,7 @@ from run import Run
 
 COMMANDS = [
     *("", "design", "generate", "compose", "predict", "substitute", "screen", "optimise", "check", "relax", "phonons"),
-    *("rank", "show", "families", "train", "plugins", "doctor"),
+    *("rank", "show", "families", "train", "season", "plugins", "doctor"),
     *("data", "data get", "data add", "data list", "data prepare"),
     *("hull", "hull run", "hull show", "hull build", "dft", "dft run", "dft inputs", "dft parse"),
     *("evaluate", "evaluate dng", "evaluate compositions", "evaluate compare", "evaluate optimisation", "evaluate csp"),
@@ -36,6 +36,7 @@ predict NaCl --method transformer --weights nosuch | predict NaCl --space-group 
 check missing.cif | check Xx2O | relax missing.cif --out x.jsonl | relax cell.cif --out x.doc | relax cell.cif
 hull show Li-Zz | hull run nosuch.jsonl | hull run cell.cif | hull build --out x.parquet --dataset nosuch
 rank missing.jsonl | rank missing.jsonl --known nosuch | rank cell.cif --out x.doc | show missing | show nosuch.cif
+season missing.toml --out x
 phonons nosuch.cif --out p.jsonl | train missing.toml --out x | train --out x | train --out x --from mp20-dng
 train --out x --from mp20-dng --property p --dataset nowhere | data get imagenet | data prepare nosuch --out x
 data add mp-20 cell.cif | data add mine missing.cif | data add mine cell.cif --fractions 1,1 | optimise mp20-dng
@@ -61,7 +62,14 @@ open("old.jsonl", "w").write('{"id": "c1"}\\n{"broken\\n')
 open("bad.cif", "w").write("data_x\\nloop_\\n_atom_site_label\\n")
 open("recipe.toml", "w").write('name = "x"\\n[network]\\ndmi = 3\\n')
 """
-FILED = ("show old.jsonl", "show bad.cif", "rank old.jsonl", "check bad.cif", "train recipe.toml --out x")
+FILED = (
+    "show old.jsonl",
+    "show bad.cif",
+    "rank old.jsonl",
+    "check bad.cif",
+    "train recipe.toml --out x",
+    "season recipe.toml --out x",
+)
 
 
 def steps(command: str, lines: list[str]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from nucleate.cli.relax import relax
 from nucleate.cli.screen import screen
 from nucleate.cli.show import show
 from nucleate.cli.substitute import substitute
-from nucleate.cli.train import train
+from nucleate.cli.train import season, train
 from nucleate.errors import NucleateError
 from nucleate.redact import printable, redacted
 
@@ -59,6 +59,7 @@ for command in (
     show,
     families,
     train,
+    season,
     plugins,
     doctor,
 ):

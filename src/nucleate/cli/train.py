@@ -1,4 +1,4 @@
-"""`nucleate train`: a recipe and a dataset in, weights out."""
+"""`nucleate train`: a recipe and a dataset in, weights out; `nucleate season`: several recipes, unattended."""
 
 from __future__ import annotations
 
@@ -95,6 +95,52 @@ def train(
         notes.print(f"interrupted; the same command goes on from step {trainer.saved or 0:,}, which is saved")
         raise typer.Exit(130) from None
     screen().print(f"weights: {out / 'weights.safetensors'}", soft_wrap=True)
+
+
+def season(
+    queue: Annotated[Path, typer.Argument(help="The queue, a TOML file (docs/season.md).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the season; what is unfinished there goes on.")],
+    only: Annotated[str | None, typer.Option(help="Names of the runs to train, with commas; default: all.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the first GPU, else the CPU.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+) -> None:
+    """Train the recipes of a queue one after another, each validated as it goes; the same call goes on after any
+    interruption."""
+    from nucleate.tasks.season import FAILED, LOG, read_queue, run_season
+
+    runs = read_queue(queue)  # what is wrong with it is said before torch is loaded
+    from nucleate.cli.progress import progress_shown
+    from nucleate.cli.tables import screen
+    from nucleate.train.pace import TrainingLines
+    from nucleate.train.stopping import Stopped
+
+    notes = screen(stderr=True)
+
+    def tell(line: str) -> None:
+        notes.print(line, soft_wrap=True)
+
+    names = [name.strip() for name in only.split(",")] if only else []
+    try:
+        with progress_shown() as watch:
+            states = run_season(
+                runs,
+                out,
+                only=names,
+                device=device,
+                threads=threads,
+                told=tell,
+                on_standing=TrainingLines("season", tell),
+                watch=watch,
+            )
+    except Stopped as stop:
+        tell(f"{stop}, everything is saved; the same command goes on")
+        raise typer.Exit(stop.exit_code) from None
+    except KeyboardInterrupt:
+        tell("interrupted; the same command goes on from the last checkpoint")
+        raise typer.Exit(130) from None
+    screen().print(f"log: {out / LOG}", soft_wrap=True)
+    if any(state.status == FAILED for state in states.values()):
+        raise typer.Exit(1)
 
 
 @contextlib.contextmanager

@@ -74,6 +74,7 @@ class Trainer(Steps):
         )
         self.seconds = 0.0  # of training up to the last line of metrics
         self.spent = 0.0  # seconds of training since the last line of metrics
+        self.core_seconds = 0.0  # processor time of this process in training, added up over its threads
         self.saved: int | None = None  # the step of the last checkpoint
         self._request = StopRequest()
         self._lock: Lock | None = None
@@ -109,6 +110,7 @@ class Trainer(Steps):
             self.sums = {k: v.to(self.device) for k, v in tensors_under(tensors, "sums").items()}
             self.step, self.seconds = int(state["step"]), float(state["seconds"])
             self.counted, self.spent = int(state.get("logged", 0)), float(state.get("spent", 0.0))
+            self.core_seconds = float(state.get("core_seconds", 0.0))
         self.saved = self.step
         if self.rank == 0:
             cut_metrics(self.out / METRICS, self.step)
@@ -122,11 +124,13 @@ class Trainer(Steps):
             return
         self.require_finite(self._kept())
         # The weights are written first, so that a checkpoint of the last step is never there without its weights.
-        training = self.info.training | {"steps": self.step, "seconds": round(self.seconds + self.spent, 1)}
+        times = {"seconds": round(self.seconds + self.spent, 1), "core_seconds": round(self.core_seconds, 1)}
+        training = self.info.training | {"steps": self.step} | times
         network = self.system.network(self.recipe, self.info.codec, self.info.max_atoms)
         network.load_state_dict(merge({k: v.cpu() for k, v in self.ema.items()}))
         save_weights(self.out / WEIGHTS, network, dataclasses.replace(self.info, training=training))
         state = {"step": self.step, "seconds": self.seconds, "logged": self.counted, "spent": self.spent}
+        state["core_seconds"] = self.core_seconds
         tensors = pack(self.model, self.ema, self.optimizer) | {f"sums.{k}": v for k, v in self.sums.items()}
         save_tensors(self.out / LATEST, tensors, self.info.to_metadata() | {"state": json.dumps(state)})
         self.saved = self.step
@@ -167,12 +171,13 @@ class Trainer(Steps):
         self._take_folder()
         last = self.last_step(until)
         pace, before, began = Pace(self.config.batch_size, self.unit), self.spent, time.perf_counter()
-        saved_at = began
+        saved_at, processor, cores_before = began, time.process_time(), self.core_seconds
 
         def after() -> None:
             nonlocal before, began, saved_at
             now = time.perf_counter()
             self.spent = before + now - began
+            self.core_seconds = cores_before + time.process_time() - processor
             if self.rank == 0 and pace.due(self.step) and on_standing is not None:
                 on_standing(pace.standing(self.step, last, float(self.sums["loss"]) / self.counted))
             if self.step % self.config.log_every == 0 or self.step == self.config.steps:
