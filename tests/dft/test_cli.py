@@ -12,7 +12,7 @@ import pytest
 from ase.build import bulk
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from nucleate.cli.dft import seconds_of
+from nucleate.cli.dft import parse_duration
 from nucleate.cli.main import main
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Energy
@@ -142,10 +142,10 @@ def test_bad_arguments_are_one_line(gpaw, tmp_path, crystals, capsys):
 
 @pytest.mark.parametrize(("text", "seconds"), [("2h", 7200), ("90m", 5400), ("1h30m", 5400), ("600s", 600), ("45", 45)])
 def test_durations(text, seconds):
-    assert seconds_of(text) == seconds
+    assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "h", "1d", "-3", "0", "..s"])
 def test_no_durations(text):
     with pytest.raises(NucleateError, match="no duration"):
-        seconds_of(text)
+        parse_duration(text)

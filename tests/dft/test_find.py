@@ -5,8 +5,8 @@ import gzip
 import pytest
 from vasp_outputs import MG, O2, outcar, rocksalt, vasprun
 
-from nucleate.dft.find import find_outputs, names_of
-from nucleate.dft.parse import candidates_of, parse
+from nucleate.dft.find import calculation_names, find_outputs
+from nucleate.dft.parse import candidates_of_outputs, parse_output
 from nucleate.errors import NucleateError
 
 MGO = rocksalt(4.25)
@@ -19,8 +19,8 @@ def put(path, text):
 
 def found(folder):
     outputs, notes = find_outputs([folder])
-    results = [parse(o) for o in outputs]
-    return {c.id: r for c, r in zip(candidates_of(outputs, results), results, strict=True)}, notes
+    results = [parse_output(o) for o in outputs]
+    return {c.id: r for c, r in zip(candidates_of_outputs(outputs, results), results, strict=True)}, notes
 
 
 def test_of_the_stages_of_a_run_the_last_is_read_and_named(tmp_path):
@@ -103,7 +103,7 @@ def test_a_folder_without_a_result_says_what_was_looked_for(tmp_path):
 def test_files_that_are_no_outputs_are_said(tmp_path, name, said):
     put(tmp_path / name, "x")
     (output,), _ = find_outputs([tmp_path / name])
-    result = parse(output)
+    result = parse_output(output)
     assert result.energy is None and said in result.reason and "\n" not in result.reason
 
 
@@ -111,7 +111,7 @@ def test_a_file_given_by_name_is_named_after_its_folder_or_itself(tmp_path):
     put(tmp_path / "MgO" / "vasprun.xml", "")
     put(tmp_path / "MgO" / "MgO_vasprun.xml", "")
     outputs, _ = find_outputs([tmp_path / "MgO" / "vasprun.xml", tmp_path / "MgO" / "MgO_vasprun.xml"])
-    assert list(names_of(outputs)) == ["MgO", "MgO_vasprun"]
+    assert list(calculation_names(outputs)) == ["MgO", "MgO_vasprun"]
 
 
 def test_where_vasprun_is_cut_off_the_whole_outcar_of_the_run_is_read(tmp_path):

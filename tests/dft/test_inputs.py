@@ -10,7 +10,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp.inputs import Incar, Kpoints
 
 from nucleate.dft.frames import read_json
-from nucleate.dft.inputs import pseudopotentials, with_potentials, works, write_inputs
+from nucleate.dft.inputs import plan_calculations, pseudopotentials, with_known_potcars, write_inputs
 from nucleate.dft.settings import PRESETS
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
@@ -19,7 +19,7 @@ from nucleate.pipeline.candidate import Candidate
 @pytest.fixture
 def todo():
     feo = AseAtomsAdaptor.get_structure(bulk("FeO", "rocksalt", a=4.3))
-    out, refused = works([Candidate("c 1", structure=feo), Candidate("c2")])
+    out, refused = plan_calculations([Candidate("c 1", structure=feo), Candidate("c2")])
     assert refused == ["c2: there is no structure"]
     return out
 
@@ -31,7 +31,7 @@ def test_the_elements_come_along(todo):
         ("elements/O", "molecule"),
     ]
     sulfide = AseAtomsAdaptor.get_structure(bulk("FeS", "rocksalt", a=5.0))
-    _, refused = works([Candidate("a", structure=sulfide)])
+    _, refused = plan_calculations([Candidate("a", structure=sulfide)])
     assert "elemental S" in refused[0]
 
 
@@ -102,11 +102,11 @@ def test_nothing_is_written_before_every_option_and_package_is_checked(todo, tmp
 
 def test_elements_without_a_potcar_are_named(todo):
     radium = AseAtomsAdaptor.get_structure(bulk("RaO", "rocksalt", a=5.5))
-    more, _ = works([Candidate("a", structure=radium)])
-    left, refused = with_potentials([*todo, *more], "vasp")
+    more, _ = plan_calculations([Candidate("a", structure=radium)])
+    left, refused = with_known_potcars([*todo, *more], "vasp")
     assert [w.name for w in left] == ["c_1", "elements/Fe", "elements/O", "elements/O"]
     assert refused[0] == "a: the Materials Project has no POTCAR of Ra"
-    assert with_potentials(more, "qe")[1] == []
+    assert with_known_potcars(more, "qe")[1] == []
 
 
 def test_a_flow_has_a_job_for_each_crystal(todo, tmp_path):
@@ -118,7 +118,9 @@ def test_a_flow_has_a_job_for_each_crystal(todo, tmp_path):
 def test_a_number_that_is_not_finite_in_a_record_stops_nothing(tmp_path):
     salt = AseAtomsAdaptor.get_structure(bulk("NaCl", "rocksalt", a=5.6))
     odd = {"properties": {"x": float("nan"), "y": [float("inf"), 1.5]}}
-    todo, _ = works([Candidate("a", structure=salt, provenance=odd), Candidate("b", structure=salt)], elements=False)
+    todo, _ = plan_calculations(
+        [Candidate("a", structure=salt, provenance=odd), Candidate("b", structure=salt)], elements=False
+    )
     write_inputs(todo, tmp_path, "vasp")
     assert (tmp_path / "b" / "INCAR").is_file()
     kept = read_json(tmp_path / "a" / "candidate.json")["candidate"]["provenance"]
@@ -127,5 +129,7 @@ def test_a_number_that_is_not_finite_in_a_record_stops_nothing(tmp_path):
 
 def test_crystals_of_like_names_get_folders_of_their_own():
     salt = AseAtomsAdaptor.get_structure(bulk("NaCl", "rocksalt", a=5.6))
-    todo, refused = works([Candidate(i, structure=salt) for i in ("x", "../../x", "X", "y")], elements=False)
+    todo, refused = plan_calculations(
+        [Candidate(i, structure=salt) for i in ("x", "../../x", "X", "y")], elements=False
+    )
     assert [w.name for w in todo] == ["x", "x-2", "X-3", "y"] and not refused

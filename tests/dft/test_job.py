@@ -44,7 +44,7 @@ def test_a_calculation_is_done_once(gpaw, tmp_path):
     assert not again.fresh and again.energy == first.energy and len(calls(gpaw)) == n
 
 
-def test_another_calculation_in_its_place_moves_it_aside(gpaw, tmp_path):
+def test_a_folder_with_another_calculation_is_moved_aside(gpaw, tmp_path):
     folder = tmp_path / "job"
     runner().run("Cu", folder, "static", copper())
     other = runner().run("Cu", folder, "static", copper(1.0))
@@ -72,7 +72,7 @@ def test_out_of_time_it_is_killed_and_goes_on_later(gpaw, tmp_path, monkeypatch)
     late = Runner(find_program("gpaw"), DFTSettings(cutoff=400.0), progress=progress)
     late = late.run("Cu", folder, "crystal", copper())
     assert late.status == TIME and late.steps == 2
-    assert "no end within 7200 s, stopped after 2 steps" in late.reason
+    assert "not done within 7200 s, stopped after 2 steps" in late.reason
     assert json.loads((folder / "state.json").read_text())["steps"] == 2
     n = len(calls(gpaw))
     monkeypatch.setenv("FAKE_GPAW", "good")
@@ -93,7 +93,7 @@ def test_out_of_time_it_is_killed_and_goes_on_later(gpaw, tmp_path, monkeypatch)
         ("diverge", FAILED, "self-consistent field did not converge"),
     ],
 )
-def test_bad_manners_are_recorded_in_one_line(gpaw, tmp_path, monkeypatch, manner, status, said):
+def test_crashes_and_nonsense_are_recorded_in_one_line(gpaw, tmp_path, monkeypatch, manner, status, said):
     monkeypatch.setenv("FAKE_GPAW", manner)
     outcome = runner().run("Cu", tmp_path / "job", "crystal", copper())
     assert outcome.status == status and said in outcome.reason and outcome.result is None
@@ -106,7 +106,7 @@ def test_bad_manners_are_recorded_in_one_line(gpaw, tmp_path, monkeypatch, manne
         assert anew.run("Cu", tmp_path / "job", "crystal", copper()).status == DONE
 
 
-def test_a_flood_of_words_is_ended(gpaw, tmp_path, monkeypatch):
+def test_a_process_that_prints_too_much_is_ended(gpaw, tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_GPAW", "flood")
     monkeypatch.setattr(job, "LOG_LIMIT", 1_000_000)
     outcome = runner().run("Cu", tmp_path / "job", "static", copper())

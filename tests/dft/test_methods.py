@@ -5,9 +5,9 @@ import json
 import pytest
 from vasp_outputs import IRON, MG, O2, rocksalt, vasprun
 
-from nucleate.dft.compare import judge
+from nucleate.dft.compare import judge_outputs
 from nucleate.dft.find import find_outputs
-from nucleate.dft.parse import candidates_of, parse
+from nucleate.dft.parse import candidates_of_outputs, parse_output
 from nucleate.pipeline.candidate import Candidate
 
 U_NONE = {"LDAU": "T", "LDAUU": [0.0, 0.0], "LDAUJ": [0.0, 0.0], "LDAUL": [2, 2]}
@@ -76,9 +76,10 @@ def run(folder, compound, *elements):
 
 def judged(folder):
     outputs, _ = find_outputs([folder])
-    results = [parse(o) for o in outputs]
+    results = [parse_output(o) for o in outputs]
     return {
-        c.candidate.id: (c, r) for c, r in zip(judge(results, candidates_of(outputs, results)), results, strict=True)
+        c.candidate.id: (c, r)
+        for c, r in zip(judge_outputs(results, candidates_of_outputs(outputs, results)), results, strict=True)
     }
 
 

@@ -8,9 +8,9 @@ import pytest
 from vasp_outputs import IRON, MG, O2, rocksalt, vasprun
 
 from nucleate.cli.main import main
-from nucleate.dft.compare import judge
+from nucleate.dft.compare import judge_outputs
 from nucleate.dft.find import find_outputs
-from nucleate.dft.parse import candidates_of, parse
+from nucleate.dft.parse import candidates_of_outputs, parse_output
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Energy
 
@@ -75,42 +75,42 @@ def put(folder, name, text):
 def computed(folder):
     """What `nucleate dft parse` makes of a folder, by name."""
     outputs, _ = find_outputs([folder])
-    results = [parse(o) for o in outputs]
-    return {c.candidate.id: c for c in judge(results, candidates_of(outputs, results))}
+    results = [parse_output(o) for o in outputs]
+    return {c.candidate.id: c for c in judge_outputs(results, candidates_of_outputs(outputs, results))}
 
 
 def test_vasprun(tmp_path):
-    found = parse(put(tmp_path / "c1", "vasprun.xml", vasprun(rocksalt(4.25), [-11.5, -11.9])))
+    found = parse_output(put(tmp_path / "c1", "vasprun.xml", vasprun(rocksalt(4.25), [-11.5, -11.9])))
     assert found.reason == "" and found.converged and not found.method.hubbard and found.steps == 1
     assert found.energy == pytest.approx(-5.95) and found.structure.volume == pytest.approx(4.25**3 / 4)
     assert found.method_name == "VASP 6.3.0 PBE(+U), plane waves 520 eV (uncorrected)"
-    compressed = parse(put(tmp_path / "c2", "vasprun.xml.gz", vasprun(rocksalt(4.25), [-11.9])))
+    compressed = parse_output(put(tmp_path / "c2", "vasprun.xml.gz", vasprun(rocksalt(4.25), [-11.9])))
     assert compressed.energy == found.energy
 
 
 def test_pw_out(tmp_path):
     ry = 13.605693
-    found = parse(put(tmp_path / "c1", "pw.out", pw_out(rocksalt(4.25), [-80.0, -80.1])))
+    found = parse_output(put(tmp_path / "c1", "pw.out", pw_out(rocksalt(4.25), [-80.0, -80.1])))
     assert found.reason == "" and found.converged and found.steps == 1
     assert found.energy == pytest.approx(-80.1 * ry / 2, rel=1e-6) and found.seconds == 3723
     assert found.structure.volume == pytest.approx(4.25**3 / 4, rel=1e-4)
     assert found.method_name == "Quantum ESPRESSO 6.7MaX PBE, plane waves 60 Ry (uncorrected)"
-    killed = parse(put(tmp_path / "c2", "run.out", pw_out(rocksalt(4.25), [-80.0], done=False)))
+    killed = parse_output(put(tmp_path / "c2", "run.out", pw_out(rocksalt(4.25), [-80.0], done=False)))
     assert killed.energy is not None and not killed.converged
-    early = parse(put(tmp_path / "c3", "pw.out", pw_out(rocksalt(4.25), [], done=False)))
+    early = parse_output(put(tmp_path / "c3", "pw.out", pw_out(rocksalt(4.25), [], done=False)))
     assert early.energy is None and "before the first energy" in early.reason
 
 
 @pytest.mark.parametrize("name", ["vasprun.xml", "vasprun.xml.gz", "pw.out", "result.json"])
 @pytest.mark.parametrize("text", ["", "garbage \x00", "<modeling><calc", "Program PWSCF v.6.7MaX\n crash"])
 def test_what_cannot_be_read_is_a_reason(tmp_path, name, text):
-    found = parse(put(tmp_path / "c", name, text))
+    found = parse_output(put(tmp_path / "c", name, text))
     assert found.energy is None and found.reason and "\n" not in found.reason
 
 
 def test_a_vasprun_that_was_cut_off_has_no_final_energy_and_says_how_far_it_came(tmp_path):
     whole = vasprun(rocksalt(4.25), [-11.5, -11.9, -12.0], force=0.7)
-    found = parse(put(tmp_path / "c", "vasprun.xml", whole[: whole.rindex("<calculation>") + 200]))
+    found = parse_output(put(tmp_path / "c", "vasprun.xml", whole[: whole.rindex("<calculation>") + 200]))
     assert found.energy is None and "after 2 whole ionic steps of at most 99 (0.7 eV/angstrom left)" in found.reason
 
 
@@ -139,7 +139,7 @@ def test_compounds_compete_and_a_plus_u_energy_is_never_shown_uncorrected(tmp_pa
     by_name = computed(tmp_path)
     low, high = by_name["FeO"], by_name["FeO-2"]
     assert low.e_form is None and low.e_form_corrected == pytest.approx(-6 + 8.3 / 2 + 4.9 / 2 - (0.687 + 2.256) / 2)
-    assert high.e_above_hull is None and high.e_above_hull_corrected == pytest.approx(0.2) and high.bound
+    assert high.e_above_hull is None and high.e_above_hull_corrected == pytest.approx(0.2) and high.lower_bound
 
 
 def test_the_table_knows_whose_outputs_they_are(tmp_path, capsys):
@@ -189,7 +189,7 @@ QE = {
 @pytest.mark.parametrize("name", QE)
 def test_pw_out_knows_the_method(tmp_path, name):
     text = pw_out(rocksalt(4.25), [-80.1]).replace(*QE[name])
-    found = parse(put(tmp_path, "pw.out", text))
+    found = parse_output(put(tmp_path, "pw.out", text))
     assert found.method.functional == name and found.converged
     assert bool(found.method.scale) is (name == "PBE")
 
@@ -213,7 +213,7 @@ def test_pw_out_knows_pseudopotentials_and_u(tmp_path):
         Fe1            2     5.2000   0.0000   0.0000   0.0000
 
 """
-    found = parse(put(tmp_path, "pw.out", pw_out(rocksalt(4.3, "Fe"), [-80.1]).replace(EXTRA, EXTRA + extra)))
+    found = parse_output(put(tmp_path, "pw.out", pw_out(rocksalt(4.3, "Fe"), [-80.1]).replace(EXTRA, EXTRA + extra)))
     assert found.method.potentials == {"Fe": "874d5528bf087cea5d785f7b6a7bf583", "O": "O.upf"}
     assert found.method.hubbard == {"Fe": "5.2 eV"} and "PBE+U (Fe 5.2 eV)" in found.method_name
 
@@ -224,7 +224,11 @@ def test_pw_out_knows_pseudopotentials_and_u(tmp_path):
         ("-80.10000000 Ry", "NaN Ry", "no number"),
         ("-80.10000000 Ry", "************ Ry", "no number"),
         ("JOB DONE", "", "no JOB DONE"),
-        ("     Final enthalpy", "     The maximum number of steps has been reached.\n     Final enthalpy", "nstep"),
+        (
+            "     Final enthalpy",
+            "     The maximum number of steps has been reached.\n     Final enthalpy",
+            "nstep",
+        ),
         ("     Final enthalpy", "     Maximum CPU time exceeded\n     Final enthalpy", "limit of time"),
         ("     convergence has been achieved in", "     convergence NOT achieved after", "did not converge"),
     ],
@@ -232,5 +236,5 @@ def test_pw_out_knows_pseudopotentials_and_u(tmp_path):
 def test_pw_out_that_did_not_end_well(tmp_path, old, new, said):
     text = pw_out(rocksalt(4.25), [-80.1])
     assert old in text
-    found = parse(put(tmp_path, "pw.out", text.replace(old, new)))
+    found = parse_output(put(tmp_path, "pw.out", text.replace(old, new)))
     assert said in found.reason and (found.energy is None or not found.converged)

@@ -6,7 +6,7 @@ from ase.build import bulk
 
 from nucleate.dft.elements import _CRYSTALS, MOLECULES, reference_state, starting_moments
 from nucleate.dft.frames import read_json, to_atoms, to_record, to_structure, write_json
-from nucleate.dft.settings import PRESETS, DFTSettings, even, is_metal, k_grid, preset
+from nucleate.dft.settings import PRESETS, DFTSettings, all_metals, k_grid, preset_settings, symmetric_grid
 from nucleate.errors import NucleateError
 
 
@@ -16,11 +16,11 @@ def test_presets_grow_finer():
     assert fast.k_spacing > standard.k_spacing > tight.k_spacing
     assert len({s.digest for s in PRESETS.values()}) == len({s.words for s in PRESETS.values()}) == 3
     with pytest.raises(NucleateError, match="fast, standard, tight"):
-        preset("sloppy")
+        preset_settings("sloppy")
 
 
 def test_the_wall_time_is_no_part_of_a_result():
-    assert preset("fast", wall_time=10.0).digest == PRESETS["fast"].digest
+    assert preset_settings("fast", wall_time=10.0).digest == PRESETS["fast"].digest
     assert dataclasses.replace(PRESETS["fast"], fmax=0.02).digest != PRESETS["fast"].digest
 
 
@@ -39,14 +39,14 @@ def test_the_k_grid_is_even_along_equivalent_axes_and_as_fine_as_asked():
 
 def test_axes_that_symmetry_mixes_get_equal_divisions():
     mixing = [np.eye(3), [[1, 0, 0], [1, -1, 0], [0, 0, 1]]]
-    assert even((4, 3, 2), [np.eye(3)]) == (4, 3, 2)
-    assert even((4, 3, 2), mixing) == (4, 4, 2)
-    assert even((4, 3, 2), [[[0, 0, 1], [0, 1, 1], [1, 0, 0]]]) == (4, 4, 4)
+    assert symmetric_grid((4, 3, 2), [np.eye(3)]) == (4, 3, 2)
+    assert symmetric_grid((4, 3, 2), mixing) == (4, 4, 2)
+    assert symmetric_grid((4, 3, 2), [[[0, 0, 1], [0, 1, 1], [1, 0, 0]]]) == (4, 4, 4)
 
 
-def test_metals_are_what_is_metal_alone():
-    assert is_metal([12, 3]) and is_metal([26])
-    assert not is_metal([12, 8]) and not is_metal([14])
+def test_a_crystal_counts_as_a_metal_where_all_its_elements_are_metals():
+    assert all_metals([12, 3]) and all_metals([26])
+    assert not all_metals([12, 8]) and not all_metals([14])
 
 
 @pytest.mark.parametrize("element", [*_CRYSTALS, *MOLECULES, "Fe", "Ti", "Si", "Li", "Xe"])

@@ -8,12 +8,12 @@ from ase.build import bulk
 from pymatgen.core import Composition, Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from nucleate.dft.hull import Compound, above_hull, formation_energy
+from nucleate.dft.hull import Compound, dft_above_hull, dft_formation_energy
 from nucleate.dft.job import DONE, FAILED, Runner
 from nucleate.dft.programs import InstalledProgram, find_program
 from nucleate.dft.references import References, crystal_atoms
 from nucleate.dft.settings import DFTSettings
-from nucleate.dft.stage import compute, to_candidate, to_row
+from nucleate.dft.stage import compute_candidates, to_candidate, to_row
 from nucleate.errors import NucleateError
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Candidate, Energy
@@ -74,11 +74,11 @@ def test_what_is_computed_and_what_is_missing(gpaw, tmp_path, reference):
     candidates = [Candidate("a", structure=alloy(2, 4.0), energies=energies), Candidate("b")]
     candidates.append(Candidate("c", structure=alloy(1, 0.5)))  # no relaxation can begin with it
     seen = []
-    results = compute(candidates, tmp_path / "run", runner, references, 2, lambda r: seen.append(len(r)))
+    results = compute_candidates(candidates, tmp_path / "run", runner, references, 2, lambda r: seen.append(len(r)))
     a, b, c = results
     assert a.outcome.status == DONE and b.outcome.reason == "there is no structure"
     assert c.outcome.status == FAILED and "cubic angstrom per atom" in c.outcome.reason
-    assert a.e_above_hull == pytest.approx(0, abs=1e-3) and a.bound  # it is the phase k-1
+    assert a.e_above_hull == pytest.approx(0, abs=1e-3) and a.lower_bound  # it is the phase k-1
     assert a.missing == (f"CuAu3 (k-3 is not in {known})", "Cu7Au (32 atoms)")
     assert a.e_form == a.e_form_corrected  # no anions
     assert seen[0] == 1 and seen[-1] == 3 and (tmp_path / "run" / "a" / "result.json").is_file()
@@ -90,7 +90,7 @@ def test_what_is_computed_and_what_is_missing(gpaw, tmp_path, reference):
     assert record.energies["e_form_mp2020"].method.endswith("MP2020-corrected)")
     assert Candidate.from_dict(record.to_dict()).provenance["before_dft"]["e_form"]["value"] == -0.2
     n = len(gpaw.read_text().splitlines())
-    again = compute(candidates, tmp_path / "run", runner, references)
+    again = compute_candidates(candidates, tmp_path / "run", runner, references)
     assert [r.e_form for r in again] == [r.e_form for r in results] and len(gpaw.read_text().splitlines()) == n
 
 
@@ -98,7 +98,7 @@ def test_an_element_that_fails_leaves_the_formation_energy_open(gpaw, tmp_path, 
     runner = Runner(find_program("gpaw"), SETTINGS)
     references = References(runner, tmp_path / "cache", "", reference, 8)
     sulfide = Structure(Lattice.cubic(4.0), ["Cu", "S"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-    (found,) = compute([Candidate("a", structure=sulfide)], tmp_path / "run", runner, references)
+    (found,) = compute_candidates([Candidate("a", structure=sulfide)], tmp_path / "run", runner, references)
     assert found.e_form is None and found.e_above_hull is None
     assert found.outcome.status != DONE or "element S" in found.missing[0]
 
@@ -120,7 +120,7 @@ def test_a_system_that_the_reference_lacks_is_said(gpaw, tmp_path, reference):
     runner = Runner(find_program("gpaw"), SETTINGS)
     silver = AseAtomsAdaptor.get_structure(bulk("Ag"))
     references = References(runner, tmp_path / "cache", "", reference, 8)
-    (found,) = compute([Candidate("a", structure=silver)], tmp_path / "run", runner, references)
+    (found,) = compute_candidates([Candidate("a", structure=silver)], tmp_path / "run", runner, references)
     assert found.e_form == pytest.approx(0, abs=1e-4) and found.e_above_hull is None
     assert "no energy of elemental Ag" in found.missing[0]
 
@@ -154,9 +154,9 @@ def test_hull():
     elements = {"Mg": -1.0, "O": -5.0}
     oxide = Compound(Composition("MgO"), -6.0, -0.3)
     peroxide = Compound(Composition("MgO2"), -5.5, -0.4)
-    assert formation_energy(oxide, elements) == pytest.approx(-3.0)
-    assert formation_energy(oxide, elements, corrected=True) == pytest.approx(-3.3)
-    assert above_hull(peroxide, elements, [oxide]) == pytest.approx(-5.5 + 11 / 3 + 3.0 * 2 / 3)
-    assert above_hull(oxide, elements, []) == pytest.approx(-3.0)  # below all that is there
+    assert dft_formation_energy(oxide, elements) == pytest.approx(-3.0)
+    assert dft_formation_energy(oxide, elements, corrected=True) == pytest.approx(-3.3)
+    assert dft_above_hull(peroxide, elements, [oxide]) == pytest.approx(-5.5 + 11 / 3 + 3.0 * 2 / 3)
+    assert dft_above_hull(oxide, elements, []) == pytest.approx(-3.0)  # below all that is there
     stranger = Compound(Composition("Fe2O3"), -100.0)
-    assert above_hull(oxide, elements, [oxide, stranger]) == pytest.approx(0)
+    assert dft_above_hull(oxide, elements, [oxide, stranger]) == pytest.approx(0)

@@ -10,7 +10,7 @@ import pytest
 from vasp_outputs import outcar, rocksalt, vasprun
 
 from nucleate.cli.main import main
-from nucleate.dft.parse import parse
+from nucleate.dft.parse import parse_output
 
 MGO = rocksalt(4.25)
 
@@ -18,7 +18,7 @@ MGO = rocksalt(4.25)
 def read(folder, text, name="vasprun.xml"):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(text)
-    return parse(folder / name)
+    return parse_output(folder / name)
 
 
 @pytest.mark.parametrize("text", ["**************", "NaN", "-Infinity", "inf", "", "1e400", "-11.9-4.0"])
@@ -81,7 +81,7 @@ ENDS = {
     "EDIFFG of EDIFF": ({"EDIFF": 1e-5}, [-11.8995, -11.9], 0.05, 0.0, 9, "EDIFFG asks for 0.0001"),
     "no EDIFFG": ({}, [-11.7, -11.8, -11.9], 1.3, 0.0, 9, "EDIFFG asks for 0.001"),
     "energy met, forces left": ({"EDIFFG": 0.001}, [-11.9, -11.9], 1.3, 0.0, 9, "with 1.30 eV/angstrom left, though"),
-    "one step": ({"EDIFFG": 0.001}, [-11.9], 0.05, 0.0, 9, "there was one step alone"),
+    "one step": ({"EDIFFG": 0.001}, [-11.9], 0.05, 0.0, 9, "there was only one step"),
     "EDIFFG zero": ({"EDIFFG": 0.0}, [-11.9, -11.9], 0.05, 0.0, 9, "sets no criterion"),
     "stress left": ({"EDIFFG": -0.02, "ISIF": 3}, [-11.8, -11.9], 0.0, 60.0, 9, "60 kbar of stress"),
     "stress wanted": ({"EDIFFG": -0.02, "ISIF": 3, "PSTRESS": 60.0}, [-11.8, -11.9], 0.0, 60.0, 9, ""),
@@ -131,20 +131,21 @@ def test_the_energy_of_smearing_is_of_the_last_iteration(tmp_path):
     assert read(tmp_path, wrong).energy == pytest.approx(-11.99 / 2)
 
 
-def test_compressed_files_and_halves_of_them(tmp_path):
+def test_compressed_files_and_those_that_were_cut_off(tmp_path):
     text = vasprun(MGO, [-11.9]).encode()
     for ending, pack in {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}.items():
         name, packed = f"vasprun.xml.{ending}", pack(text)
         (tmp_path / name).write_bytes(packed)
-        assert parse(tmp_path / name).energy == pytest.approx(-5.95), name
+        assert parse_output(tmp_path / name).energy == pytest.approx(-5.95), name
         (tmp_path / name).write_bytes(packed[: len(packed) // 2])
-        assert "ends in the middle" in parse(tmp_path / name).reason, name
+        assert "ends in the middle" in parse_output(tmp_path / name).reason, name
         (tmp_path / name).write_bytes(b"not compressed at all")
         assert (
-            "cannot be unpacked" in parse(tmp_path / name).reason or "cannot be read" in parse(tmp_path / name).reason
+            "cannot be unpacked" in parse_output(tmp_path / name).reason
+            or "cannot be read" in parse_output(tmp_path / name).reason
         )
     (tmp_path / "vasprun.xml.zst").write_bytes(b"\x28\xb5\x2f\xfd")
-    assert "unpack it first" in parse(tmp_path / "vasprun.xml.zst").reason
+    assert "unpack it first" in parse_output(tmp_path / "vasprun.xml.zst").reason
 
 
 def test_entities_are_refused_before_anything_is_resolved(tmp_path):
@@ -193,7 +194,7 @@ def test_outcar_says_the_same_as_vasprun(tmp_path):
     assert not stopped.converged and "1.30 eV/angstrom left" in stopped.reason
     done = " reached required accuracy - stopping structural energy minimisation"
     assert read(tmp_path, outcar(MGO, [-11.8, -11.9], tags, force=1.3, said=done), "OUTCAR").converged
-    assert "before VASP did" in read(tmp_path, outcar(MGO, [-11.9], tags, ended=False), "OUTCAR").reason
+    assert "the file ends in the middle" in read(tmp_path, outcar(MGO, [-11.9], tags, ended=False), "OUTCAR").reason
     assert "energy of ionic step 1" in read(tmp_path, outcar(MGO, ["********"], tags), "OUTCAR").reason
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nucleate.dft.job import CalculationOutcome, Progress
-    from nucleate.dft.stage import Computed
+    from nucleate.dft.stage import ComputedCandidate
     from nucleate.pipeline.candidate import Candidate
 
 app = typer.Typer(cls=default_group("run"), no_args_is_help=True)
@@ -63,29 +63,29 @@ def run(
     from nucleate.dft.job import Runner
     from nucleate.dft.programs import find_program
     from nucleate.dft.references import References
-    from nucleate.dft.settings import preset as settings_of
-    from nucleate.dft.stage import compute
+    from nucleate.dft.settings import preset_settings as settings_of
+    from nucleate.dft.stage import compute_candidates
 
-    settings = settings_of(preset, seconds_of(wall_time))
-    candidates, folder = chosen(paths, top, out)
+    settings = settings_of(preset, parse_duration(wall_time))
+    candidates, folder = chosen_candidates(paths, top, out)
     notes = screen(stderr=True)
     found = find_program(engine)
     known = _known(notes) if known is None else known
-    with _live(notes) as progress:
+    with _progress_lines(notes) as progress:
         runner = Runner(found, settings, progress=progress, finished=partial(_tell, notes), again=again)
         notes.print(f"crystals: {len(candidates)}, {runner.method}")
         references = References(runner, cache or user_cache(), known, reference, max_atoms)
 
-        def report(results: Sequence[Computed]) -> None:
+        def report(results: Sequence[ComputedCandidate]) -> None:
             _write(folder, results, runner.method)
 
         with going_on("the same command goes on from the last steps"):
-            results = compute(candidates, folder / "dft" / preset, runner, references, workers, report)
+            results = compute_candidates(candidates, folder / "dft" / preset, runner, references, workers, report)
     _print(results, runner.method, screen())
     screen().print(f"files: {folder}/dft.csv, dft.jsonl, dft/{preset}/", soft_wrap=True)
 
 
-def seconds_of(text: str) -> float:
+def parse_duration(text: str) -> float:
     """ "1h30m" -> 5400.0; raises NucleateError for what is no duration."""
     from nucleate.errors import NucleateError
 
@@ -99,7 +99,7 @@ def seconds_of(text: str) -> float:
     return values[0] * 3600 + values[1] * 60 + values[2]
 
 
-def chosen(paths: Sequence[Path], top: int | None, out: Path | None) -> tuple[list[Candidate], Path]:
+def chosen_candidates(paths: Sequence[Path], top: int | None, out: Path | None) -> tuple[list[Candidate], Path]:
     """The candidates, and the folder for results: the run's own, or `out`, or the working folder's "dft"."""
     from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
@@ -140,7 +140,7 @@ def _known(notes: Console) -> str:
 
 
 @contextlib.contextmanager
-def _live(console: Console) -> Iterator[Progress]:
+def _progress_lines(console: Console) -> Iterator[Progress]:
     """A line for each calculation under way."""
     from rich.progress import Progress as Lines
     from rich.progress import SpinnerColumn, TextColumn
@@ -159,7 +159,7 @@ def _live(console: Console) -> Iterator[Progress]:
         yield progress
 
 
-def _write(folder: Path, results: Sequence[Computed], method: str) -> None:
+def _write(folder: Path, results: Sequence[ComputedCandidate], method: str) -> None:
     from nucleate.cli.tables import write_csv
     from nucleate.dft.stage import to_candidate, to_row
     from nucleate.pipeline.candidate_files import write_candidates
@@ -168,7 +168,7 @@ def _write(folder: Path, results: Sequence[Computed], method: str) -> None:
     write_candidates(folder / "dft.jsonl", [to_candidate(r, method) for r in results])
 
 
-def _print(results: Sequence[Computed], method: str, console: Console) -> None:
+def _print(results: Sequence[ComputedCandidate], method: str, console: Console) -> None:
     from nucleate.dft.stage import to_row
 
     rows = [to_row(r, method) for r in results]
@@ -185,7 +185,7 @@ def print_rows(rows: Sequence[dict], console: Console) -> None:
         lines.append(f"potential: {', '.join(potentials)}; DFT - potential on the same scale")
     if any(r["lower_bound"] and r["e_above_hull"] is not None for r in rows):
         lines.append(">= : a lower bound, for not all competing phases are computed")
-    said = [(r["id"], f"{r['status']}{': ' if r['reason'] else ''}{r['reason']}") for r in rows if _bad(r)]
+    said = [(r["id"], f"{r['status']}{': ' if r['reason'] else ''}{r['reason']}") for r in rows if _failed(r)]
     said += [(r["id"], f"without {r['missing']}") for r in rows if r.get("missing")]
     said += [(r["id"], remark) for r in rows for remark in r.get("remarks", "").split(" | ") if remark]
     lines += _together(said)
@@ -194,7 +194,7 @@ def print_rows(rows: Sequence[dict], console: Console) -> None:
         TerminalColumn(name, [c[i] for c in cells], right=i > 1, gives_way=gives_way)
         for i, (name, gives_way) in enumerate(COLUMNS)
     ]
-    show_table(console, columns, lines, dim=[_bad(r) for r in rows], whole="--out FILE.csv or dft.csv holds them")
+    show_table(console, columns, lines, dim=[_failed(r) for r in rows], whole="--out FILE.csv or dft.csv holds them")
 
 
 def _cells(row: dict) -> tuple[str, ...]:
@@ -206,7 +206,7 @@ def _cells(row: dict) -> tuple[str, ...]:
     above = "-" if row.get("e_above_hull") is None else f"{bound}{row['e_above_hull']:+.3f}"
     change = "-" if row.get("volume_change") is None else f"{row['volume_change']:+.1f}"
     energies = energy(row["e_form"]), energy(row["e_form_mp2020"]), above, energy(row.get("difference"))
-    return row["id"], row["formula"], str(row["atoms"]), lattice, change, *energies, _clock(row.get("seconds"))
+    return row["id"], row["formula"], str(row["atoms"]), lattice, change, *energies, _time_text(row.get("seconds"))
 
 
 def _together(said: Sequence[tuple[str, str]]) -> list[str]:
@@ -219,11 +219,11 @@ def _together(said: Sequence[tuple[str, str]]) -> list[str]:
     return out
 
 
-def _bad(row: dict) -> bool:
+def _failed(row: dict) -> bool:
     return row["status"] != "done"
 
 
-def _clock(seconds: float | None) -> str:
+def _time_text(seconds: float | None) -> str:
     if not seconds:
         return "-"
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
@@ -243,14 +243,14 @@ def inputs(
     """Write inputs for a program that runs elsewhere; read its outputs back with `nucleate dft parse`."""
     from nucleate.cli.tables import screen, some
     from nucleate.dft import inputs as writer
-    from nucleate.dft.settings import preset as settings_of
+    from nucleate.dft.settings import preset_settings as settings_of
     from nucleate.errors import NucleateError
 
     settings = settings_of(preset)
     writer.check_options(out, code, pseudos, flow)
-    candidates, _ = chosen(paths, top, out)
-    works, refused = writer.works(candidates, elements)
-    todo, without = writer.with_potentials(works, code)
+    candidates, _ = chosen_candidates(paths, top, out)
+    works, refused = writer.plan_calculations(candidates, elements)
+    todo, without = writer.with_known_potcars(works, code)
     notes = screen(stderr=True)
     for line in (*refused, *without):
         notes.print(f"left out: {line}", style="yellow", soft_wrap=True)
@@ -264,7 +264,7 @@ def inputs(
 
 
 @app.command("parse")
-def parse(
+def parse_outputs(
     paths: Annotated[
         list[Path], typer.Argument(help="Folders or files: vasprun.xml, OUTCAR (.gz, .bz2, .xz), pw.out, result.json.")
     ],
@@ -274,7 +274,7 @@ def parse(
     from nucleate.cli.tables import screen, write_csv
     from nucleate.dft import find
     from nucleate.dft import parse as reader
-    from nucleate.dft.compare import judge
+    from nucleate.dft.compare import judge_outputs
     from nucleate.dft.stage import to_candidate, to_row
     from nucleate.errors import NucleateError
     from nucleate.pipeline.candidate_files import write_candidates
@@ -284,9 +284,9 @@ def parse(
     outputs, left_out = find.find_outputs(paths)
     for line in left_out:
         screen(stderr=True).print(line, style="yellow", soft_wrap=True)
-    results = [reader.parse(output) for output in outputs]
-    names = reader.candidates_of(outputs, results)
-    judged = list(zip(judge(results, names), (r.method_name for r in results), strict=True))
+    results = [reader.parse_output(output) for output in outputs]
+    names = reader.candidates_of_outputs(outputs, results)
+    judged = list(zip(judge_outputs(results, names), (r.method_name for r in results), strict=True))
     rows = [to_row(computed, method) for computed, method in judged]
     print_rows(rows, screen())
     if out is not None and out.suffix == ".csv":

@@ -1,6 +1,6 @@
-"""ABINIT's side of a calculation: one run of the program for each set of positions, from files to files.
+"""Calculations with ABINIT: for each set of positions it is run once, with a file as input and a file as output.
 
-It reads the PAW datasets of gpaw-data, so that its energies are those of GPAW within a few meV/atom.
+It takes the PAW datasets of the package gpaw-data, so that its energies are those of GPAW within a few meV/atom.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ VOIGT = ((0, 0), (1, 1), (2, 2), (2, 1), (2, 0), (1, 0))  # order of strten
 
 
 def datasets() -> Path | None:
-    """The folder of gpaw-data (found, not imported), or the one that the user names."""
+    """The folder with the PAW datasets: the one that the environment variable names, else that of gpaw-data.
+
+    gpaw-data is found without an import; None where it is not installed.
+    """
     if own := os.environ.get(DATASETS):
         return Path(own)
     spec = importlib.util.find_spec("gpaw_data")
@@ -45,7 +48,7 @@ def datasets() -> Path | None:
 
 
 class Abinit:
-    """The `DftProgram`."""
+    """ABINIT as a `DftProgram`."""
 
     label = "ABINIT"
 
@@ -90,11 +93,12 @@ class AbinitEvaluator:
 
     def _run(self, atoms: Atoms, cutoff: float) -> str:
         self.folder.mkdir(parents=True, exist_ok=True)
-        for old in self.folder.glob("run.abo*"):  # it numbers a new output rather than replace one
+        # ABINIT does not overwrite an output, it writes another one with a number
+        for old in self.folder.glob("run.abo*"):
             old.unlink()
         (self.folder / "run.abi").write_text(self._input(atoms, cutoff))
         command = [*shlex.split(os.environ.get(PROGRAM) or "abinit"), "run.abi"]
-        # its group ends with ours; this is for the case that we are killed alone
+        # ends ABINIT also where only this process is killed and not its whole group
         together = functools.partial(die_with, os.getpid()) if sys.platform == "linux" else None
         with (self.folder / "run.log").open("w") as log:
             code = subprocess.run(
@@ -153,7 +157,7 @@ def _rows(values: object) -> str:
 
 
 def _energy(text: str) -> float:
-    """eV, extrapolated to zero smearing: halfway between the free and the internal energy."""
+    """Energy of the cell in eV, extrapolated to zero smearing: halfway between free and internal energy."""
     free = float(_numbers(text, "etotal", 1)[0])
     entropy = re.findall(r"-kT\*entropy'?\s*[:=]\s*(\S+)", text)
     return (free - 0.5 * float(entropy[-1].replace("D", "E")) if entropy else free) * HARTREE
@@ -165,7 +169,7 @@ def _moment(text: str) -> float | None:
 
 
 def _numbers(text: str, name: str, count: int) -> np.ndarray:
-    """The values of a variable as ABINIT echoes them after the computation."""
+    """`count` values of a variable, which ABINIT prints after the computation."""
     after = text.rpartition("echo values of variables after computation")[2]
     match = re.search(rf"^\s*-?\s*{name}\s+((?:[-+.\dEeDd]+\s+){{{count}}})", after, re.MULTILINE)
     values = [float(x.replace("D", "E")) for x in match[1].split()] if match else []

@@ -1,4 +1,4 @@
-"""Files of calculations as they lie about: plain or compressed."""
+"""Reading files of calculations, plain or compressed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from nucleate.errors import NucleateError
 
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".lzma": lzma.open}
 ARCHIVES = (".tar", ".tgz", ".zip", ".7z", ".tbz2", ".txz")
-OTHERS = (".z", ".zst")  # compressed by programs that Python does not know
+OTHERS = (".z", ".zst")  # compressed in ways that the standard library of Python cannot read
 LARGEST_TEXT = 500_000_000  # bytes of an output that is read as a whole
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[BufferedReader]:
-    """The content, unpacked. Raises NucleateError for what cannot be, and EOFError from reading for half a file."""
+def open_compressed(path: Path) -> Iterator[BufferedReader]:
+    """A file to read the uncompressed content from.
+
+    Raises NucleateError where it cannot be uncompressed. Reading from it raises EOFError where the file was cut off.
+    """
     if path.suffix.lower() in OTHERS:
         raise NucleateError(f"{path.suffix} cannot be unpacked here; unpack it first, or use .gz, .bz2 or .xz")
     try:
@@ -34,11 +37,12 @@ def opened(path: Path) -> Iterator[BufferedReader]:
         raise NucleateError(f"it cannot be read ({error.strerror or error})") from None
 
 
-def text_of(path: Path) -> tuple[str, bool]:
-    """(text, whether it is whole); raises NucleateError as `opened` does, and for one that is too large."""
+def read_whole_text(path: Path) -> tuple[str, bool]:
+    """(text, whether the file is complete). Raises NucleateError as `open_compressed` does, and for a text that is too
+    large."""
     parts: list[bytes] = []
     size = 0
-    with opened(path) as file:
+    with open_compressed(path) as file:
         try:
             while block := file.read1(1 << 20):
                 parts.append(block)

@@ -1,4 +1,4 @@
-"""What the elements are computed as, and where magnetism starts."""
+"""The molecule or crystal as which each element is computed, and the magnetic moments to start from."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from nucleate.errors import NucleateError
 if TYPE_CHECKING:
     from ase import Atoms
 
-# Gases as molecules: distance in angstrom, moment of each atom. O2 is a triplet.
+# Gases, computed as molecules: distance of the atoms in angstrom, moment of each in Bohr magnetons. O2 is a triplet.
 MOLECULES = {"H": (0.74, 0.0), "N": (1.10, 0.0), "O": (1.21, 1.0), "F": (1.42, 0.0), "Cl": (1.99, 0.0)}
 
-# Crystals beyond fcc, bcc, hcp and diamond, whose lattice constants ASE knows: space group, a, b, c (angstrom; the
-# angles follow from the group) and sites. Experimental values, J. Donohue, The Structures of the Elements (1974).
+# Crystals other than fcc, bcc, hcp and diamond (of which ASE knows the lattice constants): space group, a, b, c
+# (angstrom; the angles follow from the group) and sites. Experimental values, J. Donohue, The Structures of the
+# Elements (1974).
 _CRYSTALS: dict[str, tuple[str, tuple[float, float, float], tuple[tuple[float, float, float], ...]]] = {
     "B": ("R-3m", (4.908, 4.908, 12.567), ((0.1187, -0.1187, 0.8915), (0.1963, -0.1963, 0.0241))),
     "C": ("P6_3/mmc", (2.464, 2.464, 6.711), ((0, 0, 0.25), (1 / 3, 2 / 3, 0.25))),
@@ -38,22 +39,25 @@ _CRYSTALS: dict[str, tuple[str, tuple[float, float, float], tuple[tuple[float, f
 }
 _HEXAGONAL = ("R-3m", "P6_3/mmc", "P3_121")
 
-# Moments to start from, Bohr magnetons, all parallel: high spin, which the self-consistent field can lower. Other
-# orders (antiferromagnetic Cr, NiO) are not tried.
+# Moments to start from, Bohr magnetons, all parallel. They are those of high spin; the calculation may lower them.
+# Other orders, such as those of the antiferromagnets Cr and NiO, are not tried.
 MOMENTS = {"V": 3.0, "Cr": 4.0, "Mn": 5.0, "Fe": 4.0, "Co": 3.0, "Ni": 2.0}
 MOMENTS |= {"Ce": 1.0, "Pr": 2.0, "Nd": 3.0, "Pm": 4.0, "Sm": 5.0, "Eu": 7.0, "Gd": 7.0, "Tb": 6.0, "Dy": 5.0}
 MOMENTS |= {"Ho": 4.0, "Er": 3.0, "Tm": 2.0, "U": 2.0, "Np": 3.0, "Pu": 5.0}
 
 
 def starting_moments(symbols: Sequence[str], spin: str = "auto") -> list[float]:
-    """A moment for each atom of a crystal; all zero means that it is calculated without spin."""
+    """The magnetic moment (Bohr magnetons) that each atom starts with; all zero means a calculation without spin.
+
+    spin: "auto", or "off" for zeros.
+    """
     return [MOMENTS.get(s, 0.0) if spin == "auto" else 0.0 for s in symbols]
 
 
 def reference_state(element: str, spin: str = "auto") -> tuple[str, Atoms]:
-    """(kind, atoms) of what energies are counted from: "molecule" in its box or "crystal".
+    """(kind, atoms) of the element as formation energies are counted from: "molecule" (in a box) or "crystal".
 
-    Raises NucleateError for an element whose crystal is too large (S, Mn) or not known here.
+    Raises NucleateError for an element whose crystal is too large (S, Mn) or whose crystal is not in the tables here.
     """
     from ase import Atoms
     from ase.build import bulk

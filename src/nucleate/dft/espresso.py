@@ -1,4 +1,4 @@
-"""Outputs of pw.x of Quantum ESPRESSO."""
+"""Reading outputs of pw.x, the program of Quantum ESPRESSO for total energies."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.dft.compressed import text_of
+from nucleate.dft.compressed import read_whole_text
 from nucleate.dft.method import DftMethod
-from nucleate.dft.parsed import ParsedCalculation, spinless
+from nucleate.dft.parsed import ParsedCalculation, spin_remarks
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 ENERGY = re.compile(r"^!+\s+total energy\s*=\s*(\S+)\s+Ry", re.MULTILINE)
-# libxc's and Quantum ESPRESSO's own long names of functionals
-NAMES = {"SLA PW PBX PBC": "PBE", "SLA PW PSX PSC": "PBEsol", "SLA PW RPB PBC": "RPBE", "SLA PW REVX PBC": "revPBE"}
-NAMES |= {"SLA PZ NOGX NOGC": "LDA", "SLA PZ": "LDA", "PZ": "LDA", "SLA PW GGX GGC": "PW91", "PBESOL": "PBEsol"}
+# how pw.x and libxc write functionals -> their usual names
+FUNCTIONALS = {
+    "SLA PW PBX PBC": "PBE",
+    "SLA PW PSX PSC": "PBEsol",
+    "SLA PW RPB PBC": "RPBE",
+    "SLA PW REVX PBC": "revPBE",
+}
+FUNCTIONALS |= {"SLA PZ NOGX NOGC": "LDA", "SLA PZ": "LDA", "PZ": "LDA", "SLA PW GGX GGC": "PW91"}
+FUNCTIONALS |= {"PBESOL": "PBEsol"}
 DISPERSION = (
     (r"^\s*DFT-D3 Dispersion\s*=", "D3"),
     (r"Grimme-D2|DFT-D2|^\s*Parameters for Dispersion", "D2"),
@@ -29,13 +35,16 @@ DISPERSION = (
 
 
 def read_espresso(path: Path) -> ParsedCalculation:
-    """The last energy with its structure, or why there is none; raises what ASE raises for a broken file."""
+    """The last energy with its structure, or the reason why there is none.
+
+    Raises NucleateError for a file that cannot be uncompressed, and whatever ASE raises for a broken file.
+    """
     import io
 
     import ase.io
 
-    text, whole = text_of(path)
-    seconds, energies = clock(text), ENERGY.findall(text)
+    text, whole = read_whole_text(path)
+    seconds, energies = wall_seconds(text), ENERGY.findall(text)
     if not energies:
         lost = "convergence NOT achieved" in text
         said = "the self-consistent field did not converge" if lost else "it ended before the first energy"
@@ -53,7 +62,7 @@ def read_espresso(path: Path) -> ParsedCalculation:
         return ParsedCalculation(
             path, reason="the forces of the last step have values that are no numbers", seconds=seconds
         )
-    structure = structure_of(atoms)
+    structure = structure_from_ase(atoms)
     why = _unconverged(text, whole)
     spin = "Starting magnetic structure" in text or "total magnetization" in text
     return ParsedCalculation(
@@ -66,11 +75,12 @@ def read_espresso(path: Path) -> ParsedCalculation:
         seconds=seconds,
         moment=_moment(text),
         reason=why,
-        remarks=() if spin else tuple(spinless(structure.composition)),
+        remarks=() if spin else tuple(spin_remarks(structure.composition)),
     )
 
 
-def structure_of(atoms: Any) -> Structure:
+def structure_from_ase(atoms: Any) -> Structure:
+    """ASE atoms as a pymatgen structure."""
     from pymatgen.core import Lattice, Structure
 
     return Structure(Lattice(atoms.cell.array), atoms.get_chemical_symbols(), atoms.get_scaled_positions())
@@ -79,7 +89,7 @@ def structure_of(atoms: Any) -> Structure:
 def _unconverged(text: str, whole: bool) -> str:
     """Why the last energy is not that of a converged calculation; "" if it is."""
     if "JOB DONE" not in text or not whole:
-        return _crash(text) or "the file ends before the program did (no JOB DONE): it was killed or still works"
+        return _crash(text) or "the file has no JOB DONE at its end: pw.x was killed or is still running"
     if "convergence NOT achieved" in text:
         return "a self-consistent field did not converge"
     if "Maximum CPU time exceeded" in text:
@@ -106,7 +116,7 @@ def _method(text: str, structure: Structure) -> DftMethod:
     cutoff = re.search(r"kinetic-energy cutoff\s*=\s*([\d.]+)", text)
     found = re.findall(r"Exchange-correlation\s*=\s*(.+?)\s*(?:\(|$)", text, re.MULTILINE)
     name = " ".join(found[-1].replace("+", " ").split()) if found else ""
-    functional = NAMES.get(name.upper(), name or "an unknown functional")
+    functional = FUNCTIONALS.get(name.upper(), name or "an unknown functional")
     if exchange := re.search(r"EXX-fraction\s*=\s*([\d.]+)", text):
         functional += f" with {float(exchange[1]):g} of exact exchange"
     for pattern, what in DISPERSION:
@@ -115,20 +125,20 @@ def _method(text: str, structure: Structure) -> DftMethod:
             break
     if re.search(r"[Nn]on.?collinear calculation with spin-orbit|with spin-orbit", text):
         functional += " with spin-orbit coupling"
-    unfit = "" if name else "its functional is not in the file"
+    incomparable = "" if name else "its functional is not in the file"
     return DftMethod(
         f"Quantum ESPRESSO {version[1] if version else '?'}",
         functional,
         f"plane waves {float(cutoff[1]):g} Ry" if cutoff else "plane waves of an unknown cutoff",
         _potentials(text),
         _hubbard(text, structure),
-        unfit or ("" if cutoff else "its cutoff is not in the file"),
+        incomparable or ("" if cutoff else "its cutoff is not in the file"),
         scale="PBE" if functional == "PBE" else "",
     )
 
 
 def _potentials(text: str) -> dict[str, str]:
-    """File and checksum of each element's pseudopotential."""
+    """What tells the pseudopotential of each element: its checksum, or the name of its file where there is none."""
     pattern = (
         r"PseudoPot\. #\s*\d+ for\s+(\w+).*(?:\n.*)?read from file:?\s*\n?\s*(\S+)(?:\s*\n\s*MD5 check sum:\s*(\w+))?"
     )
@@ -140,7 +150,7 @@ def _potentials(text: str) -> dict[str, str]:
 
 
 def _hubbard(text: str, structure: Structure) -> dict[str, str]:
-    """The Hubbard U of each element that has one, in words; pw.x prints it in several ways."""
+    """The Hubbard U of each element that has one, in words. Versions of pw.x print it in different ways."""
     if not re.search(r"LDA\+U calculation|DFT\+U|Hubbard energy\s*=", text):
         return {}
     block = re.search(r"LDA\+U calculation.*\n.*\n((?:\s+[A-Z]\w*\s+\d\s+[\d.]+.*\n)+)", text)
@@ -162,7 +172,7 @@ def _moment(text: str) -> float | None:
     return float(found[-1]) if found else None
 
 
-def clock(text: str) -> float:
+def wall_seconds(text: str) -> float:
     """Wall time of "PWSCF : 1h23m CPU 1h30m WALL" in seconds."""
     found = re.search(r"PWSCF\s*:.*CPU\s+(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:([\d.]+)s)?\s*WALL", text)
     hours, minutes, seconds = (float(x) if x else 0.0 for x in found.groups()) if found else (0.0, 0.0, 0.0)

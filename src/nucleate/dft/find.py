@@ -1,4 +1,4 @@
-"""Which files of a folder are outputs of DFT programs, and which of several of one run is its last."""
+"""Which files of a folder are outputs of DFT programs, and which one is the last of several of the same run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nucleate.dft.compressed import ARCHIVES, OPENERS, OTHERS, bare_name, opened
+from nucleate.dft.compressed import ARCHIVES, OPENERS, OTHERS, bare_name, open_compressed
 from nucleate.errors import NucleateError
 
 LOOKED_FOR = "vasprun.xml, OUTCAR (also .gz, .bz2, .xz, and .relax1, .relax2 ...), *.out and *.pwo of pw.x, result.json"
@@ -19,32 +19,34 @@ STAGE = re.compile(r"^[._-](?:relax|opt|run|step)?[._-]?(\d+)$|^[._-]?(static|sc
 
 @dataclass(frozen=True)
 class Output:
-    """A file to be read. kind: vasprun, outcar, espresso or ours; "" where there is none, with `reason`. alone: that
-    it is the only one of its folder, which then gives it its name. passed: earlier ones of the same run. spare: the
-    OUTCAR of the same run, to be read where vasprun.xml has no energy.
+    """A file to be read.
+
+    kind: vasprun, outcar, espresso or ours; "" where it is no output, for `reason`. alone: whether it is the only
+    output in its folder, after which the calculation is then named. superseded: names of earlier outputs of the same
+    run, which are not read. spare: the OUTCAR of the same run, which is read where vasprun.xml has no energy.
     """
 
     path: Path
     kind: str
     alone: bool = True
-    passed: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
     reason: str = ""
     spare: Path | None = None
 
 
 def find_outputs(paths: Iterable[Path]) -> tuple[list[Output], list[str]]:
-    """The outputs in files and folders (with their sub-folders), and lines on what was left out.
+    """The outputs in files and folders (with their sub-folders), and a line for everything that was left out.
 
-    Raises NucleateError for a path that does not exist, or where there is none at all.
+    Raises NucleateError for a path that does not exist, and where there is no output at all.
     """
     out: list[Output] = []
     notes: list[str] = []
     paths = list(paths)
     for path in paths:
         if path.is_file():
-            kind = "" if _is_archive(path) else kind_of(path)
+            kind = "" if _is_archive(path) else output_kind(path)
             why = "" if kind else _no_output(path)
-            out.append(Output(path, kind, alone=_standard(path), reason=why))
+            out.append(Output(path, kind, alone=_has_standard_name(path), reason=why))
         elif path.is_dir():
             out += _in_folder(path, notes)
         else:
@@ -57,8 +59,8 @@ def find_outputs(paths: Iterable[Path]) -> tuple[list[Output], list[str]]:
     return out, notes
 
 
-def kind_of(path: Path) -> str:
-    """The kind of an output, by its name and first lines; "" for what is no output."""
+def output_kind(path: Path) -> str:
+    """The kind of an output (see `Output`), by the name of the file and its first lines; "" for what is no output."""
     name = bare_name(path)
     if name == "result.json":
         return "ours"
@@ -86,7 +88,7 @@ def _in_folder(top: Path, notes: list[str]) -> list[Output]:
         found = _last_of_each(files)
         out += found
         inputs = {p.name for p in files} & set(INPUTS)
-        if not found and inputs and not any(_candidates(p) for p in folder.rglob("*") if p.is_file()):
+        if not found and inputs and not any(_may_be_output(p) for p in folder.rglob("*") if p.is_file()):
             said = f"no result yet: there is {', '.join(sorted(inputs))}, but no output of a program"
             out.append(Output(folder / sorted(inputs)[0], "", reason=said))
     if archives:
@@ -95,23 +97,23 @@ def _in_folder(top: Path, notes: list[str]) -> list[Output]:
     return out
 
 
-def _candidates(path: Path) -> bool:
+def _may_be_output(path: Path) -> bool:
     """Whether the name may be that of an output."""
     name = bare_name(path)
     return bool(name == "result.json" or VASPRUN.match(name) or OUTCAR.match(name) or name.endswith((".out", ".pwo")))
 
 
 def _last_of_each(files: list[Path]) -> list[Output]:
-    """The last output of each run in a folder; vasprun.xml is taken before OUTCAR."""
-    kinds = {p: kind_of(p) for p in files if _candidates(p)}
+    """The last output of each run in a folder; of vasprun.xml and OUTCAR the first is taken."""
+    kinds = {p: output_kind(p) for p in files if _may_be_output(p)}
     ours = [p for p, kind in kinds.items() if kind == "ours"]
-    if ours:  # our own jobs leave outputs of their engines beside it
+    if ours:  # beside it lie outputs of the program that `nucleate dft run` used
         return [Output(ours[0], "ours")]
     runs: dict[tuple[str, str], list[Path]] = {}
     for kind, pattern in (("vasprun", VASPRUN), ("outcar", OUTCAR)):
         for path in (p for p, k in kinds.items() if k == kind):
             match = pattern.match(bare_name(path))
-            if match is None:  # found by its content
+            if match is None:  # it was recognised by its content
                 runs[kind, path.name] = [path]
                 continue
             stage = match["stage"] or ""
@@ -130,7 +132,7 @@ def _last_of_each(files: list[Path]) -> list[Output]:
 
 
 def _order(path: Path) -> tuple[int, int, int]:
-    """relax1, relax2, static, and last the name without any; of two copies the one that is not compressed."""
+    """For sorting: relax1, relax2, static, then the name without a stage; compressed copies before others."""
     name = bare_name(path)
     match = VASPRUN.match(name) or OUTCAR.match(name)
     stage = STAGE.match((match["stage"] or "") if match else "")
@@ -140,8 +142,8 @@ def _order(path: Path) -> tuple[int, int, int]:
     return (0, int(stage[1]), plain) if stage[1] else (1, 0, plain)
 
 
-def _standard(path: Path) -> bool:
-    """Whether the folder rather than the file has the name of the calculation."""
+def _has_standard_name(path: Path) -> bool:
+    """Whether the file has a standard name, so that the calculation is named after its folder."""
     name = bare_name(path)
     match = VASPRUN.match(name) or OUTCAR.match(name)
     return name in ("result.json", "pw.out") or bool(match and not match["before"])
@@ -164,14 +166,17 @@ def _no_output(path: Path) -> str:
 
 def _head(path: Path) -> bytes:
     try:
-        with opened(path) as file:
+        with open_compressed(path) as file:
             return file.read(4096)
     except (NucleateError, OSError, EOFError):
         return b""
 
 
-def names_of(outputs: Iterable[Output]) -> Iterator[str]:
-    """What each calculation is called: its folder, or the file where several lie in one; longer where two are alike."""
+def calculation_names(outputs: Iterable[Output]) -> Iterator[str]:
+    """The name of each calculation: that of its folder, or of the file where several lie in one folder.
+
+    Where names are equal, folders above are put before them.
+    """
     outputs = list(outputs)
     names = [_name(o, 0) for o in outputs]
     for depth in range(1, 12):

@@ -1,4 +1,4 @@
-"""Crystals and molecules as plain JSON values, exact to the last digit, for the files that a calculation lives from."""
+"""Crystals and molecules as plain JSON values, exact to the last digit, for the files of a calculation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def to_record(atoms: Atoms) -> dict[str, Any]:
-    """numbers (n,), cell (3, 3) and positions (n, 3) in angstrom, moments (n,) to start from in Bohr magnetons."""
+    """ASE atoms as lists: numbers (n,), cell (3, 3) and positions (n, 3) in angstrom, moments (n,) in Bohr magnetons.
+
+    The moments are those that a calculation starts from.
+    """
     return {
         "numbers": [int(z) for z in atoms.numbers],
         "cell": atoms.cell.array.tolist(),
@@ -49,14 +52,14 @@ def to_structure(record: Mapping[str, Any]) -> Structure:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """The file is there complete or not at all; ValueError for a number that is not finite."""
+    """Write the file completely or not at all. Raises ValueError for a number that is not finite."""
     text = json.dumps(values, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The values, or None where there is no file, or one that is no JSON object."""
+    """The values in the file; None where there is no file, or where it holds no JSON object."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

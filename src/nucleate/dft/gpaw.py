@@ -1,4 +1,4 @@
-"""GPAW's side of a calculation. It is GPL: it is imported here alone, in the worker process."""
+"""Calculations with GPAW. Its licence is the GPL, so it is imported only here, and only in the worker process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ITERATIONS = 200  # of the self-consistent field
 
 
 class Gpaw:
-    """The `DftProgram`. Its Python may be that of another environment, which also has nucleate's dependencies."""
+    """GPAW as a `DftProgram`. It may be installed in another environment that also has nucleate's dependencies."""
 
     label = "GPAW"
 

@@ -15,15 +15,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compound:
-    """A computed phase: energy and anion correction, eV/atom (None: not known; it has no corrected energy)."""
+    """A computed phase.
+
+    energy: eV/atom. correction: what MP2020 adds to it, eV/atom; None where that is not known, so that there is no
+    corrected energy.
+    """
 
     composition: Composition
     energy: float
     correction: float | None = 0.0
 
 
-def formation_energy(compound: Compound, elements: Mapping[str, float], corrected: bool = False) -> float:
-    """eV/atom, from the energies of the elements (eV/atom), which take no correction."""
+def dft_formation_energy(compound: Compound, elements: Mapping[str, float], corrected: bool = False) -> float:
+    """Formation energy in eV/atom. elements: symbol -> energy of the element, eV/atom, which gets no correction.
+
+    Raises NucleateError where the corrected energy is asked for and the correction is not known.
+    """
     if corrected and compound.correction is None:
         raise NucleateError(f"the MP2020 correction of {formula_text(compound.composition)} is not known")
     amounts = compound.composition.element_composition
@@ -31,13 +38,13 @@ def formation_energy(compound: Compound, elements: Mapping[str, float], correcte
     return float(compound.energy - of_elements + ((compound.correction or 0.0) if corrected else 0.0))
 
 
-def above_hull(
+def dft_above_hull(
     compound: Compound, elements: Mapping[str, float], phases: Sequence[Compound], corrected: bool = False
 ) -> float:
     """Energy above the best mixture of `phases` and elements, eV/atom; negative below all of them.
 
-    A phase that is left out can only lower the hull: what is given here is then a lower bound. So are phases without a
-    known correction among corrected energies.
+    corrected: with MP2020 corrections; phases whose correction is not known are then left out. The hull can only become
+    lower when a phase is added, so the value is a lower bound where a phase is left out.
     """
     from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
     from pymatgen.core import Composition
@@ -48,6 +55,6 @@ def above_hull(
         known = p.correction is not None or not corrected
         if known and {str(e) for e in p.composition.element_composition} <= system:
             whole = p.composition.element_composition
-            entries.append(PDEntry(whole, formation_energy(p, elements, corrected) * whole.num_atoms))
+            entries.append(PDEntry(whole, dft_formation_energy(p, elements, corrected) * whole.num_atoms))
     hull = PhaseDiagram(entries).get_hull_energy_per_atom(compound.composition.element_composition)
-    return float(formation_energy(compound, elements, corrected) - hull)
+    return float(dft_formation_energy(compound, elements, corrected) - hull)

@@ -1,6 +1,7 @@
-"""Inputs for programs that run elsewhere: VASP as the Materials Project sets it up, Quantum ESPRESSO, an atomate2 flow.
+"""Inputs for programs that run elsewhere: VASP with the settings of the Materials Project, Quantum ESPRESSO, and flows
+of atomate2.
 
-Every folder also gets candidate.json, from which `dft.parse` knows whose output it reads.
+Every folder also gets candidate.json, from which `dft.parse` knows to which candidate an output belongs.
 """
 
 from __future__ import annotations
@@ -34,13 +35,16 @@ if TYPE_CHECKING:
 CODES = ("vasp", "qe")
 CANDIDATE = "candidate.json"
 RYDBERG = 13.605693  # eV
-# Ultrasoft and PAW pseudopotentials (SSSP) want this many Rydberg, and eight times as many for the density
+# Rydberg, for ultrasoft and PAW pseudopotentials (SSSP); the density gets eight times as much
 QE_CUTOFFS = {"fast": 45.0, "standard": 60.0, "tight": 90.0}
 
 
 @dataclass(frozen=True)
 class PlannedCalculation:
-    """One calculation to set up. name: its folder. kind: "crystal" or "molecule"."""
+    """One calculation to set up.
+
+    name: of its folder. kind: "crystal" or "molecule". candidate: None for an element.
+    """
 
     name: str
     kind: str
@@ -52,9 +56,13 @@ class PlannedCalculation:
         return to_structure(to_record(self.atoms))
 
 
-def works(candidates: Iterable[Candidate], elements: bool = True) -> tuple[list[PlannedCalculation], list[str]]:
-    """What is to be calculated, the candidates and the elements that their formation energies need; and, one line
-    each, what cannot be."""
+def plan_calculations(
+    candidates: Iterable[Candidate], elements: bool = True
+) -> tuple[list[PlannedCalculation], list[str]]:
+    """The calculations of the candidates, and, with `elements`, of the elements that formation energies need.
+
+    Also returns a line for each that cannot be set up.
+    """
     out: list[PlannedCalculation] = []
     refused: list[str] = []
     symbols: set[str] = set()
@@ -76,10 +84,10 @@ def works(candidates: Iterable[Candidate], elements: bool = True) -> tuple[list[
     return out, refused
 
 
-def with_potentials(todo: Iterable[PlannedCalculation], code: str) -> tuple[list[PlannedCalculation], list[str]]:
-    """What can be set up with the POTCARs that the Materials Project names; and, one line each, what cannot.
+def with_known_potcars(todo: Iterable[PlannedCalculation], code: str) -> tuple[list[PlannedCalculation], list[str]]:
+    """The calculations for which the Materials Project has POTCARs of all elements, and a line for each of the others.
 
-    pw.x takes the files of the user, whose elements `pseudopotentials` checks.
+    For pw.x all are kept: it takes the files of the user, whose elements `pseudopotentials` checks.
     """
     if code != "vasp":
         return list(todo), []
@@ -96,7 +104,10 @@ def with_potentials(todo: Iterable[PlannedCalculation], code: str) -> tuple[list
 
 
 def vasp_files(work: PlannedCalculation) -> dict[str, str]:
-    """INCAR, KPOINTS, POSCAR and POTCAR.spec (the names of the licensed files) of pymatgen's MPRelaxSet."""
+    """File name -> content: INCAR, KPOINTS, POSCAR and POTCAR.spec, as pymatgen's MPRelaxSet has them.
+
+    POTCAR.spec has the names of the licensed files. Raises NucleateError where MPRelaxSet cannot set it up.
+    """
     from pymatgen.io.vasp.inputs import Kpoints
     from pymatgen.io.vasp.sets import MPRelaxSet
 
@@ -109,7 +120,7 @@ def vasp_files(work: PlannedCalculation) -> dict[str, str]:
             incar |= {"NUPDOWN": round(total)}
         special = {"user_incar_settings": incar, "user_kpoints_settings": Kpoints()}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of POTCARs that are not here
+        warnings.simplefilter("ignore")  # pymatgen warns that it has no POTCAR files
         try:
             found = MPRelaxSet(structure, **special).get_input_set(potcar_spec=True)
         except (ValueError, KeyError) as error:
@@ -124,7 +135,10 @@ def qe_files(
     pseudos: Mapping[str, str],
     pseudo_dir: str = "./pseudo",
 ) -> dict[str, str]:
-    """pw.in for pw.x: vc-relax of a crystal, relax of a molecule. cutoff: Rydberg. pseudos: file names by element."""
+    """File name -> content: pw.in for pw.x, which relaxes a crystal with its cell and a molecule in a fixed cell.
+
+    cutoff: of the wave functions, Rydberg. pseudos: element -> file name. pseudo_dir: the folder of these files.
+    """
     import io
 
     from ase.io.espresso import write_espresso_in
@@ -154,14 +168,14 @@ def qe_files(
     }
     grid = (1, 1, 1) if molecule else k_grid(work.atoms.cell.array, settings.k_spacing)
     atoms = work.atoms.copy()
-    atoms.set_initial_magnetic_moments(np.clip(moments / 8, -1, 1))  # pw.x wants a share of the valence electrons
+    atoms.set_initial_magnetic_moments(np.clip(moments / 8, -1, 1))  # pw.x wants it as a share of the valence electrons
     text = io.StringIO()
     write_espresso_in(text, atoms, input_data=data, pseudopotentials=dict(pseudos), kpts=grid)
     return {"pw.in": re.sub(r"&(FCP|RISM)\n/\n", "", text.getvalue())}  # older versions do not know these namelists
 
 
 def pseudopotentials(folder: Path | None, elements: Iterable[str]) -> dict[str, str]:
-    """The file of each element in a folder of UPF files; Xx.upf where no folder is given.
+    """Element -> its file in a folder of UPF files; "Xx.upf" where no folder is given.
 
     Raises NucleateError naming the elements without a file, or with several.
     """
@@ -180,7 +194,7 @@ def pseudopotentials(folder: Path | None, elements: Iterable[str]) -> dict[str, 
 
 
 def check_options(out: Path, code: str, pseudos: Path | None = None, flow: bool = False) -> None:
-    """Raises NucleateError for options that are unknown or contradict each other, before anything is read."""
+    """Raise NucleateError for options that are unknown or contradict each other; no file is read for that."""
     if code not in CODES:
         raise NucleateError(f"no inputs for '{code}'; known: {', '.join(CODES)}")
     if out.exists() and not out.is_dir():
@@ -202,9 +216,11 @@ def write_inputs(
     pseudos: Path | None = None,
     flow: bool = False,
 ) -> list[Path]:
-    """The folders that were written. flow: also flow.json, see `flow_text`.
+    """Write the inputs of all calculations; returns their folders, within `out`.
 
-    Raises NucleateError for an unknown code, or what cannot be set up, before anything is written.
+    code: "vasp" or "qe". preset: name of the cutoff for qe. settings: of qe, otherwise those of `DFTSettings`. pseudos:
+    folder of UPF files. flow: also write flow.json (`flow_text`). Raises NucleateError for an unknown code and for what
+    cannot be set up, before anything is written.
     """
     check_options(out, code, pseudos, flow)
     todo = list(todo)
@@ -234,13 +250,16 @@ def write_inputs(
 
 
 def _record(candidate: Candidate) -> Any:
-    """Plain JSON values; a number of somebody's file that is not finite, which JSON does not have, is None."""
+    """The candidate as JSON values; numbers that are not finite, which JSON does not have, become None."""
     return json.loads(candidate.to_json(), parse_constant=lambda _: None)
 
 
 def flow_text(todo: Iterable[PlannedCalculation]) -> str:
-    """An atomate2 flow (PBE double relaxation and static run with the Materials Project's settings) of all crystals, as
-    JSON for jobflow. Raises NucleateError without atomate2."""
+    """The JSON text of a jobflow Flow that relaxes each crystal twice and then computes its energy, by atomate2 with
+    PBE and the settings of the Materials Project.
+
+    Raises NucleateError where atomate2 is not installed.
+    """
     from monty.json import MontyEncoder
 
     maker, flow = _flow_packages()

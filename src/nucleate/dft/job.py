@@ -1,6 +1,7 @@
-"""One calculation is one folder and one process, which may take too long, crash or write nonsense.
+"""Running one calculation, in a folder and a process of its own, which may take too long, crash or write nonsense.
 
-input.json says what is wanted, state.json where it is, result.json what came of it, log.txt what was printed.
+In the folder input.json has the task, state.json the state after the last step, result.json the result, and log.txt
+what the program printed.
 """
 
 from __future__ import annotations
@@ -24,28 +25,30 @@ from typing import TYPE_CHECKING, Any
 from nucleate.dft import worker
 from nucleate.dft.frames import read_json, to_record, write_json
 from nucleate.dft.programs import InstalledProgram
-from nucleate.dft.settings import METALS, DFTSettings, is_metal
+from nucleate.dft.settings import METAL_SPACING, DFTSettings, all_metals
 from nucleate.errors import NucleateError
 from nucleate.parallel import ONE_THREAD
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-POLL = 0.2  # seconds between two looks at a process
+POLL = 0.2  # seconds after which a process is looked at again
 LOG_LIMIT = 100_000_000  # bytes that a process may print in one call before it is ended
 DONE, FAILED, TIME, CRASHED, GARBAGE = "done", "failed", "out of time", "crashed", "garbage"
 Progress = Callable[[str, int, float], None]  # (name, ionic steps so far, seconds in this call)
 
 
 class CalculationStopped(Exception):
-    """The user wants no more; the state of each calculation is kept."""
+    """Raised when the user stops the run; the state of each calculation stays on disk."""
 
 
 @dataclass(frozen=True)
 class CalculationOutcome:
-    """What became of a calculation. status: one of the five above. result: as `relaxation.run` gives it, if done.
+    """How a calculation ended.
 
-    seconds: over all calls. fresh: whether anything was calculated in this call.
+    status: one of the five texts above. reason: in words, unless it is done. result: of `relaxation.run`, if it is
+    done. steps: of the relaxation. seconds: of wall-clock time, over all calls. fresh: whether anything was calculated
+    in this call.
     """
 
     status: str
@@ -65,8 +68,9 @@ class CalculationOutcome:
 class Runner:
     """Runs calculations with one program and one set of settings.
 
-    stop: set it to end all of them at once (they raise `CalculationStopped`). progress: while one runs. finished:
-    called with its name when one that was run in this call ends. again: calculate anew what failed by itself.
+    stop: set it to end all calculations at once (they raise `CalculationStopped`). progress: called about every second
+    while a calculation runs. finished: called with name and outcome when a calculation of this call ends. again:
+    whether calculations whose program reported a failure are done again.
     """
 
     program: InstalledProgram
@@ -78,23 +82,25 @@ class Runner:
 
     @property
     def method(self) -> str:
+        """The method that its energies carry."""
         return self.program.method(self.settings)
 
     @property
     def digest(self) -> str:
-        """A hash of program, version and settings; results with equal hashes belong together."""
+        """A hash of program, version and settings; only results with equal hashes may be compared."""
         return hashlib.sha256(f"{self.method} {self.settings.digest}".encode()).hexdigest()[:12]
 
     def run(self, name: str, folder: Path, kind: str, atoms: Atoms) -> CalculationOutcome:
-        """The outcome of this calculation: found in `folder`, continued there, or begun.
+        """The outcome of a calculation, which is found in `folder`, or continued or begun there.
 
-        A folder that holds another calculation is moved aside. Raises NucleateError if it cannot be written, and
-        `CalculationStopped` where `stop` was set.
+        name: for messages. kind: one of `relaxation.TASKS`. A folder that holds another calculation is renamed to
+        FOLDER.old-1. Raises NucleateError where the folder cannot be written, and `CalculationStopped` where `stop` was
+        set.
         """
         settings = self.settings
         content: list[Any] = [self.digest, kind, to_record(atoms)]
-        if kind != "molecule" and is_metal(atoms.numbers):
-            settings = dataclasses.replace(settings, k_spacing=METALS * settings.k_spacing)
+        if kind != "molecule" and all_metals(atoms.numbers):
+            settings = dataclasses.replace(settings, k_spacing=METAL_SPACING * settings.k_spacing)
             content.append(settings.k_spacing)
         task: dict[str, Any] = {"engine": self.program.name, "method": self.method, "kind": kind}
         task |= {"settings": dataclasses.asdict(settings), "atoms": to_record(atoms)}
@@ -105,7 +111,7 @@ class Runner:
         found = _outcome(folder, task["digest"], fresh=False)
         if found is not None and not (found.status == FAILED and self.again):
             return found
-        (folder / worker.RESULT).unlink(missing_ok=True)  # unreadable, or to be done again
+        (folder / worker.RESULT).unlink(missing_ok=True)  # it is unreadable, or to be calculated again
         write_json(folder / worker.INPUT, task)
         outcome = self._supervise(name, folder, task["digest"])
         if self.finished is not None:
@@ -119,7 +125,7 @@ class Runner:
             spent = time.monotonic() - started
             if code != worker.BUSY or spent > limit:
                 break
-            if self.stop.wait(1.0):  # another process does the same calculation: its result will do
+            if self.stop.wait(1.0):  # another process does the same calculation: wait for its result
                 raise CalculationStopped
         found = _outcome(folder, digest, fresh=True)
         if found is not None:
@@ -132,7 +138,7 @@ class Runner:
                 GARBAGE, f"printed {LOG_LIMIT:,} bytes {after}: {lines}", steps=steps, seconds=seconds
             )
         if code == TIME or code == worker.BUSY:
-            said = f"no end within {limit:g} s, stopped {after}; the same command goes on from there"
+            said = f"not done within {limit:g} s, stopped {after}; the same command continues from there"
             return CalculationOutcome(TIME, said, steps=steps, seconds=max(seconds, round(spent, 1)))
         if isinstance(code, int) and code != 0:
             how = signal.Signals(-code).name if -code in set(signal.Signals) else f"exit code {code}"
@@ -145,7 +151,7 @@ class Runner:
         )
 
     def _process(self, name: str, folder: Path, started: float) -> tuple[int | str, str]:
-        """(exit code, or why it was ended: TIME or GARBAGE; last line of its log)."""
+        """(exit code, or TIME or GARBAGE where it was ended for that; the last line of its log)."""
         log = folder / worker.LOG
         command = [*self.program.command, "-m", worker.__name__, str(folder.absolute())]
         source = str(Path(__file__).parents[2])
@@ -160,7 +166,8 @@ class Runner:
                     stdout=file,
                     stderr=subprocess.STDOUT,
                     env=environment,
-                    start_new_session=True,  # Ctrl-C reaches us alone, and we end the whole group
+                    # so that Ctrl-C reaches only us, and we end all processes of the calculation
+                    start_new_session=True,
                 )
             except OSError as error:
                 raise NucleateError(f"{command[0]} cannot be started: {error.strerror or error}") from None
@@ -190,7 +197,7 @@ class Runner:
 
 
 def _outcome(folder: Path, digest: str, fresh: bool) -> CalculationOutcome | None:
-    """What result.json says, or None where it is missing, unreadable or of another calculation."""
+    """The outcome in result.json; None where the file is missing, unreadable or of another calculation."""
     values = read_json(folder / worker.RESULT)
     if values is None or values.get("digest") != digest:
         return None
@@ -220,7 +227,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last_line(log: Path, begin: int) -> str:
-    """The last line that says something, of what was printed from byte `begin`."""
+    """The last line with a letter or digit, of what was printed from byte `begin` on."""
     with log.open("rb") as file:
         file.seek(max(begin, log.stat().st_size - 10_000))
         lines = file.read().decode("utf-8", "replace").splitlines()

@@ -1,4 +1,4 @@
-"""By what an energy was computed: what must be the same for two of them to be compared, and what MP2020 corrects."""
+"""The method of a DFT energy: what must be equal where two are compared, and where MP2020 corrections apply."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DftMethod:
-    """program: with version. functional: PBE, r2SCAN, HSE06, PBE-D3(BJ) ... basis: the cutoff, and what else counts.
+    """The method of a DFT energy.
 
-    potentials: of each element, the title or file of its pseudopotential or PAW dataset ("" where it is not known).
-    hubbard: U of the elements that have one, in words ("5.3 eV"). unfit: why its energies can be compared with none.
-    scale: what the functional is called where U is as the Materials Project has it, so that the MP2020 corrections put
-    all energies on one scale; "" for one that these corrections are not for.
+    program: with version. functional: PBE, r2SCAN, HSE06, PBE-D3(BJ) ... basis: the cutoff, and whatever else changes
+    energies. potentials: element -> title or file of its pseudopotential or PAW dataset ("" where it is not known).
+    hubbard: element -> its U in words ("5.3 eV"), of those that have one. incomparable: why its energies can be
+    compared with no others; "" where they can. scale: how the functional is called where every U is that of the
+    Materials Project, so that the MP2020 corrections bring all energies to one scale; "" where these corrections do not
+    apply.
     """
 
     program: str
@@ -30,19 +32,19 @@ class DftMethod:
     basis: str
     potentials: Mapping[str, str] = field(default_factory=dict)
     hubbard: Mapping[str, str] = field(default_factory=dict)
-    unfit: str = ""
+    incomparable: str = ""
     scale: str = ""
 
     @property
     def key(self) -> str:
-        """What two energies must share; potentials and U are compared element by element."""
+        """What two energies must have in common; potentials and U are compared element by element besides."""
         return f"{self.program} {self.functional}, {self.basis}"
 
     def name(self, composition: Composition) -> EnergyMethod:
-        """What stands beside the energy; a U that is not the Materials Project's, or none where there is one, is
-        named."""
+        """The method as energies of this composition carry it. Values of U are named where they are not those of the
+        Materials Project, and also where it has a U and this method has none."""
         functional = self.functional
-        if self.scale and not wrong_hubbard(self, composition):
+        if self.scale and not hubbard_difference(self, composition):
             functional = self.scale
         elif self.hubbard:
             functional += f"+U ({', '.join(f'{e} {u}' for e, u in sorted(self.hubbard.items()))})"
@@ -51,10 +53,10 @@ class DftMethod:
         return EnergyMethod(f"{self.program} {functional}, {self.basis} (uncorrected)")
 
 
-def no_corrections(method: DftMethod, composition: Composition) -> str:
+def why_no_corrections(method: DftMethod, composition: Composition) -> str:
     """Why MP2020 corrections do not apply to an energy; "" if they do."""
     if method.scale:
-        return wrong_hubbard(method, composition)
+        return hubbard_difference(method, composition)
     if method.functional != "PBE":
         return f"MP2020 corrections are for PBE(+U), not for {method.functional}"
     return "MP2020 corrections are for PBE with PBE potentials, which its POTCARs are not or do not say"
@@ -62,7 +64,7 @@ def no_corrections(method: DftMethod, composition: Composition) -> str:
 
 def correction_of(method: DftMethod, structure: Structure) -> tuple[float | None, str]:
     """The MP2020 correction in eV/atom and "", or None and why there is none."""
-    if why := no_corrections(method, structure.composition):
+    if why := why_no_corrections(method, structure.composition):
         return None, why
     try:
         return mp2020_correction(structure, plus_u=bool(method.hubbard)).total, ""
@@ -70,8 +72,8 @@ def correction_of(method: DftMethod, structure: Structure) -> tuple[float | None
         return None, str(error)
 
 
-def wrong_hubbard(method: DftMethod, composition: Composition) -> str:
-    """Where the U values differ from the Materials Project's; "" if nowhere."""
+def hubbard_difference(method: DftMethod, composition: Composition) -> str:
+    """In what the values of U differ from those of the Materials Project; "" where they are equal."""
     wanted = {e: f"{u:g} eV" for e, u in mp_hubbard(composition).items()}
     mine = {str(e): method.hubbard.get(str(e), "") for e in composition.element_composition}
     said = [
@@ -81,7 +83,7 @@ def wrong_hubbard(method: DftMethod, composition: Composition) -> str:
 
 
 def mp_hubbard(composition: Composition) -> dict[str, float]:
-    """U (eV) of the Materials Project for the elements of a compound: in oxides and fluorides, of eight metals."""
+    """element -> U (eV) as the Materials Project has it: for eight metals, in oxides and fluorides."""
     amounts = composition.element_composition
     if len(amounts) < 2:
         return {}
@@ -91,7 +93,7 @@ def mp_hubbard(composition: Composition) -> dict[str, float]:
 
 
 def mp_potentials(elements: Iterable[str]) -> dict[str, str]:
-    """The POTCAR that the Materials Project takes, of each element that has one there."""
+    """element -> name of the POTCAR of the Materials Project, of those that it has one for."""
     known = _mp_settings()["POTCAR"]
     return {e: known[e] for e in elements if e in known}
 

@@ -1,4 +1,4 @@
-"""OUTCAR of VASP, for runs whose vasprun.xml is not there."""
+"""Reading OUTCAR of VASP, for runs without a vasprun.xml."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nucleate.dft.compressed import opened
+from nucleate.dft.compressed import open_compressed
 from nucleate.dft.vasp_run import Step, VaspRun
-from nucleate.dft.vasp_settings import merged, to_number
+from nucleate.dft.vasp_settings import merged_tags, to_number
 from nucleate.errors import NucleateError
 
 TAGS = (
@@ -25,14 +25,17 @@ HUBBARD = re.compile(r"(?:for each species|type is set to) (LDAU\w+)\s*=\s*(.*)"
 ITERATION = re.compile(r"Iteration\s+\d+\(\s*(\d+)\)")
 ENERGY = re.compile(r"energy  without entropy\s*=.*energy\(sigma->0\)\s*=\s*(\S+)")
 NUMBER = re.compile(r"[-+]?\d*\.\d+(?:[eEdD][-+]?\d+)?|\*+|NaN", re.IGNORECASE)
-VOIGT = ((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (2, 0))  # order of "in kB"
+VOIGT = ((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (2, 0))  # order of the values in the line "in kB"
 
 
 def read_outcar(path: Path) -> VaspRun:
-    """Raises NucleateError for a file that is none of VASP's; one that was cut off is read so far."""
+    """What the run wrote; of a file that was cut off, what there is.
+
+    Raises NucleateError for a file that is no OUTCAR of VASP.
+    """
     reader = _Reader()
     broken = ""
-    with opened(path) as file:
+    with open_compressed(path) as file:
         lines = iter(io.TextIOWrapper(file, encoding="utf-8", errors="replace"))
         try:
             for line in lines:
@@ -41,15 +44,14 @@ def read_outcar(path: Path) -> VaspRun:
             broken = "the compressed file ends in the middle"
     if not reader.version:
         raise NucleateError("not an OUTCAR of VASP")
-    return reader.run(
-        broken or ("" if reader.ended else "the file ends before VASP did (the run was killed or still works)")
-    )
+    ended = "" if reader.ended else "the file ends in the middle (VASP was killed or is still running)"
+    return reader.run(broken or ended)
 
 
 class _Reader:
     def __init__(self) -> None:
         self.version = ""
-        self.incar: dict[str, str] = {}  # as it is repeated at the beginning
+        self.incar: dict[str, str] = {}  # the INCAR as the beginning of OUTCAR repeats it
         self.settings: dict[str, str] = {}
         self.titles: list[str] = []
         self.elements: list[str] = []
@@ -62,10 +64,10 @@ class _Reader:
         self.first: Step | None = None
         self.before: Step | None = None
         self.last: Step | None = None
-        self.ended = self.stopped = self.reached = False
+        self.ended = self.stopped = self.criterion_met = False
 
     def line(self, line: str, rest: Iterator[str]) -> None:
-        """One line; tables take what they need from the rest."""
+        """Read one line. rest: the lines after it, from which a table takes its rows."""
         if not self.version and (found := re.match(r"\s*vasp\.(\S+)", line)):
             self.version = found[1]
         elif not self.steps and not self.iterations and self._header(line):
@@ -85,7 +87,7 @@ class _Reader:
         elif "General timing and accounting" in line:
             self.ended = True
         elif "reached required accuracy - stopping structural" in line:
-            self.reached = True
+            self.criterion_met = True
         elif "soft stop encountered" in line or "hard stop encountered" in line:
             self.stopped = True
 
@@ -123,7 +125,7 @@ class _Reader:
         titles, valences = self.titles[:n] + [""] * n, self.valences[:n] + [math.nan] * n
         types = tuple(zip(elements, titles, valences, self.counts, strict=False))
         symbols = tuple(e for e, _, _, count in types for _ in range(count))
-        settings = merged(self.incar, self.settings)
+        settings = merged_tags(self.incar, self.settings)
         return VaspRun(
             self.version.split()[0],
             settings,
@@ -135,12 +137,12 @@ class _Reader:
             self.last,
             broken,
             self.stopped,
-            self.reached,
+            self.criterion_met,
         )
 
 
 def _table(rest: Iterator[str], rows: int) -> np.ndarray:
-    """(rows, 6) of the next lines; NaN for what is no number."""
+    """The numbers of the next lines, (rows, 6); NaN in place of what is no number."""
     out = np.full((rows, 6), math.nan)
     for i in range(rows):
         values = [to_number(x) for x in NUMBER.findall(next(rest, ""))[:6]]

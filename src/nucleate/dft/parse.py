@@ -1,6 +1,6 @@
-"""Outputs of VASP, Quantum ESPRESSO and our own jobs, into the same table.
+"""Reading outputs of VASP, of Quantum ESPRESSO and of `nucleate dft run`, as records of one kind.
 
-A file that cannot be read, or a calculation that failed, is one record with its reason; the others go on.
+A file that cannot be read, or a calculation that failed, becomes a record with the reason, and the others are read.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from nucleate.dft.espresso import read_espresso
-from nucleate.dft.find import Output, kind_of, names_of
+from nucleate.dft.find import Output, calculation_names, output_kind
 from nucleate.dft.frames import read_json, to_structure
 from nucleate.dft.inputs import CANDIDATE
 from nucleate.dft.job import DONE
 from nucleate.dft.method import DftMethod
 from nucleate.dft.outcar import read_outcar
-from nucleate.dft.parsed import ParsedCalculation, finite
+from nucleate.dft.parsed import ParsedCalculation, checked_finite
 from nucleate.dft.vasp import parsed_vasp
 from nucleate.dft.vasp_xml import read_vasprun
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
 
 
-def parse(output: Output | Path) -> ParsedCalculation:
-    """What an output says; one that cannot be read is a record with the reason. Nothing in it is not finite."""
+def parse_output(output: Output | Path) -> ParsedCalculation:
+    """The result in an output, all numbers of which are finite; for one that cannot be read, a record with the reason."""
     if isinstance(output, Path):
-        output = Output(output, kind_of(output))
+        output = Output(output, output_kind(output))
     if output.kind not in READERS:
         return ParsedCalculation(output.path, reason=output.reason or "not an output of VASP, pw.x or nucleate dft")
     result = _read(output.kind, output.path)
@@ -39,8 +39,8 @@ def parse(output: Output | Path) -> ParsedCalculation:
         if second.energy is not None:
             result, why = second, result.reason
             remarks = [*second.remarks, f"{output.spare.name} was read, for {output.path.name} has no energy: {why}"]
-    if output.passed:
-        remarks.append(f"{output.path.name} was read, the last of its run, not {', '.join(output.passed)}")
+    if output.superseded:
+        remarks.append(f"{output.path.name} was read, the last of its run, not {', '.join(output.superseded)}")
     return dataclasses.replace(result, remarks=tuple(remarks))
 
 
@@ -48,24 +48,25 @@ def _read(kind: str, path: Path) -> ParsedCalculation:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return finite(READERS[kind](path))
+            return checked_finite(READERS[kind](path))
     except NucleateError as error:
         return ParsedCalculation(path, reason=str(error))
     except Exception:  # a broken file breaks a library's reader in many ways
         return ParsedCalculation(
-            path, reason="it is broken: energies and structures are not written as the program does it"
+            path, reason="its energies or structures are not written as the program writes them: the file is damaged"
         )
 
 
-def candidates_of(outputs: Iterable[Output], results: Iterable[ParsedCalculation]) -> list[Candidate]:
-    """Whose outputs they are: of the file that `dft.inputs` left beside them, else new ones, named after their folders.
+def candidates_of_outputs(outputs: Iterable[Output], results: Iterable[ParsedCalculation]) -> list[Candidate]:
+    """The candidate of each output: that of the candidate.json which `dft.inputs` wrote beside it, else a new one that
+    is named after the folder.
 
-    Two of one name get longer ones, each its own.
+    Where names are equal, they get numbers.
     """
     from nucleate.pipeline.candidate_files import with_own_ids
 
     outputs = list(outputs)
-    pairs = zip(outputs, results, names_of(outputs), strict=True)
+    pairs = zip(outputs, results, calculation_names(outputs), strict=True)
     return with_own_ids(_candidate(o, r, name) for o, r, name in pairs)
 
 
@@ -75,7 +76,7 @@ def _candidate(output: Output, result: ParsedCalculation, name: str) -> Candidat
         try:
             json.dumps(record["candidate"], allow_nan=False)
             return Candidate.from_dict(record["candidate"])
-        except (NucleateError, ValueError):  # whoever wrote it: the calculation is still one
+        except (NucleateError, ValueError):  # a damaged candidate.json does not spoil the calculation
             pass
     return Candidate(str(record.get("name") or name), structure=result.structure)
 
@@ -93,7 +94,7 @@ def _ours(path: Path) -> ParsedCalculation:
         float(values["energy"]),
         DftMethod(found[1], "PBE", found[2], scale="PBE")
         if found
-        else DftMethod(str(values["method"]), "", "", unfit="it does not say its method as nucleate dft does"),
+        else DftMethod(str(values["method"]), "", "", incomparable="it does not say its method as nucleate dft does"),
         bool(values["converged"]),
         steps=int(values["steps"]),
         seconds=float(values["seconds"]),

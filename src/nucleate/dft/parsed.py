@@ -1,4 +1,4 @@
-"""What was read of one output of a DFT program."""
+"""What one output of a DFT program says."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from nucleate.dft.method import DftMethod
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
 
-SMALLEST, LARGEST = 0.5, 1e6  # cubic angstrom for an atom: beyond are no crystals, nor molecules in their boxes
+SMALLEST, LARGEST = 0.5, 1e6  # cubic angstrom for an atom, in any crystal and any box with a molecule
 MAGNETIC = ("O", "Cr", "Mn", "Fe", "Co", "Ni")  # elements (oxygen as O2) whose energy without spin is far too high
 
 
 @dataclass(frozen=True)
 class ParsedCalculation:
-    """One output. energy: eV/atom as the program says it. reason: why there is no energy, or why it is not converged.
+    """One output of a DFT program.
 
-    remarks: what else whoever looks at it should know.
+    structure: the last one, to which the energy belongs. energy: eV/atom, as the program prints it, without
+    corrections. steps: of the relaxation. seconds: of wall-clock time. moment: total magnetic moment, Bohr magnetons
+    per cell. reason: why there is no energy, or why it is not converged; "" where all is well. remarks: what else a
+    reader should know.
     """
 
     file: Path
@@ -38,24 +41,26 @@ class ParsedCalculation:
 
     @property
     def method_name(self) -> str:
-        """What stands beside the energy; "" where there is none. One that is not converged is of a method of its own,
-        so that no other command takes it for more."""
+        """The name of the method of the energy; "" where there is no energy.
+
+        An energy that is not converged has a method of its own, so that no command compares it with converged ones.
+        """
         if self.method is None or self.structure is None:
             return ""
         name = self.method.name(self.structure.composition.element_composition)
         return str(name if self.converged else name.remarked("not converged"))
 
 
-def spinless(composition: Composition) -> list[str]:
-    """What to say of an element that was computed without spin and is magnetic."""
+def spin_remarks(composition: Composition) -> list[str]:
+    """A remark on an element that is magnetic and was computed without spin; no remark for all else."""
     symbols = [str(e) for e in composition.element_composition]
     if len(symbols) > 1 or symbols[0] not in MAGNETIC:
         return []
     return [f"elemental {symbols[0]} is magnetic, but was computed without spin: e_form of its compounds is too low"]
 
 
-def finite(result: ParsedCalculation) -> ParsedCalculation:
-    """The same, or a failed one where anything in it is no finite number, or its crystal cannot be one."""
+def checked_finite(result: ParsedCalculation) -> ParsedCalculation:
+    """The result as it is, or a failed one where a number in it is not finite or its structure cannot be a crystal."""
     from pymatgen.core import Element
 
     s = result.structure

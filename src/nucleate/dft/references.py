@@ -1,7 +1,8 @@
-"""Energies to compare with, by the same settings: elements and competing phases, computed once and kept.
+"""Energies of elements and competing phases by the same settings, computed once and kept in the cache.
 
-Each is a folder of the cache, named after engine, version and settings, with the files of `dft.job`: an interrupted one
-goes on, and two processes that want the same one wait for each other.
+The cache has a folder for each program, version and settings, and in it a folder for each calculation, with the files
+of `dft.job`. A calculation that was interrupted is continued, and two processes that want the same one wait for each
+other.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
 
-SYMPREC = 0.05  # angstrom; symmetry broken by less, as a relaxation leaves it, is restored: it saves most k-points
+SYMPREC = 0.05  # angstrom; a symmetry that a relaxation left broken by less is restored, which saves most k-points
 
 
 def crystal_atoms(structure: Structure, spin: str = "auto") -> Atoms:
-    """The primitive cell with exact symmetry and moments to start from; raises guard.OutOfRange for what is no crystal.
+    """The primitive cell with exact symmetry, and with the magnetic moments that a calculation starts from.
 
-    Its vectors are the shortest ones: grids of skewed cells are uneven, and GPAW warns of wrong results.
+    Its vectors are the shortest ones, since k-points of skewed cells are spread unevenly and GPAW warns of wrong
+    results. spin: "auto" or "off". Raises guard.OutOfRange for what cannot be a crystal.
     """
     from ase.geometry import minkowski_reduce
 
@@ -65,15 +67,16 @@ class ReferencePhase:
 
     @property
     def label(self) -> str:
+        """The formula, with the reason in brackets where there is no structure."""
         return f"{self.formula} ({self.missing})" if self.missing else self.formula
 
 
 class References:
-    """Elements and competing phases for one runner.
+    """Elements and competing phases, computed by one runner.
 
-    cache: folder that keeps them. known: data set or parquet file with the structures of the phases (material_id is the
-    source of the reference set), "" for none. reference: the set whose hull says which phases compete. max_atoms: of
-    phases, in the primitive cell.
+    cache: folder that keeps them. known: dataset or parquet file with the structures of the phases, "" for none; its
+    column material_id has the names that the reference set has as sources. reference: the set whose hull decides which
+    phases compete. max_atoms: phases with more atoms in the primitive cell are left out.
     """
 
     def __init__(self, runner: Runner, cache: Path, known: str, reference: str, max_atoms: int) -> None:
@@ -81,18 +84,18 @@ class References:
         self.folder = cache / "dft" / f"{runner.program.name}-{runner.digest}"
 
     def element(self, symbol: str) -> CalculationOutcome:
-        """What became of an element; an element that cannot be computed is a failed outcome."""
+        """The outcome of the calculation of an element, a failed one where it cannot be computed."""
         return self._run(f"element {symbol}", self.folder / "elements" / symbol, lambda: self._element(symbol))
 
     def phase(self, phase: ReferencePhase) -> CalculationOutcome:
-        """What became of a competing phase that has a structure."""
+        """The outcome of the calculation of a competing phase, which must have a structure."""
         assert phase.structure is not None
         structure, spin = phase.structure, self.runner.settings.spin
         folder = self.folder / "known" / safe_name(phase.source)
         return self._run(f"known {phase.formula}", folder, lambda: ("crystal", crystal_atoms(structure, spin)))
 
     def phases(self, elements: Iterable[str]) -> list[ReferencePhase]:
-        """The compounds on the reference set's hull of this chemical system, most stable first.
+        """The compounds on the hull of this chemical system in the reference set, the most stable first.
 
         Raises NucleateError where the set lacks an element of the system.
         """
@@ -140,7 +143,7 @@ class References:
         return ReferencePhase(formula, source, structure)
 
     def _structures(self, sources: list[str]) -> dict[str, Structure]:
-        """Primitive cells by source."""
+        """source -> primitive cell."""
         if self._table is None:
             return {}
         import pyarrow as pa

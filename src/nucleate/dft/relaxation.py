@@ -1,6 +1,6 @@
 """The relaxation that all DFT programs share: they supply energy, forces and stress, everything else is here.
 
-Its state is written after every step, so that a calculation that was killed goes on where it was.
+The state is written after every step, so that a calculation that was killed continues from there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from nucleate.dft.frames import to_atoms, to_record
-from nucleate.dft.settings import DFTSettings, even, k_grid
+from nucleate.dft.settings import DFTSettings, k_grid, symmetric_grid
 from nucleate.potentials.base import Evaluation
 from nucleate.relaxation import guard
 from nucleate.relaxation.minimise import QuasiNewton
@@ -22,27 +22,27 @@ from nucleate.relaxation.minimise import QuasiNewton
 if TYPE_CHECKING:
     from ase import Atoms
 
-NEW_BASIS = 0.05  # relative change of the volume after which k-points and the slope of the energy are found anew
-CUTOFF_STEP = 0.04  # relative, for the slope of the energy with the cutoff
+NEW_BASIS = 0.05  # relative change of the volume after which k-points and Pulay stress are determined anew
+CUTOFF_STEP = 0.04  # relative change of the cutoff, for the slope of the energy
 TASKS = ("crystal", "molecule", "static")
 
 
 class Evaluator(Protocol):
-    """A DFT code at work on one crystal.
+    """A DFT program that computes one crystal, at one set of positions after the other.
 
-    moment: total magnetic moment of what was evaluated last, Bohr magnetons per cell; None without spin.
+    moment: total magnetic moment of the last evaluation, Bohr magnetons per cell; None without spin.
     """
 
     moment: float | None
 
     def prepare(self, k_points: tuple[int, int, int]) -> None:
-        """Forget density and basis; what follows uses these k-points."""
+        """Discard density and basis; the evaluations that follow use these k-points."""
         ...
 
     def evaluate(self, atoms: Atoms, stress: bool) -> Evaluation:
-        """Energy, forces and stress at the cutoff of the settings; a stress that is not wanted is zero.
+        """Energy (eV), forces (n, 3) and stress (3, 3) at the cutoff of the settings.
 
-        Raises NucleateError where the program fails.
+        stress: whether it is wanted; else it is zero. Raises NucleateError where the program fails.
         """
         ...
 
@@ -52,11 +52,12 @@ class Evaluator(Protocol):
 
 
 def pulay_stress(slope: float, cutoff: float, volume: float) -> float:
-    """What is to be added to the diagonal of the stress (eV/cubic angstrom).
+    """The Pulay stress, in eV/cubic angstrom, which is to be added to the diagonal of a program's stress.
 
-    A code's stress is the slope of the energy with a fixed number of plane waves, while its energies are those at a
-    fixed cutoff: strain e changes the cutoff of a fixed set by -2 e of itself, hence 2/3 cutoff dE/dcutoff / V, with
-    slope = dE/dcutoff in eV/eV (Francis and Payne, J. Phys.: Condens. Matter 2, 4395 (1990)).
+    slope: dE/dcutoff, eV/eV. cutoff: eV. volume: of the cell, cubic angstrom. A program computes the stress with a
+    fixed set of plane waves, and its energies with a fixed cutoff. A strain e changes the cutoff of a fixed set by the
+    factor 1 - 2 e, hence the difference 2/3 cutoff dE/dcutoff / V (Francis and Payne, J. Phys.: Condens. Matter 2, 4395
+    (1990)).
     """
     return 2 / 3 * cutoff * slope / volume
 
@@ -68,11 +69,11 @@ def run(
     state: Mapping[str, Any] | None,
     save: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
-    """Relax (or only evaluate) what `task` holds, and give the result as plain JSON values.
+    """Relax the atoms of a task, or only evaluate them; returns the result as plain JSON values.
 
-    task: "kind" (one of TASKS) and "atoms" (a record of `dft.frames`). state: what `save` was given last, in an earlier
-    process. Raises guard.OutOfRange for a relaxation that leaves the range of anything real, NucleateError where the
-    code fails.
+    task: "kind" (one of TASKS) and "atoms" (a record of `dft.frames`). state: the last one that `save` got in an
+    earlier process, None at the start. Raises guard.OutOfRange where the relaxation leaves the range of real crystals,
+    NucleateError where the program fails.
     """
     return _Relaxation(task, settings, evaluator, state, save).run()
 
@@ -134,7 +135,7 @@ class _Relaxation:
         self._keep()
 
     def _final(self) -> dict[str, Any]:
-        """A static calculation with k-points and basis of the last cell: its energy is the one that counts."""
+        """Compute the last cell once more, with its own k-points and basis; this energy is the result."""
         grid = self._grid()
         self.evaluator.prepare(grid)
         found, fmax, smax = self._evaluate(correct=self.basis is not None)
@@ -160,7 +161,8 @@ class _Relaxation:
         if self.cell and correct:
             found = dataclasses.replace(found, stress=found.stress + self._pulay() * np.eye(3))
         first = self.first_energy if self.first_energy is not None else found.energy
-        relative = dataclasses.replace(found, energy=found.energy - first)  # every code has a zero of its own
+        # the absolute energies of programs have different zeros
+        relative = dataclasses.replace(found, energy=found.energy - first)
         guard.check_numbers(relative, len(self.atoms), self.steps, self.when)
         self.first_energy = first
         fmax = float(np.linalg.norm(found.forces, axis=1).max())
@@ -200,7 +202,7 @@ class _Relaxation:
             found = find_symmetry(self.atoms.cell.array, places, self.atoms.numbers, symprec=1e-3)
         except ValueError:
             return grid
-        return even(grid, found.operations.rotations)
+        return symmetric_grid(grid, found.operations.rotations)
 
     def _keep(self) -> None:
         state = {

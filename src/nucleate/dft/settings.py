@@ -1,4 +1,4 @@
-"""What a DFT calculation is asked for, and the name that its energies carry."""
+"""Settings of a DFT calculation, and the name of the method that follows from them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from nucleate.errors import NucleateError
 
 MOLECULE_SMEARING = 0.01  # eV; more would mix the levels of a molecule
 MOLECULE_BOX = 8.0  # angstrom
-# Spacing of k-points in metals as a share of the settings': with as few as in an insulator, magnesium relaxes to
-# c/a = 1.70 instead of 1.62 and gains 7 meV/atom that are not there
-METALS = 0.6
+# The spacing of k-points in metals is the one of the settings times this. With the spacing for insulators magnesium
+# relaxes to c/a = 1.70 instead of 1.62, and its energy comes out 7 meV/atom too low.
+METAL_SPACING = 0.6
 
 
 @dataclass(frozen=True)
 class DFTSettings:
-    """PBE in plane waves.
+    """Settings of PBE calculations in plane waves.
 
-    cutoff: of the plane waves, eV. k_spacing: largest distance between k-points, 1/angstrom with the factor 2 pi, in
-    crystals of metals alone `METALS` times that.
-    smearing: Fermi-Dirac width, eV; energies are extrapolated to zero width. fmax (eV/angstrom) and smax
-    (eV/cubic angstrom; 0.001 is 0.16 GPa, up to 0.2 % of the edge of a soft crystal): when a relaxation is done.
-    max_steps: of the relaxation. spin: "auto" (see `dft.elements`) or "off". wall_time: seconds for one crystal in one
-    call; not part of what an energy means.
+    cutoff: of the plane waves, eV. k_spacing: largest distance between k-points, 1/angstrom with the factor 2 pi; in
+    crystals of which all elements are metals it is `METAL_SPACING` times that. smearing: Fermi-Dirac width, eV;
+    energies are extrapolated to zero width. fmax (eV/angstrom) and smax (eV/cubic angstrom): a relaxation is done when
+    forces and stress are below them; a stress of 0.001 is 0.16 GPa, which changes the edges of a soft crystal by up to
+    0.2 %. max_steps: of the relaxation. spin: "auto" (see `dft.elements`) or "off". wall_time: seconds for one crystal
+    in one call, which no energy depends on.
     """
 
     cutoff: float = 600.0
@@ -53,13 +53,13 @@ class DFTSettings:
 
     @property
     def words(self) -> str:
-        """What tells energies of different settings apart."""
+        """The settings that energies depend on, in words, for the name of the method."""
         spin = "" if self.spin == "auto" else ", no spin"
         return f"PBE, plane waves {self.cutoff:g} eV, k-points {self.k_spacing:g}/A{spin}"
 
     @property
     def digest(self) -> str:
-        """Twelve digits that change with whatever may change a result."""
+        """A hash of twelve digits of all settings that a result depends on."""
         values = {k: v for k, v in dataclasses.asdict(self).items() if k != "wall_time"}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -71,38 +71,39 @@ PRESETS: dict[str, DFTSettings] = {
 }
 
 
-def preset(name: str, wall_time: float | None = None) -> DFTSettings:
+def preset_settings(name: str, wall_time: float | None = None) -> DFTSettings:
     """The settings of that name; raises NucleateError for an unknown one."""
     if name not in PRESETS:
         raise NucleateError(f"no preset '{name}'; known: {', '.join(PRESETS)}")
     return PRESETS[name] if wall_time is None else dataclasses.replace(PRESETS[name], wall_time=wall_time)
 
 
-def is_metal(numbers: Iterable[int]) -> bool:
-    """Whether all elements are metals, so that the crystal surely is one."""
+def all_metals(numbers: Iterable[int]) -> bool:
+    """Whether all elements are metals; then the crystal is one, too. numbers: atomic numbers."""
     from pymatgen.core import Element
 
     return all(Element.from_Z(int(z)).is_metal for z in numbers)
 
 
 def k_grid(cell: ArrayLike, spacing: float) -> tuple[int, int, int]:
-    """Divisions of a grid with Gamma whose points are at most `spacing` (1/angstrom) apart; cell (3, 3) in rows.
+    """Divisions of a k-point grid with Gamma whose points are at most `spacing` (1/angstrom) apart.
 
-    The small allowance keeps rounding from giving equivalent axes different numbers.
+    cell: (3, 3), vectors in rows, angstrom. A small allowance keeps rounding from giving equivalent axes different
+    numbers.
     """
     lengths = 2 * np.pi * np.linalg.norm(np.linalg.inv(np.asarray(cell, dtype=float)), axis=0)
     a, b, c = (max(1, math.ceil(x / spacing - 1e-6)) for x in lengths)
     return a, b, c
 
 
-def even(grid: tuple[int, int, int], rotations: ArrayLike) -> tuple[int, int, int]:
-    """The grid with as many divisions along axes that symmetry mixes, so that it is as symmetric as the crystal.
+def symmetric_grid(grid: tuple[int, int, int], rotations: ArrayLike) -> tuple[int, int, int]:
+    """The k-point grid with equal divisions along axes that symmetry maps to each other, as symmetric as the crystal.
 
-    rotations: (n, 3, 3) in fractional coordinates.
+    rotations: (n, 3, 3), of the space group, in fractional coordinates.
     """
     mixed = np.abs(np.asarray(rotations)).sum(axis=0) > 0
     out = list(grid)
-    for _ in range(2):  # an axis may be tied to another through the third
+    for _ in range(2):  # two axes may be connected by way of the third
         for a, b in ((0, 1), (0, 2), (1, 2)):
             if mixed[a, b] or mixed[b, a]:
                 out[a] = out[b] = max(out[a], out[b])

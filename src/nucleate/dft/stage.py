@@ -1,4 +1,4 @@
-"""Candidates through DFT: relaxed, with formation energy and distance to the hull, every failure with its reason."""
+"""DFT of candidates: relaxation, formation energy and energy above the hull; failures keep their reasons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nucleate.dft.frames import to_structure
-from nucleate.dft.hull import Compound, above_hull, formation_energy
+from nucleate.dft.hull import Compound, dft_above_hull, dft_formation_energy
 from nucleate.dft.job import DONE, FAILED, CalculationOutcome, Runner
 from nucleate.dft.method import DftMethod, correction_of
 from nucleate.dft.references import ReferencePhase, References, crystal_atoms
@@ -24,18 +24,20 @@ from nucleate.relaxation.guard import OutOfRange
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-OWN_FIELDS = "status", "reason", "steps", "seconds", "atoms", "digest", "method"  # of a result, told elsewhere
+# of a result, with places of their own
+OWN_FIELDS = "status", "reason", "steps", "seconds", "atoms", "digest", "method"
 T = TypeVar("T")
 R = TypeVar("R")
-PLAIN = DftMethod("", "PBE", "", scale="PBE")  # of our own calculations, which have no U
+PLAIN = DftMethod("", "PBE", "", scale="PBE")  # method of `nucleate dft run`, which has no U
 
 
 @dataclass(frozen=True)
-class Computed:
-    """A candidate and what DFT says of it, energies in eV/atom, None where something is missing.
+class ComputedCandidate:
+    """A candidate and its DFT results: energies in eV/atom, None where they are not known.
 
-    corrected: with the MP2020 corrections of the anions. missing: phases or elements without an energy. bound: that
-    e_above_hull is a lower bound, for phases are missing. remarks: what else whoever reads the numbers should know.
+    structure: after the relaxation. e_form_corrected, e_above_hull_corrected: with the MP2020 corrections of the
+    anions. missing: phases or elements without an energy. lower_bound: whether e_above_hull is only a lower bound,
+    because phases are missing. remarks: what else a reader of the numbers should know.
     """
 
     candidate: Candidate
@@ -46,33 +48,35 @@ class Computed:
     e_above_hull: float | None = None
     e_above_hull_corrected: float | None = None
     missing: tuple[str, ...] = ()
-    bound: bool = False
+    lower_bound: bool = False
     remarks: tuple[str, ...] = ()
 
 
-def compute(
+def compute_candidates(
     candidates: Sequence[Candidate],
     folder: Path,
     runner: Runner,
     references: References,
     workers: int = 1,
-    report: Callable[[Sequence[Computed]], None] | None = None,
-) -> list[Computed]:
-    """All candidates in their order: elements first, then they themselves, then the phases that they compete with.
+    report: Callable[[Sequence[ComputedCandidate]], None] | None = None,
+) -> list[ComputedCandidate]:
+    """The results of all candidates, in the order given.
 
-    folder: gets a folder for each candidate. report: called with all results whenever there are new ones. A bad
-    candidate, element or phase fails alone. Raises KeyboardInterrupt and NucleateError (a disk that is full) after all
-    processes have ended; the same call then goes on.
+    Calculated are first the elements, then the candidates, then the phases that they compete with. folder: gets a
+    folder for each candidate. workers: calculations at the same time. report: called with all results so far whenever
+    there are new ones. A candidate, element or phase that fails does not stop the others. Raises KeyboardInterrupt, and
+    NucleateError where files cannot be written (a full disk), after all processes have ended; the same call then
+    continues.
     """
     done: dict[str, CalculationOutcome] = {}
     phases: dict[frozenset[str], list[ReferencePhase]] = {}
     of_phases: dict[str, CalculationOutcome] = {}
     systems = {c.id: _system(c) for c in candidates}
     symbols = sorted(frozenset().union(*systems.values()))
-    folders = dict(zip(systems, safe_names(systems), strict=True))  # two ids may look alike as names of files
+    folders = dict(zip(systems, safe_names(systems), strict=True))  # different ids may become equal as names of files
     elements = dict(_each(symbols, references.element, runner, workers))
 
-    def results() -> list[Computed]:
+    def results() -> list[ComputedCandidate]:
         chosen = [c for c in candidates if c.id in done]
         return [_judge(c, done[c.id], elements, phases.get(systems[c.id]), of_phases) for c in chosen]
 
@@ -97,7 +101,7 @@ def compute(
 
 
 def _each(items: Iterable[T], function: Callable[[T], R], runner: Runner, workers: int) -> Iterator[tuple[T, R]]:
-    """(item, result) as they come, from threads each of which waits for a process; all have ended when this does."""
+    """(item, result) in the order in which they end. Each thread waits for one process; at the end all have ended."""
     pool = ThreadPoolExecutor(workers)
     try:
         futures = {pool.submit(function, item): item for item in items}
@@ -139,16 +143,17 @@ def _judge(
     of_elements: Mapping[str, CalculationOutcome],
     phases: Sequence[ReferencePhase] | None,
     of_phases: Mapping[str, CalculationOutcome],
-) -> Computed:
-    """phases: those that it competes with, None as long as they are not known; of_phases: by source."""
+) -> ComputedCandidate:
+    """phases: those that the candidate competes with, None as long as they are not known. of_phases: outcomes by
+    source."""
     if outcome.result is None:
-        return Computed(candidate, outcome)
+        return ComputedCandidate(candidate, outcome)
     structure = to_structure(outcome.result["atoms"])
     compound = _compound(structure, outcome)
     found = {e: of_elements[e] for e in sorted(_system(candidate))}
     missing = [f"element {e} ({o.status}: {o.reason})" for e, o in found.items() if o.energy is None]
     if missing:
-        return Computed(candidate, outcome, structure, missing=tuple(missing))
+        return ComputedCandidate(candidate, outcome, structure, missing=tuple(missing))
     elements = {e: o.energy for e, o in found.items() if o.energy is not None}
     known = []
     for phase in phases or ():
@@ -162,18 +167,19 @@ def _judge(
             missing.append(f"{phase.formula} ({why})")
     above: dict[bool, float | None] = {False: None, True: None}
     kinds = (False, True) if compound.correction is not None else (False,)  # raw, corrected
-    if phases is not None and (known or not missing):  # against the elements alone a distance would say nothing
-        above = {c: above_hull(compound, elements, known, c) for c in kinds}
-    return Computed(
+    # with only the elements on the hull the distance would say nothing
+    if phases is not None and (known or not missing):
+        above = {c: dft_above_hull(compound, elements, known, c) for c in kinds}
+    return ComputedCandidate(
         candidate,
         outcome,
         structure,
-        formation_energy(compound, elements),
-        formation_energy(compound, elements, corrected=True) if True in kinds else None,
+        dft_formation_energy(compound, elements),
+        dft_formation_energy(compound, elements, corrected=True) if True in kinds else None,
         above.get(False),
         above.get(True),
         tuple(missing),
-        bound=bool(missing),
+        lower_bound=bool(missing),
         remarks=(f"no e_form + MP2020: {why}",) if (why := correction_of(PLAIN, structure)[1]) else (),
     )
 
@@ -183,10 +189,10 @@ def _compound(structure: Structure, outcome: CalculationOutcome) -> Compound:
     return Compound(structure.composition, outcome.energy, correction_of(PLAIN, structure)[0])
 
 
-def to_candidate(computed: Computed, method: str) -> Candidate:
-    """The candidate as DFT left it, with its structure and energies.
+def to_candidate(computed: ComputedCandidate, method: str) -> Candidate:
+    """The candidate with structure and energies of DFT in place of those that it came with.
 
-    Provenance, for people, has how the calculation ended as "dft", and as "before_dft" what the candidate came with.
+    Its provenance says how the calculation ended ("dft"), and which structure and energies it came with ("before_dft").
     """
     c, o = computed.candidate, computed.outcome
     said = DftCalculation(o.status, o.reason, o.steps, o.seconds)
@@ -195,7 +201,7 @@ def to_candidate(computed: Computed, method: str) -> Candidate:
     said = dataclasses.replace(
         said,
         missing=tuple(computed.missing),
-        lower_bound=computed.bound,
+        lower_bound=computed.lower_bound,
         remarks=tuple(computed.remarks),
         details={k: v for k, v in o.result.items() if k not in OWN_FIELDS},
     )
@@ -217,8 +223,9 @@ def to_candidate(computed: Computed, method: str) -> Candidate:
     return dataclasses.replace(out, energies=energies)
 
 
-def to_row(computed: Computed, method: str) -> dict[str, Any]:
-    """Plain values for tables; lengths in angstrom, energies in eV/atom, the change of the volume in percent."""
+def to_row(computed: ComputedCandidate, method: str) -> dict[str, Any]:
+    """A row of plain values for tables: lengths in angstrom, angles in degrees, energies in eV/atom, the change of the
+    volume in percent."""
     from nucleate.crystal.symmetry import space_group
 
     c, o, s = computed.candidate, computed.outcome, computed.structure
@@ -241,7 +248,7 @@ def to_row(computed: Computed, method: str) -> dict[str, Any]:
         "e_form_mp2020": computed.e_form_corrected,
         "e_above_hull": computed.e_above_hull,
         "e_above_hull_mp2020": computed.e_above_hull_corrected,
-        "lower_bound": computed.bound,
+        "lower_bound": computed.lower_bound,
         "missing": "; ".join(computed.missing),
         "remarks": " | ".join(computed.remarks),
         "potential_e_form": before.value if before else None,
@@ -255,7 +262,7 @@ def to_row(computed: Computed, method: str) -> dict[str, Any]:
 
 
 def _conventional(structure: Structure | None) -> tuple[float, ...] | None:
-    """a, b, c, alpha, beta, gamma of the conventional cell, the one that handbooks give."""
+    """a, b, c (angstrom), alpha, beta, gamma (degrees) of the conventional cell, which handbooks give."""
     if structure is None:
         return None
     from pymatgen.core import Lattice

@@ -1,4 +1,4 @@
-"""The method of a run of VASP, from every tag that decides it and from the POTCARs."""
+"""The method of a VASP run, from the POTCARs and all tags that energies depend on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from nucleate.dft.method import DftMethod
 from nucleate.dft.vasp_run import VaspRun
-from nucleate.dft.vasp_settings import integer, number, numbers, switched_on, word
+from nucleate.dft.vasp_settings import tag_integer, tag_is_on, tag_number, tag_numbers, tag_word
 
 GGA = {"PE": "PBE", "PS": "PBEsol", "RP": "RPBE", "RE": "revPBE", "AM": "AM05", "91": "PW91", "CA": "LDA", "PZ": "LDA"}
 GGA |= {"HL": "LDA (Hedin-Lundqvist)", "WI": "LDA (Wigner)", "VW": "LDA (VWN)", "BF": "BEEF-vdW", "OR": "optPBE"}
@@ -19,26 +19,28 @@ DISPERSION |= {202: "MBD", 263: "MBD/FI", 3: "ulg", 4: "dDsC"}
 NONLOCAL = {"revPBE": "vdW-DF", "PW86R": "vdW-DF2", "optPBE": "optPBE-vdW", "optB88": "optB88-vdW"}
 NONLOCAL |= {"optB86b": "optB86b-vdW", "cx": "vdW-DF-cx", "SCAN": "SCAN+rVV10", "r2SCAN": "r2SCAN+rVV10"}
 NONLOCAL_TAGS = ("ZAB_VDW", "BPARAM", "CPARAM", "PARAM1", "PARAM2", "PARAM3")
-WIDEST = 0.5  # eV; a wider smearing is of hot electrons, whose energy says nothing of the ground state
+WIDEST = 0.5  # eV; with a wider smearing the electrons are hot, and the energy is not that of the ground state
 LIBXC = ("LIBXC1", "LIBXC2")
 
 
 def vasp_method(run: VaspRun) -> DftMethod:
-    """The method of a VASP run. What the file does not say is not assumed; `unfit` names it, so that no energies meet
-    by guess."""
+    """The method of a VASP run.
+
+    What the file does not say is not guessed: `incomparable` names it, and the energy is then compared with no others.
+    """
     s = run.settings
     titles = _titles(run)
     base, unknown = _semilocal(s, titles)
-    functional = _dispersion(s, _hybrid(s, base) if switched_on(s, "LHFCALC") else base)
-    if switched_on(s, "LSORBIT"):
+    functional = _dispersion(s, _hybrid(s, base) if tag_is_on(s, "LHFCALC") else base)
+    if tag_is_on(s, "LSORBIT"):
         functional += " with spin-orbit coupling"
-    cutoff = number(s, "ENMAX", number(s, "ENCUT", math.nan))
+    cutoff = tag_number(s, "ENMAX", tag_number(s, "ENCUT", math.nan))
     basis = f"plane waves {cutoff:g} eV" if math.isfinite(cutoff) else "plane waves of an unknown cutoff"
     if precision := {"A": "accurate", "N": "normal", "M": "medium", "L": "low", "H": "high", "S": "single"}.get(
-        word(s, "PREC")[:1]
+        tag_word(s, "PREC")[:1]
     ):
         basis += f", precision {precision}"
-    if switched_on(s, "LASPH"):
+    if tag_is_on(s, "LASPH"):
         basis += ", aspherical"
     mp = functional == "PBE" and all(_kind(t) == "PAW_PBE" for t in titles.values())
     return DftMethod(
@@ -68,13 +70,13 @@ def _kind(title: str) -> str:
 
 def _semilocal(s: Mapping[str, str], titles: Mapping[str, str]) -> tuple[str, str]:
     """(functional, why it is not known)."""
-    meta, gga = word(s, "METAGGA"), word(s, "GGA")
+    meta, gga = tag_word(s, "METAGGA"), tag_word(s, "GGA")
     if "LIBXC" in (meta, gga):
-        return f"libxc {' '.join(word(s, x) for x in LIBXC if word(s, x))}".strip(), ""
+        return f"libxc {' '.join(tag_word(s, x) for x in LIBXC if tag_word(s, x))}".strip(), ""
     if meta:
         lost = "a potential without an energy (METAGGA = MBJ)" if "MBJ" in meta else ""
         return META.get(meta, meta), lost
-    if switched_on(s, "LMETAGGA"):
+    if tag_is_on(s, "LMETAGGA"):
         return "an unknown meta-GGA", "which meta-GGA it used is not in the file"
     if gga:
         return GGA.get(gga, f"GGA = {gga}"), ""
@@ -85,27 +87,27 @@ def _semilocal(s: Mapping[str, str], titles: Mapping[str, str]) -> tuple[str, st
 
 
 def _hybrid(s: Mapping[str, str], base: str) -> str:
-    exchange, screening = number(s, "AEXX", 0.25), number(s, "HFSCREEN", 0.0)
+    exchange, screening = tag_number(s, "AEXX", 0.25), tag_number(s, "HFSCREEN", 0.0)
     known = {("PBE", 0.25, 0.0): "PBE0", ("PBE", 0.25, 0.2): "HSE06", ("PBE", 0.25, 0.3): "HSE03"}
     known |= {("PBEsol", 0.25, 0.2): "HSEsol"}
     text = known.get((base, round(exchange, 4), round(screening, 4)))
     text = text or f"hybrid of {base} (AEXX = {exchange:g}, HFSCREEN = {screening:g})"
     for tag, usual in (("AGGAX", 1 - exchange), ("ALDAX", 1 - exchange), ("AGGAC", 1.0), ("ALDAC", 1.0)):
-        value = number(s, tag, usual)
+        value = tag_number(s, tag, usual)
         text += "" if math.isclose(value, usual, abs_tol=1e-4) else f" {tag} = {value:g}"
-    return text + "".join(f" {tag}" for tag in ("LTHOMAS", "LMODELHF", "LRHFCALC") if switched_on(s, tag))
+    return text + "".join(f" {tag}" for tag in ("LTHOMAS", "LMODELHF", "LRHFCALC") if tag_is_on(s, tag))
 
 
 def _dispersion(s: Mapping[str, str], functional: str) -> str:
-    if switched_on(s, "LUSE_VDW"):
+    if tag_is_on(s, "LUSE_VDW"):
         default = {"ZAB_VDW": -1.8867 if functional == "PW86R" else -0.8491, "CPARAM": 0.0093}
         default |= {"PARAM1": 0.1234, "PARAM2": 1.0, "PARAM3": 0.0}
         functional = NONLOCAL.get(functional, f"{functional} with nonlocal correlation (LUSE_VDW)")
         for tag in NONLOCAL_TAGS:
-            value = number(s, tag, math.nan)
+            value = tag_number(s, tag, math.nan)
             if math.isfinite(value) and not math.isclose(value, default.get(tag, math.nan), abs_tol=1e-4):
                 functional += f" {tag} = {value:g}"
-    kind = integer(s, "IVDW", 0) or (1 if switched_on(s, "LVDW") else 0)
+    kind = tag_integer(s, "IVDW", 0) or (1 if tag_is_on(s, "LVDW") else 0)
     if kind:
         functional += f"-{DISPERSION.get(kind, f'(IVDW = {kind})')}"
         own = sorted(f"{tag} = {value}" for tag, value in s.items() if tag.startswith("VDW_") and value.strip())
@@ -114,13 +116,13 @@ def _dispersion(s: Mapping[str, str], functional: str) -> str:
 
 
 def _hubbard(run: VaspRun) -> dict[str, str]:
-    """The Hubbard U of each element that has one, in words; for LDAUTYPE 2 the difference U - J, which alone counts
-    there."""
+    """The Hubbard U of each element that has one, in words; for LDAUTYPE 2 it is U - J, since energies depend only on
+    the difference."""
     s = run.settings
-    if not switched_on(s, "LDAU"):
+    if not tag_is_on(s, "LDAU"):
         return {}
-    kind = integer(s, "LDAUTYPE", 2)
-    u, j, orbitals = (numbers(s, tag) for tag in ("LDAUU", "LDAUJ", "LDAUL"))
+    kind = tag_integer(s, "LDAUTYPE", 2)
+    u, j, orbitals = (tag_numbers(s, tag) for tag in ("LDAUU", "LDAUJ", "LDAUL"))
     out: dict[str, set[str]] = {}
     for i, (element, *_) in enumerate(run.types):
         orbital = orbitals[i] if i < len(orbitals) and math.isfinite(orbitals[i]) else 2
@@ -137,24 +139,24 @@ def _hubbard(run: VaspRun) -> dict[str, str]:
 
 def _charge(run: VaspRun) -> str:
     """Why a charged cell cannot be compared; "" for a neutral one, or where the file does not say."""
-    electrons = number(run.settings, "NELECT", math.nan)
+    electrons = tag_number(run.settings, "NELECT", math.nan)
     neutral = sum(valence * count for _, _, valence, count in run.types)
     charge = neutral - electrons
     return f"its cell is charged ({charge:+g})" if math.isfinite(charge) and abs(charge) > 0.01 else ""
 
 
 def _surroundings(s: Mapping[str, str]) -> str:
-    """What acts on the crystal from outside, or on its electrons, so that its energy is no ground state's; "" for
-    nothing."""
-    if pressure := number(s, "PSTRESS", 0.0):
+    """Why the energy is not that of the ground state of the crystal alone, such as a pressure or a field; "" where it
+    is."""
+    if pressure := tag_number(s, "PSTRESS", 0.0):
         return f"its cell is under an outer pressure (PSTRESS = {pressure:g} kbar)"
-    if field := number(s, "EFIELD", 0.0):
+    if field := tag_number(s, "EFIELD", 0.0):
         return f"it is in an electric field (EFIELD = {field:g} eV/angstrom)"
-    if switched_on(s, "LSOL"):
+    if tag_is_on(s, "LSOL"):
         return "it is in a solvent (LSOL)"
-    if kind := integer(s, "I_CONSTRAINED_M", 0):
+    if kind := tag_integer(s, "I_CONSTRAINED_M", 0):
         return f"its moments are held by an energy of their own (I_CONSTRAINED_M = {kind})"
-    width = number(s, "SIGMA", 0.2)
-    if integer(s, "ISMEAR", 1) >= -1 and width > WIDEST:
+    width = tag_number(s, "SIGMA", 0.2)
+    if tag_integer(s, "ISMEAR", 1) >= -1 and width > WIDEST:
         return f"its electrons are hot (SIGMA = {width:g} eV)"
     return ""

@@ -1,7 +1,7 @@
-"""vasprun.xml, read as a stream: of files of any size only what energies, methods and convergence need.
+"""Reading vasprun.xml as a stream: only the parts that energy, method and convergence need, of files of any size.
 
-Written here and not left to pymatgen's Vasprun for three reasons: a file that ends in the middle says how far it came,
-stars in the place of numbers are seen as such, and entities of a hostile file are refused before they are resolved.
+pymatgen's Vasprun is not used, for three reasons: here a file that was cut off tells how far the run came, stars in the
+place of numbers are recognised, and entities in a malicious file are refused before they are expanded.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from xml.parsers import expat
 
 import numpy as np
 
-from nucleate.dft.compressed import opened
+from nucleate.dft.compressed import open_compressed
 from nucleate.dft.vasp_run import Step, VaspRun
-from nucleate.dft.vasp_settings import merged, to_number
+from nucleate.dft.vasp_settings import merged_tags, to_number
 from nucleate.errors import NucleateError
 
-# large parts that are passed over, and what of the rest has text that counts
+# elements that are skipped because they are large, and elements whose text is read
 SKIPPED = {"dos", "eigenvalues", "projected", "dielectricfunction", "dynmat", "kpoints", "time", "optical_transitions"}
 SKIPPED |= {"primitive_cell", "projected_kpoints_opt", "eigenvalues_kpoints_opt", "kpoints_labels"}
 TEXTS = {"i", "v", "c"}
@@ -29,15 +29,18 @@ ENERGIES = ("e_fr_energy", "e_wo_entrp", "e_0_energy")
 
 
 class _Foreign(Exception):
-    """Something that VASP never writes."""
+    """Raised for something that VASP never writes."""
 
 
 def read_vasprun(path: Path) -> VaspRun:
-    """Raises NucleateError with the reason for a file that is none of VASP's; one that was cut off is read so far."""
+    """What the run wrote; of a file that was cut off, what there is.
+
+    Raises NucleateError, with the reason, for a file that VASP did not write.
+    """
     reader = _Reader()
     broken = ""
     read = 0
-    with opened(path) as file:
+    with open_compressed(path) as file:
         try:
             while block := file.read1(BLOCK):
                 read += len(block)
@@ -50,7 +53,7 @@ def read_vasprun(path: Path) -> VaspRun:
         except expat.ExpatError as error:
             whole = read and not block
             broken = (
-                "the file ends in the middle (the run was killed or still works)"
+                "the file ends in the middle (VASP was killed or is still running)"
                 if whole
                 else f"the XML is broken in line {error.lineno}"
             )
@@ -72,7 +75,7 @@ class _Reader:
         self.parser.EntityDeclHandler = self._refuse
         self._listen()
         self.stack: list[tuple[str, str]] = []  # tags with their attribute "name"
-        self.depth = 0  # inside a part that is skipped
+        self.depth = 0  # of elements within one that is skipped
         self.text: list[str] | None = None
         self.length = 0  # of this text
         self.rooted = False
@@ -86,7 +89,7 @@ class _Reader:
         self.first: Step | None = None
         self.before: Step | None = None
         self.last: Step | None = None
-        self.free: list[str] | None = None  # of the first structure, which alone has them in most versions
+        self.free: list[str] | None = None  # of the first structure; most versions write it only there
         self._begin()
 
     def feed(self, block: bytes) -> None:
@@ -104,7 +107,7 @@ class _Reader:
         raise _Foreign("it declares a document type or entities")
 
     def _begin(self) -> None:
-        """A new ionic step."""
+        """Begin a new ionic step."""
         self.iterations = 0
         self.arrays: dict[str, list[str]] = {}
         self.energies: dict[str, float] = {}  # of the step
@@ -197,15 +200,18 @@ class _Reader:
         self.before, self.last = self.last, step
 
     def _energy(self) -> float:
-        """Some versions write a wrong e_0_energy at the end of a step: what smearing does is taken of the last
-        iteration, and what else belongs to the energy (dispersion) of the end of the step."""
+        """The energy of the step, extrapolated to zero smearing, eV.
+
+        Some versions write a wrong e_0_energy at the end of a step. So the effect of smearing is taken from the last
+        iteration, and all else (such as dispersion) from the end of the step.
+        """
         if not all(math.isfinite(self.energies.get(name, math.nan)) for name in ("e_fr_energy", "e_0_energy")):
             return math.nan
         smearing = self.field.get("e_0_energy", math.nan) - self.field.get("e_fr_energy", math.nan)
         return self.energies["e_fr_energy"] + smearing if math.isfinite(smearing) else self.energies["e_0_energy"]
 
     def _title(self, atom: list[str]) -> str:
-        """The title of the POTCAR of an atom, from the row with its element and the number of its type."""
+        """The title of an atom's POTCAR. atom: the row with its element and the number of its type."""
         kind = to_number(atom[1]) if len(atom) > 1 else math.nan
         row = self.types[int(kind) - 1] if math.isfinite(kind) and 0 < kind <= len(self.types) else []
         return row[4] if len(row) > 4 else ""
@@ -219,7 +225,7 @@ class _Reader:
         symbols = [_element(row[0], self._title(row)) for row in self.atoms if row]
         return VaspRun(
             self.version,
-            merged(self.incar, self.parameters),
+            merged_tags(self.incar, self.parameters),
             tuple(symbols),
             tuple(types),
             self.steps,
@@ -231,7 +237,7 @@ class _Reader:
 
 
 def _element(text: str, title: str) -> str:
-    """The symbol; where it is none, that of the POTCAR's title (some versions write "r" for Zr and "X" for Xe)."""
+    """The symbol; from the POTCAR's title where the text is none (some versions write "r" for Zr and "X" for Xe)."""
     from pymatgen.core import Element
 
     symbol, named = text.strip(), [*title.split(), "", ""][1].split("_")[0]
@@ -239,6 +245,6 @@ def _element(text: str, title: str) -> str:
 
 
 def _matrix(rows: list[str]) -> np.ndarray:
-    """(n, 3); NaN for what is no number, and for rows that are not three."""
+    """The rows as (n, 3) numbers; NaN for what is no number, and in rows without exactly three."""
     values = [[to_number(x) for x in row.split()] for row in rows]
     return np.array([v if len(v) == 3 else [math.nan] * 3 for v in values], dtype=float).reshape(-1, 3)

@@ -1,6 +1,7 @@
-"""One calculation in a process of its own: python -m nucleate.dft.worker FOLDER
+"""The process of one calculation: python -m nucleate.dft.worker FOLDER
 
-Reads FOLDER/input.json, goes on from FOLDER/state.json where there is one, writes FOLDER/result.json once.
+It reads the task in FOLDER/input.json, continues from FOLDER/state.json where there is one, and writes
+FOLDER/result.json at the end.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from nucleate.parallel import die_with
 from nucleate.relaxation.guard import OutOfRange
 
 INPUT, STATE, RESULT, LOG, LOCK = "input.json", "state.json", "result.json", "log.txt", ".lock"
-PARENT = "NUCLEATE_DFT_PARENT"  # environment variable: the process that supervises this one
-BUSY = 75  # exit code: another process has this calculation in hand
+PARENT = "NUCLEATE_DFT_PARENT"  # environment variable: id of the process that started this one
+BUSY = 75  # exit code: another process is doing this calculation
 
 
-def work(folder: Path) -> None:
-    """Do the calculation in `folder`; what is wrong with the crystal itself is a result as well."""
+def do_calculation(folder: Path) -> None:
+    """Do the calculation in `folder`. A crystal that cannot be computed is a result as well, with the reason."""
     task = read_json(folder / INPUT)
     if task is None:
         raise NucleateError(f"{folder / INPUT} cannot be read")
@@ -51,7 +52,7 @@ def main() -> None:
     from filelock import FileLock, Timeout
 
     parent = int(os.environ.get(PARENT, "0"))
-    if parent == os.getppid():  # not so where another command, such as a container, stands between them
+    if parent == os.getppid():  # it is not where a command such as a container runtime stands between them
         die_with(parent)
     folder = Path(sys.argv[1])
     lock = FileLock(str(folder / LOCK))
@@ -62,7 +63,7 @@ def main() -> None:
         sys.exit(BUSY)
     with lock:
         if not (folder / RESULT).is_file():
-            work(folder)
+            do_calculation(folder)
 
 
 if __name__ == "__main__":
