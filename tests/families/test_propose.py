@@ -12,7 +12,7 @@ from nucleate.families.family import is_ion, keeps_type, lexicon, members
 from nucleate.families.likelihood import PULL
 from nucleate.families.propose import judged, propose
 from nucleate.request.request import parse_request
-from nucleate.search.families_first import proposals
+from nucleate.search.families_first import proposed_formulas
 from nucleate.stages.comply import family_of
 
 
@@ -97,10 +97,10 @@ def test_a_structure_that_becomes_another_one_is_not_proposed():
 def test_a_formula_that_does_not_fit_is_refused_for_its_reason():
     stuffed = dataclasses.replace(parse_request("a garnet"), composition={"Li": 7, "La": 3, "Zr": 2, "O": 12})
     with pytest.raises(NucleateError, match=r"Li7La3Zr2O12 does not fit the sites of a garnet \(A3B2C3O12\)"):
-        proposals(stuffed, 3)
+        proposed_formulas(stuffed, 3)
     with pytest.raises(NucleateError, match="two sites of a double perovskite"):
-        proposals(parse_request("a double perovskite BaTiO3"), 3)
-    assert proposals(parse_request("a garnet Y3Al5O12"), 3)[0].elements == ("Y", "Al", "Al", "O")
+        proposed_formulas(parse_request("a double perovskite BaTiO3"), 3)
+    assert proposed_formulas(parse_request("a garnet Y3Al5O12"), 3)[0].elements == ("Y", "Al", "Al", "O")
 
 
 @pytest.mark.parametrize("element", ["Tc", "Pm"])

@@ -211,7 +211,7 @@ def test_wishes_about_elements_are_kept_and_held_to(played, settings, tmp_path):
         ("Na-Cl, cubic", {}, "a space group .--space-group. cannot be asked for"),
         ("Rn-F", {}, "chgnet does not know Rn: not in its training data"),
         ("anything", {"weights": "mp20-dng"}, "leave --weights out"),
-        ("anything", {"steps": 5}, "--steps and --sampler find no use"),
+        ("anything", {"steps": 5}, "--steps and --sampler have no effect"),
         ("anything", {"structures": "mp20-dng"}, "mp20-dng takes no formula"),
         ("anything", {"structures": "none"}, "no weights 'none'"),
         ("anything", {"rank_by": "age"}, "not 'age'"),

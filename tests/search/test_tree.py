@@ -13,7 +13,18 @@ from nucleate.pipeline.rank import rank, to_rows
 from nucleate.pipeline.state import FormulaScore
 from nucleate.request.request import parse_request
 from nucleate.search.heuristics import HeuristicStage, ObjectiveStage, read_objective
-from nucleate.search.tree import BLOCK, SAMPLES, TEMPLATES, TYPES, Budget, Extent, extent_of, frontier, grow, opened
+from nucleate.search.tree import (
+    BLOCK,
+    SAMPLES,
+    TEMPLATES,
+    TYPES,
+    Budget,
+    Extent,
+    extent_of,
+    frontier,
+    make_branches,
+    was_opened,
+)
 from nucleate.settings import DesignSettings
 from nucleate.tasks.design import design, load_run, resume
 
@@ -37,7 +48,7 @@ def ids(candidates):
 
 
 def test_the_best_formulas_are_opened_and_the_others_say_why_not():
-    branches, pruned = grow(formulas(a=-2.0, b=-1.0, c=-3.0), Extent(10, 2, 3), SAMPLES)
+    branches, pruned = make_branches(formulas(a=-2.0, b=-1.0, c=-3.0), Extent(10, 2, 3), SAMPLES)
     assert [ids(b) for b in branches] == [["b", "b-2", "b-3"], ["a", "a-2", "a-3"]]
     assert [c.failure and str(c.failure) for c in pruned] == ["width: formula 3 of 3 by R_hi, 2 are opened"]
     seeds = [c.seed for b in branches for c in b]
@@ -45,27 +56,27 @@ def test_the_best_formulas_are_opened_and_the_others_say_why_not():
 
 
 def test_candidates_of_one_formula_are_one_branch():
-    branches, pruned = grow(formulas(a=1.0, d=1.0, c=0.0), Extent(3, 3, 4), TYPES)
+    branches, pruned = make_branches(formulas(a=1.0, d=1.0, c=0.0), Extent(3, 3, 4), TYPES)
     assert [ids(b) for b in branches] == [["a", "d"], ["c"]] and not pruned
-    (first, _) = grow(formulas(a=1.0, d=1.0, c=0.0), Extent(3, 3, 4), SAMPLES)[0]
+    (first, _) = make_branches(formulas(a=1.0, d=1.0, c=0.0), Extent(3, 3, 4), SAMPLES)[0]
     assert ids(first) == ["a", "d", "a-3", "d-4"]
 
 
 def test_structure_types_beyond_l_say_so_and_a_branch_does_not_forget_what_failed():
     a, d = formulas(a=1.0, d=1.0)
-    branches, pruned = grow([a, d], Extent(2, 2, 1), TYPES)
+    branches, pruned = make_branches([a, d], Extent(2, 2, 1), TYPES)
     assert ids(branches[0]) == ["a"] and str(pruned[0].failure) == "width: structure 2 of its formula, 1 are made"
-    assert not opened(pruned[0]) and opened(a) and opened(a.failed("relax", "error", "blew up"))
-    assert ids(grow([a.failed("relax", "error", "blew up"), d], Extent(2, 2, 2), TYPES)[0][0]) == ["a", "d"]
+    assert not was_opened(pruned[0]) and was_opened(a) and was_opened(a.failed("relax", "error", "blew up"))
+    assert ids(make_branches([a.failed("relax", "error", "blew up"), d], Extent(2, 2, 2), TYPES)[0][0]) == ["a", "d"]
 
 
 def test_templates_are_told_apart_by_rank():
-    (branch,) = grow(formulas(a=0.0), Extent(1, 1, 3), TEMPLATES)[0]
+    (branch,) = make_branches(formulas(a=0.0), Extent(1, 1, 3), TEMPLATES)[0]
     assert [c.wanted.rank for c in branch] == [1, 2, 3]
 
 
 def test_the_order_of_structures_is_the_strategy():
-    branches, _ = grow(formulas(a=0.0, b=-1.0), Extent(2, 2, 3), SAMPLES)
+    branches, _ = make_branches(formulas(a=0.0, b=-1.0), Extent(2, 2, 3), SAMPLES)
     assert ids(frontier("best-first", branches, {})) == ["a", "a-2", "a-3", "b", "b-2", "b-3"]
     assert ids(frontier("breadth-first", branches, {})) == ["a", "b", "a-2", "b-2", "a-3", "b-3"]
     assert ids(frontier("best-first", branches, {"a": branches[0][0], "b": branches[1][0]})) == [
@@ -75,7 +86,7 @@ def test_the_order_of_structures_is_the_strategy():
 
 
 def test_a_beam_halves_the_formulas_by_their_best_structure():
-    branches, _ = grow(formulas(a=0.0, b=-1.0, c=-2.0), Extent(3, 3, 3), SAMPLES)
+    branches, _ = make_branches(formulas(a=0.0, b=-1.0, c=-2.0), Extent(3, 3, 3), SAMPLES)
     heights = {"a": 0.3, "b": 0.1, "c": 0.2, "b-2": 0.4, "c-2": 0.05, "c-3": 0.0}
     done, rounds = {}, []
     while waiting := frontier("beam", branches, done):

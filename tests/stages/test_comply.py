@@ -13,7 +13,7 @@ from nucleate.generators.base import Condition
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.rank import to_rows
 from nucleate.request.request import parse_request
-from nucleate.search.families_first import allowed, proposals
+from nucleate.search.families_first import proposed_formulas, type_is_allowed
 from nucleate.settings import DesignSettings
 from nucleate.stages.comply import ComplyStage, FormulaStage, family_of, of_composition, spoken_condition
 from nucleate.tasks.design import design, generate_candidates, resume
@@ -87,11 +87,11 @@ def test_what_models_of_formulas_are_told_of_classes():
 
 
 def test_ratios_bring_families_and_what_is_known_can_be_left_out():
-    found = proposals(parse_request("a chalcogenide with ratio 1:1:2 that is not known"), 40)
+    found = proposed_formulas(parse_request("a chalcogenide with ratio 1:1:2 that is not known"), 40)
     assert len(found) == 40 and not any(p.known for p in found)
     assert {tuple(sorted(p.composition.values())) for p in found} == {(1, 1, 2)} and len({p.family for p in found}) > 1
     with pytest.raises(NucleateError, match="no crystal family in the lexicon has the ratio 7:9"):
-        proposals(parse_request("a compound of ratio 7:9"), 5)
+        proposed_formulas(parse_request("a compound of ratio 7:9"), 5)
 
 
 def test_a_run_from_words(tmp_path):
@@ -125,4 +125,4 @@ def test_bounds_on_elements_and_atoms_hold_of_what_comes():
     facts = dict(of_composition(few, {"Ba": 2, "Mg": 1, "Te": 1, "O": 6, "K": 1}))
     assert not facts["at most 3 elements"] and not facts["a formula unit of at most 10 atoms"]
     small = parse_request("a perovskite, at most 5 atoms")
-    assert {k.num_atoms for k in lexicon()["perovskite"].types if allowed(small, k)} == {5}
+    assert {k.num_atoms for k in lexicon()["perovskite"].types if type_is_allowed(small, k)} == {5}

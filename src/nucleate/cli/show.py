@@ -93,7 +93,7 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
     from nucleate.cli.candidates import show_candidates
     from nucleate.cli.tables import print_problems
     from nucleate.language.chat import usage_text
-    from nucleate.search.tree import opened, summary_text
+    from nucleate.search.tree import summary_text, was_opened
     from nucleate.tasks.outputs import sources
 
     shown = result.all if everything else result.candidates
@@ -104,7 +104,7 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
         console.print(line)
     if result.request.left_out:
         console.print(result.request.left_out)
-    lost = [c for c in result.all if c.failure is not None and opened(c)]
+    lost = [c for c in result.all if c.failure is not None and was_opened(c)]
     if lost and not everything:
         reasons = Counter(c.failure.stage for c in lost if c.failure)
         text = ", ".join(f"{n} at {stage}" for stage, n in reasons.items())

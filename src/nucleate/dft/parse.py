@@ -27,7 +27,7 @@ from nucleate.pipeline.candidate import Candidate
 
 
 def parse_output(output: Output | Path) -> ParsedCalculation:
-    """The result in an output, all numbers of which are finite; for one that cannot be read, a record with the reason."""
+    """The result in an output, with finite numbers only; for one that cannot be read, a record with the reason."""
     if isinstance(output, Path):
         output = Output(output, output_kind(output))
     if output.kind not in READERS:

@@ -1,4 +1,4 @@
-"""From a request to crystals in one go, by a model that draws elements, atoms and cell together."""
+"""From a request to crystals in one step, by a model that draws elements, atoms and cell together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import ASKED
 from nucleate.generators.offered import without
 from nucleate.generators.registry import GENERATORS
-from nucleate.search.choose_weights import generator_for, record_of
+from nucleate.search.choose_weights import generator_for, generator_record
 from nucleate.search.route import Route, blanks_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def at_once(request: Request, settings: DesignSettings) -> Route:
-    """Candidates whose elements, atoms and cell one model of crystals draws together."""
+    """The route on which one model draws elements, atoms and cell together.
+
+    Raises NucleateError for wishes that the model cannot honour.
+    """
     from nucleate.stages.generate import GenerateStage
 
     wishes = [name for name in request.wishes if name != "exclude"]
@@ -29,4 +32,4 @@ def at_once(request: Request, settings: DesignSettings) -> Route:
     generator = generator_for(request, settings)
     blanks = blanks_of(request, settings, generator, lambda seed: generator.plan(request, seed))
     stage = GenerateStage(without(generator, request.unasked))
-    return Route(blanks, [stage], generator.facts(), record_of(generator, "model"))
+    return Route(blanks, [stage], generator.facts(), generator_record(generator, "model"))

@@ -1,4 +1,4 @@
-"""Which model answers a request, and how it is loaded."""
+"""Which generator answers a request, and how it is loaded."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.settings.sampling import AUTO
 
-# facts of a generator that reports show
-SAID = ("training", "version", "license", "reference")
+# names of facts of a generator that reports show
+REPORTED = ("training", "version", "license", "reference")
 
 if TYPE_CHECKING:
     from nucleate.generators import Generator, StructureGenerator
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 def generator_for(request: Request, settings: DesignSettings) -> StructureGenerator:
     """The generator that the settings name, or the shipped one for the request."""
     weights = settings.generation.weights
-    return load_as(weights if weights != AUTO else weights_for(request), settings.sampling)
+    return load_with_sampling(weights if weights != AUTO else weights_for(request), settings.sampling)
 
 
-def load_as(weights: str, sampling: SamplingSettings) -> StructureGenerator:
-    """The generator of that name, sampling as the settings say where they say it, else as its recipe does."""
+def load_with_sampling(weights: str, sampling: SamplingSettings) -> StructureGenerator:
+    """The generator of that name. It samples as the settings say; what they leave open is as in its recipe."""
     from nucleate.generators.registry import get_generator
 
     return get_generator(
@@ -37,22 +37,26 @@ def load_as(weights: str, sampling: SamplingSettings) -> StructureGenerator:
 
 
 def templates_of(settings: TemplateSettings, seed: int = 0) -> TemplateGenerator:
-    """The templates that the settings name; raises NucleateError for a library that there is not."""
+    """The generator of templates that the settings describe; raises NucleateError where its library does not exist."""
     from nucleate.generators.template import load_templates
 
     s = settings
     return load_templates(s.library, s.rank_by, volume=s.volume, distinct=s.distinct, seed=seed)
 
 
-def record_of(generator: Generator[Any], role: str) -> dict[str, Any]:
-    """What the report says of a generator; role: what it is in the run, "model" or "structures"."""
+def generator_record(generator: Generator[Any], role: str) -> dict[str, Any]:
+    """What the report says of a generator. role: the part that it has in the run, "model" or "structures"."""
     facts = generator.facts()
-    said = {f"{role} {name}": facts[name] for name in SAID if facts.get(name)}
+    said = {f"{role} {name}": facts[name] for name in REPORTED if facts.get(name)}
     return {role: generator.name, **said}
 
 
 def weights_for(request: Request) -> str:
-    """The shipped model for a request: for a formula structure prediction, else one that knows the properties."""
+    """The name of the shipped weights for a request.
+
+    For a formula they predict structures, else they make crystals of any or of given elements; where properties are
+    wanted, they are weights that were trained with these. Raises NucleateError where there are none.
+    """
     from nucleate.generators import read_info, shipped_weights
     from nucleate.generators.methods import ADAPTIVE_WEIGHTS
     from nucleate.generators.properties import resolve_property
@@ -79,5 +83,6 @@ def weights_for(request: Request) -> str:
 
 
 def _preference(name: str) -> tuple[bool, bool, str]:
-    """Of models that can do the same: all of inorganic chemistry first, and CDS before CDI (docs/results.md)."""
+    """For sorting models that can do the same: those of all inorganic crystals first, CDS before CDI
+    (docs/results.md)."""
     return not name.startswith("mp20"), name.endswith("-cdi"), name

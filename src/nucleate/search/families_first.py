@@ -1,4 +1,8 @@
-"""From a family, or a ratio that families have, to crystals: formulas by the lexicon, structures by its prototypes."""
+"""From a crystal family, or a ratio of elements that families have, to crystals.
+
+Formulas come from the lexicon of families or from a language model, structures from the prototypes of the family or
+from a model.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from nucleate.generators.methods import PROTOTYPE
 from nucleate.language.stage import LanguageStage
 from nucleate.redact import safe_address
 from nucleate.request.words import bounds_text, within
-from nucleate.search.choose_weights import load_as, record_of
+from nucleate.search.choose_weights import generator_record, load_with_sampling
 from nucleate.search.route import Route, count_of
 from nucleate.search.tree import SAMPLES, TYPES
 from nucleate.stages.comply import as_bounds, of_composition
@@ -28,11 +32,15 @@ if TYPE_CHECKING:
     from nucleate.request.request import Request
     from nucleate.settings import DesignSettings
 
-POOL = 3000  # of the nearest formulas, among which the composition model has a say
+POOL = 3000  # formulas nearest to known members, which a model of compositions then puts in order
 
 
 def families_first(request: Request, settings: DesignSettings) -> Route:
-    """Candidates with formulas, the likeliest first, each in all structure types of its family."""
+    """The route on which formulas of crystal families come first, the likeliest ones before others.
+
+    Each formula is tried in all structure types of its family. Raises NucleateError where the request names no family
+    and no ratio, or where nothing in the families fits it.
+    """
     from nucleate.diffusion.rng import derive_seeds
     from nucleate.generators import read_info
     from nucleate.generators.accept import facts_of
@@ -69,14 +77,14 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
 
 
 def _language(request: Request, settings: DesignSettings) -> LanguageStage:
-    """The stage that asks a language model, for the first structure type that the request allows."""
+    """The stage in which a language model fills the sites of the first structure type that the request allows."""
     from nucleate.language.chat import Chat
     from nucleate.language.retrieve import Library, Wikipedia
 
     if len(request.families) != 1:
         raise NucleateError("a language model fills the sites of one crystal family; name one, such as: a spinel")
     (family,) = _families(request)
-    able = [i for i, t in enumerate(family.types) if allowed(request, t)]
+    able = [i for i, t in enumerate(family.types) if type_is_allowed(request, t)]
     if not able:
         raise _no_such_type(request)
     library = Library(request.text or family.name, family.name, Wikipedia()) if settings.language.retrieval else None
@@ -94,26 +102,34 @@ def _no_such_type(request: Request) -> NucleateError:
     return NucleateError(f"no structure type of {said} has {' and '.join(wishes)}")
 
 
-def allowed(request: Request, kind: StructureType) -> bool:
-    """Whether a structure type has a space group and a number of atoms that are asked for."""
+def type_is_allowed(request: Request, kind: StructureType) -> bool:
+    """Whether a structure type has the space group and the number of atoms that the request asks for."""
     right_size = request.num_atoms is None or within(kind.num_atoms, as_bounds(request.num_atoms))
     return right_size and (not request.space_groups or kind.space_group in request.space_groups)
 
 
-def proposals(request: Request, limit: int) -> list[Proposal]:
-    """At most `limit` formulas for the request, of all its families together, the likeliest first: of the POOL nearest
-    to known members, by that and the composition model.
+def proposed_formulas(request: Request, limit: int) -> list[Proposal]:
+    """At most `limit` formulas for the request, of all its families together, the likeliest first.
 
-    Raises NucleateError where there is none, for the reason of the first family.
+    They are chosen among the POOL formulas that are nearest to known members, by this distance and by the likelihood
+    that a model of compositions gives them. Raises NucleateError where there is none, with the reason for the first
+    family.
     """
     pool = max(limit, POOL)
     found: list[list[Proposal]] = []
     refused: list[NucleateError] = []
     for family in _families(request):
         try:
-            found.append(propose(family, lambda c: _accepts(request, c), contains=_needed(request),
-                                 exclude={*request.exclude, *request.unasked}, repeated=_fewer(request, family),
-                                 limit=pool))  # fmt: skip
+            found.append(
+                propose(
+                    family,
+                    lambda c: _accepts(request, c),
+                    contains=_needed(request),
+                    exclude={*request.exclude, *request.unasked},
+                    repeated=_repeats_elements(request, family),
+                    limit=pool,
+                )
+            )
         except NucleateError as error:
             refused.append(error)
     if not found:
@@ -135,7 +151,7 @@ def _families(request: Request) -> list[Family]:
 
 
 def _misfit(request: Request, family: Family) -> NucleateError | None:
-    """What is said of a formula that the sites of the family cannot have, whatever the charges."""
+    """The error for a formula that does not fit the sites of the family, whatever the charges; None where it fits."""
     if not request.composition:
         return None
     formula = formula_text(request.composition)
@@ -148,13 +164,13 @@ def _misfit(request: Request, family: Family) -> NucleateError | None:
     if not any(keeps_type(family.name, k, e) for e in placements for k in range(len(family.types))):
         return NucleateError(
             f"with {formula} two sites of a {family.name} ({family.pattern}) are of one element, and so it is a "
-            f"{family.name} no longer; ask for the structure that it becomes"
+            f"{family.name} no longer; ask for the structure type that this is"
         )
     return None
 
 
-def _fewer(request: Request, family: Family) -> bool:
-    """Whether it asks for fewer elements than the family has sites, so that one of them is on several."""
+def _repeats_elements(request: Request, family: Family) -> bool:
+    """Whether the request asks for fewer elements than the family has sites, so that an element is on several sites."""
     sizes = [len(some) for some in (request.composition, request.chemical_system) if some]
     sizes += [request.num_elements] if isinstance(request.num_elements, int) else []
     return min(sizes, default=len(family.sites)) < len(family.sites)
@@ -169,7 +185,7 @@ def _needed(request: Request) -> tuple[str, ...]:
 
 
 def _distinct(ordered: Iterator[Proposal]) -> Iterator[Proposal]:
-    """Each formula in each family once."""
+    """The proposals without those whose family and formula came before."""
     seen = set()
     for one in ordered:
         key = one.family, frozenset(one.composition.items())
@@ -185,9 +201,9 @@ def _candidates(request: Request, settings: DesignSettings, formulas: int) -> It
     from nucleate.pipeline.origin import FamilyMember, Origin, Wanted
 
     count = 0
-    for one in proposals(request, formulas):
+    for one in proposed_formulas(request, formulas):
         for index, kind in enumerate(lexicon()[one.family].types):
-            if not allowed(request, kind):
+            if not type_is_allowed(request, kind):
                 continue
             if not keeps_type(one.family, index, one.elements):
                 continue
@@ -222,9 +238,9 @@ def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
         return DecorateStage(), {"structures": "prototypes of the families"}
     from nucleate.stages.generate import GenerateStage
 
-    generator = load_as(settings.generation.structures, settings.sampling)
+    generator = load_with_sampling(settings.generation.structures, settings.sampling)
     if "composition" not in generator.accepts:
         raise NucleateError(
             f"{generator.name} takes no formula; --structures is prototype, or weights for formulas such as mp20-csp"
         )
-    return GenerateStage(generator), record_of(generator, "structures")
+    return GenerateStage(generator), generator_record(generator, "structures")

@@ -1,4 +1,4 @@
-"""From a request to crystals by a model of formulas: formulas first, then structures of the good ones."""
+"""From a request to crystals in two steps: a model draws formulas, then the good ones get structures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nucleate.generators.base import ASKED
 from nucleate.generators.methods import TEMPLATE
 from nucleate.generators.offered import without
 from nucleate.generators.planning import exact
-from nucleate.search.choose_weights import load_as, record_of, templates_of
+from nucleate.search.choose_weights import generator_record, load_with_sampling, templates_of
 from nucleate.search.route import Route, blanks_of
 from nucleate.search.tree import SAMPLES, TEMPLATES
 from nucleate.settings.sampling import AUTO, SPOKEN
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 def formulas_first(request: Request, settings: DesignSettings) -> Route:
-    """Candidates with formulas drawn by a model, which pass chemistry before they get structures."""
+    """The route on which a model draws formulas first, which have to pass chemical checks before they get structures.
+
+    Raises NucleateError for a request and settings that this cannot honour.
+    """
     from nucleate.generators.registry import get_formula_generator
     from nucleate.stages.chemistry import ChemistryStage
     from nucleate.stages.comply import FormulaStage, spoken_condition
@@ -44,7 +47,7 @@ def formulas_first(request: Request, settings: DesignSettings) -> Route:
 
     blanks = blanks_of(request, settings, generator, wanted)
     realise, record = _structures(settings, request.num_atoms)
-    record = {**record_of(generator, "model"), **record}
+    record = {**generator_record(generator, "model"), **record}
     filters: list[Stage] = [FormulaStage(request)] if request.spoken else []
     proposals = [ComposeStage(without(generator, request.unasked)), *filters, ChemistryStage()]
     kind = TEMPLATES if settings.generation.structures == TEMPLATE else SAMPLES
@@ -52,7 +55,7 @@ def formulas_first(request: Request, settings: DesignSettings) -> Route:
 
 
 def _refuse(request: Request, settings: DesignSettings) -> None:
-    """What formulas first cannot honour."""
+    """Raise NucleateError for wishes and settings that have no effect where formulas are drawn first."""
     if request.composition is not None:
         from nucleate.request.request import formula_text
 
@@ -69,26 +72,26 @@ def _refuse(request: Request, settings: DesignSettings) -> None:
             )
     if settings.generation.weights != AUTO:
         raise NucleateError(
-            f"--weights {settings.generation.weights} finds no use: {_drawn_by(request, settings)}, and their "
+            f"--weights {settings.generation.weights} has no effect: {_drawn_by(request, settings)}, and their "
             "structures come from --structures; leave --weights out"
         )
     sampled = settings.sampling.steps or settings.sampling.sampler
     if settings.generation.structures == TEMPLATE and sampled:
         raise NucleateError(
-            "--steps and --sampler find no use: structures are taken from known crystals; leave them out, or add "
+            "--steps and --sampler have no effect: structures are taken from known crystals; leave them out, or add "
             "--structures mp20-csp"
         )
 
 
 def _drawn_by(request: Request, settings: DesignSettings) -> str:
-    """Why formulas come first, as the user said it."""
+    """Why formulas are drawn first, in terms of what the user wrote."""
     if request.spoken and settings.generation.generator == SPOKEN[0]:
         return "for a request in words formulas are drawn first"
     return f"with --generator {settings.generation.generator} formulas are drawn first"
 
 
 def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[Stage, dict[str, Any]]:
-    """What gives the formulas structures, and what the report says of it."""
+    """The stage that gives structures to formulas, and what the report says of it."""
     if settings.generation.structures == TEMPLATE:
         from nucleate.stages.template import TemplateStage
 
@@ -97,11 +100,12 @@ def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[S
         return TemplateStage(templates), {"structures": f"{len(library):,} templates of {library.name}"}
     from nucleate.stages.realise import RealiseStage
 
-    plain = dataclasses.replace(settings.sampling, guidance=None, temperature=None)  # these are the formulas'
-    generator = load_as(settings.generation.structures, plain)
+    # these two are meant for the formulas
+    plain = dataclasses.replace(settings.sampling, guidance=None, temperature=None)
+    generator = load_with_sampling(settings.generation.structures, plain)
     if "composition" not in generator.accepts:
         raise NucleateError(
             f"{generator.name} takes no formula; --structures is template, or weights for formulas such as mp20-csp"
         )
     bounds = atoms if isinstance(atoms, tuple) else (None, None)
-    return RealiseStage(generator, bounds), record_of(generator, "structures")
+    return RealiseStage(generator, bounds), generator_record(generator, "structures")

@@ -1,4 +1,4 @@
-"""The two heuristics of a tree search (paper 4, eq. 1): R_hi of formulas, R_lo of structures; more is better."""
+"""The two heuristics of a tree search (paper 4, eq. 1): R_hi scores formulas, R_lo structures; higher is better."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from nucleate.language.chat import Chat
     from nucleate.request.request import Request
 
-REACH = 0.7  # steps on the modified Pettifor scale that count as one, as for `generators.precedents`
-STATES = 1.0  # what oxidation states that do not add up take
-LANGUAGE = 4.0  # between the first and the last formula in a language model's order
-STEP = 0.1  # eV/atom that count as one
-HIGHEST = 48  # operations of a cubic point group
+REACH = 0.7  # steps on the modified Pettifor scale that lower R_hi by 1, as in `generators.precedents`
+STATES = 1.0  # by which R_hi is lowered where oxidation states do not add up to zero
+LANGUAGE = 4.0  # by which R_hi is lowered for the last formula in a language model's order, the first losing nothing
+STEP = 0.1  # eV/atom that change R_lo by its weight
+HIGHEST = 48  # order of the largest crystallographic point group
 TERMS = {
     "e_above_hull": "energy above the hull, in steps of 0.1 eV/atom",
     "e_form": "formation energy, in steps of 0.1 eV/atom",
@@ -32,12 +32,13 @@ TERMS = {
 
 
 class HeuristicStage(Stage):
-    """Gives formulas their `formula_score`: R_hi, and its terms; formulas that fail a check have failed before.
+    """Gives formulas their `formula_score`: R_hi and the terms that it is the sum of.
 
-    family: how near a formula is to a known member (`families.propose`). known: of formulas without family, how near to
-    a crystal of the shipped reference set, by the element mover's distance. likelihood: a composition model's.
-    oxidation: whether learned oxidation states add up. language: its place in a language model's order, where there is
-    one; what it does not name comes last.
+    Formulas that fail a check were rejected before. The terms are: family, how near the formula is to a known member of
+    its family (`families.propose`). known, for a formula without a family, how near it is to a crystal of the shipped
+    reference set, by the element mover's distance. likelihood, by a model of compositions. oxidation, whether oxidation
+    states by a network add up to zero. language, the place of the formula in the order of a language model, where one
+    is asked; formulas that it does not name come last.
     """
 
     name = "heuristic"
@@ -50,7 +51,7 @@ class HeuristicStage(Stage):
         self.transcript: list[dict[str, Any]] = []
 
     def take_transcript(self) -> list[dict[str, Any]]:
-        """The exchanges since the last call."""
+        """Questions and answers since the last call of this method."""
         said, self.transcript = self.transcript, []
         return said
 
@@ -84,7 +85,7 @@ class HeuristicStage(Stage):
         }
 
     def _places(self, formulas: Sequence[str]) -> dict[str, float]:
-        """Place of each formula in the model's order, from 0 to 1."""
+        """formula -> its place in the order of the language model, from 0 (first) to 1."""
         from nucleate.language.stage import ordered
 
         assert self.chat is not None
@@ -94,7 +95,10 @@ class HeuristicStage(Stage):
 
 
 def read_objective(text: str) -> dict[str, float]:
-    """Weights of TERMS from "e_above_hull=1, symmetry=0.5"; empty from ""."""
+    """TERMS -> weights from a text such as "e_above_hull=1, symmetry=0.5"; empty for an empty text.
+
+    Raises NucleateError for an unknown term, one that is given twice, and a weight that is no number.
+    """
     out: dict[str, float] = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, _, number = (p.strip() for p in part.partition("="))
@@ -112,11 +116,11 @@ def read_objective(text: str) -> dict[str, float]:
 
 
 class ObjectiveStage(Stage):
-    """Gives crystals their `objective`, R_lo: minus the weighted sum of TERMS, by which `pipeline.rank` orders then.
+    """Gives crystals their `objective`, R_lo: minus the weighted sum of TERMS. `pipeline.rank` then orders by it.
 
-    Guard against exploitation (paper 4, section 2.2): a crystal of which a weighted term is not known, or lies outside
-    of what can be believed (an energy far below all known crystals, a property beyond what its network was trained on),
-    has none, says why in `objective.missing`, and comes last.
+    A crystal must not win by an error of a model (paper 4, section 2.2). So a crystal gets no objective, with the
+    reason in `objective.missing`, and comes last, where a weighted term is not known or not credible: an energy far
+    below all known crystals, or a property beyond what its network was trained on.
     """
 
     name = "objective"
@@ -139,7 +143,7 @@ class ObjectiveStage(Stage):
 
 
 def _term(name: str, c: Candidate) -> float | None:
-    """What a term takes from a crystal, None where it is not known."""
+    """The value of a term for a crystal; None where it is not known or not credible."""
     if name == "properties":
         off = c.predicted.off_target if c.predicted else None
         return math.fsum(off.values()) if off else None

@@ -1,4 +1,4 @@
-"""Names in settings that must exist: refused here, before anything that takes seconds to load is imported."""
+"""Refusal of settings with unknown names, before anything is imported that takes seconds to load."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable
 from nucleate.errors import NucleateError
 from nucleate.settings.base import Settings, entries
 
-NO_PROPERTIES = frozenset({"chemical_system", "balanced"})  # conditions that have options of their own
+NO_PROPERTIES = frozenset({"chemical_system", "balanced"})  # conditions of models that are not properties
 
 
 def require_names(
@@ -21,7 +21,7 @@ def require_names(
     datasets: Iterable[str] = (),
     samplers: Iterable[str] = (),
 ) -> None:
-    """Raise NucleateError for the first name of which there is nothing, with the names there are."""
+    """Raise NucleateError for the first name that does not exist, with the names that there are."""
     from nucleate.data.tables import require_dataset
     from nucleate.generators.registry import FORMULAS, require_generator
     from nucleate.hull.load import require_reference
@@ -49,10 +49,10 @@ def require_names(
 
 
 def require_named(settings: Settings, without: Container[str] = ()) -> None:
-    """Raise NucleateError for the first name in settings of which there is nothing, as their fields say of what they
-    are names (`settings.base.About`).
+    """Raise NucleateError for the first name in the settings that does not exist.
 
-    without: settings that are not looked at, by their names in `Settings.of`, because the task will not use them.
+    Each field says what its value is a name of (`settings.base.About`). without: settings that are not looked at, by
+    their names in `Settings.of`, because the task will not use them.
     """
     named: defaultdict[str, list[str]] = defaultdict(list)
     values = settings.flat()
@@ -64,7 +64,10 @@ def require_named(settings: Settings, without: Container[str] = ()) -> None:
 
 
 def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> None:
-    """Raise NucleateError for the first property that none of these weights (all that are shipped) can be asked for."""
+    """Raise NucleateError for the first property that none of these weights can be asked for.
+
+    weights: names or files; none stands for all shipped weights.
+    """
     from nucleate.generators.properties import resolve_property, short_name
     from nucleate.generators.registry import GENERATORS
     from nucleate.train.shipped import conditions_of, require_weights, shipped_weights, weights_file
@@ -73,7 +76,7 @@ def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> Non
     if not names:
         return
     if any(name in GENERATORS for name in weights):
-        return  # a generator that has no weights says what it can be asked for once it is loaded
+        return  # such a generator says what it can be asked for only once it is loaded
     given = [weights_file(name) or require_weights(name) for name in weights or shipped_weights()]
     offers = set().union(*map(conditions_of, given)) - NO_PROPERTIES
     unknown = [name for name in names if resolve_property(name, offers) is None]
@@ -87,7 +90,10 @@ def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> Non
 
 
 def require_elements(symbols: Iterable[str], potential: str) -> None:
-    """Raise NucleateError where a shipped potential does not know one of these elements; others tell it once loaded."""
+    """Raise NucleateError where a potential of this package does not know one of the elements.
+
+    Other potentials are not looked at here; they refuse elements once they are loaded.
+    """
     from nucleate.potentials.base import MPTRJ_ELEMENTS, unknown_elements_text
     from nucleate.potentials.registry import POTENTIALS
 

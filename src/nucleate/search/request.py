@@ -1,4 +1,5 @@
-"""Requests are read by `nucleate.request`; earlier versions had them here, and scripts of users ask here still."""
+"""The names of `nucleate.request.request` under their address in earlier versions, for scripts that import them
+here."""
 
 from nucleate.request.request import Request, parse_request, read_request
 

@@ -1,4 +1,4 @@
-"""What every way from a request to crystals comes to: the candidates to begin with, and the stages that they need."""
+"""The result of every way from a request to crystals: candidates to begin with, and the stages that they need."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Route:
-    """How a request becomes crystals, all in one go or formulas first and structures of them.
+    """How a request becomes crystals: in one step, or formulas first and then their structures.
 
-    blanks: the candidates to begin with. proposals: what gives them formulas and judges these, in order; stages: what
-    gives them structures. kind: what tells several structures of a formula apart (`search.tree`), "" where formulas do
-    not come first. facts: of the generator that is asked for the wanted properties. record: what the report says of the
-    models, plain JSON values.
+    blanks: the candidates to begin with. proposals: the stages that give them formulas and judge these, in order.
+    stages: those that give them structures. kind: in what several structures of a formula differ (TYPES, TEMPLATES or
+    SAMPLES of `search.tree`), "" where formulas do not come first. facts: of the generator that is asked for the wanted
+    properties. record: what the report says of the models, plain JSON values.
     """
 
     blanks: Sequence[Candidate]
@@ -36,7 +36,7 @@ class Route:
 
 
 def count_of(request: Request, settings: DesignSettings) -> int:
-    """Candidates to begin with: of a tree search its formulas."""
+    """The number of candidates to begin with; in a tree search, the number of formulas."""
     if settings.search.strategy:
         return extent_of(request, settings).formulas
     return request.candidates * settings.search.oversample

@@ -1,7 +1,7 @@
-"""Tree search (paper 4, Algorithm 1): a request branches into H formulas, of which the W best into L structures each.
+"""Tree search (paper 4, Algorithm 1): a request gets H formulas, and the W best of these get L structures each.
 
-The order of formulas is R_hi (`search.heuristics`), that of structures R_lo (`pipeline.rank`). What a run has done is
-all that a strategy looks at, so a search that was interrupted goes on as if it had not been.
+Formulas are ordered by R_hi (`search.heuristics`), structures by R_lo (`pipeline.rank`). A strategy decides only by
+what has been done so far, so a search that was interrupted continues as if it had not been.
 """
 
 from __future__ import annotations
@@ -24,19 +24,23 @@ BEST, BREADTH, BEAM = "best-first", "breadth-first", "beam"
 STRATEGIES = {
     BEST: "formula after formula, the best first, all structures of each",
     BREADTH: "one structure of every formula before the second of any",
-    BEAM: "as breadth-first, but after each structure the better half of the formulas goes on",
+    BEAM: "as breadth-first, but after each structure only the better half of the formulas is kept",
 }
-TYPES, TEMPLATES, SAMPLES = "types", "templates", "samples"  # what tells the structures of one formula apart
-WIDTH = "width"  # at which formulas that are not opened are rejected
-STRUCTURES = 4  # of each formula, where neither L nor a family says
+TYPES, TEMPLATES, SAMPLES = "types", "templates", "samples"  # in what the structures of one formula differ
+WIDTH = "width"  # the stage at which formulas that are not opened are rejected
+STRUCTURES = 4  # L, where it is neither given nor the number of structure types of a family
 BREADTH_OF_FORMULAS = 5  # formulas drawn for each one that is opened, where H is not given
-BLOCK = 16  # structures that go through the pipeline together
+BLOCK = 16  # structures that go through the stages together
 Branch = tuple[Candidate, ...]
 
 
 @dataclass(frozen=True)
 class Extent:
-    """formulas: H, how many are proposed. width: W, how many of these are opened. structures: L, of each."""
+    """The size of a tree.
+
+    formulas: H, how many are proposed. width: W, how many of these are opened. structures: L, how many each of these
+    gets.
+    """
 
     formulas: int
     width: int
@@ -44,7 +48,10 @@ class Extent:
 
 
 def extent_of(request: Request, settings: DesignSettings) -> Extent:
-    """H, W and L; what is not given follows from the number of candidates times oversample, as in a flat run."""
+    """H, W and L. What is not given is chosen so that W times L is about the number of candidates times oversample.
+
+    Raises NucleateError where more formulas are to be opened than are proposed.
+    """
     search = settings.search
     structures = search.structures_each or _structures_of(request, settings)
     width = search.width or max(1, math.ceil(request.candidates * search.oversample / structures))
@@ -55,7 +62,7 @@ def extent_of(request: Request, settings: DesignSettings) -> Extent:
 
 
 def _structures_of(request: Request, settings: DesignSettings) -> int:
-    """L where it is not given: of prototypes as many as there are structure types."""
+    """L where it is not given: with prototypes the largest number of structure types of a family, else STRUCTURES."""
     from nucleate.families.family import lexicon
     from nucleate.generators.methods import PROTOTYPE
 
@@ -64,24 +71,25 @@ def _structures_of(request: Request, settings: DesignSettings) -> int:
     return max(len(lexicon()[name].types) for name in request.families)
 
 
-def score(candidate: Candidate) -> float:
-    """R_hi of its formula."""
+def formula_score_of(candidate: Candidate) -> float:
+    """R_hi of the formula of a candidate; 0 where it has none."""
     return candidate.formula_score.value if candidate.formula_score else 0.0
 
 
-def grow(formulas: Sequence[Candidate], extent: Extent, kind: str) -> tuple[list[Branch], list[Candidate]]:
-    """The branches of the W best formulas, best first, and what is not opened, rejected. formulas: those that are good,
-    whatever became of their structures since.
+def make_branches(formulas: Sequence[Candidate], extent: Extent, kind: str) -> tuple[list[Branch], list[Candidate]]:
+    """(the branches of the W best formulas, best first; the candidates that are not opened, as rejected ones).
 
-    Candidates of one formula, which may differ in structure type, are one branch. kind: how it gets more structures:
-    TYPES has no others, TEMPLATES takes the next template, SAMPLES draws again with a seed of its own.
+    formulas: candidates whose formulas are good, whether or not their structures were rejected since. Candidates of one
+    formula, which may differ in structure type, are one branch. kind: how a branch gets more structures: with TYPES it
+    does not, TEMPLATES takes the next template, SAMPLES draws again with another seed.
     """
     from nucleate.chem.composition import Formula
 
     groups: dict[Formula, list[Candidate]] = {}
     for c in formulas:
         groups.setdefault(Formula.of(c.composition or {}), []).append(c)
-    ordered = sorted(groups.values(), key=lambda group: -score(group[0]))  # stable: equal ones as proposed
+    # a stable sort: equal ones stay in the order in which they were proposed
+    ordered = sorted(groups.values(), key=lambda group: -formula_score_of(group[0]))
     branches = [_branch(group, extent.structures, kind) for group in ordered[: extent.width]]
     pruned = [
         c.failed(WIDTH, Code.NOT_OPENED, f"formula {i} of {len(ordered)} by R_hi, {extent.width} are opened")
@@ -96,8 +104,8 @@ def grow(formulas: Sequence[Candidate], extent: Extent, kind: str) -> tuple[list
     return branches, pruned
 
 
-def opened(c: Candidate) -> bool:
-    """Whether a search did not leave it aside."""
+def was_opened(c: Candidate) -> bool:
+    """Whether the search opened the formula of a candidate, or may still do so."""
     return c.failure is None or c.failure.code != Code.NOT_OPENED
 
 
@@ -115,7 +123,10 @@ def _branch(group: Sequence[Candidate], count: int, kind: str) -> Branch:
 
 
 def frontier(strategy: str, branches: Sequence[Branch], done: Mapping[str, Candidate]) -> list[Candidate]:
-    """What may be worked on now, in order; empty at the end of the search. done: by id, all that is finished."""
+    """The candidates that may be worked on now, in order; none at the end of the search.
+
+    done: id -> candidate, of all that are finished.
+    """
     if strategy == BEST:
         ordered = [c for branch in branches for c in branch]
     elif strategy == BREADTH:
@@ -144,7 +155,7 @@ def _deepest(branches: Sequence[Branch]) -> int:
 
 @dataclass(frozen=True)
 class Budget:
-    """seconds: of work; evaluations: structures that went through the pipeline. 0: without end."""
+    """When a search stops: after so many seconds of work, or so many structures; 0 stands for no limit."""
 
     seconds: float = 0.0
     evaluations: int = 0
@@ -154,11 +165,14 @@ class Budget:
             raise NucleateError("a budget of seconds or evaluations must be positive")
 
     def left(self, spent: float, evaluated: int) -> int:
-        """How many structures may be worked on next: at most BLOCK, fewer where the budget ends before."""
+        """How many structures may be worked on next: at most BLOCK, fewer where the budget does not allow so many.
+
+        spent: seconds of work so far. evaluated: structures so far.
+        """
         allowed = BLOCK
         if self.evaluations:
             allowed = min(allowed, self.evaluations - evaluated)
-        if self.seconds and evaluated:  # as fast as so far
+        if self.seconds and evaluated:  # assuming the same time for each structure as so far
             allowed = min(allowed, math.ceil((self.seconds - spent) / max(spent / evaluated, 1e-9)))
         elif self.seconds and spent >= self.seconds:
             allowed = 0
@@ -167,7 +181,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class TreePlan:
-    """How a tree is searched."""
+    """How a tree is searched. kind: in what the structures of one formula differ (see `make_branches`)."""
 
     strategy: str
     extent: Extent
@@ -175,11 +189,13 @@ class TreePlan:
     budget: Budget = Budget()
 
 
-def summary(
+def search_summary(
     plan: TreePlan, formulas: Iterable[Candidate], branches: Sequence[Branch], done: Mapping[str, Candidate], left: int
 ) -> dict[str, Any]:
-    """What a search has done, for the record of the run: plain JSON values. formulas: as proposed. left: structures it
-    would go on with."""
+    """What a search has done so far, for the record of the run: plain JSON values.
+
+    formulas: the candidates that were proposed. left: how many structures it could work on next.
+    """
     good = {c.formula for c in formulas if c.failure is None or c.failure.stage == WIDTH}
     good |= {branch[0].formula for branch in branches}
     return {
@@ -193,7 +209,7 @@ def summary(
 
 
 def summary_text(done: Mapping[str, Any]) -> str:
-    """`summary` in one line, "" where there was no tree search."""
+    """`search_summary` in one line, "" where there was no tree search."""
     if not done:
         return ""
     text = (

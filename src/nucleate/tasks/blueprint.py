@@ -51,13 +51,13 @@ def blueprint(request: Request, settings: DesignSettings, *, as_generated: bool 
     as_generated: crystals are neither checked nor relaxed. Raises NucleateError for everything that cannot be met: in a
     moment for what `decided` sees, after models were loaded for what they alone can say.
     """
-    from nucleate.search.judge import judge_of
+    from nucleate.search.property_network import property_network_for
     from nucleate.stages.properties import PredictStage
 
     settings = decided(request, settings, as_generated=as_generated)
     route = _route(request, settings)
     proposals, tree = _tree(route, request, settings)
-    model, wanted, unjudged = judge_of(request.properties, route.facts, settings.judging.judge)
+    model, wanted, unjudged = property_network_for(request.properties, route.facts, settings.judging.judge)
     predict = PredictStage(model, wanted) if model is not None else None
     stages = list(route.stages) if as_generated else _stages(request, settings, route, predict)
     reviews = [] if as_generated else _reviews(request, settings)
@@ -130,7 +130,7 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
     from nucleate.generators.properties import resolve_property
     from nucleate.generators.registry import is_weights
     from nucleate.search.choose_weights import weights_for
-    from nucleate.search.judge import dataset_of, judge_of
+    from nucleate.search.property_network import dataset_of, property_network_for
 
     settings = _with_open_ones(request, settings)
     generation = settings.generation
@@ -149,7 +149,7 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
             seen = f"{stats.low:.4g} to {stats.high:.4g}"
             out.append(f"{name} is asked for outside of what {info.recipe.name} saw in training ({seen})")
     facts = facts_of(info)
-    model, _, unknown = judge_of(request.properties, facts, settings.judging.judge)
+    model, _, unknown = property_network_for(request.properties, facts, settings.judging.judge)
     if unknown:
         who = f"{model.name} does not predict" if model else f"no shipped network for {dataset_of(facts)} predicts"
         out.append(f"{who} {', '.join(unknown)}: asked for, but neither predicted nor ranked by (--judge FILE)")

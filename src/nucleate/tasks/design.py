@@ -37,7 +37,7 @@ class DesignResult:
     candidates: Candidates
     all: Candidates
     seconds: Mapping[str, float] = field(default_factory=dict)
-    tree: Mapping[str, Any] = field(default_factory=dict)  # what a tree search has done (`search.tree.summary`)
+    tree: Mapping[str, Any] = field(default_factory=dict)  # what a tree search has done (`search.tree.search_summary`)
     language: Mapping[str, int] = field(default_factory=dict)  # what was taken of a language model (`chat.usage_text`)
     problems: tuple[Problem, ...] = ()  # broken records of the folder, left out (`resume` does those candidates again)
 
@@ -177,14 +177,14 @@ def _run(
     watch: Watch | None,
 ) -> DesignResult:
     from nucleate.pipeline.rank import rank
-    from nucleate.search.work import Work, search
+    from nucleate.search.run_in_progress import RunInProgress, tree_search
     from nucleate.tasks.outputs import write_outputs
 
     if executor is None:
         from nucleate.engine.registry import get_executor
 
         executor = get_executor()
-    work = Work(store, record, executor, watch)
+    work = RunInProgress(store, record, executor, watch)
     proposed = {c.id for c in plan.blanks}
     candidates = work.do(plan.proposals, [c for c in store.load() if c.id in proposed])
 
@@ -192,7 +192,7 @@ def _run(
         write_outputs(_result(store.folder, record, rank(some)), plan)
 
     if plan.tree is not None:
-        candidates = search(work, candidates, plan.stages, plan.tree, show)
+        candidates = tree_search(work, candidates, plan.stages, plan.tree, show)
     else:
         candidates = work.do(plan.stages, candidates)
     for stage, count in plan.reviews:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.search.choose_weights import load_as
-from nucleate.search.judge import dataset_of, judge_of
+from nucleate.search.choose_weights import load_with_sampling
+from nucleate.search.property_network import dataset_of, property_network_for
 from nucleate.settings import OptimiseSettings
 from nucleate.settings.optimise import read_optimise_settings
 from nucleate.store.journal import changed_settings_text
@@ -62,9 +62,9 @@ def optimise(
     require_properties([settings.property] if settings.property else (), [settings.weights])
     from nucleate.stages.properties import PredictStage
 
-    generator = load_as(settings.weights, settings.sampling)
+    generator = load_with_sampling(settings.weights, settings.sampling)
     column, target = aim(generator, settings)
-    model, _, _ = judge_of({column: (target, target)}, generator.facts(), settings.judge)
+    model, _, _ = property_network_for({column: (target, target)}, generator.facts(), settings.judge)
     if model is None:
         dataset = dataset_of(generator.facts())
         raise NucleateError(f"no shipped network predicts {column} of {dataset}; give one with --judge FILE")

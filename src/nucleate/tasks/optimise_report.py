@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
-from nucleate.search.judge import dataset_of
+from nucleate.search.property_network import dataset_of
 
 if TYPE_CHECKING:
     from nucleate.evaluate.measures.success_rate import Thresholds

@@ -182,10 +182,10 @@ def _in_folder(
     watch: Watch | None,
 ) -> ScreenResult:
     from nucleate.engine.local import executor as local
-    from nucleate.search.work import Work
+    from nucleate.search.run_in_progress import RunInProgress
     from nucleate.tasks.outputs import write_files
 
-    work = Work(store, record, executor or local(), watch)
+    work = RunInProgress(store, record, executor or local(), watch)
     done = _judged(work.do, store.load(), stages, reviews)
     result = _result(store.folder, record, done)
     said = {"understood": f"{result.title}, made elsewhere", **result.settings.flat()}

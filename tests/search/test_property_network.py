@@ -6,7 +6,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators import read_info
 from nucleate.generators.accept import facts_of
 from nucleate.request.request import parse_request
-from nucleate.search.judge import judge_of, shipped_judge
+from nucleate.search.property_network import property_network_for, shipped_judge
 from nucleate.settings import DesignSettings
 from nucleate.tasks.blueprint import cautions
 
@@ -27,26 +27,30 @@ def of(info, dataset, *columns):
 
 
 def test_the_shipped_network_for_the_data_knows_the_columns(info):
-    model, wanted, unknown = judge_of(WANTED, facts_of(info))
+    model, wanted, unknown = property_network_for(WANTED, facts_of(info))
     assert model.name == "property-mp20" and unknown == []
     assert wanted == {"formation_energy_per_atom": (-2.0, -2.0), "band_gap": (1.0, 1.6)}
-    assert judge_of({}, facts_of(info)) == (None, {}, [])
+    assert property_network_for({}, facts_of(info)) == (None, {}, [])
 
 
 def test_a_column_that_no_network_knows_is_given_back(info):
-    model, wanted, unknown = judge_of(
+    model, wanted, unknown = property_network_for(
         {"band_gap": (1, 2), "hardness": (3, 4)}, facts_of(of(info, "mp-20", "band_gap", "hardness"))
     )
     assert model.name == "property-mp20" and list(wanted) == ["band_gap"] and unknown == ["hardness"]
-    assert judge_of(WANTED, facts_of(of(info, "mine+more"))) == (None, {}, ["formation_energy_per_atom", "band_gap"])
+    assert property_network_for(WANTED, facts_of(of(info, "mine+more"))) == (
+        None,
+        {},
+        ["formation_energy_per_atom", "band_gap"],
+    )
     assert shipped_judge(["band_gap"], facts_of(of(info, "perov-5"))) is None
 
 
 def test_a_named_network_must_know_one_of_them(info):
     with pytest.raises(NucleateError, match="property-carbon24 predicts energy_per_atom, not .*band_gap"):
-        judge_of(WANTED, facts_of(info), "property-carbon24")
+        property_network_for(WANTED, facts_of(info), "property-carbon24")
     with pytest.raises(NucleateError, match="no weights 'none'; shipped: property-carbon24"):
-        judge_of(WANTED, facts_of(info), "none")
+        property_network_for(WANTED, facts_of(info), "none")
 
 
 def test_what_cannot_be_judged_is_said_once(info, monkeypatch):

@@ -1,4 +1,4 @@
-"""Which property network says what the crystals that a generator made are like."""
+"""Which property network judges the crystals of a generator by the properties that were wanted."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from nucleate.train.property import PropertyModel
 
 
-def judge_of(
+def property_network_for(
     properties: Mapping[str, Range], facts: Mapping[str, Any], judge: str = "auto"
 ) -> tuple[PropertyModel | None, dict[str, Range], list[str]]:
-    """The network that judges the wanted `properties`, those it predicts by column, and the columns it does not.
+    """(property network, column -> wanted range of what it predicts, the wanted columns that it does not predict).
 
-    facts: of the generator (`generators.base.Generator.facts`). judge: a property network, name or file; "auto" takes
-    the shipped one for the generator's data, None where there is none. Raises NucleateError for a named one that
-    predicts none of them.
+    properties: what is wanted, by names. facts: of the generator (`generators.base.Generator.facts`). judge: name or
+    file of a property network; "auto" takes the shipped one for the data of the generator. The network is None where
+    there is none. Raises NucleateError where a network that was named predicts none of the properties.
     """
     from nucleate.generators.properties import resolve_property
     from nucleate.train.property import load_property_network
@@ -39,7 +39,10 @@ def judge_of(
 
 
 def shipped_judge(columns: Iterable[str], facts: Mapping[str, Any]) -> str | None:
-    """The shipped property network for the generator's data that predicts most of the columns, None if none does."""
+    """The shipped property network that was trained on the same data as the generator and predicts most of the columns.
+
+    None where no network predicts any.
+    """
     from nucleate.generators.accept import facts_of
     from nucleate.generators.load import read_info
     from nucleate.systems.base import PROPERTY
@@ -55,5 +58,5 @@ def shipped_judge(columns: Iterable[str], facts: Mapping[str, Any]) -> str | Non
 
 
 def dataset_of(facts: Mapping[str, Any]) -> str:
-    """The first data set that a network was trained on; "" where none is known."""
+    """The first dataset that a network was trained on, by its facts; "" where that is not known."""
     return str(facts.get("dataset", "")).split("+")[0].partition(":")[0]

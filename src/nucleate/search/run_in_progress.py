@@ -1,4 +1,4 @@
-"""A design run in progress: stages done with the clock running, and the loop of a tree search over them."""
+"""A run in progress: stages are done and timed, and a tree search calls them again and again."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ from nucleate.search import tree
 if TYPE_CHECKING:
     from nucleate.store.database import RunStore
 
-TRANSCRIPT = "language-model.jsonl"  # questions and answers, in the run folder
-EVERY = 30.0  # seconds after which the files beside the database are written again
+TRANSCRIPT = "language-model.jsonl"  # file in the run folder with questions and answers
+EVERY = 30.0  # seconds after which the tables of the run folder are written again
 
 
 @dataclass(frozen=True)
-class Work:
-    """record: of the run, of which "seconds", "language" and "tree" are kept up to date in the store."""
+class RunInProgress:
+    """A run in progress.
+
+    record: of the run; its entries "seconds", "language" and "tree" are kept up to date in the store.
+    """
 
     store: RunStore
     record: dict[str, Any]
@@ -33,7 +36,8 @@ class Work:
     watch: Watch | None = None
 
     def do(self, stages: Sequence[Stage], candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-        """The candidates after these stages, each result stored as it comes."""
+        """Take the candidates through these stages, and store each result as it comes; returns the candidates after
+        them."""
         for stage in stages:
             began = time.perf_counter()
             try:
@@ -46,7 +50,8 @@ class Work:
         return candidates
 
     def _keep_transcript(self, stage: Stage) -> None:
-        """What was said to a language model and by it, also where it fell silent in the middle, and what it took."""
+        """Write down questions to a language model and its answers, and add up the tokens, also where the stage
+        failed."""
         exchanges = stage.take_transcript()
         if not exchanges:
             return
@@ -60,27 +65,27 @@ class Work:
 
     @property
     def spent(self) -> float:
-        """Seconds of work, of earlier calls too."""
+        """Seconds of work, with those of earlier calls."""
         return sum(self.record["seconds"].values())
 
 
-def search(
-    work: Work,
+def tree_search(
+    work: RunInProgress,
     proposed: Sequence[Candidate],
     stages: Sequence[Stage],
     plan: tree.TreePlan,
     show: Callable[[Sequence[Candidate]], None],
 ) -> list[Candidate]:
-    """All candidates of a tree search over the proposed formulas, which goes on from what is stored.
+    """Do a tree search over the proposed formulas; returns all its candidates.
 
-    stages: from a formula to a judged crystal. show: is given all there is from time to time, and what it writes is the
-    best so far.
+    What is stored already is not done again. stages: those from a formula to a judged crystal. show: called with all
+    candidates from time to time, so that it can write down the best ones so far.
     """
     living = [c for c in proposed if c.failure is None or stages[0].name in c.stages or c.failure.stage == tree.BEAM]
-    branches, pruned = tree.grow(living, plan.extent, plan.kind)
+    branches, pruned = tree.make_branches(living, plan.extent, plan.kind)
     stored = {c.id: c for c in work.store.load()}
     new = [c for branch in branches for c in branch if c.id not in stored]
-    work.store.save_many([*pruned, *new])  # at once: none of them is opened before all are known
+    work.store.save_many([*pruned, *new])  # before any of them is worked on
     current = {**stored, **{c.id: c for c in (*proposed, *pruned, *new)}}
     done = {c.id: current[c.id] for branch in branches for c in branch if _finished(current[c.id], stages)}
     written = time.monotonic()
@@ -88,7 +93,7 @@ def search(
         waiting = tree.frontier(plan.strategy, branches, done)
         allowed = plan.budget.left(work.spent, len(done))
         block = [current[c.id] for c in waiting[:allowed]]
-        work.record["tree"] = tree.summary(plan, (current[c.id] for c in proposed), branches, done, len(waiting))
+        work.record["tree"] = tree.search_summary(plan, (current[c.id] for c in proposed), branches, done, len(waiting))
         work.store.write_request(work.record)
         if not waiting:
             aside = [current[c.id] for branch in branches for c in branch if c.id not in done]
