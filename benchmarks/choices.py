@@ -4,8 +4,9 @@
 
 For n crystals of MP-20's validation split, told the composition of their primitive cell ("group": and the space group):
 the chance of a draw to have the right space group, the chance of the right positions, and the mean of its logarithm,
-by which `generators.precedents.REACH` and `choosing.DOUBT` were chosen. Positions that differ by the choice of origin
-alone count as wrong. "statistics": without precedents, "precedents": without statistics, where there is one at all.
+by which `generators.precedents.REACH` and `symmetry_chooser.STATISTICS_WEIGHT` were chosen. Positions that differ by
+the choice of origin alone count as wrong. "statistics": without precedents, "precedents": without statistics, where
+there is one at all.
 """
 
 from __future__ import annotations

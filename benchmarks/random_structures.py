@@ -22,7 +22,7 @@ from nucleate.crystal.geometry import closest_contacts
 from nucleate.evaluate.csp import load_targets
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators import Condition, RandomSearch
-from nucleate.generators.placing import Placed, expected_volume, place
+from nucleate.generators.placing import Placed, expected_volume, place_atoms
 from nucleate.generators.random_search import APART, PLACED, VOLUMES
 
 
@@ -48,7 +48,7 @@ def one(composition: dict[str, int], groups: Sequence[int], seed: int, apart: fl
     """A structure as PyXtal places it, at a volume in the middle of the range."""
     rng = np.random.default_rng(seed)
     number = groups[int(rng.integers(len(groups)))]
-    return place(composition, number, 0.8 * expected_volume(composition), apart, rng)
+    return place_atoms(composition, number, 0.8 * expected_volume(composition), apart, rng)
 
 
 def radii(n: int, seed: int) -> None:

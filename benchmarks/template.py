@@ -21,7 +21,7 @@ from nucleate.evaluate.csp import load_targets, read_predictions
 from nucleate.evaluate.matching.match import MatchSettings, match_pair
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators.rankings import RANKINGS
-from nucleate.generators.template import Predicted, TemplateGenerator
+from nucleate.generators.template import FormulaPredictions, TemplateGenerator
 from nucleate.generators.template_library import TemplateLibrary, load_library
 from nucleate.parallel import map_jobs
 from nucleate.train.similarity import load_similarity
@@ -70,7 +70,7 @@ def accuracy(
     have = {library.structure(int(r)).composition.reduced_formula for r in _rows_of(library, targets)}
     known = [f in have for f in reduced]
     model = load_similarity()
-    results: dict[tuple[str, str], list[Predicted]] = {}
+    results: dict[tuple[str, str], list[FormulaPredictions]] = {}
     for ranking in RANKINGS:
         for own, templates in ((True, "all"), (False, "of other formulas")):
             generator = TemplateGenerator(library, ranking, model=model, own=own)

@@ -21,9 +21,9 @@ from nucleate.chem.distance import distances, profiles
 from nucleate.evaluate.csp import load_targets
 from nucleate.evaluate.matching.match import MatchSettings, match_pair
 from nucleate.evaluate.measures.statistics import rate
-from nucleate.generators.reach import far
-from nucleate.generators.substitute import assign, scaled, substituted, volume_ratio
-from nucleate.generators.template_library import TemplateLibrary, load_library, ratio
+from nucleate.generators.reach import far_reason
+from nucleate.generators.substitute import assign_elements, volume_ratio, with_elements_replaced, with_volume_scaled
+from nucleate.generators.template_library import TemplateLibrary, count_ratio, load_library
 from nucleate.train.similarity import load_similarity
 
 FLOORS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)  # distances below which templates are taken away
@@ -39,7 +39,7 @@ def rows_of(library: TemplateLibrary, n: int, near: int, seed: int) -> list[dict
     for place, (name, target) in enumerate(load_targets("mp-20:val", n, seed)):
         counts = target.composition.reduced_composition.get_el_amt_dict()
         query = tuple(sorted((s, int(k)) for s, k in counts.items()))
-        every = library.by_ratio.get(ratio(query), np.zeros(0, dtype=np.int64))
+        every = library.by_ratio.get(count_ratio(query), np.zeros(0, dtype=np.int64))
         rows = np.array([r for r in every.tolist() if library.formulas[r] != query], dtype=np.int64)
         if not len(rows) or model.unknown(counts):
             continue
@@ -56,11 +56,14 @@ def rows_of(library: TemplateLibrary, n: int, near: int, seed: int) -> list[dict
                 chosen.setdefault(int(np.argmax(left)), set()).add("metric" if ceiling < 1 else "metric, all")
         for i, ways in chosen.items():
             row = int(rows[i])
-            substitution = assign(library.formulas[row], query)
-            structure = substituted(library.structure(row), substitution)
+            substitution = assign_elements(library.formulas[row], query)
+            structure = with_elements_replaced(library.structure(row), substitution)
             volume = volume_ratio(library.formulas[row], substitution, library.atomic_volumes)
             try:
-                match = match_pair(scaled(structure, volume or 1.0), target, MatchSettings(), False).rms is not None
+                match = (
+                    match_pair(with_volume_scaled(structure, volume or 1.0), target, MatchSettings(), False).rms
+                    is not None
+                )
             except Exception:  # what breaks the matcher does not match
                 match = False
             out.append({
@@ -87,14 +90,14 @@ def table(records: list[dict], key: str, way: str, edges: tuple[float, ...]) -> 
 
 
 def rules(records: list[dict]) -> None:
-    """Match rates of the best templates by what `generators.reach.far` says of them."""
+    """Match rates of the best templates by what `generators.reach.far_reason` says of them."""
     print("\n| best template by | says | predictions | match, % |\n|---|---|---|---|")
     for way in ("emd", "metric"):
         found: dict[str, list[bool]] = {}
         for r in records:
             if f"{way}, all" in r["ways"]:
                 similarity = r["similarity"] if way == "metric" else None
-                why = far(r["distance"], similarity, r["substitution"], r["volume"] or 1.0)
+                why = far_reason(r["distance"], similarity, r["substitution"], r["volume"] or 1.0)
                 found.setdefault(_kind(why), []).append(r["match"])
         for kind, some in sorted(found.items()):
             print(f"| {way} | {kind} | {len(some)} | {rate(sum(some), len(some)).percent} |")

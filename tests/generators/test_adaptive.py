@@ -1,4 +1,4 @@
-"""Adaptive cells from a tiny model: what was asked for is met exactly, whatever the network says."""
+"""Adaptive cells from a tiny model: conditions are met exactly, whatever the network predicts."""
 
 import dataclasses
 
@@ -65,7 +65,7 @@ def test_sites_are_met_where_the_composition_is_open(generator):
     assert counts(crystal) == both.composition and len(crystal.properties[RECORD]["sites"]) == 3
 
 
-def test_what_is_open_is_drawn_as_training_crystals_have_it(generator):
+def test_open_fields_are_drawn_with_the_frequencies_of_training_crystals(generator):
     options = generator.choices.options(Condition(composition=SRTIO3))
     odds = {a.space_group: p for a, p in options}
     assert sum(odds.values()) == pytest.approx(1) and max(odds, key=odds.get) == 221
@@ -82,7 +82,7 @@ def test_a_chemical_system_alone_is_filled_as_known_crystals_are(generator):
     for crystal in crystals:
         assert set(counts(crystal)) == {"Sr", "Ti", "O"} and len(crystal) <= 20
         assert crystal.properties[RECORD]["space_group"] == 221
-    assert sum(counts(c) == SRTIO3 for c in crystals) >= 4  # of all cubic perovskites' elements these are alike
+    assert sum(counts(c) == SRTIO3 for c in crystals) >= 4  # these cubic perovskites have the most similar elements
     six = Condition(chemical_system=("Li", "O", "Sr", "Ti"), space_group=230)
     with pytest.raises(NucleateError, match=r"in space group Ia-3d \(230\) says where.* as in Li:1,O:1,Sr:1,Ti:1"):
         generator.check(six)
@@ -116,7 +116,10 @@ def test_one_of_several_space_groups_is_drawn_as_known_crystals_have_them(genera
         ),
         (Condition(sites={"Sr": 3, "O": 3}, space_group=62), "has 4, 8 atoms; ask for fewer sites"),
         (Condition(sites={"Sr": 1, "O": 1}, num_atoms=4), "only together with a formula"),
-        (Condition(composition=SRTIO3, sites={"Sr": 1, "O": 1}), "composition has Sr, Ti, O, and sites are of Sr, O"),
+        (
+            Condition(composition=SRTIO3, sites={"Sr": 1, "O": 1}),
+            "composition has Sr, Ti, O, but sites are given for Sr, O",
+        ),
         (Condition(composition={"Fe": 1, "O": 1}), "never saw Fe"),
         (Condition(composition={"Sr": 21}), "1 to 20 atoms, not 21"),
         (Condition(composition=SRTIO3, lattice_shape="cubic"), "cannot be asked for a lattice shape"),

@@ -1,4 +1,4 @@
-"""What every generator of this package must satisfy: it honours a field of a condition, or refuses it in one line."""
+"""Every generator of this package honours a field of a condition, or refuses it in one line."""
 
 import dataclasses
 
@@ -7,13 +7,13 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_formula_generator, load_generator
-from nucleate.generators.contract import FIELDS, IMPLIED, missing, require_accepted
+from nucleate.generators.contract import CONDITION_FIELDS, IMPLIED_BY_COMPOSITION, missing_attributes, require_accepted
 from nucleate.generators.defaults import BaseGenerator
 from nucleate.generators.planning import plan_condition
 from nucleate.generators.random_search import RandomSearch
 from nucleate.generators.registry import GENERATORS, get_formula_generator, get_generator, require_generator
 from nucleate.generators.template import TemplateGenerator
-from nucleate.generators.template_library import library_of
+from nucleate.generators.template_library import library_from_structures
 from nucleate.plugins import _import
 from nucleate.request.request import Request
 from nucleate.testing.contracts import EXAMPLES, check_refusals, check_structure_generator
@@ -23,7 +23,7 @@ LARGE = Structure.from_spacegroup(62, Lattice.orthorhombic(6, 4, 8), ["Na", "Cl"
 
 
 class Boxes(BaseGenerator[Structure]):
-    """The smallest generator there is."""
+    """The smallest possible generator."""
 
     name = "boxes"
 
@@ -42,7 +42,7 @@ NAMES = "random", "template", "prototype", "boxes", *WEIGHTS, *FORMULAS
 
 def in_house():
     yield "random", RandomSearch()
-    yield "template", TemplateGenerator(library_of([("salt", SALT), ("large", LARGE)]), distinct=False)
+    yield "template", TemplateGenerator(library_from_structures([("salt", SALT), ("large", LARGE)]), distinct=False)
     yield "prototype", GENERATORS.make("prototype")
     yield "boxes", Boxes()
     for name in WEIGHTS:
@@ -57,21 +57,21 @@ def generators():
 
 
 def test_there_is_an_example_of_every_field():
-    assert set(EXAMPLES) == set(FIELDS) == {f.name for f in dataclasses.fields(Condition)}
+    assert set(EXAMPLES) == set(CONDITION_FIELDS) == {f.name for f in dataclasses.fields(Condition)}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_field_is_honoured_or_refused(generators, name):
-    assert not missing(generators[name])
+    assert not missing_attributes(generators[name])
     check_refusals(generators[name])
 
 
-def test_what_a_composition_says_already_is_held_against_it(generators):
+def test_fields_that_a_composition_implies_are_compared_with_it(generators):
     salt = {"Na": 1, "Cl": 1}
     implied = {"chemical_system": ("Cl", "Na"), "num_atoms": 2, "contains": ("Na",), "exclude": ("K",)}
     agreeing = Condition(composition=salt, num_elements=2, **implied)
     against = {"contains": ("K",), "exclude": ("Na",), "num_elements": 3, "num_atoms": 3, "chemical_system": ("Na",)}
-    assert set(against) == IMPLIED
+    assert set(against) == IMPLIED_BY_COMPOSITION
     for name in ("random", "template", "prototype", "mp20-csp", "mp20-sites"):
         require_accepted(generators[name], [agreeing])
         for field, value in against.items():

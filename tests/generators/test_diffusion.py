@@ -153,8 +153,8 @@ def test_shipped_weights_sample_and_have_a_card(name):
     assert {e.symbol for e in structure.composition.elements} <= {"Na", "Cl"}
 
 
-def test_species_are_drawn_at_their_temperature():
-    """Of an ideal denoiser that knows p(x0), elements come with p^(1 / T), and barred ones never."""
+def test_elements_are_drawn_with_the_species_temperature():
+    """With an ideal denoiser of p(x0), elements are drawn in proportion to p^(1 / T), and forbidden ones never."""
     p, allowed = torch.tensor([0.0, 0.6, 0.3, 0.1]), torch.tensor([[False, True, True, False]])
     like = {"atomic_numbers": torch.ones(4000, 1, dtype=torch.int64), "mask": torch.ones(4000, 1, dtype=torch.bool)}
 
@@ -168,7 +168,7 @@ def test_species_are_drawn_at_their_temperature():
     assert share.tolist() == pytest.approx([0, 0.8, 0.2, 0], abs=0.03)  # .6^2 : .3^2
 
 
-def test_a_temperature_of_nothing_is_refused(dng):
+def test_a_temperature_of_zero_is_refused(dng):
     assert load_generator(dng, species_temperature=0.4).settings.species_temperature == 0.4
     with pytest.raises(NucleateError, match="must be above 0, not 0"):
         load_generator(dng, species_temperature=0.0)

@@ -86,7 +86,7 @@ def drawn(generator, condition, n=40):
     return [parse(t) for t in generator.generate([condition] * n, list(range(n)))]
 
 
-def test_wishes_about_elements_hold_whatever_the_network_thinks(masked):
+def test_conditions_on_elements_hold_whatever_the_network_predicts(masked):
     for counts in drawn(masked, Condition(contains=("Li", "O"), exclude=("Fe",))):
         assert {"Li", "O"} <= set(counts) and "Fe" not in counts
     for counts in drawn(masked, Condition(chemical_system=("Na", "Fe", "O"))):
@@ -107,7 +107,8 @@ def test_likelihoods_are_the_network_s_for_each_masked_element(masked):
     found = masked.log_likelihoods(some)
     assert all(v < 0 for v in found)
     assert found == pytest.approx([masked.log_likelihoods([c])[0] for c in some], abs=1e-5)
-    assert found[2] == pytest.approx(masked.log_likelihoods([{"Cl": 1, "Na": 1}])[0], abs=1e-5)  # of the formula unit
+    # The formula unit decides
+    assert found[2] == pytest.approx(masked.log_likelihoods([{"Cl": 1, "Na": 1}])[0], abs=1e-5)
     codec, process = masked.codec, masked.process
     one, expected = torch.ones(1, 3, dtype=torch.bool), 0.0
     for words, asked in (([0, 0, codec.token("O")], "Li"), ([codec.token("Li")] * 2 + [0], "O")):
@@ -121,7 +122,7 @@ def test_likelihoods_are_the_network_s_for_each_masked_element(masked):
     assert found[1] == pytest.approx(expected, abs=1e-5)
 
 
-def test_likelihoods_of_what_the_model_cannot_say(masked, tmp_path):
+def test_likelihoods_of_formulas_outside_the_model_are_minus_infinity(masked, tmp_path):
     assert masked.log_likelihoods([{"U": 1, "O": 2}, {"Li": 13, "O": 1}]) == [-float("inf")] * 2
     assert masked.log_likelihoods([]) == []
     trained(tmp_path, "embedding", "sorted")
@@ -167,7 +168,7 @@ def test_gaps_of_a_pattern():
         (Condition(pattern="Li ? O4", chemical_system=("Li", "O")), "leaves no element for"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(masked, condition, why):
+def test_impossible_conditions_are_refused_in_one_line(masked, condition, why):
     with pytest.raises(NucleateError, match=why) as error:
         masked.generate([condition], [0])
     assert "\n" not in str(error.value)
@@ -182,7 +183,7 @@ def test_models_of_vectors_refuse_wishes_about_elements(tmp_path):
         load_formula_generator(tmp_path / WEIGHTS, sampler="one-by-one")
 
 
-def test_kinds_of_weights_are_not_mistaken(tmp_path):
+def test_weights_of_another_kind_are_refused(tmp_path):
     trained(tmp_path)
     with pytest.raises(NucleateError, match="kind 'formula', not a generator"):
         load_generator(tmp_path / WEIGHTS)

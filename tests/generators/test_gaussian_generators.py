@@ -90,6 +90,6 @@ def test_a_table_without_room_refuses(tmp_path):
     with pytest.raises(NucleateError, match="room for 2 atoms of an element, not 3"):
         model.generate([Condition(composition=SRTIO3)], [0])
     with pytest.raises(NucleateError, match="none of the 80 crystals fits"):
-        trained(tmp_path / "none", "unimat", "dng", groups=(18,))  # noble gases, which none of them has
+        trained(tmp_path / "none", "unimat", "dng", groups=(18,))  # no crystal of the training data has noble gases
     with pytest.raises(NucleateError, match="'codec.slots' must be at least 1, not 0"):
         trained(tmp_path / "none", "unimat", "dng", slots=0)

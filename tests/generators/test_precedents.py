@@ -9,8 +9,8 @@ from tiny_sites import tiny_sites
 
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator
-from nucleate.generators.choosing import Choices
 from nucleate.generators.precedents import REACH, Precedents, read_sites, shipped_precedents, write_sites
+from nucleate.generators.symmetry_chooser import SymmetryChooser
 
 PEROVSKITE = (221, (("Ba", "a"), ("O", "c"), ("Ti", "b")))
 FLUORITE = (225, (("Ca", "a"), ("F", "c")))
@@ -18,7 +18,7 @@ FEW = Precedents.of([PEROVSKITE, (221, (("Cl", "c"), ("Cs", "a"), ("Pb", "b"))),
 SRTIO3 = {"Sr": 1, "Ti": 1, "O": 3}
 
 
-def test_like_elements_take_the_places_of_like_ones():
+def test_similar_elements_take_each_other_s_sites():
     proposed = FEW.of_composition(SRTIO3)
     best = max(proposed, key=proposed.get)
     assert best == (221, (("O", "c"), ("Sr", "a"), ("Ti", "b")))
@@ -26,14 +26,14 @@ def test_like_elements_take_the_places_of_like_ones():
     assert proposed[best] == pytest.approx(math.exp(-distance / REACH), rel=0.05)
 
 
-def test_numbers_of_atoms_in_the_primitive_cell_decide_who_speaks():
+def test_only_crystals_with_the_same_numbers_of_atoms_make_proposals():
     assert set(FEW.of_composition({"Zr": 1, "O": 2})) == {(225, (("O", "c"), ("Zr", "a")))}
     assert FEW.of_composition({"Zr": 2, "O": 4}) == {}
     assert FEW.of_composition({"Sr": 1, "O": 1}) == {}
     assert len(FEW) == 3
 
 
-def test_numbers_of_sites_alone_bring_a_composition_along():
+def test_with_numbers_of_sites_precedents_give_a_composition():
     proposed = FEW.of_sites({"Sr": 1, "Ti": 1, "O": 1}, None, 20)
     assert max(proposed, key=proposed.get) == (221, (("O", "c"), ("Sr", "a"), ("Ti", "b")))
     assert FEW.of_sites({"Sr": 1, "Ti": 1, "O": 1}, 62, 20) == {} == FEW.of_sites({"Sr": 2, "O": 1}, None, 20)
@@ -41,7 +41,7 @@ def test_numbers_of_sites_alone_bring_a_composition_along():
     assert set(FEW.of_sites({"Zr": 1, "O": 1}, 225, 3)) == {(225, (("O", "c"), ("Zr", "a")))}
 
 
-def test_elements_alone_bring_numbers_of_atoms_along():
+def test_with_elements_alone_precedents_give_numbers_of_atoms():
     assert set(FEW.of_system(("O", "Zr"), None, 20)) == {(225, (("O", "c"), ("Zr", "a")))}
     assert set(FEW.of_system(("Ti", "Sr", "O"), 221, 20)) == {(221, (("O", "c"), ("Sr", "a"), ("Ti", "b")))}
     assert FEW.of_system(("Ti", "Sr", "O"), 225, 20) == {} == FEW.of_system(("Ti", "Sr", "O"), None, 4)
@@ -58,7 +58,7 @@ def test_sites_as_text():
         read_sites("O c, Sr")
 
 
-def test_the_shipped_ones_know_their_crystals():
+def test_the_shipped_precedents_have_their_own_crystals():
     known = shipped_precedents()
     assert len(known) == 26308
     proposed = known.of_composition(SRTIO3)
@@ -75,8 +75,8 @@ def plain(generator):
     return generator.choices
 
 
-def test_draws_follow_precedents_and_statistics_by_how_loud_they_are(plain):
-    choices = Choices(plain.codec, plain.max_atoms, FEW, doubt=1.0)
+def test_draws_follow_the_weights_of_precedents_and_statistics(plain):
+    choices = SymmetryChooser(plain.codec, plain.max_atoms, FEW, statistics_weight=1.0)
     condition = Condition(composition=SRTIO3)
     known = choices.proposed(condition)
     rng = np.random.default_rng(0)
@@ -88,18 +88,18 @@ def test_draws_follow_precedents_and_statistics_by_how_loud_they_are(plain):
     assert choices.log_probability(condition, 221, (("Ti", "a"),)) == -math.inf
 
 
-def test_precedents_have_a_say_in_how_many_formula_units_a_cell_has(generator):
+def test_precedents_have_weight_in_the_number_of_formula_units(generator):
     units = Counter(generator.draw_formula_units(SRTIO3, seed) for seed in range(100))
-    assert set(units) == {1, 2, 4}  # perovskites, plain and tilted; three have no precedent to speak of
+    assert set(units) == {1, 2, 4}  # those of cubic and tilted perovskites; hardly any precedent has three
     assert generator.draw_formula_units({"O": 3, "Sr": 1, "Ti": 1}, 0) == generator.draw_formula_units(SRTIO3, 0)
     assert {generator.draw_formula_units(SRTIO3, seed, 62) for seed in range(20)} == {4}
     with pytest.raises(NucleateError, match="one formula unit has 21 atoms"):
         generator.draw_formula_units({"O": 21}, 0)
 
 
-def test_what_is_told_silences_the_precedents_that_contradict_it(plain):
-    choices = Choices(plain.codec, plain.max_atoms, FEW)
+def test_precedents_that_contradict_the_condition_are_left_out(plain):
+    choices = SymmetryChooser(plain.codec, plain.max_atoms, FEW)
     assert choices.proposed(Condition(composition=SRTIO3, space_group=62)) == {}
     assert choices.proposed(Condition(composition=SRTIO3, sites={"Sr": 1, "Ti": 1, "O": 2})) == {}
     assert choices.proposed(Condition(composition=SRTIO3, sites={"Sr": 1, "Ti": 1, "O": 1}, space_group=221))
-    assert Choices(plain.codec, plain.max_atoms).proposed(Condition(composition=SRTIO3)) == {}
+    assert SymmetryChooser(plain.codec, plain.max_atoms).proposed(Condition(composition=SRTIO3)) == {}

@@ -49,7 +49,7 @@ def share_of_oxygen(weights, target, guidance=2.0, n=24):
     return sum(s.composition["O"] for s in made) / (3 * n)
 
 
-def test_the_property_decides(weights):
+def test_a_wanted_property_decides_the_element(weights):
     assert share_of_oxygen(weights, -1.0) < 0.1 and share_of_oxygen(weights, 1.0) > 0.9
     assert 0.2 < share_of_oxygen(weights, None) < 0.8
 
@@ -58,7 +58,7 @@ def test_guidance_zero_ignores_the_property(weights):
     assert 0.2 < share_of_oxygen(weights, 1.0, guidance=0.0) < 0.8
 
 
-def test_a_crystal_does_not_depend_on_its_neighbours_wishes(weights):
+def test_a_crystal_does_not_depend_on_other_conditions_of_its_batch(weights):
     generator = load_generator(weights, guidance_scale=2.0)
     conditions = [Condition(properties={"e_form": 1.0}, num_atoms=3), Condition(num_atoms=3)]
     both = generator.generate(conditions, [5, 6])
@@ -68,7 +68,7 @@ def test_a_crystal_does_not_depend_on_its_neighbours_wishes(weights):
         assert alone.lattice.matrix == pytest.approx(together.lattice.matrix, rel=1e-4, abs=1e-4)
 
 
-def test_statistics_travel_with_the_weights(weights):
+def test_statistics_of_properties_are_in_the_weights_file(weights):
     generator = load_generator(weights)
     stats = generator.info.conditions["formation_energy_per_atom"]
     assert stats.n == 300 and (stats.low, stats.high) == (-1.0, 1.0) and abs(stats.mean) < 0.2
@@ -89,18 +89,18 @@ def test_what_the_model_cannot_give_is_refused_in_one_line(weights, properties, 
     assert "\n" not in str(error.value)
 
 
-def test_wishes_are_parsed():
+def test_wanted_properties_are_parsed():
     assert parse_property("e_form=-3.2") == ("e_form", (-3.2, -3.2))
     assert parse_property(" band_gap = 1..1.6 ") == ("band_gap", (1.0, 1.6))
     assert parse_property("x=-1e-2..+.5") == ("x", (-0.01, 0.5))
-    assert parse_property("gap (eV) = 1") == ("gap (eV)", (1.0, 1.0))  # a column of one's own data
+    assert parse_property("gap (eV) = 1") == ("gap (eV)", (1.0, 1.0))  # a column of the user's own data
     assert parse_properties(["a=1", "b=2", "a=1"]) == {"a": (1.0, 1.0), "b": (2.0, 2.0)}
 
 
 @pytest.mark.parametrize(
     "text", ["e_form", "e_form=", "=3", "e_form=low", "e_form=1..", "a=b=1", "gap=2..1", "a=1e999"]
 )
-def test_what_is_no_wish_is_refused(text):
+def test_texts_that_are_no_wanted_property_are_refused(text):
     with pytest.raises(NucleateError):
         parse_properties([text])
 

@@ -30,7 +30,7 @@ def search() -> RandomSearch:
     return RandomSearch()
 
 
-def test_it_is_a_structure_generator(search: RandomSearch) -> None:
+def test_random_search_keeps_the_contract(search: RandomSearch) -> None:
     check_structure_generator(search, [Condition(composition=c) for c in COMPOSITIONS[:2]])
 
 
@@ -75,7 +75,7 @@ def test_a_space_group_is_honoured(search: RandomSearch, number: int) -> None:
         assert closest_contacts(structure, 0.8)[1].ratio >= APART - 1e-5
 
 
-def test_what_cannot_be_placed_is_told(search: RandomSearch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_atoms_that_cannot_be_placed_are_an_error(search: RandomSearch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nucleate.generators.random_search.place", lambda *_: None)
     with pytest.raises(NucleateError, match="the atoms of Ca1 F2 could not be placed in space group 225"):
         search.generate([Condition(composition={"Ca": 1, "F": 2}, space_group=225)], [0])
@@ -119,7 +119,7 @@ def test_formula_units_follow_the_sizes_of_known_crystals() -> None:
         (Condition(composition={"Na": 1}, lattice_shape="cubic"), "cannot be asked for a lattice shape"),
     ],
 )
-def test_what_it_cannot_meet(search: RandomSearch, condition: Condition, message: str) -> None:
+def test_impossible_conditions_are_refused(search: RandomSearch, condition: Condition, message: str) -> None:
     with pytest.raises(NucleateError, match=message) as caught:
         search.generate([condition], [0])
     assert "\n" not in str(caught.value)

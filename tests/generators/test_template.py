@@ -10,9 +10,9 @@ from nucleate.chem.distance import emd
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
-from nucleate.generators.substitute import assign, element_distances, multiplied, volume_ratio
+from nucleate.generators.substitute import assign_elements, element_distances, supercell_of, volume_ratio
 from nucleate.generators.template import TemplateGenerator
-from nucleate.generators.template_library import library_of, load_library, ratio
+from nucleate.generators.template_library import count_ratio, library_from_structures, load_library
 from nucleate.testing.contracts import check_structure_generator
 
 
@@ -46,7 +46,7 @@ KNOWN = [
     ("bto", perovskite("Ba", "Ti", "O", 4.0)),
     ("antiperovskite", perovskite("O", "Li", "Ca", 4.5)),
 ]
-LIBRARY = library_of(KNOWN)
+LIBRARY = library_from_structures(KNOWN)
 
 
 def test_grouped_by_ratio():
@@ -71,12 +71,12 @@ def test_the_nearest_formula_is_the_first_template():
 
 def test_one_structure_type_is_one_answer():
     found = TemplateGenerator(LIBRARY).predict({"Rb": 1, "Br": 1}, k=5)
-    assert [p.space_group for p in found] == [221, 225, 216]  # rocksalt once, by its nearest compound
+    assert [p.space_group for p in found] == [221, 225, 216]  # rock salt once, by its most similar compound
     many = TemplateGenerator(LIBRARY).predict_many([{"Rb": 1, "Br": 1}], k=5)[0]
     assert many.reason == "own has 3 structure types of the ratio 1:1 of RbBr"
 
 
-def test_a_ratio_that_is_not_there_is_said():
+def test_a_ratio_without_templates_is_named():
     generator = TemplateGenerator(LIBRARY)
     with pytest.raises(NucleateError, match="no known structure in own has the ratio 1:2:5 of CaSi2O5"):
         generator.predict({"Ca": 1, "Si": 2, "O": 5})
@@ -106,7 +106,7 @@ def test_multiples_and_fractions_are_one_formula():
     assert [p.template for p in predict({"K": 0.5, "F": 0.5})] == [p.template for p in predict({"F": 4, "K": 4})]
 
 
-def test_the_answer_does_not_depend_on_the_others():
+def test_a_prediction_does_not_depend_on_other_formulas():
     formulas = [{"Rb": 1, "Br": 1}, {"Sr": 1, "Zr": 1, "O": 3}, {"Mg": 1, "O": 1}, {"Rb": 1, "Br": 1}]
     for ranking in ("emd", "random"):
         generator = TemplateGenerator(LIBRARY, ranking, seed=3)
@@ -115,11 +115,11 @@ def test_the_answer_does_not_depend_on_the_others():
 
 
 def test_the_best_assignment_not_the_greedy_one():
-    """Greedy takes the nearest pair first and pays for it."""
+    """A greedy choice takes the most similar pair first, and its sum of distances is larger."""
     places = {s: element_distances()[atomic_number(s), atomic_number("He")] for s in ("Na", "Cs", "K", "Ca")}
     assert places["Cs"] < places["K"] < places["Na"] < places["Ca"]
     theirs, ours = (("Cs", 1), ("Na", 1)), (("Ca", 1), ("K", 1))
-    pairs = assign(theirs, ours)
+    pairs = assign_elements(theirs, ours)
     cost = element_distances()
     totals = [
         sum(cost[atomic_number(a), atomic_number(b)] for a, b in zip(("Cs", "Na"), order, strict=True))
@@ -127,11 +127,11 @@ def test_the_best_assignment_not_the_greedy_one():
     ]
     assert sum(cost[atomic_number(a), atomic_number(b)] for a, b in pairs.items()) == min(totals)
     with pytest.raises(NucleateError, match="the ratios differ"):
-        assign((("Cl", 1), ("Na", 1)), (("Cl", 2), ("Mg", 1)))
+        assign_elements((("Cl", 1), ("Na", 1)), (("Cl", 2), ("Mg", 1)))
 
 
-def test_counts_decide_who_may_take_whose_place():
-    found = assign((("Ba", 1), ("O", 3), ("Ti", 1)), (("Ca", 3), ("N", 1), ("Sn", 1)))
+def test_only_elements_with_equal_counts_replace_each_other():
+    found = assign_elements((("Ba", 1), ("O", 3), ("Ti", 1)), (("Ca", 3), ("N", 1), ("Sn", 1)))
     assert found["O"] == "Ca" and set(found) == {"Ba", "Ti", "O"}
 
 
@@ -139,7 +139,7 @@ def test_volumes():
     formula = {"Rb": 1, "Cl": 1}
     volumes = LIBRARY.atomic_volumes
     assert volumes.shape == (119,) and np.isnan(volumes[0]) and np.isnan(volumes[atomic_number("Rb")])
-    # rubidium is not in the library: its volume is not guessed
+    # rubidium is not in the library, and its volume is not guessed
     note = TemplateGenerator(LIBRARY).predict(formula)[0]
     assert note.volume == 1 and "no atomic volume" in note.note
     scaled = TemplateGenerator(LIBRARY, distinct=False).predict({"K": 1, "F": 1})
@@ -163,7 +163,7 @@ def test_templates_can_be_left_out():
         only.predict({"Ba": 1, "Ti": 1, "O": 3})
 
 
-def test_beyond_the_scale_is_unknown_to_emd_alone():
+def test_elements_beyond_the_scale_are_refused_by_emd_only():
     with pytest.raises(NucleateError, match="without a place on the modified Pettifor scale"):
         TemplateGenerator(LIBRARY).predict({"Rf": 1, "O": 1})
     assert np.isnan(TemplateGenerator(LIBRARY, "random").predict({"Rf": 1, "O": 1})[0].distance)
@@ -180,7 +180,7 @@ def test_settings_are_checked():
     with pytest.raises(NucleateError, match="at least 1"):
         TemplateGenerator(LIBRARY).predict({"Na": 1, "Cl": 1}, k=0)
     with pytest.raises(NucleateError, match="no structures"):
-        library_of([])
+        library_from_structures([])
 
 
 class NoModel:
@@ -207,7 +207,7 @@ def test_the_contract_of_generators():
     conditions = [Condition(composition={"Rb": 4, "Br": 4}), Condition(composition={"Sr": 2, "Zr": 2, "O": 6})]
     check_structure_generator(generator, conditions)
     (cell,) = generator.generate([Condition(composition={"Rb": 1, "Br": 1}, num_atoms=2)], [0])
-    assert len(cell) == 2  # of the templates whose cells are as small
+    assert len(cell) == 2  # from a template with a cell as small as that
 
 
 @pytest.mark.parametrize(
@@ -227,18 +227,18 @@ def test_conditions_that_cannot_be_met(condition, message):
 
 
 def test_no_template_is_small_enough():
-    library = library_of([KNOWN[0]])  # four formula units
+    library = library_from_structures([KNOWN[0]])  # four formula units
     with pytest.raises(NucleateError, match="no template of the ratio 1:1 of KBr fits into 2 formula units"):
         TemplateGenerator(library).generate([Condition(composition={"K": 2, "Br": 2})], [0])
 
 
 def test_supercells_are_as_cubic_as_they_can_be():
-    cell = multiplied(Structure(Lattice.orthorhombic(2, 3, 10), ["Fe"], [[0, 0, 0]]), 6)
+    cell = supercell_of(Structure(Lattice.orthorhombic(2, 3, 10), ["Fe"], [[0, 0, 0]]), 6)
     assert len(cell) == 6 and sorted(cell.lattice.abc) == pytest.approx([6, 6, 10])
 
 
 def test_names():
-    assert ratio((("O", 3), ("Sr", 1))) == (1, 3)
+    assert count_ratio((("O", 3), ("Sr", 1))) == (1, 3)
 
 
 def test_a_library_from_a_table(tmp_path):

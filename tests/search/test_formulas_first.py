@@ -13,8 +13,8 @@ from nucleate.diffusion.rng import derive_seeds
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, read_info
-from nucleate.generators.accept import facts_of
 from nucleate.generators.defaults import BaseGenerator
+from nucleate.generators.model_checks import facts_of
 from nucleate.generators.planning import plan_formula
 from nucleate.generators.registry import GENERATORS
 from nucleate.io import Named

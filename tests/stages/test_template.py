@@ -8,14 +8,14 @@ from pymatgen.core import Lattice, Structure
 from nucleate.engine.local import Serial
 from nucleate.generators import Condition
 from nucleate.generators.template import TemplateGenerator
-from nucleate.generators.template_library import library_of
+from nucleate.generators.template_library import library_from_structures
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import Wanted
 from nucleate.pipeline.run import NoStore, run_stages
 from nucleate.stages.template import TemplateStage
 
 HALF, QUARTER = [0.5, 0.5, 0.5], [0.25, 0.25, 0.25]
-LIBRARY = library_of(
+LIBRARY = library_from_structures(
     [
         ("halite", Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], HALF])),
         ("sphalerite", Structure.from_spacegroup("F-43m", Lattice.cubic(5.41), ["Zn", "S"], [[0, 0, 0], QUARTER])),

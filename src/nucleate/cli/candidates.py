@@ -38,7 +38,7 @@ def show_candidates(
     that were asked for at most. whole: where all columns are (`show_table`).
     """
     from nucleate.generators.properties import short_name
-    from nucleate.generators.reach import warnings
+    from nucleate.generators.reach import far_warnings
     from nucleate.pipeline.rank import to_rows
     from nucleate.report.notes import notes
 
@@ -72,7 +72,7 @@ def show_candidates(
     templates = [(c.id, c.formula, c.origin.template) for c in candidates if c.origin.template]
     said = [
         *stability(candidates, stable),
-        *warnings(templates),
+        *far_warnings(templates),
         *caption(rows),
         *doubts(candidates),
         *notes(candidates),

@@ -44,7 +44,7 @@ def compose(
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import screen, some
     from nucleate.files import check_ending
-    from nucleate.generators.offered import without
+    from nucleate.generators.without_elements import without_elements
     from nucleate.io import replacing
     from nucleate.request.request import parse_request
     from nucleate.search.names import require_named
@@ -76,7 +76,7 @@ def compose(
         guidance_scale=sampling.guidance,
         species_temperature=sampling.temperature,
     )
-    offered = without(generator, wanted.unasked)
+    offered = without_elements(generator, wanted.unasked)
     with progress_shown() as watch:
         made = draw(offered, condition, n, settings.seed, valid=settings.valid, progress=watch.counter("compose"))
     console, notes = screen(), screen(stderr=True)

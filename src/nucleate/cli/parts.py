@@ -30,6 +30,6 @@ def with_parts(request: Request, fix: Path | None, mask: str, lattice_shape: str
         raise NucleateError(f"cannot take parts of {found.problems[0]}")
     if len(found.structures) != 1:
         raise NucleateError(f"{fix} holds {len(found.structures)} structures; --fix takes one")
-    from nucleate.generators.inpaint import fix as fixed_parts
+    from nucleate.generators.inpaint import fixed_parts
 
     return keep(request, fixed_parts(found.structures[0].structure, mask))

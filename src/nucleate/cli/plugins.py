@@ -46,17 +46,17 @@ def _said(table: PluginTable, part: PluginEntry) -> tuple[str, bool]:
     """What a part takes, or why it cannot be used, and whether that is so. Own parts need not be loaded for it."""
     from nucleate.dft.programs import PROGRAMS
     from nucleate.errors import NucleateError
-    from nucleate.generators.contract import takes, words
+    from nucleate.generators.contract import accepted_text, fields_text
     from nucleate.generators.methods import TEMPLATE
-    from nucleate.generators.registry import GENERATORS, get_any
+    from nucleate.generators.registry import GENERATORS, get_registered
     from nucleate.generators.template import TemplateGenerator
     from nucleate.potentials.registry import POTENTIALS, get_potential
 
     try:
         if part.name == TEMPLATE:
-            return words(TemplateGenerator.accepts), False  # without its library of crystals
+            return fields_text(TemplateGenerator.accepts), False  # without its library of crystals
         if table is GENERATORS:
-            return takes(get_any(part.name)), False
+            return accepted_text(get_registered(part.name)), False
         if table is POTENTIALS:
             elements = get_potential(part.name).elements
             return "crystals of any element" if elements is None else f"crystals of {len(elements)} elements", False

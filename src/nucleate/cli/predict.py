@@ -233,7 +233,7 @@ def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
     """A row for each structure, and below what the numbers are and how far they can be trusted."""
     from nucleate.cli.candidates import caption, doubts, elements_of, marked, radioactive, stability
     from nucleate.cli.tables import TerminalColumn, energy, screen, show_table
-    from nucleate.generators.reach import warnings
+    from nucleate.generators.reach import far_warnings
     from nucleate.pipeline.rank import to_rows
 
     rows = to_rows(candidates)
@@ -271,7 +271,7 @@ def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
         columns.append(
             TerminalColumn("checks", [row["failure"] or row["checks"] for row in rows], gives_way=7, folds=18)
         )
-    warned = warnings([(c.id, f, r) for c, f, r in zip(candidates, formulas, records, strict=True) if r])
+    warned = far_warnings([(c.id, f, r) for c, f, r in zip(candidates, formulas, records, strict=True) if r])
     far = dict.fromkeys(f for f, r in zip(formulas, records, strict=True) if r and r.far)
     show_table(
         screen(),

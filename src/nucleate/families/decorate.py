@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nucleate.errors import NucleateError
 from nucleate.families.family import lexicon, members, substituted_prototype
 from nucleate.families.propose import radius
-from nucleate.generators.substitute import scaled
+from nucleate.generators.substitute import with_volume_scaled
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
@@ -36,7 +36,7 @@ def decorated(family: str, structure_type: int, elements: Sequence[str], charges
                                         abs(length(m.elements) - own)))  # fmt: skip
     volume = nearest.volume * (own / length(nearest.elements)) ** 3
     structure = substituted_prototype(family, structure_type, elements)
-    return scaled(structure, volume * len(structure) / structure.volume)
+    return with_volume_scaled(structure, volume * len(structure) / structure.volume)
 
 
 class DecorateStage(Stage):

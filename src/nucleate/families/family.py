@@ -238,10 +238,10 @@ def prototype(name: str, structure_type: int = 0) -> Structure:
 
 def substituted_prototype(name: str, structure_type: int, elements: Sequence[str]) -> Structure:
     """The crystal of `prototype` in its own cell, with these elements on the family's sites."""
-    from nucleate.generators.substitute import substituted
+    from nucleate.generators.substitute import with_elements_replaced
 
     theirs = lexicon()[name].types[structure_type].elements
-    return substituted(prototype(name, structure_type), dict(zip(theirs, elements, strict=True)))
+    return with_elements_replaced(prototype(name, structure_type), dict(zip(theirs, elements, strict=True)))
 
 
 def _family(row: dict[str, str]) -> Family:

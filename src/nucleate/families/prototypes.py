@@ -17,7 +17,7 @@ from nucleate.families.family import keeps_type, lexicon
 from nucleate.families.propose import Proposal, propose
 from nucleate.generators.base import Condition, Progress
 from nucleate.generators.defaults import BaseGenerator
-from nucleate.generators.substitute import multiplied
+from nucleate.generators.substitute import supercell_of
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import FamilyMember
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
@@ -132,7 +132,7 @@ def _drawn(composition: dict[str, int], seed: int) -> Structure:
             f"{formula_text(composition)} fits no crystal family in a cell of {size} atoms", code=Code.NO_TEMPLATE
         )
     chosen = cells[int(np.random.default_rng(seed).integers(len(cells)))]
-    return multiplied(chosen, size // len(chosen))
+    return supercell_of(chosen, size // len(chosen))
 
 
 def _number(found: int) -> str:

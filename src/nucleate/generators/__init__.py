@@ -1,4 +1,4 @@
-"""Generators of crystals and of formulas: this package's, and the contract for those of others (`generators.base`)."""
+"""Generators of crystals and of formulas, and the contract that those of other packages keep (`generators.base`)."""
 
 from __future__ import annotations
 

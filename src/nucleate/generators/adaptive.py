@@ -1,4 +1,4 @@
-"""Adaptive cells (paper 5): crystals of a given space group, whose sites and cell diffuse together."""
+"""Adaptive cells (paper 5): crystals of a given space group, by joint diffusion of their sites and cell."""
 
 from __future__ import annotations
 
@@ -20,39 +20,42 @@ from nucleate.diffusion.loop import sample
 from nucleate.diffusion.rng import Streams
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Wishes
-from nucleate.generators.choosing import Choices
 from nucleate.generators.diffusion import DiffusionGenerator
 from nucleate.generators.planning import plan_condition
 from nucleate.generators.precedents import shipped_precedents
+from nucleate.generators.symmetry_chooser import SymmetryChooser
 from nucleate.generators.units import draw_units
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 RECORD = "adaptive_cells"  # property of the structures
-Chosen = tuple[int, Assignment]  # a space group, and the Wyckoff positions of its sites
+Chosen = tuple[int, Assignment]  # a space group, and the elements and Wyckoff positions of all sites
 
 
 class AdaptiveCells(DiffusionGenerator):
-    """Samples a model of sites. Crystal i is a function of (condition_i, seed_i), whatever the batch it is drawn in.
+    """Samples a model of symmetric sites. Crystal i depends on condition i and seed i only, not on its batch.
 
-    A condition has a composition, the atoms of the *primitive* cell exactly, or `sites`, how many sets of equivalent
-    atoms each element has, or both, or a chemical system alone; and a space group, or none. What it leaves open is
-    drawn as known crystals have it (`Choices`). A crystal has its space group, or one that contains it:
-    `structure.properties[RECORD]` names it and the sites. Where the composition is left open, images of a site that
-    come to lie on top of each other are one atom (`crystal.merge`).
+    A condition has a composition (the atoms of the *primitive* cell), or `sites` (how many sets of equivalent atoms
+    each element has), or both, or only a chemical system. It may have a space group. Anything that it leaves open is
+    drawn with the frequencies of known crystals (`SymmetryChooser`). The crystal has the drawn space group, or one with
+    more symmetry that contains it; `structure.properties[RECORD]` names the drawn group and the sites. If the
+    composition is open, images of a site that lie on top of each other become one atom (`crystal.merge`).
     """
 
     @cached_property
-    def choices(self) -> Choices:
-        return Choices(self.codec, self.info.max_atoms, shipped_precedents())
+    def choices(self) -> SymmetryChooser:
+        """What draws space groups and sites."""
+        return SymmetryChooser(self.codec, self.info.max_atoms, shipped_precedents())
 
     def check(self, condition: Condition) -> None:
-        """Raise NucleateError, in one line, for values that cannot be met, with what is possible instead."""
+        """Raise NucleateError, in one line, for values that cannot be met; it names what is possible instead."""
         composition, sites = condition.composition, condition.sites
         counts = composition or sites or dict.fromkeys(condition.chemical_system or (), 1)
         if composition and sites and set(composition) != set(sites):
-            raise NucleateError(f"the composition has {', '.join(composition)}, and sites are of {', '.join(sites)}")
+            raise NucleateError(
+                f"the composition has {', '.join(composition)}, but sites are given for {', '.join(sites)}"
+            )
         if condition.chemical_system is not None and set(condition.chemical_system) != set(counts):
             raise NucleateError("the chemical system and the composition contradict each other; give one of them")
         unseen = [e for e in counts if atomic_number(e) not in self.info.elements]
@@ -66,37 +69,42 @@ class AdaptiveCells(DiffusionGenerator):
         self.choices.check(condition)
 
     def plan(self, wishes: Wishes, seed: int) -> Condition:
-        """Formula units and one of several space groups are drawn as known crystals have them."""
+        """The condition of one crystal. The number of formula units, and one of several space groups, are drawn with
+        the frequencies of known crystals."""
         return plan_condition(
             wishes, seed, units=self.draw_formula_units, size=self.draw_num_atoms, group=self.draw_space_group
         )
 
     def draw_formula_units(self, formula: Mapping[str, int], seed: int, space_group: int | None = None) -> int:
-        """Formula units per primitive cell, by precedents and by the sizes of training crystals, among those that the
-        space group can hold; one where it can hold none, which `check` refuses."""
+        """The number of formula units in a primitive cell, drawn by precedents and by the sizes of training crystals
+        among the numbers that the space group can hold. 1 if it can hold none, which `check` then refuses."""
         unit = sum(formula.values())
         if unit > self.info.max_atoms:
-            return super().draw_formula_units(formula, seed)  # says why not
+            return super().draw_formula_units(formula, seed)  # raises the error that says why not
         possible: Sequence[int] = range(1, 1 + self.info.max_atoms // unit)
         if space_group is not None:
             possible = possible_units(space_group, formula, self.info.max_atoms) or (1,)
-        voices = {}
+        weights = {}
         for k in possible:
-            asked = Condition(composition={e: k * n for e, n in formula.items()}, space_group=space_group)
-            voices[k] = sum(self.choices.proposed(asked).values())
-        return draw_units(self.info.num_atoms_counts, unit, seed, possible, voices, self.choices.doubt)
+            condition = Condition(composition={e: k * n for e, n in formula.items()}, space_group=space_group)
+            weights[k] = sum(self.choices.proposed(condition).values())
+        counts = self.info.num_atoms_counts
+        return draw_units(counts, unit, seed, possible, weights, self.choices.statistics_weight)
 
     def draw_space_group(self, wanted: Condition, groups: Sequence[int], seed: int) -> int:
-        """One of the groups asked for, as known crystals have them. wanted: its composition is a formula unit, unless
-        num_atoms says the size of the cell. Raises NucleateError where none of them can be had."""
+        """One of the given space groups, drawn with the frequencies of known crystals.
+
+        wanted: its composition is that of a formula unit; num_atoms, if given, is the size of the cell. Raises
+        NucleateError where none of the groups is possible.
+        """
         if len(groups) == 1:
             return groups[0]
         cells = [wanted]
         if wanted.composition:
             unit, size = sum(wanted.composition.values()), wanted.num_atoms
             units = [size // unit] if size else range(1, 1 + self.info.max_atoms // unit)
-            every = [{e: k * n for e, n in wanted.composition.items()} for k in units]
-            cells = [dataclasses.replace(wanted, composition=c, num_atoms=None) for c in every]
+            compositions = [{e: k * n for e, n in wanted.composition.items()} for k in units]
+            cells = [dataclasses.replace(wanted, composition=c, num_atoms=None) for c in compositions]
         return self.choices.draw_group(cells, groups, np.random.default_rng([seed, 4]))
 
     def _draw(self, conditions: list[Condition], seeds: list[int]) -> list[Structure]:
@@ -111,7 +119,7 @@ class AdaptiveCells(DiffusionGenerator):
         return [out[i] for i in range(len(chosen))]
 
     def sample_sites(self, chosen: Sequence[Chosen], seeds: Sequence[int]) -> list[Structure]:
-        """One batch through the reverse process: primitive cells with these sites."""
+        """Primitive cells with these space groups and sites, sampled in one batch, in angstrom."""
         codec = self.codec
         blank = pad_sites(
             [number for number, _ in chosen],

@@ -1,4 +1,4 @@
-"""What a generator is, and what it can be asked for: the one contract of all generators, this package's and others'."""
+"""The contract of generators, for those of this package and of others: what they are and what they can be asked for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]  # (done, total)
-ASKED = {  # what the fields of a condition (and of a request) are called in messages, with the option for it
+ASKED = {  # fields of a condition or of a request -> how messages call them, with the option of the command line
     "composition": "a given formula",
     "chemical_system": "a chemical system (Li-Fe-O, --elements)",
     "num_atoms": "a number of atoms (--num-atoms)",
@@ -32,10 +32,11 @@ ASKED = {  # what the fields of a condition (and of a request) are called in mes
 
 @dataclass(frozen=True)
 class Fixed:
-    """A cell of n atoms, and which parts of it generated cells keep (see `generators.inpaint.fix`).
+    """A cell of n atoms, and which parts of it generated cells keep (see `generators.inpaint.fixed_parts`).
 
-    lattice: rows in angstrom. species (n,), frac_coords (n, 3). cell: "lattice" keeps it, "shape" what its space group
-    leaves free of it, "" nothing. species_at, coords: indices of the atoms whose element, whose position stays.
+    lattice: rows in angstrom. species (n,), frac_coords (n, 3). cell: "lattice" keeps the whole cell; "shape" keeps the
+    relations between lengths and angles that its space group demands; "" keeps nothing of it. species_at, coords:
+    indices of the atoms that keep their element, and of those that keep their position.
     """
 
     lattice: tuple[tuple[float, ...], ...]
@@ -48,14 +49,14 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Condition:
-    """What generated objects must have; None means anything.
+    """What a generated object must have. A field that is None or empty is left open.
 
-    composition: element symbol -> atoms in the cell, exactly. chemical_system: element symbols, of which no other
-    may occur. num_atoms: atoms in the cell. space_group: 1-230. properties: name -> target.
-    sites: element symbol -> sets of equivalent atoms in a crystal of the space group.
-    fixed: a cell of which parts stay. lattice_shape: one of `crystal.shape.SHAPES`.
-    contains, exclude: element symbols that must, that must not occur. num_elements: how many
-    different ones. pattern: a formula with gaps (`generators.pattern`), "Li ? O4".
+    composition: element symbol -> atoms in the cell, exactly. chemical_system: element symbols; no other element may
+    occur. num_atoms: atoms in the cell. space_group: 1-230. properties: name -> wanted value. fixed: a cell of which
+    parts are kept. lattice_shape: one of `crystal.shape.SHAPES`. contains: element symbols that must occur. exclude:
+    those that must not occur. num_elements: number of different elements. pattern: a formula with gaps such as "Li ?
+    O4" (`generators.pattern`). sites: element symbol -> number of sets of equivalent atoms.
+
     A generator refuses a field that it cannot honour; it never ignores one (`generators.contract`).
 
     Example:
@@ -79,10 +80,11 @@ class Condition:
 
 
 class Wishes(Protocol):
-    """What a request asks for, of which a generator makes the condition of each object (`request.request.Request`).
+    """What a request asks for (`request.request.Request`). A generator makes the condition of each object of it.
 
-    composition: of one formula unit. num_atoms, num_elements: a number, or lowest and highest, None open. properties:
-    name -> (lowest, highest) wanted value. space_groups: any of these. The others are as in `Condition`.
+    composition: of one formula unit. num_atoms, num_elements: a number, or lowest and highest, or None if open.
+    properties: name -> (lowest, highest) wanted value. space_groups: any of these is wanted. The others are as in
+    `Condition`.
     """
 
     @property
@@ -112,12 +114,12 @@ class Wishes(Protocol):
 
 
 class Generator(Protocol[T]):
-    """Gives objects for conditions; object i depends on (condition_i, seed_i) alone. `BaseGenerator` has defaults.
+    """Makes objects for conditions; object i depends on condition i and seed i only. `BaseGenerator` has defaults.
 
-    name: as records and messages call it. makes: "structures" or "formulas". accepts: names of the fields of
-    `Condition` that it honours. needs: fields of which a condition has at least one. hints: field -> what is said of
-    it in place of "cannot be asked for ...", and after a semicolon what to do instead.
-    chunk: objects that are best asked for at once; an interruption loses no more than these.
+    name: in records and messages. makes: "structures" or "formulas". accepts: names of the fields of `Condition` that
+    it honours. needs: fields, of which a condition must have at least one. hints: field -> what a refusal says in place
+    of "cannot be asked for ...", with what to do instead after a semicolon. chunk: how many objects are best asked for
+    in one call; an interruption loses at most these.
     """
 
     @property
@@ -139,19 +141,19 @@ class Generator(Protocol[T]):
     def chunk(self) -> int: ...
 
     def check(self, condition: Condition) -> None:
-        """Raise NucleateError, in one line, for values that it cannot meet, such as an element that it never saw.
+        """Raise NucleateError, in one line, for values that it cannot meet, such as an element it was not trained on.
 
-        Only `contract.require_accepted` calls this, once it has seen that all fields are accepted.
+        Only `contract.require_accepted` calls this, after it has checked that all fields are accepted.
         """
         ...
 
     def plan(self, wishes: Wishes, seed: int) -> Condition:
-        """The condition of one object; what the wishes leave open is drawn by the seed."""
+        """The condition of one object. What the wishes leave open may be drawn with the seed."""
         ...
 
     def facts(self) -> Mapping[str, Any]:
-        """Plain JSON values for records and reports: what is known of "training", "dataset" (that it was trained on),
-        "properties" (that it can be asked for: column -> low, high ...), "version", "license", "reference"."""
+        """Plain JSON values for records and reports, as far as they are known: "training", "dataset" (of the training),
+        "properties" that it can be asked for (column -> low, high ...), "version", "license", "reference"."""
         ...
 
     def generate(

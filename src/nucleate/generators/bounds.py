@@ -1,4 +1,4 @@
-"""A number of which the lowest and the highest value are given."""
+"""Numbers of which only a lowest and a highest value are given."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from nucleate.errors import NucleateError
 
-Bounds = tuple[int | None, int | None]  # lowest and highest, both included; None: open
+Bounds = tuple[int | None, int | None]  # lowest and highest, both included; None means no bound
 
 
 def within(n: int, bounds: Bounds) -> bool:
@@ -16,7 +16,7 @@ def within(n: int, bounds: Bounds) -> bool:
 
 
 def bounds_text(bounds: Bounds, name: str) -> str:
-    """ "at most 11 atoms", "5 to 10 atoms"."""
+    """The bounds as words, such as "at most 11 atoms" or "5 to 10 atoms"."""
     low, high = bounds
     if low == high:
         return f"{low} {name}"
@@ -26,13 +26,15 @@ def bounds_text(bounds: Bounds, name: str) -> str:
 
 
 def units_within(units: int, composition: Mapping[str, int], atoms: Bounds) -> int:
-    """The number of formula units nearest to `units` whose atoms lie within lowest and highest, both included; raises
-    NucleateError where there is none."""
+    """The number of formula units closest to `units` for which the number of atoms lies within the bounds `atoms`.
+
+    composition: of one formula unit. Raises NucleateError where there is none.
+    """
     low, high = atoms
     size = sum(composition.values())
-    most = units if high is None else min(units, high // size)
-    found = max(most, 1, -(-(low or 1) // size))
+    at_most = units if high is None else min(units, high // size)
+    found = max(at_most, 1, -(-(low or 1) // size))
     if high is not None and found * size > high:
-        least = "" if low is None else f"{low} to "
-        raise NucleateError(f"{least}{high} atoms hold no whole formula units of {size} atoms")
+        from_low = "" if low is None else f"{low} to "
+        raise NucleateError(f"{from_low}{high} atoms hold no whole formula units of {size} atoms")
     return found

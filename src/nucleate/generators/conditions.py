@@ -1,4 +1,4 @@
-"""Conditions as plain JSON values, and read again."""
+"""Conditions as plain JSON values, and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nucleate.generators.base import Condition, Fixed
 
 
 def condition_to_dict(condition: Condition) -> dict[str, Any]:
-    """Plain JSON values, without what is not set."""
+    """The fields that are set, as plain JSON values."""
     return {k: v for k, v in dataclasses.asdict(condition).items() if v}
 
 

@@ -1,4 +1,4 @@
-"""A generator to inherit from: defaults for all that the contract asks, but a name and how objects are drawn."""
+"""A generator to inherit from, with defaults for everything in the contract except a name and how objects are made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class BaseGenerator(Generic[T]):
-    """A generator with a default for everything but `name`, `accepts` and `draw`. It takes a formula and no more."""
+    """A generator with defaults for everything but `name` and `draw`. By default it accepts a composition only."""
 
     name: str = ""
     makes: str = "structures"
@@ -23,14 +23,14 @@ class BaseGenerator(Generic[T]):
     chunk: int = 8
 
     def check(self, condition: Condition) -> None:
-        """All values can be met."""
+        """Accept all values."""
 
     def plan(self, wishes: Wishes, seed: int) -> Condition:
-        """As `planning.plan_condition` has it: one formula unit in a cell, if no size is asked for."""
+        """The condition that `planning.plan_condition` makes: one formula unit in a cell, if no size is asked for."""
         return plan_condition(wishes, seed)
 
     def facts(self) -> Mapping[str, Any]:
-        """Nothing is known."""
+        """Nothing is known of the generator."""
         return {}
 
     def generate(
@@ -44,5 +44,5 @@ class BaseGenerator(Generic[T]):
         return self.draw(conditions, seeds, progress)
 
     def draw(self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None) -> list[T]:
-        """What `generate` gives, for conditions that are accepted."""
+        """One object for each condition and seed, in their order. The conditions have already been checked."""
         raise NotImplementedError

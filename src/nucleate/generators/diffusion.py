@@ -1,4 +1,4 @@
-"""Crystals from a trained diffusion recipe: codec x processes x denoiser, and nothing else."""
+"""Crystals from a trained diffusion model, which is made of a codec, noise processes and a denoiser."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.diffusion.self_conditioning import Remembering
 from nucleate.errors import NucleateError
-from nucleate.generators.accept import check_condition, facts_of
 from nucleate.generators.base import Condition, Progress, Wishes
-from nucleate.generators.conditioning import property_tensors, wanted
+from nucleate.generators.conditioning import property_tensors, wanted_columns
 from nucleate.generators.defaults import BaseGenerator
-from nucleate.generators.inpaint import constraints_of, plan, species_order
+from nucleate.generators.inpaint import inpaint_constraints, plan_inpainting, species_order
+from nucleate.generators.model_checks import check_model_condition, facts_of
 from nucleate.generators.planning import plan_condition
 from nucleate.generators.units import draw_units
 from nucleate.systems.recipe import Guidance, SampleConfig, Temperature
@@ -30,14 +30,12 @@ from nucleate.train.checkpoint import ModelInfo
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-ATTEMPTS = 8  # draws for a chemical system before a crystal without one of its elements is given back as it is
+ATTEMPTS = 8  # draws for a chemical system; after the last one a crystal is given back even if it lacks an element
 
 
 class Restricted:
-    """A denoiser whose species logits are divided by the temperature, and barred outside `allowed` (B, K + 1).
-
-    The bar is a hard constraint, not a wish.
-    """
+    """A denoiser whose species logits are divided by a temperature, and are -inf for species outside of `allowed`
+    (B, K + 1), which can therefore never occur."""
 
     def __init__(self, denoiser: Denoiser, allowed: Tensor, temperature: float = 1.0) -> None:
         self.denoiser, self.allowed, self.temperature = denoiser, allowed, temperature
@@ -50,11 +48,12 @@ class Restricted:
 
 
 class DiffusionGenerator(BaseGenerator["Structure"]):
-    """Samples a trained recipe. Crystal i is a function of (condition_i, seed_i), whatever the batch it is drawn in.
+    """Samples a trained model. Crystal i depends on condition i and seed i only, not on its batch.
 
-    settings: the `sample` section of a recipe of the model's system; None takes the recipe's own. guidance_scale:
-    classifier-free guidance for models with conditions (1: the plain conditional model); None takes the settings'.
-    batch_size: crystals drawn at once, of similar size; None takes 64 on a CPU, whose caches hold that, else 512.
+    settings: the `sample` section of a recipe of the model's system; None means that of the model's recipe.
+    guidance_scale: of classifier-free guidance, for models with conditions (1 is the conditional model itself); None
+    means that of the settings. batch_size: number of crystals of similar size that are sampled together; None means 64
+    on a CPU, whose caches can hold that, and else 512. device: of torch; None means a GPU if there is one.
     """
 
     def __init__(
@@ -83,37 +82,36 @@ class DiffusionGenerator(BaseGenerator["Structure"]):
         self.processes = info.system.processes(info.recipe, self.codec, self.model)
         self.name, self.accepts = info.recipe.name, self.sampler.accepts(info.recipe)
         self.needs, self.hints = self.sampler.needs(info.recipe), self.sampler.hints(info.recipe)
-        # a CPU gains nothing from more crystals at once; a GPU wants its whole batch
+        # A CPU is not faster with more crystals at once; a GPU needs full batches
         self.chunk = 8 if self.device.type == "cpu" else self.batch_size
 
     def check(self, condition: Condition) -> None:
         """Raise NucleateError, in one line, for values that this model cannot meet."""
-        check_condition(self.info, condition)
+        check_model_condition(self.info, condition)
 
     def plan(self, wishes: Wishes, seed: int) -> Condition:
-        """Formula units and sizes of cells are drawn as training crystals have them."""
+        """The condition of one crystal. Formula units and sizes of cells are drawn with the frequencies of the training
+        crystals."""
         return plan_condition(wishes, seed, units=self.draw_formula_units, size=self.draw_num_atoms)
 
     def facts(self) -> dict[str, Any]:
-        """What the weights say of themselves."""
+        """Training, data set and properties, as the file of the weights has them."""
         return facts_of(self.info)
 
     def draw_num_atoms(self, condition: Condition, seed: int) -> int:
-        """The cell's size: given, or drawn from the training crystals with such properties.
-
-        It is large enough for the chemical system.
-        """
+        """The number of atoms in the cell: the given one, or one drawn from the training crystals with similar
+        properties, at least as large as the number of elements in the chemical system."""
         if condition.num_atoms is not None:
             return condition.num_atoms
         if condition.fixed is not None:
             return len(condition.fixed.species)
-        weights = self.info.size_weights(wanted(self.info, condition))
+        weights = self.info.size_weights(wanted_columns(self.info, condition))
         weights[: max(len(condition.chemical_system or ()), 1)] = 0
         return int(Streams(derive_seeds(seed, 1)).categorical(weights[None])[0])
 
     def draw_formula_units(self, formula: Mapping[str, int], seed: int, space_group: int | None = None) -> int:
-        """Formula units per cell, weighted by the sizes of the training crystals; a space group, which is not accepted,
-        says nothing."""
+        """The number of formula units in a cell, weighted by the sizes of the training crystals. space_group: not used,
+        because these models do not accept one. Raises NucleateError for a formula unit that is too large."""
         unit = sum(formula.values())
         if unit > self.info.max_atoms:
             raise NucleateError(
@@ -126,10 +124,10 @@ class DiffusionGenerator(BaseGenerator["Structure"]):
     ) -> list[Structure]:
         """One structure for each condition and seed, in their order; P1 cells in angstrom.
 
-        A chemical system's crystals hold no other element; one that lacks an element of it is drawn again, at most
-        ATTEMPTS times, and then given back as it is. So is one without any atom, which UniMat's table may give, and one
-        with an excluded element, which only a model without logits of the elements (compact) can give. progress counts
-        finished crystals.
+        Crystals of a chemical system have no other elements. A crystal that lacks an element of it is drawn again, at
+        most ATTEMPTS times, and then given back as it is. The same is done with a crystal without atoms, which UniMat's
+        table may give, and with one that has an excluded element, which only models without logits of the elements
+        (compact) can give. progress counts finished crystals.
         """
         out: list[Structure | None] = [None] * len(conditions)
         todo, done = list(range(len(conditions))), 0
@@ -161,17 +159,18 @@ class DiffusionGenerator(BaseGenerator["Structure"]):
             )
             for i, structure in zip(chunk, structures_from_batch(batch), strict=True):
                 fixed = conditions[i].fixed
-                out[i] = plan(fixed).restore(structure) if fixed is not None else structure
+                out[i] = plan_inpainting(fixed).restore(structure) if fixed is not None else structure
         return [out[i] for i in range(len(species))]
 
     def _species(self, condition: Condition, seed: int) -> list[int]:
-        """Atomic numbers of the cell, those of a fixed cell first; all ones where they are to be generated."""
+        """Atomic numbers of the atoms, those of a fixed cell first; ones where elements are to be generated."""
         if condition.composition:
             return species_order(condition.composition, condition.fixed)
         return [1] * self.draw_num_atoms(condition, seed)
 
     def sample_batch(self, species: list[list[int]], conditions: list[Condition], seeds: list[int]) -> CrystalBatch:
-        """One batch through the reverse process; species (n_i) fix the sizes, and the elements where given."""
+        """Sample one batch of crystals. species: for each crystal i the atomic numbers (n_i,), which give its size and,
+        for models that accept a composition, its elements."""
         codec, settings = self.codec, self.settings
         b, a = len(species), max(map(len, species))
         z = torch.zeros(b, a, dtype=torch.int64)
@@ -211,7 +210,7 @@ class DiffusionGenerator(BaseGenerator["Structure"]):
             like,
             rng=Streams(torch.tensor(seeds, device=self.device)),
             condition=tensors,
-            constraints=constraints_of(conditions, codec, self.processes, like) if inpaints else (),
+            constraints=inpaint_constraints(conditions, codec, self.processes, like) if inpaints else (),
             **self.sampler.arguments(settings),
         )
         return CrystalBatch(*codec.decode(fields)).to("cpu")

@@ -1,4 +1,5 @@
-"""Formulas from a trained language model (paper 1): masked words one by one (Diffusion-BERT), or rounded vectors."""
+"""Formulas from a trained language model (paper 1). Either masked words are filled in one by one (Diffusion-BERT), or
+vectors of words are denoised and rounded to words."""
 
 from __future__ import annotations
 
@@ -21,24 +22,24 @@ from nucleate.diffusion.self_conditioning import Remembering
 from nucleate.diffusion.spindle import Spindle
 from nucleate.diffusion.unmask import start_time, unmask
 from nucleate.errors import NucleateError
-from nucleate.generators.accept import check_properties, facts_of
 from nucleate.generators.base import Condition, Progress, Wishes
-from nucleate.generators.conditioning import property_tensors, wanted
+from nucleate.generators.conditioning import property_tensors, wanted_columns
 from nucleate.generators.defaults import BaseGenerator
 from nucleate.generators.load import load_sampler
-from nucleate.generators.plan import WordPlan, plan_of, rule_of
+from nucleate.generators.model_checks import check_properties, facts_of
 from nucleate.generators.planning import plan_formula
+from nucleate.generators.word_plan import WordPlan, word_plan, word_rule
 from nucleate.systems.base import FORMULA
 from nucleate.systems.formulas import ONE_BY_ONE, SampleConfig
 from nucleate.train.checkpoint import ModelInfo
 
 
 class FormulaGenerator(BaseGenerator[str]):
-    """Draws formulas. Text i is a function of (condition_i, seed_i), whatever the batch it is drawn in.
+    """Draws formulas. Text i depends on condition i and seed i only, not on its batch.
 
-    Conditions on elements hold by construction, since a masked word can be given, barred or tied to another. Their
-    models need the sampler "one-by-one"; a model of vectors takes num_atoms and properties alone.
-    guidance_scale: classifier-free guidance of properties (1: the plain conditional model); None takes the recipe's.
+    Conditions on elements always hold, because a masked word can be given, forbidden or tied to another one. They need
+    a model with the sampler "one-by-one"; a model of vectors accepts num_atoms and properties only. guidance_scale: of
+    classifier-free guidance for properties (1 is the conditional model itself); None means the recipe's.
     """
 
     makes = "formulas"
@@ -65,17 +66,17 @@ class FormulaGenerator(BaseGenerator[str]):
         self.process = info.system.processes(info.recipe, self.codec, self.model)[TOKENS]
 
     def plan(self, wishes: Wishes, seed: int) -> Condition:
-        """What a formula can be asked for; targets of properties are drawn from their ranges."""
+        """The condition of one formula; values of properties are drawn from their wanted ranges."""
         return plan_formula(wishes, seed)
 
     def facts(self) -> dict[str, Any]:
-        """What the weights say of themselves."""
+        """Training, data set and properties, as the file of the weights has them."""
         return facts_of(self.info)
 
     def check(self, condition: Condition) -> None:
         """Raise NucleateError, in one line, for values that this model cannot meet."""
         check_properties(self.info, condition)
-        plan = plan_of(condition)
+        plan = word_plan(condition)
         if plan.constrained and self.settings.sampler != ONE_BY_ONE:
             raise NucleateError(
                 f"{self.name} with the sampler '{self.settings.sampler}' draws whole formulas at once; wishes about "
@@ -97,8 +98,8 @@ class FormulaGenerator(BaseGenerator[str]):
     def draw(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
     ) -> list[str]:
-        """One text for each condition and seed, such as "Sr Ti O O O"; usually, not always, a formula."""
-        plans = [plan_of(c) for c in conditions]
+        """One text for each condition and seed, such as "Sr Ti O O O". Most, but not all, texts are formulas."""
+        plans = [word_plan(c) for c in conditions]
         sizes = [self._draw_num_atoms(c, p, s) for c, p, s in zip(conditions, plans, seeds, strict=True)]
         order = sorted(range(len(conditions)), key=sizes.__getitem__)
         out: dict[int, str] = {}
@@ -117,17 +118,18 @@ class FormulaGenerator(BaseGenerator[str]):
 
     @torch.no_grad()
     def log_likelihoods(self, compositions: Sequence[Mapping[str, int]]) -> list[float]:
-        """How likely each formula's elements are to this model, given each other: natural logarithms, at most 0.
+        """Pseudo-log-likelihood of each formula by this model: how probable each element is, given the others.
 
-        All atoms of one element are masked, the network says how likely that element is in their place, and the mean of
-        the logarithms over elements is the formula's: the pseudo-likelihood of masked language models (Salazar et al.,
-        ACL 2020, eq. 1), by elements. compositions: element -> atoms in a formula unit. -inf for elements that the
-        model never saw, and beyond its number of atoms. Raises NucleateError for a model without masks.
+        It is that of masked language models (Salazar et al., ACL 2020, eq. 1), taken by elements: all atoms of one
+        element are masked, the network gives the probability of that element in their place, and the mean of the
+        natural logarithms over the elements is the result, at most 0. compositions: element -> atoms in a formula unit.
+        The result is -inf for elements that were not in the training data and for too many atoms. Raises NucleateError
+        for a model without masked words.
         """
         if not isinstance(self.process, Spindle):
             raise NucleateError(f"{self.name} has no masked words to ask for; take diffusion-bert-all")
         out = [0.0] * len(compositions)
-        asked: dict[tuple[int, ...], list[tuple[int, int]]] = {}  # words with MASKs -> whose, and the masked word
+        asked: dict[tuple[int, ...], list[tuple[int, int]]] = {}  # masked words -> (index of formula, masked element)
         for i, composition in enumerate(compositions):
             numbers = reduced(composition)
             known = all(atomic_number(symbol) in self.info.elements for symbol in numbers)
@@ -138,7 +140,7 @@ class FormulaGenerator(BaseGenerator[str]):
             for end, (symbol, n) in zip(accumulate(numbers.values()), numbers.items(), strict=True):
                 masked = (*words[: end - n], *[MASK_ID] * n, *words[end:])
                 asked.setdefault(masked, []).append((i, self.codec.token(symbol)))
-        texts = sorted(asked, key=len)  # each asked once, though many formulas differ in the masked element alone
+        texts = sorted(asked, key=len)  # each once, though many formulas differ only in the masked element
         for start in range(0, len(texts), self.batch_size):
             batch = texts[start : start + self.batch_size]
             for text, logarithms in zip(batch, self._masked(self.process, batch).tolist(), strict=True):
@@ -147,7 +149,7 @@ class FormulaGenerator(BaseGenerator[str]):
         return out
 
     def _masked(self, process: Spindle, texts: Sequence[tuple[int, ...]]) -> torch.Tensor:
-        """Logarithms of the chance of each word in place of the MASKs of each text, (B, V)."""
+        """Logarithms (B, V) of the probability of each word in place of the masked words of each text."""
         sizes = torch.tensor([len(text) for text in texts], device=self.device)
         width = int(sizes.max())
         words = torch.tensor([[*text, *[PAD_ID] * (width - len(text))] for text in texts], device=self.device)
@@ -160,7 +162,7 @@ class FormulaGenerator(BaseGenerator[str]):
     def _draw_num_atoms(self, condition: Condition, plan: WordPlan, seed: int) -> int:
         if plan.most_atoms is not None:
             return plan.most_atoms
-        weights = self.info.size_weights(wanted(self.info, condition))
+        weights = self.info.size_weights(wanted_columns(self.info, condition))
         weights[: plan.fewest_atoms] = 0
         if not weights.any():
             weights[plan.fewest_atoms] = 1
@@ -173,7 +175,7 @@ class FormulaGenerator(BaseGenerator[str]):
         fields = {TOKENS: words, "mask": torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]}
         fields["mask"] = fields["mask"].to(self.device)
         tensors = property_tensors(self.info, conditions, self.device)
-        # the size is drawn from another stream of the seed
+        # `_draw_num_atoms` uses stream 1 of the seed
         rng = Streams(torch.cat([derive_seeds(seed, 0) for seed in seeds]).to(self.device))
         denoiser: Denoiser = self.model
         if tensors:
@@ -186,7 +188,7 @@ class FormulaGenerator(BaseGenerator[str]):
             ties = torch.arange(max(sizes), device=self.device).repeat(len(sizes), 1)
             for row, plan in enumerate(plans):
                 plan.write(words[row], ties[row], self.codec)
-            rule = rule_of(plans, self.codec, fields["mask"], ties) if any(p.constrained for p in plans) else None
+            rule = word_rule(plans, self.codec, fields["mask"], ties) if any(p.constrained for p in plans) else None
             drawn = unmask(
                 denoiser,
                 self.process,
@@ -215,7 +217,7 @@ class FormulaGenerator(BaseGenerator[str]):
 
 
 def _in_order(text: str) -> str:
-    """The words of a set, written as formulas are; words that are no element first."""
+    """The words in the order of elements in a formula; words that are no elements come first."""
     elements = frozenset(SYMBOLS)
     return " ".join(sorted(text.split(), key=lambda w: writing_order(w) if w in elements else (-1.0, w)))
 
@@ -230,9 +232,11 @@ def load_formula_generator(
     batch_size: int = 512,
     device: str | None = None,
 ) -> FormulaGenerator:
-    """A generator of formulas, from a shipped model's name or a checkpoint file; raises NucleateError if there is none.
+    """A generator of formulas, from the name of a shipped model or a checkpoint file.
 
-    steps, sampler, guidance_scale, species_temperature: in place of those of the recipe.
+    steps, sampler, guidance_scale, species_temperature: None means the value of the model's recipe. batch_size:
+    formulas that are drawn together. device: of torch. Raises NucleateError if there is no such model, and for settings
+    that the model does not have.
 
     Example:
         >>> import nucleate

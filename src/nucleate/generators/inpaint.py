@@ -1,4 +1,4 @@
-"""Inpainting: parts of a given cell stay, the generator makes the rest."""
+"""Inpainting: parts of a given cell are kept, and the generator makes the rest."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 MASK_HELP = "lattice, shape, coords, species, element symbols (O) and atoms (1-4), with commas between"
 
 
-def fix(structure: Structure, mask: str) -> Fixed:
-    """What stays of a structure, in words.
+def fixed_parts(structure: Structure, mask: str) -> Fixed:
+    """The parts of a structure that a mask names.
 
-    mask: "lattice" (the cell), "shape" (what its space group leaves of it), "coords" (all positions), "species" (which
-    element sits where), element symbols and atom numbers from 1 ("O", "1-4": position and element of these atoms).
-    Raises NucleateError for a word that is none of these, an element or an atom that is not there.
+    mask: words with commas between. "lattice" keeps the cell; "shape" keeps the relations between its lengths and
+    angles that its space group demands; "coords" keeps all positions; "species" keeps the elements of all atoms;
+    element symbols ("O") and atom numbers from 1 ("1-4") keep position and element of these atoms. Raises NucleateError
+    for any other word, and for an element or an atom that is not there.
     """
     from nucleate.crystal.convert import require_crystal
 
@@ -77,9 +78,10 @@ def fix(structure: Structure, mask: str) -> Fixed:
 
 @dataclass(frozen=True)
 class InpaintPlan:
-    """`Fixed` in the reduced cell that generators know: lattice (3, 3), frac_coords (n, 3), atomic numbers (n,).
+    """`Fixed` in the reduced cell that generators work with.
 
-    change: integer matrix (3, 3) with given cell = change @ reduced cell.
+    lattice (3, 3): rows in angstrom. frac_coords (n, 3). numbers (n,): atomic numbers. change (3, 3): integers, with
+    given cell = change @ reduced cell. shape: of the lattice, if it is kept.
     """
 
     fixed: Fixed
@@ -90,7 +92,7 @@ class InpaintPlan:
     shape: LatticeShape | None
 
     def restore(self, structure: Structure) -> Structure:
-        """A generated structure back in the given cell's basis; what was fixed is exactly as it was given."""
+        """A generated structure in the basis of the given cell; fixed parts are exactly as they were given."""
         from pymatgen.core import Lattice, Structure
 
         cell = self.change @ structure.lattice.matrix
@@ -102,8 +104,8 @@ class InpaintPlan:
         return Structure(Lattice(cell), structure.species, frac % 1.0)
 
 
-def plan(fixed: Fixed) -> InpaintPlan:
-    """Reduce the cell of `fixed`; atoms keep their order."""
+def plan_inpainting(fixed: Fixed) -> InpaintPlan:
+    """The fixed parts in the Niggli-reduced cell; atoms keep their order."""
     from pymatgen.core import Lattice, Structure
 
     from nucleate.crystal.convert import niggli, polar
@@ -118,10 +120,8 @@ def plan(fixed: Fixed) -> InpaintPlan:
 
 
 def species_order(composition: Mapping[str, int], fixed: Fixed | None) -> list[int]:
-    """Atomic numbers of a composition's atoms: atoms of a fixed cell keep their place, others are sorted around them.
-
-    A place of the fixed cell whose element is free takes what the composition has left.
-    """
+    """Atomic numbers of the atoms of a composition. Atoms of a fixed cell that keep their element keep their index; the
+    other atoms of the composition are filled in between them, sorted."""
     left = sorted(atomic_number(e) for e, n in composition.items() for _ in range(n))
     if fixed is None:
         return left
@@ -131,8 +131,10 @@ def species_order(composition: Mapping[str, int], fixed: Fixed | None) -> list[i
     return [kept[i] if i in kept else left.pop(0) for i in range(sum(composition.values()))]
 
 
-def projection(shapes: Sequence[LatticeShape], codec: JointCodec, num_atoms: Tensor) -> Callable[[Tensor], Tensor]:
-    """The map of lattice fields (R, 6) onto the shapes (R), for crystals of num_atoms (R,) atoms."""
+def lattice_projection(
+    shapes: Sequence[LatticeShape], codec: JointCodec, num_atoms: Tensor
+) -> Callable[[Tensor], Tensor]:
+    """A function that projects lattice fields (R, 6) of R crystals onto the shapes; num_atoms (R,)."""
 
     def project(field: Tensor) -> Tensor:
         metric = lat.metric(codec.decode_lattice(field.double(), num_atoms))
@@ -157,18 +159,18 @@ def _exp(matrix: Tensor) -> Tensor:
     return (vectors * values.exp()) @ vectors.T
 
 
-def constraints_of(
+def inpaint_constraints(
     conditions: Sequence[Condition],
     codec: JointCodec,
     processes: Mapping[str, Process],
     like: Fields,
 ) -> list[Constraint]:
-    """The constraints of one batch; fields that a crystal's condition says nothing about stay free.
+    """The constraints of one batch for `diffusion.loop.sample`. Fields that no condition fixes stay free.
 
-    like: as for `sample`; atoms of a fixed cell come first in each crystal. Species that are given do not diffuse and
-    need no constraint.
+    like: as for `sample`; atoms of a fixed cell come first in each crystal. Where the composition is given, species do
+    not diffuse and need no constraint.
     """
-    plans = [plan(c.fixed) if c.fixed is not None else None for c in conditions]
+    plans = [plan_inpainting(c.fixed) if c.fixed is not None else None for c in conditions]
     device = like["lattice"].device
     out: list[Constraint] = []
     shapes = [
@@ -179,7 +181,7 @@ def constraints_of(
     if rows:
         index = torch.tensor(rows, device=device)
         wanted = [shape for shape in shapes if shape is not None]
-        out.append(Shaped(index, projection(wanted, codec, like["mask"].sum(1)[index])))
+        out.append(Shaped(index, lattice_projection(wanted, codec, like["mask"].sum(1)[index])))
     if not any(p is not None for p in plans):
         return out
     b, a = like["mask"].shape

@@ -1,4 +1,4 @@
-"""Trained weights, shipped or a file, as a network with what is known of it."""
+"""Loads trained weights, shipped or from a file, as networks and generators."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 
 def read_info(weights: str | Path, kind: str | None = None) -> ModelInfo:
-    """What a shipped model or a checkpoint file is, without its weights; raises as `load_model`."""
+    """The description of a shipped model or of a checkpoint file, read without its weights. Raises as `load_model`."""
     path = require_weights(weights, kind)
     return ModelInfo.of(path, read_metadata(path), kind)
 
 
 def load_model(weights: str | Path, kind: str | None = None) -> tuple[nn.Module, ModelInfo]:
-    """The trained network; raises NucleateError if there is none, one of another kind, or a damaged one."""
+    """The trained network and its description. kind: of model that is expected, None for any kind of crystals. Raises
+    NucleateError if there is no such model, if it is of another kind, or if the file is damaged."""
     return load_network(require_weights(weights, kind), kind)
 
 
@@ -39,9 +40,11 @@ def load_generator(
     batch_size: int | None = None,
     device: str | None = None,
 ) -> DiffusionGenerator:
-    """A generator of crystals from a shipped model's name or a checkpoint file; raises NucleateError if there is none.
+    """A generator of crystals, from the name of a shipped model or a checkpoint file.
 
-    steps, sampler, guidance_scale, species_temperature: in place of those of the recipe.
+    steps, sampler, guidance_scale, species_temperature: None means the value of the model's recipe. batch_size, device:
+    as in `DiffusionGenerator`. Raises NucleateError if there is no such model, and for settings that the model does not
+    have.
 
     Example:
         >>> import nucleate
@@ -71,26 +74,27 @@ def load_sampler(
     species_temperature: float | None = None,
     **options: Any,
 ) -> Any:
-    """The generator that the system of the weights has, from a shipped model's name or a checkpoint file.
+    """The generator of a shipped model or a checkpoint file, of the class that the model's system names.
 
-    steps, sampler, species_temperature: in place of the recipe's. options: of the generator, None for its own default.
-    Raises as `load_model`, and for settings that the model does not have.
+    steps, sampler, species_temperature: None means the value of the recipe. options: of the generator's class; None
+    means its default. Raises as `load_model`, and NucleateError for settings that the model does not have.
     """
     model, info = load_model(weights, kind)
-    settings = sampling(info, steps=steps, sampler=sampler, species_temperature=species_temperature)
+    settings = sample_settings(info, steps=steps, sampler=sampler, species_temperature=species_temperature)
     module, _, name = info.sampler.generator.partition(":")
     generator = getattr(importlib.import_module(module), name)
     return generator(model, info, settings=settings, **{k: v for k, v in options.items() if v is not None})
 
 
-def sampling(
+def sample_settings(
     info: ModelInfo,
     *,
     steps: int | None = None,
     sampler: str | None = None,
     species_temperature: float | None = None,
 ) -> SampleConfig:
-    """The `sample` settings of a model's recipe, with those that are given in their place."""
+    """The `sample` settings of a model's recipe, with the given values in place of its own. Raises NucleateError for
+    values that the model cannot take."""
     settings: SampleConfig = info.recipe.sample
     names = info.sampler.names(info.recipe)
     if steps is not None and steps < 1:

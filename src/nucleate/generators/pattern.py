@@ -14,7 +14,8 @@ EXAMPLES = '"Li ? O4", "Li ?2 O4" or "Ba Ti *"'
 
 @dataclass(frozen=True)
 class Pattern:
-    """named: element -> atoms. gaps: atoms of each unknown element, one entry for each `?`. open: it has a `*`."""
+    """A formula with gaps. named: element -> atoms. gaps: for each `?` its number of atoms. open: whether there is a
+    `*`."""
 
     named: dict[str, int]
     gaps: tuple[int, ...]
@@ -22,14 +23,15 @@ class Pattern:
 
     @property
     def num_atoms(self) -> int:
-        """Atoms that the pattern speaks of."""
+        """Number of named atoms and of atoms in gaps."""
         return sum(self.named.values()) + sum(self.gaps)
 
 
 def parse_pattern(text: str) -> Pattern:
-    """Elements with their numbers of atoms; `?` is one atom of an element that is not named, `?2` two of one such.
+    """The pattern of a text: elements with their numbers of atoms, and gaps.
 
-    `*` is one or more further atoms of any elements. Raises NucleateError for anything else, and where there is no gap.
+    `?` is one atom of an element that is not named, `?2` are two atoms of one such element, and `*` is one or more
+    atoms of any elements. Raises NucleateError for any other text, and for one without a gap.
     """
     named: dict[str, int] = {}
     gaps: list[int] = []

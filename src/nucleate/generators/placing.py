@@ -1,5 +1,5 @@
-"""Atoms on the Wyckoff positions of a space group, in a random cell: PyXtal (Fredericks et al., Comput. Phys. Commun.
-261, 107810 (2021)), and nothing else here needs it.
+"""Places atoms on Wyckoff positions of a space group in a random cell, with PyXtal (Fredericks et al., Comput. Phys.
+Commun. 261, 107810 (2021)). This is the only file that needs PyXtal.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from nucleate.errors import NucleateError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SAME = 1e-3  # of the cell: images of an atom by centring
+_SAME = 1e-3  # fractional coordinates; atoms of a primitive cell nearer to each other are images by centring
 
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A primitive cell: lattice (3, 3) rows in angstrom, frac_coords (n, 3), atomic_numbers (n,)."""
+    """A primitive cell of n atoms: lattice (3, 3) rows in angstrom, frac_coords (n, 3), atomic_numbers (n,)."""
 
     lattice: NDArray[np.float64]
     frac_coords: NDArray[np.float64]
@@ -33,22 +33,25 @@ class Placed:
 
 
 def expected_volume(composition: Mapping[str, int]) -> float:
-    """Cubic angstrom that the atoms' radii let expect: the mean of the spheres of covalent and van der Waals radius.
+    """The volume of a cell that is expected from the radii of its atoms, cubic angstrom.
 
-    That is what PyXtal expects, by its radii (Cordero 2008 and Bondi 1964 with later ones). Volumes of 1,500 crystals
-    of MP-20 over it: median 0.89, 0.58 to 1.45 for nine of ten. Raises NucleateError for an element without radii.
+    Each atom counts with the mean of the spheres of its covalent and its van der Waals radius, as in PyXtal, with the
+    radii that PyXtal has (Cordero 2008; Bondi 1964 and later ones). Volumes of 1,500 crystals of MP-20, divided by this
+    one, have the median 0.89, and nine of ten lie between 0.58 and 1.45. Raises NucleateError for an element without
+    radii.
     """
     return math.fsum(n * _sphere(symbol) for symbol, n in composition.items())
 
 
-def place(
+def place_atoms(
     composition: Mapping[str, int], number: int, volume: float, apart: float, rng: np.random.Generator
 ) -> Placed | None:
-    """A random cell of that volume and atoms on random Wyckoff positions; None where PyXtal finds none (its attempts
-    are bounded: 40 cells of 10 arrangements each).
+    """A random cell with atoms on random Wyckoff positions; None if PyXtal finds none in its attempts (40 cells with 10
+    arrangements each).
 
-    volume: cubic angstrom, of the primitive cell. apart: least distance over the sum of covalent radii, below which a
-    position moves onto a more special one.
+    composition: of the primitive cell. number: of the space group. volume: of the primitive cell, cubic angstrom.
+    apart: the smallest distance of atoms divided by the sum of their covalent radii; an atom that is closer to its
+    images is moved onto a more special position.
     """
     from pyxtal.crystal import random_crystal
     from pyxtal.lattice import Lattice
@@ -77,7 +80,7 @@ def place(
 
 
 def _primitive(found: Any, number: int, num_atoms: int) -> Placed:
-    """One lattice point's share of PyXtal's conventional cell."""
+    """The primitive cell of PyXtal's conventional cell."""
     primitive = wyckoff.group(number).primitive
     frac: list[NDArray[np.float64]] = []
     numbers: list[int] = []
@@ -104,7 +107,7 @@ def _group(number: int) -> Any:
 def _distances(apart: float) -> Any:
     from pyxtal.tolerance import Tol_matrix
 
-    return Tol_matrix(prototype="atomic", factor=2 * apart)  # of half the sum of the radii
+    return Tol_matrix(prototype="atomic", factor=2 * apart)  # PyXtal's factor is relative to half the sum of the radii
 
 
 @cache

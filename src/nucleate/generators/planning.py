@@ -1,4 +1,4 @@
-"""From what is asked for to the condition of one object: whatever a request leaves open is drawn by a seed."""
+"""Makes the condition of one object from a request; what the request leaves open is drawn with a seed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Wishes
 from nucleate.generators.bounds import Bounds, bounds_text, units_within, within
 
-TRIES = 400  # draws of a number of atoms for one within bounds
-MOST_MORE = 20  # atoms beyond the lowest number, where no highest one is given and the generator draws none
+TRIES = 400  # draws of a number of atoms until one lies within bounds
+MOST_MORE = 20  # with a lowest number of atoms only, up to so many more are drawn if the generator has no sizes
 
 Units = Callable[[Mapping[str, int], int, int | None], int]
 Size = Callable[[Condition, int], int]
@@ -23,18 +23,19 @@ def plan_condition(
 ) -> Condition:
     """The condition of one crystal.
 
-    units: (formula, seed, space group or None) -> formula units in the cell; None: one. size: (condition, seed) ->
-    atoms in a cell of open composition; None: any within the bounds asked for. group: (condition, groups, seed) -> one
-    of several space groups; None: all alike. A property's target is drawn from its range.
-    Raises NucleateError for wishes that contradict each other or that no draw meets.
+    units: a function (formula, seed, space group or None) -> formula units in the cell; None means one. size: a
+    function (condition, seed) -> atoms in a cell of open composition; None means any number within the wanted bounds.
+    group: a function (condition, groups, seed) -> one of several space groups; None means that all are equally likely.
+    The value of a property is drawn from its wanted range. Raises NucleateError for wishes that contradict each other,
+    and where no draw meets them.
     """
     parts: dict[str, Any] = {
-        "properties": targets(wishes, seed),
+        "properties": draw_targets(wishes, seed),
         "fixed": wishes.fixed,
         "lattice_shape": wishes.lattice_shape,
         "sites": wishes.sites or None,
         "contains": wishes.contains,
-        "num_elements": exact(wishes.num_elements),
+        "num_elements": exact_number(wishes.num_elements),
         "pattern": wishes.pattern,
     }
     given = wishes.composition or wishes.chemical_system or wishes.sites
@@ -42,7 +43,7 @@ def plan_condition(
         raise NucleateError(f"{both[0]} is wanted and excluded; choose one")
     if not given:
         parts["exclude"] = wishes.exclude
-    wanted = Condition(wishes.composition, wishes.chemical_system, exact(wishes.num_atoms), **parts)
+    wanted = Condition(wishes.composition, wishes.chemical_system, exact_number(wishes.num_atoms), **parts)
     if wishes.space_groups:
         number = (group or _any_group)(wanted, wishes.space_groups, seed)
         wanted = dataclasses.replace(wanted, space_group=number)
@@ -61,27 +62,29 @@ def plan_condition(
 
 
 def plan_formula(wishes: Wishes, seed: int) -> Condition:
-    """The condition of one formula. Raises NucleateError for bounds: generators of formulas take exact numbers."""
-    return dataclasses.replace(formula_condition(wishes), properties=targets(wishes, seed))
+    """The condition of one formula, with values of properties drawn from their ranges. Raises as
+    `formula_condition`."""
+    return dataclasses.replace(formula_condition(wishes), properties=draw_targets(wishes, seed))
 
 
 def formula_condition(wishes: Wishes) -> Condition:
-    """The same without the properties, which alone are drawn."""
+    """The condition of formulas, without properties. Raises NucleateError for bounds, because generators of formulas
+    take exact numbers only."""
     for number, name in ((wishes.num_atoms, "atoms"), (wishes.num_elements, "elements")):
         if isinstance(number, tuple):
             raise NucleateError(f"{bounds_text(number, name)}: a generator of formulas takes an exact number")
     return Condition(
         chemical_system=wishes.chemical_system,
-        num_atoms=exact(wishes.num_atoms),
+        num_atoms=exact_number(wishes.num_atoms),
         contains=wishes.contains,
         exclude=wishes.exclude,
-        num_elements=exact(wishes.num_elements),
+        num_elements=exact_number(wishes.num_elements),
         pattern=wishes.pattern,
     )
 
 
-def targets(wishes: Wishes, seed: int) -> dict[str, float]:
-    """A value of each wanted property, drawn from its range."""
+def draw_targets(wishes: Wishes, seed: int) -> dict[str, float]:
+    """A value of each wanted property, drawn from its range with the seed."""
     from nucleate.diffusion.rng import Streams, derive_seeds
 
     out: dict[str, float] = {}
@@ -91,20 +94,20 @@ def targets(wishes: Wishes, seed: int) -> dict[str, float]:
     return out
 
 
-def exact(number: int | Bounds | None) -> int | None:
-    """The number itself where it is one, None for bounds."""
+def exact_number(number: int | Bounds | None) -> int | None:
+    """The number if it is one, None for bounds."""
     return number if isinstance(number, int) else None
 
 
 def _any_group(wanted: Condition, groups: Sequence[int], seed: int) -> int:
-    """One of the groups, all alike."""
+    """One of the groups, all equally likely."""
     import numpy as np
 
     return groups[int(np.random.default_rng([seed, 4]).integers(len(groups)))] if len(groups) > 1 else groups[0]
 
 
 def _size_within(bounds: Bounds, size: Size | None, wanted: Condition, seed: int) -> int:
-    """Atoms of a cell within bounds, as the generator draws them; NucleateError where it draws none in many tries."""
+    """A number of atoms within bounds that the generator draws; NucleateError if it draws none in many tries."""
     from nucleate.diffusion.rng import derive_seeds
 
     if size is None:

@@ -1,9 +1,9 @@
-"""Where known crystals have their atoms: space groups and Wyckoff positions that new ones may take over.
+"""Precedents: space groups and Wyckoff positions of known crystals, which new crystals may take over.
 
-What elements a crystal has says more of its symmetry than any statistics of positions: compounds of like elements in
-like numbers are often isotypic. So known crystals of a composition's ratio speak for their groups and positions, the
-louder the nearer they are, as templates do in CSPML (Kusaba et al., Comput. Mater. Sci. 211, 111496 (2022)); their
-coordinates and cells are not looked at.
+The elements of a crystal say more about its symmetry than statistics of positions do, because compounds of similar
+elements in the same ratio are often isotypic. So known crystals with the ratio of a composition propose their space
+groups and positions. The weight of a proposal falls with the distance of the compositions, similar to templates in
+CSPML (Kusaba et al., Comput. Mater. Sci. 211, 111496 (2022)). Coordinates and cells are not used.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from nucleate.crystal.assignments import Assignment
 from nucleate.crystal.orbits import site_sizes
 from nucleate.crystal.wyckoff import group
 from nucleate.errors import NucleateError
-from nucleate.generators.substitute import assign
+from nucleate.generators.substitute import assign_elements
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-REACH = 0.7  # steps on the modified Pettifor scale, over which the voice of a known crystal falls by e
-FAINTEST = 1e-3  # of the loudest voice; fainter ones are not heard
+REACH = 0.7  # steps on the modified Pettifor scale, over which the weight of a known crystal falls by a factor e
+MIN_WEIGHT = 1e-3  # relative to the largest weight; smaller ones are left out
 SHIPPED = Path(__file__).parent.parent / "reference" / "precedents.parquet"
 Occupied = tuple[int, Assignment]  # a space group, and (element, Wyckoff letter) of each site
 Counts = tuple[tuple[str, int], ...]  # of elements, sorted by symbol
@@ -37,8 +37,12 @@ Counts = tuple[tuple[str, int], ...]  # of elements, sorted by symbol
 
 @dataclass(frozen=True, eq=False)
 class Precedents:
-    """Known crystals: the atoms in their primitive cells, and their groups with sites. by_atoms, by_sites: which of
-    them have these numbers of atoms, and of sites, of their elements, sorted."""
+    """n known crystals.
+
+    cells: the atoms of each in the primitive cell. occupied: the space group and the sites of each. by_atoms: numbers
+    of atoms of the elements, sorted -> indices of the crystals that have these. by_sites: the same for numbers of
+    sites.
+    """
 
     cells: tuple[Counts, ...]
     occupied: tuple[Occupied, ...]
@@ -47,7 +51,7 @@ class Precedents:
 
     @classmethod
     def of(cls, crystals: Iterable[Occupied]) -> Precedents:
-        """From space groups with the sites of crystals."""
+        """From the space group and the sites of each crystal."""
         known = tuple((number, tuple(sites)) for number, sites in crystals)
         cells = tuple(_atoms(*k) for k in known)
         by_atoms: dict[tuple[int, ...], list[int]] = {}
@@ -59,31 +63,34 @@ class Precedents:
 
     @cached_property
     def profiles(self) -> NDArray[np.float64]:
-        """(n, 102), see `chem.distance.profiles`."""
+        """Profiles of the compositions (n, 102), see `chem.distance.profiles`."""
         return profiles([dict(cell) for cell in self.cells])
 
     def __len__(self) -> int:
         return len(self.cells)
 
     def of_composition(self, composition: Mapping[str, int], reach: float = REACH) -> dict[Occupied, float]:
-        """Groups and sites that known crystals propose for the atoms of a primitive cell, with the sum of their voices
-        exp(-d / reach), d the element mover's distance; empty where none has such numbers of atoms.
+        """Space groups and sites that known crystals propose for the atoms of a primitive cell -> weight.
 
-        Elements take the places of those that are most alike (`substitute.assign`)."""
+        The weight is the sum of exp(-d / reach) over the crystals that make the proposal, where d is the element
+        mover's distance of the compositions. It is empty if no known crystal has these numbers of atoms. Each element
+        takes the sites of the most similar one (`substitute.assign_elements`).
+        """
         own = tuple(sorted(composition.items()))
         rows = np.array(self.by_atoms.get(_numbers(own), []), dtype=int)
         if not len(rows) or not on_scale(composition):
             return {}
         away = distances(profiles([composition]), self.profiles[rows])[0]
-        near = np.flatnonzero(np.nan_to_num(away, nan=np.inf) <= np.nanmin(away) - reach * math.log(FAINTEST))
-        proposed = [_replaced(self.occupied[i], assign(self.cells[i], own)) for i in rows[near]]
+        near = np.flatnonzero(np.nan_to_num(away, nan=np.inf) <= np.nanmin(away) - reach * math.log(MIN_WEIGHT))
+        proposed = [_replaced(self.occupied[i], assign_elements(self.cells[i], own)) for i in rows[near]]
         return _heard(proposed, away[near], reach)
 
     def of_sites(
         self, sites: Mapping[str, int], space_group: int | None, max_atoms: int, reach: float = REACH
     ) -> dict[Occupied, float]:
-        """As `of_composition` where numbers of sites are given and the composition is open: of crystals that have such
-        numbers, in a cell of at most max_atoms. d is that of a crystal to itself with the other elements."""
+        """As `of_composition`, for given numbers of sites and an open composition: by crystals with these numbers of
+        sites and at most max_atoms atoms in the cell. d is the distance of a crystal from itself with the new
+        elements."""
         own = tuple(sorted(sites.items()))
         rows = self._within(self.by_sites.get(_numbers(own), []), space_group, max_atoms)
         return self._as_made_of(own, [_sites(self.occupied[i][1]) for i in rows], rows, reach)
@@ -91,7 +98,7 @@ class Precedents:
     def of_system(
         self, elements: Iterable[str], space_group: int | None, max_atoms: int, reach: float = REACH
     ) -> dict[Occupied, float]:
-        """As `of_sites` where the elements alone are given: of all crystals of as many elements."""
+        """As `of_sites`, if only the elements are given: by all crystals with as many elements."""
         own = tuple((e, 1) for e in sorted(elements))
         alike = [i for i, cell in enumerate(self.cells) if len(cell) == len(own)]
         rows = self._within(alike, space_group, max_atoms)
@@ -107,21 +114,22 @@ class Precedents:
     def _as_made_of(
         self, own: Counts, theirs: Sequence[Counts], rows: Sequence[int], reach: float
     ) -> dict[Occupied, float]:
-        """What crystals propose once elements have taken the places of `theirs` that are as many and most alike."""
+        """The proposals of the crystals `rows` after their elements have been replaced by those of `own`: each by the
+        most similar one with the same count. theirs: counts of the elements of each crystal, of atoms or of sites."""
         if not rows or not on_scale(dict(own)):
             return {}
-        roles = {counts: assign(counts, own) for counts in set(theirs)}
+        roles = {counts: assign_elements(counts, own) for counts in set(theirs)}
         proposed = [_replaced(self.occupied[i], roles[counts]) for i, counts in zip(rows, theirs, strict=True)]
         away = np.abs(profiles([dict(_atoms(*p)) for p in proposed]) - self.profiles[rows]).sum(1)
         return _heard(proposed, away, reach)
 
 
 def _heard(proposed: Sequence[Occupied], away: NDArray[np.float64], reach: float) -> dict[Occupied, float]:
-    """How loud each proposal is, all who make it together; silence for those without a distance."""
+    """Each proposal with the sum of the weights of the crystals that make it; crystals without a distance have none."""
     out: dict[Occupied, float] = {}
-    for one, voice in zip(proposed, np.nan_to_num(np.exp(-away / reach)).tolist(), strict=True):
-        if voice > 0:
-            out[one] = out.get(one, 0.0) + voice
+    for proposal, weight in zip(proposed, np.nan_to_num(np.exp(-away / reach)).tolist(), strict=True):
+        if weight > 0:
+            out[proposal] = out.get(proposal, 0.0) + weight
     return out
 
 
@@ -131,7 +139,7 @@ def _replaced(occupied: Occupied, role: Mapping[str, str]) -> Occupied:
 
 
 def _atoms(number: int, sites: Assignment) -> Counts:
-    """Of each element in the primitive cell."""
+    """Number of atoms of each element in the primitive cell."""
     table, sizes = group(number), site_sizes(number)
     atoms = Counter[str]()
     for element, letter in sites:
@@ -140,7 +148,7 @@ def _atoms(number: int, sites: Assignment) -> Counts:
 
 
 def _sites(sites: Assignment) -> Counts:
-    """How many each element has."""
+    """Number of sites of each element."""
     return tuple(sorted(Counter(element for element, _ in sites).items()))
 
 
@@ -150,7 +158,7 @@ def _numbers(counts: Counts) -> tuple[int, ...]:
 
 @cache
 def shipped_precedents() -> Precedents:
-    """Those of the training split of MP-20 (`scripts/build_precedents.py`)."""
+    """The precedents of the training split of MP-20 (`scripts/build_precedents.py`)."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(SHIPPED)

@@ -1,4 +1,4 @@
-"""Wanted properties: their names, their units, and what a user may write for them."""
+"""Wanted properties: their names, their units, and how users write them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 
 from nucleate.errors import NucleateError
 
-# short name -> the columns of the datasets that hold it
+# Short name -> the columns of data sets that have this property
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "e_form": ("formation_energy_per_atom", "heat_ref"),
     "energy": ("energy_per_atom",),
     "gap": ("band_gap", "dir_gap"),
     "e_hull": ("e_above_hull",),
 }
-# of the columns of the known datasets
+# Column of a known data set -> unit
 UNITS: Mapping[str, str] = {
     **dict.fromkeys(("formation_energy_per_atom", "e_above_hull", "energy_per_atom"), "eV/atom"),
     **dict.fromkeys(("heat_all", "heat_ref"), "eV/atom"),
@@ -26,7 +26,10 @@ Range = tuple[float, float]
 
 
 def parse_property(text: str) -> tuple[str, Range]:
-    """ "e_form=-3.2" -> ("e_form", (-3.2, -3.2)); "band_gap=1.0..1.6" -> ("band_gap", (1.0, 1.6))."""
+    """ "e_form=-3.2" -> ("e_form", (-3.2, -3.2)); "band_gap=1.0..1.6" -> ("band_gap", (1.0, 1.6)).
+
+    Raises NucleateError for any other text.
+    """
     match = re.fullmatch(rf"\s*([A-Za-z_][^=]*?)\s*=\s*({NUMBER})(?:\s*\.\.\s*({NUMBER}))?\s*", text)
     if not match:
         raise NucleateError(f"'{text}' is no wanted property; write e_form=-3.2 or a range, band_gap=1.0..1.6")
@@ -39,7 +42,7 @@ def parse_property(text: str) -> tuple[str, Range]:
 
 
 def parse_properties(texts: Iterable[str]) -> dict[str, Range]:
-    """Several of them, each name once."""
+    """Name -> (lowest, highest) value of several texts. Raises NucleateError for two different values of one name."""
     out: dict[str, Range] = {}
     for text in texts:
         name, limits = parse_property(text)
@@ -55,7 +58,7 @@ def short_name(column: str) -> str:
 
 
 def resolve_property(name: str, known: Iterable[str]) -> str | None:
-    """The one of `known` columns that a user's name means, or None."""
+    """The column, of those in `known`, that a name of the user means, or None."""
     known = list(known)
     if name in known:
         return name

@@ -1,8 +1,8 @@
-"""Random structure search: sensible random structures of a composition, what every learned generator must beat.
+"""Random structure search: random but sensible structures of a composition, to which every trained model is compared.
 
-As AIRSS does it (Pickard and Needs, J. Phys.: Condens. Matter 23, 053201 (2011)), with the volumes of paper 2 (appendix
-8): a random space group whose Wyckoff positions can hold the atoms, a random cell of 0.4 to 1.2 times the volume that
-the atoms' radii let expect, random coordinates, and soft spheres that push atoms apart.
+It works as AIRSS does (Pickard and Needs, J. Phys.: Condens. Matter 23, 053201 (2011)), with the volumes of paper 2
+(appendix 8). It takes a random space group whose Wyckoff positions can hold the atoms, a random cell of 0.4 to 1.2
+times the volume expected from the radii of the atoms, and random coordinates; then soft spheres push atoms apart.
 """
 
 from __future__ import annotations
@@ -21,32 +21,34 @@ from nucleate.crystal.wyckoff import group
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress, Wishes
 from nucleate.generators.defaults import BaseGenerator
-from nucleate.generators.placing import Placed, expected_volume, place
+from nucleate.generators.placing import Placed, expected_volume, place_atoms
 from nucleate.generators.planning import plan_condition
-from nucleate.generators.soft_spheres import separate, symmetric_moves
+from nucleate.generators.soft_spheres import separate_atoms, symmetric_moves
 from nucleate.generators.units import draw_units
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-VOLUMES = (0.4, 1.2)  # of `expected_volume`; paper 2, appendix 8. 87 % of 1,500 crystals of MP-20 lie between them
-APART = 0.75  # of the sum of covalent radii (Cordero 2008) atoms are apart at least, as in 99 % of these crystals
-PLACED = 0.3  # the same when atoms are placed: soft spheres do the rest, and PyXtal takes 0.4 of the time
-COINCIDENT = 0.02  # the same in the last attempt: two atoms in one place could not be pushed apart
-SWOLLEN = 1.5  # of `expected_volume`; a cell that had to grow further is drawn again with less symmetry
-ATTEMPTS = 5  # at a structure, the last one in P1
+# Volumes are relative to `expected_volume`, distances to the sum of covalent radii (Cordero 2008)
+VOLUMES = (0.4, 1.2)  # of paper 2, appendix 8; 87 % of 1,500 crystals of MP-20 lie between them
+APART = 0.75  # smallest distance of atoms in the result; 99 % of these crystals have at least that
+PLACED = 0.3  # smallest distance when atoms are placed; soft spheres do the rest, and PyXtal takes 0.4 of the time
+COINCIDENT = 0.02  # the same in the last attempt; above 0, because coinciding atoms cannot be pushed apart
+SWOLLEN = 1.5  # a cell that had to grow beyond this volume is drawn again with less symmetry
+ATTEMPTS = 5  # at one structure; the last one is in P1
 MAX_ATOMS = 60  # in the cell
 
 
 class RandomSearch(BaseGenerator["Structure"]):
-    """Random structures of given compositions; structure i is a function of (condition_i, seed_i) alone.
+    """Random structures of given compositions; structure i depends on condition i and seed i only.
 
-    A space group can be asked for; else it is drawn among all that can hold the composition. What cannot be placed, or
-    has to swell, is drawn again with less symmetry, at last in P1. `structure.properties["random_search"]` says what
-    was done: space_group (of this structure), first_space_group (drawn at first), attempts, volume (as drawn, over
-    `expected_volume`) and final_volume.
-    sizes: how many known crystals have cells of 0, 1, 2 ... atoms, by which formula units are drawn; None: all alike,
-    up to 20 atoms. batch_size: structures whose spheres relax at once.
+    A space group can be asked for; otherwise it is drawn from all that can hold the composition. If atoms cannot be
+    placed, or the cell has to grow too much, the structure is drawn again with less symmetry, at last in P1.
+    `structure.properties["random_search"]` records what was done: space_group (of the structure), first_space_group
+    (of the first attempt), attempts, volume (of the cell at the start, relative to `expected_volume`) and final_volume.
+
+    sizes: how many known crystals have cells of 0, 1, 2 ... atoms, as weights for numbers of formula units; None means
+    equal weights up to 20 atoms. batch_size: number of structures that are relaxed together.
     """
 
     name = "random"
@@ -58,7 +60,7 @@ class RandomSearch(BaseGenerator["Structure"]):
         self.batch_size = self.chunk = batch_size
 
     def plan(self, wishes: Wishes, seed: int) -> Condition:
-        """Formula units are drawn as known crystals have them."""
+        """The condition of one structure; formula units are drawn with the frequencies of known crystals."""
         return plan_condition(wishes, seed, units=self.draw_formula_units)
 
     def check(self, condition: Condition) -> None:
@@ -77,9 +79,11 @@ class RandomSearch(BaseGenerator["Structure"]):
             )
 
     def draw_formula_units(self, formula: Mapping[str, int], seed: int, space_group: int | None = None) -> int:
-        """Formula units per cell, weighted by the sizes of known crystals, among those that the space group can hold.
+        """The number of formula units in a cell, drawn with the sizes of known crystals as weights, from the numbers
+        that the space group can hold.
 
-        As few as possible where the formula is larger than these; one where there are none, which `check` refuses.
+        It is the smallest possible number if the formula is larger than all known crystals, and 1 if the space group
+        can hold none, which `check` then refuses.
         """
         unit = sum(formula.values())
         possible: Sequence[int] = range(1, 1 + max(1, MAX_ATOMS // unit))
@@ -92,7 +96,8 @@ class RandomSearch(BaseGenerator["Structure"]):
     def draw(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
     ) -> list[Structure]:
-        """One structure for each condition and seed: a primitive cell of exactly the composition, in angstrom."""
+        """One structure for each condition and seed, a primitive cell of the composition, in angstrom. Raises
+        NucleateError for atoms that cannot be placed."""
         pairs = zip(conditions, seeds, strict=True)
         searches = [_Search(_composition(condition), condition.space_group, seed) for condition, seed in pairs]
         todo = searches
@@ -108,7 +113,7 @@ class RandomSearch(BaseGenerator["Structure"]):
 
 
 def sized_search() -> RandomSearch:
-    """Random search in cells of the sizes that the training crystals of the shipped model for formulas have."""
+    """Random search with the sizes of the training crystals of MP-20."""
     from nucleate.generators.load import read_info
 
     return RandomSearch(read_info("mp20-csp").num_atoms_counts)
@@ -116,7 +121,7 @@ def sized_search() -> RandomSearch:
 
 @dataclass(frozen=True, eq=False)
 class _Start:
-    """A structure as placed, its space group, its `expected_volume`, and what is recorded of it."""
+    """A structure before its atoms are pushed apart. expected: its `expected_volume`. record: what is known of it."""
 
     placed: Placed
     space_group: int
@@ -125,7 +130,7 @@ class _Start:
 
 
 class _Search:
-    """The attempts at one structure, each with a random stream of its own."""
+    """The attempts at one structure, each with random numbers of its own."""
 
     def __init__(self, composition: Mapping[str, int], space_group: int | None, seed: int) -> None:
         self.composition, self.asked, self.seed = composition, space_group, seed
@@ -136,6 +141,7 @@ class _Search:
 
     @property
     def last(self) -> bool:
+        """Whether no more attempts are left."""
         return self.attempts >= ATTEMPTS
 
     def draw(self) -> _Start:
@@ -147,7 +153,9 @@ class _Search:
             groups = (1,) if self.last and self.asked is None else self.groups
             number = groups[int(rng.integers(len(groups)))]
             self.first = self.first or number
-            placed = place(self.composition, number, factor * self.expected, COINCIDENT if self.last else PLACED, rng)
+            placed = place_atoms(
+                self.composition, number, factor * self.expected, COINCIDENT if self.last else PLACED, rng
+            )
             if placed is not None:
                 record = {"space_group": number, "first_space_group": self.first, "attempts": self.attempts}
                 return _Start(placed, number, self.expected, {**record, "volume": round(factor, 4)})
@@ -155,7 +163,7 @@ class _Search:
         raise NucleateError(f"the atoms of {_words(self.composition)} could not be placed in space group {number}")
 
     def judge(self, structure: Structure) -> None:
-        """Keep the separated structure, or go on with less symmetry where it is no good and attempts are left."""
+        """Keep the structure, unless its cell has grown too much and attempts are left; those have less symmetry."""
         record = structure.properties["random_search"]
         if self.last or record["final_volume"] <= SWOLLEN:
             self.found = structure
@@ -168,7 +176,7 @@ class _Search:
 
 
 def _separated(starts: Sequence[_Start]) -> list[Structure]:
-    """The structures after the soft spheres have pushed atoms apart, all in one batch."""
+    """The structures after soft spheres have pushed their atoms apart, all in one batch."""
     from ase.data import covalent_radii
     from pymatgen.core import Lattice, Structure
 
@@ -182,7 +190,7 @@ def _separated(starts: Sequence[_Start]) -> list[Structure]:
         symmetric_moves(p.lattice, p.frac_coords, *group(s.space_group).operations, width=width)
         for p, s in zip(placed, starts, strict=True)
     ]
-    done = separate(batch, APART * (radii[:, :, None] + radii[:, None]), torch.from_numpy(np.stack(moves)))
+    done = separate_atoms(batch, APART * (radii[:, :, None] + radii[:, None]), torch.from_numpy(np.stack(moves)))
     out = []
     for start, lattice, frac in zip(starts, done.crystals.lattice, done.crystals.frac_coords, strict=True):
         numbers = start.placed.atomic_numbers.tolist()
@@ -194,7 +202,7 @@ def _separated(starts: Sequence[_Start]) -> list[Structure]:
 
 
 def _composition(condition: Condition) -> Mapping[str, int]:
-    """The composition asked for; NucleateError for an impossible one."""
+    """The wanted composition; NucleateError for one that is impossible."""
     composition = condition.composition or {}
     for element, n in composition.items():
         atomic_number(element)
@@ -207,7 +215,7 @@ def _composition(condition: Condition) -> Mapping[str, int]:
 
 
 def _instead(composition: Mapping[str, int], times: Sequence[int]) -> str:
-    """What is possible where a space group cannot hold a composition."""
+    """Words for what is possible if a space group cannot hold a composition."""
     if times:
         return f"cells of {', '.join(map(str, times[:4]))} times as many atoms are possible"
     others = sorted(compatible(tuple(composition.items())), key=lambda n: (-group(n).order, -n))

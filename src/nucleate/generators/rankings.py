@@ -1,4 +1,4 @@
-"""By what templates are ordered and how large their cells become, as users name it. Nothing here loads torch."""
+"""Names that users write for the ranking of templates and for the volume of their cells. Nothing here loads torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VOLUMES: tuple[str, ...] = get_args(Volume)
 
 
 def require_ranking(ranking: str, volume: str = VOLUMES[0]) -> None:
-    """Raise NucleateError for a ranking or a volume that there is not, with those that there are."""
+    """Raise NucleateError for an unknown ranking or volume; it names the known ones."""
     if ranking not in RANKINGS:
         raise NucleateError(f"templates are ranked by {', '.join(RANKINGS)}, not '{ranking}'")
     if volume not in VOLUMES:

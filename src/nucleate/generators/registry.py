@@ -1,4 +1,4 @@
-"""Generators by name: shipped weights and files of weights, the methods of this package, and those of plug-ins."""
+"""Generators by name: those of trained weights, the methods of this package, and plug-ins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Generator, StructureGenerator
-from nucleate.generators.contract import missing
+from nucleate.generators.contract import missing_attributes
 from nucleate.generators.methods import PROTOTYPE, RANDOM, RESERVED, TEMPLATE
 from nucleate.plugins import PluginTable
 from nucleate.systems.base import FORMULA
@@ -33,7 +33,7 @@ GENERATORS = PluginTable(
 
 
 def require_generator(name: str | Path, makes: str = STRUCTURES) -> None:
-    """Raise NucleateError where there is neither a generator nor weights of that name; loads nothing."""
+    """Raise NucleateError where there is neither a generator nor weights of that name. Nothing is loaded."""
     if str(name) in GENERATORS:
         return
     try:
@@ -46,10 +46,10 @@ def require_generator(name: str | Path, makes: str = STRUCTURES) -> None:
 
 
 def get_generator(name: str | Path, **options: Any) -> StructureGenerator:
-    """The generator of structures of that name: shipped weights, a file of weights, a method or a plug-in.
+    """The generator of structures of that name: of shipped weights, a file of weights, a method or a plug-in.
 
-    options: of `load.load_generator`, for weights alone; None takes their recipe's. Raises NucleateError where there
-    is no generator of that name, and for options that it does not have.
+    options: of `load.load_generator`, for weights only; None means the value of their recipe. Raises NucleateError
+    where there is no generator of that name, and for options that it does not have.
     """
     return _get(str(name), STRUCTURES, options)
 
@@ -59,7 +59,7 @@ def get_formula_generator(name: str | Path, **options: Any) -> Generator[str]:
     return _get(str(name), FORMULAS, options)
 
 
-def get_any(name: str) -> Generator[Any]:
+def get_registered(name: str) -> Generator[Any]:
     """The generator of structures or of formulas of a name in the table; raises as `get_generator`."""
     return _made(name)
 
@@ -85,9 +85,9 @@ def _source(name: str) -> str:
 
 def _made(name: str) -> Any:
     made = GENERATORS.make(name)
-    if lacking := missing(made):
+    if lacking := missing_attributes(made):
         raise NucleateError(
-            f"the generator '{name}'{_source(name)} is without {', '.join(lacking)}; it has to follow "
+            f"the generator '{name}'{_source(name)} lacks {', '.join(lacking)}; it has to follow "
             "nucleate.generators.base.Generator, for instance by deriving from BaseGenerator"
         )
     return made

@@ -1,8 +1,8 @@
-"""Random structures made sensible: atoms as soft spheres push each other apart, many crystals in one batch.
+"""Soft spheres that push the atoms of random structures apart, for many crystals in one batch.
 
-The potential is k/2 (d0_ij - d)^2 for every pair and periodic image nearer than d0_ij, and nothing beyond (k = 1): the
-step between random coordinates and a real potential in random structure search (AIRSS; Pickard and Needs, J. Phys.:
-Condens. Matter 23, 053201 (2011)).
+The potential of a pair, periodic images included, is k/2 (d0_ij - d)^2 if the distance d is smaller than d0_ij, and 0
+otherwise, with k = 1. In random structure search this is the step between random coordinates and a real potential
+(AIRSS; Pickard and Needs, J. Phys.: Condens. Matter 23, 053201 (2011)).
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ from nucleate.nets.image_sums import image_vectors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-REACH = 1.02  # the spheres are so much larger than the distance asked for, which is then passed, not approached
-KEEPING, GROWING = 150, 300  # steps at the volume given, and steps in which the cell may grow
-SKIN = 1.0  # angstrom; pairs that far beyond contact are listed as well, so that a list serves many steps
-LONGEST = 0.1  # angstrom that an atom moves in a step at most
+REACH = 1.02  # d0 is larger than the wanted distance by this factor, so that steps reach it and do not only approach it
+KEEPING, GROWING = 150, 300  # steps at constant volume, and steps in which the cell may grow
+SKIN = 1.0  # angstrom beyond contact; pairs up to there are listed too, so that a list serves many steps
+LONGEST = 0.1  # angstrom; no atom moves farther in one step
 _DT, _DT_MAX, _MIX, _PATIENCE = 0.1, 0.5, 0.1, 5  # of FIRE (Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006)), mass 1
 
 
 @dataclass(frozen=True)
 class Separated:
-    """crystals: after relaxation, in double precision. nearest: (B,) smallest distance over the one asked for.
+    """B crystals whose atoms were pushed apart.
 
-    scaled: (B,) lengths by which the cell had to be scaled at last, 1 where steps sufficed.
+    crystals: in double precision. nearest (B,): the smallest ratio of a distance to the wanted distance. scaled (B,):
+    factor by which the lengths of the cell had to be scaled in the end, 1 if the steps sufficed.
     """
 
     crystals: CrystalBatch
@@ -39,13 +40,15 @@ class Separated:
     scaled: Tensor
 
 
-def separate(crystals: CrystalBatch, apart: Tensor, free: Tensor | None = None) -> Separated:
-    """The crystals with no two atoms i, j nearer than `apart` (B, A, A), angstrom, images included.
+def separate_atoms(crystals: CrystalBatch, apart: Tensor, free: Tensor | None = None) -> Separated:
+    """The crystals with atoms pushed apart, until no atoms i and j are closer than `apart` (B, A, A), angstrom, images
+    included.
 
-    First coordinates and the shape of the cell relax at the volume given. Where atoms still overlap the volume is free
-    as well: the potential only repels, so it grows no further than they need. What is left after GROWING steps is made
-    right by scaling the cell. free: (B, 3A + 9, 3A + 9) projections of displacements and strain onto what keeps the
-    symmetry (`symmetric_moves`), None for no symmetry. Atoms in one place cannot be separated: `nearest` is 0.
+    First, coordinates and the shape of the cell relax at constant volume. Where atoms still overlap, the volume may
+    grow too; since the potential only repels, it grows no more than needed. Where atoms still overlap after GROWING
+    steps, the cell is scaled. free (B, 3A + 9, 3A + 9): projections of displacements and strain onto those that keep
+    the symmetry (`symmetric_moves`), None for no symmetry. Atoms at the same position cannot be separated; their
+    `nearest` is 0.
     """
     state = _State.of(crystals, apart, free)
     for steps, growing in ((KEEPING, False), (GROWING, True)):
@@ -58,8 +61,8 @@ def separate(crystals: CrystalBatch, apart: Tensor, free: Tensor | None = None) 
     return Separated(done, nearest * scaled, scaled)
 
 
-def energy(crystals: CrystalBatch, apart: Tensor) -> Tensor:
-    """The potential with d0 = `apart` itself, (B,), in k square angstrom."""
+def soft_sphere_energy(crystals: CrystalBatch, apart: Tensor) -> Tensor:
+    """Energies (B,) of the potential with d0 = `apart` (B, A, A), in units of k times square angstrom."""
     return _State.of(crystals, apart / REACH, None).forces()[1]
 
 
@@ -70,16 +73,20 @@ def symmetric_moves(
     translations: NDArray[np.float64],
     width: int,
 ) -> NDArray[np.float64]:
-    """(3 width + 9, 3 width + 9): the average over a space group of moves of atoms and strain, to be multiplied from
-    the right with flattened Cartesian displacements (width, 3), padding last, followed by the strain (3, 3).
+    """The matrix (3 width + 9, 3 width + 9) that averages displacements and strain over the operations of a space
+    group.
 
-    lattice (3, 3) rows, frac_coords (n, 3); rotations (G, 3, 3), translations (G, 3) of the columns: x -> W x + w.
-    Forces are symmetric by themselves, but rounding grows exponentially where the symmetric crystal is unstable.
+    It acts as row @ matrix on a row of flattened Cartesian displacements (width, 3), padding last, followed by the
+    strain (3, 3). lattice (3, 3): rows in angstrom. frac_coords (n, 3). rotations (G, 3, 3), translations (G, 3): of
+    fractional coordinates, x -> W x + w. Forces are symmetric without it, but rounding errors grow exponentially where
+    the symmetric crystal is unstable.
     """
     n, g = len(frac_coords), len(rotations)
     moved = np.einsum("gab,nb->gna", rotations, frac_coords) + translations[:, None]
     gap = moved[:, :, None] - frac_coords
-    image = np.linalg.norm((gap - gap.round()) @ lattice, axis=-1).argmin(-1)  # (G, n): where each atom comes to lie
+    image = np.linalg.norm((gap - gap.round()) @ lattice, axis=-1).argmin(
+        -1
+    )  # (G, n): the atom onto which each atom is moved
     turn = np.linalg.inv(lattice) @ rotations.transpose(0, 2, 1) @ lattice  # (G, 3, 3), for Cartesian rows
     out = np.zeros((width + 3, 3, width + 3, 3))
     for k in range(g):
@@ -89,11 +96,11 @@ def symmetric_moves(
 
 
 class _State:
-    """Crystals under way. Moves are (B, A + 3, 3): displacements of atoms, then the strain times `arm`."""
+    """Crystals during relaxation. Moves are (B, A + 3, 3): displacements of atoms, then the strain times `arm`."""
 
     def __init__(self, lattice: Tensor, frac: Tensor, mask: Tensor, reach: Tensor, free: Tensor | None) -> None:
         self.lattice, self.frac, self.mask, self.reach, self.free = lattice, frac, mask, reach, free
-        # a strain moves atoms by about their distance, all of them: so much weight makes it as stiff as a coordinate
+        # A strain moves every atom by about its distance from others; this factor makes it as stiff as a coordinate
         self.arm = (reach.amax((1, 2)) * mask.sum(1).sqrt()).clamp_min(1.0)[:, None, None]
         self.pairs = torch.zeros(0, 6, dtype=torch.long)  # crystal, i, j, and the cell of j's image
         self.moved = torch.zeros(len(mask), dtype=torch.float64)  # angstrom since the crystal's pairs were listed
@@ -106,9 +113,10 @@ class _State:
         return cls(crystals.lattice.double(), crystals.frac_coords.double(), mask, reach, free)
 
     def list_pairs(self, which: Tensor) -> None:
-        """List anew the pairs and images that may come into contact in the crystals `which` (B,), a mask.
+        """Make new lists of the pairs and images that may come into contact, for the crystals of the mask `which` (B,).
 
-        Crystal by crystal, so that the order of its terms, and with it all rounding, is a crystal's own.
+        The pairs are listed crystal by crystal, so that the order of the terms of a crystal, and with it the rounding,
+        does not depend on the other crystals.
         """
         a, index = self.mask.shape[1], which.nonzero()[:, 0]
         inverse = torch.linalg.inv(self.lattice)
@@ -131,14 +139,14 @@ class _State:
         return vectors, vectors.norm(dim=-1)
 
     def nearest(self) -> Tensor:
-        """(B,) smallest distance over the one asked for; 2 where nothing is near."""
+        """The smallest ratio of a distance to the wanted distance (B,), at most 2."""
         self.list_pairs(torch.ones(len(self.mask), dtype=torch.bool))
         b, i, j = self.pairs[:, :3].T
         ratio = self.distances()[1] / (self.reach[b, i, j] / REACH)
         return torch.full((len(self.lattice),), 2.0, dtype=torch.float64).scatter_reduce(0, b, ratio, "amin")
 
     def forces(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Forces on atoms and strain (B, A + 3, 3), energies (B,) and whether atoms are nearer than asked for (B,)."""
+        """Forces on atoms and strain (B, A + 3, 3), energies (B,), and whether any atoms are too close (B,)."""
         b, i, j = self.pairs[:, :3].T
         vectors, d = self.distances()
         reach = self.reach[b, i, j]
@@ -155,7 +163,8 @@ class _State:
         return out, energies, near
 
     def relax(self, steps: int, growing: bool) -> None:
-        """FIRE, each crystal with its own time step, until no atoms are nearer than asked for."""
+        """FIRE, each crystal with its own time step, until no atoms are closer than wanted. growing: whether the volume
+        may change."""
         count, a = self.mask.shape
         trace = torch.eye(3, dtype=torch.float64)
         v = torch.zeros(count, a + 3, 3, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Other elements into a known structure: which takes whose place, how large the cell becomes, and how many units."""
+"""Puts other elements into a known structure: which replaces which, and how large the cell becomes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from nucleate.generators.template_library import Counts
 
 
-def assign(template: Counts, query: Counts) -> dict[str, str]:
-    """Template element -> element of the query in its place, of as many atoms each, at the least total distance.
+def assign_elements(template: Counts, query: Counts) -> dict[str, str]:
+    """Element of the template -> element of the query that replaces it, with the smallest sum of distances.
 
-    The best assignment (Kuhn-Munkres), which a greedy choice of the most similar pair can miss: all distances of paired
-    elements, as differences of their features, count alike. Raises NucleateError for other ratios.
+    Only elements with the same number of atoms replace each other. It is the best assignment (Kuhn-Munkres), which a
+    repeated choice of the most similar pair can miss. Raises NucleateError for formulas of different ratios.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -47,15 +47,15 @@ def assign(template: Counts, query: Counts) -> dict[str, str]:
 def element_distances() -> NDArray[np.float64]:
     """Steps on the modified Pettifor scale between elements, (119, 119) by atomic number.
 
-    Elements beyond lawrencium have no place there; they count as beyond its end, in the order of their numbers.
+    Elements beyond lawrencium are not on the scale; they count as beyond its end, in the order of their numbers.
     """
-    place = {s: i for i, s in enumerate(MODIFIED_PETTIFOR)}
-    position = np.array([0, *(place.get(s, z) for z, s in enumerate(SYMBOLS, start=1))], dtype=float)
+    on_scale = {s: i for i, s in enumerate(MODIFIED_PETTIFOR)}
+    position = np.array([0, *(on_scale.get(s, z) for z, s in enumerate(SYMBOLS, start=1))], dtype=float)
     return np.abs(position[:, None] - position)
 
 
-def substituted(structure: Structure, substitution: Mapping[str, str]) -> Structure:
-    """The same cell and coordinates with other elements (as the paper has it)."""
+def with_elements_replaced(structure: Structure, substitution: Mapping[str, str]) -> Structure:
+    """The structure with other elements in the same cell and at the same coordinates, as in paper 1."""
     from pymatgen.core import Structure
 
     species = [substitution[site.specie.symbol] for site in structure]
@@ -65,14 +65,14 @@ def substituted(structure: Structure, substitution: Mapping[str, str]) -> Struct
 def volume_ratio(
     template: Counts, substitution: Mapping[str, str], atomic_volumes: NDArray[np.float64]
 ) -> float | None:
-    """Volume of the substituted cell over the template's, as the ratio of the sums of atomic volumes; None where an
+    """Ratio of the volume of the substituted cell to that of the template, by sums of atomic volumes (119,). None if an
     element has no volume in the library."""
     before = sum(n * atomic_volumes[atomic_number(s)] for s, n in template)
     after = sum(n * atomic_volumes[atomic_number(substitution[s])] for s, n in template)
-    return float(after / before) if before > 0 and after > 0 else None  # False for nan as well
+    return float(after / before) if before > 0 and after > 0 else None  # nan > 0 is false too
 
 
-def scaled(structure: Structure, ratio: float) -> Structure:
+def with_volume_scaled(structure: Structure, ratio: float) -> Structure:
     """The same fractional coordinates in a cell of `ratio` times the volume."""
     from pymatgen.core import Lattice, Structure
 
@@ -80,8 +80,9 @@ def scaled(structure: Structure, ratio: float) -> Structure:
     return Structure(lattice, structure.species, structure.frac_coords)
 
 
-def multiplied(structure: Structure, times: int) -> Structure:
-    """A supercell of `times` cells, stacked along the shortest vector, prime factor by prime factor, largest first."""
+def supercell_of(structure: Structure, times: int) -> Structure:
+    """A supercell of `times` cells. For each prime factor, from the largest, cells are stacked along the shortest
+    vector."""
     out = structure.copy()
     for factor in _primes(times):
         repeats = [1, 1, 1]

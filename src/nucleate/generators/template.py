@@ -1,7 +1,8 @@
-"""Crystal structure prediction from templates: a known structure of the same ratio, with other elements (paper 1).
+"""Crystal structure prediction from templates, known structures of the same ratio, with other elements (paper 1).
 
-The known structures of a ratio are ranked by the element mover's distance of the formulas (paper 1, 3.4), a network's
-similarity of their descriptors (CSPML; Kusaba et al., Comput. Mater. Sci. 211, 111496 (2022)), or at random.
+The templates are ranked by the element mover's distance of the formulas (paper 1, 3.4), by the similarity that a
+network predicts from descriptors of the formulas (CSPML; Kusaba et al., Comput. Mater. Sci. 211, 111496 (2022)), or at
+random.
 """
 
 from __future__ import annotations
@@ -23,8 +24,14 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress
 from nucleate.generators.defaults import BaseGenerator
 from nucleate.generators.rankings import require_ranking
-from nucleate.generators.substitute import assign, multiplied, scaled, substituted, volume_ratio
-from nucleate.generators.template_library import Counts, TemplateLibrary, load_library, ratio
+from nucleate.generators.substitute import (
+    assign_elements,
+    supercell_of,
+    volume_ratio,
+    with_elements_replaced,
+    with_volume_scaled,
+)
+from nucleate.generators.template_library import Counts, TemplateLibrary, count_ratio, load_library
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,18 +39,17 @@ if TYPE_CHECKING:
 
     from nucleate.train.similarity import SimilarityModel
 
-DRAWN = 5  # templates among which a seed of `generate` chooses
+DRAWN = 5  # number of best templates of which a seed of `generate` chooses one
 
 
 @dataclass(frozen=True, eq=False)
 class TemplatePrediction:
-    """A structure for a formula, and where it comes from.
+    """A structure for a formula, and the template that it comes from.
 
-    template, template_formula: the known crystal. distance: of the formulas, element mover's, in steps on the modified
-    Pettifor scale (nan for elements without a place there). similarity: by the network, 0 to 1, None without it; 1 for
-    crystals of the formula itself. substitution: template element -> element. volume: of the cell over the template's;
-    1 where it is copied. space_group: number of the template's, before elements may have become equal or different.
-    note: what else to say.
+    template: id of the template. distance: element mover's distance of the formulas, in steps on the modified Pettifor
+    scale (nan for elements that are not on it). similarity: by the network, 0 to 1, None without one; 1 for templates
+    of the formula itself. substitution: element of the template -> new element. volume: ratio of the cell's volume to
+    the template's, 1 if it is copied. space_group: number of that of the template. note: any other remark.
     """
 
     structure: Structure
@@ -58,8 +64,8 @@ class TemplatePrediction:
 
 
 @dataclass(frozen=True, eq=False)
-class Predicted:
-    """The predictions for one formula, best first; reason: why there are none, or fewer than were asked for."""
+class FormulaPredictions:
+    """The predictions for one formula, best first. reason: why there are none or too few, "" otherwise."""
 
     formula: str
     predictions: tuple[TemplatePrediction, ...]
@@ -67,11 +73,11 @@ class Predicted:
 
 
 class TemplateGenerator(BaseGenerator["Structure"]):
-    """Predicts from a library. ranking, volume: as in `rankings`; "metric" needs a `model`.
+    """Predicts structures from a library of templates.
 
-    distinct: a structure type is given once, by its best template; five compounds of one type are one answer.
-    exclude: ids of templates that are not to be used. own: whether crystals of the very formula that is asked for are
-    templates too. seed: of the ranking "random".
+    ranking, volume: one of those in `rankings`; the ranking "metric" needs a `model`. distinct: whether templates of
+    the same structure type count as one, so that only the best of them is used. exclude: ids of templates that are not
+    used. own: whether known crystals of the wanted formula itself are used. seed: of the ranking "random".
     """
 
     def __init__(
@@ -97,11 +103,12 @@ class TemplateGenerator(BaseGenerator["Structure"]):
     needs = ("composition",)
 
     def facts(self) -> dict[str, Any]:
-        """Where the templates come from."""
+        """The library, and the number of its templates."""
         return {"dataset": self.library.name, "templates": len(self.library)}
 
     def predict(self, composition: Mapping[str, float], k: int = 5) -> tuple[TemplatePrediction, ...]:
-        """Up to k predictions for a formula of any multiple; NucleateError where there is no template at all."""
+        """Up to k predictions for a formula (element -> atoms, of any multiple), best first. Raises NucleateError if
+        there is no template."""
         found = self.predict_many([composition], k)[0]
         if not found.predictions:
             raise NucleateError(found.reason)
@@ -109,20 +116,20 @@ class TemplateGenerator(BaseGenerator["Structure"]):
 
     def predict_many(
         self, compositions: Sequence[Mapping[str, float]], k: int = 5, progress: Progress | None = None
-    ) -> list[Predicted]:
-        """Up to k predictions for each formula, in their order, each independent of the others; nothing is raised for
-        a formula that has none (`Predicted.reason`), but NucleateError for what is no formula."""
+    ) -> list[FormulaPredictions]:
+        """Up to k predictions for each formula, in their order. A formula's predictions do not depend on the others. If
+        it has none, `reason` says why. Raises NucleateError for compositions that are no formulas."""
         if k < 1:
             raise NucleateError(f"the number of templates must be at least 1, not {k}")
         queries = [_query(c) for c in compositions]
-        out: dict[Counts, Predicted] = {}
+        out: dict[Counts, FormulaPredictions] = {}
         groups: dict[tuple[int, ...], list[Counts]] = {}
         for query in dict.fromkeys(queries):
-            groups.setdefault(ratio(query), []).append(query)
+            groups.setdefault(count_ratio(query), []).append(query)
         done = 0
-        for key, members in groups.items():
+        for key, same_ratio in groups.items():
             rows = self._candidates(key)
-            for query, order in zip(members, self._ranked(members, rows), strict=True):
+            for query, order in zip(same_ratio, self._ranked(same_ratio, rows), strict=True):
                 out[query] = self._choose(query, order, k)
                 done += 1
                 if progress is not None:
@@ -132,8 +139,8 @@ class TemplateGenerator(BaseGenerator["Structure"]):
     def draw(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
     ) -> list[Structure]:
-        """One structure for each condition: the seed chooses among its DRAWN best templates whose cells fit into one
-        with exactly that composition. Raises NucleateError where no template fits."""
+        """One structure for each condition and seed. The seed chooses one of the DRAWN best templates from whose cells
+        a cell of the composition can be made. Raises NucleateError if there is none."""
         out = []
         for i, (condition, seed) in enumerate(zip(conditions, seeds, strict=True)):
             out.append(self._generate(condition, seed))
@@ -145,21 +152,21 @@ class TemplateGenerator(BaseGenerator["Structure"]):
         composition = condition.composition or {}
         query = _query(composition)
         units = sum(composition.values()) // sum(n for _, n in query)
-        order = self._ranked([query], self._candidates(ratio(query)))[0]
+        order = self._ranked([query], self._candidates(count_ratio(query)))[0]
         fits = np.array([units % self.library.units(int(row)) == 0 for row in order.rows], dtype=bool)
         found = self._choose(query, order.only(fits), DRAWN)
         if not found.predictions:
             why = order.reason or f"no template of the ratio {_ratio_text(query)} fits into {units} formula units"
             raise NucleateError(why if len(order.rows) else found.reason)
         chosen = found.predictions[int(np.random.default_rng(seed).integers(len(found.predictions)))].structure
-        return multiplied(chosen, sum(composition.values()) // len(chosen))
+        return supercell_of(chosen, sum(composition.values()) // len(chosen))
 
     def _candidates(self, key: tuple[int, ...]) -> NDArray[np.int64]:
         rows = self.library.by_ratio.get(key, np.zeros(0, dtype=np.int64))
         return rows[~self._excluded[rows]]
 
     def _ranked(self, queries: Sequence[Counts], rows: NDArray[np.int64]) -> list[_Order]:
-        """The candidates in order for each query of one ratio; among equals the more stable one comes first."""
+        """The templates in order, best first, for each query of one ratio; of equal ones the more stable is first."""
         formulas = [self.library.formulas[int(row)] for row in rows]
         emd = distances(profiles([dict(q) for q in queries]), self.library.profiles[rows])
         similarity = None
@@ -167,7 +174,7 @@ class TemplateGenerator(BaseGenerator["Structure"]):
             kinds = {f: i for i, f in enumerate(dict.fromkeys(formulas))}
             each = self.model.similarities([dict(q) for q in queries], [dict(f) for f in kinds])
             similarity = each[:, [kinds[f] for f in formulas]]
-            for i, query in enumerate(queries):  # known crystals of the formula itself: no question for the network
+            for i, query in enumerate(queries):  # a known crystal of the formula itself has the similarity 1
                 similarity[i, [f == query for f in formulas]] = 1.0
         out = []
         for i, query in enumerate(queries):
@@ -187,45 +194,45 @@ class TemplateGenerator(BaseGenerator["Structure"]):
         return out
 
     def _unrankable(self, query: Counts) -> str:
-        """Why the ranking cannot place a formula, or ""."""
+        """Why templates cannot be ranked for a formula, or ""."""
         if self.ranking == "emd" and not on_scale(dict(query)):
             return f"{formula_text(dict(query))} has an element without a place on the modified Pettifor scale"
         if self.ranking == "metric" and self.model is not None and (unknown := self.model.unknown(dict(query))):
             return f"the similarity network has no features of {', '.join(unknown)}; rank by emd"
         return ""
 
-    def _choose(self, query: Counts, order: _Order, k: int) -> Predicted:
-        """The first k of the order that are of different structure types."""
+    def _choose(self, query: Counts, order: _Order, k: int) -> FormulaPredictions:
+        """The first k templates of the order, of different structure types if `distinct`."""
         kinds: list[tuple[Prototype, dict[int, int]]] = []
         out: list[TemplatePrediction] = []
-        for place, row in enumerate(order.rows.tolist()):
-            substitution = assign(self.library.formulas[row], query)
+        for index, row in enumerate(order.rows.tolist()):
+            substitution = assign_elements(self.library.formulas[row], query)
             if self.distinct:
                 kind = self.library.prototype(row)
                 roles = {atomic_number(a): atomic_number(b) for a, b in substitution.items()}
                 if any(alike(kind, other, _composed(roles, theirs)) for other, theirs in kinds):
                     continue
                 kinds.append((kind, {b: a for a, b in roles.items()}))
-            out.append(self._predict(row, substitution, order, place))
+            out.append(self._predict(row, substitution, order, index))
             if len(out) == k:
                 break
-        return Predicted(formula_text(dict(query)), tuple(out), self._why(query, order, len(out), k))
+        return FormulaPredictions(formula_text(dict(query)), tuple(out), self._why(query, order, len(out), k))
 
-    def _predict(self, row: int, substitution: Mapping[str, str], order: _Order, place: int) -> TemplatePrediction:
+    def _predict(self, row: int, substitution: Mapping[str, str], order: _Order, index: int) -> TemplatePrediction:
         library, formula = self.library, self.library.formulas[row]
-        structure, volume, note = substituted(library.structure(row), substitution), 1.0, ""
+        structure, volume, note = with_elements_replaced(library.structure(row), substitution), 1.0, ""
         if self.volume == "scaled":
             found = volume_ratio(formula, substitution, library.atomic_volumes)
             if found is None:
                 note = "volume copied: an element has no atomic volume in the library"
             else:
-                structure, volume = scaled(structure, found), found
+                structure, volume = with_volume_scaled(structure, found), found
         return TemplatePrediction(
             structure,
             library.ids[row],
             formula_text(dict(formula)),
-            float(order.distances[place]),
-            float(order.similarities[place]) if order.similarities is not None else None,
+            float(order.distances[index]),
+            float(order.similarities[index]) if order.similarities is not None else None,
             dict(substitution),
             volume,
             library.prototype(row).space_group,
@@ -243,9 +250,9 @@ class TemplateGenerator(BaseGenerator["Structure"]):
 
 
 def load_templates(library: str = "mp-20", ranking: str = "emd", **options: Any) -> TemplateGenerator:
-    """Templates of a library (`load_library`); options: of `TemplateGenerator`. The ranking "metric" has its network.
+    """A generator with the templates of a library (`load_library`), and the shipped network for the ranking "metric".
 
-    Raises NucleateError for a library, ranking or option that there is not.
+    options: of `TemplateGenerator`. Raises NucleateError for a library or ranking that does not exist.
     """
     model = None
     if ranking == "metric":
@@ -257,7 +264,8 @@ def load_templates(library: str = "mp-20", ranking: str = "emd", **options: Any)
 
 @dataclass(frozen=True, eq=False)
 class _Order:
-    """Candidates, best first, with their distances and similarities; reason: why they cannot be ranked, or ""."""
+    """Rows of templates, best first, with their distances and similarities. reason: why they cannot be ranked, or
+    ""."""
 
     rows: NDArray[np.int64]
     distances: NDArray[np.float64]
@@ -275,7 +283,7 @@ def _cached(items: tuple[tuple[str, float], ...]) -> Counts:
 
 
 def _query(composition: Mapping[str, float]) -> Counts:
-    """The reduced formula; raises NucleateError for what is none."""
+    """The reduced formula of a composition; raises NucleateError for one that is no formula."""
     for name, amount in composition.items():
         atomic_number(name)
         if not 0 < amount < np.inf:
@@ -289,10 +297,10 @@ def _query(composition: Mapping[str, float]) -> Counts:
 
 
 def _composed(roles: Mapping[int, int], back: Mapping[int, int]) -> dict[int, int]:
-    """Element of one template -> element of another one in the same place, through the query."""
+    """Element of one template -> the element of another one that the same element of the query replaces."""
     return {a: back[b] for a, b in roles.items()}
 
 
 def _ratio_text(query: Counts) -> str:
-    """How a user reads it: "1:1:3 of SrTiO3"."""
-    return f"{':'.join(str(n) for n in ratio(query))} of {formula_text(dict(query))}"
+    """The ratio as messages name it: "1:1:3 of SrTiO3"."""
+    return f"{':'.join(str(n) for n in count_ratio(query))} of {formula_text(dict(query))}"

@@ -1,4 +1,4 @@
-"""Known structures as templates, grouped by the ratio of their reduced formulas."""
+"""Libraries of templates: known structures, grouped by the ratio of their reduced formulas."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 
 Counts = tuple[tuple[str, int], ...]  # a reduced formula, sorted by symbol: (("O", 3), ("Sr", 1), ("Ti", 1))
 Ratio = tuple[int, ...]  # its counts, sorted: (1, 1, 3)
-MAX_ATOMS = 40
+MAX_ATOMS = 40  # in the cell of a template
 
 
 @dataclass(frozen=True, eq=False)
 class TemplateLibrary:
-    """R known crystals. starts (R + 1,): where each crystal's atoms begin in numbers (atoms,) and frac (atoms, 3).
+    """R known crystals.
 
-    parameters (R, 6): angstrom, degrees. e_above_hull (R,): eV/atom by the source, nan where it is not known; among
-    the crystals of one formula the most stable one comes first.
+    numbers (N,), frac (N, 3): atomic numbers and fractional coordinates of the atoms of all crystals. starts (R + 1,):
+    where the atoms of each crystal begin. parameters (R, 6): lengths and angles of the cells, angstrom and degrees.
+    e_above_hull (R,): eV/atom, by the source, nan if not known.
     """
 
     name: str
@@ -51,23 +52,23 @@ class TemplateLibrary:
 
     @cached_property
     def by_ratio(self) -> dict[Ratio, NDArray[np.int64]]:
-        """Rows of each ratio, the more stable and the smaller ones first."""
+        """Rows of each ratio, the more stable ones first, and of equally stable ones the smaller ones."""
         sizes = np.diff(self.starts)
         order = np.lexsort((np.array(self.ids), sizes, np.nan_to_num(self.e_above_hull, nan=np.inf)))
         out: dict[Ratio, list[int]] = {}
         for row in order.tolist():
-            out.setdefault(ratio(self.formulas[row]), []).append(row)
+            out.setdefault(count_ratio(self.formulas[row]), []).append(row)
         return {key: np.array(rows) for key, rows in out.items()}
 
     @cached_property
     def profiles(self) -> NDArray[np.float64]:
-        """(R, 102) on the modified Pettifor scale, see `chem.distance.profiles`."""
-        distinct = {f: i for i, f in enumerate(dict.fromkeys(self.formulas))}
-        rows = profiles([dict(f) for f in distinct])
-        return rows[[distinct[f] for f in self.formulas]]
+        """Profiles of the formulas (R, 102) on the modified Pettifor scale, see `chem.distance.profiles`."""
+        index = {f: i for i, f in enumerate(dict.fromkeys(self.formulas))}
+        rows = profiles([dict(f) for f in index])
+        return rows[[index[f] for f in self.formulas]]
 
     def structure(self, row: int) -> Structure:
-        """The crystal as it is known."""
+        """The structure of a row."""
         atoms = slice(self.starts[row], self.starts[row + 1])
         parameters = self.parameters[row]
         return structure_of_row(
@@ -80,7 +81,7 @@ class TemplateLibrary:
         )
 
     def first(self, n: int) -> TemplateLibrary:
-        """The first n crystals."""
+        """A library of the first n crystals."""
         end = self.starts[: n + 1]
         return TemplateLibrary(
             f"{self.name}[:{n}]",
@@ -94,11 +95,11 @@ class TemplateLibrary:
         )
 
     def units(self, row: int) -> int:
-        """Formula units in the cell."""
+        """Number of formula units in the cell of a row."""
         return int(self.starts[row + 1] - self.starts[row]) // sum(n for _, n in self.formulas[row])
 
     def prototype(self, row: int) -> Prototype:
-        """Its structure type, found when first asked for."""
+        """The structure type of a row, computed when it is first needed."""
         from nucleate.crystal.prototype import prototype
 
         if row not in self._prototypes:
@@ -107,9 +108,10 @@ class TemplateLibrary:
 
     @cached_property
     def atomic_volumes(self) -> NDArray[np.float64]:
-        """Cubic angstrom by atomic number (119,), nan for elements that are not in the library.
+        """Volume of an atom by atomic number (119,), cubic angstrom; nan for elements that are not in the library.
 
-        Non-negative least squares on the relative errors of the cells' volumes as sums over their atoms.
+        The volumes of the cells are fitted as sums over their atoms, by non-negative least squares on the relative
+        errors.
         """
         from scipy.optimize import nnls
 
@@ -123,10 +125,10 @@ class TemplateLibrary:
 
 
 def load_library(name: str, max_atoms: int = MAX_ATOMS) -> TemplateLibrary:
-    """Templates of up to `max_atoms` atoms from a data set ("mp-20": all its splits), a split of one ("mp-20:train"), a
-    parquet file of crystals, or several of these with "+" between them.
+    """The templates of up to `max_atoms` atoms from a source.
 
-    Raises NucleateError where there are none.
+    name: a data set ("mp-20" means all its splits), a split of one ("mp-20:train"), a parquet file of crystals, or
+    several of these with "+" between them. Raises NucleateError if there are no templates.
     """
     from nucleate.data.tables import usable_rows
 
@@ -156,7 +158,7 @@ def load_library(name: str, max_atoms: int = MAX_ATOMS) -> TemplateLibrary:
 
 
 def _tables(name: str) -> list[pa.Table]:
-    """Of a data set without a split all splits that are there; one of the user's own need not have them all."""
+    """The tables of a source: for a data set without a split, all splits that it has."""
     from nucleate.data.catalog import SPLITS
     from nucleate.data.tables import load_table, table_file
 
@@ -172,8 +174,8 @@ def _tables(name: str) -> list[pa.Table]:
     return tables
 
 
-def library_of(structures: Sequence[tuple[str, Structure]], name: str = "own") -> TemplateLibrary:
-    """Templates from (id, structure) pairs of ordered crystals."""
+def library_from_structures(structures: Sequence[tuple[str, Structure]], name: str = "own") -> TemplateLibrary:
+    """A library of (id, structure) pairs of ordered crystals. Raises NucleateError if there are none."""
     from nucleate.crystal.convert import species_numbers
 
     if not structures:
@@ -191,7 +193,7 @@ def library_of(structures: Sequence[tuple[str, Structure]], name: str = "own") -
     )
 
 
-def ratio(formula: Counts) -> Ratio:
+def count_ratio(formula: Counts) -> Ratio:
     """(("O", 3), ("Sr", 1), ("Ti", 1)) -> (1, 1, 3)."""
     return tuple(sorted(n for _, n in formula))
 
@@ -202,13 +204,13 @@ def _reduced(numbers: NDArray[np.int64]) -> Counts:
 
 
 def _column(table: pa.Table, name: str, index: NDArray[np.int64], default: Sequence | None = None) -> list:
-    """The values of a column in some rows; of a column that is not there `default`, or None for each."""
+    """The values of a column in the rows `index`. If the table has no such column: those of `default`, or None."""
     if name in table.column_names:
         return table.column(name).take(index).to_pylist()
     return [default[int(i)] if default is not None else None for i in index]
 
 
 def _volumes(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of cells (R, 6), cubic angstrom."""
+    """Volumes (R,) of cells with these lengths and angles (R, 6), cubic angstrom."""
     a, b, g = np.cos(np.radians(parameters[:, 3:])).T
     return np.asarray(parameters[:, :3].prod(1) * np.sqrt(np.maximum(1 + 2 * a * b * g - a * a - b * b - g * g, 1e-12)))

@@ -1,4 +1,4 @@
-"""How many formula units a cell has: drawn in one way, so that a seed gives the same cell whichever method fills it."""
+"""Draws the number of formula units in a cell. All generators use it, so that a seed gives the same size with each."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ def draw_units(
     unit: int,
     seed: int,
     possible: Container[int] | None = None,
-    voices: Mapping[int, float] | None = None,
-    doubt: float = 1.0,
+    precedent_weights: Mapping[int, float] | None = None,
+    statistics_weight: float = 1.0,
 ) -> int:
-    """Formula units per cell for a formula of `unit` atoms, weighted by the sizes of known crystals.
+    """The number of formula units in a cell, for a formula of `unit` atoms, weighted by the sizes of known crystals.
 
-    sizes: how many of these have 0, 1, 2 ... atoms; the largest must hold the formula. possible: the only numbers of
-    units to choose from, of which one must fit; None: any that fits. voices: how loud precedents ask for a number of
-    units (`generators.precedents`), beside sizes that speak as loud as `doubt`.
+    sizes: how many known crystals have 0, 1, 2 ... atoms; the largest size must be at least `unit`. possible: the
+    numbers of units that are allowed, of which one must fit; None means any that fits. precedent_weights: number of
+    units -> weight by precedents (`generators.precedents`), added to the sizes, which then have the weight
+    `statistics_weight` together.
     """
     counts = torch.tensor(sizes, dtype=torch.float32)[unit::unit] + 1e-6
     if possible is not None:
         counts = counts * torch.tensor([k in possible for k in range(1, len(counts) + 1)])
-    if voices:
-        heard = torch.tensor([voices.get(k, 0.0) for k in range(1, len(counts) + 1)])
-        counts = doubt * counts / counts.sum() + heard
+    if precedent_weights:
+        of_precedents = torch.tensor([precedent_weights.get(k, 0.0) for k in range(1, len(counts) + 1)])
+        counts = statistics_weight * counts / counts.sum() + of_precedents
     return 1 + int(Streams(derive_seeds(seed, 2)).categorical(counts[None])[0])

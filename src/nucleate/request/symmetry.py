@@ -61,11 +61,11 @@ def groups_text(numbers: Sequence[int]) -> str:
 
 def _common(count: str) -> list[int]:
     from nucleate.generators import read_info
-    from nucleate.generators.choosing import COMMON, Choices
     from nucleate.generators.methods import ADAPTIVE_WEIGHTS
+    from nucleate.generators.symmetry_chooser import COMMON, SymmetryChooser
 
     count = count or str(COMMON)
     if not (count.isdecimal() and 1 <= int(count) <= 230):
         raise NucleateError(f"how many of the commonest space groups is a number from 1 to 230, not '{count}'")
     info = read_info(ADAPTIVE_WEIGHTS)
-    return Choices(info.codec, info.max_atoms).common(int(count))
+    return SymmetryChooser(info.codec, info.max_atoms).common(int(count))

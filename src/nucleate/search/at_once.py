@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
 from nucleate.generators.base import ASKED
-from nucleate.generators.offered import without
 from nucleate.generators.registry import GENERATORS
+from nucleate.generators.without_elements import without_elements
 from nucleate.search.choose_weights import generator_for, generator_record
 from nucleate.search.route import Route, blanks_of
 
@@ -31,5 +31,5 @@ def at_once(request: Request, settings: DesignSettings) -> Route:
         )
     generator = generator_for(request, settings)
     blanks = blanks_of(request, settings, generator, lambda seed: generator.plan(request, seed))
-    stage = GenerateStage(without(generator, request.unasked))
+    stage = GenerateStage(without_elements(generator, request.unasked))
     return Route(blanks, [stage], generator.facts(), generator_record(generator, "model"))

@@ -43,7 +43,7 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
     """
     from nucleate.diffusion.rng import derive_seeds
     from nucleate.generators import read_info
-    from nucleate.generators.accept import facts_of
+    from nucleate.generators.model_checks import facts_of
     from nucleate.pipeline.candidate import Candidate
     from nucleate.search.choose_weights import weights_for
 

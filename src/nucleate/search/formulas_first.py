@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.generators.base import ASKED
 from nucleate.generators.methods import TEMPLATE
-from nucleate.generators.offered import without
-from nucleate.generators.planning import exact
+from nucleate.generators.planning import exact_number
+from nucleate.generators.without_elements import without_elements
 from nucleate.search.choose_weights import generator_record, load_with_sampling, templates_of
 from nucleate.search.route import Route, blanks_of
 from nucleate.search.tree import SAMPLES, TEMPLATES
@@ -41,7 +41,7 @@ def formulas_first(request: Request, settings: DesignSettings) -> Route:
     )
 
     def wanted(seed: int) -> Condition:
-        plain = dataclasses.replace(request, num_atoms=None, num_elements=exact(request.num_elements))
+        plain = dataclasses.replace(request, num_atoms=None, num_elements=exact_number(request.num_elements))
         condition = generator.plan(plain, seed)
         return spoken_condition(request, condition, seed) if request.spoken else condition
 
@@ -49,7 +49,7 @@ def formulas_first(request: Request, settings: DesignSettings) -> Route:
     realise, record = _structures(settings, request.num_atoms)
     record = {**generator_record(generator, "model"), **record}
     filters: list[Stage] = [FormulaStage(request)] if request.spoken else []
-    proposals = [ComposeStage(without(generator, request.unasked)), *filters, ChemistryStage()]
+    proposals = [ComposeStage(without_elements(generator, request.unasked)), *filters, ChemistryStage()]
     kind = TEMPLATES if settings.generation.structures == TEMPLATE else SAMPLES
     return Route(blanks, [realise], generator.facts(), record, proposals, kind)
 

@@ -43,8 +43,8 @@ def shipped_judge(columns: Iterable[str], facts: Mapping[str, Any]) -> str | Non
 
     None where no network predicts any.
     """
-    from nucleate.generators.accept import facts_of
     from nucleate.generators.load import read_info
+    from nucleate.generators.model_checks import facts_of
     from nucleate.systems.base import PROPERTY
     from nucleate.train.shipped import shipped_weights
 

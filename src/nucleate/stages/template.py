@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from nucleate.errors import Code, NucleateError
-from nucleate.generators.reach import far
-from nucleate.generators.template import Predicted, TemplateGenerator, TemplatePrediction
+from nucleate.generators.reach import far_reason
+from nucleate.generators.template import FormulaPredictions, TemplateGenerator, TemplatePrediction
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import TemplateMatch
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
@@ -37,7 +37,7 @@ class TemplateStage(Stage):
         by_k: dict[int, list[int]] = {}  # few top templates are cheap, many are not: ask for what is needed
         for i, (_, _, k) in enumerate(ready):
             by_k.setdefault(k, []).append(i)
-        found: dict[int, Predicted] = {}
+        found: dict[int, FormulaPredictions] = {}
         for k, members in by_k.items():
             found |= dict(zip(members, self.generator.predict_many([ready[i][1] for i in members], k), strict=True))
         for i, (candidate, _, k) in enumerate(ready):
@@ -84,6 +84,6 @@ def template_match(prediction: TemplatePrediction) -> TemplateMatch:
         distance=round(distance, 6) if distance == distance else None,
         similarity=round(prediction.similarity, 6) if prediction.similarity is not None else None,
         volume=round(prediction.volume, 6),
-        far=far(distance, prediction.similarity, prediction.substitution, prediction.volume),
+        far=far_reason(distance, prediction.similarity, prediction.substitution, prediction.volume),
         note=prediction.note or "",
     )

@@ -126,7 +126,7 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
     if not request.properties:
         return []
     from nucleate.generators import read_info
-    from nucleate.generators.accept import facts_of, refused
+    from nucleate.generators.model_checks import facts_of, is_out_of_range
     from nucleate.generators.properties import resolve_property
     from nucleate.generators.registry import is_weights
     from nucleate.search.choose_weights import weights_for
@@ -143,7 +143,7 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
     out = []
     for name, limits in request.properties.items():
         stats = info.conditions.get(resolve_property(name, info.conditions) or "")
-        if stats is None or any(refused(stats, value) for value in limits):
+        if stats is None or any(is_out_of_range(stats, value) for value in limits):
             continue  # the error says it
         if not stats.low <= limits[0] <= limits[1] <= stats.high:
             seen = f"{stats.low:.4g} to {stats.high:.4g}"

@@ -207,7 +207,7 @@ def _is_new(structure: Structure, seen: dict[Formula, list[Any]]) -> bool:
 def _ranked(
     parent: Structure, found: Sequence[tuple[Structure, dict[tuple[str, str], float]]], settings: SubstituteSettings
 ) -> list[Substituted]:
-    from nucleate.generators.substitute import scaled
+    from nucleate.generators.substitute import with_volume_scaled
 
     compositions = [_counts(s) for s, _ in found]
     before, *after = charges([_counts(parent), *compositions])
@@ -220,7 +220,7 @@ def _ranked(
         if replaced and before is not None and own is not None:
             ions = log_likelihood((a, before[a], b, own[b]) for a, b in replaced)
         words = ", ".join(_words(a, b, share / atoms[a]) for (a, b), share in pairs.items())
-        out.append(Substituted(scaled(structure, ratio), words, ions, ratio))
+        out.append(Substituted(with_volume_scaled(structure, ratio), words, ions, ratio))
     return sorted(out, key=lambda one: math.inf if one.likelihood is None else -one.likelihood)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from nucleate.crystal.convert import atom_counts
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Fixed, Generator, StructureGenerator
-from nucleate.generators.contract import FIELDS, IMPLIED, missing, require_accepted
+from nucleate.generators.contract import CONDITION_FIELDS, IMPLIED_BY_COMPOSITION, missing_attributes, require_accepted
 
 # A value of every field of `Condition`, for two atoms of rock salt
 EXAMPLES: Mapping[str, Any] = {
@@ -33,17 +33,17 @@ EXAMPLES: Mapping[str, Any] = {
 def check_refusals(generator: Generator[Any]) -> None:
     """Raise AssertionError unless `generator` has every attribute and method of the contract, refuses in one line every
     field of a condition that it does not accept, and gives `facts()` that can be written as JSON."""
-    assert not missing(generator), f"it lacks {', '.join(missing(generator))}"
+    assert not missing_attributes(generator), f"it lacks {', '.join(missing_attributes(generator))}"
     assert generator.name and generator.makes in ("structures", "formulas")
-    unknown = set(generator.accepts) - set(FIELDS)
+    unknown = set(generator.accepts) - set(CONDITION_FIELDS)
     assert not unknown, f"it accepts what are no fields of a condition: {unknown}"
     assert set(generator.needs) <= set(generator.accepts), "it needs a field that it does not accept"
     json.dumps(dict(generator.facts()))
     least = {name: EXAMPLES[name] for name in generator.needs[:1]}
     if least:
         assert refusal_of(generator, Condition()), "it says that it needs a field, but accepts a condition without it"
-    for name in FIELDS:
-        known = set(generator.accepts) | (IMPLIED if "composition" in least else set())
+    for name in CONDITION_FIELDS:
+        known = set(generator.accepts) | (IMPLIED_BY_COMPOSITION if "composition" in least else set())
         said = refusal_of(generator, Condition(**{**least, name: EXAMPLES[name]}))
         if name not in known:
             assert generator.name in said and "; " in said, f"{name} is not refused: '{said}'"

@@ -1,4 +1,4 @@
-"""Which conditions a trained model can meet; what it cannot meet is refused in one line."""
+"""Checks whether a trained model can meet a condition; a condition that it cannot meet is refused in one line."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from nucleate.chem.elements import atomic_number
 from nucleate.crystal.shape import named_shape
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Fixed
-from nucleate.generators.contract import words
+from nucleate.generators.contract import fields_text
 from nucleate.generators.properties import resolve_property
 from nucleate.train.checkpoint import ModelInfo, PropertyStats
 
-FARTHEST = 10.0  # standard deviations from the training mean that a wanted property may lie
+MAX_DEVIATIONS = 10.0  # a wanted property may lie this many standard deviations from the training mean
 
 
-def check_condition(info: ModelInfo, condition: Condition) -> None:
+def check_model_condition(info: ModelInfo, condition: Condition) -> None:
     """Raise NucleateError, in one line, for values of accepted fields that the model `info` cannot meet."""
     check_properties(info, condition)
     if condition.lattice_shape is not None:
@@ -23,10 +23,10 @@ def check_condition(info: ModelInfo, condition: Condition) -> None:
     if condition.fixed is not None:
         _check_fixed(info, condition, condition.fixed)
     if condition.composition:
-        most = max(condition.composition.values())
+        largest = max(condition.composition.values())
         room = info.sampler.room(info.recipe)
-        if room is not None and most > room:
-            raise NucleateError(f"{info.recipe.name} has room for {room} atoms of an element, not {most}")
+        if room is not None and largest > room:
+            raise NucleateError(f"{info.recipe.name} has room for {room} atoms of an element, not {largest}")
     elif not set(info.elements).difference(map(atomic_number, condition.exclude)):
         raise NucleateError(f"all elements that {info.recipe.name} knows are excluded; leave one in")
     elements = condition.composition or condition.chemical_system or ()
@@ -66,28 +66,29 @@ def _check_fixed(info: ModelInfo, condition: Condition, fixed: Fixed) -> None:
 
 
 def check_properties(info: ModelInfo, condition: Condition) -> None:
-    """Raise NucleateError for a property that the model does not know, or a value that is far from all it saw."""
+    """Raise NucleateError for a property that the model does not know, or a value far from its training data."""
     for name, target in condition.properties.items():
         column = resolve_property(name, info.conditions)
         if column is None:
-            takes = words(info.sampler.accepts(info.recipe), info.conditions)
+            takes = fields_text(info.sampler.accepts(info.recipe), info.conditions)
             raise NucleateError(f"{info.recipe.name} cannot be asked for {name}; it takes {takes}")
         stats = info.conditions[column]
-        if refused(stats, target):
+        if is_out_of_range(stats, target):
+            deviations = deviations_from_mean(stats, target)
             raise NucleateError(
-                f"{name}={target:g} lies {distance(stats, target):.0f} standard deviations outside the training data "
+                f"{name}={target:g} lies {deviations:.0f} standard deviations outside the training data "
                 f"of {info.recipe.name} ({stats.low:.3g} to {stats.high:.3g}); ask for a value nearer to it"
             )
 
 
-def distance(stats: PropertyStats, target: float) -> float:
+def deviations_from_mean(stats: PropertyStats, target: float) -> float:
     """Standard deviations between a wanted value and the training mean."""
     return abs(target - stats.mean) / stats.std
 
 
-def refused(stats: PropertyStats, target: float) -> bool:
-    """Whether a wanted value lies too far from the training data for any answer."""
-    return not distance(stats, target) <= FARTHEST
+def is_out_of_range(stats: PropertyStats, target: float) -> bool:
+    """Whether a wanted value lies more than MAX_DEVIATIONS from the training mean; true for nan as well."""
+    return not deviations_from_mean(stats, target) <= MAX_DEVIATIONS
 
 
 def facts_of(info: ModelInfo) -> dict[str, Any]:

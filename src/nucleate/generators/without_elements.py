@@ -1,4 +1,4 @@
-"""Generators that do not offer some elements: what holds one of them is drawn again."""
+"""Generators whose objects do not have certain elements: an object that has one is drawn again."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from nucleate.generators.base import Condition, Generator, Progress, Wishes
 from nucleate.generators.defaults import BaseGenerator
 
 T = TypeVar("T")
-ATTEMPTS = 16  # draws before an object is given back as it is
+ATTEMPTS = 16  # draws; after the last one an object is given back as it is
 
 
-class Offered(BaseGenerator[T]):
-    """A generator whose objects, structures or formulas as text, hold none of `left_out`.
+class WithoutElements(BaseGenerator[T]):
+    """A generator whose objects (structures, or formulas as texts) have none of the elements `left_out`.
 
-    Nothing changes for the seeds whose objects do not; an object that does is drawn again with other seeds, at most
-    ATTEMPTS times. So objects are drawn from the generator's own distribution without those elements, whatever the
-    generator is.
+    An object that has one of them is drawn again with other seeds, at most ATTEMPTS times; all other objects stay as
+    they are. So the objects follow the distribution of the generator without those elements, for any generator.
     """
 
     def __init__(self, generator: Generator[T], left_out: Collection[str]) -> None:
@@ -26,19 +25,19 @@ class Offered(BaseGenerator[T]):
         self.needs, self.hints, self.chunk = generator.needs, generator.hints, generator.chunk
 
     def check(self, condition: Condition) -> None:
-        """As the generator's own."""
+        """The check of the generator."""
         self.generator.check(condition)
 
     def plan(self, wishes: Wishes, seed: int) -> Condition:
-        """As the generator's own."""
+        """The condition that the generator plans."""
         return self.generator.plan(wishes, seed)
 
     def facts(self) -> Mapping[str, Any]:
-        """Those of the generator."""
+        """The facts of the generator."""
         return self.generator.facts()
 
     def draw(self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None) -> list[T]:
-        """As the generator's own; progress is of the first draw."""
+        """One object for each condition and seed; progress counts those of the first draw."""
         from nucleate.diffusion.rng import derive_seeds
 
         out: list[T] = list(self.generator.generate(conditions, seeds, progress))
@@ -52,13 +51,13 @@ class Offered(BaseGenerator[T]):
         return out
 
 
-def without(generator: Generator[T], left_out: Collection[str]) -> Generator[T]:
-    """The generator itself where nothing is left out."""
-    return Offered(generator, left_out) if left_out else generator
+def without_elements(generator: Generator[T], left_out: Collection[str]) -> Generator[T]:
+    """The generator without the elements `left_out`; the generator itself if there are none."""
+    return WithoutElements(generator, left_out) if left_out else generator
 
 
 def _elements(made: object) -> set[str]:
-    """Of a structure, or of a text such as "Sr Ti O O O"."""
+    """The elements of a structure, or of a text such as "Sr Ti O O O"."""
     if isinstance(made, str):
         return set(made.split())
     return {e.symbol for e in made.composition.elements}  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What the wishes about a formula's elements mean for its words: which are given, tied, and barred."""
+"""Wishes about the elements of a formula as rules for its words: which are given, tied to each other, or forbidden."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from nucleate.generators.pattern import parse_pattern
 
 @dataclass(frozen=True)
 class WordPlan:
-    """given: element -> atoms that are there from the start. gaps: atoms of each further element of a pattern.
+    """Rules for the words of one formula, each of which is an atom.
 
-    allowed: the only elements for all other atoms, () for any; barred: none of these. num_elements: different ones in
-    all. fewest_atoms, most_atoms: of the formula; the second None where it is to be drawn.
+    given: element -> number of atoms that are written from the start. gaps: for each gap of a pattern, the number of
+    atoms that get the same element. allowed: the elements that other atoms may have, () for any. barred: elements that
+    they may not have. num_elements: number of different elements in the formula, None if open. fewest_atoms,
+    most_atoms: of the formula; most_atoms is None if it is to be drawn.
     """
 
     given: dict[str, int]
@@ -34,10 +36,11 @@ class WordPlan:
 
     @property
     def constrained(self) -> bool:
+        """Whether there is any rule about elements."""
         return bool(self.given or self.gaps or self.allowed or self.barred or self.num_elements)
 
     def write(self, words: Tensor, ties: Tensor, codec: TokenCodec) -> None:
-        """Put the given words (A,) in their places and tie the atoms of each gap together."""
+        """Write the given words into `words` (A,), and in `ties` (A,) give all atoms of a gap one label; in place."""
         place = 0
         for symbol, n in self.given.items():
             words[place : place + n] = codec.token(symbol)
@@ -47,8 +50,8 @@ class WordPlan:
             place += n
 
 
-def plan_of(condition: Condition) -> WordPlan:
-    """Raises NucleateError for wishes that contradict each other."""
+def word_plan(condition: Condition) -> WordPlan:
+    """The rules that a condition demands. Raises NucleateError for wishes that contradict each other."""
     system, barred = condition.chemical_system or (), tuple(dict.fromkeys(condition.exclude))
     given = {e: 1 for e in (*condition.contains, *system)}
     gaps: tuple[int, ...] = ()
@@ -66,7 +69,7 @@ def plan_of(condition: Condition) -> WordPlan:
         given = {**pattern.named, **missing}
         fewest = sum(given.values()) + sum(gaps) + pattern.open
         if not pattern.open:
-            barred = (*barred, *pattern.named)  # a gap is another element
+            barred = (*barred, *pattern.named)  # a gap has another element than those that are named
             if most not in (None, pattern.num_atoms):
                 raise NucleateError(f"'{condition.pattern}' has {pattern.num_atoms} atoms, not {most}")
             most = pattern.num_atoms
@@ -96,10 +99,10 @@ def plan_of(condition: Condition) -> WordPlan:
     return WordPlan(given, gaps, system, barred, k, fewest, most)
 
 
-def rule_of(plans: Sequence[WordPlan], codec: TokenCodec, mask: Tensor, ties: Tensor) -> Rule:
-    """The words that may come next, (B, A) -> (B, V), by each row's plan and by what it holds so far.
+def word_rule(plans: Sequence[WordPlan], codec: TokenCodec, mask: Tensor, ties: Tensor) -> Rule:
+    """A function that gives, for the words (B, A) of a batch so far, which words may be drawn next, (B, V).
 
-    mask, ties (B, A): as in `diffusion.unmask.unmask`; tied words have the place of the first of them as label.
+    mask, ties (B, A): as in `diffusion.unmask.unmask`; the label of tied words is the index of the first of them.
     """
     device = mask.device
     allowed = torch.zeros(len(plans), codec.size, dtype=torch.bool)
@@ -111,7 +114,7 @@ def rule_of(plans: Sequence[WordPlan], codec: TokenCodec, mask: Tensor, ties: Te
         allowed[row, [codec.token(s) for s in plan.barred]] = False
     allowed = allowed.to(device)
     wanted = torch.tensor([p.num_elements or 0 for p in plans], device=device)
-    drawn = mask & (ties == torch.arange(mask.shape[1], device=device))  # one draw for all that are tied
+    drawn = mask & (ties == torch.arange(mask.shape[1], device=device))  # tied words are drawn together
 
     def rule(words: Tensor) -> Tensor:
         counts = torch.zeros(len(words), codec.size, device=device)
@@ -121,7 +124,7 @@ def rule_of(plans: Sequence[WordPlan], codec: TokenCodec, mask: Tensor, ties: Te
         missing = wanted - here.sum(1)
         full = (wanted > 0) & (missing <= 0)
         left = (drawn & (words == MASK_ID)).sum(1)
-        last = (wanted > 0) & (missing >= left)  # every draw left must bring a new element
+        last = (wanted > 0) & (missing >= left)  # every remaining draw must give a new element
         out = torch.where(full[:, None], allowed & here, allowed)
         return torch.where((last & ~full)[:, None], out & ~here, out)
 

@@ -1,4 +1,4 @@
-"""Which space group, composition and Wyckoff positions a crystal gets where a request leaves them open."""
+"""Draws space group, composition and Wyckoff positions of a crystal where a request leaves them open."""
 
 from __future__ import annotations
 
@@ -20,95 +20,105 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
 from nucleate.generators.precedents import Occupied, Precedents
 
-COMMON = 32  # space groups that paper 5 (section 5.4) searches
-SHOWN = 6  # alternatives that a refusal names
-LISTED = 2000  # assignments that a refusal looks at
-DOUBT = 0.1  # weight of the statistics beside known crystals; a crystal of the very composition has weight 1
+COMMON = 32  # number of space groups that paper 5 (section 5.4) searches
+SHOWN = 6  # number of alternatives that a refusal names
+LISTED = 2000  # number of assignments from which a refusal makes its alternatives
+STATISTICS_WEIGHT = 0.1  # of the statistics; a known crystal of exactly the composition has the weight 1
 Counts = tuple[tuple[str, int], ...]
 
 
-class Choices:
-    """Drawn as known crystals have them, by two voices.
+class SymmetryChooser:
+    """Draws space groups and sites from two sources.
 
-    Precedents propose the groups and positions that crystals of like elements in like numbers of atoms, or of sites
-    where the composition is open, have. Statistics of the training crystals know everything that is possible: a space
-    group, a composition and numbers of sites by how many such crystals there would be, were sites independent of each
-    other (`Assignments.draw`). These speak as loud as `doubt`, precedents as loud as they are near.
+    Precedents are known crystals of similar elements in the same numbers of atoms (or of sites, if the composition is
+    open). They propose their space groups and positions, with weights that fall with the distance of the compositions.
+    Statistics of the training crystals cover everything that is possible: a space group, composition and numbers of
+    sites is weighted by how many such crystals there would be if sites were independent of each other
+    (`Assignments.draw`). All statistics together have the weight `statistics_weight`.
     """
 
     def __init__(
-        self, codec: SiteCodec, max_atoms: int, precedents: Precedents | None = None, doubt: float = DOUBT
+        self,
+        codec: SiteCodec,
+        max_atoms: int,
+        precedents: Precedents | None = None,
+        statistics_weight: float = STATISTICS_WEIGHT,
     ) -> None:
-        self.codec, self.max_atoms, self.precedents, self.doubt = codec, max_atoms, precedents, doubt
+        self.codec, self.max_atoms, self.precedents = codec, max_atoms, precedents
+        self.statistics_weight = statistics_weight
         self._cached = lru_cache(maxsize=512)(self._weighed)
         self._known = lru_cache(maxsize=512)(self._proposed)
 
     def options(self, condition: Condition) -> list[tuple[Assignments, float]]:
-        """Space groups with compositions, and the probability of each; empty where there are none, and where elements
-        alone are given, of which statistics know nothing."""
+        """By the statistics: space groups with compositions, and the probability of each. Empty if nothing is possible,
+        and if only elements are given, for which there are no statistics."""
         if not condition.composition and not condition.sites:
             return []
         composition, sites = (tuple((c or {}).items()) for c in (condition.composition, condition.sites))
         return self._cached(condition.space_group, composition, sites)
 
     def proposed(self, condition: Condition) -> dict[Occupied, float]:
-        """What known crystals say of the condition, and the weight of what they say; empty where there are none."""
+        """By precedents: space groups with sites -> weight. Empty if there are no precedents for the condition."""
         if self.precedents is None:
             return {}
         composition, sites = (tuple((c or {}).items()) for c in (condition.composition, condition.sites))
         return self._known(condition.space_group, composition, sites, condition.chemical_system or ())
 
     def draw(self, condition: Condition, rng: np.random.Generator) -> tuple[int, Assignment]:
-        """A space group and the Wyckoff positions of all sites."""
+        """A space group, and elements and Wyckoff positions of all sites, drawn for the condition."""
         known = self.proposed(condition)
         options = self.options(condition)
-        doubt = self.doubt if options else 0.0
-        if known and rng.random() * (sum(known.values()) + doubt) >= doubt:
-            voices = np.array(list(known.values()))
-            return list(known)[int(rng.choice(len(known), p=voices / voices.sum()))]
+        of_statistics = self.statistics_weight if options else 0.0
+        if known and rng.random() * (sum(known.values()) + of_statistics) >= of_statistics:
+            weights = np.array(list(known.values()))
+            return list(known)[int(rng.choice(len(known), p=weights / weights.sum()))]
         picked, _ = options[int(rng.choice(len(options), p=[p for _, p in options]))]
         return picked.space_group, picked.draw(rng)
 
     def draw_group(self, conditions: Sequence[Condition], groups: Sequence[int], rng: np.random.Generator) -> int:
-        """One of the space groups that some of the conditions can have, all without one: as loud as precedents are, and
-        as common as it is among training crystals. Raises NucleateError where there is none."""
-        loud = dict.fromkeys(groups, 0.0)
+        """One of the space groups `groups` that at least one of the conditions can have. It is drawn with the weights
+        of precedents, plus the statistics' weight, shared in proportion to how common the groups are among training
+        crystals.
+
+        conditions: without space groups. Raises NucleateError where none of the groups is possible.
+        """
+        weights = dict.fromkeys(groups, 0.0)
         for condition in conditions:
-            for (g, _), voice in self.proposed(condition).items():
-                if g in loud:
-                    loud[g] += voice
+            for (g, _), weight in self.proposed(condition).items():
+                if g in weights:
+                    weights[g] += weight
         crystals = {g: self.codec.crystals(g) + 1 for g in groups if any(self._can_have(g, c) for c in conditions)}
         for g, n in crystals.items():
-            loud[g] += self.doubt * n / sum(crystals.values())
-        total = sum(loud.values())
+            weights[g] += self.statistics_weight * n / sum(crystals.values())
+        total = sum(weights.values())
         if not total:
             c = conditions[0]
             words = _words(c.composition, c.sites) or f"the elements {', '.join(c.chemical_system or ())}"
             raise NucleateError(f"none of the {len(groups)} space groups asked for can have {words}")
-        return groups[int(rng.choice(len(groups), p=[loud[g] / total for g in groups]))]
+        return groups[int(rng.choice(len(groups), p=[weights[g] / total for g in groups]))]
 
     def _can_have(self, space_group: int, condition: Condition) -> bool:
-        """Whether anything beside precedents can be drawn."""
+        """Whether the statistics can draw something in this space group."""
         if condition.composition and not condition.sites:
             return space_group in compatible(tuple(condition.composition.items()))
         return bool(self.options(dataclasses.replace(condition, space_group=space_group)))
 
     def log_probability(self, condition: Condition, space_group: int, sites: Assignment) -> float:
-        """The logarithm of the chance of `draw` to give these sites; -inf where it cannot."""
+        """The natural logarithm of the probability that `draw` gives these sites; -inf if it never does."""
         known = self.proposed(condition)
-        loud = sum(known.values())
+        total = sum(known.values())
         chance = known.get((space_group, tuple(sorted(sites))), 0.0)
         for possible, p in self.options(condition):
             if possible.space_group == space_group:
-                chance += self.doubt * p * math.exp(possible.log_probability(sites))
-        return math.log(chance / (loud + self.doubt)) if chance > 0 else -math.inf
+                chance += self.statistics_weight * p * math.exp(possible.log_probability(sites))
+        return math.log(chance / (total + self.statistics_weight)) if chance > 0 else -math.inf
 
     def common(self, n: int = COMMON) -> list[int]:
-        """The space groups that most training crystals have, the commonest first."""
+        """The n most frequent space groups of the training crystals, the most frequent first."""
         return sorted(GROUPS, key=lambda g: (-self.codec.crystals(g), g))[:n]
 
     def check(self, condition: Condition) -> None:
-        """Raise NucleateError where there is nothing to draw, with what is possible instead."""
+        """Raise NucleateError if nothing can be drawn for the condition; it names what is possible instead."""
         number, composition, sites = condition.space_group, condition.composition, condition.sites
         if number is not None and number not in GROUPS:
             raise NucleateError(f"space groups have numbers 1 to 230, not {number}")
@@ -154,8 +164,8 @@ class Choices:
             return self.precedents.of_sites(dict(sites), space_group, self.max_atoms)
         every = self.precedents.of_composition(dict(composition))
         return {
-            (number, occupied): voice
-            for (number, occupied), voice in every.items()
+            (number, occupied): weight
+            for (number, occupied), weight in every.items()
             if space_group in (None, number) and (not sites or Counter(e for e, _ in occupied) == dict(sites))
         }
 
