@@ -76,7 +76,7 @@ def test_a_space_group_is_honoured(search: RandomSearch, number: int) -> None:
 
 
 def test_atoms_that_cannot_be_placed_are_an_error(search: RandomSearch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nucleate.generators.random_search.place", lambda *_: None)
+    monkeypatch.setattr("nucleate.generators.random_search.place_atoms", lambda *_: None)
     with pytest.raises(NucleateError, match="the atoms of Ca1 F2 could not be placed in space group 225"):
         search.generate([Condition(composition={"Ca": 1, "F": 2}, space_group=225)], [0])
 
