@@ -64,8 +64,7 @@ class DataConfig(ConfigSection):
     dataset: str = "mp-20"  # what `nucleate.data.prepare` takes: "mp-20", "perov-5+perov-5:val[:3387]", a parquet file
     max_atoms: Count = 20  # crystals (or formulas) with more atoms are left out, and their number is recorded
     exclude: tuple[str, ...] = ()  # datasets whose (reduced) compositions are kept out of training
-    # the cell and origin of crystals: Niggli's cell, or the canonical primitive one (`nucleate.data.frames`)
-    frame: Literal["reduced", "canonical"] = "reduced"
+    frame: Literal["reduced", "canonical", "canonical-reduced"] = "reduced"  # cell and origin (`nucleate.data.frames`)
 
 
 class TrainConfig(ConfigSection):

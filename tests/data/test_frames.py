@@ -84,7 +84,18 @@ def test_special_positions_are_exact_and_electropositive_atoms_come_first():
     assert torch.allclose(lengths, torch.full((3,), 5.6 / 2**0.5))
 
 
-def test_both_frames_are_cached_apart():
+def test_the_reduced_cell_keeps_the_canonical_origin():
+    batch, _ = prepare("mine", frame="canonical-reduced")
+    canonical, _ = prepare("mine", frame="canonical")
+    assert torch.equal(batch.atomic_numbers, canonical.atomic_numbers)
+    assert torch.allclose(batch.volume, canonical.volume, rtol=1e-5)
+    assert torch.equal(batch.frac_coords[1], canonical.frac_coords[1])  # exact fractions
+    for a, b in zip(structures_from_batch(batch), structures_from_batch(canonical), strict=True):
+        assert StructureMatcher(scale=False).get_rms_dist(a, b)[1] < 1e-4
+        assert a.get_distance(0, 1) == pytest.approx(b.get_distance(0, 1), abs=1e-4)
+
+
+def test_frames_are_cached_apart():
     reduced, canonical = prepare("mine")[0], prepare("mine", frame="canonical")[0]
     assert len(list(cache_folder().glob("*.safetensors"))) == 2
     for frame, batch in (("reduced", reduced), ("canonical", canonical)):
@@ -105,7 +116,7 @@ def test_recipes_choose_the_frame(tmp_path):
     assert torch.equal(
         CrystalBatch.load(tmp_path / "r.st").frac_coords, prepare("mine", frame="canonical")[0].frac_coords
     )
-    with pytest.raises(NucleateError, match=r"'frame' must be one of reduced, canonical"):
+    with pytest.raises(NucleateError, match=r"'frame' must be one of reduced, canonical, canonical-reduced"):
         DataConfig.read({"frame": "other"})
     for system in ("formulas", "sites"):
         with pytest.raises(NucleateError, match=r"'data.frame' is a knob of recipes of"):

@@ -2,13 +2,16 @@
 
 "reduced" is the Niggli cell, with the origin and order of the table. "canonical" is the primitive cell of the canonical
 form (`crystal.canonical`): its origin is that of the space group, atoms on special positions have exact fractions, and
-the atoms of the most electropositive elements come first. It is meant for models that see absolute positions.
+the atoms of the most electropositive elements come first. "canonical-reduced" has the same origin and order in the
+Niggli cell, where fractions of special positions are exact too, but depend on the shape of the cell; primitive cells of
+centred lattices, which may have angles near 20 or 160 degrees, become compact in it. The last two are meant for models
+that see absolute positions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,14 +20,22 @@ from numpy.typing import NDArray
 
 from nucleate.crystal import lattice as lat
 from nucleate.crystal.batch import CrystalBatch
-from nucleate.crystal.canonical import canonical_of_arrays
+from nucleate.crystal.canonical import canonical_of_arrays, wrapped
 from nucleate.crystal.convert import SMALLEST_VOLUME, niggli, polar
 from nucleate.data.tables import Rows
 from nucleate.errors import NucleateError
 
-FrameName = Literal["reduced", "canonical"]
-VERSIONS = {"reduced": "1", "canonical": "canonical-1"}  # change one when the same table would give other tensors
-WORDS = {"reduced": "reducing cells", "canonical": "finding symmetry"}  # what is said while it is done
+FrameName = Literal["reduced", "canonical", "canonical-reduced"]
+VERSIONS = {
+    "reduced": "1",
+    "canonical": "canonical-1",
+    "canonical-reduced": "canonical-reduced-1",
+}  # change one when the same table would give other tensors
+WORDS = {  # what is said while it is done
+    "reduced": "reducing cells",
+    "canonical": "finding symmetry",
+    "canonical-reduced": "finding symmetry",
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ def written_in(
     """
     cells = lat.from_lengths_angles(torch.from_numpy(rows.parameters)).numpy()
     starts = np.concatenate([[0], np.cumsum(rows.sizes)])
-    write = {"reduced": _reduced, "canonical": _canonical}[frame]
+    write = {"reduced": _reduced, "canonical": _canonical, "canonical-reduced": _canonical_reduced}[frame]
     done: list[_Written] = []
     good = np.zeros(len(cells), dtype=bool)
     for i, cell in enumerate(cells):
@@ -89,6 +100,12 @@ def _reduced(cell: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDAr
 def _canonical(cell: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDArray[np.int64]) -> _Written:
     found = canonical_of_arrays(cell, frac, numbers)
     return _Written(*found.primitive(), bool(found.reason))
+
+
+def _canonical_reduced(cell: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDArray[np.int64]) -> _Written:
+    canonical = _canonical(cell, frac, numbers)
+    reduced, moved = niggli(canonical.cell, canonical.frac)
+    return replace(canonical, cell=reduced, frac=wrapped(moved))
 
 
 def _pad(cells: NDArray[np.float64], rows: Rows) -> CrystalBatch:

@@ -36,8 +36,8 @@ def prepare(
     these with "+" between them. Each crystal is Niggli-reduced and right-handed; its lattice is then the symmetric
     positive definite one (`crystal.convert.polar`). Cached by path, size and time of the table; a damaged cache is made
     anew. progress(done, total) is called while crystals are reduced. properties: numeric columns that the batch is to
-    carry, NaN where there is no value; NucleateError for one that no part has. frame: "canonical" writes each crystal
-    in its canonical primitive cell instead (`data.frames`); max_atoms is about the cell in the table.
+    carry, NaN where there is no value; NucleateError for one that no part has. frame: another cell and origin than the
+    Niggli cell and the table's origin (`data.frames`); max_atoms is about the cell in the table.
     """
     names = [p.strip() for p in name.split("+")]
     files = [table_file(_range(p)[0], split)[0] for p in names] if properties else []

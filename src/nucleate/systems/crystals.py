@@ -117,7 +117,7 @@ def facts(info: Any) -> dict[str, str]:
     left_out = "".join(f"; {words}" for words in said)
     return {
         "data": f"{recipe.data.dataset}: {info.training['crystals']:,} crystals{left_out}",
-        "cells": f"1 to {info.max_atoms} atoms{', canonical primitive cells' * (recipe.data.frame == 'canonical')}",
+        "cells": f"1 to {info.max_atoms} atoms{', in canonical form' * (recipe.data.frame != 'reduced')}",
     }
 
 
