@@ -63,6 +63,17 @@ def test_every_journal_keeps_finished_results_and_the_next_call_does_the_rest(tm
     assert last.saw == []
 
 
+def test_a_candidate_on_which_no_work_has_begun_is_the_given_one(tmp_path):
+    with RunStore(tmp_path) as store:
+        store.resumed(candidates(*"ab"))
+        store.save_many([candidates("a")[0].finished("mark"), candidates("c")[0].failed("mark", "error", "no room")])
+        given = [c.with_(provenance={"version": "new"}) for c in candidates(*"abcd")]
+        a, b, c, d = store.resumed(given)
+        assert a.stages == ("mark",) and c.failure is not None and not a.provenance and not c.provenance
+        assert b == given[1] and d == given[3]
+        assert [c.id for c in store.load()] == ["a", "b", "c", "d"]
+
+
 def test_a_folder_of_other_crystals_is_refused(tmp_path):
     def of(name, content):
         return [Candidate("000001", origin=Origin(member=SetMember(name, "one", content)))]

@@ -97,7 +97,8 @@ class RunStore:
         return self.read()[0]
 
     def resumed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """The given candidates in their order, each as it is stored; those that are not stored yet are saved now.
+        """The given candidates in their order, each replaced by the stored one if work on that has begun; those that
+        are not stored yet are saved now.
 
         Raises NucleateError where a stored one comes from another set of crystals or from other coordinates.
         """
@@ -108,7 +109,8 @@ class RunStore:
                 theirs = old.origin.member.set if old.origin.member else "another set"
                 raise NucleateError(f"{self.folder} holds crystals of '{theirs}', not these; give another --out")
         self.save_many([c for c in candidates if c.id not in have])
-        return [have.get(c.id, c) for c in candidates]
+        begun = {c.id: c for c in have.values() if c.stages or c.failure is not None}
+        return [begun.get(c.id, c) for c in candidates]
 
     def read(self) -> tuple[list[Candidate], list[Problem]]:
         """The candidates that `load` gives, and the problems of damaged records. A damaged record is repaired by saving

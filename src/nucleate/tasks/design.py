@@ -78,7 +78,6 @@ def design(
         store.write_request(record)
 
     with RunStore(out, prepare=begin) as store:
-        store.save_many(plan.blanks)
         return _run(store, record, plan, executor, watch)
 
 
@@ -113,9 +112,7 @@ def resume(
         settings = settings.replaced(llm=llm or settings.language.address)
         record["settings"] = settings.recorded()
         plan = blueprint(request, settings)
-        found, problems = store.read()
-        begun = {c.id for c in found if c.stages or c.failure is not None}
-        store.save_many([c for c in plan.blanks if c.id not in begun])  # one with a broken record is done again
+        _, problems = store.read()  # of broken records, whose candidates are done again
         result = _run(store, record, plan, executor, watch)
         return dataclasses.replace(result, problems=tuple(problems))
 
@@ -185,8 +182,7 @@ def _run(
 
         executor = get_executor()
     work = RunInProgress(store, record, executor, watch)
-    proposed = {c.id for c in plan.blanks}
-    candidates = work.do(plan.proposals, [c for c in store.load() if c.id in proposed])
+    candidates = work.do(plan.proposals, store.resumed(plan.blanks))
 
     def show(some: Sequence[Candidate]) -> None:
         write_outputs(_result(store.folder, record, rank(some)), plan)
