@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, cast
 
-from nucleate.chem.elements import symbol
+from nucleate.chem.elements import element_symbol
 from nucleate.crystal.asymmetric import AsymmetricUnit, asymmetric_unit, symmetric_batch
 from nucleate.crystal.convert import atom_counts, structures_from_batch
 from nucleate.crystal.orbits import orbits
@@ -70,7 +70,7 @@ def crystal_set(name: str, structures: list[Structure]) -> CrystalSet:
 def wishes(row: str, units: list[AsymmetricUnit]) -> list[Condition]:
     """What is told of each crystal."""
     if row == "sites":
-        sites = [Counter(symbol(s.atomic_number) for s in u.sites) for u in units]
+        sites = [Counter(element_symbol(s.atomic_number) for s in u.sites) for u in units]
         return [Condition(sites=n, space_group=u.space_group) for n, u in zip(sites, units, strict=True)]
     cells = [atom_counts(c) for c in structures_from_batch(orbits(symmetric_batch(units)).crystals)]
     groups = [u.space_group if row == "composition" else None for u in units]

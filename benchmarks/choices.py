@@ -17,7 +17,7 @@ from typing import cast
 
 import numpy as np
 
-from nucleate.chem.elements import symbol
+from nucleate.chem.elements import element_symbol
 from nucleate.crystal.asymmetric import asymmetric_unit, symmetric_batch
 from nucleate.crystal.convert import atom_counts, structures_from_batch
 from nucleate.crystal.orbits import orbits
@@ -38,7 +38,7 @@ def main() -> None:
     precedents = shipped_precedents()
     units = [asymmetric_unit(structure) for _, structure in load_targets("mp-20:val", args.n)]
     cells = structures_from_batch(orbits(symmetric_batch(units)).crystals)
-    own = [tuple(sorted((symbol(s.atomic_number), s.letter) for s in u.sites)) for u in units]
+    own = [tuple(sorted((element_symbol(s.atomic_number), s.letter) for s in u.sites)) for u in units]
     stats = []  # the chances of group and positions by statistics
     for unit, cell, sites in zip(units, cells, own, strict=True):
         group = positions = 0.0

@@ -29,10 +29,10 @@ import numpy as np
 import torch
 from scipy.stats import binom
 
-from nucleate.chem.checks import balanced
+from nucleate.chem.checks import smact_verdict
 from nucleate.chem.composition import Formula
-from nucleate.chem.elements import symbol
-from nucleate.chem.formula import parse, parse_formula
+from nucleate.chem.elements import element_symbol
+from nucleate.chem.formula import parse_formula, parse_strict
 from nucleate.data.tables import read_table, table_file
 from nucleate.errors import NucleateError
 from nucleate.evaluate.formulas import key_of, name_of
@@ -68,7 +68,7 @@ def measured(texts: list[str]) -> list[str]:
 
 def passes(key: Formula) -> bool:
     """Whether a formula is neutral and balanced with SMACT's smact14 states."""
-    return balanced(dict(key), "smact14").verdict == "pass"
+    return smact_verdict(dict(key), "smact14").verdict == "pass"
 
 
 def drawn(generator: FormulaGenerator, n: int, condition: Condition = ANYTHING) -> tuple[list[str], float, float]:
@@ -140,7 +140,7 @@ def speed(n: int, weights: tuple[str, ...]) -> None:
         texts = texts or made
     formulas = [parse_formula(t) for t in texts if _is_formula(t)]
     began = time.perf_counter()
-    passed = [f for f in formulas if balanced(f, "smact14").verdict == "pass"]
+    passed = [f for f in formulas if smact_verdict(f, "smact14").verdict == "pass"]
     seconds = time.perf_counter() - began
     row("checked: CN and EB, smact14", len(formulas), f"{seconds:.2f}", f"{len(formulas) / seconds:.0f}")
     library = load_library("mp-20:train")
@@ -191,7 +191,7 @@ def wishes(weights: str, n: int, guidance: float | None, others: str) -> None:
 def lowest(recipe: Recipe, held_out: bool) -> dict[Formula, float]:
     """Formula -> its lowest crystal's energy above the hull, eV/atom, of the recipe's data set where it has one."""
     batch, _ = formulas.held_out(recipe) if held_out else prepare_for(recipe)
-    keys = [Formula.of(Counter(symbol(z) for z in row if z)) for row in batch.atomic_numbers.tolist()]
+    keys = [Formula.of(Counter(element_symbol(z) for z in row if z)) for row in batch.atomic_numbers.tolist()]
     energies = batch.properties["e_above_hull"].tolist()
     return {k: e for k, e in zip(keys, energies, strict=True) if np.isfinite(e)}
 
@@ -204,7 +204,7 @@ def formation(others: str) -> ReferenceSet:
         for text, energy in zip(*(table.column(c).to_pylist() for c in ("formula", FORMATION)), strict=True)
         if (key := key_of(text)) and energy is not None and np.isfinite(energy)
     ]
-    elements = {s for e in entries for s in parse(e.formula)}
+    elements = {s for e in entries for s in parse_strict(e.formula)}
     return ReferenceSet.from_entries(others, others, [*entries, *(Entry(e, 0.0, 0, "", np.nan, 0) for e in elements)])
 
 
@@ -230,7 +230,7 @@ def spread(values: list[float]) -> tuple[str, str]:
 
 def _is_formula(text: str) -> bool:
     try:
-        return bool(parse(text))
+        return bool(parse_strict(text))
     except NucleateError:
         return False
 

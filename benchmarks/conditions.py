@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from nucleate.chem.elements import symbol
+from nucleate.chem.elements import element_symbol
 from nucleate.crystal.verdicts import check_geometry
 from nucleate.data import prepare
 from nucleate.evaluate.measures.statistics import rate
@@ -45,7 +45,7 @@ def asked(wish: tuple[str, ...], n: int) -> list[Condition]:
     batch = batch[torch.randperm(len(batch), generator=torch.Generator().manual_seed(0))[:n]]
     out = []
     for i in range(len(batch)):
-        system = tuple(symbol(z) for z in batch.atomic_numbers[i].unique().tolist() if z)
+        system = tuple(element_symbol(z) for z in batch.atomic_numbers[i].unique().tolist() if z)
         values = {c: float(batch.properties[c][i]) for c in columns}
         out.append(Condition(chemical_system=system if SYSTEM in wish else None, properties=values))
     return out

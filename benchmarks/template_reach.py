@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nucleate.chem.distance import distances, profiles
+from nucleate.chem.distance import cumulative_profiles, profile_distances
 from nucleate.evaluate.csp import load_targets
 from nucleate.evaluate.matching.match import MatchSettings, match_pair
 from nucleate.evaluate.measures.statistics import rate
@@ -43,7 +43,7 @@ def rows_of(library: TemplateLibrary, n: int, near: int, seed: int) -> list[dict
         rows = np.array([r for r in every.tolist() if library.formulas[r] != query], dtype=np.int64)
         if not len(rows) or model.unknown(counts):
             continue
-        emd = distances(profiles([counts]), library.profiles[rows])[0]
+        emd = profile_distances(cumulative_profiles([counts]), library.profiles[rows])[0]
         alike = model.similarities([counts], [dict(library.formulas[r]) for r in rows])[0]
         chosen: dict[int, set[str]] = {}
         for floor in FLOORS[: len(FLOORS) if place < near else 1]:

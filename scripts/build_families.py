@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nucleate.chem.elements import atomic_number, symbol
-from nucleate.chem.states import electronegativity
+from nucleate.chem.elements import atomic_number, element_symbol
+from nucleate.chem.states import pauling_electronegativity
 from nucleate.crystal.columns import structure_of_row
 from nucleate.crystal.prototype import Prototype, alike, prototype
 from nucleate.data.catalog import home
@@ -34,7 +34,7 @@ def counts(row: Row) -> dict[str, int]:
     """Element -> atoms in a formula unit."""
     found: Counter[int] = Counter(row["atomic_numbers"])
     unit = math.gcd(*found.values())
-    return {symbol(z): n // unit for z, n in found.items()}
+    return {element_symbol(z): n // unit for z, n in found.items()}
 
 
 def height(row: Row) -> float:
@@ -51,7 +51,7 @@ def ways(family: Family, elements: dict[str, int]) -> Iterator[tuple[str, ...]]:
 
 def likeness(elements: Sequence[str], example: Sequence[str]) -> int:
     """Pairs of sites with the more electronegative element on the same side as in the example."""
-    chi, model = ([electronegativity(e) or 1.5 for e in es] for es in (elements, example))
+    chi, model = ([pauling_electronegativity(e) or 1.5 for e in es] for es in (elements, example))
     return sum((chi[i] - chi[j]) * (model[i] - model[j]) > 0 for i in range(len(chi)) for j in range(i))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nucleate.chem.elements import symbol
+from nucleate.chem.elements import element_symbol
 from nucleate.crystal.asymmetric import asymmetric_units
 from nucleate.data.sites import prepare_sites
 from nucleate.generators.precedents import SHIPPED, write_sites
@@ -31,7 +31,7 @@ def main() -> None:
     recipe = load_recipe(args.recipe)
     batch, summary = prepare_sites(recipe.data)
     units = asymmetric_units(batch)
-    texts = [write_sites(tuple(sorted((symbol(s.atomic_number), s.letter) for s in u.sites))) for u in units]
+    texts = [write_sites(tuple(sorted((element_symbol(s.atomic_number), s.letter) for s in u.sites))) for u in units]
     rows = sorted(zip((u.space_group for u in units), texts, strict=True))
     numbers, sites = zip(*rows, strict=True)
     table = pa.table({"space_group": pa.array(numbers, pa.uint8()), "sites": pa.array(sites)})

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nucleate.chem.distance import nearest
+from nucleate.chem.distance import nearest_distances
 from nucleate.evaluate.formulas import key_of, read_formulas
 from nucleate.pipeline.candidate import PASS
 from nucleate.pipeline.rank import verdict
@@ -43,7 +43,7 @@ def main() -> None:
     colours = dict(zip((name for name, _ in sources), COLOURS, strict=False))
     for name, source in sources:
         keys = [k for t in read_formulas(source).texts[:SHOWN] if (k := key_of(t))]
-        distance = nearest([dict(k) for k in keys], known)
+        distance = nearest_distances([dict(k) for k in keys], known)
         distance = distance[np.isfinite(distance)]
         print(f"{name}: {len(distance)} formulas, median distance {np.median(distance):.3f}")
         left.hist(np.minimum(distance, 3), bins, histtype="step", density=True, label=name, color=colours[name], lw=1.6)

@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from nucleate.chem.composition import Formula
-from nucleate.chem.formula import parse
+from nucleate.chem.formula import parse_strict
 from nucleate.chem.verdict import PASS
 from nucleate.errors import NucleateError
 from nucleate.evaluate.formulas import name_of, read_formulas
@@ -150,7 +150,7 @@ def look_up(folder: Path, name: str) -> str:
 def alloy(text: str) -> bool:
     from pymatgen.core import Element
 
-    counts = parse(text)
+    counts = parse_strict(text)
     return len(counts) > 1 and all(Element(s).is_metal for s in counts)
 
 
@@ -179,7 +179,7 @@ def neutral_shares(folder: Path, name: str) -> str:
     rows.append("|---|---|---|---|---|---|")
     for title, texts in sources:
         verdicts = Counter(v.verdict for v in oxidation_verdicts(texts))
-        alone = sum(len(Formula.of(parse(t))) == 1 for t in texts)
+        alone = sum(len(Formula.of(parse_strict(t))) == 1 for t in texts)
         smact = sum(compositional_validity(t, "smact14") is True for t in texts)
         cells = f"{share(verdicts[PASS], len(texts))} | {share(smact, len(texts))} | {verdicts['unknown']}"
         rows.append(f"| {title} | {len(texts):,} | {alone} | {cells} |")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nucleate.chem.descriptors import missing
-from nucleate.chem.distance import distances, profiles
+from nucleate.chem.descriptors import without_descriptors
+from nucleate.chem.distance import cumulative_profiles, profile_distances
 from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.crystalnn import site_fingerprints
 from nucleate.evaluate.measures.statistics import wilson
@@ -112,7 +112,7 @@ def read_labelled(data: str, split: str, work: Path) -> tuple[FingerprintedCryst
         library = library.first(HELD_OUT)
     values, reasons, seconds = fingerprints(library, work, split)
     formulas = [dict(f) for f in library.formulas]
-    known = np.array([len(f) > 1 and not missing(f) for f in formulas]) & np.isfinite(values).all(1)
+    known = np.array([len(f) > 1 and not without_descriptors(f) for f in formulas]) & np.isfinite(values).all(1)
     alone = sum(len(f) == 1 for f in formulas)
     left_out = dict(reasons) | ({"elements by themselves": alone} if alone else {})
     return (
@@ -127,7 +127,7 @@ def measured(model: SimilarityModel, test: FingerprintedCrystals, data: Fingerpr
     rng = np.random.default_rng(0)
     ways = {
         "metric": model.similarities,
-        "element mover's distance": lambda a, b: -distances(profiles(a), profiles(b)),
+        "element mover's distance": lambda a, b: -profile_distances(cumulative_profiles(a), cumulative_profiles(b)),
         "at random": lambda a, b: rng.random((len(a), len(b))),
     }
     rows = []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nucleate.chem.descriptors import STATISTICS, _table, descriptors, labels, missing
+from nucleate.chem.descriptors import STATISTICS, _table, descriptor_names, descriptors, without_descriptors
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
 
@@ -31,7 +31,9 @@ def test_the_table_has_58_features_of_94_elements_without_gaps():
 
 def test_as_by_hand():
     found = descriptors(FORMULAS)
-    assert found.shape == (4, 290) and len(labels()) == 290 and labels()[0].startswith(STATISTICS[0])
+    assert (
+        found.shape == (4, 290) and len(descriptor_names()) == 290 and descriptor_names()[0].startswith(STATISTICS[0])
+    )
     for row, formula in zip(found, FORMULAS, strict=True):
         assert row == pytest.approx(literal(formula), rel=1e-12, abs=1e-9)
 
@@ -44,7 +46,7 @@ def test_multiples_and_order_change_nothing():
 def test_what_has_no_features_is_unknown():
     found = descriptors([{"Na": 1, "Cl": 1}, {"Am": 1, "O": 2}])
     assert np.isfinite(found[0]).all() and np.isnan(found[1]).any()
-    assert missing({"Am": 1, "O": 2}) == ["Am"] and missing({"Pu": 1, "O": 2}) == []
+    assert without_descriptors({"Am": 1, "O": 2}) == ["Am"] and without_descriptors({"Pu": 1, "O": 2}) == []
     assert descriptors([]).shape == (0, 290)
 
 

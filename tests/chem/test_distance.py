@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.stats import wasserstein_distance
 
-from nucleate.chem.distance import MODIFIED_PETTIFOR, distances, emd, nearest, on_scale, profiles
+from nucleate.chem.distance import (
+    MODIFIED_PETTIFOR,
+    cumulative_profiles,
+    element_movers_distance,
+    nearest_distances,
+    on_scale,
+    profile_distances,
+)
 from nucleate.chem.elements import SYMBOLS
 from nucleate.errors import NucleateError
 
@@ -40,16 +47,18 @@ def test_the_scale_is_that_of_glawe():
 
 
 def test_by_hand():
-    assert emd({"Na": 1, "Cl": 1}, {"K": 1, "Cl": 1}) == pytest.approx(0.5)  # K and Na are neighbours
-    assert emd({"He": 1}, {"H": 1}) == pytest.approx(102)
+    assert element_movers_distance({"Na": 1, "Cl": 1}, {"K": 1, "Cl": 1}) == pytest.approx(
+        0.5
+    )  # K and Na are neighbours
+    assert element_movers_distance({"He": 1}, {"H": 1}) == pytest.approx(102)
     # Ti 51, O 97: a third against half of the atoms are titanium
-    assert emd({"Ti": 1, "O": 2}, {"Ti": 1, "O": 1}) == pytest.approx(46 / 6)
+    assert element_movers_distance({"Ti": 1, "O": 2}, {"Ti": 1, "O": 1}) == pytest.approx(46 / 6)
 
 
 @given(COMPOSITIONS, COMPOSITIONS)
 @settings(max_examples=200, deadline=None)
 def test_equals_scipy(a, b):
-    assert emd(a, b) == pytest.approx(by_scipy(a, b), abs=1e-9)
+    assert element_movers_distance(a, b) == pytest.approx(by_scipy(a, b), abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -62,26 +71,26 @@ def test_equals_scipy(a, b):
     ],
 )
 def test_equals_the_transport_problem(a, b):
-    assert emd(a, b) == pytest.approx(by_transport(a, b), abs=1e-8)
+    assert element_movers_distance(a, b) == pytest.approx(by_transport(a, b), abs=1e-8)
 
 
 @given(COMPOSITIONS, COMPOSITIONS, COMPOSITIONS, st.integers(2, 9))
 @settings(max_examples=100, deadline=None)
 def test_is_a_metric_of_reduced_compositions(a, b, c, factor):
-    assert emd(a, b) == emd(b, a)
-    assert emd(a, c) <= emd(a, b) + emd(b, c) + 1e-9
+    assert element_movers_distance(a, b) == element_movers_distance(b, a)
+    assert element_movers_distance(a, c) <= element_movers_distance(a, b) + element_movers_distance(b, c) + 1e-9
     multiple = {s: factor * n for s, n in reversed(a.items())}
-    assert emd(a, multiple) == 0
-    assert emd(multiple, b) == pytest.approx(emd(a, b), abs=1e-12)
+    assert element_movers_distance(a, multiple) == 0
+    assert element_movers_distance(multiple, b) == pytest.approx(element_movers_distance(a, b), abs=1e-12)
     same = {s: n / sum(a.values()) for s, n in a.items()} == {s: n / sum(b.values()) for s, n in b.items()}
-    assert (emd(a, b) == 0) == same
+    assert (element_movers_distance(a, b) == 0) == same
 
 
 @given(st.lists(COMPOSITIONS, min_size=1, max_size=12), st.lists(COMPOSITIONS, min_size=1, max_size=40))
 @settings(max_examples=60, deadline=None)
 def test_nearest_is_the_least_of_all_distances(compositions, known):
-    expected = [min(emd(c, k) for k in known) for c in compositions]
-    assert nearest(compositions, known) == pytest.approx(expected, abs=1e-9)
+    expected = [min(element_movers_distance(c, k) for k in known) for c in compositions]
+    assert nearest_distances(compositions, known) == pytest.approx(expected, abs=1e-9)
 
 
 def test_nearest_is_exact_among_many_of_one_mean():
@@ -89,10 +98,12 @@ def test_nearest_is_exact_among_many_of_one_mean():
     decoys = [{MODIFIED_PETTIFOR[50 - i]: 1, MODIFIED_PETTIFOR[50 + i]: 1} for i in range(2, 50)]
     decoys = [{**d, MODIFIED_PETTIFOR[50]: n} for d in decoys for n in range(1, 8)]
     query = {MODIFIED_PETTIFOR[49]: 1, MODIFIED_PETTIFOR[51]: 1}
-    assert nearest([query], decoys)[0] == pytest.approx(min(emd(query, d) for d in decoys))
-    assert nearest([query], [*decoys, query])[0] == 0
+    assert nearest_distances([query], decoys)[0] == pytest.approx(
+        min(element_movers_distance(query, d) for d in decoys)
+    )
+    assert nearest_distances([query], [*decoys, query])[0] == 0
     far = {"H": 1}  # its mean is beyond them all
-    assert nearest([far], decoys)[0] == pytest.approx(min(emd(far, d) for d in decoys))
+    assert nearest_distances([far], decoys)[0] == pytest.approx(min(element_movers_distance(far, d) for d in decoys))
 
 
 def test_what_has_no_place_on_the_scale():
@@ -100,14 +111,14 @@ def test_what_has_no_place_on_the_scale():
     assert not on_scale({})
     assert not on_scale({"O": 0})
     with pytest.raises(NucleateError, match="Rf"):
-        emd({"Rf": 1}, {"O": 1})
-    found = nearest([{"Rf": 1}, {"O": 1}], [{"O": 2}, {"Og": 1}])
+        element_movers_distance({"Rf": 1}, {"O": 1})
+    found = nearest_distances([{"Rf": 1}, {"O": 1}], [{"O": 2}, {"Og": 1}])
     assert np.isnan(found[0])
     assert found[1] == 0
-    assert np.isnan(nearest([{"Rf": 1}], [{"O": 1}])).all()
-    assert nearest([], [{"O": 1}]).shape == (0,)
+    assert np.isnan(nearest_distances([{"Rf": 1}], [{"O": 1}])).all()
+    assert nearest_distances([], [{"O": 1}]).shape == (0,)
     with pytest.raises(NucleateError, match="no known composition"):
-        nearest([{"O": 1}], [{"Rf": 1}])
+        nearest_distances([{"O": 1}], [{"Rf": 1}])
 
 
 def test_nearest_among_thousands():
@@ -123,16 +134,16 @@ def test_nearest_among_thousands():
         ]
 
     queries, known = some(40), some(3000)
-    expected = [min(emd(q, k) for k in known) for q in queries[:5]]
-    assert nearest(queries, known)[:5] == pytest.approx(expected, abs=1e-9)
+    expected = [min(element_movers_distance(q, k) for k in known) for q in queries[:5]]
+    assert nearest_distances(queries, known)[:5] == pytest.approx(expected, abs=1e-9)
 
 
 def test_all_distances_at_once_are_those_of_each_pair():
     ours = [{"Sr": 1, "Ti": 1, "O": 3}, {"Na": 1, "Cl": 1}, {"Rf": 1}]
     theirs = [{"Ba": 1, "Ti": 1, "O": 3}, {"K": 2, "Cl": 2}, {}]
-    found = distances(profiles(ours), profiles(theirs))
+    found = profile_distances(cumulative_profiles(ours), cumulative_profiles(theirs))
     assert found.shape == (3, 3)
     for i in (0, 1):
         for j in (0, 1):
-            assert found[i, j] == pytest.approx(emd(ours[i], theirs[j]))
+            assert found[i, j] == pytest.approx(element_movers_distance(ours[i], theirs[j]))
     assert np.isnan(found[2]).all() and np.isnan(found[:, 2]).all()  # no place on the scale, and no composition

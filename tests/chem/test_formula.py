@@ -11,7 +11,7 @@ import pytest
 
 from nucleate.chem.elements import SYMBOLS
 from nucleate.chem.formula import formula_text, parse_formula
-from nucleate.chem.written import closed_up, is_written
+from nucleate.chem.written import looks_like_formula, with_joined_adducts
 from nucleate.errors import NucleateError
 
 READ = {
@@ -65,18 +65,18 @@ def test_what_has_one_meaning_is_read(text, formula):
         ("Na0.35CoO2.1.3H2O", "can be read as"),
         ("CuSO4·nH2O", "n is a variable"),
         ("CuSO4.xH2O", "x is a variable"),
-        ("CuSO4·", "a dot without a compound"),
+        ("CuSO4·", "there is no compound on one side of a dot"),
         ("CuSO4..5H2O", "two full stops"),
-        ("CuSO4 + 5H2O", "an adduct has a dot"),
+        ("CuSO4 + 5H2O", "an adduct is written with a dot"),
         ("Na0.67MnO2", "0.67 can be 67/100 or a rounded 2/3; write Na67/100MnO2 or Na2/3MnO2"),
         ("LiNi0.33Mn0.33Co0.34O2", "0.33 can be 33/100 or a rounded 1/3"),
-        ("Na+", "it has a charge; a formula is of a neutral crystal"),
+        ("Na+", "it has a charge; a formula describes a neutral crystal"),
         ("Fe3+", "charge"),
         ("SO4-2", "charge"),
         ("SO4^2-", "charge"),
         ("[Fe(CN)6]4-", "charge"),
         ("Na+Cl-", "charge"),
-        ("SO₄²⁻", "'²' is raised"),
+        ("SO₄²⁻", "'²' is a superscript"),
         ("YBa2Cu3O7-x", "x is a variable; put a number in its place"),
         ("YBa2Cu3O7−δ", "δ is a variable"),
         ("La1-xSrxMnO3", "x is a variable"),
@@ -91,28 +91,28 @@ def test_what_has_one_meaning_is_read(text, formula):
         ("COO", "CoO or C O O"),
         ("NIO", "NiO or N I O"),
         ("YB2O3", "Yb2O3 or Y B2 O3"),
-        ("YBCO", "a name for YBa2Cu3O7"),
+        ("YBCO", "an abbreviation of YBa2Cu3O7"),
         ("СО2", "'С' is a Cyrillic letter; write the Latin C"),
         ("Οs", "Greek letter; write the Latin O"),
         ("D2O", "isotope of hydrogen"),
-        ("SiO2 (quartz)", "'quartz' is no element.*: SiO2"),
-        ("TiO2-anatase", "'anatase' is no element.*: TiO2"),
-        ("α-Al2O3", "'α' is no element.*: Al2O3"),
-        ("2H-MoS2", "'2H' is no element.*: MoS2"),
-        ("NaCl(aq)", "'aq' is no element"),
-        ("Li0FeO2", "a count of zero"),
-        ("Li1/0CoO2", "a division by zero"),
+        ("SiO2 (quartz)", "'quartz' is not an element.*: SiO2"),
+        ("TiO2-anatase", "'anatase' is not an element.*: TiO2"),
+        ("α-Al2O3", "'α' is not an element.*: Al2O3"),
+        ("2H-MoS2", "'2H' is not an element.*: MoS2"),
+        ("NaCl(aq)", "'aq' is not an element"),
+        ("Li0FeO2", "a number of atoms is zero"),
+        ("Li1/0CoO2", "a number is divided by zero"),
         ("(Fe,Mg)O", "leaves the ratio open"),
-        ("La0,7Sr0,3MnO3", "decimals have a point.*La0.7Sr0.3MnO3"),
+        ("La0,7Sr0,3MnO3", "write decimals with a point.*La0.7Sr0.3MnO3"),
         ("Zn(OAc)2", "acetate is C2H3O2"),
-        ("ABO3", "'A' is not an element; where it stands for one, name it"),
+        ("ABO3", "'A' is not an element; if it stands for one, write that element"),
         ("Ca(OH]2", "closes a bracket of another kind"),
-        ("Fe/2", "without a number on each side"),
-        ("LiFePO4/C", "without a number on each side"),
+        ("Fe/2", "there is no number on one side"),
+        ("LiFePO4/C", "there is no number on one side"),
         ("ZnS:Mn", "doped"),
         ("Fe0.9Va0.1O", "a vacancy"),
-        ("Li-Fe-O", "a chemical system has elements alone"),
-        ("2NaCl", "a number without an element"),
+        ("Li-Fe-O", "it is for chemical systems"),
+        ("2NaCl", "a number follows no element"),
     ],
 )  # fmt: skip
 def test_what_has_none_or_two_is_refused_in_words(text, reason):
@@ -156,24 +156,24 @@ def test_any_text_is_read_or_refused():
     "text", ["Li1/2CoO2", "Pb(Mg1/3Nb2/3)O3", "CuSO4.H2O", "MgCl2.NH3", "CaSO4·1/2H2O", "BaO1/2-x"]
 )
 def test_a_formula_is_no_file(text):
-    assert is_written(text)
+    assert looks_like_formula(text)
 
 
 @pytest.mark.parametrize(
     "text", ["run1/2", "a.cif", "NaCl.cif", "X.CIF", "data/NaCl", "./NaCl", "Fe2O3/POSCAR", "C:\\x"]
 )
 def test_a_file_is_no_formula(text):
-    assert not is_written(text)
+    assert not looks_like_formula(text)
 
 
 @pytest.mark.parametrize("text", ["CuSO4 . 5H2O", "CuSO4*5H2O", "CuSO4 * 5H2O", "CuSO4 · 5 H2O", "CuSO4 x 5H2O"])
 def test_adducts_in_a_sentence_are_closed_up(text):
-    assert closed_up(f"crystals of {text}. 5 of them") == "crystals of CuSO4·5H2O. 5 of them"
+    assert with_joined_adducts(f"crystals of {text}. 5 of them") == "crystals of CuSO4·5H2O. 5 of them"
 
 
 @pytest.mark.parametrize("text", ["Ba Ti *", "Li ? O4", "a spinel. 5 Crystals", "3 x 3 supercells", "CuSO4.5H2O"])
 def test_other_signs_stay(text):
-    assert closed_up(text) == text
+    assert with_joined_adducts(text) == text
 
 
 @pytest.mark.parametrize(

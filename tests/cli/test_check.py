@@ -35,7 +35,7 @@ def test_every_formula_is_answered_whatever_stands_beside_it(capsys):
         "'Xx' is not an element",
         "(empty)",
         "more than 10,000 atoms",
-        "a count of zero",
+        "a number of atoms is zero",
         "never closed",
         "charge -2: Ti +4, O -2",  # an element named twice is added up
     ):
@@ -49,7 +49,7 @@ def test_the_set_of_states_is_an_option(capsys):
     assert "Ti4+ O2- (smact14)" in check(capsys, "TiO2", "--states", "smact14")[1]
     assert check(capsys, "Fe3O4", "--states", "smact14")[1].count(" fail ") == 1
     code, _, err = check(capsys, "TiO2", "--states", "wiki")
-    assert code == 2 and "oxidation states are icsd24, smact14 or icsd24-3, not 'wiki'" in err
+    assert code == 2 and "the set of oxidation states must be icsd24, smact14 or icsd24-3, not 'wiki'" in err
 
 
 LIST = ["NaCl", "MgO", "Sr Ti O O O", "Xx", "Fe0.5Mg0.5O", "NaCl3", "CuNi", "KCl"]

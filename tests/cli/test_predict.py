@@ -90,7 +90,7 @@ def test_copied_volumes(known: Path, tmp_path: Path) -> None:
         (("",), "the formula is empty"),
         ((), "no formula was given"),
         (("Fe71O5",), "has the ratio 5:71 of Fe71O5"),
-        (("Fe0O",), "a count of zero"),
+        (("Fe0O",), "a number of atoms is zero"),
         (("Fe99999999O",), "more than 10,000 atoms"),
         (("NaCl", "--method", "magic"), "unimat, compact, adaptive, random, not 'magic'"),
         (("Na-Cl", "--method", "template"), "Na-Cl is a chemical system, and templates are of a formula"),

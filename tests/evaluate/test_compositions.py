@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import wasserstein_distance
 
-from nucleate.chem.distance import emd
+from nucleate.chem.distance import element_movers_distance
 from nucleate.chem.elements import MAIN_ELEMENTS, SYMBOLS
 from nucleate.chem.verdict import Verdict
 from nucleate.cli.metrics import show_report
@@ -59,9 +59,9 @@ def test_counts_by_hand():
 
 def test_distances_by_hand():
     report = evaluate_compositions(["NaCl", "RbCl", "RbCl", "CsF", "!"], ["NaCl", "KCl"])
-    step = emd(dict(key_of("RbCl")), dict(key_of("KCl")))
+    step = element_movers_distance(dict(key_of("RbCl")), dict(key_of("KCl")))
     assert step == 0.5
-    far = min(emd(dict(key_of("CsF")), dict(key_of(t))) for t in ("NaCl", "KCl"))
+    far = min(element_movers_distance(dict(key_of("CsF")), dict(key_of(t))) for t in ("NaCl", "KCl"))
     assert report["emd_mean"].value == pytest.approx((0 + step + step + far) / 4)
     assert report["emd_median"].value == pytest.approx(0.5)
     assert [report[f"emd_{t}"].value for t in (0, 1, 2, 5)] == [1 / 5, 3 / 5, (3 + (far < 2)) / 5, 4 / 5]

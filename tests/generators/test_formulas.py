@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nucleate.chem.formula import parse
+from nucleate.chem.formula import parse_strict
 from nucleate.crystal.formulas import FormulaBatch
 from nucleate.diffusion.unmask import start_time
 from nucleate.errors import NucleateError
@@ -83,7 +83,7 @@ def test_a_run_resumes_exactly(tmp_path):
 
 
 def drawn(generator, condition, n=40):
-    return [parse(t) for t in generator.generate([condition] * n, list(range(n)))]
+    return [parse_strict(t) for t in generator.generate([condition] * n, list(range(n)))]
 
 
 def test_conditions_on_elements_hold_whatever_the_network_predicts(masked):
@@ -221,6 +221,6 @@ def test_shipped_weights_draw_formulas_and_have_recipe_and_card(name):
 
 def is_formula(text):
     try:
-        return bool(parse(text))
+        return bool(parse_strict(text))
     except NucleateError:
         return False

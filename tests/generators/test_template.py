@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from nucleate.chem.distance import emd
+from nucleate.chem.distance import element_movers_distance
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
@@ -63,7 +63,7 @@ def test_the_nearest_formula_is_the_first_template():
     assert [p.template for p in found[:2]] == ["cscl", "sylvite"]  # neighbours of rubidium on both sides
     distances = [p.distance for p in found]
     assert distances == sorted(distances)
-    assert found[1].distance == pytest.approx(emd({"Rb": 1, "Cl": 1}, {"K": 1, "Cl": 1}))
+    assert found[1].distance == pytest.approx(element_movers_distance({"Rb": 1, "Cl": 1}, {"K": 1, "Cl": 1}))
     assert found[1].substitution == {"K": "Rb", "Cl": "Cl"} and found[1].template_formula == "KCl"
     assert found[1].structure.composition.reduced_formula == "RbCl" and found[1].space_group == 225
     assert found[1].similarity is None

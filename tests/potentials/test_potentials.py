@@ -7,7 +7,7 @@ from ase.build import bulk
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from nucleate.chem.elements import symbol
+from nucleate.chem.elements import element_symbol
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate
 from nucleate.potentials.base import MPTRJ_ELEMENTS, unknown_elements_reason
@@ -132,4 +132,4 @@ def test_the_checkpoint_of_sevennet_names_the_same_elements():
     from nucleate.potentials.sevennet import MODEL
 
     types = util.load_checkpoint(MODEL).config[_keys.TYPE_MAP]
-    assert frozenset(symbol(int(z)) for z in types) == MPTRJ_ELEMENTS
+    assert frozenset(element_symbol(int(z)) for z in types) == MPTRJ_ELEMENTS

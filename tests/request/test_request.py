@@ -42,7 +42,7 @@ def test_understood(text, composition, system, candidates):
         ({"text": "Si, -2 atoms"}, "cannot have -2 atoms"),
         ({"text": "Sr(TiO3"}, "never closed"),
         ({"text": "SrTiO3)"}, "never opened"),
-        ({"text": "Sr0TiO3"}, "count of zero"),
+        ({"text": "Sr0TiO3"}, "number of atoms is zero"),
         ({"text": "srtio3"}, "not a formula"),
         ({"text": "Li-Feo-O"}, "'Feo' is not an element"),
         ({"text": "Li ? Xx4"}, "'Xx' is not an element"),

@@ -196,11 +196,11 @@ def check(given: Crystals, *, states: str = "icsd24") -> Candidate | Candidates:
         >>> [c.checks["charge"].verdict for c in nucleate.check(["NaCl", "Fe3O4"])]
         ['pass', 'pass']
     """
-    from nucleate.chem.states import check_set
+    from nucleate.chem.states import require_state_set
     from nucleate.stages.check import check as check_candidate
     from nucleate.stages.chemistry import with_oxidation
 
-    check_set(states)
+    require_state_set(states)
     found, one = crystals_or_formulas(given)
     done = Candidates(with_oxidation([c if c.failure else check_candidate(c, states) for c in found]))
     return done[0] if one else done

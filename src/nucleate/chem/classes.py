@@ -1,4 +1,4 @@
-"""Words for kinds of elements and compounds, and what they mean."""
+"""Names of groups of elements ("rare earth") and of classes of compounds ("oxide"), and what they mean."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from nucleate.chem.elements import NAMES, RADIOACTIVE, SYMBOLS, symbol
+from nucleate.chem.elements import NAMES, RADIOACTIVE, SYMBOLS, element_symbol
 from nucleate.errors import NucleateError
 
 LANTHANIDES = ("La", "Ce", "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu")
@@ -39,18 +39,18 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "rare element": _RARE,
     "expensive element": ("Sc", "Rb", "Ru", "Rh", "Pd", "Cs", "Tm", "Re", "Os", "Ir", "Pt", "Au"),
 }
-# Why an element is in a group, where the periodic table does not say it
+# Which elements are in a group, for groups that do not follow from the periodic table alone
 CRITERIA: dict[str, str] = {
     "rare earth": "scandium, yttrium and the lanthanides (IUPAC, Red Book 2005, IR-3.6.2)",
     "noble metal": "the platinum metals, silver and gold",
     "toxic element": "all its compounds are listed as toxic, carcinogenic or toxic to reproduction by the European "
     "Union (regulation 1272/2008, annex VI); chromium, where it depends on the valence, is not among them",
-    "radioactive element": "no isotope that lasts: technetium, promethium and all beyond bismuth, with thorium and "
-    "uranium",
+    "radioactive element": "no stable isotope: technetium, promethium and all elements after bismuth, also thorium and "
+    "uranium, which decay slowly",
     "heavy metal": "cadmium and the metals from mercury to bismuth",
     "rare element": "less than 0.1 mg in a kilogram of the Earth's crust (CRC Handbook of Chemistry and Physics, "
-    "section 14), and what has to be made; rare earths are no rarer than tin and not among them",
-    "expensive element": "metals of more than about 1,000 US dollars a kilogram in 2020, as the element",
+    "section 14), and artificial elements; rare earths are no rarer than tin and not among them",
+    "expensive element": "metals whose price was above about 1,000 US dollars per kilogram in 2020",
 }
 NONMETALS = frozenset({"H", "N", "O", "F", "S", "Cl", "Se", "Br", "I", "He", "Ne", "Ar", "Kr", "Xe", "Rn"})
 ANIONS = frozenset({"H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Ge", "As", "Se", "Br", "Sb", "Te", "I"})
@@ -58,38 +58,39 @@ ANIONS = frozenset({"H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Ge", "A
 
 @dataclass(frozen=True)
 class CompoundClass:
-    """Compounds that have one of `anions`, no more electronegative element than these, and all of `needs`; "metal":
-    elements of metals and semimetals alone."""
+    """A class of compounds. A compound belongs to it if it has one of `anions`, no element that is more electronegative
+    than these, and all elements of `needs`. The class "metal", without anions, has compounds of metals and semimetals
+    only (`is_metallic`)."""
 
     name: str
     anions: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
 
     def holds(self, composition: Mapping[str, int]) -> bool:
-        """Whether a composition (element -> amount) is of the class."""
+        """Whether a composition (element -> amount) belongs to the class."""
         if not self.anions:
-            return is_metal(composition)
-        from nucleate.chem.states import electronegativity
+            return is_metallic(composition)
+        from nucleate.chem.states import pauling_electronegativity
 
         found = [e for e in composition if e in self.anions]
         if not found or self.needs - set(composition) or len(composition) == 1:
             return False
-        strongest = max(composition, key=lambda e: electronegativity(e) or 0.0)
+        strongest = max(composition, key=lambda e: pauling_electronegativity(e) or 0.0)
         return strongest in self.anions
 
 
-def is_metal(composition: Collection[str]) -> bool:
-    """Whether all elements are metals or semimetals, and not only semimetals."""
-    from nucleate.chem.states import metals
+def is_metallic(composition: Collection[str]) -> bool:
+    """Whether all elements of a composition are metals or semimetals, and at least one is a metal."""
+    from nucleate.chem.states import smact_metals
 
     semimetals = {"B", "Si", "Ge", "As", "Sb", "Te", "C", "P"}
-    proper = metals() - semimetals
+    proper = smact_metals() - semimetals
     return any(e in proper for e in composition) and all(e in proper or e in semimetals for e in composition)
 
 
 @cache
 def classes() -> dict[str, CompoundClass]:
-    """Every class of compounds, by its name."""
+    """All classes of compounds: name -> class."""
     one = {
         "oxide": "O", "fluoride": "F", "chloride": "Cl", "bromide": "Br", "iodide": "I", "sulfide": "S",
         "selenide": "Se", "telluride": "Te", "nitride": "N", "phosphide": "P", "arsenide": "As", "antimonide": "Sb",
@@ -126,14 +127,14 @@ GROUP_SYNONYMS = {
 
 
 def element_group(name: str) -> frozenset[str]:
-    """Symbols of a named group of elements: "radioactive", "toxic elements", "rare earths", "noble_gases".
+    """The symbols of a named group of elements: "radioactive", "toxic elements", "rare earths", "noble_gases".
 
-    The names are those of `GROUPS` and `GROUP_SYNONYMS` in any case, singular or plural, with or without their last
-    word "element" or "metal". Raises NucleateError, with the names there are, for another one.
+    The names are those of `GROUPS` and `GROUP_SYNONYMS` in small or capital letters, singular or plural, with or
+    without their last word "element" or "metal". Raises NucleateError, with all names, for another one.
     """
-    plain = re.sub(r"[\s_-]+", " ", name.strip().lower())
-    single = plain.removesuffix("es") if plain.endswith("gases") else plain.removesuffix("s")
-    for one in (plain, single):
+    words = re.sub(r"[\s_-]+", " ", name.strip().lower())
+    singular = words.removesuffix("es") if words.endswith("gases") else words.removesuffix("s")
+    for one in (words, singular):
         for known in (one, f"{one} element", f"{one} metal"):
             if found := GROUPS.get(GROUP_SYNONYMS.get(known, known)):
                 return frozenset(found)
@@ -142,7 +143,7 @@ def element_group(name: str) -> frozenset[str]:
 
 @cache
 def element_names() -> dict[str, str]:
-    """English names in lower case, both spellings, -> symbol."""
-    out = {name: symbol(i + 1) for i, name in enumerate(NAMES)}
+    """English names of elements in lower case, British and American, -> symbol."""
+    out = {name: element_symbol(i + 1) for i, name in enumerate(NAMES)}
     return out | {"aluminum": "Al", "aluminium": "Al", "cesium": "Cs", "caesium": "Cs", "sulphur": "S", "sulfur": "S",
                   "wolfram": "W"}  # fmt: skip

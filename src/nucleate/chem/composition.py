@@ -1,4 +1,5 @@
-"""A formula as a value: reduced, the same for all multiples and orders of its elements, with one spelling."""
+"""A formula as a value. Formulas that differ by a factor or by the order of their elements are the same value and have
+the same spelling."""
 
 from __future__ import annotations
 
@@ -7,36 +8,37 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from nucleate.chem.elements import WRITTEN_PLACE
+from nucleate.chem.elements import WRITING_ORDER
 from nucleate.errors import NucleateError
 
-# Formulas that are written with two atoms of each element: gases and peroxides
+# Formulas that are written with two atoms of each element, as O2 and Na2O2: gases and peroxides
 PAIRED = frozenset({"H", "N", "O", "F", "Cl", "LiO", "NaO", "KO", "RbO", "CsO", "HO"})
 
 
 class Formula(tuple[tuple[str, int], ...]):
-    """(symbol, atoms) of each element, sorted by symbol, in smallest whole numbers: (("O", 3), ("Sr", 1), ("Ti", 1)).
+    """(symbol, atoms) of each element, sorted by symbol, in smallest integers: (("O", 3), ("Sr", 1), ("Ti", 1)).
 
-    It is a tuple, so that it equals and hashes as one and can be a key. Made by `of` and `of_amounts`.
+    It is a tuple, so that it can be compared and be the key of a dictionary. It is made by `of` and `of_amounts`.
     """
 
     __slots__ = ()
 
     @classmethod
     def of(cls, counts: Mapping[str, int]) -> Formula:
-        """The formula of whole numbers of atoms (symbol -> atoms, any multiple); NucleateError for other numbers."""
-        whole = {symbol: round(n) for symbol, n in counts.items()}
-        if not whole or any(n < 1 or abs(n - counts[symbol]) > 1e-6 for symbol, n in whole.items()):
+        """The formula of numbers of atoms (symbol -> atoms), which need not be the smallest. Raises NucleateError if
+        there are none, or if they are not integers of at least 1."""
+        integers = {symbol: round(n) for symbol, n in counts.items()}
+        if not integers or any(n < 1 or abs(n - counts[symbol]) > 1e-6 for symbol, n in integers.items()):
             raise NucleateError(f"a composition needs whole numbers of atoms, not {dict(counts)}")
-        return cls(sorted(reduced(whole).items()))
+        return cls(sorted(reduced(integers).items()))
 
     @classmethod
     def of_amounts(cls, composition: Mapping[Any, float]) -> Formula:
         """The formula of any amounts of elements (symbols, or pymatgen's `Element`): Fe0.95O -> (("Fe", 19), ("O",
         20)).
 
-        Fractions are exact; decimals are taken to the nearest fraction with a denominator of at most 1000. Elements
-        whose amount is zero are left out.
+        A `Fraction` is used exactly; a float is replaced by the nearest fraction with a denominator of at most 1000.
+        Elements whose amount is zero are left out.
         """
         amounts: dict[str, int | Fraction] = {}
         for element, amount in composition.items():
@@ -49,12 +51,12 @@ class Formula(tuple[tuple[str, int], ...]):
         if not amounts:
             return cls()
         scale = math.lcm(*(a.denominator for a in amounts.values()))
-        whole = {s: int(a * scale) for s, a in amounts.items()}
-        return cls(reduced(whole).items())
+        integers = {s: int(a * scale) for s, a in amounts.items()}
+        return cls(reduced(integers).items())
 
     @property
     def counts(self) -> dict[str, int]:
-        """Symbol -> atoms of one formula unit."""
+        """Symbol -> atoms in one formula unit."""
         return dict(self)
 
     @property
@@ -64,12 +66,12 @@ class Formula(tuple[tuple[str, int], ...]):
 
     @property
     def num_atoms(self) -> int:
-        """Atoms of one formula unit."""
+        """The number of atoms in one formula unit."""
         return sum(n for _, n in self)
 
     @property
     def ratio(self) -> tuple[int, ...]:
-        """The numbers alone, sorted: (1, 1, 3) of SrTiO3."""
+        """The numbers of atoms without the elements, sorted: (1, 1, 3) for SrTiO3."""
         return tuple(sorted(n for _, n in self))
 
     @property
@@ -79,19 +81,19 @@ class Formula(tuple[tuple[str, int], ...]):
 
 
 def reduced(counts: Mapping[str, int]) -> dict[str, int]:
-    """Whole numbers of atoms divided by what they have in common, in the order given."""
+    """Numbers of atoms divided by their greatest common divisor, in the given order."""
     divisor = math.gcd(*counts.values())
     return {symbol: n // divisor for symbol, n in counts.items()}
 
 
 def formula_text(composition: Mapping[Any, float]) -> str:
-    """The one spelling of a formula, wherever one is shown, stored or part of a name: NaZr2P3O12, LiFePO4, HfSiW4.
+    """The spelling of a formula that is used wherever one is shown, stored or part of a name: NaZr2P3O12, LiFePO4.
 
-    composition: element (symbol, or pymatgen's `Element`) -> amount, of any multiple. Reduced, the elements by
-    electronegativity, as pymatgen's `reduced_formula` and the Materials Project have it, so that people find what they
-    know, with their O2 and Na2O2 for diatomic gases and peroxides; but without brackets, which do not fit into the
-    names of files and identifiers. "" for nothing.
+    composition: element (symbol, or pymatgen's `Element`) -> amount; the amounts need not be the smallest. The formula
+    is reduced and its elements are in the order of electronegativity, as in pymatgen's `reduced_formula` and in the
+    Materials Project, also with O2 and Na2O2 for gases and peroxides. Other than there it has no brackets, because they
+    do not fit into names of files and identifiers. An empty composition gives "".
     """
-    counts = sorted(Formula.of_amounts(composition), key=lambda part: WRITTEN_PLACE.get(part[0], len(WRITTEN_PLACE)))
+    counts = sorted(Formula.of_amounts(composition), key=lambda part: WRITING_ORDER.get(part[0], len(WRITING_ORDER)))
     text = "".join(f"{e}{n if n != 1 else ''}" for e, n in counts)
     return text if text not in PAIRED else "".join(f"{e}2" for e, _ in counts)

@@ -1,9 +1,10 @@
 """The element mover's distance: how far apart two compositions are on a one-dimensional periodic table.
 
-Hargreaves, Dyer, Gaultois, Kurlin, Rosseinsky, Chem. Mater. 32, 10610 (2020): the least work that turns the atomic
-fractions of one composition into those of the other, where an element moves along the modified Pettifor scale (Glawe,
-Sanna, Gross, Marques, New J. Phys. 18, 093011 (2016)). In one dimension that is the area between the two cumulative
-distributions, in steps on the scale: NaCl to KCl is 0.5, half of the atoms going one step.
+It is the least work that turns the atomic fractions of one composition into those of the other (Hargreaves, Dyer,
+Gaultois, Kurlin, Rosseinsky, Chem. Mater. 32, 10610 (2020)). Work is the fraction of atoms that is moved times the
+number of steps along the modified Pettifor scale of elements (Glawe, Sanna, Gross, Marques, New J. Phys. 18, 093011
+(2016)). In one dimension that equals the area between the two cumulative distributions. From NaCl to KCl it is 0.5,
+because half of the atoms move by one step.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from nucleate.errors import NucleateError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Glawe et al. (2016), number 1 to 103; elements after lawrencium have no place on the scale.
+# The scale of Glawe et al. (2016), positions 1 to 103; elements after lawrencium are not on it.
 _SCALE = """
 He Ne Ar Kr Xe Rn Fr Cs Rb K Na Li Ra Ba Sr Ca Eu Yb Lu Tm Y Er Ho Dy Tb Gd Sm Pm Nd Pr Ce La Ac Th Pa U Np Pu Am Cm Bk
 Cf Es Fm Md No Lr Sc Zr Hf Ti Ta Nb V Cr Mo W Re Tc Os Ru Ir Rh Pt Pd Au Ag Cu Ni Co Fe Mn Mg Zn Cd Hg Be Al Ga In Tl Pb
@@ -26,28 +27,30 @@ Sn Ge Si B C N P As Sb Bi Po Te Se S O At I Br Cl F H
 """
 MODIFIED_PETTIFOR: tuple[str, ...] = tuple(_SCALE.split())
 _POSITION = {s: i for i, s in enumerate(MODIFIED_PETTIFOR)}
-_FIRST = 64  # known compositions of about the same mean position that are looked at first
-_ROUNDING = 1e-9  # of the means, in steps
+_FIRST = 64  # the number of known compositions with a similar mean position that are compared first
+_ROUNDING = 1e-9  # the error of mean positions by rounding, in steps
 
 
-def emd(a: Mapping[str, float], b: Mapping[str, float]) -> float:
-    """The distance of two compositions (element -> amount, of any multiple), in steps on the scale, 0 to 102.
+def element_movers_distance(a: Mapping[str, float], b: Mapping[str, float]) -> float:
+    """The distance of two compositions (element -> amount), in steps on the scale, from 0 to 102.
 
-    Raises NucleateError for an element without a place on the scale, and for an empty composition.
+    Raises NucleateError for an element that is not on the scale, and for an empty composition.
     """
     for composition in (a, b):
         if not on_scale(composition):
             raise NucleateError(
-                f"no place on the modified Pettifor scale for {dict(composition)}; it needs positive amounts of "
-                "elements up to Lr"
+                f"{dict(composition)} is not on the modified Pettifor scale; give positive amounts of elements up to Lr"
             )
     left, right = _cumulative([a, b])
     return float(np.abs(left - right).sum())
 
 
-def profiles(compositions: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
-    """The cumulative distributions (n, 102) on the scale, whose city-block distances are the element mover's; a row is
-    nan where a composition is not `on_scale`. Work done once for the many uses of known compositions."""
+def cumulative_profiles(compositions: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
+    """The cumulative distributions (n, 102) of compositions on the scale; NaN for a composition that is not `on_scale`.
+
+    The city-block distance of two profiles is the element mover's distance. Profiles of known compositions are computed
+    once and used for many distances.
+    """
     out = np.full((len(compositions), len(MODIFIED_PETTIFOR) - 1), np.nan)
     rows = [i for i, c in enumerate(compositions) if on_scale(c)]
     if rows:
@@ -55,30 +58,32 @@ def profiles(compositions: Sequence[Mapping[str, float]]) -> NDArray[np.float64]
     return out
 
 
-def distances(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """All distances (n, m) between `profiles` (n, 102) and (m, 102); nan where either is nan."""
+def profile_distances(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """All distances (n, m) between `cumulative_profiles` (n, 102) and (m, 102); NaN where one of the two is NaN."""
     from scipy.spatial.distance import cdist
 
     return np.asarray(cdist(ours, theirs, "cityblock"))
 
 
 def on_scale(composition: Mapping[str, float]) -> bool:
-    """Whether all elements have a place on the scale, in positive amounts."""
+    """Whether all elements of a composition are on the scale and have positive amounts."""
     return bool(composition) and all(s in _POSITION and n > 0 for s, n in composition.items())
 
 
-def nearest(compositions: Sequence[Mapping[str, float]], known: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
-    """The distance of each composition to the nearest known one, (n,); nan where it is not `on_scale`.
+def nearest_distances(
+    compositions: Sequence[Mapping[str, float]], known: Sequence[Mapping[str, float]]
+) -> NDArray[np.float64]:
+    """The distance of each composition to the nearest known one, (n,); NaN for a composition that is not `on_scale`.
 
-    Exact. The difference of two mean positions is never larger than the distance, so with the known compositions
-    sorted by it only a few have to be compared. Known ones that are not on the scale are passed over; raises
-    NucleateError when none is left.
+    The result is exact. Two compositions differ in their mean position on the scale by no more than their distance, so
+    that only the known compositions with a similar mean position need to be compared. Known compositions that are not
+    on the scale are ignored; raises NucleateError if none is left.
     """
     usable = [k for k in known if on_scale(k)]
     if not usable:
         raise NucleateError("no known composition to compare with")
     theirs = np.unique(_cumulative(usable), axis=0)
-    heights = theirs.sum(1)  # 102 less the mean position
+    heights = theirs.sum(1)  # 102 minus the mean position
     order = np.argsort(heights, kind="stable")
     theirs, heights = theirs[order], heights[order]
     out = np.full(len(compositions), np.nan)
@@ -102,7 +107,8 @@ def _least(row: NDArray[np.float64], others: NDArray[np.float64]) -> float:
 
 
 def _cumulative(compositions: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
-    """(n, 102): the fraction of atoms at or before each place of the scale but the last, where it is always 1."""
+    """(n, 102): the fraction of atoms at or before each position of the scale. The last position is left out, because
+    the fraction is always 1 there."""
     amounts = np.zeros((len(compositions), len(MODIFIED_PETTIFOR)))
     for i, composition in enumerate(compositions):
         for symbol, n in composition.items():

@@ -1,4 +1,5 @@
-"""Formulas as texts that people write, read into element counts (`written`, `adducts`, `thirds`, `capitals`)."""
+"""Reading of formulas as people write them into numbers of atoms. What it takes is in `written`, `adducts`, `thirds`,
+`lookalikes` and `capitals`."""
 
 from __future__ import annotations
 
@@ -6,58 +7,59 @@ from collections import Counter
 from math import lcm
 
 from nucleate.chem.composition import PAIRED, Formula, formula_text, reduced
-from nucleate.chem.grammar import MAX_ATOMS, RULE, AtomCounts, counts_of, parse
+from nucleate.chem.grammar import MAX_ATOMS, RULE, AtomCounts, parse_strict, parse_with_fractions
 from nucleate.errors import NucleateError
 
-__all__ = ["MAX_ATOMS", "PAIRED", "RULE", "Formula", "formula_text", "parse", "parse_formula", "reduced"]
+__all__ = ["MAX_ATOMS", "PAIRED", "RULE", "Formula", "formula_text", "parse_formula", "parse_strict", "reduced"]
 
 
 def parse_formula(text: str, *, strict: bool = False) -> dict[str, int]:
-    """Element counts of a formula, reduced exactly to smallest whole numbers, in the order of first appearance.
+    """Element -> atoms of a formula, in smallest integers, in the order in which the elements first appear.
 
-    Beyond `RULE`, unless strict, what people write is fine where it has one meaning: fractions and decimals (Li1/2CoO2,
-    Li0.5CoO2; Ba(Mg0.333Ta0.667)O3 is of thirds), other brackets ([Co(NH3)6]Cl3), subscripts (SrTiO₃), adducts
-    (CuSO4·5H2O, CuSO4.5H2O, CuSO4*5H2O). An element named twice is added up. Raises NucleateError with the text and why
-    it is no formula, or the ways in which it can be read.
+    strict: only formulas of `RULE` are read. Otherwise also other formulas that have one meaning: fractions and
+    decimals (Li1/2CoO2, Li0.5CoO2; Ba(Mg0.333Ta0.667)O3 is understood as thirds), other brackets ([Co(NH3)6]Cl3),
+    subscripts (SrTiO₃), adducts (CuSO4·5H2O, CuSO4.5H2O, CuSO4*5H2O). Atoms of an element that occurs twice are added
+    up. Raises NucleateError that says why the text is no formula, or in which ways it can be read.
     """
     try:
-        counts = Counter(parse(text)) if strict else _as_written(text)
+        counts = Counter(parse_strict(text)) if strict else _as_written(text)
     except NucleateError as error:
-        fault = str(error)
+        why = str(error)
         raise NucleateError(
-            f"'{text.strip()[:60]}' is not a formula: {fault}" if text.strip() else "the formula is empty"
+            f"'{text.strip()[:60]}' is not a formula: {why}" if text.strip() else "the formula is empty"
         ) from None
     scale = lcm(*(n.denominator for n in counts.values()))
     return reduced({e: int(n * scale) for e, n in counts.items()})
 
 
 def _as_written(text: str) -> AtomCounts:
-    """Atoms of a formula as people write it."""
-    from nucleate.chem.adducts import parts_of
-    from nucleate.chem.capitals import hint, refuse_capitals
+    """Element -> atoms of a formula as people write it, not reduced."""
+    from nucleate.chem.adducts import adduct_parts
+    from nucleate.chem.capitals import other_spellings, refuse_capitals
     from nucleate.chem.lookalikes import refuse_lookalikes, refuse_water
     from nucleate.chem.thirds import with_fractions
-    from nucleate.chem.written import plain, refuse_abbreviation
+    from nucleate.chem.written import in_plain_signs, refuse_abbreviation
 
     def balances(part: str) -> bool:
         from nucleate.chem.checks import charge_neutrality
         from nucleate.chem.verdict import PASS
 
-        return charge_neutrality(counts_of(part), "icsd24-3").verdict == PASS
+        return charge_neutrality(parse_with_fractions(part), "icsd24-3").verdict == PASS
 
     refuse_abbreviation(text)
-    simple = plain(text)
-    refuse_water(simple)
+    formula = in_plain_signs(text)
+    refuse_water(formula)
     try:
-        parts = [(n, part, counts_of(part)) for n, part in parts_of(simple, counts_of)]
+        parts = adduct_parts(formula, parse_with_fractions)
+        counted = [(n, part, parse_with_fractions(part)) for n, part in parts]
     except NucleateError as error:
-        raise NucleateError(f"{error}{hint(simple)}") from None
+        raise NucleateError(f"{error}{other_spellings(formula)}") from None
     total: AtomCounts = Counter()
-    for n, part, counts in parts:
+    for n, part, counts in counted:
         refuse_lookalikes(part, counts)
-        exact = counts_of(with_fractions(part, balances)) if "." in part else counts
+        exact = parse_with_fractions(with_fractions(part, balances)) if "." in part else counts
         total.update(exact if n == 1 else {e: k * n for e, k in exact.items()})
-    refuse_capitals(simple, total)
+    refuse_capitals(formula, total)
     if total.total() > MAX_ATOMS:
         raise NucleateError(f"more than {MAX_ATOMS:,} atoms")
     return total

@@ -1,4 +1,4 @@
-"""The strict grammar of formulas, which is what models write: elements, whole numbers, round brackets."""
+"""The strict grammar of formulas, in which models write them: elements, whole numbers and round brackets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from fractions import Fraction
 from typing import Any
 
 from nucleate.chem.elements import SYMBOLS
-from nucleate.chem.written import fault, stranger
+from nucleate.chem.written import fault_at, why_no_element
 from nucleate.errors import NucleateError
 
 MAX_ATOMS = 10_000
 RULE = (
-    "a formula is known elements, each followed by a whole number of atoms (none is one), with round brackets and "
-    f"spaces between elements allowed, up to {MAX_ATOMS:,} atoms: SrTiO3, 'Sr Ti O O O', Ca(OH)2, Cs3 N4 O9"
+    "a formula is a sequence of symbols of elements, each followed by a whole number of atoms (no number means one), "
+    f"with round brackets and with spaces between elements if wanted, up to {MAX_ATOMS:,} atoms: SrTiO3, "
+    "'Sr Ti O O O', Ca(OH)2, Cs3 N4 O9"
 )
 _ELEMENTS = frozenset(SYMBOLS)
 _PIECE = re.compile(
@@ -24,67 +25,69 @@ _PIECE = re.compile(
 AtomCounts = Counter[str]
 
 
-def parse(text: str) -> dict[str, int]:
-    """Atoms of each element as the text has them, not reduced; raises NucleateError saying why it is no formula.
+def parse_strict(text: str) -> dict[str, int]:
+    """Element -> atoms of a formula of `RULE`, not reduced. Raises NucleateError that says why the text is no formula.
 
-    The rule is `RULE`. A gap never joins letters: "S i" is sulphur and an error, not silicon.
+    A space always separates two symbols, so that "S i" is an error and not silicon.
     """
     return dict(_read(text, fractions=False))
 
 
-def counts_of(text: str) -> dict[str, Any]:
-    """Atoms of each element of a formula in plain signs with fractions or decimals, which are taken as they stand.
+def parse_with_fractions(text: str) -> dict[str, Any]:
+    """Element -> atoms of a formula of `RULE` that may also have fractions and decimals, not reduced.
 
-    The values are whole numbers or `Fraction`. Raises NucleateError for what is no formula."""
+    The values are int or `Fraction`; decimals are used exactly. Raises NucleateError that says why the text is no
+    formula.
+    """
     return _read(text, fractions=True)
 
 
 def _read(text: str, fractions: bool) -> AtomCounts:
     text = text.strip()
     if not text:
-        raise NucleateError("empty")
+        raise NucleateError("the text is empty")
     stack: list[AtomCounts] = [Counter()]
-    place = 0
-    while place < len(text):
-        piece = _PIECE.match(text, place)
+    start = 0
+    while start < len(text):
+        piece = _PIECE.match(text, start)
         if piece is None:
-            raise NucleateError(fault(text, place))
-        place = piece.end()
+            raise NucleateError(fault_at(text, start))
+        start = piece.end()
         if piece["symbol"]:
             if piece["symbol"] not in _ELEMENTS:
-                raise NucleateError(stranger(piece["symbol"]))
+                raise NucleateError(why_no_element(piece["symbol"]))
             stack[-1][piece["symbol"]] += _count(piece["n"], fractions)
         elif piece["open"]:
             stack.append(Counter())
         elif piece["close"]:
             if len(stack) == 1:
-                raise NucleateError("a bracket that was never opened")
+                raise NucleateError("a bracket is closed that was never opened")
             group, times = stack.pop(), _count(piece["times"], fractions)
             if not group:
-                raise NucleateError("empty brackets")
+                raise NucleateError("there is nothing between two brackets")
             stack[-1].update({s: n * times for s, n in group.items()})
         if stack[-1].total() > MAX_ATOMS:
             raise NucleateError(f"more than {MAX_ATOMS:,} atoms")
     if len(stack) > 1:
-        raise NucleateError("a bracket that is never closed")
+        raise NucleateError("a bracket is never closed")
     return stack[0]
 
 
 def _count(digits: str, fractions: bool) -> int:
-    """A number of atoms; a `Fraction`, which adds and multiplies as an int does, where it is not whole."""
+    """A number of atoms: an int, or a `Fraction` if it is not an integer (it adds and multiplies in the same way)."""
     if not digits or (len(digits) < 5 and digits[0] != "0" and digits.isdigit()):
-        return int(digits or 1)  # nearly all are; a fraction takes ten times as long
+        return int(digits or 1)  # a shortcut for nearly all numbers, because a Fraction takes ten times as long
     if digits and not fractions and (not digits.isdigit() or digits[0] == "0"):
-        raise NucleateError("a number of atoms that is not whole and positive")
+        raise NucleateError("a number of atoms is not a positive whole number")
     if len(re.split("[./]", digits)[0]) > len(str(MAX_ATOMS)) or len(digits) > 20:
-        raise NucleateError(f"more than {MAX_ATOMS:,} atoms" if digits.isdigit() else "a number of too many digits")
+        raise NucleateError(f"more than {MAX_ATOMS:,} atoms" if digits.isdigit() else "a number has too many digits")
     if digits[0] == "/" or digits[-1] == "/":
-        raise NucleateError("a '/' without a number on each side of it")
+        raise NucleateError("there is no number on one side of a '/'")
     if digits == ".":
-        raise NucleateError("a number without digits")
+        raise NucleateError("a number has no digits")
     if "/" in digits and not int(digits.partition("/")[2]):
-        raise NucleateError("a division by zero")
+        raise NucleateError("a number is divided by zero")
     count = Fraction(digits)
     if not count:
-        raise NucleateError("a count of zero; oxygen is the letter O")
+        raise NucleateError("a number of atoms is zero; oxygen is the letter O")
     return int(count) if count.denominator == 1 else count  # type: ignore[return-value]

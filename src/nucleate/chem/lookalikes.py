@@ -1,6 +1,8 @@
-"""Signs that are typed for others that look alike: 0 for the letter O, O for 0, and 1 or I for the l of chlorine.
+"""Characters that were typed in place of others that look alike: 0 for the letter O, O for 0, and 1 or I for the l of
+chlorine.
 
-Such a text is often a formula of other elements: SrTi03 is not SrTi3, nor CaC12 a carbide. It is refused with both.
+The mistyped text is often a formula, too, but of another compound: SrTi03 is not meant as SrTi3, nor CaC12 as a
+carbide. It is refused with a message that names both readings.
 """
 
 from __future__ import annotations
@@ -21,10 +23,11 @@ _PHASE = re.compile(r"\s*\(([A-Z])\)$")  # TiO2(B)
 
 
 def refuse_lookalikes(text: str, counts: Mapping[str, Any]) -> None:
-    """Raises NucleateError where a plain formula without adducts rather has another sign than stands there.
+    """Raise NucleateError if a character of a formula was probably typed for another one that looks alike.
 
-    counts: its atoms. A number that begins with a zero is refused, and one above a hundred that has a zero within,
-    where the formula has no oxygen; elsewhere charges decide, which must balance with the other sign alone.
+    text: a formula without adducts in plain signs; counts: its atoms. A number that begins with 0 is refused. In a
+    formula without oxygen a number above 100 with a 0 inside is refused. In all other cases a text is refused only if
+    its charges do not balance and those of the formula with the other character do.
     """
     if _LEADING.search(text):
         raise NucleateError(
@@ -38,17 +41,17 @@ def refuse_lookalikes(text: str, counts: Mapping[str, Any]) -> None:
             _refuse(f"{text[:-1]}O", f"{text}.0")
     elif _LETTER.search(text) and len(re.findall(r"O(?![a-z])", text)) > 1:
         raise NucleateError(f"it can be {_LETTER.sub('0', text)} with the digit 0, or with oxygen {_spelt(text)}")
-    from nucleate.chem.capitals import spaced
+    from nucleate.chem.capitals import with_spaces
 
     if (phase := _PHASE.search(text)) and _usual(base := text[: phase.start()]):
-        raise NucleateError(f"it can be {base}, of which {phase[1]} is a phase, or {spaced(base)} {phase[1]}")
+        raise NucleateError(f"it can be {base}, of which {phase[1]} is a phase, or {with_spaces(base)} {phase[1]}")
     other = _CHLORINE.sub("Cl", text)
     if other != text and _usual(other) and not _usual(text):
-        raise NucleateError(f"it can be {other}, of chlorine, or {spaced(text)}; write the one that is meant")
+        raise NucleateError(f"it can be {other}, of chlorine, or {with_spaces(text)}; write the one that is meant")
 
 
 def refuse_water(text: str) -> None:
-    """Raises NucleateError for H20 where water stands, in a plain formula with its adducts."""
+    """Raise NucleateError for "H20" (with the digit 0) in place of water, in a formula in plain signs."""
     if _WATER.search(text):
         _refuse(_WATER.sub(r"\1H2O", text), _WATER.sub(r"\1H20.0", text))
 
@@ -65,11 +68,11 @@ def _spelt(text: str) -> str:
 
 
 def _usual(text: str) -> bool:
-    """Whether it is a formula whose ions, of charges that are no rarity, balance."""
-    from nucleate.chem.capitals import usual
-    from nucleate.chem.grammar import counts_of
+    """Whether a text is a formula whose charges balance without rare charges."""
+    from nucleate.chem.capitals import has_usual_charges
+    from nucleate.chem.grammar import parse_with_fractions
 
     try:
-        return usual(counts_of(text))
+        return has_usual_charges(parse_with_fractions(text))
     except NucleateError:
         return False

@@ -1,4 +1,5 @@
-"""Energies that no crystal has: a total energy under the name of a formation energy, a number that means "none"."""
+"""Finds energies that no crystal can have, for instance total energies in a column of formation energies, or a number
+such as -999 that stands for a missing value."""
 
 from __future__ import annotations
 
@@ -6,21 +7,23 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-# The most negative of the 148,393 crystals of the Materials Project has -5.2 eV/atom (the next -4.6: oxides of thorium
-# and rare earths, as fluorides are near it), the least stable +5.7 above its hull.
-FORMATION = -6.0  # eV/atom: no formation energy and no distance below a hull lies deeper
-# A nucleus with all its electrons: uranium has -7.6e5 eV; programs with pseudopotentials give a part of that.
+# Of the 148,393 crystals of the Materials Project the lowest formation energy is -5.2 eV/atom (the next is -4.6), and
+# the largest energy above the hull 5.7 eV/atom.
+FORMATION = -6.0  # eV/atom; no formation energy, and no energy above the hull, is lower
+# The total energy of an atom with all its electrons is largest for uranium, -7.6e5 eV; with pseudopotentials programs
+# give only a part of it.
 TOTAL = -1e6  # eV/atom
-HIGHEST = 1e3  # eV/atom above the elements or a hull: atoms on top of each other have less
-SHOWN = 5  # rows that a message names
+HIGHEST = 1e3  # eV/atom above the elements or the hull; even overlapping atoms have less
+SHOWN = 5  # the number of rows that a message lists
 
 LIMITS = {"energy": (TOTAL, -TOTAL), "e_form": (FORMATION, HIGHEST), "e_above_hull": (FORMATION, HIGHEST)}
 
 
-def absurd(name: str, value: float) -> str:
-    """Why nothing real has this energy ("e_above_hull of -1e+09 eV/atom"), "" where it may be.
+def why_impossible(name: str, value: float) -> str:
+    """Why no crystal can have this energy (in eV/atom), or "" if one may have it.
 
-    name: "energy", "e_form", "e_above_hull", also with "second_" before or "_mp2020" behind; others are never absurd.
+    name: "energy", "e_form" or "e_above_hull", also with the prefix "second_" or the suffix "_mp2020"; for other names
+    the answer is always "".
     """
     kind = name.removeprefix("second_").removesuffix("_mp2020")
     if kind not in LIMITS:
@@ -28,20 +31,21 @@ def absurd(name: str, value: float) -> str:
     low, high = LIMITS[kind]
     if math.isfinite(value) and low <= value <= high:
         return ""
-    return f"{name} of {value:.6g} eV/atom is no crystal's (between {low:g} and {high:g})"
+    return f"no crystal has a {name} of {value:.6g} eV/atom (it must be between {low:g} and {high:g})"
 
 
 def is_formation_energy(column: str) -> bool:
-    """Whether a column is called a formation energy in eV (per atom): "formation_energy_per_atom", "e_form", "Ef"."""
-    plain = re.sub(r"[^a-z]", "", column.lower())
-    if re.search(r"mev|kj|kcal|hartree|source|method|uncertain|error", plain):
+    """Whether the name of a column says that it has formation energies in eV (per atom): "formation_energy_per_atom",
+    "e_form", "Ef"."""
+    letters = re.sub(r"[^a-z]", "", column.lower())
+    if re.search(r"mev|kj|kcal|hartree|source|method|uncertain|error", letters):
         return False
-    named = "formation" in plain and ("energy" in plain or "enthalpy" in plain or "heat" in plain)
-    return named or plain in {"ef", "deltahf", "hform"} or plain.startswith("eform")
+    named = "formation" in letters and ("energy" in letters or "enthalpy" in letters or "heat" in letters)
+    return named or letters in {"ef", "deltahf", "hform"} or letters.startswith("eform")
 
 
-def too_negative(columns: Mapping[str, Sequence[float | None]], names: Sequence[str]) -> str:
-    """What is wrong with formation energies below -6 eV/atom, in one line; "" where there are none.
+def impossible_formation_energies(columns: Mapping[str, Sequence[float | None]], names: Sequence[str]) -> str:
+    """A message of one line about the first column with formation energies below -6 eV/atom; "" if there is none.
 
     columns: of a table, with a value or None for each row. names: of the rows, for the message.
     """
@@ -54,7 +58,7 @@ def too_negative(columns: Mapping[str, Sequence[float | None]], names: Sequence[
             more = f" and {len(low) - SHOWN} more" if len(low) > SHOWN else ""
             return (
                 f"column '{column}' has formation energies below {FORMATION:g} eV/atom, which no crystal has, in row "
-                f"{rows}{more}: total energies, or energies of a whole cell? Give eV per atom relative to the elements "
-                "or name the column otherwise (energy_per_atom)"
+                f"{rows}{more}; are these total energies, or energies of a whole cell? Give eV per atom relative to "
+                "the elements, or give the column another name (energy_per_atom)"
             )
     return ""

@@ -1,6 +1,6 @@
-"""Oxidation states, how often they are reported, and electronegativities of the elements: SMACT's tables.
+"""SMACT's tables of the elements: oxidation states, how often the ICSD reports each, and electronegativities.
 
-Davies et al., J. Open Source Softw. 4, 1361 (2019). Elements that SMACT does not know have none.
+Source: Davies et al., J. Open Source Softw. 4, 1361 (2019). Elements that SMACT does not know have no values.
 """
 
 from __future__ import annotations
@@ -12,23 +12,26 @@ from typing import Any
 
 from nucleate.errors import NucleateError
 
-# "icsd24": what SMACT calls so, and a whole number of atoms of an element in each of several states where one state for
-# each element is not enough. "smact14": of 2014, one state for each element, as published papers count. "icsd24-3":
-# states that the ICSD reports three times or more, one for each element: the default of SMACT 3 and 4.
+# Sets of oxidation states. "icsd24": SMACT's set of this name; if one state for each element is not enough, atoms of an
+# element may have different states. "smact14": SMACT's set of 2014 with one state for each element, by which published
+# papers count. "icsd24-3": states that the ICSD reports at least three times, with one state for each element; this is
+# the default of SMACT 3 and 4.
 STATE_SETS = ("icsd24", "smact14", "icsd24-3")
 MIXED_VALENCE = frozenset({"icsd24"})
 
 
-def check_set(states: str) -> str:
-    """The name of a set of oxidation states; raises NucleateError for another one."""
+def require_state_set(states: str) -> str:
+    """`states` if it is the name of a set of oxidation states; raises NucleateError for another name."""
     if states not in STATE_SETS:
-        raise NucleateError(f"oxidation states are {', '.join(STATE_SETS[:-1])} or {STATE_SETS[-1]}, not '{states}'")
+        raise NucleateError(
+            f"the set of oxidation states must be {', '.join(STATE_SETS[:-1])} or {STATE_SETS[-1]}, not '{states}'"
+        )
     return states
 
 
 @lru_cache(maxsize=1000)
 def states_of(symbol: str, states: str) -> tuple[int, ...]:
-    """Oxidation states of an element in a set of `STATE_SETS`, () where it has none."""
+    """The oxidation states of an element in one of `STATE_SETS`; empty if it has none."""
     if states == "smact14":
         return tuple(getattr(_element(symbol), "oxidation_states_smact14", None) or ())
     if states == "icsd24-3":
@@ -39,20 +42,20 @@ def states_of(symbol: str, states: str) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=200)
-def electronegativity(symbol: str) -> float | None:
-    """Pauling's, None where there is none (He, Ne, Ar, Pm, Rn, and from Lr on)."""
+def pauling_electronegativity(symbol: str) -> float | None:
+    """The electronegativity of an element on Pauling's scale; None for He, Ne, Ar, Pm, Rn and from Lr on."""
     return getattr(_element(symbol), "pauling_eneg", None)
 
 
 def writing_order(symbol: str) -> tuple[float, str]:
-    """Sorts elements as formulas are written: the least electronegative first, those without a value last."""
-    chi = electronegativity(symbol)
+    """A key for sorting elements in the order of formulas: by electronegativity, elements without a value last."""
+    chi = pauling_electronegativity(symbol)
     return math.inf if chi is None else chi, symbol
 
 
 @lru_cache(maxsize=1)
-def metals() -> frozenset[str]:
-    """What SMACT takes for metals; a compound of these alone is an alloy."""
+def smact_metals() -> frozenset[str]:
+    """The elements that SMACT counts as metals. A compound of these only is an intermetallic."""
     import smact
 
     return frozenset(smact.metals)
@@ -60,7 +63,7 @@ def metals() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def mixing_elements() -> frozenset[str]:
-    """Elements that may have several states in one compound."""
+    """The elements whose atoms may have different oxidation states in one compound, according to SMACT."""
     from smact.screening import MIXED_VALENCE_ELEMENTS
 
     return frozenset(MIXED_VALENCE_ELEMENTS)
@@ -68,13 +71,13 @@ def mixing_elements() -> frozenset[str]:
 
 @lru_cache(maxsize=2000)
 def log_share(symbol: str, charge: int) -> float:
-    """Logarithm of the share of this state among the element's reports in the ICSD."""
-    counts = reports(symbol)
+    """The logarithm of the share of this oxidation state among all that the ICSD reports for the element."""
+    counts = icsd_reports(symbol)
     return math.log(max(counts.get(charge, 0), 0.5) / max(sum(counts.values()), 1))
 
 
-def reports(symbol: str) -> dict[int, int]:
-    """Charge -> how often the ICSD reports the element with it."""
+def icsd_reports(symbol: str) -> dict[int, int]:
+    """Oxidation state -> how often the ICSD reports the element in it."""
     return _reports().get(symbol, {})
 
 
@@ -104,5 +107,5 @@ def _element(symbol: str) -> Any:
 
     try:
         return Element(symbol)
-    except (KeyError, NameError):  # beyond lawrencium
+    except (KeyError, NameError):  # elements after lawrencium
         return None

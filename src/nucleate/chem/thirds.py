@@ -1,9 +1,10 @@
-"""Decimals that are rounded fractions: Ba(Mg0.333Ta0.667)O3 is Ba(Mg1/3Ta2/3)O3, and La0.7Sr0.3MnO3 is of tenths.
+"""Decimals that are rounded fractions: Ba(Mg0.333Ta0.667)O3 means Ba(Mg1/3Ta2/3)O3; in La0.7Sr0.3MnO3 they are exact.
 
-Numbers that follow each other and add up to a whole one share a site. Where all of them are thirds, rounded to two
-digits or more, or sixths, sevenths, ninths or twelfths, rounded to three or more, these are meant; a fraction alone
-needs a digit more. Where that is not so and yet possible, charges decide; where they do not, the number is as written,
-but that what may be thirds is refused.
+Numbers that follow each other and add up to an integer belong to elements that share a site. They are taken for
+fractions if all of them are thirds rounded to at least two digits, or sixths, sevenths, ninths or twelfths rounded to
+at least three, or fifteenths rounded to at least four. A single number needs one digit more. If the numbers have fewer
+digits and may still be fractions, charge balance decides. If that does not decide, numbers that may be thirds are
+refused, and all others are taken as written.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from math import ceil, floor
 
 from nucleate.errors import NucleateError
 
-DIGITS = {3: 2, 6: 3, 7: 3, 9: 3, 12: 3, 15: 4}  # denominator -> digits by which fractions of a site are known
+# Denominator -> digits after the point from which on the numbers of a site are taken for such fractions
+DIGITS = {3: 2, 6: 3, 7: 3, 9: 3, 12: 3, 15: 4}
 _PIECE = re.compile(r"(?P<open>\()|(?P<close>\))(?P<times>[\d./]*)|[A-Z][a-z]?(?P<n>[\d./]*)|(?P<gap>.)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class _Number:
-    """A number of a text that is not whole: where it is, its value as written, and digits after the point."""
+    """A decimal number in a text: where it starts and ends, its value as written, and its digits after the point."""
 
     start: int
     end: int
@@ -30,7 +32,8 @@ class _Number:
     digits: int
 
     def rounded(self, denominator: int) -> Fraction | None:
-        """The fraction that the number is rounded or cut from, one digit exactly; None where there is none."""
+        """The fraction of this denominator that gives the number when rounded or cut off; None if there is none. A
+        number with one digit after the point must be exactly equal to the fraction."""
         step = Fraction(1, 10**self.digits) if self.digits > 1 else Fraction(0)
         scaled = self.value * denominator
         for numerator in (floor(scaled), ceil(scaled)):
@@ -40,16 +43,17 @@ class _Number:
         return None
 
     def almost(self, denominator: int) -> bool:
-        """Whether it lies within one unit of its last digit of such a fraction."""
+        """Whether the number is closer to a fraction of this denominator than one unit of its last digit."""
         nearest = Fraction(round(self.value * denominator), denominator)
         return abs(nearest - self.value) < Fraction(1, 10**self.digits)
 
 
 def with_fractions(text: str, balances: Callable[[str], bool]) -> str:
-    """A plain formula with its decimals as fractions: those meant where they are evidently rounded, else as written.
+    """A formula in plain signs with its decimals replaced by fractions: by the fractions from which they are evidently
+    rounded, else by their exact values.
 
-    balances: whether the ions of a formula do, asked where the numbers alone do not decide. Raises NucleateError,
-    with both readings, where nothing does.
+    balances: says whether the charges of a formula balance; it is called if the numbers do not decide. Raises
+    NucleateError, with both readings, if that does not decide either and the numbers may be thirds.
     """
     if "." not in text:
         return text
@@ -66,10 +70,10 @@ def with_fractions(text: str, balances: Callable[[str], bool]) -> str:
     if not doubtful:
         return first
     other = _with(text, chosen | doubtful)
-    able = balances(first), balances(other)
-    if able == (False, True):
+    balanced = balances(first), balances(other)
+    if balanced == (False, True):
         return other
-    if ask is not None and able != (True, False):
+    if ask is not None and balanced != (True, False):
         raise NucleateError(
             f"{text[ask.start : ask.end]} can be {ask.value} or a rounded {doubtful[ask]}; write {first} or {other}"
         )
@@ -77,8 +81,8 @@ def with_fractions(text: str, balances: Callable[[str], bool]) -> str:
 
 
 def _meant(site: Sequence[_Number]) -> tuple[dict[_Number, Fraction], bool]:
-    """Fractions that the numbers of a site may be rounded from, none where they are exact, and whether they evidently
-    are."""
+    """The fractions from which the numbers of a site may be rounded, and whether they evidently are. There are no
+    fractions if the numbers are exact."""
     digits = min((n.digits for n in site if n.digits > 1), default=0)
     for denominator, known in DIGITS.items() if digits else ():
         found = {n: f for n in site if (f := n.rounded(denominator)) is not None}
@@ -92,12 +96,13 @@ def _meant(site: Sequence[_Number]) -> tuple[dict[_Number, Fraction], bool]:
             return found, digits > known
     thirds = {n: Fraction(round(n.value * 3), 3) for n in site}
     if digits and all(n.almost(3) for n in site) and sum(thirds.values()) == sum(n.value for n in site):
-        return thirds, digits > 2  # 0.33, 0.33 and 0.34, so that they add up
+        return thirds, digits > 2  # for instance 0.33, 0.33 and 0.34, which are written so that they add up to 1
     return {}, False
 
 
 def _sites(text: str) -> list[list[_Number]]:
-    """Numbers that are not whole, those together that follow each other in a bracket and add up to a whole number."""
+    """The decimal numbers of a formula. Numbers that follow each other in a bracket and add up to an integer are in one
+    list; every other number is in a list of its own."""
     levels: list[list[_Number | None]] = [[]]
     done: list[list[_Number | None]] = []
     for piece in _PIECE.finditer(text):
@@ -129,10 +134,10 @@ def _number(text: str, start: int, end: int) -> _Number | None:
 
 
 def _whole(site: Sequence[_Number]) -> bool:
-    """Whether numbers add up to a whole one, within what their last digits leave open."""
+    """Whether numbers add up to an integer within their rounding errors."""
     total = sum((n.value for n in site), Fraction(0))
-    left_open = sum((Fraction(1, 10**n.digits) for n in site if n.digits > 1), Fraction(0))
-    return abs(total - round(total)) < left_open if left_open else total.denominator == 1
+    tolerance = sum((Fraction(1, 10**n.digits) for n in site if n.digits > 1), Fraction(0))
+    return abs(total - round(total)) < tolerance if tolerance else total.denominator == 1
 
 
 def _with(text: str, values: dict[_Number, Fraction]) -> str:

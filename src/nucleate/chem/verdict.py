@@ -1,4 +1,4 @@
-"""`Verdict`: the three-valued answer of every check."""
+"""`Verdict`: the answer of every check, which is pass, fail or unknown."""
 
 from __future__ import annotations
 

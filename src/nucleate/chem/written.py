@@ -1,7 +1,7 @@
-"""Formulas as people write them, made plain: signs of other alphabets and of typesetting, and what is no formula.
+"""Rewrites formulas as people type them in plain signs, and refuses what cannot be part of a formula.
 
-What has one meaning is rewritten ("SrTiO₃", "Fe_2O_3", "Li½CoO2"); what a person may write and no formula can say,
-such as a charge or a variable, is refused with what would be right.
+Typesetting with one meaning is rewritten ("SrTiO₃", "Fe_2O_3", "Li½CoO2"). Charges, variables, names of phases and
+letters of other alphabets are refused with a message that says what would be right.
 """
 # ruff: noqa: RUF001 - signs of other alphabets are the subject
 
@@ -39,11 +39,11 @@ _ABBREVIATIONS = {
 }  # fmt: skip
 
 
-def plain(text: str) -> str:
-    """The text with Latin letters, digits, round brackets, "/" of fractions and "·" between the parts of an adduct.
+def in_plain_signs(text: str) -> str:
+    """The formula in Latin letters, digits, round brackets, "/" for fractions and "·" between the parts of an adduct.
 
-    Raises NucleateError, saying what it is and what would be right, for ions, variables, names of phases, letters of
-    other alphabets, and open ratios.
+    Raises NucleateError, which says what would be right, for charges, variables, names of phases, letters of other
+    alphabets, and ratios without numbers.
     """
     if roman := _ROMAN.search(text):
         raise NucleateError(_of_ions(f"'{roman[0]}' is a charge in Roman numerals"))
@@ -53,7 +53,7 @@ def plain(text: str) -> str:
         if letter in _LATIN:
             raise NucleateError(f"'{letter}' is a {_alphabet(letter)} letter; write the Latin {_LATIN[letter]}")
     if raised := [c for c in text if c in _RAISED]:
-        raise NucleateError(_of_ions(f"'{raised[0]}' is raised, as charges and isotopes are"))
+        raise NucleateError(_of_ions(f"'{raised[0]}' is a superscript, which is for charges and isotopes"))
     text = _SUBSCRIPT.sub(lambda m: m[1] or "", text)
     text = _VULGAR.sub(_improper, text)
     text = unicodedata.normalize("NFKC", text).replace("⁄", "/").translate(_DASHES).translate(_DOTS)
@@ -64,9 +64,9 @@ def plain(text: str) -> str:
     if found := re.search(r"[□☐▢]|Vac?(?![a-z])", text):
         raise NucleateError(f"'{found[0]}' is a vacancy, which a formula leaves out")
     if re.search(r"\.\s*\.", text):
-        raise NucleateError("two full stops beside each other")
+        raise NucleateError("there are two full stops beside each other")
     if re.search(r"\d,\d", text):
-        raise NucleateError(f"decimals have a point, not a comma: {text.strip().replace(',', '.')}")
+        raise NucleateError(f"write decimals with a point, not a comma: {text.strip().replace(',', '.')}")
     if found := re.search(r"\(([A-Z][A-Za-z0-9]*(?:\s*,\s*[A-Z][A-Za-z0-9]*)+)\)", text):
         first = found[1].partition(",")[0]
         raise NucleateError(f"'{found[0]}' leaves the ratio open; give numbers, as in ({first}0.5...)")
@@ -75,11 +75,11 @@ def plain(text: str) -> str:
     return re.sub(r"\s*/\s*", "/", _matched(text).translate(_BRACKETS).rstrip("."))
 
 
-def is_written(text: str) -> bool:
-    """Whether a text that has a slash or an ending is rather a formula, perhaps a wrong one, than the name of a file.
+def looks_like_formula(text: str) -> bool:
+    """Whether a text with a slash or a full stop is probably meant as a formula, and not as the name of a file.
 
-    Its letters are symbols of elements and variables, its slashes are of fractions: "Li1/2CoO2", "MgCl2.NH3",
-    "Pb(Mg1/3Nb2/3)O3-x"; not "run1/2", "NaCl.cif" or "X.CIF".
+    That is so if its letters are symbols of elements and variables, and its slashes belong to fractions: "Li1/2CoO2",
+    "MgCl2.NH3", "Pb(Mg1/3Nb2/3)O3-x", but not "run1/2", "NaCl.cif" or "X.CIF".
     """
     if re.search(r"(?<!\d)/|/(?!\d)|\\|\.[A-Z]{3,}$", text):
         return False
@@ -90,48 +90,48 @@ def is_written(text: str) -> bool:
     )
 
 
-def closed_up(text: str) -> str:
-    """The text with the adducts in it without blanks and with one sign: "CuSO4 . 5H2O" and "CuSO4*5H2O" become
-    "CuSO4·5H2O"; full stops within words and at the end of sentences stay."""
+def with_joined_adducts(text: str) -> str:
+    """A text in which the adducts are written without blanks and with the sign "·": "CuSO4 . 5H2O" and "CuSO4*5H2O"
+    become "CuSO4·5H2O". Full stops within words and at the end of sentences stay as they are."""
     text = re.sub(r"(?<=[A-Za-z0-9)\]])\s*[·•⋅∙×]\s*(?=\d*\s?[A-Z(\[])", ADDUCT, text)
     text = re.sub(rf"(?<=[A-Za-z0-9)\]])(?:\s+[.x]\s+|\s*\*\s*)(?={_AMOUNT}\s?[A-Z(\[])", ADDUCT, text)
     text = re.sub(rf"(?<=[A-Z][a-z0-9)\]])\s+(?={_AMOUNT}\s?H2O\b)", ADDUCT, text)
     return re.sub(rf"(?<={ADDUCT})({_AMOUNT})\s(?=[A-Z(\[])", r"\1", text)
 
 
-def fault(text: str, place: int) -> str:
-    """What is wrong with a plain text at a place where no element, number or bracket is."""
-    found = re.match(_VARIABLE + r"(?![a-z])", text[place:])
-    if found and place:
+def fault_at(text: str, index: int) -> str:
+    """What is wrong with a formula in plain signs at an index where there is no symbol, number or bracket."""
+    found = re.match(_VARIABLE + r"(?![a-z])", text[index:])
+    if found and index:
         return f"{found[0]} is a variable; put a number in its place"
-    character = text[place]
+    character = text[index]
     if character == ADDUCT:
-        return "a dot without a compound on each side of it"
+        return "there is no compound on one side of a dot"
     if character.isascii() and character.isdigit():
-        return "a number without an element"
+        return "a number follows no element"
     if character == ":":
-        return "':' is of doped crystals; write the dopant with its number, such as Zn0.99Mn0.01S"
+        return "':' is used for doped crystals; write the dopant with its number, such as Zn0.99Mn0.01S"
     return f"unexpected '{character}'" if character.isprintable() else "an unprintable character"
 
 
-def stranger(symbol: str) -> str:
-    """Why a symbol is none of an element, in words."""
+def why_no_element(symbol: str) -> str:
+    """Why a symbol does not name an element."""
     if symbol in ("D", "T"):
         return f"'{symbol}' is not an element but an isotope of hydrogen; write H"
     if len(symbol) == 2 and symbol[0] in SYMBOLS and re.fullmatch(_VARIABLE, symbol[1]):
         return f"{symbol[1]} is a variable; put a number in its place"
     if symbol in _PLACEHOLDERS or (symbol[0] in "AMXRLQZ" and len(symbol) == 1):
-        return f"'{symbol}' is not an element; where it stands for one, name it"
+        return f"'{symbol}' is not an element; if it stands for one, write that element"
     return f"'{symbol}' is not an element"
 
 
 def refuse_abbreviation(text: str) -> None:
-    """Raises NucleateError for what is short for something else than the elements it is of: YBCO, acetate."""
+    """Raise NucleateError for abbreviations that look like formulas of other elements: YBCO, and Ac for acetate."""
     if "OAc" in text or "(Ac)" in text:
         raise NucleateError("Ac is actinium; acetate is C2H3O2")
     if meant := _ABBREVIATIONS.get(text.strip()):
         spaced = " ".join(text.strip())
-        raise NucleateError(f"it is a name for {meant}; write that, or {spaced} for these elements")
+        raise NucleateError(f"it is an abbreviation of {meant}; write that, or {spaced} if you mean these elements")
 
 
 def _improper(match: re.Match[str]) -> str:
@@ -144,29 +144,30 @@ def _alphabet(letter: str) -> str:
 
 
 def _of_ions(fault: str) -> str:
-    return f"{fault}; a formula is of a neutral crystal and has no charges: NaCl, not Na+ or Cl-"
+    return f"{fault}; a formula describes a neutral crystal and has no charges: NaCl, not Na+ or Cl-"
 
 
 def _of_phases(label: str, rest: str) -> str:
-    return f"'{label.strip()}' is no element, and a formula has elements alone: {rest.strip()}"
+    return f"'{label.strip()}' is not an element, and a formula has only elements: {rest.strip()}"
 
 
 def _refuse_signs(text: str) -> None:
-    """Raise NucleateError for the signs + - and ^, which stand for variables, mixtures and charges."""
+    """Raise NucleateError for the signs "+", "-" and "^", which mean variables, mixtures or charges."""
     if found := _OPEN_NUMBER.search(text):
         raise NucleateError(f"{found[1] or found[2]} is a variable; put a number in its place")
     if " + " in text:
-        raise NucleateError("'+' is of a mixture; an adduct has a dot: CuSO4·5H2O")
+        raise NucleateError("'+' means a mixture; an adduct is written with a dot: CuSO4·5H2O")
     if _CHARGED.search(text):
         raise NucleateError(_of_ions("it has a charge"))
     if "-" in text:
         raise NucleateError(
-            "'-' does not belong in a formula; a chemical system has elements alone (Li-Fe-O), an adduct a dot"
+            "'-' does not belong in a formula; it is for chemical systems (Li-Fe-O), and an adduct is written with "
+            "a dot"
         )
 
 
 def _matched(text: str) -> str:
-    """The text, where brackets of different kinds close each other as they opened."""
+    """The text itself. Raises NucleateError if a bracket is closed by one of another kind."""
     pairs, stack = {")": "(", "]": "[", "}": "{"}, []
     for c in text:
         if c in "([{":

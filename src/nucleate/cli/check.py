@@ -45,7 +45,7 @@ def check(
 ) -> None:
     """Check charge neutrality, electronegativity balance and oxidation states; of crystals also volume, density and
     the shortest distance."""
-    from nucleate.chem.states import check_set
+    from nucleate.chem.states import require_state_set
     from nucleate.cli.resumable import check_place
     from nucleate.cli.tables import print_problems, screen
     from nucleate.errors import NucleateError
@@ -53,7 +53,7 @@ def check(
     from nucleate.stages.check import check as check_candidate
     from nucleate.stages.chemistry import with_oxidation
 
-    check_set(states)
+    require_state_set(states)
     if out is not None:
         check_place(out, ".csv")
     notes = screen(stderr=True)
@@ -133,7 +133,7 @@ def _no_formula(candidate: Candidate) -> bool:
 def _is_path(text: str) -> bool:
     """Formulas have no slash but of fractions, and no ending that is a word: "a.cif" is a file even where there is
     none."""
-    from nucleate.chem.written import is_written
+    from nucleate.chem.written import looks_like_formula
 
     if not text.strip():
         return False
@@ -144,7 +144,7 @@ def _is_path(text: str) -> bool:
     except (OSError, ValueError):  # a text that no file could be named
         there = False
     wordy = len(suffix) > 1 and suffix.isalnum() and not suffix[0].isdigit()
-    return there or (("/" in text or "\\" in text or wordy) and not is_written(text))
+    return there or (("/" in text or "\\" in text or wordy) and not looks_like_formula(text))
 
 
 def _list(checked: Sequence[Candidate], console: Console) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from nucleate.chem.elements import symbol
+from nucleate.chem.elements import element_symbol
 from nucleate.codecs.cell import at_random_origin, to_frac, to_numbers
 from nucleate.codecs.joint import JointCodec
 from nucleate.codecs.state import CodecState
@@ -54,7 +54,7 @@ class CompactCodec(JointCodec):
             from nucleate.chem.distance import MODIFIED_PETTIFOR
 
             order = {s: i for i, s in enumerate(MODIFIED_PETTIFOR)}
-            ranked = sorted(self.elements, key=lambda z: order.get(symbol(z), len(order) + z))
+            ranked = sorted(self.elements, key=lambda z: order.get(element_symbol(z), len(order) + z))
             place = {z: float(i) for i, z in enumerate(ranked)}
         low, high = min(place.values()), max(place.values())
         table = torch.zeros(self.num_elements + 1)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from nucleate.chem.checks import balanced
+from nucleate.chem.checks import smact_verdict
 from nucleate.chem.composition import Formula
 from nucleate.chem.elements import MAIN_ELEMENTS, atomic_number
-from nucleate.chem.formula import parse
+from nucleate.chem.formula import parse_strict
 from nucleate.chem.states import writing_order
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
 from nucleate.config import DataConfig
@@ -122,11 +122,11 @@ def _formulas_of(names: tuple[str, ...]) -> set[Key]:
 def _key(text: str | None) -> Key:
     """Symbols and numbers of the reduced formula, sorted by symbol; () for what is none."""
     try:
-        counts = parse(text or "")
+        counts = parse_strict(text or "")
     except NucleateError:
         return ()
     return Formula.of(counts)
 
 
 def _balanced(key: Key) -> float:
-    return {PASS: 1.0, FAIL: 0.0, UNKNOWN: np.nan}[balanced(dict(key), "smact14").verdict]
+    return {PASS: 1.0, FAIL: 0.0, UNKNOWN: np.nan}[smact_verdict(dict(key), "smact14").verdict]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nucleate.chem.plausible import is_formation_energy, too_negative
+from nucleate.chem.plausible import impossible_formation_energies, is_formation_energy
 from nucleate.data.catalog import CATALOG, SPLITS, dataset_lock, home, parse_name, stem, writable
 from nucleate.data.tables import Summary, summarise, table_from_items, write_table
 from nucleate.errors import NucleateError
@@ -47,7 +47,7 @@ def add_files(
         raise nothing_read(files, problems)
     numbers = {c: table.column(c).to_pylist() for c in table.column_names if is_formation_energy(c)}
     values = {c: v for c, v in numbers.items() if all(x is None or isinstance(x, int | float) for x in v)}
-    if reason := too_negative(values, table.column("material_id").to_pylist()):
+    if reason := impossible_formation_energies(values, table.column("material_id").to_pylist()):
         raise NucleateError(reason)
     n = table.num_rows
     order = np.random.default_rng(seed).permutation(n)

@@ -44,10 +44,10 @@ def to_structure(record: Mapping[str, Any]) -> Structure:
     """The atoms as a pymatgen structure, with all atoms inside the cell."""
     from pymatgen.core import Lattice, Structure
 
-    from nucleate.chem.elements import symbol
+    from nucleate.chem.elements import element_symbol
 
     atoms = to_atoms(record)
-    species = [symbol(z) for z in record["numbers"]]
+    species = [element_symbol(z) for z in record["numbers"]]
     return Structure(Lattice(record["cell"]), species, atoms.get_scaled_positions(wrap=True))
 
 

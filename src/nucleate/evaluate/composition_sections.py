@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.chem.checks import balanced, charge_neutrality
+from nucleate.chem.checks import charge_neutrality, smact_verdict
 from nucleate.chem.composition import Formula
-from nucleate.chem.distance import nearest
+from nucleate.chem.distance import nearest_distances
 from nucleate.chem.elements import SYMBOLS
-from nucleate.chem.formula import RULE, formula_text, parse
+from nucleate.chem.formula import RULE, formula_text, parse_strict
 from nucleate.chem.verdict import PASS, UNKNOWN, Verdict
 from nucleate.errors import NucleateError
 from nucleate.evaluate.formulas import name_of
@@ -93,7 +93,9 @@ def formulas_section(
     new = distinct - seen.distinct
     rows = [_row("formula", "formula", len(run.rows), n, f"of all {n:,} texts; {RULE}")]
     if vocabulary is not None:
-        inside = sum(k is not None and vocabulary.holds(parse(t)) for k, t in zip(run.keys, run.texts, strict=True))
+        inside = sum(
+            k is not None and vocabulary.holds(parse_strict(t)) for k, t in zip(run.keys, run.texts, strict=True)
+        )
         limits = [f"at most {vocabulary.max_atoms} atoms as written"] if vocabulary.max_atoms is not None else []
         limits += [f"{len(vocabulary.elements)} elements"] if vocabulary.elements is not None else []
         rows.append(_row("in_vocabulary", "within the vocabulary", inside, n, f"of all texts; {', '.join(limits)}"))
@@ -125,9 +127,9 @@ def charge_section(run: Generated, test: OxidationTest | None, seen: KnownFormul
     lesser = "and every cation is less electronegative than every anion"
     kinds: list[tuple[str, str, str, Judge]] = [
         ("cn_smact14", "CN, smact14", "one smact14 state for each element adds up to zero", charge_neutrality),
-        ("cn_eb_smact14", "CN + EB, smact14", lesser, balanced),
+        ("cn_eb_smact14", "CN + EB, smact14", lesser, smact_verdict),
         ("cn_icsd24", "CN, icsd24, mixed valence", "icsd24 states add up to zero", charge_neutrality),
-        ("cn_eb_icsd24", "CN + EB, icsd24, mixed valence", "and are balanced in electronegativity", balanced),
+        ("cn_eb_icsd24", "CN + EB, icsd24, mixed valence", "and are balanced in electronegativity", smact_verdict),
     ]
     amounts = Counter(run.rows)
     passed: dict[str, set[Formula]] = {}
@@ -173,7 +175,7 @@ def _unknown(verdicts: Mapping[Formula, Verdict], stage: str) -> list[tuple[str,
 
 def distances_section(run: Generated, seen: KnownFormulas, subject: str) -> Part:
     distinct = list(dict.fromkeys(run.rows))
-    found = nearest([dict(k) for k in distinct], [dict(k) for k in seen.distinct])
+    found = nearest_distances([dict(k) for k in distinct], [dict(k) for k in seen.distinct])
     by_key = dict(zip(distinct, found.tolist(), strict=True))
     away = [
         (formula_text(dict(k)), "distance", "an element that is not on the scale")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from nucleate.chem.composition import Formula
-from nucleate.chem.formula import RULE, parse
+from nucleate.chem.formula import RULE, parse_strict
 from nucleate.errors import NucleateError
 from nucleate.evaluate.composition_sections import (
     Generated,
@@ -133,7 +133,7 @@ def _read(texts: Sequence[str], reasons: Mapping[int, str]) -> Generated:
     run = Generated(texts)
     for i, text in enumerate(texts):
         try:
-            run.keys.append(Formula.of(parse(text)))
+            run.keys.append(Formula.of(parse_strict(text)))
         except NucleateError as error:
             run.keys.append(None)
             name = f"{i + 1}: {text.strip()[:40]}".removesuffix(": ")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.chem.composition import Formula
-from nucleate.chem.elements import SYMBOLS, symbol
-from nucleate.chem.formula import parse
+from nucleate.chem.elements import SYMBOLS, element_symbol
+from nucleate.chem.formula import parse_strict
 from nucleate.errors import NucleateError
 from nucleate.evaluate.inputs import SKIPPED, is_dataset
 from nucleate.io.cells import unescaped
@@ -29,7 +29,7 @@ COLUMNS = ("formula", "composition", "pretty_formula")
 def key_of(text: str) -> Formula | None:
     """The reduced formula of a text, None if it is no formula."""
     try:
-        return Formula.of(parse(text))
+        return Formula.of(parse_strict(text))
     except NucleateError:
         return None
 
@@ -102,7 +102,7 @@ def _of_recipe(path: Path, held_out: bool) -> Formulas:
         raise NucleateError(f"{path}: a recipe of {recipe.system} does not say what is held out of training")
     batch, summary = source.held_out(recipe) if held_out and source.held_out else prepare_for(recipe)
     rows = (Counter(z for z in row if z) for row in batch.atomic_numbers.tolist())
-    texts = tuple(name_of(tuple((symbol(z), n) for z, n in row.items())) for row in rows)
+    texts = tuple(name_of(tuple((element_symbol(z), n) for z, n in row.items())) for row in rows)
     return Formulas(f"{path.stem} {'held out' if held_out else 'training'}", texts, notes=(str(summary),))
 
 
@@ -216,7 +216,7 @@ def _of_table(name: str, table: pa.Table, column: str | None) -> Formulas:
     if column is None and "atomic_numbers" in present:
         for i, numbers in enumerate(table.column("atomic_numbers").to_pylist()):
             if numbers and all(1 <= z <= len(SYMBOLS) for z in numbers):
-                texts[i] = name_of(tuple(Counter(map(symbol, numbers)).items()))
+                texts[i] = name_of(tuple(Counter(map(element_symbol, numbers)).items()))
     return _collect(name, texts, "no atoms and no formula")
 
 
@@ -237,7 +237,9 @@ def _of_structures(path: Path) -> Formulas:
     skipped = 0
     for item in read_items([path]):
         if isinstance(item, Named):
-            texts.append(name_of(tuple(Counter(symbol(int(z)) for z in species_numbers(item.structure)).items())))
+            texts.append(
+                name_of(tuple(Counter(element_symbol(int(z)) for z in species_numbers(item.structure)).items()))
+            )
         elif item.reason == SKIPPED:
             skipped += 1
         else:

@@ -194,9 +194,9 @@ def _places(elements: Sequence[str], charge: Charges) -> NDArray[np.float64]:
 
 def _size(element: str, charge: Charges) -> tuple[float, float]:
     """Radius, and electronegativity with a middling one for Pm, Eu, Yb and the like."""
-    from nucleate.chem.states import electronegativity
+    from nucleate.chem.states import pauling_electronegativity
 
-    return radius(element, charge), electronegativity(element) or 1.2
+    return radius(element, charge), pauling_electronegativity(element) or 1.2
 
 
 @lru_cache(maxsize=2000)

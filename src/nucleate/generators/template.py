@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.chem.composition import Formula
-from nucleate.chem.distance import distances, on_scale, profiles
+from nucleate.chem.distance import cumulative_profiles, on_scale, profile_distances
 from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text
 from nucleate.crystal.prototype import Prototype, alike
@@ -168,7 +168,7 @@ class TemplateGenerator(BaseGenerator["Structure"]):
     def _ranked(self, queries: Sequence[Counts], rows: NDArray[np.int64]) -> list[_Order]:
         """The templates in order, best first, for each query of one ratio; of equal ones the more stable is first."""
         formulas = [self.library.formulas[int(row)] for row in rows]
-        emd = distances(profiles([dict(q) for q in queries]), self.library.profiles[rows])
+        emd = profile_distances(cumulative_profiles([dict(q) for q in queries]), self.library.profiles[rows])
         similarity = None
         if self.model is not None and len(rows):
             kinds = {f: i for i, f in enumerate(dict.fromkeys(formulas))}

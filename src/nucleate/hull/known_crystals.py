@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.chem.composition import Formula
-from nucleate.chem.elements import atomic_number, symbol
+from nucleate.chem.elements import atomic_number, element_symbol
 from nucleate.crystal.columns import GEOMETRY, arrays_of_row
 from nucleate.crystal.symmetry import find_symmetry, without_hand
 from nucleate.errors import NucleateError
@@ -49,7 +49,7 @@ class KnownCrystal:
         """The crystal as a pymatgen structure."""
         from pymatgen.core import Structure
 
-        return Structure(self.lattice, [symbol(z) for z in self.atomic_numbers], self.frac_coords)
+        return Structure(self.lattice, [element_symbol(z) for z in self.atomic_numbers], self.frac_coords)
 
 
 def known_table(dataset: str, needs_hull: bool = False) -> pa.Table:
@@ -131,7 +131,7 @@ def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set
                 continue
             number, cell = primitive_cell(*arrays_of_row(row))
             if len(cell[2]) <= max_atoms:
-                key = Formula.of({symbol(z): n for z, n in Counter(numbers).items()})
+                key = Formula.of({element_symbol(z): n for z, n in Counter(numbers).items()})
                 yield KnownCrystal(row["material_id"], key, number, above, *cell)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.chem.plausible import absurd
+from nucleate.chem.plausible import why_impossible
 from nucleate.errors import NucleateError
 from nucleate.hull.computed import entry_from_dict
 from nucleate.hull.distances import formation_energy
@@ -87,10 +87,10 @@ def _plausible(reference: ReferenceSet, path: Path) -> ReferenceSet:
     if len(reference) > 1 and all(entry.energy > 0 for entry in reference):
         raise NucleateError(f"all energies of {path} are positive; energies of bound crystals are negative, in eV/atom")
     for number, (entry, key) in enumerate(zip(reference, reference.keys, strict=True), 1):
-        reason = absurd("energy", entry.energy)
+        reason = why_impossible("energy", entry.energy)
         if not reason and {symbol for symbol, _ in key} <= reference.elements:
             e_form = formation_energy(dict(key), Energy(entry.energy, reference.method), reference)
-            reason = absurd("e_form", e_form)
+            reason = why_impossible("e_form", e_form)
         if reason:
             raise NucleateError(f"{path}, entry {number} ({entry.formula}): {reason}; energies are eV per atom")
     return reference

@@ -17,11 +17,11 @@ def cif_text(structure: Structure) -> str:
     Lengths and angles cannot say which hand a cell has, so that a left-handed one is written inverted through the
     origin, axes and coordinates together, which is the same crystal.
     """
-    from nucleate.chem.elements import symbol
+    from nucleate.chem.elements import element_symbol
     from nucleate.chem.formula import formula_text
     from nucleate.crystal.convert import right_handed, species_numbers
 
-    symbols = [symbol(int(z)) for z in species_numbers(structure)]
+    symbols = [element_symbol(int(z)) for z in species_numbers(structure)]
     counts = Counter(symbols)
     lattice = structure.lattice
     frac = right_handed(np.array(lattice.matrix), np.array(structure.frac_coords))[1] + 0.0  # and no "-0.0"

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.chem.elements import symbol
+from nucleate.chem.elements import element_symbol
 from nucleate.errors import NucleateError
 from nucleate.potentials.base import Evaluation
 
@@ -99,7 +99,7 @@ def _elements(calculator: Any) -> frozenset[str] | None:
         return frozenset(own)
     models = getattr(calculator, "models", None)
     if models and hasattr(models[0], "atomic_numbers"):
-        return frozenset(symbol(int(z)) for z in models[0].atomic_numbers)
+        return frozenset(element_symbol(int(z)) for z in models[0].atomic_numbers)
     network = getattr(getattr(calculator, "potential", None), "model", None)
     if types := getattr(network, "element_types", None):
         return frozenset(types)

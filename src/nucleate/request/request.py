@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from nucleate.chem.elements import RADIOACTIVE
 from nucleate.chem.formula import formula_text, parse_formula, reduced
-from nucleate.chem.written import closed_up
+from nucleate.chem.written import with_joined_adducts
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Fixed
 from nucleate.generators.pattern import parse_pattern
@@ -187,7 +187,7 @@ def parse_request(
     elements: a chemical system, or "all". exclude: elements and groups of them. default: candidates where none are
     asked for.
     """
-    wish, targets, body = _read(closed_up(text), properties)
+    wish, targets, body = _read(with_joined_adducts(text), properties)
     groups = read_space_groups(space_group)
     if groups and wish.space_groups and set(groups) != set(wish.space_groups):
         raise NucleateError(

@@ -76,10 +76,12 @@ class HeuristicStage(Stage):
     def _near(self, candidates: Sequence[Candidate]) -> dict[str, float]:
         if not candidates:
             return {}
-        from nucleate.chem.distance import MODIFIED_PETTIFOR, nearest
+        from nucleate.chem.distance import MODIFIED_PETTIFOR, nearest_distances
         from nucleate.hull.load import load_reference
 
-        away = nearest([c.composition or {} for c in candidates], [dict(key) for key in load_reference().keys])
+        away = nearest_distances(
+            [c.composition or {} for c in candidates], [dict(key) for key in load_reference().keys]
+        )
         return {
             c.id: float(d) if d == d else float(len(MODIFIED_PETTIFOR)) for c, d in zip(candidates, away, strict=True)
         }

@@ -140,7 +140,7 @@ class FormulaStage(Stage):
 def spoken_condition(request: Request, condition: Condition, seed: int) -> Condition:
     """The condition of one formula with what can be said of classes and groups of elements: one of each group and one
     anion of each class is drawn, and what would make it another class is barred."""
-    from nucleate.chem.states import electronegativity
+    from nucleate.chem.states import pauling_electronegativity
 
     rng = np.random.default_rng([seed, 5])
     contains, exclude = list(condition.contains), set(condition.exclude)
@@ -155,8 +155,8 @@ def spoken_condition(request: Request, condition: Condition, seed: int) -> Condi
         anion = next((e for e in contains if e in kind.anions), None)
         anion = anion or _drawn(sorted(e for e in kind.anions if e not in exclude), rng, request.unasked)
         contains += [anion, *sorted(kind.needs)]
-        strength = electronegativity(anion) or 0.0
-        exclude |= {e for e in ANIONS if e not in kind.anions and (electronegativity(e) or 0.0) > strength}
+        strength = pauling_electronegativity(anion) or 0.0
+        exclude |= {e for e in ANIONS if e not in kind.anions and (pauling_electronegativity(e) or 0.0) > strength}
     named = tuple(dict.fromkeys(contains))
     if isinstance(request.num_elements, tuple):
         low, high = request.num_elements

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from nucleate.chem.plausible import absurd
+from nucleate.chem.plausible import why_impossible
 from nucleate.errors import NucleateError
 from nucleate.hull.distances import (
     DEEPEST,
@@ -53,7 +53,7 @@ class HullStage(Stage):
         if candidate.structure is None or energy is None:
             what = "structure" if candidate.structure is None else "energy (relax first)"
             return candidate.with_(checks={"hull": Check(UNKNOWN, f"no {what}")})
-        if reason := absurd("energy", energy.value):
+        if reason := why_impossible("energy", energy.value):
             return candidate.with_(checks={"hull": Check(UNKNOWN, reason)})
         reference.require_method(energy.method, energy.method.with_corrections())
         try:

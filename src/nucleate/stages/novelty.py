@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nucleate.chem.composition import Formula
-from nucleate.chem.plausible import absurd
+from nucleate.chem.plausible import why_impossible
 from nucleate.errors import NucleateError
 from nucleate.hull.known_crystals import CRYSTAL_COLUMNS, known_table
 from nucleate.hull.load import load_reference
@@ -82,7 +82,7 @@ def _mark_duplicates(group: list[Candidate], shape_of: Mapping[str, Structure]) 
 
 def _lowest_first(candidate: Candidate) -> tuple[float, str]:
     energy = candidate.energies.get("energy")
-    believed = energy is not None and not absurd("energy", energy.value)
+    believed = energy is not None and not why_impossible("energy", energy.value)
     return (energy.value if energy is not None and believed else math.inf), candidate.id
 
 
@@ -197,14 +197,14 @@ class KnownCrystals:
         self._table = table
         self._reduced: dict[int, Reduced | None] = {}
         self._rows: dict[Formula, list[int]] = {}
-        from nucleate.chem.elements import symbol
+        from nucleate.chem.elements import element_symbol
 
         column = table.column("atomic_numbers").combine_chunks()
         offsets, values = column.offsets.to_numpy(), column.values.to_numpy()
         for i in range(len(column)):
             counts = Counter(values[offsets[i] : offsets[i + 1]].tolist())
             if counts:
-                self._rows.setdefault(Formula.of({symbol(z): n for z, n in counts.items()}), []).append(i)
+                self._rows.setdefault(Formula.of({element_symbol(z): n for z, n in counts.items()}), []).append(i)
 
     def __len__(self) -> int:
         return len(self._table)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nucleate.chem.checks import kind_without_ions
 from nucleate.chem.composition import Formula
-from nucleate.chem.formula import parse
+from nucleate.chem.formula import parse_strict
 from nucleate.chem.verdict import FAIL, PASS, UNKNOWN, Verdict
 from nucleate.errors import NucleateError
 
@@ -60,12 +60,12 @@ def assign(formulas: Sequence[str], model: OxidationModel | None = None) -> list
     definition and without the network. Raises NucleateError for what is no formula and for an element that the
     network was not trained on.
     """
-    return _assign([Formula.of(parse(f)) for f in formulas], model or shipped_model())
+    return _assign([Formula.of(parse_strict(f)) for f in formulas], model or shipped_model())
 
 
 def oxidation_verdicts(formulas: Sequence[str], model: OxidationModel | None = None) -> list[Verdict]:
     """The verdicts of `verdicts_of` on texts. Raises NucleateError for no formula."""
-    return verdicts_of([parse(f) for f in formulas], model)
+    return verdicts_of([parse_strict(f) for f in formulas], model)
 
 
 def verdicts_of(compositions: Sequence[Mapping[str, int]], model: OxidationModel | None = None) -> list[Verdict]:

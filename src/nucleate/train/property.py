@@ -48,7 +48,7 @@ class PropertyModel:
 
     def refusals(self, crystals: CrystalBatch) -> dict[int, str]:
         """The crystals for which the network gives no prediction: index -> reason."""
-        from nucleate.chem.elements import symbol
+        from nucleate.chem.elements import element_symbol
 
         sizes, known = crystals.num_atoms.tolist(), set(self.info.elements)
         sound = torch.isfinite(crystals.lattice).flatten(1).all(1) & torch.isfinite(crystals.frac_coords).all(2).all(1)
@@ -62,7 +62,7 @@ class PropertyModel:
             if size == 0:
                 out[i] = "the cell has no atoms"
             elif unseen:
-                out[i] = f"{self.name} never saw {', '.join(map(symbol, unseen))}"
+                out[i] = f"{self.name} never saw {', '.join(map(element_symbol, unseen))}"
             elif size > MAX_ATOMS:
                 out[i] = f"the cell has {size} atoms, more than {MAX_ATOMS}"
             elif not sound[i]:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nucleate.chem.descriptors import descriptors, labels, missing
+from nucleate.chem.descriptors import descriptor_names, descriptors, without_descriptors
 from nucleate.config import ConfigSection, Count, NotNegative, Share, TrainConfig, read_toml
 from nucleate.errors import NucleateError
 from nucleate.nets.similarity import SimilarityNetwork
@@ -83,7 +83,7 @@ class SimilarityModel:
 
     def unknown(self, formula: Formula) -> list[str]:
         """Elements of a formula that have no descriptors."""
-        return missing(formula)
+        return without_descriptors(formula)
 
     @torch.no_grad()
     def similarities(self, queries: Sequence[Formula], known: Sequence[Formula]) -> np.ndarray:
@@ -229,7 +229,7 @@ def train_similarity(
     pairs = Pairs(data, recipe.threshold, config.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network, average = (SimilarityNetwork(len(labels()), **recipe.network.model_dump()) for _ in range(2))
+        network, average = (SimilarityNetwork(len(descriptor_names()), **recipe.network.model_dump()) for _ in range(2))
         for module in (network, average):
             module.mean.copy_(values.mean(0))
             module.std.copy_(values.std(0).clamp_min(1e-6))
@@ -257,7 +257,7 @@ def save_similarity(path: str | Path, model: SimilarityModel) -> None:
         "nucleate": "1",
         "kind": KIND,
         "recipe": json.dumps(model.recipe.model_dump()),
-        "info": json.dumps({"training": dict(model.training), "descriptors": labels()}),
+        "info": json.dumps({"training": dict(model.training), "descriptors": descriptor_names()}),
     }
     save_tensors(path, dict(model.network.state_dict()), metadata)
 
@@ -274,9 +274,11 @@ def load_similarity(weights: str | Path = SHIPPED) -> SimilarityModel:
             raise NucleateError(f"{path} holds no network of structural similarity")
         recipe = SimilarityRecipe.read(without_conditions(json.loads(metadata["recipe"])))
         info = json.loads(metadata["info"])
-        if tuple(info["descriptors"]) != labels():
+        if tuple(info["descriptors"]) != descriptor_names():
             raise NucleateError("it was trained on other descriptors than this version has")
         training = dict(info["training"])
     asked = sizes_of(recipe.network)
-    network = built_from(path, tensors, asked, lambda: SimilarityNetwork(len(labels()), **recipe.network.model_dump()))
+    network = built_from(
+        path, tensors, asked, lambda: SimilarityNetwork(len(descriptor_names()), **recipe.network.model_dump())
+    )
     return SimilarityModel(recipe, network.eval(), training)

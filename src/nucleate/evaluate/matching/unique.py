@@ -163,7 +163,7 @@ class _Shelf:
             self.passed_over = len(without)
 
     def _index(self, table: pa.Table) -> dict[Formula, list[int]]:
-        from nucleate.chem.elements import symbol
+        from nucleate.chem.elements import element_symbol
         from nucleate.hull.known_crystals import CRYSTAL_COLUMNS
 
         if missing := [c for c in CRYSTAL_COLUMNS if c not in table.column_names]:
@@ -175,7 +175,7 @@ class _Shelf:
         numbers = self._table.column("atomic_numbers").to_pylist()
         rows: dict[Formula, list[int]] = {}
         for i in np.flatnonzero(whole).tolist():
-            rows.setdefault(_formula(map(symbol, numbers[i])), []).append(i)
+            rows.setdefault(_formula(map(element_symbol, numbers[i])), []).append(i)
         return rows
 
     def crystal(self, row: int) -> Any:

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nucleate.chem.checks import Counts, States, balanced, kind_without_ions, neutral_ions, pauling
+from nucleate.chem.checks import Counts, States, kind_without_ions, neutral_ions, pauling_choices, smact_verdict
 from nucleate.chem.composition import reduced
-from nucleate.chem.elements import symbol
-from nucleate.chem.states import electronegativity, states_of
+from nucleate.chem.elements import element_symbol
+from nucleate.chem.states import pauling_electronegativity, states_of
 from nucleate.chem.verdict import FAIL, PASS, Verdict
 from nucleate.errors import NucleateError
 
@@ -160,7 +160,7 @@ def compositional_validity(formula: str, oxidation_states: str = "smact14") -> b
         composition = Composition(formula)
     except ValueError as error:
         raise NucleateError(f"'{formula}' is not a formula ({error})") from None
-    return {PASS: True, FAIL: False}.get(balanced(composition, OXIDATION_STATES[oxidation_states]).verdict)
+    return {PASS: True, FAIL: False}.get(smact_verdict(composition, OXIDATION_STATES[oxidation_states]).verdict)
 
 
 def composition_passes(formula: str, rule: str) -> bool | None:
@@ -174,7 +174,7 @@ def composition_passes(formula: str, rule: str) -> bool | None:
 
 
 def compositional_validity_original(atomic_numbers: Iterable[int]) -> bool:
-    """CDVAE's `smact_validity` of the atoms of a crystal: True or False, with SMACT 2.2.1's rules, which CDVAE pins.
+    """CDVAE's `smact_verdict` of the atoms of a crystal: True or False, with SMACT 2.2.1's rules, which CDVAE pins.
 
     It differs from `compositional_validity` where SMACT lacks data. A compound of an element without oxidation states
     (He, Ne, Ar) fails. Where an electronegativity is missing (Pm, Rn, Lr), pairs of elements are compared in the order
@@ -186,7 +186,7 @@ def compositional_validity_original(atomic_numbers: Iterable[int]) -> bool:
     atoms = Counter(int(z) for z in atomic_numbers)
     if not atoms:
         raise NucleateError("a composition needs atoms")
-    return _cdvae(tuple(reduced({symbol(z): n for z, n in sorted(atoms.items())}).items()))
+    return _cdvae(tuple(reduced({element_symbol(z): n for z, n in sorted(atoms.items())}).items()))
 
 
 @lru_cache(maxsize=100_000)
@@ -195,9 +195,9 @@ def _cdvae(counts: Counts) -> bool:
     if kind_without_ions([s for s, _ in counts]):
         return True
     states = [_IRIDIUM_2_2_1 if s == "Ir" else states_of(s, "smact14") for s, _ in counts]
-    chi = [electronegativity(s) for s, _ in counts]
+    chi = [pauling_electronegativity(s) for s, _ in counts]
     known = [x for x in chi if x is not None]
-    rules = pauling(known, states) if len(known) == len(chi) else _stops_satisfied(chi, states)
+    rules = pauling_choices(known, states) if len(known) == len(chi) else _stops_satisfied(chi, states)
     return any(neutral_ions(counts, allowed) is not None for allowed in rules)
 
 
