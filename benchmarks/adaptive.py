@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, cast
 from nucleate.chem.elements import SYMBOLS
 from nucleate.crystal.asymmetric import AsymmetricUnit, asymmetric_unit, symmetric_batch
 from nucleate.crystal.convert import atom_counts, structures_from_batch
-from nucleate.crystal.orbits import orbits
+from nucleate.crystal.orbits import expand_orbits
 from nucleate.crystal.symmetry import space_group
-from nucleate.crystal.wyckoff import group
+from nucleate.crystal.wyckoff import get_space_group
 from nucleate.diffusion.loop import LANGEVIN, SAMPLERS
 from nucleate.evaluate.csp import load_targets, prediction_seed
 from nucleate.evaluate.inputs import read_dataset
@@ -69,7 +69,7 @@ def draw(
 def symmetric(structure: Structure) -> bool:
     wanted = structure.properties[RECORD]["space_group"]
     found, _ = space_group(structure, 1e-3)
-    return found == wanted or (found > 0 and group(found).order >= group(wanted).order)
+    return found == wanted or (found > 0 and get_space_group(found).order >= get_space_group(wanted).order)
 
 
 def profile(
@@ -104,7 +104,7 @@ def main() -> None:
     if args.atoms is not None:
         targets = [(n, s) for n, s in targets if len(s.get_primitive_structure()) == args.atoms][: args.n]
     units = [asymmetric_unit(structure) for _, structure in targets]
-    cells = structures_from_batch(orbits(symmetric_batch(units)).crystals)
+    cells = structures_from_batch(expand_orbits(symmetric_batch(units)).crystals)
     seeds = [prediction_seed(args.seed, name, 0) for name, _ in targets]
     print(generator.settings)
     if args.profile:

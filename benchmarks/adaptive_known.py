@@ -21,8 +21,8 @@ from random_search import Timed
 
 from nucleate.crystal.asymmetric import asymmetric_unit, symmetric_batch
 from nucleate.crystal.convert import atom_counts, structures_from_batch
-from nucleate.crystal.orbits import orbits
-from nucleate.crystal.symmetry import symbol
+from nucleate.crystal.orbits import expand_orbits
+from nucleate.crystal.symmetry import space_group_symbol
 from nucleate.engine.local import executor
 from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, open_folder, prediction_seed, weights_digest
@@ -96,7 +96,7 @@ def choose(n: int, database: str, seed: int = 0) -> dict[str, Structure]:
 def blank(name: str, structure: Structure, samples: int) -> list[Candidate]:
     """A candidate for each sample, told composition and space group."""
     unit = asymmetric_unit(structure)
-    (cell,) = structures_from_batch(orbits(symmetric_batch([unit])).crystals)
+    (cell,) = structures_from_batch(expand_orbits(symmetric_batch([unit])).crystals)
     told = Condition(atom_counts(cell), space_group=unit.space_group)
     return [
         Candidate(f"{name}-{k:03d}", prediction_seed(0, name, k), wanted=Wanted(told, name)) for k in range(samples)
@@ -108,7 +108,8 @@ def row(name: str, structure: Structure, group: Sequence[Candidate]) -> str:
     before, after = (sum(bool(c.provenance.get(k)) for c in group) for k in (BEFORE, AFTER))
     number = asymmetric_unit(structure).space_group
     sampled = sum(c.provenance.get("seconds_generate", 0) for c in group) / len(group)
-    cells = [name, PUBLISHED.get(name, ""), structure.composition.reduced_formula, f"{symbol(number)} ({number})"]
+    label = f"{space_group_symbol(number)} ({number})"
+    cells = [name, PUBLISHED.get(name, ""), structure.composition.reduced_formula, label]
     return f"| {' | '.join([*cells, str(len(structure)), str(before), str(after), f'{sampled:.2f}'])} |"
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, cast
 from nucleate.chem.elements import element_symbol
 from nucleate.crystal.asymmetric import AsymmetricUnit, asymmetric_unit, symmetric_batch
 from nucleate.crystal.convert import atom_counts, structures_from_batch
-from nucleate.crystal.orbits import orbits
+from nucleate.crystal.orbits import expand_orbits
 from nucleate.data.catalog import user_cache
 from nucleate.diffusion.loop import LANGEVIN, SAMPLERS
 from nucleate.errors import NucleateError
@@ -72,7 +72,7 @@ def wishes(row: str, units: list[AsymmetricUnit]) -> list[Condition]:
     if row == "sites":
         sites = [Counter(element_symbol(s.atomic_number) for s in u.sites) for u in units]
         return [Condition(sites=n, space_group=u.space_group) for n, u in zip(sites, units, strict=True)]
-    cells = [atom_counts(c) for c in structures_from_batch(orbits(symmetric_batch(units)).crystals)]
+    cells = [atom_counts(c) for c in structures_from_batch(expand_orbits(symmetric_batch(units)).crystals)]
     groups = [u.space_group if row == "composition" else None for u in units]
     return [Condition(composition=c, space_group=g) for c, g in zip(cells, groups, strict=True)]
 

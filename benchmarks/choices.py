@@ -20,7 +20,7 @@ import numpy as np
 from nucleate.chem.elements import element_symbol
 from nucleate.crystal.asymmetric import asymmetric_unit, symmetric_batch
 from nucleate.crystal.convert import atom_counts, structures_from_batch
-from nucleate.crystal.orbits import orbits
+from nucleate.crystal.orbits import expand_orbits
 from nucleate.evaluate.csp import load_targets
 from nucleate.generators import Condition, load_generator
 from nucleate.generators.adaptive import AdaptiveCells
@@ -37,7 +37,7 @@ def main() -> None:
     choices = cast(AdaptiveCells, load_generator(args.weights)).choices
     precedents = shipped_precedents()
     units = [asymmetric_unit(structure) for _, structure in load_targets("mp-20:val", args.n)]
-    cells = structures_from_batch(orbits(symmetric_batch(units)).crystals)
+    cells = structures_from_batch(expand_orbits(symmetric_batch(units)).crystals)
     own = [tuple(sorted((element_symbol(s.atomic_number), s.letter) for s in u.sites)) for u in units]
     stats = []  # the chances of group and positions by statistics
     for unit, cell, sites in zip(units, cells, own, strict=True):

@@ -18,7 +18,7 @@ import torch
 from scipy.stats import spearmanr
 
 from nucleate.chem.elements import element_symbol
-from nucleate.crystal.verdicts import check_geometry
+from nucleate.crystal.verdicts import geometry_verdicts
 from nucleate.data import prepare
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators import Condition, load_generator
@@ -75,7 +75,7 @@ def main() -> None:
         for scale in map(float, args.guidance.split(",")):
             made = load_generator(args.weights, guidance_scale=scale).generate(conditions, list(range(len(conditions))))
             found, _ = predict_structures(judge, made)
-            possible = np.array([check_geometry(s)[1] is None for s in made])
+            possible = np.array([geometry_verdicts(s)[1] is None for s in made])
             whole = np.array(
                 [
                     c.chemical_system is None or {e.symbol for e in s.elements} == set(c.chemical_system)

@@ -20,8 +20,8 @@ from scipy.stats import spearmanr
 
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
-from nucleate.crystal.geometry import density
-from nucleate.crystal.verdicts import check_geometry
+from nucleate.crystal.geometry import mass_density
+from nucleate.crystal.verdicts import geometry_verdicts
 from nucleate.data import prepare
 from nucleate.generators import Condition, load_generator, read_info
 from nucleate.train.finetune import finetune_recipe
@@ -34,7 +34,7 @@ def with_density(split: str, count: int, seed: int) -> CrystalBatch:
     """Random crystals of MP-20 and their density in g/cm3."""
     batch, _ = prepare("mp-20", split, 20)
     batch = batch[torch.randperm(len(batch), generator=torch.Generator().manual_seed(seed))[:count]]
-    values = torch.tensor([density(s) for s in structures_from_batch(batch)], dtype=torch.float32)
+    values = torch.tensor([mass_density(s) for s in structures_from_batch(batch)], dtype=torch.float32)
     return batch.with_properties({"density": values})
 
 
@@ -62,8 +62,8 @@ def main() -> None:
             generator = load_generator(Path(folder) / WEIGHTS, guidance_scale=args.guidance)
         conditions = [Condition(properties={"density": v}) for v in wanted]
         made = generator.generate(conditions, list(range(args.n)))
-        good = [i for i, s in enumerate(made) if check_geometry(s)[1] is None]
-        got = np.array([density(made[i]) for i in good])
+        good = [i for i, s in enumerate(made) if geometry_verdicts(s)[1] is None]
+        got = np.array([mass_density(made[i]) for i in good])
         asked = np.array(wanted)[good]
         error, rank = np.median(np.abs(got - asked)), spearmanr(asked, got).statistic
         hits = 100 * float((np.abs(got - asked) < 0.2 * asked).sum()) / args.n

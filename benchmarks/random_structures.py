@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from timing import timed
 
-from nucleate.crystal.assignments import compatible
+from nucleate.crystal.assignments import compatible_space_groups
 from nucleate.crystal.convert import atom_counts
 from nucleate.crystal.geometry import closest_contacts
 from nucleate.evaluate.csp import load_targets
@@ -31,7 +31,9 @@ def speed(n: int, seed: int) -> None:
     compositions = [atom_counts(s) for _, s in load_targets("mp-20:test", n, seed)]
     search = RandomSearch()
     search.check(Condition(composition={"Cs": 1}, space_group=1))  # loads the tables of all groups
-    groups = timed("space groups that can hold it", n, lambda: [compatible(tuple(c.items())) for c in compositions])
+    groups = timed(
+        "space groups that can hold it", n, lambda: [compatible_space_groups(tuple(c.items())) for c in compositions]
+    )
     for apart, what in ((PLACED, "placed by PyXtal"), (0.5, "placed at PyXtal's own least distances")):
         jobs = [(c, g, i, apart) for i, (c, g) in enumerate(zip(compositions, groups, strict=True))]
         timed(what, n, lambda jobs=jobs: [one(*job) for job in jobs])

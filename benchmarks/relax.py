@@ -30,7 +30,7 @@ import torch
 from ase import Atoms
 from pymatgen.core import Structure
 
-from nucleate.crystal.verdicts import check_geometry
+from nucleate.crystal.verdicts import geometry_verdicts
 from nucleate.generators import Condition, load_generator
 from nucleate.pipeline.candidate import Candidate
 from nucleate.potentials.registry import get_potential
@@ -87,7 +87,7 @@ def ours(structures: Iterable[Structure], settings: RelaxSettings, pool: int) ->
 
 def generated(weights: str, n: int) -> list[Structure]:
     made = load_generator(weights, device="cpu").generate([Condition()] * n, list(range(n)))
-    return [s for s in made if check_geometry(s)[1] is None]
+    return [s for s in made if geometry_verdicts(s)[1] is None]
 
 
 def table(results: dict[str, list[Outcome]], seconds: dict[str, float]) -> str:

@@ -17,23 +17,23 @@ from pymatgen.core import Structure
 from timing import timed
 
 from nucleate.chem.elements import SYMBOLS
-from nucleate.crystal.assignments import Assignments, compatible
+from nucleate.crystal.assignments import Assignments, compatible_space_groups
 from nucleate.crystal.asymmetric import AsymmetricUnit, asymmetric_unit, site_frequencies, symmetric_batch
 from nucleate.crystal.convert import structures_from_batch
-from nucleate.crystal.orbits import orbits
+from nucleate.crystal.orbits import expand_orbits
 from nucleate.crystal.symmetry import space_group
-from nucleate.crystal.wyckoff import GROUPS, group
+from nucleate.crystal.wyckoff import GROUP_NUMBERS, get_space_group
 from nucleate.evaluate.csp import load_targets
 
 
 def round_trip(targets: Sequence[tuple[str, Structure]]) -> list[AsymmetricUnit]:
     """Prints how many crystals are the same again, and each that is not."""
-    timed("tables of a group", 230, lambda: [group(n) for n in GROUPS])
+    timed("tables of a group", 230, lambda: [get_space_group(n) for n in GROUP_NUMBERS])
     crystals = [s for _, s in targets]
     units = timed("crystal to free parameters", len(crystals), lambda: [asymmetric_unit(s) for s in crystals])
     batch = symmetric_batch(units)
-    orbits(batch)  # tables as tensors
-    found = timed("and back, all in one batch", len(crystals), lambda: orbits(batch))
+    expand_orbits(batch)  # tables as tensors
+    found = timed("and back, all in one batch", len(crystals), lambda: expand_orbits(batch))
     matcher, any_cell = StructureMatcher(), StructureMatcher(primitive_cell=False, attempt_supercell=True)
     same, smaller, symmetric = 0, 0, 0
     for (name, crystal), unit, again in zip(targets, units, structures_from_batch(found.crystals), strict=True):
@@ -59,7 +59,7 @@ def assignments(known: Sequence[AsymmetricUnit], others: Sequence[AsymmetricUnit
     print(f"{timed('of a garnet in Pmmm', 1, lambda: garnet.count):.1e} of them")
     rng = np.random.default_rng(0)
     timed("one drawn", len(alike), lambda: [a.draw(rng) for a in alike])
-    timed("groups that can hold it", len(asked), lambda: [compatible(tuple(a.items())) for _, a in asked])
+    timed("groups that can hold it", len(asked), lambda: [compatible_space_groups(tuple(a.items())) for _, a in asked])
     own = [tuple((SYMBOLS[s.atomic_number - 1], s.letter) for s in u.sites) for u, _ in asked]
     weighted = [Assignments(u.space_group, a, frequencies=frequencies[u.space_group]) for u, a in asked]
     for what, ways in (("all alike", alike), ("by sites of known crystals", weighted)):
@@ -69,7 +69,7 @@ def assignments(known: Sequence[AsymmetricUnit], others: Sequence[AsymmetricUnit
 
 
 def _atoms(unit: AsymmetricUnit) -> dict[str, int]:
-    table, atoms = group(unit.space_group), Counter[str]()
+    table, atoms = get_space_group(unit.space_group), Counter[str]()
     for s in unit.sites:
         atoms[SYMBOLS[s.atomic_number - 1]] += table.positions[table.index(s.letter)].size
     return dict(atoms)

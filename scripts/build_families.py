@@ -4,8 +4,9 @@
 
 For each structure type of `lexicon.tsv` the most stable crystal of its example's formula, space group and number of
 atoms is the prototype. A member has the same space group, number of atoms, site symmetries and neighbour distances
-(`crystal.prototype.alike`), and elements whose charges the family allows; where elements fit the sites in several ways,
-the one whose electronegativities are ordered most like the prototype's. Data: `mp_2025` (Materials Project, CC-BY 4.0).
+(`crystal.prototype.same_prototype`), and elements whose charges the family allows; where elements fit the sites in
+several ways, the one whose electronegativities are ordered most like the prototype's. Data: `mp_2025` (Materials
+Project, CC-BY 4.0).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 from nucleate.chem.elements import atomic_number, element_symbol
 from nucleate.chem.states import pauling_electronegativity
 from nucleate.crystal.columns import structure_of_row
-from nucleate.crystal.prototype import Prototype, alike, prototype
+from nucleate.crystal.prototype import Prototype, prototype_of, same_prototype
 from nucleate.data.catalog import home
 from nucleate.families.family import FOLDER, Family, StructureType, lexicon
 
@@ -63,10 +64,10 @@ def membership(family: Family, kind: StructureType, model: Prototype, row: Row) 
     )
     if not able:
         return None
-    own = prototype(structure_of_row(row))
+    own = prototype_of(structure_of_row(row))
     for way in able:
         roles = {atomic_number(a): atomic_number(b) for a, b in zip(kind.elements, way, strict=True)}
-        if alike(model, own, roles):
+        if same_prototype(model, own, roles):
             return way
     return None
 
@@ -90,7 +91,7 @@ def main() -> None:
             best = min(examples, key=height)
             key = {"family": family.name, "structure_type": index}
             prototypes.append({**key, **{c: best[c] for c in COLUMNS}})
-            model = prototype(structure_of_row(best))
+            model = prototype_of(structure_of_row(best))
             found = []
             for row in near:
                 elements = membership(family, kind, model, row)

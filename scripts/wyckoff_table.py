@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nucleate.crystal.symmetry import symbol
+from nucleate.crystal.symmetry import space_group_symbol
 
 OUT = Path(__file__).parent.parent / "src" / "nucleate" / "crystal" / "wyckoff.txt"
 
@@ -22,7 +22,7 @@ def block(number: int) -> str:
     first: dict[bytes, str] = {}  # one operation for each rotation, since centring makes the others
     for op in group[0].ops:
         first.setdefault(op.rotation_matrix.round().astype(int).tobytes(), text(op))
-    lines = [f"{number}\t{symbol(number)}", "; ".join(first.values())]
+    lines = [f"{number}\t{space_group_symbol(number)}", "; ".join(first.values())]
     for position in reversed(group.Wyckoff_positions):
         position.get_site_symmetry()
         row = (position.letter, position.multiplicity, position.site_symm, text(position.ops[0]))

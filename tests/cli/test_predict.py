@@ -187,7 +187,7 @@ def test_a_space_group_in_anybodys_spelling(known: Path) -> None:
     assert found.exit_code == 0 and "NaCl-1" in found.stdout, found.output
     refused = call(known, "NaCl", "--space-group", "Pnma", "--method", "template")
     assert "the method template cannot be told a space group; adaptive, random can" in str(refused.exception)
-    assert "near it: Pnnm (58), Pnma (62)" in str(call(known, "NaCl", "--space-group", "Pnmx").exception)
+    assert "similar ones: Pnnm (58), Pnma (62)" in str(call(known, "NaCl", "--space-group", "Pnmx").exception)
 
 
 def test_sites_in_space_groups(known: Path, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nucleate.crystal.assignments import Assignments, assignments_of, assignments_of_sites, compatible
-from nucleate.crystal.wyckoff import GROUPS, group
+from nucleate.crystal.assignments import Assignments, assignments_of, assignments_of_sites, compatible_space_groups
+from nucleate.crystal.wyckoff import GROUP_NUMBERS, get_space_group
 from nucleate.errors import NucleateError
 
 CASES = (
@@ -31,7 +31,7 @@ CASES = (
 
 def brute(number: int, atoms: dict[str, int], sites: dict[str, int] | None) -> set[tuple[tuple[str, str], ...]]:
     """All multisets of positions for each element, those that fit."""
-    positions = group(number).positions
+    positions = get_space_group(number).positions
     choices = []
     for e, n in atoms.items():
         found = []
@@ -97,7 +97,7 @@ def test_astronomical_numbers() -> None:
     for drawn in (first, garnet.draw(rng)):
         sizes = Counter()
         for element, letter in drawn:
-            sizes[element] += group(47).positions[group(47).index(letter)].size
+            sizes[element] += get_space_group(47).positions[get_space_group(47).index(letter)].size
         assert sizes == garnet.atoms
     assert Assignments(230, {"Ca": 12, "Al": 8, "Si": 12, "O": 48}).count >= 2  # c, a, d, h and more
 
@@ -114,7 +114,9 @@ def test_numbers_of_sites() -> None:
 @pytest.mark.parametrize("counts", [(1, 1), (1, 1, 3), (2, 4, 8), (1, 3, 7), (4, 4, 12), (5,)])
 def test_groups_that_can_hold_a_composition(counts) -> None:
     atoms = dict(zip("ABC", counts, strict=False))
-    assert compatible(tuple(atoms.items())) == tuple(n for n in GROUPS if Assignments(n, atoms).count)
+    assert compatible_space_groups(tuple(atoms.items())) == tuple(
+        n for n in GROUP_NUMBERS if Assignments(n, atoms).count
+    )
 
 
 def test_groups_that_can_hold_it_by_pyxtal() -> None:
@@ -123,13 +125,13 @@ def test_groups_that_can_hold_it_by_pyxtal() -> None:
     groups = [Group(n) for n in range(1, 231)]
     for counts in ((1, 1), (2, 4, 8), (1, 3, 7)):
         theirs = [g.number for g in groups if g.check_compatible(np.array(counts) * g.cellsize())[0]]
-        assert list(compatible(tuple(zip("ABC", counts, strict=False)))) == theirs
+        assert list(compatible_space_groups(tuple(zip("ABC", counts, strict=False)))) == theirs
 
 
 def test_refusals() -> None:
     with pytest.raises(NucleateError, match="Pnma has no Wyckoff positions for Na1 Cl1 in a primitive cell"):
         Assignments(62, {"Na": 1, "Cl": 1}).draw(np.random.default_rng(0))
-    with pytest.raises(NucleateError, match="whole number above 0"):
+    with pytest.raises(NucleateError, match="whole numbers above 0"):
         Assignments(62, {"Na": 0})
     with pytest.raises(NucleateError, match="no atoms"):
         Assignments(62, {"Na": 4}, {"Cl": 1})
@@ -141,7 +143,7 @@ def test_the_page_about_symmetry_runs() -> None:
     page = (Path(__file__).parents[2] / "docs" / "symmetry.md").read_text()
     names: dict = {}
     exec(compile(page.split("```python\n")[1].split("```")[0], "symmetry.md", "exec"), names)
-    assert [p.label for p in names["group"](62).positions] == ["4a", "4b", "4c", "8d"]
+    assert [p.label for p in names["get_space_group"](62).positions] == ["4a", "4b", "4c", "8d"]
     assert names["ways"].count == 27 and len(names["structure"]) == 6
     assert names["possible_units"](62, {"Sr": 1, "Ti": 1, "O": 3}, 60) == (4, 8, 12)
     assert len(names["compatible"]((("Sr", 1), ("Ti", 1), ("O", 3)))) == 58

@@ -10,10 +10,10 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.crystal.asymmetric import AsymmetricUnit, Site
 from nucleate.crystal.canonical import CanonicalCrystal, canonical_crystal, canonical_of_arrays
-from nucleate.crystal.convert import polar
+from nucleate.crystal.convert import polar_factor
 from nucleate.crystal.normalisers import first_letters, normaliser
 from nucleate.crystal.orbits import tied_cell
-from nucleate.crystal.wyckoff import GROUPS, group
+from nucleate.crystal.wyckoff import GROUP_NUMBERS, get_space_group
 from nucleate.errors import NucleateError
 from tests.helpers.real_data import crystal_of, real_table
 
@@ -24,7 +24,7 @@ def made(number, rng, most=40):
     """A crystal of the space group, or of one that contains it, with random sites and parameters; as it is."""
     import torch
 
-    table = group(number)
+    table = get_space_group(number)
     for _ in range(200):
         places = [int(i) for i in rng.integers(0, len(table.positions), rng.integers(1, 5))]
         if len(set(places)) < len(places) or sum(table.positions[i].size for i in places) > most:
@@ -62,7 +62,9 @@ def assert_same(a: CanonicalCrystal, b: CanonicalCrystal) -> None:
     assert np.abs(away - away.round()).max(initial=0) < 1e-5
 
 
-@pytest.mark.parametrize("family", [GROUPS[i : i + 23] for i in range(0, 230, 23)], ids=lambda g: f"{g[0]}-{g[-1]}")
+@pytest.mark.parametrize(
+    "family", [GROUP_NUMBERS[i : i + 23] for i in range(0, 230, 23)], ids=lambda g: f"{g[0]}-{g[-1]}"
+)
 def test_all_space_groups(family):
     matcher = StructureMatcher(primitive_cell=False, scale=False)
     for number in family:
@@ -117,7 +119,7 @@ def test_the_lattice_without_orientation_holds_the_same_crystal():
     rng = np.random.default_rng(0)
     for number in (2, 14, 62, 166, 227):
         lattice, frac, z = canonical_crystal(made(number, rng), (1e-3,)).primitive()
-        straight = polar(lattice)
+        straight = polar_factor(lattice)
         assert np.allclose(straight @ straight.T, lattice @ lattice.T)
         assert_same(canonical_of_arrays(straight, frac, z), canonical_of_arrays(lattice, frac, z))
 

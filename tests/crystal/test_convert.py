@@ -16,8 +16,8 @@ from nucleate.crystal.convert import (
     atoms_from_batch,
     batch_from_atoms,
     batch_from_structures,
-    niggli,
-    polar,
+    niggli_reduced,
+    polar_factor,
     require_crystal,
     right_handed,
     structures_from_batch,
@@ -119,7 +119,7 @@ def test_niggli_is_the_same_crystal(cell, seed, mirror):
     cell = cell * np.array([1, 1, -1]) if mirror else cell
     s = crystal(cell, seed)
     assume(abs(np.linalg.det(cell)) > 5 and len(s) > 0)
-    cell2, frac2 = niggli(cell, s.frac_coords)
+    cell2, frac2 = niggli_reduced(cell, s.frac_coords)
     assert np.linalg.det(cell2) > 0
     change = cell2 @ np.linalg.inv(cell)
     assert np.abs(change - change.round()).max() < 1e-6  # the same lattice, in the same frame
@@ -132,14 +132,14 @@ def test_niggli_is_the_same_crystal(cell, seed, mirror):
 
 def test_niggli_refuses_a_flat_cell():
     with pytest.raises(NucleateError, match="Niggli"):
-        niggli(np.array([[1.0, 0, 0], [2, 0, 0], [0, 0, 1]]), np.zeros((1, 3)))
+        niggli_reduced(np.array([[1.0, 0, 0], [2, 0, 0], [0, 0, 1]]), np.zeros((1, 3)))
 
 
 @settings(max_examples=30, deadline=None)
 @given(cells)
 def test_polar_removes_the_rotation_alone(cell):
     assume(np.linalg.det(cell) > 1)
-    p = polar(cell)
+    p = polar_factor(cell)
     assert np.abs(p - p.T).max() < 1e-9
     assert np.linalg.eigvalsh(p).min() > 0
     assert np.abs(p @ p.T - cell @ cell.T).max() < 1e-8  # the same lengths and angles
@@ -153,7 +153,7 @@ def test_polar_removes_the_rotation_alone(cell):
 def test_polar_and_right_handed():
     left = np.diag([1.0, 2, -3])
     with pytest.raises(NucleateError, match="right-handed"):
-        polar(left)
+        polar_factor(left)
     cell, frac = right_handed(left, np.array([[0.1, 0.2, 0.3]]))
     assert np.linalg.det(cell) > 0
     assert np.allclose(frac @ cell, [[0.1, 0.2, 0.3]] @ left)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from nucleate.crystal.geometry import closest_contacts, density, shortest_distance, volume_per_atom
+from nucleate.crystal.geometry import closest_contacts, mass_density, shortest_distance, volume_per_atom
 
 
 def brute_force(structure, n=3):
@@ -43,7 +43,7 @@ def test_atoms_on_top_of_each_other():
 def test_rock_salt():
     salt = Structure.from_spacegroup(225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     assert shortest_distance(salt) == pytest.approx(2.82)
-    assert density(salt) == pytest.approx(2.165, abs=0.01)
+    assert mass_density(salt) == pytest.approx(2.165, abs=0.01)
     assert volume_per_atom(salt) == pytest.approx(5.64**3 / 8)
     nearest, tightest = closest_contacts(salt)
     assert nearest.distance == pytest.approx(2.82) and nearest.ratio == pytest.approx(2.82 / (1.66 + 1.02))

@@ -37,7 +37,7 @@ def test_log_metric_is_rotation_invariant_and_exact(lattices):
     q, _ = torch.linalg.qr(torch.randn(20, 3, 3, dtype=torch.float64))
     entries = lat.to_log_metric(lattices)
     assert torch.allclose(entries, lat.to_log_metric(lattices @ q), atol=1e-9)
-    assert torch.allclose(lat.metric(lat.from_log_metric(entries)), lat.metric(lattices), atol=1e-8)
+    assert torch.allclose(lat.metric_tensor(lat.from_log_metric(entries)), lat.metric_tensor(lattices), atol=1e-8)
     assert torch.allclose(entries[:, :3].sum(1).exp(), lat.volume(lattices), rtol=1e-9)
 
 
@@ -55,7 +55,7 @@ def test_codec_round_trip(kind, lattices):
         assert torch.allclose(field.mean(0), torch.zeros(6, dtype=torch.float64), atol=1e-6)
         assert torch.allclose(field.std(0), torch.ones(6, dtype=torch.float64), atol=1e-6)
     back = codec.decode_lattice(field, n)
-    assert torch.allclose(lat.metric(back), lat.metric(lattices), rtol=1e-5, atol=1e-5)
+    assert torch.allclose(lat.metric_tensor(back), lat.metric_tensor(lattices), rtol=1e-5, atol=1e-5)
 
 
 def test_batches_are_cut_to_their_largest_crystal():

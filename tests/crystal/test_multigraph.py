@@ -7,8 +7,8 @@ import torch
 from nucleate.crystal.asymmetric import AsymmetricUnit, Site, symmetric_batch
 from nucleate.crystal.convert import structures_from_batch
 from nucleate.crystal.multigraph import TRANSLATIONS, multigraph
-from nucleate.crystal.orbits import NUM_POSITIONS, SymmetricBatch, orbits, places
-from nucleate.crystal.wyckoff import GROUPS, group
+from nucleate.crystal.orbits import NUM_POSITIONS, SymmetricBatch, expand_orbits, position_numbers
+from nucleate.crystal.wyckoff import GROUP_NUMBERS, get_space_group
 
 UNITS = [
     AsymmetricUnit(136, (4.6, 4.6, 2.95, 90, 90, 90), (Site(22, "a", ()), Site(8, "f", (0.305,)))),
@@ -27,7 +27,7 @@ def found():
     batch = SymmetricBatch(
         batch.space_group, batch.cell.double(), batch.positions, batch.parameters.double(), batch.atomic_numbers
     )
-    atoms = orbits(batch)
+    atoms = expand_orbits(batch)
     return batch, atoms, multigraph(batch.space_group, atoms, EDGES)
 
 
@@ -63,14 +63,14 @@ def test_single_precision_and_the_number_of_edges(found):
         batch.space_group, batch.cell.float(), batch.positions, batch.parameters.float(), batch.atomic_numbers
     )
     assert torch.allclose(
-        multigraph(single.space_group, orbits(single), 4).distance, g.distance[:, :4].float(), atol=1e-4
+        multigraph(single.space_group, expand_orbits(single), 4).distance, g.distance[:, :4].float(), atol=1e-4
     )
     for wrong in (0, TRANSLATIONS):
         with pytest.raises(ValueError, match="1 to 63 edges"):
-            multigraph(single.space_group, orbits(single), wrong)
+            multigraph(single.space_group, expand_orbits(single), wrong)
 
 
 def test_every_wyckoff_position_has_a_place_of_its_own():
-    assert sum(len(group(n).positions) for n in GROUPS) == NUM_POSITIONS
+    assert sum(len(get_space_group(n).positions) for n in GROUP_NUMBERS) == NUM_POSITIONS
     last = symmetric_batch([AsymmetricUnit(230, UNITS[-1].cell, (Site(8, "h", (0.03, 0.05, 0.15)),))])
-    assert int(places(last)) == NUM_POSITIONS - 1
+    assert int(position_numbers(last)) == NUM_POSITIONS - 1

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from nucleate.crystal.orderings import Parent, arrangements, orderings, supercells
+from nucleate.crystal.orderings import Parent, count_arrangements, orderings, supercells
 from nucleate.crystal.symmetry import find_symmetry
 from nucleate.errors import NucleateError
 
@@ -55,6 +55,6 @@ def test_no_two_orderings_are_the_same_crystal():
 
 
 def test_arrangements_are_counted_before_they_are_made():
-    assert arrangements(parent(FCC), 4, [[2, 2]]) == 7 * 6
+    assert count_arrangements(parent(FCC), 4, [[2, 2]]) == 7 * 6
     with pytest.raises(NucleateError, match="3 atoms do not fill 4 sites"):
         list(orderings(parent(FCC), 4, [[1, 2]]))

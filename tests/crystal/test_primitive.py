@@ -21,7 +21,7 @@ def test_the_cube_of_a_face_centred_lattice_is_four_cells():
     assert found is not None and len(found.sites) == 2 and round(abs(np.linalg.det(found.multiples))) == 4
     assert abs(np.linalg.det(found.lattice)) == pytest.approx(SALT.volume / 4)
     assert {SALT[i].specie.symbol for i in found.sites} == {"Na", "Cl"}
-    lattice, frac = found.given(found.lattice, found.frac_coords)
+    lattice, frac = found.given_cell(found.lattice, found.frac_coords)
     assert np.allclose(lattice, SALT.lattice.matrix) and same_sites(frac, SALT.frac_coords)
 
 
@@ -32,7 +32,7 @@ def test_strain_and_displacement_of_the_primitive_cell_reach_every_copy():
     cell = found.lattice @ strain
     moved = found.frac_coords.copy()
     moved[1] += shift @ np.linalg.inv(cell)
-    lattice, frac = found.given(cell, moved)
+    lattice, frac = found.given_cell(cell, moved)
     assert np.allclose(lattice, SALT.lattice.matrix @ strain)
     expected = SALT.frac_coords @ lattice + shift * (np.array(found.copy_of) == 1)[:, None]
     assert same_sites(frac, expected @ np.linalg.inv(lattice))
@@ -54,7 +54,7 @@ def test_any_supercell_of_any_crystal_comes_back(seed, scale):
     large.perturb(0.001)
     found = find_repeats(large)
     assert found is not None and len(found.sites) == 3 and np.linalg.det(found.lattice) > 0
-    lattice, frac = found.given(found.lattice, found.frac_coords)
+    lattice, frac = found.given_cell(found.lattice, found.frac_coords)
     assert np.allclose(lattice, large.lattice.matrix, atol=1e-6) and same_sites(frac, large.frac_coords, 2e-3)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from nucleate.crystal.prototype import NEIGHBOURS, alike, neighbour_distances, prototype
+from nucleate.crystal.prototype import NEIGHBOURS, neighbour_distances, prototype_of, same_prototype
 
 
 def rocksalt(a, x, length=5.6):
@@ -23,26 +23,28 @@ def z(*pairs):
 
 
 def test_rocksalt_is_rocksalt():
-    halite = prototype(rocksalt("Na", "Cl"))
+    halite = prototype_of(rocksalt("Na", "Cl"))
     assert (halite.space_group, halite.num_atoms) == (225, 2)
     primitive = rocksalt("Mg", "O", 4.2).get_primitive_structure()
-    assert alike(halite, prototype(primitive), z(("Na", "Mg"), ("Cl", "O")))
-    assert alike(halite, prototype(primitive), z(("Na", "O"), ("Cl", "Mg")))  # both places are equal
+    assert same_prototype(halite, prototype_of(primitive), z(("Na", "Mg"), ("Cl", "O")))
+    assert same_prototype(halite, prototype_of(primitive), z(("Na", "O"), ("Cl", "Mg")))  # both places are equal
 
 
 def test_the_setting_does_not_matter_but_the_roles_do():
     a = perovskite("Sr", "Ti", "O")
     shifted = perovskite("Ba", "Zr", "S", 5.0)
     shifted.translate_sites(list(range(5)), [0.5, 0.5, 0.5])
-    b = prototype(shifted)
-    assert alike(prototype(a), b, z(("Sr", "Ba"), ("Ti", "Zr"), ("O", "S")))
+    b = prototype_of(shifted)
+    assert same_prototype(prototype_of(a), b, z(("Sr", "Ba"), ("Ti", "Zr"), ("O", "S")))
     # A and B have the same sites in the primitive cubic cell: the neighbours tell them apart
-    assert not alike(prototype(a), b, z(("Sr", "Zr"), ("Ti", "Ba"), ("O", "S")))
+    assert not same_prototype(prototype_of(a), b, z(("Sr", "Zr"), ("Ti", "Ba"), ("O", "S")))
 
 
 def test_different_structures_of_one_formula():
     zincblende = Structure.from_spacegroup("F-43m", Lattice.cubic(5.4), ["Zn", "S"], [[0, 0, 0], [0.25, 0.25, 0.25]])
-    assert not alike(prototype(zincblende), prototype(rocksalt("Na", "Cl")), z(("Zn", "Na"), ("S", "Cl")))
+    assert not same_prototype(
+        prototype_of(zincblende), prototype_of(rocksalt("Na", "Cl")), z(("Zn", "Na"), ("S", "Cl"))
+    )
 
 
 def test_sites_alike_and_neighbours_not():
@@ -51,10 +53,10 @@ def test_sites_alike_and_neighbours_not():
         Structure.from_spacegroup("Pa-3", Lattice.cubic(5.4), ["Fe", "S"], [[0, 0, 0], [u, u, u]])
         for u in (0.385, 0.11)
     )
-    a, b = prototype(pyrite), prototype(ice)
+    a, b = prototype_of(pyrite), prototype_of(ice)
     assert a.space_group == b.space_group and a.sites == b.sites
-    assert not alike(a, b, z(("Fe", "Fe"), ("S", "S")))
-    assert alike(a, a, z(("Fe", "Fe"), ("S", "S")))
+    assert not same_prototype(a, b, z(("Fe", "Fe"), ("S", "S")))
+    assert same_prototype(a, a, z(("Fe", "Fe"), ("S", "S")))
 
 
 def test_distances_do_not_depend_on_the_volume():

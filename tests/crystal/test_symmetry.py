@@ -6,7 +6,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from nucleate.crystal.symmetry import space_group, space_group_number, symbol
+from nucleate.crystal.symmetry import space_group, space_group_number, space_group_symbol
 from nucleate.errors import NucleateError
 
 
@@ -56,7 +56,7 @@ def test_broken_input():
     with pytest.raises(NucleateError, match="symprec"):
         space_group(Structure(Lattice.cubic(3), ["H"], [[0, 0, 0]]), symprec=0)
     with pytest.raises(NucleateError, match="1 to 230"):
-        symbol(231)
+        space_group_symbol(231)
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,13 @@ def test_symbols_as_people_spell_them(text, number):
 
 def test_each_symbol_means_one_group():
     for n in range(1, 231):
-        assert space_group_number(n) == space_group_number(symbol(n)) == space_group_number(symbol(n).lower()) == n
-        assert space_group_number(symbol(n).replace("_", "")) == n
+        name = space_group_symbol(n)
+        assert space_group_number(n) == space_group_number(name) == space_group_number(name.lower()) == n
+        assert space_group_number(name.replace("_", "")) == n
 
 
 def test_symbols_that_do_not_exist():
-    with pytest.raises(NucleateError, match=r"called 'Pnmx'; near it: .*Pnma \(62\)"):
+    with pytest.raises(NucleateError, match=r"called 'Pnmx'; similar ones: .*Pnma \(62\)"):
         space_group_number("Pnmx")
     for text in ("0", "231", "-3"):
         with pytest.raises(NucleateError, match=f"1 to 230, not {text}"):

@@ -1,20 +1,20 @@
 import pytest
 
-from nucleate.crystal.table import COLUMNS, PLACES, ROWS, element_at, place
+from nucleate.crystal.table import COLUMNS, GRID_PLACES, ROWS, element_at, grid_place
 from nucleate.errors import NucleateError
 
 
 def test_every_element_has_one_place():
-    assert len(PLACES) == len(set(PLACES)) == 118
+    assert len(GRID_PLACES) == len(set(GRID_PLACES)) == 118
     assert {element_at(r, c) for r in range(ROWS) for c in range(COLUMNS)} == {None, *range(1, 119)}
-    assert all(element_at(*place(z)) == z for z in range(1, 119))
+    assert all(element_at(*grid_place(z)) == z for z in range(1, 119))
 
 
 def test_rows_and_groups_are_those_of_pymatgen():
     from pymatgen.core import Element
 
     for z in range(1, 119):
-        element, (row, column) = Element.from_Z(z), place(z)
+        element, (row, column) = Element.from_Z(z), grid_place(z)
         if element.is_lanthanoid or element.is_actinoid:
             assert row == (7 if element.is_lanthanoid else 8)
             assert column + 1 == 3 + z - (57 if element.is_lanthanoid else 89)
@@ -31,10 +31,10 @@ def test_what_the_table_leaves_empty():
 @pytest.mark.parametrize("z", [0, -1, 119])
 def test_no_such_element(z):
     with pytest.raises(NucleateError, match="1 to 118"):
-        place(z)
+        grid_place(z)
 
 
 @pytest.mark.parametrize(("row", "column"), [(-1, 0), (9, 0), (0, -1), (0, 18)])
 def test_outside_the_table(row, column):
-    with pytest.raises(NucleateError, match="is no place"):
+    with pytest.raises(NucleateError, match="outside the grid"):
         element_at(row, column)

@@ -19,12 +19,20 @@ from nucleate.crystal.asymmetric import (
 )
 from nucleate.crystal.convert import structures_from_batch
 from nucleate.crystal.lattice import lengths_angles
-from nucleate.crystal.orbits import SymmetricBatch, free_cell, free_parameters, lattices, orbits, pad_sites, tied_cell
+from nucleate.crystal.orbits import (
+    SymmetricBatch,
+    expand_orbits,
+    free_cell,
+    free_parameters,
+    lattices,
+    pad_sites,
+    tied_cell,
+)
 from nucleate.crystal.symmetry import find_symmetry, space_group
-from nucleate.crystal.wyckoff import GROUPS, group
+from nucleate.crystal.wyckoff import GROUP_NUMBERS, get_space_group
 from nucleate.errors import NucleateError
 
-TABLES = [group(n) for n in GROUPS]
+TABLES = [get_space_group(n) for n in GROUP_NUMBERS]
 CELL = (7.0, 8.3, 9.7, 75.0, 99.0, 112.0)
 
 
@@ -34,7 +42,7 @@ def crowded() -> SymmetricBatch:
     rng = np.random.default_rng(3)
     places = [[*range(len(t.positions)), *[len(t.positions) - 1] * 2] for t in TABLES]
     return pad_sites(
-        list(GROUPS),
+        list(GROUP_NUMBERS),
         [CELL] * len(places),
         places,
         [rng.random((len(p), 3)) for p in places],
@@ -80,7 +88,7 @@ def test_orbits_are_invariant_and_site_symmetry_times_size_is_the_order() -> Non
 
 
 def test_groups_and_letters_are_those_that_moyopy_finds(crowded: SymmetricBatch) -> None:
-    crystals = orbits(crowded).crystals
+    crystals = expand_orbits(crowded).crystals
     exact = 0
     for i, t in enumerate(TABLES):
         real = crystals.mask[i]
@@ -100,11 +108,11 @@ def test_groups_and_letters_are_those_that_moyopy_finds(crowded: SymmetricBatch)
 
 
 def test_the_way_back_for_all_groups(crowded: SymmetricBatch) -> None:
-    structures = structures_from_batch(orbits(crowded).crystals)
+    structures = structures_from_batch(expand_orbits(crowded).crystals)
     units = [asymmetric_unit(s, 1e-3) for s in structures]
-    assert [u.space_group for u in units] == list(GROUPS)
+    assert [u.space_group for u in units] == list(GROUP_NUMBERS)
     assert [u.num_atoms for u in units] == [len(s) for s in structures]
-    again = structures_from_batch(orbits(symmetric_batch(units)).crystals)
+    again = structures_from_batch(expand_orbits(symmetric_batch(units)).crystals)
     for a, b in zip(structures, again, strict=True):
         assert a.composition == b.composition
         assert a.volume == pytest.approx(b.volume, rel=1e-4)
@@ -117,7 +125,7 @@ def test_gradients_against_finite_differences(crowded: SymmetricBatch) -> None:
 
     def cartesian(parameters: torch.Tensor, cell: torch.Tensor) -> torch.Tensor:
         at = [v[rows] for v in (crowded.space_group, crowded.positions, crowded.atomic_numbers)]
-        found = orbits(SymmetricBatch(at[0], cell, at[1], parameters, at[2])).crystals
+        found = expand_orbits(SymmetricBatch(at[0], cell, at[1], parameters, at[2])).crystals
         return (found.frac_coords @ found.lattice)[:, :40]
 
     z = crowded.parameters[rows].double().requires_grad_()
@@ -154,7 +162,7 @@ def test_a_known_crystal() -> None:
         136, (4.6, 4.6, 2.95, 90, 90, 90), (Site(22, "a", ()), Site(8, "f", (0.305,)))
     )  # rutile, International Tables: 2a and 4f (x, x, 0)
     batch = symmetric_batch([unit])
-    found = orbits(batch)
+    found = expand_orbits(batch)
     expected = Structure.from_spacegroup(
         136, Lattice.tetragonal(4.6, 2.95), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
     )
@@ -162,7 +170,7 @@ def test_a_known_crystal() -> None:
     assert StructureMatcher(ltol=1e-3, stol=1e-3, angle_tol=0.1).fit(structure, expected)
     assert found.site[0].tolist() == [0, 0, 1, 1, 1, 1]
     first = found.crystals.frac_coords[0, 2]
-    w, shift = (torch.tensor(v[found.operation[0, 3]]).float() for v in group(136).operations)
+    w, shift = (torch.tensor(v[found.operation[0, 3]]).float() for v in get_space_group(136).operations)
     assert torch.allclose((w @ first + shift) % 1, found.crystals.frac_coords[0, 3])
     back = asymmetric_units(batch)[0]
     assert [(s.letter, s.parameters) for s in back.sites] == [("a", ()), ("f", (pytest.approx(0.305),))]
@@ -172,13 +180,13 @@ def test_a_known_crystal() -> None:
 
 
 def test_padding_and_batches_change_nothing(crowded: SymmetricBatch) -> None:
-    whole = orbits(crowded)
+    whole = expand_orbits(crowded)
     for i in (0, 61, 224):
-        alone = orbits(SymmetricBatch(*(getattr(crowded, f)[i : i + 1] for f in crowded.__dataclass_fields__)))
+        alone = expand_orbits(SymmetricBatch(*(getattr(crowded, f)[i : i + 1] for f in crowded.__dataclass_fields__)))
         n = alone.crystals.atomic_numbers.shape[1]
         assert torch.equal(alone.crystals.frac_coords[0], whole.crystals.frac_coords[i, :n])
         assert (whole.site[i, n:] == -1).all() and (whole.crystals.atomic_numbers[i, n:] == 0).all()
-    assert len(orbits(pad_sites([], [], [], [], [])).crystals) == 0
+    assert len(expand_orbits(pad_sites([], [], [], [], [])).crystals) == 0
 
 
 def test_frequencies() -> None:
@@ -190,13 +198,13 @@ def test_frequencies() -> None:
 
 def test_refusals() -> None:
     with pytest.raises(NucleateError, match="numbers 1 to 230, not 231"):
-        group(231)
+        get_space_group(231)
     with pytest.raises(NucleateError, match="Pnma has no Wyckoff position 'e'; it has a, b, c, d"):
         symmetric_batch([AsymmetricUnit(62, CELL, (Site(8, "e", ()),))])
-    with pytest.raises(NucleateError, match="Pnma has 4 Wyckoff positions, and one numbered 4"):
-        orbits(pad_sites([62], [CELL], [[4]], [[[0, 0, 0]]], [[8]]))
+    with pytest.raises(NucleateError, match="Pnma has 4 Wyckoff positions, and there is no position with index 4"):
+        expand_orbits(pad_sites([62], [CELL], [[4]], [[[0, 0, 0]]], [[8]]))
     with pytest.raises(NucleateError, match="numbers 1 to 230"):
-        orbits(pad_sites([0], [CELL], [[0]], [[[0, 0, 0]]], [[8]]))
+        expand_orbits(pad_sites([0], [CELL], [[0]], [[[0, 0, 0]]], [[8]]))
     one = torch.ones(1, 1, dtype=torch.int64)
     with pytest.raises(ValueError, match=r"cell has shape \(1, 3\), not \(1, 6\)"):
         SymmetricBatch(one[0], torch.ones(1, 3), one, torch.zeros(1, 1, 3), one)
@@ -210,7 +218,7 @@ def test_real_crystals_come_back() -> None:
 
     crystals = [crystal_of(r) for r in pq.read_table(real_table("mp_20_val")).slice(0, 150).to_pylist()]
     units = [asymmetric_unit(s) for s in crystals]
-    back = structures_from_batch(orbits(symmetric_batch(units)).crystals)
+    back = structures_from_batch(expand_orbits(symmetric_batch(units)).crystals)
     matcher = StructureMatcher(ltol=0.02, stol=0.03, angle_tol=1)
     for crystal, unit, again in zip(crystals, units, back, strict=True):
         assert matcher.fit(crystal, again)

@@ -6,7 +6,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.config import DataConfig
 from nucleate.crystal.convert import structures_from_batch
-from nucleate.crystal.orbits import SymmetricBatch, orbits
+from nucleate.crystal.orbits import SymmetricBatch, expand_orbits
 from nucleate.data import add_files, home
 from nucleate.data import sites as module
 from nucleate.errors import NucleateError
@@ -36,7 +36,7 @@ def test_crystals_are_what_they_were(mine, monkeypatch):
     batch, summary = prepare_for(RECIPE)
     assert isinstance(batch, SymmetricBatch) and summary.usable == 3
     assert sorted(batch.space_group.tolist()) == [136, 221, 225]
-    made = {s.composition.reduced_formula: s for s in structures_from_batch(orbits(batch).crystals)}
+    made = {s.composition.reduced_formula: s for s in structures_from_batch(expand_orbits(batch).crystals)}
     assert all(made[s.composition.reduced_formula].matches(s) for s in CRYSTALS)
     monkeypatch.setattr(module, "asymmetric_unit", None)  # the second time they come from the cache
     assert torch.equal(prepare_for(RECIPE)[0].parameters, batch.parameters)

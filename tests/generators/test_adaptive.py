@@ -9,9 +9,9 @@ from tiny_sites import UNITS, tiny_sites
 from nucleate.crystal.asymmetric import AsymmetricUnit, Site, asymmetric_unit, symmetric_batch
 from nucleate.crystal.convert import structures_from_batch
 from nucleate.crystal.merge import merge_images
-from nucleate.crystal.orbits import orbits
+from nucleate.crystal.orbits import expand_orbits
 from nucleate.crystal.symmetry import space_group
-from nucleate.crystal.wyckoff import group
+from nucleate.crystal.wyckoff import get_space_group
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator
 from nucleate.generators.adaptive import RECORD
@@ -50,7 +50,7 @@ def test_every_sample_has_its_group_and_its_composition(generator, number):
         assert counts(crystal) == condition.composition
         assert crystal.properties[RECORD]["space_group"] == number
         found, _ = space_group(crystal, 1e-3)
-        assert found == number or group(found).order >= group(number).order
+        assert found == number or get_space_group(found).order >= get_space_group(number).order
 
 
 def test_sites_are_met_where_the_composition_is_open(generator):
@@ -143,7 +143,7 @@ def test_images_on_top_of_each_other_are_one_atom():
     near = AsymmetricUnit(
         62, (5.4, 7.6, 5.3, 90, 90, 90), (Site(38, "c", (0.03, 0.49)), Site(8, "d", (0.29, 0.256, 0.71)))
     )
-    (structure,) = structures_from_batch(orbits(symmetric_batch([near])).crystals)
+    (structure,) = structures_from_batch(expand_orbits(symmetric_batch([near])).crystals)
     merged = merge_images(structure)
     assert (counts(structure)["O"], counts(merged)["O"]) == (8, 4)
     assert [s.letter for s in asymmetric_unit(merged, 1e-3).sites] == ["c", "c"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nucleate.codecs.joint import JointCodec
-from nucleate.crystal.lattice import metric
+from nucleate.crystal.lattice import metric_tensor
 from nucleate.diffusion.self_conditioning import with_estimate
 from nucleate.errors import NucleateError
 from nucleate.nets.crystal_transformer import FUSED_FREQUENCIES, CrystalTransformer
@@ -181,7 +181,7 @@ def test_minimum_image_distance_agrees_with_pymatgen():
     lattice = Lattice.from_parameters(4, 5, 6, 80, 95, 110)
     f = torch.rand(1, 5, 3, dtype=torch.float64)
     m = torch.tensor(lattice.matrix.copy())
-    got = minimum_image_distance(f, metric(m[None]))[0].numpy()
+    got = minimum_image_distance(f, metric_tensor(m[None]))[0].numpy()
     want = lattice.get_all_distances(f[0].numpy(), f[0].numpy())
     for i in range(5):
         for j in range(5):

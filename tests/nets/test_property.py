@@ -92,15 +92,15 @@ def test_choice_of_the_cell_supercells_included(net, crystals, change):
 def test_niggli_reduction(net):
     import numpy as np
 
-    from nucleate.crystal.convert import niggli, polar
+    from nucleate.crystal.convert import niggli_reduced, polar_factor
 
     lattice = np.array([[4.0, 0.1, 0], [3.7, 4.2, 0.3], [8.3, 4.1, 5.2]])
     frac, z = np.array([[0.1, 0.2, 0.3], [0.6, 0.55, 0.9]]), torch.tensor([[11, 17]])
-    reduced, moved = niggli(lattice, frac)
+    reduced, moved = niggli_reduced(lattice, frac)
     assert not np.allclose(np.linalg.norm(reduced, axis=1), np.linalg.norm(lattice, axis=1))
     a, b = (
         value(net, torch.tensor(x)[None].float(), torch.tensor(f)[None].float(), z)
-        for x, f in ((lattice, frac), (polar(reduced), moved))
+        for x, f in ((lattice, frac), (polar_factor(reduced), moved))
     )
     close(a, b)
 

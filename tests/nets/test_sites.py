@@ -9,8 +9,8 @@ import torch
 
 from nucleate.codecs.sites import PARAMETERS, SiteCodec
 from nucleate.crystal.asymmetric import AsymmetricUnit, Site, symmetric_batch
-from nucleate.crystal.orbits import SymmetricBatch, free_cell, free_parameters, lattices, orbits
-from nucleate.crystal.wyckoff import group
+from nucleate.crystal.orbits import SymmetricBatch, expand_orbits, free_cell, free_parameters, lattices
+from nucleate.crystal.wyckoff import get_space_group
 from nucleate.diffusion.exploding import GaussianVE
 from nucleate.diffusion.loop import free_part
 from nucleate.diffusion.torus import WrappedVE
@@ -82,7 +82,7 @@ def test_both_outputs_say_something_of_all_that_is_free_and_nothing_else(network
 
 def images(unit: AsymmetricUnit) -> list[tuple[int, AsymmetricUnit, torch.Tensor]]:
     """The same crystal with another atom of a site as its first: (site, crystal, rotation of the site's parameters)."""
-    table, out = group(unit.space_group), []
+    table, out = get_space_group(unit.space_group), []
     steps = np.array(np.meshgrid(*[range(-2, 3)] * 3)).reshape(3, -1).T
     for s, site in enumerate(unit.sites):
         position = table.positions[table.index(site.letter)]
@@ -159,7 +159,7 @@ def test_cells_come_back_from_the_codec(codec, data):
     back = codec.decode(codec.encode(data))
     free = free_cell(data.space_group)
     assert torch.allclose(back.cell[free], data.cell[free], atol=1e-9)
-    assert torch.allclose(orbits(back).crystals.lattice, orbits(data).crystals.lattice, atol=1e-9)
+    assert torch.allclose(expand_orbits(back).crystals.lattice, expand_orbits(data).crystals.lattice, atol=1e-9)
     wild = codec.encode(data) | {"lattice": 30 * torch.randn(len(data), 6, dtype=torch.float64)}
     cell = codec.decode(wild).cell
     assert (cell[:, :3] >= 0).all() and ((cell[:, 3:] >= 0) & (cell[:, 3:] <= 180)).all()

@@ -50,7 +50,7 @@ def test_understood(text, composition, system, candidates):
         ({"text": "what is it?"}, "'what is it?' was not understood"),
         ({"text": "", "contains": "Li,Qq"}, "'Qq' is not an element"),
         ({"text": "", "exclude": ""}, "no elements given"),
-        ({"text": "SrTiO3, space group Pnmq"}, "no space group is called 'Pnmq'; near it: "),
+        ({"text": "SrTiO3, space group Pnmq"}, "no space group is called 'Pnmq'; similar ones: "),
         (
             {"text": "SrTiO3, cubic", "space_group": "Pnma"},
             "a cubic space group and space group Pnma (62) contradict each other",

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from nucleate.crystal.prototype import alike, prototype
+from nucleate.crystal.prototype import prototype_of, same_prototype
 from nucleate.crystal.symmetry import space_group, without_hand
 from nucleate.errors import NucleateError
 from nucleate.hull.reference import Entry, ReferenceSet
@@ -219,7 +219,7 @@ def test_a_mirror_image_is_the_same_crystal(pair: tuple[int, int]) -> None:
         entry = Entry("SiO", -6.0, number, "mp-1", one.volume / len(one), len(one))
         check = NoveltyStage(ReferenceSet.from_entries("set", "m", [entry])).check(other)
         assert check.verdict == "fail" and "mp-1" in check.reason
-        assert alike(prototype(one), prototype(other), {14: 14, 8: 8})
+        assert same_prototype(prototype_of(one), prototype_of(other), {14: 14, 8: 8})
         mine = Entry("SiO", -6.0, space_group(other)[0], "x", 9.0, len(one))
         assert mine.prototype == entry.prototype
 

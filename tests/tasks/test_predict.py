@@ -10,7 +10,7 @@ from tiny_sites import tiny_sites
 
 import nucleate
 from nucleate.crystal.symmetry import space_group
-from nucleate.crystal.wyckoff import group
+from nucleate.crystal.wyckoff import get_space_group
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
@@ -117,7 +117,7 @@ def test_a_space_group_is_honoured() -> None:
     found = nucleate.predict(["SrTiO3"], settings)
     assert all(c.composition == {"Sr": 4, "Ti": 4, "O": 12} for c in found)  # it holds no less
     assert all(c.provenance["random_search"]["space_group"] == 62 for c in found)
-    assert all(group(space_group(c.structure, 1e-3)[0]).order >= 8 for c in found)
+    assert all(get_space_group(space_group(c.structure, 1e-3)[0]).order >= 8 for c in found)
     large = prediction([Target(1, {"Mg": 2, "Si": 1, "O": 4})], settings).blanks
     assert {c.composition["Mg"] for c in large} == {8}  # the least, beyond the sizes of known crystals
     several = prediction(

@@ -31,7 +31,7 @@ def why_impossible(name: str, value: float) -> str:
     low, high = LIMITS[kind]
     if math.isfinite(value) and low <= value <= high:
         return ""
-    return f"no crystal has a {name} of {value:.6g} eV/atom (it must be between {low:g} and {high:g})"
+    return f"{name} of {value:.6g} eV/atom is impossible for a crystal (it must be between {low:g} and {high:g})"
 
 
 def is_formation_energy(column: str) -> bool:

@@ -64,10 +64,10 @@ def _of_formula(text: str) -> str:
 
 def _overview(every: list[Family], console: Console) -> None:
     from nucleate.cli.tables import TerminalColumn, show_table
-    from nucleate.crystal.symmetry import symbol
+    from nucleate.crystal.symmetry import space_group_symbol
     from nucleate.families.family import members
 
-    groups = [", ".join(dict.fromkeys(symbol(t.space_group) for t in f.types)) for f in every]
+    groups = [", ".join(dict.fromkeys(space_group_symbol(t.space_group) for t in f.types)) for f in every]
     columns = [
         TerminalColumn("family", [f.name for f in every]),
         TerminalColumn("formula", [f.pattern for f in every]),
@@ -80,12 +80,13 @@ def _overview(every: list[Family], console: Console) -> None:
 
 
 def _facts(f: Family) -> list[str]:
-    from nucleate.crystal.symmetry import symbol
+    from nucleate.crystal.symmetry import space_group_symbol
 
     out = [f"{f.name}: {f.pattern}" + (f", also called {', '.join(f.synonyms)}" if f.synonyms else "")]
     for t in f.types:
         out.append(
-            f"  {symbol(t.space_group)} ({t.space_group}), {t.num_atoms} atoms in the primitive cell, as {t.example}"
+            f"  {space_group_symbol(t.space_group)} ({t.space_group}), {t.num_atoms} atoms in the primitive cell, "
+            f"as {t.example}"
         )
     out += [f"  charges {text}" for text in f.charge_texts]
     if f.metallic:
@@ -106,7 +107,7 @@ def _members(f: Family, top: int, console: Console) -> None:
     from nucleate.chem.formula import formula_text
     from nucleate.cli.candidates import marked, radioactive
     from nucleate.cli.tables import TerminalColumn, show_table
-    from nucleate.crystal.symmetry import symbol
+    from nucleate.crystal.symmetry import space_group_symbol
     from nucleate.families.family import members
 
     found = members(f.name)
@@ -115,7 +116,7 @@ def _members(f: Family, top: int, console: Console) -> None:
     heights = ["-" if m.e_above_hull != m.e_above_hull else f"{m.e_above_hull:.3f}" for m in shown]
     columns = [
         TerminalColumn("formula", [marked(formula_text(f.composition(m.elements)), m.elements) for m in shown]),
-        TerminalColumn("space group", [symbol(f.types[m.structure_type].space_group) for m in shown]),
+        TerminalColumn("space group", [space_group_symbol(f.types[m.structure_type].space_group) for m in shown]),
         *(TerminalColumn(letter, [m.elements[k] for m in shown], gives_way=3) for k, (letter, _) in enumerate(f.sites)),
         TerminalColumn("e_above_hull\neV/atom", heights, right=True, gives_way=1),
         TerminalColumn("id", [m.material_id for m in shown], gives_way=2),

@@ -78,7 +78,7 @@ def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
     """What was generated, crystal by crystal, and what is to be thought of it."""
     from nucleate.cli.candidates import caption, elements_of, marked, radioactive, state_sets
     from nucleate.cli.tables import TerminalColumn, coloured, screen, show_table, some
-    from nucleate.crystal.geometry import density, shortest_distance
+    from nucleate.crystal.geometry import mass_density, shortest_distance
     from nucleate.pipeline.rank import to_rows
     from nucleate.stages.check import check
 
@@ -100,7 +100,9 @@ def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
             right=True,
             gives_way=2,
         ),
-        TerminalColumn("density\ng/cm³", [f"{density(s):.2f}" if s else "-" for s in solid], right=True, gives_way=4),
+        TerminalColumn(
+            "density\ng/cm³", [f"{mass_density(s):.2f}" if s else "-" for s in solid], right=True, gives_way=4
+        ),
         TerminalColumn("charge balance", charges[:SHOWN], gives_way=3, folds=20),
     ]
     said = [f"and {len(made) - SHOWN:,} more in {out}"] if len(made) > SHOWN else []

@@ -44,7 +44,7 @@ def show(
         return
     from nucleate.chem.formula import formula_text
     from nucleate.cli.candidates import marked, radioactive
-    from nucleate.crystal.geometry import density, shortest_distance
+    from nucleate.crystal.geometry import mass_density, shortest_distance
     from nucleate.crystal.symmetry import space_group
     from nucleate.io import read_structures
 
@@ -60,7 +60,7 @@ def show(
         TerminalColumn("atoms", [str(len(s)) for s in every], right=True, gives_way=1),
         TerminalColumn("a, b, c\nÅ", [" ".join(f"{v:.3f}" for v in s.lattice.abc) for s in every], gives_way=4),
         TerminalColumn("angles\ndegrees", [" ".join(f"{v:.1f}" for v in s.lattice.angles) for s in every], gives_way=5),
-        TerminalColumn("density\ng/cm³", [f"{density(s):.2f}" for s in every], right=True, gives_way=2),
+        TerminalColumn("density\ng/cm³", [f"{mass_density(s):.2f}" for s in every], right=True, gives_way=2),
         TerminalColumn(
             "shortest\ndistance, Å", [f"{shortest_distance(s):.2f}" for s in every], right=True, gives_way=3
         ),

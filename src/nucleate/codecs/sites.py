@@ -10,8 +10,8 @@ from torch import Tensor
 
 from nucleate.codecs.joint import SMALLEST_STD
 from nucleate.codecs.state import CodecState
-from nucleate.crystal.orbits import NUM_POSITIONS, SymmetricBatch, free_cell, free_parameters, places
-from nucleate.crystal.wyckoff import GROUPS, group, smoothed_frequencies
+from nucleate.crystal.orbits import NUM_POSITIONS, SymmetricBatch, free_cell, free_parameters, position_numbers
+from nucleate.crystal.wyckoff import GROUP_NUMBERS, get_space_group, smoothed_frequencies
 from nucleate.diffusion.loop import MASK_FIELD, free_part
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams
@@ -51,8 +51,8 @@ class SiteCodec:
             known = values[free]
             mean.append(float(known.mean()) if len(known) else 0.0)
             std.append(max(float(known.std(correction=0)) if len(known) else 1.0, SMALLEST_STD))
-        sites = places(data)[data.mask].bincount(minlength=NUM_POSITIONS)
-        crystals = data.space_group.bincount(minlength=len(GROUPS) + 1)[1:]
+        sites = position_numbers(data)[data.mask].bincount(minlength=NUM_POSITIONS)
+        crystals = data.space_group.bincount(minlength=len(GROUP_NUMBERS) + 1)[1:]
         return replace(self, mean=tuple(mean), std=tuple(std), counts=(*sites.tolist(), *crystals.tolist()))
 
     def encode(self, data: SymmetricBatch) -> dict[str, Tensor]:
@@ -77,8 +77,8 @@ class SiteCodec:
 
     def frequencies(self, space_group: int) -> dict[str, float]:
         """Wyckoff letter -> mean number of sites there in a training crystal of the group (`smoothed_frequencies`)."""
-        first = sum(len(group(n).positions) for n in GROUPS if n < space_group)
-        found = self.counts[first : first + len(group(space_group).positions)]
+        first = sum(len(get_space_group(n).positions) for n in GROUP_NUMBERS if n < space_group)
+        found = self.counts[first : first + len(get_space_group(space_group).positions)]
         return smoothed_frequencies(space_group, found, self.crystals(space_group))
 
     def crystals(self, space_group: int) -> int:

@@ -14,7 +14,7 @@ from nucleate.codecs.cell import SCALE, START, at_random_origin, to_frac, to_num
 from nucleate.codecs.joint import JointCodec
 from nucleate.codecs.state import CodecState
 from nucleate.crystal.batch import CrystalBatch
-from nucleate.crystal.table import COLUMNS, ROWS, place
+from nucleate.crystal.table import COLUMNS, ROWS, grid_place
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams
 
@@ -56,7 +56,7 @@ class UniMatCodec(JointCodec):
         # the columns in which lanthanides and actinides stand are not their groups
         rows = self.periods or range(1, (8 if self.groups else ROWS + 1))
         columns = self.groups or range(1, COLUMNS + 1)
-        grid = [(z, *place(z)) for z in range(1, self.num_elements + 1)]
+        grid = [(z, *grid_place(z)) for z in range(1, self.num_elements + 1)]
         return [z for z, row, column in grid if row + 1 in rows and column + 1 in columns]
 
     @property
@@ -74,13 +74,13 @@ class UniMatCodec(JointCodec):
     @cached_property
     def _axes(self) -> tuple[list[int], list[int]]:
         """Rows and columns of the whole table in the smallest grid that holds the chosen part of it."""
-        every = [place(z) for z in self.places]
+        every = [grid_place(z) for z in self.places]
         return sorted({r for r, _ in every}), sorted({c for _, c in every})
 
     @cached_property
     def grid(self) -> tuple[list[int], list[int]]:
         """Rows and columns of the P elements in the grid."""
-        (rows, columns), places = self._axes, [place(z) for z in self.elements]
+        (rows, columns), places = self._axes, [grid_place(z) for z in self.elements]
         return [rows.index(r) for r, _ in places], [columns.index(c) for _, c in places]
 
     @property

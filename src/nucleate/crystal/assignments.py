@@ -1,8 +1,9 @@
-"""Which atoms on which Wyckoff positions: all ways to give a cell exactly a composition in a space group.
+"""All ways to put the atoms of a composition on the Wyckoff positions of a space group.
 
-Positions without a free parameter hold one site at most, and there are few of them; only they make the elements depend
-on each other. The others hold any number of sites, and each element counts its own. So the ways are counted exactly,
-however many: by recursion over the former, times a table for each element over the latter.
+A Wyckoff position without a free parameter can hold one site at most, so that the elements compete for it; there are
+few such positions. A position with a free parameter can hold any number of sites, so that each element is independent
+of the others there. The ways are therefore counted exactly, however many there are: by recursion over the positions of
+the first kind, and for each element separately over those of the second kind.
 """
 
 from __future__ import annotations
@@ -17,22 +18,23 @@ from itertools import product
 import numpy as np
 
 from nucleate.crystal.orbits import site_sizes
-from nucleate.crystal.wyckoff import GROUPS, group
+from nucleate.crystal.wyckoff import GROUP_NUMBERS, get_space_group
 from nucleate.errors import NucleateError
 
 Assignment = tuple[tuple[str, str], ...]  # (element, Wyckoff letter) of each site, in the order of both
-_Site = tuple[int, int]  # the places of an element and of a Wyckoff position
-_Rest = tuple[tuple[int, int | None], ...]  # for each element: atoms and sites (None: any number) still to come
+_Site = tuple[int, int]  # the index of an element and the index of a Wyckoff position
+_Rest = tuple[tuple[int, int | None], ...]  # for each element the atoms and sites (None: any number) not yet placed
 
 
 @dataclass(frozen=True)
 class Assignments:
     """All assignments of a composition to the Wyckoff positions of a space group.
 
-    space_group: 1-230. atoms: element -> atoms in the *primitive* cell. sites: element -> how many sets of equivalent
-    atoms, for all or some of the elements; None: any. frequencies: letter -> mean number of sites of known crystals
-    there (`asymmetric.site_frequencies`), by which `draw` chooses; None: all assignments alike.
-    Those that differ by the choice of origin alone (Na on a and Cl on b, or the reverse) count as two.
+    space_group: 1-230. atoms: element -> atoms in the *primitive* cell. sites: element -> number of sites (sets of
+    equivalent atoms), for all or some of the elements; None allows any number. frequencies: Wyckoff letter -> mean
+    number of sites on it in known crystals (`asymmetric.site_frequencies`), by which `draw` chooses; None makes all
+    assignments equally likely. Assignments that differ only by the choice of origin (Na on a and Cl on b, or the
+    reverse) count as two. Raises NucleateError for an unknown space group and for numbers that are not positive.
     """
 
     space_group: int
@@ -41,10 +43,10 @@ class Assignments:
     frequencies: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        group(self.space_group)
+        get_space_group(self.space_group)
         for name, counts in (("atoms", self.atoms), ("sites", self.sites or {})):
             if not all(isinstance(n, int) and n > 0 for n in counts.values()):
-                raise NucleateError(f"{name} of an element are a whole number above 0; these are {dict(counts)}")
+                raise NucleateError(f"{name} of an element must be whole numbers above 0, not {dict(counts)}")
         if not self.atoms:
             raise NucleateError("an assignment needs atoms, and none were given")
         if unknown := sorted(set(self.sites or {}) - set(self.atoms)):
@@ -52,11 +54,11 @@ class Assignments:
 
     @cached_property
     def count(self) -> int:
-        """How many there are, exactly; 0 where the group cannot hold the composition."""
+        """The exact number of assignments; 0 if the space group cannot hold the composition."""
         return int(self._counted.whole(0, self._asked))
 
     def __iter__(self) -> Iterator[Assignment]:
-        """Each once, made one at a time, always in the same order."""
+        """All assignments, each once and always in the same order. They are made one at a time."""
         ways = self._counted
 
         def fixed(i: int, rest: _Rest) -> Iterator[list[_Site]]:
@@ -82,9 +84,13 @@ class Assignments:
         return (self._named(found) for found in fixed(0, self._asked))
 
     def draw(self, rng: np.random.Generator) -> Assignment:
-        """One at random: all alike, or by `frequencies`, with which the numbers of sites on the positions are those of
-        independent Bernoulli (without a free parameter) and Poisson variables, of any element alike, given that they
-        make the composition. Raises NucleateError where there is none."""
+        """A random assignment.
+
+        Without `frequencies` all assignments are equally likely. With them the number of sites on each position is a
+        random variable, Bernoulli for positions without a free parameter and Poisson for the others, independent of the
+        other positions and equal for all elements; the distribution is conditioned on the composition. Raises
+        NucleateError if there is no assignment.
+        """
         if not self.count:
             raise NucleateError(self._impossible())
         ways, rest = self._weighted, self._asked
@@ -104,7 +110,7 @@ class Assignments:
         return self._named(found)
 
     def log_probability(self, assignment: Assignment) -> float:
-        """The logarithm of the chance of `draw` to give it; -inf for none of these assignments."""
+        """The logarithm of the probability that `draw` gives this assignment; -inf if it is none of `self`."""
         counts = Counter(assignment)
         places = {letter: i for i, letter in enumerate(self._letters)}
         sizes, ways = site_sizes(self.space_group), self._weighted
@@ -125,9 +131,9 @@ class Assignments:
 
     @property
     def log_chance(self) -> float:
-        """The logarithm of the chance that a crystal of the group, drawn by `frequencies`, is one of these; -inf where
-        there are none. Of two groups, or compositions, it says which is likelier for a crystal to have."""
-        positions = group(self.space_group).positions
+        """The logarithm of the probability that the sites of a crystal of the space group, drawn by `frequencies`, are
+        one of these assignments; -inf if there are none. It serves to compare space groups or compositions."""
+        positions = get_space_group(self.space_group).positions
         means = [(self.frequencies or {}).get(p.letter, 0.0) for p in positions]
         empty = -sum(
             m if p.free else math.log1p(self._odds(m) * len(self.atoms)) for p, m in zip(positions, means, strict=True)
@@ -136,7 +142,8 @@ class Assignments:
         return empty + math.log(total) if total > 0 else -math.inf
 
     def _odds(self, mean: float) -> float:
-        """The odds that a position without a free parameter holds a site of one of the elements; mean: those of all."""
+        """The odds that a position without a free parameter holds a site of one given element. mean: the mean number of
+        sites of all elements on it."""
         share = mean / len(self.atoms)
         return share / max(1 - share, 1e-9)
 
@@ -147,12 +154,12 @@ class Assignments:
     def _impossible(self) -> str:
         words = " ".join(f"{e}{n}" for e, n in self.atoms.items())
         given = "".join(f", {n} sites of {e}" for e, n in (self.sites or {}).items())
-        name = group(self.space_group).symbol
+        name = get_space_group(self.space_group).symbol
         return f"space group {name} has no Wyckoff positions for {words}{given} in a primitive cell"
 
     @property
     def _letters(self) -> list[str]:
-        return [p.letter for p in group(self.space_group).positions]
+        return [p.letter for p in get_space_group(self.space_group).positions]
 
     @property
     def _asked(self) -> _Rest:
@@ -167,7 +174,7 @@ class Assignments:
         if self.frequencies is None:
             return self._counted
         means = [self.frequencies.get(letter, 0.0) for letter in self._letters]
-        free = [p.free > 0 for p in group(self.space_group).positions]
+        free = [p.free > 0 for p in get_space_group(self.space_group).positions]
 
         def weight(place: int, n: int) -> float:
             mean = means[place]
@@ -177,18 +184,20 @@ class Assignments:
 
 
 class _Ways:
-    """The sum of the products of `weight(place, sites there)`: over all ways (`whole`), of one element (`element`)."""
+    """Sums of weights over ways to place atoms. The weight of a way is the product of `weight(position, number of sites
+    on it)` over all positions. `whole` is the sum for all elements, `element` that for one element."""
 
     def __init__(self, space_group: int, weight: Callable[[int, int], float]) -> None:
         self.weight, self.sizes = weight, site_sizes(space_group)
-        degrees = [p.free for p in group(space_group).positions]
+        degrees = [p.free for p in get_space_group(space_group).positions]
         self.fixed = [i for i, d in enumerate(degrees) if not d]
         self.free = [i for i, d in enumerate(degrees) if d]
         self.whole = cache(self._whole)
         self.element = cache(self._element)
 
     def uses(self, i: int, rest: _Rest) -> list[tuple[int | None, _Rest]]:
-        """Fixed position i left empty (None), or with an element, and what is to come then."""
+        """What position i without a free parameter can hold (None: nothing, or the index of an element), and for each
+        case what is not yet placed afterwards."""
         size = self.sizes[self.fixed[i]]
         out: list[tuple[int | None, _Rest]] = [(None, rest)]
         for e, (atoms, sites) in enumerate(rest):
@@ -197,13 +206,14 @@ class _Ways:
         return out
 
     def shares(self, i: int, atoms: int, sites: int | None) -> list[tuple[int, int, int | None]]:
-        """Sites of an element on free position i, and the atoms and sites to come then."""
+        """The numbers of sites that an element can have on position i with a free parameter, and for each number the
+        atoms and sites not yet placed afterwards."""
         size = self.sizes[self.free[i]]
         most = atoms // size if sites is None else min(atoms // size, sites)
         return [(n, atoms - n * size, None if sites is None else sites - n) for n in range(most + 1)]
 
     def _whole(self, i: int, rest: _Rest) -> float:
-        """The number of ways for all that is left, from the fixed position i on."""
+        """The sum over all ways to place the rest, from position i without a free parameter on."""
         if i == len(self.fixed):
             return math.prod(self.element(0, *r) for r in rest)
         return sum(
@@ -211,7 +221,7 @@ class _Ways:
         )
 
     def _element(self, i: int, atoms: int, sites: int | None) -> float:
-        """The number of ways for the atoms and sites that an element has left, from the free position i on."""
+        """The sum over all ways to place the rest of one element, from position i with a free parameter on."""
         if i == len(self.free) or not atoms:
             return int(not atoms and not sites)
         return sum(
@@ -227,7 +237,8 @@ def assignments_of(
     sites: Mapping[str, int] | None = None,
     frequencies: Mapping[str, float] | None = None,
 ) -> list[Assignments]:
-    """The assignments of 1, 2 ... formula units in a primitive cell of at most max_atoms, where the group has any."""
+    """The assignments for each number of formula units (1, 2, ...) with at most max_atoms in the primitive cell,
+    without numbers for which there are none. The arguments are those of `Assignments`."""
     units = max_atoms // sum(formula.values())
     cells = ({e: k * n for e, n in formula.items()} for k in range(1, units + 1))
     found = (Assignments(space_group, atoms, sites, frequencies) for atoms in cells)
@@ -240,8 +251,8 @@ def assignments_of_sites(
     max_atoms: int,
     frequencies: Mapping[str, float] | None = None,
 ) -> list[Assignments]:
-    """Those of all compositions that sites such as {"K": 1, "Cu": 2, "Si": 1} can give in a primitive cell of at most
-    max_atoms, the smallest first."""
+    """The assignments for each composition that can result from given numbers of sites, such as {"K": 1, "Cu": 2}, with
+    at most max_atoms in the primitive cell. Small compositions come first."""
     sizes = sorted(set(site_sizes(space_group)))
     options = []
     for n in sites.values():
@@ -255,33 +266,37 @@ def assignments_of_sites(
 
 
 @lru_cache(maxsize=4096)
-def compatible(composition: tuple[tuple[str, int], ...]) -> tuple[int, ...]:
-    """Numbers of the space groups whose Wyckoff positions can hold (element, atoms) ... in a primitive cell."""
+def compatible_space_groups(composition: tuple[tuple[str, int], ...]) -> tuple[int, ...]:
+    """Numbers of the space groups that can hold a composition, (element, atoms) ..., in a primitive cell."""
     counts = tuple(sorted(n for _, n in composition))
     answers = {kind: _holds(*kind, counts) for kind in set(_kinds())}
-    return tuple(n for n, kind in zip(GROUPS, _kinds(), strict=True) if answers[kind])
+    return tuple(n for n, kind in zip(GROUP_NUMBERS, _kinds(), strict=True) if answers[kind])
 
 
 def possible_units(space_group: int, formula: Mapping[str, int], max_atoms: int) -> tuple[int, ...]:
-    """The numbers of formula units that the space group can hold in a primitive cell of at most max_atoms."""
-    kind = _kinds()[group(space_group).number - 1]
+    """The numbers of formula units, with at most max_atoms, that the space group can hold in a primitive cell."""
+    kind = _kinds()[get_space_group(space_group).number - 1]
     units = range(1, max_atoms // sum(formula.values()) + 1)
     return tuple(k for k in units if _holds(*kind, tuple(sorted(k * n for n in formula.values()))))
 
 
 @cache
 def _kinds() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """For each group: the sizes of its positions without a free parameter, and the different sizes of those with
-    one."""
-    tables = [group(n).positions for n in GROUPS]
+    """For each space group the sizes of its positions without a free parameter, and the different sizes of those with
+    one. Groups for which both are equal can hold the same compositions."""
+    tables = [get_space_group(n).positions for n in GROUP_NUMBERS]
     return [
         (tuple(sorted(p.size for p in t if not p.free)), tuple(sorted({p.size for p in t if p.free}))) for t in tables
     ]
 
 
 def _holds(fixed: tuple[int, ...], free: tuple[int, ...], counts: tuple[int, ...]) -> bool:
-    """Whether positions of these sizes can hold elements of `counts` atoms: each fixed one once, free ones at will."""
-    sums = {0}  # of free positions
+    """Whether positions can hold elements with these numbers of atoms (`counts`).
+
+    fixed: sizes of the positions without a free parameter, each of which holds one site at most. free: sizes of those
+    with one, which hold any number of sites.
+    """
+    sums = {0}  # numbers of atoms that positions with a free parameter can hold
     for n in range(1, max(counts) + 1):
         if any(n - size in sums for size in free):
             sums.add(n)
@@ -299,7 +314,8 @@ def _holds(fixed: tuple[int, ...], free: tuple[int, ...], counts: tuple[int, ...
 
 
 def _pick(weights: Sequence[float], rng: np.random.Generator) -> int:
-    """An index by its weight; whole numbers of any size exactly (but for 2^-64)."""
+    """A random index with a probability proportional to its weight. Integer weights of any size are exact up to an
+    error of 2^-64 in the probability."""
     total = sum(weights)
     if isinstance(total, int):
         mark: float = int.from_bytes(rng.bytes(total.bit_length() // 8 + 9), "little") % total
@@ -309,4 +325,4 @@ def _pick(weights: Sequence[float], rng: np.random.Generator) -> int:
         mark -= weight
         if mark < 0:
             return i
-    return max(i for i, w in enumerate(weights) if w > 0)  # rounding at the upper end
+    return max(i for i, w in enumerate(weights) if w > 0)  # reached only by a rounding error

@@ -1,4 +1,4 @@
-"""The inverse of `orbits`: space group, Wyckoff positions and free parameters of a crystal, found by moyopy."""
+"""Space group, Wyckoff positions and free parameters of a crystal, found by moyopy. This is the inverse of `orbits`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from nucleate.crystal.convert import require_crystal, species_numbers
 from nucleate.crystal.orbits import SymmetricBatch, pad_sites
 from nucleate.crystal.symmetry import find_symmetry
-from nucleate.crystal.wyckoff import GROUPS, SpaceGroup, WyckoffPosition, group, smoothed_frequencies
+from nucleate.crystal.wyckoff import GROUP_NUMBERS, SpaceGroup, WyckoffPosition, get_space_group, smoothed_frequencies
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 SYMPREC = 0.1  # angstrom
-_EXACT = 1e-3  # angstrom; moyopy moves atoms onto their positions, so no more than rounding is left
+_EXACT = 1e-3  # angstrom; moyopy moves atoms onto their positions, so that only rounding errors remain
 _STEPS = np.array(sorted(product(range(-2, 3), repeat=3), key=lambda v: sum(map(abs, v))))
 
 
 @dataclass(frozen=True)
 class Site:
-    """Equivalent atoms of one element: Wyckoff letter and the values of its free parameters, each in [0, 1)."""
+    """A set of equivalent atoms of one element: its Wyckoff letter, and its free parameters, each in [0, 1)."""
 
     atomic_number: int
     letter: str
@@ -36,7 +36,10 @@ class Site:
 
 @dataclass(frozen=True)
 class AsymmetricUnit:
-    """A crystal as its space group has it. cell: a, b, c in angstrom, alpha, beta, gamma in degrees, conventional."""
+    """A crystal as space group, conventional cell and sites.
+
+    cell: a, b, c in angstrom, alpha, beta, gamma in degrees, of the conventional cell.
+    """
 
     space_group: int
     cell: tuple[float, ...]
@@ -45,17 +48,17 @@ class AsymmetricUnit:
     @property
     def num_atoms(self) -> int:
         """Atoms in the primitive cell."""
-        table = group(self.space_group)
+        table = get_space_group(self.space_group)
         return sum(table.positions[table.index(s.letter)].size for s in self.sites)
 
 
 def asymmetric_unit(structure: Structure, symprec: float = SYMPREC) -> AsymmetricUnit:
-    """Space group, standard conventional cell and sites of a crystal, by letter; symprec in angstrom.
+    """Space group, standard conventional cell and sites (sorted by letter) of a crystal; symprec in angstrom.
 
-    Atoms are moved onto their positions, by about symprec at most, so a cell that repeats a smaller one within symprec
-    becomes that. Letters depend on the origin that moyopy chooses where several are alike. On MP-20's 9,047 crystals of
-    validation `orbits` gives back the same structure (StructureMatcher) and space group. Raises NucleateError with the
-    reason where no consistent symmetry is found.
+    Atoms are moved onto their ideal positions, by about symprec at most; a cell that repeats a smaller one within
+    symprec becomes the smaller one. If several origins are equivalent, the letters depend on the one that moyopy
+    chooses. For all 9,047 crystals of MP-20's validation split `orbits` gives back the same structure (by
+    StructureMatcher) and space group. Raises NucleateError if no consistent symmetry is found.
     """
     require_crystal(structure)
     numbers = species_numbers(structure)
@@ -84,7 +87,7 @@ def standard_orbits(
     found: what `find_symmetry` gave within symprec for atoms of these atomic numbers. Raises NucleateError where the
     atoms of a set are not as many as its position has.
     """
-    table = group(found.number)
+    table = get_space_group(found.number)
     conventional = np.array(found.std_cell.basis)
     basis = table.primitive @ conventional
     frac = np.array(found.prim_std_cell.positions) @ np.array(found.prim_std_cell.basis) @ np.linalg.inv(basis)
@@ -105,11 +108,11 @@ def standard_orbits(
 
 
 def symmetric_batch(units: Sequence[AsymmetricUnit]) -> SymmetricBatch:
-    """Asymmetric units as one padded batch; NucleateError for a group or letter that does not exist."""
+    """Asymmetric units as one padded batch. Raises NucleateError for a space group or letter that does not exist."""
     return pad_sites(
         [u.space_group for u in units],
         [u.cell for u in units],
-        [[group(u.space_group).index(s.letter) for s in u.sites] for u in units],
+        [[get_space_group(u.space_group).index(s.letter) for s in u.sites] for u in units],
         [[s.parameters + (0.0,) * (3 - len(s.parameters)) for s in u.sites] for u in units],
         [[s.atomic_number for s in u.sites] for u in units],
     )
@@ -126,7 +129,7 @@ def asymmetric_units(batch: SymmetricBatch) -> list[AsymmetricUnit]:
         batch.atomic_numbers.tolist(),
         strict=True,
     ):
-        positions = group(number).positions
+        positions = get_space_group(number).positions
         sites = (
             Site(e, positions[k].letter, tuple(v % 1.0 for v in p[: positions[k].free]))
             for e, k, p in zip(elements, places, z, strict=True)
@@ -137,19 +140,23 @@ def asymmetric_units(batch: SymmetricBatch) -> list[AsymmetricUnit]:
 
 
 def site_frequencies(units: Iterable[AsymmetricUnit]) -> dict[int, dict[str, float]]:
-    """Space group -> Wyckoff letter -> mean number of sites there in a crystal of the group (`smoothed_frequencies`);
-    all groups, all letters."""
+    """Space group -> Wyckoff letter -> mean number of sites on it in a crystal of the group (`smoothed_frequencies`).
+    All space groups and letters are there."""
     crystals, found = Counter[int](), Counter[tuple[int, str]]()
     for unit in units:
         crystals[unit.space_group] += 1
         found.update((unit.space_group, s.letter) for s in unit.sites)
-    return {n: smoothed_frequencies(n, [found[n, p.letter] for p in group(n).positions], crystals[n]) for n in GROUPS}
+    return {
+        n: smoothed_frequencies(n, [found[n, p.letter] for p in get_space_group(n).positions], crystals[n])
+        for n in GROUP_NUMBERS
+    }
 
 
 def _parameters(position: WyckoffPosition, frac: NDArray, basis: NDArray) -> tuple[tuple[float, ...], float]:
-    """The least parameters that put the representative on one of the atoms (n, 3), and how far off it is then."""
+    """The parameters that put the representative of a position on one of the atoms (n, 3), and its distance (angstrom)
+    to that atom. Of several equally good ones the smallest in lexical order are chosen."""
     matrix, shift = position.matrices[0], position.shifts[0]
-    targets = (((frac - shift) % 1.0)[:, None] + _STEPS).reshape(-1, 3)  # an atom, in any of the cells around
+    targets = (((frac - shift) % 1.0)[:, None] + _STEPS).reshape(-1, 3)  # the atoms in this and in neighbouring cells
     z = targets @ np.linalg.pinv(matrix).T
     away = np.linalg.norm((z @ matrix.T - targets) @ basis, axis=1)
     z = z.round(9)[away < away.min() + _EXACT / 10] % 1.0

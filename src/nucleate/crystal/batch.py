@@ -1,4 +1,4 @@
-"""`CrystalBatch`: many crystals as dense padded tensors. Needs torch alone."""
+"""`CrystalBatch`: many crystals as dense padded tensors. It needs only torch."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ class CrystalBatch:
 
     @property
     def mask(self) -> Tensor:
-        """(B, A) bool, true for real atoms."""
+        """(B, A) bool, true for atoms and false for padding."""
         return self.atomic_numbers > 0
 
     @property
     def num_atoms(self) -> Tensor:
-        """(B,) int64."""
+        """(B,) int64, the number of atoms in each cell."""
         return self.mask.sum(1)
 
     @property
     def volume(self) -> Tensor:
-        """(B,) cubic angstrom."""
+        """(B,) the volume of each cell in cubic angstrom."""
         return lat.volume(self.lattice)
 
     def __getitem__(self, index: Tensor | slice | Sequence[int]) -> CrystalBatch:
-        """A sub-batch, padded no further than its largest crystal."""
+        """Some of the crystals as a batch, padded to the largest of them."""
         if not isinstance(index, slice | Tensor):
             index = torch.as_tensor(index)
         z = self.atomic_numbers[index]
@@ -85,8 +85,8 @@ class CrystalBatch:
 
     @classmethod
     def join(cls, batches: Sequence[CrystalBatch]) -> CrystalBatch:
-        """One batch of the crystals of several batches, in their order; a property that a batch lacks is NaN for its
-        crystals."""
+        """The crystals of several batches as one batch, in the same order. A property that one of the batches lacks is
+        NaN for its crystals."""
         width = max((b.atomic_numbers.shape[1] for b in batches), default=0)
         names = dict.fromkeys(name for b in batches for name in b.properties)
         pad = [width - b.atomic_numbers.shape[1] for b in batches]
@@ -101,7 +101,11 @@ class CrystalBatch:
     def from_arrays(
         cls, lattices: Sequence, frac_coords: Sequence, atomic_numbers: Sequence, max_atoms: int | None = None
     ) -> CrystalBatch:
-        """Pad per-crystal arrays: lattices (3, 3), frac_coords (n, 3), atomic_numbers (n,)."""
+        """A batch from one array per crystal: lattices (3, 3) in angstrom, frac_coords (n, 3), atomic_numbers (n,).
+
+        max_atoms: the size to pad to (default: that of the largest crystal). Raises NucleateError for a crystal that is
+        larger.
+        """
         sizes = [len(z) for z in atomic_numbers]
         width = max_atoms or max(sizes, default=0)
         if sizes and max(sizes) > width:
@@ -117,7 +121,7 @@ class CrystalBatch:
         return cls(lattice, frac, z)
 
     def save(self, path: str | Path) -> None:
-        """Write safetensors (float32 lattice, coordinates and properties, uint8 species)."""
+        """Write a safetensors file: lattice, coordinates and properties as float32, atomic numbers as uint8."""
         tensors = {
             "lattice": self.lattice,
             "frac_coords": self.frac_coords,
@@ -127,6 +131,6 @@ class CrystalBatch:
 
     @classmethod
     def load(cls, path: str | Path) -> CrystalBatch:
-        """Read what `save` wrote; raises NucleateError on any other file."""
+        """The batch in a file of `save`. Raises NucleateError for any other file."""
         (lattice, frac, z), properties = read_prepared(path, ("lattice", "frac_coords", "atomic_numbers"), "crystals")
         return cls(lattice, frac, z.long(), properties)

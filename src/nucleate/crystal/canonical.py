@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from nucleate.chem.elements import SYMBOLS, WRITTEN_PLACE, symbol
+from nucleate.chem.elements import SYMBOLS, WRITING_ORDER, element_symbol
 from nucleate.crystal import lattice as lat
 from nucleate.crystal.asymmetric import AsymmetricUnit, Site, cell_of, standard_orbits
 from nucleate.crystal.convert import require_crystal, require_volume, right_handed, species_numbers
@@ -27,7 +27,7 @@ from nucleate.crystal.normalisers import normaliser
 from nucleate.crystal.orbits import free_cell, tied_cell
 from nucleate.crystal.settings import Orbit, chosen_setting, parameters_of
 from nucleate.crystal.symmetry import find_symmetry, pearson_symbol, without_hand
-from nucleate.crystal.wyckoff import group
+from nucleate.crystal.wyckoff import get_space_group
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ MOST_MOVED = 0.1  # angstrom: farthest that an atom may move where the symmetry 
 MOST_STRAIN = 0.02  # largest change of a length of the cell, as a share
 MOST_SEARCHES = 4
 _SNAP = 2e-5  # fractional: parameters so near to a multiple of 1/24 are that multiple
-_RANK = np.array([0, *(WRITTEN_PLACE[s] for s in SYMBOLS)])  # by atomic number; the most electropositive ones first
-_ELEMENT = {WRITTEN_PLACE[s]: z for z, s in enumerate(SYMBOLS, 1)}
+_RANK = np.array([0, *(WRITING_ORDER[s] for s in SYMBOLS)])  # by atomic number; the most electropositive ones first
+_ELEMENT = {WRITING_ORDER[s]: z for z, s in enumerate(SYMBOLS, 1)}
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,9 @@ class CanonicalCrystal:
 
         Crystals that have it in common differ by their free parameters alone.
         """
-        return " ".join([str(self.space_group), *(f"{symbol(s.atomic_number)} {s.letter}" for s in self.orbits)])
+        return " ".join(
+            [str(self.space_group), *(f"{element_symbol(s.atomic_number)} {s.letter}" for s in self.orbits)]
+        )
 
     @cached_property
     def anonymous_prototype(self) -> str:
@@ -96,7 +98,7 @@ class CanonicalCrystal:
         Elements come by their number of atoms. Letters are those of the setting that has the first ones, whatever the
         elements are: a structure type and its anti-type share the label.
         """
-        table = group(self.space_group)
+        table = get_space_group(self.space_group)
         own: dict[int, list[int]] = {}
         for site in self.orbits:
             own.setdefault(site.atomic_number, []).append(table.index(site.letter))
@@ -105,10 +107,10 @@ class CanonicalCrystal:
     def primitive(self) -> tuple[Array, Array, NDArray[np.int64]]:
         """Lattice (3, 3) with vectors in rows, angstrom; fractional coordinates (n, 3) in [0, 1); atomic numbers (n,).
 
-        The primitive cell is a fixed combination of the conventional one for each centring (`wyckoff.group`), never
-        reduced further. Atoms of a site are next to each other, sites in canonical order.
+        The primitive cell is a fixed combination of the conventional one for each centring (`wyckoff.get_space_group`),
+        never reduced further. Atoms of a site are next to each other, sites in canonical order.
         """
-        table = group(self.space_group)
+        table = get_space_group(self.space_group)
         frac, numbers = [], []
         for site in self.orbits:
             position = table.positions[table.index(site.letter)]
@@ -118,7 +120,7 @@ class CanonicalCrystal:
 
     def conventional(self) -> tuple[Array, Array, NDArray[np.int64]]:
         """As `primitive`, of the conventional cell; the copies of an atom by centring are next to each other."""
-        table = group(self.space_group)
+        table = get_space_group(self.space_group)
         _, frac, numbers = self.primitive()
         points = np.array(list(product(range(-2, 3), repeat=3))) @ table.primitive
         points = np.unique((wrapped(points) * 24).round(), axis=0) / 24
@@ -229,7 +231,7 @@ def _changes(data: Any, cell: Array, frac: Array) -> tuple[float, float]:
 def _unit(number: int, conventional: Array, orbits: Sequence[Orbit]) -> AsymmetricUnit:
     cell, chosen = chosen_setting(number, conventional, orbits)
     tied = tied_cell(torch.tensor([number]), torch.tensor([cell_of(cell)], dtype=torch.float64))[0]
-    letters = [p.letter for p in group(number).positions]
+    letters = [p.letter for p in get_space_group(number).positions]
     return AsymmetricUnit(
         number,
         tuple(tied.tolist()),
@@ -250,7 +252,7 @@ def _vectors(cell: Sequence[float]) -> Array:
 
 @lru_cache(maxsize=50_000)
 def _label(number: int, letters: tuple[tuple[int, ...], ...]) -> str:
-    positions = group(number).positions
+    positions = get_space_group(number).positions
     sizes = [sum(positions[i].size for i in own) for own in letters]
     unit = math.gcd(*sizes)
     moved = normaliser(number).letters

@@ -1,4 +1,4 @@
-"""Crystals in the columns of a table: one row holds atomic numbers, fractional coordinates, lengths and angles."""
+"""Crystals in the rows of a table, with columns for atomic numbers, fractional coordinates, lengths and angles."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ GEOMETRY = ("atomic_numbers", "frac_coords", "lengths", "angles")
 
 
 def arrays_of_row(row: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[Any]]:
-    """Lattice (3, 3) with vectors in rows, angstrom; fractional coordinates (n, 3); n atomic numbers.
+    """The lattice (3, 3) with vectors in rows, in angstrom; the fractional coordinates (n, 3); the n atomic numbers.
 
-    row: the columns GEOMETRY, that is n "atomic_numbers", "frac_coords" (3n, flat), three "lengths" in angstrom and
-    three "angles" in degrees. Nothing is checked; `nucleate.io` reads rows that may be damaged.
+    row: must have the columns GEOMETRY: n "atomic_numbers", 3n "frac_coords" in one list, three "lengths" in angstrom
+    and three "angles" in degrees. Nothing is checked; `nucleate.io` reads rows that may be damaged.
     """
     from pymatgen.core import Lattice
 
@@ -27,7 +27,7 @@ def arrays_of_row(row: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[
 
 
 def structure_of_row(row: Mapping[str, Any]) -> Structure:
-    """The crystal of a row, see `arrays_of_row`."""
+    """The crystal in a row of a table; the columns are those of `arrays_of_row`."""
     from pymatgen.core import Structure
 
     lattice, frac, numbers = arrays_of_row(row)

@@ -1,4 +1,4 @@
-"""`FormulaBatch`: many formulas as dense padded tensors. Needs torch alone."""
+"""`FormulaBatch`: many formulas as dense padded tensors. It needs only torch."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from nucleate.crystal.prepared import read_prepared, write_prepared
 
 @dataclass(frozen=True)
 class FormulaBatch:
-    """B formulas of at most A atoms, each atom written out: SrTiO3 is 38 22 8 8 8.
+    """B formulas of at most A atoms, in which every atom is one entry: SrTiO3 is 38 22 8 8 8.
 
-    atomic_numbers: (B, A) int64, equal elements side by side; padding is zero.
+    atomic_numbers: (B, A) int64, atoms of an element side by side; padding is zero.
     properties: name -> (B,) float32, NaN where a formula has no value.
     """
 
@@ -33,7 +33,7 @@ class FormulaBatch:
 
     @property
     def mask(self) -> Tensor:
-        """(B, A) bool, true for atoms."""
+        """(B, A) bool, true for atoms and false for padding."""
         return self.atomic_numbers > 0
 
     def to(self, device: torch.device | str) -> FormulaBatch:
@@ -41,11 +41,11 @@ class FormulaBatch:
 
     @property
     def num_atoms(self) -> Tensor:
-        """(B,) int64."""
+        """(B,) int64, the number of atoms of each formula."""
         return self.mask.sum(1)
 
     def __getitem__(self, index: Tensor) -> FormulaBatch:
-        """Some of the formulas, padded no further than the longest of them."""
+        """Some of the formulas as a batch, padded to the longest of them."""
         z = self.atomic_numbers[index]
         width = int((z > 0).sum(1).max()) if len(z) else 0
         return FormulaBatch(z[:, :width], {k: v[index] for k, v in self.properties.items()})
@@ -54,7 +54,7 @@ class FormulaBatch:
     def from_counts(
         cls, formulas: Sequence[Mapping[int, int]], properties: Mapping[str, Tensor] | None = None
     ) -> FormulaBatch:
-        """A batch from mappings of atomic number to atoms, in the order in which the elements are to be written."""
+        """A batch from mappings of atomic number -> atoms. The elements keep the order of each mapping."""
         rows = [[z for z, n in formula.items() for _ in range(n)] for formula in formulas]
         out = torch.zeros(len(rows), max(map(len, rows), default=0), dtype=torch.int64)
         for i, row in enumerate(rows):
@@ -62,11 +62,11 @@ class FormulaBatch:
         return cls(out, dict(properties or {}))
 
     def save(self, path: str | Path) -> None:
-        """Write safetensors (uint8 elements, float32 properties)."""
+        """Write a safetensors file: atomic numbers as uint8, properties as float32."""
         write_prepared(path, {"formulas": self.atomic_numbers.to(torch.uint8)}, self.properties)
 
     @classmethod
     def load(cls, path: str | Path) -> FormulaBatch:
-        """Read what `save` wrote; raises NucleateError on any other file."""
+        """The batch in a file of `save`. Raises NucleateError for any other file."""
         (formulas,), properties = read_prepared(path, ("formulas",), "formulas")
         return cls(formulas.long(), properties)

@@ -1,8 +1,9 @@
-"""The symmetry-consistent multigraph of a batch of crystals (paper 5, section 4.1), as dense tensors.
+"""The symmetry-consistent multigraph of a batch of crystals, as dense tensors.
 
-A node is a site, a set of equivalent atoms; an edge leads from its first atom to one of the nearest atoms around, which
-is an image of some site by an operation of the space group and a translation. So two nodes may have many edges, and a
-node edges to itself. All crystals at once, on their device, without a loop over crystals or edges.
+A node is a site, that is, a set of equivalent atoms. An edge leads from the first atom of a site to one of its nearest
+atoms, which is the image of the first atom of some site by an operation of the space group and a translation. So two
+nodes may be connected by many edges, and a node may have edges to itself. All crystals are treated at once, on their
+device, without a loop over crystals or edges.
 """
 
 from __future__ import annotations
@@ -16,22 +17,23 @@ import torch
 from torch import Tensor
 
 from nucleate.crystal.orbits import Orbits
-from nucleate.crystal.wyckoff import GROUPS, SpaceGroup, group
+from nucleate.crystal.wyckoff import GROUP_NUMBERS, SpaceGroup, get_space_group
 
-TRANSLATIONS = 64  # the shortest lattice translations, each of which moves all atoms
-_FAR = 3  # conventional cells along each axis among which they are sought
+TRANSLATIONS = 64  # the number of shortest lattice translations by which neighbours are looked for
+_FAR = 3  # the translations are chosen among so many conventional cells in both directions of each axis
 _MOST_OPERATIONS = 48
 
 
 @dataclass(frozen=True)
 class Multigraph:
-    """N nodes, the sites of all crystals one after another, with K edges each, the shortest first.
+    """N nodes, which are the sites of all crystals one after another, with K edges each, the shortest first.
 
-    crystal: (N,) int64. first: (N,) int64, where among its crystal's atoms the first of the site is. end: (N, K) int64,
-    the node that an edge leads to. shift: (N, K, 3), the edge in fractional coordinates of the primitive cell; vector:
-    the same in angstrom. back: (N, K, 3), angstrom, the edge as the first atom of the site at its end sees it: from
-    there to an image of this site. So angles with edges that go out from the end need no list of reverse edges.
-    distance: (N, K), angstrom. reach: (N, 1), angstrom, the distance of the nearest atom that has no edge.
+    crystal: (N,) int64, the crystal of each node. first: (N,) int64, the index of the site's first atom among the atoms
+    of its crystal. end: (N, K) int64, the node that an edge leads to. shift: (N, K, 3), the edge in fractional
+    coordinates of the primitive cell. vector: (N, K, 3), the same in angstrom. back: (N, K, 3), in angstrom, the
+    reversed edge after the symmetry operation that moves its start to the first atom of the site `end`; with it, angles
+    to the edges of that site can be computed without a list of reverse edges. distance: (N, K), the length of the edge
+    in angstrom. reach: (N, 1), the distance in angstrom of the nearest atom without an edge.
     """
 
     crystal: Tensor
@@ -46,10 +48,10 @@ class Multigraph:
 
 @torch.no_grad()
 def multigraph(space_group: Tensor, atoms: Orbits, edges: int) -> Multigraph:
-    """The `edges` nearest images around each site of crystals with these space groups (B,).
+    """The multigraph with `edges` edges for each site. space_group: (B,). atoms: of the B crystals.
 
-    Of images equally far from a site, some may have an edge and some not: what is summed over edges has to vanish at
-    `reach`. Raises ValueError for more edges than there are translations to look among.
+    If several atoms are at the same distance from a site, some of them may have an edge and others not. So whatever is
+    summed over edges must vanish at the distance `reach`. Raises ValueError unless 0 < edges < TRANSLATIONS.
     """
     if not 0 < edges < TRANSLATIONS:
         raise ValueError(f"a site has 1 to {TRANSLATIONS - 1} edges, not {edges}")
@@ -62,7 +64,8 @@ def multigraph(space_group: Tensor, atoms: Orbits, edges: int) -> Multigraph:
     crystal, first = starts.nonzero(as_tuple=True)
 
     shift = crystals.frac_coords[crystal] - crystals.frac_coords[crystal, first][:, None]  # (N, A, 3)
-    conventional = tables.primitive[space_group]  # whose cell is less skew, so rounding in it finds a near image
+    # The conventional cell is less skewed than the primitive one, so rounding its coordinates finds a near image.
+    conventional = tables.primitive[space_group]
     whole = torch.floor(shift @ conventional[crystal] + 0.5)
     shift = shift - whole @ torch.linalg.inv(conventional)[crystal]
     steps = tables.steps[space_group]
@@ -71,7 +74,7 @@ def multigraph(space_group: Tensor, atoms: Orbits, edges: int) -> Multigraph:
     steps = steps.gather(1, shortest[..., None].expand(-1, -1, 3))  # (B, T, 3), zero first
 
     moves = (steps @ lattice)[crystal]
-    # the nearest image of each atom, from which the shortest translations lead to all others that are near
+    # First each atom is moved to its nearest image; from there the shortest translations reach all other near images.
     shift = shift + _take(steps[crystal], _squares(shift @ lattice[crystal], moves).argmin(2))
     squares = _squares(shift @ lattice[crystal], moves)
     squares = squares.masked_fill(~mask[crystal][..., None], torch.inf)
@@ -100,8 +103,11 @@ def _take(rows: Tensor, index: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Tables:
-    """By space group (index 0 is none). primitive: (231, 3, 3). steps: (231, M, 3) lattice translations, fractional in
-    the primitive cell, real: (231, M) those that are not padding. inverse: (231, 48, 3, 3) of each rotation."""
+    """Tables by the number of the space group; index 0 is not used.
+
+    primitive: (231, 3, 3). steps: (231, M, 3) lattice translations in coordinates of the primitive cell, real: (231, M)
+    bool, false for padding. inverse: (231, 48, 3, 3) inverse matrices of the rotations.
+    """
 
     primitive: Tensor
     steps: Tensor
@@ -111,7 +117,7 @@ class _Tables:
 
 @lru_cache(maxsize=8)
 def _tables(device: torch.device, dtype: torch.dtype) -> _Tables:
-    groups = [group(n) for n in (1, *GROUPS)]
+    groups = [get_space_group(n) for n in (1, *GROUP_NUMBERS)]
     steps = [_translations(g) for g in groups]
     most = max(map(len, steps))
     padded = np.stack([np.pad(s, ((0, most - len(s)), (0, 0))) for s in steps])
@@ -125,7 +131,7 @@ def _tables(device: torch.device, dtype: torch.dtype) -> _Tables:
 
 
 def _translations(table: SpaceGroup) -> np.ndarray:
-    """The lattice translations within `_FAR` conventional cells; zero comes first."""
+    """The lattice translations within `_FAR` conventional cells, in the primitive cell's coordinates; zero is first."""
     box = np.array(sorted(product(range(-_FAR, _FAR + 1), repeat=3), key=lambda n: sum(map(abs, n))))
     inverse = np.linalg.inv(table.primitive)
     inside = np.array(list(product(range(3), repeat=3))) @ table.primitive  # every lattice point, conventional

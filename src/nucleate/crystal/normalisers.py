@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.crystal.wyckoff import SpaceGroup, WyckoffPosition, group
+from nucleate.crystal.wyckoff import SpaceGroup, WyckoffPosition, get_space_group
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class PositionFrame:
 @cache
 def normaliser(number: int) -> Normaliser:
     """The normaliser of a space group 1-230."""
-    table = group(number)
+    table = get_space_group(number)
     modulus, linear = _linear_parts(number)
     change = table.primitive.T  # columns of the primitive cell to the conventional one
     back = np.linalg.inv(change)
@@ -93,7 +93,7 @@ def first_letters(number: int, letters: tuple[tuple[int, ...], ...]) -> NDArray[
 @cache
 def frames(number: int) -> tuple[PositionFrame, ...]:
     """One for each Wyckoff position of a group, in fractional coordinates of the primitive cell."""
-    return tuple(map(_frame, group(number).positions))
+    return tuple(map(_frame, get_space_group(number).positions))
 
 
 def _linear_parts(number: int) -> tuple[int, NDArray[np.int64]]:

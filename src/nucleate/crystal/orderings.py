@@ -1,8 +1,9 @@
-"""Ordered cells of a crystal whose sites are shared: every arrangement that symmetry does not turn into another one.
+"""Ordered cells of a crystal with sites that several species share: every arrangement, each once up to symmetry.
 
-The derivative structures of Hart and Forcade, Phys. Rev. B 77, 224115 (2008): all superlattices of a given index in
-Hermite normal form, of these one for each orbit under the point group, and in each of them every way to distribute the
-species over the sites, of which the operations of the space group and the translations of the parent leave one each.
+These are the derivative structures of Hart and Forcade, Phys. Rev. B 77, 224115 (2008). All superlattices of a given
+index are listed in Hermite normal form, and of those that the point group turns into each other one is kept. In each of
+them every distribution of the species over the sites is listed, and of those that an operation of the space group or a
+translation of the parent turns into each other one is kept.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.int64]
 
-CLOSE = 0.1  # angstrom within which an operation must put one site on another
+CLOSE = 0.1  # angstrom; how close an operation must bring one site to another
 
 
 @dataclass(frozen=True, eq=False)
 class Parent:
-    """A primitive cell and what is shared in it.
+    """A primitive cell, and which of its sites are shared by several species.
 
-    lattice (3, 3): angstrom, rows. positions (n, 3): fractional. groups (n,): which sites share their species, -1 for
-    a site that is not shared. rotations (k, 3, 3), translations (k, 3): the space group, x -> W x + w of fractional
-    coordinates, whose operations keep every group.
+    lattice: (3, 3), vectors in rows, in angstrom. positions: (n, 3), fractional. groups: (n,), the number of the set of
+    sites over which the same species are distributed, -1 for a site with one species. rotations (k, 3, 3), translations
+    (k, 3): the operations x -> W x + w of the space group, in fractional coordinates; they keep every group.
     """
 
     lattice: NDArray[np.float64]
@@ -42,15 +43,18 @@ class Parent:
 
     @property
     def sizes(self) -> list[int]:
-        """Sites of each group in the primitive cell."""
+        """The number of sites of each group in the primitive cell."""
         return np.bincount(self.groups[self.groups >= 0]).tolist()
 
 
 @dataclass(frozen=True, eq=False)
 class Ordering:
-    """supercell (3, 3): its vectors in those of the parent, as rows. sites (N,): the parent's site of each of its
-    sites; positions (N, 3): fractional in the supercell. labels (N,): which species of its group a site has, 0 for a
-    site that is not shared."""
+    """An ordered cell with N sites.
+
+    supercell: (3, 3), its vectors as multiples of those of the parent, in rows. sites: (N,), the index of the parent's
+    site. positions: (N, 3), fractional in the supercell. labels: (N,), the index of the species among those of the
+    site's group, 0 for a site with one species.
+    """
 
     supercell: Matrix
     sites: NDArray[np.int64]
@@ -59,7 +63,8 @@ class Ordering:
 
 
 def supercells(parent: Parent, index: int) -> list[Matrix]:
-    """Superlattices of `index` parent cells in Hermite normal form; of those that the point group makes equal, one."""
+    """The superlattices of `index` parent cells in Hermite normal form. Of those that the point group turns into each
+    other one is given."""
     seen: set[tuple[int, ...]] = set()
     out = []
     for matrix in _hermite_forms(index):
@@ -71,16 +76,18 @@ def supercells(parent: Parent, index: int) -> list[Matrix]:
     return out
 
 
-def arrangements(parent: Parent, index: int, counts: Sequence[Sequence[int]]) -> int:
-    """How many there are to look at before symmetry leaves fewer; counts as in `orderings`."""
+def count_arrangements(parent: Parent, index: int, counts: Sequence[Sequence[int]]) -> int:
+    """The number of arrangements that `orderings` has to go through, before symmetry removes duplicates. The arguments
+    are those of `orderings`."""
     ways = math.prod(_multinomial(group) for group in counts)
     return len(supercells(parent, index)) * ways
 
 
 def orderings(parent: Parent, index: int, counts: Sequence[Sequence[int]]) -> Iterator[Ordering]:
-    """Every distinct ordered cell of `index` parent cells, but those that a smaller cell holds as well.
+    """Every distinct ordered cell of `index` parent cells, without those that are supercells of smaller ordered cells.
 
-    counts: for each group the sites of each species in the supercell, which add up to its sites there.
+    counts: for each group the number of sites of each species in the supercell. Raises NucleateError if these do not
+    add up to the number of sites of the group.
     """
     for group, size in zip(counts, parent.sizes, strict=True):
         if sum(group) != size * index:
@@ -90,7 +97,8 @@ def orderings(parent: Parent, index: int, counts: Sequence[Sequence[int]]) -> It
 
 
 def _in_supercell(parent: Parent, matrix: Matrix, counts: Sequence[Sequence[int]]) -> Iterator[Ordering]:
-    steps = np.array(list(itertools.product(*(range(int(n)) for n in np.diag(matrix)))))  # the parent cells in it
+    # the translations to all parent cells in the supercell
+    steps = np.array(list(itertools.product(*(range(int(n)) for n in np.diag(matrix)))))
     inverse = np.linalg.inv(matrix)
     sites = np.repeat(np.arange(len(parent.positions)), len(steps))
     places = parent.positions[sites] + np.tile(steps, (len(parent.positions), 1))
@@ -104,20 +112,23 @@ def _in_supercell(parent: Parent, matrix: Matrix, counts: Sequence[Sequence[int]
             continue
         seen.update(row.tobytes() for row in labels[permutations])
         if any(shift is not None and (labels[shift] == labels).all() for shift in shifts):
-            continue  # a smaller cell holds it
+            continue  # a translation maps the arrangement onto itself, so a smaller cell describes it
         every = np.zeros(len(sites), dtype=np.int64)
         every[shared] = labels
         yield Ordering(matrix, sites, (places @ inverse) % 1.0, every)
 
 
 def _permutations(parent: Parent, matrix: Matrix, places: NDArray[np.float64], steps: Matrix) -> NDArray[np.int64]:
-    """(operations, n): what each operation of the supercell does to the sites at `places`, fractional in the parent."""
+    """How each symmetry operation of the supercell permutes the sites: (operations, n).
+
+    places: (n, 3), in fractional coordinates of the parent. steps: translations to the parent cells of the supercell.
+    """
     inverse = np.linalg.inv(matrix)
     found = [np.arange(len(places))]
     for rotation, translation in zip(parent.rotations, parent.translations, strict=True):
         turned = matrix @ rotation.T @ inverse
         if np.abs(turned - np.round(turned)).max() > 1e-6:
-            continue  # it makes another superlattice of this one
+            continue  # the operation does not keep the superlattice
         for step in steps:
             images = (places + step) @ rotation.T + translation
             permutation = _permutation(images, places, matrix, parent.lattice)
@@ -129,37 +140,39 @@ def _permutations(parent: Parent, matrix: Matrix, places: NDArray[np.float64], s
 def _permutation(
     images: NDArray[np.float64], places: NDArray[np.float64], matrix: Matrix, lattice: NDArray[np.float64]
 ) -> NDArray[np.int64] | None:
-    """For each of `places` the number of the image that lies there; None where not each has one."""
+    """For each of `places` (n, 3) the index of the image (n, 3) that is there; None if that is not a permutation."""
     apart = (places[:, None] - images[None, :]) @ np.linalg.inv(matrix)
     apart -= np.round(apart)
     distance = np.linalg.norm(apart @ matrix @ lattice, axis=-1)
     nearest = distance.argmin(axis=1)
-    fits = distance[np.arange(len(places)), nearest].max(initial=0.0) < 2 * CLOSE
-    return nearest if fits and len(np.unique(nearest)) == len(places) else None
+    close = distance[np.arange(len(places)), nearest].max(initial=0.0) < 2 * CLOSE
+    return nearest if close and len(np.unique(nearest)) == len(places) else None
 
 
 def _distributions(groups: NDArray[np.int64], counts: Sequence[Sequence[int]]) -> Iterator[NDArray[np.int64]]:
-    """Every way to give the sites their species, the numbers of which `counts` has for each group."""
-    members = [np.flatnonzero(groups == g) for g in range(len(counts))]
-    for choice in itertools.product(*(list(_words(len(m), c)) for m, c in zip(members, counts, strict=True))):
+    """Every way to distribute the species over the sites, as labels (n,). counts: as in `orderings`."""
+    sites_of_group = [np.flatnonzero(groups == g) for g in range(len(counts))]
+    for choice in itertools.product(
+        *(list(_labelings(len(s), c)) for s, c in zip(sites_of_group, counts, strict=True))
+    ):
         out = np.zeros(len(groups), dtype=np.int64)
-        for sites, word in zip(members, choice, strict=True):
-            out[sites] = word
+        for sites, labels in zip(sites_of_group, choice, strict=True):
+            out[sites] = labels
         yield out
 
 
-def _words(length: int, counts: Sequence[int]) -> Iterator[NDArray[np.int64]]:
-    """Every sequence of `length` letters of which letter k occurs counts[k] times."""
+def _labelings(length: int, counts: Sequence[int]) -> Iterator[NDArray[np.int64]]:
+    """Every sequence (length,) in which label k occurs counts[k] times."""
 
-    def fill(free: tuple[int, ...], letter: int, word: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        if letter == len(counts):
-            yield word
+    def fill(free: tuple[int, ...], label: int, labels: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        if label == len(counts):
+            yield labels
             return
-        for chosen in itertools.combinations(free, counts[letter]):
-            more = word.copy()
-            more[list(chosen)] = letter
+        for chosen in itertools.combinations(free, counts[label]):
+            more = labels.copy()
+            more[list(chosen)] = label
             taken = set(chosen)
-            yield from fill(tuple(i for i in free if i not in taken), letter + 1, more)
+            yield from fill(tuple(i for i in free if i not in taken), label + 1, more)
 
     yield from fill(tuple(range(length)), 0, np.zeros(length, dtype=np.int64))
 
@@ -173,7 +186,7 @@ def _multinomial(counts: Sequence[int]) -> int:
 
 
 def _hermite_forms(index: int) -> Iterator[Matrix]:
-    """All upper triangular matrices whose rows span a superlattice of that index, each superlattice once."""
+    """Hermite normal forms (3, 3) of all superlattices of an index, each superlattice once; rows are their vectors."""
     for a in range(1, index + 1):
         if index % a:
             continue
@@ -186,7 +199,7 @@ def _hermite_forms(index: int) -> Iterator[Matrix]:
 
 
 def _hermite(matrix: NDArray) -> Matrix:
-    """The Hermite normal form, by operations on the rows, of a matrix of whole numbers."""
+    """The Hermite normal form of a matrix of integers, by operations on its rows."""
     m = np.round(np.asarray(matrix)).astype(np.int64)
     for column in range(3):
         for row in range(column + 1, 3):

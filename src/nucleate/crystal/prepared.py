@@ -1,4 +1,4 @@
-"""Files of prepared tensors with properties beside them: safetensors, written whole or not at all."""
+"""Safetensors files of prepared tensors and properties. A file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 from nucleate.errors import NucleateError
 from nucleate.files import replacing
 
-_PROPERTY = "property."  # prefix of a property's tensor
+_PROPERTY = "property."  # the prefix of the names of tensors that hold properties
 
 
 def write_prepared(path: str | Path, tensors: Mapping[str, Tensor], properties: Mapping[str, Tensor]) -> None:
-    """Write tensors as they are and properties as float32."""
+    """Write tensors in their own dtype, and properties (name -> values) as float32."""
     from safetensors.torch import save
 
     every = dict(tensors) | {_PROPERTY + k: v.float() for k, v in properties.items()}
@@ -23,7 +23,10 @@ def write_prepared(path: str | Path, tensors: Mapping[str, Tensor], properties: 
 
 
 def read_prepared(path: str | Path, names: tuple[str, ...], what: str) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """The tensors of these names, and the properties; raises NucleateError for a file that holds no such thing."""
+    """The tensors with these names, and the properties, of a file of `write_prepared`.
+
+    what: the noun for the message ("crystals"). Raises NucleateError if the file is missing, damaged or lacks a tensor.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

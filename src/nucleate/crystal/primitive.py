@@ -1,4 +1,4 @@
-"""The primitive cell of a crystal that repeats itself within the given one, and the way back to that."""
+"""The primitive cell of a crystal that is given in a larger cell, and the way back to the given cell."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-SYMPREC = 0.01  # angstrom: copies that differ by no more than the rounding of a file are one
+SYMPREC = 0.01  # angstrom; copies of an atom may differ by this much, which covers the rounding of files
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """How a given cell consists of N primitive ones.
+    """A given cell of n atoms as a repetition of a primitive cell of m atoms.
 
-    lattice: (3, 3), rows are the primitive vectors, angstrom, in the frame of the given cell. frac_coords: (m, 3).
-    sites: for each of its atoms the first given one that is a copy. multiples: (3, 3) whole numbers, the given cell in
-    primitive vectors. copy_of, shifts: for each given atom, which primitive one it is and in which primitive cell.
+    lattice: (3, 3), the primitive vectors in rows, in angstrom, oriented as the given cell. frac_coords: (m, 3) in the
+    primitive cell. sites: for each primitive atom the index of the first given atom that is a copy of it. multiples:
+    (3, 3) integers, the given vectors as multiples of the primitive ones. copy_of: (n,), for each given atom the index
+    of its primitive atom; shifts: (n, 3), the primitive cell in which it is.
     """
 
     lattice: Array
@@ -35,16 +36,19 @@ class Repeats:
     copy_of: NDArray[np.int64]
     shifts: Array
 
-    def given(self, lattice: Array, frac_coords: Array) -> tuple[Array, Array]:
-        """The given cell and all its atoms, (3, 3) and (n, 3), when the primitive ones have become these."""
+    def given_cell(self, lattice: Array, frac_coords: Array) -> tuple[Array, Array]:
+        """The lattice (3, 3) and the coordinates (n, 3) of the given cell after the primitive cell has changed to
+        `lattice` (3, 3) and `frac_coords` (m, 3), for instance in a relaxation."""
         whole = frac_coords[self.copy_of] + self.shifts
         return self.multiples @ lattice, whole @ np.linalg.inv(self.multiples)
 
 
 def find_repeats(structure: Structure, symprec: float = SYMPREC) -> Repeats | None:
-    """None for a cell that is primitive already, or where copies cannot be told apart for certain.
+    """How the cell of a structure repeats its primitive cell; None if it is primitive, or if it is not certain which
+    atoms are copies of each other.
 
-    Species count, with their charges; site properties do not. Copies are averaged.
+    Atoms of different species or charges are different; site properties are ignored. Coordinates of copies are
+    averaged.
     """
     kinds: dict[str, int] = {}
     numbers = np.array([kinds.setdefault(s.species_string, len(kinds) + 1) for s in structure])
@@ -58,7 +62,7 @@ def find_repeats(structure: Structure, symprec: float = SYMPREC) -> Repeats | No
     n = len(translations)
     if n < 2 or len(structure) % n:
         return None
-    # n translations make a group of n elements, so each of them is whole after n times
+    # The translations are a group of n elements, so n times each of them is a vector of the given lattice.
     steps = np.rint(n * translations).astype(int)
     if np.abs(n * translations - steps).max() > 0.1:
         return None
@@ -85,7 +89,7 @@ def find_repeats(structure: Structure, symprec: float = SYMPREC) -> Repeats | No
 
 
 def _basis(vectors: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """A basis (3, 3) of the lattice of all whole sums of whole vectors (Hermite's normal form)."""
+    """A basis (3, 3), in Hermite normal form, of the lattice that vectors of integers span."""
     rows = np.array(vectors)
     for k in range(3):
         while np.count_nonzero(rows[k:, k]) > 1:
@@ -99,7 +103,7 @@ def _basis(vectors: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def _compact(basis: Array) -> Array:
-    """Short vectors of the same lattice, in the same frame, right-handed."""
+    """A right-handed basis of the same lattice with short vectors (LLL-reduced), in the same orientation."""
     from pymatgen.core import Lattice
 
     reduced = np.array(Lattice(basis).get_lll_reduced_lattice().matrix)

@@ -1,4 +1,4 @@
-"""Do two crystals have one structure type, whatever their elements? Cheap enough to ask it of thousands."""
+"""Whether two crystals have the same structure type, whatever their elements are; fast enough for many thousands."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ if TYPE_CHECKING:
 
 SYMPREC = 0.1  # angstrom
 NEIGHBOURS = 12
-CUTOFF = 1.9  # in units of (V/N)^(1/3); a sphere of that radius holds about 29 atoms
-# Largest mean difference of the neighbour distances of an element, in that unit. Of 300 pairs from MP-20 with the same
-# sites StructureMatcher calls 226 of the 238 below it the same structure, and 16 of the 62 above.
+CUTOFF = 1.9  # in units of (V/N)^(1/3); a sphere of that radius contains about 29 atoms
+# The largest mean difference of the neighbour distances of an element in crystals of the same type, in that unit. Of
+# 300 pairs from MP-20 with equal sites, 238 are below it, of which StructureMatcher calls 226 the same structure, and
+# 62 are above it, of which it calls 16 the same.
 CLOSE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Prototype:
-    """What of a crystal does not depend on its size, its setting and the names of its elements.
+    """Features of a crystal that do not depend on its volume, the choice of its cell, and which elements it has.
 
-    space_group: number, 0 where the search fails. num_atoms: in the primitive cell. sites: atomic number -> the site
-    symmetries of its atoms there, with how many have each. distances: atomic number -> (NEIGHBOURS,), see
-    `neighbour_distances`.
+    space_group: its number, 0 if none is found. num_atoms: in the primitive cell. sites: atomic number -> (site
+    symmetry, number of atoms with it) in the primitive cell. distances: atomic number -> (NEIGHBOURS,), as
+    `neighbour_distances` gives them.
     """
 
     space_group: int
@@ -39,8 +40,9 @@ class Prototype:
     distances: Mapping[int, NDArray[np.float64]]
 
 
-def prototype(structure: Structure) -> Prototype:
-    """The prototype of an ordered crystal; pymatgen's errors on impossible cells pass through."""
+def prototype_of(structure: Structure) -> Prototype:
+    """The prototype of an ordered crystal. Raises NucleateError as `species_numbers` does, and pymatgen's own errors
+    for impossible cells."""
     numbers = species_numbers(structure)
     kinds = [int(z) for z in np.unique(numbers)]
     distances = dict(zip(kinds, neighbour_distances(structure), strict=True))
@@ -51,7 +53,7 @@ def prototype(structure: Structure) -> Prototype:
         return Prototype(UNKNOWN[0], len(structure), counts, distances)
     size = len(found.prim_std_cell.numbers)
     copies = len(structure) / size
-    # the same site may be written "mm2.." or "m2m.", by the choice of axes
+    # The symbols are sorted, because one site may be written "mm2.." or "m2m." depending on the choice of axes.
     symbols = ["".join(sorted(s.replace(".", ""))) for s in found.site_symmetry_symbols]
     sites = {}
     for z in kinds:
@@ -60,11 +62,11 @@ def prototype(structure: Structure) -> Prototype:
     return Prototype(found.number, size, sites, distances)
 
 
-def alike(a: Prototype, b: Prototype, roles: Mapping[int, int]) -> bool:
-    """Whether two crystals have one structure type; roles: atomic number in `a` -> the one in its place in `b`.
+def same_prototype(a: Prototype, b: Prototype, roles: Mapping[int, int]) -> bool:
+    """Whether two crystals have the same structure type. roles: atomic number in `a` -> the one in its place in `b`.
 
-    The space groups (those of mirror images are one), the site symmetries and the neighbour distances (volume scaled
-    away) must agree; the distances tell apart what has the same sites, such as pyrite and solid carbon dioxide.
+    Space groups (where those of mirror images count as one), site symmetries and scaled neighbour distances must agree.
+    The distances distinguish types with equal sites, such as pyrite and solid carbon dioxide.
     """
     if (
         without_hand(a.space_group) != without_hand(b.space_group)
@@ -78,8 +80,11 @@ def alike(a: Prototype, b: Prototype, roles: Mapping[int, int]) -> bool:
 
 
 def neighbour_distances(structure: Structure) -> NDArray[np.float64]:
-    """For each element, by atomic number, the mean over its atoms of the sorted distances to the next NEIGHBOURS
-    neighbours, in units of (V/N)^(1/3): (elements, NEIGHBOURS); CUTOFF where there are fewer within it."""
+    """Distances to the NEIGHBOURS nearest neighbours, sorted and averaged over the atoms of each element.
+
+    The result is (elements, NEIGHBOURS), with elements by atomic number, in units of (V/N)^(1/3). Missing neighbours
+    count with the distance CUTOFF.
+    """
     unit = (structure.volume / len(structure)) ** (1 / 3)
     center, _, _, distance = structure.get_neighbor_list(r=CUTOFF * unit)
     order = np.lexsort((distance, center))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.normalisers import first_letters, frames, normaliser
-from nucleate.crystal.wyckoff import group
+from nucleate.crystal.wyckoff import get_space_group
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +49,7 @@ def parameters_of(number: int, place: int, atoms: Array) -> tuple[float, ...] | 
 
 def positions_of(number: int, orbit: Orbit) -> Array:
     """(m, 3): the atoms of an orbit, exactly on their position, in the primitive cell."""
-    position = group(number).positions[orbit.place]
+    position = get_space_group(number).positions[orbit.place]
     return position.matrices @ np.array(orbit.parameters) + position.shifts
 
 
@@ -60,7 +60,7 @@ def chosen_setting(number: int, conventional: Array, orbits: Sequence[Orbit]) ->
     coordinates hold in a right-handed cell of these.
     """
     linear, shifts, letters = _settings(number, conventional, orbits)
-    change = group(number).primitive.T
+    change = get_space_group(number).primitive.T
     back = np.linalg.inv(change)
     atoms = [positions_of(number, o) for o in orbits]
     if normaliser(number).polar.any():

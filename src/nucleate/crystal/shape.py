@@ -1,4 +1,4 @@
-"""Lattice shapes: which of a cell's lengths and angles symmetry leaves free, for any choice of cell."""
+"""Lattice shapes: the freedom that symmetry leaves to the lengths and angles of a cell, for any choice of the cell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
     from torch import Tensor
 
-# a, b, c, alpha, beta, gamma of one cell of each shape, with no symmetry beyond it; lengths relative, degrees
+# For each shape a, b, c (relative lengths), alpha, beta, gamma (degrees) of a cell that has no higher symmetry
 _EXAMPLES = {
     "cubic": (1.0, 1.0, 1.0, 90.0, 90.0, 90.0),
     "fcc": (1.0, 1.0, 1.0, 60.0, 60.0, 60.0),
@@ -31,17 +31,20 @@ SHAPES = tuple(_EXAMPLES)
 
 @dataclass(frozen=True)
 class LatticeShape:
-    """A class of cells: `cell` (3, 3) rows is one of them, `operations` (O, 3, 3) the integer matrices W, in its
-    basis, with W L = L R for every cell L of the class and some rotation R."""
+    """A class of cells with the same symmetry.
+
+    cell: (3, 3), vectors in rows, one cell of the class. operations: (O, 3, 3), integer matrices W in its basis such
+    that for every cell L of the class there is a rotation R with W L = L R.
+    """
 
     cell: NDArray[np.float64]
     operations: NDArray[np.float64]
 
     def project(self, log_strain: Tensor) -> Tensor:
-        """The nearest member's logarithmic strain from `cell`, for symmetric matrices (..., 3, 3): their mean over R.
+        """The part of logarithmic strains of `cell`, symmetric matrices (..., 3, 3), that keeps the shape.
 
-        The mean over an orthogonal group is an orthogonal projection, hence noise that was isotropic stays so within
-        the shape's own degrees of freedom.
+        It is the mean over all rotations R, which is an orthogonal projection. So isotropic noise stays isotropic
+        within the degrees of freedom of the shape.
         """
         frame = np.linalg.inv(self.cell)
         import torch
@@ -51,7 +54,7 @@ class LatticeShape:
 
 
 def named_shape(name: str) -> LatticeShape:
-    """The shape of a name ("cubic", "fcc" ...); raises NucleateError for an unknown one."""
+    """The shape with a name of `SHAPES` ("cubic", "fcc", ...). Raises NucleateError for another name."""
     from pymatgen.core import Lattice
 
     if name not in _EXAMPLES:
@@ -60,7 +63,7 @@ def named_shape(name: str) -> LatticeShape:
 
 
 def shape_of(structure: Structure, symprec: float = 0.1) -> LatticeShape:
-    """The shape that a crystal's space group gives to its cell."""
+    """The shape of a crystal's cell according to its space group; symprec in angstrom."""
     numbers = [site.specie.Z for site in structure]
     return _shape(np.array(structure.lattice.matrix), np.array(structure.frac_coords), numbers, symprec)
 

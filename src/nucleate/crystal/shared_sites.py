@@ -1,4 +1,4 @@
-"""Sites that several elements share, or that are partly empty, and the ordered cells that they stand for."""
+"""Ordered cells of crystals whose sites are shared by several elements or partly empty."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from nucleate.crystal.orderings import Parent, arrangements, orderings
+from nucleate.crystal.orderings import Parent, count_arrangements, orderings
 from nucleate.crystal.symmetry import find_symmetry
 from nucleate.errors import NucleateError
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     Mix = Mapping[str, float]  # element (or VACANCY) -> share of the sites
 
 VACANCY = "vacancy"
-MOST = 100_000  # arrangements in a supercell that are looked at
-LARGEST = 200  # sites of an ordered cell
-EXACT = 0.004  # a share this near to a simple fraction means it: 0.33 is a third
+MOST = 100_000  # the largest number of arrangements of a supercell that are enumerated
+LARGEST = 200  # the largest number of sites of an ordered cell
+EXACT = 0.004  # a share this close to a simple fraction is taken for that fraction: 0.33 is a third
 SYMPREC = 0.05  # angstrom
 
 
 def mix_of(site: Any) -> dict[str, float]:
-    """Element -> share of a site, vacancies included."""
+    """Element (or VACANCY) -> share of a pymatgen site."""
     mix: dict[str, float] = {}
     for species, share in site.species.items():
         symbol = cast("Any", species).symbol
@@ -37,7 +37,7 @@ def mix_of(site: Any) -> dict[str, float]:
 
 
 def orbits_of(structure: Structure) -> NDArray[np.int64]:
-    """For each site the first one that symmetry makes equal to it."""
+    """For each site (n,) the index of the first site that is equivalent to it by symmetry."""
     names = [str(sorted(mix_of(site).items())) for site in structure]
     kinds = {name: i + 1 for i, name in enumerate(dict.fromkeys(names))}
     try:
@@ -48,8 +48,13 @@ def orbits_of(structure: Structure) -> NDArray[np.int64]:
     return np.asarray(found.orbits, dtype=np.int64)
 
 
-def filled(lattice: NDArray[np.float64], positions: NDArray[np.float64], symbols: Sequence[str]) -> Structure:
-    """The crystal, without vacancies, its sites sorted by element."""
+def without_vacancies(
+    lattice: NDArray[np.float64], positions: NDArray[np.float64], symbols: Sequence[str]
+) -> Structure:
+    """The crystal with those sites whose symbol is an element and not VACANCY.
+
+    lattice: (3, 3) in angstrom. positions: (n, 3), fractional. Raises NucleateError if no atom is left.
+    """
     from pymatgen.core import Lattice, Structure
 
     kept = [i for i, s in enumerate(symbols) if s != VACANCY]
@@ -61,12 +66,12 @@ def filled(lattice: NDArray[np.float64], positions: NDArray[np.float64], symbols
 def ordered_cells(
     structure: Structure, names: Sequence[str], mixes: Sequence[Mix], groups: Sequence[tuple], max_atoms: int
 ) -> Iterator[Structure]:
-    """Every ordered cell of a crystal, in which symmetry makes no two equal.
+    """Every ordered cell of a crystal with shared sites, each once up to symmetry.
 
-    names: of the sites before anything is replaced, whose symmetry it is that counts. mixes: what is on each site.
-    groups: which sites share what is on them, each key ending in the items of the mix. max_atoms: sites of a cell at
-    most; 0 takes the smallest that holds the shares exactly. Raises NucleateError for cells with more than LARGEST
-    sites or MOST arrangements.
+    names: of the sites before the replacement; the symmetry is that of the crystal with these. mixes: for each site,
+    element -> share. groups: for each site a key (name, items of the mix); a mix is distributed over all sites with the
+    same key. max_atoms: the largest number of sites of a cell; 0 stands for the smallest cell that has the shares
+    exactly. Raises NucleateError if a cell would have more than LARGEST sites or MOST arrangements.
     """
     kinds = {key: i + 1 for i, key in enumerate(dict.fromkeys(zip(names, groups, strict=True)))}
     of_kind = {kinds[key]: (mix, key[1]) for key, mix in zip(zip(names, groups, strict=True), mixes, strict=True)}
@@ -82,10 +87,10 @@ def ordered_cells(
     for index in _indices(parent, shares, max_atoms):
         counts = [[int(f * n * index) for f in some.values()] for some, n in zip(shares, parent.sizes, strict=True)]
         cell = index * len(positions)
-        if (count := arrangements(parent, index, counts)) > MOST:
-            said = ", ".join(f"{name} {float(f):.4g}" for some in shares for name, f in some.items())
+        if (count := count_arrangements(parent, index, counts)) > MOST:
+            words = ", ".join(f"{name} {float(f):.4g}" for some in shares for name, f in some.items())
             raise NucleateError(
-                f"{said}: {count:,} arrangements in cells of {cell} sites, and at most {MOST:,} are looked at; ask for "
+                f"{words}: there are {count:,} arrangements in cells of {cell} sites, more than {MOST:,}; ask for "
                 "fewer atoms or a simpler share"
             )
         for found in orderings(parent, index, counts):
@@ -93,7 +98,7 @@ def ordered_cells(
                 list(shares[own[site]])[label] if own[site] >= 0 else next(iter(of_kind[numbers[site]][0]))
                 for site, label in zip(found.sites, found.labels, strict=True)
             ]
-            made = filled(found.supercell @ lattice, found.positions, symbols)
+            made = without_vacancies(found.supercell @ lattice, found.positions, symbols)
             yield made.get_reduced_structure("LLL") if index > 1 else made
 
 
@@ -118,7 +123,7 @@ def _operations(
 
 
 def _fractions(mix: Mix) -> dict[str, Fraction]:
-    """The simplest fractions within EXACT of the shares; the last one is what is left of a whole."""
+    """Element -> share as the simplest fraction within EXACT of it. The last share is what the others leave of 1."""
     out: dict[str, Fraction] = {}
     names = list(mix)
     for name in names[:-1]:
@@ -130,16 +135,17 @@ def _fractions(mix: Mix) -> dict[str, Fraction]:
 
 
 def _indices(parent: Parent, shares: Sequence[Mapping[str, Fraction]], max_atoms: int) -> list[int]:
-    """The numbers of parent cells in which all shares are whole atoms: the smallest, or all up to `max_atoms`."""
+    """The numbers of parent cells for which all shares are integers of atoms: the smallest, or all up to
+    `max_atoms`."""
     size = len(parent.positions)
     smallest = math.lcm(*(
         (f * n).denominator for some, n in zip(shares, parent.sizes, strict=True) for f in some.values()
     ))  # fmt: skip
     least, most = smallest * size, max_atoms or LARGEST
     if least > min(most, LARGEST):
-        said = ", ".join(f"{name} {f}" for some in shares for name, f in some.items())
+        words = ", ".join(f"{name} {f}" for some in shares for name, f in some.items())
         raise NucleateError(
-            f"{said}: the smallest cell that holds these shares has {least} sites, and at most "
+            f"{words}: the smallest cell that holds these shares has {least} sites, and at most "
             f"{min(most, LARGEST)} are allowed; take simpler shares, such as 1/2"
         )
     return [n for n in range(smallest, min(most, LARGEST) // size + 1, smallest)] if max_atoms else [smallest]

@@ -1,4 +1,4 @@
-"""Whether a structure is possible: the hard limits of volume, density and distances, and verdicts with reasons."""
+"""Whether a structure is possible: limits of volume, density and distances, and verdicts with reasons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from nucleate.chem.verdict import FAIL, PASS, UNKNOWN, Verdict
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-MIN_DISTANCE = 0.5  # angstrom; the validity of CDVAE (Xie et al. 2022) that papers 3 and 5 use; MP-20 has 0.74 and up
+# In angstrom. This is the limit of structural validity in CDVAE (Xie et al., arXiv 2110.06197), which most papers use;
+# the shortest distance in MP-20 is 0.74.
+MIN_DISTANCE = 0.5
 MIN_CONTACT = 0.6  # of the sum of covalent radii; no crystal of MP-20's validation split is below 0.65
 MIN_VOLUME = 0.1  # cubic angstrom per atom; real crystals have at least 5
 DENSITY_RANGE = (0.01, 25.0)  # g/cm3; osmium, the densest, has 22.6
@@ -17,9 +19,13 @@ DENSITY_RANGE = (0.01, 25.0)  # g/cm3; osmium, the densest, has 22.6
 GEOMETRY = ("volume", "density", "distance")
 
 
-def check_geometry(structure: Structure) -> tuple[dict[str, Verdict], str | None]:
-    """Verdicts "volume", "density" and "distance", and why the structure is impossible, or None."""
-    from nucleate.crystal.geometry import closest_contacts, density, is_finite, volume_per_atom
+def geometry_verdicts(structure: Structure) -> tuple[dict[str, Verdict], str | None]:
+    """The verdicts "volume", "density" and "distance", and the reason why the structure is impossible, or None.
+
+    A contact that is short compared with the covalent radii fails the check "distance", but is no reason to call the
+    structure impossible.
+    """
+    from nucleate.crystal.geometry import closest_contacts, is_finite, mass_density, volume_per_atom
 
     checks = {name: Verdict(UNKNOWN, "not measured") for name in GEOMETRY}
     if len(structure) == 0:
@@ -36,7 +42,7 @@ def check_geometry(structure: Structure) -> tuple[dict[str, Verdict], str | None
 
     failures = []
     low, high = DENSITY_RANGE
-    rho = density(structure)
+    rho = mass_density(structure)
     inside = low <= rho <= high
     reason = f"{rho:.3g} g/cm3" + ("" if inside else f", outside {low:g} to {high:g}")
     checks["density"] = Verdict(PASS if inside else FAIL, reason)
@@ -60,6 +66,6 @@ def check_geometry(structure: Structure) -> tuple[dict[str, Verdict], str | None
 
 
 def _pair(structure: Structure, i: int, j: int) -> str:
-    """The two sites as a user counts them, from one."""
+    """The names and numbers of two sites, where the numbers are counted from one."""
     first, second = (structure[k].species_string for k in (i, j))
     return f"{first} (atom {i + 1}) and its own image" if i == j else f"{first} and {second} (atoms {i + 1}, {j + 1})"

@@ -1,9 +1,9 @@
-"""Space groups and their Wyckoff positions as plain arrays, for all 230 groups in the standard setting of the
-International Tables (vol. A): unique axis b with cell choice 1, origin choice 2, hexagonal axes.
+"""The 230 space groups and their Wyckoff positions as arrays, in the standard setting of the International Tables
+(vol. A): unique axis b with cell choice 1, origin choice 2, hexagonal axes.
 
-Everything refers to a *primitive* cell, which has the fewest atoms; its vectors are a fixed combination of those of the
-conventional cell, on whose lengths and angles symmetry acts simply. The tables are a text file beside this one, written
-by scripts/wyckoff_table.py from PyXtal (Fredericks et al., Comput. Phys. Commun. 261, 107810 (2021)).
+Everything refers to a *primitive* cell, because it has the fewest atoms. Its vectors are a fixed combination of those
+of the conventional cell, whose lengths and angles obey simple rules. The tables are in a text file in the same folder,
+written by scripts/wyckoff_table.py from PyXtal (Fredericks et al., Comput. Phys. Commun. 261, 107810 (2021)).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from nucleate.errors import NucleateError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-GROUPS = range(1, 231)
-# Rows: the vectors of a primitive cell in those of the conventional one, by the centring
+GROUP_NUMBERS = range(1, 231)
+# For each centring the vectors of the primitive cell, in rows, as combinations of those of the conventional one
 _PRIMITIVE = {
     "P": np.eye(3),
     "A": np.array([[1, 0, 0], [0, 0.5, 0.5], [0, -0.5, 0.5]]),
@@ -32,17 +32,18 @@ _PRIMITIVE = {
     "F": np.array([[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]),
     "R": np.array([[2, 1, 1], [-1, 1, 1], [-1, -2, 1]]) / 3,
 }
-_UNIT = 24  # translations of all groups are whole multiples of 1/24, in both cells
+_UNIT = 24  # translations of all space groups are multiples of 1/24, in both cells
 _TERM = re.compile(r"([+-]?)(?:(\d+)/(\d+)|(\d*)([xyz])|(\d+))")
 
 
 @dataclass(frozen=True, eq=False)
 class WyckoffPosition:
-    """A set of equivalent atoms with d free parameters z, each of period 1: image k is at matrices[k] @ z + shifts[k].
+    """A Wyckoff position with d free parameters z, each of period 1. It has m equivalent atoms in the primitive cell;
+    atom k is at matrices[k] @ z + shifts[k].
 
-    letter; multiplicity: atoms in the conventional cell; site_symmetry: oriented symbol, as PyXtal writes it (no dot
-    at its end). matrices: (m, 3, d) and shifts: (m, 3), fractional in the primitive cell, whose m atoms these are; the
-    first is the representative. operations: (m,) the operation of the group that takes the first to each of them.
+    multiplicity: atoms in the conventional cell. site_symmetry: oriented symbol, as PyXtal writes it (no dot at its
+    end). matrices: (m, 3, d) and shifts: (m, 3), in fractional coordinates of the primitive cell; atom 0 is the
+    representative. operations: (m,), the index of the space group's operation that moves atom 0 to each atom.
     """
 
     letter: str
@@ -54,12 +55,12 @@ class WyckoffPosition:
 
     @property
     def size(self) -> int:
-        """Atoms in the primitive cell."""
+        """The number of atoms in the primitive cell."""
         return len(self.shifts)
 
     @property
     def free(self) -> int:
-        """Number of free parameters, 0 to 3."""
+        """The number of free parameters, 0 to 3."""
         return self.matrices.shape[2]
 
     @property
@@ -70,10 +71,11 @@ class WyckoffPosition:
 
 @dataclass(frozen=True, eq=False)
 class SpaceGroup:
-    """A space group; its operations act on columns of fractional coordinates of the primitive cell, x -> W x + w.
+    """A space group. Its operations x -> W x + w act on columns of fractional coordinates of the primitive cell.
 
-    primitive: (3, 3), rows are the vectors of the primitive cell in those of the conventional one. rotations: (G, 3, 3)
-    whole numbers, each once, the identity first; translations: (G, 3). positions: a, b, c ...; the last one is general.
+    primitive: (3, 3), the vectors of the primitive cell, in rows, as combinations of those of the conventional one.
+    rotations: (G, 3, 3) integers, the matrices W, each once, the identity first. translations: (G, 3), the vectors w.
+    positions: a, b, c, ...; the last one is the general position.
     """
 
     number: int
@@ -85,7 +87,7 @@ class SpaceGroup:
 
     @property
     def order(self) -> int:
-        """Operations up to translations of the lattice: images of a general position."""
+        """The number of operations, not counting translations of the lattice."""
         return len(self.rotations)
 
     @property
@@ -95,11 +97,11 @@ class SpaceGroup:
 
     @property
     def lattice_points(self) -> int:
-        """Primitive cells in a conventional one."""
+        """The number of primitive cells in a conventional cell."""
         return round(1 / float(np.linalg.det(self.primitive)))
 
     def index(self, letter: str) -> int:
-        """The place of a letter among the positions; NucleateError, with those there are, for another one."""
+        """The index of a Wyckoff letter in `positions`. Raises NucleateError for a letter that the group lacks."""
         letters = [p.letter for p in self.positions]
         if letter not in letters:
             raise NucleateError(
@@ -109,9 +111,9 @@ class SpaceGroup:
 
 
 @cache
-def group(number: int) -> SpaceGroup:
-    """The tables of space group 1-230; NucleateError for another number."""
-    if number not in GROUPS:
+def get_space_group(number: int) -> SpaceGroup:
+    """The space group with a number from 1 to 230. Raises NucleateError for another number."""
+    if number not in GROUP_NUMBERS:
         raise NucleateError(f"space groups have numbers 1 to 230, not {number}")
     head, ops, *rows = _blocks()[number - 1].splitlines()
     symbol = head.split("\t")[1]
@@ -130,14 +132,18 @@ def group(number: int) -> SpaceGroup:
 
 
 def smoothed_frequencies(number: int, sites: Sequence[int], crystals: int) -> dict[str, float]:
-    """Letter -> mean number of sites there in a crystal of the group, from the sites on each of its positions in so
-    many crystals: as if there were one more, with one site, an equal part of it on each position."""
-    positions = group(number).positions
+    """Wyckoff letter -> mean number of sites on it in a crystal of the space group.
+
+    sites: the total number of sites on each position in `crystals` crystals. The means are smoothed by one additional
+    crystal with one site, which is spread evenly over all positions.
+    """
+    positions = get_space_group(number).positions
     return {p.letter: (n + 1 / len(positions)) / (crystals + 1) for p, n in zip(positions, sites, strict=True)}
 
 
 def _position(row: str, change: NDArray, rotations: NDArray, translations: NDArray) -> WyckoffPosition:
-    """Images of the representative, those that are the same for all parameters once; in whole 24ths, so exactly."""
+    """A Wyckoff position from its row in the table: the images of its representative by all operations, where images
+    that are equal for all parameters are kept once. It is computed exactly, in integer multiples of 1/24."""
     letter, multiplicity, symmetry, text = row.split("\t")
     matrix, shift = _affine(text, change)
     matrix = matrix[:, np.abs(matrix).sum(0) > 0]
@@ -150,7 +156,8 @@ def _position(row: str, change: NDArray, rotations: NDArray, translations: NDArr
 
 
 def _affine(text: str, change: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """ "x,x-y,z+1/2" -> its matrix and its shift in 24ths, each multiplied by `change` from the left."""
+    """The matrix and the shift, as multiples of 1/24, of a text such as "x,x-y,z+1/2", both multiplied by `change` from
+    the left."""
     matrix, shift = np.zeros((3, 3), dtype=int), np.zeros(3, dtype=int)
     for row, part in enumerate(text.split(",")):
         for sign, over, under, factor, name, whole in _TERM.findall(part):

@@ -150,7 +150,7 @@ class References:
         import pyarrow.compute as pc
         from pymatgen.core import Lattice, Structure
 
-        from nucleate.chem.elements import symbol
+        from nucleate.chem.elements import element_symbol
         from nucleate.crystal.columns import arrays_of_row
         from nucleate.hull.known_crystals import primitive_cell
 
@@ -158,7 +158,7 @@ class References:
         out = {}
         for row in rows.to_pylist():
             _, (cell, frac, numbers) = primitive_cell(*arrays_of_row(row))
-            out[row["material_id"]] = Structure(Lattice(cell), [symbol(z) for z in numbers], frac)
+            out[row["material_id"]] = Structure(Lattice(cell), [element_symbol(z) for z in numbers], frac)
         return out
 
     @cached_property

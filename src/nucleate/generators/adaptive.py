@@ -14,8 +14,8 @@ from nucleate.chem.elements import atomic_number
 from nucleate.crystal.assignments import Assignment, possible_units
 from nucleate.crystal.convert import structures_from_batch
 from nucleate.crystal.merge import merge_images
-from nucleate.crystal.orbits import orbits, pad_sites
-from nucleate.crystal.wyckoff import group
+from nucleate.crystal.orbits import expand_orbits, pad_sites
+from nucleate.crystal.wyckoff import get_space_group
 from nucleate.diffusion.loop import sample
 from nucleate.diffusion.rng import Streams
 from nucleate.errors import NucleateError
@@ -124,7 +124,7 @@ class AdaptiveCells(DiffusionGenerator):
         blank = pad_sites(
             [number for number, _ in chosen],
             [(1.0,) * 6] * len(chosen),
-            [[group(number).index(letter) for _, letter in sites] for number, sites in chosen],
+            [[get_space_group(number).index(letter) for _, letter in sites] for number, sites in chosen],
             [np.zeros((len(sites), 3)) for _, sites in chosen],
             [[atomic_number(element) for element, _ in sites] for _, sites in chosen],
         )
@@ -136,9 +136,10 @@ class AdaptiveCells(DiffusionGenerator):
             condition={},
             **self.sampler.arguments(self.settings),
         )
-        structures = structures_from_batch(orbits(codec.decode(fields).to("cpu")).crystals)
+        structures = structures_from_batch(expand_orbits(codec.decode(fields).to("cpu")).crystals)
         for structure, (number, sites) in zip(structures, chosen, strict=True):
-            positions = group(number).positions
-            labels = [f"{element} {positions[group(number).index(letter)].label}" for element, letter in sites]
+            positions = get_space_group(number).positions
+            table = get_space_group(number)
+            labels = [f"{element} {positions[table.index(letter)].label}" for element, letter in sites]
             structure.properties[RECORD] = {"space_group": number, "sites": labels}
         return structures

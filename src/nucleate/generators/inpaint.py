@@ -108,15 +108,15 @@ def plan_inpainting(fixed: Fixed) -> InpaintPlan:
     """The fixed parts in the Niggli-reduced cell; atoms keep their order."""
     from pymatgen.core import Lattice, Structure
 
-    from nucleate.crystal.convert import niggli, polar
+    from nucleate.crystal.convert import niggli_reduced, polar_factor
 
     given, frac = np.array(fixed.lattice), np.array(fixed.frac_coords)
-    reduced, moved = niggli(given, frac)
+    reduced, moved = niggli_reduced(given, frac)
     change = np.rint(given @ np.linalg.inv(reduced))
     structure = Structure(Lattice(reduced), list(fixed.species), moved)
     shape = shape_of(structure) if fixed.cell == "shape" else None
     numbers = np.array([atomic_number(s) for s in fixed.species])
-    return InpaintPlan(fixed, polar(reduced), moved, numbers, change, shape)
+    return InpaintPlan(fixed, polar_factor(reduced), moved, numbers, change, shape)
 
 
 def species_order(composition: Mapping[str, int], fixed: Fixed | None) -> list[int]:
@@ -137,7 +137,7 @@ def lattice_projection(
     """A function that projects lattice fields (R, 6) of R crystals onto the shapes; num_atoms (R,)."""
 
     def project(field: Tensor) -> Tensor:
-        metric = lat.metric(codec.decode_lattice(field.double(), num_atoms))
+        metric = lat.metric_tensor(codec.decode_lattice(field.double(), num_atoms))
         cells = []
         for g, shape in zip(metric, shapes, strict=True):
             cell = torch.as_tensor(shape.cell).to(g)

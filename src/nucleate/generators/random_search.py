@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from nucleate.chem.elements import atomic_number
-from nucleate.crystal.assignments import compatible, possible_units
+from nucleate.crystal.assignments import compatible_space_groups, possible_units
 from nucleate.crystal.batch import CrystalBatch
-from nucleate.crystal.wyckoff import group
+from nucleate.crystal.wyckoff import get_space_group
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress, Wishes
 from nucleate.generators.defaults import BaseGenerator
@@ -70,8 +70,8 @@ class RandomSearch(BaseGenerator["Structure"]):
         number = condition.space_group
         if number is None:
             return
-        name = group(number).symbol
-        if number not in compatible(tuple(composition.items())):
+        name = get_space_group(number).symbol
+        if number not in compatible_space_groups(tuple(composition.items())):
             times = [k for k in possible_units(number, composition, MAX_ATOMS) if k > 1]
             raise NucleateError(
                 f"space group {name} ({number}) has no Wyckoff positions for {_words(composition)} in a "
@@ -134,7 +134,7 @@ class _Search:
 
     def __init__(self, composition: Mapping[str, int], space_group: int | None, seed: int) -> None:
         self.composition, self.asked, self.seed = composition, space_group, seed
-        self.groups = (space_group,) if space_group is not None else compatible(tuple(composition.items()))
+        self.groups = (space_group,) if space_group is not None else compatible_space_groups(tuple(composition.items()))
         self.expected = expected_volume(composition)
         self.attempts, self.first = 0, 0
         self.found: Structure | None = None
@@ -172,7 +172,8 @@ class _Search:
 
     def _lower(self, number: int) -> None:
         if self.asked is None:
-            self.groups = tuple(g for g in self.groups if group(g).order < group(number).order) or (1,)
+            order = get_space_group(number).order
+            self.groups = tuple(g for g in self.groups if get_space_group(g).order < order) or (1,)
 
 
 def _separated(starts: Sequence[_Start]) -> list[Structure]:
@@ -187,7 +188,7 @@ def _separated(starts: Sequence[_Start]) -> list[Structure]:
     radii = torch.from_numpy(covalent_radii)[batch.atomic_numbers]
     width = batch.atomic_numbers.shape[1]
     moves = [
-        symmetric_moves(p.lattice, p.frac_coords, *group(s.space_group).operations, width=width)
+        symmetric_moves(p.lattice, p.frac_coords, *get_space_group(s.space_group).operations, width=width)
         for p, s in zip(placed, starts, strict=True)
     ]
     done = separate_atoms(batch, APART * (radii[:, :, None] + radii[:, None]), torch.from_numpy(np.stack(moves)))
@@ -218,8 +219,8 @@ def _instead(composition: Mapping[str, int], times: Sequence[int]) -> str:
     """Words for what is possible if a space group cannot hold a composition."""
     if times:
         return f"cells of {', '.join(map(str, times[:4]))} times as many atoms are possible"
-    others = sorted(compatible(tuple(composition.items())), key=lambda n: (-group(n).order, -n))
-    named = ", ".join(f"{group(n).symbol} ({n})" for n in others[:4])
+    others = sorted(compatible_space_groups(tuple(composition.items())), key=lambda n: (-get_space_group(n).order, -n))
+    named = ", ".join(f"{get_space_group(n).symbol} ({n})" for n in others[:4])
     return f"nor in one of up to {MAX_ATOMS} atoms; {len(others)} other groups have, such as {named}"
 
 

@@ -19,7 +19,7 @@ from nucleate.chem.composition import Formula
 from nucleate.chem.distance import cumulative_profiles, on_scale, profile_distances
 from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text
-from nucleate.crystal.prototype import Prototype, alike
+from nucleate.crystal.prototype import Prototype, same_prototype
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress
 from nucleate.generators.defaults import BaseGenerator
@@ -210,7 +210,7 @@ class TemplateGenerator(BaseGenerator["Structure"]):
             if self.distinct:
                 kind = self.library.prototype(row)
                 roles = {atomic_number(a): atomic_number(b) for a, b in substitution.items()}
-                if any(alike(kind, other, _composed(roles, theirs)) for other, theirs in kinds):
+                if any(same_prototype(kind, other, _composed(roles, theirs)) for other, theirs in kinds):
                     continue
                 kinds.append((kind, {b: a for a, b in roles.items()}))
             out.append(self._predict(row, substitution, order, index))

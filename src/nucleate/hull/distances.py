@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.chem.formula import parse
+from nucleate.chem.formula import parse_strict
 from nucleate.errors import NucleateError
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Energy
@@ -62,7 +62,7 @@ def distance_to_hull(composition: Amounts, energy: Energy, reference: ReferenceS
     amounts = _known_amounts(composition, reference)
     hull, shares = _hull(reference, frozenset(amounts)).at(amounts)
     atoms = Composition(amounts).reduced_composition.num_atoms
-    size = {i: sum(parse(reference.formulas[i]).values()) for i in shares}  # atoms as written: two in O2
+    size = {i: sum(parse_strict(reference.formulas[i]).values()) for i in shares}  # atoms as written: two in O2
     units = {reference.formulas[i]: share * atoms / size[i] for i, share in shares.items()}
     return float(energy.value - _elemental(amounts, reference) - hull), units
 

@@ -38,16 +38,18 @@ def remarks_on(structure: Structure) -> list[str]:
 
     Raises NucleateError, naming both, where two atoms lie on one place.
     """
-    from nucleate.crystal.geometry import density, element_radii
+    from nucleate.crystal.geometry import element_radii, mass_density
 
     numbers = np.array(structure.atomic_numbers)
     radii = element_radii()[numbers]
     filled = float(4 / 3 * np.pi * (np.maximum(radii, 0.6) ** 3).sum() / structure.volume)  # bare hydrogen is no sphere
     out = []
     if filled > FULLEST:
-        out.append(f"denser than any known crystal ({density(structure):.3g} g/cm3); look at the cell and its unit")
+        out.append(
+            f"denser than any known crystal ({mass_density(structure):.3g} g/cm3); look at the cell and its unit"
+        )
     elif filled < EMPTIEST:
-        out.append(f"hardly anything of the cell is filled ({density(structure):.2g} g/cm3)")
+        out.append(f"hardly anything of the cell is filled ({mass_density(structure):.2g} g/cm3)")
     nearest, to = _nearest(structure, radii)
 
     def who(i: int) -> str:

@@ -74,13 +74,13 @@ def _index() -> sqlite3.Connection:
 
 def _families() -> Iterator[Passage]:
     from nucleate.chem.formula import formula_text
-    from nucleate.crystal.symmetry import symbol
+    from nucleate.crystal.symmetry import space_group_symbol
     from nucleate.families.family import lexicon, members
 
     for family in lexicon().values():
         known = members(family.name)
         first = dict.fromkeys(formula_text(family.composition(m.elements)) for m in known[:MEMBERS])
-        groups = ", ".join(dict.fromkeys(symbol(t.space_group) for t in family.types))
+        groups = ", ".join(dict.fromkeys(space_group_symbol(t.space_group) for t in family.types))
         ways = family.charge_texts
         parts = [f"{family.name}, {family.pattern}", f"space groups {groups}"]
         parts += [f"also called {', '.join(family.synonyms)}"] if family.synonyms else []

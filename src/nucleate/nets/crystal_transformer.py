@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucleate.codecs.joint import JointCodec
-from nucleate.crystal.lattice import metric
+from nucleate.crystal.lattice import metric_tensor
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.self_conditioning import ESTIMATE
 from nucleate.errors import NucleateError
@@ -149,7 +149,7 @@ class CrystalTransformer(nn.Module):
     def pair_features(self, fields: Fields) -> Tensor:
         """Hidden features of psi_FT(f_j - f_i) and the metric tensor (eqs. 12-14), shape (B, A, A, pair_dim)."""
         frac, num_atoms = fields["frac_coords"], fields["mask"].sum(1)
-        g = metric(self.codec.decode_lattice(fields["lattice"], num_atoms))
+        g = metric_tensor(self.codec.decode_lattice(fields["lattice"], num_atoms))
         scaled = g / num_atoms[:, None, None] ** (2 / 3) / 8.0  # of order one for real crystals
         scaled = torch.asinh(scaled)  # tames the rare huge cell of the noisiest levels
         hidden = self.from_fourier(periodic_features(frac, self.frequencies))

@@ -19,7 +19,14 @@ from torch.nn import functional as F
 from nucleate.codecs.sites import PARAMETERS, SiteCodec
 from nucleate.crystal import lattice as lat
 from nucleate.crystal.multigraph import Multigraph, multigraph
-from nucleate.crystal.orbits import NUM_POSITIONS, SymmetricBatch, first_matrices, lattices, orbits, places
+from nucleate.crystal.orbits import (
+    NUM_POSITIONS,
+    SymmetricBatch,
+    expand_orbits,
+    first_matrices,
+    lattices,
+    position_numbers,
+)
 from nucleate.diffusion.loop import free_part
 from nucleate.diffusion.process import Fields, at
 from nucleate.nets.harmonics import DEGREES, harmonics
@@ -47,7 +54,7 @@ class SiteGeometry:
 @torch.no_grad()
 def geometry(codec: SiteCodec, fields: Fields, data: SymmetricBatch, edges: int) -> SiteGeometry:
     """The geometry of `data`, which is `codec.decode(fields)`."""
-    graph = multigraph(data.space_group, orbits(data), edges)
+    graph = multigraph(data.space_group, expand_orbits(data), edges)
     unit = _directions(graph.vector, graph.distance)
     envelope = (1 - (graph.distance / graph.reach.clamp_min(1e-6)).clamp_max(1).square()).square()
     derivative = lattice_derivative(codec, fields)[graph.crystal]  # (N, 6, 3, 3)
@@ -97,7 +104,7 @@ class SiteNetwork(nn.Module):
         crystal, end = g.graph.crystal, g.graph.end
         sizes = torch.stack([data.num_atoms, data.num_sites], -1).to(t).log()
         c = self.time(sinusoidal(t, self.element.embedding_dim)) + self.size(sizes)
-        h = (self.element(data.atomic_numbers) + self.position(places(data)))[data.mask]
+        h = (self.element(data.atomic_numbers) + self.position(position_numbers(data)))[data.mask]
         m = self.first(torch.cat([h[:, None].expand(-1, self.edges, -1), _at(h, end), distances], -1))
         for layer in self.layers:
             m, h = layer(m, h, c, distances, g.envelope, here, there, end, crystal)

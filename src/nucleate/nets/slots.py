@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucleate.codecs.unimat import SLOTS, UniMatCodec
-from nucleate.crystal.table import COLUMNS, ROWS, place
+from nucleate.crystal.table import COLUMNS, ROWS, grid_place
 from nucleate.diffusion.gaussian import GaussianVP
 from nucleate.diffusion.process import Fields
 from nucleate.nets.gaussian import PHASES, CellTokens, PositionFeatures, Relative, as_noise
@@ -33,7 +33,7 @@ class Place(nn.Module):
 
     def __init__(self, dim: int, num_elements: int) -> None:
         super().__init__()
-        table = torch.tensor([(0, 0), *(place(z) for z in range(1, num_elements + 1))])
+        table = torch.tensor([(0, 0), *(grid_place(z) for z in range(1, num_elements + 1))])
         self.register_buffer("places", table, persistent=False)
         self.row, self.column = nn.Embedding(ROWS, dim), nn.Embedding(COLUMNS, dim)
 

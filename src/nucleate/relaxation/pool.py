@@ -15,7 +15,7 @@ import numpy as np
 
 from nucleate.chem.formula import formula_text
 from nucleate.crystal.primitive import Repeats, find_repeats
-from nucleate.crystal.verdicts import check_geometry
+from nucleate.crystal.verdicts import geometry_verdicts
 from nucleate.errors import Code, NucleateError, code_or
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
 from nucleate.pipeline.method import EnergyMethod
@@ -191,7 +191,7 @@ class _Run:
             return lost.failed("relax", self.code, self.failure)
         assert self.candidate.structure is not None
         relaxed = self._structure(self.atoms)
-        checks, impossible = check_geometry(relaxed)
+        checks, impossible = geometry_verdicts(relaxed)
         result = self.candidate.with_(
             structure=relaxed,
             energies={"energy": Energy(self.energy, EnergyMethod(self.potential.method))},
@@ -246,7 +246,7 @@ class _Run:
         assert before is not None
         cell, frac = atoms.cell.array, atoms.get_scaled_positions(wrap=False)
         if self.repeats is not None:
-            cell, frac = self.repeats.given(cell, frac)
+            cell, frac = self.repeats.given_cell(cell, frac)
         frac, fixed = frac % 1.0, list(self.fixed)
         frac[fixed] = before.frac_coords[fixed]  # exactly, without the rounding of the conversions
         return Structure(

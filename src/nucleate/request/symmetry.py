@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nucleate.crystal.symmetry import space_group_number, symbol
+from nucleate.crystal.symmetry import space_group_number, space_group_symbol
 from nucleate.errors import NucleateError
 from nucleate.request.elements import parse_elements
 
@@ -56,7 +56,7 @@ def groups_text(numbers: Sequence[int]) -> str:
             return f"a{'n' if name == 'orthorhombic' else ''} {name} space group"
     if len(numbers) > 4:
         return f"one of {len(numbers)} space groups"
-    return f"space group {' or '.join(f'{symbol(n)} ({n})' for n in numbers)}"
+    return f"space group {' or '.join(f'{space_group_symbol(n)} ({n})' for n in numbers)}"
 
 
 def _common(count: str) -> list[int]:

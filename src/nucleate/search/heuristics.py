@@ -160,7 +160,7 @@ def _term(name: str, c: Candidate) -> float | None:
 
 def _asymmetry(c: Candidate) -> float | None:
     from nucleate.crystal.symmetry import space_group
-    from nucleate.crystal.wyckoff import group
+    from nucleate.crystal.wyckoff import get_space_group
 
     if c.structure is None:
         return None
@@ -168,4 +168,4 @@ def _asymmetry(c: Candidate) -> float | None:
         number, _ = space_group(c.structure)
     except NucleateError:
         return None
-    return math.log2(HIGHEST / group(number).order)
+    return math.log2(HIGHEST / get_space_group(number).order)

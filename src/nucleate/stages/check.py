@@ -7,7 +7,7 @@ from typing import Any
 
 from nucleate.chem.states import STATE_SETS
 from nucleate.chem.valence import balance_verdict, charge_verdict
-from nucleate.crystal.verdicts import check_geometry
+from nucleate.crystal.verdicts import geometry_verdicts
 from nucleate.errors import Code
 from nucleate.pipeline.candidate import Candidate, Check
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
@@ -41,7 +41,7 @@ def check(candidate: Candidate, states: str = STATE_SETS[0]) -> Candidate:
         if not candidate.composition:
             return candidate.failed("check", Code.NO_STRUCTURE, "there is no structure")
         return candidate.with_(checks=check_chemistry(candidate.composition, states))
-    geometry, failure = check_geometry(candidate.structure)
+    geometry, failure = geometry_verdicts(candidate.structure)
     checked = candidate.with_(checks={**check_chemistry(candidate.structure.composition, states), **geometry})
     return checked.failed("check", Code.GEOMETRY, failure) if failure else checked
 

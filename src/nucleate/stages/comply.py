@@ -97,8 +97,8 @@ def of_energy(request: Request, c: Candidate) -> list[Fact]:
 def family_of(structure: Structure, family: Family) -> tuple[str, ...] | None:
     """The elements of a crystal on the sites of a family, None where it is not of the family: one of its structure
     types with possible charges."""
-    from nucleate.crystal.prototype import alike
-    from nucleate.crystal.prototype import prototype as describe
+    from nucleate.crystal.prototype import prototype_of as describe
+    from nucleate.crystal.prototype import same_prototype
 
     counts = {e.symbol: int(n) for e, n in structure.composition.reduced_composition.items()}
     placements = [order for order in family.placements(counts) if family.admits(order)]
@@ -109,7 +109,7 @@ def family_of(structure: Structure, family: Family) -> tuple[str, ...] | None:
                 continue
             own = own or describe(structure)
             model = describe(substituted_prototype(family.name, index, order))
-            if alike(model, own, {z: z for z in map(atomic_number, counts)}):
+            if same_prototype(model, own, {z: z for z in map(atomic_number, counts)}):
                 return order
     return None
 

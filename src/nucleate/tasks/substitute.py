@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.chem.composition import Formula
 from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text
-from nucleate.crystal.shared_sites import EXACT, VACANCY, filled, mix_of, orbits_of, ordered_cells
+from nucleate.crystal.shared_sites import EXACT, VACANCY, mix_of, orbits_of, ordered_cells, without_vacancies
 from nucleate.errors import NucleateError
 from nucleate.families.ionic import SOURCE, charges, log_likelihood
 from nucleate.hull.atomic_volumes import atomic_volumes
@@ -185,7 +185,7 @@ def _ordered(
         whole = len(own) == 1 and settings.sites == ALL  # the sites of an element share what is put on them
         groups.append((next(iter(own)) if whole else int(orbits[i]), tuple(sorted(mix.items()))))
     if all(len(mix) == 1 for mix in mixes):
-        yield filled(structure.lattice.matrix, structure.frac_coords, [next(iter(m)) for m in mixes]), pairs
+        yield without_vacancies(structure.lattice.matrix, structure.frac_coords, [next(iter(m)) for m in mixes]), pairs
         return
     names = [str(sorted(mix_of(site).items())) for site in structure]
     for ordered in ordered_cells(structure, names, mixes, groups, settings.max_atoms):

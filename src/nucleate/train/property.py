@@ -108,7 +108,8 @@ class PropertyModel:
 
 
 def crystals_of(structures: Sequence[Structure]) -> tuple[CrystalBatch, dict[int, str]]:
-    """Structures as one batch, in LLL-reduced cells whose lattices are symmetric matrices (`crystal.convert.polar`).
+    """Structures as one batch, in LLL-reduced cells whose lattices are symmetric matrices
+    (`crystal.convert.polar_factor`).
 
     The prediction does not depend on the choice of cell; LLL is used because a Niggli reduction of an extreme cell may
     take hours. A structure that is not an ordered crystal gets a row without atoms, and the second result (index ->
@@ -116,7 +117,7 @@ def crystals_of(structures: Sequence[Structure]) -> tuple[CrystalBatch, dict[int
     """
     import numpy as np
 
-    from nucleate.crystal.convert import polar, require_crystal, right_handed, species_numbers
+    from nucleate.crystal.convert import polar_factor, require_crystal, right_handed, species_numbers
 
     reasons: dict[int, str] = {}
     cells, fracs, numbers = [], [], []
@@ -126,7 +127,7 @@ def crystals_of(structures: Sequence[Structure]) -> tuple[CrystalBatch, dict[int
             reduced = structure.lattice.get_lll_reduced_lattice()
             frac = reduced.get_fractional_coords(structure.cart_coords)
             cell, frac = right_handed(np.array(reduced.matrix), np.array(frac))
-            cells.append(polar(cell))
+            cells.append(polar_factor(cell))
             fracs.append(frac)
             numbers.append(species_numbers(structure))
         except NucleateError as error:

@@ -16,7 +16,7 @@ from pymatgen.core.operations import SymmOp
 from real_data import real_table
 
 from nucleate.chem.elements import SYMBOLS
-from nucleate.crystal.convert import niggli
+from nucleate.crystal.convert import niggli_reduced
 from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.validity import (
     compositional_validity,
@@ -67,7 +67,9 @@ def test_structural_validity_does_not_depend_on_the_description(s, seed):
     turned.apply_operation(SymmOp.from_axis_angle_and_translation(rng.normal(size=3), rng.uniform(0, 360)))
     moved = Structure(s.lattice, s.species, s.frac_coords + rng.random(3))
     shuffled = Structure.from_sites([s[i] for i in rng.permutation(len(s))])
-    reduced = Structure(*(lambda cell, f: (Lattice(cell), s.species, f))(*niggli(s.lattice.matrix, s.frac_coords)))
+    reduced = Structure(
+        *(lambda cell, f: (Lattice(cell), s.species, f))(*niggli_reduced(s.lattice.matrix, s.frac_coords))
+    )
     skewed = s.copy()
     skewed.make_supercell([[1, 0, 0], [int(rng.integers(-4, 5)), 1, 0], [0, int(rng.integers(-4, 5)), 1]])
     nearest = [literal.shortest_pair(s.lattice.matrix, s.frac_coords)]
