@@ -146,4 +146,4 @@ def test_the_page_about_symmetry_runs() -> None:
     assert [p.label for p in names["get_space_group"](62).positions] == ["4a", "4b", "4c", "8d"]
     assert names["ways"].count == 27 and len(names["structure"]) == 6
     assert names["possible_units"](62, {"Sr": 1, "Ti": 1, "O": 3}, 60) == (4, 8, 12)
-    assert len(names["compatible"]((("Sr", 1), ("Ti", 1), ("O", 3)))) == 58
+    assert len(names["compatible_space_groups"]((("Sr", 1), ("Ti", 1), ("O", 3)))) == 58

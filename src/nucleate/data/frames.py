@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from nucleate.crystal import lattice as lat
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.canonical import canonical_of_arrays, wrapped
-from nucleate.crystal.convert import SMALLEST_VOLUME, niggli, polar
+from nucleate.crystal.convert import SMALLEST_VOLUME, niggli_reduced, polar_factor
 from nucleate.data.tables import Rows
 from nucleate.errors import NucleateError
 
@@ -51,7 +51,8 @@ class _Written:
 def written_in(
     frame: FrameName, rows: Rows, progress: Callable[[int, int], None] | None
 ) -> tuple[CrystalBatch, Rows, tuple[str, ...]]:
-    """Crystals in a frame, with the symmetric positive definite lattice (`crystal.convert.polar`), and the rows in it.
+    """Crystals in a frame, with the symmetric positive definite lattice (`crystal.convert.polar_factor`), and the rows
+    in it.
 
     Rows whose cell has no volume or cannot be reduced are left out and counted. The notes say how many became smaller
     cells, and how many have no symmetry that could be found. progress(done, total) is called now and then.
@@ -90,11 +91,11 @@ def written_in(
     if lost := sum(w.without_symmetry for w in done):
         notes.append(f"{lost:,} crystals of the table are in P1, for no consistent symmetry was found")
     kept = Rows(rows.index[good], sizes, numbers, frac, rows.parameters[good], left_out)
-    return _pad(polar(np.stack([w.cell for w in done])), kept), kept, tuple(notes)
+    return _pad(polar_factor(np.stack([w.cell for w in done])), kept), kept, tuple(notes)
 
 
 def _reduced(cell: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDArray[np.int64]) -> _Written:
-    return _Written(*niggli(cell, frac), numbers)
+    return _Written(*niggli_reduced(cell, frac), numbers)
 
 
 def _canonical(cell: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDArray[np.int64]) -> _Written:
@@ -104,7 +105,7 @@ def _canonical(cell: NDArray[np.float64], frac: NDArray[np.float64], numbers: ND
 
 def _canonical_reduced(cell: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDArray[np.int64]) -> _Written:
     canonical = _canonical(cell, frac, numbers)
-    reduced, moved = niggli(canonical.cell, canonical.frac)
+    reduced, moved = niggli_reduced(canonical.cell, canonical.frac)
     return replace(canonical, cell=reduced, frac=wrapped(moved))
 
 

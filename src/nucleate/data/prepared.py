@@ -34,10 +34,10 @@ def prepare(
 
     name: a dataset ("mp-20", "mp-20:val"), a parquet file, a range of its rows ("perov-5:val[:3387]"), or several of
     these with "+" between them. Each crystal is Niggli-reduced and right-handed; its lattice is then the symmetric
-    positive definite one (`crystal.convert.polar`). Cached by path, size and time of the table; a damaged cache is made
-    anew. progress(done, total) is called while crystals are reduced. properties: numeric columns that the batch is to
-    carry, NaN where there is no value; NucleateError for one that no part has. frame: another cell and origin than the
-    Niggli cell and the table's origin (`data.frames`); max_atoms is about the cell in the table.
+    positive definite one (`crystal.convert.polar_factor`). Cached by path, size and time of the table; a damaged cache
+    is made anew. progress(done, total) is called while crystals are reduced. properties: numeric columns that the batch
+    is to carry, NaN where there is no value; NucleateError for one that no part has. frame: another cell and origin
+    than the Niggli cell and the table's origin (`data.frames`); max_atoms is about the cell in the table.
     """
     names = [p.strip() for p in name.split("+")]
     files = [table_file(_range(p)[0], split)[0] for p in names] if properties else []

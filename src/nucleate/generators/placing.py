@@ -81,7 +81,7 @@ def place_atoms(
 
 def _primitive(found: Any, number: int, num_atoms: int) -> Placed:
     """The primitive cell of PyXtal's conventional cell."""
-    primitive = wyckoff.group(number).primitive
+    primitive = wyckoff.get_space_group(number).primitive
     frac: list[NDArray[np.float64]] = []
     numbers: list[int] = []
     for site in found.atom_sites:

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.chem.distance import distances, on_scale, profiles
+from nucleate.chem.distance import cumulative_profiles, on_scale, profile_distances
 from nucleate.crystal.assignments import Assignment
 from nucleate.crystal.orbits import site_sizes
-from nucleate.crystal.wyckoff import group
+from nucleate.crystal.wyckoff import get_space_group
 from nucleate.errors import NucleateError
 from nucleate.generators.substitute import assign_elements
 
@@ -63,8 +63,8 @@ class Precedents:
 
     @cached_property
     def profiles(self) -> NDArray[np.float64]:
-        """Profiles of the compositions (n, 102), see `chem.distance.profiles`."""
-        return profiles([dict(cell) for cell in self.cells])
+        """Profiles of the compositions (n, 102), see `chem.distance.cumulative_profiles`."""
+        return cumulative_profiles([dict(cell) for cell in self.cells])
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -80,7 +80,7 @@ class Precedents:
         rows = np.array(self.by_atoms.get(_numbers(own), []), dtype=int)
         if not len(rows) or not on_scale(composition):
             return {}
-        away = distances(profiles([composition]), self.profiles[rows])[0]
+        away = profile_distances(cumulative_profiles([composition]), self.profiles[rows])[0]
         near = np.flatnonzero(np.nan_to_num(away, nan=np.inf) <= np.nanmin(away) - reach * math.log(MIN_WEIGHT))
         proposed = [_replaced(self.occupied[i], assign_elements(self.cells[i], own)) for i in rows[near]]
         return _heard(proposed, away[near], reach)
@@ -120,7 +120,7 @@ class Precedents:
             return {}
         roles = {counts: assign_elements(counts, own) for counts in set(theirs)}
         proposed = [_replaced(self.occupied[i], roles[counts]) for i, counts in zip(rows, theirs, strict=True)]
-        away = np.abs(profiles([dict(_atoms(*p)) for p in proposed]) - self.profiles[rows]).sum(1)
+        away = np.abs(cumulative_profiles([dict(_atoms(*p)) for p in proposed]) - self.profiles[rows]).sum(1)
         return _heard(proposed, away, reach)
 
 
@@ -140,7 +140,7 @@ def _replaced(occupied: Occupied, role: Mapping[str, str]) -> Occupied:
 
 def _atoms(number: int, sites: Assignment) -> Counts:
     """Number of atoms of each element in the primitive cell."""
-    table, sizes = group(number), site_sizes(number)
+    table, sizes = get_space_group(number), site_sizes(number)
     atoms = Counter[str]()
     for element, letter in sites:
         atoms[element] += sizes[table.index(letter)]

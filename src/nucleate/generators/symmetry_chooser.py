@@ -12,10 +12,16 @@ from itertools import islice
 import numpy as np
 
 from nucleate.codecs.sites import SiteCodec
-from nucleate.crystal.assignments import Assignment, Assignments, assignments_of_sites, compatible, possible_units
+from nucleate.crystal.assignments import (
+    Assignment,
+    Assignments,
+    assignments_of_sites,
+    compatible_space_groups,
+    possible_units,
+)
 from nucleate.crystal.orbits import site_sizes
-from nucleate.crystal.symmetry import symbol
-from nucleate.crystal.wyckoff import GROUPS
+from nucleate.crystal.symmetry import space_group_symbol
+from nucleate.crystal.wyckoff import GROUP_NUMBERS
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
 from nucleate.generators.precedents import Occupied, Precedents
@@ -100,7 +106,7 @@ class SymmetryChooser:
     def _can_have(self, space_group: int, condition: Condition) -> bool:
         """Whether the statistics can draw something in this space group."""
         if condition.composition and not condition.sites:
-            return space_group in compatible(tuple(condition.composition.items()))
+            return space_group in compatible_space_groups(tuple(condition.composition.items()))
         return bool(self.options(dataclasses.replace(condition, space_group=space_group)))
 
     def log_probability(self, condition: Condition, space_group: int, sites: Assignment) -> float:
@@ -115,18 +121,18 @@ class SymmetryChooser:
 
     def common(self, n: int = COMMON) -> list[int]:
         """The n most frequent space groups of the training crystals, the most frequent first."""
-        return sorted(GROUPS, key=lambda g: (-self.codec.crystals(g), g))[:n]
+        return sorted(GROUP_NUMBERS, key=lambda g: (-self.codec.crystals(g), g))[:n]
 
     def check(self, condition: Condition) -> None:
         """Raise NucleateError if nothing can be drawn for the condition; it names what is possible instead."""
         number, composition, sites = condition.space_group, condition.composition, condition.sites
-        if number is not None and number not in GROUPS:
+        if number is not None and number not in GROUP_NUMBERS:
             raise NucleateError(f"space groups have numbers 1 to 230, not {number}")
         if self.options(condition) or self.proposed(condition):
             return
         if not composition and not sites:
             elements = condition.chemical_system or ()
-            among = "" if number is None else f" in space group {symbol(number)} ({number})"
+            among = "" if number is None else f" in space group {space_group_symbol(number)} ({number})"
             raise NucleateError(
                 f"no known crystal of {len(elements)} elements{among} says where those of {'-'.join(elements)} may "
                 f"be; say how many sites each has, as in {','.join(f'{e}:1' for e in elements)}"
@@ -134,7 +140,7 @@ class SymmetryChooser:
         words = _words(composition, sites)
         if number is None:
             raise NucleateError(f"no space group has Wyckoff positions for {words}; ask for other numbers of sites")
-        name, most = f"space group {symbol(number)} ({number})", self.max_atoms
+        name, most = f"space group {space_group_symbol(number)} ({number})", self.max_atoms
         sizes = sorted(set(site_sizes(number)))
         if composition is None:
             raise NucleateError(
@@ -145,10 +151,10 @@ class SymmetryChooser:
             found = sorted({len(a) for a in islice(without, LISTED)})
             raise NucleateError(f"{name} cannot have {words}; it can with {', '.join(map(str, found))} sites in all")
         times = [k for k in possible_units(number, composition, most) if k > 1]
-        others = compatible(tuple(composition.items()))
+        others = compatible_space_groups(tuple(composition.items()))
         instead = f"cells of {', '.join(map(str, times[:4]))} times as many atoms are possible"
         if not times:
-            named = [f"{symbol(g)} ({g})" for g in self.common(len(GROUPS)) if g in others]
+            named = [f"{space_group_symbol(g)} ({g})" for g in self.common(len(GROUP_NUMBERS)) if g in others]
             instead = f"groups that have, the commonest first: {', '.join(named[:SHOWN])}"
         raise NucleateError(
             f"{name} has no Wyckoff positions for {_words(composition, None)} in a primitive cell; {instead}"
@@ -170,9 +176,9 @@ class SymmetryChooser:
         }
 
     def _weighed(self, space_group: int | None, composition: Counts, sites: Counts) -> list[tuple[Assignments, float]]:
-        groups = [space_group] if space_group else [g for g in GROUPS if self.codec.crystals(g)]
+        groups = [space_group] if space_group else [g for g in GROUP_NUMBERS if self.codec.crystals(g)]
         if composition:
-            groups = [g for g in groups if g in compatible(composition)]
+            groups = [g for g in groups if g in compatible_space_groups(composition)]
         found: list[tuple[Assignments, float]] = []
         for g in groups:
             known = self.codec.frequencies(g)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.chem.composition import Formula
-from nucleate.chem.distance import profiles
-from nucleate.chem.elements import SYMBOLS, symbol
+from nucleate.chem.distance import cumulative_profiles
+from nucleate.chem.elements import SYMBOLS, element_symbol
 from nucleate.crystal.columns import structure_of_row
 from nucleate.errors import NucleateError
 
@@ -62,9 +62,9 @@ class TemplateLibrary:
 
     @cached_property
     def profiles(self) -> NDArray[np.float64]:
-        """Profiles of the formulas (R, 102) on the modified Pettifor scale, see `chem.distance.profiles`."""
+        """Profiles of the formulas (R, 102) on the modified Pettifor scale, see `chem.distance.cumulative_profiles`."""
         index = {f: i for i, f in enumerate(dict.fromkeys(self.formulas))}
-        rows = profiles([dict(f) for f in index])
+        rows = cumulative_profiles([dict(f) for f in index])
         return rows[[index[f] for f in self.formulas]]
 
     def structure(self, row: int) -> Structure:
@@ -100,10 +100,10 @@ class TemplateLibrary:
 
     def prototype(self, row: int) -> Prototype:
         """The structure type of a row, computed when it is first needed."""
-        from nucleate.crystal.prototype import prototype
+        from nucleate.crystal.prototype import prototype_of
 
         if row not in self._prototypes:
-            self._prototypes[row] = prototype(self.structure(row))
+            self._prototypes[row] = prototype_of(self.structure(row))
         return self._prototypes[row]
 
     @cached_property
@@ -200,7 +200,7 @@ def count_ratio(formula: Counts) -> Ratio:
 
 def _reduced(numbers: NDArray[np.int64]) -> Counts:
     kinds, counts = np.unique(numbers, return_counts=True)
-    return Formula.of({symbol(int(z)): int(n) for z, n in zip(kinds, counts, strict=True)})
+    return Formula.of({element_symbol(int(z)): int(n) for z, n in zip(kinds, counts, strict=True)})
 
 
 def _column(table: pa.Table, name: str, index: NDArray[np.int64], default: Sequence | None = None) -> list:

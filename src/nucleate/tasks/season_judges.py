@@ -77,7 +77,7 @@ def match(weights: Path, dataset: str, n: int, cache: Path) -> dict[str, float]:
 
 def formulas(weights: Path, dataset: str, n: int, cache: Path) -> dict[str, float]:
     """`n` texts drawn without a wish: whether they are formulas, and neutral and balanced by SMACT's states."""
-    from nucleate.chem.checks import balanced
+    from nucleate.chem.checks import smact_verdict
     from nucleate.chem.verdict import PASS
     from nucleate.evaluate.formulas import key_of
     from nucleate.generators.base import Condition
@@ -86,7 +86,7 @@ def formulas(weights: Path, dataset: str, n: int, cache: Path) -> dict[str, floa
     texts = load_formula_generator(weights).draw([Condition()] * n, [SEED * 1_000_003 + i for i in range(n)])
     keys = [key_of(text) for text in texts]
     readable = [key for key in keys if key is not None]
-    sound = sum(balanced(dict(key), "smact14").verdict == PASS for key in readable)
+    sound = sum(smact_verdict(dict(key), "smact14").verdict == PASS for key in readable)
     return {"formula": len(readable) / n, "cn_eb": sound / n, "unique": len(set(readable)) / n}
 
 
