@@ -19,8 +19,8 @@ from nucleate.evaluate.metric import (
     format_value,
     metric,
 )
-from nucleate.report.evaluation_charts import MOST_CATEGORIES, bin_edges, categories, charts
-from nucleate.report.evaluation_page import headlines, render, write_page
+from nucleate.report.evaluation_charts import MOST_CATEGORIES, bin_edges, categories, evaluation_charts
+from nucleate.report.evaluation_page import headlines, render_evaluation, write_page
 from nucleate.report.strips import nice_ticks, own_axis, rate_axis, strip
 
 EVIL = "</style></title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -92,7 +92,7 @@ def svgs(text):
 
 def test_every_label_and_number_is_on_the_page_as_the_terminal_prints_it():
     report = full_report()
-    page = Page(render(report))
+    page = Page(render_evaluation(report))
     rows = [e["text"] for e in page.all("tr")]
     for section in report.sections:
         for m in section.metrics:
@@ -110,7 +110,7 @@ def test_every_label_and_number_is_on_the_page_as_the_terminal_prints_it():
 
 
 def test_protocol_settings_and_times_are_named():
-    page = Page(render(full_report()))
+    page = Page(render_evaluation(full_report()))
     (card,) = page.all("article")
     for text in ("Xie et al.", "published figures use 10,000", "stol0.3", "mp-20: 0.4, 10", "samplesnone", "strictno"):
         assert text in card["text"]
@@ -122,7 +122,7 @@ def test_protocol_settings_and_times_are_named():
 
 @pytest.mark.parametrize("protocol", [{}, {"stol": 0.3, "x": None}, {"p": {}}, {"p": {"notes": "one", 3: [1, [2]]}}])
 def test_any_mapping_will_do_as_a_protocol(protocol):
-    page = Page(render(full_report(protocol=protocol)))
+    page = Page(render_evaluation(full_report(protocol=protocol)))
     assert len(page.all("article")) == bool(protocol)
 
 
@@ -146,7 +146,7 @@ def evil_reports():
 
 @pytest.mark.parametrize("report", evil_reports(), ids=range(14))
 def test_no_text_can_become_markup_or_code(report):
-    page = Page(render(report))
+    page = Page(render_evaluation(report))
     assert page.all("script") == page.all("img") == []
     assert len(page.all("style")) == 1
     assert not any(k.startswith("on") for e in page.elements for k in e if k not in ("tag", "text"))
@@ -154,7 +154,7 @@ def test_no_text_can_become_markup_or_code(report):
 
 
 def test_the_page_needs_nothing_from_outside_and_no_script():
-    page = Page(render(full_report()))
+    page = Page(render_evaluation(full_report()))
     policy = next(e["content"] for e in page.all("meta") if e.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'")
     assert "script" not in policy
@@ -169,7 +169,7 @@ def test_the_page_needs_nothing_from_outside_and_no_script():
 
 def test_each_picture_is_well_formed_and_described():
     report = full_report()
-    drawn = svgs(render(report))
+    drawn = svgs(render_evaluation(report))
     pictures = [s for s in drawn if s.get("aria-hidden") != "true"]
     assert all(s.get("role") == "img" and s.get("aria-label") for s in pictures)
     labels = " | ".join(s.get("aria-label") for s in pictures)
@@ -178,11 +178,13 @@ def test_each_picture_is_well_formed_and_described():
 
 
 def test_an_empty_report_is_a_page():
-    page = Page(render(Report("dng", "", 0, ())))
+    page = Page(render_evaluation(Report("dng", "", 0, ())))
     assert page.text("h1") == "unnamed"
     assert "0 crystals" in page.text("header")
     assert page.all("figure") == page.all("li") == []
-    again = Page(render(Report("something new", "x", 3, (ReportSection("Nothing", ()),), series=(Series("t", "a"),))))
+    again = Page(
+        render_evaluation(Report("something new", "x", 3, (ReportSection("Nothing", ()),), series=(Series("t", "a"),)))
+    )
     assert "3 items" in again.text("header")
     assert "Nothing was counted." in again.text("main")
     assert again.all("figure") == []
@@ -193,7 +195,7 @@ def test_one_crystal_is_enough():
         ReportSection("s", (metric("valid", "both", rate(1, 1), "d"), metric("none", "none", rate(0, 0), "d"))),
     )
     series = (Series("Density", "g/cm3", {"a": [2.5], "b": []}), Series("Atoms", "atoms", bars={"a": {"1": 1.0}}))
-    page = Page(render(Report("dng", "x", 1, sections, series=series)))
+    page = Page(render_evaluation(Report("dng", "x", 1, sections, series=series)))
     assert "1 crystal" in page.text("header") and "1 crystals" not in page.text("header")
     assert "100.00 %" in page.text("main")
     assert "noned-" in [e["text"] for e in page.all("tr")]
@@ -210,7 +212,7 @@ def test_numbers_that_are_not_finite_are_printed_and_not_drawn():
         Series("bars", "u", bars={"a": {"1": math.nan, "2": 3.0}}),
         Series("zero", "u", bars={"a": {"1": 0.0}}),
     )
-    page = Page(render(full_report(sections=(ReportSection("s", (bad,)),), series=series)))
+    page = Page(render_evaluation(full_report(sections=(ReportSection("s", (bad,)),), series=series)))
     assert "nan" in page.text("table", class_="metrics")
     for s in svgs(page.source):
         numbers = " ".join(v for e in s.iter() for k, v in e.attrib.items() if k in ("x", "y", "width", "height", "d"))
@@ -285,7 +287,7 @@ def test_bins_cover_the_middle_and_the_outermost_hold_the_tails():
     assert 20 <= len(edges) - 1 <= 60
     assert edges[0] == pytest.approx(np.quantile(values, 0.005, method="lower"))
     assert edges[-1] < 4
-    page = Page(charts([Series("t", "eV", {"a": values.tolist()})]))
+    page = Page(evaluation_charts([Series("t", "eV", {"a": values.tolist()})]))
     above = int((values > edges[-1]).sum())
     assert re.search(rf"the outermost bins hold \d+ below .* and {above} above", page.text("figcaption"))
     shares = [float(re.search(r": a ([\d.e-]+)\s%", e["text"])[1]) for e in page.all("rect", class_="target")]
@@ -302,7 +304,7 @@ def test_bins_suit_whole_numbers_and_one_value():
 
 
 def test_an_outline_reaches_as_high_as_its_share():
-    page = Page(charts([Series("t", "u", {"a": [0.0] * 3 + [1.5], "b": [0.0] + [1.5] * 3})]))
+    page = Page(evaluation_charts([Series("t", "u", {"a": [0.0] * 3 + [1.5], "b": [0.0] + [1.5] * 3})]))
     heights = [{float(v) for v in re.findall(r"V([\d.]+)", e["d"])} for e in page.all("path")]
     assert [e["class"] for e in page.all("path")] == ["set0", "set1"]
     assert heights[0] == heights[1]
@@ -327,18 +329,18 @@ def test_categories_keep_their_order_and_few_are_left_out():
 
 
 def test_bars_are_shares_of_counts_and_shares_as_they_are():
-    page = Page(charts([Series("t", "atoms", bars={"a": {"1": 30, "2": 10}, "b": {"1": 0.2, "2": 0.8}})]))
+    page = Page(evaluation_charts([Series("t", "atoms", bars={"a": {"1": 30, "2": 10}, "b": {"1": 0.2, "2": 0.8}})]))
     tips = [e["text"] for e in page.all("rect", class_="target")]
     assert tips == ["1: a 75\u00a0%; b 20\u00a0%", "2: a 25\u00a0%; b 80\u00a0%"]
     assert [e["text"] for e in page.all("li")] == ["a n = 40", "b "]
-    names = Page(charts([Series("t", "system", bars={"a": {"cubic": 3, "a very long name of it": 1}})]))
+    names = Page(evaluation_charts([Series("t", "system", bars={"a": {"cubic": 3, "a very long name of it": 1}})]))
     assert "a very long na\u2026" in [e["text"] for e in names.all("text")]
     assert names.text("figcaption") == "share by system"
 
 
 def test_what_is_off_the_scale_is_said():
     many = {f"e{i}": 1 for i in range(100)}
-    page = Page(charts([Series("t", "element", bars={"a": many})]))
+    page = Page(evaluation_charts([Series("t", "element", bars={"a": many})]))
     assert page.text("figcaption") == "share by element; other (76) is off the scale: 76\u00a0%"
     widths = [float(e["width"].removesuffix("%")) for e in page.all("rect", class_="set0")]
     assert len(widths) == 25
@@ -347,7 +349,7 @@ def test_what_is_off_the_scale_is_said():
 
 def test_overlapping_shares_are_not_added_up():
     many = {f"e{i}": 0.5 for i in range(30)}
-    page = Page(charts([Series("t", "share", bars={"a": many, "r": many})]))
+    page = Page(evaluation_charts([Series("t", "share", bars={"a": many, "r": many})]))
     assert page.text("figcaption") == "share; other (6) not shown"
     assert len(page.all("rect", class_="set1")) == 24
 
@@ -355,7 +357,7 @@ def test_overlapping_shares_are_not_added_up():
 def test_failures_are_grouped_named_and_bounded():
     failures = [(f"crystal {i}", "energy", "not finite") for i in range(300)]
     failures += [("odd", "read", "no cell")] + [(f"k{i}", "unique", f"reason {i}") for i in range(20)]
-    page = Page(render(full_report(failures=tuple(failures))))
+    page = Page(render_evaluation(full_report(failures=tuple(failures))))
     rows = [e["text"] for e in page.all("tr")]
     assert "300energynot finitecrystal 0, crystal 1, crystal 2, crystal 3, crystal 4, \u2026" in rows
     assert "1readno cellodd" in rows
@@ -364,14 +366,14 @@ def test_failures_are_grouped_named_and_bounded():
     assert [r.startswith("k") for r in rest] == [True] * 10 + [False] * 190  # reasons that are not above come first
     assert rest[10].startswith("crystal 5energy")
     assert "200 more by name, 105 in report.json" in page.text("details", class_="more")
-    few = Page(render(full_report()))
+    few = Page(render_evaluation(full_report()))
     assert few.all("details", class_="more") == []
     assert "report.json" not in few.text("main")
 
 
 def test_headlines_are_those_of_the_task_that_are_there():
     assert [m.name for m, _ in headlines(full_report())] == ["valid", "w_density"]
-    page = Page(render(full_report()))
+    page = Page(render_evaluation(full_report()))
     tiles = page.text("ul", class_="tiles")
     for text in ("83.10 %", "valid", "95 %: 80.7 to 85.3", "real data 90.40 %", "0.3610 g/cm3"):
         assert text in tiles

@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.state import HullPlace, Relaxation
-from nucleate.report.notes import notes
+from nucleate.report.notes import contradiction_notes
 from nucleate.stages.novelty import NoveltyStage, UniqueStage
 
 
@@ -30,31 +30,34 @@ def found(above: float, novel: str, under: str, structure: Structure | None = No
 
 
 def test_a_known_crystal_below_the_hull_of_known_crystals_is_explained() -> None:
-    (line,) = notes([found(-0.042, "fail", "TiMn2Al")])
+    (line,) = contradiction_notes([found(-0.042, "fail", "TiMn2Al")])
     assert line.startswith("a (") and "is a known crystal" in line
     assert "42 meV/atom below the hull of known crystals, which holds them unrelaxed" in line
-    assert notes([found(0.01, "fail", "TiMn2Al"), found(-0.0004, "fail", "TiMn2Al")]) == []
-    assert "are known crystals" in notes([found(-0.042, "fail", "TiMn2Al"), found(-0.02, "fail", "TiMn2Al")])[0]
+    assert contradiction_notes([found(0.01, "fail", "TiMn2Al"), found(-0.0004, "fail", "TiMn2Al")]) == []
+    assert (
+        "are known crystals"
+        in contradiction_notes([found(-0.042, "fail", "TiMn2Al"), found(-0.02, "fail", "TiMn2Al")])[0]
+    )
 
 
 def test_without_a_word_on_novelty_the_phase_of_the_same_formula_is_pointed_out() -> None:
     candidate = replace(found(-0.042, "fail", "TiMn2Al"), checks={})
-    (line,) = notes([candidate])
+    (line,) = contradiction_notes([candidate])
     assert line.startswith("a (") and "below the known phase of its own formula" in line
-    assert notes([replace(found(-0.042, "fail", "Ti + Mn2Al"), checks={})]) == []
+    assert contradiction_notes([replace(found(-0.042, "fail", "Ti + Mn2Al"), checks={})]) == []
 
 
 def test_a_new_structure_of_a_known_formula_is_called_so() -> None:
-    (line,) = notes([found(-0.042, "pass", "AlTiMn2")])
+    (line,) = contradiction_notes([found(-0.042, "pass", "AlTiMn2")])
     assert "is a new structure of a known formula: the known phase under it is another structure" in line
-    assert notes([found(-0.042, "pass", "0.5 Ti2Mn4 + Al"), found(0.1, "pass", "")]) == []
-    assert notes([found(-0.042, "pass", "AlTiMn2").failed("relax", "error", "blew up")]) == []
+    assert contradiction_notes([found(-0.042, "pass", "0.5 Ti2Mn4 + Al"), found(0.1, "pass", "")]) == []
+    assert contradiction_notes([found(-0.042, "pass", "AlTiMn2").failed("relax", "error", "blew up")]) == []
 
 
 def test_a_potential_that_does_not_tell_its_elements_is_named_once() -> None:
     both = [found(0.1, "unknown", "", elements_known=False), found(0.2, "unknown", "", elements_known=False)]
-    assert notes(both) == [
-        "which elements ase:my.calculator:Mine was fitted to is not known: for any other its energies mean nothing"
+    assert contradiction_notes(both) == [
+        "which elements ase:my.calculator:Mine was fitted to is not known: for others its energies mean nothing"
     ]
 
 

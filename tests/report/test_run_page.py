@@ -13,9 +13,9 @@ from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.state import HullPlace, PredictedProperties
 from nucleate.report.charts import histogram, hull_hue, timing_bar
-from nucleate.report.markup import duration, embedded_json, formula_html, space_group_html
+from nucleate.report.markup import duration_text, embedded_json, formula_html, space_group_html
 from nucleate.report.run_page import write_report
-from nucleate.report.scene import drawn_cell, elements, scene
+from nucleate.report.scene import drawn_cell, drawn_elements, scene
 
 STO = Structure.from_spacegroup(221, Lattice.cubic(3.905), ["Sr", "Ti", "O"], [[0, 0, 0], [0.5] * 3, [0.5, 0.5, 0]])
 NACL = Structure.from_spacegroup(
@@ -244,7 +244,7 @@ def test_bonds_are_those_a_chemist_draws():
 def test_odd_structures_have_scenes():
     mixed = Structure(Lattice.cubic(4), [{"Na": 0.3, "K": 0.7}], [[0, 0, 0]])
     assert scene(mixed)["symbols"] == ["K"]
-    assert elements(["Xx"])["Xx"]["colour"] == "#999999"
+    assert drawn_elements(["Xx"])["Xx"]["colour"] == "#999999"
 
 
 def test_text_helpers():
@@ -252,7 +252,7 @@ def test_text_helpers():
     assert formula_html("0.6 Li2O") == "0.6 Li<sub>2</sub>O"
     assert space_group_html("P2_1/c") == "P2<sub>1</sub>/c"
     assert space_group_html("Fm-3m") == 'Fm<span class="bar">3</span>m'
-    assert [duration(s) for s in (0.416, 12.4, 185, 7805)] == ["0.42 s", "12 s", "3 min 05 s", "2 h 10 min"]
+    assert [duration_text(s) for s in (0.416, 12.4, 185, 7805)] == ["0.42 s", "12 s", "3 min 05 s", "2 h 10 min"]
     hues = [hull_hue(v) for v in (-1, 0, 0.025, 0.1, 0.3, 5)]
     assert hues == sorted(hues, reverse=True)
 

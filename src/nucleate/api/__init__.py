@@ -1,5 +1,5 @@
-"""What `import nucleate` offers as functions: one call each, for objects of pymatgen and ASE, files and formulas.
+"""The functions of `import nucleate`, which take objects of pymatgen and ASE, files and formulas.
 
-Every function takes one object or several, and gives one result or a list of them. The work is done by the stages and
-tasks below; `nucleate.__all__` is the list of public names.
+Every function takes one object or several, and returns one result or a list of results. The work is done by stages and
+tasks of other folders; `nucleate.__all__` is the list of public names.
 """

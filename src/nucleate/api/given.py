@@ -1,4 +1,4 @@
-"""What people hand in, as candidates: structures of pymatgen, atoms of ASE, candidates, files, formulas."""
+"""Arguments of users as candidates: structures of pymatgen, atoms of ASE, candidates, files, formulas."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 
 def crystals(given: Crystals) -> tuple[list[Candidate], bool]:
-    """Candidates with structures, and whether one object was given, which is not in a list.
+    """(candidates with structures, whether the result is to be a single one).
 
-    A text or path is a file or folder, of which all crystals are taken. Raises NucleateError for anything that is no
-    crystal, and says which one it is.
+    The second is true where one object was given outside of a list and it holds one crystal. A text or path names a
+    file or folder, of which all crystals are taken. Raises NucleateError for anything that is no crystal, with its
+    number where several were given.
     """
     from nucleate.pipeline.candidate_files import with_own_ids
 
@@ -40,7 +41,7 @@ def crystals(given: Crystals) -> tuple[list[Candidate], bool]:
 
 
 def crystals_or_formulas(given: Crystals) -> tuple[list[Candidate], bool]:
-    """The same, and texts that name no file are formulas."""
+    """As `crystals`, but a text that names no file is a formula, and becomes a candidate without a structure."""
     from nucleate.pipeline.candidate_files import with_own_ids
 
     several = _several(given)
@@ -64,7 +65,7 @@ def _endings() -> set[str]:
 
 
 def _several(given: Any) -> bool:
-    """Whether it is a collection of crystals: a structure and ASE atoms can be iterated over as well."""
+    """Whether it is a collection of crystals. A structure and ASE atoms, which are iterable, too, are none."""
     if isinstance(given, str | Path | Candidate) or is_structure(given) or _is_atoms(given):
         return False
     if not isinstance(given, Iterable) or isinstance(given, Mapping):
@@ -127,7 +128,7 @@ def _named(structure: Structure, place: int, fixed: Sequence[int]) -> Candidate:
 
 
 def is_structure(item: Any) -> bool:
-    """Without an import of pymatgen, which takes a second where it is not loaded yet."""
+    """Whether it is a pymatgen structure, found out without an import of pymatgen, which takes a second."""
     module = sys.modules.get("pymatgen.core.structure")
     return module is not None and isinstance(item, module.IStructure)
 

@@ -1,4 +1,4 @@
-"""Crystals judged: relaxed, placed on the hull, checked."""
+"""Functions that judge crystals: relax, e_above_hull, check, screen."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class HullEnergy(float):
-    """Energy above the hull of known crystals, eV/atom: a number that says where it comes from.
+    """Energy above the hull of known crystals, eV/atom: a float with attributes that say how it was found.
 
     e_form: formation energy, eV/atom. decomposition: the known phases below the crystal, "0.5 Fe2O3 + 0.5 Li2O".
     method: of the energies. reference: the set of known crystals. candidate: the crystal as it was judged, with its
-    structure. reason: why the number is not known (it is nan then), or is to be doubted; "" where all is well.
+    structure. reason: why the number is not known (then it is nan) or doubtful; "" where all is well.
     """
 
     e_form: float
@@ -83,9 +83,9 @@ def relax(
     (selective dynamics of pymatgen, FixAtoms of ASE), which always stay in place. workers: processes for several
     crystals; 0 takes one for each core.
 
-    Returns a Candidate, or Candidates for a list: `.structure`, `.energy_per_atom` (eV/atom), `.converged`,
+    Returns a Candidate, or Candidates for a list, with `.structure`, `.energy_per_atom` (eV/atom), `.converged`,
     `.to_ase()`, `.to_entry()`. One that stops at the step limit is not converged. Raises NucleateError where a single
-    crystal cannot be relaxed; of several, such a one has the reason in `.failure`.
+    crystal cannot be relaxed; among several it has the reason in `.failure`.
 
     Example:
         >>> import nucleate
@@ -131,8 +131,8 @@ def e_above_hull(
     everything known there.
 
     Returns a number with `.decomposition`, `.e_form`, `.method`, `.reference`, `.candidate` and `.reason`; a list of
-    them for a list. Raises NucleateError where it cannot be known for a single crystal; of several, such a one is nan
-    and has the reason.
+    them for a list. Raises NucleateError where it cannot be determined for a single crystal; among several the
+    number is nan and has the reason.
 
     Example:
         >>> import nucleate
@@ -220,9 +220,9 @@ def screen(
 
     given: crystals as for `relax`, files, folders or zip archives of them. out: the run folder, with a report, CIFs and
     a database as `design` writes; None writes nothing. options: by the names of the command line, such as best=20,
-    potential="sevennet", known="mp-20", second="none", relax_steps=100. settings: all of them at once. executor: how
-    work is spread over processes, by default over all cores. overwrite: replace a run in the folder; an interrupted one
-    is finished by `resume(out)`.
+    potential="sevennet", known="mp-20", second="none", relax_steps=100. settings: all settings at once; options change
+    single ones. executor: how work is spread over processes, by default over all cores. overwrite: replace a run in the
+    folder; an interrupted one is finished by `resume(out)`.
 
     Returns a ScreenResult: `.to_frame()` is the ranked table, `.candidates` are the best, `.all` holds every one,
     rejected ones with their reasons.

@@ -1,4 +1,4 @@
-"""Crystals made: generated, predicted, designed, and other elements into given ones."""
+"""Functions that make crystals: generate, predict, design, substitute."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nucleate.tasks.substitute import Swaps
 
 
-# what `parse_request` takes beside the text; all other names are those of settings
+# arguments of `parse_request` besides the text; all other names are those of settings
 WISHES = (
     "elements", "num_atoms", "properties", "contains", "exclude", "num_elements", "space_group", "sites"
 )  # fmt: skip
@@ -39,12 +39,12 @@ def generate(
     watch: Watch | None = None,
     **options: Any,
 ) -> Candidates:
-    """Generate crystals with a shipped or own model; as generated, neither checked nor relaxed.
+    """Generate crystals with a shipped model or your own. They are neither checked nor relaxed.
 
-    request: a formula ("SrTiO3"), a chemical system ("Li-Fe-O"), plain words or "anything". n: crystals (5 where the
-    request does not say). seed: same seed, same crystals. options: by the names of the command line, such as steps=20,
-    weights="mp20-csp", num_atoms=10, elements="Li,Fe,O", properties=["band_gap=1.5"], space_group="Pnma". settings: all
-    of them at once, in place of options that are settings.
+    request: a formula ("SrTiO3"), a chemical system ("Li-Fe-O"), plain words or "anything". n: number of crystals (5
+    where the request does not say). seed: the same seed gives the same crystals. options: by the names of the command
+    line, such as steps=20, weights="mp20-csp", num_atoms=10, elements="Li,Fe,O", properties=["band_gap=1.5"],
+    space_group="Pnma". settings: all settings at once; options change single ones.
 
     Returns Candidates. Raises NucleateError for a request that cannot be met.
 
@@ -71,13 +71,14 @@ def predict(
 ) -> Candidates:
     """Predict the crystal structures of one formula or several, the best of each first.
 
-    formulas: "K2AgSbCl6", or a list; a chemical system "K-Cu-Si" for method="adaptive". settings: how. options
-    change that by the names of the command line, such as samples=3 (of each formula, by default 5), relax=True (which
-    orders them by energy), seed=1, space_groups=(62,), method="random" (by default "template"; also "prototype",
-    "transformer", "unimat", "compact" and "adaptive").
+    formulas: "K2AgSbCl6", or a list; a chemical system "K-Cu-Si" for method="adaptive". settings: all settings at once.
+    options: single ones, by the names of the command line, such as samples=3 (of each formula, by default 5),
+    relax=True (which orders them by energy), seed=1, space_groups=(62,), method="random" (by default "template"; also
+    "prototype", "transformer", "unimat", "compact" and "adaptive").
 
-    Returns Candidates in the order of the formulas; what failed comes last and has the reason in `.failure`. Raises
-    NucleateError for what is no formula. The method "template" needs the dataset mp-20 (`nucleate data get mp-20`).
+    Returns Candidates in the order of the formulas; those that failed come last and have the reason in `.failure`.
+    Raises NucleateError for a text that is no formula. The method "template" needs the dataset mp-20 (`nucleate data
+    get mp-20`).
 
     Example:
         >>> import nucleate
@@ -108,11 +109,11 @@ def design(
 ) -> DesignResult:
     """Design crystals: generate, check, relax, place on the hull, test novelty, rank, report.
 
-    request: a formula, a chemical system or plain words, "SrTiO3, 5 candidates". out: the run folder, with a report,
-    CIFs and a database; "runs/<request>" where none is given. n: crystals to return. options: by the names of the
-    command line, such as oversample=2, relax_steps=100, num_atoms=10. settings: all of them at once. executor: how work
-    is spread over processes, by default over all cores. overwrite: replace a run in the folder; an interrupted one is
-    finished by `resume(out)`.
+    request: a formula, a chemical system or plain words, for example "SrTiO3, 5 candidates". out: the run folder, with
+    a report, CIFs and a database; "runs/<request>" where none is given. n: crystals to return. options: by the names of
+    the command line, such as oversample=2, relax_steps=100, num_atoms=10. settings: all settings at once; options
+    change single ones. executor: how work is spread over processes, by default over all cores. overwrite: replace a run
+    in the folder; an interrupted one is finished by `resume(out)`.
 
     Returns a DesignResult: `.candidates` are the best, in order, `.all` holds every one, `.to_frame()` is a table.
 
@@ -132,20 +133,21 @@ def design(
 
 
 def _request(request: str | Request, n: int | None, options: dict[str, Any]) -> Request:
-    """The request with the wishes among the options, which are taken out of them."""
+    """The request with the wishes that are among the options. They are removed from the options."""
     from nucleate.request.request import parse_request
 
     wishes = {name: options.pop(name) for name in WISHES if name in options}
     if not isinstance(request, str):
         if wishes or n is not None:
-            raise NucleateError(f"the request is made already; give it {next(iter(wishes), 'n')} when it is parsed")
+            name = next(iter(wishes), "n")
+            raise NucleateError(f"the request is parsed already; give {name} to parse_request, or a request as a text")
         return request
     text = "" if request.strip() == "anything" and "elements" in wishes else request
     return dataclasses.replace(parse_request(text, candidates=n, **wishes), text=request)
 
 
 def _settings(settings: DesignSettings | None, options: dict[str, Any]) -> DesignSettings:
-    """Settings from options by their names on the command line, beside settings that were given."""
+    """The settings that were given (or the defaults) with those changed that are among the options."""
     from nucleate.settings import DesignSettings
 
     return (settings or DesignSettings()).replaced(**options)
@@ -163,14 +165,14 @@ def substitute(
     """Replace elements of a crystal by others: all combinations, each once, the likeliest ions first.
 
     given: as for `relax`; a pymatgen Structure may have sites that several elements share, which are ordered. swaps:
-    element -> what takes its place: an element, several of them (one crystal for each), or element -> share of the
-    sites; "vacancy" is nothing at all. sites: "all" treats the sites of an element alike; "orbits" takes each set of
-    symmetry-equivalent sites by itself, which gets one of the new elements or keeps its own. max_atoms: of the ordered
-    cells that shares become; 0 takes the smallest cell that holds them exactly. volume: "scaled" by the volumes of the
-    atoms, or "copy". top: only so many, the likeliest.
+    element -> what takes its place: an element, a list of elements (one crystal for each), or element -> share of the
+    sites; "vacancy" leaves them empty. sites: "all" treats the sites of an element alike; "orbits" takes each set of
+    symmetry-equivalent sites by itself, which gets one of the new elements or keeps its own. max_atoms: in the ordered
+    cells that stand for shares; 0 takes the smallest cell that holds them exactly. volume: "scaled" by the volumes of
+    the atoms, or "copy" of the given one. top: keep only so many, the likeliest.
 
-    Returns Candidates, unrelaxed, with the checks of `check`. Their order is that of the probabilities of Hautier et
-    al., Inorg. Chem. 50, 656 (2011), of the new ions in place of the old ones. Raises NucleateError, with the number,
+    Returns Candidates, unrelaxed, with the checks of `check`. They are ordered by the probability of the new ions in
+    place of the old ones, after Hautier et al., Inorg. Chem. 50, 656 (2011). Raises NucleateError, with the number,
     where there are too many combinations or arrangements.
 
     Example:
@@ -201,7 +203,7 @@ def substitute(
 
 
 def _structures(given: Any) -> list[tuple[str, Structure]]:
-    """(name, structure) of each; a structure itself may have shared sites."""
+    """(name, structure) of each crystal. A pymatgen structure may have sites that elements share."""
     if is_structure(given):
         return [(formula_text(given.composition), given)]
     if isinstance(given, list | tuple):

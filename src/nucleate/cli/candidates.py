@@ -40,7 +40,7 @@ def show_candidates(
     from nucleate.generators.properties import short_name
     from nucleate.generators.reach import far_warnings
     from nucleate.pipeline.rank import to_rows
-    from nucleate.report.notes import notes
+    from nucleate.report.notes import contradiction_notes
 
     rows = to_rows(candidates)
 
@@ -75,7 +75,7 @@ def show_candidates(
         *far_warnings(templates),
         *caption(rows),
         *doubts(candidates),
-        *notes(candidates),
+        *contradiction_notes(candidates),
         *radioactive(map(elements_of, candidates)),
     ]
     show_table(console, columns, said, dim=[bool(r["failure"]) for r in rows], whole=whole)

@@ -24,8 +24,12 @@ class LegendItem:
 
 @dataclass(frozen=True)
 class CandidateCard:
-    """What stands beside a drawing. above_hull: eV/atom, None where it is unknown; hue: of its label; reasons: why it
-    is what was asked for; failed: the checks that it failed, with reasons."""
+    """The text beside a drawing.
+
+    symbol: of the space group. cell: the name and lengths of the cell that is drawn. above_hull: eV/atom, None where it
+    is unknown. hue: colour of its label, degrees. reasons: why the crystal is what was asked for. failed: the checks
+    that it failed, with reasons.
+    """
 
     number: int
     formula: str
@@ -39,8 +43,11 @@ class CandidateCard:
     failed: list[str]
 
 
-def cards(shown: Sequence[Shown], known: Mapping[str, Mapping[str, Any]]) -> list[CandidateCard]:
-    """Those of the candidates that have a scene; known: colours of elements, of `scene.elements`."""
+def candidate_cards(shown: Sequence[Shown], known: Mapping[str, Mapping[str, Any]]) -> list[CandidateCard]:
+    """A card for each candidate that has a scene.
+
+    known: element -> its colour and radius, as `scene.drawn_elements` gives them.
+    """
     return [_card(s, s.scene["symbols"], known) for s in shown if s.scene is not None]
 
 

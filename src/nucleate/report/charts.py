@@ -13,17 +13,18 @@ from nucleate.report.markup import MINUS, macro
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-NEAR_HULL, ON_HULL = 0.1, 0.025  # eV/atom above the hull: what is called near it, and on it within the method's error
-OVERFLOW = 1.0  # eV/atom: the histogram's last bin holds all above
-WIDTHS = (0.0125, 0.025, 0.05, 0.1)  # of bins, eV/atom
+# eV/atom above the hull: at most so much is near it, or on it within the method's error
+NEAR_HULL, ON_HULL = 0.1, 0.025
+OVERFLOW = 1.0  # eV/atom; the last bin of the histogram holds all values above
+WIDTHS = (0.0125, 0.025, 0.05, 0.1)  # of bins, eV/atom; the smallest that gives few enough bins is taken
 MOST_BINS = 60
-LEFT, RIGHT, ROOF, BASE = 44.0, 696.0, 22.0, 168.0  # the plot in the picture, which is 720 x 222
+LEFT, RIGHT, ROOF, BASE = 44.0, 696.0, 22.0, 168.0  # edges of the plot within the picture of 720 x 222
 
 _HUES = ((0.0, 150), (ON_HULL, 140), (NEAR_HULL, 48), (0.3, 18), (0.6, 0))
 
 
 def hull_hue(e_above_hull: float) -> int:
-    """Hue in degrees: green on the hull, amber near 0.1 eV/atom, red far above."""
+    """The hue (degrees) for an energy above the hull in eV/atom: green on it, amber near 0.1, red far above."""
     x = max(e_above_hull, 0.0)
     for (x0, h0), (x1, h1) in pairwise(_HUES):
         if x <= x1:
@@ -33,7 +34,7 @@ def hull_hue(e_above_hull: float) -> int:
 
 @dataclass(frozen=True)
 class Bins:
-    """Bins of one width, eV/atom, from `low` widths on, with how many values are in each."""
+    """Bins of equal width (eV/atom) and the number of values in each; the first one begins at low * width."""
 
     width: float
     low: int
@@ -44,7 +45,7 @@ class Bins:
         return self.low + len(self.counts)
 
     def x(self, value: float) -> float:
-        """Its place in the picture; what lies outside of all bins stands at the end."""
+        """The horizontal place of a value in the picture; values outside of all bins get the nearest end."""
         steps = min(max(value / self.width, self.low), self.high) - self.low
         return LEFT + steps * (RIGHT - LEFT) / len(self.counts)
 
@@ -54,7 +55,7 @@ def _bins(numbers: Sequence[float]) -> Bins:
     width = next(w for w in WIDTHS if top / w <= 24 or w == WIDTHS[-1])
     low = math.floor(min(*numbers, 0.0) / width)
     high = max(math.floor(top / width) + 1, low + 4)
-    low = max(low, high - MOST_BINS)  # far below the hull: something to look at, not to scroll through
+    low = max(low, high - MOST_BINS)  # so that a value far below the hull does not make the chart very wide
     counts = [0] * (high - low)
     for v in numbers:
         counts[min(max(math.floor(v / width + 1e-9) - low, 0), len(counts) - 1)] += 1
@@ -62,7 +63,10 @@ def _bins(numbers: Sequence[float]) -> Bins:
 
 
 def histogram(values: Sequence[tuple[str, float]]) -> Markup | str:
-    """SVG of (formula, e_above_hull in eV/atom); "" without values. Marks stand under the axis, one per candidate."""
+    """A histogram as SVG of (formula, e_above_hull in eV/atom), with a mark for each candidate under the axis.
+
+    "" where there are no values.
+    """
     if not values:
         return ""
     numbers = [min(v, OVERFLOW) for _, v in values]
@@ -110,7 +114,7 @@ def histogram(values: Sequence[tuple[str, float]]) -> Markup | str:
 
 
 def timing_bar(seconds_by_stage: Mapping[str, float]) -> Markup | str:
-    """A bar with one piece per stage, in proportion to its seconds, and a legend; "" without stages."""
+    """A bar with a piece for each stage, in proportion to its seconds, and a legend; "" where nothing took any time."""
     total = sum(seconds_by_stage.values())
     if not total > 0:
         return ""

@@ -1,7 +1,7 @@
-"""Charts of an evaluation: plain SVG that needs no script and prints.
+"""Charts of an evaluation, as plain SVG that needs no script and can be printed.
 
-Horizontal places are percentages and heights are pixels, so that a chart fills any width while its text keeps its size;
-outlines stand in an inner SVG that is stretched.
+Horizontal places are percentages and heights are pixels, so that a chart can have any width without a change of the
+size of its text. Outlines of histograms are in an inner SVG that is stretched.
 """
 
 from __future__ import annotations
@@ -16,25 +16,27 @@ from numpy.typing import NDArray
 
 from nucleate.evaluate.metric import Series
 from nucleate.report.markup import macro
-from nucleate.report.strips import Axis, nice_ticks, short
+from nucleate.report.strips import Axis, nice_ticks, three_digits
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 FEWEST_BINS, MOST_BINS = 20, 60
-LARGEST = 1e300  # as good as infinite: a range between larger numbers overflows
-TAIL = 0.005  # of the values, at either end, is out of the range of a histogram
-MOST_CATEGORIES, HALVES = 24, 12  # most bars of a set; more than 12 with names stand side by side in two halves
+LARGEST = 1e300  # larger numbers count as infinite, since differences between them overflow
+TAIL = 0.005  # the fraction of values at either end that lies outside of the range of a histogram
+MOST_CATEGORIES, HALVES = 24, 12  # most bars of a set; with more than 12 rows there are two plots side by side
 PLOT, ROOF, ROW = 190, 12, 26  # pixels: height of a plot, room above it, height of a category's row
 
 
 @dataclass(frozen=True)
 class Plot:
-    """What a chart shows. kind: "histogram", "columns" or "rows", of which templates/evaluation_charts.html says how it
-    is drawn. height: of the plot, pixels. label: the whole chart in words. shares: (place in percent of the axis, text)
-    of each tick of the axis of shares. tips: what is said of each bin or category. across: (place in percent, text, may
-    be left out where it is narrow) of each text below a histogram or columns. names: of the rows. outlines: (number of
-    the set, path). bars: those of each category, as (number of the set, where it begins, how thick it is, share in
+    """What a chart shows.
+
+    kind: "histogram", "columns" or "rows"; templates/evaluation_charts.html draws each. height: of the plot, pixels.
+    label: the whole chart in words. shares: (place in percent of the axis, text) of each tick of the axis of shares.
+    tips: a text for each bin or category, which appears under the pointer. across: (place in percent, text, whether it
+    may be left out in a narrow window) of each text below a histogram or columns. names: of the rows. outlines: (number
+    of the set, path). bars: for each category (number of the set, where the bar begins, how thick it is, share in
     percent of the axis).
     """
 
@@ -53,7 +55,8 @@ class Plot:
 class Chart:
     """A chart with its legend.
 
-    key: name and note of each set. plots: one, or two that stand side by side; none where there is nothing to draw.
+    key: name and note of each set. plots: one, or two side by side; none where there is nothing to draw. caption: a
+    text below.
     """
 
     key: list[tuple[str, str]]
@@ -61,14 +64,15 @@ class Chart:
     caption: str = ""
 
 
-def charts(series: Sequence[Series]) -> Markup | str:
+def evaluation_charts(series: Sequence[Series]) -> Markup | str:
     """A figure for each series with its histogram or bars; "" where no series has sets."""
     drawn: list[tuple[str, list[Chart]]] = []
     for s in series:
         made = ([_histogram(s)] if s.values else []) + ([_bars(s)] if s.bars else [])
         drawn += [(s.title, made)] if made else []
     wide = [any(len(chart.plots) > 1 for chart in made) for _, made in drawn]
-    if wide.count(False) % 2:  # two stand side by side; the last odd one takes a row
+    # two figures are side by side; the last narrow one of an odd number gets a row of its own
+    if wide.count(False) % 2:
         wide[len(wide) - 1 - wide[::-1].index(False)] = True
     figures = [(title, made, broad) for (title, made), broad in zip(drawn, wide, strict=True)]
     return macro("evaluation_charts.html", "figures", figures, ROOF, ROW) if figures else ""
@@ -113,28 +117,35 @@ def _histogram(series: Series) -> Chart:
         outlines=[(min(i, 3), _steps(h / rise.high, filled=i == 0)) for i, h in enumerate(heights.values())],
     )
     below, above = int((union < edges[0]).sum()), int((union > edges[-1]).sum())
-    tails = [f"{below:,} below {short(edges[0])}"] * bool(below) + [f"{above:,} above {short(edges[-1])}"] * bool(above)
+    tails = [f"{below:,} below {three_digits(edges[0])}"] * bool(below) + [
+        f"{above:,} above {three_digits(edges[-1])}"
+    ] * bool(above)
     ends = f"; the outermost bins hold {' and '.join(tails)}" if tails else ""
     return Chart(key, [plot], f"{series.axis or series.title}{ends}")
 
 
 def _bin(edges: NDArray[np.float64], i: int) -> str:
-    """Where bin i lies, in words; the outermost ones hold the tails."""
+    """The range of bin i in words; the outermost bins hold the tails."""
     if i == 0:
-        return f"below {short(edges[1])}"
-    return f"{short(edges[i])} and above" if i == len(edges) - 2 else f"{short(edges[i])} to {short(edges[i + 1])}"
+        return f"below {three_digits(edges[1])}"
+    return (
+        f"{three_digits(edges[i])} and above"
+        if i == len(edges) - 2
+        else f"{three_digits(edges[i])} to {three_digits(edges[i + 1])}"
+    )
 
 
 def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Edges over the middle 99 % of finite values; widths after Freedman and Diaconis (1981), in 20 to 60 bins.
+    """Edges of 20 to 60 bins over the middle 99 % of finite values (n,), of widths after Freedman and Diaconis (1981).
 
-    Whole numbers get bins of whole widths, which no number falls between.
+    Bins of whole numbers have whole widths and edges halfway between numbers.
     """
     low = float(np.quantile(values, TAIL, method="lower"))
     high = float(np.quantile(values, 1 - TAIL, method="higher"))
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         pad = 0.05 * abs(low) or 0.5
-        return np.linspace(low - pad, high + pad, FEWEST_BINS + 2)  # an odd number of bins: one in the middle
+        # an odd number of bins, so that the value is in the middle of one
+        return np.linspace(low - pad, high + pad, FEWEST_BINS + 2)
     q1, q3 = np.quantile(values, (0.25, 0.75))
     width = 2 * float(q3 - q1) / len(values) ** (1 / 3)
     bins = math.ceil((high - low) / width) if width > (high - low) / MOST_BINS else MOST_BINS
@@ -146,7 +157,8 @@ def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _steps(heights: NDArray[np.float64], filled: bool) -> str:
-    """Path of a histogram whose bins are one unit wide; heights: fractions of the plot."""
+    """The SVG path of a histogram whose bins have the width 1. heights: (bins,), fractions of the height of the
+    plot."""
     walk = "".join(f"V{PLOT * (1 - float(h)):.2f}H{i + 1}" for i, h in enumerate(heights))
     return f"M0 {PLOT}{walk}V{PLOT}" + ("z" if filled else "")
 
@@ -157,7 +169,8 @@ def _bars(series: Series) -> Chart:
     for name, bars in counts.items():
         finite = {k: v for k, v in bars.items() if math.isfinite(v)}
         total = math.fsum(finite.values())
-        counted = total > 1.001 and all(v == round(v) for v in finite.values())  # counts; other numbers are shares
+        # these are counts, all other numbers are shares
+        counted = total > 1.001 and all(v == round(v) for v in finite.values())
         sets[name] = {k: v / total for k, v in finite.items()} if counted else finite
         left_out = len(bars) - len(finite)
         words = [f"n = {total:,.0f}"] * counted + [f"{left_out:,} not finite left out"] * bool(left_out)
@@ -171,7 +184,8 @@ def _bars(series: Series) -> Chart:
     share = _rise(top)
     numbers = all(_numeric(c) for c in shown if c != rest)
     axis = series.axis if numbers or "share" in series.axis.lower() else f"share by {series.axis or 'category'}"
-    if rest and any(math.fsum(bars.values()) > 1.001 for bars in sets.values()):  # overlapping shares have no sum
+    # a crystal may be in several categories: shares cannot be added
+    if rest and any(math.fsum(bars.values()) > 1.001 for bars in sets.values()):
         shown.remove(rest)
         axis += f"; {rest} not shown"
     elif any(bars.get(rest, 0.0) > share.high for bars in sets.values()):
@@ -184,9 +198,10 @@ def _bars(series: Series) -> Chart:
 
 
 def categories(sets: Mapping[str, Mapping[str, float]]) -> tuple[list[str], dict[str, dict[str, float]], str]:
-    """Categories in the order given, or by number if all are numbers; the sets with them; the name of the rest or "".
+    """(names of the categories, set -> category -> share, the name of the rest or "").
 
-    Of more than 24 those most frequent in the reference (the second set) stay; the others are added up as the rest.
+    The order is that given, or by size where all names are numbers. Of more than 24 categories those that are most
+    frequent in the reference (the second set) are kept, and the others are added up as the rest.
     """
     every = list(dict.fromkeys(c for bars in sets.values() for c in bars))
     if every and all(_numeric(c) for c in every):
@@ -218,7 +233,7 @@ def _tip(category: str, sets: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _columns(shown: Sequence[str], sets: Mapping[str, Mapping[str, float]], share: Axis, label: str) -> Plot:
-    """Upright bars; where they begin and how wide they are is in percent of the width."""
+    """Upright bars; their places and widths are percentages of the width."""
     n, wide = len(shown), 76 / len(sets)
     return Plot(
         "columns",
@@ -226,7 +241,7 @@ def _columns(shown: Sequence[str], sets: Mapping[str, Mapping[str, float]], shar
         label,
         _ticks(share),
         tips=[_tip(c, sets) for c in shown],
-        # every other number is left out where it is narrow
+        # in a narrow window every second number may be left out
         across=[(100 * (i + 0.5) / n, c, n > 12 and (n - 1 - i) % 2 == 1) for i, c in enumerate(shown)],
         bars=[
             [
@@ -239,8 +254,10 @@ def _columns(shown: Sequence[str], sets: Mapping[str, Mapping[str, float]], shar
 
 
 def _rows(shown: Sequence[str], length: int, sets: Mapping[str, Mapping[str, float]], share: Axis, label: str) -> Plot:
-    """Bars that lie below each other, with names; where they begin and how thick they are is in pixels. length: rows
-    that there is room for."""
+    """Horizontal bars below each other, with names; places and thicknesses are in pixels.
+
+    length: the number of rows that there is room for.
+    """
     thick = (ROW - 8) / len(sets)
     return Plot(
         "rows",
@@ -260,5 +277,5 @@ def _rows(shown: Sequence[str], length: int, sets: Mapping[str, Mapping[str, flo
 
 
 def _rise(top: float) -> Axis:
-    """The axis of shares up to `top`, with a little room."""
+    """The axis of shares from 0 to a little above `top`."""
     return Axis(0.0, 1.05 * top, nice_ticks(0.0, top, 4), True)

@@ -1,6 +1,6 @@
-"""One self-contained HTML page about an evaluation: headline numbers, tables with strips, charts, failures, protocols.
+"""The report of an evaluation: one HTML file with headline numbers, tables, charts, failures and protocols.
 
-It has the look of the design report, works offline and without scripts; a content security policy forbids everything
+It looks like the report of a run and works offline and without scripts. A content security policy forbids everything
 but its own styles.
 """
 
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from nucleate.evaluate.metric import SHOWN_FAILURES, Metric, Report, ReportSection, format_interval, format_value
 from nucleate.io import replacing
 from nucleate.report.charts import timing_bar
-from nucleate.report.evaluation_charts import charts
-from nucleate.report.markup import asset, page
-from nucleate.report.provenance import facts
+from nucleate.report.evaluation_charts import evaluation_charts
+from nucleate.report.markup import asset, render_template
+from nucleate.report.provenance import provenance_rows
 from nucleate.report.strips import axis_head, rate_axis, strip
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ TASKS = {
     "compare": ("Comparison", "crystals"),
     "optimisation": ("Property optimisation", "crystals"),
 }
-HEADLINES = {  # what a report of de novo generation shows first, and the name where the table's needs its section
+HEADLINES = {  # metrics at the top of a report of de novo generation -> names; "" for that in the table
     "valid": "valid",
     "cov_precision": "",
     "w_density": "density distance",
@@ -43,25 +43,25 @@ HEADLINES = {  # what a report of de novo generation shows first, and the name w
     "w_e_form": "formation energy distance",
     "js_space_groups": "",
 }
-TILES, NAMES, ROWS = 6, 5, 200  # most headline numbers, names of a group of failures, rows of the list of failures
+TILES, NAMES, ROWS = 6, 5, 200  # most headline numbers, names in a group of failures, rows of the list of failures
 
 
 def write_page(path: str | Path, report: Report) -> Path:
-    """Write the page and return its path; raises NucleateError when it cannot be written."""
+    """Write the report and return its path. Raises NucleateError where it cannot be written."""
     path = Path(path)
-    text = render(report)
+    text = render_evaluation(report)
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="replace")  # names of files need not be text
+        temporary.write_text(text, encoding="utf-8", errors="replace")  # names of files may have bytes that are no text
     return path
 
 
-def render(report: Report) -> str:
+def render_evaluation(report: Report) -> str:
     """The page as text (see `write_page`)."""
     notes = report.settings.get("notes")
     remarks = [str(n) for n in notes] if isinstance(notes, list | tuple) else None
     task, noun = TASKS.get(report.task, (report.task, "items"))
     every = [m for s in report.sections for m in s.metrics]
-    return page(
+    return render_template(
         "evaluation.html",
         policy=POLICY,
         style=asset("report.css") + asset("evaluation.css"),
@@ -78,28 +78,33 @@ def render(report: Report) -> str:
             "published": any(m.published for m in every),
         },
         tables=_tables(report),
-        charts=charts(report.series),
+        charts=evaluation_charts(report.series),
         failures=_failures(report.failures) if report.failures else None,
         protocols=_protocols(report.protocol),
         timing=timing_bar(report.seconds),
-        facts=facts({k: v for k, v in report.settings.items() if k != "notes" or remarks is None}, report.seconds),
+        facts=provenance_rows(
+            {k: v for k, v in report.settings.items() if k != "notes" or remarks is None}, report.seconds
+        ),
     )
 
 
 def headlines(report: Report) -> list[tuple[Metric, ReportSection]]:
-    """Up to six metrics with a value for the page's top, in the report's order: those of HEADLINES, or the first."""
+    """Up to six metrics with values for the top of the page, each with its section, in the order of the report.
+
+    They are those of HEADLINES, or else the first ones of the first section.
+    """
     every = [(m, s) for s in report.sections for m in s.metrics if m.value is not None and math.isfinite(m.value)]
     names = {m.name for m, _ in every}
     chosen = [name for name in HEADLINES if report.task == "dng" and name in names][:TILES]
     if not chosen:
         return [(m, s) for m, s in every if s == every[0][1]][:TILES]
-    first = {m.name: (m, s) for m, s in reversed(every)}  # the first protocol that counts it
+    first = {m.name: (m, s) for m, s in reversed(every)}  # by the first protocol that has it
     return sorted((first[name] for name in chosen), key=every.index)
 
 
 @dataclass(frozen=True)
 class PageTile:
-    """A headline number; lines: what stands under it in small type."""
+    """A headline number. lines: small texts under it."""
 
     metric: Metric
     title: str
@@ -147,7 +152,7 @@ def _tables(report: Report) -> list[PageTable]:
 
 
 def _bare_title(section: ReportSection, report: Report) -> tuple[str, str]:
-    """A section's title without the name of its protocol, and that name."""
+    """(the title of a section without the name of its protocol, that name)."""
     for name in report.protocol:
         if section.title.startswith(f"{name}: "):
             title = section.title.removeprefix(f"{name}: ")
@@ -157,10 +162,10 @@ def _bare_title(section: ReportSection, report: Report) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Failures:
-    """What could not be judged.
+    """Items of the evaluation that could not be judged.
 
-    groups: (how many, stage, reason, names), the most frequent first. rest: (name, stage, reason) of those that the
-    groups do not name. left: how many more of these there are than `rest` has.
+    groups: (how many, stage, reason, names), the largest first. rest: (name, stage, reason) of items that the groups do
+    not name. left: how many more such items there are.
     """
 
     total: int
@@ -185,7 +190,7 @@ def _failures(failures: Sequence[tuple[str, str, str]]) -> Failures:
 
 @dataclass(frozen=True)
 class PageCard:
-    """A protocol: title and source in words, its notes, and everything else as thresholds."""
+    """A protocol. words: its title and source. thresholds: all fields but these and the notes."""
 
     name: str
     words: list[tuple[str, str]]

@@ -1,4 +1,7 @@
-"""Pages and their pieces from the folder `templates`: every text is escaped there, unless it is `Markup` already."""
+"""Pages and pieces of pages, made from the folder `templates`.
+
+Every text is escaped there, unless it is `Markup` already.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ MINUS = "\u2212"
 
 @cache
 def environment() -> Environment:
-    """The templates with their filters; a name that a template does not have is an error."""
+    """The templates with their filters; a value that a template asks for and does not get is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from nucleate.evaluate.metric import format_interval, format_published, format_value
@@ -38,7 +41,7 @@ def environment() -> Environment:
         "signed": signed,
         "exact": repr,
         "thousands": "{:,}".format,
-        "duration": duration,
+        "duration": duration_text,
     }
     found.globals |= {
         "format_value": format_value,
@@ -48,13 +51,13 @@ def environment() -> Environment:
     return found
 
 
-def page(template: str, **values: Any) -> str:
+def render_template(template: str, **values: Any) -> str:
     """The whole page that a template makes of these values."""
     return environment().get_template(template).render(values)
 
 
 def macro(template: str, name: str, *values: Any) -> Markup:
-    """A piece of a page: what the macro of that name makes of the values."""
+    """A piece of a page, made by the macro `name` of a template."""
     from markupsafe import Markup
 
     made = getattr(environment().get_template(template).module, name)(*values)
@@ -76,13 +79,13 @@ def script(text: str) -> Markup:
 
 
 def script_hashes(scripts: Sequence[str]) -> str:
-    """The scripts as a content security policy names them, so that a browser runs no other."""
+    """Hashes of the scripts for a content security policy, with which a browser runs no other scripts."""
     digests = (base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts)
     return " ".join(f"'sha256-{digest}'" for digest in digests)
 
 
 def embedded_json(values: Any) -> Markup:
-    """JSON that no HTML parser can take for the end of its script element."""
+    """JSON for a script element, escaped so that no text in it can end the element."""
     from markupsafe import Markup
 
     text = json.dumps(values, separators=(",", ":"))
@@ -109,8 +112,8 @@ def signed(value: float) -> str:
     return f"{value:.3f}".replace("-", MINUS) if round(value, 3) else "0.000"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person writes them: "0.42 s", "12 s", "3 min 05 s", "2 h 10 min"."""
+def duration_text(seconds: float) -> str:
+    """A time in seconds as a readable text: "0.42 s", "12 s", "3 min 05 s", "2 h 10 min"."""
     if seconds < 10:
         return f"{seconds:.2g} s"
     whole = round(seconds)

@@ -1,8 +1,9 @@
-"""What notebooks show of candidates, runs and evaluations: a table, and turning crystals below it, all offline.
+"""How notebooks show candidates, runs and evaluations: as a table, with crystals that can be turned below it.
 
-The table is plain markup, which stays where a notebook is not trusted or is shown on a website. The crystals are drawn
-by the report's viewer within a frame of its own (`iframe srcdoc`): its scripts see nothing of the notebook, a content
-security policy forbids it every connection, and any number of them can stand on a page. Every text is escaped.
+Nothing is fetched. The table is plain markup, which is also shown where a notebook is not trusted, and on websites. The
+crystals are drawn by the viewer of the reports in a frame of its own (`iframe srcdoc`): its scripts cannot see the
+notebook, a content security policy forbids every connection, and a page may have any number of such frames. Every text
+is escaped.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.pipeline.rank import to_rows
-from nucleate.report.markup import asset, embedded_json, formula_html, page, script, script_hashes, signed
-from nucleate.report.scene import drawn_cell, elements, scene
+from nucleate.report.markup import asset, embedded_json, formula_html, render_template, script, script_hashes, signed
+from nucleate.report.scene import drawn_cell, drawn_elements, scene
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -31,15 +32,15 @@ START = (
 
 
 def candidates_html(candidates: Sequence[Candidate]) -> str:
-    """A table of candidates in their order, and the first crystals of them."""
+    """A table of the candidates in the order given, and drawings of the first of their crystals."""
     n = len(candidates)
     text = f"{n:,} candidate{'' if n == 1 else 's'}"
-    return _html(to_rows(candidates[:ROWS]), views(candidates), text=text, more=max(n - ROWS, 0))
+    return _html(to_rows(candidates[:ROWS]), frame_of_crystals(candidates), text=text, more=max(n - ROWS, 0))
 
 
 def candidate_html(candidate: Candidate) -> str:
-    """What is known of one candidate, check by check, and its crystal."""
-    return _html(to_rows([candidate]), views([candidate]), checks=candidate.checks)
+    """A table of one candidate with every check, and a drawing of its crystal."""
+    return _html(to_rows([candidate]), frame_of_crystals([candidate]), checks=candidate.checks)
 
 
 def run_html(run: Any) -> str:
@@ -47,12 +48,12 @@ def run_html(run: Any) -> str:
     lost = sum(c.failure is not None for c in run.all)
     where = f"; files: {run.folder}" if run.folder is not None else ""
     text = f"the {len(run.candidates):,} best of {len(run.all):,} candidates, {lost:,} rejected{where}"
-    return _html(to_rows(run.candidates[:ROWS]), views(run.candidates), text=text)
+    return _html(to_rows(run.candidates[:ROWS]), frame_of_crystals(run.candidates), text=text)
 
 
 def report_html(report: Report) -> str:
     """The sections of an evaluation as tables, without charts; `evaluation_page.write_page` writes the whole page."""
-    return page("notebook_report.html", report=report)
+    return render_template("notebook_report.html", report=report)
 
 
 def _html(
@@ -65,10 +66,11 @@ def _html(
 ) -> str:
     """The output of one cell.
 
-    text: stands above the table. frame: the page of the crystals, "" for none. more: how many rows were left out.
+    text: above the table. frame: the page with the crystals, "" for none. checks: name -> verdict, for a single
+    candidate. more: how many rows were left out.
     """
     found = dict.fromkeys((row["method"], row["reference"]) for row in rows if row["method"])
-    return page(
+    return render_template(
         "notebook.html",
         rows=rows,
         columns=_columns(rows),
@@ -83,7 +85,7 @@ def _html(
 
 @dataclass(frozen=True)
 class Figure:
-    """A crystal that turns; legend: (symbol, colour) of its elements."""
+    """The texts beside a drawing of a crystal. legend: (symbol, colour) of its elements."""
 
     id: str
     formula: str
@@ -91,8 +93,8 @@ class Figure:
     legend: list[tuple[str, str]]
 
 
-def views(candidates: Sequence[Candidate], most: int = VIEWS) -> str:
-    """The page of a frame in which the first crystals turn; "" where there is none to draw."""
+def frame_of_crystals(candidates: Sequence[Candidate], most: int = VIEWS) -> str:
+    """The page for a frame, with drawings of the first `most` crystals; "" where there is nothing to draw."""
     figures: list[Figure] = []
     scenes: list[Mapping[str, Any]] = []
     for candidate in candidates:
@@ -111,24 +113,24 @@ def views(candidates: Sequence[Candidate], most: int = VIEWS) -> str:
     if not scenes:
         return ""
     scripts = [asset("viewer.js"), script(START)]
-    return page(
+    return render_template(
         "notebook_frame.html",
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src {script_hashes(scripts)}",
         figures=figures,
-        scenes=embedded_json({"elements": elements(e for s in scenes for e in s["symbols"]), "scenes": scenes}),
+        scenes=embedded_json({"elements": drawn_elements(e for s in scenes for e in s["symbols"]), "scenes": scenes}),
         scripts=scripts,
     )
 
 
 def _in_order(symbols: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What is drawn of each element, in the order of the atoms."""
-    known = elements(symbols)
+    """element -> its colour and radius, in the order of the atoms."""
+    known = drawn_elements(symbols)
     return {e: known[e] for e in dict.fromkeys(symbols)}
 
 
 @dataclass(frozen=True)
 class NotebookColumn:
-    """A column of the table; the title and the cells are texts or markup. number: whether they stand to the right."""
+    """A column of the table. number: whether the cells are aligned to the right."""
 
     title: Markup | str
     cells: list[Markup | str]
@@ -136,7 +138,7 @@ class NotebookColumn:
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[NotebookColumn]:
-    """The columns that hold anything."""
+    """The columns in which any cell has a text."""
     from markupsafe import Markup
 
     novel = any(row["novel"] != "?" for row in rows)

@@ -1,4 +1,4 @@
-"""Sentences to read beside candidates: where two columns of a table seem to contradict each other, and why."""
+"""Sentences below tables of candidates, where two columns seem to contradict each other."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate
 from nucleate.pipeline.rank import too_deep, verdict
 
-CLEARLY = 1e-3  # eV/atom below the hull that a table shows
+CLEARLY = 1e-3  # eV/atom; less below the hull does not show in a table
 FEW = 3  # candidates that a sentence names
 
 
-def notes(candidates: Sequence[Candidate]) -> list[str]:
-    """What must be said of these candidates, one sentence each; the reasons of checks that are unknown are not here.
+def contradiction_notes(candidates: Sequence[Candidate]) -> list[str]:
+    """Sentences that explain seeming contradictions in the table of these candidates.
 
-    A known crystal may lie below the hull of known crystals, since a reference set holds compounds at the geometry of
-    their data base and the candidate is relaxed. A new structure may have a known phase of its own formula under it,
-    since "novel" speaks of structures and the hull of formulas. Of some potentials nobody knows what they were fitted
-    to.
+    A known crystal may lie below the hull of known crystals, since a reference set has compounds at the geometry of
+    their database, while the candidate is relaxed. A new structure may have a known phase of its own formula under it,
+    since "novel" compares structures and the hull compares formulas. And of some potentials it is not known to which
+    elements they were fitted. Reasons of checks with the verdict unknown are not among these sentences.
     """
     living = [c for c in candidates if c.failure is None and c.structure is not None]
     below = [c for c in living if verdict(c, "novel") == FAIL and _below(c) > CLEARLY]
@@ -30,13 +30,13 @@ def notes(candidates: Sequence[Candidate]) -> list[str]:
         deepest = 1000 * max(map(_below, below))
         out.append(
             f"{_few(below)} {_are(below, 'known', 'crystal')} and yet up to {deepest:.0f} meV/atom below the hull of "
-            "known crystals, which holds them unrelaxed, as their data base has them: read that as on the hull"
+            "known crystals, which holds them unrelaxed, as in their database: read that as on the hull"
         )
     if own:
         out.append(
             f"{_few(own)}: below the known phase of {'their' if len(own) > 1 else 'its'} own formula, which the "
-            "reference holds as its data base has it; relaxation alone may lower a known crystal so far (nucleate "
-            "rank compares)"
+            "reference holds unrelaxed, as in its database; relaxation alone may lower a known crystal so far "
+            "(nucleate rank compares)"
         )
     if forms:
         out.append(
@@ -44,18 +44,18 @@ def notes(candidates: Sequence[Candidate]) -> list[str]:
             "structure of that formula"
         )
     for name in dict.fromkeys(c.relaxation.potential for c in untold if c.relaxation):
-        out.append(f"which elements {name} was fitted to is not known: for any other its energies mean nothing")
+        out.append(f"which elements {name} was fitted to is not known: for others its energies mean nothing")
     return out
 
 
 def _below(c: Candidate) -> float:
-    """How far it lies below the hull, eV/atom, where that is believed."""
+    """How far a candidate lies below the hull, eV/atom; 0 where that is not known or not credible."""
     above = c.energies.get("e_above_hull")
     return -above.value if above is not None and not too_deep(c) else 0.0
 
 
 def _own_formula(c: Candidate) -> bool:
-    """Whether the known phase under it has its formula."""
+    """Whether the known phase under a candidate on the hull has the same formula."""
     from nucleate.chem.composition import Formula
     from nucleate.chem.formula import parse_formula
 
@@ -64,7 +64,7 @@ def _own_formula(c: Candidate) -> bool:
         return False
     try:
         return Formula.of(parse_formula(under, strict=True)) == Formula.of(parse_formula(c.formula, strict=True))
-    except NucleateError:  # a record of another program's
+    except NucleateError:  # the record was written by another program
         return False
 
 

@@ -1,4 +1,4 @@
-"""The table at the end of both pages: settings, methods, and the versions of what was used."""
+"""The table at the end of reports: settings, methods, and versions of the software."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nucleate.report.markup import duration
+from nucleate.report.markup import duration_text
 
 PACKAGES = ("nucleate", "torch", "numpy", "pymatgen", "ase", "chgnet", "sevenn", "smact", "moyopy")
 
 
-def facts(
+def provenance_rows(
     settings: Mapping[str, Any], seconds: Mapping[str, float], more: Sequence[tuple[str, str]] = ()
 ) -> list[tuple[str, str]]:
-    """(name, text): the settings that have a value, `more` where they do not name it, the time in all, the versions of
-    Python and the packages."""
+    """The rows (name, text) of the table: settings that have a value, total time, versions of Python and of packages.
+
+    seconds: by stage. more: further rows, which give way to settings of the same name.
+    """
     rows = dict(_flatten(settings))
     for key, text in more:
         rows.setdefault(key, text)
     if seconds:
-        rows["time in all"] = duration(sum(seconds.values()))
+        rows["time in all"] = duration_text(sum(seconds.values()))
     rows["Python"] = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     for package in PACKAGES:
         try:

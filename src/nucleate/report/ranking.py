@@ -31,8 +31,11 @@ CHECK_SIGNS = {
 
 @dataclass(frozen=True)
 class Number:
-    """A cell with a number. value: None where there is none; hue: of the dot before it, if it has one; wanted: the
-    value or range that was asked for."""
+    """A cell with a number.
+
+    value: None where there is none. tip: a text that appears under the pointer. hue: colour of the dot before the
+    number, None for no dot. wanted: the value or range that was asked for, as a text.
+    """
 
     value: float | None = None
     tip: str = ""
@@ -42,7 +45,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Mark:
-    """One check: its sign, its verdict, and both with the reason in words."""
+    """One check: the sign that stands for it, its verdict, and words with name, verdict and reason."""
 
     sign: str
     verdict: str
@@ -53,9 +56,10 @@ class Mark:
 class RankingRow:
     """One candidate.
 
-    drawn: whether it has a view below the table. words: the text that the filter searches. numbers: the cells with
-    energies, with the difference between two judges, and with predicted properties. failed: how many checks failed,
-    novelty left out. cif: the structure as a data URI.
+    number: its rank. drawn: whether it has a drawing below the table. words: the text that the filter searches. symbol,
+    space_group: of the space group, its number being 0 where it is unknown. numbers: the cells with energies, with the
+    difference between two judges, and with predicted properties. failed: how many checks failed, without novelty. cif:
+    the structure as a data URI, and file: a name for it.
     """
 
     number: int
@@ -76,7 +80,7 @@ class RankingRow:
 
 @dataclass(frozen=True)
 class WantedValues:
-    """A property that was asked for: its column in the data, how people call it, and its unit."""
+    """A property that was asked for: its column in the data, its usual name, and its unit."""
 
     column: str
     name: str
@@ -85,7 +89,11 @@ class WantedValues:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The rows, and which columns they have beyond the usual ones. judged: a second potential judged some."""
+    """The table.
+
+    judged: whether a second potential judged any candidate, so that there is a column for it. wanted: properties with
+    columns of their own. signs: check -> its sign.
+    """
 
     rows: list[RankingRow]
     judged: bool
@@ -94,7 +102,7 @@ class Ranking:
 
 
 def ranking(shown: Sequence[Shown]) -> Ranking:
-    """The table of these candidates, in their order."""
+    """The table of these candidates, in the order given."""
     judged = any(s.row["disagreement"] is not None for s in shown)
     wanted = _wanted(shown[0].row) if shown else []
     return Ranking([_row(s, judged, wanted) for s in shown], judged, wanted, CHECK_SIGNS)
@@ -137,7 +145,7 @@ def _energy(candidate: Candidate, name: str, coloured: bool = False) -> Number:
 
 
 def _second(row: Mapping[str, Any]) -> Number:
-    """How far the judges are apart; what the second one says is in the tip."""
+    """The cell with the difference between the two judges; its tip has the energy by the second one."""
     if row["disagreement"] is None:
         return Number()
     tip = f"{row['second_method']}: {signed(row['second_e_above_hull'])} eV/atom above its own hull"

@@ -1,7 +1,7 @@
-"""One self-contained HTML file about a run: summary, ranked table, rotating crystals, failures, provenance.
+"""The report of a run: one HTML file with summary, ranked table, crystals that can be turned, failures and provenance.
 
-It works offline: styles and scripts are inside, and a content security policy forbids everything else, so that no
-text of a user or of a file can run as code or fetch anything.
+It works offline, since styles and scripts are in the file. A content security policy forbids everything else, so that
+no text of a user or of a file can run as code or fetch anything.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 from nucleate.io import replacing
 from nucleate.pipeline.candidate import Candidate
 from nucleate.redact import redacted
-from nucleate.report.cards import cards
+from nucleate.report.cards import candidate_cards
 from nucleate.report.charts import histogram, timing_bar
-from nucleate.report.markup import asset, embedded_json, page, script_hashes
-from nucleate.report.provenance import facts
+from nucleate.report.markup import asset, embedded_json, render_template, script_hashes
+from nucleate.report.provenance import provenance_rows
 from nucleate.report.ranking import ranking
-from nucleate.report.scene import elements
-from nucleate.report.shown import show
-from nucleate.report.summary import hull_values, rejected, tiles
+from nucleate.report.scene import drawn_elements
+from nucleate.report.shown import shown_candidates
+from nucleate.report.summary import hull_values, rejected_candidates, summary_tiles
 
 MOST = 1000  # living candidates that are shown
 
@@ -34,20 +34,21 @@ def write_report(
     settings: Mapping[str, Any],
     seconds_by_stage: Mapping[str, float],
 ) -> Path:
-    """Write the report of a run and return its path; raises NucleateError when it cannot be written.
+    """Write the report of a run and return its path.
 
-    candidates_ranked: all candidates, best first; the rejected ones are listed apart with their reasons. settings:
-    plain JSON values for the provenance (weights, seed, potential, reference, command ...); "understood" (text) is
-    shown under the request.
+    candidates_ranked: all candidates, best first; rejected ones are listed apart, with their reasons. request_text: the
+    title. settings: plain JSON values for the provenance (weights, seed, potential, reference, command ...); its text
+    "understood" is shown under the request. seconds_by_stage: stage -> seconds. Raises NucleateError where the file
+    cannot be written.
     """
     path = Path(path)
-    text = redacted(render(candidates_ranked, request_text, settings, seconds_by_stage))
+    text = redacted(render_run(candidates_ranked, request_text, settings, seconds_by_stage))
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
 
 
-def render(
+def render_run(
     candidates: Sequence[Candidate],
     request_text: str,
     settings: Mapping[str, Any],
@@ -55,26 +56,28 @@ def render(
 ) -> str:
     """The page as text (see `write_report`)."""
     living = [c for c in candidates if c.failure is None]
-    shown = show(living[:MOST])
+    shown = shown_candidates(living[:MOST])
     scenes = [s.scene for s in shown if s.scene is not None]
-    known = elements(symbol for s in scenes for symbol in s["symbols"])
+    known = drawn_elements(symbol for s in scenes for symbol in s["symbols"])
     scripts = [asset("viewer.js"), asset("report.js")]
-    return page(
+    return render_template(
         "run.html",
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src {script_hashes(scripts)}; img-src data:",
         style=asset("report.css"),
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         request=request_text or "unconditional",
         understood=settings.get("understood"),
-        tiles=tiles(candidates),
+        tiles=summary_tiles(candidates),
         ranking=ranking(shown),
         not_shown=len(living) - len(shown),
-        cards=cards(shown, known),
+        cards=candidate_cards(shown, known),
         histogram=histogram(hull_values(candidates)),
         timing=timing_bar(seconds_by_stage),
         meaning=_meaning(candidates),
-        rejected=rejected(candidates),
-        facts=facts({k: v for k, v in settings.items() if k != "understood"}, seconds_by_stage, _methods(candidates)),
+        rejected=rejected_candidates(candidates),
+        facts=provenance_rows(
+            {k: v for k, v in settings.items() if k != "understood"}, seconds_by_stage, _methods(candidates)
+        ),
         scenes=embedded_json({"elements": known, "scenes": scenes}),
         scripts=scripts,
     )
@@ -99,10 +102,10 @@ def _methods(candidates: Sequence[Candidate]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Meaning:
-    """Names that the page's explanation of its numbers needs, each a list with commas; "" for what there is not.
+    """Names for the explanation of the numbers, each a text with commas between them, "" where there is none.
 
-    methods, references: of the energies and their hull; second_methods, second_references: of the second judge; wanted,
-    predicted_by: properties that were asked for, and what predicts them.
+    methods, references: of the energies and their hull. second_methods, second_references: the same of the second
+    judge. wanted: properties that were asked for, and predicted_by: the networks that predict them.
     """
 
     methods: str

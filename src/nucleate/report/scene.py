@@ -1,4 +1,4 @@
-"""What the report's viewer draws of a structure: cell, wrapped positions, bonds, element colours and radii."""
+"""What the viewer of reports draws of a structure: cell, positions within it, bonds, colours and radii of elements."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ if TYPE_CHECKING:
     import numpy as np
     from pymatgen.core import Structure
 
-BOND_REACH = 1.15  # longest bond, in sums of covalent radii
-BOND_SPREAD = 1.25  # longest bond of an atom, in its own shortest one (both in sums of covalent radii)
+BOND_REACH = 1.15  # length of the longest bond, as a multiple of the sum of covalent radii
+BOND_SPREAD = 1.25  # the same of an atom's longest bond, as a multiple of that of its shortest one
 MAX_BONDS = 4000
-MAX_DRAWN = 120  # atoms; a larger conventional cell is not drawn in place of the structure's own
-# Large cations fill the gaps between the polyhedra of the others: drawing their many long contacts hides these.
+MAX_DRAWN = 120  # atoms; with more in the conventional cell, the structure's own cell is drawn
+# Large cations fill the gaps between the polyhedra of other atoms. Their many long bonds would hide the polyhedra, so
+# they are not drawn.
 SPECTATORS = frozenset(("K", "Rb", "Cs", "Fr", "Ca", "Sr", "Ba", "Ra"))
 
 
 def drawn_cell(structure: Structure) -> tuple[Structure, str]:
-    """The same crystal in the cell to draw, and that cell's name.
+    """(the crystal in the cell that is drawn, the name of that cell).
 
-    The conventional cell with the standard origin, as primitive cells of centred lattices are hard to read. Nothing is
-    idealised: the atoms stay where they are. The structure's own cell where there is no better one.
+    It is the conventional cell with the standard origin, since primitive cells of centred lattices are hard to
+    understand; where that cannot be found or is too large, the structure's own cell. The atoms are not moved to ideal
+    places.
     """
     import numpy as np
     from pymatgen.core import Structure
@@ -47,9 +49,10 @@ def drawn_cell(structure: Structure) -> tuple[Structure, str]:
 
 
 def scene(structure: Structure) -> dict[str, Any] | None:
-    """JSON values: `cell` (3 rows, angstrom), `symbols`, `frac` (n x 3, in [0, 1)), `bonds` [i, j, shift of j].
+    """JSON values for the viewer; None for what cannot be drawn: no atoms, or numbers that are not finite.
 
-    None for what cannot be drawn: no atoms, or numbers that are not finite.
+    cell: 3 rows, angstrom. symbols: of the n atoms. frac: n rows, in [0, 1). bonds: [i, j and the three lattice
+    translations of atom j] of each.
     """
     import numpy as np
 
@@ -66,7 +69,7 @@ def scene(structure: Structure) -> dict[str, Any] | None:
     }
 
 
-def elements(symbols: Iterable[str]) -> dict[str, dict[str, Any]]:
+def drawn_elements(symbols: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Jmol colour and covalent radius (angstrom) of each symbol, from ASE; grey for what ASE does not know."""
     from ase.data import atomic_numbers, covalent_radii
     from ase.data.colors import jmol_colors
@@ -90,12 +93,12 @@ def _symbol(site: Any) -> str:
 
 
 def _bonds(structure: Structure, symbols: list[str]) -> list[tuple[int, int, np.ndarray]]:
-    """Each bond once, as (i, j, lattice shift of j); none for a cell too odd to have any."""
+    """Each bond once, as (i, j, lattice translation of j); none in a cell with less than 1 cubic angstrom per atom."""
     import numpy as np
     from ase.data import atomic_numbers, covalent_radii
     from pymatgen.core import Element
 
-    if not np.isfinite(structure.volume) or structure.volume < len(structure):  # below 1 cubic angstrom per atom
+    if not np.isfinite(structure.volume) or structure.volume < len(structure):
         return []
     radii = np.array([covalent_radii[atomic_numbers.get(s, 0)] for s in symbols])
     i, j, shift, distance = structure.get_neighbor_list(2 * BOND_REACH * float(radii.max()))
@@ -108,11 +111,11 @@ def _bonds(structure: Structure, symbols: list[str]) -> list[tuple[int, int, np.
     shortest = np.full(len(symbols), np.inf)
     np.minimum.at(shortest, i[good], length[good])
     good &= length <= BOND_SPREAD * np.minimum(shortest[i], shortest[j])
-    bound = np.zeros(len(symbols), dtype=bool)  # metals that hold a non-metal: their metal neighbours are no bonds
+    bound = np.zeros(len(symbols), dtype=bool)  # metals with a bond to a non-metal, which get no bonds to metals
     bound[i[good & metal[i] & ~metal[j]]] = True
     good &= ~(metal[i] & metal[j] & (bound[i] | bound[j]))
     x, y, z = shift.T
-    forward = (x > 0) | ((x == 0) & ((y > 0) | ((y == 0) & (z > 0))))  # of a bond and its reverse, one
+    forward = (x > 0) | ((x == 0) & ((y > 0) | ((y == 0) & (z > 0))))  # keeps one of a bond and its reverse
     good &= (i < j) | ((i == j) & forward)
     keep = np.flatnonzero(good)[:MAX_BONDS]
     return [(int(i[n]), int(j[n]), shift[n]) for n in keep]

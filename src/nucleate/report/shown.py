@@ -1,4 +1,4 @@
-"""What the pages show of one ranked candidate: its row, its space group, and what the viewer draws."""
+"""What reports show of a ranked candidate: its row in the table, its space group, and the drawing."""
 
 from __future__ import annotations
 
@@ -14,21 +14,26 @@ from nucleate.report.scene import drawn_cell, scene
 
 @dataclass(frozen=True)
 class Shown:
-    """A ranked candidate with what the page needs of it; scene is None where there is nothing to draw."""
+    """A ranked candidate with all that the page needs.
+
+    row: of `rank.to_rows`. space_group: its number, 0 where it is unknown. scene: what is drawn, None where nothing can
+    be. cell: name and lengths of the cell that is drawn.
+    """
 
     candidate: Candidate
-    row: Mapping[str, Any]  # of rank.to_rows
-    space_group: int  # 0 unknown
+    row: Mapping[str, Any]
+    space_group: int
     scene: Mapping[str, Any] | None
-    cell: str = ""  # of the drawing: its name and lengths
+    cell: str = ""
 
     @property
     def number(self) -> int:
+        """The rank, from 1."""
         return int(self.row["rank"])
 
 
-def show(ranked: Sequence[Candidate]) -> list[Shown]:
-    """What is shown of each candidate, in their order."""
+def shown_candidates(ranked: Sequence[Candidate]) -> list[Shown]:
+    """What is shown of each candidate, in the order given."""
     return [_show(c, row) for c, row in zip(ranked, to_rows(ranked), strict=True)]
 
 

@@ -1,6 +1,6 @@
-"""Strips of the evaluation's tables: one line of SVG for each metric, and the axes of all charts.
+"""Strips in the tables of evaluations, which draw a metric as one line of SVG; and the axes of all charts.
 
-Horizontal places are percentages, so that a strip fills any width while its text keeps its size.
+Horizontal places are percentages, so that a strip can have any width without a change of the size of its text.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from nucleate.report.markup import MINUS, macro
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-ZOOM = 0.2  # rates that all lie this near to 0 or to 1 get an axis of their own range
+ZOOM = 0.2  # rates that are all nearer than this to 0 or to 1 get an axis that does not reach from 0 to 1
 
 
 @dataclass(frozen=True)
 class Axis:
-    """From low to high, with ticks; rates are fractions."""
+    """An axis from low to high, with ticks. rate: whether values are fractions that are written as percentages."""
 
     low: float
     high: float
@@ -29,24 +29,25 @@ class Axis:
     rate: bool = False
 
     def at(self, value: float) -> float:
-        """Place in percent of the width; what is outside stands at the end."""
+        """The place of a value in percent of the width; values outside get the nearest end."""
         return 100 * min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
 
     def text(self, tick: float) -> str:
+        """The text at a tick."""
         step = self.ticks[1] - self.ticks[0] if len(self.ticks) > 1 else abs(tick) or 1.0
         scale = 100 if self.rate else 1
-        return number(scale * tick, scale * step) + ("\u00a0%" if self.rate else "")
+        return tick_text(scale * tick, scale * step) + ("\u00a0%" if self.rate else "")
 
 
-def number(value: float, step: float) -> str:
-    """A tick's value with as many decimals as its step needs, and a true minus sign."""
+def tick_text(value: float, step: float) -> str:
+    """The value of a tick, with as many decimals as the step between ticks needs and a true minus sign."""
     decimals = next((d for d in range(5) if abs(step * 10**d - round(step * 10**d)) < 1e-6 * step * 10**d), 5)
     big = abs(value) >= 1e7 or (value and step < 1e-5)
     text = f"{value:.3g}" if big else f"{value + 0.0:,.{decimals}f}"
     return text.replace("-", MINUS) if float(text.replace(",", "")) else "0"
 
 
-def short(value: float) -> str:
+def three_digits(value: float) -> str:
     """Three digits and a true minus sign."""
     return f"{value:.3g}".replace("-", MINUS)
 
@@ -64,21 +65,24 @@ def nice_ticks(low: float, high: float, most: int = 6) -> tuple[float, ...]:
     return tuple(i * step for i in range(first, last + 1))
 
 
-def marks(m: Metric) -> list[float]:
-    """Every finite number that a strip shows of the metric."""
+def shown_values(m: Metric) -> list[float]:
+    """All finite numbers that the strip of a metric shows."""
     shown = (m.value, m.low, m.high, m.floor, *m.published.values())
     return [float(v) for v in shown if v is not None and math.isfinite(v)]
 
 
 def rate_axis(metrics: Sequence[Metric]) -> Axis | None:
-    """One axis for all rates of a section: 0 to 100 %, or nearer where all lie at one end; None without rates."""
-    values = [v for m in metrics if m.kind == RATE for v in marks(m)]
+    """One axis for all rates of a section: from 0 to 100 %, or a part of it where all are near one end.
+
+    None where there are no rates.
+    """
+    values = [v for m in metrics if m.kind == RATE for v in shown_values(m)]
     if not values:
         return None
     low, high = min(values), max(values)
     if low <= 1 - ZOOM and high >= ZOOM:
         return Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0), True)
-    step = nice_step(max(high - low, 0.05), 4)  # never nearer: 99.9 and 100 % are not far apart
+    step = nice_step(max(high - low, 0.05), 4)  # a smaller range would make 99.9 and 100 % look far apart
     low = 0.0 if high < ZOOM else max(math.floor(low / step + 1e-9) * step, 0.0)
     high = min(math.ceil(high / step - 1e-9) * step, 1.0)
     if high - low < step:
@@ -87,8 +91,11 @@ def rate_axis(metrics: Sequence[Metric]) -> Axis | None:
 
 
 def own_axis(m: Metric) -> Axis | None:
-    """From 0 to the largest value shown; below 0 too where there are negative ones."""
-    values = marks(m)
+    """The axis of a single metric that is neither a rate nor a count: from 0 (or the lowest value) to the highest.
+
+    None for other metrics.
+    """
+    values = shown_values(m)
     if not values or m.kind in (RATE, COUNT):
         return None
     low, high = min(*values, 0.0), max(*values, 0.0)
@@ -101,18 +108,21 @@ def axis_head(axis: Axis) -> Markup:
 
 
 def _ticks(axis: Axis) -> list[tuple[float, str]]:
-    """(place in percent, text) of each tick; axes of one metric alone have short texts."""
-    return [(axis.at(t), axis.text(t) if axis.rate else short(t)) for t in axis.ticks]
+    """(place in percent, text) of each tick; the texts are shorter on the axis of a single metric."""
+    return [(axis.at(t), axis.text(t) if axis.rate else three_digits(t)) for t in axis.ticks]
 
 
 def strip(m: Metric, common: Axis | None) -> Markup | str:
-    """The metric's interval as a bar, its value as a dot, real data as a hollow diamond, published values as ticks."""
+    """The strip of a metric: interval as a bar, value as a dot, real data as a diamond, published values as ticks.
+
+    common: the axis of the rates of the section. "" where there is nothing to draw.
+    """
     axis = common if m.kind == RATE else own_axis(m)
-    if axis is None or not marks(m):
+    if axis is None or not shown_values(m):
         return ""
 
     def at(value: float | None) -> float | None:
-        """Its place, None for what cannot be drawn."""
+        """The place of a value, None for what cannot be drawn."""
         return axis.at(value) if value is not None and math.isfinite(value) else None
 
     unit = " %" if axis.rate else ""

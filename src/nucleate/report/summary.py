@@ -17,7 +17,7 @@ MOST = 1000  # rejected candidates that are listed
 
 @dataclass(frozen=True)
 class SummaryTile:
-    """A count with what it counts."""
+    """A number with a name, and a note on what is counted."""
 
     name: str
     count: int
@@ -25,8 +25,10 @@ class SummaryTile:
 
 
 def hull_values(candidates: Sequence[Candidate]) -> list[tuple[str, float]]:
-    """(formula, e_above_hull) of the living candidates, less those whose relaxation did not converge, or whose hull is
-    unknown since phases are missing."""
+    """(formula, e_above_hull in eV/atom) of the candidates that were not rejected.
+
+    Those whose relaxation did not converge are left out, and those whose hull is unknown because phases are missing.
+    """
     return [(c.formula, e_above_hull_or_inf(c)) for c in _relaxed(candidates) if math.isfinite(e_above_hull_or_inf(c))]
 
 
@@ -34,8 +36,8 @@ def _relaxed(candidates: Sequence[Candidate]) -> list[Candidate]:
     return [c for c in candidates if c.failure is None and verdict(c, "relaxed") != FAIL]
 
 
-def tiles(candidates: Sequence[Candidate]) -> list[SummaryTile]:
-    """How many candidates came how far."""
+def summary_tiles(candidates: Sequence[Candidate]) -> list[SummaryTile]:
+    """How many candidates there were after each step, from formulas or structures to novelty."""
     alive = [c for c in candidates if c.structure is not None and c.failure is None]
     formulas = [c for c in candidates if c.composition]
     chemistry = ("charge", "electronegativity", "distance", "density")
@@ -69,7 +71,7 @@ def _stage(candidate: Candidate) -> str:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """One rejected candidate; reason: with the stage before it."""
+    """One rejected candidate. reason: the stage and, after a colon, why."""
 
     id: str
     formula: str
@@ -88,8 +90,8 @@ class Rejected:
     rows: list[RejectedRow]
 
 
-def rejected(candidates: Sequence[Candidate]) -> Rejected:
-    """The rejected ones among the candidates, in their order."""
+def rejected_candidates(candidates: Sequence[Candidate]) -> Rejected:
+    """The rejected ones among the candidates, in the order given."""
     lost = [c for c in candidates if c.failure is not None]
     rows = [RejectedRow(c.id, c.formula, str(c.failure)) for c in lost[:MOST]]
     return Rejected(len(lost), Counter(map(_stage, lost)).most_common(), rows)
