@@ -77,6 +77,19 @@ PYTHON = [
             "design --config run.toml -n 1 --oversample 1 --relax-steps 4 --second none --workers 1 -o run",
         ),
     ),
+    Run(
+        "other-configs",
+        (
+            CELLS,
+            "generate 'Li-Fe-O, 2 candidates' --weights mp20-dng --steps 4 --show-config",
+            "compose 'Li ? O4' -n 3 --temperature 0.7 --show-config",
+            "predict K-Cu-Si NaCl --space-group Pnma --sites K:1,Cu:2,Si:1 --top 2 --show-config",
+            "screen salt.cif perovskite.cif --fmax 0.1 --second none --show-config",
+            "optimise mp20-cds -p e_form -n 20 --maximise --show-config",
+            "py:open('run.toml', 'w').write('formulas = [\"NaCl\"]\\ntop = 1\\nmethod = \"random\"\\nsamples = 2\\n')",
+            "predict --config run.toml --seed 3 --workers 1 -o predicted.extxyz",
+        ),
+    ),
     Run("python-judging", (CELLS, SHOW, JUDGED)),
     Run("python-making", (CELLS, SHOW, MADE)),
 ]  # fmt: skip

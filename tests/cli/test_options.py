@@ -141,6 +141,25 @@ def test_an_optimisation_in_a_file(tmp_path, capsys):
     assert tomllib.loads(again[1])["maximise"] is False and "--maximise False in place of True" in again[2]
 
 
+def test_generating_and_composing_from_files(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "run.toml"
+    words = "generate", "Sr-Ti-O, at least 4 atoms", "-n", 2, "--weights", "mp20-dng", "--steps", 4, "--seed", 3
+    shown = shown_twice(capsys, path, *words)
+    assert shown["request"]["chemical_system"] == ["Sr", "Ti", "O"] and shown["request"]["num_atoms"] == "4.."
+    assert shown["sampling"]["steps"] == 4 and "relaxation" not in shown
+    assert run(capsys, *words, "--out", "a.extxyz")[0] == 0
+    assert run(capsys, "generate", "--config", path, "--out", "b.extxyz")[0] == 0
+    assert (tmp_path / "a.extxyz").read_text() == (tmp_path / "b.extxyz").read_text()
+    for more, option in ((["NaCl"], "a request"), (["-p", "e_form=-1"], "--property"), (["--sites", "O:1"], "--sites")):
+        assert f"has a [request]; leave {option} out" in run(capsys, "generate", *more, "--config", path)[2]
+    assert "--candidates 3 in place of 2" in run(capsys, "generate", "-n", 3, "--config", path, "--show-config")[2]
+    words = "compose", "Li ? O4", "-n", 3, "--exclude", "Pb", "--temperature", 0.7, "--weights", "diffusion-bert"
+    shown = shown_twice(capsys, path, *words)
+    assert shown["request"]["candidates"] == 3 and shown["sampling"]["temperature"] == 0.7
+    assert "--number 2 in place of 3" in run(capsys, "compose", "-n", 2, "--config", path, "--show-config")[2]
+
+
 def test_options_stand_where_their_parameter_stands():
     from nucleate.cli.predict import predict
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nucleate.cli.from_settings import with_settings
+from nucleate.cli.from_settings import Config, ShowConfig, request_from, with_settings
 from nucleate.cli.options import Contains, Exclude, NumElements, Properties
 from nucleate.settings import ComposeSettings
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nucleate.pipeline.candidate import Candidate
 
+COMMAND = "nucleate compose"
 SHOWN = 40  # formulas on the screen
 DEFAULT = 20  # formulas that are drawn
 
@@ -35,6 +36,8 @@ def compose(
     properties: Properties = None,
     *,
     given: Mapping[str, Any],
+    config: Config = None,
+    show_config: ShowConfig = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write them: .txt (one a line), .csv with verdicts, or .jsonl.")
     ] = None,
@@ -50,22 +53,25 @@ def compose(
     from nucleate.search.names import require_named
     from nucleate.tasks.compose import compose as draw
     from nucleate.tasks.compose import condition_of
+    from nucleate.tasks.run_file import run_file_text
 
     if out is not None:
         check_ending(out, (".txt", ".csv", ".jsonl"))
-    wanted = parse_request(
-        request,
-        candidates=n,
-        default=DEFAULT,
-        contains=contains,
-        exclude=exclude,
-        num_elements=num_elements,
-        num_atoms=num_atoms,
-        properties=properties or (),
-    )
+    own: dict[str, Any] = {
+        "contains": contains,
+        "exclude": exclude,
+        "num_elements": num_elements,
+        "num_atoms": num_atoms,
+    }
+    said = {"request": request, "property": properties, **own}
+    wanted, settings = request_from(config, ComposeSettings, COMMAND, given, said, n, "number")
+    if wanted is None:
+        wanted = parse_request(request, candidates=n, default=DEFAULT, properties=properties or (), **own)
     condition, n = condition_of(wanted), wanted.candidates
-    settings = ComposeSettings.of(**given)
     require_named(settings)
+    if show_config:
+        typer.echo(run_file_text(wanted, settings, COMMAND), nl=False)
+        return
     from nucleate.generators.registry import get_formula_generator
 
     sampling = settings.sampling

@@ -92,10 +92,10 @@ def design(
     }
     asked = {name: value for name, value in options.items() if value is not None}
     kept = {"fix": fix, "lattice_shape": lattice_shape}
-    asks = [name for name, value in {"request": request or None, **asked, **kept}.items() if value is not None]
+    said = {"request": request, "property": properties, **asked, **kept, "properties": None}
     console, notes = screen(), screen(stderr=True)
     if resume is not None:
-        _require_alone(resume, [*asks, *(["candidates"] if candidates is not None else [])], given, config)
+        _require_alone(resume, [*said.values(), candidates], given, config)
         if show_config:
             _print_config(resume)
             return
@@ -103,7 +103,7 @@ def design(
             again = {name: given[name] for name in CHANGEABLE if name in given}
             result = finish(resume, executor=get_executor(workers or None, engine), watch=watch, **again)
     else:
-        wanted, settings = request_from(config, DesignSettings, COMMAND, given, asks, candidates)
+        wanted, settings = request_from(config, DesignSettings, COMMAND, given, said, candidates)
         if wanted is None:
             wanted = _read_request(request, asked, candidates, fix, mask, lattice_shape)
         settings = decided(wanted, settings)
@@ -145,11 +145,11 @@ def _read_request(
     return dataclasses.replace(wanted, text=text or asked.get("elements") or "")
 
 
-def _require_alone(folder: Path, asks: Sequence[str], given: Mapping[str, Any], config: Path | None) -> None:
+def _require_alone(folder: Path, said: Sequence[Any], given: Mapping[str, Any], config: Path | None) -> None:
     """Raise NucleateError for what would change a run that goes on."""
     from nucleate.errors import NucleateError
 
-    if asks:
+    if any(value is not None and value != "" for value in said):
         raise NucleateError("--resume takes the request from the run; give no other")
     others = [key for key in given if key not in CHANGEABLE] + (["config"] if config is not None else [])
     if others:

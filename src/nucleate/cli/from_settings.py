@@ -8,7 +8,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -148,13 +148,14 @@ def request_from(
     cls: type[S],
     command: str,
     given: Mapping[str, Any],
-    asked: Sequence[str],
+    asked: Mapping[str, Any],
     candidates: int | None,
+    number: str = "candidates",
 ) -> tuple[Request | None, S]:
     """The same for a command that works on a request: the request of the file, None where there is none.
 
-    asked: the arguments and options of a request that are given, which a file with a request does not leave room for;
-    candidates: the number that is given, which wins.
+    asked: the argument and options of a request, which contradict a file with a request where they are not empty.
+    candidates: the number that is given, which wins; number: the name of its option.
     """
     from nucleate.cli.tables import screen
     from nucleate.errors import NucleateError
@@ -163,12 +164,12 @@ def request_from(
     settings, found = settings_from(config, cls, command, given, [REQUEST])
     if REQUEST not in found:
         return None, settings
-    if asked:
-        option = "a request" if asked[0] == "request" else f"--{asked[0].replace('_', '-')}"
+    if others := [name for name, value in asked.items() if value]:
+        option = "a request" if others[0] == "request" else _flag(others[0])
         raise NucleateError(f"{config} has a [request]; leave {option} out, or take [request] out of the file")
     wanted = read_task(str(config), found[REQUEST])
     if candidates is not None and candidates != wanted.candidates:
-        say = f"--candidates {candidates} in place of {wanted.candidates} in {config}"
+        say = f"{_flag(number)} {candidates} in place of {wanted.candidates} in {config}"
         screen(stderr=True).print(say, soft_wrap=True)
         wanted = _with_count(wanted, candidates)
     return wanted, settings

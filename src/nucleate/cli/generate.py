@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nucleate.cli.from_settings import with_settings
+from nucleate.cli.from_settings import Config, ShowConfig, request_from, with_settings
 from nucleate.cli.options import Elements, Exclude, Fix, LatticeShape, Mask, NumAtoms, Properties, Sites, SpaceGroup
 from nucleate.settings import GenerateSettings
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
     from nucleate.request.request import Request
 
+COMMAND = "nucleate generate"
 SHOWN = 40  # crystals on the screen
 
 
@@ -37,6 +38,8 @@ def generate(
     lattice_shape: LatticeShape = None,
     *,
     given: Mapping[str, Any],
+    config: Config = None,
+    show_config: ShowConfig = False,
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
 ) -> None:
     """Generate crystals and write them; as generated, neither checked nor relaxed."""
@@ -48,20 +51,26 @@ def generate(
     from nucleate.request.request import parse_request
     from nucleate.tasks.blueprint import cautions, decided
     from nucleate.tasks.design import generate_candidates
+    from nucleate.tasks.run_file import run_file_text
 
-    wanted = parse_request(
-        request,
-        elements=elements,
-        candidates=candidates,
-        num_atoms=num_atoms,
-        properties=properties or (),
-        exclude=exclude,
-        space_group=space_group,
-        sites=sites,
-    )
-    wanted = with_parts(wanted, fix, mask, lattice_shape)
+    own: dict[str, Any] = {
+        "elements": elements,
+        "num_atoms": num_atoms,
+        "exclude": exclude,
+        "space_group": space_group,
+        "sites": sites,
+    }
+    said = {"request": request, "property": properties, "fix": fix, "lattice_shape": lattice_shape, **own}
+    wanted, chosen = request_from(config, GenerateSettings, COMMAND, given, said, candidates)
+    if wanted is None:
+        wanted = parse_request(request, candidates=candidates, properties=properties or (), **own)
+        wanted = with_parts(wanted, fix, mask, lattice_shape)
+    settings = chosen.of_design()
+    if show_config:
+        decided(wanted, settings, as_generated=True)
+        typer.echo(run_file_text(wanted, chosen, COMMAND), nl=False)
+        return
     check_out(out, overwrite)
-    settings = GenerateSettings.of(**given).of_design()
     notes = screen(stderr=True)
     if wanted.spoken:
         notes.print(f"Understood as: {wanted.describe()}", style="bold")
