@@ -51,8 +51,8 @@ class CanonicalCrystal:
 
     unit: all of it, sites in canonical order. symprec: the tolerance in angstrom within which the symmetry holds in the
     crystal given, 0 where none was found. moved: how far its farthest atom was moved to make it exact, angstrom.
-    strain: the largest relative change of a length of the cell. reason: why the crystal is in P1 without a search's
-    consent, "" otherwise.
+    strain: the largest relative change of a length of the cell. reason: why no symmetry could be made exact, so that
+    the crystal is written in P1; "" for all others.
     """
 
     unit: AsymmetricUnit
@@ -186,17 +186,17 @@ def _symmetric(
     """
     found = _once(cell, frac, numbers, symprec)
     for _ in range(MOST_SEARCHES):
-        if max(found.moved / most_moved, found.strain / MOST_STRAIN) > 1:
+        if found.moved > most_moved or found.strain > MOST_STRAIN:
             raise NucleateError(
                 f"exact symmetry would move an atom by {found.moved:.3f} angstrom and strain the cell by "
                 f"{found.strain:.1%}"
             )
         primitive = found.primitive()
         if without_hand(find_symmetry(*primitive, symprec).number) == found.space_group:
-            break
+            return found
         again = _once(*primitive, symprec)
         found = replace(again, moved=found.moved + again.moved, strain=found.strain + again.strain)
-    return found
+    raise NucleateError(f"each of {MOST_SEARCHES} searches found another space group")
 
 
 def _once(cell: Array, frac: Array, numbers: NDArray[np.int64], symprec: float) -> CanonicalCrystal:

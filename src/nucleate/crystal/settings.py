@@ -16,6 +16,7 @@ import numpy as np
 
 from nucleate.crystal.normalisers import first_letters, frames, normaliser
 from nucleate.crystal.wyckoff import get_space_group
+from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -157,6 +158,8 @@ def _least(found: Sequence[Array]) -> tuple[NDArray[np.int64], list[Array]]:
         code = np.zeros(z.shape[:2], dtype=np.int64)
         for i in range(z.shape[2]):
             code = code * base + place[..., i]
+        if missing.all(1).any():
+            raise NucleateError("a change of setting put atoms off their Wyckoff position")
         code[missing] = np.iinfo(np.int64).max
         least = code.argmin(1)
         rows = np.arange(len(z))
