@@ -158,7 +158,7 @@ def _least(found: Sequence[Array]) -> tuple[NDArray[np.int64], list[Array]]:
         code = np.zeros(z.shape[:2], dtype=np.int64)
         for i in range(z.shape[2]):
             code = code * base + place[..., i]
-        if missing.all(1).any():
+        if (missing.sum(1) == z.shape[1]).any():
             raise NucleateError("a change of setting put atoms off their Wyckoff position")
         code[missing] = np.iinfo(np.int64).max
         least = code.argmin(1)
