@@ -20,7 +20,7 @@ from pathlib import Path
 
 from nucleate.chem.states import STATE_SETS
 from nucleate.chem.verdict import PASS
-from nucleate.evaluate.formulas import key_of, read_formulas
+from nucleate.evaluate.formulas import formula_key, read_formulas
 from nucleate.io import replacing
 from nucleate.stages.oxidation import verdicts_of
 
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks-checks.md"))
     args = parser.parse_args()
     source = read_formulas(args.formulas)
-    keys = sorted({key for text in source.texts if (key := key_of(text)) is not None})
+    keys = sorted({key for text in source.texts if (key := formula_key(text)) is not None})
     chosen = random.Random(0).sample(keys, min(args.count, len(keys)))
     formulas: list[Composition] = [dict(key) for key in chosen]
     count = min(args.compare, len(formulas))

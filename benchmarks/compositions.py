@@ -35,7 +35,7 @@ from nucleate.chem.elements import element_symbol
 from nucleate.chem.formula import parse_formula, parse_strict
 from nucleate.data.tables import read_table, table_file
 from nucleate.errors import NucleateError
-from nucleate.evaluate.formulas import key_of, name_of
+from nucleate.evaluate.formulas import formula_key, key_text
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators import Condition, load_formula_generator
 from nucleate.generators.formulas import FormulaGenerator
@@ -60,7 +60,7 @@ GRIDS = {
 
 def measured(texts: list[str]) -> list[str]:
     """Formulas, distinct ones and those that pass CN and EB (smact14), of all texts, with intervals."""
-    keys = [key_of(t) for t in texts]
+    keys = [formula_key(t) for t in texts]
     whole = [k for k in keys if k is not None]
     counts = (len(whole), len(set(whole)), sum(passes(k) for k in whole))
     return [rate(c, len(texts)).percent for c in counts]
@@ -174,7 +174,7 @@ def wishes(weights: str, n: int, guidance: float | None, others: str) -> None:
     for wish in ABOVE_HULL:
         name = "nothing" if wish is None else f"{wish:g}"
         texts, seconds, _ = drawn(generator, n, Condition(properties={} if wish is None else {"e_above_hull": wish}))
-        keys = {k for t in texts if (k := key_of(t))}
+        keys = {k for t in texts if (k := formula_key(t))}
         such = [k for k, e in seen.items() if wish is None or abs(e - wish) <= LIKE]
         theirs = rate(sum(passes(k) for k in such), len(such)).percent
         row(name, *measured(texts), theirs, rate(len(keys - set(seen)), n).percent, f"{1000 * seconds / n:.1f}")
@@ -200,9 +200,9 @@ def formation(others: str) -> ReferenceSet:
     """Formulas with formation energies of another source as a reference set; its elements lie at zero."""
     table = read_table(table_file(others)[0], ["formula", FORMATION])
     entries = [
-        Entry(name_of(key), energy, 0, "", np.nan, 0)
+        Entry(key_text(key), energy, 0, "", np.nan, 0)
         for text, energy in zip(*(table.column(c).to_pylist() for c in ("formula", FORMATION)), strict=True)
-        if (key := key_of(text)) and energy is not None and np.isfinite(energy)
+        if (key := formula_key(text)) and energy is not None and np.isfinite(energy)
     ]
     elements = {s for e in entries for s in parse_strict(e.formula)}
     return ReferenceSet.from_entries(others, others, [*entries, *(Entry(e, 0.0, 0, "", np.nan, 0) for e in elements)])

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from nucleate.chem.distance import nearest_distances
-from nucleate.evaluate.formulas import key_of, read_formulas
+from nucleate.evaluate.formulas import formula_key, read_formulas
 from nucleate.pipeline.candidate import PASS
 from nucleate.pipeline.rank import verdict
 from nucleate.tasks.design import load_run
@@ -37,12 +37,12 @@ def main() -> None:
     figure = Figure(figsize=(9.5, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    known = [dict(k) for t in read_formulas(RECIPE).texts if (k := key_of(t))]
+    known = [dict(k) for t in read_formulas(RECIPE).texts if (k := formula_key(t))]
     sources = [*(pair.partition("=")[::2] for pair in args.formulas), ("held-out formulas", f"{RECIPE}:held")]
     bins = np.linspace(0, 3, 61)
     colours = dict(zip((name for name, _ in sources), COLOURS, strict=False))
     for name, source in sources:
-        keys = [k for t in read_formulas(source).texts[:SHOWN] if (k := key_of(t))]
+        keys = [k for t in read_formulas(source).texts[:SHOWN] if (k := formula_key(t))]
         distance = nearest_distances([dict(k) for k in keys], known)
         distance = distance[np.isfinite(distance)]
         print(f"{name}: {len(distance)} formulas, median distance {np.median(distance):.3f}")

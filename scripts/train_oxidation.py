@@ -23,7 +23,7 @@ from nucleate.chem.composition import Formula
 from nucleate.chem.formula import parse_strict
 from nucleate.chem.verdict import PASS
 from nucleate.errors import NucleateError
-from nucleate.evaluate.formulas import name_of, read_formulas
+from nucleate.evaluate.formulas import key_text, read_formulas
 from nucleate.evaluate.measures.statistics import wilson
 from nucleate.evaluate.measures.validity import compositional_validity
 from nucleate.stages.oxidation import oxidation_verdicts
@@ -171,7 +171,7 @@ def neutral_shares(folder: Path, name: str) -> str:
             counts[symbol] = max(1, counts[symbol] + rng.choice((-1, 1)))
             divisor = math.gcd(*counts.values())
             if frozenset((s, n // divisor) for s, n in counts.items()) not in known:
-                changed.append(name_of(tuple(counts.items())))
+                changed.append(key_text(tuple(counts.items())))
                 break
     sources.append(("ICSD, charge neutral, one atom more or less", changed))
     sources.append(("the alloys of MP-20 test", [t for t in sources[0][1] if alloy(t)]))

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from nucleate.cli.dft import print_rows
 from nucleate.cli.metrics import show_report
-from nucleate.cli.tables import some
+from nucleate.cli.tables import counted_noun
 from nucleate.evaluate.metric import RATE, Metric, Report, ReportSection
 
 
@@ -39,4 +39,6 @@ def test_a_row_of_dft_has_its_energies_at_80_columns():
 
 
 def test_numbers_of_things():
-    assert some(1, "crystal") == "1 crystal" and some(2000, "phase is", "phases are") == "2,000 phases are"
+    assert (
+        counted_noun(1, "crystal") == "1 crystal" and counted_noun(2000, "phase is", "phases are") == "2,000 phases are"
+    )

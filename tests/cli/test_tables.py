@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 from rich.console import Console
 
 from nucleate.cli.candidates import doubts, radioactive, show_candidates, stability, state_sets, wishes
-from nucleate.cli.tables import PIPED, TerminalColumn, screen, show_table
+from nucleate.cli.tables import PIPED, TerminalColumn, output_console, show_table
 from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
 from nucleate.pipeline.rank import to_rows
 from nucleate.pipeline.state import PredictedProperties
@@ -85,7 +85,7 @@ def test_words_are_broken_between_lines_only():
 
 
 def test_a_pipe_gets_everything_in_long_lines(capsys):
-    console = screen()
+    console = output_console()
     assert console.width == PIPED
     show_table(console, COLUMNS, ["A sentence. " * 30])
     lines = capsys.readouterr().out.splitlines()
@@ -94,7 +94,7 @@ def test_a_pipe_gets_everything_in_long_lines(capsys):
 
 
 def test_what_is_typed_is_printed_as_it_is(capsys):
-    show_table(screen(), [TerminalColumn("id", ["[bold]a[/bold] :warning:"])], ["[red]also[/red] :smile:"])
+    show_table(output_console(), [TerminalColumn("id", ["[bold]a[/bold] :warning:"])], ["[red]also[/red] :smile:"])
     text = capsys.readouterr().out
     assert "[bold]a[/bold] :warning:" in text and "[red]also[/red] :smile:" in text
 
@@ -148,8 +148,8 @@ def test_text_of_a_file_is_neither_markup_nor_emoji_nor_a_command_to_the_termina
     seen = "[bold red]x[/] :smile: \ufffd[2J\ufffd"
     plain = Table("name", title=name, caption=name)
     plain.add_row(name)
-    screen().print(name)
-    screen().print(plain)
-    show_table(screen(), [TerminalColumn("name", [name])], [name])
+    output_console().print(name)
+    output_console().print(plain)
+    show_table(output_console(), [TerminalColumn("name", [name])], [name])
     said = capsys.readouterr().out
     assert said.count(seen) == 6 and "\x1b[2J" not in said and "\u202e" not in said

@@ -14,11 +14,11 @@ from nucleate.chem.distance import element_movers_distance
 from nucleate.chem.elements import MAIN_ELEMENTS, SYMBOLS
 from nucleate.chem.verdict import Verdict
 from nucleate.cli.metrics import show_report
-from nucleate.cli.tables import screen
+from nucleate.cli.tables import output_console
 from nucleate.errors import NucleateError
 from nucleate.evaluate.composition_sections import Vocabulary
 from nucleate.evaluate.compositions import evaluate_compositions
-from nucleate.evaluate.formulas import key_of
+from nucleate.evaluate.formulas import formula_key
 from nucleate.evaluate.measures.statistics import wilson
 
 TEXTS = ["SrTiO3", "O3TiSr", "Sr2Ti2O6", "NaCl", "NaCl2", "Xx2", "", "MgO"]
@@ -54,14 +54,14 @@ def test_counts_by_hand():
         m = report[name]
         assert (m.low, m.high) == wilson(round(value * m.n), m.n), name
     reasons = {(name, reason) for name, stage, reason in report.failures if stage == "formula"}
-    assert reasons == {("6: Xx2", "'Xx' is not an element"), ("7", "empty")}
+    assert reasons == {("6: Xx2", "'Xx' is not an element"), ("7", "the text is empty")}
 
 
 def test_distances_by_hand():
     report = evaluate_compositions(["NaCl", "RbCl", "RbCl", "CsF", "!"], ["NaCl", "KCl"])
-    step = element_movers_distance(dict(key_of("RbCl")), dict(key_of("KCl")))
+    step = element_movers_distance(dict(formula_key("RbCl")), dict(formula_key("KCl")))
     assert step == 0.5
-    far = min(element_movers_distance(dict(key_of("CsF")), dict(key_of(t))) for t in ("NaCl", "KCl"))
+    far = min(element_movers_distance(dict(formula_key("CsF")), dict(formula_key(t))) for t in ("NaCl", "KCl"))
     assert report["emd_mean"].value == pytest.approx((0 + step + step + far) / 4)
     assert report["emd_median"].value == pytest.approx(0.5)
     assert [report[f"emd_{t}"].value for t in (0, 1, 2, 5)] == [1 / 5, 3 / 5, (3 + (far < 2)) / 5, 4 / 5]
@@ -73,7 +73,9 @@ def test_distributions_against_scipy():
     train = ["KCl", "CaO", "CaTiO3", "BaTiO3", "LiFePO4"]
     report = evaluate_compositions(texts, train)
     assert report["w_elements"].value == pytest.approx(wasserstein_distance([2, 2, 3, 1], [2, 2, 3, 3, 4]))
-    counts = [np.array([sum(s in dict(key_of(t)) for t in group) for s in SYMBOLS]) for group in (texts[:4], train)]
+    counts = [
+        np.array([sum(s in dict(formula_key(t)) for t in group) for s in SYMBOLS]) for group in (texts[:4], train)
+    ]
     assert report["js_elements"].value == pytest.approx(jensenshannon(*counts, base=2))
     same = evaluate_compositions(train, train)
     assert same["w_elements"].value == same["js_elements"].value == same["emd_mean"].value == 0
@@ -104,7 +106,7 @@ def test_another_known_set():
 @given(st.permutations(TEXTS), st.permutations(TEST), st.integers(1, 5))
 @settings(max_examples=5, deadline=None)
 def test_order_and_multiples_do_not_matter(texts, test, factor):
-    other = [" ".join(f"{s}{n * factor}" for s, n in reversed(k)) if (k := key_of(t)) else t for t in texts]
+    other = [" ".join(f"{s}{n * factor}" for s, n in reversed(k)) if (k := formula_key(t)) else t for t in texts]
     found = values(evaluate_compositions(other, TRAIN[::-1], test))
     assert found == pytest.approx(values(evaluate_compositions(TEXTS, TRAIN, TEST)), abs=1e-12)
 
@@ -162,7 +164,7 @@ def test_nothing_is_a_formula():
     assert found["novel_of_unique"] is None
     assert ("1", "formula", "not JSON") in report.failures
     json.loads(report.to_json())
-    show_report(screen(), report)
+    show_report(output_console(), report)
 
 
 def test_bad_input():

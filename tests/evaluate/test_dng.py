@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
 from nucleate.cli.metrics import show_report
-from nucleate.cli.tables import screen
+from nucleate.cli.tables import output_console
 from nucleate.errors import NucleateError
 from nucleate.evaluate.dng import evaluate_dng
 from nucleate.evaluate.inputs import CrystalSet, Item
@@ -124,7 +124,7 @@ def test_every_bad_crystal_is_counted_and_named(known):
     named = {(name, stage) for name, stage, _ in report.failures}
     assert {("set-8", "read"), ("set-9", "structure"), ("set-10", "structure")} <= named
     assert all(reason for _, _, reason in report.failures)
-    show_report(screen(), report)
+    show_report(output_console(), report)
 
 
 def test_one_crystal_only(known):

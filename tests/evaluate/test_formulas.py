@@ -13,7 +13,7 @@ from nucleate.chem.elements import SYMBOLS
 from nucleate.chem.formula import MAX_ATOMS, parse_strict
 from nucleate.data.tables import table_from_items, write_table
 from nucleate.errors import NucleateError
-from nucleate.evaluate.formulas import key_of, name_of, read_formulas
+from nucleate.evaluate.formulas import formula_key, key_text, read_formulas
 from nucleate.io import Named, write_structures
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.candidate_files import write_candidates
@@ -74,7 +74,7 @@ def test_what_is_no_formula(text, reason):
     with pytest.raises(NucleateError, match=reason.replace("[", r"\[")) as caught:
         parse_strict(text)
     assert "\n" not in str(caught.value)
-    assert key_of(text) is None
+    assert formula_key(text) is None
 
 
 @given(st.text(alphabet="SrTiOHe()0123456789. \n[]₂x", max_size=30))
@@ -96,7 +96,7 @@ def test_any_text_is_a_formula_or_an_error_with_a_reason(text):
 def test_order_and_multiples_do_not_matter(counts, factor):
     forward = "".join(f"{s}{n}" for s, n in counts.items())
     backward = " ".join(f"{s}{factor * n}" for s, n in reversed(counts.items()))
-    assert key_of(forward) == key_of(backward) == key_of(name_of(key_of(forward)))
+    assert formula_key(forward) == formula_key(backward) == formula_key(key_text(formula_key(forward)))
 
 
 def write(path, text):
@@ -145,7 +145,7 @@ def test_structures_of_every_kind(tmp_path):
         if not (tmp_path / name).exists():
             write_structures(tmp_path / name, crystals)
         found = read_formulas(tmp_path / name)
-        assert [key_of(t) for t in found.texts] == [key_of("NaCl"), key_of("SrTiO3")], name
+        assert [formula_key(t) for t in found.texts] == [formula_key("NaCl"), formula_key("SrTiO3")], name
         assert not found.reasons
     (tmp_path / "folder" / "c.cif").write_text("data_x\nnothing\n")
     (tmp_path / "folder" / "notes.md").write_text("hello")
@@ -160,7 +160,7 @@ def test_rejected_candidates_count(tmp_path):
     lost = Candidate("b").failed("generate", "error", "out of luck")
     write_candidates(tmp_path / "c.jsonl", [Candidate("a", structure=NACL), lost])
     found = read_formulas(tmp_path / "c.jsonl")
-    assert [key_of(t) for t in found.texts] == [key_of("NaCl"), None]
+    assert [formula_key(t) for t in found.texts] == [formula_key("NaCl"), None]
     assert "out of luck" in found.reasons[1]
 
 
@@ -192,6 +192,6 @@ def test_data_sets():
     found = read_formulas("mp-20:test")
     assert len(found) == 9046
     assert not found.reasons
-    assert all(key_of(t) for t in found.texts)
+    assert all(formula_key(t) for t in found.texts)
     with pytest.raises(NucleateError, match="no dataset"):
         read_formulas("mp-19:test")

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
 from nucleate.cli.metrics import show_report
-from nucleate.cli.tables import screen
+from nucleate.cli.tables import output_console
 from nucleate.errors import NucleateError
 from nucleate.evaluate import per_composition
-from nucleate.evaluate.formulas import key_of
+from nucleate.evaluate.formulas import formula_key
 from nucleate.evaluate.inputs import Item, read_crystals
 from nucleate.evaluate.measures.statistics import wilson
 from nucleate.evaluate.per_composition import Measured, compare, measured
@@ -29,7 +29,7 @@ def crystals(*rows, method="m", reference="r", energy="e_form"):
         found = {energy: Energy(value, method, reference)} if value is not None else {}
         if hull and hull[0] is not None:
             found["e_above_hull"] = Energy(hull[0], method, reference)
-        out.append(Measured(str(i), key_of(formula), found))
+        out.append(Measured(str(i), formula_key(formula), found))
     return out
 
 
@@ -61,7 +61,7 @@ def test_by_hand():
     assert sorted(report.series[0].values["all pairs"]) == pytest.approx(sorted(differences))
     assert sorted(report.series[0].values["lowest of each composition"]) == pytest.approx([-0.1, 0])
     json.loads(report.to_json())
-    show_report(screen(), report)
+    show_report(output_console(), report)
 
 
 EIGHTHS = st.integers(-20, 20).map(lambda k: k / 8)  # exact
@@ -156,7 +156,7 @@ def test_only_distances_to_the_hull():
 
 
 def test_the_energy_that_both_have():
-    both = [Measured("x", key_of("MgO"), {"e_form": Energy(-3.0, "m", "r"), "energy": Energy(-6.0, "m")})]
+    both = [Measured("x", formula_key("MgO"), {"e_form": Energy(-3.0, "m", "r"), "energy": Energy(-6.0, "m")})]
     other = crystals(("MgO", -5.5), energy="energy", reference="")
     assert compare(both, other).protocol["per-composition-2024"]["energy"] == "energy"
     assert compare(both, other)["delta_e"].value == pytest.approx(-0.5)
@@ -200,7 +200,7 @@ def test_bad_input():
         compare(A, crystals(("MgO", -5.5), energy="energy"))
     with pytest.raises(NucleateError, match="a tie"):
         compare(A, B, tie=-1)
-    wrong = [Measured("x", key_of("MgO"), {"e_form": Energy(float("nan"), "m", "r")}), *A]
+    wrong = [Measured("x", formula_key("MgO"), {"e_form": Energy(float("nan"), "m", "r")}), *A]
     assert ("A/x", "e_form", "not a finite e_form") in compare(wrong, B).failures
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nucleate.chem.elements import RADIOACTIVE
-from nucleate.cli.tables import TerminalColumn, energy, show_table
+from nucleate.cli.tables import TerminalColumn, energy_text, show_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,12 +53,12 @@ def show_candidates(
         column("formula", (marked(r["formula"] or "-", elements_of(c)) for r, c in zip(rows, candidates, strict=True))),
         column("space\ngroup", (r["space_group"] or "-" for r in rows)),
         column("atoms", (str(r["num_atoms"] or "-") for r in rows), right=True, gives_way=4),
-        column("e_form\neV/atom", (energy(r["e_form"]) for r in rows), right=True, gives_way=6),
-        column("e_above\n_hull\neV/atom", (energy(r["e_above_hull"]) for r in rows), right=True, gives_way=1),
+        column("e_form\neV/atom", (energy_text(r["e_form"]) for r in rows), right=True, gives_way=6),
+        column("e_above\n_hull\neV/atom", (energy_text(r["e_above_hull"]) for r in rows), right=True, gives_way=1),
     ]
     for name, text, _ in _wanted(rows):
         head = f"{short_name(name)}\nwanted\n{text}"
-        columns.append(column(head, (energy(r[f"predicted_{name}"]) for r in rows), right=True, gives_way=3))
+        columns.append(column(head, (energy_text(r[f"predicted_{name}"]) for r in rows), right=True, gives_way=3))
     if decomposition:
         under = (r["failure"] or r["decomposition"] or "-" for r in rows)
         columns.append(column("known phases\nunder it", under, folds=24, gives_way=5))

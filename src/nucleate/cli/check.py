@@ -47,7 +47,7 @@ def check(
     the shortest distance."""
     from nucleate.chem.states import require_state_set
     from nucleate.cli.resumable import check_place
-    from nucleate.cli.tables import print_problems, screen
+    from nucleate.cli.tables import output_console, print_problems
     from nucleate.errors import NucleateError
     from nucleate.pipeline.candidate_files import with_own_ids
     from nucleate.stages.check import check as check_candidate
@@ -56,13 +56,13 @@ def check(
     require_state_set(states)
     if out is not None:
         check_place(out, ".csv")
-    notes = screen(stderr=True)
+    notes = output_console(stderr=True)
     found, problems = _read(inputs, column, notes)
     print_problems(problems, notes)
     if found[0].failure is not None and all(_no_formula(c) for c in found):
         raise NucleateError(f"'{found[0].id}' is not a formula: {found[0].failure.reason}")
     checked = with_oxidation([c if c.failure else check_candidate(c, states) for c in with_own_ids(found)])
-    print_verdicts(checked, screen(), everything)
+    print_verdicts(checked, output_console(), everything)
     if out is not None:
         write_verdicts(out, checked, notes)
 

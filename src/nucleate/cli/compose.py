@@ -45,7 +45,7 @@ def compose(
     """Draw new formulas, with chemical checks of each."""
     from nucleate.cli.check import write_verdicts
     from nucleate.cli.progress import progress_shown
-    from nucleate.cli.tables import screen, some
+    from nucleate.cli.tables import counted_noun, output_console
     from nucleate.files import check_ending
     from nucleate.generators.without_elements import without_elements
     from nucleate.io import replacing
@@ -85,7 +85,7 @@ def compose(
     offered = without_elements(generator, wanted.unasked)
     with progress_shown() as watch:
         made = draw(offered, condition, n, settings.seed, valid=settings.valid, progress=watch.counter("compose"))
-    console, notes = screen(), screen(stderr=True)
+    console, notes = output_console(), output_console(stderr=True)
     _show(made[:SHOWN], console)
     if len(made) > SHOWN:
         console.print(f"and {len(made) - SHOWN:,} more; --out FILE writes them all")
@@ -99,7 +99,7 @@ def compose(
     elif out is not None:
         write_verdicts(out, made, notes)
     if out is not None:
-        console.print(f"{some(len(made), 'formula')} in {out}")
+        console.print(f"{counted_noun(len(made), 'formula')} in {out}")
 
 
 def _show(made: Sequence[Candidate], console: Console) -> None:

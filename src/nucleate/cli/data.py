@@ -76,7 +76,7 @@ def add(
 @app.command("list")
 def list_() -> None:
     """What is here, how much of it can be used, and how to get the rest."""
-    from nucleate.cli.tables import TerminalColumn, screen, show_table
+    from nucleate.cli.tables import TerminalColumn, output_console, show_table
     from nucleate.data import CATALOG, home
     from nucleate.data.tables import Summary, overview
 
@@ -88,7 +88,7 @@ def list_() -> None:
         else:
             name, reason = item.split(":", 1)[0], item.split(": ", 1)[1]
             missing[reason] = name
-    console = screen()
+    console = output_console()
     if here:
         remarks = [[*(f"{n:,} {why}" for why, n in s.left_out.items()), *s.notes] for s in here]
         columns = [

@@ -72,7 +72,7 @@ def design(
     get structures. A tree search (--search) keeps to a budget. --show-config prints a file that --config runs again."""
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.progress import progress_shown
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import output_console
     from nucleate.engine.registry import get_executor
     from nucleate.tasks.blueprint import cautions, decided
     from nucleate.tasks.design import design as run
@@ -93,7 +93,7 @@ def design(
     asked = {name: value for name, value in options.items() if value is not None}
     kept = {"fix": fix, "lattice_shape": lattice_shape}
     said = {"request": request, "property": properties, **asked, **kept, "properties": None}
-    console, notes = screen(), screen(stderr=True)
+    console, notes = output_console(), output_console(stderr=True)
     if resume is not None:
         _require_alone(resume, [*said.values(), candidates], given, config)
         if show_config:

@@ -58,7 +58,7 @@ def run(
 ) -> None:
     """Relax with DFT; formation energy and distance to the hull by the same settings. Called again, it goes on."""
     from nucleate.cli.interrupts import going_on
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import output_console
     from nucleate.data.catalog import user_cache
     from nucleate.dft.job import Runner
     from nucleate.dft.programs import find_program
@@ -68,7 +68,7 @@ def run(
 
     settings = settings_of(preset, parse_duration(wall_time))
     candidates, folder = chosen_candidates(paths, top, out)
-    notes = screen(stderr=True)
+    notes = output_console(stderr=True)
     found = find_program(engine)
     known = _known(notes) if known is None else known
     with _progress_lines(notes) as progress:
@@ -81,8 +81,8 @@ def run(
 
         with going_on("the same command goes on from the last steps"):
             results = compute_candidates(candidates, folder / "dft" / preset, runner, references, workers, report)
-    _print(results, runner.method, screen())
-    screen().print(f"files: {folder}/dft.csv, dft.jsonl, dft/{preset}/", soft_wrap=True)
+    _print(results, runner.method, output_console())
+    output_console().print(f"files: {folder}/dft.csv, dft.jsonl, dft/{preset}/", soft_wrap=True)
 
 
 def parse_duration(text: str) -> float:
@@ -101,7 +101,7 @@ def parse_duration(text: str) -> float:
 
 def chosen_candidates(paths: Sequence[Path], top: int | None, out: Path | None) -> tuple[list[Candidate], Path]:
     """The candidates, and the folder for results: the run's own, or `out`, or the working folder's "dft"."""
-    from nucleate.cli.tables import print_problems, screen
+    from nucleate.cli.tables import output_console, print_problems
     from nucleate.errors import NucleateError
     from nucleate.pipeline.candidate_files import read_candidates
 
@@ -112,7 +112,7 @@ def chosen_candidates(paths: Sequence[Path], top: int | None, out: Path | None) 
         candidates, folder = living[: top or 5], out or paths[0]
     else:
         candidates, problems = read_candidates(paths)
-        print_problems(problems, screen(stderr=True))
+        print_problems(problems, output_console(stderr=True))
         candidates, folder = [c for c in candidates if c.failure is None][:top], out or Path("dft")
     if not candidates:
         raise NucleateError("there is no candidate left for DFT: all were rejected")
@@ -199,13 +199,13 @@ def print_rows(rows: Sequence[dict], console: Console) -> None:
 
 def _cells(row: dict) -> tuple[str, ...]:
     """What stands in `COLUMNS`."""
-    from nucleate.cli.tables import energy
+    from nucleate.cli.tables import energy_text
 
     lattice = " ".join(dict.fromkeys(f"{row[k]:.3f}" for k in "abc")) if row.get("a") else "-"
     bound = ">= " if row["lower_bound"] else ""
     above = "-" if row.get("e_above_hull") is None else f"{bound}{row['e_above_hull']:+.3f}"
     change = "-" if row.get("volume_change") is None else f"{row['volume_change']:+.1f}"
-    energies = energy(row["e_form"]), energy(row["e_form_mp2020"]), above, energy(row.get("difference"))
+    energies = energy_text(row["e_form"]), energy_text(row["e_form_mp2020"]), above, energy_text(row.get("difference"))
     return row["id"], row["formula"], str(row["atoms"]), lattice, change, *energies, _time_text(row.get("seconds"))
 
 
@@ -241,7 +241,7 @@ def inputs(
     flow: Annotated[bool, typer.Option("--flow", help="Also an atomate2 flow, flow.json.")] = False,
 ) -> None:
     """Write inputs for a program that runs elsewhere; read its outputs back with `nucleate dft parse`."""
-    from nucleate.cli.tables import screen, some
+    from nucleate.cli.tables import counted_noun, output_console
     from nucleate.dft import inputs as writer
     from nucleate.dft.settings import preset_settings as settings_of
     from nucleate.errors import NucleateError
@@ -251,16 +251,18 @@ def inputs(
     candidates, _ = chosen_candidates(paths, top, out)
     works, refused = writer.plan_calculations(candidates, elements)
     todo, without = writer.with_known_potcars(works, code)
-    notes = screen(stderr=True)
+    notes = output_console(stderr=True)
     for line in (*refused, *without):
         notes.print(f"left out: {line}", style="yellow", soft_wrap=True)
     if not any(w.candidate for w in todo):
         raise NucleateError("none of the crystals can be set up")
     n = len(writer.write_inputs(todo, out, code, preset, settings, pseudos, flow))
-    screen().print(f"{some(n, 'calculation')} in {out}; then: nucleate dft parse {out}", soft_wrap=True)
+    output_console().print(f"{counted_noun(n, 'calculation')} in {out}; then: nucleate dft parse {out}", soft_wrap=True)
     if flow:
         n = sum(w.kind == "crystal" for w in todo)
-        screen().print(f"{some(n, 'crystal')} in {out / 'flow.json'}, a flow for jobflow", soft_wrap=True)
+        output_console().print(
+            f"{counted_noun(n, 'crystal')} in {out / 'flow.json'}, a flow for jobflow", soft_wrap=True
+        )
 
 
 @app.command("parse")
@@ -271,7 +273,7 @@ def parse_outputs(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also a table (.csv) or records (.jsonl).")] = None,
 ) -> None:
     """Read outputs of VASP, Quantum ESPRESSO and our own jobs into one table; elements among them give e_form."""
-    from nucleate.cli.tables import screen, write_csv
+    from nucleate.cli.tables import output_console, write_csv
     from nucleate.dft import find
     from nucleate.dft import parse as reader
     from nucleate.dft.compare import judge_outputs
@@ -283,12 +285,12 @@ def parse_outputs(
         raise NucleateError(f"--out ends in .csv or .jsonl, not '{out.suffix}'")
     outputs, left_out = find.find_outputs(paths)
     for line in left_out:
-        screen(stderr=True).print(line, style="yellow", soft_wrap=True)
+        output_console(stderr=True).print(line, style="yellow", soft_wrap=True)
     results = [reader.parse_output(output) for output in outputs]
     names = reader.candidates_of_outputs(outputs, results)
     judged = list(zip(judge_outputs(results, names), (r.method_name for r in results), strict=True))
     rows = [to_row(computed, method) for computed, method in judged]
-    print_rows(rows, screen())
+    print_rows(rows, output_console())
     if out is not None and out.suffix == ".csv":
         write_csv(out, rows)
     elif out is not None:

@@ -28,7 +28,7 @@ def doctor() -> None:
     """Examine packages, devices, weights, reference energies and data; exits with 1 if something needed is missing."""
     from rich.text import Text
 
-    from nucleate.cli.tables import TerminalColumn, screen, show_table
+    from nucleate.cli.tables import TerminalColumn, output_console, show_table
 
     findings = list(examine())
     columns = [
@@ -39,7 +39,7 @@ def doctor() -> None:
     ]
     bad = [f.what for f in findings if f.state == MISSING]
     said = f"missing: {', '.join(bad)}" if bad else "all that is needed is here"
-    show_table(screen(), columns, [said])
+    show_table(output_console(), columns, [said])
     if bad:
         raise typer.Exit(1)
 

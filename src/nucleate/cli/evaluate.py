@@ -50,7 +50,7 @@ def csp(
     ] = None,
 ) -> None:
     """Crystal structure prediction: match rate and RMSE for known compositions, with 95 % intervals."""
-    from nucleate.cli.evaluate_dng import check_folder, show
+    from nucleate.cli.evaluate_dng import check_report_folder, show_and_write
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.progress import progress_shown
     from nucleate.errors import NucleateError
@@ -62,7 +62,7 @@ def csp(
 
     if composition_rule not in ("original", "smact14", "icsd24"):
         raise NucleateError(f"--composition-rule must be original, smact14 or icsd24, not '{composition_rule}'")
-    check_folder(out)
+    check_report_folder(out)
     rules = get_protocol(protocol)
     ltol, stol, angle_tol = rules.csp
     matcher = MatchSettings(stol, ltol, angle_tol, time_limit=time_limit, composition_rule=composition_rule)
@@ -108,4 +108,4 @@ def csp(
             subject=str(settings.get("model") or settings.get("predictions")),
             settings=settings,
         )
-    show(report, out, strong=reported_by(rules, report))
+    show_and_write(report, out, strong=reported_by(rules, report))

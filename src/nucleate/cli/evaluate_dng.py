@@ -68,7 +68,7 @@ def dng(
     from nucleate.evaluate.protocols import get_protocol
     from nucleate.search.names import require_names
 
-    check_folder(out)
+    check_report_folder(out)
     names = tuple(dict.fromkeys(protocol or DEFAULT_PROTOCOLS))
     for name in names:
         get_protocol(name)
@@ -98,10 +98,10 @@ def dng(
             watch=watch,
             cache=user_cache() / "evaluate" if cache else None,
         )
-    show(report, out, [*generated.notes, *base.notes])
+    show_and_write(report, out, [*generated.notes, *base.notes])
 
 
-def check_folder(out: Path | None) -> None:
+def check_report_folder(out: Path | None) -> None:
     """Refuse a folder for the report that could not be written, before the work."""
     from nucleate.files import check_writable
 
@@ -133,7 +133,7 @@ def relax_sample(
     return from_candidates([order[c.id] for c in blank], f"{len(blank):,} of {generated.name}, relaxed")
 
 
-def thresholds(fields: Mapping[str, object]) -> str:
+def protocol_text(fields: Mapping[str, object]) -> str:
     """A protocol's settings in one paragraph, and its notes."""
     told = ("name", "title", "source", "notes", "sections")
     values = {k: v for k, v in fields.items() if k not in told and v not in (None, False, (), [], {})}
@@ -151,21 +151,21 @@ def _words(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def show(report: Report, out: Path | None, notes: Sequence[str] = (), strong: Container[str] = ()) -> None:
+def show_and_write(report: Report, out: Path | None, notes: Sequence[str] = (), strong: Container[str] = ()) -> None:
     """Print the tables and what has to be said; write report.json and report.html into the folder.
 
     strong: names of metrics in bold, those that the protocol itself reports.
     """
     from nucleate.cli.metrics import show_report
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import output_console
     from nucleate.evaluate.csp import write_whole
     from nucleate.report.evaluation_page import write_page
 
-    console = screen()
+    console = output_console()
     console.print(f"{report.subject}: {report.n:,} against {report.reference or 'nothing'}", style="bold")
     for name, fields in report.protocol.items():
         console.print(f"{name}: {fields['title']}; {fields['source']}")
-        console.print(thresholds(fields), style="dim")
+        console.print(protocol_text(fields), style="dim")
     for note in notes:
         console.print(note, style="yellow")
     show_report(console, report, strong)

@@ -39,14 +39,14 @@ def compositions(
 ) -> None:
     """Generated formulas: parsable, unique, novel, recovered, charge neutral and balanced, distance to known ones."""
     from nucleate.chem.elements import MAIN_ELEMENTS
-    from nucleate.cli.evaluate_dng import check_folder, show
+    from nucleate.cli.evaluate_dng import check_report_folder, show_and_write
     from nucleate.cli.progress import progress_shown
     from nucleate.evaluate.composition_sections import Vocabulary
     from nucleate.evaluate.compositions import evaluate_compositions
     from nucleate.evaluate.formulas import read_formulas
     from nucleate.stages.oxidation import oxidation_verdicts
 
-    check_folder(out)
+    check_report_folder(out)
     made = read_formulas(source, column)
     seen = read_formulas(train)
     held = None if test == "none" else read_formulas(test)
@@ -65,7 +65,7 @@ def compositions(
             names=names,
             watch=watch,
         )
-    show(report, out, [note for f in (made, seen, held, base) if f is not None for note in f.notes])
+    show_and_write(report, out, [note for f in (made, seen, held, base) if f is not None for note in f.notes])
 
 
 def compare(
@@ -82,13 +82,13 @@ def compare(
     out: Out = None,
 ) -> None:
     """Two sets, composition by composition: difference of formation energies, reduction rate, # stable."""
-    from nucleate.cli.evaluate_dng import check_folder, show
+    from nucleate.cli.evaluate_dng import check_report_folder, show_and_write
     from nucleate.errors import NucleateError
     from nucleate.evaluate.inputs import read_crystals
     from nucleate.evaluate.per_composition import compare as compare_sets
     from nucleate.evaluate.per_composition import measured
 
-    check_folder(out)
+    check_report_folder(out)
     columns = {k: v for k, v in (("e_form", e_form), ("e_above_hull", e_above_hull)) if v}
     sets = [read_crystals([source], columns, require=False) for source in (a, b)]
     for name, wanted in columns.items():
@@ -96,7 +96,7 @@ def compare(
             raise NucleateError(f"neither {sets[0].name} nor {sets[1].name} has a number in the column '{wanted}'")
     names = (sets[0].name, sets[1].name)
     report = compare_sets(*(measured(s.items) for s in sets), names=names, energy=energy, tie=tie)
-    show(report, out, [note for s in sets for note in s.notes])
+    show_and_write(report, out, [note for s in sets for note in s.notes])
 
 
 def optimisation(
@@ -120,7 +120,7 @@ def optimisation(
     out: Out = None,
 ) -> None:
     """Property optimisation: SR5, SR10, SR15, the share that reaches the best 5, 10, 15 % of the data."""
-    from nucleate.cli.evaluate_dng import check_folder, show
+    from nucleate.cli.evaluate_dng import check_report_folder, show_and_write
     from nucleate.cli.progress import progress_shown
     from nucleate.data.catalog import user_cache
     from nucleate.errors import NucleateError
@@ -128,10 +128,10 @@ def optimisation(
     from nucleate.evaluate.measurements import MeasuredSet, formulas_and_fingerprints, valid_crystals
     from nucleate.evaluate.measures.features import measure
     from nucleate.evaluate.measures.network import predict_energies
-    from nucleate.evaluate.measures.success_rate import success_rates, thresholds
+    from nucleate.evaluate.measures.success_rate import success_rates, success_thresholds
 
-    check_folder(out)
-    limits = thresholds(dataset, column, maximise=maximise)
+    check_report_folder(out)
+    limits = success_thresholds(dataset, column, maximise=maximise)
     crystals = read_crystals(files)
     groups = _groups([item.info.get(group) for item in crystals.items], group) if group else None
     if value is None and (dataset.partition(":")[0] != "mp-20" or column is not None):
@@ -165,7 +165,7 @@ def optimisation(
         method=method,
         subject=crystals.name,
     )
-    show(report, out, crystals.notes)
+    show_and_write(report, out, crystals.notes)
 
 
 def _groups(values: Sequence[object], column: str) -> list[str]:

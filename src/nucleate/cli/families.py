@@ -25,10 +25,10 @@ def families(
     top: Annotated[int, typer.Option(min=0, help="Known members shown of one family (0: all).")] = SHOWN,
 ) -> None:
     """List the crystal families that are known by name: their formulas, structure types and known members."""
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import output_console
     from nucleate.families.family import family, lexicon
 
-    console = screen()
+    console = output_console()
     if not name:
         _overview(list(lexicon().values()), console)
         return

@@ -129,7 +129,7 @@ def settings_from(
 
     defaults: values that the command has in place of those of the class, where there is no file.
     """
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import output_console
     from nucleate.settings.files import read_settings_file
 
     if config is None:
@@ -139,7 +139,7 @@ def settings_from(
     for key, value in given.items():
         if value != before[key]:
             say = f"--{key.replace('_', '-')} {value} in place of {before[key]!r} in {config}"
-            screen(stderr=True).print(say, soft_wrap=True)
+            output_console(stderr=True).print(say, soft_wrap=True)
     return settings.replaced(**given), found
 
 
@@ -157,7 +157,7 @@ def request_from(
     asked: the argument and options of a request, which contradict a file with a request where they are not empty.
     candidates: the number that is given, which wins; number: the name of its option.
     """
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import output_console
     from nucleate.errors import NucleateError
     from nucleate.tasks.run_file import REQUEST, read_task
 
@@ -170,7 +170,7 @@ def request_from(
     wanted = read_task(str(config), found[REQUEST])
     if candidates is not None and candidates != wanted.candidates:
         say = f"{_flag(number)} {candidates} in place of {wanted.candidates} in {config}"
-        screen(stderr=True).print(say, soft_wrap=True)
+        output_console(stderr=True).print(say, soft_wrap=True)
         wanted = _with_count(wanted, candidates)
     return wanted, settings
 

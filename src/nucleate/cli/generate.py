@@ -46,7 +46,7 @@ def generate(
     from nucleate.cli.parts import with_parts
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.resumable import check_out
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import output_console
     from nucleate.pipeline.candidate_files import write_candidates
     from nucleate.request.request import parse_request
     from nucleate.tasks.blueprint import cautions, decided
@@ -71,7 +71,7 @@ def generate(
         typer.echo(run_file_text(wanted, chosen, COMMAND), nl=False)
         return
     check_out(out, overwrite)
-    notes = screen(stderr=True)
+    notes = output_console(stderr=True)
     if wanted.spoken:
         notes.print(f"Understood as: {wanted.describe()}", style="bold")
     decided(wanted, settings, as_generated=True)
@@ -86,7 +86,7 @@ def generate(
 def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
     """What was generated, crystal by crystal, and what is to be thought of it."""
     from nucleate.cli.candidates import caption, elements_of, marked, radioactive, state_sets
-    from nucleate.cli.tables import TerminalColumn, coloured, screen, show_table, some
+    from nucleate.cli.tables import TerminalColumn, coloured, counted_noun, output_console, show_table
     from nucleate.crystal.geometry import mass_density, shortest_distance
     from nucleate.pipeline.rank import to_rows
     from nucleate.stages.check import check
@@ -122,6 +122,10 @@ def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
     said += [f"{line}, as generated" if ": wanted " in line else line for line in caption(to_rows(made))]
     said += [*state_sets(checked), *radioactive(map(elements_of, made))]
     said += [wanted.left_out] if wanted.left_out else []
-    said.append(f"{some(len(made), 'crystal')} in {out}, as generated: not relaxed, not compared with known ones")
+    said.append(
+        f"{counted_noun(len(made), 'crystal')} in {out}, as generated: not relaxed, not compared with known ones"
+    )
     said.append(f"next: nucleate relax {out} --out relaxed.jsonl")
-    show_table(screen(), columns, said, dim=[bool(c.failure) for c in shown], whole=f"nucleate show {out} others")
+    show_table(
+        output_console(), columns, said, dim=[bool(c.failure) for c in shown], whole=f"nucleate show {out} others"
+    )

@@ -35,7 +35,7 @@ def run(
     from nucleate.cli.candidates import show_candidates
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.resumable import check_place
-    from nucleate.cli.tables import print_problems, screen
+    from nucleate.cli.tables import output_console, print_problems
     from nucleate.errors import NucleateError
     from nucleate.hull.load import require_reference
     from nucleate.hull.sources import with_correction_endings
@@ -49,7 +49,7 @@ def run(
     source = with_correction_endings(reference, corrected)
     require_reference(source)
     candidates, problems = read_candidates(files)
-    print_problems(problems, screen(stderr=True))
+    print_problems(problems, output_console(stderr=True))
     if not any("energy" in c.energies for c in candidates):
         raise NucleateError("no candidate has an energy; relax them first: nucleate relax FILES --out relaxed.jsonl")
     stage = HullStage(source)
@@ -68,8 +68,8 @@ def run(
     if refused and len(refused) == sum("energy" in c.energies for c in living):
         raise refused[0]
     if refused:
-        screen(stderr=True).print(f"{len(refused):,} not placed on the hull: {refused[0]}", style="yellow")
-    show_candidates(screen(), rank(done), decomposition=True, whole="--out FILE.jsonl writes all that is known")
+        output_console(stderr=True).print(f"{len(refused):,} not placed on the hull: {refused[0]}", style="yellow")
+    show_candidates(output_console(), rank(done), decomposition=True, whole="--out FILE.jsonl writes all that is known")
     if out is not None:
         write_candidates(out, done)
 
@@ -89,7 +89,7 @@ def show(
 ) -> None:
     """List the stable phases of a chemical system, and draw its phase diagram (two to four elements)."""
     from nucleate.chem.elements import atomic_number
-    from nucleate.cli.tables import TerminalColumn, energy, screen, show_table, some
+    from nucleate.cli.tables import TerminalColumn, counted_noun, energy_text, output_console, show_table
     from nucleate.errors import NucleateError
     from nucleate.files import check_writable
     from nucleate.hull import phase_diagram, phase_table
@@ -121,14 +121,14 @@ def show(
     phases = stable_phases(elements, known)
     columns = [
         TerminalColumn("formula", [entry.formula for entry, _ in phases]),
-        TerminalColumn("e_form\neV/atom", [energy(e_form) for _, e_form in phases], right=True),
+        TerminalColumn("e_form\neV/atom", [energy_text(e_form) for _, e_form in phases], right=True),
         TerminalColumn(
             "prototype", [entry.prototype if entry.space_group else "-" for entry, _ in phases], gives_way=1
         ),
         TerminalColumn("source", [entry.source for entry, _ in phases]),
     ]
-    console = screen()
-    stable = f"{some(len(phases), 'phase is', 'phases are')} stable in {'-'.join(elements)}"
+    console = output_console()
+    stable = f"{counted_noun(len(phases), 'phase is', 'phases are')} stable in {'-'.join(elements)}"
     show_table(console, columns, [stable, f"energies: {known.method}, reference {known.name}: {known.note}"])
     if file is not None:
         source = candidates / "candidates.jsonl" if candidates is not None and candidates.is_dir() else candidates
@@ -138,9 +138,9 @@ def show(
         drawn = file.suffix.lower() in pictures
         write = phase_diagram.draw_phase_diagram if drawn else phase_table.write_phases
         written = write(file, elements, known, found)
-        among = f", {some(len(found), 'candidate formula')}" if candidates is not None else ""
+        among = f", {counted_noun(len(found), 'candidate formula')}" if candidates is not None else ""
         verb = "drawn" if drawn else "written"
-        console.print(f"{verb} in {file}: {some(len(written), 'known formula')}{among}", soft_wrap=True)
+        console.print(f"{verb} in {file}: {counted_noun(len(written), 'known formula')}{among}", soft_wrap=True)
 
 
 @app.command("build")
@@ -158,7 +158,7 @@ def build(
 ) -> None:
     """Compute reference energies for known crystals; an interrupted build goes on when called again."""
     from nucleate.cli.progress import progress_shown
-    from nucleate.cli.tables import screen, some
+    from nucleate.cli.tables import counted_noun, output_console
     from nucleate.errors import NucleateError
     from nucleate.files import check_ending
     from nucleate.hull.build import build_reference, selection_rule
@@ -169,7 +169,7 @@ def build(
     check_ending(out, (".parquet",))
     wanted = [e for e in re.split(r"[-,\s]+", elements.strip()) if e]
     table = known_table(dataset, needs_hull=True)
-    screen(stderr=True).print(f"choosing from {table.num_rows:,} crystals of {dataset}")
+    output_console(stderr=True).print(f"choosing from {table.num_rows:,} crystals of {dataset}")
     crystals = select_crystals(table, max_e_hull, max_atoms, wanted or None)
     rule = selection_rule(max_e_hull, max_atoms)
     with progress_shown() as watch:
@@ -182,5 +182,5 @@ def build(
             metadata={"source": f"geometries of dataset {dataset}", "selection": rule},
             progress=watch.counter("reference"),
         )
-    screen().print(f"{out}: {some(len(reference), 'crystal')} by {reference.method}: {reference.note}")
-    screen().print(f"use it with --reference {out}", soft_wrap=True)
+    output_console().print(f"{out}: {counted_noun(len(reference), 'crystal')} by {reference.method}: {reference.note}")
+    output_console().print(f"use it with --reference {out}", soft_wrap=True)

@@ -21,13 +21,13 @@ def going_on(how: str) -> Iterator[None]:
     to go on. Every command that keeps what it has done works inside of this."""
     import typer
 
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import output_console
     from nucleate.pipeline.events import Cancelled
 
     try:
         yield
     except (KeyboardInterrupt, Cancelled):
-        screen(stderr=True).print(f"interrupted; {how}")
+        output_console(stderr=True).print(f"interrupted; {how}")
         raise typer.Exit(130) from None
 
 

@@ -28,10 +28,10 @@ def optimise(
     workers: Workers = 0,
 ) -> None:
     """Property optimisation: generate for the best known value; success rates by a network and by a potential."""
-    from nucleate.cli.evaluate_dng import show
+    from nucleate.cli.evaluate_dng import show_and_write
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.progress import progress_shown
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import output_console
     from nucleate.engine.registry import get_executor
     from nucleate.errors import NucleateError
     from nucleate.files import check_writable
@@ -57,11 +57,11 @@ def optimise(
     with_structure = [c for c in result.candidates if c.structure is not None]
     if with_structure:
         write_candidates(folder / "candidates.extxyz", with_structure)
-    show(result.report, folder)
+    show_and_write(result.report, folder)
     best: dict[str, float] = {}  # the lowest (highest) of each formula
     for c in result.candidates:
         value = predicted(c, result.column)
         if value is not None and len(best) < 10:
             best.setdefault(c.formula, value)
     words = ", ".join(f"{formula} {value:.3f}" for formula, value in best.items())
-    screen().print(f"Best by the network: {words}")
+    output_console().print(f"Best by the network: {words}")

@@ -49,7 +49,7 @@ def _afresh(candidate: Candidate) -> Candidate:
 
 def _show(candidates: Sequence[Candidate], method: str) -> None:
     from nucleate.cli.candidates import elements_of, marked, radioactive
-    from nucleate.cli.tables import TerminalColumn, coloured, screen, show_table, some
+    from nucleate.cli.tables import TerminalColumn, coloured, counted_noun, output_console, show_table
 
     lowest, verdicts, reasons = [], [], []
     for c in candidates:
@@ -69,6 +69,8 @@ def _show(candidates: Sequence[Candidate], method: str) -> None:
         c.failure is None and c.checks["phonons"].verdict == "pass" for c in candidates if "phonons" in c.checks
     )
     what = "is a minimum" if minima == 1 else "are minima"
-    said = f"{minima} of {some(len(candidates), 'crystal')} {what}, without an imaginary mode; phonons by {method}"
+    said = (
+        f"{minima} of {counted_noun(len(candidates), 'crystal')} {what}, without an imaginary mode; phonons by {method}"
+    )
     dim = [c.failure is not None for c in candidates]
-    show_table(screen(), columns, [said, *radioactive(map(elements_of, candidates))], dim=dim)
+    show_table(output_console(), columns, [said, *radioactive(map(elements_of, candidates))], dim=dim)

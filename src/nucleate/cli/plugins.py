@@ -16,7 +16,7 @@ def plugins() -> None:
     """
     from rich.text import Text
 
-    from nucleate.cli.tables import TerminalColumn, coloured, screen, show_table
+    from nucleate.cli.tables import TerminalColumn, coloured, output_console, show_table
 
     rows = [(table, part, *_said(table, part)) for table in tables() for part in table.entries()]
     columns = [
@@ -29,7 +29,7 @@ def plugins() -> None:
     ]
     refused = [text for table in tables() for text in table.problems()]
     shipped = "shipped weights (nucleate doctor) and files of weights are generators too"
-    show_table(screen(), columns, [*refused, shipped, "how to write one's own: docs/plugins.md"])
+    show_table(output_console(), columns, [*refused, shipped, "how to write one's own: docs/plugins.md"])
 
 
 def tables() -> Iterator[PluginTable]:

@@ -72,7 +72,7 @@ def predict(
     """Predict the crystal structures of formulas, best first, and say what each one comes from. With --out, the same
     command goes on after a kill."""
     from nucleate.cli.resumable import check_out
-    from nucleate.cli.tables import screen, some
+    from nucleate.cli.tables import counted_noun, output_console
     from nucleate.errors import NucleateError
     from nucleate.request.symmetry import read_site_counts, read_space_groups
     from nucleate.settings.files import settings_text
@@ -95,7 +95,7 @@ def predict(
         return
     if out is not None:
         check_out(out, overwrite)
-    notes = screen(stderr=True)
+    notes = output_console(stderr=True)
     done = _run(wanted, settings, workers, out, overwrite, top, notes)
     missing, shown = _formulas_without(done), _kept(done, top)
     if not shown:
@@ -106,8 +106,12 @@ def predict(
     for line in _short(done, settings.samples)[:20]:
         notes.print(line, style="dim")
     if out is not None:
-        whole = f"{some(len(done), 'record')}, of all that was drawn," if _whole(out) else some(len(shown), "structure")
-        screen().print(f"{whole} in {out}")
+        whole = (
+            f"{counted_noun(len(done), 'record')}, of all that was drawn,"
+            if _whole(out)
+            else counted_noun(len(shown), "structure")
+        )
+        output_console().print(f"{whole} in {out}")
 
 
 def _run(
@@ -232,7 +236,7 @@ def _more(n: int) -> str:
 def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
     """A row for each structure, and below what the numbers are and how far they can be trusted."""
     from nucleate.cli.candidates import caption, doubts, elements_of, marked, radioactive, stability
-    from nucleate.cli.tables import TerminalColumn, energy, screen, show_table
+    from nucleate.cli.tables import TerminalColumn, energy_text, output_console, show_table
     from nucleate.generators.reach import far_warnings
     from nucleate.pipeline.rank import to_rows
 
@@ -258,9 +262,9 @@ def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
             said.append(NUMBERS[name])
     if relaxed:
         columns.append(
-            TerminalColumn("e_form\neV/atom", [energy(row["e_form"]) for row in rows], right=True, gives_way=6)
+            TerminalColumn("e_form\neV/atom", [energy_text(row["e_form"]) for row in rows], right=True, gives_way=6)
         )
-        above = [energy(row["e_above_hull"]) for row in rows]
+        above = [energy_text(row["e_above_hull"]) for row in rows]
         columns.append(TerminalColumn("e_above\n_hull\neV/atom", above, right=True, gives_way=1))
         said += [*stability(candidates), *caption(rows), *doubts(candidates)]
     if any(c.frequency for c in candidates):
@@ -274,7 +278,7 @@ def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
     warned = far_warnings([(c.id, f, r) for c, f, r in zip(candidates, formulas, records, strict=True) if r])
     far = dict.fromkeys(f for f, r in zip(formulas, records, strict=True) if r and r.far)
     show_table(
-        screen(),
+        output_console(),
         columns,
         [*warned, *_families(far), *said, *radioactive(map(elements_of, candidates))],
         dim=[c.failure is not None or bool(r and r.far) for c, r in zip(candidates, records, strict=True)],

@@ -23,7 +23,7 @@ def rank(
     """
     from nucleate.cli.candidates import show_candidates
     from nucleate.cli.resumable import check_place
-    from nucleate.cli.tables import print_problems, screen, write_csv
+    from nucleate.cli.tables import output_console, print_problems, write_csv
     from nucleate.engine.local import Serial
     from nucleate.errors import NucleateError
     from nucleate.pipeline.candidate_files import read_candidates, write_candidates
@@ -39,11 +39,11 @@ def rank(
         raise NucleateError(f"the number of candidates to show must be at least 1, not {top}")
     require_names(references=[reference], datasets=[known] if known else ())
     candidates, problems = read_candidates(files)
-    notes = screen(stderr=True)
+    notes = output_console(stderr=True)
     print_problems(problems, notes)
     candidates = run_stages(candidates, [UniqueStage(), NoveltyStage(reference, known or None)], Serial(), NoStore())
     ranked = order(candidates, top)
-    show_candidates(screen(), ranked, whole="--out FILE.csv writes them")
+    show_candidates(output_console(), ranked, whole="--out FILE.csv writes them")
     if out is None:
         return
     if out.suffix.lower() == ".csv":

@@ -26,7 +26,7 @@ def relax(
     from collections import Counter
 
     from nucleate.cli.resumable import check_out, run_files
-    from nucleate.cli.tables import screen, some
+    from nucleate.cli.tables import counted_noun, output_console
     from nucleate.potentials.registry import get_potential
     from nucleate.stages.afresh import unrelaxed
     from nucleate.stages.relax import RelaxStage
@@ -40,10 +40,11 @@ def relax(
     failures = Counter(str(c.failure) for c in done if c.failure)
     alive = [c for c in done if c.failure is None]
     converged = sum(c.checks["relaxed"].verdict == "pass" for c in alive)
-    print_ = screen().print
+    print_ = output_console().print
     stopped = f"{len(alive) - converged} stopped at the step or time limit, {sum(failures.values())} rejected"
     print_(
-        f"{some(len(done), 'crystal')} in {out}: {converged} relaxed by {record['method']}, {stopped}", soft_wrap=True
+        f"{counted_noun(len(done), 'crystal')} in {out}: {converged} relaxed by {record['method']}, {stopped}",
+        soft_wrap=True,
     )
     for reason, n in failures.most_common(20):
         print_(f"  {n} x {reason}")

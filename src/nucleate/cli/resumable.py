@@ -53,11 +53,11 @@ def run_files(
     settings: what the results depend on; an interrupted run with others is not gone on with. afresh: a candidate
     without what the stage said of it before; rejected ones stay as they are.
     """
-    from nucleate.cli.tables import print_problems, screen
+    from nucleate.cli.tables import output_console, print_problems
     from nucleate.pipeline.candidate_files import read_candidates, write_candidates
     from nucleate.store.part import PartFile
 
-    notes = screen(stderr=True)
+    notes = output_console(stderr=True)
     candidates, problems = read_candidates(files)
     print_problems(problems, notes)
     fresh = [c if c.failure else afresh(c) for c in candidates]

@@ -43,8 +43,7 @@ def screen(
     rank, report. A killed call goes on with --resume."""
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.progress import progress_shown
-    from nucleate.cli.tables import print_problems
-    from nucleate.cli.tables import screen as console_of
+    from nucleate.cli.tables import output_console, print_problems
     from nucleate.engine.local import executor
     from nucleate.errors import NucleateError
     from nucleate.pipeline.candidate_files import read_candidates
@@ -73,7 +72,7 @@ def screen(
             require_settings(settings)
             require_free_folder(folder, overwrite)
             crystals, problems = read_candidates(paths)
-            print_problems(problems, console_of(stderr=True))
+            print_problems(problems, output_console(stderr=True))
             names = ", ".join(path.resolve().name for path in paths[:3])
             more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
             with progress_shown() as watch:
@@ -86,7 +85,7 @@ def screen(
                     watch=watch,
                     overwrite=overwrite,
                 )
-    print_screening(result, console_of())
+    print_screening(result, output_console())
 
 
 def _require_alone(files: Sequence[Path] | None, given: Mapping[str, Any], config: Path | None) -> None:
@@ -117,7 +116,7 @@ def print_screening(result: ScreenResult, console: Console, everything: bool = F
     from collections import Counter
 
     from nucleate.cli.candidates import show_candidates
-    from nucleate.cli.tables import print_problems, some
+    from nucleate.cli.tables import counted_noun, print_problems
 
     shown = result.all if everything else result.candidates
     show_candidates(console, shown, whole=f"{result.folder}/report.html has them")
@@ -129,6 +128,6 @@ def print_screening(result: ScreenResult, console: Console, everything: bool = F
     if lost and not everything:
         counts = Counter(failure.stage for failure in lost)
         text = ", ".join(f"{n:,} at {stage}" for stage, n in counts.items())
-        console.print(f"{len(lost):,} of {some(len(result.all), 'crystal')} were rejected: {text}")
+        console.print(f"{len(lost):,} of {counted_noun(len(result.all), 'crystal')} were rejected: {text}")
     console.print(f"time: {', '.join(f'{stage} {seconds:.0f} s' for stage, seconds in result.seconds.items())}")
     console.print(f"files: {result.folder}/  (open {result.folder}/report.html)", soft_wrap=True)

@@ -25,12 +25,12 @@ def show(
     ] = False,
 ) -> None:
     """Show a run's ranked table, or the formula, symmetry and density of structure files."""
-    from nucleate.cli.tables import TerminalColumn, print_problems, screen, show_table
+    from nucleate.cli.tables import TerminalColumn, output_console, print_problems, show_table
 
     if config:
         _print_config(paths)
         return
-    console = screen()
+    console = output_console()
     if len(paths) == 1 and (paths[0] / "request.json").is_file():
         from nucleate.cli.screen import print_screening
         from nucleate.tasks.runs import load_run

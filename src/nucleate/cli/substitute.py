@@ -49,7 +49,7 @@ def substitute(
     Parts of an element, and sites that a file shares between elements, become ordered cells: every arrangement that
     symmetry tells from the others."""
     from nucleate.cli.resumable import check_out
-    from nucleate.cli.tables import print_problems, screen, some
+    from nucleate.cli.tables import counted_noun, output_console, print_problems
     from nucleate.io.shared_sites import read_with_shared_sites
     from nucleate.pipeline.candidate_files import with_own_ids, write_candidates
     from nucleate.tasks.substitute import candidates_of, read_swaps, substitute_all
@@ -57,7 +57,7 @@ def substitute(
     swaps, settings = read_swaps(swap or []), SubstituteSettings.of(**given)
     if out is not None:
         check_out(out, overwrite)
-    notes = screen(stderr=True)
+    notes = output_console(stderr=True)
     crystals, problems = read_with_shared_sites(files)
     print_problems(problems, notes)
     made: list[tuple[Substituted, Candidate]] = []
@@ -71,14 +71,14 @@ def substitute(
     _show([made[i][0] for i in kept], candidates, out)
     if out is not None:
         write_candidates(out, candidates)
-        screen().print(f"{some(len(candidates), 'crystal')} in {out}, not relaxed", soft_wrap=True)
-        screen().print(f"next: nucleate screen {out} --out runs/screen", soft_wrap=True)
+        output_console().print(f"{counted_noun(len(candidates), 'crystal')} in {out}, not relaxed", soft_wrap=True)
+        output_console().print(f"next: nucleate screen {out} --out runs/screen", soft_wrap=True)
 
 
 def _show(found: Sequence[Substituted], candidates: Sequence[Candidate], out: Path | None) -> None:
     """A row for each crystal, and below what the numbers are."""
     from nucleate.cli.candidates import elements_of, marked, radioactive, state_sets
-    from nucleate.cli.tables import TerminalColumn, coloured, screen, show_table
+    from nucleate.cli.tables import TerminalColumn, coloured, output_console, show_table
     from nucleate.crystal.symmetry import space_group
     from nucleate.families.ionic import SOURCE
 
@@ -107,4 +107,4 @@ def _show(found: Sequence[Substituted], candidates: Sequence[Candidate], out: Pa
     said.append("volume: of the cell over the given one")
     said += [f"rejected: {c.id}, {c.failure.reason}" for _, c in shown if c.failure]
     said += [*state_sets(candidates), *radioactive(map(elements_of, candidates))]
-    show_table(screen(), columns, said, dim=[c.failure is not None for _, c in shown])
+    show_table(output_console(), columns, said, dim=[c.failure is not None for _, c in shown])

@@ -53,7 +53,7 @@ class TerminalColumn:
         return min(self.natural, max(self.folds, *words, 0))
 
 
-def screen(stderr: bool = False) -> Console:
+def output_console(stderr: bool = False) -> Console:
     """Standard output (or error) for tables and sentences: text is taken as it is, without markup, emoji or
     highlighting. Where it is no terminal, lines are as long as they are."""
     from rich.console import Console
@@ -154,12 +154,12 @@ def _text(cell: str | Text) -> Text:
     return Text(_plain(cell)) if isinstance(cell, str) else cell
 
 
-def energy(value: float | None) -> str:
+def energy_text(value: float | None) -> str:
     """Three decimals, an explicit sign (a negative distance to the hull is the finding), "-" for none."""
     return "-" if value is None else f"{value:+.3f}"
 
 
-def some(n: int, what: str, many: str = "") -> str:
+def counted_noun(n: int, what: str, many: str = "") -> str:
     """ "1 crystal", "2 crystals"; many: where it is not `what` with an s."""
     return f"{n:,} {what if n == 1 else many or what + 's'}"
 

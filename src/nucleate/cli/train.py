@@ -56,14 +56,14 @@ def train(
     import torch
 
     from nucleate.cli.progress import progress_shown
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import output_console
     from nucleate.generators import read_info
     from nucleate.train.finetune import finetune_recipe
     from nucleate.train.loop import Trainer
     from nucleate.train.pace import duration
     from nucleate.train.stopping import Stopped
 
-    notes = screen(stderr=True)
+    notes = output_console(stderr=True)
     if start is not None and prop is not None and dataset is not None:
         settings = finetune_recipe(read_info(start), start, prop, dataset, steps=steps, rank=rank)
         needed = (prop,)
@@ -94,7 +94,7 @@ def train(
     except KeyboardInterrupt:
         notes.print(f"interrupted; the same command goes on from step {trainer.saved or 0:,}, which is saved")
         raise typer.Exit(130) from None
-    screen().print(f"weights: {out / 'weights.safetensors'}", soft_wrap=True)
+    output_console().print(f"weights: {out / 'weights.safetensors'}", soft_wrap=True)
 
 
 def season(
@@ -110,11 +110,11 @@ def season(
 
     runs = read_queue(queue)  # what is wrong with it is said before torch is loaded
     from nucleate.cli.progress import progress_shown
-    from nucleate.cli.tables import screen
+    from nucleate.cli.tables import output_console
     from nucleate.train.pace import TrainingLines
     from nucleate.train.stopping import Stopped
 
-    notes = screen(stderr=True)
+    notes = output_console(stderr=True)
 
     def tell(line: str) -> None:
         notes.print(line, soft_wrap=True)
@@ -138,7 +138,7 @@ def season(
     except KeyboardInterrupt:
         tell("interrupted; the same command goes on from the last checkpoint")
         raise typer.Exit(130) from None
-    screen().print(f"log: {out / LOG}", soft_wrap=True)
+    output_console().print(f"log: {out / LOG}", soft_wrap=True)
     if any(state.status == FAILED for state in states.values()):
         raise typer.Exit(1)
 

@@ -17,7 +17,7 @@ from nucleate.chem.elements import SYMBOLS
 from nucleate.chem.formula import RULE, formula_text, parse_strict
 from nucleate.chem.verdict import PASS, UNKNOWN, Verdict
 from nucleate.errors import NucleateError
-from nucleate.evaluate.formulas import name_of
+from nucleate.evaluate.formulas import key_text
 from nucleate.evaluate.measures.distributions import distance_interval, jensen_shannon, wasserstein
 from nucleate.evaluate.measures.statistics import Mean, mean, rate
 from nucleate.evaluate.metric import DISTANCE, Metric, ReportSection, Series, metric
@@ -144,7 +144,7 @@ def charge_section(run: Generated, test: OxidationTest | None, seen: KnownFormul
         rows.append(_row(name, label, hits, run.n, f"{what}; elements and alloys pass; / all texts"))
     if test is not None:
         keys = list(amounts)
-        answers = test([name_of(k) for k in keys])
+        answers = test([key_text(k) for k in keys])
         if len(answers) != len(keys):
             raise NucleateError(f"the test of oxidation states gave {len(answers)} verdicts on {len(keys)} formulas")
         verdicts = dict(zip(keys, answers, strict=True))

@@ -23,7 +23,7 @@ from nucleate.evaluate.composition_sections import (
     distributions_section,
     formulas_section,
 )
-from nucleate.evaluate.formulas import key_of
+from nucleate.evaluate.formulas import formula_key
 from nucleate.evaluate.metric import Report, ReportSection, Series
 from nucleate.evaluate.published import COMPOSITIONS
 from nucleate.pipeline.events import Watch
@@ -31,7 +31,7 @@ from nucleate.pipeline.events import Watch
 
 def known_from_texts(texts: Sequence[str], name: str) -> KnownFormulas:
     """Read known formulas; those that are none (fractions, empty rows) are passed over and counted."""
-    keys = [key_of(t) for t in texts]
+    keys = [formula_key(t) for t in texts]
     rows = tuple(k for k in keys if k is not None)
     if not rows:
         raise NucleateError(f"none of the {len(keys):,} texts in {name} is a formula such as SrTiO3")

@@ -18,7 +18,7 @@ from nucleate.evaluate.inputs import CrystalSet
 from nucleate.evaluate.measurements import DngSettings, MeasuredSet, formulas_and_fingerprints, valid_sample
 from nucleate.evaluate.measures.features import measure
 from nucleate.evaluate.measures.network import predict_energies, property_network
-from nucleate.evaluate.measures.stability import hulls, stability_section
+from nucleate.evaluate.measures.stability import hull_distances, stability_section
 from nucleate.evaluate.metric import Report, ReportSection, Series
 from nucleate.evaluate.protocols import (
     COVERAGE,
@@ -199,7 +199,7 @@ def _sections(
                 sections.append(parts.novelty(*twins(judged.crystals, p), p, run.settings.known))
             elif name == STABILITY:
                 assert relaxed is not None  # floors have no such section
-                energies = hulls(relaxed.items)
+                energies = hull_distances(relaxed.items)
                 if energies is None:
                     sections.append(parts.no_stability(p))
                 else:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 COLUMNS = ("formula", "composition", "pretty_formula")
 
 
-def key_of(text: str) -> Formula | None:
+def formula_key(text: str) -> Formula | None:
     """The reduced formula of a text, None if it is no formula."""
     try:
         return Formula.of(parse_strict(text))
@@ -34,7 +34,7 @@ def key_of(text: str) -> Formula | None:
         return None
 
 
-def name_of(key: Sequence[tuple[str, int]]) -> str:
+def key_text(key: Sequence[tuple[str, int]]) -> str:
     """A text to be read again, in the order given and not reduced: (("O", 6), ("Sr", 2), ("Ti", 2)) -> "O6Sr2Ti2"."""
     return "".join(s if n == 1 else f"{s}{n}" for s, n in key)
 
@@ -102,7 +102,7 @@ def _of_recipe(path: Path, held_out: bool) -> Formulas:
         raise NucleateError(f"{path}: a recipe of {recipe.system} does not say what is held out of training")
     batch, summary = source.held_out(recipe) if held_out and source.held_out else prepare_for(recipe)
     rows = (Counter(z for z in row if z) for row in batch.atomic_numbers.tolist())
-    texts = tuple(name_of(tuple((element_symbol(z), n) for z, n in row.items())) for row in rows)
+    texts = tuple(key_text(tuple((element_symbol(z), n) for z, n in row.items())) for row in rows)
     return Formulas(f"{path.stem} {'held out' if held_out else 'training'}", texts, notes=(str(summary),))
 
 
@@ -188,7 +188,7 @@ def _of_json(path: Path, column: str | None) -> Formulas:
 
 def _written(value: Any) -> Any:
     """A composition in a candidate's record (element -> atoms) written as a formula; any other value as it is."""
-    return name_of(tuple(value.items())) if isinstance(value, Mapping) and value else value
+    return key_text(tuple(value.items())) if isinstance(value, Mapping) and value else value
 
 
 def _of_parquet(path: Path, column: str | None) -> Formulas:
@@ -216,7 +216,7 @@ def _of_table(name: str, table: pa.Table, column: str | None) -> Formulas:
     if column is None and "atomic_numbers" in present:
         for i, numbers in enumerate(table.column("atomic_numbers").to_pylist()):
             if numbers and all(1 <= z <= len(SYMBOLS) for z in numbers):
-                texts[i] = name_of(tuple(Counter(map(element_symbol, numbers)).items()))
+                texts[i] = key_text(tuple(Counter(map(element_symbol, numbers)).items()))
     return _collect(name, texts, "no atoms and no formula")
 
 
@@ -238,7 +238,7 @@ def _of_structures(path: Path) -> Formulas:
     for item in read_items([path]):
         if isinstance(item, Named):
             texts.append(
-                name_of(tuple(Counter(element_symbol(int(z)) for z in species_numbers(item.structure)).items()))
+                key_text(tuple(Counter(element_symbol(int(z)) for z in species_numbers(item.structure)).items()))
             )
         elif item.reason == SKIPPED:
             skipped += 1

@@ -28,11 +28,11 @@ SAME_SCALE = "formation_energy_per_atom"  # of the Materials Project: the defaul
 
 def limits_of(generator: StructureGenerator, column: str, settings: OptimiseSettings) -> Thresholds:
     """What counts as success: the published thresholds where there are any, else percentiles of the model's data."""
-    from nucleate.evaluate.measures.success_rate import CDVAE, PERCENTS, thresholds
+    from nucleate.evaluate.measures.success_rate import CDVAE, PERCENTS, success_thresholds
 
     dataset = dataset_of(generator.facts())
     published = dataset in CDVAE and CDVAE[dataset][0] == column and not settings.maximise
-    return thresholds(dataset, None if published else column, percents=PERCENTS, maximise=settings.maximise)
+    return success_thresholds(dataset, None if published else column, percents=PERCENTS, maximise=settings.maximise)
 
 
 def success_report(
@@ -125,10 +125,10 @@ def energy_thresholds(
 ) -> Thresholds:
     """Thresholds on the potential's scale: the published ones where that is the data's, else percentiles of training
     crystals which the potential has relaxed, kept for the next run."""
-    from nucleate.evaluate.measures.success_rate import PERCENTS, percentile_thresholds, thresholds
+    from nucleate.evaluate.measures.success_rate import PERCENTS, percentile_thresholds, success_thresholds
 
     if column == SAME_SCALE and not settings.maximise:
-        return thresholds(dataset)
+        return success_thresholds(dataset)
     from nucleate.data.catalog import user_cache
     from nucleate.evaluate.inputs import read_crystals
     from nucleate.evaluate.measurements import DngSettings

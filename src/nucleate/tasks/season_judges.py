@@ -79,12 +79,12 @@ def formulas(weights: Path, dataset: str, n: int, cache: Path) -> dict[str, floa
     """`n` texts drawn without a wish: whether they are formulas, and neutral and balanced by SMACT's states."""
     from nucleate.chem.checks import smact_verdict
     from nucleate.chem.verdict import PASS
-    from nucleate.evaluate.formulas import key_of
+    from nucleate.evaluate.formulas import formula_key
     from nucleate.generators.base import Condition
     from nucleate.generators.formulas import load_formula_generator
 
     texts = load_formula_generator(weights).draw([Condition()] * n, [SEED * 1_000_003 + i for i in range(n)])
-    keys = [key_of(text) for text in texts]
+    keys = [formula_key(text) for text in texts]
     readable = [key for key in keys if key is not None]
     sound = sum(smact_verdict(dict(key), "smact14").verdict == PASS for key in readable)
     return {"formula": len(readable) / n, "cn_eb": sound / n, "unique": len(set(readable)) / n}

@@ -5,7 +5,7 @@ import pytest
 
 from nucleate.errors import NucleateError
 from nucleate.evaluate.inputs import Item
-from nucleate.evaluate.measures.stability import hulls, stability_section
+from nucleate.evaluate.measures.stability import hull_distances, stability_section
 from nucleate.evaluate.protocols import PROTOCOLS, get_protocol
 from nucleate.pipeline.candidate import Energy
 
@@ -16,7 +16,7 @@ def item(value, method="CHGNet", reference="mp"):
 
 
 def values(protocol, energies, unique, novel):
-    found = hulls([item(e) for e in energies])
+    found = hull_distances([item(e) for e in energies])
     section = stability_section(found, np.array(unique), np.array(novel), get_protocol(protocol), "mp-20:train")
     return {m.name: m for m in section.metrics}, section
 
@@ -47,8 +47,8 @@ def test_the_threshold_is_the_protocols():
 
 def test_methods_are_never_mixed():
     with pytest.raises(NucleateError, match="'CHGNet' against 'mp' and 'SevenNet' against 'mp'"):
-        hulls([item(0.1), item(0.1, "SevenNet")])
-    assert hulls([item(None)]) is None
+        hull_distances([item(0.1), item(0.1, "SevenNet")])
+    assert hull_distances([item(None)]) is None
 
 
 def test_protocols_are_frozen_and_say_where_they_come_from():

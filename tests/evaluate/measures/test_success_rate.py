@@ -10,10 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from nucleate.cli.metrics import show_report
-from nucleate.cli.tables import screen
+from nucleate.cli.tables import output_console
 from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.statistics import wilson
-from nucleate.evaluate.measures.success_rate import CDVAE, Thresholds, percentile_thresholds, success_rates, thresholds
+from nucleate.evaluate.measures.success_rate import (
+    CDVAE,
+    Thresholds,
+    percentile_thresholds,
+    success_rates,
+    success_thresholds,
+)
 
 LIMITS = Thresholds((5.0, 10.0, 15.0), (-3.0, -2.0, -1.0), "test", "by hand", "eV/atom")
 HIGH = Thresholds((5.0, 10.0), (3.0, 2.0), "test", "by hand", maximise=True)
@@ -33,7 +39,7 @@ def test_by_hand():
     reasons = [(name, reason) for name, _, reason in report.failures]
     assert reasons == [("6", "no value"), ("7", "not a finite number"), ("8", "not a finite number")]
     json.loads(report.to_json())
-    show_report(screen(), report)
+    show_report(output_console(), report)
 
 
 def test_invalid_crystals_are_no_success():
@@ -86,10 +92,10 @@ def test_the_data_itself_succeed_at_their_own_percentiles():
 
 
 def test_published_thresholds():
-    limits = thresholds("mp-20")
+    limits = success_thresholds("mp-20")
     assert limits.values == (-3.17562208, -2.82196882, -2.52814761)
     assert limits.protocol == "cdvae-2022"
-    assert thresholds("carbon-24").values == (-154.527093, -154.45865733, -154.44206825)
+    assert success_thresholds("carbon-24").values == (-154.527093, -154.45865733, -154.44206825)
     report = success_rates([-9.0], limits)
     assert report["sr_5"].published["CDVAE"] == 0.78
     assert report["sr_15"].published["DiffCSP"] == 1.0
@@ -97,29 +103,29 @@ def test_published_thresholds():
 
 def test_columns_of_a_table():
     table = pa.table({"gap": [1.0, 2.0, None, 4.0], "name": ["a", "b", "c", "d"]})
-    limits = thresholds(table, "gap", percents=[50])
+    limits = success_thresholds(table, "gap", percents=[50])
     assert limits.values == (2.0,)
     assert not success_rates([1.0], limits)["sr_50"].published
     with pytest.raises(NucleateError, match="no column 'energy'; the columns are: gap, name"):
-        thresholds(table, "energy")
+        success_thresholds(table, "energy")
     with pytest.raises(NucleateError, match="no column was named"):
-        thresholds(table)
+        success_thresholds(table)
     with pytest.raises(NucleateError, match="does not hold numbers"):
-        thresholds(table, "name")
+        success_thresholds(table, "name")
 
 
 def test_columns_of_a_file(tmp_path):
     file = tmp_path / "mine.parquet"
     pq.write_table(pa.table({"gap": [1.0, 2.0, 3.0]}), file)
-    limits = thresholds(str(file), "gap", percents=[50], maximise=True)
+    limits = success_thresholds(str(file), "gap", percents=[50], maximise=True)
     assert (limits.values, limits.source) == ((2.0,), "mine.parquet, gap")
     file.write_text("nonsense")
     with pytest.raises(NucleateError, match="not parquet"):
-        thresholds(str(file), "gap")
+        success_thresholds(str(file), "gap")
     with pytest.raises(NucleateError, match="no file"):
-        thresholds(str(tmp_path / "other.parquet"), "gap")
+        success_thresholds(str(tmp_path / "other.parquet"), "gap")
     with pytest.raises(NucleateError, match="no dataset 'mp-19"):
-        thresholds("mp-19", "gap")
+        success_thresholds("mp-19", "gap")
 
 
 @pytest.mark.parametrize("percents", [(), (0,), (100,), (-5,)])
@@ -143,21 +149,21 @@ def test_bad_input():
 @pytest.mark.skipif("NUCLEATE_DATA" not in os.environ, reason="NUCLEATE_DATA is not set")
 class TestRealData:
     def test_the_published_thresholds_are_percentiles_of_the_training_split(self):
-        found = thresholds("carbon-24:train", "energy_per_atom")
+        found = success_thresholds("carbon-24:train", "energy_per_atom")
         assert found.values == pytest.approx(CDVAE["carbon-24"][2], abs=1e-7)
         lattices = Path(os.environ["NUCLEATE_DATA"]) / "perov_5_train_lattice_composition.parquet"
         if lattices.exists():  # all rows, without structures
-            found = thresholds(str(lattices), "heat_ref")
+            found = success_thresholds(str(lattices), "heat_ref")
             assert found.values == pytest.approx(CDVAE["perov-5"][2], abs=1e-7)
-        assert thresholds("carbon-24:test").values != pytest.approx(CDVAE["carbon-24"][2], abs=1e-5)
-        assert thresholds("mp-20:train").values == pytest.approx(CDVAE["mp-20"][2], abs=1e-3)
-        assert abs(thresholds("mp-20:test").values[1] - CDVAE["mp-20"][2][1]) > 5e-3
+        assert success_thresholds("carbon-24:test").values != pytest.approx(CDVAE["carbon-24"][2], abs=1e-5)
+        assert success_thresholds("mp-20:train").values == pytest.approx(CDVAE["mp-20"][2], abs=1e-3)
+        assert abs(success_thresholds("mp-20:test").values[1] - CDVAE["mp-20"][2][1]) > 5e-3
 
     def test_test_crystals_succeed_about_as_often_as_the_name_says(self):
         from nucleate.data import load_table
 
         values = load_table("mp-20:test").column("formation_energy_per_atom").to_pylist()
-        assert rates(success_rates(values, thresholds("mp-20"))) == pytest.approx([0.05, 0.1, 0.15], abs=0.005)
+        assert rates(success_rates(values, success_thresholds("mp-20"))) == pytest.approx([0.05, 0.1, 0.15], abs=0.005)
 
 
 def test_a_missing_value_has_its_reason():

@@ -57,7 +57,7 @@ class Pair:
     target_valid: bool | None = None
 
 
-def crystal_system(structure: Structure) -> str:
+def crystal_system_of(structure: Structure) -> str:
     """The target's crystal system, or "unknown" where the symmetry search fails."""
     from nucleate.crystal.symmetry import space_group
     from nucleate.evaluate.measures import distributions
@@ -147,10 +147,10 @@ def count_matches(
         if progress is not None:
             progress(done, len(jobs))
     cross = Cross(found, dict(failures.most_common()), duplicates) if across else None
-    return summarise(targets, pairs, settings, cross)
+    return summarise_matches(targets, pairs, settings, cross)
 
 
-def summarise(
+def summarise_matches(
     targets: Sequence[Structure], pairs: Sequence[Sequence[Pair]], settings: MatchSettings, cross: Cross | None = None
 ) -> MatchCounts:
     """Count the judged pairs (targets x k); cross: what was matched across targets, for METRe."""
@@ -209,7 +209,7 @@ def summarise(
         targets=len(targets),
         samples=k,
         scores=tuple(scores),
-        by_crystal_system=_break_down([crystal_system(t) for t in targets], first, any_, _SYSTEM_ORDER),
+        by_crystal_system=_break_down([crystal_system_of(t) for t in targets], first, any_, _SYSTEM_ORDER),
         by_num_atoms=_break_down([_atom_bin(len(t)) for t in targets], first, any_, _BIN_ORDER),
         reasons=dict(Counter(p.reason for row in pairs for p in row if p.rms is None).most_common()),
         valid_targets=rate(sum(valid), len(valid)),

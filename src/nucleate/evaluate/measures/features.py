@@ -129,7 +129,7 @@ def arrays_of(structure: Structure) -> Arrays:
     return np.asarray(structure.lattice.matrix), np.asarray(structure.frac_coords), species_numbers(structure)
 
 
-def structure_of(lattice: NDArray, frac_coords: NDArray, numbers: NDArray) -> Structure:
+def structure_from_arrays(lattice: NDArray, frac_coords: NDArray, numbers: NDArray) -> Structure:
     from pymatgen.core import Lattice, Structure
 
     return Structure(Lattice(lattice), numbers.tolist(), frac_coords)
@@ -176,7 +176,7 @@ def _run(
 
 
 def _describe(index: int, *crystal: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    return describe(*crystal)
+    return measure_crystal(*crystal)
 
 
 def _prepare() -> None:
@@ -188,7 +188,7 @@ def _prepare() -> None:
     import nucleate.evaluate.measures.validity  # noqa: F401
 
 
-def describe(
+def measure_crystal(
     lattice: NDArray, frac_coords: NDArray, numbers: NDArray, lemat: bool = False, fingerprint: bool = True
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """All measurements of one crystal (column -> value), and (stage, reason) of those that failed."""
@@ -196,7 +196,7 @@ def describe(
     from nucleate.evaluate.measures import validity
     from nucleate.evaluate.measures.crystalnn import structure_fingerprint
 
-    structure = structure_of(lattice, frac_coords, numbers)
+    structure = structure_from_arrays(lattice, frac_coords, numbers)
     reasons: list[tuple[str, str]] = []
     corrected = validity.structural_validity_corrected(structure)
     if corrected.verdict != "pass":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.errors import NucleateError
-from nucleate.evaluate.measures.features import Arrays, Progress, arrays_of, digest, structure_of
+from nucleate.evaluate.measures.features import Arrays, Progress, arrays_of, digest, structure_from_arrays
 from nucleate.io import replacing
 from nucleate.parallel import map_again
 
@@ -225,7 +225,7 @@ def _prepare() -> None:
 def _work(members: list[int], crystals: list[Arrays], potential: str) -> tuple[list[float], NDArray[np.float64]]:
     from nucleate.potentials.registry import get_feature_potential
 
-    return get_feature_potential(potential).features([structure_of(*c) for c in crystals], BATCH)
+    return get_feature_potential(potential).features([structure_from_arrays(*c) for c in crystals], BATCH)
 
 
 def _load(file: Path | None) -> Found | None:

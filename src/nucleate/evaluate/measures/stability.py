@@ -34,7 +34,7 @@ class Hulls:
             return self.values < threshold if strict else self.values <= threshold
 
 
-def hulls(items: Sequence[Item]) -> Hulls | None:
+def hull_distances(items: Sequence[Item]) -> Hulls | None:
     """The items' e_above_hull, None if no item has one; raises NucleateError when methods or references differ."""
     found = [item.energies["e_above_hull"] for item in items if "e_above_hull" in item.energies]
     if not found:

@@ -47,7 +47,7 @@ class Thresholds:
     n: int = 0
 
 
-def thresholds(
+def success_thresholds(
     dataset: str | pa.Table,
     column: str | None = None,
     *,
