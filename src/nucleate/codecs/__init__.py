@@ -1,1 +1,1 @@
-"""Codecs turn crystals into the tensors that diffuse, and back."""
+"""Codecs turn crystals and formulas into the tensors that diffuse, and back."""

@@ -1,4 +1,5 @@
-"""What UniMat's codec and the compact one share: positions in a cell as plain numbers, which get Gaussian noise."""
+"""What UniMat's codec and the compact codec share: positions in a cell as real numbers, to which Gaussian noise is
+added."""
 
 from __future__ import annotations
 
@@ -7,19 +8,19 @@ from torch import Tensor
 
 from nucleate.diffusion.rng import Streams
 
-# Coordinates are taken from -0.03 to 0.97: many atoms sit at 0, where rounding must not send half of them to the
-# other end.
+# Coordinates are taken from -0.03 to 0.97. Many atoms are at 0; in the range from 0 to 1, rounding errors would move
+# about half of them to the other end.
 START = -0.03
-SCALE = 2.0  # coordinates become numbers from -1 to 1
+SCALE = 2.0  # makes numbers from -1 to 1 of the coordinates
 
 
 def to_numbers(frac_coords: Tensor) -> Tensor:
-    """Fractional coordinates of any image -> numbers in [-1, 1), same shape."""
+    """Fractional coordinates (of any periodic image) as numbers in [-1, 1), in the same shape."""
     return ((frac_coords - START) % 1.0 - 0.5) * SCALE
 
 
 def to_frac(numbers: Tensor) -> Tensor:
-    """The inverse of `to_numbers`, in [0, 1)."""
+    """Numbers of `to_numbers` as fractional coordinates in [0, 1), in the same shape."""
     frac = (numbers / SCALE + 0.5 + START) % 1.0
     return frac.where(frac < 1.0, 0.0)  # a tiny negative number modulo 1 rounds to 1
 

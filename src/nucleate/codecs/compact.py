@@ -1,4 +1,5 @@
-"""The compact codec (paper 4, section 2.3): a crystal as A x 4 numbers, position and atomic number, and its cell."""
+"""The compact codec of GenMS (Yang et al., arXiv 2409.06762, section 2.3): a crystal as A x 4 numbers, which are the
+position and the element of each atom, and its cell."""
 
 from __future__ import annotations
 
@@ -18,17 +19,18 @@ from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams
 
 SPECIES = "species"  # the field of the elements as numbers, (B, A, 1)
-WIDEST = 3.0**0.5  # elements are numbers from -WIDEST to WIDEST, whose variance is 1 if they are evenly spread
+WIDEST = 3.0**0.5  # elements become numbers from -WIDEST to WIDEST; evenly spread ones have the variance 1
 
 
 @dataclass(frozen=True)
 class CompactCodec(JointCodec):
-    """encode and decode. elements: atomic numbers of the training data, ascending, the only ones that are decoded.
+    """Encodes crystals as fields and decodes fields.
 
-    Fields: "lattice" (B, 6), "frac_coords" (B, A, 3), SPECIES (B, A, 1) and "mask" (B, A), all real numbers: the A x 4
-    of the paper in two fields, so that the elements can be given. species_scale: the numbers of the elements are in the
-    order of the atomic number (the paper's), or of the modified Pettifor scale, on which neighbours are alike.
-    random_origin: as of `UniMatCodec`.
+    Fields: "lattice" (B, 6), "frac_coords" (B, A, 3), SPECIES (B, A, 1) and "mask" (B, A). The A x 4 numbers of the
+    source are two fields here, so that the elements can be given. elements: the sorted atomic numbers of the training
+    data; no others are decoded. species_scale: "atomic-number" numbers the elements by their atomic number as in the
+    source, "pettifor" by the modified Pettifor scale, on which neighbours are chemically similar. random_origin: as in
+    `UniMatCodec`.
     """
 
     species_scale: str = "atomic-number"
@@ -42,13 +44,14 @@ class CompactCodec(JointCodec):
         return CodecState(self.mean, self.std, self.elements)
 
     def fitted(self, data: CrystalBatch) -> Self:
-        """As `JointCodec.fitted`; also which elements there are."""
+        """As `JointCodec.fitted`, and with the elements of the data."""
         elements = data.atomic_numbers[data.mask].unique().tolist()
         return replace(self, elements=tuple(elements)).standardised(data.lattice, data.num_atoms)
 
     @cached_property
     def numbers(self) -> Tensor:
-        """The number of each atomic number, (num_elements + 1,); only those of elements in the data mean something."""
+        """The number that stands for each atomic number, (num_elements + 1,); it is 0 for elements that the training
+        data lacks."""
         place = {z: float(z) for z in self.elements}
         if self.species_scale == "pettifor":
             from nucleate.chem.distance import MODIFIED_PETTIFOR
@@ -73,7 +76,7 @@ class CompactCodec(JointCodec):
         }
 
     def training_fields(self, data: CrystalBatch, index: Tensor, width: int, rng: Streams) -> dict[str, Tensor]:
-        """As `JointCodec.training_fields`, with the origin at any of the atoms where `random_origin` says so."""
+        """As `JointCodec.training_fields`; with `random_origin` the origin is moved to a random atom."""
         frac = data.frac_coords[index, :width]
         if self.random_origin:
             frac = at_random_origin(frac, data.num_atoms[index], rng)
@@ -86,7 +89,8 @@ class CompactCodec(JointCodec):
         return like | {SPECIES: species[..., None]}
 
     def decode(self, fields: Fields) -> tuple[Tensor, Tensor, Tensor]:
-        """lattice (B, 3, 3), frac_coords (B, A, 3) in [0, 1), atomic_numbers (B, A): the nearest element's."""
+        """lattice (B, 3, 3), frac_coords (B, A, 3) in [0, 1), and atomic_numbers (B, A), which are those of the nearest
+        elements."""
         mask = fields["mask"]
         known = torch.tensor(self.elements, device=mask.device)
         distance = (fields[SPECIES] - self.numbers.to(fields[SPECIES])[known]).abs()

@@ -1,7 +1,7 @@
-"""The joint codec of lattice, fractional coordinates and species (paper 3, section 2).
+"""The joint codec of lattice, fractional coordinates and species (Takahara et al. 2024, section 2).
 
-Crystals are plain padded tensors here, so that training needs no chemistry package:
-lattice (B, 3, 3), frac_coords (B, A, 3), atomic_numbers (B, A) with 0 for padding.
+Crystals are padded tensors here, so that training needs no package of chemistry: lattice (B, 3, 3), frac_coords
+(B, A, 3), atomic_numbers (B, A) with 0 for padding.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from nucleate.crystal.batch import CrystalBatch
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams
 
-SHARPEST = 10.0  # degrees: decoded angles of a cell keep this distance from 0 and from 180
-SMALLEST_STD = 0.02  # of a logarithm: data whose cells are all cubic still need a scale for their angles (1 degree)
+SHARPEST = 10.0  # degrees; decoded angles of a cell are between this and 180 minus this
+SMALLEST_STD = 0.02  # the smallest scale of a number (about 1 degree), because in cubic data the angles do not vary
 
 
 @dataclass(frozen=True)
 class JointCodec:
-    """encode and decode; `mean` and `std` (6 numbers each) standardise the lattice field over the training set.
+    """Encodes crystals as fields and decodes fields.
 
-    lattice: what the field of the cell is, as follows. num_elements: species classes 1 to num_elements, the class is
-    the atomic number. per_atom: names of the fields whose second axis runs over atoms.
-    "log-metric": the field is (log(G)/2 - log(num_atoms)/3 * 1 - mean) / std, (B, 6): rotation invariant, and free of
-    the trend of volume with the number of atoms. "parameters": the same of the logarithms of the lengths, and of the
-    angles in radians; angles that no cell has decode to a flat one. "matrix": the field is L / (num_atoms^(1/3) *
-    std_0), (B, 3, 3), on which the network acts equivariantly.
+    mean, std: six numbers each, which standardise the lattice field over the training data. num_elements: the classes
+    of species are the atomic numbers 1 to num_elements. per_atom: names of the fields whose second axis runs over
+    atoms. lattice: how the cell is represented. "log-metric": (log(G)/2 - log(num_atoms)/3 * 1 - mean) / std, (B, 6),
+    with the metric tensor G; it does not depend on the orientation, and the growth of the volume with the number of
+    atoms is removed. "parameters": the same with the logarithms of the lengths and with the angles in radians; angles
+    that no cell can have are decoded to a flat cell. "matrix": L / (num_atoms^(1/3) * std_0), (B, 3, 3), for
+    equivariant networks.
     """
 
     lattice: str = "log-metric"
@@ -43,15 +44,16 @@ class JointCodec:
 
     @property
     def state(self) -> CodecState:
-        """What `fitted` has found in the training crystals."""
+        """What `fitted` has measured on the training crystals."""
         return CodecState(mean=self.mean, std=self.std)
 
     def fitted(self, data: CrystalBatch) -> Self:
-        """The same codec with what it has to know of the training crystals."""
+        """The same codec with everything that it has to know about the training crystals."""
         return self.standardised(data.lattice, data.num_atoms)
 
     def standardised(self, lattice: Tensor, num_atoms: Tensor) -> Self:
-        """The same codec, its lattice field standardised over crystals: lattice (N, 3, 3), num_atoms (N,)."""
+        """The same codec with a lattice field that is standardised over the crystals lattice (N, 3, 3), num_atoms
+        (N,)."""
         if self.lattice == "matrix":
             scale = (lattice / num_atoms[:, None, None] ** (1 / 3)).square().mean().sqrt()
             return replace(self, std=(float(scale),) * 6)
@@ -99,15 +101,16 @@ class JointCodec:
         }
 
     def training_fields(self, data: CrystalBatch, index: Tensor, width: int, rng: Streams) -> dict[str, Tensor]:
-        """The fields of the crystals `index` (b,) of training data, cut to `width` atoms.
+        """The fields of the crystals `index` (b,) of the training data, with `width` atoms.
 
-        rng: for codecs that represent a crystal in several ways, of which one is chosen at random.
+        rng: for codecs with several representations of a crystal, of which a random one is chosen.
         """
         z = data.atomic_numbers[index, :width]
         return self.encode(data.lattice[index], data.frac_coords[index, :width], z)
 
     def blank(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
-        """What sampling starts from: shapes of the fields that diffuse, values of the others; atomic_numbers (B, A)."""
+        """The fields from which sampling starts: tensors in the right shape for the fields that diffuse, and the values
+        of the others. atomic_numbers: (B, A)."""
         b, a = atomic_numbers.shape
         return {
             "lattice": torch.zeros(b, *self.lattice_shape(), device=atomic_numbers.device),

@@ -1,4 +1,5 @@
-"""The codec of crystals in a given space group: free numbers of the cell and free parameters of sites (paper 5)."""
+"""The codec of crystals in a given space group: the free numbers of the cell and the free parameters of the sites
+(Sultanov et al. 2023)."""
 
 from __future__ import annotations
 
@@ -17,19 +18,22 @@ from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams
 
 PARAMETERS = "parameters"  # the field of the free parameters of sites, (B, S, 3)
-BEND = 2.0  # k of phi in angstrom; shorter lengths (over the cube root of the atoms) behave as their logarithms
+# The k of phi, in angstrom: below it, phi turns from a linear into an exponential function. Lengths are divided by the
+# cube root of the number of atoms first.
+BEND = 2.0
 
 
 @dataclass(frozen=True)
 class SiteCodec:
-    """encode and decode; `mean` and `std` (6 numbers each) standardise the lattice field over the training set, each
-    over the crystals in which it is free.
+    """Encodes symmetric crystals as fields and decodes fields.
 
-    lattice (B, 6): L3 of paper 5 (section 2), a, b, c of the conventional cell over the cube root of its number of
-    atoms being phi(x) = k log(exp(x / k) + 1), so that any numbers are lengths; and log tan(angle / 2), so that any are
-    angles. parameters (B, S, 3): those of the sites, on the torus. Only what `free_part` of both says means something.
-    num_elements: the elements are 1 to num_elements. counts: how many sites of the training crystals are on each
-    Wyckoff position of all groups, then how many crystals are in each group.
+    Fields: "lattice" (B, 6), the L3 of Sultanov et al. 2023 (section 2). The lengths a, b, c of the conventional cell,
+    divided by the cube root of its number of atoms, are phi(x) = k log(exp(x / k) + 1) of the numbers x, so that every
+    number is a valid length; the angles are represented by log tan(angle / 2), so that every number is a valid angle.
+    PARAMETERS (B, S, 3): those of the sites, on the torus. Of both, only the elements that are true in the field
+    `free_part` matter. mean, std: six numbers each, which standardise the lattice field over those training crystals in
+    which the number is free. num_elements: the elements are 1 to num_elements. counts: for each Wyckoff position of all
+    space groups the number of sites in the training crystals, then for each space group the number of crystals.
     """
 
     num_elements: int = 100
@@ -44,7 +48,7 @@ class SiteCodec:
         return CodecState(self.mean, self.std, counts=self.counts)
 
     def fitted(self, data: SymmetricBatch) -> Self:
-        """The same codec with what it has to know of the training crystals."""
+        """The same codec with everything that it has to know about the training crystals."""
         raw = replace(self, mean=(0.0,) * 6, std=(1.0,) * 6)._to_field(data)
         mean, std = [], []
         for values, free in zip(raw.T, free_cell(data.space_group).T, strict=True):
@@ -59,11 +63,11 @@ class SiteCodec:
         return self._given(data) | {"lattice": self._to_field(data), PARAMETERS: data.parameters % 1.0}
 
     def training_fields(self, data: SymmetricBatch, index: Tensor, width: int, rng: Streams) -> dict[str, Tensor]:
-        """The fields of the crystals `index` (b,) of training data, padded to the most sites of one of them."""
+        """The fields of the crystals `index` (b,) of the training data, padded to the crystal with the most sites."""
         return self.encode(data[index])
 
     def blank(self, data: SymmetricBatch) -> dict[str, Tensor]:
-        """What sampling starts from; cell and parameters of the data are not read."""
+        """The fields from which sampling starts. The cell and the parameters of `data` are not used."""
         return self._given(data) | {"lattice": torch.zeros_like(data.cell), PARAMETERS: data.parameters}
 
     def decode(self, fields: Fields) -> SymmetricBatch:
@@ -76,13 +80,14 @@ class SiteCodec:
         return replace(bare, cell=torch.cat([lengths, (2 * angles.exp().atan()).rad2deg()], -1))
 
     def frequencies(self, space_group: int) -> dict[str, float]:
-        """Wyckoff letter -> mean number of sites there in a training crystal of the group (`smoothed_frequencies`)."""
+        """Wyckoff letter -> mean number of sites on it in a training crystal of the space group
+        (`smoothed_frequencies`)."""
         first = sum(len(get_space_group(n).positions) for n in GROUP_NUMBERS if n < space_group)
         found = self.counts[first : first + len(get_space_group(space_group).positions)]
         return smoothed_frequencies(space_group, found, self.crystals(space_group))
 
     def crystals(self, space_group: int) -> int:
-        """How many training crystals are in the group."""
+        """The number of training crystals in the space group."""
         return self.counts[NUM_POSITIONS + space_group - 1]
 
     def _to_field(self, data: SymmetricBatch) -> Tensor:

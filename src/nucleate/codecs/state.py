@@ -1,4 +1,4 @@
-"""What a codec has to know of its training data beside the settings of its recipe."""
+"""What a codec has to know about its training data, beside the settings of the recipe."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CodecState:
-    """Numbers that are measured once on the training data, and travel with the weights.
+    """Numbers that are measured once on the training data and stored with the weights. A codec uses those it needs.
 
-    mean, std: of the lattice field, 6 numbers each. elements: atomic numbers in the data, ascending. counts: how often
-    each word (formulas), each of `elements` (UniMat), or each Wyckoff position and space group (sites) occurs.
-    crystals: how many training crystals there are. A codec takes what it needs of these and leaves the others alone.
+    mean, std: of the lattice field, six numbers each. elements: the sorted atomic numbers in the data. counts: how
+    often each word occurs (formulas), each of `elements` (UniMat), or each Wyckoff position and space group (sites).
+    crystals: the number of training crystals.
     """
 
     mean: tuple[float, ...] = (0.0,) * 6

@@ -1,4 +1,5 @@
-"""UniMat's codec (paper 2, section 2.1): the positions of a crystal's atoms on the periodic table."""
+"""UniMat's codec (Yang et al., arXiv 2311.09235, section 2.1): the positions of a crystal's atoms in slots on the
+periodic table."""
 
 from __future__ import annotations
 
@@ -24,17 +25,19 @@ NULL = (-1.0 - (START + 0.5)) * SCALE  # the null location x = y = z = -1 in the
 
 @dataclass(frozen=True)
 class UniMatCodec(JointCodec):
-    """encode and decode. elements: atomic numbers that have a place in the table; given: the composition is known.
+    """Encodes crystals as fields and decodes fields.
 
-    counts: atoms of each element in `crystals` training crystals. slots: L of the paper, the most atoms of one element.
-    periods: rows of the table, 1 to 7, and 8 and 9 for lanthanides and actinides. groups: its columns, 1 to 18.
-    random_origin: in training, the origin is moved to any of the atoms, for data whose origins mean nothing.
+    Fields: "lattice" (B, 6) and SLOTS (B, P, L, 3). Each of the P elements has L slots, each with the position of an
+    atom or with the null location. This is the L x H x W x 3 tensor of the source without those places of the H x W
+    grid that have no element in the data; `to_grid` and `from_grid` add and remove these places. If the composition is
+    given exactly, it is known which slots are empty. Then the fields are "lattice", "frac_coords" (B, A, 3) with the
+    positions in the occupied slots, and "atomic_numbers" (B, A).
 
-    Fields: "lattice" (B, 6) and SLOTS (B, P, L, 3): for each of the P elements L slots, each with the position of an
-    atom or the null location. That is the L x H x W x 3 tensor of the paper without those places of the H x W grid that
-    hold no element of the data, which have nothing to learn; `to_grid` and `from_grid` add and remove them. Where the
-    composition is given exactly, null slots are known and leave the field too: the positions of the occupied ones
-    remain, "frac_coords" (B, A, 3), with their "atomic_numbers" (B, A).
+    slots: L, the largest number of atoms of one element. periods: rows of the periodic table, 1 to 7, and 8 and 9 for
+    lanthanides and actinides. groups: its columns, 1 to 18. Empty tuples stand for all rows or columns. random_origin:
+    in training the origin is moved to a random atom, for data in which the origin has no meaning. elements: the sorted
+    atomic numbers of the P elements. counts: the number of atoms of each element in `crystals` training crystals.
+    given: whether the composition is given.
     """
 
     slots: int = 12
@@ -52,8 +55,9 @@ class UniMatCodec(JointCodec):
 
     @cached_property
     def places(self) -> list[int]:
-        """Atomic numbers inside the chosen rows and columns (all, where none are chosen)."""
-        # the columns in which lanthanides and actinides stand are not their groups
+        """The atomic numbers in the chosen rows and columns of the periodic table."""
+        # Lanthanides and actinides have no groups, although the table has them in columns; so a choice of groups
+        # leaves them out.
         rows = self.periods or range(1, (8 if self.groups else ROWS + 1))
         columns = self.groups or range(1, COLUMNS + 1)
         grid = [(z, *grid_place(z)) for z in range(1, self.num_elements + 1)]
@@ -61,52 +65,53 @@ class UniMatCodec(JointCodec):
 
     @property
     def rates(self) -> Tensor:
-        """Share of the slots of each element that training crystals fill: (P,)."""
+        """The share of the slots of each element that is occupied in the training crystals, (P,)."""
         return torch.tensor(self.counts, dtype=torch.float32) / (self.crystals * self.slots)
 
     @cached_property
     def index(self) -> Tensor:
-        """Atomic number -> its place among the P elements, -1 where it has none: (num_elements + 1,)."""
+        """Atomic number -> index among the P elements, or -1 if it is none of them: (num_elements + 1,)."""
         table = torch.full((self.num_elements + 1,), -1)
         table[list(self.elements)] = torch.arange(len(self.elements))
         return table
 
     @cached_property
     def _axes(self) -> tuple[list[int], list[int]]:
-        """Rows and columns of the whole table in the smallest grid that holds the chosen part of it."""
+        """The rows and columns of the periodic table that the smallest grid with the chosen part of it has."""
         every = [grid_place(z) for z in self.places]
         return sorted({r for r, _ in every}), sorted({c for _, c in every})
 
     @cached_property
     def grid(self) -> tuple[list[int], list[int]]:
-        """Rows and columns of the P elements in the grid."""
+        """The rows (P,) and columns (P,) of the P elements in the grid."""
         (rows, columns), places = self._axes, [grid_place(z) for z in self.elements]
         return [rows.index(r) for r, _ in places], [columns.index(c) for _, c in places]
 
     @property
     def grid_shape(self) -> tuple[int, int]:
-        """H, W."""
+        """(H, W), the number of rows and of columns of the grid."""
         rows, columns = self._axes
         return len(rows), len(columns)
 
     def fitted(self, data: CrystalBatch) -> Self:
-        """As `JointCodec.fitted`; also which elements there are, and how many atoms of each."""
+        """As `JointCodec.fitted`, and with the elements of the data and the number of their atoms."""
         counts = data.atomic_numbers[data.mask].bincount(minlength=self.num_elements + 1)
         elements = counts.nonzero()[:, 0].tolist()
         known = replace(self, elements=tuple(elements), counts=tuple(counts[elements].tolist()), crystals=len(data))
         return known.standardised(data.lattice, data.num_atoms)
 
     def standardised(self, lattice: Tensor, num_atoms: Tensor) -> Self:
-        """As `JointCodec.standardised`. The number of atoms is not known beside a table that is still noise, so that
-        the trend with it stays in the field, unless the composition is given."""
+        """As `JointCodec.standardised`. The growth of the volume with the number of atoms is removed only if the
+        composition is given, because otherwise the number of atoms is not known while the slots are still noise."""
         return super().standardised(lattice, num_atoms if self.given else torch.ones_like(num_atoms))
 
     def encode(
         self, lattice: Tensor, frac_coords: Tensor, atomic_numbers: Tensor, rng: Streams | None = None
     ) -> dict[str, Tensor]:
-        """Slots are taken in the order of the atoms, or with `rng` in a random one (random shuffling, section 2.1).
+        """The fields of crystals: lattice (B, 3, 3), frac_coords (B, A, 3), atomic_numbers (B, A).
 
-        Crystals must fit (`unfitting`).
+        Atoms take slots in their own order, or with `rng` in a random order (the random shuffling of section 2.1). The
+        crystals must fit into the slots (`unfitting`).
         """
         mask, numbers = atomic_numbers > 0, to_numbers(frac_coords)
         if self.given:
@@ -130,15 +135,15 @@ class UniMatCodec(JointCodec):
         return {"lattice": self.encode_lattice(lattice, one), SLOTS: slots, "mask": torch.ones_like(mask[:, :1])}
 
     def training_fields(self, data: CrystalBatch, index: Tensor, width: int, rng: Streams) -> dict[str, Tensor]:
-        """As `JointCodec.training_fields`; slots are taken in a random order, and the origin is any of the atoms where
-        `random_origin` says so."""
+        """As `JointCodec.training_fields`; atoms take slots in a random order, and with `random_origin` the origin is
+        moved to a random atom."""
         lattice, frac = data.lattice[index], data.frac_coords[index, :width]
         if self.random_origin:
             frac = at_random_origin(frac, data.num_atoms[index], rng)
         return self.encode(lattice, frac, data.atomic_numbers[index, :width], rng)
 
     def blank(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
-        """See `JointCodec.blank`; without a given composition only the number of rows of atomic_numbers counts."""
+        """As `JointCodec.blank`. If the composition is not given, only the number of rows of atomic_numbers is used."""
         like = super().blank(atomic_numbers)
         if self.given:
             return like
@@ -146,10 +151,10 @@ class UniMatCodec(JointCodec):
         return {"lattice": like["lattice"], SLOTS: slots, "mask": like["mask"][:, :1]}
 
     def decode(self, fields: Fields) -> tuple[Tensor, Tensor, Tensor]:
-        """lattice (B, 3, 3), frac_coords (B, A, 3) in [0, 1), atomic_numbers (B, A), by element and slot.
+        """lattice (B, 3, 3), frac_coords (B, A, 3) in [0, 1) and atomic_numbers (B, A), ordered by element and slot.
 
-        A slot is an atom where its mean coordinate lies nearer to the cell than to the null location. A crystal may
-        have none.
+        A slot has an atom if the mean of its three numbers is closer to the cell than to the null location. A crystal
+        may have no atoms.
         """
         if self.given:
             mask = fields["mask"]
@@ -166,7 +171,7 @@ class UniMatCodec(JointCodec):
         return lattice, frac, numbers[first] * here
 
     def to_grid(self, slots: Tensor, fill: float = NULL) -> Tensor:
-        """(B, P, L, C) -> (B, C, L, H, W), `fill` at places without an element."""
+        """Slots (B, P, L, C) on the grid: (B, C, L, H, W), with `fill` at places without an element."""
         b, _, length, channels = slots.shape
         out = slots.new_full((b, *self.grid_shape, length, channels), fill)
         out[:, self.grid[0], self.grid[1]] = slots
@@ -178,13 +183,14 @@ class UniMatCodec(JointCodec):
 
 
 def ranks(atomic_numbers: Tensor) -> Tensor:
-    """How many atoms of the same element stand before each atom: (B, A)."""
-    same = atomic_numbers[:, :, None] == atomic_numbers[:, None]
-    return same.tril(-1).sum(-1)
+    """For each atom the number of earlier atoms of the same element in its crystal: (B, A)."""
+    same_element = atomic_numbers[:, :, None] == atomic_numbers[:, None]
+    return same_element.tril(-1).sum(-1)
 
 
 def unfitting(elements: Sequence[int], slots: int, atomic_numbers: Tensor) -> Tensor:
-    """(B,) bool: crystals (B, A) with an element that has no place, or with more atoms of one element than slots."""
+    """Which crystals (B, A) do not fit: those with an element that is not in `elements`, or with more atoms of one
+    element than slots. The result is (B,) bool."""
     mask = atomic_numbers > 0
     inside = torch.isin(atomic_numbers, torch.tensor(elements, device=mask.device))
     return (mask & (~inside | (ranks(atomic_numbers) >= slots))).any(1)

@@ -1,4 +1,4 @@
-"""The diffusion core: processes on named fields, the sampling and training loops, random streams."""
+"""Diffusion: noise processes on named fields, the loops of training and sampling, and random streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold at every step of sampling: parts of a crystal that are known, and the shape of its lattice."""
+"""Constraints that are imposed at every step of sampling: known parts of a crystal, and the shape of its lattice."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from torch import Tensor
 from nucleate.diffusion.process import Fields, Process
 from nucleate.diffusion.rng import Streams
 
-# (fields at noise level t (B,), t, rng) -> the same with the constraint met
+# (fields at noise level t (B,), t, random streams) -> fields that obey the constraint
 Constraint = Callable[[dict[str, Tensor], Tensor, Streams], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
 class KnownParts:
-    """Inpainting: where a mask is true, a field is a draw of q(x_t | x0) of the known x0 (Lugmayr et al. 2022, eq. 8).
+    """Inpainting: where a mask is true, a field is replaced by a draw of q(x_t | x0) for the known x0 (Lugmayr et al.
+    2022, eq. 8).
 
-    values: field -> x0; masks: field -> bool, of the shape of the field or (B, A) or (B,). At t = 0 the known parts
-    come out exactly.
+    values: field -> x0. masks: field -> bool, in the shape of the field, (B, A) or (B,). At t = 0 the known parts have
+    exactly their given values.
     """
 
     processes: Mapping[str, Process]
@@ -39,7 +40,8 @@ class KnownParts:
 
 @dataclass(frozen=True)
 class Shaped:
-    """Keeps the lattices `rows` (R,) of a batch in the space that `project` (R, 6) -> (R, 6) maps onto."""
+    """Keeps some lattices of a batch, those with the indices `rows` (R,), in a subspace of shapes. `project` maps (R,
+    6) to (R, 6) and projects onto that subspace."""
 
     rows: Tensor
     project: Callable[[Tensor], Tensor]

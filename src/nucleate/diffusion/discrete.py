@@ -1,4 +1,4 @@
-"""Discrete diffusion on categories, D3PM (Austin et al. 2021; paper 3, eqs. 6-8)."""
+"""Discrete diffusion on categories, D3PM (Austin et al. 2021; Takahara et al. 2024, eqs. 6-8)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ MASK = 0  # the absorbing class; data classes are 1..num_classes
 
 @dataclass(frozen=True)
 class D3PM:
-    """x_t keeps its class with probability a(t) = (1 - t)^power, else it is drawn from the limit distribution.
+    """x_t keeps its class with probability a(t) = (1 - t)^power; otherwise it is drawn from the limit distribution.
 
-    A power above 1 keeps the classes unknown until late: where coordinates diffuse beside them, crystals then get their
-    geometry first and their elements after it, which cannot come into conflict with each other.
+    With a power above 1 the classes stay unknown until late in sampling. If coordinates diffuse as well, crystals then
+    get their geometry first and elements that fit it afterwards.
 
-    limit: "uniform" over classes 1..num_classes (the paper's Q_t = (1 - beta) I + beta / K 1 1^T), or "absorbing"
-    (class 0). Both transitions have rank-one structure, so no K x K matrix is ever formed. The network gives
-    logits (..., num_classes + 1) of x0; class 0 is never data and is excluded. The loss is eq. 8 between the exact
-    posteriors over a step of length 1 / steps, plus `ce_weight` times the cross-entropy of x0 (Austin, eq. 5).
+    limit: "uniform" over classes 1..num_classes (Takahara's Q_t = (1 - beta) I + beta / K 1 1^T), or "absorbing"
+    (class 0). The transition matrices differ from a multiple of the identity by a matrix of rank one, so no K x K
+    matrix is needed. The network gives logits (..., num_classes + 1) of x0; class 0 never occurs in data and is
+    excluded. The loss is eq. 8 between the exact posteriors over a step of length 1 / steps, plus `ce_weight` times the
+    cross-entropy of x0 (Austin et al., eq. 5).
     """
 
     num_classes: int
@@ -38,7 +39,7 @@ class D3PM:
             raise ValueError(f"unknown limit {self.limit!r}")
 
     def keep(self, t: Tensor) -> Tensor:
-        """a(t): probability that no transition has happened by t."""
+        """a(t), the probability that no transition has happened until t."""
         return (1 - t) ** self.power
 
     def limit_distribution(self, like: Tensor) -> Tensor:
@@ -58,10 +59,10 @@ class D3PM:
         return torch.where(keep, x0, self.prior(x0, rng))
 
     def posterior(self, x_t: Tensor, p0: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        """p(x_s | x_t) = sum over x0 of q(x_s | x_t, x0) p0(x0), shape (..., K + 1), exact.
+        """The exact p(x_s | x_t) = sum over x0 of q(x_s | x_t, x0) p0(x0), shape (..., K + 1).
 
-        Each x0 class is divided by its own q(x_t | x0) before mixing; mixing first (one normalisation at the end)
-        is biased for the uniform limit.
+        The term of each class x0 is divided by its own q(x_t | x0). A single normalisation after the sum would be
+        biased for the uniform limit.
         """
         a_t, a_s = (at(self.keep(v), x_t)[..., None] for v in (t, s))
         pi = self.limit_distribution(x_t)
@@ -75,7 +76,7 @@ class D3PM:
         return p / p.sum(-1, keepdim=True).clamp_min(1e-12)
 
     def probabilities(self, pred: Tensor) -> Tensor:
-        """x0 probabilities from logits, the absorbing class excluded."""
+        """The probabilities of x0 from logits, without the absorbing class."""
         logits = pred.float().clone()
         logits[..., MASK] = -torch.inf
         return logits.softmax(-1)
@@ -84,18 +85,18 @@ class D3PM:
         p0 = self.probabilities(pred)
         log_p0 = p0.gather(-1, x0[..., None]).clamp_min(1e-12).log()[..., 0]
         t = t.clamp(1.0 / self.steps, 1.0)
-        if self.limit == "absorbing":  # eq. 8 in closed form: exact where a(t) changes too little for differences
+        if self.limit == "absorbing":  # eq. 8 in closed form, because differences of a(t) are inaccurate in float32
             return per_crystal(-log_p0 * (x_t == MASK) - self.ce_weight * log_p0, mask)
         s = t - 1.0 / self.steps
         q = self.posterior(x_t, F.one_hot(x0, self.num_classes + 1).to(p0.dtype), t, s)
         p = self.posterior(x_t, p0, t, s)
         kl = (q * (q.clamp_min(1e-12).log() - p.clamp_min(1e-12).log())).sum(-1)
         a_t, a_s = self.keep(t), self.keep(s)
-        weight = (1 - a_t) / (a_s - a_t).clamp_min(1e-4)  # one over the chance of a transition in this step
+        weight = (1 - a_t) / (a_s - a_t).clamp_min(1e-4)  # 1 / (probability of a transition in this step)
         return per_crystal(at(weight, kl) * kl - self.ce_weight * log_p0, mask)
 
     def step(self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, noise: float = 1.0) -> Tensor:
-        """Draw x_s from the exact posterior; `noise` has no meaning for categories and is ignored."""
+        """A draw of x_s from the exact posterior. `noise` is ignored, because categories have no noise to scale."""
         return rng.categorical(self.posterior(x_t, self.probabilities(pred), t, s))
 
     def flow(
@@ -109,6 +110,6 @@ class D3PM:
         noise: float = 1.0,
         langevin: float = 0.0,
     ) -> Tensor:
-        """A draw, as `step` gives it: categories have no flow, since no deterministic map spreads one class over
-        several."""
+        """A draw as in `step`. Categories have no flow, because a deterministic map cannot spread one class over
+        several classes."""
         return self.step(x_t, pred, t, s, rng)

@@ -1,4 +1,5 @@
-"""Diffusion-LM (Li et al., NeurIPS 2022): words as learned vectors with Gaussian noise, and back by rounding."""
+"""Diffusion-LM (Li et al., NeurIPS 2022): words become learned vectors, which get Gaussian noise, and vectors become
+words again by rounding."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ from nucleate.diffusion.rng import Streams
 
 
 class Embedded:
-    """x_t = sqrt(abar) E(w) + sqrt(1 - abar) eps for the vector E(w) of a word; the network predicts E(w) itself.
+    """x_t = sqrt(abar) E(w) + sqrt(1 - abar) eps for the vector E(w) of a word w; the network predicts E(w).
 
-    table: gives the vectors (V, d) as they are at the moment, of length sqrt(d), so that they cannot shrink to nothing
-    under the squared error. Training: squared error of the prediction and cross-entropy of its rounding,
-    p(w | x) = softmax(x . E(w)) (their eq. 2; they round x0, which says less about the network). A step takes the
-    vector of the nearest word in place of the prediction: their clamping trick.
+    table: gives the current vectors (V, d). They have the length sqrt(d), because the squared error would otherwise
+    shrink them to zero. The loss is the squared error of the prediction plus the cross-entropy of its rounding,
+    p(w | x) = softmax(x . E(w)) (Li et al., eq. 2, where x0 is rounded and not the prediction). In a step of sampling
+    the prediction is replaced by the vector of the nearest word (their clamping trick).
     """
 
     def __init__(self, table: Callable[[], Tensor], schedule: str = "sqrt") -> None:
@@ -32,11 +33,11 @@ class Embedded:
         return self.gaussian.corrupt(self.table()[x0], t, rng)
 
     def logits(self, vectors: Tensor) -> Tensor:
-        """Logits (..., V) of the word that each vector (..., d) stands for."""
+        """Logits (..., V) of the words for vectors (..., d)."""
         return vectors @ self.table().T
 
     def round(self, vectors: Tensor) -> Tensor:
-        """The nearest word of each vector: (..., d) -> (...)."""
+        """The nearest word of each vector: (..., d) -> tokens (...)."""
         return self.logits(vectors).argmax(-1)
 
     def loss(self, pred: Tensor, x0: Tensor, x_t: Tensor, t: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -46,7 +47,7 @@ class Embedded:
         return per_crystal(error + rounding, mask)
 
     def _noise(self, x_t: Tensor, pred: Tensor, t: Tensor) -> Tensor:
-        """The noise in x_t if the clamped prediction is right."""
+        """The noise that x_t contains if the clamped prediction is correct."""
         abar = at(self.gaussian.alpha_bar(t.double()), x_t)
         clamped = self.table()[self.round(pred)]
         return ((x_t - abar.sqrt() * clamped) / (1 - abar).sqrt()).to(x_t)
@@ -65,5 +66,6 @@ class Embedded:
         noise: float = 1.0,
         langevin: float = 0.0,
     ) -> Tensor:
-        """The probability flow at first order: a clamped prediction jumps, there is no slope to draw on."""
+        """A first-order step of the probability flow. A second-order step makes no sense, because the clamped
+        prediction jumps from word to word and has no slope."""
         return self.gaussian.flow(x_t, self._noise(x_t, pred, t), t, s, rng, None, noise)

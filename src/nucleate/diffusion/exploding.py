@@ -1,4 +1,4 @@
-"""Variance-exploding Gaussian diffusion for vectors (Song et al. 2021; paper 5, section 3: sigma_1 > ... > sigma_F)."""
+"""Variance-exploding Gaussian diffusion for vectors (Song et al. 2021; Sultanov et al. 2023, section 3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nucleate.diffusion.rng import Streams
 
 
 class Exploding(Protocol):
-    """A process x_t ~ N(x0, sigma_t^2)."""
+    """A process with x_t ~ N(x0, sigma_t^2)."""
 
     @property
     def sigma_min(self) -> float: ...
@@ -23,7 +23,7 @@ class Exploding(Protocol):
 
 
 def geometric(t: Tensor, low: float, high: float) -> Tensor:
-    """Noise levels from low to high, same shape as t; exactly 0 where t <= 0."""
+    """Noise levels that grow geometrically from low to high, in the shape of t; exactly 0 where t <= 0."""
     value = low * (high / low) ** t
     return torch.where(t > 0, value, torch.zeros_like(value))
 
@@ -37,21 +37,23 @@ def flow_move(
     noise: float,
     langevin: float,
 ) -> Tensor:
-    """x_s - x_t along the flow dx = -sigma score d sigma, with the denoised displacement d = E[x0 - x_t | x_t] at t
-    held over the step: (1 - sigma_s / sigma_t) d.
+    """The change x_s - x_t along the flow dx = -sigma score d sigma.
 
-    This is Euler's step in sigma, in which the path to a single x0 is a straight line; one in sigma^2 / 2 would freeze
-    the score instead, which grows as 1 / sigma on that path, and end half way at sigma = 0. With `before`, (x_t - x_r,
-    the d at r, r), x_t + d is extrapolated in log sigma: DPM-Solver++(2M) (Lu et al. 2022).
+    d: the denoised displacement E[x0 - x_t | x_t] at t, which is held constant over the step; the change is then
+    (1 - sigma_s / sigma_t) d. This is Euler's step in sigma, in which the path to a single x0 is a straight line. (A
+    step in sigma^2 / 2 would hold the score constant, which grows as 1 / sigma on that path, and would end half way at
+    sigma = 0.) With `before` = (x_t - x_r, the d at r, r) of the previous step, x_t + d is extrapolated in log sigma:
+    DPM-Solver++(2M) (Lu et al. 2022).
 
-    With the drift k = `drift(noise)`, (sigma_s / sigma_t)^k of d is left. Langevin moves whose sizes sum up to L, as
-    infinitely many small ones with the estimate held, leave exp(-(1 - noise^2) L / sigma_min^2) of that.
+    noise: with k = `drift(noise)`, the part (sigma_s / sigma_t)^k of d is left after the step. langevin: the sum L of
+    the sizes of Langevin moves. Taken as infinitely many small moves with a constant estimate, they leave the part
+    exp(-(1 - noise^2) L / sigma_min^2) of that.
     """
     sigma_t, sigma_s = at(process.sigma(t), d), at(process.sigma(s), d)
     if before is not None:
         moved, d_r, r = before
         ratio = (sigma_t / sigma_s).log() / (at(process.sigma(r), d) / sigma_t).log()
-        ratio = torch.where(sigma_s > 0, ratio, torch.zeros_like(ratio))  # infinite at the end: first order there
+        ratio = torch.where(sigma_s > 0, ratio, torch.zeros_like(ratio))  # the last step is of first order
         d = d + 0.5 * ratio * (moved + d - d_r)
     left = (sigma_s / sigma_t) ** drift(noise) * math.exp((1 - drift(noise)) * langevin / process.sigma_min**2)
     return (1 - left) * d
@@ -59,17 +61,17 @@ def flow_move(
 
 @dataclass(frozen=True)
 class GaussianVE:
-    """x_t = x0 + sigma_t eps with geometric sigma_t, 0 at t = 0; the network predicts eps, which is
+    """x_t = x0 + sigma_t eps, where sigma_t grows geometrically and is 0 at t = 0. The network predicts eps, which is
     minus sigma_t times the score.
 
-    Data are standardised, so the prior is a normal distribution with their variance and that of the noise together.
+    Data are standardised, so the prior is a normal distribution with the variance 1 + sigma_max^2.
     """
 
     sigma_min: float = 0.01
     sigma_max: float = 3.0
 
     def sigma(self, t: Tensor) -> Tensor:
-        """Noise level in standard deviations of the data, same shape as t; exactly 0 where t <= 0."""
+        """The noise level in standard deviations of the data, in the shape of t; exactly 0 where t <= 0."""
         return geometric(t, self.sigma_min, self.sigma_max)
 
     def prior(self, like: Tensor, rng: Streams) -> Tensor:
@@ -79,7 +81,8 @@ class GaussianVE:
         return x0 + at(self.sigma(t), x0) * rng.normal(x0.shape).to(x0)
 
     def loss(self, pred: Tensor, x0: Tensor, x_t: Tensor, t: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Weighted by sigma^2, so that all levels count alike (paper 5, eqs. 5-6)."""
+        """The score-matching loss weighted by sigma^2, so that all noise levels count equally (Sultanov et al. 2023,
+        eqs. 5-6)."""
         eps = (x_t - x0) / at(self.sigma(t).clamp_min(self.sigma_min), x0)
         return per_crystal((pred - eps).square(), mask)
 
@@ -101,7 +104,7 @@ class GaussianVE:
         noise: float = 1.0,
         langevin: float = 0.0,
     ) -> Tensor:
-        """The deterministic step of `WrappedVE.flow`, without periodic wrapping."""
+        """A step along the probability flow (`flow_move`)."""
         d = -at(self.sigma(t), x_t) * pred
         earlier = None
         if before is not None:
@@ -110,8 +113,8 @@ class GaussianVE:
         return x_t + flow_move(self, d, t, s, earlier, noise, langevin)
 
     def correct(self, x_t: Tensor, pred: Tensor, t: Tensor, size: float, rng: Streams, noise: float = 1.0) -> Tensor:
-        """Langevin move whose step is `size` at sigma_min and grows with sigma^2 (paper 5, algorithm 1: half of its
-        epsilon_L)."""
+        """A Langevin move. Its step is `size` at sigma_min and grows with sigma^2 (Sultanov et al. 2023, algorithm 1,
+        where epsilon_L is twice this size)."""
         sigma = at(self.sigma(t), x_t)
         step = size * (sigma / self.sigma_min).square()
         return x_t - step / sigma * pred + noise * (2 * step).sqrt() * rng.normal(x_t.shape).to(x_t)

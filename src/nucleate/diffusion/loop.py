@@ -1,5 +1,5 @@
-"""The two loops over named fields: one draws, one gives the training loss. Words that are shown one by one, each at its
-own time, have a loop of their own (`diffusion.unmask`); no other exists."""
+"""The loops over named fields: `training_loss` and `sample`. Only the sampling of formulas word by word has a loop of
+its own (`diffusion.unmask`)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from nucleate.diffusion.rng import Streams
 from nucleate.errors import NucleateError
 
 SAMPLERS = ("ancestral", "ddim", "second-order")
-LANGEVIN = "langevin"  # for models all of whose processes offer `correct`
+LANGEVIN = "langevin"  # only for models of which all processes have the method `correct`
 FLOWS = ("ddim", "second-order")
-MASK_FIELD = "mask"  # (B, A) bool, true for real atoms; travels with the fields, never diffuses
+MASK_FIELD = "mask"  # the field (B, A) bool that is true for atoms and false for padding; it does not diffuse
 
 
 def free_part(field: str) -> str:
-    """The name of what says which elements of a field are free."""
+    """The name of the field that says which elements of another field are free, and not fixed by symmetry."""
     return f"{field}_free"
 
 
 class Denoiser(Protocol):
-    """(fields at noise level t (B,), t, condition tensors) -> a prediction for each diffusing field."""
+    """A network: (fields at noise level t (B,), t, tensors of the condition) -> a prediction for each diffusing
+    field."""
 
     def __call__(self, fields: Fields, t: Tensor, condition: Fields) -> Fields: ...
 
@@ -39,10 +40,11 @@ def training_loss(
     condition: Fields,
     rng: Streams,
 ) -> dict[str, Tensor]:
-    """Loss of each diffusing field, per crystal (B,); fields without a process are given to the network as they are.
+    """The loss (B,) of each diffusing field: name -> loss of each crystal.
 
-    per_atom: names of the fields whose second axis runs over atoms, (B, A, ...). A field of which symmetry leaves only
-    a part free comes with another beside it, `free_part` of its name: bool, of its shape.
+    fields: clean values. Fields without a process are given to the network unchanged. per_atom: names of the fields
+    whose second axis runs over atoms, (B, A, ...). If symmetry fixes a part of a field, another field with the name
+    `free_part(name)` and the same shape (bool) says which elements are free.
     """
     first = next(iter(processes))
     t = rng.uniform((len(fields[first]),)).to(fields[first].device)
@@ -57,8 +59,9 @@ def training_loss(
 def time_grid(
     sampler: str, steps: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Times (steps + 1,) from 1 to 0. Uniform; for the flows u (3 - u) / 2 of a uniform u: half the
-    uniform spacing at t = 1, where the flow bends most, and one and a half times it at t = 0."""
+    """The times (steps + 1,) of sampling, from 1 to 0. They are uniform (u), or for the flows u (3 - u) / 2. The
+    spacing of the latter is half of the uniform one at t = 1, where the flow is most curved, and 1.5 times it at t =
+    0."""
     u = torch.linspace(1, 0, steps + 1, device=device, dtype=dtype)
     return u * (3 - u) / 2 if sampler in FLOWS else u
 
@@ -79,22 +82,24 @@ def sample(
     sampler: str = "ancestral",
     constraints: Sequence[Constraint] = (),
 ) -> dict[str, Tensor]:
-    """Draw x0 for every diffusing field.
+    """Draw x0 for every diffusing field. Returns all fields: name -> tensor.
 
-    sampler: "ancestral", steps with noise and a Langevin corrector (Song et al. 2021, algorithm 1); or the
-    probability-flow ODE from the prior's draw, by first-order ("ddim") or two-step second-order ("second-order")
-    steps, one network call each; or "langevin", annealed Langevin dynamics: `corrector_steps` moves (one at least) at
-    each of `steps` noise levels and nothing else (paper 5, algorithm 1; processes without such moves cannot).
-    noise: of all fields, or by name (1 where none is given). 1 draws from the model; less is colder, and keeps to its
-    modes. Ancestral steps and the corrector scale their noise by it, and leave their drift as it is. The flows have no
-    noise, but the drift that it leaves to the others: from the probability flow's at 1 to that of the ancestral steps
-    at 0 (`process.drift`), where ancestral steps without corrector and "ddim" are the same step, at other times. A flow
-    takes a noise from 0 to 1.
-    like: gives shapes for diffusing fields, e.g. lattice (B, 6), and values for all others (mask among them).
-    corrector_steps: Langevin moves before each ancestral step, on the fields whose process offers `correct`. A flow
-    takes what they add to its drift into its own step, at no network call; at noise 1 that is nothing.
-    progress: called with (done, steps) after each step.
-    constraints: applied to the draw of the prior and to the result of each step.
+    like: the shapes of diffusing fields, e.g. lattice (B, 6), and the values of all others (the mask among them).
+    sampler: "ancestral" takes steps with noise and has a Langevin corrector (Song et al. 2021, algorithm 1). "ddim" and
+    "second-order" integrate the probability-flow ODE from a draw of the prior, with steps of first order, or of second
+    order by two steps; each step takes one network call. "langevin" is annealed Langevin dynamics: `corrector_steps`
+    moves (at least one) at each of `steps` noise levels and no other steps (Sultanov et al. 2023, algorithm 1); it
+    needs processes with `correct`.
+    noise: for all fields, or by name (1 for fields that are not named). With 1 the samples follow the model; with less
+    they are closer to its modes. Ancestral steps and the corrector multiply their noise by it and keep their drift. The
+    flows have no noise, and multiply their drift by `process.drift(noise)`: from that of the probability flow at 1 to
+    that of ancestral steps at 0. At 0, ancestral steps without corrector and "ddim" are the same method with different
+    times. The flows need a noise from 0 to 1.
+    corrector_steps, corrector_size: number and size of Langevin moves before each ancestral step, on the fields whose
+    process has `correct`. A flow adds the drift of such moves to its own step, without network calls; with noise 1 that
+    drift is zero.
+    progress: called with (done, steps) after each step. constraints: applied to the draw of the prior and to the result
+    of each step. Raises NucleateError for a noise or sampler that the model or the flow cannot use.
     """
     if sampler not in (*SAMPLERS, LANGEVIN):
         raise ValueError(f"unknown sampler {sampler!r}")
@@ -102,9 +107,11 @@ def sample(
     wrong = [n for n in colder.values() if not 0 <= n <= 1 and sampler in FLOWS]
     if wrong:
         raise NucleateError(f"sampler {sampler!r} takes a noise from 0 to 1, not {wrong[0]:g}")
-    stuck = [k for k, p in processes.items() if sampler == LANGEVIN and not hasattr(p, "correct")]
-    if stuck:
-        raise NucleateError(f"Langevin dynamics cannot draw '{stuck[0]}' of this model; {', '.join(SAMPLERS)} can")
+    unable = [k for k, p in processes.items() if sampler == LANGEVIN and not hasattr(p, "correct")]
+    if unable:
+        raise NucleateError(
+            f"Langevin dynamics cannot draw '{unable[0]}' of this model; use one of the samplers {', '.join(SAMPLERS)}"
+        )
     x = {k: processes[k].prior(v, rng) if k in processes else v for k, v in like.items()}
     first = next(iter(processes))
     size = len(like[first])
@@ -138,12 +145,14 @@ def sample(
 
 
 class Guided:
-    """Classifier-free guidance (Ho & Salimans 2022): null + scale * (conditional - null); scale 1 is the plain model.
+    """Classifier-free guidance (Ho & Salimans 2022): null + scale * (conditional - null).
 
-    The null condition is what is `kept` of the condition (in paper 2, eq. 2, the composition; omega = scale - 1), or
-    an empty mapping, which every denoiser trained with condition dropout understands.
-    Species logits are mixed as logits, which is the same rule on log-probabilities. At t <= `until` the plain model is
-    taken (Kynkaanniemi et al. 2024): the mode is chosen by then, guidance would bend its geometry, and costs a call.
+    conditional and null are the predictions with the condition and without it; with scale 1 there is no guidance. kept:
+    names of conditions that remain in the null prediction (Yang et al. 2023, eq. 2, keep the composition; their omega
+    is scale - 1). Networks must have been trained with condition dropout. Logits of species are combined in the same
+    way, which is the same rule for log-probabilities. until: at t <= `until` there is no guidance (Kynkaanniemi et al.
+    2024), because the kind of crystal is decided by then; guidance would only distort its geometry and take a second
+    network call.
     """
 
     def __init__(self, denoiser: Denoiser, scale: float, until: float = 0.0, kept: Sequence[str] = ()) -> None:

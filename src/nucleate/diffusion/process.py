@@ -1,4 +1,4 @@
-"""The protocol that every noise process obeys, and the helpers they share."""
+"""The protocol of noise processes, and functions that they share."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 from nucleate.diffusion.rng import Streams
 
 Fields = Mapping[str, Tensor]
-Visited = tuple[Tensor, Tensor, Tensor]  # (x, pred, t) of one field at the step before
+Visited = tuple[Tensor, Tensor, Tensor]  # (x, pred, t) of one field in the previous step
 
 
 class Process(Protocol):
-    """The noise on one field. It owns the training target and the reverse step, so the two cannot disagree.
+    """The noise on one field. It defines both the training loss and the reverse step, so that these always match.
 
-    Times are in [0, 1]; 0 is data, 1 is the prior. `t` has shape (B,). `mask` (B, A) tells real atoms from
-    padding, with more axes what is free of a field, or is None for a field without atoms. `pred` is what the network
-    gives for this field.
+    Times `t` (B,) are in [0, 1], where 0 is data and 1 is the prior. `mask` (B, A) is true for atoms and false for
+    padding; with more axes it is true for the free elements of a field; it is None for a field without atoms. `pred` is
+    the output of the network for this field.
     """
 
     def prior(self, like: Tensor, rng: Streams) -> Tensor:
@@ -34,7 +34,7 @@ class Process(Protocol):
         ...
 
     def step(self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, noise: float = 1.0) -> Tensor:
-        """A draw of the model's reverse transition to the lower noise level s < t."""
+        """A draw of the model's reverse transition from noise level t to the lower one s < t."""
         ...
 
     def flow(
@@ -48,30 +48,33 @@ class Process(Protocol):
         noise: float = 1.0,
         langevin: float = 0.0,
     ) -> Tensor:
-        """A step along the probability-flow ODE (Song et al. 2021, eq. 13): first order, second order given `before`.
+        """A step along the probability-flow ODE (Song et al. 2021, eq. 13).
 
-        The denoised estimate is held constant over the step, or drawn on from that of the step before; a first-order
-        step to s = 0 lands on the estimate itself. A process without a flow (categories) draws as `step` does.
-        noise: 1 is that flow, less is colder: its drift is multiplied by `drift(noise)`.
-        langevin: sum of the sizes of `Correctable.correct`'s moves whose drift the step takes in, colder flows only.
+        before: the previous step. Without it the step is of first order, with a constant denoised estimate; with it the
+        step is of second order, with an estimate that is extrapolated from both. A first-order step to s = 0 gives the
+        estimate itself. A process without a flow (categories) draws as `step` does. noise: 1 is the probability flow;
+        in general its drift is multiplied by `drift(noise)`. langevin: the sum of the sizes of moves of
+        `Correctable.correct` whose drift is added to the step; with noise 1 that drift is zero.
         """
         ...
 
 
 class Correctable(Protocol):
-    """A process that also offers a Langevin move at fixed noise level."""
+    """A process that also has a Langevin move at a fixed noise level."""
 
     def correct(self, x_t: Tensor, pred: Tensor, t: Tensor, size: float, rng: Streams, noise: float = 1.0) -> Tensor:
-        """One Langevin move that leaves the marginal at t invariant to first order in `size`."""
+        """One Langevin move. To first order in `size` it does not change the distribution of x_t."""
         ...
 
 
 def drift(noise: float) -> float:
-    """The drift of a reverse process whose noise is scaled by `noise`, in units of the probability flow's.
+    """The drift of a reverse process whose noise is multiplied by `noise`, in units of the drift of the probability
+    flow.
 
-    The reverse SDE is the flow and Langevin dynamics side by side (Karras et al. 2022, eq. 6), the latter with as much
-    drift as the flow, and noise that undoes it. Noise scaled by n spreads a density as a drift of -n^2 times that does,
-    so 1 - n^2 of it remains: 2 - n^2 in all. At 1 that is the flow, at 0 the mean of each ancestral step.
+    The reverse SDE is the sum of the probability flow and of Langevin dynamics (Karras et al. 2022, eq. 6). The latter
+    has the same drift as the flow, and noise that compensates it. With noise multiplied by n, only n^2 of that drift is
+    compensated, so the total drift is 1 + (1 - n^2) = 2 - n^2. With n = 1 it is that of the flow, and with n = 0 that
+    of the mean of ancestral steps.
     """
     return 2.0 - noise**2
 
@@ -82,8 +85,11 @@ def at(t: Tensor, x: Tensor) -> Tensor:
 
 
 def per_crystal(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean over a crystal's elements: (B, ...) -> (B,); with a mask, (B, A) or more of the axes, over what is true
-    in it alone, and 0 where nothing is."""
+    """The mean of all values of each crystal: (B, ...) -> (B,).
+
+    With a mask, of shape (B, A) or with more of the axes of `values`, only values where it is true count; the mean is 0
+    if there are none.
+    """
     if mask is None:
         return values.flatten(1).mean(1)
     inner = values.flatten(mask.dim()).mean(-1) if values.dim() > mask.dim() else values

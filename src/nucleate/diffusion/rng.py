@@ -1,9 +1,9 @@
-"""One random stream per crystal, the same on every device.
+"""Random streams, one for each crystal, which are the same on every device.
 
-A stream is a counter-based generator (Philox-4x32-10; Salmon et al., SC 2011): draw number `c` of element `e`
-of crystal `i` is a pure function of (seed_i, c, e). Hence the result of seed s does not depend on the batch
-size, the number of workers, the padding or the device, and a resumed run needs no generator state.
-Written in int64 tensor arithmetic, since torch lacks unsigned 64-bit products.
+A stream is a counter-based generator (Philox-4x32-10; Salmon et al., SC 2011): draw number `c` of element `e` of
+crystal `i` depends only on (seed_i, c, e). So the result for a seed does not depend on the batch size, the number of
+workers, the padding or the device, and a resumed run needs no state of a generator. The arithmetic is that of int64
+tensors, because torch has no products of unsigned 64-bit integers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Words = TypeVar("Words", Tensor, np.ndarray)
 
 
 def philox(counter: Sequence[Words], key: Sequence[Words], rounds: int = 10) -> list[Words]:
-    """Philox-4x32: four counter words and two key words (int64 holding 32 bits) to four random words."""
+    """Philox-4x32: four random words from four words of a counter and two words of a key (int64 with 32 bits each)."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(rounds):
@@ -39,10 +39,10 @@ def philox(counter: Sequence[Words], key: Sequence[Words], rounds: int = 10) -> 
 
 
 class Streams:
-    """Independent streams of normals and uniforms, one per crystal.
+    """Independent streams of random numbers, one for each crystal.
 
-    seeds: (B,) int64, non-negative. Every call draws afresh; elements are numbered along the flattened trailing
-    shape, so draws of shape (B, A, 3) agree on common atoms whatever A is.
+    seeds: (B,) int64, not negative. Every call gives new numbers. Elements are numbered along the flattened shape after
+    the first axis, so that draws of shape (B, A, 3) are equal for the same atoms whatever A is.
     """
 
     def __init__(self, seeds: Tensor) -> None:
@@ -59,7 +59,7 @@ class Streams:
         seed = self.seeds[:, None]
         counter = [block, zero + self.draws, zero, zero]
         key = [(seed & _MASK).expand_as(block), ((seed >> 32) & _MASK).expand_as(block)]
-        if block.device.type == "cpu":  # small batches spend their time on calls, which cost NumPy a third
+        if block.device.type == "cpu":  # for small batches NumPy is three times as fast as torch
             out = [torch.from_numpy(v) for v in philox([v.numpy() for v in counter], [v.numpy() for v in key])]
         else:
             out = philox(counter, key)
@@ -68,12 +68,12 @@ class Streams:
         return [flat[:, i::words].reshape(tuple(shape)) for i in range(words)]
 
     def uniform(self, shape: Sequence[int]) -> Tensor:
-        """float32 in the open interval (0, 1), shape (B, ...)."""
+        """Uniform float32 numbers in the open interval (0, 1), shape (B, ...)."""
         (u,) = self._words(shape, 1)
         return ((u >> 8).to(torch.float32) + 0.5) * 2.0**-24
 
     def normal(self, shape: Sequence[int]) -> Tensor:
-        """Standard normals by Box-Muller, float32, shape (B, ...)."""
+        """Standard normal float32 numbers by the Box-Muller method, shape (B, ...)."""
         u, v = self._words(shape, 2)
         radius = torch.sqrt(-2.0 * torch.log(((u >> 8).to(torch.float32) + 0.5) * 2.0**-24))
         return radius * torch.cos((v.to(torch.float32)) * (2.0 * math.pi * 2.0**-32))
@@ -86,7 +86,8 @@ class Streams:
 
 
 def derive_seeds(seed: int, *labels: int | Tensor) -> Tensor:
-    """Non-negative int64 seeds that mix `seed` with integer labels; tensors of labels give a tensor (B,)."""
+    """Seeds (int64, not negative) that are computed from `seed` and integer labels, (1,); with tensors (B,) as labels
+    they are (B,)."""
     state = torch.tensor(seed, dtype=torch.int64)
     for label in labels:
         word = torch.as_tensor(label, dtype=torch.int64, device=label.device if isinstance(label, Tensor) else None)

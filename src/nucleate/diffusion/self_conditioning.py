@@ -1,4 +1,5 @@
-"""Self-conditioning (Chen, Zhang, Hinton 2023): a denoiser sees its own earlier output beside the noisy fields."""
+"""Self-conditioning (Chen, Zhang, Hinton 2023): a network gets its own earlier output together with the noisy
+fields."""
 
 from __future__ import annotations
 
@@ -17,12 +18,13 @@ ESTIMATE = "estimate."  # prefix of the fields that hold an earlier output
 
 
 def with_estimate(fields: Fields, estimate: Mapping[str, Tensor]) -> Fields:
-    """The fields and an earlier output beside them."""
+    """The fields together with an earlier output of the network."""
     return {**fields, **{ESTIMATE + k: v for k, v in estimate.items()}}
 
 
 class Primed:
-    """For training: the output of a first call, through which no gradient flows, is shown to the second."""
+    """The denoiser for training: it calls the network twice, and the second call gets the output of the first one,
+    through which no gradient flows."""
 
     def __init__(self, denoiser: Denoiser) -> None:
         self.denoiser = denoiser
@@ -34,7 +36,8 @@ class Primed:
 
 
 class Remembering:
-    """For sampling: each call sees the output of the call before, at a slightly higher noise level."""
+    """The denoiser for sampling: each call gets the output of the previous call, which was at a slightly higher noise
+    level."""
 
     def __init__(self, denoiser: Denoiser) -> None:
         self.denoiser = denoiser

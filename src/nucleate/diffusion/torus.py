@@ -1,4 +1,5 @@
-"""Variance-exploding diffusion on the torus of fractional coordinates (paper 3, eqs. 4-5; Jiao et al. 2023)."""
+"""Variance-exploding diffusion on the torus of fractional coordinates (Takahara et al. 2024, eqs. 4-5; Jiao et al.
+2023)."""
 
 from __future__ import annotations
 
@@ -18,14 +19,15 @@ _IMAGES = 4  # |k| <= 4 images: the neglected weight is below exp(-24) for sigma
 
 
 def wrap(difference: Tensor) -> Tensor:
-    """The representative of a fractional difference in [-1/2, 1/2)."""
+    """A difference of fractional coordinates moved into [-1/2, 1/2) by an integer."""
     return difference - torch.floor(difference + 0.5)
 
 
 def wrapped_normal_score(difference: Tensor, sigma: Tensor) -> Tensor:
-    """d/dx log N_w(x; 0, sigma^2): the sum over images of the wrapped normal (Jiao et al. 2023, appendix B.1).
+    """The score d/dx log N_w(x; 0, sigma^2) of the wrapped normal distribution, by a sum over periodic images (Jiao et
+    al. 2023, appendix B.1).
 
-    difference, sigma: broadcastable; result has the broadcast shape, in 1 / fractional units.
+    difference, sigma: in fractional units, of shapes that broadcast; the result has the broadcast shape.
     """
     k = torch.arange(-_IMAGES, _IMAGES + 1, device=difference.device, dtype=difference.dtype)
     d = wrap(difference)[..., None] + k
@@ -36,9 +38,9 @@ def wrapped_normal_score(difference: Tensor, sigma: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _score_scale_table(sigma_min: float, sigma_max: float, points: int = 256) -> np.ndarray:
-    """sqrt(E[score^2]) on a grid of log sigma: eq. 5's 1/sqrt(lambda_t), by quadrature rather than Monte Carlo."""
+    """sqrt(E[score^2]) on a grid of log sigma, by quadrature; this is 1 / sqrt(lambda_t) in eq. 5."""
     sigma = np.exp(np.linspace(math.log(sigma_min), math.log(sigma_max), points))[:, None, None]
-    # midpoint rule on the circle, on a grid that resolves the narrowest kernel
+    # the midpoint rule on the circle, with a grid that resolves the narrowest distribution
     u = (np.arange(8000) + 0.5) / 8000 - 0.5
     out = np.empty(points)
     for i, s in enumerate(sigma[:, 0, 0]):
@@ -57,12 +59,13 @@ def _score_scale_on(sigma_min: float, sigma_max: float, dtype: torch.dtype, devi
 
 @dataclass(frozen=True)
 class WrappedVE:
-    """x_t ~ N_w(x0, sigma_t^2) with geometric sigma_t (eq. 4); sigma is 0 at t = 0, as in the paper.
+    """x_t ~ N_w(x0, sigma_t^2), a wrapped normal distribution, where sigma_t grows geometrically (eq. 4) and is 0 at
+    t = 0.
 
     The network predicts the score divided by its root mean square, so that its target has unit scale at every t
-    (the weight lambda_t of eq. 5). With `centred` the mean over a crystal's atoms is taken out of prediction and
-    target: the density is invariant under a common shift of all atoms, so the true score sums to zero, and the
-    centred target has the same expectation with less variance.
+    (the weight lambda_t of eq. 5). With `centred` the mean over the atoms of a crystal is subtracted from prediction
+    and target. The density does not change if all atoms are shifted together, so the true score sums to zero, and the
+    centred target has the same expectation with a smaller variance.
     """
 
     sigma_min: float = 0.005
@@ -70,15 +73,15 @@ class WrappedVE:
     centred: bool = True
 
     def sigma(self, t: Tensor) -> Tensor:
-        """Noise level in fractional units, same shape as t; exactly 0 where t <= 0."""
+        """The noise level in fractional units, in the shape of t; exactly 0 where t <= 0."""
         return geometric(t, self.sigma_min, self.sigma_max)
 
     def score_scale(self, t: Tensor) -> Tensor:
-        """sqrt(E[score^2]) at t, same shape as t."""
+        """sqrt(E[score^2]) at t, in the shape of t."""
         table = _score_scale_on(self.sigma_min, self.sigma_max, t.dtype, t.device)
-        place = t.clamp(0, 1) * (len(table) - 1)
-        low = place.floor().clamp_max(len(table) - 2).long()
-        return torch.lerp(table[low], table[low + 1], place - low)
+        position = t.clamp(0, 1) * (len(table) - 1)
+        low = position.floor().clamp_max(len(table) - 2).long()
+        return torch.lerp(table[low], table[low + 1], position - low)
 
     def prior(self, like: Tensor, rng: Streams) -> Tensor:
         return rng.uniform(like.shape).to(like)
@@ -87,13 +90,13 @@ class WrappedVE:
         return (x0 + at(self.sigma(t), x0) * rng.normal(x0.shape).to(x0)) % 1.0
 
     def target(self, x0: Tensor, x_t: Tensor, t: Tensor, mask: Tensor | None) -> Tensor:
-        """The normalised score of q(x_t | x0), shape of x0."""
+        """The normalised score of q(x_t | x0), in the shape of x0."""
         sigma = at(self.sigma(t).clamp_min(self.sigma_min), x0).expand_as(x0)
         score = wrapped_normal_score(x_t - x0, sigma) / at(self.score_scale(t), x0)
         return self.centre(score, mask)
 
     def centre(self, vectors: Tensor, mask: Tensor | None) -> Tensor:
-        """Take out the mean over real atoms, (B, A, 3), where `centred` asks for it."""
+        """Vectors (B, A, 3) minus their mean over the atoms of each crystal; unchanged if not `centred`."""
         if not self.centred or mask is None:
             return vectors
         weights = mask[..., None].to(vectors.dtype)
@@ -121,7 +124,7 @@ class WrappedVE:
         noise: float = 1.0,
         langevin: float = 0.0,
     ) -> Tensor:
-        """`exploding.flow_move` on the torus."""
+        """A step along the probability flow: `exploding.flow_move` on the torus."""
         earlier = None
         if before is not None:
             x_r, pred_r, r = before
@@ -129,11 +132,12 @@ class WrappedVE:
         return (x_t + flow_move(self, self.displacement(pred, t), t, s, earlier, noise, langevin)) % 1.0
 
     def displacement(self, pred: Tensor, t: Tensor) -> Tensor:
-        """sigma^2 score, from x_t to its denoised estimate in fractional units (Tweedie's formula on the torus)."""
+        """The displacement sigma^2 * score from x_t to its denoised estimate, in fractional units (Tweedie's formula on
+        the torus)."""
         return pred * at(self.score_scale(t) * self.sigma(t).square(), pred)
 
     def correct(self, x_t: Tensor, pred: Tensor, t: Tensor, size: float, rng: Streams, noise: float = 1.0) -> Tensor:
-        """Langevin move whose step is `size` at sigma_min and grows with sigma^2 (Jiao et al. 2023, algorithm 1)."""
+        """A Langevin move. Its step is `size` at sigma_min and grows with sigma^2 (Jiao et al. 2023, algorithm 1)."""
         step = size * (at(self.sigma(t), x_t) / self.sigma_min).square()
         score = pred * at(self.score_scale(t), x_t)
         return (x_t + step * score + noise * (2 * step).sqrt() * rng.normal(x_t.shape).to(x_t)) % 1.0
