@@ -10,7 +10,7 @@ from nucleate.diffusion.torus import wrap
 from nucleate.errors import NucleateError
 from nucleate.systems.reading import read_recipe
 from nucleate.systems.recipe import SampleConfig
-from nucleate.systems.registry import SYSTEMS, sampler_names
+from nucleate.systems.registry import SYSTEMS, all_sampler_names
 from nucleate.testing.ideal import IdealCategorical, IdealGaussian, IdealTorus
 
 FLOWS = ("ddim", "second-order")
@@ -242,6 +242,6 @@ def test_unknown_samplers_are_refused():
 
 
 def test_the_recipe_offers_the_samplers_of_the_loop():
-    assert set(sampler_names()) == {*SAMPLERS, LANGEVIN, "one-by-one"} and SampleConfig().sampler == "ancestral"
+    assert set(all_sampler_names()) == {*SAMPLERS, LANGEVIN, "one-by-one"} and SampleConfig().sampler == "ancestral"
     for name in ("joint", "unimat", "compact"):
         assert SYSTEMS[name].sampler.names(SYSTEMS[name].config(name="x")) == SAMPLERS

@@ -145,7 +145,7 @@ def test_a_new_system_trains_is_saved_and_generates(recipe, tmp_path):
 
 def test_a_new_system_refuses_what_it_has_not(recipe, tmp_path):
     (tmp_path / "r.toml").write_text(TOML + "[codec]\nslots = 3\n")
-    with pytest.raises(NucleateError, match="'codec.slots' is a knob of unimat, not of cubes"):
+    with pytest.raises(NucleateError, match="'codec.slots' is a setting of unimat, not of cubes"):
         load_recipe(tmp_path / "r.toml")
     Trainer(recipe, few_elements(40), tmp_path / "run", "cpu").run()
     generator = load_generator(tmp_path / "run" / WEIGHTS, device="cpu")

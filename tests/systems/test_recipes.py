@@ -57,14 +57,19 @@ def test_a_missing_file_is_named():
 @pytest.mark.parametrize(
     ("system", "section", "knob", "message"),
     [
-        ("joint", "codec", {"slots": 3}, "'codec.slots' is a knob of unimat, not of joint"),
-        ("unimat", "codec", {"species_scale": "pettifor"}, "'codec.species_scale' is a knob of compact, not of unimat"),
-        ("compact", "network", {"edges": 3}, "'network.edges' is a knob of sites, not of compact"),
-        ("sites", "codec", {"vocabulary": "all"}, "'codec.vocabulary' is a knob of formulas, not of sites"),
-        ("formulas", "network", {"predict": ["x"]}, "'network.predict' is a knob of property, not of formulas"),
-        ("property", "sample", {"steps": 3}, "'sample.steps' is a knob of joint, .* and formulas, not of property"),
-        ("compact", "sample", {"corrector_steps": 0}, "is a knob of joint and sites, not of compact"),
-        ("sites", "train", {"condition_dropout": 0.5}, "is a knob of joint, .* and formulas, not of sites"),
+        ("joint", "codec", {"slots": 3}, "'codec.slots' is a setting of unimat, not of joint"),
+        (
+            "unimat",
+            "codec",
+            {"species_scale": "pettifor"},
+            "'codec.species_scale' is a setting of compact, not of unimat",
+        ),
+        ("compact", "network", {"edges": 3}, "'network.edges' is a setting of sites, not of compact"),
+        ("sites", "codec", {"vocabulary": "all"}, "'codec.vocabulary' is a setting of formulas, not of sites"),
+        ("formulas", "network", {"predict": ["x"]}, "'network.predict' is a setting of property, not of formulas"),
+        ("property", "sample", {"steps": 3}, "'sample.steps' is a setting of joint, .* and formulas, not of property"),
+        ("compact", "sample", {"corrector_steps": 0}, "is a setting of joint and sites, not of compact"),
+        ("sites", "train", {"condition_dropout": 0.5}, "is a setting of joint, .* and formulas, not of sites"),
     ],
 )
 def test_a_knob_of_another_system_is_refused_by_name(system, section, knob, message):
@@ -73,7 +78,7 @@ def test_a_knob_of_another_system_is_refused_by_name(system, section, knob, mess
 
 
 def test_a_task_is_of_the_systems_that_have_two():
-    with pytest.raises(NucleateError, match="'task' is a knob of joint, unimat and compact, not of sites"):
+    with pytest.raises(NucleateError, match="'task' is a setting of joint, unimat and compact, not of sites"):
         read_recipe({"name": "x", "system": "sites", "task": "csp"})
 
 
@@ -146,5 +151,5 @@ def test_older_recipes_of_users_are_read(tmp_path):
     recipe = load_recipe(path)  # corrector_steps never had an effect on UniMat, and older recipes set it
     assert (recipe.system, recipe.task, recipe.codec.slots, recipe.sample.steps) == ("unimat", "dng", 5, 9)
     path.write_text('name = "x"\ntask = "dng"\n[codec]\nkind = "compact"\nslots = 12\n')
-    with pytest.raises(NucleateError, match="'codec.slots' is a knob of unimat, not of compact"):
+    with pytest.raises(NucleateError, match="'codec.slots' is a setting of unimat, not of compact"):
         load_recipe(path)

@@ -42,10 +42,10 @@ def require_names(
     for name in datasets:
         require_dataset(name)
     for name in samplers:
-        from nucleate.systems.registry import sampler_names
+        from nucleate.systems.registry import all_sampler_names
 
-        if name not in sampler_names():
-            raise NucleateError(f"unknown sampler '{name}'; known are {', '.join(sampler_names())}")
+        if name not in all_sampler_names():
+            raise NucleateError(f"unknown sampler '{name}'; known are {', '.join(all_sampler_names())}")
 
 
 def require_named(settings: Settings, without: Container[str] = ()) -> None:

@@ -1,7 +1,7 @@
 """Systems: the families of models that a recipe can ask for, each in a file of its own.
 
-Nothing outside this package asks which system a recipe is of: what else must be known of a system is a field of
-`System`. Importing it does not load torch.
+Code outside this package does not ask which system a recipe belongs to. Everything that it needs to know about a system
+is a field of `System`. Importing this package does not import torch.
 """
 
 from __future__ import annotations

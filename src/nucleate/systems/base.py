@@ -1,4 +1,4 @@
-"""What a system is: all that turns a recipe of its kind into data, a network, a training objective and a generator."""
+"""What a system is: everything that makes data, a network, a training objective and a generator from its recipes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     Data = CrystalBatch | FormulaBatch | SymmetricBatch
 
-FORMULA, PROPERTY = "formula", "property"  # kinds of weights; those of generators of crystals have none
-Progress = Callable[[str, int, int], None]  # (what is done, done, total)
+FORMULA, PROPERTY = "formula", "property"  # kinds of weights; those of generators of crystals have no kind
+Progress = Callable[[str, int, int], None]  # (name of the work, amount done, total amount)
 
 
 class Codec(Protocol):
-    """Turns training data into fields that diffuse. Its settings are those of the recipe; what it has to know of the
-    data beside them is its `state`."""
+    """Turns training data into fields that diffuse. Its settings come from the recipe; what it knows about the training
+    data is its `state`."""
 
     @property
     def per_atom(self) -> frozenset[str]:
@@ -38,33 +38,33 @@ class Codec(Protocol):
     def state(self) -> CodecState: ...
 
     def fitted(self, data: Any) -> Codec:
-        """The same codec with what it has to know of the training data."""
+        """The same codec with everything that it has to know about the training data."""
         ...
 
     def training_fields(self, data: Any, index: Tensor, width: int, rng: Streams) -> dict[str, Tensor]:
-        """The fields of the examples `index` (b,), cut to `width` atoms; `rng` makes random choices."""
+        """The fields of the examples `index` (b,), with `width` atoms. rng: for random choices."""
         ...
 
 
 class Objective(Protocol):
-    """What is trained for. weights: the weight of each loss in their sum, 1 for those that are not named."""
+    """What a network is trained for. weights: the weight of each loss in the sum; losses without one have weight 1."""
 
     weights: dict[str, float]
 
     def losses(self, model: nn.Module, index: Tensor, width: int, step: int) -> dict[str, Tensor]:
-        """name -> scalar, of the examples `index` (b,) cut to `width` atoms, at a step of training."""
+        """Name -> loss (a scalar) over the examples `index` (b,), with `width` atoms, at a step of training."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSource:
-    """What a system learns from.
+    """The training data of a system.
 
-    unit: what the examples are called. load: a prepared file as data; raises NucleateError for one that holds something
-    else. prepare: (recipe, progress, properties) to the data and what became of the rows of the data set; properties
-    are the columns to carry, None takes the recipe's. fits: (recipe, data) to (N,) bool, the examples that the recipe
-    can take; raises NucleateError for data that no such recipe can take. held_out: as prepare, of the examples that the
-    recipe keeps out of training; None where it is not known which.
+    unit: what the examples are called ("crystals"). load: path of a prepared file -> data; raises NucleateError if it
+    holds something else. prepare: (recipe, progress, properties) -> data, and a summary of the rows of the dataset;
+    properties are the columns that the data gets, and None stands for those of the recipe. fits: (recipe, data) -> (N,)
+    bool, the examples that the recipe can use; raises NucleateError for data that it cannot use at all. held_out:
+    recipe -> the examples that the recipe keeps out of training, with a summary; None if they are not known.
     """
 
     unit: str
@@ -76,13 +76,14 @@ class DataSource:
 
 @dataclass(frozen=True, kw_only=True)
 class Sampler:
-    """How objects are drawn from a trained network of a system.
+    """How crystals or formulas are drawn from a trained network of a system.
 
-    generator: "module:class" of the generator, a path because generators stand above systems. names: the samplers that
-    a recipe can be drawn with. accepts, needs: the fields of a `Condition` that a recipe's generator honours, and those
-    of which it needs at least one. hints: what is said of other fields in place of "cannot be asked for". arguments: of
-    `diffusion.loop.sample`, from the settings. kept: conditions that hold by construction, so that both terms of
-    guidance have them. room: the most atoms of one element in a crystal of a recipe, None for any number.
+    generator: the generator class as "module:class"; it is a text because systems must not import generators. names:
+    recipe -> the names of its samplers. accepts: recipe -> the fields of a `Condition` that its generator obeys; needs:
+    recipe -> fields of which at least one must be given. hints: recipe -> messages for fields that it does not accept,
+    in place of "cannot be asked for". arguments: settings -> arguments of `diffusion.loop.sample`. kept: conditions
+    that also remain in the null prediction of guidance (`diffusion.loop.Guided`). room: recipe -> the largest number of
+    atoms of one element in a crystal, or None if there is no limit.
     """
 
     generator: str = "nucleate.generators.diffusion:DiffusionGenerator"
@@ -97,8 +98,8 @@ class Sampler:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What the model card says. task: of a recipe, in a few words. facts: further rows, from what is known of a trained
-    model (`train.checkpoint.ModelInfo`). limits, measured: text, to be formatted with the info's values."""
+    """The text of model cards. task: recipe -> its task in a few words. facts: `train.checkpoint.ModelInfo` -> further
+    rows of the table. limits, measured: texts with placeholders for values of the ModelInfo."""
 
     task: Callable[[Any], str]
     facts: Callable[[Any], dict[str, str]]
@@ -108,12 +109,13 @@ class ModelCard:
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """A family of models. Its name is the `system` of its recipes, which `config` describes.
+    """A family of models. `config` is the class of its recipes, whose `system` is the name of the system.
 
-    codec: (recipe, state) to the codec. processes: (recipe, codec, network) to the noise on each field that diffuses.
-    network: (recipe, codec, max_atoms) to the untrained network. objective: (recipe, codec, data, properties, device,
-    network) to what is trained for; properties are standardised values (N,) by name. sampler: None for networks that
-    draw nothing. kind: what the metadata of weights call them, None for generators of crystals.
+    codec: (recipe, state) -> the codec. processes: (recipe, codec, network) -> the noise process of each field that
+    diffuses. network: (recipe, codec, max_atoms) -> the untrained network. objective: (recipe, codec, data, properties,
+    device, network) -> the objective of training; properties: name -> standardised values (N,). sampler: None for
+    networks that are no generators. kind: the kind of network in the metadata of weights; None for generators of
+    crystals.
     """
 
     name: str

@@ -1,4 +1,5 @@
-"""The compact representation (paper 4): a crystal as A x 4 numbers, position and element of each atom, and a cell."""
+"""The compact representation of GenMS (Yang et al., arXiv 2409.06762): a crystal as A x 4 numbers, which are position
+and element of each atom, and a cell."""
 
 from __future__ import annotations
 
@@ -24,31 +25,32 @@ if TYPE_CHECKING:
 class CodecConfig(ConfigSection):
     """How a crystal becomes numbers (`codecs.compact`)."""
 
-    lattice: Literal["log-metric", "parameters"] = "log-metric"  # the numbers of the cell; paper 4: "parameters"
+    lattice: Literal["log-metric", "parameters"] = "log-metric"  # how the cell is represented; in GenMS "parameters"
     num_elements: Elements = 100
-    # the order of the elements; that of the paper is "atomic-number"
+    # by what the elements are numbered; in GenMS "atomic-number"
     species_scale: Literal["atomic-number", "pettifor"] = "atomic-number"
-    random_origin: bool = False  # in training, move the origin to any of the atoms, where it means nothing in the data
+    random_origin: bool = False  # whether the origin is moved to a random atom in training
 
 
 class DiffusionConfig(ConfigSection):
-    """The noise on all fields, which is Gaussian."""
+    """The noise, which is Gaussian for all fields."""
 
     lattice_schedule: Schedule = "cosine"
-    species_weight: NotNegative = 1.0  # weight of the loss of the elements beside cell and positions
+    species_weight: NotNegative = 1.0  # the weight of the loss of the elements; cell and positions have weight 1
 
 
 class NetworkConfig(ConfigSection):
-    """The network of order-invariant attention, as a U-Net of widths (`nets.compact`)."""
+    """The network: attention that does not depend on the order of the atoms, as a U-Net over widths
+    (`nets.compact`)."""
 
-    widths: tuple[Count, ...] = ()  # of the levels, from the outermost in; none: one level of width `dim`
+    widths: tuple[Count, ...] = ()  # widths of the levels, the outermost first; empty: one level of width `dim`
     dim: Count = 128
-    layers: Count = 6  # blocks of each level, on either side
+    layers: Count = 6  # the number of blocks of each level, on the way in and on the way out
     heads: Count = 8
-    frequencies: Count = 12  # highest m of the Fourier features of positions
-    distance: bool = False  # attention is told where atoms lie to each other (`nets.gaussian.Relative`)
-    pair_dim: Count = 64  # features of a pair with `distance`
-    condition_on: tuple[str, ...] = ()  # any numeric column of the data
+    frequencies: Count = 12  # the highest m of the Fourier features of positions
+    distance: bool = False  # whether attention gets the relative positions of atoms (`nets.gaussian.Relative`)
+    pair_dim: Count = 64  # the number of features of a pair of atoms, if `distance` is true
+    condition_on: tuple[str, ...] = ()  # any numeric columns of the data
 
 
 class CompactRecipe(CrystalRecipe):
@@ -68,7 +70,7 @@ def codec(recipe: CompactRecipe, state: CodecState) -> CompactCodec:
 
 
 def processes(recipe: CompactRecipe, codec: CompactCodec | None = None, network: Any = None) -> dict[str, GaussianVP]:
-    """All fields are Gaussian; the elements are one of them unless the composition is given."""
+    """The noise of each field, which is Gaussian. The elements are a field unless the composition is given."""
     from nucleate.codecs.compact import SPECIES
     from nucleate.diffusion.gaussian import GaussianVP
 

@@ -1,4 +1,4 @@
-"""What the systems that generate crystals have in common: their data, what they can be asked for, their model cards."""
+"""What all systems that generate crystals have in common: training data, accepted conditions, and model cards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CrystalRecipe(ConditionalRecipe):
-    """A recipe that generates crystals, of a given composition or altogether."""
+    """A recipe of a model that generates crystals, either of a given composition or with elements of its choice."""
 
     task: Literal["csp", "dng"] = "csp"  # "csp": the composition is given; "dng": the elements are generated as well
 
@@ -26,11 +26,11 @@ class CrystalRecipe(ConditionalRecipe):
 class CrystalSampleConfig(Guidance, SampleConfig):
     """How crystals are drawn."""
 
-    sampler: Literal["ancestral", "ddim", "second-order"] = "ancestral"  # the last two are flows, without noise
+    sampler: Literal["ancestral", "ddim", "second-order"] = "ancestral"  # the last two are flows and add no noise
 
 
 def load(path: str | Path) -> CrystalBatch:
-    """Prepared crystals; raises NucleateError for a file that holds something else."""
+    """The crystals in a prepared file. Raises NucleateError if it holds something else."""
     from nucleate.crystal.batch import CrystalBatch
 
     return CrystalBatch.load(path)
@@ -49,31 +49,31 @@ def prepare(
 
 
 def fits(recipe: Any, data: CrystalBatch) -> Tensor:
-    """(N,) bool: crystals of up to `data.max_atoms` atoms. Raises NucleateError where elements lie beyond
-    `codec.num_elements`."""
+    """Which crystals the recipe can use, (N,) bool: those of at most `data.max_atoms` atoms. Raises NucleateError if
+    they have an element beyond `codec.num_elements`."""
     keep = data.num_atoms <= recipe.data.max_atoms
     require_elements(recipe, data.atomic_numbers[keep])
     return keep
 
 
 def require_elements(recipe: Any, atomic_numbers: Tensor) -> None:
-    """Raise NucleateError for an atomic number beyond `codec.num_elements`."""
-    most = int(atomic_numbers.max()) if atomic_numbers.numel() else 0
-    if most > recipe.codec.num_elements:
-        raise NucleateError(f"the data has atomic number {most}; raise codec.num_elements")
+    """Raise NucleateError if an atomic number is larger than `codec.num_elements`."""
+    largest = int(atomic_numbers.max()) if atomic_numbers.numel() else 0
+    if largest > recipe.codec.num_elements:
+        raise NucleateError(f"the data has atomic number {largest}; raise codec.num_elements")
 
 
 CRYSTALS = DataSource(unit="crystals", load=load, prepare=prepare, fits=fits)
 
 
 def sampler_names(recipe: Recipe) -> tuple[str, ...]:
-    """The samplers that the settings of the recipe's system know."""
+    """The names of the samplers that the recipe's system has."""
     names: tuple[str, ...] = get_args(type(recipe.sample).model_fields["sampler"].annotation)
     return names
 
 
 def accepts(recipe: CrystalRecipe) -> frozenset[str]:
-    """Fields of a `Condition` that crystals of a recipe can be asked for."""
+    """The fields of a `Condition` that a model of this recipe obeys."""
     properties = {"properties"} if recipe.properties else set()
     if recipe.task == "csp":
         return frozenset(properties | {"composition"})
@@ -82,16 +82,16 @@ def accepts(recipe: CrystalRecipe) -> frozenset[str]:
 
 
 def needs(recipe: CrystalRecipe) -> tuple[str, ...]:
-    """Fields of a `Condition` of which a recipe needs one."""
+    """The fields of a `Condition` of which one must be given."""
     return ("composition",) if recipe.task == "csp" else ()
 
 
 def hints(recipe: CrystalRecipe) -> dict[str, str]:
-    """What is said of fields that a recipe does not take, with the weights that do."""
-    able = "use other weights, such as mp20-dng or mp20-csp"
+    """Messages for fields that a recipe does not accept: field -> what to do instead."""
+    advice = "use other weights, such as mp20-dng or mp20-csp"
     shapes = {
-        "fixed": f"cannot be asked for parts of a given cell (--fix); {able}",
-        "lattice_shape": f"cannot be asked for a lattice shape (--lattice-shape); {able}",
+        "fixed": f"cannot be asked for parts of a given cell (--fix); {advice}",
+        "lattice_shape": f"cannot be asked for a lattice shape (--lattice-shape); {advice}",
     }
     if recipe.task == "csp":
         return shapes
@@ -104,7 +104,7 @@ def hints(recipe: CrystalRecipe) -> dict[str, str]:
 
 
 def task_of(recipe: CrystalRecipe) -> str:
-    """For the model card."""
+    """The task of a recipe, for the model card."""
     tasks = {"csp": "crystal structure prediction: composition of the cell given", "dng": "de novo generation"}
     return tasks[recipe.task]
 
@@ -112,9 +112,9 @@ def task_of(recipe: CrystalRecipe) -> str:
 def facts(info: Any) -> dict[str, str]:
     """Rows of the model card. info: `ModelInfo`."""
     recipe, unfit = info.recipe, info.training.get("left out")
-    said = [f"compositions of {' and '.join(recipe.data.exclude)} held out"] if recipe.data.exclude else []
-    said += [f"{unfit:,} left out, which the recipe's table or cell cannot hold"] if unfit else []
-    left_out = "".join(f"; {words}" for words in said)
+    notes = [f"compositions of {' and '.join(recipe.data.exclude)} held out"] if recipe.data.exclude else []
+    notes += [f"{unfit:,} left out, which the recipe's table or cell cannot hold"] if unfit else []
+    left_out = "".join(f"; {words}" for words in notes)
     return {
         "data": f"{recipe.data.dataset}: {info.training['crystals']:,} crystals{left_out}",
         "cells": f"1 to {info.max_atoms} atoms{', in canonical form' * (recipe.data.frame != 'reduced')}",

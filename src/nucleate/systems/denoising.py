@@ -1,4 +1,4 @@
-"""The objective of all systems that generate: the losses of fields to which noise was added. Imports torch."""
+"""The objective of all systems that generate: the losses of fields to which noise was added. It imports torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Denoising:
-    """The loss of each diffusing field, with noise that is a pure function of seed, step and example."""
+    """The objective that sums the losses of the diffusing fields. The noise depends only on seed, step and example."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Denoising:
         processes: Mapping[str, Process],
         weights: Mapping[str, float] | None = None,
     ) -> None:
-        """properties: name -> standardised values (N,), on the device. weights: as of `Objective`."""
+        """properties: name -> standardised values (N,), on the device. weights: as in `Objective`."""
         self.recipe, self.codec, self.properties = recipe, codec, properties
         self.data = data.to(device)
         self.processes, self.weights = processes, dict(weights or {})
@@ -47,7 +47,8 @@ class Denoising:
             self.recipe.condition_dropout,
             rng,
         )
-        # every other step, so that the first call of a sampling run, which knows no estimate, is learned as well
+        # Self-conditioning is used in every second step, so that the network also learns its first call in sampling,
+        # for which there is no estimate.
         denoiser = Primed(model) if self.recipe.self_conditioning and step % 2 else model
         losses = training_loss(denoiser, self.processes, self.codec.per_atom, fields, condition, rng)
         return {k: v.mean() for k, v in losses.items()}
@@ -61,10 +62,11 @@ def condition_tensors(
     dropout: float,
     rng: Streams,
 ) -> dict[str, Tensor]:
-    """Training conditions of these names, from the examples themselves; each is hidden with probability `dropout`.
+    """The tensors of the training conditions `names`: NAME (B, ...) and NAME_present (B,) for each.
 
-    atomic_numbers: (B, A), 0 for padding. properties: name -> standardised values (B,), NaN where unknown, which is the
-    same as hidden. num_elements: how many elements a chemical system chooses from.
+    A condition is hidden (not present) with probability `dropout`, and if its value is unknown. atomic_numbers: (B, A),
+    0 for padding. properties: name -> standardised values (B,), NaN if unknown. num_elements: the number of elements of
+    which a chemical system consists.
     """
     out: dict[str, Tensor] = {}
     z = atomic_numbers

@@ -1,5 +1,5 @@
-"""Formulas (paper 1): the words of a formula are masked (Diffusion-BERT), or noise is added to their vectors
-(Diffusion-LM)."""
+"""Formulas as sentences (Dong et al., arXiv 2310.00475): words are masked (Diffusion-BERT), or noise is added to their
+vectors (Diffusion-LM)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import model_validator
 from nucleate.codecs.state import CodecState
 from nucleate.config import ConfigSection, Count
 from nucleate.systems.base import FORMULA, DataSource, ModelCard, Progress, Sampler, System
-from nucleate.systems.recipe import ConditionalRecipe, Guidance, Temperature, only_of
+from nucleate.systems.recipe import ConditionalRecipe, Guidance, Temperature, refuse_unused
 from nucleate.systems.recipe import SampleConfig as PlainSampleConfig
 
 if TYPE_CHECKING:
@@ -33,23 +33,23 @@ class CodecConfig(ConfigSection):
     """How a formula becomes words (`codecs.tokens`)."""
 
     vocabulary: Literal["main", "all"] = "main"  # "main": the 63 elements of Dong et al.
-    # of the words: none ("set"), by electronegativity ("sorted"), or element by element in a random order
+    # the order of words: none ("set"), by electronegativity ("sorted"), or a random order of elements ("shuffled")
     order: Literal["set", "sorted", "shuffled"] = "set"
 
 
 class DiffusionConfig(ConfigSection):
     """The noise on the words."""
 
-    words: Literal["absorbing", "embedding"] = "absorbing"  # they are masked, or their vectors get Gaussian noise
-    word_frequency: float = 0.3  # "absorbing": how far the time of masking depends on a word's information
-    embedding_dim: Count = 32  # "embedding": length of the vectors of words
+    words: Literal["absorbing", "embedding"] = "absorbing"  # words are masked, or their vectors get Gaussian noise
+    word_frequency: float = 0.3  # for "absorbing": how much the time of masking depends on a word's frequency
+    embedding_dim: Count = 32  # for "embedding": the dimension of the vectors of words
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
         if self.words == "absorbing":
-            only_of(self, "diffusion", 'words = "embedding"', ("embedding_dim",))
+            refuse_unused(self, "diffusion", 'words = "embedding"', ("embedding_dim",))
         else:
-            only_of(self, "diffusion", 'words = "absorbing"', ("word_frequency",))
+            refuse_unused(self, "diffusion", 'words = "absorbing"', ("word_frequency",))
         return self
 
 
@@ -59,7 +59,7 @@ class NetworkConfig(ConfigSection):
     dim: Count = 128
     layers: Count = 6
     heads: Count = 8
-    self_conditioning: bool = False  # the network sees its own earlier output; of words = "embedding"
+    self_conditioning: bool = False  # whether the network gets its own earlier output; only for words = "embedding"
     condition_on: tuple[str, ...] = ()  # "balanced" and any numeric column of the data
 
 
@@ -80,7 +80,7 @@ class FormulaRecipe(ConditionalRecipe):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        only_of(self.data, "data", "recipes of crystals", ("frame",))
+        refuse_unused(self.data, "data", "recipes of crystals", ("frame",))
         words, sampler = self.diffusion.words, self.sample.sampler
         if sampler not in SAMPLERS[words]:
             known = ", ".join(SAMPLERS[words])
@@ -89,8 +89,8 @@ class FormulaRecipe(ConditionalRecipe):
             raise ValueError("'network.self_conditioning' needs words = \"embedding\": masked words have no estimate")
         if "chemical_system" in self.network.condition_on:
             raise ValueError(
-                "formulas have no condition 'chemical_system': masked words keep to one without it; leave it out of "
-                "'network.condition_on'"
+                "formulas have no condition 'chemical_system', because a chemical system is imposed on the words in "
+                "sampling; leave it out of 'network.condition_on'"
             )
         return self
 
@@ -100,7 +100,7 @@ class FormulaRecipe(ConditionalRecipe):
 
 
 def load(path: str | Path) -> FormulaBatch:
-    """Prepared formulas; raises NucleateError for a file that holds something else."""
+    """The formulas in a prepared file. Raises NucleateError if it holds something else."""
     from nucleate.crystal.formulas import FormulaBatch
 
     return FormulaBatch.load(path)
@@ -109,21 +109,21 @@ def load(path: str | Path) -> FormulaBatch:
 def prepare(
     recipe: FormulaRecipe, progress: Progress | None = None, properties: tuple[str, ...] | None = None
 ) -> tuple[FormulaBatch, Summary]:
-    """The formulas of the recipe's data set, with the recipe's properties."""
+    """The formulas of the recipe's dataset, with the recipe's properties, and a summary of the rows of the dataset."""
     from nucleate.data.formulas import prepare_formulas
 
     return prepare_formulas(recipe.data, recipe.properties, recipe.codec.vocabulary, progress)
 
 
 def held_out(recipe: FormulaRecipe) -> tuple[FormulaBatch, Summary]:
-    """The formulas that the recipe keeps out of training."""
+    """The formulas that the recipe keeps out of training, and a summary of the rows of the dataset."""
     from nucleate.data.formulas import prepare_formulas
 
     return prepare_formulas(recipe.data, recipe.properties, recipe.codec.vocabulary, held_out=True)
 
 
 def fits(recipe: FormulaRecipe, data: FormulaBatch) -> Tensor:
-    """(N,) bool: formulas of up to `data.max_atoms` atoms."""
+    """Which formulas the recipe can use, (N,) bool: those of at most `data.max_atoms` atoms."""
     return data.num_atoms <= recipe.data.max_atoms
 
 
@@ -134,7 +134,8 @@ def codec(recipe: FormulaRecipe, state: CodecState) -> TokenCodec:
 
 
 def processes(recipe: FormulaRecipe, codec: TokenCodec, network: Any) -> dict[str, Process]:
-    """Masks need the codec, whose words have frequencies, and noise the network, whose words have vectors."""
+    """The noise on the words. Masking needs the frequencies of words from the codec, Gaussian noise needs their vectors
+    from the network."""
     from nucleate.codecs.tokens import TOKENS
     from nucleate.diffusion.embedded import Embedded
     from nucleate.diffusion.spindle import Spindle
@@ -165,7 +166,7 @@ def objective(
 
 
 def accepts(recipe: FormulaRecipe) -> frozenset[str]:
-    """Fields of a `Condition` that formulas can be asked for."""
+    """The fields of a `Condition` that a model of formulas obeys."""
     fields = {"num_atoms", "chemical_system", "contains", "exclude", "num_elements", "pattern"}
     return frozenset(fields | {"properties"} if recipe.properties else fields)
 
@@ -175,7 +176,7 @@ def sample_arguments(settings: SampleConfig) -> dict[str, Any]:
 
 
 def task_of(recipe: FormulaRecipe) -> str:
-    """For the model card."""
+    """The task of a recipe, for the model card."""
     words = {"absorbing": "masked words (Diffusion-BERT)", "embedding": "vectors of words (Diffusion-LM)"}
     return f"formulas, by {words[recipe.diffusion.words]}"
 

@@ -1,4 +1,5 @@
-"""The joint system (paper 3): lattice, fractional coordinates and species of a crystal diffuse together."""
+"""The joint system (Takahara, Shibata, Mizoguchi, arXiv 2406.09263): lattice, fractional coordinates and species of a
+crystal diffuse together. Equations are numbered as there."""
 
 from __future__ import annotations
 
@@ -27,35 +28,35 @@ class CodecConfig(ConfigSection):
     """How a crystal becomes tensors (`codecs.joint`)."""
 
     lattice: Literal["log-metric", "parameters", "matrix"] = "log-metric"  # six numbers, or the matrix of eq. 1
-    num_elements: Elements = 100  # species classes 1 to num_elements, the class is the atomic number
+    num_elements: Elements = 100  # the classes of species are the atomic numbers 1 to num_elements
 
 
 class DiffusionConfig(ConfigSection):
-    """The noise on each field (paper 3, section 4.1)."""
+    """The noise on each field (section 4.1)."""
 
-    lattice_schedule: Schedule = "cosine"  # of the cell, GaussianVP
-    sigma_min: Positive = 0.005  # of the coordinates, WrappedVE, in fractional units
+    lattice_schedule: Schedule = "cosine"  # of the cell (GaussianVP)
+    sigma_min: Positive = 0.005  # of the coordinates (WrappedVE), in fractional units
     sigma_max: Positive = 0.5
-    species: Literal["given", "uniform", "absorbing"] = "given"  # "given": the composition is; or the noise of D3PM
-    species_power: Positive = 1.0  # D3PM keeps a class with probability (1 - t)^power: above 1 elements come late
-    species_weight: NotNegative = 1.0  # weight of the species loss beside lattice and coordinates
+    species: Literal["given", "uniform", "absorbing"] = "given"  # the composition is given, or the kind of D3PM's noise
+    species_power: Positive = 1.0  # D3PM keeps a class with probability (1 - t)^power; above 1, elements come late
+    species_weight: NotNegative = 1.0  # the weight of the loss of species; lattice and coordinates have weight 1
 
 
 class NetworkConfig(ConfigSection):
-    """The crystal transformer (paper 3, section 4.2)."""
+    """The crystal transformer (section 4.2)."""
 
     dim: Count = 128
     layers: Count = 6
     heads: Count = 8
     pair_dim: Count = 64
-    frequencies: Count = 12  # highest m of eq. 14
+    frequencies: Count = 12  # the highest m of eq. 14
     conditioning: Literal["cdi", "cds", "adaln"] = "cds"  # eq. 16, eqs. 17-19, or adaptive layer norm
     norm: Literal["post", "pre"] = "post"  # "post": eqs. 9-10
-    attention: Literal["relative", "fused"] = "relative"  # eq. 11 as it stands, or relative values by rotation
-    self_conditioning: bool = False  # the network sees its own earlier output (Chen et al. 2023)
-    distance: bool = False  # radial features of the minimum-image distance are added to eqs. 12-13
-    composition: bool = False  # the mean of the atoms' species embeddings is added to the condition of eq. 15
-    condition_on: tuple[str, ...] = ()  # "chemical_system" and any numeric column of the data
+    attention: Literal["relative", "fused"] = "relative"  # eq. 11, or with the relative values as rotations
+    self_conditioning: bool = False  # whether the network gets its own earlier output (Chen et al. 2023)
+    distance: bool = False  # whether radial features of the minimum-image distance are added in eqs. 12-13
+    composition: bool = False  # whether the mean embedding of the atoms' species is added to the condition of eq. 15
+    condition_on: tuple[str, ...] = ()  # "chemical_system" and any numeric columns of the data
 
 
 class SampleConfig(Temperature, Corrector, CrystalSampleConfig):
@@ -91,7 +92,7 @@ def codec(recipe: JointRecipe, state: CodecState) -> JointCodec:
 
 
 def processes(recipe: JointRecipe, codec: JointCodec | None = None, network: Any = None) -> dict[str, Process]:
-    """Species diffuse unless they are given (paper 3, section 4.1)."""
+    """The noise of each field. Species diffuse unless they are given (section 4.1)."""
     from nucleate.diffusion.discrete import D3PM
     from nucleate.diffusion.gaussian import GaussianVP
     from nucleate.diffusion.torus import WrappedVE

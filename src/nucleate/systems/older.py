@@ -1,7 +1,8 @@
-"""Recipes of older versions: one table of settings for all systems, which `task` and `codec.kind` told apart.
+"""Recipes of older versions. They had one table of settings for all systems, and `task` and `codec.kind` said which
+system was meant.
 
-Weights and run folders of these versions hold every setting there was, most of them at defaults that belong to other
-systems.
+Weights and run folders of these versions contain all settings, most of which belong to other systems and have their
+default values.
 """
 
 from __future__ import annotations
@@ -72,24 +73,24 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "lattice_noise": 1.0,
     },
 }
-# Settings that recipes of some systems used to set although they had no effect there.
+# Settings that recipes of some systems contained although they had no effect there.
 WITHOUT_EFFECT = frozenset({("sample", "corrector_steps"), ("sample", "corrector_size")})
-# (system, section, setting, its value) -> settings of the section that have no effect beside it.
+# (system, section, setting, value) -> settings of the section that have no effect if the setting has that value.
 IDLE: Mapping[tuple[str, str, str, str], tuple[str, ...]] = {
     ("unimat", "network", "kind", "dense"): ("layers", "frequencies", "seen", "distance", "pair_dim"),
     ("unimat", "network", "kind", "sparse"): ("widths",),
     ("formulas", "diffusion", "words", "absorbing"): ("embedding_dim",),
     ("formulas", "diffusion", "words", "embedding"): ("word_frequency",),
 }
-Knows = Callable[[str, str], frozenset[str]]  # (system, section) -> the settings that are there
+SettingsOf = Callable[[str, str], frozenset[str]]  # (system, section) -> the settings that the section has
 
 
-def modern(values: Mapping[str, Any], knows: Knows, *, whole: bool) -> dict[str, Any]:
-    """An older recipe as the present version writes it, with the name of its system; what is unknown there stays, so
-    that reading it refuses it by name. Raises NucleateError for names that no version knew.
+def updated_recipe(values: Mapping[str, Any], settings_of: SettingsOf, *, complete: bool) -> dict[str, Any]:
+    """The tables of an older recipe in the form of the present version, with the name of its system.
 
-    whole: the recipe lists all settings there were, as the metadata of weights do. Then those without an effect on its
-    system are left out, whatever they are: such weights were trained, and must open.
+    Settings that the system does not have stay, so that reading the recipe refuses them by name. complete: the recipe
+    lists all settings, as the metadata of weights does; then settings without an effect on its system are left out,
+    because these weights exist and must be loaded. Raises NucleateError for names that no version had.
     """
     out = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
     task, codec = out.get("task", "csp"), out.get("codec")
@@ -99,24 +100,27 @@ def modern(values: Mapping[str, Any], knows: Knows, *, whole: bool) -> dict[str,
     if kind not in OF_KIND:
         raise NucleateError(f"'codec.kind' must be one of {', '.join(OF_KIND)}, not {kind!r}")
     name = OF_TASK.get(task, kind)
-    if not knows(name, "task"):
+    if not settings_of(name, "task"):
         out.pop("task", None)
     for section in [key for key, table in out.items() if isinstance(table, dict)]:
-        own, old = knows(name, section), DEFAULTS.get(section, {})
+        own, old = settings_of(name, section), DEFAULTS.get(section, {})
         for key in set(out[section]) - own:
-            if (section, key) in WITHOUT_EFFECT or (whole and key in old):
+            if (section, key) in WITHOUT_EFFECT or (complete and key in old):
                 del out[section][key]
         if not out[section] and not own:
             del out[section]
-    for (system, section, key, value), idle in IDLE.items() if whole else ():
+    for (system, section, key, value), idle in IDLE.items() if complete else ():
         if system == name and out.get(section, {}).get(key) == value:
             out[section] = {k: v for k, v in out[section].items() if k not in idle}
     return out | {"system": name}
 
 
 def without_conditions(values: Any) -> Any:
-    """The older recipe of a network that takes neither conditions nor weights to start from, without the settings of
-    these, which all training used to have, where they stand at their defaults."""
+    """The tables of an older recipe of a network that has neither conditions nor weights to start from.
+
+    In older versions the training of all networks had settings for these; they are removed if they have their default
+    values.
+    """
     table = values.get("train") if isinstance(values, Mapping) else None
     if not isinstance(table, Mapping):
         return values

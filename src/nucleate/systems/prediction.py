@@ -1,4 +1,4 @@
-"""The objective of networks that predict properties of crystals. Imports torch."""
+"""The objective of networks that predict properties of crystals. It imports torch."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch.nn import functional as F
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.nets.image_sums import FEATURES_WITH_DIRECTION, image_sums
 
-HUBER = 0.1  # standard deviations: above this error the loss is linear
-SUMS_BATCH = 64  # crystals whose image sums are taken at once
+HUBER = 0.1  # in standard deviations; for larger errors the loss is linear
+SUMS_BATCH = 64  # the number of crystals whose image sums are computed at once
 
 
 class PropertyObjective:
-    """Huber loss of each predicted column, standardised, over the crystals of the batch whose value is known.
+    """The Huber loss of each predicted column, standardised, over the crystals of the batch with a known value.
 
-    The sums over images are taken once, before training, and kept in half precision.
+    The sums over periodic images are computed once, before training, and stored in half precision.
     """
 
     def __init__(
@@ -29,8 +29,8 @@ class PropertyObjective:
         radials: int,
         device: torch.device,
     ) -> None:
-        """names: of the columns. properties: name -> standardised values (N,), on the device. radials: how many radial
-        functions the network reads."""
+        """names: of the columns. properties: name -> standardised values (N,), on the device. radials: the number of
+        radial functions that the network uses."""
         self.names = names
         self.atomic_numbers = data.atomic_numbers.to(device)
         self.targets = torch.stack([properties[name] for name in names], -1)
@@ -46,7 +46,8 @@ class PropertyObjective:
 
 
 class PairStore:
-    """Image sums of many crystals without padding, in float16: the n * n pairs of a crystal one after another."""
+    """Image sums of the pairs of atoms of many crystals, without padding, in float16. The n * n pairs of a crystal are
+    consecutive rows."""
 
     def __init__(self, data: CrystalBatch, radials: int, device: torch.device) -> None:
         self.sizes = data.num_atoms.to(device)
@@ -56,18 +57,18 @@ class PairStore:
         # the last row is zero, for padding
         self.rows = torch.zeros(total + 1, radials + FEATURES_WITH_DIRECTION, dtype=torch.float16, device=device)
         for index in torch.argsort(data.num_atoms, stable=True).split(SUMS_BATCH):
-            part = data[index].to(device)
-            sums = image_sums(part.lattice, part.frac_coords, part.mask, radials)
-            places = self._places(index.to(device), part.atomic_numbers.shape[1])
-            self.rows[places.flatten()] = sums.flatten(0, 2).half()
+            batch = data[index].to(device)
+            sums = image_sums(batch.lattice, batch.frac_coords, batch.mask, radials)
+            rows = self._pair_rows(index.to(device), batch.atomic_numbers.shape[1])
+            self.rows[rows.flatten()] = sums.flatten(0, 2).half()
 
-    def _places(self, index: Tensor, width: int) -> Tensor:
-        """Rows of the pairs of crystals, (b, width, width)."""
+    def _pair_rows(self, index: Tensor, width: int) -> Tensor:
+        """The row numbers (b, width, width) of the pairs of the crystals `index` (b,)."""
         n = self.sizes[index, None, None]
         i = torch.arange(width, device=index.device)
-        places = self.starts[index, None, None] + i[:, None] * n + i
-        return torch.where((i[:, None] < n) & (i < n), places, len(self.rows) - 1)
+        rows = self.starts[index, None, None] + i[:, None] * n + i
+        return torch.where((i[:, None] < n) & (i < n), rows, len(self.rows) - 1)
 
     def take(self, index: Tensor, width: int) -> Tensor:
-        """(b, width, width, F), float32."""
-        return self.rows[self._places(index, width)].float()
+        """The image sums (b, width, width, F), float32, of the crystals `index` (b,)."""
+        return self.rows[self._pair_rows(index, width)].float()

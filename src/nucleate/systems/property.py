@@ -1,4 +1,5 @@
-"""Properties of crystals as they stand, predicted by a network that sees all their periodic images."""
+"""Properties of crystals, which are predicted without relaxation by a network that takes all periodic images into
+account."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class CodecConfig(ConfigSection):
-    """How large the table of elements is."""
+    """The number of elements that the network knows."""
 
     num_elements: Elements = 100
 
@@ -34,17 +35,17 @@ class NetworkConfig(ConfigSection):
     dim: Count = 128
     layers: Count = 6
     heads: Count = 8
-    pair_dim: Annotated[int, Field(ge=3)] = 64  # channels of a pair: radial functions, and two more
+    pair_dim: Annotated[int, Field(ge=3)] = 64  # the number of features of a pair: radial functions, and two more
     norm: Literal["post", "pre"] = "post"
     predict: Annotated[tuple[str, ...], Field(min_length=1)]  # the columns to predict
 
 
 class SampleConfig(ConfigSection):
-    """A network that predicts draws nothing."""
+    """There are no settings, because nothing is drawn from a network that predicts."""
 
 
 class PropertyRecipe(Recipe):
-    """A recipe that predicts properties."""
+    """A recipe of a network that predicts properties."""
 
     system: Literal["property"] = "property"
     codec: CodecConfig = CodecConfig()
@@ -57,7 +58,7 @@ class PropertyRecipe(Recipe):
 
 
 def codec(recipe: PropertyRecipe, state: CodecState) -> JointCodec:
-    """The network itself has no codec; this one measures the cells of the training data."""
+    """A codec that only measures the cells of the training data; the network itself needs none."""
     from nucleate.codecs.joint import JointCodec
 
     return JointCodec(num_elements=recipe.codec.num_elements, mean=state.mean, std=state.std)

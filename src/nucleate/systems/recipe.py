@@ -1,4 +1,4 @@
-"""What the recipes of all systems have in common; each system adds its own sections to it."""
+"""What the recipes of all systems have in common. Each system adds its own sections."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ Elements = Annotated[int, Field(ge=1, le=118)]  # the largest atomic number
 
 
 class FromWeights(TrainConfig):
-    """Training that may begin with the weights of another run."""
+    """Training that can start from trained weights."""
 
-    start_from: str = ""  # weights (name or file) to start from; parameters of equal name and shape are taken
-    adapter_rank: Annotated[int, Field(ge=0)] = 0  # trains low-rank adapters of this rank alone (0: everything)
+    start_from: str = ""  # weights (name or file) to start from; tensors of equal name and shape are taken from them
+    adapter_rank: Annotated[int, Field(ge=0)] = 0  # train only low-rank adapters of this rank; 0: train everything
 
 
 class ConditionalTraining(FromWeights):
-    """Training of a network that takes conditions."""
+    """Training of a network that is conditioned on properties."""
 
-    condition_dropout: Share = 0.1  # how often a condition is hidden, so that the network learns to do without it
+    condition_dropout: Share = 0.1  # how often a condition is hidden, so that the network also works without it
 
 
 class SampleConfig(ConfigSection):
-    """How objects are drawn from the trained network."""
+    """How crystals or formulas are drawn from the trained network."""
 
     steps: Count = 200
-    noise: NotNegative = 1.0  # 1 draws from the model, less is colder, 0 keeps to its modes
-    sampler: str = "ancestral"  # each system says which there are (`diffusion.loop.sample`)
+    noise: NotNegative = 1.0  # with 1 samples follow the model, with less they are closer to its modes
+    sampler: str = "ancestral"  # the method (`diffusion.loop.sample`); each system has its own choice
 
 
 class Guidance(ConfigSection):
-    """How strongly the conditions of a network act when it draws."""
+    """How strongly conditions act in sampling."""
 
-    guidance: float = 1.5  # scale of classifier-free guidance by the conditions; 1 is the plain conditional model
-    guidance_until: float = 0.0  # the noise level t down to which there is guidance; the plain model below it
+    guidance: float = 1.5  # the scale of classifier-free guidance; 1 is the conditional model without guidance
+    guidance_until: float = 0.0  # guidance is used down to this noise level t
 
 
 class Temperature(ConfigSection):
-    """How variedly elements are drawn from their probabilities."""
+    """How elements are drawn from their probabilities."""
 
-    species_temperature: Positive = 1.0  # below 1 likely elements are likelier, at a cost in variety
+    species_temperature: Positive = 1.0  # below 1, probable elements become more probable, and variety is lost
 
 
 class Corrector(ConfigSection):
-    """Langevin moves beside the steps of the sampler."""
+    """Langevin moves in addition to the steps of the sampler."""
 
-    corrector_steps: Annotated[int, Field(ge=0)] = 1
-    corrector_size: NotNegative = 1e-5  # size of a move at sigma_min (DiffCSP's step_lr)
+    corrector_steps: Annotated[int, Field(ge=0)] = 1  # the number of moves for each step
+    corrector_size: NotNegative = 1e-5  # the size of a move at sigma_min (DiffCSP's step_lr)
 
 
 class Recipe(ConfigSection):
-    """Everything that determines a model; stored inside its weights. Each system has a subclass of its own.
+    """Everything that determines a model. It is stored with the weights. Each system has its own subclass.
 
-    system: the name of the system in `nucleate.systems.registry.SYSTEMS`. codec: how the data become tensors. network:
-    the sizes of the network. sample: how objects are drawn, nothing for networks that draw none.
+    system: the name of the system in `nucleate.systems.registry.SYSTEMS`. codec: how data become tensors. network: the
+    sizes of the network. sample: how crystals or formulas are drawn; empty for networks that are no generators.
     """
 
     name: str
@@ -70,12 +70,12 @@ class Recipe(ConfigSection):
 
     @property
     def condition_on(self) -> tuple[str, ...]:
-        """What the network can be asked for: "chemical_system", and columns of the data."""
+        """The conditions of the network: "chemical_system", and columns of the data."""
         return ()
 
     @property
     def condition_dropout(self) -> float:
-        """How often a condition is hidden in training."""
+        """The probability with which a condition is hidden in training."""
         return 0.0
 
     @property
@@ -85,18 +85,18 @@ class Recipe(ConfigSection):
 
     @property
     def self_conditioning(self) -> bool:
-        """Whether the network sees its own earlier output (Chen et al. 2023)."""
+        """Whether the network gets its own earlier output (Chen et al. 2023)."""
         return False
 
     @property
     def properties(self) -> tuple[str, ...]:
-        """The columns of the data that training needs, those to condition on before those to predict."""
+        """The columns of the data that training needs: first those of conditions, then those to predict."""
         conditions = tuple(name for name in self.condition_on if name != "chemical_system")
         return (*conditions, *self.predict)
 
 
 class ConditionalRecipe(Recipe):
-    """A recipe whose network takes conditions: `network.condition_on`."""
+    """A recipe whose network is conditioned on `network.condition_on`."""
 
     train: ConditionalTraining = ConditionalTraining()
 
@@ -110,8 +110,11 @@ class ConditionalRecipe(Recipe):
         return self.train.condition_dropout
 
 
-def only_of(section: ConfigSection, where: str, of: str, knobs: tuple[str, ...]) -> None:
-    """Raise ValueError where one of `knobs` is set in a section that does not use it. of: what they belong to."""
-    for name in knobs:
+def refuse_unused(section: ConfigSection, path: str, owner: str, names: tuple[str, ...]) -> None:
+    """Raise ValueError if one of the settings `names` differs from its default in a section that does not use it.
+
+    path: of the section, and owner: what uses these settings, for the message.
+    """
+    for name in names:
         if getattr(section, name) != type(section).model_fields[name].default:
-            raise ValueError(f"'{where}.{name}' is a knob of {of}, and has no effect here; leave it out")
+            raise ValueError(f"'{path}.{name}' is a setting of {owner}, and has no effect here; leave it out")

@@ -1,4 +1,4 @@
-"""The systems by name. A new system is a file of its own and a line here."""
+"""The systems by name. A new system is a file of its own and a name in the tuple here."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def system_of(recipe: Recipe) -> System:
 def prepare_for(
     recipe: Recipe, progress: Progress | None = None, properties: Sequence[str] | None = None
 ) -> tuple[Data, Summary]:
-    """The training data of a recipe, and what became of the rows of its data set.
+    """The training data of a recipe, and a summary of the rows of its dataset.
 
-    progress: called with what is done, how much of it, and of how much. properties: columns that the data carry; None
-    takes the recipe's. Raises NucleateError for a data set or a column that there is not.
+    progress: called with (name of the work, amount done, total amount). properties: the columns that the data gets;
+    None stands for those of the recipe. Raises NucleateError for a dataset or a column that does not exist.
     """
     return system_of(recipe).data.prepare(recipe, progress, None if properties is None else tuple(properties))
 
 
-def sampler_names() -> tuple[str, ...]:
-    """Names of all samplers that recipes of some system can be drawn with."""
+def all_sampler_names() -> tuple[str, ...]:
+    """The names of the samplers of all systems."""
     found: dict[str, None] = {}
     for system in SYSTEMS.values():
         settings: Any = system.config.model_fields["sample"].annotation

@@ -1,4 +1,5 @@
-"""Adaptive cells (paper 5): the sites and the cell of a crystal diffuse within a given space group."""
+"""Adaptive cells (Sultanov et al., J. Chem. Inf. Model. 63, 6986 (2023)): the sites and the cell of a crystal diffuse
+within a given space group."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from nucleate.codecs.state import CodecState
 from nucleate.config import ConfigSection, Count, Positive
 from nucleate.systems import crystals
 from nucleate.systems.base import DataSource, ModelCard, Progress, Sampler, System
-from nucleate.systems.recipe import Corrector, Elements, Recipe, only_of
+from nucleate.systems.recipe import Corrector, Elements, Recipe, refuse_unused
 from nucleate.systems.recipe import SampleConfig as PlainSampleConfig
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class CodecConfig(ConfigSection):
-    """How a crystal becomes free numbers of its cell and its sites (`codecs.sites`)."""
+    """How a crystal becomes the free numbers of its cell and its sites (`codecs.sites`)."""
 
     num_elements: Elements = 100
 
@@ -35,7 +36,7 @@ class CodecConfig(ConfigSection):
 class DiffusionConfig(ConfigSection):
     """The noise on the parameters of sites (WrappedVE) and on the cell (GaussianVE)."""
 
-    sigma_min: Positive = 0.005  # of both, in fractional units and in standard deviations of the data
+    sigma_min: Positive = 0.005  # of both: in fractional units, and in standard deviations of the data
     sigma_max: Positive = 0.5  # of the parameters
     lattice_sigma_max: Positive = 3.0  # of the cell
 
@@ -45,14 +46,14 @@ class NetworkConfig(ConfigSection):
 
     dim: Count = 128
     layers: Count = 6
-    edges: Count = 20  # how many of the nearest atoms a site sees
+    edges: Count = 20  # the number of nearest atoms from which a site gets messages
 
 
 class SampleConfig(Corrector, PlainSampleConfig):
     """How crystals are drawn."""
 
-    sampler: Literal["ancestral", "ddim", "second-order", "langevin"] = "ancestral"  # the last: paper 5, algorithm 1
-    lattice_noise: float = 1.0  # of the lattice, beside `noise`: paper 5 multiplies it by 0.15
+    sampler: Literal["ancestral", "ddim", "second-order", "langevin"] = "ancestral"  # "langevin": Sultanov, algorithm 1
+    lattice_noise: float = 1.0  # a factor for the noise of the lattice, in addition to `noise`; Sultanov uses 0.15
 
 
 class SiteRecipe(Recipe):
@@ -66,12 +67,14 @@ class SiteRecipe(Recipe):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        only_of(self.data, "data", "recipes of whole cells", ("frame",))  # sites are in the standard setting anyway
+        refuse_unused(
+            self.data, "data", "recipes of whole cells", ("frame",)
+        )  # sites are in the standard setting anyway
         return self
 
 
 def load(path: str | Path) -> SymmetricBatch:
-    """Prepared crystals by their symmetry; raises NucleateError for a file that holds something else."""
+    """The symmetric crystals in a prepared file. Raises NucleateError if it holds something else."""
     from nucleate.crystal.orbits import SymmetricBatch
 
     return SymmetricBatch.load(path)
@@ -80,7 +83,7 @@ def load(path: str | Path) -> SymmetricBatch:
 def prepare(
     recipe: SiteRecipe, progress: Progress | None = None, properties: tuple[str, ...] | None = None
 ) -> tuple[SymmetricBatch, Summary]:
-    """The crystals of the recipe's data set by their symmetry."""
+    """The symmetric crystals of the recipe's dataset, and a summary of the rows of the dataset."""
     from nucleate.data.sites import prepare_sites
 
     return prepare_sites(recipe.data, progress, properties or ())
@@ -126,9 +129,9 @@ def objective(
 def sample_arguments(settings: SampleConfig) -> dict[str, Any]:
     from nucleate.codecs.sites import PARAMETERS
 
-    plain = settings.model_dump(include={"steps", "sampler", "corrector_steps", "corrector_size"})
+    arguments = settings.model_dump(include={"steps", "sampler", "corrector_steps", "corrector_size"})
     noise = {PARAMETERS: settings.noise, "lattice": settings.noise * settings.lattice_noise}
-    return plain | {"noise": noise}
+    return arguments | {"noise": noise}
 
 
 SYSTEM = System(

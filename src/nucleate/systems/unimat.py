@@ -1,4 +1,5 @@
-"""UniMat (paper 2): the atoms of a crystal as slots on the periodic table, whose positions diffuse."""
+"""UniMat (Yang et al., arXiv 2311.09235): the atoms of a crystal as slots on the periodic table, whose positions
+diffuse."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from nucleate.config import ConfigSection, Count
 from nucleate.systems import crystals
 from nucleate.systems.base import Sampler, System
 from nucleate.systems.crystals import CrystalRecipe, CrystalSampleConfig
-from nucleate.systems.recipe import Elements, Schedule, only_of
+from nucleate.systems.recipe import Elements, Schedule, refuse_unused
 
 if TYPE_CHECKING:
     import torch
@@ -30,14 +31,14 @@ class CodecConfig(ConfigSection):
 
     lattice: Literal["log-metric", "parameters"] = "log-metric"  # the six numbers of the cell
     num_elements: Elements = 100
-    slots: Annotated[int, Field(ge=1, le=1000)] = 12  # L of the table, the most atoms of one element
-    periods: tuple[int, ...] = ()  # rows of the table, 1-7, and 8 and 9 for lanthanides and actinides; none: all
-    groups: tuple[int, ...] = ()  # its columns, 1-18; none: all
-    random_origin: bool = False  # in training, move the origin to any of the atoms, where it means nothing in the data
+    slots: Annotated[int, Field(ge=1, le=1000)] = 12  # L, the largest number of atoms of one element
+    periods: tuple[int, ...] = ()  # rows of the table, 1-7, and 8 and 9 for lanthanides and actinides; empty: all
+    groups: tuple[int, ...] = ()  # columns of the table, 1-18; empty: all
+    random_origin: bool = False  # whether the origin is moved to a random atom in training
 
 
 class DiffusionConfig(ConfigSection):
-    """The noise on all fields, which is Gaussian."""
+    """The noise, which is Gaussian for all fields."""
 
     lattice_schedule: Schedule = "cosine"
 
@@ -45,24 +46,24 @@ class DiffusionConfig(ConfigSection):
 class NetworkConfig(ConfigSection):
     """The network on the table: `nets.slots` ("sparse") or `nets.dense` ("dense")."""
 
-    kind: Literal["sparse", "dense"] = "sparse"  # attention over slots that may be occupied, or the 3D U-Net on all
+    kind: Literal["sparse", "dense"] = "sparse"  # attention over slots that may be occupied, or a 3D U-Net over all
     dim: Count = 128
     heads: Count = 8
-    condition_on: tuple[str, ...] = ()  # "chemical_system" and any numeric column of the data
-    widths: tuple[Count, ...] = ()  # "dense": of the levels of the U-Net, from the outermost in
-    layers: Count = 6  # this and what follows is of "sparse"
-    frequencies: Count = 12  # highest m of the Fourier features of positions
-    seen: Count = 32  # slots that attention sees, the likeliest ones
-    distance: bool = False  # attention is told where atoms lie to each other (`nets.gaussian.Relative`)
-    pair_dim: Count = 64  # features of a pair with `distance`
+    condition_on: tuple[str, ...] = ()  # "chemical_system" and any numeric columns of the data
+    widths: tuple[Count, ...] = ()  # for "dense": widths of the levels of the U-Net, the outermost first
+    layers: Count = 6  # this setting and those below are for "sparse"
+    frequencies: Count = 12  # the highest m of the Fourier features of positions
+    seen: Count = 32  # the number of slots over which attention runs: those that are most likely occupied
+    distance: bool = False  # whether attention gets the relative positions of atoms (`nets.gaussian.Relative`)
+    pair_dim: Count = 64  # the number of features of a pair of atoms, if `distance` is true
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
         if self.kind == "dense":
             sparse = ("layers", "frequencies", "seen", "distance", "pair_dim")
-            only_of(self, "network", 'the network of kind "sparse"', sparse)
+            refuse_unused(self, "network", 'the network of kind "sparse"', sparse)
         else:
-            only_of(self, "network", 'the network of kind "dense"', ("widths",))
+            refuse_unused(self, "network", 'the network of kind "dense"', ("widths",))
         return self
 
 
@@ -84,7 +85,8 @@ def codec(recipe: UniMatRecipe, state: CodecState) -> UniMatCodec:
 
 
 def processes(recipe: UniMatRecipe, codec: UniMatCodec | None = None, network: Any = None) -> dict[str, GaussianVP]:
-    """All fields are Gaussian: the cell, and the slots, or where the composition is given the positions of atoms."""
+    """The noise of each field, which is Gaussian: the cell, and the slots, or the positions of atoms if the composition
+    is given."""
     from nucleate.codecs.unimat import SLOTS
     from nucleate.diffusion.gaussian import GaussianVP
 
@@ -115,19 +117,19 @@ def objective(
     from nucleate.codecs.unimat import SLOTS
     from nucleate.systems.denoising import Denoising
 
-    # the mean over atoms, not over slots that are empty
+    # The loss is a mean over all slots; this weight makes it a mean over atoms.
     weights = {} if codec.given else {SLOTS: 1 / float(codec.rates.mean())}
     return Denoising(recipe, codec, data, properties, device, processes(recipe), weights)
 
 
 def room(recipe: UniMatRecipe) -> int:
-    """The most atoms of one element: L, or any number where the composition is given and no empty slot is computed."""
+    """The largest number of atoms of one element: L, or any number if only the occupied slots are computed."""
     listed = recipe.task == "csp" and recipe.network.kind == "sparse"
     return recipe.data.max_atoms if listed else recipe.codec.slots
 
 
 def fits(recipe: UniMatRecipe, data: CrystalBatch) -> Tensor:
-    """(N,) bool: crystals of up to `data.max_atoms` atoms that have room in the table."""
+    """Which crystals the recipe can use, (N,) bool: those of at most `data.max_atoms` atoms that fit into the slots."""
     from nucleate.codecs.unimat import unfitting
 
     keep = data.num_atoms <= recipe.data.max_atoms
@@ -135,7 +137,8 @@ def fits(recipe: UniMatRecipe, data: CrystalBatch) -> Tensor:
 
 
 def accepts(recipe: UniMatRecipe) -> frozenset[str]:
-    """As other crystals; where the composition is not given, the table says how many atoms there are."""
+    """The fields of a `Condition` that a model of this recipe obeys. The number of atoms is none of them, because it
+    results from the slots that are occupied."""
     return crystals.accepts(recipe) - {"num_atoms"}
 
 
@@ -157,7 +160,7 @@ SYSTEM = System(
         needs=crystals.needs,
         hints=crystals.hints,
         arguments=sample_arguments,
-        # a table without the columns of other elements is no wish
+        # Slots of elements that are not allowed are removed, with and without guidance.
         kept=("chemical_system", "barred_elements"),
         room=room,
     ),
