@@ -102,6 +102,9 @@ def test_a_prediction_in_a_file(tmp_path, capsys):
     code, out, err = run(capsys, "predict", "--config", path, "--seed", 4, "--top", 1, "--show-config")
     changed = tomllib.loads(out)
     assert code == 0 and changed["seed"] == 4 and changed["top"] == 1 and f"--seed 4 in place of 0 in {path}" in err
+    words = "predict", "NaCl", "--method", "random", "--samples", 0, "--show-config"
+    assert tomllib.loads(run(capsys, *words, "--top", 2)[1])["samples"] == 2
+    assert tomllib.loads(run(capsys, *words)[1])["samples"] == 5
     assert "leave FORMULA and --file out" in run(capsys, "predict", "MgO", "--config", path)[2]
     path.write_text("samples = 0")
     assert f"{path}: 'samples' must be at least 1, not 0" in run(capsys, "predict", "MgO", "--config", path)[2]
@@ -138,7 +141,7 @@ def test_an_optimisation_in_a_file(tmp_path, capsys):
     assert shown["weights"] == "mp20-cds" and shown["property"] == "e_form" and shown["candidates"] == 20
     assert shown["maximise"] is True and shown["relaxation"]["time_limit_s"] == 300.0
     again = run(capsys, "optimise", "--config", tmp_path / "run.toml", "--no-maximise", "--show-config")
-    assert tomllib.loads(again[1])["maximise"] is False and "--maximise False in place of True" in again[2]
+    assert tomllib.loads(again[1])["maximise"] is False and "--no-maximise in place of True" in again[2]
 
 
 def test_generating_and_composing_from_files(tmp_path, capsys, monkeypatch):

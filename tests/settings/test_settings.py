@@ -7,12 +7,16 @@ import pytest
 
 from nucleate.errors import NucleateError
 from nucleate.settings import (
+    ComposeSettings,
     DesignSettings,
+    GenerateSettings,
     OptimiseSettings,
     PredictSettings,
     RelaxSettings,
     SamplingSettings,
+    ScreenSettings,
     SearchSettings,
+    SubstituteSettings,
 )
 from nucleate.settings.base import entries, read_settings
 from nucleate.settings.design import read_design_settings
@@ -134,9 +138,22 @@ def test_a_wrong_value_is_told_by_the_name_under_which_it_was_given(make, name):
     with pytest.raises(NucleateError) as found:
         make()
     assert str(found.value) == f"{name} must be one of best-first, breadth-first, beam, not 'magic'"
+    assert str(pickle.loads(pickle.dumps(found.value))) == str(found.value)
 
 
-@pytest.mark.parametrize("kind", [DesignSettings, OptimiseSettings, PredictSettings, RelaxSettings])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ComposeSettings,
+        DesignSettings,
+        GenerateSettings,
+        OptimiseSettings,
+        PredictSettings,
+        RelaxSettings,
+        ScreenSettings,
+        SubstituteSettings,
+    ],
+)
 def test_every_field_is_documented_and_has_a_name_of_its_own(kind):
     found = list(entries(kind))
     assert len({entry.key for entry in found}) == len(found)

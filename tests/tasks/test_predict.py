@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -16,7 +17,7 @@ from nucleate.generators import Condition
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
 from nucleate.pipeline.origin import Wanted
 from nucleate.settings import PredictSettings
-from nucleate.tasks.predict import METHODS, ordered, prediction
+from nucleate.tasks.predict import METHODS, decided_method, ordered, prediction
 from nucleate.tasks.predict_targets import Target
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -75,6 +76,18 @@ def test_random_and_learned_methods_are_given_the_same_cells() -> None:
         for method in ("random", "transformer")
     ]
     assert cells[0] == cells[1] and len({c["O"] for c in cells[0] if c}) > 1
+
+
+def test_the_method_follows_from_what_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "known.parquet").touch()
+    salt, system = Target(1, {"Na": 1, "Cl": 1}), Target(2, {}, system=("K", "Cu", "Si"))
+    given = PredictSettings()
+    assert decided_method([salt], given.replaced(templates=str(tmp_path / "known.parquet"))).method == "template"
+    assert decided_method([salt, system], given).method == "adaptive"
+    assert decided_method([salt], given.replaced(space_groups=(62,))).method == "adaptive"
+    assert decided_method([salt], given.replaced(sites={"Na": 1, "Cl": 1})).method == "adaptive"
+    decided = decided_method([salt], given.replaced(method="random", space_groups=(62,)))
+    assert decided.method == "random" and decided_method([salt], decided) == decided
 
 
 def test_a_formula_that_cannot_be_had_does_not_stop_the_others() -> None:

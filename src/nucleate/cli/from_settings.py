@@ -82,6 +82,11 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def _switch(entry: SettingsValue, value: bool) -> str:
+    """The option that gives a boolean setting this value."""
+    return _flag(entry.key if value else entry.about.off or f"no-{entry.key}")
+
+
 def _plain(kind: Any) -> Any:
     """The type that a word of the command line becomes; its limits and choices are checked by the settings."""
     if hasattr(kind, "__metadata__"):
@@ -101,8 +106,7 @@ def _help(entry: SettingsValue, text: str | None, defaults: Mapping[str, Any]) -
     if default in ("", None):
         return f"{text} Default: {about.unset}." if about.unset else text
     if isinstance(default, bool):
-        named = entry.key if default else about.off or f"no-{entry.key}"
-        return f"{text} Default: {_flag(named)}."
+        return f"{text} Default: {_switch(entry, default)}."
     return f"{text} Default: {default}."
 
 
@@ -136,9 +140,11 @@ def settings_from(
         return cls.of(**{**(defaults or {}), **given}), {}
     settings, found = read_settings_file(config, cls, command, task)
     before = settings.flat()
-    for key, value in given.items():
-        if value != before[key]:
-            say = f"--{key.replace('_', '-')} {value} in place of {before[key]!r} in {config}"
+    for entry in entries(cls):
+        value = given.get(entry.key, before[entry.key])
+        if value != before[entry.key]:
+            option = _switch(entry, value) if isinstance(value, bool) else f"{_flag(entry.key)} {value}"
+            say = f"{option} in place of {before[entry.key]!r} in {config}"
             output_console(stderr=True).print(say, soft_wrap=True)
     return settings.replaced(**given), found
 

@@ -48,7 +48,10 @@ class WrongValueError(NucleateError):
 
     def __init__(self, path: tuple[str, ...], complaint: str, name: str, key: str = "") -> None:
         super().__init__(f"{name} {complaint}")
-        self.path, self.complaint, self.key = path, complaint, key
+        self.path, self.complaint, self.name, self.key = path, complaint, name, key
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.complaint, self.name, self.key)  # so that it can come from another process
 
     def named(self, name: str) -> WrongValueError:
         """The same, with another name of the setting in the message."""
