@@ -1,4 +1,4 @@
-"""The table of ranked candidates, and the sentences that say what it means."""
+"""The table of ranked candidates, and the sentences below that explain it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,16 @@ STATE_SETS = {
     "icsd24": "icsd24: oxidation states that compounds in the ICSD of 2024 have, as SMACT lists them",
     "smact14": "smact14: SMACT's list of oxidation states of 2014",
 }
-FEW = 3  # candidates that a sentence names; of more it says how many
-ASKED = "novel", "hull", "unique", "judges", "second", "phonons", "request"  # checks whose doubts a sentence explains
+FEW = 3  # most candidates that a sentence names; it says how many more there are
+ASKED = (
+    "novel",
+    "hull",
+    "unique",
+    "judges",
+    "second",
+    "phonons",
+    "request",
+)  # checks whose verdict "unknown" is explained
 
 
 def show_candidates(
@@ -32,10 +40,10 @@ def show_candidates(
     stable: float | None = None,
     whole: str = "",
 ) -> None:
-    """Print candidates in their order, and below what was found.
+    """Print candidates in the order given, and sentences that explain the table.
 
-    decomposition: the known phases under each crystal instead of novelty and checks. stable: eV/atom above the hull
-    that were asked for at most. whole: where all columns are (`show_table`).
+    decomposition: show the known phases under each crystal instead of novelty and checks. stable: the largest energy
+    above the hull that was asked for, eV/atom. whole: where all columns can be seen (`show_table`).
     """
     from nucleate.generators.properties import short_name
     from nucleate.generators.reach import far_warnings
@@ -82,7 +90,7 @@ def show_candidates(
 
 
 def elements_of(candidate: Candidate) -> frozenset[str]:
-    """Of the structure, else of the formula."""
+    """The elements of the structure, or of the formula where there is no structure."""
     if candidate.structure is not None:
         return frozenset(e.symbol for e in candidate.structure.composition.elements)
     return frozenset(candidate.composition or ())
@@ -94,7 +102,7 @@ def marked(formula: str, elements: Collection[str]) -> str:
 
 
 def radioactive(every: Iterable[Collection[str]]) -> list[str]:
-    """What the stars of a table mean; nothing where there is none."""
+    """A line on the stars that `marked` puts behind formulas; no line where there is no star."""
     from nucleate.chem.elements import atomic_number
 
     found = sorted(RADIOACTIVE.intersection(*[{e for elements in every for e in elements}]), key=atomic_number)
@@ -102,13 +110,13 @@ def radioactive(every: Iterable[Collection[str]]) -> list[str]:
 
 
 def state_sets(candidates: Iterable[Candidate]) -> list[str]:
-    """What the lists of oxidation states are that verdicts name in brackets; nothing where they name none."""
+    """A line for each list of oxidation states that verdicts name in brackets."""
     said = {check.reason for c in candidates for check in c.checks.values()}
     return [line for name, line in STATE_SETS.items() if any(name in reason for reason in said)]
 
 
 def stability(candidates: Sequence[Candidate], stable: float | None = None) -> list[str]:
-    """How many of the living are as stable as asked for, else on the hull, and how far the best one is from it."""
+    """A sentence on how many candidates are as stable as asked for (or on the hull), and on the best one."""
     from nucleate.pipeline.rank import e_above_hull_or_inf
 
     living = [c for c in candidates if c.failure is None and c.structure is not None]
@@ -143,7 +151,7 @@ def _height(value: float) -> str:
 
 
 def doubts(candidates: Sequence[Candidate]) -> list[str]:
-    """Why checks could not be made, one sentence for each check and reason."""
+    """Why checks have no verdict, in one sentence for each check and reason."""
     found: dict[tuple[str, str], list[str]] = {}
     for c in candidates:
         for name in ASKED:
@@ -155,13 +163,13 @@ def doubts(candidates: Sequence[Candidate]) -> list[str]:
 
 
 def few(ids: Sequence[str]) -> str:
-    """The first of them by name, and how many more there are."""
+    """The first ids, and how many more there are."""
     more = f" and {len(ids) - FEW} more" if len(ids) > FEW else ""
     return ", ".join(ids[:FEW]) + more
 
 
 def caption(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Where the energies come from, what was wanted, and what was rejected for what reason."""
+    """Lines on the methods of energies, on wanted properties, and on the reasons of rejections."""
     lines = []
     origins = Counter((row["method"], row["reference"]) for row in rows if row["method"])
     for (method, reference), n in origins.items():
@@ -184,7 +192,7 @@ def _spread(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def wishes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What was wanted of the crystals, and who predicts what of them, one line for each property."""
+    """A line for each wanted property: the wish, the network that predicts it, and the median of its predictions."""
     from nucleate.generators.properties import UNITS
 
     out = []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
 
 LONG = 20  # with more inputs the verdicts are counted instead of listed
-TABLES = (".csv", ".json", ".jsonl", ".parquet")  # hold crystals, or formulas alone
+TABLES = (".csv", ".json", ".jsonl", ".parquet")  # endings of files with crystals, or with formulas alone
 
 
 def check(
@@ -68,7 +68,8 @@ def check(
 
 
 def print_verdicts(checked: Sequence[Candidate], console: Console, everything: bool = False) -> None:
-    """What was said of each; of more than `LONG`, unless everything is wanted, how many passed which check."""
+    """Print the verdicts on each input. For more than `LONG` inputs, unless `everything`, print counts for each
+    check."""
     if everything or len(checked) <= LONG:
         _list(checked, console)
         return
@@ -91,7 +92,7 @@ def write_verdicts(out: Path, checked: Sequence[Candidate], notes: Console) -> N
 
 
 def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[list[Candidate], list[Problem]]:
-    """Everything to check, in the order of the inputs; a text that is no formula is there as rejected."""
+    """All candidates to check, in the order of the inputs. A text that is no formula becomes a rejected candidate."""
     from nucleate.errors import Code, NucleateError
     from nucleate.evaluate.formulas import read_formulas
     from nucleate.io.formats import reader
@@ -131,8 +132,10 @@ def _no_formula(candidate: Candidate) -> bool:
 
 
 def _is_path(text: str) -> bool:
-    """Formulas have no slash but of fractions, and no ending that is a word: "a.cif" is a file even where there is
-    none."""
+    """Whether a text names a file or folder, which need not exist, rather than a formula.
+
+    A formula has a slash only in a fraction, and no ending that is a word, such as that of "a.cif".
+    """
     from nucleate.chem.written import looks_like_formula
 
     if not text.strip():
@@ -167,12 +170,12 @@ def _list(checked: Sequence[Candidate], console: Console) -> None:
         TerminalColumn("verdict", [coloured(row[2]) for row in rows]),
         TerminalColumn("reason", [row[3] for row in rows], gives_way=1, folds=24),
     ]
-    said = [_said(checked), *state_sets(checked), *radioactive(map(elements_of, checked))]
+    said = [_outcome(checked), *state_sets(checked), *radioactive(map(elements_of, checked))]
     show_table(console, columns, said, sections=starts, whole="--out FILE.csv writes them")
 
 
-def _said(checked: Sequence[Candidate]) -> str:
-    """How many of them are as they should be."""
+def _outcome(checked: Sequence[Candidate]) -> str:
+    """A sentence on how many pass, fail a check, could not be judged and were rejected."""
     verdicts = [{v.verdict for v in c.checks.values()} for c in checked if not c.failure]
     failed = sum("fail" in v for v in verdicts)
     unknown = sum("unknown" in v and "fail" not in v for v in verdicts)
@@ -180,7 +183,7 @@ def _said(checked: Sequence[Candidate]) -> str:
     if len(checked) == 1:
         how = "fails a check" if failed else "could not be judged by all checks" if unknown else "passes all checks"
         return f"{checked[0].id} {'was rejected' if rejected else how}"
-    counts = [f"{len(verdicts) - failed - unknown} of {len(checked)} pass all that was checked"]
+    counts = [f"{len(verdicts) - failed - unknown} of {len(checked)} pass all checks"]
     counts += [f"{failed} {'fails' if failed == 1 else 'fail'} a check"] if failed else []
     counts += [f"{unknown} could not be judged by all checks"] if unknown else []
     counts += [f"{rejected} rejected"] if rejected else []
@@ -204,7 +207,7 @@ def _summary(checked: Sequence[Candidate], console: Console) -> None:
 
 
 def _reasons(checked: Sequence[Candidate], most: int = 8) -> list[str]:
-    """How many were rejected, by reason."""
+    """A line for each reason of rejections, with the number of them."""
     reasons = Counter(str(c.failure) for c in checked if c.failure)
     lines = [f"{n:,} rejected: {reason}" for reason, n in reasons.most_common(most)]
     rest = reasons.total() - sum(n for _, n in reasons.most_common(most))
@@ -212,7 +215,7 @@ def _reasons(checked: Sequence[Candidate], most: int = 8) -> list[str]:
 
 
 def _rows(checked: Sequence[Candidate]) -> list[dict[str, str]]:
-    """One row for each: verdict and reason of every check, empty where it was not judged."""
+    """One row for each candidate: verdict and reason of every check, empty where the check was not made."""
     names = list(dict.fromkeys(name for c in checked for name in c.checks))
     rows = []
     for c in checked:

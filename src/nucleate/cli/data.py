@@ -41,7 +41,7 @@ def get(
     name: Annotated[str, typer.Argument(help="mp-20, perov-5 or carbon-24")],
     force: Annotated[bool, typer.Option("--force", help="download again what is here")] = False,
 ) -> None:
-    """Download a public dataset (again after an interruption: it goes on where it stopped)."""
+    """Download a public dataset. After an interruption, the same command continues where it stopped."""
     from nucleate.cli.progress import progress_shown
     from nucleate.data import get as get_data
 
@@ -75,7 +75,7 @@ def add(
 
 @app.command("list")
 def list_() -> None:
-    """What is here, how much of it can be used, and how to get the rest."""
+    """List the datasets that are here, how many of their crystals can be used, and how to get the others."""
     from nucleate.cli.tables import TerminalColumn, output_console, show_table
     from nucleate.data import CATALOG, home
     from nucleate.data.tables import Summary, overview

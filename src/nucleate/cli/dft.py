@@ -1,4 +1,4 @@
-"""`nucleate dft`: the best candidates of a run, or crystals in files, through density-functional theory."""
+"""`nucleate dft`: density-functional theory for the best candidates of a run, or for crystals in files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(cls=default_group("run"), no_args_is_help=True)
 
 Paths = Annotated[list[Path], typer.Argument(help=f"A run folder, or crystals: {CRYSTAL_FILES}.")]
-COLUMNS = (  # of the table, with what gives way first where there is no room
+COLUMNS = (  # headings of the table; where there is no room, the column with the largest number is left out first
     ("id", 0),
     ("formula", 0),
     ("atoms", 5),
@@ -56,7 +56,8 @@ def run(
     cache: Annotated[Path | None, typer.Option(help="Folder for elements and phases (default: the user's).")] = None,
     again: Annotated[bool, typer.Option("--again", help="Try again what failed by itself.")] = False,
 ) -> None:
-    """Relax with DFT; formation energy and distance to the hull by the same settings. Called again, it goes on."""
+    """Relax with DFT, and compute formation energy and energy above the hull with the same settings. The same command
+    continues an interrupted run."""
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.tables import output_console
     from nucleate.data.catalog import user_cache
@@ -86,7 +87,7 @@ def run(
 
 
 def parse_duration(text: str) -> float:
-    """ "1h30m" -> 5400.0; raises NucleateError for what is no duration."""
+    """Seconds of a text such as "1h30m" (5400.0). Raises NucleateError for anything else."""
     from nucleate.errors import NucleateError
 
     match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s?)?", text.strip().lower())
@@ -100,7 +101,10 @@ def parse_duration(text: str) -> float:
 
 
 def chosen_candidates(paths: Sequence[Path], top: int | None, out: Path | None) -> tuple[list[Candidate], Path]:
-    """The candidates, and the folder for results: the run's own, or `out`, or the working folder's "dft"."""
+    """(the candidates, the folder for results: `out`, else the run folder, else "dft").
+
+    Raises NucleateError where all candidates were rejected.
+    """
     from nucleate.cli.tables import output_console, print_problems
     from nucleate.errors import NucleateError
     from nucleate.pipeline.candidate_files import read_candidates
@@ -127,7 +131,7 @@ def _tell(notes: Console, name: str, outcome: CalculationOutcome) -> None:
 
 
 def _known(notes: Console) -> str:
-    """mp-20 if it is on this machine."""
+    """ "mp-20" if this dataset was downloaded, else ""."""
     from nucleate.errors import NucleateError
     from nucleate.hull.known_crystals import known_table
 
@@ -141,7 +145,7 @@ def _known(notes: Console) -> str:
 
 @contextlib.contextmanager
 def _progress_lines(console: Console) -> Iterator[Progress]:
-    """A line for each calculation under way."""
+    """A context with a function that shows a line for each running calculation."""
     from rich.progress import Progress as Lines
     from rich.progress import SpinnerColumn, TextColumn
 
@@ -176,7 +180,7 @@ def _print(results: Sequence[ComputedCandidate], method: str, console: Console) 
 
 
 def print_rows(rows: Sequence[dict], console: Console) -> None:
-    """The table, and below it methods, what failed and what is missing."""
+    """Print the table, and below it the methods, failures, and missing energies."""
     from nucleate.cli.tables import TerminalColumn, show_table
 
     methods = dict.fromkeys(r["method"] for r in rows if r["method"])
@@ -198,7 +202,7 @@ def print_rows(rows: Sequence[dict], console: Console) -> None:
 
 
 def _cells(row: dict) -> tuple[str, ...]:
-    """What stands in `COLUMNS`."""
+    """The cells of a row, one for each of `COLUMNS`."""
     from nucleate.cli.tables import energy_text
 
     lattice = " ".join(dict.fromkeys(f"{row[k]:.3f}" for k in "abc")) if row.get("a") else "-"
@@ -210,7 +214,7 @@ def _cells(row: dict) -> tuple[str, ...]:
 
 
 def _together(said: Sequence[tuple[str, str]]) -> list[str]:
-    """(id, text) -> lines; the same text of many is one line."""
+    """A line for each text of the pairs (id, text), with the ids that it belongs to."""
     out = []
     for text in dict.fromkeys(text for _, text in said):
         ids = [id for id, t in said if t == text]

@@ -1,4 +1,4 @@
-"""`nucleate doctor`: what is here, what is missing, and the command that mends it."""
+"""`nucleate doctor`: what is installed, what is missing, and the command that repairs it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def doctor() -> None:
 
 
 def examine() -> Iterator[Finding]:
-    """All findings, one by one; a broken part never hides the others."""
+    """All findings, one after the other. A broken part does not keep the others from being examined."""
     python = ".".join(map(str, sys.version_info[:3]))
     yield Finding("Python", OK if sys.version_info >= (3, 11) else MISSING, python, "install Python 3.11 or newer")
     yield from _packages()

@@ -35,7 +35,10 @@ def csp(
         Path | None, typer.Option(help="Judge this JSON-lines file of predictions; nothing is generated.")
     ] = None,
     protocol: Annotated[
-        str, typer.Option(help="Its matcher's tolerances, and which of the counts stand out: cdvae-2022, ...")
+        str,
+        typer.Option(
+            help="It sets the tolerances of the matcher and the counts that are printed in bold: cdvae-2022, ..."
+        ),
     ] = "crystalite-2026",
     composition_rule: Annotated[
         str, typer.Option(help="Compositional validity behind 'filtered': original (CDVAE's), smact14 or icsd24.")
@@ -67,7 +70,7 @@ def csp(
     ltol, stol, angle_tol = rules.csp
     matcher = MatchSettings(stol, ltol, angle_tol, time_limit=time_limit, composition_rule=composition_rule)
     require_names(weights=[weights] if predictions is None else (), datasets=[dataset])
-    made = out or Path(f"csp-{Path(weights).stem}")  # where predictions are kept as they come
+    made = out or Path(f"csp-{Path(weights).stem}")  # where predictions are stored as they come
     going = f"the same command goes on from what is in {made}" if predictions is None else "give the command again"
     with going_on(going), progress_shown() as watch:
         if predictions is not None:

@@ -1,4 +1,4 @@
-"""`nucleate evaluate dng`: everything that the field counts for crystals generated from nothing."""
+"""`nucleate evaluate dng`: the metrics of the field for crystals that were generated without a given formula."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def dng(
     ] = None,
     floor: Annotated[
         str | None,
-        typer.Option(help="Real crystals judged the same way, as the best value there is; default: as --known; none."),
+        typer.Option(
+            help="Real crystals judged the same way, as the value of a perfect model; default: as --known; or none."
+        ),
     ] = None,
     relax: Annotated[
         int, typer.Option(min=0, help="Relax this many crystals, drawn at random, for stability (resumable).")
@@ -102,7 +104,7 @@ def dng(
 
 
 def check_report_folder(out: Path | None) -> None:
-    """Refuse a folder for the report that could not be written, before the work."""
+    """Raise NucleateError where the folder for the report cannot be written, before any work is done."""
     from nucleate.files import check_writable
 
     if out is not None:
@@ -118,7 +120,7 @@ def _floor(name: str) -> CrystalSet | None:
 def relax_sample(
     generated: CrystalSet, n: int, settings: DngSettings, out: Path, workers: int | None, watch: Watch
 ) -> CrystalSet:
-    """Relax n of the crystals, drawn by the seed, in a run folder that resumes, and set them on the hull."""
+    """Relax n crystals, drawn by the seed, and place them on the hull. The run folder keeps what is done."""
     from nucleate.engine.registry import get_executor
     from nucleate.evaluate.relaxed import from_candidates, sample_candidates, stages
     from nucleate.store.database import RunStore
@@ -134,10 +136,10 @@ def relax_sample(
 
 
 def protocol_text(fields: Mapping[str, object]) -> str:
-    """A protocol's settings in one paragraph, and its notes."""
+    """The thresholds of a protocol in one paragraph, and its notes below."""
     told = ("name", "title", "source", "notes", "sections")
     values = {k: v for k, v in fields.items() if k not in told and v not in (None, False, (), [], {})}
-    values |= {k: v for k, v in fields.items() if isinstance(v, float)}  # 0.0 is a threshold, not nothing
+    values |= {k: v for k, v in fields.items() if isinstance(v, float)}  # a threshold of 0.0 is one, too
     said = "; ".join(f"{k} {_words(v)}" for k, v in values.items())
     notes = fields.get("notes", ())
     return "\n".join([said, *(f"- {note}" for note in notes)] if isinstance(notes, tuple | list) else [said])
@@ -152,9 +154,9 @@ def _words(value: object) -> str:
 
 
 def show_and_write(report: Report, out: Path | None, notes: Sequence[str] = (), strong: Container[str] = ()) -> None:
-    """Print the tables and what has to be said; write report.json and report.html into the folder.
+    """Print the tables and notes of a report; write report.json and report.html into the folder.
 
-    strong: names of metrics in bold, those that the protocol itself reports.
+    strong: names of metrics that are printed in bold, those that the protocol itself reports.
     """
     from nucleate.cli.metrics import show_report
     from nucleate.cli.tables import output_console

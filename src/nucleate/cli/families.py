@@ -42,7 +42,8 @@ def families(
 
 
 def _of_formula(text: str) -> str:
-    """Which families a formula may be of, in a sentence; "" for what is no formula, such as the name of a family."""
+    """A sentence on the families that a formula fits; "" for a text that is no formula, such as the name of a
+    family."""
     from nucleate.chem.formula import formula_text, parse_formula
     from nucleate.errors import NucleateError
     from nucleate.families.family import families_of, names, plain
@@ -95,7 +96,7 @@ def _facts(f: Family) -> list[str]:
 
 
 def _formulas(f: Family) -> list[str]:
-    """Of the examples, then of the most stable members, each once."""
+    """Formulas of the examples, then of the known members, each once."""
     from nucleate.chem.formula import formula_text
     from nucleate.families.family import members
 

@@ -1,4 +1,4 @@
-"""Command groups that are commands as well: `nucleate dft RUN` beside `nucleate dft inputs RUN`."""
+"""Command groups that are commands themselves, so that `nucleate dft RUN` means `nucleate dft run RUN`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import typer.core
 
 
 class DefaultGroup(typer.core.TyperGroup):
-    """A group that takes its command `default` where the first argument is the name of none.
+    """A group that takes its command `default` where the first argument is not the name of a command.
 
-    So a folder that is called like a command must be written ./inputs.
+    A folder that has the name of a command, such as "inputs", must therefore be written as ./inputs.
     """
 
     default = "run"
@@ -23,5 +23,5 @@ class DefaultGroup(typer.core.TyperGroup):
 
 
 def default_group(command: str) -> type[DefaultGroup]:
-    """The class of a group that falls back to this command, for `typer.Typer(cls=...)`."""
+    """The class of a group with this default command, for `typer.Typer(cls=...)`."""
     return type("DefaultGroup", (DefaultGroup,), {"default": command})

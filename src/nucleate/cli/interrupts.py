@@ -1,4 +1,4 @@
-"""Ctrl-C that never crashes: compiled libraries abort when they are interrupted while they load or unload."""
+"""Handling of Ctrl-C. Compiled libraries abort when they are interrupted while they are loaded or unloaded."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-RETRY = 0.05  # seconds between two looks whether an import has ended
+RETRY = 0.05  # seconds after which it is looked again whether an import has ended
 
 _received = False
 
 
 @contextmanager
 def going_on(how: str) -> Iterator[None]:
-    """After Ctrl-C, or where a run was cancelled, the command ends with code 130 and one line, "interrupted; " and how
-    to go on. Every command that keeps what it has done works inside of this."""
+    """A context in which Ctrl-C or a cancelled run ends the command with code 130 and one line: "interrupted; ", `how`.
+
+    Every command that stores finished work runs in it. how: what continues the work.
+    """
     import typer
 
     from nucleate.cli.tables import output_console
@@ -32,13 +34,16 @@ def going_on(how: str) -> Iterator[None]:
 
 
 def install() -> None:
-    """Let SIGINT raise KeyboardInterrupt, but not inside an import: there it waits for the import's end."""
+    """Make SIGINT raise KeyboardInterrupt; during an import, only after the import has ended."""
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
         signal.signal(signal.SIGINT, _interrupt)
 
 
 def leave() -> None:
-    """After a real Ctrl-C, end at once with code 130: a library cut off in its work may abort in its tear-down."""
+    """End the process at once, with code 130, if Ctrl-C was received.
+
+    A library that was interrupted in its work might abort when Python shuts down in the usual way.
+    """
     if _received:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -71,7 +71,7 @@ app.add_typer(evaluate_app, name="evaluate", help="Measure a generator.")
 
 
 def _unbroken(group: typer.Typer) -> None:
-    """Help texts are as wide as the window, not broken where the lines of the source end."""
+    """Join the lines of help texts, so that they are broken at the width of the window and not as in the source."""
     for command in group.registered_commands:
         paragraphs = inspect.cleandoc(command.help or command.callback.__doc__ or "").split("\n\n")
         command.help = "\n\n".join(" ".join(p.split()) for p in paragraphs)
@@ -118,16 +118,17 @@ def line_of(error: BaseException) -> str:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; exits with 0, 2 (bad input), 1 (unexpected) or 130 (Ctrl-C)."""
-    # ASE's cell filter calls small BLAS kernels; their threads wait for each other (measured: five-fold slower)
+    # ASE's cell filter calls BLAS for small matrices, where several threads are five times slower than one (measured)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # torch's threads wait for each other by spinning, which starves them where other programs want the cores as well
-    # (measured on two busy cores: 300 s instead of 12 s for four crystals); this many spins lose nothing on idle ones
+    # torch's threads wait for each other in busy loops, which is slow where other programs use the cores as well
+    # (measured on two busy cores: 300 s instead of 12 s for four crystals); this limit costs nothing on idle cores
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
     if not debug:
-        warnings.simplefilter("ignore")  # of the libraries below; what users must know is said by our own lines
+        # warnings of libraries; what users must know is printed by the commands themselves
+        warnings.simplefilter("ignore")
     interrupts.install()
     try:
         app(args=arguments, prog_name="nucleate")

@@ -1,4 +1,4 @@
-"""The tables of `nucleate evaluate` and `optimise`: metrics, their intervals, and what they stand beside."""
+"""The tables of `nucleate evaluate` and `optimise`: metrics with intervals, values of real data and published ones."""
 
 from __future__ import annotations
 
@@ -13,19 +13,16 @@ if TYPE_CHECKING:
     from nucleate.evaluate.metric import Report, ReportSection
 
 INTERVAL = "95 %"
-PUBLISHED, RIVALS = (
-    2,
-    4,
-)  # published values printed beside a metric; more of structure prediction, which all papers count
+PUBLISHED, PUBLISHED_CSP = 2, 4  # most published values beside a metric; of structure prediction there are more
 WHOLE = "report.json and report.html in the folder of --out hold them"
 
 
 def show_report(console: Console, report: Report, strong: Container[str] = ()) -> None:
-    """A table for each section, then what failed and why; strong: names of metrics in bold."""
+    """Print a table for each section, then the failures with reasons. strong: names of metrics in bold."""
     from nucleate.evaluate.metric import failure_lines
 
     for section in report.sections:
-        _section(console, section, strong, RIVALS if report.task == "csp" else PUBLISHED)
+        _section(console, section, strong, PUBLISHED_CSP if report.task == "csp" else PUBLISHED)
     for line in failure_lines(report.failures):
         console.print(line, style="yellow")
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def with_parts(request: Request, fix: Path | None, mask: str, lattice_shape: str | None) -> Request:
-    """The request with what `--fix`, `--mask` and `--lattice-shape` say."""
+    """The request with the parts of a cell that `--fix`, `--mask` and `--lattice-shape` keep.
+
+    Raises NucleateError for an unknown shape, and for a file that does not hold exactly one readable crystal.
+    """
     from nucleate.request.request import keep
 
     if lattice_shape is not None:

@@ -23,8 +23,11 @@ def phonons(
     workers: Workers = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Look for imaginary modes: crystals are relaxed tightly, displaced, and given the check "phonons"; what is written
-    are the crystals as they came. After a kill, the same command goes on where it was."""
+    """Look for imaginary modes by finite displacements, after a tight relaxation.
+
+    The crystals are written as they were given, with the check "phonons". After a kill, the same command continues
+    where it was.
+    """
     from nucleate.cli.resumable import check_out, run_files
     from nucleate.potentials.registry import get_potential
     from nucleate.stages.phonons import PhononSettings, PhononStage
@@ -38,7 +41,7 @@ def phonons(
 
 
 def _afresh(candidate: Candidate) -> Candidate:
-    """Asked for by name, it is computed again."""
+    """The candidate without earlier results of phonons, which are computed anew."""
     return dataclasses.replace(
         candidate,
         stages=tuple(s for s in candidate.stages if s != "phonons"),

@@ -1,6 +1,7 @@
-"""How far the stages of a command are, on standard error so that standard output stays clean for pipes.
+"""Progress of the stages of a command, on standard error, so that standard output can be piped.
 
-Bars on a terminal; elsewhere (a pipe, a log of a queue) plain lines, at first often and then more and more rarely.
+On a terminal there are bars; elsewhere (a pipe, the log of a queue) plain lines, at first often, then more and more
+rarely.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from rich.progress import Progress as RichProgress
 from nucleate.pipeline.events import Event, Progress, StageBegan, Watch
 from nucleate.train.pace import duration
 
-FIRST, SHARE, LONGEST = 10.0, 0.1, 300.0  # seconds to the first line; then so much of the time taken, or this, apart
+# seconds before the first line; the time between lines as a share of the time so far; the longest such time, seconds
+FIRST, SHARE, LONGEST = 10.0, 0.1, 300.0
 
 
 @contextmanager
 def progress_shown() -> Iterator[Watch]:
-    """A watch whose listener shows on standard error how far each stage is."""
+    """A context with a watch whose listener shows the progress of each stage on standard error."""
     console = Console(stderr=True, markup=False, emoji=False, highlight=False)
     show: Bars | ProgressLines = Bars(console) if console.is_terminal else ProgressLines()
 
@@ -47,7 +49,7 @@ def progress_shown() -> Iterator[Watch]:
 
 
 class Bars:
-    """A bar for each stage, which moves."""
+    """A moving bar for each stage."""
 
     def __init__(self, console: Console) -> None:
         self.bars = RichProgress(
@@ -69,18 +71,18 @@ class Bars:
 
 @dataclass
 class _Stage:
-    began: float  # on the clock
-    before: int  # what was done by then, in an earlier call
+    began: float  # time of the clock
+    before: int  # how many were done then, in an earlier call
     done: int
     total: int
-    said: float  # when the last line was written
-    shown: int = -1  # what that line said was done
+    said: float  # time of the last line
+    shown: int = -1  # how many were done according to that line
 
 
 class ProgressLines:
-    """A line for each stage now and then, and one at its end: "relax: 12 of 50, 3 min, about 9 min to go".
+    """Lines now and then for each stage, and one at its end: "relax: 12 of 50, 3 min, about 9 min to go".
 
-    What an earlier call has done is said at once, and does not count for the speed.
+    What an earlier call has done is printed at once, and is left out when the remaining time is estimated.
     """
 
     def __init__(
@@ -91,10 +93,10 @@ class ProgressLines:
         self.stages: dict[str, _Stage] = {}
 
     def start(self) -> None:
-        """Nothing: the first line comes when there is something to say."""
+        """Do nothing; the first line is written later."""
 
     def stop(self) -> None:
-        """Where the stages stand that have not come to their end."""
+        """Write a last line for each stage that is not done."""
         for name, stage in self.stages.items():
             if stage.shown != stage.done:
                 self._say(name, stage, self.clock())

@@ -1,4 +1,4 @@
-"""Commands that write crystals to a file or folder, and go on where an earlier, killed call was."""
+"""Commands that write crystals to a file or folder, and continue where an earlier call was killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_out(out: Path, overwrite: bool) -> None:
-    """Refuse a place that cannot be written to, before an hour's work."""
+    """Raise NucleateError where `out` exists (unless `overwrite`) or cannot be written, before any work is done."""
     from nucleate.errors import NucleateError
     from nucleate.store.part import remove_leftovers
 
@@ -26,8 +26,8 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 
 def check_place(out: Path, *more: str) -> None:
-    """Refuse what is neither a folder nor a file of a format for crystals (or with one of `more` endings), and a place
-    that cannot be written."""
+    """Raise NucleateError where `out` is neither a folder nor has the ending of a format for crystals (or one of
+    `more`), and where it cannot be written."""
     from nucleate.errors import NucleateError
     from nucleate.files import check_writable
     from nucleate.io.write import WRITERS
@@ -48,10 +48,10 @@ def run_files(
     workers: int,
     overwrite: bool,
 ) -> list[Candidate]:
-    """The crystals in files after the stage, also written to `out`, which appears complete.
+    """Take the crystals in files through a stage, write them to `out` when all are done, and return them.
 
-    settings: what the results depend on; an interrupted run with others is not gone on with. afresh: a candidate
-    without what the stage said of it before; rejected ones stay as they are.
+    settings: all that the results depend on; an interrupted run with other settings is not continued. afresh: gives a
+    candidate without earlier results of the stage; it is not called for rejected candidates.
     """
     from nucleate.cli.tables import output_console, print_problems
     from nucleate.pipeline.candidate_files import read_candidates, write_candidates
@@ -77,7 +77,8 @@ def run_part(
     notes: Console,
     what: str = "crystals",
 ) -> list[Candidate]:
-    """The candidates after the stages; what `part` holds is not done again. what: the name of what it holds."""
+    """The candidates after the stages; those that `part` holds are not worked on again. what: their name in
+    messages."""
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.progress import progress_shown
     from nucleate.engine.registry import get_executor

@@ -89,7 +89,7 @@ def _print_config(paths: Sequence[Path]) -> None:
 
 
 def print_run(result: DesignResult, console: Console, everything: bool = False) -> None:
-    """The ranked table of a run, what became of the rest, and where the files are."""
+    """Print the ranked table of a run, what happened to the other candidates, and where the files are."""
     from nucleate.cli.candidates import show_candidates
     from nucleate.cli.tables import print_problems
     from nucleate.language.chat import usage_text
@@ -132,5 +132,5 @@ def print_run(result: DesignResult, console: Console, everything: bool = False) 
 
 
 def _why(candidates: Sequence[Candidate]) -> list[str]:
-    """What holds of a request in plain words, candidate by candidate."""
+    """A line for each candidate with the wishes in words that it meets."""
     return [f"{c.id} {c.formula}: {', '.join(c.meets)}" for c in candidates if c.meets]

@@ -1,4 +1,4 @@
-"""The one way in which commands print tables and sentences: nothing is cut, and what finds no room is named."""
+"""How commands print tables and sentences: no cell is cut off, and columns without room are left out and named."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nucleate.io import Problem
 
-PIPED = 100_000  # characters in a line where the output is no terminal: nothing is broken or left out there
+PIPED = 100_000  # characters in a line where the output is no terminal, so that nothing is broken or left out
 COLOURS = {"pass": "green", "fail": "red", "unknown": "yellow"}  # of verdicts
 
 
@@ -21,10 +21,10 @@ COLOURS = {"pass": "green", "fail": "red", "unknown": "yellow"}  # of verdicts
 class TerminalColumn:
     """A column of a table.
 
-    name: its heading, whose lines "\\n" parts. cells: one for each row, plain text or a coloured `rich.text.Text`; what
-    stands in them is printed as it is. right: of numbers. gives_way: 0 stays whatever the width; of the others the one
-    with the largest number is left out first. folds: 0: a cell is never broken; else its words may be broken over
-    lines down to so many characters.
+    name: its heading, which may have several lines. cells: one for each row, plain text or a coloured `rich.text.Text`,
+    printed as it is. right: whether cells are aligned to the right, as numbers are. gives_way: 0 for a column that is
+    never left out; of the others the one with the largest number is left out first. folds: 0 for cells in one line;
+    else cells may be broken over several lines between words, down to this width.
     """
 
     name: str
@@ -35,7 +35,7 @@ class TerminalColumn:
 
     @property
     def natural(self) -> int:
-        """Characters that it takes in one line."""
+        """Its width in characters where no cell is broken."""
         from rich.cells import cell_len
 
         return max(
@@ -44,7 +44,7 @@ class TerminalColumn:
 
     @property
     def least(self) -> int:
-        """Characters that it needs at least; a word is never broken."""
+        """Its smallest width in characters, with cells broken between words."""
         from rich.cells import cell_len
 
         if not self.folds:
@@ -54,14 +54,14 @@ class TerminalColumn:
 
 
 def output_console(stderr: bool = False) -> Console:
-    """Standard output (or error) for tables and sentences: text is taken as it is, without markup, emoji or
-    highlighting. Where it is no terminal, lines are as long as they are."""
+    """Standard output (or error) for tables and sentences, which are printed as they are, without markup or colours of
+    its own. Where it is no terminal, lines are not broken."""
     from rich.console import Console
 
     from nucleate.redact import printable
 
     class Screen(Console):
-        """Shows what has no sign (codes that move the cursor, say) as a mark."""
+        """Shows control characters, such as codes that move the cursor, as visible marks."""
 
         def render_str(self, text: str, **options: Any) -> Text:
             return super().render_str(printable(text), **options)
@@ -81,10 +81,10 @@ def show_table(
     sections: Sequence[int] = (),
     whole: str = "",
 ) -> None:
-    """Print a table as wide as it needs, at most as wide as the console, and what it means in sentences below.
+    """Print a table, at most as wide as the console, and sentences below it.
 
-    Columns that find no room are left out, least important first, and named with the place where they can be seen.
-    dim: the rows in grey. sections: rows before which there is a gap. whole: where else all columns are.
+    Columns without room are left out, the least important first, and a line names them. dim: for each row whether it is
+    grey. sections: rows with a gap before them. whole: words on where all columns can be seen.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -118,7 +118,7 @@ def show_table(
 def fitting(
     columns: Sequence[TerminalColumn], width: int, gap: int
 ) -> tuple[list[TerminalColumn], list[TerminalColumn]]:
-    """The columns that find room in so many characters, and those that do not, in their order."""
+    """(the columns that fit into so many characters, those that do not), in the order given. gap: between columns."""
     kept = list(columns)
     while sum(c.least + gap for c in kept) - 1 > width and (able := [c for c in kept if c.gives_way]):
         kept.remove(max(able, key=lambda c: c.gives_way))
@@ -126,7 +126,7 @@ def fitting(
 
 
 def _widths(columns: Sequence[TerminalColumn], width: int, gap: int) -> list[int]:
-    """Of each column: what is left beyond the least that all need goes to the most important ones first."""
+    """The width of each column. Room beyond the smallest widths goes to the most important columns first."""
     out = [c.least for c in columns]
     spare = width - sum(out) - gap * len(out) + 1
     for i in sorted(range(len(columns)), key=lambda i: columns[i].gives_way):
@@ -136,7 +136,7 @@ def _widths(columns: Sequence[TerminalColumn], width: int, gap: int) -> list[int
 
 
 def coloured(verdict: str, text: str = "") -> Text:
-    """A verdict in its colour, and what is said of it."""
+    """A verdict in its colour, followed by a text."""
     from rich.text import Text
 
     return Text.assemble((verdict, COLOURS.get(verdict, "")), f" {text}" if text else "")
@@ -155,17 +155,17 @@ def _text(cell: str | Text) -> Text:
 
 
 def energy_text(value: float | None) -> str:
-    """Three decimals, an explicit sign (a negative distance to the hull is the finding), "-" for none."""
+    """An energy with three decimals and its sign, also where it is positive; "-" for None."""
     return "-" if value is None else f"{value:+.3f}"
 
 
 def counted_noun(n: int, what: str, many: str = "") -> str:
-    """ "1 crystal", "2 crystals"; many: where it is not `what` with an s."""
+    """A number with its noun: "1 crystal", "2 crystals". many: the plural, where it is not `what` with an s."""
     return f"{n:,} {what if n == 1 else many or what + 's'}"
 
 
 def print_problems(problems: Iterable[Problem], console: Console) -> None:
-    """What could not be read, and what to look at in what was read: file, row and reason, counted."""
+    """Print problems and remarks of files that were read, the first 20 of each kind, and how many more there are."""
     from nucleate.io import Remark
 
     problems = list(problems)

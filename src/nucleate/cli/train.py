@@ -50,7 +50,7 @@ def train(
     if (recipe is None) == (start is None):
         raise NucleateError("give a recipe, or --from WEIGHTS --property COLUMN --dataset CRYSTALS to fine-tune")
     if recipe is not None:
-        settings = load_recipe(recipe)  # what is wrong with it is said before torch is loaded
+        settings = load_recipe(recipe)  # an error in it is reported before torch is loaded
         needed: tuple[str, ...] = settings.properties
     require_names(weights=[start] if start else (), datasets=[dataset] if dataset else ())
     import torch
@@ -108,7 +108,7 @@ def season(
     interruption."""
     from nucleate.tasks.season import FAILED, LOG, read_queue, run_season
 
-    runs = read_queue(queue)  # what is wrong with it is said before torch is loaded
+    runs = read_queue(queue)  # an error in it is reported before torch is loaded
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.tables import output_console
     from nucleate.train.pace import TrainingLines
@@ -145,7 +145,7 @@ def season(
 
 @contextlib.contextmanager
 def _shown(name: str, notes: Console) -> Iterator[Callable[[Standing], None]]:
-    """Where a run stands, as a bar on a terminal, and elsewhere as a line now and then."""
+    """A context with a function that shows the state of a training run: a bar on a terminal, elsewhere lines."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from nucleate.train.pace import TrainingLines, duration
@@ -165,7 +165,10 @@ def _shown(name: str, notes: Console) -> Iterator[Callable[[Standing], None]]:
 
 
 def tensorboard_writer(folder: Path) -> Callable[[dict[str, Any]], None]:
-    """Writes lines of metrics as TensorBoard events; raises NucleateError when the extra is not installed."""
+    """A function that writes lines of metrics as TensorBoard events.
+
+    Raises NucleateError where TensorBoard is not installed.
+    """
     from nucleate.errors import NucleateError
 
     try:

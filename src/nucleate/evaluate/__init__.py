@@ -1,4 +1,4 @@
-"""Metrics: how well generated crystals and formulas answer what was asked, counted as the field counts.
+"""Metrics of generated crystals and formulas, counted as in the literature.
 
 The names below are imported when first used. Every evaluation returns a `Report` of `Metric`s with intervals.
 """

@@ -1,4 +1,4 @@
-"""The sections of a report on generated formulas: each measure's definition in one place."""
+"""The sections of a report on generated formulas; each measure is defined in one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judge generated formulas: are they formulas, charge neutral, distinct, new, known again, and how near to known ones.
+"""Evaluation of generated formulas: readable, neutral, distinct, new, rediscovered, and their distance to known ones.
 
 The measures of Tables 4 and 5 of "Generative design of inorganic compounds using deep diffusion language models" (Dong
 et al., arXiv 2310.00475), each over all texts that were generated; where that paper can be read in two ways, in both.
@@ -30,7 +30,10 @@ from nucleate.pipeline.events import Watch
 
 
 def known_from_texts(texts: Sequence[str], name: str) -> KnownFormulas:
-    """Read known formulas; those that are none (fractions, empty rows) are passed over and counted."""
+    """Read known formulas. Texts that are no formulas (fractions, empty rows) are left out and counted.
+
+    Raises NucleateError where no text is a formula.
+    """
     keys = [formula_key(t) for t in texts]
     rows = tuple(k for k in keys if k is not None)
     if not rows:
@@ -51,7 +54,7 @@ def evaluate_compositions(
     names: Mapping[str, str] | None = None,
     watch: Watch | None = None,
 ) -> Report:
-    """Judge generated texts, one for each sample, whatever the model wrote.
+    """Evaluate the texts that a model generated, one for each sample.
 
     train: formulas that the model has seen; novelty, distances and distributions refer to them. test: formulas that it
     has not; they are the floor and can be found again. known: a database for "known again", the test formulas if None.

@@ -1,4 +1,4 @@
-"""The run behind `nucleate evaluate csp`: choose targets, predict (resumably), judge, write the report.
+"""The work of `nucleate evaluate csp`: choose targets, predict, judge. Predictions that are stored are not repeated.
 
 Predictions are JSON lines, one prediction each, so that anyone's can be judged:
 {"material_id": ..., "sample": 0, "lattice": 3 x 3, "frac_coords": n x 3, "atomic_numbers": n}, or "cif": text, or
@@ -55,9 +55,9 @@ def load_targets(dataset: str, n: int | None = None, seed: int = 0) -> list[tupl
 
 
 def weights_digest(weights: str) -> str:
-    """Short SHA-256 of a shipped model or checkpoint file, package and version of a plug-in, "" of anything else.
+    """The start of the SHA-256 of a file of weights, or package and version of a plug-in; "" for anything else.
 
-    So no run goes on with another generator of that name.
+    With it a run is not continued with another generator of the same name.
     """
     from nucleate.generators.registry import GENERATORS
     from nucleate.train.shipped import weights_file
@@ -69,7 +69,7 @@ def weights_digest(weights: str) -> str:
 
 
 def prediction_seed(seed: int, material_id: str, sample: int) -> int:
-    """The random stream of one prediction: the same whatever else is predicted in the run."""
+    """The seed of one prediction, which does not depend on what else is predicted in the run."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/{material_id}/{sample}".encode(), digest_size=6).digest(), "big")
 
 
@@ -194,7 +194,7 @@ def _generate(
     seeds: Sequence[int],
     progress: Callable[[int, int], None],
 ) -> list[tuple[Structure | None, str]]:
-    """A structure or a reason for each target; one that the generator refuses does not stop the others."""
+    """(structure, reason) for each target. One that the generator refuses does not stop the others."""
     from nucleate.crystal.convert import atom_counts
     from nucleate.generators.base import Condition
 
@@ -211,7 +211,7 @@ def _generate(
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file that is either whole or not there; raises NucleateError when it cannot."""
+    """Write a file completely or not at all. Raises NucleateError where it cannot be written."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Structure prediction judged, as a `Report`: match rates, RMSE, break-downs, and why predictions missed."""
+"""The `Report` on structure prediction: match rates, RMSE, rates by groups, and reasons of misses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nucleate.evaluate.protocols import Protocol, get_protocol
 from nucleate.evaluate.published import CSP, published
 
 PROTOCOL = "crystalite-2026"
-PUBLISHED_FOR = "mp-20:test"  # the whole of it: no other targets have numbers to stand beside
+PUBLISHED_FOR = "mp-20:test"  # the targets of published values
 DEFINITIONS = {
     UNFILTERED: "a prediction made for the target matches it",
     FILTERED: "the same, and prediction and target are both valid (DiffCSP's k = 1)",
@@ -48,7 +48,8 @@ def evaluate_csp(
     """Judge k predictions for each target, as `count_matches` counts them.
 
     protocol: whose name and source the report carries; what is compared follows `matcher` alone. dataset: where the
-    targets are from ("mp-20:test"); for that split published values stand beside. subject, settings: what was judged.
+    targets are from ("mp-20:test"); for that split published values are shown beside. subject, settings: what was
+    judged.
     """
     counts = count_matches(groups, matcher, across=across, workers=workers, progress=progress)
     rules = get_protocol(protocol)

@@ -1,4 +1,4 @@
-"""The run behind `nucleate evaluate dng`: all metrics of de novo generation for one set of crystals."""
+"""The work of `nucleate evaluate dng`: all metrics of de novo generation for one set of crystals."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def evaluate_dng(
     if not len(generated) or not len(reference):
         raise NucleateError("there is no crystal to judge" if not len(generated) else "the reference set is empty")
     if settings.energies and wanted & {DISTRIBUTIONS, FRECHET}:
-        property_network(settings.potential)  # a wrong name is refused here, not after the measurements
+        property_network(settings.potential)  # refuses a wrong name before anything is measured
     if NOVELTY in wanted:
-        known_table(settings.known)  # as is this one
+        known_table(settings.known)  # likewise
     clock = _Clock(watch)
     run = _Run(settings, wanted, clock, workers, cache)
     judged, other = run.judge(generated, "crystals"), run.judge(reference, "reference")

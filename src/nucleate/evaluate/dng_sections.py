@@ -1,4 +1,4 @@
-"""The sections of a de novo report: each metric's definition in one place, from measurements to counted numbers."""
+"""The sections of a report on de novo generation; each metric is defined in one place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nucleate.evaluate.matching.unique import Twins
 
-AGAINST_REFERENCE = (VALIDITY, COVERAGE, DISTRIBUTIONS, FRECHET, SYMMETRY)  # what a floor is counted for
+AGAINST_REFERENCE = (VALIDITY, COVERAGE, DISTRIBUTIONS, FRECHET, SYMMETRY)  # sections with values of real data beside
 
 
 def validity(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: DngSettings) -> list[ReportSection]:

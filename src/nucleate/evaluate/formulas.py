@@ -1,4 +1,4 @@
-"""Formulas as models write them: which texts are formulas, and where the texts come from."""
+"""Reading texts that should be formulas, from files, datasets and recipes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def formula_key(text: str) -> Formula | None:
 
 
 def key_text(key: Sequence[tuple[str, int]]) -> str:
-    """A text to be read again, in the order given and not reduced: (("O", 6), ("Sr", 2), ("Ti", 2)) -> "O6Sr2Ti2"."""
+    """A readable text of (element, count) pairs, in their order and not reduced: "O6Sr2Ti2"."""
     return "".join(s if n == 1 else f"{s}{n}" for s, n in key)
 
 

@@ -1,4 +1,4 @@
-"""The crystals to judge: from files of any kind, from a data set, from candidates. What cannot be read still counts."""
+"""The crystals to judge, from files, datasets or candidates. Those that cannot be read count as well."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
     from nucleate.io import Problem
 
-SKIPPED = "skipped, not a structure file"  # as `nucleate.io.find_files` says: no crystal that anyone generated
+SKIPPED = "skipped, not a structure file"  # reason in `nucleate.io.find_files`; such files are not counted
 ENERGIES = {"energy_per_atom": "energy", "e_form": "e_form", "e_above_hull": "e_above_hull"}
 
 
 @dataclass(frozen=True)
 class Item:
-    """One generated crystal: its structure, or the reason why there is none; energies as far as its file has them."""
+    """A crystal to judge.
+
+    structure: None where there is none, for `reason`. energies, info: energies and all scalar properties in its file.
+    """
 
     name: str
     structure: Structure | None = None
@@ -94,7 +97,7 @@ def is_dataset(text: str | Path) -> bool:
 
 
 def read_dataset(name: str, columns: Mapping[str, str] | None = None, require: bool = True) -> CrystalSet:
-    """All crystals of a split, with energies from the named columns; rows without coordinates are left out and said."""
+    """All crystals of a split, with energies from the named columns; a note counts rows without coordinates."""
     from nucleate.data import load_table
     from nucleate.data.catalog import parse_name
 

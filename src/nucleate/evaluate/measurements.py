@@ -1,4 +1,4 @@
-"""A set of crystals with everything measured on it, and which of them count as valid."""
+"""The measurements of a set of crystals, and which of the crystals count as valid."""
 
 from __future__ import annotations
 

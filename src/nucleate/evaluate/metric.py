@@ -1,4 +1,4 @@
-"""What every evaluation gives: metrics in sections, failures with reasons, series for plots; as JSON."""
+"""The result of every evaluation: metrics in sections, failures with reasons, and series for charts."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def metric(
 
 @dataclass(frozen=True)
 class ReportSection:
-    """Metrics that belong together; note: how they were counted, in a sentence or two."""
+    """Metrics that belong together. note: how they were counted."""
 
     title: str
     metrics: tuple[Metric, ...]
@@ -92,8 +92,8 @@ class Report:
     """The result of one evaluation.
 
     task: "dng", "csp", "compositions", "compare" or "optimisation". subject: what was judged. n: how many of them,
-    failures included. reference: what they were compared with. floor: the name of the real data whose values stand
-    beside. protocol: the settings of each protocol that was used, by its name. failures: (name, stage, reason) of
+    failures included. reference: what they were compared with. floor: the name of the real data whose values are
+    shown beside. protocol: the settings of each protocol that was used, by its name. failures: (name, stage, reason) of
     everything that could not be judged in full. seconds: wall time by stage. series: values for charts.
     """
 
@@ -126,11 +126,12 @@ class Report:
     _repr_html_ = imported_when_called("nucleate.report.notebook", "report_html")
 
     def to_json(self) -> str:
+        """`to_dict` as a JSON text."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)
 
     def with_floor(self, floor: Report, name: str) -> Report:
         """A copy whose metrics carry the values of `floor`, the same evaluation of real crystals called `name`."""
-        # by section too: two protocols may count under one name
+        # the section is part of the key, since two protocols may use one name
         values = {(s.title, m.name): m.value for s in floor.sections for m in s.metrics}
 
         def add(title: str, m: Metric) -> Metric:
@@ -163,6 +164,7 @@ def format_value(m: Metric, value: float | None) -> str:
 
 
 def format_interval(m: Metric) -> str:
+    """The 95 % interval of a metric as a text, "" where it has none."""
     if m.low is None or m.high is None:
         return ""
     if m.kind == RATE:
@@ -171,15 +173,16 @@ def format_interval(m: Metric) -> str:
 
 
 def format_published(m: Metric, limit: int | None = None) -> str:
+    """Published values as a text, at most `limit` of them: "CDVAE 86.7, DiffCSP 83.25"."""
     scale = 100 if m.kind == RATE else 1
     return ", ".join(f"{name} {scale * value:.4g}" for name, value in list(m.published.items())[:limit])
 
 
 def failure_lines(failures: Iterable[tuple[str, str, str]]) -> list[str]:
-    """What could not be judged: counted by stage and kind of reason, the most frequent first, each with one example."""
+    """A line for each stage and kind of reason, the most frequent first: how many failed, with one example."""
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for name, stage, reason in failures:
-        kind = re.sub(r"\d+(\.\d+)?(e[+-]?\d+)?", "#", reason)  # the same whatever the numbers are
+        kind = re.sub(r"\d+(\.\d+)?(e[+-]?\d+)?", "#", reason)  # reasons that differ only in numbers are of one kind
         groups.setdefault((stage, kind), []).append((name, reason))
     order = sorted(groups.items(), key=lambda g: (-len(g[1]), g[0]))
     lines = [

@@ -1,7 +1,7 @@
 """Named, versioned protocols: frozen sets of definitions and thresholds, printed with every result.
 
-A protocol never changes once it is released: another threshold is another name. What a protocol's source does not fix
-(the potential, the hull, the data) is said in its notes and in the report's settings.
+A protocol never changes once it is released; one with another threshold gets another name. What its source leaves open
+(the potential, the hull, the data) is told in its notes and in the settings of the report.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NOVELTY, STABILITY, SYMMETRY = "novelty", "stability", "symmetry"
 
 @dataclass(frozen=True)
 class Protocol:
-    """One way of counting.
+    """A named set of definitions and thresholds.
 
     sections: what `evaluate dng` computes under it. composition_rule: the test of compositions. ltol, stol, angle_tol:
     tolerances of StructureMatcher for uniqueness and novelty. stable, metastable: the largest e_above_hull that counts

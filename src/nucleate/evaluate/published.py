@@ -1,4 +1,4 @@
-"""What papers print for their models, read from the one table of such numbers, `published.tsv` beside this file."""
+"""Values that papers publish for their models, read from `published.tsv` beside this file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import MappingProxyType
 CSP, OPTIMISATION = "csp", "optimisation"
 COMPOSITIONS, PER_COMPOSITION = "compositions-2024", "per-composition-2024"
 PROPERTIES = "property"  # mean absolute errors of networks that predict a property
-ANY = "-"  # of numbers that belong to no data set of ours
+ANY = "-"  # in the table, for values that do not belong to one of our datasets
 
 
 def published(protocol: str, metric: str, dataset: str = ANY) -> Mapping[str, float]:
@@ -24,7 +24,7 @@ def published(protocol: str, metric: str, dataset: str = ANY) -> Mapping[str, fl
 
 
 def source(protocol: str, metric: str, model: str, dataset: str = ANY) -> str:
-    """The paper that prints it, and where; raises KeyError for a number that is not in the table."""
+    """The paper that publishes a value, and where in it. Raises KeyError for a value that is not in the table."""
     return _table()[1][protocol, dataset, metric, model]
 
 

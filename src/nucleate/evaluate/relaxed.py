@@ -1,4 +1,4 @@
-"""A random part of the generated crystals on its way through relaxation and onto the hull, for stability rates."""
+"""Relaxation and energies above the hull of a random part of the generated crystals, for rates of stable ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sample_candidates(generated: CrystalSet, n: int, settings: DngSettings) -> l
 
 
 def stages(settings: DngSettings) -> list[Stage]:
-    """The stages of the way: checks of geometry and chemistry, relaxation, energy above the hull."""
+    """The stages: checks of geometry and chemistry, relaxation, energy above the hull."""
     from nucleate.relaxation.pool import RelaxSettings
     from nucleate.stages.check import CheckStage
     from nucleate.stages.hull import HullStage

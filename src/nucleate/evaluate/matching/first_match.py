@@ -23,8 +23,11 @@ LONGEST = 50.0  # vector of a cell of volume 1; pymatgen lists all lattice point
 
 
 class Run:
-    """Reduces and compares in worker processes. A job that fails as a whole is done again in pieces, down to one
-    crystal or one pair, so that a hang costs what hangs."""
+    """Reduces and compares crystals in worker processes.
+
+    A job that fails or takes too long is done again in smaller pieces, down to one crystal or one pair, so that only
+    the piece at fault is lost.
+    """
 
     def __init__(
         self, matcher: Matcher, limit: float, workers: int | None, progress: Progress | None, total: int

@@ -35,7 +35,7 @@ class Hulls:
 
 
 def hull_distances(items: Sequence[Item]) -> Hulls | None:
-    """The items' e_above_hull, None if no item has one; raises NucleateError when methods or references differ."""
+    """e_above_hull of the items; None if no item has one. Raises NucleateError where methods or references differ."""
     found = [item.energies["e_above_hull"] for item in items if "e_above_hull" in item.energies]
     if not found:
         return None
