@@ -22,7 +22,7 @@ from nucleate.chem.states import STATE_SETS
 from nucleate.chem.verdict import PASS
 from nucleate.evaluate.formulas import formula_key, read_formulas
 from nucleate.io import replacing
-from nucleate.stages.oxidation import verdicts_of
+from nucleate.stages.oxidation import composition_oxidation_verdicts
 
 SMACT = {
     "icsd24": {"oxidation_states_set": "icsd24", "mixed_valence": True},
@@ -68,9 +68,9 @@ def compare(states: str, formulas: list[Composition], count: int) -> tuple[str, 
 
 def network(formulas: list[Composition]) -> tuple[str, ...]:
     """The row of the network of oxidation states; SMACT has nothing like it."""
-    verdicts_of(formulas[:10])
+    composition_oxidation_verdicts(formulas[:10])
     began = time.perf_counter()
-    verdicts = verdicts_of(formulas)
+    verdicts = composition_oxidation_verdicts(formulas)
     rate = len(formulas) / (time.perf_counter() - began)
     total = Counter(v.verdict for v in verdicts)
     shares = ", ".join(f"{n / len(formulas):.1%} {verdict}" for verdict, n in total.most_common())

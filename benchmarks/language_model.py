@@ -19,7 +19,7 @@ from words import FAMILIES
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.families.family import lexicon
 from nucleate.language.chat import Chat
-from nucleate.language.retrieve import Library, Wikipedia
+from nucleate.language.retrieve import PassageSource, Wikipedia
 from nucleate.language.stage import LanguageStage
 from nucleate.request.request import parse_request
 
@@ -39,7 +39,7 @@ def main() -> None:
     for family in args.families.split(","):
         wikipedia = None if args.no_wikipedia else Wikipedia()
         request = parse_request(f"a new {family}")
-        for library in (Library(request.text, family, wikipedia), None):
+        for library in (PassageSource(request.text, family, wikipedia), None):
             chat = Chat(args.llm, args.llm_model, timeout=900.0)
             stage = LanguageStage(chat, request, lexicon()[family], library=library)
             began = time.perf_counter()

@@ -23,7 +23,7 @@ from nucleate.errors import NucleateError
 from nucleate.evaluate.inputs import read_dataset
 from nucleate.families import propose as proposing
 from nucleate.families.family import lexicon
-from nucleate.families.likelihood import LEAST
+from nucleate.families.likelihood import LOWEST
 from nucleate.generators import load_formula_generator
 from nucleate.hull.known_formulas import alphabetical_formula, known_formulas
 from nucleate.search.families_first import POOL
@@ -68,11 +68,11 @@ def main() -> None:
     pulls = [float(p) for p in args.pulls.split(",")]
     wanted, every = hidden(args.split), hidden("val") | hidden("test")
     model = load_formula_generator(args.weights)
-    members = proposing.members
+    known_members = proposing.known_members
 
     def told(name: str) -> tuple[proposing.Member, ...]:
         return tuple(
-            m for m in members(name) if alphabetical_formula(lexicon()[name].composition(m.elements)) not in every
+            m for m in known_members(name) if alphabetical_formula(lexicon()[name].composition(m.elements)) not in every
         )
 
     found = []
@@ -91,7 +91,7 @@ def main() -> None:
         if good.sum() < FEWEST or good.all():
             continue
         near = np.array([-proposals[i].score for i in keep])
-        likely = np.maximum(model.log_likelihoods([proposals[i].composition for i in keep]), LEAST)
+        likely = np.maximum(model.log_likelihoods([proposals[i].composition for i in keep]), LOWEST)
         merits = [near, likely, *(near + p * likely for p in pulls)]
         found.append([[auc(merit, good) for merit in merits], [first(merit, good) for merit in merits]])
         found[-1][1].append(float(good.mean()))

@@ -16,8 +16,8 @@ from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.run import NoStore, run_stages
 from nucleate.request.request import parse_request
 from nucleate.settings import DesignSettings
-from nucleate.stages.comply import of_composition
 from nucleate.stages.realise import ComposeStage
+from nucleate.stages.request_check import composition_requirements
 from nucleate.tasks.blueprint import blueprint
 
 ELEMENTS = "Li", "Ti", "Co", "Ga", "Sr", "Sn", "Pd", "Ba", "S", "I"
@@ -42,7 +42,7 @@ def drawn(text: str, n: int, settings: DesignSettings) -> tuple[list[Candidate],
 
 def holds(c: Candidate, text: str) -> bool:
     """Whether all that the wish says holds of a formula."""
-    return bool(c.composition) and all(true for _, true in of_composition(parse_request(text), c.composition))
+    return bool(c.composition) and all(true for _, true in composition_requirements(parse_request(text), c.composition))
 
 
 def main() -> None:

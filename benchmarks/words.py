@@ -23,10 +23,10 @@ from nucleate.engine.local import executor
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.evaluate.measures.validity import compositional_validity, structural_validity
 from nucleate.families.decorate import DecorateStage
-from nucleate.families.family import lexicon, prototype
+from nucleate.families.family import family_prototype, lexicon
 from nucleate.hull.known_formulas import is_known
 from nucleate.settings import DesignSettings
-from nucleate.stages.comply import family_of
+from nucleate.stages.request_check import elements_in_family
 from nucleate.tasks.design import design, generate_candidates, load_run, resume
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def matches(structure: Structure | None, family: str) -> bool:
 
     matcher = StructureMatcher(stol=0.5, ltol=0.3, angle_tol=10)
     kinds = range(len(lexicon()[family].types))
-    return structure is not None and any(matcher.fit_anonymous(structure, prototype(family, k)) for k in kinds)
+    return structure is not None and any(matcher.fit_anonymous(structure, family_prototype(family, k)) for k in kinds)
 
 
 def readable(c: Candidate) -> bool:
@@ -96,7 +96,7 @@ def row(family: str, first: list[Candidate], last: list[Candidate]) -> str:
         kept = [c.structure if c.failure is None else None for c in some]
         cells += [share(relaxed)] if some is last else []
         cells.append(share([matches(s, family) for s in kept]))
-        cells.append(share([s is not None and family_of(s, lexicon()[family]) is not None for s in kept]))
+        cells.append(share([s is not None and elements_in_family(s, lexicon()[family]) is not None for s in kept]))
     return f"| {' | '.join([*cells, f'{np.mean(energies):.2f}', share(near)])} |"
 
 

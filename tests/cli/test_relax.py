@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.chem.verdict import PASS, Verdict
 from nucleate.pipeline.candidate import Candidate, Energy
-from nucleate.stages.afresh import unrelaxed
+from nucleate.stages.reset import without_relaxation
 
 N = 6
 SLOW = """
@@ -28,7 +28,7 @@ def test_relaxing_again_forgets_what_was_said_of_the_old_structure():
     checks = {k: Verdict(PASS) for k in ("charge", "relaxed", "hull", "unique", "novel", "judges", "phonons")}
     energies = {k: Energy(-1.0, "m") for k in ("energy", "e_form", "e_above_hull")}
     stages = ("generate", "check", "relax", "hull", "unique", "novelty", "second", "phonons")
-    fresh = unrelaxed(Candidate("a", energies=energies, checks=checks, stages=stages))
+    fresh = without_relaxation(Candidate("a", energies=energies, checks=checks, stages=stages))
     assert fresh.stages == ("generate", "check") and set(fresh.checks) == {"charge"} and fresh.energies == {}
 
 

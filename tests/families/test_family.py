@@ -1,4 +1,4 @@
-"""The lexicon of crystal families: what it says holds for the crystals that come with it."""
+"""The lexicon of crystal families agrees with the crystals that come with it."""
 
 import math
 
@@ -6,16 +6,16 @@ import pytest
 
 from nucleate.crystal.symmetry import space_group
 from nucleate.errors import NucleateError
-from nucleate.families.family import family, lexicon, members, names, plain, prototype
+from nucleate.families.family import family_names, family_prototype, get_family, known_members, lexicon, normalised_name
 
 TYPES = [(f.name, i) for f in lexicon().values() for i in range(len(f.types))]
 
 
-def test_there_are_many_and_each_name_means_one():
-    assert len(lexicon()) >= 100 and len(names()) > 200
+def test_every_name_means_one_family():
+    assert len(lexicon()) >= 100 and len(family_names()) > 200
     for f in lexicon().values():
         for word in (f.name, *f.synonyms):
-            assert names()[plain(word)] == f.name, word
+            assert family_names()[normalised_name(word)] == f.name, word
 
 
 def test_charges_are_balanced_site_by_site():
@@ -27,18 +27,18 @@ def test_charges_are_balanced_site_by_site():
 
 
 @pytest.mark.parametrize(("name", "index"), TYPES)
-def test_prototypes_are_what_the_lexicon_says(name, index):
-    f, crystal = lexicon()[name], prototype(name, index)
+def test_prototypes_agree_with_the_lexicon(name, index):
+    f, crystal = lexicon()[name], family_prototype(name, index)
     kind = f.types[index]
     assert len(crystal) == kind.num_atoms and space_group(crystal)[0] == kind.space_group
     units = {e.symbol: int(n) for e, n in crystal.composition.reduced_composition.items()}
     assert units == f.composition(kind.elements)
-    assert kind.elements in {m.elements for m in members(name) if m.structure_type == index}
+    assert kind.elements in {m.elements for m in known_members(name) if m.structure_type == index}
 
 
 def test_members_are_of_the_family():
     for f in lexicon().values():
-        found = members(f.name)
+        found = known_members(f.name)
         assert {m.structure_type for m in found} == set(range(len(f.types)))
         assert all(f.admits(m.elements) for m in found[:50])
         heights = [m.e_above_hull for m in found if not math.isnan(m.e_above_hull)]
@@ -67,11 +67,11 @@ def test_site_chemistry_tells_families_of_one_structure_type_apart():
     ],
 )
 def test_found_by_any_of_its_names(word, name):
-    assert family(word).name == name
+    assert get_family(word).name == name
 
 
-def test_unknown_names_are_answered_with_near_ones():
+def test_the_error_for_an_unknown_name_has_similar_names():
     with pytest.raises(NucleateError, match="'spinell'; near it: spinel"):
-        family("spinell")
+        get_family("spinell")
     with pytest.raises(NucleateError, match="nucleate families lists them"):
-        family("qqqqqqq")
+        get_family("qqqqqqq")

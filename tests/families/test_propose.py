@@ -1,4 +1,4 @@
-"""Formulas of families: charges balance, wishes hold, what is likely comes first."""
+"""Proposed formulas of families have balanced charges, fulfil wishes, and are sorted by likelihood."""
 
 import dataclasses
 import itertools
@@ -7,13 +7,13 @@ import pytest
 
 from nucleate.chem.classes import GROUPS
 from nucleate.errors import NucleateError
-from nucleate.families.decorate import decorated
-from nucleate.families.family import is_ion, keeps_type, lexicon, members
-from nucleate.families.likelihood import PULL
-from nucleate.families.propose import judged, propose
+from nucleate.families.decorate import decorated_prototype
+from nucleate.families.family import is_ion, keeps_space_group, known_members, lexicon
+from nucleate.families.likelihood import STEPS_PER_UNIT
+from nucleate.families.propose import propose, with_likelihoods
 from nucleate.request.request import parse_request
 from nucleate.search.families_first import proposed_formulas
-from nucleate.stages.comply import family_of
+from nucleate.stages.request_check import elements_in_family
 
 
 @pytest.mark.parametrize("name", ["spinel", "pyrochlore", "elpasolite", "garnet", "perovskite"])
@@ -28,28 +28,29 @@ def test_charges_balance_site_by_site(name):
 
 def test_known_members_are_at_distance_zero():
     found = propose(lexicon()["spinel"], limit=2000)
-    known = {m.elements for m in members("spinel")}
+    known = {m.elements for m in known_members("spinel")}
     assert all(p.distance == 0 and p.nearest.elements == p.elements for p in found if p.known)
     assert all(p.elements in known for p in found if p.known) and any(not p.known and p.distance > 0 for p in found)
 
 
-def test_chemists_would_agree():
+def test_the_first_spinels_are_plausible():
     names = ["".join(p.elements) for p in propose(lexicon()["spinel"], contains=["Co", "O"], limit=60)]
-    assert {"CoAlO", "CoCrO", "ZnCoO"} <= set(names) and "CoGaO" in names  # known ones, and one that this data lacks
+    # Known spinels, and one that the data does not have
+    assert {"CoAlO", "CoCrO", "ZnCoO"} <= set(names) and "CoGaO" in names
     iridates = [p for p in propose(lexicon()["pyrochlore"], contains=["Ir"], limit=10) if not p.known]
     assert any(p.elements[0] in GROUPS["rare earth"] for p in iridates)
 
 
-def test_the_composition_model_has_a_say():
+def test_the_composition_model_changes_the_order():
     nearest = propose(lexicon()["half-Heusler"], limit=300)
-    found = judged(nearest)
+    found = with_likelihoods(nearest)
     assert {p.elements for p in found} == {p.elements for p in nearest} and all(p.likelihood < 0 for p in found)
     assert all(a.merit >= b.merit for a, b in itertools.pairwise(found))
     assert [p.elements for p in found] != [p.elements for p in nearest]
-    assert found[0].merit == pytest.approx(PULL * found[0].likelihood - found[0].score)
+    assert found[0].merit == pytest.approx(STEPS_PER_UNIT * found[0].likelihood - found[0].score)
 
 
-def test_wishes_hold():
+def test_wishes_are_fulfilled():
     barred = GROUPS["rare earth"]
     found = propose(lexicon()["pyrochlore"], exclude=barred, limit=100)
     assert found and not any(set(p.composition) & set(barred) for p in found)
@@ -82,19 +83,19 @@ def test_an_element_may_be_on_several_sites_where_it_is_asked_for(name, formula,
     assert elements in set(family.placements(formula))
     with pytest.raises(NucleateError, match="can be made of ions"):
         propose(family, lambda c: dict(c) == formula, contains=list(formula))
-    crystal = decorated(name, 0, elements, found[0].charges)
+    crystal = decorated_prototype(name, 0, elements, found[0].charges)
     assert {e.symbol: int(n) for e, n in crystal.composition.reduced_composition.items()} == formula
-    assert family_of(crystal, family) == elements
+    assert elements_in_family(crystal, family) == elements
 
 
-def test_a_structure_that_becomes_another_one_is_not_proposed():
-    assert not any(keeps_type("double perovskite", k, ("Ba", "Ti", "Ti", "O")) for k in range(3))
+def test_elements_that_change_the_structure_type_are_not_proposed():
+    assert not any(keeps_space_group("double perovskite", k, ("Ba", "Ti", "Ti", "O")) for k in range(3))
     with pytest.raises(NucleateError):
         propose(lexicon()["double perovskite"], contains=["Ba", "Ti", "O"], repeated=True,
                 accepts=lambda c: len(c) == 3 and c["Ba"] == c["Ti"])  # fmt: skip
 
 
-def test_a_formula_that_does_not_fit_is_refused_for_its_reason():
+def test_the_error_for_a_formula_that_does_not_fit_names_the_reason():
     stuffed = dataclasses.replace(parse_request("a garnet"), composition={"Li": 7, "La": 3, "Zr": 2, "O": 12})
     with pytest.raises(NucleateError, match=r"Li7La3Zr2O12 does not fit the sites of a garnet \(A3B2C3O12\)"):
         proposed_formulas(stuffed, 3)
@@ -104,7 +105,7 @@ def test_a_formula_that_does_not_fit_is_refused_for_its_reason():
 
 
 @pytest.mark.parametrize("element", ["Tc", "Pm"])
-def test_an_element_that_is_asked_for_is_had_though_it_is_rare(element):
+def test_a_rare_element_is_proposed_if_it_is_asked_for(element):
     named = propose(lexicon()["spinel" if element == "Tc" else "perovskite"], contains=(element,), limit=5)
     assert len(named) == 5 and all(element in one.elements for one in named)
     assert not any({"Tc", "Pm"} & {*one.elements} for one in propose(lexicon()["spinel"], limit=200))

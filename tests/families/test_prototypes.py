@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nucleate.crystal.symmetry import space_group
-from nucleate.families.prototypes import fits
+from nucleate.families.prototypes import family_fits
 from nucleate.settings import PredictSettings
 from nucleate.tasks.predict import predict
 
@@ -21,7 +21,7 @@ from nucleate.tasks.predict import predict
         ("Cs2AgBiBr6", "elpasolite", 225, 10),
     ],
 )
-def test_the_family_that_chemists_name_is_among_them(formula, family, group, atoms):
+def test_the_usual_family_of_a_formula_is_found(formula, family, group, atoms):
     found = predict([formula], PredictSettings(method="prototype", samples=8))
     made = [(c.origin.family.name, c.structure) for c in found if c.structure is not None]
     assert (family, group, atoms) in {(name, space_group(s)[0], len(s)) for name, s in made}
@@ -29,6 +29,6 @@ def test_the_family_that_chemists_name_is_among_them(formula, family, group, ato
 
 
 def test_a_formula_of_no_family_says_so():
-    assert fits({"Li": 7, "La": 3, "Zr": 2, "O": 13}) == ()
+    assert family_fits({"Li": 7, "La": 3, "Zr": 2, "O": 13}) == ()
     (only,) = predict(["Li7La3Zr2O13"], PredictSettings(method="prototype", samples=1))
     assert only.structure is None and "fits none of the crystal families" in str(only.failure)

@@ -1,4 +1,4 @@
-"""Formulas by a language model: a server that answers well, and all the ways in which one does not."""
+"""Formulas by a language model, with a server that answers well and servers that fail in different ways."""
 
 import json
 
@@ -8,8 +8,8 @@ from local_server import LanguageServer
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.families.family import lexicon
-from nucleate.language.chat import Chat, read_json, read_price
-from nucleate.language.retrieve import Library
+from nucleate.language.chat import Chat, read_json_answer, read_price
+from nucleate.language.retrieve import PassageSource
 from nucleate.language.stage import EACH, LanguageStage
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.events import Watch
@@ -27,13 +27,13 @@ def formulas(*some):
 
 
 def ask(server, count=3, text="an elpasolite", **options):
-    facts = Library("elpasolite", "elpasolite", None)
+    facts = PassageSource("elpasolite", "elpasolite", None)
     chat = Chat(server.url, "tiny", **options)
     stage = LanguageStage(chat, parse_request(text), lexicon()["elpasolite"], library=facts)
     return stage, list(stage([Candidate(f"c{i}") for i in range(count)]))
 
 
-def test_what_it_chooses_within_the_lists_becomes_candidates():
+def test_formulas_from_the_lists_become_candidates():
     with LanguageServer(formulas(*GOOD)) as server:
         stage, found = ask(server)
     assert [c.formula for c in found] == ["Cs2NaYCl6", "K2NaAlF6", "Cs2AgBiBr6"]
@@ -65,7 +65,7 @@ def test_wrong_answers_go_back_as_complaints():
         assert words in complaint
 
 
-def test_wishes_are_part_of_what_is_checked():
+def test_answers_are_checked_against_the_wishes():
     with LanguageServer(formulas(*GOOD)) as server:
         _, found = ask(server, 1, "an elpasolite without alkali metals and without silver")
     assert str(found[0].failure).startswith("propose: the language model gave 0 good formulas of 12 answered")
@@ -92,10 +92,10 @@ def test_json_between_words_is_read():
     with LanguageServer(f"Here you are:\n```json\n{formulas(*GOOD)}\n```\nAnything else?") as server:
         _, found = ask(server)
     assert all(c.failure is None for c in found)
-    assert read_json('so: {"a": 1} and {"b": 2}') == {"a": 1} and read_json("nothing") is None
+    assert read_json_answer('so: {"a": 1} and {"b": 2}') == {"a": 1} and read_json_answer("nothing") is None
 
 
-def test_ten_thousand_formulas_are_not_all_taken():
+def test_an_answer_of_ten_thousand_formulas_is_cut():
     with LanguageServer(formulas(*GOOD * 3500)) as server:
         _, found = ask(server, 5)
     assert sum(c.failure is None for c in found) == 3
@@ -114,7 +114,7 @@ def test_servers_that_know_no_schemas_are_asked_for_json_and_then_for_text():
     assert kinds == ["json_schema", "json_object", None]
 
 
-def test_dead_slow_and_foreign_endpoints_are_one_line_each():
+def test_dead_slow_and_wrong_servers_are_errors_of_one_line():
     with LanguageServer("x") as server:
         url = server.url
     with pytest.raises(NucleateError, match=r"no language model answers at .*is its server running"):
@@ -184,14 +184,14 @@ def test_prices_are_two_numbers():
             read_price(text)
 
 
-def test_large_wishes_are_asked_for_in_parts():
+def test_many_formulas_are_asked_for_in_several_questions():
     with LanguageServer(formulas(*GOOD)) as server:
         ask(server, 6 * EACH)
-    assert len(server.questions) == 6 + 3  # enough for all, and some for what goes wrong
+    assert len(server.questions) == 6 + 3  # enough for all formulas, and SPARE questions more
     assert server.questions[0]["response_format"]["json_schema"]["schema"]["properties"]["formulas"]["minItems"] == EACH
 
 
-def test_it_needs_a_family(tmp_path):
+def test_a_request_without_a_family_is_refused(tmp_path):
     for text in ("SrTiO3", "an oxide", "a sulfide of ratio 1:1"):
         with pytest.raises(NucleateError, match="fills the sites of a crystal family"):
             design(text, tmp_path / "run", DesignSettings.of(llm="http://127.0.0.1:9/v1"))

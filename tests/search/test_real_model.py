@@ -12,7 +12,7 @@ from nucleate.engine.local import Serial
 from nucleate.families.family import lexicon
 from nucleate.language.chat import Chat
 from nucleate.language.site_choices import site_choices
-from nucleate.language.stage import ordered
+from nucleate.language.stage import order_formulas
 from nucleate.request.request import parse_request
 from nucleate.settings import DesignSettings
 from nucleate.tasks.design import design
@@ -60,5 +60,5 @@ def test_formulas_are_chosen_within_the_lists_and_judged(url, tmp_path):
 
 def test_it_orders_formulas_by_the_schema(url):
     formulas = ["NaCl", "MgO", "KBr"]
-    order, exchange = ordered(Chat(url), parse_request("a rock salt"), formulas)
+    order, exchange = order_formulas(Chat(url), parse_request("a rock salt"), formulas)
     assert order and set(order) <= set(formulas) and exchange["messages"]

@@ -7,7 +7,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
-from nucleate.families.likelihood import PULL, log_likelihoods
+from nucleate.families.likelihood import STEPS_PER_UNIT, log_likelihoods
 from nucleate.pipeline.candidate import PASS, Candidate, Check, Energy
 from nucleate.pipeline.rank import rank, to_rows
 from nucleate.pipeline.state import FormulaScore
@@ -198,7 +198,7 @@ def test_formulas_without_family_are_judged_by_known_ones_and_their_oxidation_st
     (likely,) = log_likelihoods([{"Na": 1, "Cl": 1}])
     odd = Candidate("b", composition={"Na": 1, "Xe": 3}, checks={"oxidation": Check("fail", "no")})
     a, b = (c.formula_score for c in HeuristicStage(parse_request("anything"))([known, odd]))
-    assert a.terms["known"] == 0.0 and a.value == a.terms["likelihood"] == round(PULL * likely, 4)
+    assert a.terms["known"] == 0.0 and a.value == a.terms["likelihood"] == round(STEPS_PER_UNIT * likely, 4)
     assert b.terms["oxidation"] == -1.0 and b.value == pytest.approx(sum(b.terms.values()))
     assert b.terms["known"] < -1
 

@@ -1,4 +1,4 @@
-"""The stage that lets a generator make structures."""
+"""The stage that gives structures from a generator."""
 
 from pymatgen.core import Lattice, Structure
 
@@ -11,7 +11,7 @@ from nucleate.stages.generate import GenerateStage
 
 
 class Picky(BaseGenerator):
-    """Salt for every condition, but none for iron."""
+    """A generator that makes rock salt, and refuses conditions with iron."""
 
     name, chunk = "picky", 3
 
@@ -21,7 +21,7 @@ class Picky(BaseGenerator):
         return [Structure(Lattice.cubic(3 + s), ["Cs", "Cl"], [[0, 0, 0], [0.5] * 3]) for s in seeds]
 
 
-def test_one_that_cannot_be_made_takes_no_other_along():
+def test_a_structure_that_cannot_be_made_does_not_fail_the_others():
     conditions = [Condition({e: 1}) for e in ("Cs", "Fe", "Cl")]
     given = [Candidate(f"c{i}", i, wanted=Wanted(c)) for i, c in enumerate(conditions)]
     done = list(GenerateStage(Picky())(given))

@@ -61,7 +61,7 @@ def unique(*candidates: Candidate) -> dict[str, Check]:
     return {c.id: c.checks["unique"] for c in out}
 
 
-def test_the_lowest_of_equals_is_kept() -> None:
+def test_the_lowest_of_equal_crystals_is_unique() -> None:
     a, b = candidate("a", rocksalt(), -3.40), candidate("b", moved(rocksalt(5.7)), -3.41)
     assert unique(a, b) == {"a": Check("fail", "same as b"), "b": Check("pass")}
     assert unique(b, a) == unique(a, b)
@@ -75,19 +75,19 @@ def test_a_supercell_is_the_same_crystal() -> None:
     assert unique(candidate("a", rocksalt()), candidate("b", rocksalt() * (1, 1, 2)))["b"].verdict == "fail"
 
 
-def test_what_is_not_quite_a_supercell_is_one_within_symprec() -> None:
+def test_an_approximate_supercell_is_recognised_within_symprec() -> None:
     cell = rocksalt().get_primitive_structure() * (1, 1, 3)
     shift = np.random.default_rng(0).normal(size=(len(cell), 3))
     shift *= 0.13 / np.linalg.norm(shift, axis=1, keepdims=True)
     rough = Structure(cell.lattice, cell.species, cell.cart_coords + shift, coords_are_cartesian=True)
     given = [candidate("a", rocksalt()), candidate("b", rough), candidate("c", caesium_chloride())]
     verdicts = [{c.id: c.checks["unique"].verdict for c in UniqueStage(s)(given)} for s in (0.0, 0.25)]
-    assert verdicts[0]["b"] == "pass"  # pymatgen finds no primitive cell
+    assert verdicts[0]["b"] == "pass"  # without symprec pymatgen finds no primitive cell
     assert verdicts[1] == {"a": "pass", "b": "fail", "c": "pass"}
 
 
-def test_a_crystal_whose_symmetry_takes_forever_is_compared_as_it_is(monkeypatch) -> None:
-    """Sb10Ta4V, on which moyopy 0.21 hangs from 0.22 angstrom on."""
+def test_a_crystal_whose_symmetry_is_not_found_in_time_is_compared_as_it_is(monkeypatch) -> None:
+    """Sb10Ta4V, for which moyopy 0.21 never finishes with a tolerance of 0.22 angstrom or more."""
     monkeypatch.setattr("nucleate.stages.same_crystal.TIME_LIMIT", 2.0)
     lattice = [[-1.6413, 2.838, 0.0021], [1.6529, 2.8447, 0.0463], [-0.6085, 1.5064, -39.5889]]
     coords = [
@@ -112,19 +112,19 @@ def test_polymorphs_other_elements_and_volumes_are_unique() -> None:
         candidate("a", rocksalt()),
         candidate("b", caesium_chloride()),
         candidate("c", rocksalt(species=("K", "Cl"))),
-        candidate("d", rocksalt(7.2)),  # twice the volume: the matcher alone would call it the same
+        candidate("d", rocksalt(7.2)),  # twice the volume, which the matcher alone would accept
     )
     assert {v.verdict for v in verdicts.values()} == {"pass"}
 
 
-def test_energies_speak_only_for_converged_relaxations_of_one_method() -> None:
+def test_energies_count_only_for_converged_relaxations_of_one_method() -> None:
     far = candidate("a", rocksalt(), -3.4), candidate("b", rocksalt(), -3.0)
     assert unique(*far)["b"].verdict == "pass"
     stopped = candidate("a", rocksalt(), -3.4), candidate("b", rocksalt(), -3.0, relaxed=False)
     assert unique(*stopped)["b"].verdict == "fail"
 
 
-def test_no_structure_and_freak_cells_are_unknown_not_lost() -> None:
+def test_missing_structures_and_impossible_cells_are_unknown() -> None:
     freak = Structure(Lattice(np.diag([3.0, 3.0, 0.0])), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     verdicts = unique(candidate("a", None), candidate("b", freak), candidate("c", caesium_chloride()))
     assert (verdicts["a"].verdict, verdicts["b"].verdict, verdicts["c"].verdict) == ("unknown", "unknown", "pass")
@@ -179,7 +179,8 @@ def test_structures_are_compared_where_a_data_set_has_them(reference: ReferenceS
 
 
 def test_a_compared_structure_overrules_the_index(reference: ReferenceSet, tmp_path: Path) -> None:
-    """Same formula, space group and volume as k-4, but k-4's structure is known and another: the index says fail."""
+    """A crystal with formula, space group and volume of k-4, which the index alone would call known; k-4 is
+    different."""
     known = known_file(tmp_path / "mine.parquet", {"k-4": caesium_chloride(), "k-5": caesium_chloride(3.4)})
     assert novel(rocksalt(), reference).verdict == "fail"
     assert novel(rocksalt(), reference, known).verdict == "pass"
@@ -224,6 +225,6 @@ def test_a_mirror_image_is_the_same_crystal(pair: tuple[int, int]) -> None:
         assert mine.prototype == entry.prototype
 
 
-def test_numbers_without_a_hand() -> None:
+def test_numbers_of_space_groups_without_handedness() -> None:
     assert {without_hand(n) for n in range(1, 231)} == set(range(1, 231)) - {b for _, b in PAIRS}
     assert [without_hand(n) for n in (0, 92, 96, 225)] == [0, 92, 92, 225]

@@ -1,4 +1,4 @@
-"""The shipped network of oxidation states on compounds that everyone knows, and what must not change its answers."""
+"""The shipped network of oxidation states: well-known compounds, and changes that must not change its answers."""
 
 import json
 from fractions import Fraction
@@ -12,7 +12,7 @@ from nucleate.chem.verdict import FAIL, PASS, UNKNOWN
 from nucleate.cli.main import app
 from nucleate.errors import NucleateError
 from nucleate.evaluate.compositions import evaluate_compositions
-from nucleate.stages.oxidation import OxidationState, assign, oxidation_verdicts, shipped_model
+from nucleate.stages.oxidation import OxidationState, assign_oxidation_states, oxidation_verdicts, shipped_model
 from nucleate.train.oxidation import accuracy, labelled
 
 KNOWN = {
@@ -35,7 +35,7 @@ KNOWN = {
 
 @pytest.mark.parametrize("formula", KNOWN)
 def test_known_compounds(formula):
-    (states,) = assign([formula])
+    (states,) = assign_oxidation_states([formula])
     assert {s: q.mean for s, q in states.items()} == KNOWN[formula]
     assert all(0.5 < q.probability <= 1 for q in states.values())
     assert oxidation_verdicts([formula])[0].verdict == PASS
@@ -47,14 +47,16 @@ def test_alloys_have_no_oxidation_states(alloy):
 
 
 def test_order_and_multiples_do_not_matter():
-    assert len({str(assign([f])) for f in ("LiFePO4", "O4PFeLi", "Li4Fe4P4O16", "Fe P Li O O O O")}) == 1
+    assert (
+        len({str(assign_oxidation_states([f])) for f in ("LiFePO4", "O4PFeLi", "Li4Fe4P4O16", "Fe P Li O O O O")}) == 1
+    )
 
 
-def test_a_formula_is_judged_the_same_in_any_company():
+def test_the_states_of_a_formula_do_not_depend_on_other_formulas():
     texts = [*KNOWN, "NaCl2", "CaAl2Si2O8", "YBa2Cu3O7"]
-    together = assign(texts)
+    together = assign_oxidation_states(texts)
     for text, states in zip(texts, together, strict=True):
-        (alone,) = assign([text])
+        (alone,) = assign_oxidation_states([text])
         assert {s: q.shares for s, q in alone.items()} == {s: q.shares for s, q in states.items()}
         for symbol, state in states.items():
             assert alone[symbol].probability == pytest.approx(state.probability, abs=1e-5)
@@ -67,11 +69,11 @@ def test_verdicts():
     assert verdicts[3].reason == "Rn is not in the training data"
     assert verdicts[0].reason.startswith("charge ") and "Cl -1" in verdicts[0].reason
     assert [verdicts[i].reason for i in (1, 2)] == ["element", "Na +1, Cl -1"]
-    assert oxidation_verdicts([]) == [] and assign([]) == []
-    assert assign(["Fe2"]) == [{"Fe": OxidationState(((0, Fraction(1)),), 1.0)}]
+    assert oxidation_verdicts([]) == [] and assign_oxidation_states([]) == []
+    assert assign_oxidation_states(["Fe2"]) == [{"Fe": OxidationState(((0, Fraction(1)),), 1.0)}]
 
 
-@pytest.mark.parametrize("function", [assign, oxidation_verdicts])
+@pytest.mark.parametrize("function", [assign_oxidation_states, oxidation_verdicts])
 def test_what_is_no_formula_is_one_line(function):
     with pytest.raises(NucleateError, match="'Xx' is not an element"):
         function(["NaCl", "Xx2"])
@@ -79,19 +81,19 @@ def test_what_is_no_formula_is_one_line(function):
 
 def test_an_unknown_element_has_no_states():
     with pytest.raises(NucleateError, match="not trained on Rn"):
-        assign(["RnO"])
+        assign_oxidation_states(["RnO"])
 
 
-def test_mixed_valence_in_words_and_numbers():
+def test_mixed_valence_as_text_and_as_mean():
     iron = OxidationState(((2, Fraction(1, 3)), (3, Fraction(2, 3))), 0.9)
     assert iron.mean == Fraction(8, 3) and str(iron) == "+2 (1/3) and +3 (2/3)"
     assert str(OxidationState(((-2, Fraction(1)),), 0.9)) == "-2"
 
 
-def test_a_report_takes_it():
+def test_an_evaluation_report_has_the_verdicts():
     report = evaluate_compositions(["NaCl", "MgO", "NaCl3", "CuNi", "x"], ["KCl"], oxidation_states=oxidation_verdicts)
     assert report["os"].value == 2 / 5
-    assert report["cn_eb_smact14"].value == 3 / 5  # an alloy passes there
+    assert report["cn_eb_smact14"].value == 3 / 5  # alloys pass this check
     assert report["cn_eb_os"].value == 2 / 5 and report["cn_eb_os"].published
 
 

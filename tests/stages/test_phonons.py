@@ -1,4 +1,4 @@
-"""Phonons: against a lattice of springs whose frequencies can be written down, and with real potentials."""
+"""Phonons of a lattice of springs with known frequencies, and with real potentials."""
 
 import dataclasses
 import importlib.util
@@ -17,10 +17,10 @@ from nucleate.stages.phonons import (
     PhononSettings,
     PhononStage,
     _verdict,
+    choose_supercell,
     commensurate,
     shortest_repeat,
-    standard,
-    supercell,
+    standard_cells,
 )
 
 phonopy = pytest.mark.skipif(not importlib.util.find_spec("phonopy"), reason="phonopy is not installed")
@@ -70,7 +70,7 @@ def run(structure, **settings):
 @phonopy
 def test_frequencies_of_springs_are_those_of_the_formula(monkeypatch):
     monkeypatch.setitem(POTENTIALS.own, "springs", NearSprings)
-    # a small displacement: springs at rest are harmonic only in the limit
+    # a small displacement, because the springs are harmonic only near their rest lengths
     check, record = run(fcc(REST * 2**0.5), potential="springs", displacement=1e-4)
     assert check.verdict == "pass", check
     relaxed = fcc(REST * 2**0.5)
@@ -120,22 +120,22 @@ def test_chgnet_finds_silicon_stable_from_a_displaced_supercell():
         (Structure(Lattice.cubic(3), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]), {}, "partial occupancy"),
     ],
 )
-def test_without_an_answer_it_is_unknown_and_says_why(structure, settings, words):
+def test_without_a_result_the_check_is_unknown_with_the_reason(structure, settings, words):
     check, record = run(structure, potential=EMT, **settings)
     assert check.verdict == "unknown" and words in check.reason and "\n" not in check.reason
     assert record["lowest_thz"] is None
 
 
-def test_supercells_hold_the_zone_boundary():
+def test_supercells_fit_waves_at_the_zone_boundary():
     def size(structure, **settings):
-        base, repeats, length = supercell(standard(structure), PhononSettings(**settings))
+        base, repeats, length = choose_supercell(standard_cells(structure), PhononSettings(**settings))
         return len(base) * int(np.prod(repeats)), length
 
     salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     assert size(salt) == (64, pytest.approx(11.28))  # 2 x 2 x 2 of the cube
     sites = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
     perovskite = Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.9), ["Sr", "Ti", "O"], sites)
-    assert size(perovskite) == (40, pytest.approx(7.8))  # 4 x 4 x 4 is too large, 3 x 3 x 3 not even
+    assert size(perovskite) == (40, pytest.approx(7.8))  # 4 x 4 x 4 is too large, and 3 x 3 x 3 has odd repeats
     assert size(salt, max_atoms=2) == (2, pytest.approx(5.64 / 2**0.5))
     long = Structure(Lattice.orthorhombic(3, 4, 14), ["Al", "Fe"], [[0, 0, 0], [0.1, 0.2, 0.3]])
     assert size(long)[0] == 2 * 4 * 4  # 12 x 16 x 14: the long vector is not repeated
@@ -151,7 +151,7 @@ def test_waves_that_fit_the_supercell():
     assert commensurate(cell, cell).tolist() == [[0, 0, 0]]
 
 
-def test_a_dip_between_the_waves_that_fit_is_no_verdict():
+def test_imaginary_modes_between_the_waves_that_fit_are_unknown():
     record = {"lowest_thz": 0.9, "lowest_interpolated_thz": -1.9, "atoms": 96, "length": 10.2}
     check = _verdict(record, PhononSettings())
     assert check.verdict == "unknown" and "+0.90 THz (96 atoms, 10.2 A), but -1.90 interpolated" in check.reason
@@ -159,14 +159,14 @@ def test_a_dip_between_the_waves_that_fit_is_no_verdict():
     assert _verdict({**record, "lowest_thz": -0.4}, PhononSettings()).verdict == "fail"
 
 
-def test_the_shortest_repeat_sees_through_skewed_cells():
+def test_the_shortest_repeat_of_a_skewed_cell():
     lattice = np.array([[3.0, 0, 0], [30.0, 4.0, 0], [1.0, 40.0, 5.0]])
     assert shortest_repeat(lattice) == pytest.approx(3.0)
     assert shortest_repeat(np.array(fcc(4.0).lattice.matrix)) == pytest.approx(4 / 2**0.5)
 
 
 @phonopy
-def test_the_stage_can_be_sent_to_a_process():
+def test_the_stage_can_be_pickled():
     assert pickle.loads(pickle.dumps(PhononStage(PhononSettings(limit=-1.0)))).settings.limit == -1.0
 
 
@@ -178,7 +178,7 @@ def test_bad_settings_are_refused(settings):
         PhononSettings(**settings)
 
 
-def test_what_is_missing_is_said_before_any_work(monkeypatch):
+def test_a_missing_package_is_an_error_before_any_work(monkeypatch):
     with pytest.raises(NucleateError, match="known: chgnet"):
         PhononStage(PhononSettings(potential="astrology"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

@@ -17,7 +17,7 @@ def model():
     return load_property_network("property-mp20", "cpu")
 
 
-def test_values_and_their_distance_from_what_was_wanted(model):
+def test_predictions_and_their_distance_from_the_wanted_ranges(model):
     candidates = [
         Candidate("salt", structure=rock_salt(5.64, "Na", "Cl")),
         Candidate("unseen", structure=rock_salt(5.0, "Rn", "O")),

@@ -1,4 +1,4 @@
-"""The template stage: ranks, reasons, where structures come from."""
+"""The template stage: ranks, reasons of failures, and the record of templates."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_structures_by_rank():
     assert a.structure.composition.reduced_formula == b.structure.composition.reduced_formula == "KBr"
     assert b.origin.template.id == "sphalerite"
     assert str(c.failure) == "template: own has 2 structure types of the ratio 1:1 of KBr"
-    given = Candidate("d", wanted=Wanted(Condition({"K": 1, "Br": 1})))  # of a generation
+    given = Candidate("d", wanted=Wanted(Condition({"K": 1, "Br": 1})))  # with a condition for a generator
     assert run_stages([given], [STAGE], Serial(), NoStore())[0].origin.template == record
     assert Candidate.from_dict(json.loads(a.to_json())).origin.template == record
 
@@ -57,7 +57,7 @@ def test_structures_by_rank():
         (wanted("x", {"Rf": 1, "Cl": 1}), "without a place on the modified Pettifor scale"),
     ],
 )
-def test_nothing_is_lost(candidate, reason):
+def test_a_candidate_without_a_template_fails_with_the_reason(candidate, reason):
     good = wanted("good", {"K": 1, "Br": 1})
     found = {c.id: c for c in run_stages([candidate, good], [STAGE], Serial(), NoStore())}
     assert str(found["x"].failure).startswith("template: ") and reason in str(found["x"].failure)

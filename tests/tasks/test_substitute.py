@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from nucleate.cli.main import app
 from nucleate.errors import NucleateError
-from nucleate.families.ionic import log_likelihood
+from nucleate.families.ionic import log_substitution_probability
 from nucleate.io.shared_sites import read_with_shared_sites
 from nucleate.pipeline.candidate import Candidate
 from nucleate.settings import SubstituteSettings
@@ -34,7 +34,7 @@ def test_all_combinations_the_likeliest_first(perovskite):
     assert formulas(found) == ["SrZrO3", "BaZrO3"]  # Sr2+ takes the place of Ca2+ more often than Ba2+
     assert [one.swaps for one in found] == ["Sr for Ca, Zr for Ti", "Ba for Ca, Zr for Ti"]
     assert found[0].likelihood == pytest.approx(
-        log_likelihood([("Ca", 2, "Sr", 2), ("Ti", 4, "Zr", 4)])
+        log_substitution_probability([("Ca", 2, "Sr", 2), ("Ti", 4, "Zr", 4)])
     ) and -3 < found[1].likelihood < found[0].likelihood  # fmt: skip
     ratios = [one.structure.volume / perovskite.volume for one in found]
     assert ratios == pytest.approx([one.volume for one in found]) and 1.05 < ratios[0] < ratios[1] < 1.4
@@ -48,8 +48,8 @@ def test_the_probabilities_are_those_of_pymatgen():
     from pymatgen.core.structure_prediction.substitution_probability import SubstitutionProbability
 
     expected = SubstitutionProbability().cond_prob(Species("Sr", 2), Species("Ca", 2))
-    assert 10 ** log_likelihood([("Ca", 2, "Sr", 2)]) == pytest.approx(expected, rel=1e-4)
-    assert log_likelihood([("Ca", 7, "Sr", 2)]) is None
+    assert 10 ** log_substitution_probability([("Ca", 2, "Sr", 2)]) == pytest.approx(expected, rel=1e-4)
+    assert log_substitution_probability([("Ca", 7, "Sr", 2)]) is None
 
 
 def test_a_share_becomes_the_three_ordered_cells_of_ten_atoms(perovskite):

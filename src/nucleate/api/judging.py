@@ -197,7 +197,7 @@ def check(given: Crystals, *, states: str = "icsd24") -> Candidate | Candidates:
         ['pass', 'pass']
     """
     from nucleate.chem.states import require_state_set
-    from nucleate.stages.check import check as check_candidate
+    from nucleate.stages.check import check_candidate
     from nucleate.stages.chemistry import with_oxidation
 
     require_state_set(states)
@@ -247,9 +247,9 @@ def screen(
 
 
 def _fresh(candidate: Candidate) -> Candidate:
-    from nucleate.stages.afresh import unrelaxed
+    from nucleate.stages.reset import without_relaxation
 
-    return candidate if candidate.failure else unrelaxed(candidate)
+    return candidate if candidate.failure else without_relaxation(candidate)
 
 
 def _run(candidates: Sequence[Candidate], stages: Sequence, workers: int) -> list[Candidate]:

@@ -50,7 +50,7 @@ def check(
     from nucleate.cli.tables import output_console, print_problems
     from nucleate.errors import NucleateError
     from nucleate.pipeline.candidate_files import with_own_ids
-    from nucleate.stages.check import check as check_candidate
+    from nucleate.stages.check import check_candidate
     from nucleate.stages.chemistry import with_oxidation
 
     require_state_set(states)

@@ -26,7 +26,7 @@ def families(
 ) -> None:
     """List the crystal families that are known by name: their formulas, structure types and known members."""
     from nucleate.cli.tables import output_console
-    from nucleate.families.family import family, lexicon
+    from nucleate.families.family import get_family, lexicon
 
     console = output_console()
     if not name:
@@ -35,7 +35,7 @@ def families(
     if fitting := _of_formula(name):
         console.print(fitting)
         return
-    found = family(name)
+    found = get_family(name)
     for line in _facts(found):
         console.print(line)
     _members(found, top, console)
@@ -46,10 +46,10 @@ def _of_formula(text: str) -> str:
     family."""
     from nucleate.chem.formula import formula_text, parse_formula
     from nucleate.errors import NucleateError
-    from nucleate.families.family import families_of, names, plain
+    from nucleate.families.family import families_of, family_names, normalised_name
 
     try:
-        counts = parse_formula(text) if plain(text) not in names() else {}
+        counts = parse_formula(text) if normalised_name(text) not in family_names() else {}
     except NucleateError:
         counts = {}
     if not counts:
@@ -66,14 +66,14 @@ def _of_formula(text: str) -> str:
 def _overview(every: list[Family], console: Console) -> None:
     from nucleate.cli.tables import TerminalColumn, show_table
     from nucleate.crystal.symmetry import space_group_symbol
-    from nucleate.families.family import members
+    from nucleate.families.family import known_members
 
     groups = [", ".join(dict.fromkeys(space_group_symbol(t.space_group) for t in f.types)) for f in every]
     columns = [
         TerminalColumn("family", [f.name for f in every]),
         TerminalColumn("formula", [f.pattern for f in every]),
         TerminalColumn("space groups", groups, gives_way=2, folds=12),
-        TerminalColumn("known", [f"{len(members(f.name)):,}" for f in every], right=True, gives_way=3),
+        TerminalColumn("known", [f"{len(known_members(f.name)):,}" for f in every], right=True, gives_way=3),
         TerminalColumn("such as", [", ".join(_formulas(f)[:EXAMPLES]) for f in every], gives_way=1, folds=16),
     ]
     said = f"{len(every)} families; known: members in the Materials Project. nucleate families NAME tells of one."
@@ -98,9 +98,9 @@ def _facts(f: Family) -> list[str]:
 def _formulas(f: Family) -> list[str]:
     """Formulas of the examples, then of the known members, each once."""
     from nucleate.chem.formula import formula_text
-    from nucleate.families.family import members
+    from nucleate.families.family import known_members
 
-    every = [t.elements for t in f.types] + [m.elements for m in members(f.name)]
+    every = [t.elements for t in f.types] + [m.elements for m in known_members(f.name)]
     return list(dict.fromkeys(formula_text(f.composition(e)) for e in every))
 
 
@@ -109,9 +109,9 @@ def _members(f: Family, top: int, console: Console) -> None:
     from nucleate.cli.candidates import marked, radioactive
     from nucleate.cli.tables import TerminalColumn, show_table
     from nucleate.crystal.symmetry import space_group_symbol
-    from nucleate.families.family import members
+    from nucleate.families.family import known_members
 
-    found = members(f.name)
+    found = known_members(f.name)
     shown = found[:top] if top else found
     rest = f"; {len(found) - len(shown):,} more with --top 0" if len(shown) < len(found) else ""
     heights = ["-" if m.e_above_hull != m.e_above_hull else f"{m.e_above_hull:.3f}" for m in shown]

@@ -89,10 +89,10 @@ def _show(made: Sequence[Candidate], wanted: Request, out: Path) -> None:
     from nucleate.cli.tables import TerminalColumn, coloured, counted_noun, output_console, show_table
     from nucleate.crystal.geometry import mass_density, shortest_distance
     from nucleate.pipeline.rank import to_rows
-    from nucleate.stages.check import check
+    from nucleate.stages.check import check_candidate
 
     shown = made[:SHOWN]
-    checked = [c if c.failure or c.structure is None else check(c) for c in made]
+    checked = [c if c.failure or c.structure is None else check_candidate(c) for c in made]
     rows = to_rows(shown)
     solid = [c.structure if c.structure is not None and len(c.structure) else None for c in shown]
     charges = [coloured(v.verdict, v.reason) if (v := c.checks.get("charge")) else coloured("-") for c in checked]

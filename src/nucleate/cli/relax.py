@@ -28,14 +28,14 @@ def relax(
     from nucleate.cli.resumable import check_out, run_files
     from nucleate.cli.tables import counted_noun, output_console
     from nucleate.potentials.registry import get_potential
-    from nucleate.stages.afresh import unrelaxed
     from nucleate.stages.relax import RelaxStage
+    from nucleate.stages.reset import without_relaxation
 
     check_out(out, overwrite)
     settings = RelaxSettings.of(**{**DEFAULTS, **given})
     stage = RelaxStage(settings)
     record = {**settings.plain(), "method": get_potential(settings.potential).method}
-    done = run_files(files, out, stage, record, unrelaxed, workers=workers, overwrite=overwrite)
+    done = run_files(files, out, stage, record, without_relaxation, workers=workers, overwrite=overwrite)
 
     failures = Counter(str(c.failure) for c in done if c.failure)
     alive = [c for c in done if c.failure is None]

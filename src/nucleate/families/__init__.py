@@ -1,1 +1,1 @@
-"""Crystal families by name: their formulas, their prototypes, and how likely a formula is."""
+"""Crystal families by name: their formulas and prototypes, and how likely formulas are."""

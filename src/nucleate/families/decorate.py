@@ -1,4 +1,4 @@
-"""Crystals of a family: its prototype with other elements, in a cell as large as that of the nearest known member."""
+"""Crystals of a family: its prototype with other elements, in a cell sized by the most similar known member."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
-from nucleate.families.family import lexicon, members, substituted_prototype
-from nucleate.families.propose import radius
+from nucleate.families.family import known_members, lexicon, substituted_prototype
+from nucleate.families.propose import ion_radius
 from nucleate.generators.substitute import with_volume_scaled
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
@@ -16,22 +16,24 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 
-def decorated(family: str, structure_type: int, elements: Sequence[str], charges: Sequence[float] = ()) -> Structure:
-    """The prototype of a structure type with `elements` on its sites, one of them perhaps on several; charges as
-    `propose.Proposal` has them.
+def decorated_prototype(
+    family: str, structure_type: int, elements: Sequence[str], charges: Sequence[float] = ()
+) -> Structure:
+    """The prototype of a structure type with `elements` on its sites; an element may be on several of them.
 
-    Its volume per atom is that of the known member of the type with most of the same elements, and of these with ions
-    of the most similar size, times the cube of the ratio of their mean radii.
+    structure_type: its index in the family. charges: for each site, as in `propose.Proposal`. The volume per atom is
+    that of the most similar known member of the type, times the cube of the ratio of the mean radii. The most similar
+    member is the one with most elements in common, and of these the one with the most similar mean radius.
     """
     weights = [n for _, n in lexicon()[family].sites]
 
     def length(of: Sequence[str]) -> float:
         """Mean radius over the atoms, angstrom."""
-        sizes = [radius(e, tuple(charges[k : k + 1])) for k, e in enumerate(of)]
+        sizes = [ion_radius(e, tuple(charges[k : k + 1])) for k, e in enumerate(of)]
         return sum(n * r for n, r in zip(weights, sizes, strict=True)) / sum(weights)
 
     own = length(elements)
-    alike = [m for m in members(family) if m.structure_type == structure_type]
+    alike = [m for m in known_members(family) if m.structure_type == structure_type]
     nearest = min(alike, key=lambda m: (sum(a != b for a, b in zip(m.elements, elements, strict=True)),
                                         abs(length(m.elements) - own)))  # fmt: skip
     volume = nearest.volume * (own / length(nearest.elements)) ** 3
@@ -40,7 +42,7 @@ def decorated(family: str, structure_type: int, elements: Sequence[str], charges
 
 
 class DecorateStage(Stage):
-    """Structures for candidates whose `origin.family` says which member of a family they are."""
+    """Gives structures to candidates whose `origin.family` says which member of a family they are."""
 
     name = "decorate"
     grain: Grain = "chunk"
@@ -52,5 +54,5 @@ class DecorateStage(Stage):
             member = c.origin.family
             if member is None:
                 raise NucleateError(f"candidate {c.id} does not say which member of a crystal family it is")
-            structure = decorated(member.name, member.structure_type, member.elements, member.charges)
+            structure = decorated_prototype(member.name, member.structure_type, member.elements, member.charges)
             yield c.with_(structure=structure).with_origin(generator="prototypes")

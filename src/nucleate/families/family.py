@@ -1,7 +1,7 @@
-"""Families of crystal structures by name: which elements go where in which structure types, and who is known to.
+"""Crystal families by name: their sites, possible charges, structure types and known members.
 
-`reference/families/lexicon.tsv` says what they are; `prototypes.parquet` holds a crystal of each structure type and
-`members.parquet` the known crystals that have it (`scripts/build_families.py`, from the Materials Project).
+`reference/families/lexicon.tsv` defines them, `prototypes.parquet` has a crystal of each structure type, and
+`members.parquet` has the known crystals of each family (`scripts/build_families.py`, from the Materials Project).
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 FOLDER = Path(__file__).parent.parent / "reference" / "families"
-LITERAL = frozenset({"O", "P", "Si"})  # sites named so are of that element; others are letters for any
+LITERAL = frozenset({"O", "P", "Si"})  # sites with these names hold that element; other names stand for any element
 STATES = "icsd24-3"
-RAREST = math.log(4.5e-3)  # share of an element's reports with a charge: Ni 4+ and Fe 4+ are above, Bi 1+ below
-NEAR = 0.25  # angstrom; atoms that lie so near to a higher symmetry move to it in a relaxation
+RAREST = math.log(4.5e-3)  # smallest share of an element's reports with a charge: Ni 4+ and Fe 4+ have more, Bi 1+ less
+NEAR = 0.25  # angstrom; atoms this near to positions of higher symmetry move there in a relaxation
 OCTET = {
     **dict.fromkeys(("C", "Si", "Ge", "Sn", "Pb"), -4),
     **dict.fromkeys(("N", "P", "As", "Sb", "Bi"), -3),
     **dict.fromkeys(("O", "S", "Se", "Te", "Po"), -2),
     **dict.fromkeys(("H", "F", "Cl", "Br", "I", "At"), -1),
-}  # charges of anions that have no bond to each other
+}  # charges of anions without bonds to each other
 
 
-Charges = tuple[float, ...]  # whole numbers but for means
+Charges = tuple[float, ...]  # of the ions on the sites; 3.5 is a mean of 3 and 4, () stands for a metal
 
 
 @dataclass(frozen=True)
 class StructureType:
-    """Space group 1-230, atoms in the primitive cell, and a crystal that has it, whose elements are in the order of the
-    family's sites."""
+    """A structure type of a family. num_atoms: in the primitive cell. example: formula of a crystal of this type, with
+    the elements in the order of the family's sites."""
 
     space_group: int
     num_atoms: int
@@ -49,14 +49,18 @@ class StructureType:
 
     @property
     def elements(self) -> tuple[str, ...]:
+        """The elements of the example, site by site."""
         return tuple(symbol for symbol, _ in _counted(self.example))
 
 
 @dataclass(frozen=True)
 class Family:
-    """sites: (letter, atoms in the formula) in order. charges: of the ions on them, each possible way, 3.5 for a mean
-    of 3 and 4; empty for metals and where there are no simple ones. metallic: whether crystals without such charges
-    belong to it too."""
+    """A crystal family.
+
+    sites: (letter, atoms in a formula unit) of each. charges: all possible charges of the ions on the sites; empty for
+    metals and for families without simple charges. metallic: whether crystals without such charges belong to it too.
+    types: its structure types. note: a remark for people.
+    """
 
     name: str
     synonyms: tuple[str, ...]
@@ -73,12 +77,12 @@ class Family:
 
     @property
     def ways(self) -> list[Charges]:
-        """Each possible way to charge the sites, () for metals and others without simple charges."""
+        """All possible charges of the sites, with () for metals and others without simple charges."""
         return [*self.charges, *([()] if self.metallic else [])]
 
     @property
     def charge_texts(self) -> list[str]:
-        """Each possible way to charge the sites in words, "A +2, B +3, X -2"."""
+        """All possible charges of the sites as texts, "A +2, B +3, X -2"."""
         letters = [letter for letter, _ in self.sites]
         return [", ".join(f"{a} {q:+g}" for a, q in zip(letters, way, strict=True)) for way in self.charges]
 
@@ -90,8 +94,8 @@ class Family:
         return out
 
     def placements(self, counts: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
-        """Every way to put the elements of a reduced formula on the sites, all of them, so that it has this formula; an
-        element may be on several sites, as aluminium in Y3Al5O12."""
+        """Every way to put all elements of a reduced formula on the sites so that the formula results. An element may
+        be on several sites, as aluminium in Y3Al5O12."""
         for elements in product(counts, repeat=len(self.sites)):
             found = self.composition(elements)
             divisor = gcd(*found.values())
@@ -99,24 +103,28 @@ class Family:
                 yield elements
 
     def ions(self, elements: Sequence[str]) -> Charges | None:
-        """Charges that these elements are known to have and the family allows, the most frequent ones; None: none."""
+        """The most frequent charges that the family allows and the elements are known to have; None if there are none.
+        elements: site by site."""
         able = [ways for ways in self.charges if all(self.may_be(e, q) for e, q in zip(elements, ways, strict=True))]
-        return max(able, key=lambda w: sum(share(e, q) for e, q in zip(elements, w, strict=True)), default=None)
+        return max(
+            able, key=lambda w: sum(log_charge_share(e, q) for e, q in zip(elements, w, strict=True)), default=None
+        )
 
     def may_be(self, element: str, charge: float) -> bool:
-        """Whether an element may have a charge in this family: only where anions are bound to each other (a note says
-        so) other ones than of their octet."""
+        """Whether an element may have a charge in this family. Anions may have other charges than those of the octet
+        rule only in families where they are bonded to each other, which have a note."""
         return is_ion(element, charge) and (charge > 0 or bool(self.note) or OCTET.get(element) == charge)
 
     def admits(self, elements: Sequence[str]) -> bool:
-        """Whether the chemistry of the sites is the family's: a literal element in its place, and possible charges."""
+        """Whether elements, site by site, are possible in the family: named sites hold their element, and there are
+        possible charges."""
         literal = all(letter not in LITERAL or letter == e for e, (letter, _) in zip(elements, self.sites, strict=True))
         return literal and (self.metallic or self.ions(elements) is not None)
 
 
-def keeps_type(name: str, structure_type: int, elements: Sequence[str]) -> bool:
-    """Whether the prototype keeps its space group with these elements on its sites: with one element on two of them a
-    garnet does, and a double perovskite becomes a perovskite."""
+def keeps_space_group(name: str, structure_type: int, elements: Sequence[str]) -> bool:
+    """Whether the prototype keeps its space group with these elements on its sites. With one element on two sites a
+    garnet keeps it, while a double perovskite becomes a perovskite."""
     if len(set(elements)) == len(elements):
         return True
     from nucleate.crystal.symmetry import space_group
@@ -127,28 +135,36 @@ def keeps_type(name: str, structure_type: int, elements: Sequence[str]) -> bool:
 
 @lru_cache(maxsize=4000)
 def is_ion(element: str, charge: float) -> bool:
-    """Whether an element is known to have a charge, or those that it lies between, by more than stray reports."""
+    """Whether an element is known to have a charge, by more than single reports. A mean charge must have both of the
+    charges it lies between."""
     from nucleate.chem.states import states_of
 
-    return all(q in states_of(element, STATES) for q in whole(charge)) and share(element, charge) > RAREST
+    return (
+        all(q in states_of(element, STATES) for q in neighbouring_charges(charge))
+        and log_charge_share(element, charge) > RAREST
+    )
 
 
-def whole(charge: float) -> tuple[int, ...]:
-    """The charges that a mean lies between: 3.5 -> (3, 4), 2 -> (2,)."""
+def neighbouring_charges(charge: float) -> tuple[int, ...]:
+    """The whole charges between which a mean charge lies: 3.5 -> (3, 4), 2 -> (2,)."""
     return tuple(dict.fromkeys((math.floor(charge), math.ceil(charge))))
 
 
-def share(element: str, charge: float) -> float:
-    """Logarithm of the share of this charge among the element's reports, the least of those it lies between."""
+def log_charge_share(element: str, charge: float) -> float:
+    """Natural logarithm of the share that a charge has in the reports of an element; of a mean charge, the smaller one
+    of the two charges it lies between."""
     from nucleate.chem.states import log_share
 
-    return min(log_share(element, q) for q in whole(charge))
+    return min(log_share(element, q) for q in neighbouring_charges(charge))
 
 
 @dataclass(frozen=True)
 class Member:
-    """A known crystal of a family: the place of its structure type, its elements site by site, eV/atom above the hull
-    of its data base (nan where that is not known), and cubic angstrom per atom."""
+    """A known crystal of a family.
+
+    structure_type: index in the family. elements: site by site. e_above_hull: eV/atom, by its database, nan if not
+    known. volume: cubic angstrom per atom.
+    """
 
     structure_type: int
     material_id: str
@@ -159,51 +175,54 @@ class Member:
 
 @cache
 def lexicon() -> dict[str, Family]:
-    """Every crystal family, by its name."""
+    """All crystal families by name."""
     with (FOLDER / "lexicon.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     return {row["name"]: _family(row) for row in rows}
 
 
-def family(name: str) -> Family:
-    """The family of a name or synonym in any case, singular or plural; NucleateError, with names near to it, for an
-    unknown one."""
-    found = names().get(plain(name)) or names().get(plain(name).removesuffix("s"))
+def get_family(name: str) -> Family:
+    """The family of a name or synonym, in upper or lower case, singular or plural. Raises NucleateError for an unknown
+    name, with similar names."""
+    found = family_names().get(normalised_name(name)) or family_names().get(normalised_name(name).removesuffix("s"))
     if found is not None:
         return lexicon()[found]
     from difflib import get_close_matches
 
-    near = list(dict.fromkeys(names()[n] for n in get_close_matches(plain(name), names(), 4, 0.6)))
+    near = list(
+        dict.fromkeys(family_names()[n] for n in get_close_matches(normalised_name(name), family_names(), 4, 0.6))
+    )
     hint = f"near it: {', '.join(near)}" if near else "nucleate families lists them"
     raise NucleateError(f"no crystal family is called '{name[:40]}'; {hint}")
 
 
 def families_of(counts: Mapping[str, int]) -> list[Family]:
-    """Families that a reduced formula may be of: it fits their sites, with possible charges, and the prototype keeps
-    its space group."""
+    """The families to which a reduced formula may belong: its elements fit their sites with possible charges, and the
+    prototype keeps its space group."""
     return [
         f
         for f in lexicon().values()
         if any(
-            f.admits(order) and any(keeps_type(f.name, k, order) for k in range(len(f.types)))
+            f.admits(order) and any(keeps_space_group(f.name, k, order) for k in range(len(f.types)))
             for order in f.placements(counts)
         )
     ]
 
 
 @cache
-def names() -> dict[str, str]:
-    """Every name and synonym, as `plain` writes it -> the family's name. A name wins over a synonym of another."""
-    every = {plain(s): f.name for f in lexicon().values() for s in f.synonyms}
-    return {**every, **{plain(name): name for name in lexicon()}}
+def family_names() -> dict[str, str]:
+    """Every name and synonym, as `normalised_name` writes it -> name of the family. Where a synonym is also the name of
+    another family, it means that family."""
+    every = {normalised_name(s): f.name for f in lexicon().values() for s in f.synonyms}
+    return {**every, **{normalised_name(name): name for name in lexicon()}}
 
 
-def plain(text: str) -> str:
-    """Lower case, with single blanks for blanks, hyphens and underscores."""
+def normalised_name(text: str) -> str:
+    """The text in lower case, with single spaces in place of spaces, hyphens and underscores."""
     return re.sub(r"[\s_\-\u2010-\u2013]+", " ", text.strip().lower())
 
 
-def members(name: str) -> tuple[Member, ...]:
+def known_members(name: str) -> tuple[Member, ...]:
     """Known crystals of a family, the most stable first."""
     return _members()[name]
 
@@ -225,8 +244,8 @@ def _height(member: Member) -> tuple[float, str]:
 
 
 @cache
-def prototype(name: str, structure_type: int = 0) -> Structure:
-    """A known crystal with a structure type of the family, as a primitive cell; treat it as read-only."""
+def family_prototype(name: str, structure_type: int = 0) -> Structure:
+    """A known crystal with a structure type of the family, as a primitive cell. It is cached: do not change it."""
     import pyarrow.parquet as pq
 
     from nucleate.crystal.columns import structure_of_row
@@ -237,11 +256,11 @@ def prototype(name: str, structure_type: int = 0) -> Structure:
 
 
 def substituted_prototype(name: str, structure_type: int, elements: Sequence[str]) -> Structure:
-    """The crystal of `prototype` in its own cell, with these elements on the family's sites."""
+    """The crystal of `family_prototype`, in the same cell, with these elements on the family's sites."""
     from nucleate.generators.substitute import with_elements_replaced
 
     theirs = lexicon()[name].types[structure_type].elements
-    return with_elements_replaced(prototype(name, structure_type), dict(zip(theirs, elements, strict=True)))
+    return with_elements_replaced(family_prototype(name, structure_type), dict(zip(theirs, elements, strict=True)))
 
 
 def _family(row: dict[str, str]) -> Family:

@@ -1,7 +1,7 @@
-"""How likely ions are to take each other's place, as known crystals show it.
+"""The probability that ions replace each other in known crystals.
 
-Hautier et al., Inorg. Chem. 50, 656 (2011): a probability for each pair of ions, fitted to compounds of the ICSD that
-have one structure type. The table is the one that pymatgen ships; pairs that were never seen count as exp(-5) there.
+Hautier et al., Inorg. Chem. 50, 656 (2011), fitted a probability for each pair of ions to compounds of the ICSD with
+the same structure type. The table is that of pymatgen, where pairs that never occur have the weight exp(-5).
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ def _table() -> Any:
     return SubstitutionProbability()
 
 
-def charges(compositions: Sequence[Mapping[str, int]]) -> list[dict[str, int] | None]:
-    """Charge of each element in each composition, rounded where it is mixed, by the network of oxidation states
-    (`stages.oxidation`); None where that has no answer, as for alloys."""
+def element_charges(compositions: Sequence[Mapping[str, int]]) -> list[dict[str, int] | None]:
+    """The charge of each element in each composition by the network of oxidation states (`stages.oxidation`), rounded
+    for mixed valence; None for compositions without states, such as alloys."""
     from nucleate.chem.checks import kind_without_ions
-    from nucleate.stages.oxidation import assign, shipped_model
+    from nucleate.stages.oxidation import assign_oxidation_states, shipped_model
 
     known = shipped_model().elements
     asked = [i for i, c in enumerate(compositions) if set(c) <= set(known) and not kind_without_ions(list(c))]
     out: list[dict[str, int] | None] = [None] * len(compositions)
     formulas = ["".join(f"{s}{n}" for s, n in compositions[i].items()) for i in asked]
-    for i, states in zip(asked, assign(formulas), strict=True):
+    for i, states in zip(asked, assign_oxidation_states(formulas), strict=True):
         out[i] = {s: round(state.mean) for s, state in states.items()}
     return out
 
 
-def log_likelihood(pairs: Iterable[tuple[str, int, str, int]]) -> float | None:
-    """log10 of the probability that known ions give way to others, added up over the pairs.
+def log_substitution_probability(pairs: Iterable[tuple[str, int, str, int]]) -> float | None:
+    """log10 of the probability that ions of known crystals are replaced by others, summed over the pairs.
 
-    pairs: (element, charge, element in its place, its charge). Each factor is the probability of the new ion, given
-    the old one. None where the table does not have one of the old ions.
+    pairs: (old element, its charge, new element, its charge). The probability of a pair is that of the new ion, given
+    the old one. None if the table lacks one of the old ions.
     """
     total = 0.0
     for old, old_charge, new, new_charge in pairs:

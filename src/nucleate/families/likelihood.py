@@ -1,4 +1,5 @@
-"""How likely formulas are by a composition model, which has learnt from all known formulas; a term of R_hi."""
+"""How likely formulas are, by a model that was trained on all known formulas. It is a term of R_hi
+(`search.heuristics`)."""
 
 from __future__ import annotations
 
@@ -10,13 +11,13 @@ if TYPE_CHECKING:
     from nucleate.generators import FormulaGenerator
 
 MODEL = "diffusion-bert-all"
-PULL = 0.6  # steps of R_hi for each unit of the logarithm; benchmarks/proposals.py
-LEAST = -15.0  # of formulas with elements that the model never saw, or too many atoms
+STEPS_PER_UNIT = 0.6  # steps of R_hi for each unit of the log-likelihood, by benchmarks/proposals.py
+LOWEST = -15.0  # log-likelihood of formulas with elements outside of the training data or too many atoms
 
 
 def log_likelihoods(compositions: Sequence[Mapping[str, int]]) -> list[float]:
-    """`FormulaGenerator.log_likelihoods` of the shipped model, but never less than LEAST."""
-    return [max(value, LEAST) for value in _model().log_likelihoods(compositions)] if compositions else []
+    """`FormulaGenerator.log_likelihoods` of the shipped model, but at least LOWEST. compositions: element -> atoms."""
+    return [max(value, LOWEST) for value in _model().log_likelihoods(compositions)] if compositions else []
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Names of minerals and other named structures, and their formulas, from AFLOW's library that pymatgen ships."""
+"""Names and formulas of minerals and other named structures, from the AFLOW library in pymatgen."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def _formulas() -> dict[str, str]:
 
 @cache
 def named_prototypes() -> list[tuple[str, str, dict[str, str]]]:
-    """Name, formula and tags of the named structures of AFLOW's library of prototypes, as pymatgen ships it."""
+    """Name, formula and tags of the named structures in pymatgen's copy of AFLOW's library of prototypes."""
     from importlib.resources import files
 
-    try:  # the module beside it takes six seconds to load
+    try:  # the file is read directly, because importing pymatgen's module takes six seconds
         content = (files("pymatgen.analysis") / "prototypes" / "aflow_prototypes.json.gz").read_bytes()
         rows = json.loads(gzip.decompress(content))
-    except (OSError, ValueError):  # another version of pymatgen keeps it elsewhere
+    except (OSError, ValueError):  # another version of pymatgen has the file elsewhere
         return []
     out = []
     for row in rows:
@@ -35,7 +35,7 @@ def named_prototypes() -> list[tuple[str, str, dict[str, str]]]:
     return out
 
 
-def mineral(word: str) -> str:
-    """The formula of a mineral called so, in singular or plural; "" where the index has none of that name."""
+def mineral_formula(word: str) -> str:
+    """The formula of the mineral of that name, singular or plural; "" if there is none."""
     every, name = _formulas(), word.lower()
     return every.get(name) or every.get(name.removesuffix("s"), "")

@@ -1,9 +1,9 @@
-"""Formulas for a crystal family, without a language model: its sites filled with ions, the likeliest ways first.
+"""Proposes formulas of a crystal family, without a language model: ions on its sites, the likeliest formulas first.
 
-The high-level policy of GenMS (paper 4, section 2.2) as enumeration: every way to put ions on the sites that the
-charges of the family allow, ranked by how near it is to a known member, site by site, in radius and electronegativity,
-and by how likely its formula is to a composition model. What is near in radii is near in tolerance factors as well.
-Known members are at distance 0.
+This is the high-level policy of GenMS (paper 4, section 2.2) as an enumeration. All ways to put ions on the sites that
+the charges of the family allow are ranked by their distance from the most similar known member, in radius and
+electronegativity site by site, and by the likelihood of the formula by a composition model. Similar radii mean similar
+tolerance factors. Known members have the distance 0.
 """
 
 from __future__ import annotations
@@ -21,19 +21,28 @@ import numpy as np
 
 from nucleate.chem.elements import RADIOACTIVE, SYMBOLS
 from nucleate.errors import NucleateError
-from nucleate.families.family import LITERAL, Charges, Family, Member, keeps_type, members, share, whole
-from nucleate.families.likelihood import PULL, log_likelihoods
+from nucleate.families.family import (
+    LITERAL,
+    Charges,
+    Family,
+    Member,
+    keeps_space_group,
+    known_members,
+    log_charge_share,
+    neighbouring_charges,
+)
+from nucleate.families.likelihood import STEPS_PER_UNIT, log_likelihoods
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RADIUS, CHI = 0.1, 0.4  # angstrom and Pauling's units that count as one step
-WIDEST = 4.0  # steps to the nearest element that a member has on the site
-MOST = 60_000  # combinations looked at; on the sites with most elements those furthest from members go first
-RARE = 0.25  # steps for each factor e by which a charge is rarer than the element's commonest
-UNKNOWN_HEIGHT = 0.2  # eV/atom above the hull, of members of which it is not known
+RADIUS, CHI = 0.1, 0.4  # angstrom of radius, and Pauling units of electronegativity, that count as one step
+WIDEST = 4.0  # steps; an element farther than this from all those of known members is not put on the site
+MAX_COMBINATIONS = 60_000  # of elements; with more, elements farthest from known members are left out
+RARE = 0.25  # steps for each factor e by which a charge is rarer than the element's most frequent one
+UNKNOWN_HEIGHT = 0.2  # eV/atom above the hull, for members of which it is not known
 HEIGHT = 0.1  # eV/atom above the hull that count as one step
-# Not made in quantity, or not at all in compounds that keep
+# Elements that are not available in quantity, or form no lasting compounds
 RARITIES = frozenset({"He", "Ne", "Ar", "Kr", "Xe", "Rn", "Tc", "Pm", "Po", "At", "Fr", "Ra", "Ac", "Pa"})
 COMMON = tuple(s for s in SYMBOLS[:92] if s not in RARITIES)
 Composition = Mapping[str, int]
@@ -41,9 +50,13 @@ Composition = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Proposal:
-    """elements, charges: site by site; charges () of metals. nearest: of the known members, at `distance` steps, and
-    `known` where it is this very formula. score: steps away, lower first. likelihood: logarithm of the composition
-    model's, 0 where it was not asked."""
+    """A proposed formula of a family.
+
+    elements, charges: site by site; charges is () for metals. composition: element -> atoms in a formula unit. nearest:
+    the most similar known member, `distance` steps away. known: whether it is that member itself. score: the distance
+    plus terms for rare charges and for members above the hull, in steps, lower is better. likelihood: logarithm of that
+    of the formula by the composition model, 0 if the model was not asked.
+    """
 
     family: str
     elements: tuple[str, ...]
@@ -57,8 +70,8 @@ class Proposal:
 
     @property
     def merit(self) -> float:
-        """The number by which proposals are ordered in the end; higher ones come first."""
-        return PULL * self.likelihood - self.score
+        """The number by which proposals are finally ordered, higher is better."""
+        return STEPS_PER_UNIT * self.likelihood - self.score
 
 
 def propose(
@@ -70,57 +83,58 @@ def propose(
     repeated: bool = False,
     limit: int = 1000,
 ) -> list[Proposal]:
-    """At most `limit` formulas of the family, each once, the nearest to members first.
+    """At most `limit` formulas of the family, each once, those most similar to known members first.
 
-    contains, exclude: elements that all, that none of them have. repeated: whether an element may be on several sites,
-    with charges of one sign, where the structure stays what it is (Y3Al5O12, Fe3O4). accepts: any further wish, of
-    element -> atoms in a formula unit. Raises NucleateError where there is none.
+    accepts: a function of a composition (element -> atoms in a formula unit) that says whether it is wanted. contains:
+    elements that all formulas have. exclude: elements that none of them has. repeated: whether an element may be on
+    several sites with charges of the same sign, if the structure type stays the same (Y3Al5O12, Fe3O4). Raises
+    NucleateError if there are none.
     """
     ranked = [_ranked(family, charges, frozenset(contains), frozenset(exclude), repeated) for charges in family.ways]
     out: dict[frozenset[tuple[str, int]], Proposal] = {}
-    for one in heapq.merge(*ranked, key=lambda p: p.score):
+    for made in heapq.merge(*ranked, key=lambda p: p.score):
         if len(out) == limit:
             break
-        if accepts(one.composition) and any(keeps_type(family.name, k, one.elements) for k in range(len(family.types))):
-            out.setdefault(frozenset(one.composition.items()), one)
+        kept = (keeps_space_group(family.name, k, made.elements) for k in range(len(family.types)))
+        if accepts(made.composition) and any(kept):
+            out.setdefault(frozenset(made.composition.items()), made)
     if not out:
         wishes = [f"with {', '.join(contains)}"] if contains else []
-        plain = sorted(set(exclude) - RADIOACTIVE)  # these are left out of all, and no reason
-        wishes += [f"without {', '.join(plain)}"] if plain else []
-        raise no_ions(family, " and ".join(wishes) or "as wished for")
+        named = sorted(set(exclude) - RADIOACTIVE)  # radioactive elements are excluded by default, not by the user
+        wishes += [f"without {', '.join(named)}"] if named else []
+        raise no_ions_error(family, " and ".join(wishes) or "as wished for")
     return list(out.values())
 
 
-def no_ions(family: Family, wishes: str) -> NucleateError:
-    """What is said where the wishes, in words, leave nothing of a family."""
+def no_ions_error(family: Family, wishes: str) -> NucleateError:
+    """The error for wishes, given in words, that no formula of a family fulfils."""
     return NucleateError(
         f"no {family.name} ({family.pattern}) {wishes} can be made of ions that balance; nucleate families "
         f"'{family.name}' shows those that are known"
     )
 
 
-def judged(proposals: Sequence[Proposal]) -> list[Proposal]:
-    """The proposals with their likelihoods, the best first."""
+def with_likelihoods(proposals: Sequence[Proposal]) -> list[Proposal]:
+    """The proposals with the likelihoods of their formulas, the best first."""
     values = log_likelihoods([p.composition for p in proposals])
-    told = [dataclasses.replace(p, likelihood=v) for p, v in zip(proposals, values, strict=True)]
-    return sorted(told, key=lambda p: -p.merit)
+    rated = [dataclasses.replace(p, likelihood=v) for p, v in zip(proposals, values, strict=True)]
+    return sorted(rated, key=lambda p: -p.merit)
 
 
 def _ranked(
     family: Family, charges: Charges, contains: frozenset[str], exclude: frozenset[str], repeated: bool
 ) -> Iterator[Proposal]:
-    """All formulas with these charges, () for metals, in order."""
+    """All formulas with these charges (() for metals), lowest score first."""
     from scipy.spatial import cKDTree
 
-    able = members_with(family, charges)
-    sites = [elements_for(family, k, charges, able, exclude, contains) for k in range(len(family.sites))]
+    able = members_with_charges(family, charges)
+    sites = [elements_for_site(family, k, charges, able, exclude, contains) for k in range(len(family.sites))]
     sites = _trimmed(sites, contains)
     if not able or not all(sites):
         return
     index = np.stack(np.meshgrid(*(np.arange(len(site)) for site in sites), indexing="ij"), -1).reshape(-1, len(sites))
     numbers = np.stack([np.array([SYMBOLS.index(e) for e in site])[index[:, k]] for k, site in enumerate(sites)], 1)
-    ordered = np.sort(numbers, 1)
-    keep = (np.diff(ordered, axis=1) > 0).all(1)
+    keep = (np.diff(np.sort(numbers, 1), axis=1) > 0).all(1)  # all elements are different
     if repeated:
         signs = np.sign(charges) if charges else np.zeros(len(sites))
         keep = np.array([len(set(zip(row, signs, strict=True))) == len(set(row)) for row in numbers.tolist()])
@@ -133,7 +147,7 @@ def _ranked(
     heights = np.array([UNKNOWN_HEIGHT if math.isnan(m.e_above_hull) else m.e_above_hull for m in able]) / HEIGHT
     theirs = [_places([m.elements[k] for m in able], charges[k : k + 1]) for k in range(len(sites))]
     ours = [_places(site, charges[k : k + 1])[index[:, k]] for k, site in enumerate(sites)]
-    # the height above the hull as one more dimension, in which all that is proposed stands on the ground
+    # The energy above the hull is one more coordinate, which is 0 for proposals
     members_at = np.concatenate([*theirs, heights[:, None]], 1)
     wanted_at = np.concatenate([*ours, np.zeros((len(index), 1))], 1)
     _, nearest = cKDTree(members_at).query(wanted_at)
@@ -147,13 +161,13 @@ def _ranked(
         yield Proposal(family.name, elements, charges, units, near, float(away[i]), known, float(score[i]))
 
 
-def members_with(family: Family, charges: Charges) -> list[Member]:
-    """Known members whose elements may have these charges, site by site; all for ()."""
-    every = members(family.name)
+def members_with_charges(family: Family, charges: Charges) -> list[Member]:
+    """Known members whose elements may have these charges, site by site; all members for ()."""
+    every = known_members(family.name)
     return [m for m in every if not charges or all(map(family.may_be, m.elements, charges))]
 
 
-def elements_for(
+def elements_for_site(
     family: Family,
     k: int,
     charges: Charges,
@@ -161,8 +175,11 @@ def elements_for(
     exclude: frozenset[str],
     named: Collection[str] = (),
 ) -> list[str]:
-    """Elements for a site, those nearest to what members have there first: the common ones, and `named` ones that a
-    request asks for whatever they are."""
+    """Elements that may be on site k with these charges, those most similar to the known members' first.
+
+    able: the known members with these charges. exclude: elements that are left out. named: elements that a request
+    names; they are considered even if they are not common.
+    """
     letter = family.sites[k][0]
     theirs = sorted({m.elements[k] for m in able})
     if letter in LITERAL:
@@ -177,8 +194,9 @@ def elements_for(
 
 
 def _trimmed(sites: list[list[str]], contains: frozenset[str]) -> list[list[str]]:
+    """The lists of elements, from which the last ones are removed until there are at most MAX_COMBINATIONS."""
     sites = [list(site) for site in sites]
-    while math.prod(len(site) for site in sites) > MOST:
+    while math.prod(len(site) for site in sites) > MAX_COMBINATIONS:
         longest = max(sites, key=len)
         last = next((e for e in reversed(longest) if e not in contains), None)
         if last is None:
@@ -188,30 +206,28 @@ def _trimmed(sites: list[list[str]], contains: frozenset[str]) -> list[list[str]
 
 
 def _places(elements: Sequence[str], charge: Charges) -> NDArray[np.float64]:
-    """Radius and electronegativity of elements in steps, (n, 2), as ions of this charge or, without one, as atoms."""
+    """Radius and electronegativity of elements (n, 2), in steps, as ions of this charge, or as atoms without one."""
     return np.array([_size(e, charge) for e in elements]).reshape(-1, 2) / (RADIUS, CHI)
 
 
 def _size(element: str, charge: Charges) -> tuple[float, float]:
-    """Radius, and electronegativity with a middling one for Pm, Eu, Yb and the like."""
+    """Radius in angstrom, and electronegativity, for which Pm, Eu, Yb and others without one get 1.2."""
     from nucleate.chem.states import pauling_electronegativity
 
-    return radius(element, charge), pauling_electronegativity(element) or 1.2
+    return ion_radius(element, charge), pauling_electronegativity(element) or 1.2
 
 
 @lru_cache(maxsize=2000)
-def radius(element: str, charge: Charges) -> float:
-    """The radius in angstrom: Shannon's radius of the ion, averaged over coordinations, where he gives one, else the
-    atom's.
-
-    charge: of the ion; None for metals."""
+def ion_radius(element: str, charge: Charges) -> float:
+    """Radius of an element in angstrom: Shannon's radius of the ion, averaged over coordinations, if there is one, else
+    the radius of the atom. charge: of the ion; () for metals."""
     from pymatgen.core import Element, Species
 
     value = None
     if charge:
-        with warnings.catch_warnings():  # pymatgen warns of ions that it has no radius of
+        with warnings.catch_warnings():  # pymatgen warns of ions without a radius
             warnings.simplefilter("ignore")
-            sizes = [Species(element, q).ionic_radius for q in whole(charge[0])]
+            sizes = [Species(element, q).ionic_radius for q in neighbouring_charges(charge[0])]
         found = [float(r) for r in sizes if r is not None]
         value = sum(found) / len(found) if len(found) == len(sizes) else None
     if value is None:
@@ -220,10 +236,10 @@ def radius(element: str, charge: Charges) -> float:
 
 
 def rarity(element: str, charge: Charges) -> float:
-    """Steps for a charge that the element seldom has."""
+    """Steps that are added for a charge that the element rarely has, 0 for its most frequent one."""
     if not charge:
         return 0.0
     from nucleate.chem.states import STATE_SETS, log_share, states_of
 
-    commonest = max(log_share(element, q) for q in states_of(element, STATE_SETS[2]))
-    return RARE * (commonest - share(element, charge[0]))
+    highest = max(log_share(element, q) for q in states_of(element, STATE_SETS[2]))
+    return RARE * (highest - log_charge_share(element, charge[0]))

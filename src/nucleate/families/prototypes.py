@@ -1,4 +1,4 @@
-"""Structures of a given formula by the crystal families that it fits: their prototypes with its elements."""
+"""Structures of a formula by the crystal families that it fits, as their prototypes with its elements."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from nucleate.chem.composition import reduced
 from nucleate.chem.formula import formula_text
 from nucleate.errors import Code, NucleateError
-from nucleate.families.decorate import decorated
-from nucleate.families.family import keeps_type, lexicon
+from nucleate.families.decorate import decorated_prototype
+from nucleate.families.family import keeps_space_group, lexicon
 from nucleate.families.propose import Proposal, propose
 from nucleate.generators.base import Condition, Progress
 from nucleate.generators.defaults import BaseGenerator
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 GENERATOR = "prototypes"
-DRAWN = 5  # fits among which a seed of the generator chooses
+DRAWN = 5  # number of best fits of which a seed of the generator chooses one
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A structure type of a family, by its place in it, with elements on its sites."""
+    """A structure type of a family with elements on its sites. structure_type: its index in the family."""
 
     proposal: Proposal
     structure_type: int
 
 
-def fits(composition: Mapping[str, int]) -> tuple[Fit, ...]:
-    """Structure types of all families that a reduced composition may have, with charges that balance; those first whose
-    known members are nearest in radius and electronegativity. An element may be on several sites."""
+def family_fits(composition: Mapping[str, int]) -> tuple[Fit, ...]:
+    """Structure types of all families that a reduced composition may have with balanced charges. Those come first whose
+    known members are most similar in radius and electronegativity. An element may be on several sites."""
     return _fits(tuple(sorted(composition.items())))
 
 
@@ -58,17 +58,18 @@ def _fits(counts: tuple[tuple[str, int], ...]) -> tuple[Fit, ...]:
 
         try:
             proposals = propose(family, accepts, contains=list(wanted), repeated=len(wanted) < len(family.sites))
-        except NucleateError:  # elements too unlike those of the known members
+        except NucleateError:  # the elements are too different from those of known members
             continue
         kinds = range(len(family.types))
-        found += [Fit(p, k) for p in proposals for k in kinds if keeps_type(family.name, k, p.elements)]
+        found += [Fit(p, k) for p in proposals for k in kinds if keeps_space_group(family.name, k, p.elements)]
     return tuple(sorted(found, key=lambda fit: fit.proposal.score))
 
 
 class PrototypeStage(Stage):
-    """Structures for candidates with a composition and a wanted rank: which of the `fits` it is to be, from 1.
+    """Gives candidates with a composition the structure of one of its `family_fits`, by their wanted rank, from 1 for
+    the best.
 
-    A formula that has fewer fits than asked for has candidates that failed, with the reason.
+    A candidate fails, with the reason, if its formula has fewer fits.
     """
 
     name = "prototype"
@@ -78,29 +79,29 @@ class PrototypeStage(Stage):
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
-            found = fits(c.composition or {})
+            found = family_fits(c.composition or {})
             rank = c.wanted.rank
             if rank > len(found):
                 yield c.failed(
                     self.name, Code.NO_TEMPLATE, f"{c.formula} fits {_number(len(found))} of the crystal families"
                 )
                 continue
-            one, kind = found[rank - 1].proposal, found[rank - 1].structure_type
+            proposal, kind = found[rank - 1].proposal, found[rank - 1].structure_type
             member = FamilyMember(
-                name=one.family,
+                name=proposal.family,
                 structure_type=kind,
-                elements=tuple(one.elements),
-                charges=tuple(map(float, one.charges)),
-                nearest=one.nearest.material_id,
-                distance=round(one.distance, 3),
+                elements=tuple(proposal.elements),
+                charges=tuple(map(float, proposal.charges)),
+                nearest=proposal.nearest.material_id,
+                distance=round(proposal.distance, 3),
             )
-            structure = decorated(one.family, kind, one.elements, one.charges)
+            structure = decorated_prototype(proposal.family, kind, proposal.elements, proposal.charges)
             yield c.with_(structure=structure).with_origin(generator=GENERATOR, family=member)
 
 
 class PrototypeGenerator(BaseGenerator["Structure"]):
-    """Structures of a composition by its `fits`: the seed chooses among the DRAWN best whose cell has that many atoms,
-    or a part of them, of which it becomes a supercell."""
+    """Structures of a composition by its `family_fits`. The seed chooses one of the DRAWN best fits whose cells, or
+    supercells of them, have the wanted number of atoms."""
 
     name = GENERATOR
     needs = ("composition",)
@@ -108,7 +109,8 @@ class PrototypeGenerator(BaseGenerator["Structure"]):
     def draw(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
     ) -> list[Structure]:
-        """Raises NucleateError for a composition that fits no family in such a cell."""
+        """One structure for each condition and seed. Raises NucleateError for a composition that fits no family in a
+        cell of that size."""
         out = []
         for condition, seed in zip(conditions, seeds, strict=True):
             out.append(_drawn(dict(condition.composition or {}), seed))
@@ -120,9 +122,9 @@ class PrototypeGenerator(BaseGenerator["Structure"]):
 def _drawn(composition: dict[str, int], seed: int) -> Structure:
     size = sum(composition.values())
     cells = []
-    for fit in fits(reduced(composition)):
-        one = fit.proposal
-        cell = decorated(one.family, fit.structure_type, one.elements, one.charges)
+    for fit in family_fits(reduced(composition)):
+        proposal = fit.proposal
+        cell = decorated_prototype(proposal.family, fit.structure_type, proposal.elements, proposal.charges)
         if size % len(cell) == 0:
             cells.append(cell)
         if len(cells) == DRAWN:

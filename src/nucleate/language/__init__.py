@@ -1,1 +1,1 @@
-"""A language model as a proposer of formulas: what it is asked, and what it is given to read."""
+"""Language models that propose formulas: what they are asked, and which texts they are given to read."""

@@ -1,4 +1,4 @@
-"""A client for language models behind an OpenAI-compatible endpoint: one question, one JSON answer."""
+"""A client for language models with an OpenAI-compatible interface, which asks questions and gets answers in JSON."""
 
 from __future__ import annotations
 
@@ -15,37 +15,39 @@ from urllib.parse import urlsplit, urlunsplit
 from nucleate.errors import NucleateError
 from nucleate.redact import MARK, redacted, safe_address
 
-KEY = "NUCLEATE_LLM_KEY"  # environment variable of the key; OPENAI_API_KEY is read where it is not set
-ADDRESS = "NUCLEATE_LLM_URL"  # environment variable of an address whose secret a record does not have
-PATIENCE = 5
-LARGEST = 2_000_000  # bytes of an answer that are read
-FORMATS = ("json_schema", "json_object", "")  # how an answer is asked to be JSON, the strictest first
+KEY = "NUCLEATE_LLM_KEY"  # environment variable of the key; OPENAI_API_KEY is read if it is not set
+ADDRESS = "NUCLEATE_LLM_URL"  # environment variable of the whole address, whose secret is not kept in records
+PATIENCE = 5  # an answer that arrives slowly may take this many times the time limit
+LARGEST = 2_000_000  # bytes; a longer answer is an error
+FORMATS = ("json_schema", "json_object", "")  # ways to ask for JSON, the strictest first
 Messages = Sequence[Mapping[str, str]]
 MILLION = 1_000_000
-TEMPERATURE = 1.0  # what all servers take; that of some is lower if not told, and small models then repeat themselves
+TEMPERATURE = 1.0  # all servers accept it; some have a lower default, with which small models repeat themselves
 
 
 @dataclass(frozen=True)
 class Reply:
-    """text: as the model wrote it. tokens: of the question and of the answer, 0 where the server does not say."""
+    """An answer of a language model. text: as the model wrote it. prompt_tokens, completion_tokens: of the question and
+    of the answer, 0 if the server does not tell."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int
 
     def exchange(self, messages: Messages, complaint: str) -> dict[str, Any]:
-        """For the transcript of a run: what was asked, answered and found fault with."""
+        """Question, answer and complaint about the answer, for the transcript of a run."""
         tokens = {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}
         return {"messages": list(messages), "answer": self.text[:20000], "complaint": complaint, **tokens}
 
 
 class Chat:
-    """A model at an endpoint such as http://localhost:8080/v1, with a key from the environment that goes nowhere else.
+    """A language model at an address such as http://localhost:8080/v1. The key is taken from the environment and sent
+    to that server only.
 
-    url: with a secret in it where need be (http://user:password@host, ?key=...); `name` is the address without.
-
-    timeout: seconds without a byte until a server counts as dead; one that trickles has PATIENCE times as many. A
-    server that does not know JSON schemas is asked for plain JSON, then for text.
+    url: it may contain a secret (http://user:password@host, ?key=...); `name` is the address without it. model: name of
+    the model, "" for the server's default. timeout: seconds without data after which the server counts as dead; an
+    answer may take PATIENCE times as long. A server that does not know JSON schemas is asked for plain JSON, then for
+    text. Raises NucleateError for an address that is none.
     """
 
     def __init__(self, url: str, model: str = "", timeout: float = 300.0) -> None:
@@ -59,7 +61,8 @@ class Chat:
         self.format = 0
 
     def ask(self, messages: Messages, schema: Mapping[str, Any], max_tokens: int, seed: int = 0) -> Reply:
-        """One answer; raises NucleateError, without the key, where there is none."""
+        """One answer to the messages, as JSON of the schema. Raises NucleateError, without the key in it, if there is
+        none."""
         while True:
             body: dict[str, Any] = {"messages": list(messages), "max_tokens": max_tokens, "seed": seed}
             body["temperature"] = TEMPERATURE
@@ -72,7 +75,7 @@ class Chat:
                 body["response_format"] = {"type": kind}
             status, text = self._post(body)
             if status in (400, 404, 422, 501) and "format" in text.lower() and self.format < len(FORMATS) - 1:
-                self.format += 1  # it does not know this way of asking
+                self.format += 1  # the server does not know this way to ask for JSON
                 continue
             return self._read(status, text)
 
@@ -124,18 +127,19 @@ class Chat:
 
 
 def _endpoint(url: str) -> str:
-    """Where questions go: the address may have a query, which stays at its end."""
+    """The address to which questions are sent. A query of the given address stays at its end."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/chat/completions", fragment=""))
 
 
 def _said(text: str) -> str:
-    """What a server said, on one line, without any secret that it repeats."""
+    """The text of a server on one line, without secrets that it may repeat."""
     return redacted(" ".join(text.split()))
 
 
 def read_price(text: str) -> tuple[float, float] | None:
-    """US dollars for a million tokens of questions and of answers from "0.15,0.6"; None from ""."""
+    """Prices in US dollars for a million tokens of questions and of answers, from a text such as "0.15,0.6"; None from
+    "". Raises NucleateError for other texts."""
     if not text:
         return None
     try:
@@ -151,7 +155,8 @@ def read_price(text: str) -> tuple[float, float] | None:
 
 
 def usage_text(used: Mapping[str, int], price: str) -> str:
-    """What a run took of a language model, in words; used: questions, prompt_tokens and completion_tokens."""
+    """How much a run used a language model, in words. used: numbers of questions, prompt_tokens and completion_tokens.
+    price: as for `read_price`."""
     asked, answered = used["prompt_tokens"], used["completion_tokens"]
     text = f"{used['questions']} questions, {asked:,} tokens of questions and {answered:,} of answers"
     each = read_price(price)
@@ -160,8 +165,8 @@ def usage_text(used: Mapping[str, int], price: str) -> str:
     return f"{text}, {(asked * each[0] + answered * each[1]) / MILLION:.4f} US dollars"
 
 
-def read_json(text: str) -> Any:
-    """The JSON of an answer, also from between words or in a fence; None where there is none."""
+def read_json_answer(text: str) -> Any:
+    """The JSON value in an answer, which may be between other words or in a code block; None if there is none."""
     for candidate in (text, *re.findall(r"```(?:json)?\s*(.*?)```", text, re.DOTALL)):
         try:
             return json.loads(candidate)

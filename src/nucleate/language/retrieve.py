@@ -1,7 +1,8 @@
-"""What is known about the words of a request, for a language model to read and for the report to cite.
+"""Texts about the words of a request, for a language model to read and for the report to cite.
 
-An index of the install (crystal families with their members, minerals) by SQLite's full-text search, BM25; and
-Wikipedia, where a network is. What is retrieved is data: it is quoted, cut short, and nothing that it says is done.
+They come from an index of crystal families and minerals that nucleate contains (full-text search of SQLite, ranked by
+BM25), and from Wikipedia if wanted. Retrieved texts are treated as data: they are shortened and quoted, and no
+instruction in them is followed.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ from nucleate.redact import safe_address
 WIKIPEDIA = "https://en.wikipedia.org/w/api.php"
 LEXICON = "nucleate's lexicon of crystal families"
 MINERALS = "AFLOW library of crystallographic prototypes"
-ADDRESS = "NUCLEATE_WIKIPEDIA"  # environment variable: another address of MediaWiki's API
+ADDRESS = "NUCLEATE_WIKIPEDIA"  # environment variable with another address of MediaWiki's API
 AGENT = "nucleate (https://github.com/nucleate/nucleate; crystal design)"
-PATIENCE = 5.0  # seconds until Wikipedia counts as not there
-KEEP = 30 * 24 * 3600.0  # seconds for which its answers are kept
+PATIENCE = 5.0  # seconds without data after which there is no answer
+KEEP = 30 * 24 * 3600.0  # seconds for which answers are kept
 LENGTH = 500  # characters of a passage
 LARGEST = 1_000_000  # bytes of an answer that are read
-MEMBERS = 12  # of a family, that its passage names
+MEMBERS = 12  # known members that the passage of a family names
 _STOP = frozenset(("a", "an", "the", "of", "in", "with", "without", "that", "is", "are", "not", "and", "or", "to",
                    "for", "which", "has", "have", "at", "by", "on", "no", "known", "new"))  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A text about something, and where it is from."""
+    """A short text with its title and its source."""
 
     title: str
     text: str
@@ -46,11 +47,12 @@ class Passage:
 
     @property
     def citation(self) -> str:
+        """Title and source, as records and reports name it."""
         return f"{self.title} ({self.source})"
 
 
-def find(words: str, k: int = 3) -> list[Passage]:
-    """The k passages of the index nearest to the words by BM25, best first; none where no word is known."""
+def find_passages(words: str, k: int = 3) -> list[Passage]:
+    """The k passages of the index that match the words best by BM25, best first; none if no word occurs in it."""
     terms = [w for w in re.findall(r"[A-Za-z0-9]+", words.lower()) if w not in _STOP]
     if not terms:
         return []
@@ -58,7 +60,8 @@ def find(words: str, k: int = 3) -> list[Passage]:
     rows = _index().execute(
         "SELECT title, text, source FROM passages WHERE passages MATCH ? "
         "ORDER BY instr(?, lower(title)) = 0, bm25(passages, 8.0, 1.0) * (1 + (source = ?)) LIMIT ?",
-        (query, words.lower(), LEXICON, k),  # what is named outright first; families say more than minerals
+        # Passages whose title is in the words come first, and families count more than minerals
+        (query, words.lower(), LEXICON, k),
     )
     return [Passage(*row) for row in rows]
 
@@ -75,10 +78,10 @@ def _index() -> sqlite3.Connection:
 def _families() -> Iterator[Passage]:
     from nucleate.chem.formula import formula_text
     from nucleate.crystal.symmetry import space_group_symbol
-    from nucleate.families.family import lexicon, members
+    from nucleate.families.family import known_members, lexicon
 
     for family in lexicon().values():
-        known = members(family.name)
+        known = known_members(family.name)
         first = dict.fromkeys(formula_text(family.composition(m.elements)) for m in known[:MEMBERS])
         groups = ", ".join(dict.fromkeys(space_group_symbol(t.space_group) for t in family.types))
         ways = family.charge_texts
@@ -96,9 +99,10 @@ def _minerals() -> Iterator[Passage]:
 
 
 class Wikipedia:
-    """MediaWiki's search, politely: one question at a time, by name, its answers kept in `folder` for a month.
+    """The search of a MediaWiki site. Questions are asked one at a time, with a user agent that names nucleate, and
+    answers are kept in `folder` for a month.
 
-    url: the API; default: the English Wikipedia, or the environment's `ADDRESS`.
+    url: of the API; default: the environment variable ADDRESS, or the English Wikipedia. timeout: seconds.
     """
 
     def __init__(self, folder: Path | None = None, url: str = "", timeout: float = PATIENCE) -> None:
@@ -106,10 +110,10 @@ class Wikipedia:
 
         self.folder = folder if folder is not None else user_cache() / "wikipedia"
         self.url, self.timeout = url or os.environ.get(ADDRESS) or WIKIPEDIA, timeout
-        self.trouble = ""  # why there is no answer, for the record
+        self.trouble = ""  # why there was no answer
 
     def find(self, words: str, k: int = 2) -> list[Passage]:
-        """The beginnings of the k articles that it finds, none where it does not answer (`trouble` says why)."""
+        """The beginnings of the k best articles; none if there is no answer, and `trouble` then says why."""
         file = self.folder / f"{hashlib.sha256(f'{self.url} {k} {words}'.encode()).hexdigest()[:32]}.json"
         pages = _kept(file)
         if pages is None:
@@ -162,31 +166,33 @@ def _keep(file: Path, pages: list[dict[str, str]]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as temporary:
             temporary.write_text(json.dumps(record), encoding="utf-8")
-    except OSError:  # a cache that cannot be written is no cache
+    except OSError:  # without a cache, the question is asked again next time
         pass
 
 
-class Library:
-    """Passages for a request: of the index, and of Wikipedia on what its family is. Asked once, when first needed."""
+class PassageSource:
+    """The passages for a request: from the index for `words`, and from Wikipedia for `subject`, the crystal family.
+    They are searched once, when they are first needed."""
 
     def __init__(self, words: str, subject: str, wikipedia: Wikipedia | None) -> None:
         self.words, self.subject, self.wikipedia = words, subject, wikipedia
         self._found: list[Passage] | None = None
 
     def passages(self) -> list[Passage]:
+        """All passages, those of the index first."""
         if self._found is None:
-            self._found = find(self.words)
+            self._found = find_passages(self.words)
             if self.wikipedia is not None:
                 self._found += self.wikipedia.find(f"{self.subject} crystal structure")
         return self._found
 
     @property
     def trouble(self) -> str:
-        """Why Wikipedia gave nothing; "" where it did, or was not asked."""
+        """Why Wikipedia gave no answer; "" if it did, or was not asked."""
         return self.wikipedia.trouble if self.wikipedia is not None else ""
 
 
 def plain_text(text: str) -> str:
-    """One line of printable characters, at most LENGTH."""
+    """The text as one line of printable characters, at most LENGTH of them."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= LENGTH else f"{line[: LENGTH - 3]}..."

@@ -329,9 +329,9 @@ def _number_text(number: int | Bounds, name: str) -> str:
 
 def _hinted(word: str) -> str:
     """A word that was not understood, with its formula where it is a mineral's name."""
-    from nucleate.families.minerals import mineral
+    from nucleate.families.minerals import mineral_formula
 
-    formula = mineral(word) if len(word) > 5 else ""
+    formula = mineral_formula(word) if len(word) > 5 else ""
     return f"{word} (a mineral; ask for {formula})" if formula else word
 
 

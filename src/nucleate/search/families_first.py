@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
-from nucleate.families.family import Family, StructureType, keeps_type, lexicon
+from nucleate.families.family import Family, StructureType, keeps_space_group, lexicon
 from nucleate.families.likelihood import MODEL
-from nucleate.families.propose import Proposal, judged, propose
+from nucleate.families.propose import Proposal, propose, with_likelihoods
 from nucleate.generators.base import ASKED
 from nucleate.generators.methods import PROTOTYPE
 from nucleate.language.stage import LanguageStage
@@ -24,7 +24,7 @@ from nucleate.request.words import bounds_text, within
 from nucleate.search.choose_weights import generator_record, load_with_sampling
 from nucleate.search.route import Route, count_of
 from nucleate.search.tree import SAMPLES, TYPES
-from nucleate.stages.comply import as_bounds, of_composition
+from nucleate.stages.request_check import as_bounds, composition_requirements
 
 if TYPE_CHECKING:
     from nucleate.pipeline.candidate import Candidate
@@ -79,7 +79,7 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
 def _language(request: Request, settings: DesignSettings) -> LanguageStage:
     """The stage in which a language model fills the sites of the first structure type that the request allows."""
     from nucleate.language.chat import Chat
-    from nucleate.language.retrieve import Library, Wikipedia
+    from nucleate.language.retrieve import PassageSource, Wikipedia
 
     if len(request.families) != 1:
         raise NucleateError("a language model fills the sites of one crystal family; name one, such as: a spinel")
@@ -87,7 +87,9 @@ def _language(request: Request, settings: DesignSettings) -> LanguageStage:
     able = [i for i, t in enumerate(family.types) if type_is_allowed(request, t)]
     if not able:
         raise _no_such_type(request)
-    library = Library(request.text or family.name, family.name, Wikipedia()) if settings.language.retrieval else None
+    library = (
+        PassageSource(request.text or family.name, family.name, Wikipedia()) if settings.language.retrieval else None
+    )
     chat = Chat(settings.language.address, settings.language.model)
     return LanguageStage(chat, request, family, able[0], settings.seed, library)
 
@@ -135,7 +137,7 @@ def proposed_formulas(request: Request, limit: int) -> list[Proposal]:
     if not found:
         raise _misfit(request, _families(request)[0]) or refused[0]
     nearest = islice(_distinct(heapq.merge(*found, key=lambda p: p.score)), pool)
-    return judged(list(nearest))[:limit]
+    return with_likelihoods(list(nearest))[:limit]
 
 
 def _families(request: Request) -> list[Family]:
@@ -161,7 +163,7 @@ def _misfit(request: Request, family: Family) -> NucleateError | None:
             f"{formula} does not fit the sites of a {family.name} ({family.pattern}); nucleate predict {formula} looks "
             "for other structures"
         )
-    if not any(keeps_type(family.name, k, e) for e in placements for k in range(len(family.types))):
+    if not any(keeps_space_group(family.name, k, e) for e in placements for k in range(len(family.types))):
         return NucleateError(
             f"with {formula} two sites of a {family.name} ({family.pattern}) are of one element, and so it is a "
             f"{family.name} no longer; ask for the structure type that this is"
@@ -177,7 +179,7 @@ def _repeats_elements(request: Request, family: Family) -> bool:
 
 
 def _accepts(request: Request, composition: Any) -> bool:
-    return all(holds for _, holds in of_composition(request, composition))
+    return all(holds for _, holds in composition_requirements(request, composition))
 
 
 def _needed(request: Request) -> tuple[str, ...]:
@@ -205,7 +207,7 @@ def _candidates(request: Request, settings: DesignSettings, formulas: int) -> It
         for index, kind in enumerate(lexicon()[one.family].types):
             if not type_is_allowed(request, kind):
                 continue
-            if not keeps_type(one.family, index, one.elements):
+            if not keeps_space_group(one.family, index, one.elements):
                 continue
             count += 1
             units = kind.num_atoms // sum(one.composition.values())

@@ -30,8 +30,8 @@ def formulas_first(request: Request, settings: DesignSettings) -> Route:
     """
     from nucleate.generators.registry import get_formula_generator
     from nucleate.stages.chemistry import ChemistryStage
-    from nucleate.stages.comply import FormulaStage, spoken_condition
     from nucleate.stages.realise import ComposeStage
+    from nucleate.stages.request_check import FormulaStage, condition_of_words
 
     _refuse(request, settings)
     generator = get_formula_generator(
@@ -43,7 +43,7 @@ def formulas_first(request: Request, settings: DesignSettings) -> Route:
     def wanted(seed: int) -> Condition:
         plain = dataclasses.replace(request, num_atoms=None, num_elements=exact_number(request.num_elements))
         condition = generator.plan(plain, seed)
-        return spoken_condition(request, condition, seed) if request.spoken else condition
+        return condition_of_words(request, condition, seed) if request.spoken else condition
 
     blanks = blanks_of(request, settings, generator, wanted)
     realise, record = _structures(settings, request.num_atoms)

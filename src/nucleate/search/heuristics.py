@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.families.likelihood import PULL, log_likelihoods
+from nucleate.families.likelihood import STEPS_PER_UNIT, log_likelihoods
 from nucleate.pipeline.candidate import FAIL, Candidate
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.pipeline.state import FormulaScore, ObjectiveScore
@@ -65,7 +65,7 @@ class HeuristicStage(Stage):
                 terms["known"] = -near[c.id] / REACH
             elif c.origin.family is not None and c.origin.family.score is not None:
                 terms["family"] = -c.origin.family.score
-            terms["likelihood"] = PULL * likelihood
+            terms["likelihood"] = STEPS_PER_UNIT * likelihood
             if "oxidation" in c.checks and c.checks["oxidation"].verdict == FAIL:
                 terms["oxidation"] = -STATES
             if places:
@@ -88,10 +88,10 @@ class HeuristicStage(Stage):
 
     def _places(self, formulas: Sequence[str]) -> dict[str, float]:
         """formula -> its place in the order of the language model, from 0 (first) to 1."""
-        from nucleate.language.stage import ordered
+        from nucleate.language.stage import order_formulas
 
         assert self.chat is not None
-        order, exchange = ordered(self.chat, self.request, list(dict.fromkeys(formulas)), self.seed)
+        order, exchange = order_formulas(self.chat, self.request, list(dict.fromkeys(formulas)), self.seed)
         self.transcript.append(exchange)
         return {formula: i / max(len(order) - 1, 1) for i, formula in enumerate(order)}
 

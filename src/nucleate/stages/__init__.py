@@ -1,1 +1,1 @@
-"""The stages of the pipeline: each takes candidates and gives as many back."""
+"""The stages of the pipeline. Each takes candidates and gives every one of them back."""

@@ -1,4 +1,4 @@
-"""The check stage: chemistry informs, impossible geometry rejects."""
+"""Checks of chemistry and geometry. Impossible geometry rejects a candidate; chemistry is only reported."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ CHEMISTRY = ("charge", "electronegativity")
 
 
 class CheckStage(Stage):
-    """Writes the checks "charge", "electronegativity", "volume", "density" and "distance" into each candidate.
+    """Gives each candidate the checks "charge", "electronegativity", "volume", "density" and "distance".
 
-    Rejected are structures whose numbers are not finite or beyond the hard limits of `crystal.verdicts`. A contact
-    shorter than 0.6 of the covalent radii fails "distance" without rejection: a relaxation may still mend it.
+    Structures are rejected if their numbers are not finite or beyond the hard limits of `crystal.verdicts`. A distance
+    below 0.6 of the sum of covalent radii fails the check "distance", but does not reject, because a relaxation may
+    still correct it.
     """
 
     name = "check"
     grain: Grain = "one"
-    cost: Cost = "quick"  # milliseconds each: starting a process would take longer
+    cost: Cost = "quick"  # a candidate takes milliseconds, and starting a process would take longer
     resource: Resource = "cpu"
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         for candidate in candidates:
-            yield check(candidate)
+            yield check_candidate(candidate)
 
 
-def check(candidate: Candidate, states: str = STATE_SETS[0]) -> Candidate:
-    """The candidate with its checks; failed where the geometry is impossible.
+def check_candidate(candidate: Candidate, states: str = STATE_SETS[0]) -> Candidate:
+    """The candidate with its checks, rejected if its geometry is impossible.
 
-    A composition without a structure has chemistry checks alone. states: the set of `chem.states` for these.
+    A composition without a structure gets the checks of chemistry only. states: the set of oxidation states of
+    `chem.states` for these.
     """
     if candidate.structure is None:
         if not candidate.composition:
@@ -47,7 +49,7 @@ def check(candidate: Candidate, states: str = STATE_SETS[0]) -> Candidate:
 
 
 def check_chemistry(composition: Mapping[Any, float], states: str = STATE_SETS[0]) -> dict[str, Check]:
-    """Verdicts "charge" and "electronegativity" of element -> amount."""
+    """The checks "charge" and "electronegativity" of a composition, element -> amount."""
     return {
         "charge": charge_verdict(composition, states),
         "electronegativity": balance_verdict(composition, states),

@@ -11,20 +11,22 @@ from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.stages.check import check_chemistry
 
-_ION = re.compile(r"([A-Z][a-z]?)(\d*)([+-])(?![\w+])")  # Fe2+, as the check charge has it
-_STATES = re.compile(r"([A-Z][a-z]?) ([+-]\d[^,]*)")  # Fe +2 (1/3) and +3 (2/3), as the check oxidation has it
+_ION = re.compile(r"([A-Z][a-z]?)(\d*)([+-])(?![\w+])")  # "Fe2+" in reasons of the check "charge"
+_STATES = re.compile(r"([A-Z][a-z]?) ([+-]\d[^,]*)")  # "Fe +2 (1/3) and +3 (2/3)" in those of the check "oxidation"
 CHECKS = ("charge", "electronegativity", "oxidation")
 
 
 def with_oxidation(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates with the check "oxidation": whether the states that a network gives to their elements add up to
-    zero, all asked in one batch. Candidates without composition and structure come back as they are. Where the check
-    "charge" has other states, the reasons of both say so: FeS2 is Fe4+ S2- to one and Fe2+ S- to the other.
+    """The candidates with the check "oxidation": whether the oxidation states that a network assigns to their elements
+    add up to zero. The network is asked once for all of them.
+
+    Candidates without composition and structure are given back as they are. If the check "charge" has found other
+    states, the reasons of both checks mention the other ones: FeS2 may be read as Fe4+ S2- and as Fe2+ S-.
     """
-    from nucleate.stages.oxidation import verdicts_of
+    from nucleate.stages.oxidation import composition_oxidation_verdicts
 
     counts = [Formula.of_amounts(c.structure.composition if c.structure else c.composition or {}) for c in candidates]
-    verdicts = iter(verdicts_of([dict(c) for c in counts if c]))
+    verdicts = iter(composition_oxidation_verdicts([dict(c) for c in counts if c]))
     return [
         c.with_(checks=_told_apart(c.checks, next(verdicts))) if counted else c
         for c, counted in zip(candidates, counts, strict=True)
@@ -32,7 +34,7 @@ def with_oxidation(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _told_apart(checks: Mapping[str, Check], oxidation: Check) -> dict[str, Check]:
-    """The check "oxidation", and "charge" where the two have different ions, each with the reading of the other."""
+    """The check "oxidation". If the check "charge" has different ions: both checks, each with the ions of the other."""
     charge = checks.get("charge")
     if charge is None or PASS not in (charge.verdict, oxidation.verdict):
         return {"oxidation": oxidation}
@@ -53,14 +55,14 @@ def _told_apart(checks: Mapping[str, Check], oxidation: Check) -> dict[str, Chec
 
 
 class ChemistryStage(Stage):
-    """Writes the checks "charge", "electronegativity" and "oxidation" of a composition, and rejects by them.
+    """Gives each candidate the checks "charge", "electronegativity" and "oxidation" of its composition.
 
-    reject: the checks that reject where they fail; unknown never rejects. A composition that came before and was not
-    rejected by them rejects the later ones, with the id of the first.
+    reject: the checks that reject a candidate when they fail; "unknown" never rejects. Of several candidates with the
+    same formula that pass them, all but the first are rejected as duplicates, with the id of the first.
     """
 
     name = "chemistry"
-    grain: Grain = "all"  # whether a formula is a copy depends on the others
+    grain: Grain = "all"  # a formula can be a duplicate of any other
     cost: Cost = "quick"
     resource: Resource = "cpu"
 

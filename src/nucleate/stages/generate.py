@@ -1,4 +1,4 @@
-"""The first stage: blank candidates get a structure from a generator."""
+"""The stage that gives structures from a generator to candidates without one."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 
-def condition_of(candidate: Candidate) -> Condition:
-    """What the candidate's structure or composition is to have."""
+def wanted_condition(candidate: Candidate) -> Condition:
+    """What the structure or composition of the candidate must have; NucleateError if nothing is said."""
     if candidate.wanted.condition is None:
         raise NucleateError(f"candidate {candidate.id} does not say what it is wanted for (wanted.condition)")
     return candidate.wanted.condition
 
 
 class GenerateStage(Stage):
-    """Structures for candidates with a wanted condition, in the generator's chunks: a kill loses one.
+    """Gives candidates with a wanted condition a structure. They are generated in chunks of the generator's size, so
+    that a killed run loses at most one chunk.
 
-    A crystal that lacks an element of its chemical system, or has one that is excluded, after the generator's own
-    attempts is rejected, and one that the generator cannot make. What a generator wrote into a structure's properties
-    (random search: how it was made) becomes provenance.
+    A candidate is rejected if the generator cannot make its structure, or if the crystal lacks an element of its
+    chemical system or has an excluded element. The `properties` of a structure (such as how random search made it) are
+    added to the provenance.
     """
 
     name = "generate"
@@ -41,7 +42,7 @@ class GenerateStage(Stage):
         chunk = self.generator.chunk
         for start in range(0, len(candidates), chunk):
             part = candidates[start : start + chunk]
-            conditions = [condition_of(c) for c in part]
+            conditions = [wanted_condition(c) for c in part]
             structures = self._generate(conditions, [c.seed for c in part])
             for candidate, condition, structure in zip(part, conditions, structures, strict=True):
                 if isinstance(structure, str):
@@ -58,7 +59,7 @@ class GenerateStage(Stage):
                     yield result
 
     def _generate(self, conditions: Sequence[Condition], seeds: Sequence[int]) -> list[Structure | str]:
-        """A structure for each, or why there is none: one that fails takes no other along."""
+        """A structure for each condition, or the reason why there is none. If a chunk fails, each is made by itself."""
         try:
             return list(self.generator.generate(conditions, seeds))
         except NucleateError as error:

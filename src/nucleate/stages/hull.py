@@ -1,4 +1,4 @@
-"""The hull stage: formation energy and distance to the hull of a reference set for each candidate."""
+"""The stage that computes formation energies and distances to the hull of a reference set."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from nucleate.pipeline.state import HullPlace
 
 
 class HullStage(Stage):
-    """Gives each candidate "e_form" and "e_above_hull", from its "energy", and its place on the `hull`.
+    """Gives each candidate the energies "e_form" and "e_above_hull" (eV/atom), made of its "energy", and `hull`.
 
-    Where the reference is MP2020-corrected and the energy is not, it is corrected first, and `hull.correction`
-    says by how much (eV/atom) and why. Without the energy of an element, or where the correction is not known, the
-    check "hull" is unknown and says why, as it is for what lies more than DEEPEST below all that is known.
+    If the reference set has MP2020 corrections and the energy has none, it is corrected first; `hull.correction` holds
+    the parts of the correction. The check "hull" is unknown, with the reason, if the reference has no energy of an
+    element, if the correction is not known, and for a crystal more than DEEPEST below the hull of known crystals.
     Raises NucleateError for an energy of another method than the reference's.
     """
 
@@ -36,11 +36,12 @@ class HullStage(Stage):
     resource: Resource = "cpu"
 
     def __init__(self, reference: str | ReferenceSet = "chgnet-mp") -> None:
-        self._source = reference  # a name travels to worker processes more lightly than a set
-        _ = self.reference  # a missing set is an error now, not in the middle of a run
+        self._source = reference  # a name is pickled for worker processes faster than a set
+        _ = self.reference  # so that a missing set is an error before the run begins
 
     @property
     def reference(self) -> ReferenceSet:
+        """The reference set, loaded when it is first needed."""
         return self._source if isinstance(self._source, ReferenceSet) else load_reference(self._source)
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
@@ -65,8 +66,8 @@ class HullStage(Stage):
             reason = f"reference '{reference.name}' has no energy of elemental {', '.join(missing)}"
             return candidate.with_(checks={"hull": Check(UNKNOWN, reason)})
         e_form = formation_energy(composition, energy, reference)
-        above, parts = distance_to_hull(composition, energy, reference)
-        phases = format_decomposition(parts)
+        above, units = distance_to_hull(composition, energy, reference)
+        phases = format_decomposition(units)
         deep = f"{-above:.2f} eV/atom below {phases}: '{reference.name}' lacks the phases that compete with it"
         return candidate.with_(
             checks={"hull": Check(UNKNOWN, deep)} if above < -DEEPEST else {},

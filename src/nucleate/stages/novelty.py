@@ -1,4 +1,4 @@
-"""Uniqueness inside a run, and novelty against known crystals."""
+"""Stages that find duplicates within a run, and crystals that are already known."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from nucleate.hull.load import load_reference
 from nucleate.hull.reference import ReferenceSet
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
-from nucleate.stages.same_crystal import Reduced, all_symmetric, reduce, same
+from nucleate.stages.same_crystal import ComparableCrystal, all_symmetrised, is_same_crystal, prepare_for_comparison
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pymatgen.core import Structure
 
-ENERGY = 0.1  # eV/atom; converged relaxations of one crystal agree to a few meV/atom, so beyond this they are two
-INDEX_VOLUME = 0.10  # relative difference of volumes per atom below which the index takes two crystals for one
-# A relaxation may change the volume by more (TiMn2Al, whose moments CHGNet does not find, by 9 %): up to here the index
-# does not take two crystals of one formula, space group and number of atoms in the primitive cell for two.
+ENERGY = 0.1  # eV/atom; relaxations of the same crystal agree to a few meV/atom, so with more they are different
+INDEX_VOLUME = 0.10  # relative difference of volumes per atom, up to which the index takes two crystals for the same
+# Relaxations may change the volume more (TiMn2Al, whose moments CHGNet does not find, by 9 %). Two crystals of the same
+# formula, space group and number of atoms in the primitive cell are not taken for different ones up to this difference.
 RELAXED_VOLUME = 0.30
 
 
 class UniqueStage(Stage):
-    """Check "unique" fails, "same as <id>", for a crystal that a lower one (by energy, then id) already is: `twin_of`.
+    """Finds candidates that are the same crystal. The one of lowest energy (then id) passes the check "unique"; for the
+    others it fails with the reason "same as <id>", and `twin_of` has that id.
 
-    A duplicate is no failure of the candidate: it goes on, and is ranked behind. symprec: of `same.symmetric`, 0
-    for crystals as they are.
+    A duplicate is not rejected, but ranked after unique crystals. symprec: angstrom, for `same_crystal.symmetrised`; 0
+    compares the crystals as they are.
     """
 
     name = "unique"
-    grain: Grain = "all"  # of twins the lower one counts, so all must be seen
+    grain: Grain = "all"  # the crystal of lowest energy among all candidates passes
     cost: Cost = "slow"
     resource: Resource = "process"
 
@@ -54,21 +55,24 @@ class UniqueStage(Stage):
             else:
                 groups.setdefault(key, []).append(candidate)
         comparable = [c for group in groups.values() for c in group]
-        shapes = [c.structure for c in comparable if c.structure is not None]
+        structures = [c.structure for c in comparable if c.structure is not None]
         if self.symprec:
-            shapes = all_symmetric(shapes, self.symprec)
-        shape_of = {c.id: shape for c, shape in zip(comparable, shapes, strict=True)}
+            structures = all_symmetrised(structures, self.symprec)
+        structure_by_id = {c.id: structure for c, structure in zip(comparable, structures, strict=True)}
         for group in groups.values():
-            yield from _mark_duplicates(group, shape_of)
+            yield from _mark_duplicates(group, structure_by_id)
 
 
-def _mark_duplicates(group: list[Candidate], shape_of: Mapping[str, Structure]) -> Iterable[Candidate]:
-    kept: list[tuple[Candidate, Reduced]] = []
+def _mark_duplicates(group: list[Candidate], structure_by_id: Mapping[str, Structure]) -> Iterable[Candidate]:
+    """The candidates of one formula with the check "unique", lowest energy first."""
+    kept: list[tuple[Candidate, ComparableCrystal]] = []
     for candidate in sorted(group, key=_lowest_first):
         try:
-            reduced = reduce(shape_of[candidate.id])
-            twin = next((c for c, r in reversed(kept) if _may_be_same(c, candidate) and same(r, reduced)), None)
-        except Exception as error:  # pymatgen on a freak cell raises many kinds: about this crystal alone
+            reduced = prepare_for_comparison(structure_by_id[candidate.id])
+            twin = next(
+                (c for c, r in reversed(kept) if _may_be_same(c, candidate) and is_same_crystal(r, reduced)), None
+            )
+        except Exception as error:  # pymatgen raises errors of many kinds for impossible cells
             reason = f"cannot be compared ({type(error).__name__}: {error})".splitlines()[0][:200]
             yield candidate.with_(checks={"unique": Check(UNKNOWN, reason)}, twin_of="")
             continue
@@ -87,7 +91,7 @@ def _lowest_first(candidate: Candidate) -> tuple[float, str]:
 
 
 def _may_be_same(a: Candidate, b: Candidate) -> bool:
-    """Two converged relaxations with very different energies need no look at the structures."""
+    """False for two converged relaxations with different energies, whose structures need not be compared."""
     ea, eb = a.energies.get("energy"), b.energies.get("energy")
     if ea is None or eb is None or ea.method != eb.method:
         return True
@@ -96,17 +100,19 @@ def _may_be_same(a: Candidate, b: Candidate) -> bool:
 
 
 class NoveltyStage(Stage):
-    """Check "novel": pass, fail or unknown against known crystals; the reason names what it was compared with.
+    """Gives each candidate the check "novel" by comparison with known crystals; the reason names these.
 
-    Novel means the structure: a new structure of a known formula passes, and the reason says that the formula is known.
-    reference: a set used as an index of formula, space group and volume per atom. It holds no structures, so it passes
-    an unknown formula or a volume that no known crystal of that formula has, fails where formula, space group and
-    volume agree, and is unknown between. known: optionally a data set (name or file) whose structures are compared with
-    StructureMatcher; where it speaks, it replaces the index.
+    A new structure of a known formula counts as novel, and the reason says that the formula is known.
+
+    reference: a set that is used as an index of formulas, space groups and volumes per atom, since it has no
+    structures. A crystal passes if its formula is not in the index, or if no known crystal of the formula has its
+    volume. It fails if formula, space group and volume agree, and is unknown in other cases. known: optionally a data
+    set (name or file) whose structures are compared with StructureMatcher; crystals that it has are left out of the
+    index.
     """
 
     name = "novelty"
-    grain: Grain = "chunk"  # one index in memory serves all; sending a crystal to another process costs more
+    grain: Grain = "chunk"  # all candidates use one index in memory, and sending them to processes takes longer
     cost: Cost = "slow"
     resource: Resource = "cpu"
 
@@ -121,7 +127,7 @@ class NoveltyStage(Stage):
             yield candidate.with_(checks={"novel": self.check(candidate.structure)})
 
     def check(self, structure: Structure | None) -> Check:
-        """The verdict on one crystal."""
+        """The verdict on one crystal, "unknown" if it cannot be compared."""
         key = _key(structure)
         if key is None or structure is None:
             return Check(UNKNOWN, "no ordered structure to compare")
@@ -130,7 +136,7 @@ class NoveltyStage(Stage):
         if self.known is not None:
             try:
                 answer, compared = self.known.check(structure, key)
-            except Exception as error:  # pymatgen on a freak cell, as in `_mark_duplicates`
+            except Exception as error:  # pymatgen raises errors of many kinds for impossible cells
                 reason = f"cannot be compared ({type(error).__name__}: {error})".splitlines()[0][:200]
                 return Check(UNKNOWN, reason)
             answers.append(answer)
@@ -142,7 +148,8 @@ class NoveltyStage(Stage):
 
 
 def _check_index(structure: Structure, key: Formula, reference: ReferenceSet, compared: set[str]) -> Check:
-    """Formula, space group and volume against the reference, without the crystals whose structures were compared."""
+    """The verdict by formula, space group and volume. compared: ids of crystals whose structures were compared, which
+    are left out."""
     rows = reference.of_formula(dict(key))
     if not rows:
         return Check(PASS, f"formula not among the {len(reference):,} crystals of {reference.name}")
@@ -173,7 +180,7 @@ def _check_index(structure: Structure, key: Formula, reference: ReferenceSet, co
 
 
 def _primitive_atoms(structure: Structure) -> int:
-    """Atoms in the primitive cell at the tolerance of the space group; those of the cell where none is found."""
+    """Number of atoms in the primitive cell, with the tolerance of the space group; of the cell if none is found."""
     from nucleate.crystal.symmetry import find_symmetry
     from nucleate.hull.known_crystals import SYMPREC
 
@@ -190,12 +197,12 @@ def _names(rows: list[int], reference: ReferenceSet) -> str:
 
 
 class KnownCrystals:
-    """A data set of structures, of which only those with a formula asked for are ever built."""
+    """A data set of structures. Only those of formulas that are asked for are built."""
 
     def __init__(self, name: str, table: pa.Table) -> None:
         self.name = name
         self._table = table
-        self._reduced: dict[int, Reduced | None] = {}
+        self._reduced: dict[int, ComparableCrystal | None] = {}
         self._rows: dict[Formula, list[int]] = {}
         from nucleate.chem.elements import element_symbol
 
@@ -210,18 +217,18 @@ class KnownCrystals:
         return len(self._table)
 
     def check(self, structure: Structure, key: Formula) -> tuple[Check, set[str]]:
-        """The verdict, and the ids of all crystals that were really compared."""
+        """The verdict on a crystal of the formula `key`, and the ids of the crystals it was compared with."""
         rows = self._rows.get(key, [])
         if not rows:
             return Check(PASS, f"formula not among the {len(self):,} crystals of {self.name}"), set()
-        mine = reduce(structure)
+        mine = prepare_for_comparison(structure)
         compared: set[str] = set()
         for row in rows:
             theirs = self._prepare(row)
             if theirs is None:
                 continue
             name = str(self._table.column("material_id")[row].as_py())
-            if same(mine, theirs):
+            if is_same_crystal(mine, theirs):
                 return Check(FAIL, f"known: {name} ({self.name}, structures compared)"), compared
             compared.add(name)
         if left := len(rows) - len(compared):
@@ -231,22 +238,22 @@ class KnownCrystals:
             return Check(UNKNOWN, reason), compared
         return Check(PASS, f"none of {len(rows)} crystals of this formula in {self.name} matches"), compared
 
-    def _prepare(self, row: int) -> Reduced | None:
-        """None for a known crystal that pymatgen cannot reduce; it is not counted as compared."""
+    def _prepare(self, row: int) -> ComparableCrystal | None:
+        """The crystal of a row, prepared for comparisons; None if pymatgen cannot reduce it."""
         from nucleate.crystal.columns import structure_of_row
 
         if row not in self._reduced:
             values = {c: self._table.column(c)[row].as_py() for c in CRYSTAL_COLUMNS}
             try:
-                self._reduced[row] = reduce(structure_of_row(values))
-            except Exception:  # freak cells, as above
+                self._reduced[row] = prepare_for_comparison(structure_of_row(values))
+            except Exception:  # pymatgen raises errors of many kinds for impossible cells
                 self._reduced[row] = None
         return self._reduced[row]
 
 
 @lru_cache(maxsize=2)
 def known_crystals(name: str) -> KnownCrystals:
-    """All splits of a data set by name, or a parquet file of crystals."""
+    """The crystals of all splits of a data set, or of a parquet file."""
     return KnownCrystals(name, known_table(name))
 
 

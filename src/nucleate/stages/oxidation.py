@@ -1,7 +1,7 @@
-"""Do the oxidation states that a network gives to the elements of a formula make it neutral?
+"""Checks whether the oxidation states that a network assigns to the elements of a formula make it neutral.
 
-The third validity check of Dong et al. (arXiv 2310.00475), who use BERTOS (Fu et al., arXiv 2211.15895). Here it is a
-network of our own, `oxidation-icsd`; its card says what it was trained on and how often it is right.
+It is the third validity check of Dong et al. (arXiv 2310.00475), who use BERTOS (Fu et al., arXiv 2211.15895). Here the
+network is `oxidation-icsd`; its card says what it was trained on and how often it is right.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ WEIGHTS = "oxidation-icsd"
 
 @dataclass(frozen=True)
 class OxidationState:
-    """Of one element in one formula. shares: (state, share of the atoms), two of them in mixed valence.
+    """The oxidation state of an element in a formula.
 
-    probability: that the network gives this answer; for mixed valence, that there is any.
+    shares: (state, share of the atoms) for each state, two for mixed valence. probability: that the network gives to
+    this state, or to mixed valence.
     """
 
     shares: tuple[tuple[int, Fraction], ...]
@@ -36,6 +37,7 @@ class OxidationState:
 
     @property
     def mean(self) -> Fraction:
+        """The mean state of the atoms."""
         return sum((q * share for q, share in self.shares), Fraction(0))
 
     def __str__(self) -> str:
@@ -46,34 +48,39 @@ class OxidationState:
 
 @lru_cache(maxsize=1)
 def shipped_model() -> OxidationModel:
-    """The network in the package."""
+    """The network of oxidation states that nucleate contains."""
     from nucleate.train.oxidation import load_oxidation
     from nucleate.train.shipped import weights_folder
 
     return load_oxidation(weights_folder() / f"{WEIGHTS}.safetensors")
 
 
-def assign(formulas: Sequence[str], model: OxidationModel | None = None) -> list[dict[str, OxidationState]]:
+def assign_oxidation_states(
+    formulas: Sequence[str], model: OxidationModel | None = None
+) -> list[dict[str, OxidationState]]:
     """Oxidation states of the elements of each formula, symbol -> state.
 
-    They depend on the reduced formula alone, not on the order of its elements. An element by itself has state 0, by
-    definition and without the network. Raises NucleateError for what is no formula and for an element that the
-    network was not trained on.
+    They depend on the reduced formula only, not on the order of its elements. A pure element has the state 0, without
+    asking the network. Raises NucleateError for a text that is no formula, and for an element that the network was not
+    trained on.
     """
     return _assign([Formula.of(parse_strict(f)) for f in formulas], model or shipped_model())
 
 
 def oxidation_verdicts(formulas: Sequence[str], model: OxidationModel | None = None) -> list[Verdict]:
-    """The verdicts of `verdicts_of` on texts. Raises NucleateError for no formula."""
-    return verdicts_of([parse_strict(f) for f in formulas], model)
+    """The verdicts of `composition_oxidation_verdicts` on formulas. Raises NucleateError for a text that is no
+    formula."""
+    return composition_oxidation_verdicts([parse_strict(f) for f in formulas], model)
 
 
-def verdicts_of(compositions: Sequence[Mapping[str, int]], model: OxidationModel | None = None) -> list[Verdict]:
-    """Pass where the assigned states add up to zero, fail where not, unknown for elements the network has not seen.
+def composition_oxidation_verdicts(
+    compositions: Sequence[Mapping[str, int]], model: OxidationModel | None = None
+) -> list[Verdict]:
+    """For each composition (element -> atoms): pass if the assigned states add up to zero, else fail; unknown for
+    elements that the network was not trained on. The reason names the states.
 
-    compositions: element -> atoms, all judged in one go. The states are in the reason. An element by itself passes.
-    Alloys (SMACT's metals alone) are unknown: the training formulas have none, and the network would give them ions.
-    The paper does not say what it does with them.
+    A pure element passes. Alloys (which have SMACT's metals only) are unknown: the training formulas have none, and the
+    network would give them ions. The paper does not say what it does with alloys.
     """
     model = model or shipped_model()
     keys = [Formula.of(c) for c in compositions]
@@ -110,7 +117,7 @@ def _assign(keys: Sequence[Formula], model: OxidationModel) -> list[dict[str, Ox
         if missing := [s for s, _ in key if len(key) > 1 and s not in model.elements]:
             raise NucleateError(f"the network of oxidation states was not trained on {missing[0]}")
     out: list[dict[str, OxidationState]] = [{} for _ in keys]
-    groups: dict[int, list[int]] = {}  # by number of elements, so that nothing is padded
+    groups: dict[int, list[int]] = {}  # number of elements -> formulas, so that no padding is needed
     for i, key in enumerate(keys):
         groups.setdefault(len(key), []).append(i)
     for i in groups.pop(1, []):
@@ -118,12 +125,12 @@ def _assign(keys: Sequence[Formula], model: OxidationModel) -> list[dict[str, Ox
     for rows in groups.values():
         index, counts = encode([dict(keys[i]) for i in rows], model.elements)
         shares, probabilities, mixed = predict_states(model.network, index, counts)
-        top, place = shares.topk(2, -1)
-        chance = torch.where(top[..., 1] > 0, mixed, (1 - mixed) * probabilities.gather(-1, place)[..., 0])
-        columns = zip(rows, top.tolist(), place.tolist(), chance.tolist(), strict=True)
-        for i, parts, places, chances in columns:
-            for (symbol, n), part, where, p in zip(keys[i], parts, places, chances, strict=True):
-                atoms = max(n, 2)  # an element with one atom may be in two states, half and half
-                found = {model.states[w]: Fraction(round(x * atoms), atoms) for x, w in zip(part, where, strict=True)}
+        top, states = shares.topk(2, -1)
+        chance = torch.where(top[..., 1] > 0, mixed, (1 - mixed) * probabilities.gather(-1, states)[..., 0])
+        columns = zip(rows, top.tolist(), states.tolist(), chance.tolist(), strict=True)
+        for i, of_elements, states_of, chances in columns:
+            for (symbol, n), two, index_of, p in zip(keys[i], of_elements, states_of, chances, strict=True):
+                atoms = max(n, 2)  # an element with one atom in the formula may have two states in equal shares
+                found = {model.states[k]: Fraction(round(x * atoms), atoms) for x, k in zip(two, index_of, strict=True)}
                 out[i][symbol] = OxidationState(tuple(sorted(s for s in found.items() if s[1])), p)
     return out

@@ -1,4 +1,4 @@
-"""Phonons by finite displacements: whether a relaxed crystal is a minimum, or would slide further down."""
+"""Phonons by finite displacements, which show whether a relaxed crystal is a minimum of the energy."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-SYMPREC = 0.01  # angstrom: only what the tight relaxation leaves of an exact symmetry
-SHORTEST = 7.5  # angstrom, of an even supercell
-MESH = 40.0  # angstrom: about 2 pi / 40 between the wave vectors looked at
+SYMPREC = 0.01  # angstrom; a relaxation with tight limits leaves atoms nearer to exact symmetry than that
+SHORTEST = 7.5  # angstrom, smallest length of a supercell with even repeats
+MESH = 40.0  # angstrom; wave vectors of the mesh are about 2 pi / 40 apart
 
 
 @dataclass(frozen=True)
 class PhononSettings:
     """How phonons are computed.
 
-    potential: a name of the registry. fmax, smax, max_steps: of the relaxation that comes first, eV/angstrom and
-    eV/cubic angstrom. length: shortest repeat of the supercell, angstrom, where max_atoms allow it. displacement:
-    angstrom; three times what is usual, for CHGNet's slope jumps where three neighbours lie in a line (its force
-    constant in simple cubic silicon is 2 eV/angstrom^2 at 0.01 and 4.6 from 0.03 on; SevenNet's is the same at both).
-    limit: THz, imaginary frequencies being negative; a lowest mode below it fails.
+    potential: its name in the registry. fmax (eV/angstrom), smax (eV/cubic angstrom), max_steps: limits of the
+    relaxation before. length: smallest length of the supercell, angstrom, if max_atoms allows it. displacement:
+    angstrom; it is three times the usual value, because the gradient of CHGNet jumps where three neighbours lie in a
+    line (its force constant in simple cubic silicon is 2 eV/angstrom^2 at 0.01 and 4.6 from 0.03 on; that of SevenNet
+    is the same at both). limit: THz; the check fails for a lowest frequency below it (imaginary ones are negative).
+    Raises NucleateError for values out of range.
     """
 
     potential: str = "chgnet"
@@ -65,17 +66,20 @@ class PhononSettings:
 
     @property
     def relaxation(self) -> RelaxSettings:
+        """The settings of the relaxation before."""
         return RelaxSettings(self.fmax, self.smax, self.max_steps, potential=self.potential)
 
 
 class PhononStage(Stage):
-    """Gives each candidate the check "phonons" and what was found as `phonons`; its structure and energies stay.
+    """Gives each candidate the check "phonons" and its `phonons`; structure and energies stay as they are.
 
-    pass: no mode below the limit. fail: one that fits the supercell is below it. unknown: says why there is no answer,
-    or that frequencies are imaginary only between the wave vectors that fit the supercell, which its size may cause.
-    Phonons are those of the crystal relaxed to the tight limits of the settings, in its primitive cell, with forces of
-    the potential alone: the long-range part that splits longitudinal from transverse optical modes is left out, which
-    does not touch the lowest modes. Picklable. Raises NucleateError at once where phonopy is missing.
+    The check passes if no frequency is below the limit, and fails if one of a wave vector that fits the supercell is
+    below it. It is unknown, with the reason, if there is no result, or if frequencies are imaginary only between the
+    wave vectors that fit the supercell, which may be caused by its size.
+
+    Phonons are those of the crystal relaxed to the tight limits of the settings, in its primitive cell, with the forces
+    of the potential. The long-range part that splits longitudinal from transverse optical modes is left out; it does
+    not change the lowest modes. Raises NucleateError if phonopy is not installed.
     """
 
     name = "phonons"
@@ -103,7 +107,7 @@ class PhononStage(Stage):
             record |= lowest_mode(candidate.structure, settings)
         except NucleateError as error:
             check = Check(UNKNOWN, str(error).splitlines()[0])
-        except Exception as error:  # the potential's own errors and phonopy's are of any kind
+        except Exception as error:  # potentials and phonopy raise errors of any kind
             check = Check(UNKNOWN, f"{type(error).__name__}: {error}".splitlines()[0][:200])
         else:
             check = _verdict(record, settings)
@@ -122,28 +126,27 @@ def _verdict(record: dict[str, Any], settings: PhononSettings) -> Check:
 
 
 def lowest_mode(structure: Structure, settings: PhononSettings) -> dict[str, Any]:
-    """The lowest frequency of the relaxed crystal, in plain JSON values.
+    """The lowest frequency of the crystal after relaxation, as plain JSON values with the names and units of
+    `pipeline.state.Phonons`.
 
-    lowest_thz: THz, negative for an imaginary one, over the wave vectors that fit the supercell, where frequencies are
-    exact. q_point: where, in reciprocal vectors of the primitive cell. lowest_interpolated_thz: over a mesh, from force
-    constants that the supercell cuts off. atoms, length: of the supercell, and its shortest repeat in angstrom.
-    displacements: force calculations. Raises NucleateError where the crystal cannot be relaxed or is too large.
+    At wave vectors that fit the supercell the frequencies are exact for the potential; those of the mesh are made from
+    force constants that end with the supercell. Raises NucleateError if the crystal cannot be relaxed or is too large.
     """
     from phonopy import Phonopy
     from phonopy.structure.atoms import PhonopyAtoms
 
     potential = get_potential(settings.potential)
     potential.load()
-    relaxed, steps = _relaxed(standard(structure)[0], settings)
-    base, repeats, length = supercell(standard(relaxed), settings)
-    # phonopy's Cartesian frame is that of the cell, so cell and positions alone describe the crystal
+    relaxed, steps = _relaxed(standard_cells(structure)[0], settings)
+    base, repeats, length = choose_supercell(standard_cells(relaxed), settings)
+    # phonopy keeps the Cartesian axes of the cell, so forces need not be rotated
     cell = PhonopyAtoms(symbols=_symbols(base), cell=base.lattice.matrix, scaled_positions=base.frac_coords)
     with quietly():
         phonon: Any = Phonopy(cell, np.diag(repeats), primitive_matrix="auto", symprec=1e-4)
         phonon.generate_displacements(distance=settings.displacement)
         moved = [x for x in phonon.supercells_with_displacements if x is not None]
         forces = _forces([phonon.supercell, *moved], potential)
-        # at rest the crystal pulls a little still; what a displacement adds is what counts
+        # The relaxed crystal still has small forces; only the change by a displacement counts
         phonon.forces = [f - forces[0] for f in forces[1:]]
         phonon.produce_force_constants(show_drift=False)
         phonon.symmetrize_force_constants(show_drift=False)  # the acoustic sum rule
@@ -163,7 +166,8 @@ def lowest_mode(structure: Structure, settings: PhononSettings) -> dict[str, Any
 
 
 def _lowest(phonon: Any, q_points: Array) -> tuple[float, Array]:
-    """The lowest frequency, THz, and where; the three translations at the zone's centre do not count."""
+    """The lowest frequency in THz and its wave vector, of q_points (n, 3), without the three translations of the whole
+    crystal at Gamma."""
     phonon.run_qpoints(q_points)
     frequencies = np.array(phonon.get_qpoints_dict()["frequencies"])  # (wave vectors, modes)
     if not np.isfinite(frequencies).all():
@@ -176,7 +180,8 @@ def _lowest(phonon: Any, q_points: Array) -> tuple[float, Array]:
 
 
 def commensurate(supercell: Array, primitive: Array) -> Array:
-    """(n, 3) wave vectors whose waves fit the supercell, in reciprocal vectors of the primitive cell, from -1/2 to 1/2.
+    """The wave vectors (n, 3) of waves that fit the supercell, in reciprocal vectors of the primitive cell, with
+    components above -1/2 and at most 1/2.
 
     supercell, primitive: (3, 3), rows are vectors.
     """
@@ -200,8 +205,9 @@ def _relaxed(structure: Structure, settings: PhononSettings) -> tuple[Structure,
     return result.structure, result.relaxation.steps if result.relaxation else 0
 
 
-def standard(structure: Structure) -> tuple[Structure, Structure]:
-    """Primitive and conventional standard cell with exact symmetry; the structure itself twice where none is found."""
+def standard_cells(structure: Structure) -> tuple[Structure, Structure]:
+    """The primitive and the conventional standard cell with exact symmetry; if no symmetry is found, the structure
+    itself for both. Raises NucleateError for structures that are no ordered crystal."""
     from pymatgen.core import Lattice, Structure
 
     from nucleate.crystal.convert import require_crystal, species_numbers
@@ -217,11 +223,15 @@ def standard(structure: Structure) -> tuple[Structure, Structure]:
     return primitive, conventional
 
 
-def supercell(bases: Sequence[Structure], settings: PhononSettings) -> tuple[Structure, tuple[int, int, int], float]:
-    """Which of the cells to repeat and how often along its vectors, and the shortest repeat of that, angstrom.
+def choose_supercell(
+    bases: Sequence[Structure], settings: PhononSettings
+) -> tuple[Structure, tuple[int, int, int], float]:
+    """The cell to repeat (one of `bases`), the numbers of repeats along its vectors, and the shortest lattice vector of
+    the supercell, angstrom.
 
-    Best are even repeats, which hold the waves at the zone's boundary, where lattices like to give way: the smallest as
-    long as `length`, else the longest within `max_atoms`, if as long as SHORTEST; else any longest one.
+    Even repeats are preferred, because then waves at the boundary of the Brillouin zone fit, where instabilities are
+    frequent. Of supercells with even repeats and at least SHORTEST long, it is the smallest one that has `length`, or
+    else the longest one within `max_atoms`. If there is none of these, it is the longest supercell.
     """
     best: tuple[tuple[bool, float, int], Structure, tuple[int, int, int], float] | None = None
     for base in bases:
@@ -232,10 +242,10 @@ def supercell(bases: Sequence[Structure], settings: PhononSettings) -> tuple[Str
                 continue
             repeats = (a, b, c)
             length = shortest_repeat(cell * np.array(repeats)[:, None])
-            whole = length >= SHORTEST and all(
+            is_even = length >= SHORTEST and all(
                 n % 2 == 0 or (n == 1 and far) for n, far in zip(repeats, long, strict=True)
             )
-            rank = (whole, round(min(length, settings.length), 3), -len(base) * a * b * c)
+            rank = (is_even, round(min(length, settings.length), 3), -len(base) * a * b * c)
             if best is None or rank > best[0]:
                 best = (rank, base, repeats, length)
     assert best is not None, "the primitive cell itself is within the limit"

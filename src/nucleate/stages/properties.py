@@ -1,4 +1,4 @@
-"""Properties of candidates by a trained network, as they stand."""
+"""The stage that predicts properties of candidates with a trained network."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from nucleate.train.property import PropertyModel, predict_structures
 
 
 class PredictStage(Stage):
-    """Gives each candidate its `predicted` properties (`pipeline.state.PredictedProperties`).
+    """Gives each candidate its `predicted` properties (`pipeline.state.PredictedProperties`), of the structure as it
+    is.
 
-    A crystal that the network cannot take has no value and says why in `missing`, as does one whose wanted property
-    comes out further outside of the training data than their standard deviation: such a crystal exploits the network
-    (paper 4, section 2.2), and no distance to the wish is made of it. wanted: column -> lowest and highest wanted
-    value; `off_target` is how far outside of it the prediction lies, in standard deviations of the network's training
-    data, by which `rank` orders.
+    wanted: column -> lowest and highest wanted value. `off_target` tells how far outside of this range a prediction
+    lies, in standard deviations of the network's training data; `rank` uses it. If the network cannot take a crystal,
+    it has no values and `missing` says why. If a wanted property is predicted outside of the training data by more than
+    their standard deviation, the crystal exploits errors of the network (paper 4, section 2.2): `missing` says so, and
+    there is no `off_target`.
     """
 
     name = "predict"
@@ -50,7 +51,7 @@ class PredictStage(Stage):
             yield candidate.with_(predicted=predicted)
 
     def seen(self, column: str, value: float) -> bool:
-        """Whether a value is one that the training data have, give or take their standard deviation."""
+        """Whether a value lies within the range of the training data, plus and minus their standard deviation."""
         stats = self.model.info.properties[column]
         return stats.low - stats.std <= value <= stats.high + stats.std
 

@@ -1,4 +1,4 @@
-"""Formulas first: blank candidates get a composition from a language model, and later a structure of it."""
+"""The two stages of "formulas first": candidates get a composition from a generator of formulas, then a structure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nucleate.generators.contract import require_accepted
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.request.request import Request
-from nucleate.stages.generate import GenerateStage, condition_of
+from nucleate.stages.generate import GenerateStage, wanted_condition
 
 
 class ComposeStage(Stage):
-    """Compositions, reduced, for candidates with a wanted condition, in chunks.
+    """Gives candidates with a wanted condition a reduced composition, in chunks of the generator's size.
 
-    Provenance "composer" names the generator, "text" is what it wrote. A text that is no formula (`chem.formula.RULE`)
-    rejects its candidate, as does one without the elements that were asked for.
+    In the provenance, "composer" names the generator and "text" is what it wrote. The candidate is rejected if the text
+    is no formula (`chem.formula.RULE`) or does not have the wanted elements.
     """
 
     name = "compose"
@@ -35,7 +35,7 @@ class ComposeStage(Stage):
         chunk = self.generator.chunk
         for start in range(0, len(candidates), chunk):
             part = candidates[start : start + chunk]
-            conditions = [condition_of(c) for c in part]
+            conditions = [wanted_condition(c) for c in part]
             texts = self.generator.generate(conditions, [c.seed for c in part])
             for candidate, condition, text in zip(part, conditions, texts, strict=True):
                 written = candidate.with_(provenance={"composer": self.generator.name, "text": text})
@@ -52,7 +52,7 @@ class ComposeStage(Stage):
 
 
 def _unmet(condition: Condition, elements: set[str]) -> str:
-    """Which wish about elements does not hold; "" if all do. Patterns hold by construction alone."""
+    """Which part of a condition about elements is not met, "" if all are. Generators always meet patterns."""
     system = condition.chemical_system or ()
     if missing := sorted({*system, *condition.contains} - elements):
         return f"no {', '.join(missing)} in it"
@@ -66,10 +66,11 @@ def _unmet(condition: Condition, elements: set[str]) -> str:
 
 
 class RealiseStage(Stage):
-    """Structures of the candidates' compositions, in cells of as many formula units as the generator draws.
+    """Gives candidates with a composition a structure, in cells with the number of formula units that the generator
+    draws.
 
-    A composition that the generator cannot make (too many atoms, an element it never saw) is rejected. atoms: lowest
-    and highest number in a cell, None is open.
+    A candidate is rejected if the generator cannot make its composition (too many atoms, an element that it was not
+    trained on). atoms: lowest and highest number of atoms in a cell, None if open.
     """
 
     name = "generate"

@@ -1,4 +1,5 @@
-"""Are two crystals the same? pymatgen's StructureMatcher behind cheap tests that spare it most pairs."""
+"""Decides whether two crystals are the same, with pymatgen's StructureMatcher after quick tests that exclude most
+pairs."""
 
 from __future__ import annotations
 
@@ -17,18 +18,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-VOLUME = 1.2  # largest ratio of volumes per atom: the matcher scales volumes away, which makes any two bcc metals equal
-LATTICE = 0.25  # largest difference in log length of the sorted Niggli vectors, volume scaled away
-TIME_LIMIT = 10.0  # seconds for the symmetry of a crystal, which is usually found in milliseconds
+VOLUME = 1.2  # largest ratio of volumes per atom; the matcher ignores volumes, which would make all bcc crystals equal
+LATTICE = 0.25  # largest difference of the logarithms of the sorted Niggli lengths, at equal volumes
+TIME_LIMIT = 10.0  # seconds for the symmetry of a crystal, which usually takes milliseconds
 DISTANCE = 0.2  # largest mean difference of the neighbour distances of a species, in units of (V/N)^(1/3)
 
 
 @dataclass(frozen=True, eq=False)
-class Reduced:
-    """A crystal made ready for many comparisons: primitive Niggli cell, volume per atom, lengths, distances.
+class ComparableCrystal:
+    """A crystal prepared for many comparisons.
 
-    lengths: (3,) sorted, over the cube root of the cell's volume. distances: those of
-    `crystal.prototype.neighbour_distances`.
+    structure: its primitive Niggli cell. volume: cubic angstrom per atom. lengths (3,): of the cell, sorted, divided by
+    the cube root of its volume. distances: those of `crystal.prototype.neighbour_distances`.
     """
 
     structure: Structure
@@ -37,31 +38,33 @@ class Reduced:
     distances: NDArray[np.float64]
 
 
-def reduce(structure: Structure) -> Reduced:
-    """Prepare a crystal; pymatgen's errors on impossible cells pass through (ValueError and others)."""
-    plain = structure.copy()
-    plain.remove_oxidation_states()
-    primitive = plain.get_primitive_structure().get_reduced_structure("niggli")
+def prepare_for_comparison(structure: Structure) -> ComparableCrystal:
+    """The crystal prepared for comparisons. For impossible cells pymatgen raises ValueError and other errors."""
+    neutral = structure.copy()
+    neutral.remove_oxidation_states()
+    primitive = neutral.get_primitive_structure().get_reduced_structure("niggli")
     volume = primitive.volume / len(primitive)
     lengths = np.sort(primitive.lattice.abc) / primitive.volume ** (1 / 3)
-    return Reduced(primitive, volume, lengths, neighbour_distances(primitive))
+    return ComparableCrystal(primitive, volume, lengths, neighbour_distances(primitive))
 
 
-def all_symmetric(structures: Sequence[Structure], symprec: float) -> list[Structure]:
-    """Each as `symmetric` makes it, or as it is where that takes more than TIME_LIMIT: at wide tolerances moyopy may
-    never come back from long, nearly symmetric cells, so it works in a process of its own."""
+def all_symmetrised(structures: Sequence[Structure], symprec: float) -> list[Structure]:
+    """The result of `symmetrised` for each structure, or the structure itself if that takes more than TIME_LIMIT.
+
+    With wide tolerances moyopy may never finish for long, nearly symmetric cells, so it runs in a process of its own.
+    """
     out = list(structures)
-    for outcome in map_jobs(symmetric, [(s, symprec) for s in structures], limit=TIME_LIMIT, workers=1):
+    for outcome in map_jobs(symmetrised, [(s, symprec) for s in structures], limit=TIME_LIMIT, workers=1):
         if outcome.reason is None:
             out[outcome.index] = outcome.value
     return out
 
 
-def symmetric(structure: Structure, symprec: float) -> Structure:
-    """The primitive cell with its symmetry made exact; the crystal as it is where none can be found.
+def symmetrised(structure: Structure, symprec: float) -> Structure:
+    """The primitive cell with exact symmetry; the structure itself if no symmetry can be found.
 
-    symprec: angstrom within which atoms are put on symmetric positions. Relaxations that begin without symmetry stop
-    that near to it, and of what is not quite a supercell the primitive cell would not be found.
+    symprec: angstrom; atoms that are this near to symmetric positions are moved onto them. Relaxations that begin
+    without symmetry stop near it, and the primitive cell of such a supercell would not be found otherwise.
     """
     from pymatgen.core import Lattice, Structure
 
@@ -73,11 +76,13 @@ def symmetric(structure: Structure, symprec: float) -> Structure:
     return Structure(Lattice(primitive.basis), primitive.numbers, primitive.positions)
 
 
-def same(a: Reduced, b: Reduced) -> bool:
-    """Whether two crystals of one reduced formula match: volumes within 20 %, StructureMatcher at its defaults.
+def is_same_crystal(a: ComparableCrystal, b: ComparableCrystal) -> bool:
+    """Whether two crystals of the same reduced formula match: by volumes within 20 % and StructureMatcher with its
+    default tolerances.
 
-    The lattice and distance tests cost microseconds, the matcher 3 ms for a match and 14 ms for none (mean). On 1,123
-    matching pairs (polymorphs and crystals perturbed by up to 0.4 angstrom) the tests never spoke against the matcher.
+    The tests of lattices and distances before take microseconds; the matcher takes 3 ms for a match and 14 ms otherwise
+    (mean). For 1,123 matching pairs (polymorphs and crystals perturbed by up to 0.4 angstrom) the tests never excluded
+    one that the matcher accepts.
     """
     if len(a.structure) != len(b.structure) or max(a.volume / b.volume, b.volume / a.volume) > VOLUME:
         return False

@@ -1,4 +1,5 @@
-"""A second potential's word on the best candidates: two models of different make seldom err alike."""
+"""The stage that judges the best candidates with a second potential. Two different models rarely make the same
+error."""
 
 from __future__ import annotations
 
@@ -12,18 +13,18 @@ from nucleate.pipeline.stage import Cost, Stage
 from nucleate.pipeline.state import Relaxation, SecondJudgement
 from nucleate.relaxation.pool import RelaxSettings, relax_candidates
 from nucleate.stages.hull import HullStage
-from nucleate.stages.relax import where
+from nucleate.stages.relax import grain_and_resource
 
-AGREE = 0.1  # eV/atom above the hull: the step in which candidates are ranked
+AGREE = 0.1  # eV/atom; energies above the hull that differ by less agree
 NAMES = {"e_form": "second_e_form", "e_above_hull": "second_e_above_hull"}
 
 
 class SecondJudgeStage(Stage):
-    """Relaxes the candidate's structure with another potential and places it on that potential's own hull.
+    """Relaxes the candidate's structure with another potential and compares it with known crystals by that potential.
 
-    The candidate keeps its structure and gains "second_e_form" and "second_e_above_hull" (eV/atom), `second`
-    (how its relaxation went) and the check "judges": pass where both energies above the
-    hull are within `AGREE`, unknown with the reason where the second judge has no answer.
+    The candidate keeps its structure. It gets "second_e_form" and "second_e_above_hull" (eV/atom), `second` (how the
+    relaxation went) and the check "judges", which passes if both energies above the hull differ by at most AGREE, and
+    is unknown, with the reason, if the second potential has no result.
     """
 
     name = "second"
@@ -31,7 +32,7 @@ class SecondJudgeStage(Stage):
 
     def __init__(self, settings: RelaxSettings, reference: str) -> None:
         self.settings, self.hull = settings, HullStage(reference)
-        self.grain, self.resource = where(settings)
+        self.grain, self.resource = grain_and_resource(settings)
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         first = {c.id: c for c in candidates}
@@ -67,11 +68,13 @@ def _model(energy: Energy) -> str:
     return energy.method.name
 
 
-def second_stage(first: RelaxSettings, second: str, reference: str = "auto") -> SecondJudgeStage | None:
-    """The second judge of candidates that `first` relaxed; None for "none".
+def second_judge_stage(first: RelaxSettings, second: str, reference: str = "auto") -> SecondJudgeStage | None:
+    """The stage that judges candidates, which were relaxed with the settings `first`, with a second potential; None for
+    "none".
 
-    second: a potential; "auto": SevenNet beside CHGNet, CHGNet beside any other. reference: the second judge's known
-    crystals; "auto": the shipped set. Raises NucleateError for the same potential twice and where no set is shipped.
+    second: name of a potential; "auto" means SevenNet after CHGNet, and CHGNet after any other. reference: known
+    crystals by the second potential; "auto" means the shipped set. Raises NucleateError if both potentials are the
+    same, and if no set is shipped.
     """
     if second == "none":
         return None

@@ -1,4 +1,4 @@
-"""A stage that gives candidates with a composition the structure of a template."""
+"""The stage that gives candidates with a composition the structure of a template."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
 
 class TemplateStage(Stage):
-    """Structures for candidates with a composition; the wanted rank (from 1) says by which template.
+    """Gives candidates with a composition the structure of a template, by their wanted rank the best, second best ...
 
-    `origin.template` says which known crystal it was, and how far away. A
-    candidate without a template is failed, with the ratio that no known structure has.
+    `origin.template` holds the known crystal and its distance. A candidate fails if there are fewer templates than its
+    rank; the reason names the ratio of the formula.
     """
 
     name = "template"
-    grain: Grain = "chunk"  # the distances of all formulas of a ratio are one matrix
+    grain: Grain = "chunk"  # distances of all formulas of a ratio are computed as one matrix
     cost: Cost = "slow"
     resource: Resource = "cpu"
 
@@ -31,15 +31,15 @@ class TemplateStage(Stage):
         ready: list[tuple[Candidate, Mapping[str, int], int]] = []
         for candidate in candidates:
             try:
-                ready.append((candidate, composition_of(candidate), rank_of(candidate)))
+                ready.append((candidate, wanted_composition(candidate), wanted_rank(candidate)))
             except NucleateError as error:
                 yield candidate.failed(self.name, error.code, str(error))
-        by_k: dict[int, list[int]] = {}  # few top templates are cheap, many are not: ask for what is needed
+        by_rank: dict[int, list[int]] = {}  # many templates take long, so no more are asked for than the rank needs
         for i, (_, _, k) in enumerate(ready):
-            by_k.setdefault(k, []).append(i)
+            by_rank.setdefault(k, []).append(i)
         found: dict[int, FormulaPredictions] = {}
-        for k, members in by_k.items():
-            found |= dict(zip(members, self.generator.predict_many([ready[i][1] for i in members], k), strict=True))
+        for k, indices in by_rank.items():
+            found |= dict(zip(indices, self.generator.predict_many([ready[i][1] for i in indices], k), strict=True))
         for i, (candidate, _, k) in enumerate(ready):
             predictions, reason = found[i].predictions, found[i].reason
             if len(predictions) < k:
@@ -49,8 +49,8 @@ class TemplateStage(Stage):
             yield made.with_origin(generator=self.generator.name, template=template_match(predictions[k - 1]))
 
 
-def composition_of(candidate: Candidate) -> Mapping[str, int]:
-    """The composition that a candidate is to have; raises NucleateError where none was given or it is no formula."""
+def wanted_composition(candidate: Candidate) -> Mapping[str, int]:
+    """The composition that a candidate must have. Raises NucleateError if there is none or it is no formula."""
     from nucleate.chem.elements import atomic_number
 
     wanted = candidate.wanted.condition
@@ -64,8 +64,8 @@ def composition_of(candidate: Candidate) -> Mapping[str, int]:
     return dict(composition)
 
 
-def rank_of(candidate: Candidate) -> int:
-    """Which template it is to have, from 1."""
+def wanted_rank(candidate: Candidate) -> int:
+    """Which template the candidate must have, from 1 for the best. Raises NucleateError for lower ranks."""
     rank = candidate.wanted.rank
     if not isinstance(rank, int) or rank < 1:
         raise NucleateError(f"the rank of a template counts from 1, not {rank}")
@@ -73,8 +73,7 @@ def rank_of(candidate: Candidate) -> int:
 
 
 def template_match(prediction: TemplatePrediction) -> TemplateMatch:
-    """Where a structure comes from; a distance that is not known is None. far: why such a prediction is hardly ever
-    right (`generators.reach`), "" where it may well be."""
+    """The record of the template of a prediction; a distance that is not known is None."""
     distance = prediction.distance
     return TemplateMatch(
         id=prediction.template,

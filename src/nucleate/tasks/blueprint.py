@@ -191,10 +191,10 @@ def _stages(request: Request, settings: DesignSettings, route: Route, predict: P
     """What crystals go through, from their structures to their places, in order."""
     from nucleate.search.heuristics import ObjectiveStage, read_objective
     from nucleate.stages.check import CheckStage
-    from nucleate.stages.comply import ComplyStage
     from nucleate.stages.hull import HullStage
     from nucleate.stages.novelty import NoveltyStage, UniqueStage
     from nucleate.stages.relax import RelaxStage
+    from nucleate.stages.request_check import RequestCheckStage
 
     return [
         *route.stages,
@@ -204,7 +204,7 @@ def _stages(request: Request, settings: DesignSettings, route: Route, predict: P
         *([predict] if predict is not None else []),
         UniqueStage(),
         NoveltyStage(settings.judging.reference, settings.judging.known or None),
-        *([ComplyStage(request)] if request.spoken else []),
+        *([RequestCheckStage(request)] if request.spoken else []),
         *([ObjectiveStage(weights)] if (weights := read_objective(settings.judging.objective)) else []),
     ]
 
@@ -212,10 +212,10 @@ def _stages(request: Request, settings: DesignSettings, route: Route, predict: P
 def _reviews(request: Request, settings: DesignSettings) -> list[tuple[Stage, int]]:
     """What is done with the best candidates alone, once their order is known, and with how many of them."""
     from nucleate.stages.phonons import PhononSettings, PhononStage
-    from nucleate.stages.second_judge import second_stage
+    from nucleate.stages.second_judge import second_judge_stage
 
     judging, relaxation = settings.judging, settings.relaxation
-    second = second_stage(relaxation, judging.second, judging.second_reference)
+    second = second_judge_stage(relaxation, judging.second, judging.second_reference)
     reviews: list[tuple[Stage, int]] = [(second, request.candidates)] if second is not None else []
     if judging.phonons:
         reviews.append((PhononStage(PhononSettings(potential=relaxation.potential)), judging.phonons))

@@ -69,14 +69,14 @@ def screen_candidates(
     What was said of them before is forgotten; rejected ones stay rejected. Raises NucleateError for names in the
     settings that there are not, before any work. An interrupted run is finished by `resume_screen(out)`.
     """
-    from nucleate.stages.afresh import afresh
+    from nucleate.stages.reset import without_results
 
     settings = settings or ScreenSettings()
     require_settings(settings)
     if not given:
         raise NucleateError("no crystal was given to screen")
     stages, reviews = stages_of(settings), reviews_of(settings)
-    fresh = [c if c.failure else afresh(c) for c in given]
+    fresh = [c if c.failure else without_results(c) for c in given]
     title = title or f"{len(given):,} crystals"
     if out is None:
         return _in_memory(fresh, settings, title, stages, reviews, executor, watch)
@@ -147,9 +147,9 @@ def stages_of(settings: ScreenSettings) -> list[Stage]:
 def reviews_of(settings: ScreenSettings) -> list[tuple[Stage, int]]:
     """What is done with the best alone, and with how many of them."""
     from nucleate.stages.phonons import PhononSettings, PhononStage
-    from nucleate.stages.second_judge import second_stage
+    from nucleate.stages.second_judge import second_judge_stage
 
-    second = second_stage(settings.relaxation, settings.second, settings.second_reference)
+    second = second_judge_stage(settings.relaxation, settings.second, settings.second_reference)
     reviews: list[tuple[Stage, int]] = [(second, settings.best)] if second is not None else []
     if settings.phonons:
         reviews.append((PhononStage(PhononSettings(potential=settings.relaxation.potential)), settings.phonons))

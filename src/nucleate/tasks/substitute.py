@@ -15,7 +15,7 @@ from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text
 from nucleate.crystal.shared_sites import EXACT, VACANCY, mix_of, orbits_of, ordered_cells, without_vacancies
 from nucleate.errors import NucleateError
-from nucleate.families.ionic import SOURCE, charges, log_likelihood
+from nucleate.families.ionic import SOURCE, element_charges, log_substitution_probability
 from nucleate.hull.atomic_volumes import atomic_volumes
 from nucleate.settings import SubstituteSettings
 from nucleate.settings.substitute import ALL
@@ -93,7 +93,7 @@ def candidates_of(found: Sequence[Substituted], parent: str = "") -> list[Candid
     """Candidates SrZrO3-1, SrZrO3-2 ... in the order given, with the checks of their formulas and geometry."""
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.origin import Origin, Substitution
-    from nucleate.stages.check import check
+    from nucleate.stages.check import check_candidate
 
     counts: Counter[str] = Counter()
     out = []
@@ -105,7 +105,7 @@ def candidates_of(found: Sequence[Substituted], parent: str = "") -> list[Candid
         record |= {"parent": parent} if parent else {}
         made = Substitution(one.swaps, one.likelihood, round(one.volume, 4), parent)
         name, origin = f"{formula}-{counts[formula]}", Origin(generator="substitution", substitution=made)
-        out.append(check(Candidate(name, structure=one.structure, provenance=record, origin=origin)))
+        out.append(check_candidate(Candidate(name, structure=one.structure, provenance=record, origin=origin)))
     return out
 
 
@@ -210,7 +210,7 @@ def _ranked(
     from nucleate.generators.substitute import with_volume_scaled
 
     compositions = [_counts(s) for s, _ in found]
-    before, *after = charges([_counts(parent), *compositions])
+    before, *after = element_charges([_counts(parent), *compositions])
     atoms = {symbol: math.fsum(mix_of(site).get(symbol, 0.0) for site in parent) for symbol in _elements(parent)}
     out = []
     for (structure, pairs), own in zip(found, after, strict=True):
@@ -218,7 +218,7 @@ def _ranked(
         ions = None
         replaced = [(a, b) for a, b in pairs if b != VACANCY]
         if replaced and before is not None and own is not None:
-            ions = log_likelihood((a, before[a], b, own[b]) for a, b in replaced)
+            ions = log_substitution_probability((a, before[a], b, own[b]) for a, b in replaced)
         words = ", ".join(_words(a, b, share / atoms[a]) for (a, b), share in pairs.items())
         out.append(Substituted(with_volume_scaled(structure, ratio), words, ions, ratio))
     return sorted(out, key=lambda one: math.inf if one.likelihood is None else -one.likelihood)

@@ -140,9 +140,9 @@ def _mixed(out: dict[str, Meaning]) -> None:
 
 
 def _families(out: dict[str, Meaning]) -> None:
-    from nucleate.families.family import names
+    from nucleate.families.family import family_names
 
-    for name, family in names().items():
+    for name, family in family_names().items():
         key = key_of(name)
         if key.isdigit():  # 122 and 1111 are numbers in a sentence
             for suffix in ("type", "phase", "structure", "family"):

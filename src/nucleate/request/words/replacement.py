@@ -138,7 +138,7 @@ def _by(s: Sentence, i: int) -> tuple[str, str, int, int, bool] | None:
 
 def read_types(s: Sentence, wish: Wish) -> None:
     """ "MgAl2O4-type", "with the CaF2 structure", "isostructural with K2NiF4": the family of that name."""
-    from nucleate.families.family import names
+    from nucleate.families.family import family_names
 
     for i, t in enumerate(s.terms):
         if s.kind(i) != lex.FORMULA:
@@ -155,7 +155,7 @@ def read_types(s: Sentence, wish: Wish) -> None:
         if s.kind(i + 1) == lex.NOUN and first == i:
             continue  # "the SrTiO3 structure": that of SrTiO3 itself
         said = s.quote(first, last)
-        name = names().get(f"{t.text.lower()} type")
+        name = family_names().get(f"{t.text.lower()} type")
         if name is None:
             raise NucleateError(
                 f"'{said}': no family of crystals is known by {t.text}; nucleate families lists those there are"

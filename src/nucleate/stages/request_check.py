@@ -1,4 +1,4 @@
-"""Whether a crystal is what was asked for in words, verified on the crystal itself."""
+"""Checks whether a composition or a crystal is what a request in words asked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nucleate.chem.classes import ANIONS, NONMETALS, classes
 from nucleate.chem.composition import reduced
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import Code, NucleateError
-from nucleate.families.family import Family, keeps_type, lexicon, substituted_prototype
+from nucleate.families.family import Family, keeps_space_group, lexicon, substituted_prototype
 from nucleate.hull.known_formulas import is_known
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from nucleate.request.words import Bounds
 
 CHECK = "request"  # name of the check
-Fact = tuple[str, bool]  # what was asked for, and whether it holds
+Requirement = tuple[str, bool]  # a part of a request in words, and whether it is fulfilled
 
 
-def of_composition(request: Request, composition: Mapping[str, int]) -> list[Fact]:
-    """What the request says of elements and their amounts, each part with whether it holds."""
+def composition_requirements(request: Request, composition: Mapping[str, int]) -> list[Requirement]:
+    """What the request says of elements and their amounts, and whether a composition (element -> atoms) fulfils it."""
     elements = set(composition)
     counts = reduced(composition)
-    out: list[Fact] = [(name, classes()[name].holds(counts)) for name in request.classes]
+    out: list[Requirement] = [(name, classes()[name].holds(counts)) for name in request.classes]
     out += [(f"{e} in it", e in elements) for e in request.contains]
     out += [(f"{', '.join(sorted(elements & set(some))) or few(some, ' or ')} in it", bool(elements & set(some)))
             for some in request.any_of]  # fmt: skip
@@ -51,41 +51,45 @@ def of_composition(request: Request, composition: Mapping[str, int]) -> list[Fac
         wanted = as_bounds(request.num_elements)
         out.append((bounds_text(wanted, "elements"), within(len(elements), wanted)))
     if request.num_atoms is not None:
-        most = as_bounds(request.num_atoms)[1]
-        if most is not None and sum(counts.values()) > most:
-            out.append((f"a formula unit of at most {most} atoms", False))
+        highest = as_bounds(request.num_atoms)[1]
+        if highest is not None and sum(counts.values()) > highest:
+            out.append((f"a formula unit of at most {highest} atoms", False))
     if request.novel:
         out.append(("a new formula", not is_known(counts)))
     return out
 
 
 def as_bounds(number: int | Bounds) -> Bounds:
-    """A number of a request as lowest and highest."""
+    """A number or bounds of a request as lowest and highest value."""
     return (number, number) if isinstance(number, int) else number
 
 
-def of_structure(request: Request, structure: Structure) -> list[Fact]:
-    """What the request says of the structure: atoms in the cell, as it is or primitive, family and space group."""
-    out: list[Fact] = []
+def structure_requirements(request: Request, structure: Structure) -> list[Requirement]:
+    """What the request says of atoms in the cell (as given or primitive), crystal family and space group, and whether
+    the structure fulfils it."""
+    out: list[Requirement] = []
     if request.num_atoms is not None:
         wanted = as_bounds(request.num_atoms)
         holds = within(len(structure), wanted) or within(len(structure.get_primitive_structure()), wanted)
         out.append((f"{bounds_text(wanted, 'atoms')} in the cell", holds))
     if request.families:
-        found = next((name for name in request.families if family_of(structure, lexicon()[name])), "")
+        found = next((name for name in request.families if elements_in_family(structure, lexicon()[name])), "")
         out.append((found or " or ".join(request.families), bool(found)))
     if request.space_groups:
         from nucleate.crystal.symmetry import space_group, without_hand
         from nucleate.request.symmetry import groups_text
 
         number, symbol = space_group(structure)
-        holds = without_hand(number) in {without_hand(n) for n in request.space_groups}  # a mirror image has both
+        holds = without_hand(number) in {
+            without_hand(n) for n in request.space_groups
+        }  # mirror-image space groups count as one
         out.append((symbol if holds else groups_text(request.space_groups), holds))
     return out
 
 
-def of_energy(request: Request, c: Candidate) -> list[Fact]:
-    """What the request says of stability; an energy that cannot be believed is none."""
+def stability_requirements(request: Request, c: Candidate) -> list[Requirement]:
+    """What the request says of stability, and whether the candidate fulfils it. An unknown or incredible energy does
+    not."""
     if request.stable is None:
         return []
     from nucleate.request.request import stable_text
@@ -94,9 +98,9 @@ def of_energy(request: Request, c: Candidate) -> list[Fact]:
     return [(stable_text(request.stable), known and c.energies["e_above_hull"].value <= request.stable)]
 
 
-def family_of(structure: Structure, family: Family) -> tuple[str, ...] | None:
-    """The elements of a crystal on the sites of a family, None where it is not of the family: one of its structure
-    types with possible charges."""
+def elements_in_family(structure: Structure, family: Family) -> tuple[str, ...] | None:
+    """The elements of a crystal on the sites of a family; None if it is not of the family, which means that it has one
+    of its structure types and possible charges."""
     from nucleate.crystal.prototype import prototype_of as describe
     from nucleate.crystal.prototype import same_prototype
 
@@ -105,7 +109,7 @@ def family_of(structure: Structure, family: Family) -> tuple[str, ...] | None:
     own: Prototype | None = None
     for index in range(len(family.types)):
         for order in placements:
-            if not keeps_type(family.name, index, order):
+            if not keeps_space_group(family.name, index, order):
                 continue
             own = own or describe(structure)
             model = describe(substituted_prototype(family.name, index, order))
@@ -114,14 +118,14 @@ def family_of(structure: Structure, family: Family) -> tuple[str, ...] | None:
     return None
 
 
-def unmet(facts: Sequence[Fact]) -> str:
-    """What does not hold, "not oxide, not Co in it"; "" where all does."""
-    missing = [words for words, holds in facts if not holds]
+def unmet_text(requirements: Sequence[Requirement]) -> str:
+    """The requirements that are not fulfilled, "not oxide, not Co in it"; "" if all are."""
+    missing = [words for words, holds in requirements if not holds]
     return f"not {', not '.join(missing)}" if missing else ""
 
 
 class FormulaStage(Stage):
-    """Rejects candidates whose composition is not what was asked for in words, before any work on structures."""
+    """Rejects candidates whose composition does not fulfil a request in words, before there are structures."""
 
     name = "formula"
     grain: Grain = "chunk"
@@ -133,13 +137,16 @@ class FormulaStage(Stage):
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
-            fault = unmet(of_composition(self.request, c.composition)) if c.composition else ""
+            fault = unmet_text(composition_requirements(self.request, c.composition)) if c.composition else ""
             yield c.failed(self.name, Code.UNMET, fault) if fault else c
 
 
-def spoken_condition(request: Request, condition: Condition, seed: int) -> Condition:
-    """The condition of one formula with what can be said of classes and groups of elements: one of each group and one
-    anion of each class is drawn, and what would make it another class is barred."""
+def condition_of_words(request: Request, condition: Condition, seed: int) -> Condition:
+    """The condition of one formula with the classes and groups of elements of a request. With the seed, one element of
+    each group and one anion of each class is drawn. Elements that would make it another class are excluded.
+
+    Raises NucleateError if all elements of a group or class are excluded.
+    """
     from nucleate.chem.states import pauling_electronegativity
 
     rng = np.random.default_rng([seed, 5])
@@ -160,15 +167,15 @@ def spoken_condition(request: Request, condition: Condition, seed: int) -> Condi
     named = tuple(dict.fromkeys(contains))
     if isinstance(request.num_elements, tuple):
         low, high = request.num_elements
-        least = max(low or 1, len(named), 1)
-        number = int(rng.integers(least, max(high if high is not None else least + 2, least) + 1))
+        lowest = max(low or 1, len(named), 1)
+        number = int(rng.integers(lowest, max(high if high is not None else lowest + 2, lowest) + 1))
     return dataclasses.replace(
         condition, contains=named, exclude=tuple(sorted(exclude - set(named))), num_elements=number
     )
 
 
 def _drawn(elements: Sequence[str], rng: np.random.Generator, unasked: Collection[str]) -> str:
-    """One of the elements; drawn again while it is one that is not offered."""
+    """One of the elements, but none of `unasked`."""
     if not set(elements).difference(unasked):
         raise NucleateError("all elements of a kind that was asked for are excluded; leave one in")
     while (element := elements[int(rng.integers(len(elements)))]) in unasked:
@@ -176,9 +183,9 @@ def _drawn(elements: Sequence[str], rng: np.random.Generator, unasked: Collectio
     return element
 
 
-class ComplyStage(Stage):
-    """Check "request": whether all of what was asked for in words holds of the relaxed crystal; `meets` of
-    the candidate says what does."""
+class RequestCheckStage(Stage):
+    """Gives each candidate the check "request": whether the crystal fulfils all of a request in words. Its `meets`
+    lists the requirements that are fulfilled."""
 
     name = "comply"
     grain: Grain = "chunk"
@@ -194,12 +201,12 @@ class ComplyStage(Stage):
                 yield c
                 continue
             composition = {e.symbol: int(n) for e, n in c.structure.composition.items()}
-            facts = of_composition(self.request, composition)
+            requirements = composition_requirements(self.request, composition)
             try:
-                facts += of_structure(self.request, c.structure)
-            except (NucleateError, ValueError, IndexError) as error:  # a freak cell
-                facts.append((f"a structure that can be told ({type(error).__name__})", False))
-            facts += of_energy(self.request, c)
-            fault = unmet(facts)
+                requirements += structure_requirements(self.request, c.structure)
+            except (NucleateError, ValueError, IndexError) as error:  # the cell is impossible
+                requirements.append((f"a structure that can be told ({type(error).__name__})", False))
+            requirements += stability_requirements(self.request, c)
+            fault = unmet_text(requirements)
             check = Check(FAIL, fault) if fault else Check(PASS)
-            yield c.with_(checks={CHECK: check}, meets=tuple(words for words, holds in facts if holds))
+            yield c.with_(checks={CHECK: check}, meets=tuple(words for words, holds in requirements if holds))

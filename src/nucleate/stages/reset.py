@@ -1,4 +1,4 @@
-"""Candidates that are to be worked on again, without what was said of them before."""
+"""Candidates without earlier results, so that stages work on them again."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ STAGES = ("relax", "hull", "unique", "novelty", "second", "phonons")
 CHECKS = ("relaxed", "hull", "unique", "novel", "judges", "phonons")
 
 
-def afresh(candidate: Candidate) -> Candidate:
-    """A crystal that goes through all stages again: what earlier runs said of it is forgotten, its origin is not."""
+def without_results(candidate: Candidate) -> Candidate:
+    """The candidate without the results of any stage, so that it goes through all stages again; its origin is kept."""
     known: dict[str, Any] = {name: None for name in FACTS if name != "failure"}
     return dataclasses.replace(candidate, stages=(), checks={}, energies={}, twin_of="", meets=(), **known)
 
 
-def unrelaxed(candidate: Candidate) -> Candidate:
-    """Asked for by name, it runs again on what was relaxed before; nothing said of the old structure stays."""
+def without_relaxation(candidate: Candidate) -> Candidate:
+    """The candidate without the results that a new relaxation changes: its relaxed structure is relaxed again."""
     return dataclasses.replace(
         candidate,
         stages=tuple(s for s in candidate.stages if s not in STAGES),
