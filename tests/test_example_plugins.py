@@ -10,7 +10,7 @@ import pytest
 from pymatgen.core import Structure
 
 from nucleate.cli.main import main
-from nucleate.data.tables import table_from_items, write_table
+from nucleate.data.write import table_from_items, write_crystal_table
 from nucleate.engine.registry import get_executor
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition
@@ -123,7 +123,7 @@ def test_design_with_formulas_first(tmp_path):
 
 def test_evaluate(tmp_path, capsys):
     salt = Structure.from_spacegroup(221, [[4, 0, 0], [0, 4, 0], [0, 0, 4]], ["Cs", "Cl"], [[0, 0, 0], [0.5] * 3])
-    write_table(table_from_items([Named(f"salt-{i}", salt) for i in range(2)])[0], tmp_path / "known.parquet")
+    write_crystal_table(table_from_items([Named(f"salt-{i}", salt) for i in range(2)])[0], tmp_path / "known.parquet")
     options = ["--dataset", tmp_path / "known.parquet", "--n", 2, "--samples", 2, "--workers", 1]
     assert run("evaluate", "csp", "--weights", "lattices", *options, "--out", tmp_path / "csp") == 0
     assert json.loads((tmp_path / "csp" / "settings.json").read_text())["weights"] == "lattices"

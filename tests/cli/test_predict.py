@@ -12,7 +12,7 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from nucleate.cli.predict import predict
-from nucleate.data.tables import table_from_items, write_table
+from nucleate.data.write import table_from_items, write_crystal_table
 from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.io import Named, read_structures
 from nucleate.pipeline.candidate import FAIL
@@ -36,7 +36,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Named("zincite", Structure.from_spacegroup("F-43m", Lattice.cubic(4.6), ["Zn", "O"], [[0, 0, 0], quarter])),
     ]
     file = tmp_path_factory.mktemp("known") / "known.parquet"
-    write_table(table_from_items(items)[0], file)
+    write_crystal_table(table_from_items(items)[0], file)
     return file
 
 

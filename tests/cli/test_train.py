@@ -136,7 +136,7 @@ def test_fine_tuning_from_the_command_line(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("column", "words"),
     [
-        ("softness", "mine has no column 'softness'; numbers there: hardness"),
+        ("softness", "mine has no column 'softness'; columns with numbers: hardness"),
         ("label", "mine: column 'label' is text, not numbers ('soft'"),
         ("mixed", "mine: column 'mixed' is text, not numbers ('about 3')"),
         ("same", "property 'same' has 16 values in the data, and they do not vary"),

@@ -14,10 +14,10 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 
-from nucleate.data import get as get_named
+from nucleate.data import download as get_named
 from nucleate.data import home, load_table
 from nucleate.data.catalog import CATALOG, Dataset, Source, dataset_lock
-from nucleate.data.download import PIECE, fetch, get_dataset
+from nucleate.data.download import PIECE, download_dataset, fetch
 from nucleate.errors import NucleateError
 
 ROWS = 8
@@ -99,7 +99,7 @@ def no_wait(_seconds: float) -> None: ...
 
 def test_get_converts_once(server):
     server.files["/train.csv"] = make_csv()
-    (summary,) = get_dataset(dataset(server), wait=no_wait)
+    (summary,) = download_dataset(dataset(server), wait=no_wait)
     assert (summary.rows, summary.usable, summary.atoms) == (ROWS, ROWS, (2, 2))
     assert "checksum unknown, number of rows agrees" in str(summary)
     table = load_table("tiny-1")
@@ -114,7 +114,7 @@ def test_get_converts_once(server):
     assert shown == ["downloads", "tiny_1_train.parquet", "tiny_1_train.parquet.sha256"]
     assert [p.name for p in (home() / "downloads").iterdir()] == ["tiny_1_train.csv.sha256.json"]
     asked = len(server.requests)
-    assert "was here already" in str(get_dataset(dataset(server))[0]) and len(server.requests) == asked
+    assert "was here already" in str(download_dataset(dataset(server))[0]) and len(server.requests) == asked
 
 
 def test_a_cut_connection_is_resumed_where_it_stopped(server):
@@ -168,25 +168,25 @@ def test_a_busy_server_is_asked_again_a_missing_file_is_not(server):
     assert len(server.requests) == asked + 1
     server.http.shutdown()
     server.http.server_close()
-    with pytest.raises(NucleateError, match=r"\(no connection to the server, or it broke off; 5 attempts\)"):
+    with pytest.raises(NucleateError, match=r"\(there was no connection to the server, or it broke; 5 attempts\)"):
         fetch(Source(f"{server.url}/train.csv", ROWS), home(), "c.csv", wait=no_wait)
 
 
 def test_a_wrong_checksum_leaves_nothing(server):
     server.files["/train.csv"] = make_csv()
-    with pytest.raises(NucleateError, match="not the published checksum"):
-        get_dataset(dataset(server, sha256="0" * 64), wait=no_wait)
+    with pytest.raises(NucleateError, match="not have the published checksum"):
+        download_dataset(dataset(server, sha256="0" * 64), wait=no_wait)
     assert not list(home().rglob("*.csv*")) and not list(home().rglob("*.parquet"))
 
 
 def test_what_was_downloaded_first_is_remembered(server):
     body = server.files["/train.csv"] = make_csv()
-    get_dataset(dataset(server), wait=no_wait)
+    download_dataset(dataset(server), wait=no_wait)
     seen = json.loads((home() / "downloads" / "tiny_1_train.csv.sha256.json").read_text())
     assert list(seen.values()) == [hashlib.sha256(body).hexdigest()]
     server.files["/train.csv"] = body.replace(b"4.5", b"4.6")
-    with pytest.raises(NucleateError, match="not the first downloaded checksum"):
-        get_dataset(dataset(server), force=True, wait=no_wait)
+    with pytest.raises(NucleateError, match="not have the first downloaded checksum"):
+        download_dataset(dataset(server), force=True, wait=no_wait)
     assert load_table("tiny-1").num_rows == ROWS  # the old one is still here
 
 
@@ -194,13 +194,13 @@ def test_a_dataset_has_one_writer_and_others_go_on(server):
     server.files["/train.csv"] = make_csv()
     with dataset_lock("tiny-1"):
         with pytest.raises(NucleateError, match=rf"another process \(pid {os.getpid()}\) is making .*NUCLEATE_DATA"):
-            get_dataset(dataset(server), wait=no_wait)
+            download_dataset(dataset(server), wait=no_wait)
         other = dataclasses.replace(dataset(server), name="tiny-2")
-        assert get_dataset(other, wait=no_wait)[0].usable == ROWS
+        assert download_dataset(other, wait=no_wait)[0].usable == ROWS
         assert not server.requests[1:]
-    assert get_dataset(dataset(server), wait=no_wait)[0].usable == ROWS
+    assert download_dataset(dataset(server), wait=no_wait)[0].usable == ROWS
     with dataset_lock("tiny-1"):  # what is here is read, whoever writes beside it
-        assert get_dataset(dataset(server))[0].usable == ROWS
+        assert download_dataset(dataset(server))[0].usable == ROWS
 
 
 def test_many_at_once_end_with_one_whole_table(server):
@@ -210,7 +210,7 @@ def test_many_at_once_end_with_one_whole_table(server):
 
     def get_it():
         try:
-            outcomes.append(get_dataset(dataset(server), wait=no_wait)[0].usable)
+            outcomes.append(download_dataset(dataset(server), wait=no_wait)[0].usable)
         except NucleateError as error:
             outcomes.append(str(error))
 
@@ -227,20 +227,20 @@ def test_many_at_once_end_with_one_whole_table(server):
 
 def test_a_table_that_is_not_what_was_written_is_noticed(server):
     server.files["/train.csv"] = make_csv()
-    get_dataset(dataset(server), wait=no_wait)
+    download_dataset(dataset(server), wait=no_wait)
     file = home() / "tiny_1_train.parquet"
     data = bytearray(file.read_bytes())
     data[len(data) // 3] ^= 1
     file.write_bytes(data)
     with pytest.raises(NucleateError, match=r"tiny_1_train.parquet is not the table that was written here"):
         load_table("tiny-1")
-    assert get_dataset(dataset(server), force=True, wait=no_wait)[0].usable == ROWS
+    assert download_dataset(dataset(server), force=True, wait=no_wait)[0].usable == ROWS
     assert load_table("tiny-1").num_rows == ROWS
 
 
 def test_a_bad_row_is_listed_and_the_others_go_on(server):
     server.files["/train.csv"] = make_csv(broken=2)
-    (summary,) = get_dataset(dataset(server), wait=no_wait)
+    (summary,) = download_dataset(dataset(server), wait=no_wait)
     assert (summary.rows, summary.usable, summary.left_out) == (ROWS, ROWS - 1, {"not readable": 1})
     assert [p.row for p in summary.problems] == [3] and "tiny_1_train.csv" in summary.problems[0].file
     assert load_table("tiny-1").column("material_id").to_pylist() == [f"mp-{i}" for i in range(ROWS) if i != 2]
@@ -249,15 +249,17 @@ def test_a_bad_row_is_listed_and_the_others_go_on(server):
 def test_missing_columns_and_rows(server):
     server.files["/train.csv"] = make_csv(header=",material_id,other,pretty_formula,cif,spacegroup.number")
     with pytest.raises(NucleateError, match="no column 'gap'; it has material_id, other"):
-        get_dataset(dataset(server), wait=no_wait)
+        download_dataset(dataset(server), wait=no_wait)
     server.files["/train.csv"] = b"<html>not found</html>"
     with pytest.raises(NucleateError, match="no column 'cif'"):
-        get_dataset(dataset(server), wait=no_wait)
+        download_dataset(dataset(server), wait=no_wait)
     server.files["/train.csv"] = make_csv()
     with pytest.raises(NucleateError, match="8 rows instead of 9"):
-        get_dataset(dataset(server, rows=9), wait=no_wait)
+        download_dataset(dataset(server, rows=9), wait=no_wait)
     assert not list(home().rglob("*.parquet")) and not list(home().rglob("*.csv"))
-    assert get_dataset(dataset(server), wait=no_wait)[0].usable == ROWS  # nothing of the failures stands in the way
+    assert (
+        download_dataset(dataset(server), wait=no_wait)[0].usable == ROWS
+    )  # nothing of the failures stands in the way
 
 
 def test_names_and_places(server, tmp_path, monkeypatch):
@@ -267,7 +269,7 @@ def test_names_and_places(server, tmp_path, monkeypatch):
     folder.mkdir(mode=0o555)
     monkeypatch.setenv("NUCLEATE_DATA", str(folder))
     with pytest.raises(NucleateError, match="read-only"):
-        get_dataset(dataset(server), wait=no_wait)
+        download_dataset(dataset(server), wait=no_wait)
     assert not server.requests
 
 

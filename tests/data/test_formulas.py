@@ -42,8 +42,8 @@ def test_formulas_are_distinct_reduced_and_have_the_properties_of_their_best_cry
         "held out": 1,
         "with elements outside the vocabulary": 1,
         "with more than 49 atoms": 1,
-        "that are no formula": 1,
-        "of a formula that is there already": 2,
+        "without a valid formula": 1,
+        "with a formula of another row": 2,
     }
 
 
@@ -54,7 +54,7 @@ def test_held_out_sets_and_the_whole_vocabulary(folder):
 
 
 def test_what_is_not_there_is_said(folder):
-    with pytest.raises(NucleateError, match="no column 'hardness'; numbers there: e_above_hull, band_gap"):
+    with pytest.raises(NucleateError, match="no column 'hardness'; columns with numbers: e_above_hull, band_gap"):
         prepare_formulas(DATA, ("hardness",))
     with pytest.raises(NucleateError, match=r"no file other.parquet"):
         prepare_formulas(DATA.changed(dataset="other.parquet"), COLUMNS)

@@ -119,7 +119,7 @@ def test_recipes_choose_the_frame(tmp_path):
     with pytest.raises(NucleateError, match=r"'frame' must be one of reduced, canonical, canonical-reduced"):
         DataConfig.read({"frame": "other"})
     for system in ("formulas", "sites"):
-        with pytest.raises(NucleateError, match=r"'data.frame' is a knob of recipes of"):
+        with pytest.raises(NucleateError, match=r"'data.frame' is a setting of recipes of"):
             recipe_from_json(f'{{"name": "r", "system": "{system}", "data": {{"frame": "canonical"}}}}')
 
 

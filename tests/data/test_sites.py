@@ -64,7 +64,7 @@ def test_what_has_no_consistent_symmetry_is_counted(mine, monkeypatch):
 
 
 def test_properties_are_refused(mine):
-    with pytest.raises(NucleateError, match="carry no properties"):
+    with pytest.raises(NucleateError, match="cannot have properties"):
         prepare_for(RECIPE, properties=("band_gap",))
-    with pytest.raises(NucleateError, match="'network.condition_on' is a knob of .*, not of sites"):
+    with pytest.raises(NucleateError, match="'network.condition_on' is a setting of .*, not of sites"):
         read_recipe({"name": "r", "system": "sites", "network": {"condition_on": ["band_gap"]}})

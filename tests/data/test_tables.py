@@ -193,7 +193,7 @@ def test_add_refuses(tmp_path):
     (tmp_path / "bad.cif").write_text("data_x\n")
     for name, files, fractions, reason in [
         ("mp_20", ["a.extxyz"], (0.8, 0.1, 0.1), "public dataset"),
-        ("x/y", ["a.extxyz"], (0.8, 0.1, 0.1), "no name"),
+        ("x/y", ["a.extxyz"], (0.8, 0.1, 0.1), "cannot be the name"),
         ("mine", ["a.extxyz"], (0.8, 0.1, 0.2), "add up to 1"),
         ("mine", ["bad.cif"], (0.8, 0.1, 0.1), "no usable crystal"),
         ("mine", ["nothing"], (0.8, 0.1, 0.1), "no file or folder"),

@@ -11,7 +11,7 @@ from pymatgen.core import Composition, Lattice, Structure
 
 from nucleate.chem.elements import SYMBOLS
 from nucleate.chem.formula import MAX_ATOMS, parse_strict
-from nucleate.data.tables import table_from_items, write_table
+from nucleate.data.write import table_from_items, write_crystal_table
 from nucleate.errors import NucleateError
 from nucleate.evaluate.formulas import formula_key, key_text, read_formulas
 from nucleate.io import Named, write_structures
@@ -140,7 +140,7 @@ def test_structures_of_every_kind(tmp_path):
     crystals = [Named("a", NACL), Named("b", STO)]
     frame = pd.DataFrame({"cif": [c.structure.to(fmt="cif") for c in crystals]})
     frame.to_csv(tmp_path / "a.csv", index=False)
-    write_table(table_from_items(crystals)[0].drop(["formula"]), tmp_path / "a.parquet")
+    write_crystal_table(table_from_items(crystals)[0].drop(["formula"]), tmp_path / "a.parquet")
     for name in ("a.csv", "a.parquet", "a.extxyz", "a.jsonl", "a.db", "folder"):
         if not (tmp_path / name).exists():
             write_structures(tmp_path / name, crystals)

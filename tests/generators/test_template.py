@@ -244,17 +244,17 @@ def test_names():
 def test_a_library_from_a_table(tmp_path):
     import pyarrow as pa
 
-    from nucleate.data.tables import table_from_items, write_table
+    from nucleate.data.write import table_from_items, write_crystal_table
     from nucleate.io import Named
 
     table, _ = table_from_items(Named(name, s, {"e_above_hull": 0.1 * i}) for i, (name, s) in enumerate(KNOWN))
-    write_table(table, tmp_path / "known.parquet")
+    write_crystal_table(table, tmp_path / "known.parquet")
     library = load_library(str(tmp_path / "known.parquet"), max_atoms=6)
     assert library.ids == ("griceite", "cscl", "bto", "antiperovskite")  # the cubic cells of eight atoms are too large
     assert library.e_above_hull == pytest.approx([0.2, 0.4, 0.5, 0.6])
     assert library.structure(2).lattice.abc == pytest.approx((4, 4, 4), abs=1e-5)
     bare = table.select(["atomic_numbers", "frac_coords", "lengths", "angles"])
-    write_table(pa.table(bare), tmp_path / "bare.parquet")
+    write_crystal_table(pa.table(bare), tmp_path / "bare.parquet")
     unnamed = load_library(str(tmp_path / "bare.parquet"))
     assert unnamed.ids[:2] == ("0", "1") and np.isnan(unnamed.e_above_hull).all()
     both = load_library(f"{tmp_path}/known.parquet+{tmp_path}/bare.parquet")
@@ -266,13 +266,13 @@ def test_a_library_from_a_table(tmp_path):
 
 
 def test_of_one_formula_the_more_stable_crystal_comes_first(tmp_path):
-    from nucleate.data.tables import table_from_items, write_table
+    from nucleate.data.write import table_from_items, write_crystal_table
     from nucleate.io import Named
 
     items = [
         Named("high", caesium("Na", "Cl", 3.5), {"e_above_hull": 0.2}),
         Named("low", KNOWN[0][1], {"e_above_hull": 0.0}),
     ]
-    write_table(table_from_items(items)[0], tmp_path / "two.parquet")
+    write_crystal_table(table_from_items(items)[0], tmp_path / "two.parquet")
     found = TemplateGenerator(load_library(str(tmp_path / "two.parquet"))).predict({"K": 1, "Cl": 1})
     assert [p.template for p in found] == ["low", "high"]

@@ -8,7 +8,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 import nucleate.search.names
-from nucleate.data.tables import table_from_items, write_table
+from nucleate.data.write import table_from_items, write_crystal_table
 from nucleate.diffusion.rng import derive_seeds
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
@@ -72,7 +72,7 @@ def played():
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     file = tmp_path_factory.mktemp("data") / "known.parquet"
-    write_table(table_from_items([Named("salt", NACL)])[0], file)
+    write_crystal_table(table_from_items([Named("salt", NACL)])[0], file)
     return DesignSettings.of(oversample=4, generator="played", templates=str(file), relax_steps=2, second="none")
 
 

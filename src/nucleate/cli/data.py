@@ -43,10 +43,10 @@ def get(
 ) -> None:
     """Download a public dataset. After an interruption, the same command continues where it stopped."""
     from nucleate.cli.progress import progress_shown
-    from nucleate.data import get as get_data
+    from nucleate.data import download as download_data
 
     with progress_shown() as watch:
-        summaries = get_data(name, watch.progress, force)
+        summaries = download_data(name, watch.progress, force)
     _print(summaries)
 
 

@@ -1,4 +1,4 @@
-"""Datasets: downloaded with checksums, kept as parquet, prepared as tensors."""
+"""Datasets: they are downloaded with checksums, stored as parquet files, and prepared as tensors for training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nucleate.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nucleate.data.catalog import CATALOG, home, parse_name
-    from nucleate.data.download import get
+    from nucleate.data.download import download
     from nucleate.data.formulas import prepare_formulas
     from nucleate.data.own import add_files
     from nucleate.data.prepared import prepare, prepare_crystals
@@ -20,7 +20,7 @@ __getattr__ = lazy_names(
         "CATALOG": "nucleate.data.catalog",
         "Summary": "nucleate.data.tables",
         "add_files": "nucleate.data.own",
-        "get": "nucleate.data.download",
+        "download": "nucleate.data.download",
         "home": "nucleate.data.catalog",
         "load_table": "nucleate.data.tables",
         "parse_name": "nucleate.data.catalog",
@@ -34,7 +34,7 @@ __all__ = [
     "CATALOG",
     "Summary",
     "add_files",
-    "get",
+    "download",
     "home",
     "load_table",
     "parse_name",

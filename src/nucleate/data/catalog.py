@@ -1,4 +1,4 @@
-"""The datasets that can be downloaded, as plain data, and where they are kept."""
+"""The datasets that can be downloaded, and the folder in which datasets are stored."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from nucleate.errors import NucleateError
 from nucleate.locks import Lock
 
 SPLITS = ("train", "val", "test")
-# github.com/txie-93/cdvae (MIT), the data of Xie et al., ICLR 2022 (arXiv:2110.06197), with the splits of that paper
+# The data and the splits of Xie et al., ICLR 2022 (arXiv:2110.06197), from github.com/txie-93/cdvae (MIT)
 CDVAE = "https://raw.githubusercontent.com/txie-93/cdvae/f857f598d6f6cca5dc1ea0582d228f12dcc2c2ea/data"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file to download; rows is how many crystals it must hold, sha256 is None where no one has published it."""
+    """A file to download. rows: the number of crystals that it must have. sha256: None if no checksum is published."""
 
     url: str
     rows: int
@@ -27,7 +27,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A CSV for each split, with columns `cif` and `material_id`; `rename` and `drop` are about its other columns."""
+    """A dataset of the catalogue, with one CSV file for each split.
+
+    about: a description. properties: names of columns with numbers. rename: old -> new names of columns, and drop:
+    names of columns that are left out; the columns "cif" and "material_id" always stay.
+    """
 
     name: str
     about: str
@@ -71,7 +75,7 @@ CATALOG: dict[str, Dataset] = {
 
 
 def home() -> Path:
-    """The data folder: NUCLEATE_DATA, or the platform's cache folder."""
+    """The folder of the datasets: NUCLEATE_DATA if it is set, else the platform's cache folder."""
     folder = os.environ.get("NUCLEATE_DATA")
     return Path(folder).expanduser() if folder else user_cache()
 
@@ -84,9 +88,9 @@ def user_cache() -> Path:
 
 
 def writable(folder: Path) -> bool:
-    """Whether files may be made in `folder`, or in its nearest parent that exists.
+    """Whether files can be made in a folder, or in its nearest parent that exists.
 
-    Its permission bits count even for the superuser, who could pass over them: a shared folder is left as it is.
+    A folder without permission to write is respected also by the superuser, who could write there.
     """
     while not folder.exists():
         folder = folder.parent
@@ -94,13 +98,14 @@ def writable(folder: Path) -> bool:
 
 
 def dataset_lock(name: str) -> Lock:
-    """Held while the files of a dataset are made; NucleateError while another process makes them."""
+    """The lock that is held while the files of a dataset are made. Raises NucleateError if another process holds it."""
     file = home() / f".{stem(name, 'all')}.lock"
     return Lock(file, f"is making the dataset '{name}' in {home()}", "set NUCLEATE_DATA to another folder")
 
 
 def parse_name(name: str, split: str | None = None) -> tuple[str, str]:
-    """("mp-20:test") or ("mp-20", "test") -> ("mp-20", "test"); the split is "train" where none is given."""
+    """The name and the split of a dataset: "mp-20:test", or "mp-20" and "test", give ("mp-20", "test"). The split is
+    "train" if none is given. Raises NucleateError for an impossible name and for an unknown split."""
     bare, _, own = name.partition(":")
     if own and split and own != split:
         raise NucleateError(f"'{name}' and split '{split}' contradict each other")
@@ -108,10 +113,10 @@ def parse_name(name: str, split: str | None = None) -> tuple[str, str]:
     if chosen not in SPLITS:
         raise NucleateError(f"unknown split '{chosen}'; known are {', '.join(SPLITS)}")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", bare):
-        raise NucleateError(f"'{bare}' is no name of a dataset; use letters, digits, '-', '_' and '.'")
+        raise NucleateError(f"'{bare}' cannot be the name of a dataset; use letters, digits, '-', '_' and '.'")
     return bare, chosen
 
 
 def stem(name: str, split: str) -> str:
-    """The name of the parquet file, without its ending: ("mp-20", "test") -> "mp_20_test"."""
+    """The name of a split's parquet file without its ending: ("mp-20", "test") -> "mp_20_test"."""
     return f"{name.replace('-', '_')}_{split}"

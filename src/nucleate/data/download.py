@@ -1,4 +1,4 @@
-"""Downloads that resume, retry and are checked, converted once to parquet."""
+"""Downloads of datasets: they are resumed, tried again, checked, and converted to parquet files."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from nucleate.data.catalog import CATALOG, Dataset, Source, dataset_lock, home, stem, writable
-from nucleate.data.tables import Summary, read_table, summarise, table_from_items, write_table
+from nucleate.data.tables import Summary, read_table, table_summary
+from nucleate.data.write import table_from_items, write_crystal_table
 from nucleate.errors import NucleateError
 from nucleate.io import Named, Problem, Remark, read_items, replacing
 
-Progress = Callable[[str, int, int], None]  # (what, done, total or 0 where unknown)
+Progress = Callable[[str, int, int], None]  # (name of the work, amount done, total amount or 0 if it is not known)
 
 ATTEMPTS = 5
-TIMEOUT = (10, 30)  # seconds to connect, and between two pieces
-PIECE = 1 << 14  # bytes; of a connection that is cut, no more than this is lost
-BUSY = (429, 500, 502, 503, 504)
+TIMEOUT = (10, 30)  # seconds to wait for the connection, and between two pieces of data
+PIECE = 1 << 14  # bytes; if a connection breaks, no more than this is lost
+BUSY = (429, 500, 502, 503, 504)  # HTTP status codes after which it is worth trying again
 
 
 class ResumingDownloader:
-    """A downloader for pooch: what has come stays in `partial`, and the next attempt asks for the rest alone.
+    """A downloader for pooch that resumes: received data stays in the file `partial`, and the next attempt requests
+    only the rest.
 
-    The addresses are pinned to a commit, so both parts are of the same file; the checksum or the number of rows has
-    the last word.
+    The addresses of the catalogue contain a commit, so all parts come from the same file. In the end the checksum or
+    the number of rows is checked.
     """
 
     def __init__(self, partial: Path, progress: Progress | None = None, wait: Callable[[float], None] = time.sleep):
@@ -36,7 +38,7 @@ class ResumingDownloader:
         self.wait = wait
 
     def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
-        """Raises NucleateError when the file is not there, or after five attempts."""
+        """Download a file. Raises NucleateError if the server does not have it, or after five failed attempts."""
         import requests
 
         reason = ""
@@ -52,18 +54,18 @@ class ResumingDownloader:
                 reason = _why(error)
         raise NucleateError(
             f"cannot download {url} ({reason}; {ATTEMPTS} attempts); check the connection and run the same command "
-            "again, it goes on where it stopped"
+            "again; it continues where it stopped"
         )
 
     def _attempt(self, url: str) -> bool:
-        """One request; true when the file is complete."""
+        """Make one request. Returns whether the file is complete."""
         import requests
 
         have = self.partial.stat().st_size if self.partial.exists() else 0
-        # identity: a range of a compressed answer could not be put together
+        # "identity", because parts of a compressed answer could not be joined
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-            if answer.status_code == 416:  # nothing after `have`: complete, or not this file
+            if answer.status_code == 416:  # there is nothing after `have`: the file is complete, or it is another one
                 total = answer.headers.get("Content-Range", "").rpartition("/")[2]
                 if total == str(have):
                     return True
@@ -86,35 +88,35 @@ class ResumingDownloader:
             return not total_bytes or done == total_bytes
 
 
-def get(name: str, progress: Progress | None = None, force: bool = False) -> list[Summary]:
-    """Download a dataset of the catalogue and convert each split once to parquet; what is here already is kept.
+def download(name: str, progress: Progress | None = None, force: bool = False) -> list[Summary]:
+    """Download a dataset of the catalogue and convert each split to a parquet file. Returns a summary of each split.
 
+    Splits that are already there are kept, unless `force`. Rows that are no crystals are listed in `Summary.problems`.
     Raises NucleateError for an unknown name, a failed download, a wrong checksum, a missing column or missing rows, and
-    while another process gets the same dataset.
-    Rows that are no crystals are listed in the summary's `problems`.
+    if another process is making the same dataset.
     """
     if name not in CATALOG:
         raise NucleateError(f"no dataset '{name}'; known are {', '.join(CATALOG)}")
-    return get_dataset(CATALOG[name], progress, force)
+    return download_dataset(CATALOG[name], progress, force)
 
 
-def get_dataset(
+def download_dataset(
     dataset: Dataset, progress: Progress | None = None, force: bool = False, wait: Callable[[float], None] = time.sleep
 ) -> list[Summary]:
-    """`get` for any dataset; `wait(seconds)` is called between attempts."""
+    """As `download`, for any dataset. `wait(seconds)` is called between attempts."""
     folder = home()
     files = {split: folder / f"{stem(dataset.name, split)}.parquet" for split in dataset.files}
     missing = [file for file in files.values() if force or not file.exists()]
     if missing and not writable(folder):
         raise NucleateError(
-            f"{folder} is read-only, {missing[0].name} cannot be put there; set NUCLEATE_DATA to another folder"
+            f"{folder} is read-only, so {missing[0].name} cannot be written; set NUCLEATE_DATA to another folder"
         )
     out = []
     with dataset_lock(dataset.name) if missing else contextlib.nullcontext():
         for split, source in dataset.files.items():
             file = files[split]
             if file.exists() and not force:
-                out.append(summarise(dataset.name, split, file, read_table(file), ("was here already",)))
+                out.append(table_summary(dataset.name, split, file, read_table(file), ("was here already",)))
                 continue
             csv_file = fetch(source, folder / "downloads", f"{stem(dataset.name, split)}.csv", progress, wait)
             out.append(_convert(dataset, split, source, csv_file, file, progress))
@@ -129,7 +131,9 @@ def fetch(
     progress: Progress | None = None,
     wait: Callable[[float], None] = time.sleep,
 ) -> Path:
-    """Download one file through pooch. A first download without a published checksum is remembered and held to it."""
+    """Download one file with pooch and return its path. If no checksum is published, that of the first download is
+    stored, and later downloads must have the same. Raises NucleateError if the download fails or has another
+    checksum."""
     import pooch
     import requests
 
@@ -147,10 +151,10 @@ def fetch(
         path = Path(pooch.retrieve(source.url, digest, file_name, folder, downloader=downloader))
     except ValueError:
         whose = "published" if source.sha256 else "first downloaded"
-        mend = "" if source.sha256 else f", or remove {folder / file_name}.sha256.json to accept the new one"
+        or_accept = "" if source.sha256 else f", or remove {folder / file_name}.sha256.json to accept the new file"
         raise NucleateError(
-            f"{source.url} has not the {whose} checksum (sha256 {known}): damaged on the way or changed; "
-            f"run the same command again{mend}"
+            f"{source.url} does not have the {whose} checksum (sha256 {known}): it was damaged in the download or has "
+            f"changed; run the same command again{or_accept}"
         ) from None
     except (OSError, requests.RequestException) as error:
         raise NucleateError(f"cannot download {source.url}: {error}") from None
@@ -163,10 +167,10 @@ def fetch(
 
 
 def _why(error: Exception) -> str:
-    """Why there was no answer, without what the libraries below call it."""
+    """Why there was no answer, in words of our own instead of those of the library."""
     import requests
 
-    if isinstance(error, requests.HTTPError):  # our own words
+    if isinstance(error, requests.HTTPError):  # `_attempt` raised it, with words of our own
         return str(error)
     if isinstance(error, requests.Timeout):
         return "the server does not answer in time"
@@ -174,16 +178,16 @@ def _why(error: Exception) -> str:
         return "no secure connection to the server: its certificate is not accepted"
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy gives no connection"
-    return "no connection to the server, or it broke off"
+    return "there was no connection to the server, or it broke"
 
 
 def _beside(folder: Path, file_name: str) -> Path:
-    """Where the checksum of a download is remembered: a file for each, so that two downloads never meet in it."""
+    """The file with the checksum of a download. Each download has its own, so that two downloads do not interfere."""
     return folder / f"{file_name}.sha256.json"
 
 
 def _seen(folder: Path, file_name: str) -> dict[str, str]:
-    """address -> sha256 of what was downloaded from it before."""
+    """Address -> sha256 of the file that was downloaded from it before; empty if there is none."""
     try:
         seen = json.loads(_beside(folder, file_name).read_text())
     except (OSError, ValueError):
@@ -206,9 +210,9 @@ def _convert(
     if len(items) != source.rows:
         _refuse(csv_file, f"{source.url} has {len(items):,} rows instead of {source.rows:,}: damaged or changed")
     table, problems = table_from_items(items, dataset.rename, dataset.drop)
-    write_table(table, file, problems)
+    write_crystal_table(table, file, problems)
     note = "checksum agrees" if source.sha256 else "checksum unknown, number of rows agrees"
-    return summarise(dataset.name, split, file, table, (note,), problems)
+    return table_summary(dataset.name, split, file, table, (note,), problems)
 
 
 def _counted(csv_file: Path, label: str, source: Source, progress: Progress | None) -> list[Named | Problem]:
@@ -223,7 +227,7 @@ def _counted(csv_file: Path, label: str, source: Source, progress: Progress | No
 
 
 def _refuse(csv_file: Path, reason: str) -> None:
-    """The file is of no use: away with it, and with what was remembered of it."""
+    """Delete a downloaded file that cannot be used and its stored checksum, and raise NucleateError."""
     csv_file.unlink()
     _beside(csv_file.parent, csv_file.name).unlink(missing_ok=True)
     raise NucleateError(reason)

@@ -1,4 +1,5 @@
-"""Formulas ready for training: distinct, reduced, within a vocabulary, with the properties of their best crystal."""
+"""Formulas for training: distinct, reduced, within a vocabulary, and with the properties of their most stable
+crystal."""
 
 from __future__ import annotations
 
@@ -23,9 +24,9 @@ from nucleate.data.prepared import not_numeric, numeric_columns
 from nucleate.data.tables import Summary, read_table, table_file
 from nucleate.errors import NucleateError
 
-BALANCED = "balanced"  # computed: 1 where a formula is charge neutral and balanced with SMACT's smact14 states, else 0
-STABILITY = ("e_above_hull", "formation_energy_per_atom")  # of the crystals of one formula the first by these counts
-HELD = ("val", "test")  # rows of these splits in a column "mp20_split" are held out
+BALANCED = "balanced"  # a computed property: 1 if a formula passes `checks.smact_verdict` with smact14 states, else 0
+STABILITY = ("e_above_hull", "formation_energy_per_atom")  # columns that decide which crystal of a formula is best
+HELD = ("val", "test")  # rows with these values in the column "mp20_split" are held out of training
 Key = tuple[tuple[str, int], ...]
 
 
@@ -37,14 +38,14 @@ def prepare_formulas(
     *,
     held_out: bool = False,
 ) -> tuple[FormulaBatch, Summary]:
-    """The training formulas that a recipe asks for, sorted, and what became of the rows of its data set; or those held
-    out of it.
+    """The training formulas of a recipe, sorted, and a summary of the rows of its dataset. held_out: the formulas that
+    are held out of training instead.
 
-    data.dataset: a data set or a parquet file with a column "formula" (or atoms). vocabulary: "main" or "all"
-    (`codecs.tokens`). Left out are held-out rows, the formulas of `data.exclude`, elements outside the vocabulary and
-    formulas of more than `data.max_atoms` atoms. properties: columns to carry, or BALANCED.
-    Of several crystals of one formula the one lowest above the hull (or in energy) gives the properties.
-    Raises NucleateError for a property that the data have not.
+    data.dataset: a dataset or a parquet file with a column "formula". vocabulary: "main" or "all" (`codecs.tokens`).
+    These are left out: rows of validation and test splits, the formulas of `data.exclude`, formulas with elements
+    outside the vocabulary, and formulas of more than `data.max_atoms` atoms. properties: columns that the formulas get,
+    or BALANCED. Of several crystals of one formula, the one with the lowest energy above the hull (or formation energy)
+    gives the properties. Raises NucleateError for a property that the dataset lacks.
     """
     file, notes = table_file(data.dataset)
     columns = [c for c in properties if c != BALANCED]
@@ -57,7 +58,7 @@ def prepare_formulas(
     best: dict[Key, Mapping[str, float]] = {}
     for key, row in rows:
         if not key:
-            left_out["that are no formula"] += 1
+            left_out["without a valid formula"] += 1
         elif (key in held) != held_out:
             left_out["for training" if held_out else "held out"] += 1
         elif vocabulary == "main" and not {s for s, _ in key} <= MAIN_ELEMENTS:
@@ -67,7 +68,7 @@ def prepare_formulas(
         elif key not in best:
             best[key] = row
         else:
-            left_out["of a formula that is there already"] += 1
+            left_out["with a formula of another row"] += 1
             if row["order"] < best[key]["order"]:
                 best[key] = row
     keys = sorted(best)
@@ -81,14 +82,15 @@ def prepare_formulas(
     )
     sizes = batch.num_atoms
     atoms = (int(sizes.min()), int(sizes.max()))
-    part = "held out" if held_out else "formulas"
-    return batch, Summary(data.dataset, part, str(file), len(rows), len(keys), dict(left_out), notes, atoms)
+    split = "held out" if held_out else "formulas"
+    return batch, Summary(data.dataset, split, str(file), len(rows), len(keys), dict(left_out), notes, atoms)
 
 
 def _rows(
     file: Path, columns: list[str], progress: Callable[[str, int, int], None] | None
 ) -> list[tuple[Key, dict[str, Any]]]:
-    """(reduced formula, properties and what decides on the row) of each row; an empty key where it is no formula."""
+    """For each row the reduced formula (empty if it is none), and a table with the properties, whether the row is held
+    out ("held"), and a key that sorts crystals of one formula ("order")."""
     import pyarrow.parquet as pq
 
     present = pq.read_schema(file).names
@@ -120,7 +122,7 @@ def _formulas_of(names: tuple[str, ...]) -> set[Key]:
 
 @lru_cache(maxsize=500_000)
 def _key(text: str | None) -> Key:
-    """Symbols and numbers of the reduced formula, sorted by symbol; () for what is none."""
+    """Symbols and numbers of the reduced formula, sorted by symbol; empty if the text is no formula."""
     try:
         counts = parse_strict(text or "")
     except NucleateError:

@@ -1,4 +1,4 @@
-"""The cell, origin and order of atoms in which training crystals are written: `data.frame` of a recipe.
+"""The frame of training crystals, that is, the choice of cell, origin and order of atoms: `data.frame` of a recipe.
 
 "reduced" is the Niggli cell, with the origin and order of the table. "canonical" is the primitive cell of the canonical
 form (`crystal.canonical`): its origin is that of the space group, atoms on special positions have exact fractions, and
@@ -22,7 +22,7 @@ from nucleate.crystal import lattice as lat
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.canonical import canonical_of_arrays, wrapped
 from nucleate.crystal.convert import SMALLEST_VOLUME, niggli_reduced, polar_factor
-from nucleate.data.tables import Rows
+from nucleate.data.rows import Rows
 from nucleate.errors import NucleateError
 
 FrameName = Literal["reduced", "canonical", "canonical-reduced"]
@@ -30,8 +30,8 @@ VERSIONS = {
     "reduced": "1",
     "canonical": "canonical-1",
     "canonical-reduced": "canonical-reduced-1",
-}  # change one when the same table would give other tensors
-WORDS = {  # what is said while it is done
+}  # of the preparation; change one if the same table would give other tensors
+WORDS = {  # names of the work for reports of progress
     "reduced": "reducing cells",
     "canonical": "finding symmetry",
     "canonical-reduced": "finding symmetry",
@@ -40,7 +40,7 @@ WORDS = {  # what is said while it is done
 
 @dataclass(frozen=True)
 class _Written:
-    """One crystal in its frame. without_symmetry: it is in P1 because no consistent symmetry was found."""
+    """One crystal in its frame. without_symmetry: whether it is in P1 because no consistent symmetry was found."""
 
     cell: NDArray[np.float64]
     frac: NDArray[np.float64]
@@ -51,11 +51,11 @@ class _Written:
 def written_in(
     frame: FrameName, rows: Rows, progress: Callable[[int, int], None] | None
 ) -> tuple[CrystalBatch, Rows, tuple[str, ...]]:
-    """Crystals in a frame, with the symmetric positive definite lattice (`crystal.convert.polar_factor`), and the rows
-    in it.
+    """The crystals of rows in a frame, with lattices without orientation (`crystal.convert.polar_factor`); the rows
+    that they come from; and notes.
 
-    Rows whose cell has no volume or cannot be reduced are left out and counted. The notes say how many became smaller
-    cells, and how many have no symmetry that could be found. progress(done, total) is called now and then.
+    Rows whose cell has no volume or cannot be reduced are left out and counted. The notes say how many crystals got a
+    smaller cell, and for how many no symmetry was found. progress(done, total) is called now and then.
     """
     cells = lat.from_lengths_angles(torch.from_numpy(rows.parameters)).numpy()
     starts = np.concatenate([[0], np.cumsum(rows.sizes)])
@@ -110,12 +110,12 @@ def _canonical_reduced(cell: NDArray[np.float64], frac: NDArray[np.float64], num
 
 
 def _pad(cells: NDArray[np.float64], rows: Rows) -> CrystalBatch:
-    """All crystals into padded tensors at once."""
+    """All crystals as one padded batch."""
     width = int(rows.sizes.max())
     mask = np.arange(width) < rows.sizes[:, None]
     coordinates = np.zeros((len(cells), width, 3), dtype=np.float32)
     numbers = np.zeros((len(cells), width), dtype=np.int64)
     coordinates[mask] = rows.frac
     numbers[mask] = rows.numbers
-    coordinates[coordinates >= 1] = 0  # rounded up to 1 by float32
+    coordinates[coordinates >= 1] = 0  # float32 rounds some coordinates up to 1
     return CrystalBatch(torch.from_numpy(cells).float(), torch.from_numpy(coordinates), torch.from_numpy(numbers))

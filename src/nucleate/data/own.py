@@ -9,7 +9,8 @@ import numpy as np
 
 from nucleate.chem.plausible import impossible_formation_energies, is_formation_energy
 from nucleate.data.catalog import CATALOG, SPLITS, dataset_lock, home, parse_name, stem, writable
-from nucleate.data.tables import Summary, summarise, table_from_items, write_table
+from nucleate.data.tables import Summary, table_summary
+from nucleate.data.write import table_from_items, write_crystal_table
 from nucleate.errors import NucleateError
 from nucleate.io import nothing_read, read_items
 
@@ -22,12 +23,12 @@ def add_files(
     overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> list[Summary]:
-    """Read structure files and folders and keep them as the dataset `name`, split at random into train, val and test.
+    """Read structure files and folders and store them as the dataset `name`, with random splits train, val and test.
 
-    The split depends on the order of the crystals and the seed alone. Scalar properties become columns. Rows that are
-    no crystals are in the first summary's `problems`. Raises NucleateError for a name that exists (unless `overwrite`)
-    or belongs to the catalogue, fractions that do not add up to 1, where nothing can be read, and for a
-    column of formation energies with values that no crystal has.
+    The splits depend only on the order of the crystals and the seed. Scalar properties become columns. Rows that are no
+    crystals are in the `problems` of the first summary. progress: called with the number of rows that are done. Raises
+    NucleateError for a name that exists (unless `overwrite`) or belongs to the catalogue, for fractions that do not add
+    up to 1, if nothing can be read, and for formation energies that no crystal can have.
     """
     name, _ = parse_name(name)
     folder = home()
@@ -51,22 +52,24 @@ def add_files(
         raise NucleateError(reason)
     n = table.num_rows
     order = np.random.default_rng(seed).permutation(n)
-    held = [int(fractions[i] * n + 1e-9) for i in (1, 2)]  # rounded down: what is left over trains
+    held = [
+        int(fractions[i] * n + 1e-9) for i in (1, 2)
+    ]  # rounded down, so that the rest belongs to the training split
     borders = np.cumsum([n - sum(held), *held])
     out = []
     with dataset_lock(name):
         if not overwrite:
-            _require_new(name, targets)  # it may have come while the files were read
+            _require_new(name, targets)  # again, because another process may have made it in the meantime
         for split, target, rows in zip(SPLITS, targets, np.split(order, borders[:-1]), strict=True):
-            part = table.take(np.sort(rows))
+            rows_of_split = table.take(np.sort(rows))
             bad = problems if split == "train" else []
-            write_table(part, target, bad)
-            out.append(summarise(name, split, target, part, problems=bad))
+            write_crystal_table(rows_of_split, target, bad)
+            out.append(table_summary(name, split, target, rows_of_split, problems=bad))
     return out
 
 
 def _require_new(name: str, targets: Sequence[Path]) -> None:
     if any(t.exists() for t in targets):
         raise NucleateError(
-            f"there is a dataset '{name}' already; choose another name, or overwrite it with --overwrite"
+            f"there is already a dataset '{name}'; choose another name, or overwrite it with --overwrite"
         )

@@ -1,4 +1,4 @@
-"""Crystals ready for training: in one frame (`data.frames`), right-handed, without orientation, cached as tensors."""
+"""Crystals for training: in one frame (`data.frames`), right-handed, without orientation, and cached as tensors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from nucleate.config import DataConfig
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.data.catalog import home, parse_name, user_cache, writable
 from nucleate.data.frames import VERSIONS, FrameName, written_in
-from nucleate.data.tables import BASE, Summary, read_table, table_file, usable_rows
+from nucleate.data.rows import usable_rows
+from nucleate.data.tables import BASE, Summary, read_table, table_file
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
 from nucleate.io.values import is_nothing, number
@@ -30,19 +31,19 @@ def prepare(
     properties: Sequence[str] = (),
     frame: FrameName = "reduced",
 ) -> tuple[CrystalBatch, Summary]:
-    """The crystals of a split, in the order of the table, and what became of its rows.
+    """The crystals of a split, in the order of the table, and a summary of its rows.
 
     name: a dataset ("mp-20", "mp-20:val"), a parquet file, a range of its rows ("perov-5:val[:3387]"), or several of
-    these with "+" between them. Each crystal is Niggli-reduced and right-handed; its lattice is then the symmetric
-    positive definite one (`crystal.convert.polar_factor`). Cached by path, size and time of the table; a damaged cache
-    is made anew. progress(done, total) is called while crystals are reduced. properties: numeric columns that the batch
-    is to carry, NaN where there is no value; NucleateError for one that no part has. frame: another cell and origin
-    than the Niggli cell and the table's origin (`data.frames`); max_atoms is about the cell in the table.
+    these with "+" between them. max_atoms: the largest number of atoms in the cell of the table. frame: the choice of
+    cell and origin (`data.frames`). The lattices are symmetric positive definite (`crystal.convert.polar_factor`).
+    properties: numeric columns that the batch gets, with NaN for missing values. progress(done, total) is called while
+    crystals are prepared. The result is cached by path, size and time of the table; a damaged cache is replaced. Raises
+    NucleateError for a dataset that is not there, and for a property that none of the datasets has.
     """
     names = [p.strip() for p in name.split("+")]
     files = [table_file(_range(p)[0], split)[0] for p in names] if properties else []
     missing = [p for p in properties if not any(p in numeric_columns(file) for file in files)]
-    if missing:  # before cells are reduced, which takes minutes
+    if missing:  # checked before the cells are reduced, which takes minutes
         raise not_numeric(name, files[0], missing[0])
     parts = [_part(p, split, max_atoms, progress, properties, frame) for p in names]
     if len(parts) == 1:
@@ -68,10 +69,8 @@ def prepare(
 def prepare_crystals(
     data: DataConfig, properties: Sequence[str] = (), progress: Callable[[int, int], None] | None = None
 ) -> tuple[CrystalBatch, Summary]:
-    """The training crystals that a recipe asks for: those of its data set without the compositions of `data.exclude`.
-
-    properties: columns to carry.
-    """
+    """The training crystals of a recipe, which are those of its dataset without the compositions of `data.exclude`, and
+    a summary of the rows of the dataset. properties: columns that the batch gets."""
     batch, summary = prepare(data.dataset, None, data.max_atoms, progress, properties, data.frame)
     if not data.exclude:
         return batch, summary
@@ -82,7 +81,7 @@ def prepare_crystals(
 
 
 def _compositions(batch: CrystalBatch) -> list[bytes]:
-    """The reduced composition of each crystal, as something to compare."""
+    """The reduced composition of each crystal as bytes, which are equal for equal compositions."""
     numbers = batch.atomic_numbers.numpy()
     counts = np.zeros((len(numbers), 119), dtype=np.int64)
     np.add.at(counts, (np.arange(len(numbers))[:, None], numbers), 1)
@@ -120,28 +119,29 @@ def _part(
 
 
 def _range(name: str) -> tuple[str, str | None, str | None]:
-    """ "perov-5:val[10:20]" -> ("perov-5:val", "10", "20"); None where there is no range, "" at an open end."""
+    """The parts of a name with a range: "perov-5:val[10:20]" -> ("perov-5:val", "10", "20"). An open end is "", and
+    both ends are None if there is no range."""
     match = re.fullmatch(r"(.*?)(?:\[(\d*):(\d*)\])?", name)
     assert match is not None  # the pattern takes any line
     return match[1], match[2], match[3]
 
 
 def numeric_columns(file: Path) -> list[str]:
-    """Names of a table's columns of numbers, geometry and counts left out."""
+    """The names of a table's columns with numbers, except those that describe the crystals themselves."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    def number(kind: pa.DataType) -> bool:
+    def is_numeric(kind: pa.DataType) -> bool:
         return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
-    return [f.name for f in pq.read_schema(file) if number(f.type) and f.name not in BASE]
+    return [f.name for f in pq.read_schema(file) if is_numeric(f.type) and f.name not in BASE]
 
 
 def not_numeric(name: str, file: Path, column: str) -> NucleateError:
-    """Why a column of a data set cannot be used as numbers: it is not there, or these of its values are words."""
+    """The error for a column that cannot be used as numbers, because it does not exist or has text among its values."""
     import pyarrow.parquet as pq
 
-    known = f"numbers there: {', '.join(numeric_columns(file)) or 'none'}"
+    known = f"columns with numbers: {', '.join(numeric_columns(file)) or 'none'}"
     if column not in pq.read_schema(file).names:
         return NucleateError(f"{name} has no column '{column}'; {known}")
     values = read_table(file, [column]).column(column).to_pylist()
@@ -184,7 +184,8 @@ def _prepared(
 
 
 def cache_folder() -> Path:
-    """Beside the data, or in the platform's cache folder where the data is read-only."""
+    """The folder of cached tensors: in the folder of the datasets, or in the platform's cache folder if that is
+    read-only."""
     folder = home() if writable(home()) else user_cache()
     return folder / "cache"
 
@@ -205,7 +206,7 @@ def _cached(cache: Path) -> tuple[CrystalBatch, dict, np.ndarray] | None:
 
 
 def _remember(cache: Path, batch: CrystalBatch, facts: dict, rows: np.ndarray) -> None:
-    """Keep the result; a full or read-only disk costs the time of the next call and nothing else."""
+    """Write the result to the cache. If the disk is full or read-only, the next call has to prepare it again."""
     try:
         with replacing(cache) as temporary:
             batch.save(temporary)

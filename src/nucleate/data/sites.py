@@ -1,4 +1,4 @@
-"""Crystals as space group, cell and sites, ready for training; cached as tensors."""
+"""Crystals as space group, cell and sites, prepared for training and cached as tensors."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from nucleate.data.tables import Summary
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
 
-VERSION = 1  # of the preparation: raise it when the same crystals would give other tensors
-BLOCK = 200  # crystals between two calls of progress
+VERSION = 1  # of the preparation; increase it if the same crystals would give other tensors
+BLOCK = 200  # the number of crystals between two reports of progress
 
 
 def prepare_sites(
     data: DataConfig, progress: Callable[[str, int, int], None] | None = None, properties: Sequence[str] = ()
 ) -> tuple[SymmetricBatch, Summary]:
-    """The training crystals that a recipe asks for, by their symmetry (`crystal.asymmetric_unit`), and what became of
-    the rows of its data set.
+    """The symmetric training crystals of a recipe (`crystal.asymmetric.asymmetric_unit`), and a summary of the rows of
+    its dataset.
 
-    Crystals without a consistent symmetry are left out and counted. Raises NucleateError for properties, which these
-    batches do not carry.
+    Crystals without a consistent symmetry are left out and counted. Raises NucleateError if properties are given,
+    because these batches cannot have any.
     """
     if properties:
-        raise NucleateError(f"crystals as sites carry no properties; leave out {', '.join(properties)}")
+        raise NucleateError(f"symmetric crystals cannot have properties; leave out {', '.join(properties)}")
 
     def show(what: str) -> Callable[[int, int], None]:
         return lambda done, total: progress(what, done, total) if progress is not None else None
@@ -45,7 +45,7 @@ def prepare_sites(
     except NucleateError:
         batch = _sites(crystals, show("finding symmetry"))
         with contextlib.suppress(NucleateError), replacing(cache) as temporary:
-            batch.save(temporary)  # a full or read-only disk costs the time of the next call and nothing else
+            batch.save(temporary)  # if the disk is full or read-only, the next call has to prepare them again
     if lost := len(crystals) - len(batch):
         left_out = dict(summary.left_out) | {"without a consistent symmetry": lost}
         summary = dataclasses.replace(summary, usable=len(batch), left_out=left_out)

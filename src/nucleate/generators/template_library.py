@@ -130,7 +130,7 @@ def load_library(name: str, max_atoms: int = MAX_ATOMS) -> TemplateLibrary:
     name: a data set ("mp-20" means all its splits), a split of one ("mp-20:train"), a parquet file of crystals, or
     several of these with "+" between them. Raises NucleateError if there are no templates.
     """
-    from nucleate.data.tables import usable_rows
+    from nucleate.data.rows import usable_rows
 
     if max_atoms < 1:
         raise NucleateError(f"templates need at least 1 atom, so max_atoms cannot be {max_atoms}")
