@@ -104,7 +104,9 @@ def test_a_dataset_says_which_cell_is_no_number_and_so_does_training(tmp_path, m
     assert summary.rows == 3 and not summary.left_out
     assert "row 2 'metal'" in summary.remarks[0].reason and "1 x None" in summary.remarks[1].reason
     assert load_table("mine", "train").column("e_form").to_pylist() == [-1, -2, None]
-    with pytest.raises(NucleateError, match=r"column 'gap' is text, not numbers \('metal'.*columns with numbers: e_form"):
+    with pytest.raises(
+        NucleateError, match=r"column 'gap' is text, not numbers \('metal'.*columns with numbers: e_form"
+    ):
         prepare("mine", "train", properties=["gap"])
     with pytest.raises(NucleateError, match=r"no column 'colour'; columns with numbers: e_form"):
         prepare("mine", "train", properties=["colour"])
