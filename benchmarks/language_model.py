@@ -21,7 +21,7 @@ from nucleate.families.family import lexicon
 from nucleate.language.chat import Chat
 from nucleate.language.retrieve import PassageSource, Wikipedia
 from nucleate.language.stage import LanguageStage
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 
 HEAD = "| family | formulas by | found | good, of answered % | questions | seconds |\n|---|---|---|---|---|---|"
 

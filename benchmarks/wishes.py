@@ -14,7 +14,7 @@ from nucleate.engine.local import Serial
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.run import NoStore, run_stages
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.settings import DesignSettings
 from nucleate.stages.realise import ComposeStage
 from nucleate.stages.request_check import composition_requirements

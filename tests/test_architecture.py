@@ -120,7 +120,7 @@ def test_the_pipeline_imports_no_engine():
 
 def test_doors_of_earlier_versions_are_still_there():
     from nucleate.pipeline.corrections import mp2020_correction
-    from nucleate.request.request import parse_request
+    from nucleate.request.parse import parse_request
     from nucleate.search import request
 
     assert request.parse_request is parse_request

@@ -6,7 +6,7 @@ import pytest
 
 from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 
 MEANT = {
     "SrTi03": "SrTiO3", "Ba0.5Sr0.5Ti03": "Ba0.5Sr0.5TiO3", "LiFeP04": "LiFePO4", "CuS04": "CuSO4", "Na2C03": "Na2CO3",

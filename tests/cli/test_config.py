@@ -7,7 +7,7 @@ import pytest
 from nucleate.cli.main import main
 from nucleate.errors import NucleateError
 from nucleate.pipeline.rank import to_rows
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.settings import DesignSettings
 from nucleate.tasks.blueprint import decided
 from nucleate.tasks.design import load_run

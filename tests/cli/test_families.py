@@ -4,7 +4,7 @@ from typer.testing import CliRunner
 from nucleate.chem.formula import formula_text
 from nucleate.cli.main import app
 from nucleate.families.family import lexicon
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 
 
 def call(*words):

@@ -6,7 +6,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.cli.generate import _show
 from nucleate.pipeline.candidate import Candidate
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 URANIA = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.47), ["U", "O"], [[0, 0, 0], [0.25, 0.25, 0.25]])

@@ -11,7 +11,7 @@ from nucleate.families.decorate import decorated_prototype
 from nucleate.families.family import is_ion, keeps_space_group, known_members, lexicon
 from nucleate.families.likelihood import STEPS_PER_UNIT
 from nucleate.families.propose import propose, with_likelihoods
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.search.families_first import proposed_formulas
 from nucleate.stages.request_check import elements_in_family
 

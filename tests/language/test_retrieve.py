@@ -11,7 +11,7 @@ from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.families.minerals import mineral_formula
 from nucleate.language.retrieve import ADDRESS, LENGTH, Wikipedia, find_passages, plain_text
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.settings import DesignSettings
 from nucleate.tasks.design import design
 

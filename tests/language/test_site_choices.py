@@ -7,7 +7,7 @@ import pytest
 from nucleate.errors import NucleateError
 from nucleate.families.family import lexicon
 from nucleate.language.site_choices import MAX_ELEMENTS, site_choices
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.stages.request_check import composition_requirements
 
 

@@ -14,7 +14,7 @@ from nucleate.language.stage import EACH, LanguageStage
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.events import Watch
 from nucleate.pipeline.origin import LanguageModelUse
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.settings import DesignSettings
 from nucleate.tasks.design import design, load_run, resume
 

@@ -1,7 +1,8 @@
 import pytest
 
+from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
-from nucleate.request.request import parse_formula, parse_request
+from nucleate.request.parse import parse_request
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from nucleate.errors import NucleateError
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.request.words import MOST_CHARACTERS
 
 PIECES = (

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from nucleate.chem.classes import GROUPS
+from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
-from nucleate.request.request import parse_formula, parse_request
+from nucleate.request.parse import parse_request
 from nucleate.request.symmetry import read_space_groups
 
 LINES = [

@@ -21,7 +21,7 @@ from nucleate.io import Named
 from nucleate.pipeline.candidate import PASS, UNKNOWN, Candidate, Check
 from nucleate.pipeline.origin import Wanted
 from nucleate.pipeline.rank import to_rows
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.settings import DesignSettings
 from nucleate.stages.realise import ComposeStage, RealiseStage
 from nucleate.tasks.design import design, load_run, resume

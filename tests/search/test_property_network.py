@@ -5,7 +5,7 @@ import pytest
 from nucleate.errors import NucleateError
 from nucleate.generators import read_info
 from nucleate.generators.model_checks import facts_of
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.search.property_network import property_network_for, shipped_judge
 from nucleate.settings import DesignSettings
 from nucleate.tasks.blueprint import cautions

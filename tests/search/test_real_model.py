@@ -13,7 +13,7 @@ from nucleate.families.family import lexicon
 from nucleate.language.chat import Chat
 from nucleate.language.site_choices import site_choices
 from nucleate.language.stage import order_formulas
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.settings import DesignSettings
 from nucleate.tasks.design import design
 

@@ -11,7 +11,7 @@ from nucleate.families.likelihood import STEPS_PER_UNIT, log_likelihoods
 from nucleate.pipeline.candidate import PASS, Candidate, Check, Energy
 from nucleate.pipeline.rank import rank, to_rows
 from nucleate.pipeline.state import FormulaScore
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.search.heuristics import HeuristicStage, ObjectiveStage, read_objective
 from nucleate.search.tree import (
     BLOCK,

@@ -12,7 +12,7 @@ from nucleate.families.family import family_prototype, known_members, lexicon
 from nucleate.generators.base import Condition
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.rank import to_rows
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.search.families_first import proposed_formulas, type_is_allowed
 from nucleate.settings import DesignSettings
 from nucleate.stages.request_check import (

@@ -2,7 +2,7 @@ import pytest
 
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition
-from nucleate.request.request import parse_request
+from nucleate.request.parse import parse_request
 from nucleate.tasks.compose import compose, condition_of
 
 

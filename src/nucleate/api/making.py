@@ -135,7 +135,7 @@ def design(
 
 def _request(request: str | Request, n: int | None, options: dict[str, Any]) -> Request:
     """The request with the wishes that are among the options. They are removed from the options."""
-    from nucleate.request.request import parse_request
+    from nucleate.request.parse import parse_request
 
     wishes = {name: options.pop(name) for name in WISHES if name in options}
     if not isinstance(request, str):

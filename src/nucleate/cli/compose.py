@@ -49,7 +49,7 @@ def compose(
     from nucleate.files import check_ending
     from nucleate.generators.without_elements import without_elements
     from nucleate.io import replacing
-    from nucleate.request.request import parse_request
+    from nucleate.request.parse import parse_request
     from nucleate.search.names import require_named
     from nucleate.tasks.compose import compose as draw
     from nucleate.tasks.compose import condition_of

@@ -139,7 +139,7 @@ def _read_request(
 ) -> Request:
     """The request that the command line makes."""
     from nucleate.cli.parts import with_parts
-    from nucleate.request.request import parse_request
+    from nucleate.request.parse import parse_request
 
     wanted = with_parts(parse_request(text, candidates=candidates, **asked), fix, mask, lattice_shape)
     return dataclasses.replace(wanted, text=text or asked.get("elements") or "")
@@ -170,8 +170,8 @@ def _print_config(folder: Path) -> None:
 def _warn_if_unbalanced(request: Request, notes: Console) -> None:
     if request.composition is None:
         return
+    from nucleate.chem.formula import formula_text
     from nucleate.chem.valence import charge_verdict
-    from nucleate.request.request import formula_text
 
     verdict = charge_verdict(request.composition)
     if verdict.verdict == "fail":

@@ -183,6 +183,6 @@ def request_from(
 
 def _with_count(wanted: Request, candidates: int) -> Request:
     """The request for another number of crystals; raises NucleateError for one that cannot be made."""
-    from nucleate.request.request import parse_request
+    from nucleate.request.parse import parse_request
 
     return dataclasses.replace(wanted, candidates=parse_request("anything", candidates=candidates).candidates)

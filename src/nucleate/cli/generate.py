@@ -48,7 +48,7 @@ def generate(
     from nucleate.cli.resumable import check_out
     from nucleate.cli.tables import output_console
     from nucleate.pipeline.candidate_files import write_candidates
-    from nucleate.request.request import parse_request
+    from nucleate.request.parse import parse_request
     from nucleate.tasks.blueprint import cautions, decided
     from nucleate.tasks.design import generate_candidates
     from nucleate.tasks.run_file import run_file_text

@@ -17,7 +17,7 @@ def with_parts(request: Request, fix: Path | None, mask: str, lattice_shape: str
 
     Raises NucleateError for an unknown shape, and for a file that does not hold exactly one readable crystal.
     """
-    from nucleate.request.request import keep
+    from nucleate.request.request import with_fixed_parts
 
     if lattice_shape is not None:
         from nucleate.crystal.shape import named_shape
@@ -35,4 +35,4 @@ def with_parts(request: Request, fix: Path | None, mask: str, lattice_shape: str
         raise NucleateError(f"{fix} holds {len(found.structures)} structures; --fix takes one")
     from nucleate.generators.inpaint import fixed_parts
 
-    return keep(request, fixed_parts(found.structures[0].structure, mask))
+    return with_fixed_parts(request, fixed_parts(found.structures[0].structure, mask))

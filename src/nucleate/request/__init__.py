@@ -1,1 +1,1 @@
-"""What is asked for: options and plain words, understood."""
+"""Requests: reading what the user asks for, in options and in plain words."""

@@ -10,7 +10,8 @@ from nucleate.errors import NucleateError
 
 
 def parse_elements(text: str) -> tuple[str, ...]:
-    """Distinct elements from "Li,Fe,O" or "Li-Fe-O", in the order given."""
+    """The elements of a text such as "Li,Fe,O" or "Li-Fe-O", in its order. Raises NucleateError for unknown or repeated
+    elements, and for none."""
     parts = [p for p in re.split(r"[\s,\-]+", text.strip()) if p]
     if not parts:
         raise NucleateError('no elements given; write for example "Li,Fe,O"')
@@ -23,9 +24,9 @@ def parse_elements(text: str) -> tuple[str, ...]:
 
 
 def parse_excluded(text: str) -> tuple[str, ...]:
-    """Elements that must not be there, from their symbols and names of groups: "Pb,Cd", "radioactive, rare earths".
+    """The elements that a text names by symbols or by groups: "Pb,Cd" or "radioactive, rare earths".
 
-    Raises NucleateError for what is neither.
+    Raises NucleateError for words that are neither, and for none.
     """
     out: list[str] = []
     for part in filter(None, (p.strip() for p in re.split(r"[,;]", text))):

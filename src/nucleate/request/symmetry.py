@@ -1,4 +1,4 @@
-"""Space groups and numbers of sites, as a request says them."""
+"""Reads space groups and numbers of sites as users write them in requests."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ ALL_COMMON = "common"
 
 
 def read_space_groups(text: str) -> tuple[int, ...]:
-    """Numbers of the space groups asked for, each once: "Pnma", "62,225", "cubic", "common" (the 32 that most training
-    crystals have), "common:8"; () for "". Raises NucleateError for what is none of these."""
+    """The numbers of the space groups that a text names, each once.
+
+    Possible are "Pnma", "62,225", "cubic", "common" (the 32 most frequent groups of the training crystals) and
+    "common:8"; () for "". Raises NucleateError for any other text.
+    """
     out: list[int] = []
     for part in filter(None, (p.strip() for p in text.split(","))):
         if part.lower() in SYSTEMS:
@@ -36,7 +39,8 @@ def read_space_groups(text: str) -> tuple[int, ...]:
 
 
 def read_site_counts(text: str) -> dict[str, int]:
-    """ "K:1,Cu:2" -> {"K": 1, "Cu": 2}, sets of equivalent atoms of each element; {} for ""."""
+    """Element -> number of sets of equivalent atoms, from a text such as "K:1,Cu:2"; {} for "". Raises NucleateError
+    for any other text."""
     out: dict[str, int] = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, _, count = part.partition(":")
@@ -50,7 +54,7 @@ def read_site_counts(text: str) -> dict[str, int]:
 
 
 def groups_text(numbers: Sequence[int]) -> str:
-    """Space groups in words, as in "a request for ...": "space group Pnma (62)", "a cubic space group"."""
+    """Space groups as words after "a request for": "space group Pnma (62)", "a cubic space group"."""
     for name, (first, last) in SYSTEMS.items():
         if tuple(numbers) == tuple(range(first, last + 1)):
             return f"a{'n' if name == 'orthorhombic' else ''} {name} space group"

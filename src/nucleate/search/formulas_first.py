@@ -57,7 +57,7 @@ def formulas_first(request: Request, settings: DesignSettings) -> Route:
 def _refuse(request: Request, settings: DesignSettings) -> None:
     """Raise NucleateError for wishes and settings that have no effect where formulas are drawn first."""
     if request.composition is not None:
-        from nucleate.request.request import formula_text
+        from nucleate.chem.formula import formula_text
 
         raise NucleateError(
             f"{formula_text(request.composition)} is a formula, and {_drawn_by(request, settings)}, which gives "

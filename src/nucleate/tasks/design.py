@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.lazy import imported_when_called
 from nucleate.pipeline.collection import Candidates
-from nucleate.request.request import Request, parse_request, read_request
+from nucleate.request.parse import parse_request
+from nucleate.request.request import Request, read_request
 from nucleate.settings import DesignSettings
 from nucleate.settings.design import read_design_settings
 from nucleate.store.folders import require_free_folder, require_run

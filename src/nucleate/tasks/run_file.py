@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nucleate.errors import NucleateError
-from nucleate.request.request import Request, parse_request, read_request
+from nucleate.request.parse import parse_request
+from nucleate.request.request import Request, read_request
 from nucleate.settings.base import Settings
 from nucleate.settings.files import read_settings_file, settings_text
 
