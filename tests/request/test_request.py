@@ -73,7 +73,7 @@ def test_words_and_options_together():
     assert parse_request("", elements="Li,Fe,O").chemical_system == ("Li", "Fe", "O")
 
 
-def test_the_request_is_said_back():
+def test_the_description_says_how_the_request_was_understood():
     assert parse_request("Li-Fe-O").describe() == "the 5 best crystals in the chemical system Li-Fe-O"
     assert (
         parse_request("SrTiO3, 10 atoms").describe().endswith("crystal structures of SrTiO3 with 10 atoms in the cell")
@@ -126,7 +126,7 @@ def test_nested_brackets():
         parse_formula("[Co(NH3)6]Cl3", strict=True)
 
 
-def test_radioactive_elements_are_offered_only_where_they_are_asked_for():
+def test_radioactive_elements_are_allowed_only_if_they_are_named():
     plain = parse_request("anything")
     assert {"Tc", "Pm", "Po", "U", "Pu"} <= plain.unasked and plain.exclude == ()
     assert "--elements all" in plain.left_out
@@ -135,7 +135,7 @@ def test_radioactive_elements_are_offered_only_where_they_are_asked_for():
     assert "U" not in parse_request("U ? O4").unasked and "Tc" in parse_request("U ? O4").unasked
     assert "Tc" not in parse_request("", contains="Tc").unasked
     assert not parse_request("UO2").unasked and not parse_request("U-O").unasked
-    assert "Tc" in parse_request("a transition metal oxide").unasked  # one of many is not asked for by name
+    assert "Tc" in parse_request("a transition metal oxide").unasked  # a group of elements does not name Tc
 
 
 def test_elements_are_excluded_by_symbols_and_groups():

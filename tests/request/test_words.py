@@ -85,7 +85,7 @@ def test_there_are_forty():
     assert len(SENTENCES) >= 40
 
 
-def test_nothing_said():
+def test_texts_without_a_wish_are_empty():
     wish = read_words("a pretty blue crystal")
     assert wish.empty and wish.left == ("pretty", "blue")
 
@@ -127,7 +127,7 @@ def test_classes(name, inside, outside):
         ("an oxide without oxygen", "asks for the class oxide and excludes O"),
     ],
 )
-def test_what_stops_a_request_is_quoted(text, words):
+def test_the_words_that_stop_a_request_are_quoted(text, words):
     with pytest.raises(NucleateError) as error:
         read_words(text)
     assert words in str(error.value)

@@ -1,4 +1,4 @@
-"""Plain words of any length and kind end in a request or in one line, in time that grows with the length."""
+"""Any text gives a request or an error of one line, in a time that grows linearly with its length."""
 
 import random
 import time
@@ -65,22 +65,22 @@ structure sites polar superconductor é β ≥ lead-free"""
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_time_grows_with_the_length(piece):
-    parse_request("a spinel")  # what is read once
+    parse_request("a spinel")  # so that the lexicon is loaded
     text = (piece * MOST_CHARACTERS)[:MOST_CHARACTERS]
     start = time.process_time()
     try:
         parse_request(text)
     except NucleateError as error:
         assert "\n" not in str(error) and len(str(error)) < 1000
-    assert time.process_time() - start < 3  # 0.2 to 0.5 s; what takes quadratic time takes 40
+    assert time.process_time() - start < 3  # it takes 0.2 to 0.5 s; with quadratic time it would be 40
 
 
-def test_what_is_too_long_is_refused():
+def test_a_text_that_is_too_long_is_refused():
     with pytest.raises(NucleateError, match="at most 20,000 characters, not 30,000"):
         parse_request("oxide " * 5000)
 
 
-def test_never_a_traceback():
+def test_random_texts_never_raise_other_errors():
     rng, words = random.Random(29), VOCABULARY.split()
     for n in range(1500):
         text = ("" if n % 20 == 0 else " ").join(rng.choice(words) for _ in range(rng.randint(1, 14)))

@@ -17,7 +17,7 @@ from nucleate.generators.base import Fixed
 from nucleate.generators.bounds import Bounds, bounds_text, within
 from nucleate.generators.pattern import parse_pattern
 from nucleate.request.symmetry import groups_text
-from nucleate.request.words import few
+from nucleate.request.words import shortened_list
 
 WISHES = ("contains", "exclude", "num_elements", "pattern")  # names of the fields about elements of the crystals
 
@@ -123,9 +123,9 @@ class Request:
         if self.contains:
             clauses.append(f"{', '.join(self.contains)} in it")
         for some in self.any_of:
-            clauses.append(f"{few(some, ' or ')} in it")
+            clauses.append(f"{shortened_list(some, ' or ')} in it")
         if self.exclude:
-            clauses.append(f"no {few(self.exclude, ', ')}")
+            clauses.append(f"no {shortened_list(self.exclude, ', ')}")
         if self.num_elements is not None:
             clauses.append(_number_text(self.num_elements, "different elements"))
         for name, (low, high) in self.properties.items():

@@ -16,7 +16,7 @@ from nucleate.families.family import Family, keeps_space_group, lexicon, substit
 from nucleate.hull.known_formulas import is_known
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
-from nucleate.request.words import bounds_text, few, within
+from nucleate.request.words import bounds_text, shortened_list, within
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -36,11 +36,14 @@ def composition_requirements(request: Request, composition: Mapping[str, int]) -
     counts = reduced(composition)
     out: list[Requirement] = [(name, classes()[name].holds(counts)) for name in request.classes]
     out += [(f"{e} in it", e in elements) for e in request.contains]
-    out += [(f"{', '.join(sorted(elements & set(some))) or few(some, ' or ')} in it", bool(elements & set(some)))
-            for some in request.any_of]  # fmt: skip
+    for some in request.any_of:
+        there = sorted(elements & set(some))
+        out.append((f"{', '.join(there) or shortened_list(some, ' or ')} in it", bool(there)))
     if request.exclude:
         barred = sorted(elements & set(request.exclude))
-        out.append((f"{', '.join(barred)} in it" if barred else f"no {few(request.exclude, ', ')}", not barred))
+        out.append(
+            (f"{', '.join(barred)} in it" if barred else f"no {shortened_list(request.exclude, ', ')}", not barred)
+        )
     if request.chemical_system:
         out.append((f"{'-'.join(request.chemical_system)}", elements == set(request.chemical_system)))
     if request.composition:

@@ -1,4 +1,4 @@
-"""Numbers as they are written: with a sign, a unit, a comparison, the second number of a range."""
+"""Reads numbers with their signs, units, comparisons and ranges."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from nucleate.request.words.wish import Bounds
 
 @dataclass(frozen=True)
 class Amount:
-    """low, high: None is open; whether they are part of the range. first, last: its terms. op: how it was compared,
-    "" where it was not. unit: as written, "" without."""
+    """A number or a range of numbers in a text.
+
+    low, high: None if there is no such bound. open_low, open_high: whether the bound itself is excluded. unit: as
+    written, "" without. first, last: indices of its terms. op: the comparison before or after it, "" without.
+    """
 
     low: float | None
     high: float | None
@@ -28,13 +31,14 @@ class Amount:
 
     @property
     def whole(self) -> Bounds:
-        """Its bounds as whole numbers, both included."""
+        """The bounds as whole numbers, both included."""
         low = None if self.low is None else math.floor(self.low) + 1 if self.open_low else math.ceil(self.low)
         high = None if self.high is None else math.ceil(self.high) - 1 if self.open_high else math.floor(self.high)
         return low, high
 
 
 def read_amounts(s: Sentence) -> list[Amount]:
+    """All numbers of a text, in order. Raises NucleateError for a list of numbers that is no range."""
     out: list[Amount] = []
     i = 0
     while i < len(s.terms):
@@ -47,7 +51,7 @@ def read_amounts(s: Sentence) -> list[Amount]:
 
 
 def _amount(s: Sentence, i: int) -> Amount:
-    """The number at a place with its sign, unit, the second number of a range, and what compares it."""
+    """The number at term i with its sign and unit, the second number of a range, and the comparison."""
     first, value = i, float(s.terms[i].value)
     if _is_minus(s, i - 1):
         first, value = i - 1, -value
@@ -67,7 +71,7 @@ def _amount(s: Sentence, i: int) -> Amount:
         last, second = _unit(s, place)
         unit = second or unit
         return Amount(min(value, high), max(value, high), False, False, unit, before, last, "range")
-    if (after := compared_after(s, last + 1)) and not op:
+    if (after := comparison_after(s, last + 1)) and not op:
         op, last = after, last + 1
     open_low, open_high = op == ">", op == "<"
     if op in ("<", "<="):
@@ -78,7 +82,7 @@ def _amount(s: Sentence, i: int) -> Amount:
 
 
 def _spread(s: Sentence, i: int) -> int | None:
-    """The place of the number behind a plus-minus sign that stands at a place: 1.5 ± 0.2; None without one."""
+    """The index of the number after a plus-minus sign at term i, as in 1.5 ± 0.2; None without such a sign."""
     said = ""
     while i < len(s.terms) and s.kind(i) and s.terms[i].text in ("±", "+", "/", "-") and len(said) < 3:
         said += s.terms[i].text
@@ -93,7 +97,7 @@ def _is_minus(s: Sentence, i: int) -> bool:
 
 
 def _operator(s: Sentence, first: int) -> tuple[str, int]:
-    """What compares the number whose first term this is, and the first term of both."""
+    """The comparison before the number that begins at term `first`, "" for none, and the term with which both begin."""
     i = first - 1
     while i >= 0 and first - i < 4 and not s.used[i]:
         t = s.terms[i]
@@ -114,7 +118,7 @@ def _operator(s: Sentence, first: int) -> tuple[str, int]:
 
 
 def _range_end(s: Sentence, i: int, op: str) -> tuple[int, int] | None:
-    """Sign and place of the second number of a range; i: what follows the first."""
+    """Sign and index of the second number of a range; None if there is none. i: the term after the first number."""
     if not 0 <= i < len(s.terms) or s.used[i]:
         return None
     t = s.terms[i]
@@ -137,15 +141,15 @@ def _range_end(s: Sentence, i: int, op: str) -> tuple[int, int] | None:
     return None
 
 
-def compared_after(s: Sentence, i: int) -> str:
-    """ "or fewer", "at most" behind a number."""
+def comparison_after(s: Sentence, i: int) -> str:
+    """The comparison at term i, after a number, such as "or fewer" or "at most"; "" for none."""
     if s.kind(i) in (lex.OP, lex.AFTER) and s.terms[i].lower in lex.after_number() and s.kind(i + 1) != lex.NUMBER:
         return lex.after_number()[s.terms[i].lower]
     return ""
 
 
 def _unit(s: Sentence, i: int) -> tuple[int, str]:
-    """The last term of the unit behind the number at a place, and the unit as it is written."""
+    """The last term of the unit after the number at term i, and the unit as it is written, "" for none."""
     k = i + 1
     if k >= len(s.terms) or s.used[k] or s.terms[k].text not in lex.words_of("unit"):
         return i, ""
@@ -163,7 +167,8 @@ def _unit(s: Sentence, i: int) -> tuple[int, str]:
     return k, unit
 
 
-def compared(a: Amount, op: str) -> Amount:
+def with_comparison(a: Amount, op: str) -> Amount:
+    """The number with a comparison (<, <=, > or >=) that was found elsewhere."""
     low = None if op in ("<", "<=") else a.low
     high = None if op in (">", ">=") else a.high
     return Amount(low, high, op == ">", op == "<", a.unit, a.first, a.last, op)

@@ -1,4 +1,4 @@
-"""What is asked for: families, classes, formulas and chemical systems."""
+"""Reads the families, classes, formulas and chemical systems that are wanted."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _NUMBERED_FAMILIES = ("Ruddlesden-Popper", "Dion-Jacobson", "Aurivillius")
 
 
 def read_families(s: Sentence, wish: Wish) -> None:
+    """Adds the wanted crystal families, and elements that their names imply, to the wish."""
     found: list[str] = list(wish.families)
     for i, t in enumerate(s.terms):
         if s.kind(i) != lex.FAMILY or s.kind(i - 1) == lex.NEGATION:
@@ -23,7 +24,7 @@ def read_families(s: Sentence, wish: Wish) -> None:
         if s.kind(i + 1) in (lex.LIKE, lex.THAN) and s.terms[i + 1].hyphen:
             continue
         found.append(str(t.value))
-        wish.contains = (*wish.contains, *lex.implied().get(lex.key_of(t.lower).removesuffix("s"), ()))
+        wish.contains = (*wish.contains, *lex.implied_elements().get(lex.lookup_key(t.lower).removesuffix("s"), ()))
         s.take(i, i)
         k = i + 1
         if s.kind(k) == lex.TYPE or (
@@ -34,7 +35,8 @@ def read_families(s: Sentence, wish: Wish) -> None:
 
 
 def read_layers(s: Sentence, wish: Wish) -> None:
-    """ "n=2" before or behind a family that is counted so; NucleateError for one that is not in the lexicon."""
+    """Reads "n=2" before or after a family of layered structures. Raises NucleateError for a family that does not
+    exist."""
     from nucleate.families.family import lexicon
 
     of = {i: base for i, t in enumerate(s.terms) if t.kind == lex.FAMILY
@@ -54,7 +56,8 @@ def read_layers(s: Sentence, wish: Wish) -> None:
 
 
 def read_classes(s: Sentence, wish: Wish) -> None:
-    """Classes; "metal" beside another one is only a word for its cation, and is left."""
+    """Adds the wanted classes of compounds to the wish. "metal" beside another class means its cation and is not
+    taken."""
     found: list[str] = []
     metals: list[int] = []
     for i, t in enumerate(s.terms):
@@ -87,7 +90,7 @@ def read_classes(s: Sentence, wish: Wish) -> None:
 
 
 def _cation(s: Sentence, i: int) -> bool:
-    """Whether a metal is one of several kinds of atoms: "any metal", "one metal", "two metals", "of a metal"."""
+    """Whether "metal" at term i means a kind of atoms, as in "any metal", "one metal" and "two metals"."""
     return s.kind(i - 1) in (lex.ARTICLE, lex.NUMBER) and s.terms[i - 1].lower in (
         "any",
         "one",
@@ -105,7 +108,8 @@ def _metallic(wish: Wish) -> bool:
 
 
 def read_formulas(s: Sentence, wish: Wish) -> None:
-    """Formulas and chemical systems, where they are asked for and not only compared with."""
+    """Adds the wanted formula and chemical system to the wish, without those that are only compared with. Raises
+    NucleateError for several different ones."""
     places = [i for i, t in enumerate(s.terms) if t.kind == lex.FORMULA and not s.used[i]]
     formulas: dict[str, dict[str, int]] = {}
     for i in places:
@@ -141,7 +145,8 @@ def read_formulas(s: Sentence, wish: Wish) -> None:
 
 
 def _lone_element(s: Sentence) -> dict[str, int] | None:
-    """The element that is a formula, since nothing but numbers and symmetry stands beside it: "Si, 2 atoms"."""
+    """The formula of a single element with nothing beside it but numbers and symmetry: "Si, 2 atoms"; None
+    otherwise."""
     rest = [i for i, t in enumerate(s.terms) if not s.used[i] and t.kind not in (lex.MARK, lex.JOIN)]
     if len(rest) != 1 or s.kind(rest[0]) != lex.ELEMENT or s.terms[rest[0]].text not in KNOWN:
         return None
@@ -157,7 +162,7 @@ def _within_class(t: Term, system: tuple[str, ...]) -> bool:
 
 
 def _compared(s: Sentence, i: int) -> bool:
-    """Whether a formula is only compared with: "like LiCoO2", "SrTiO3-based", "other than TiO2"."""
+    """Whether the formula at term i is only compared with: "like LiCoO2", "SrTiO3-based", "other than TiO2"."""
     stops = (lex.LIKE, lex.THAN, lex.NEGATION, lex.REPLACE)
     before = s.skip(i - 1, (lex.ARTICLE, lex.EMPTY, lex.OPEN), 2, -1)
     if s.kind(i - 1) in stops or (s.kind(before) in stops and s.terms[before].lower not in ("but",)):

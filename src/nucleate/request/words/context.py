@@ -1,4 +1,5 @@
-"""What the words around a term say of it: compounds with hyphens, chemical systems, symbols that are English words."""
+"""Corrects the meaning of terms by the words around them: compounds with hyphens, chemical systems, and symbols of
+elements that are English words."""
 
 from __future__ import annotations
 
@@ -17,14 +18,15 @@ WORDLIKE = frozenset(("I", "In", "As", "At", "No", "He", "Be", "Am"))  # symbols
 
 
 def in_context(terms: list[Term]) -> list[Term]:
-    """The terms as their neighbours leave them; NucleateError for a system that names an element twice."""
+    """The terms with meanings that fit to their neighbours. Raises NucleateError for a chemical system that names an
+    element twice."""
     terms = _systems(_hyphenated(terms))
     critical = _superconducts(terms)
     return [_checked(terms, i, critical) for i in range(len(terms))]
 
 
 def _hyphenated(terms: list[Term]) -> list[Term]:
-    """A compound such as Mn-doped or B-site, whose other part says that no element is meant, becomes one word."""
+    """Turns compounds such as "Mn-doped" and "B-site", which do not name a wanted element, into one word each."""
     out: list[Term] = []
     i = 0
     while i < len(terms):
@@ -32,7 +34,7 @@ def _hyphenated(terms: list[Term]) -> list[Term]:
         while last + 1 < len(terms) and terms[last + 1].hyphen and terms[last + 1].kind != lex.MARK:
             last += 1
         run = terms[i : last + 1]
-        if last > i and all(t.text in KNOWN for t in run):  # the In of Cu-In-Se
+        if last > i and all(t.text in KNOWN for t in run):  # In is an element in Cu-In-Se
             run = [replace(t, kind=lex.ELEMENT, value=t.text) for t in run]
         if run[0].text == "-":
             out.append(run[0])
@@ -50,13 +52,13 @@ def _hyphenated(terms: list[Term]) -> list[Term]:
 
 
 def _stays(t: Term) -> bool:
-    """Whether a part of a compound leaves the elements in it what they are."""
+    """Whether the elements in a compound with this part still mean elements."""
     kinds = (lex.ELEMENT, lex.GROUP, lex.CLASS, lex.MIXED, lex.FAMILY, lex.NEGATION, lex.JOIN, lex.FREE, lex.COUNTED)
     return t.kind in kinds or t.lower in lex.KEPT_AFTER_HYPHEN
 
 
 def _systems(terms: list[Term]) -> list[Term]:
-    """Li-Fe-O, Ti/Al/N system and li-fe-o as one term each."""
+    """Joins chemical systems such as Li-Fe-O, "Ti/Al/N system" and li-fe-o into one term each."""
     out: list[Term] = []
     i = 0
     while i < len(terms):
@@ -81,7 +83,7 @@ def _systems(terms: list[Term]) -> list[Term]:
 
 
 def _chain(terms: Sequence[Term], i: int) -> int:
-    """The terms of Ti/Al/N before the word system; 0 where there is none."""
+    """The number of terms of a chain such as Ti/Al/N before the word "system"; 0 if there is none."""
     n = 0
     while i + n < len(terms) and n < 24:
         t = terms[i + n]
@@ -105,15 +107,15 @@ def _joined(run: Sequence[Term], kind: str, value: Any, between: str) -> Term:
 
 
 def _superconducts(terms: Sequence[Term]) -> bool:
-    """Whether a Tc in the text is a temperature."""
+    """Whether "Tc" in the text means a critical temperature."""
     pattern = r"superconduct|critical|\bT_?c (?:[<>=~]|above|over|of|at|below|near|about|high)|\d ?m?K\b|kelvin"
     said = " ".join(t.text for t in terms)
     return "Tc" in said and re.search(pattern, said) is not None
 
 
 def _checked(terms: Sequence[Term], i: int, critical: bool) -> Term:
-    """A term whose neighbours say that it is not what it looks like: In and As of English, Tc of superconductors, the
-    V of group V, a lead to something."""
+    """Term i with the meaning that its neighbours give it: the words "In" and "As", Tc of superconductors, V in "group
+    V", or "lead" in "lead to" are no elements."""
     t = terms[i]
     before = terms[i - 1] if i else None
     after = terms[i + 1] if i + 1 < len(terms) else None
@@ -148,7 +150,7 @@ def _checked(terms: Sequence[Term], i: int, critical: bool) -> Term:
 
 
 def _site_list(terms: Sequence[Term], i: int) -> bool:
-    """Whether single letters from here on end in "site": B and C sites."""
+    """Whether a list of single letters at term i ends with "sites", as in "B and C sites"."""
     for t in terms[i : i + 8]:
         if t.lower in ("site", "sites"):
             return True
@@ -158,7 +160,8 @@ def _site_list(terms: Sequence[Term], i: int) -> bool:
 
 
 def _wordlike(terms: Sequence[Term], i: int) -> Term:
-    """I, In, As, At, No, He, Be, Am: elements in lists of elements, after "of" or "with", and before "-free"."""
+    """The meaning of I, In, As, At, No, He, Be and Am: they are elements in lists of elements, after "of" or "with",
+    and before "-free", and English words otherwise."""
     t = terms[i]
     before = terms[i - 1] if i else None
     after = terms[i + 1] if i + 1 < len(terms) else None

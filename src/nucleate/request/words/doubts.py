@@ -1,4 +1,5 @@
-"""Elements that are named, but not as a plain wish: in small amounts, behind an unknown verb, judged, or around it."""
+"""Finds elements whose names do not clearly mean that they are wanted: named in small amounts, after an unknown verb,
+with an opinion, or as the surroundings of the crystal."""
 
 from __future__ import annotations
 
@@ -10,10 +11,8 @@ _THINGS = (lex.CLASS, lex.MIXED, lex.COUNTED, lex.FAMILY)
 
 
 def refuse_doubtful(s: Sentence, first: int, last: int) -> None:
-    """Raises NucleateError where the words around a list of elements may mean that it is not wanted.
-
-    first, last: the terms of the list.
-    """
+    """Raises NucleateError if the words around a list of elements may mean that they are not wanted. first, last: the
+    terms of the list."""
     _refuse_little(s, first, last)
     _refuse_but(s, first, last)
     _refuse_unknown_verb(s, first, last)
@@ -22,12 +21,12 @@ def refuse_doubtful(s: Sentence, first: int, last: int) -> None:
 
 
 def _of_thing(s: Sentence, last: int) -> bool:
-    """Whether a class or family, read or not, follows a list of elements: titanium oxides."""
+    """Whether a class or family follows a list of elements, as in "titanium oxides"."""
     return last + 1 < len(s.terms) and s.terms[last + 1].kind in _THINGS
 
 
-def surrounds(s: Sentence, first: int, last: int) -> bool:
-    """Whether elements are around the crystal, not in it: "on silicon", "a Pt electrode", "annealed in nitrogen"."""
+def is_surroundings(s: Sentence, first: int, last: int) -> bool:
+    """Whether elements are around the crystal and not in it: "on silicon", "a Pt electrode", "annealed in nitrogen"."""
     k = s.skip(first - 1, (lex.ARTICLE,), 2, -1)
     opening = s.terms[k].lower if s.kind(k) == lex.OPEN else ""
     if opening == "on" and not _of_thing(s, last):
@@ -39,7 +38,8 @@ def surrounds(s: Sentence, first: int, last: int) -> bool:
 
 
 def _refuse_little(s: Sentence, first: int, last: int) -> None:
-    """ "As little lead as possible", "hardly any cobalt", "small amounts of iron", "cobalt-poor"."""
+    """Refuses small amounts: "as little lead as possible", "hardly any cobalt", "small amounts of iron",
+    "cobalt-poor"."""
     before = s.skip(first - 1, (lex.ARTICLE,), 2, -1)
     if s.kind(before) == lex.OPEN and s.terms[before].lower == "of":
         before -= 1
@@ -53,7 +53,7 @@ def _refuse_little(s: Sentence, first: int, last: int) -> None:
 
 
 def _refuse_but(s: Sentence, first: int, last: int) -> None:
-    """ "Any oxide but iron oxide": "but" may except what follows."""
+    """Refuses "any oxide but iron oxide", where "but" may exclude what follows."""
     before = first - 1
     if s.kind(before) != lex.JOIN or s.terms[before].lower != "but":
         return
@@ -64,7 +64,8 @@ def _refuse_but(s: Sentence, first: int, last: int) -> None:
 
 
 def _refuse_unknown_verb(s: Sentence, first: int, last: int) -> None:
-    """An unknown verb or deed with the elements as its object may take them away: "purged of Pb", "scrub the Pb"."""
+    """Refuses unknown verbs with the elements as their object, which may remove them: "purged of Pb", "scrub the
+    Pb"."""
     if _of_thing(s, last):
         return  # superconducting niobium nitrides
     k = first - 1
@@ -95,7 +96,7 @@ def _refuse_unknown_verb(s: Sentence, first: int, last: int) -> None:
 
 
 def _refuse_judged(s: Sentence, first: int, last: int) -> None:
-    """ "Lead is poisonous; ..": a sentence about an element says neither that it is wanted nor that it is not."""
+    """Refuses sentences about an element, such as "Lead is poisonous", which do not say whether it is wanted."""
     if (
         first
         and s.terms[first - 1].lower == "where"
@@ -119,7 +120,7 @@ def _refuse_judged(s: Sentence, first: int, last: int) -> None:
 
 
 def _refuse_preferred(s: Sentence, first: int, last: int) -> None:
-    """ "Tin over lead", "tin standing in for lead": one of two elements goes, whatever the words between them say."""
+    """Refuses "tin over lead" and "tin standing in for lead", where one of two elements is to be replaced."""
     k = last + 1
     rather = lex.words_of("asked", "rather")
     while k < last + 4 and (

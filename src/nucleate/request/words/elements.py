@@ -1,10 +1,10 @@
-"""Elements that are asked for: lists with "and" and "or", and lists that are all there is."""
+"""Reads the elements that are wanted: lists with "and" and "or", and lists of all elements that there may be."""
 
 from __future__ import annotations
 
 from nucleate.errors import NucleateError
 from nucleate.request.words import lexicon as lex
-from nucleate.request.words.doubts import refuse_doubtful, surrounds
+from nucleate.request.words.doubts import is_surroundings, refuse_doubtful
 from nucleate.request.words.negation import read_list
 from nucleate.request.words.sentence import Sentence, Term
 from nucleate.request.words.wish import Wish
@@ -14,7 +14,8 @@ _OR = ("or", "and/or", "|")
 
 
 def read_elements(s: Sentence, wish: Wish) -> None:
-    """Lists of elements and groups: "with" alone means all, "or" one of those around it; "only" closes the list."""
+    """Adds lists of elements and groups to the wish. All elements of a list are wanted; of those joined by "or", one is
+    wanted; with "only", no other elements are. Raises NucleateError for lists that are not understood."""
     contains, any_of = list(wish.contains), list(wish.any_of)
     only = False
     i = 0
@@ -26,7 +27,7 @@ def read_elements(s: Sentence, wish: Wish) -> None:
             i += 1
             continue
         found = read_list(s, i, _ELEMENTS)
-        if found is None or surrounds(s, i, found.last):
+        if found is None or is_surroundings(s, i, found.last):
             i += 1
             continue
         refuse_doubtful(s, i, found.last)
@@ -66,7 +67,8 @@ def _system(wish: Wish, elements: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _closed(s: Sentence, first: int, last: int) -> bool:
-    """Whether a list is all there is: "only Mg and Si", "Fe and O only", "Elements: Ba, Y, Cu, O"."""
+    """Whether a list names all elements that there may be: "only Mg and Si", "Fe and O only", "Elements: Ba, Y, Cu,
+    O"."""
     k = s.skip(first - 1, (lex.OPEN, lex.EMPTY, lex.ARTICLE, lex.NOUN), 4, -1)
     before = s.kind(k) == lex.ONLY and s.kind(k - 1) != lex.NEGATION
     j = s.skip(first - 1, (lex.ARTICLE,), 2, -1)
@@ -90,7 +92,7 @@ def _closed(s: Sentence, first: int, last: int) -> bool:
 
 
 def _one_of(s: Sentence, i: int) -> bool:
-    """Whether a list is introduced by "one of", "any of"."""
+    """Whether "one of" or "any of" is before a list."""
     return any(
         s.terms[j].lower in ("one of", "at least one of", "any of", "one of the", "either")
         for j in range(max(i - 2, 0), i)
@@ -98,7 +100,7 @@ def _one_of(s: Sentence, i: int) -> bool:
 
 
 def _either(parts: list[Term], joins: tuple[str, ...], one_of: bool) -> list[list[Term]]:
-    """The members in groups, of each of which one is there: "Ba and Ti or Zr" is Ba, and one of Ti and Zr."""
+    """The list in groups, one element of each of which is wanted: "Ba and Ti or Zr" means Ba, and one of Ti and Zr."""
     if one_of:
         return [parts]
     out: list[list[Term]] = [[parts[0]]]

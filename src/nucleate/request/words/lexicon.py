@@ -1,8 +1,8 @@
-"""What words mean, as data: phrases of one or more words -> kind and value. The reader knows no word but these.
+"""The lexicon: phrases of one or more words -> kind and value. The readers know no other words.
 
-`phrases.tsv` holds them, a row for each kind and value; a later row wins over an earlier one. Names of crystal families
-come from `families.family`, of classes, groups and elements from `chem.classes`. A phrase is looked up in lower case
-without hyphens; the longest one that fits at a place wins, and its last word may be a plural.
+`phrases.tsv` has a row for each kind and value; later rows replace earlier ones. Names of crystal families come from
+`families.family`, those of classes, groups and elements from `chem.classes`. Phrases are looked up in lower case and
+without hyphens. At each position the longest phrase counts, and its last word may be a plural.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import Any
 
 from nucleate.chem.classes import GROUP_SYNONYMS, GROUPS, SYNONYMS, classes, element_names
 from nucleate.request.symmetry import SYSTEMS
-from nucleate.request.words.tokens import plain, tokenize
+from nucleate.request.words.tokens import normalised_characters, tokenize
 
 FILE = Path(__file__).parent / "phrases.tsv"
 Meaning = tuple[str, Any]  # kind and value
 
-# Kinds of things that are asked for
+# Kinds of what can be wanted
 ELEMENT, GROUP, CLASS, MIXED, COUNTED, FAMILY = "element", "group", "class", "mixed", "counted class", "family"
 FORMULA, SYSTEM, RATIO, SYMMETRY, STABLE, NEW = "formula", "system", "ratio", "symmetry", "stable", "new"
-# Numbers and what they are of; OP compares, before a number, AFTER behind it
+# Numbers and what they belong to. OP is a comparison before a number, AFTER one behind it
 NUMBER, MANY, UNIT, OP, AFTER, NOUN, PROPERTY, HULL = (
     "number", "many", "unit", "op", "after", "noun", "property", "hull"
 )  # fmt: skip
-# What stops a request where it is left over
+# A request is refused if no reader takes one of these
 NEGATION, FREE, THAN, LIKE, REPLACE, OUTSIDE = "negation", "free", "than", "like", "replace", "outside"
-# What joins, introduces, or says nothing
+# Words that join or introduce others, or have no meaning of their own
 JOIN, OPEN, ARTICLE, EMPTY, ONLY, TYPE, ANYTHING = "join", "open", "article", "empty", "only", "type", "anything"
 DATABASE, MADE, GROUP_WORD, ADJECTIVE, MARK, WORD = "database", "made", "group word", "adjective", "mark", "word"
 
@@ -37,11 +37,11 @@ _PHRASES = frozenset((
     NEGATION, FREE, THAN, LIKE, REPLACE, OUTSIDE, JOIN, OPEN, ARTICLE, EMPTY, ONLY, TYPE, ANYTHING, DATABASE, MADE,
     GROUP_WORD, WORD, HULL, OP, AFTER, NOUN, PROPERTY, STABLE, NEW,
 ))  # fmt: skip
-_FEW = frozenset((EMPTY, ARTICLE, OPEN, JOIN, NOUN))  # any other meaning wins over these
+_WEAK = frozenset((EMPTY, ARTICLE, OPEN, JOIN, NOUN))  # any other meaning of a phrase replaces these
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
            "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty")  # fmt: skip
 _MANIES = ("unary", "binary", "ternary", "quaternary", "quinary", "senary")
-# Beside an element and a hyphen these leave it an element: cobalt-based
+# After an element and a hyphen, as in "cobalt-based", these words still mean that the element is there
 KEPT_AFTER_HYPHEN = frozenset(("based", "containing", "bearing", "rich", "only", "free", "less"))
 
 
@@ -55,21 +55,21 @@ def _rows() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
 
 @cache
 def words_of(kind: str, value: str = "") -> frozenset[str]:
-    """The words of a row that are no phrases of the grammar, as they are written: "unit", "molecule", "foreign"."""
+    """The words of the row with this kind and value, as they are written, such as those of the kind "unit"."""
     return frozenset(p for k, v, some in _rows() if (k, v) == (kind, value) for p in some)
 
 
 @cache
-def implied() -> dict[str, tuple[str, ...]]:
-    """Elements that a family's name implies: an orthoferrite has iron and oxygen."""
-    return {key_of(p): tuple(value.split()) for kind, value, some in _rows() if kind == "implied" for p in some}
+def implied_elements() -> dict[str, tuple[str, ...]]:
+    """Name of a family -> the elements that it implies: an orthoferrite has iron and oxygen."""
+    return {lookup_key(p): tuple(value.split()) for kind, value, some in _rows() if kind == "implied" for p in some}
 
 
 @cache
 def phrases() -> dict[str, Meaning]:
-    """Every phrase -> what it means."""
+    """Every phrase, as `lookup_key` writes it -> its meaning."""
     out: dict[str, Meaning] = {}
-    _from_file(out, _FEW)
+    _from_file(out, _WEAK)
     for n, word in enumerate(_DIGITS):
         _add(out, [word], NUMBER, n)
     _add(out, ["dozen", "a dozen"], NUMBER, 12)
@@ -88,7 +88,7 @@ def phrases() -> dict[str, Meaning]:
         _add(out, [word], ELEMENT, symbol)
     for word, limits in SYSTEMS.items():
         _add(out, [word], SYMMETRY, frozenset(range(limits[0], limits[1] + 1)))
-    _from_file(out, _PHRASES - _FEW)
+    _from_file(out, _PHRASES - _WEAK)
     for kind, value, some in _rows():
         if kind == SYMMETRY:
             _add(out, some, SYMMETRY, _groups(value))
@@ -99,34 +99,35 @@ def phrases() -> dict[str, Meaning]:
 def _from_file(out: dict[str, Meaning], kinds: frozenset[str]) -> None:
     for kind, value, some in _rows():
         if kind in kinds:
-            new = [p for p in some if kind != AFTER or key_of(p) not in out]  # at most: before a number as well
+            # "at most" is a comparison before a number too
+            new = [p for p in some if kind != AFTER or lookup_key(p) not in out]
             _add(out, new, kind, value or None)
 
 
 def _groups(text: str) -> frozenset[int]:
-    """Space groups of "1 3-9"."""
+    """The space groups of a text such as "1 3-9"."""
     ends = [part.split("-") for part in text.split()]
     return frozenset(n for part in ends for n in range(int(part[0]), int(part[-1]) + 1))
 
 
 @cache
 def after_number() -> dict[str, str]:
-    """ "or fewer" -> "<=", and so on, of what stands behind a number."""
+    """Comparison after a number -> sign, such as "or fewer" -> "<="."""
     return {p: value for kind, value, some in _rows() if kind == AFTER for p in some}
 
 
 def _add(out: dict[str, Meaning], every: Iterable[str], kind: str, value: Any = None) -> None:
     for phrase in every:
-        out[key_of(phrase)] = (kind, phrase if value is None else value)
+        out[lookup_key(phrase)] = (kind, phrase if value is None else value)
 
 
-def key_of(phrase: str) -> str:
-    """A phrase as it is looked up: its tokens in lower case without hyphens, with blanks between."""
-    return " ".join(t.lower for t in tokenize(plain(phrase)) if t.text != "-")
+def lookup_key(phrase: str) -> str:
+    """A phrase as it is looked up: its tokens in lower case without hyphens, with spaces between."""
+    return " ".join(t.lower for t in tokenize(normalised_characters(phrase)) if t.text != "-")
 
 
 def _mixed(out: dict[str, Meaning]) -> None:
-    """Compounds of two anions: what must be there, and one of what."""
+    """Adds compounds of two anions, with the anion that must be there and those of which one must be there."""
     for prefix, anion in (("oxy", "O"), ("carbo", "C"), ("sulfo", "S"), ("nitro", "N"), ("hydroxy", "O")):
         for name, kind in classes().items():
             if not kind.anions or kind.needs or anion in kind.anions:
@@ -143,12 +144,12 @@ def _families(out: dict[str, Meaning]) -> None:
     from nucleate.families.family import family_names
 
     for name, family in family_names().items():
-        key = key_of(name)
-        if key.isdigit():  # 122 and 1111 are numbers in a sentence
+        key = lookup_key(name)
+        if key.isdigit():  # "122" alone is a number
             for suffix in ("type", "phase", "structure", "family"):
                 _add(out, [f"{key} {suffix}"], FAMILY, family)
             continue
-        if key == "max":  # a word of comparison as well: `terms` reads MAX
+        if key == "max":  # it is a comparison too; `terms` reads MAX in capitals as the family
             continue
         for phrase in _spellings(key):
             out[phrase] = (FAMILY, family)
@@ -165,8 +166,8 @@ def _spellings(key: str) -> Iterator[str]:
 
 
 @cache
-def longest() -> dict[str, int]:
-    """First word -> words of the longest phrase that begins with it."""
+def longest_phrases() -> dict[str, int]:
+    """First word -> number of words in the longest phrase that begins with it."""
     out: dict[str, int] = {}
     for phrase in phrases():
         first, *more = phrase.split()
@@ -175,7 +176,7 @@ def longest() -> dict[str, int]:
 
 
 def meaning(words: tuple[str, ...]) -> Meaning | None:
-    """What a phrase means, its last word as it stands or as a plural; None: it is not known."""
+    """The meaning of a phrase, whose last word may be a plural; None if it is not known."""
     head, last = " ".join(words[:-1]), words[-1]
     for one in singulars(last):
         found = phrases().get(f"{head} {one}" if head else one)
@@ -185,7 +186,7 @@ def meaning(words: tuple[str, ...]) -> Meaning | None:
 
 
 def singulars(word: str) -> list[str]:
-    """The word, and what it may be a plural of."""
+    """The word, and the words of which it may be the plural."""
     out = [word]
     if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
         out.append(word[:-1])

@@ -1,4 +1,4 @@
-"""What must not be there: "without lead", "lead-free", "neither Fe nor Co", "anything but oxides"."""
+"""Reads what must not be there: "without lead", "lead-free", "neither Fe nor Co", "anything but oxides"."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nucleate.request.words.wish import Wish
 
 _ITEMS = (lex.ELEMENT, lex.GROUP, lex.CLASS, lex.ADJECTIVE)
 _THINGS = (lex.CLASS, lex.MIXED, lex.FAMILY, lex.COUNTED, lex.FORMULA)
-# Between "no" and what it is about: does not *contain any*, *compounds with*
 _LISTING = frozenset((",", "and", "or", "nor", "/", "|", "and/or", "&", "plus", "as well as", "and also"))
-_OUT_AFTER = 4  # words at most between an element and its "excluded"
+_OUT_AFTER = 4  # there may be so many words between an element and its "excluded"
 
 
 @dataclass(frozen=True)
-class Listed:
-    """Elements and classes in a list. first, last: its terms. joins: what stands between its members."""
+class ElementList:
+    """A list of elements, groups and classes. places: indices of their terms. last: the last of these. joins: the words
+    between them."""
 
     places: tuple[int, ...]
     last: int
@@ -29,7 +29,8 @@ class Listed:
 
 
 def read_negations(s: Sentence, wish: Wish) -> None:
-    """Elements and classes that are excluded; what cannot be said by excluding elements stays as it is."""
+    """Adds the elements and classes that a text excludes to the wish. Negations that cannot be expressed by excluding
+    elements are not taken."""
     barred: list[str] = []
     _not_only(s)
     _free(s, barred)
@@ -40,7 +41,7 @@ def read_negations(s: Sentence, wish: Wish) -> None:
 
 
 def read_zeros(s: Sentence, wish: Wish, left: Sequence[Amount]) -> list[Amount]:
-    """Excludes what there is none of, "Co: 0", "0 % Co"; returns the amounts that say something else."""
+    """Excludes elements with an amount of zero ("Co: 0", "0 % Co"). Returns the other amounts."""
     barred: list[str] = []
     others: list[Amount] = []
     for a in left:
@@ -62,14 +63,14 @@ def read_zeros(s: Sentence, wish: Wish, left: Sequence[Amount]) -> list[Amount]:
 
 
 def _not_only(s: Sentence) -> None:
-    """ "not only Mn but also Fe" wants both."""
+    """Takes "not only" in "not only Mn but also Fe", where both are wanted."""
     for i in range(len(s.terms) - 1):
         if s.kind(i) == lex.NEGATION and s.terms[i].lower == "not" and s.kind(i + 1) == lex.ONLY:
             s.take(i, i + 1)
 
 
-def read_list(s: Sentence, i: int, kinds: Sequence[str] = _ITEMS) -> Listed | None:
-    """The list of elements, groups and classes that begins at a place; None where none does."""
+def read_list(s: Sentence, i: int, kinds: Sequence[str] = _ITEMS) -> ElementList | None:
+    """The list of elements, groups and classes that begins at term i; None if there is none."""
     i = s.skip(i, (lex.ARTICLE,), 3)
     if s.kind(i) not in kinds:
         return None
@@ -90,11 +91,11 @@ def read_list(s: Sentence, i: int, kinds: Sequence[str] = _ITEMS) -> Listed | No
         places.append(j)
         joins.append(said)
         last = j
-    return Listed(tuple(places), last, tuple(joins))
+    return ElementList(tuple(places), last, tuple(joins))
 
 
-def members(t: Term) -> tuple[str, ...] | None:
-    """The elements that are excluded with a term; None where excluding elements does not say it."""
+def elements_to_exclude(t: Term) -> tuple[str, ...] | None:
+    """The elements that must be excluded to exclude a term; None if this cannot be expressed by elements."""
     if t.kind == lex.ELEMENT:
         return (t.value,)
     if t.kind in (lex.GROUP, lex.ADJECTIVE):
@@ -107,7 +108,9 @@ def members(t: Term) -> tuple[str, ...] | None:
 
 
 def _exclude(s: Sentence, first: int, last: int, places: Sequence[int], barred: list[str]) -> bool:
-    found = [members(s.terms[p]) for p in places]
+    """Adds the elements of the terms `places` to `barred` and takes the terms from first to last; False, with nothing
+    taken, if one of them cannot be excluded by elements."""
+    found = [elements_to_exclude(s.terms[p]) for p in places]
     if any(f is None for f in found):
         return False
     for f in found:
@@ -117,7 +120,7 @@ def _exclude(s: Sentence, first: int, last: int, places: Sequence[int], barred: 
 
 
 def _free(s: Sentence, barred: list[str]) -> None:
-    """Lead-free, free of lead, lead excluded."""
+    """Reads "lead-free", "free of lead" and "lead excluded"."""
     for i, t in enumerate(s.terms):
         if s.kind(i) != lex.FREE:
             continue
@@ -134,7 +137,7 @@ def _free(s: Sentence, barred: list[str]) -> None:
 
 
 def _before(s: Sentence, i: int) -> list[int]:
-    """The places of the list that ends before a place, joined by commas, and, or: in order."""
+    """The terms of the list of elements that ends before term i, in order; joined by commas, "and" or "or"."""
     places: list[int] = []
     k = i - 1
     while s.kind(k) in _ITEMS and not (places and (s.kind(k) == lex.CLASS) != (s.kind(places[0]) == lex.CLASS)):
@@ -151,7 +154,8 @@ def _before(s: Sentence, i: int) -> list[int]:
 
 
 def _suspended(s: Sentence, i: int, barred: list[str]) -> None:
-    """X-free; lead- and cadmium-free, Pb/Cd-free, lead and cadmium-free mean both where nothing introduces the list."""
+    """Reads "X-free". In "lead- and cadmium-free", "Pb/Cd-free", and "lead and cadmium-free" without a word that
+    introduces the list, all elements are excluded."""
     places = _before(s, i)
     if not places:
         return
@@ -164,13 +168,14 @@ def _suspended(s: Sentence, i: int, barred: list[str]) -> None:
 
 
 def _hangs(s: Sentence, places: Sequence[int]) -> bool:
-    """Whether the first of a list ends in a hyphen, or all are joined by a slash."""
+    """Whether the first element of a list ends with a hyphen, or all are joined by slashes."""
     between = [s.terms[k].text for k in range(places[0] + 1, places[-1]) if k not in places]
     return "-" in between or set(between) == {"/"}
 
 
 def _bare(s: Sentence, places: Sequence[int]) -> bool:
-    """Whether a list with "and" or "or" in it begins its phrase, with no "with" or "of" before it."""
+    """Whether a list with "and" or "or" begins its phrase, without "with" or "of" before it. Raises NucleateError for a
+    list with commas only, which can be read in two ways."""
     joins = {s.terms[k].lower for k in range(places[0] + 1, places[-1]) if k not in places}
     before = s.kind(places[0] - 1)
     if joins & {"and", "or", "and/or", "&"}:
@@ -184,7 +189,7 @@ def _bare(s: Sentence, places: Sequence[int]) -> bool:
 
 
 def _spaced(s: Sentence, i: int, barred: list[str]) -> None:
-    """ "lead free", "Pb and Cd excluded", "arsenic must be absent"."""
+    """Reads "lead free", "Pb and Cd excluded" and "arsenic must be absent"."""
     k, n = i - 1, 0
     while s.kind(k) in (lex.EMPTY, lex.OPEN, lex.ARTICLE, lex.MADE) and n < _OUT_AFTER:
         k, n = k - 1, n + 1
@@ -201,14 +206,14 @@ def _spaced(s: Sentence, i: int, barred: list[str]) -> None:
             return
     following = s.kind(i + 1)
     if s.terms[i].lower != "free" and following in (*_ITEMS, lex.ARTICLE):
-        return  # halides absent lead: what is absent may stand behind
+        return  # in "halides absent lead", the absent element follows
     if s.terms[i].lower == "free" and following in (lex.ELEMENT, lex.WORD) and n:
         return
     _exclude(s, chosen[0], i, chosen, barred)
 
 
 def _listed_after(s: Sentence, i: int, barred: list[str]) -> None:
-    """What stands behind "without", "no", "neither": a list of elements, groups and classes, and nothing more."""
+    """Reads the list of elements, groups and classes after "without", "no" or "neither" at term i."""
     if s.kind(i - 1) == lex.NEGATION and s.terms[i - 1].lower not in ("but not", "and not", "nor", "and no"):
         return  # two negations
     glued = i + 1 < len(s.terms) and s.terms[i + 1].hyphen
@@ -247,8 +252,8 @@ def _listed_after(s: Sentence, i: int, barred: list[str]) -> None:
     _exclude(s, i, last, found.places, barred)
 
 
-def _more_than_a_list(s: Sentence, i: int, found: Listed) -> bool:
-    """Whether what follows makes it another matter: no lead oxides, no oxides of lead, no lead but tin alone."""
+def _more_than_a_list(s: Sentence, i: int, found: ElementList) -> bool:
+    """Whether the words after a list change its meaning: no lead oxides, no oxides of lead, no lead but tin alone."""
     after = found.last + 1
     kind = s.kind(after)
     last = s.terms[found.last]

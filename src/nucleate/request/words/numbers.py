@@ -1,4 +1,4 @@
-"""Numbers of a request: bounds with their units, and what they are of."""
+"""Decides what the numbers of a request are about: atoms, elements, candidates, properties or stability."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import math
 
 from nucleate.errors import NucleateError
 from nucleate.request.words import lexicon as lex
-from nucleate.request.words.amounts import Amount, compared, compared_after, read_amounts
-from nucleate.request.words.ratios import ORDER, read_manies, read_ratios
+from nucleate.request.words.amounts import Amount, comparison_after, read_amounts, with_comparison
+from nucleate.request.words.ratios import ORDER, read_element_numbers, read_ratios
 from nucleate.request.words.sentence import Sentence
-from nucleate.request.words.wish import LIMITS, METASTABLE, STABLE, Wish, bounded
+from nucleate.request.words.wish import LIMITS, METASTABLE, STABLE, Wish, intersect_bounds
 
 _FILL = (lex.EMPTY, lex.ARTICLE, lex.OPEN)
-_POSSIBLE = dict.fromkeys(("g/cm3", "g/cm^3", "g/cc"), (0.0, 40.0))  # densities, at high pressure too
+_POSSIBLE = dict.fromkeys(("g/cm3", "g/cm^3", "g/cc"), (0.0, 40.0))  # possible densities, also at high pressure
 _SYMBOLS_OF_ORDER = frozenset("<>≤≥⩽⩾")
 
 
 def read_numbers(s: Sentence, wish: Wish) -> list[Amount]:
-    """Understand the numbers; returns those that belong to nothing known, whose terms stay as they are."""
+    """Adds what the numbers of a text mean to the wish. Returns numbers that could not be assigned to anything."""
     read_ratios(s, wish)
-    read_manies(s, wish)
+    read_element_numbers(s, wish)
     left: list[Amount] = []
     amounts = read_amounts(s)
     for k, a in enumerate(amounts):
@@ -43,7 +43,7 @@ def _attach(s: Sentence, wish: Wish, a: Amount, follower: Amount | None) -> bool
 
 
 def _counted(s: Sentence, wish: Wish, a: Amount, follower: Amount | None) -> bool:
-    """Atoms, elements and candidates."""
+    """Reads a number of atoms, elements or candidates; False for another number."""
     found = _noun_after(s, a) or _noun_before(s, a)
     if found is None and a.op and follower is not None and _joined_bounds(s, a, follower):
         shared = _noun_after(s, follower)
@@ -52,7 +52,7 @@ def _counted(s: Sentence, wish: Wish, a: Amount, follower: Amount | None) -> boo
         return _of_things(s, wish, a)
     noun, last, op = found
     if op and not a.op:
-        a = compared(a, op)
+        a = with_comparison(a, op)
     first = min(a.first, last)
     last = max(a.last, last)
     said = s.quote(first, last)
@@ -64,20 +64,20 @@ def _counted(s: Sentence, wish: Wish, a: Amount, follower: Amount | None) -> boo
     if (high is not None and high < 1) or (low is not None and low < 0):
         raise NucleateError(f"a crystal cannot have {high if high is not None else low} {noun}; ask for at least 1")
     if noun == "atoms":
-        wish.num_atoms = bounded(noun, wish.num_atoms, (low, high))
+        wish.num_atoms = intersect_bounds(noun, wish.num_atoms, (low, high))
     else:
-        wish.num_elements = bounded(noun, wish.num_elements, (low, high))
+        wish.num_elements = intersect_bounds(noun, wish.num_elements, (low, high))
     s.take(first, last)
     return True
 
 
 def _joined_bounds(s: Sentence, a: Amount, follower: Amount) -> bool:
-    """Whether two bounds have one noun: at least 5 but at most 10 atoms."""
+    """Whether two bounds belong to one noun: at least 5 but at most 10 atoms."""
     return bool(follower.op) and all(s.kind(i) == lex.JOIN for i in range(a.last + 1, follower.first))
 
 
 def _noun_after(s: Sentence, a: Amount) -> tuple[str, int, str] | None:
-    """Noun, last term, and a comparison that stands behind it: 10 atoms or fewer."""
+    """The noun after a number, its last term, and a comparison after it, as in "10 atoms or fewer"; None for none."""
     i = a.last + 1
     while s.kind(i) == lex.EMPTY and s.terms[i].lower in ("different", "distinct", "chemical", "other", "various"):
         i += 1
@@ -88,7 +88,7 @@ def _noun_after(s: Sentence, a: Amount) -> tuple[str, int, str] | None:
     else:
         return None
     last = _cell(s, i) if noun == "atoms" else i
-    op = compared_after(s, last + 1)
+    op = comparison_after(s, last + 1)
     return noun, last + bool(op), op
 
 
@@ -103,7 +103,7 @@ def _cell(s: Sentence, i: int) -> int:
 
 
 def _noun_before(s: Sentence, a: Amount) -> tuple[str, int, str] | None:
-    """ "atoms <= 12", "number of atoms below 20"."""
+    """The noun before a number, as in "atoms <= 12" and "number of atoms below 20", and its term; None for none."""
     i = a.first - 1
     while a.first - i < 6 and s.kind(i) and s.terms[i].lower in lex.words_of("counted", "before number"):
         i -= 1
@@ -130,7 +130,7 @@ def _candidates(s: Sentence, wish: Wish, a: Amount, first: int, last: int, said:
 
 
 def _of_things(s: Sentence, wish: Wish, a: Amount) -> bool:
-    """ "five spinels", "30 hypothetical perovskites": a number of candidates."""
+    """Reads a number of candidates from "five spinels" or "30 hypothetical perovskites"; False for another number."""
     if (
         s.kind(a.first - 1) == lex.OPEN
         or a.op
@@ -161,7 +161,7 @@ def _of_things(s: Sentence, wish: Wish, a: Amount) -> bool:
 
 
 def _energy(s: Sentence, wish: Wish, a: Amount) -> bool:
-    """Band gaps, formation energies, and heights above the hull, in eV or meV."""
+    """Reads band gaps, formation energies and energies above the hull, in eV or meV; False for another number."""
     unit = a.unit.removesuffix("/atom").removesuffix("/at")
     if unit not in ("", "eV", "meV", "ev", "mev"):
         return False
@@ -210,7 +210,7 @@ def _set(wish: Wish, name: str, low: float | None, high: float | None, said: str
 
 
 def _hull_after(s: Sentence, last: int) -> int | None:
-    """The place of "hull" in "0.1 eV/atom above the convex hull"; None where it does not follow."""
+    """The term "hull" after a number, as in "0.1 eV/atom above the convex hull"; None for none."""
     for k in range(last + 1, min(last + 5, len(s.terms))):
         if s.kind(k) == lex.HULL:
             return k
@@ -220,7 +220,8 @@ def _hull_after(s: Sentence, last: int) -> int | None:
 
 
 def _property(s: Sentence, a: Amount) -> tuple[str, int] | None:
-    """Name and place of the property that an amount is of: before it, behind it, or that of the amount before."""
+    """Name and term of the property that a number belongs to: before it, after it, or that of the number before; None
+    for none."""
     i = a.first - 1
     for _ in range(8):
         if s.kind(i) == lex.PROPERTY:
@@ -244,20 +245,21 @@ def _property(s: Sentence, a: Amount) -> tuple[str, int] | None:
 
 
 def _plain_op(s: Sentence, i: int) -> bool:
-    """Whether a term at a place says "equal", "about" or "between", and does not order."""
+    """Whether term i says "equal", "about" or "between", and not "less" or "more"."""
     return s.kind(i) == lex.OP and s.terms[i].value not in ORDER
 
 
 def _bound_before(s: Sentence, place: int, a: Amount) -> tuple[int, Amount]:
-    """Where a property's name begins, and its amount: with the bound before it in "maximum gap of 2 eV"."""
+    """The term with which the name of a property begins, and its number; with the comparison before the name in
+    "maximum gap of 2 eV"."""
     k = place - 1 if s.kind(place - 1) != lex.MARK or s.terms[place - 1].text != "." else place - 2
     if place < a.first and not a.op and s.kind(k) == lex.OP and s.terms[k].value in ORDER:
-        return k, compared(a, str(s.terms[k].value))
+        return k, with_comparison(a, str(s.terms[k].value))
     return place, a
 
 
 def _stability(s: Sentence, wish: Wish) -> None:
-    """A number wins over the words "stable" and "metastable"."""
+    """Reads the words "stable" and "metastable"; a number counts more than they do."""
     named = []
     for i, t in enumerate(s.terms):
         if s.kind(i) == lex.STABLE and s.kind(i - 1) != lex.NEGATION:
@@ -267,8 +269,8 @@ def _stability(s: Sentence, wish: Wish) -> None:
         wish.stable = min(named, default=None)
 
 
-def orders(s: Sentence, i: int) -> bool:
-    """Whether a term that is left over compares: a sign of order whatever follows, words where a number follows."""
+def is_comparison(s: Sentence, i: int) -> bool:
+    """Whether a term that no reader took is a comparison: a sign such as <, or words before a number."""
     t = s.terms[i]
     k = i + 1
     while s.kind(k) in (lex.JOIN, lex.OP, lex.EMPTY, lex.OPEN) and k < i + 4:

@@ -1,4 +1,4 @@
-"""Symmetry and novelty."""
+"""Reads wishes about symmetry and novelty."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ALL_GROUPS = frozenset(range(1, 231))
 
 
 def read_novelty(s: Sentence, wish: Wish) -> None:
-    """ "new", "not known", "that nobody has reported", "not in the ICSD"."""
+    """Reads "new", "not known", "that nobody has reported" and "not in the ICSD"."""
     for i, t in enumerate(s.terms):
         if s.kind(i) == lex.NEW and s.kind(i - 1) != lex.NEGATION:
             wish.novel = True
@@ -36,7 +36,7 @@ def read_novelty(s: Sentence, wish: Wish) -> None:
 
 
 def read_symmetry(s: Sentence, wish: Wish) -> None:
-    """ "space group Pnma", "no. 225", "cubic", "not cubic"."""
+    """Reads "space group Pnma", "no. 225", "cubic" and "not cubic". Raises NucleateError for a contradiction."""
     from nucleate.crystal.symmetry import space_group_number
 
     wanted: set[int] | None = None
@@ -107,7 +107,7 @@ def read_symmetry(s: Sentence, wish: Wish) -> None:
 
 
 def _symbol(s: Sentence, k: int) -> tuple[int, str]:
-    """The last term of the symbol or number of a space group at a place, and the symbol; "" where none is there."""
+    """The last term of the symbol or number of a space group at term k, and the symbol; "" if there is none."""
     if not s.kind(k):
         return k, ""
     last = k

@@ -1,17 +1,17 @@
-"""Ratios such as 1:1:3, and words for how many elements there are: binary, at least ternary."""
+"""Reads ratios such as 1:1:3, and words for numbers of elements such as "binary" and "at least ternary"."""
 
 from __future__ import annotations
 
 from nucleate.errors import NucleateError
 from nucleate.request.words import lexicon as lex
 from nucleate.request.words.sentence import Sentence
-from nucleate.request.words.wish import Bounds, Wish, bounded
+from nucleate.request.words.wish import Bounds, Wish, intersect_bounds
 
 ORDER = ("<", "<=", ">", ">=")
 
 
 def read_ratios(s: Sentence, wish: Wish) -> None:
-    """1:1:3, two to one."""
+    """Reads "1:1:3" and "two to one". Raises NucleateError for a ratio of other than positive whole numbers."""
     i = 0
     while i < len(s.terms):
         k, parts = i, []
@@ -39,8 +39,8 @@ def read_ratios(s: Sentence, wish: Wish) -> None:
         i = max(k, i) + 1
 
 
-def read_manies(s: Sentence, wish: Wish) -> None:
-    """Binary, at least ternary, ternary or quaternary."""
+def read_element_numbers(s: Sentence, wish: Wish) -> None:
+    """Reads "binary", "at least ternary" and "ternary or quaternary"."""
     i = 0
     while i < len(s.terms):
         if s.kind(i) != lex.MANY:
@@ -57,6 +57,6 @@ def read_manies(s: Sentence, wish: Wish) -> None:
             first -= 1
             op = s.terms[first].value
             bounds = {"<": (None, low - 1), "<=": (None, high), ">": (high + 1, None), ">=": (low, None)}[op]
-        wish.num_elements = bounded("elements", wish.num_elements, bounds)
+        wish.num_elements = intersect_bounds("elements", wish.num_elements, bounds)
         s.take(first, last)
         i = last + 1

@@ -1,4 +1,4 @@
-"""The whole of it: from the text of a request to a wish, and what is left over."""
+"""Reads the text of a request with all readers, and finds the words that none of them understood."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from nucleate.request.words.amounts import Amount
 from nucleate.request.words.contents import read_classes, read_families, read_formulas, read_layers
 from nucleate.request.words.elements import read_elements
 from nucleate.request.words.negation import read_negations, read_zeros
-from nucleate.request.words.numbers import orders, read_numbers
+from nucleate.request.words.numbers import is_comparison, read_numbers
 from nucleate.request.words.qualities import read_novelty, read_symmetry
 from nucleate.request.words.replacement import read_replacements, read_types
 from nucleate.request.words.sentence import Sentence
 from nucleate.request.words.terms import read_terms
 from nucleate.request.words.tokens import KNOWN
-from nucleate.request.words.wish import Wish, check, kin_of_families
+from nucleate.request.words.wish import Wish, require_consistent, use_related_families
 
 MOST_CHARACTERS = 20_000
 _STOPS = (lex.NEGATION, lex.FREE, lex.THAN, lex.LIKE, lex.REPLACE)
@@ -27,10 +27,10 @@ _QUIET_OPS = ("~", "between", ":")
 
 
 def read_words(text: str) -> Wish:
-    """Understand a request.
+    """What a text in plain words asks for.
 
-    Raises NucleateError, in one line, for what contradicts itself, for a negation, comparison or replacement that was
-    not understood, and for what is too long.
+    Raises NucleateError, in one line, for a text that contradicts itself, for a negation, comparison or replacement
+    that was not understood, and for a text that is too long.
     """
     if len(text) > MOST_CHARACTERS:
         raise NucleateError(
@@ -41,7 +41,7 @@ def read_words(text: str) -> Wish:
     read_layers(s, wish)
     left = read_zeros(s, wish, read_numbers(s, wish))
     for a in left:
-        s.take(a.first, a.last)  # a unit is no element
+        s.take(a.first, a.last)  # so that a unit such as K is not read as an element
     read_replacements(s, wish)
     read_types(s, wish)
     read_novelty(s, wish)
@@ -52,15 +52,15 @@ def read_words(text: str) -> Wish:
     read_elements(s, wish)
     _stop(s, left)
     wish.anything = any(t.kind == lex.ANYTHING for t in s.terms)
-    s.notes += kin_of_families(wish)
+    s.notes += use_related_families(wish)
     wish.notes = tuple(s.notes)
     wish.left = tuple(_left(s, left))
-    check(wish)
+    require_consistent(wish)
     return wish
 
 
 def _stop(s: Sentence, left: Sequence[Amount]) -> None:
-    """Refuses what is left over and would turn the rest round."""
+    """Raises NucleateError for words that no reader took and that would change the meaning of the rest."""
     for a in left:
         if a.op:
             raise _comparison(s, a.first, a.last)
@@ -77,7 +77,7 @@ def _stop(s: Sentence, left: Sequence[Amount]) -> None:
             raise NucleateError(
                 f"'{s.around(max(i - 2, 0))}': a formula with gaps stands between commas, as in: Li ? O4, no Fe"
             )
-        if orders(s, i):
+        if is_comparison(s, i):
             raise _comparison(s, i, i)
         if t.kind in _STOPS:
             first = i if t.kind != lex.FREE else max(i - 2, 0)
@@ -115,15 +115,15 @@ def _other_script(word: str) -> bool:
 
 
 def _left(s: Sentence, left: Sequence[Amount]) -> list[str]:
-    """The words that were not understood and mean something, as they are written; amounts with their units."""
-    whole = {a.first: a for a in left}
+    """The words that have a meaning and were not understood, as they are written; numbers with their units."""
+    by_first_term = {a.first: a for a in left}
     out: list[str] = []
     i = 0
     end = -1
     while i < len(s.terms):
         t = s.terms[i]
-        if i in whole:
-            a = whole[i]
+        if i in by_first_term:
+            a = by_first_term[i]
             out.append(s.quote(a.first, a.last))
             end = s.terms[a.last].end
             i = a.last + 1

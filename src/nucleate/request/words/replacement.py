@@ -1,4 +1,5 @@
-"""One element in the place of another: "CaTiO3 with Ge instead of Ti", "replace Ti by Zr in SrTiO3"; and NaCl-type."""
+"""Reads replacements of elements, "CaTiO3 with Ge instead of Ti" or "replace Ti by Zr in SrTiO3", and structure types
+that are named by a formula, "NaCl-type"."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _FILLERS = (lex.ARTICLE, lex.EMPTY)
 
 
 def read_replacements(s: Sentence, wish: Wish) -> None:
-    """Replaces elements in the formula of the request; without one, wants the one element and excludes the other."""
+    """Replaces elements in the formula of the request. Without a formula, the new element is wanted and the old one is
+    excluded. Raises NucleateError for a replacement that the formula does not allow."""
     places = [i for i, t in enumerate(s.terms) if t.kind == lex.REPLACE]
     for i in places + [i for i, t in enumerate(s.terms) if t.lower == "for"]:
         if not s.kind(i):
@@ -32,17 +34,18 @@ def read_replacements(s: Sentence, wish: Wish) -> None:
             continue
         counts = dict(s.terms[place].value)
         if not sure and old not in counts and new in counts:
-            new, old = old, new  # the one that the formula has is the one that goes
+            new, old = old, new  # the element that the formula has is the one that is replaced
         replaced = _replaced(counts, old, new)
         s.notes.append(f"{formula_text(counts)} with {old} replaced by {new}")
         s.terms[place] = replace(s.terms[place], value=replaced)
         s.take(first, last)
-        s.used[place] = False  # it may stand between the two: replace the tin in SnO2 by silicon
+        s.used[place] = False  # the formula may be between both elements: replace the tin in SnO2 by silicon
         _take_lead(s, place)
 
 
 def _take_lead(s: Sentence, place: int) -> None:
-    """ "like CaTiO3 but ..", "a CaTiO3 analogue where ..": what stands beside a formula whose replacement is known."""
+    """Takes "like" and "analogue" beside a formula whose replacement is known: "like CaTiO3 but ..", "a CaTiO3 analogue
+    where .."."""
     for k in (place - 1, place - 2, place + 1):
         if s.kind(k) == lex.LIKE and s.terms[k].lower not in ("doped", "doped with", "site", "sites", "unlike"):
             s.take(k, k)
@@ -59,7 +62,7 @@ def _replaced(counts: dict[str, int], old: str, new: str) -> dict[str, int]:
 
 
 def _element(s: Sentence, i: int, step: int) -> int | None:
-    """The place of the one element next to a place; None where there is none, or a list of them."""
+    """The term of the single element next to term i, in the direction of step; None for none or a list of elements."""
     k = s.skip(i, (*_FILLERS, lex.OPEN), 3, step)
     if s.kind(k) != lex.ELEMENT:
         return None
@@ -70,7 +73,8 @@ def _element(s: Sentence, i: int, step: int) -> int | None:
 
 
 def _instead(s: Sentence, i: int) -> tuple[str, str, int, int, bool] | None:
-    """ "Ge instead of Ti", "Mn takes the place of Fe"."""
+    """Reads "Ge instead of Ti" and "Mn takes the place of Fe": new element, old element, first and last term, and
+    whether it is certain which one is new; None for other texts."""
     if s.terms[i].lower not in lex.words_of("replacing", "instead"):
         return None
     new = _element(s, i - 1, -1)
@@ -85,7 +89,7 @@ def _instead(s: Sentence, i: int) -> tuple[str, str, int, int, bool] | None:
 
 
 def _for(s: Sentence, i: int) -> tuple[str, str, int, int, bool] | None:
-    """ "Tin for lead", where nothing makes a purpose of it: a manganese oxide for lithium batteries."""
+    """As `_instead`, for "tin for lead"; not for a purpose, as in "a manganese oxide for lithium batteries"."""
     new, old = i - 1, s.skip(i + 1, (lex.ARTICLE,), 1)
     ends = s.kind(old + 1) in ("", lex.MARK, lex.JOIN) or s.terms[old + 1].lower == "in"
     if s.kind(new) != lex.ELEMENT or s.kind(old) != lex.ELEMENT or not ends or s.kind(new - 1) == lex.REPLACE:
@@ -96,7 +100,8 @@ def _for(s: Sentence, i: int) -> tuple[str, str, int, int, bool] | None:
 
 
 def _by(s: Sentence, i: int) -> tuple[str, str, int, int, bool] | None:
-    """ "replace Ti by Zr", "substitute Se for S", "Fe is replaced by Mn", "gallium substituted for aluminium"."""
+    """As `_instead`, for "replace Ti by Zr", "substitute Se for S", "Fe is replaced by Mn" and "gallium substituted for
+    aluminium"."""
     verb = s.terms[i].lower
     if verb in lex.words_of("replacing", "verbs"):
         one = _element(s, i + 1, 1)
@@ -137,7 +142,8 @@ def _by(s: Sentence, i: int) -> tuple[str, str, int, int, bool] | None:
 
 
 def read_types(s: Sentence, wish: Wish) -> None:
-    """ "MgAl2O4-type", "with the CaF2 structure", "isostructural with K2NiF4": the family of that name."""
+    """Adds the family that a formula names, as in "MgAl2O4-type", "with the CaF2 structure" and "isostructural with
+    K2NiF4". Raises NucleateError for an unknown one."""
     from nucleate.families.family import family_names
 
     for i, t in enumerate(s.terms):

@@ -1,4 +1,4 @@
-"""The terms of a request, and which of them were understood."""
+"""The terms of a request, with marks for those that were understood."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ END = frozenset(".!?;:")  # marks that end a phrase
 
 @dataclass(frozen=True)
 class Term:
-    """kind and value: as in `lexicon`; start, end: its place in the text. glued: nothing lies between it and the one
-    before; hyphen: but a hyphen."""
+    """A word or phrase with its meaning.
+
+    kind, value: as in `lexicon`. start, end: its position in the text. glued: whether it follows the term before
+    without a space. hyphen: whether only a hyphen is between them.
+    """
 
     kind: str
     value: Any
@@ -24,12 +27,14 @@ class Term:
 
     @property
     def lower(self) -> str:
+        """The text in lower case."""
         return self.text.lower()
 
 
 @dataclass
 class Sentence:
-    """The terms of a request and which of them were understood. notes: what was taken for what."""
+    """The terms of a request. used: for each term, whether a reader has understood it. notes: how unusual words were
+    understood."""
 
     text: str
     terms: list[Term]
@@ -40,16 +45,16 @@ class Sentence:
         self.used = self.used or [False] * len(self.terms)
 
     def kind(self, i: int) -> str:
-        """The kind of the term at a place; "" beyond the ends, and where another reader has taken the term."""
+        """The kind of term i; "" beyond the ends, and for a term that a reader has already taken."""
         return self.terms[i].kind if 0 <= i < len(self.terms) and not self.used[i] else ""
 
     def take(self, first: int, last: int) -> None:
-        """The terms from first to last are understood."""
+        """Mark the terms from first to last as understood."""
         for i in range(first, last + 1):
             self.used[i] = True
 
     def skip(self, i: int, kinds: Sequence[str], most: int = 8, step: int = 1) -> int:
-        """The next place from i on, at most so many further, whose term is none of the kinds."""
+        """The index of the next term, from i on, that is none of the kinds; at most `most` terms are skipped."""
         for _ in range(most):
             if self.kind(i) not in kinds:
                 break
@@ -57,12 +62,12 @@ class Sentence:
         return i
 
     def quote(self, first: int, last: int) -> str:
-        """The words of the text from one term to another, at most 60 characters."""
+        """The text from one term to another, at most 60 characters, for messages."""
         said = " ".join(self.text[self.terms[first].start : self.terms[last].end].split())
         return said if len(said) <= 60 else f"{said[:57]}..."
 
     def around(self, i: int, after: int = 4) -> str:
-        """The words from a term on, to the end of the phrase."""
+        """The text from term i to the end of the phrase, with at most `after` more terms, for messages."""
         last = i
         while last + 1 < len(self.terms) and last < i + after and self.terms[last + 1].text not in END:
             last += 1

@@ -1,4 +1,4 @@
-"""Words that are written in an unusual way: misspelt, joined, in capitals."""
+"""Corrects words that are misspelt, joined, or written in capitals."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from functools import cache
 from nucleate.request.words import lexicon as lex
 from nucleate.request.words.tokens import FORMULA, Token
 
-_NEAR = 0.85  # share of letters that a misspelt word has in common with what it is taken for
-_SHORTEST, _LONGEST = 5, 24  # letters of a word that may be misspelt
+_NEAR = 0.85  # smallest similarity (difflib's ratio) of a misspelt word to the word that it is taken for
+_SHORTEST, _LONGEST = 5, 24  # only words with so many letters are corrected
 
 
-def respelt(tokens: Sequence[Token], notes: list[str]) -> list[Token]:
-    """The tokens as they are meant; what a misspelt word was taken for goes into the notes."""
+def with_corrected_spelling(tokens: Sequence[Token], notes: list[str]) -> list[Token]:
+    """The tokens with corrected words. For each misspelt word a note says what it was taken for."""
     out = list(_split_words(tokens))
     if len(out) > 2 and not any(c.islower() for t in out for c in t.text):  # ALL IN CAPITALS
         out = [replace(t, text=t.text.lower()) if t.kind != FORMULA or _is_plain(t.lower) else t for t in out]
@@ -27,7 +27,8 @@ def _is_plain(word: str) -> bool:
 
 
 def _split_words(tokens: Sequence[Token]) -> Iterator[Token]:
-    """ "nonoxide", "leadfree" and "cobaltless" as two words each; "NO" and "BUT" as words, not as formulas."""
+    """The tokens with "nonoxide", "leadfree" and "cobaltless" cut into two words, and with "NO" and "BUT" as words
+    rather than formulas."""
     for t in tokens:
         if t.kind == FORMULA and t.text.isupper() and t.text.isalpha() and _is_plain(t.lower):
             yield replace(t, kind="word", text=t.lower)
@@ -57,7 +58,7 @@ def _noted(t: Token, near: str, notes: list[str]) -> Token:
 
 @cache
 def _vocabulary() -> dict[str, list[str]]:
-    """Words that may be misspelt, and each of them less one letter -> the words."""
+    """For each word that may be misspelt: the word itself, and the word without one of its letters -> the word."""
     kinds = (lex.FAMILY, lex.CLASS, lex.ELEMENT, lex.GROUP)
     single = {p for p, (kind, _) in lex.phrases().items() if kind in kinds and p.isalpha() and len(p) >= _SHORTEST}
     single |= lex.words_of("asked", "respelt")
@@ -73,7 +74,7 @@ def _less_one(word: str) -> list[str]:
 
 
 def _respelt(t: Token) -> str | None:
-    """The word that a misspelt one is nearest to. Sulfite and hydrate are no sulfide and no hydride."""
+    """The word that a misspelt one is taken for, None for none. "sulfite" is not taken for "sulfide"."""
     if t.kind != "word" or not t.text.isalpha() or not _SHORTEST <= len(t.text) <= _LONGEST or _is_plain(t.lower):
         return None
     return _nearest(t.lower)

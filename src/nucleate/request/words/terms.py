@@ -1,4 +1,4 @@
-"""From tokens to terms: what each word or phrase of a request means, each with its place in the text."""
+"""Turns tokens into terms: finds what each word or phrase of a request means."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ from nucleate.errors import NucleateError
 from nucleate.request.words import lexicon as lex
 from nucleate.request.words.context import WORDLIKE, in_context
 from nucleate.request.words.sentence import Sentence, Term
-from nucleate.request.words.spelling import respelt
-from nucleate.request.words.tokens import FORMULA, KNOWN, MARK, NUMBER, Token, counts_of, plain, tokenize
+from nucleate.request.words.spelling import with_corrected_spelling
+from nucleate.request.words.tokens import (
+    FORMULA,
+    KNOWN,
+    MARK,
+    NUMBER,
+    Token,
+    formula_counts,
+    normalised_characters,
+    tokenize,
+)
 
 _LARGEST = 1e9
 _PLACEHOLDERS = frozenset("ABCDMRXYZ")
@@ -18,15 +27,15 @@ _ANONYMOUS = re.compile(r"(?:[A-Z][a-z]?'{0,2}\d*){2,8}")
 
 
 def read_terms(text: str) -> Sentence:
-    """The terms of a request. Raises NucleateError for what looks like a formula and is none, or may be two."""
-    text = plain(text)
+    """The terms of a request. Raises NucleateError for a wrong formula, or one that can be read in two ways."""
+    text = normalised_characters(text)
     notes: list[str] = []
-    terms = in_context(list(_terms(respelt(tokenize(text), notes))))
+    terms = in_context(list(_terms(with_corrected_spelling(tokenize(text), notes))))
     return Sentence(text, terms, notes=notes)
 
 
 def _terms(tokens: Sequence[Token]) -> Iterator[Term]:
-    """The longest phrase that means something at each place, else the token itself."""
+    """At each position the longest phrase that has a meaning, or the token by itself."""
     i = 0
     while i < len(tokens):
         t = tokens[i]
@@ -52,7 +61,7 @@ def _terms(tokens: Sequence[Token]) -> Iterator[Term]:
 
 
 def _negating_mark(tokens: Sequence[Token], i: int) -> bool:
-    """Whether a mark stands right before an element and says that it is not wanted: -Pb, !Pb, ~lead."""
+    """Whether token i is a mark before an element that says that it is not wanted: -Pb, !Pb, ~lead."""
     if i + 1 >= len(tokens) or not tokens[i + 1].glued:
         return False
     after = tokens[i + 1]
@@ -63,7 +72,7 @@ def _negating_mark(tokens: Sequence[Token], i: int) -> bool:
 
 
 def _joins_words(tokens: Sequence[Token], i: int) -> bool:
-    """Whether a token is a hyphen between two words, and no minus, dash or range of numbers."""
+    """Whether token i is a hyphen between two words, not a minus sign, a dash or a range of numbers."""
     t = tokens[i]
     if t.text != "-" or not 0 < i < len(tokens) - 1 or not (t.glued and tokens[i + 1].glued):
         return False
@@ -72,8 +81,9 @@ def _joins_words(tokens: Sequence[Token], i: int) -> bool:
 
 
 def _phrase(tokens: Sequence[Token], i: int) -> tuple[lex.Meaning | None, int]:
+    """The meaning of the longest phrase that begins at token i, None for none, and its last token."""
     first = tokens[i]
-    most = max((lex.longest().get(w, 0) for w in lex.singulars(first.lower)), default=0)
+    most = max((lex.longest_phrases().get(w, 0) for w in lex.singulars(first.lower)), default=0)
     words, places = [first.lower], [i]
     j = i + 1
     while len(words) < most and j < len(tokens):
@@ -87,7 +97,7 @@ def _phrase(tokens: Sequence[Token], i: int) -> tuple[lex.Meaning | None, int]:
         if n == 1 and ((first.text in KNOWN and first.text not in WORDLIKE) or first.kind in (NUMBER, FORMULA)):
             break  # a symbol of an element, not the word
         if n == 2 and first.kind == NUMBER and len(words[1]) == 1 and not tokens[i + 1].glued:
-            continue  # 2 H is no 2H
+            continue  # "2 H" does not mean "2H"
         found = lex.meaning(tuple(words[:n]))
         if found is not None and _means_less(found, words[:n], tokens[places[n - 1] + 1 : places[n - 1] + 2]):
             continue
@@ -99,7 +109,8 @@ def _phrase(tokens: Sequence[Token], i: int) -> tuple[lex.Meaning | None, int]:
 
 
 def _means_less(found: lex.Meaning, words: Sequence[str], after: Sequence[Token]) -> bool:
-    """Whether a phrase is less than it seems: "and above" before a number; sodium chloride, where no type follows."""
+    """Whether a phrase has not the meaning that was found: "and above" before a number, or "sodium chloride" without
+    "type" or "structure" after it, which is a compound."""
     if found[0] == lex.AFTER:
         return any(t.kind == NUMBER for t in after)
     if found[0] != lex.FAMILY or len(words) != 2:
@@ -111,7 +122,7 @@ def _means_less(found: lex.Meaning, words: Sequence[str], after: Sequence[Token]
 
 
 def _single(t: Token) -> lex.Meaning:
-    """What a token means that is no phrase of the lexicon."""
+    """The meaning of a token that is no phrase of the lexicon."""
     if t.kind == NUMBER:
         value = float(t.text.replace(",", ""))
         if value > _LARGEST:
@@ -120,7 +131,7 @@ def _single(t: Token) -> lex.Meaning:
     if t.kind == FORMULA:
         if t.text in lex.words_of("molecule"):
             return lex.WORD, t.text
-        return lex.FORMULA, counts_of(t.text)
+        return lex.FORMULA, formula_counts(t.text)
     if t.kind == MARK:
         return {
             "&": (lex.JOIN, "and"),
@@ -138,7 +149,7 @@ def _single(t: Token) -> lex.Meaning:
 
 
 def _space_group(text: str) -> frozenset[int] | None:
-    """The group of a symbol that can be nothing else, such as Pnma or P2_1/c."""
+    """The space group of a symbol such as Pnma or P2_1/c; None for other texts."""
     if not (3 <= len(text) <= 12 and text[0] in "PIFCRAB" and re.fullmatch(r"[A-Z][-_/0-9abcdemn]+", text)):
         return None
     from nucleate.crystal.symmetry import is_space_group, space_group_number
@@ -147,7 +158,8 @@ def _space_group(text: str) -> frozenset[int] | None:
 
 
 def _anonymous(text: str) -> tuple[tuple[int, ...], tuple[str, ...]] | None:
-    """Counts and named elements of a formula with letters for elements, such as ABO3 and A2BX4."""
+    """The counts and the named elements of a formula with letters for elements, such as ABO3 and A2BX4; None for other
+    texts."""
     if not _ANONYMOUS.fullmatch(text):
         return None
     parts = re.findall(r"([A-Z][a-z]?'{0,2})(\d*)", text)

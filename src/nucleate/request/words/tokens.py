@@ -1,6 +1,6 @@
-"""A request cut into tokens, each with its place in the text: words, numbers, formulas, symbols of space groups, marks.
+"""Cuts a request into tokens: words, numbers, formulas, symbols of space groups, and punctuation marks.
 
-Every pattern is tried once at each place and none can go back over what it took, so that the time is linear.
+Patterns never go back over text that they have matched, so that the time grows linearly with the length of the text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SAME = str.maketrans(
         "\u202f": " ",
         "\uff0c": ",",
     }
-)  # one character for one, so that places in the text stay
+)  # each character becomes one character, so that positions in the text stay the same
 _CHUNK = re.compile(r"\S+")
 _REPEATED = re.compile(r"([^\w\s.])\1{2,}")
 _PIECE = re.compile(
@@ -49,7 +49,7 @@ _MIXED_SITE = re.compile(r"\([A-Z][a-z]?(?:,[A-Z][a-z]?)+\)\S+")
 
 @dataclass(frozen=True)
 class Token:
-    """start, end: its place in the text. glued: nothing lies between it and the token before."""
+    """A token. start, end: its position in the text. glued: whether it follows the token before without a space."""
 
     kind: str
     text: str
@@ -59,18 +59,19 @@ class Token:
 
     @property
     def lower(self) -> str:
+        """The text in lower case."""
         return self.text.lower()
 
 
-def plain(text: str) -> str:
-    """The text with one spelling of dashes, quotes and subscripts, as long as before."""
+def normalised_characters(text: str) -> str:
+    """The text with the same length, in which all kinds of dashes, quotes and subscripts are written in one way."""
     return text.translate(_SAME)
 
 
 def tokenize(text: str) -> list[Token]:
-    """Tokens of a text that `plain` wrote, in order."""
+    """The tokens of a text that `normalised_characters` gave, in order."""
     out: list[Token] = []
-    text = _REPEATED.sub(lambda m: m[1] + " " * (len(m[0]) - 1), text)  # a rule of dashes is one mark
+    text = _REPEATED.sub(lambda m: m[1] + " " * (len(m[0]) - 1), text)  # a row of equal marks counts as one
     for chunk in _CHUNK.finditer(text):
         start, end = chunk.span()
         first = len(out)
@@ -88,7 +89,7 @@ def tokenize(text: str) -> list[Token]:
 
 
 def _closed_inside(text: str, start: int, end: int) -> bool:
-    """Whether a bracket that opens a chunk belongs to a formula: (NH4)2SO4 and not (SrTiO3)."""
+    """Whether a bracket at the beginning belongs to a formula: true for (NH4)2SO4, false for (SrTiO3)."""
     close = {"(": ")", "[": "]"}.get(text[start])
     if close is None or end - start > LONGEST_FORMULA:
         return False
@@ -97,13 +98,13 @@ def _closed_inside(text: str, start: int, end: int) -> bool:
 
 
 def _opened_inside(text: str, start: int, end: int) -> bool:
-    """Whether a bracket that closes a chunk belongs to a formula: Mg(OH) and not (SrTiO3)."""
+    """Whether a bracket at the end belongs to a formula: true for Mg(OH), false for (SrTiO3)."""
     opening = {")": "(", "]": "["}.get(text[end - 1])
     return opening is not None and end - start <= LONGEST_FORMULA and opening in text[start : end - 1]
 
 
 def _core(text: str, start: int, end: int, glued: bool, out: list[Token]) -> None:
-    """The tokens of a chunk without the marks around it."""
+    """Adds the tokens of a piece of text without spaces and without the marks around it to `out`."""
     core = text[start:end]
     if is_formula(core) or (end - start <= LONGEST_FORMULA and _MIXED_SITE.fullmatch(core)):
         out.append(Token(FORMULA, core, start, end, glued))
@@ -116,7 +117,7 @@ def _core(text: str, start: int, end: int, glued: bool, out: list[Token]) -> Non
         return
     head, colon, dopant = core.partition(":")
     if colon and dopant and is_formula(head) and dopant[0].isupper():
-        out.append(Token(FORMULA, core[:LONGEST_FORMULA], start, end, glued))  # ZnO:Al, for counts_of to refuse
+        out.append(Token(FORMULA, core[:LONGEST_FORMULA], start, end, glued))  # ZnO:Al, which formula_counts refuses
         return
     head, dash, _ = core.partition("-")
     if dash and head and is_formula(head):  # K2NiF4-type
@@ -134,8 +135,8 @@ def _core(text: str, start: int, end: int, glued: bool, out: list[Token]) -> Non
 
 
 def is_formula(core: str) -> bool:
-    """Whether a piece without blanks is written as a formula of two elements or more, or one with a number of atoms in
-    it: whether it is a right one is for `nucleate.chem.formula` to say."""
+    """Whether a piece of text without spaces looks like a formula of at least two elements. `nucleate.chem.formula`
+    decides whether it is a correct one."""
     if not (2 <= len(core) <= LONGEST_FORMULA) or not (core[0].isupper() or core[0] in "(["):
         return False
     if _ROMAN.search(core):
@@ -150,8 +151,8 @@ def is_formula(core: str) -> bool:
     return len(set(symbols)) > 1 and all(s in _ELEMENTS for s in symbols)
 
 
-def counts_of(text: str) -> dict[str, int]:
-    """Element -> atoms of a formula token; NucleateError for one that is not right or can be read in two ways."""
+def formula_counts(text: str) -> dict[str, int]:
+    """Element -> atoms of a formula. Raises NucleateError for one that is wrong or can be read in two ways."""
     from nucleate.chem.formula import parse_formula
 
     if _MIXED_SITE.fullmatch(text):

@@ -1,4 +1,4 @@
-"""What a request says, and whether it contradicts itself."""
+"""`Wish`: what a text asks for, and whether it contradicts itself."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from nucleate.chem.classes import classes
 from nucleate.errors import NucleateError
 from nucleate.generators.bounds import Bounds, bounds_text, within
 
-SHOWN = 4  # elements of a long list
-LIMITS = {"band_gap": (0.0, 10.0), "formation_energy_per_atom": (-6.0, 1.0)}  # where a wish is open to one side
-STABLE, METASTABLE = 0.025, 0.1  # eV/atom above the hull at most, where no number is given
+SHOWN = 4  # elements of a long list that messages name
+LIMITS = {"band_gap": (0.0, 10.0), "formation_energy_per_atom": (-6.0, 1.0)}  # for wishes that give only one bound
+STABLE, METASTABLE = 0.025, 0.1  # highest e_above_hull, eV/atom, of these words without a number
 
 
 @dataclass
 class Wish:
-    """What a sentence says. contains: elements that must be there; any_of: groups of which one must; exclude: that must
-    not. composition: element -> atoms, of a formula; system: elements that are all there and no others. ratio: atoms of
-    the elements in a formula unit, sorted. num_elements, num_atoms: lowest and highest. stable: eV/atom above the hull
-    at most. count: of candidates. anything: said to be open. notes: what was taken for what. left: the words that were
-    not understood."""
+    """What a text asks for.
+
+    contains: elements that must be there. any_of: groups of elements, one element of each must be there. exclude:
+    elements that must not be there. composition: element -> atoms, of a formula. system: elements that must all be
+    there, and no others. ratio: numbers of atoms of the elements in a formula unit, sorted. num_elements, num_atoms:
+    lowest and highest number. properties: column -> lowest and highest value. novel: whether the formula must not be
+    known. stable: highest e_above_hull, eV/atom. count: number of candidates. anything: whether the text says that
+    anything is wanted. notes: how unusual words were understood. left: words that were not understood.
+    """
 
     families: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
@@ -43,19 +47,19 @@ class Wish:
 
     @property
     def spoken(self) -> bool:
-        """Whether it says more than a formula, a chemical system, symmetry, numbers of atoms and properties do."""
+        """Whether it asks for more than a formula, a chemical system, symmetry, numbers of atoms and properties."""
         return bool(self.families or self.classes or self.contains or self.any_of or self.exclude or self.ratio
                     or self.num_elements or self.novel or self.stable is not None)  # fmt: skip
 
     @property
     def empty(self) -> bool:
-        """Whether nothing of it says what is wanted."""
+        """Whether it does not say what is wanted at all."""
         return not (self.spoken or self.composition or self.system or self.properties or self.space_groups
                     or self.num_atoms or self.anything)  # fmt: skip
 
 
-def bounded(name: str, old: Bounds | None, new: Bounds) -> Bounds:
-    """Two bounds on one number as one; NucleateError where nothing is left."""
+def intersect_bounds(name: str, old: Bounds | None, new: Bounds) -> Bounds:
+    """Both bounds on one number together. name: of what is counted. Raises NucleateError if no number fulfils both."""
     lows = [b[0] for b in (old, new) if b is not None and b[0] is not None]
     highs = [b[1] for b in (old, new) if b is not None and b[1] is not None]
     low, high = max(lows, default=None), min(highs, default=None)
@@ -64,8 +68,8 @@ def bounded(name: str, old: Bounds | None, new: Bounds) -> Bounds:
     return low, high
 
 
-def check(wish: Wish) -> None:
-    """Raises NucleateError, naming both sides, for a wish that nothing can meet."""
+def require_consistent(wish: Wish) -> None:
+    """Raises NucleateError, naming both sides, for a wish that contradicts itself."""
     exclude = set(wish.exclude)
     both = sorted(set(wish.contains) & exclude)
     if both:
@@ -73,7 +77,7 @@ def check(wish: Wish) -> None:
     _check_classes(wish, exclude)
     for some in wish.any_of:
         if set(some) <= exclude:
-            raise NucleateError(f"the request asks for one of {few(some, ', ')} and excludes them all")
+            raise NucleateError(f"the request asks for one of {shortened_list(some, ', ')} and excludes them all")
     if wish.composition is not None:
         _check_composition(wish, wish.composition, exclude)
     elif wish.system is not None:
@@ -85,7 +89,7 @@ def check(wish: Wish) -> None:
         from nucleate.families.family import lexicon
 
         if all(wish.ratio == tuple(sorted(n for _, n in lexicon()[name].sites)) for name in wish.families):
-            wish.ratio = ()  # it follows
+            wish.ratio = ()  # the families imply it
 
 
 def _check_classes(wish: Wish, exclude: set[str]) -> None:
@@ -112,7 +116,7 @@ def _check_composition(wish: Wish, counts: Mapping[str, int], exclude: set[str])
         )
     for some in wish.any_of:
         if not set(some) & set(counts):
-            raise NucleateError(f"{said} has none of {few(some, ', ')}")
+            raise NucleateError(f"{said} has none of {shortened_list(some, ', ')}")
     for name in wish.classes:
         if not classes()[name].holds(counts):
             raise NucleateError(f"{said} is not of the class {name}")
@@ -133,7 +137,7 @@ def _check_system(wish: Wish, system: set[str], exclude: set[str]) -> None:
         raise NucleateError(f"the request asks for {said} alone and for {missing[0]} beside it")
     for some in wish.any_of:
         if not set(some) & system:
-            raise NucleateError(f"{said} has none of {few(some, ', ')}")
+            raise NucleateError(f"{said} has none of {shortened_list(some, ', ')}")
     for name in wish.classes:
         kind = classes()[name]
         if kind.anions and (not kind.anions & system or not kind.needs <= system):
@@ -143,7 +147,7 @@ def _check_system(wish: Wish, system: set[str], exclude: set[str]) -> None:
 
 
 def _check_numbers(wish: Wish) -> None:
-    """Elements that are asked for against how many there may be."""
+    """Compares the wanted elements with the number of elements that there may be."""
     needed = set(wish.contains)
     for name in wish.classes:
         kind = classes()[name]
@@ -159,10 +163,11 @@ def _check_numbers(wish: Wish) -> None:
         raise NucleateError(f"the request asks for {', '.join(sorted(needed))}, and for at most {most} elements")
 
 
-def kin_of_families(wish: Wish) -> list[str]:
-    """Puts kin in the place of a family that the formula asked for does not fit, and says so.
+def use_related_families(wish: Wish) -> list[str]:
+    """Replaces a family that the wanted formula does not fit by related families that it fits, and returns notes.
 
-    A perovskite Cs2SnI6 is a vacancy-ordered double perovskite, whose name is that of the other with more words.
+    Related families are those whose name ends with the name of the family: a perovskite Cs2SnI6 is a vacancy-ordered
+    double perovskite.
     """
     from nucleate.families.family import lexicon
 
@@ -185,7 +190,7 @@ def kin_of_families(wish: Wish) -> list[str]:
 
 
 def _check_families(wish: Wish) -> None:
-    """A family against the numbers of its sites."""
+    """Compares the wanted families with the wanted numbers of elements, ratio and system."""
     from nucleate.families.family import lexicon
 
     able = [lexicon()[name] for name in wish.families]
@@ -203,7 +208,7 @@ def _check_families(wish: Wish) -> None:
 
 
 def _fills(ratio: tuple[int, ...], sites: tuple[int, ...]) -> bool:
-    """Whether elements of a ratio can fill sites, an element several of them."""
+    """Whether elements with this ratio can fill the sites; an element may be on several of them."""
     total, whole = sum(sites), sum(ratio)
     if total % whole:
         return False
@@ -211,8 +216,9 @@ def _fills(ratio: tuple[int, ...], sites: tuple[int, ...]) -> bool:
     return parts == tuple(sorted(sites)) if len(parts) >= len(sites) else True
 
 
-def few(elements: Sequence[str], last: str) -> str:
-    """ "Sc, Y, La, Ce or 13 others"; all where there are at most five. last: what stands before the last, " or "."""
+def shortened_list(elements: Sequence[str], last: str) -> str:
+    """A list of elements that is shortened if there are more than five: "Sc, Y, La, Ce or 13 others". last: the text
+    before the last one, such as " or "."""
     if len(elements) > SHOWN + 1:
         elements = [*elements[:SHOWN], f"{len(elements) - SHOWN} others"]
     return last.join([", ".join(elements[:-1]), elements[-1]]) if len(elements) > 1 else "".join(elements)
