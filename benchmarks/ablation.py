@@ -1,4 +1,4 @@
-"""Ablations at equal training: ways to let a condition in, guidance, the noise on elements, and the backbone.
+"""Ablations at equal training: how a condition enters the network, guidance, the noise on elements, and the backbone.
 
     NUCLEATE_DATA=FOLDER python benchmarks/ablation.py conditions --out RUNS [--steps 2500] [--n 400]
     NUCLEATE_DATA=FOLDER python benchmarks/ablation.py budget --out RUNS [--n 400]
@@ -7,11 +7,11 @@
 conditions: Perov-5, asked for the lowest heat of formation of the training data. Each row is a recipe that differs from
 perov5-cds in what its name says, and draws elements at temperature 1; SR5, SR10, SR15 are the share of all n crystals
 that property-perov5 puts below the published thresholds, unique the share of distinct formulas.
-budget: the same rates of the recipe perov5-cds after fewer steps, each with a learning rate that falls to its end, and
-of the shipped weights.
+budget: the same rates of the recipe perov5-cds after fewer steps, for each of which the learning rate falls to its end,
+and of the shipped weights.
 backbone: MP-20, structures for the compositions of validation crystals, one prediction each; each row adds to the one
 before it, except the last two, which each add to "distance".
-RUNS keeps what was trained: an interrupted table goes on where it was.
+RUNS keeps what was trained, so that an interrupted call can be repeated to continue.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ BACKBONES: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def changed(recipe: Recipe, changes: dict[str, dict[str, Any]], steps: int) -> Recipe:
-    """The recipe with some values replaced, from no weights, for so many steps."""
+    """The recipe with some values replaced, for so many steps, without weights to begin with."""
     return recipe.changed(**changes).changed(train={"steps": steps, "start_from": ""})
 
 
@@ -80,7 +80,7 @@ def success(generator: DiffusionGenerator, n: int) -> tuple[list[str], str]:
 
 
 def conditions(steps: int, n: int, out: Path) -> None:
-    """The table of ways, guidance and noise."""
+    """Print the table of ways of conditioning, guidance and noise."""
     base = load_recipe(RECIPES / "perov5-cds.toml")
     base = base.changed(sample={"species_temperature": 1.0})
     print("| way | guidance | SR5 | SR10 | SR15 | unique % | training s |\n|---|---|---|---|---|---|---|")
@@ -93,7 +93,7 @@ def conditions(steps: int, n: int, out: Path) -> None:
 
 
 def budget(n: int, out: Path) -> None:
-    """The table of training lengths."""
+    """Print the table of training lengths."""
     base = load_recipe(RECIPES / "perov5-cds.toml")
     print("| steps | SR5 | SR10 | SR15 | unique % | training s |\n|---|---|---|---|---|---|")
     for steps in (*BUDGETS, base.train.steps):
@@ -107,7 +107,7 @@ def budget(n: int, out: Path) -> None:
 
 
 def backbone(steps: int, n: int, out: Path) -> None:
-    """The table of backbones."""
+    """Print the table of backbones."""
     base = load_recipe(RECIPES / "mp20-csp.toml")
     targets = load_targets("mp-20:val", n, seed=2)
     wanted = [Condition(composition=atom_counts(t)) for _, t in targets]

@@ -1,16 +1,16 @@
-"""What adaptive cells find of known crystals, by what they are told, and what a structure costs.
+"""How often adaptive cells find known crystals, by what is given to them, and the time for a structure.
 
     OMP_NUM_THREADS=1 NUCLEATE_DATA=FOLDER python benchmarks/adaptive.py [--weights mp20-sites] [--n 200]
         [--given composition,group,sites,positions] [--steps 50] [--noise 1] [--lattice-noise 1] [--sampler ancestral]
         [--atoms 20] [--profile]
 
-One prediction for each of n crystals of MP-20's validation split, which model selection may see. Told is the
-composition of the primitive cell; "group": the space group as well; "sites": and how many sites each element has, as
-paper 5 (section 5.2) does; "positions": and on which Wyckoff positions they are. What is not told is drawn as the
-training crystals have it. Match: StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10). Valid: no distance below 0.5
+One prediction for each of n crystals of MP-20's validation split, which model selection may use. Given are the
+composition of the primitive cell; with "group" also the space group; with "sites" also how many sites each element has,
+as in paper 5 (section 5.2); with "positions" also on which Wyckoff positions they are. What is not given is drawn as it
+is in the training crystals. Match: StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10). Valid: no distance below 0.5
 angstrom and a volume of at least 0.1 cubic angstrom. Symmetric: moyopy finds the group that was drawn, or one of no
 lower order, within 0.001 angstrom. Intervals are at 95 %; seconds of CPU time, one core, batches of 64. --atoms:
-crystals of so many in the primitive cell alone. --profile: where the time of drawing goes, in place of the table.
+only crystals with so many atoms in the primitive cell. --profile: print where the time is spent, in place of the table.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ GIVEN = ("composition", "group", "sites", "positions")
 def draw(
     generator: AdaptiveCells, units: Sequence[AsymmetricUnit], cells: Sequence[Structure], given: str, seeds: list[int]
 ) -> list[Structure]:
-    """A structure for each crystal, told as much of it as `given` says."""
+    """A structure for each crystal, of which as much is given as `given` says."""
     named = [[(SYMBOLS[s.atomic_number - 1], s.letter) for s in u.sites] for u in units]
     if given == "positions":
         chosen = [(u.space_group, tuple(sites)) for u, sites in zip(units, named, strict=True)]

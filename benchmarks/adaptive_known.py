@@ -4,10 +4,10 @@
         [--weights mp20-sites] [--database mp_2025.parquet]
 
 Rebuilt are the crystals of the paper's Table 2, by their cells there (that of Ce-In-Cu is not in the database), and n
-of MP-20's test split, of at least monoclinic symmetry, whose formulas the training split lacks. Adaptive cells are told
-the composition of the primitive cell and the space group, for as many samples as the paper has; all are relaxed by
-CHGNet. A crystal is found if StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10) matches any sample, before or after
-that. The same call goes on after a kill; what is stored is not done again.
+of MP-20's test split, of at least monoclinic symmetry, whose formulas the training split lacks. Adaptive cells are
+given the composition of the primitive cell and the space group, for as many samples as the paper has; all are relaxed
+by CHGNet. A crystal is found if StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10) matches any sample, before or after
+that. After a kill the same call continues; stored results are not computed again.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def choose(n: int, database: str, seed: int = 0) -> dict[str, Structure]:
 
 
 def blank(name: str, structure: Structure, samples: int) -> list[Candidate]:
-    """A candidate for each sample, told composition and space group."""
+    """A candidate for each sample, with composition and space group."""
     unit = asymmetric_unit(structure)
     (cell,) = structures_from_batch(expand_orbits(symmetric_batch([unit])).crystals)
     told = Condition(atom_counts(cell), space_group=unit.space_group)

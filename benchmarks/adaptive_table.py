@@ -4,9 +4,9 @@
         [--rival mp20-csp] [--steps 50] [--sampler ancestral] [--noise 1] [--lattice-noise 1]
 
 MP-20's test split without monoclinic and triclinic crystals (space group 16 or above within 0.1 angstrom). Of n drawn
-by --seed, adaptive cells are told the composition of the primitive cell and the space group; "sites": how many sites
-each element has and the space group, as in the paper, which leaves the composition open. The rival, a model of
-compositions, is told the composition alone. "real": n crystals of the training split, without those families as well.
+by --seed, adaptive cells are given the composition of the primitive cell and the space group; with "sites" the number
+of sites of each element and the space group, as in the paper, which leaves the composition open. The rival, a model for
+given compositions, gets only the composition. "real": n crystals of the training split, without those families as well.
 All are judged as they are, unrelaxed, against the whole of that test split by the protocol cdvae-2022; the network of
 the Frechet distance is `property-mp20`, so that column compares rows of this table and not with CGCNN's in the paper.
 Fingerprints are kept in the user's cache.
@@ -68,7 +68,7 @@ def crystal_set(name: str, structures: list[Structure]) -> CrystalSet:
 
 
 def wishes(row: str, units: list[AsymmetricUnit]) -> list[Condition]:
-    """What is told of each crystal."""
+    """The conditions made from each crystal."""
     if row == "sites":
         sites = [Counter(element_symbol(s.atomic_number) for s in u.sites) for u in units]
         return [Condition(sites=n, space_group=u.space_group) for n, u in zip(sites, units, strict=True)]

@@ -69,7 +69,7 @@ def relaxed(args: argparse.Namespace) -> list[Energies]:
 
 
 def line(some: list[Energies], n: int) -> str:
-    """How the best of n compares with one."""
+    """The best of n samples compared with a single one, as a line of the table."""
     single = np.array([e[0] for e in some])
     best = np.array([min(e[1 : n + 1]) for e in some])
     with np.errstate(invalid="ignore"):

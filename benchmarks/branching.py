@@ -1,11 +1,12 @@
-"""What more formulas and more structures of each buy (paper 4, Table 2), for families of its Table 1.
+"""How much more formulas and more structures of each lower the energy (paper 4, Table 2), for families of its Table 1.
 
     OMP_NUM_THREADS=1 python benchmarks/branching.py --out RUNS [--formulas 16] [--structures-each 8] [--new]
 
 One breadth-first tree search for each family, formulas of the lexicon and structures by --structures, relaxed. A
 smaller search is a part of it: the first H formulas by R_hi and the first L structures of each. Of every part: the
 lowest formation energy and the lowest energy above the hull among crystals that match the family after relaxation, by
-the paper's matcher; how many do; and seconds in proportion. RUNS keeps the runs: an interrupted call goes on.
+the paper's matcher; how many do; and seconds in proportion. RUNS keeps the runs, so that an interrupted call can be
+repeated to continue.
 """
 
 from __future__ import annotations

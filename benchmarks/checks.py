@@ -1,11 +1,11 @@
-"""Formulas per second of the chemical checks beside SMACT's, and how many of the verdicts differ.
+"""How many formulas per second the chemical checks judge, compared with SMACT, and how many verdicts differ.
 
     python benchmarks/checks.py FORMULAS [--count 10000] [--compare 2000] [--out FILE]
 
-FORMULAS is a data set or a file of formulas (see `nucleate evaluate compositions`); distinct ones are drawn. Ours
+FORMULAS is a data set or a file of formulas (see `nucleate evaluate compositions`); distinct ones are drawn. Our checks
 judge all of them, SMACT those that are compared; reading them is not timed. Where SMACT has too many combinations of
-mixed valence to try, it warns and says False; these formulas are counted apart, with what ours say. Where ours say
-unknown (no states or no electronegativity), SMACT says False, which counts as the same.
+mixed valence to try, it warns and says False; these formulas are counted apart, with the verdicts of our checks. Where
+ours say unknown (no states or no electronegativity), SMACT says False, which counts as the same.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def compare(states: str, formulas: list[Composition], count: int) -> tuple[str, 
 
 
 def network(formulas: list[Composition]) -> tuple[str, ...]:
-    """The row of the network of oxidation states; SMACT has nothing like it."""
+    """The row of the network of oxidation states, for which SMACT has no counterpart."""
     composition_oxidation_verdicts(formulas[:10])
     began = time.perf_counter()
     verdicts = composition_oxidation_verdicts(formulas)

@@ -1,12 +1,12 @@
-"""How well adaptive cells guess what a request leaves open: space group and Wyckoff positions of a composition.
+"""How well adaptive cells choose what a request leaves open: space group and Wyckoff positions of a composition.
 
     NUCLEATE_DATA=FOLDER python benchmarks/choices.py [--n 500] [--reach 1,2,3,5] [--doubt 0.3,1,3]
 
-For n crystals of MP-20's validation split, told the composition of their primitive cell ("group": and the space group):
-the chance of a draw to have the right space group, the chance of the right positions, and the mean of its logarithm,
-by which `generators.precedents.REACH` and `symmetry_chooser.STATISTICS_WEIGHT` were chosen. Positions that differ by
-the choice of origin alone count as wrong. "statistics": without precedents, "precedents": without statistics, where
-there is one at all.
+For n crystals of MP-20's validation split, given the composition of their primitive cell (with "group" also the space
+group): the chance of a draw to have the right space group, the chance of the right positions, and the mean of its
+logarithm, by which `generators.precedents.REACH` and `symmetry_chooser.STATISTICS_WEIGHT` were chosen. Positions that
+differ by the choice of origin alone count as wrong. "statistics": without precedents, "precedents": without statistics,
+where there is one at all.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Files with one change of meaning each: who notices?
+"""CIF files with one change of meaning each, and which readers notice it.
 
 Crystals of MP-20 are written as CIFs in two styles: `full` (symmetrised, with operations, formula, Z, volume and
 multiplicities, as databases write them) and `sparse` (cell, symbol and sites, as people type them). Each file gets one
 change: an element, an occupancy, a row, a setting, an operation, a scale. A reader *refuses* the file, reads it with a
 *word* (a remark or a warning that the unchanged file does not get), reads the crystal that was *meant* in spite of the
-change, or gives *another* crystal without a word. Nobody can notice another element or a lost row in a sparse file, nor
-a coordinate that moves where its site lets it; the rest everybody could.
+change, or gives *another* crystal without a word. No reader can notice another element or a lost row in a sparse file,
+nor a coordinate that moves along a free parameter of its site; all other changes can be noticed.
 
     python benchmarks/cif_changes.py --data FOLDER [--n 500] [--seed 0]
 

@@ -7,12 +7,12 @@
 
 steps: the same weights by each sampler; calls are network calls for each formula, in the mean.
 frequency: a small Diffusion-BERT (96 wide, 3 layers) trained for so many steps at each word frequency of Dong et al.,
-Table 3, and at 0 (no schedule by words) and -0.3 (common words masked first). RUNS keeps what was trained.
+Table 3, and at 0 (no schedule by words) and -0.3 (common words masked first). RUNS keeps the trained models.
 speed: formulas drawn, checked and matched to templates each second, one core.
-wishes: formulas drawn for energies above the hull. How far above it are those that are known, in the recipe's data set
-by their lowest crystal, those of its training apart from held-out ones? And those that neither has, but another source
-with formation energies (--others), above its own hull? Distinct formulas each. The first row is all that is known.
-CN + EB of the training's: of its formulas within 0.025 eV/atom of the wish.
+wishes: formulas drawn for a given energy above the hull. The table has the energies above the hull of those that are
+known: in the recipe's dataset (by their lowest crystal, training and held-out formulas apart), and otherwise in another
+source with formation energies (--others), above its own hull. Only distinct formulas count. The first row has all known
+formulas. CN + EB of training formulas is that of formulas within 0.025 eV/atom of the wish.
 Everything is measured on formulas as drawn, with 95 % intervals (Wilson); training formulas are those of the recipe.
 """
 
@@ -163,7 +163,7 @@ def speed(n: int, weights: tuple[str, ...]) -> None:
 
 
 def wishes(weights: str, n: int, guidance: float | None, others: str) -> None:
-    """Energies above the hull, asked for and got."""
+    """Print the energies above the hull that were asked for and those of the formulas drawn."""
     generator = load_formula_generator(weights, guidance_scale=guidance)
     recipe = generator.info.recipe
     seen, held = (lowest(recipe, held_out) for held_out in (False, True))

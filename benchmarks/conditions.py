@@ -1,4 +1,4 @@
-"""How well a model obeys what it is asked for: properties by a network's judgement, chemical systems by counting.
+"""How well crystals of a model meet wishes: properties as a network predicts them, chemical systems by counting.
 
     NUCLEATE_DATA=FOLDER python benchmarks/conditions.py [--weights mp20-cds] [--n 128] [--guidance 0,1,2,4]
 
@@ -6,7 +6,7 @@ Asked for are the values of random validation crystals, one crystal each, with t
 crystals. possible: `nucleate check`'s geometry. system: all elements of the chemical system, and (which the sampler
 enforces) no other. hits: possible, of the whole system, and within the tolerance of each value by property-mp20: 0.2
 eV/atom of the formation energy, 25 meV/atom of the energy above the hull, 0.5 eV of the band gap. Median error and rank
-correlation are of the possible crystals, for the last column of the wish. Guidance 0 leaves the network uninformed.
+correlation are of the possible crystals, for the last column of the wish. With guidance 0 the wish has no effect.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WISHES = (
 
 
 def asked(wish: tuple[str, ...], n: int) -> list[Condition]:
-    """What n validation crystals that have all columns of the wish are like."""
+    """The values of n validation crystals that have all columns of the wish."""
     columns = [c for c in wish if c in TOLERANCE]
     batch, _ = prepare("mp-20", "val", 20, None, columns)
     for column in columns:

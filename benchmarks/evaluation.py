@@ -1,10 +1,10 @@
-"""Seconds per metric of `nucleate evaluate dng` for 1,000 and 10,000 crystals, and ratios against the usual way.
+"""Seconds per metric of `nucleate evaluate dng` for 1,000 and 10,000 crystals, and ratios to other implementations.
 
     NUCLEATE_DATA=FOLDER python benchmarks/evaluation.py CRYSTALS [--sizes 1000 10000] [--out FILE]
 
 CRYSTALS is a file of at least as many generated crystals. The reference is mp-20:test, whose measurements are made once
-beforehand and timed apart. The rivals are measured on a part and in the same run: matminer's fingerprints (the package
-matminer must be installed), pymatgen's StructureMatcher on all pairs.
+beforehand and timed apart. Other implementations are measured on a part of the crystals and in the same run: matminer's
+fingerprints (the package matminer must be installed), pymatgen's StructureMatcher on all pairs.
 """
 
 from __future__ import annotations

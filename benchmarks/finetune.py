@@ -1,10 +1,10 @@
-"""Fine-tuning against training from scratch: 500 crystals, one property that can be measured without a judge.
+"""Fine-tuning against training from scratch: 500 crystals, with a property that can be computed exactly.
 
     NUCLEATE_DATA=FOLDER python benchmarks/finetune.py [--steps 500] [--n 64]
 
 The property is the mass density. The generators are asked for the densities of validation crystals; printed are the
-share of possible geometries (`nucleate check`'s), the median error of their density, the rank correlation of asked and
-got, and the share of all crystals that are possible and within 20 % of the density asked for.
+share of possible geometries (`nucleate check`'s), the median error of their density, the rank correlation of wanted and
+actual density, and the share of all crystals that are possible and within 20 % of the density asked for.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def with_density(split: str, count: int, seed: int) -> CrystalBatch:
 
 
 def main() -> None:
-    """Train three ways on the same crystals for the same steps, and ask each for the same densities."""
+    """Train in three ways on the same crystals for the same steps, and ask each model for the same densities."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--n", type=int, default=64, help="crystals to generate from each")

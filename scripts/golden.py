@@ -1,6 +1,6 @@
 """Golden runs: small runs of every command and generator, recorded once and compared after the code was rebuilt.
 
-python scripts/golden.py record FOLDER    run everything with the code at hand and keep what comes out
+python scripts/golden.py record FOLDER    run everything with the code at hand and keep all results
 python scripts/golden.py compare FOLDER   run everything again and compare; exits with 1 where something differs
 python scripts/golden.py list             the names of the runs, and their steps
 
@@ -37,7 +37,8 @@ KILLED = -9
 
 
 def environment(source: Path, home: Path) -> dict[str, str]:
-    """One thread, no colours, tables of one width, and folders for data and caches that belong to this run alone."""
+    """The environment variables of a run: one thread, no colours, a fixed width of tables, own folders for data and
+    caches."""
     data = home / "data"
     data.mkdir(parents=True)
     for file in Path(os.environ["NUCLEATE_DATA"]).iterdir():
@@ -60,10 +61,11 @@ def environment(source: Path, home: Path) -> dict[str, str]:
 
 
 def execute(run: Run, source: Path, start: Path | None, out: Path) -> float:
-    """Do the steps of a run; its folder becomes out/work, what was printed out/NN.out and .err. Returns seconds.
+    """Do the steps of a run in the folder out/work, with printed texts in out/NN.out and .err; returns the seconds
+    taken.
 
     start: a folder whose copy the run begins with. A step that is killed, also by the time limit, is recorded as such,
-    and the following step comes next.
+    and the following steps are done.
     """
     home = out / "home"
     if out.exists():
@@ -117,7 +119,7 @@ def in_parallel(runs: Sequence[Run], jobs: int, ready: Callable[[Run], bool], wo
 
 
 def record(folder: Path, runs: Sequence[Run], source: Path, jobs: int) -> int:
-    """Keep what comes out of each run; 1 where a run that is to be killed was not, or one took too long."""
+    """Record all results of each run; returns 1 where a run that is to be killed was not, or one took too long."""
     wrong = []
 
     def work(run: Run) -> None:
@@ -139,7 +141,7 @@ def record(folder: Path, runs: Sequence[Run], source: Path, jobs: int) -> int:
 
 
 def compare(folder: Path, runs: Sequence[Run], source: Path, jobs: int, keep: Path, strict: bool, most: int) -> int:
-    """Do the runs again and say what differs; 1 where something does."""
+    """Do the runs again and print the differences; returns 1 where there are any."""
     found: dict[str, list[Difference]] = {}
 
     def work(run: Run) -> None:
@@ -164,7 +166,8 @@ def compare(folder: Path, runs: Sequence[Run], source: Path, jobs: int, keep: Pa
 
 
 def summary(found: Sequence[Difference], most: int) -> list[str]:
-    """A line for each difference of a file or an output, `most` of each; what is the same in several of them once."""
+    """A line for each difference, at most `most` for each file or output; a difference in several files has one
+    line."""
     alike: dict[tuple[str, str, str], list[str]] = {}
     for d in found:
         what = re.sub(r"\[\d+\]", "[]", d.what) if d.change else d.what

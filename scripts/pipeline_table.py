@@ -1,9 +1,9 @@
-"""Runs of `nucleate design` side by side as one Markdown table: what became of the formulas, and what they cost.
+"""Runs of `nucleate design` side by side in a Markdown table: how many formulas passed each step, and the time taken.
 
     python scripts/pipeline_table.py RUN [RUN ...]
 
 Each RUN is a run folder. Shares are of the formulas that were to get a structure (of all candidates where crystals were
-made in one go), so that what fails on the way counts. Energies are those of converged relaxations; a crystal so far
+made in one go), so that failures on the way count. Energies are those of converged relaxations; a crystal so far
 below the hull that its check "hull" is unknown is near no hull and counted apart. Seconds are those of the clock, by
 stage, for each candidate that the stage saw.
 """
@@ -35,7 +35,7 @@ def table(runs: Sequence[DesignResult]) -> list[str]:
 
 
 def title(run: DesignResult) -> str:
-    """How crystals came to be, and the name of the folder."""
+    """How the crystals were made, and the name of the folder."""
     s = run.settings.generation
     formulas = s.generator.rpartition("/")[2].removesuffix(".safetensors")
     ranking = f" ({run.settings.templates.rank_by})" if s.structures == "template" else ""
@@ -78,7 +78,7 @@ def column(run: DesignResult) -> dict[str, str]:
 
 
 def fails(candidate: Candidate, stage: str) -> bool:
-    """Whether it was rejected at that stage."""
+    """Whether a candidate was rejected at that stage."""
     return str(candidate.failure).startswith(f"{stage}: ")
 
 

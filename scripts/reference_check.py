@@ -1,12 +1,13 @@
-"""What a shipped reference set is worth: how far relaxation would move it, and where held-out stable crystals lie.
+"""The quality of a shipped reference set: how much relaxation lowers its crystals, and how held-out stable crystals
+lie.
 
     NUCLEATE_DATA=FOLDER python scripts/reference_check.py chgnet PART.jsonl [--n 500]
     NUCLEATE_DATA=FOLDER python scripts/reference_check.py sevennet PART.jsonl
 
-Called again with the same file after a kill, it goes on. First, of `--n` of MP-20's training crystals within 50 meV per
+After a kill, the same call with the same file continues. First, of `--n` of MP-20's training crystals within 50 meV per
 atom of the hull, the energy before and after relaxation. Second, of `--n` of MP-20's test crystals that are stable in
-the Materials Project, the energy above a hull from which every compound of the validation and test splits was taken,
-before and after relaxation; and above the whole set, of which they are a part.
+the Materials Project, the energy above a hull without the compounds of the validation and test splits, before and after
+relaxation; and above the whole set, of which they are a part.
 """
 
 from __future__ import annotations

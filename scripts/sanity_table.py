@@ -1,4 +1,4 @@
-"""What each metric of `evaluate dng` sees: real crystals, and real crystals damaged in one way at a time.
+"""How each metric of `evaluate dng` responds to damage: real crystals, and real crystals damaged in one way at a time.
 
     NUCLEATE_DATA=FOLDER python scripts/sanity_table.py [--n 1000]
 

@@ -2,8 +2,8 @@
 
     python scripts/ship.py runs/mp20-csp [--note TEXT] [--measured FILE.md]
 
-The card's facts are read from the checkpoint; `--measured` holds what `nucleate evaluate` printed for these weights, or
-`scripts/property_table.py` for those of a property network.
+The card's facts are read from the checkpoint; `--measured` is a file with the output of `nucleate evaluate` for these
+weights, or of `scripts/property_table.py` for those of a property network.
 """
 
 from __future__ import annotations

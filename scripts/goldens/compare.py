@@ -56,7 +56,7 @@ class Difference:
 
 
 def differences(old: Path, new: Path, kind: str) -> list[Difference]:
-    """All in which the folders of a recorded and of a new run differ: exit codes, what was printed, files."""
+    """Everything in which the folders of a recorded and of a new run differ: exit codes, what was printed, files."""
     change, found = HELP_CHANGED if kind == "help" else "", []
     places = [json.loads((folder / "places.json").read_text()) for folder in (old, new)]
     steps = [[json.loads(x) for x in (f / "steps.jsonl").read_text().splitlines()] for f in (old, new)]

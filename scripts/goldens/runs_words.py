@@ -1,4 +1,4 @@
-"""Golden runs of what is only said: help texts, refusals, tables of families, verdicts on formulas."""
+"""Golden runs that only print: help texts, refusals, tables of families, verdicts on formulas."""
 
 from __future__ import annotations
 
