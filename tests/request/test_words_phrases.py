@@ -1,9 +1,9 @@
-"""Requests with their meaning, a line each in words_phrases.tsv: nothing is ever turned round.
+"""Requests with their meanings, one in each line of words_phrases.tsv. No request may be understood as its opposite.
 
 Terms of a meaning: formula, system, asks (elements that must be there), any (groups A/B of which one is), without,
 family, class, atoms and elements (LOW..HIGH), groups (numbers, a crystal system, "not cubic"), gap, ratio, novel,
-stable, count; @NAME is a group of elements. named: words that have to be among those not understood. What a line does
-not state is not asked for. "stop": refused in one line.
+stable, count; @NAME is a group of elements. named: words that have to be among those not understood. A request must
+not ask for anything that its line does not name. "stop": the request is refused in one line.
 """
 
 from pathlib import Path
@@ -91,7 +91,7 @@ def understood(text):
 
 
 def judge(text, said):
-    """ "right", "inverted", "honest" or "wrong", and what came out."""
+    """Whether a request was understood: "right", "inverted", "honest" or "wrong"; and the meaning that was found."""
     try:
         got, unread = understood(text)
     except NucleateError as error:

@@ -49,7 +49,7 @@ def atoms_of(structure: Structure) -> Atoms:
     return Atoms(numbers=numbers, cell=structure.lattice.matrix, scaled_positions=structure.frac_coords, pbc=True)
 
 
-def wrapped(structure: Structure) -> Structure:
+def with_atoms_in_cell(structure: Structure) -> Structure:
     """The structure with all atoms moved into the cell. For atoms far outside, potentials would look for neighbours in
     all cells up to there.
 

@@ -124,7 +124,7 @@ class _Run:
             self.fixed = fixed_atoms(candidate)
             self.cell = not self.fixed if settings.cell is None else settings.cell
             self.minimiser = OPTIMISERS[settings.optimiser](cell=self.cell, fixed=self.fixed)
-            structure = guard.wrapped(candidate.structure)
+            structure = guard.with_atoms_in_cell(candidate.structure)
             self.atoms = guard.atoms_of(structure)
             if reason := unknown_elements_reason(potential, self.atoms.get_chemical_symbols()):
                 raise guard.OutOfRange(reason)

@@ -107,7 +107,7 @@ def _metallic(wish: Wish) -> bool:
     return any(lexicon()[name].metallic for name in wish.families)
 
 
-def read_formulas(s: Sentence, wish: Wish) -> None:
+def read_wanted_formulas(s: Sentence, wish: Wish) -> None:
     """Adds the wanted formula and chemical system to the wish, without those that are only compared with. Raises
     NucleateError for several different ones."""
     places = [i for i, t in enumerate(s.terms) if t.kind == lex.FORMULA and not s.used[i]]

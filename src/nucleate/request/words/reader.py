@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from nucleate.errors import NucleateError
 from nucleate.request.words import lexicon as lex
 from nucleate.request.words.amounts import Amount
-from nucleate.request.words.contents import read_classes, read_families, read_formulas, read_layers
+from nucleate.request.words.contents import read_classes, read_families, read_layers, read_wanted_formulas
 from nucleate.request.words.elements import read_elements
 from nucleate.request.words.negation import read_negations, read_zeros
 from nucleate.request.words.numbers import is_comparison, read_numbers
@@ -47,7 +47,7 @@ def read_words(text: str) -> Wish:
     read_novelty(s, wish)
     read_negations(s, wish)
     read_families(s, wish)
-    read_formulas(s, wish)
+    read_wanted_formulas(s, wish)
     read_classes(s, wish)
     read_elements(s, wish)
     _stop(s, left)
