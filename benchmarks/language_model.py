@@ -1,11 +1,11 @@
-"""What a language model's formulas are worth, with and without retrieval (paper 4, Table 4).
+"""The quality of formulas by a language model, with and without retrieval (paper 4, Table 4).
 
     python benchmarks/language_model.py --llm http://localhost:8080/v1 [--llm-model NAME] [--n 12] [--no-wikipedia]
 
 n new formulas of each family of the paper's Table 1, as `nucleate design --llm` asks for them. Found: of these n. Good:
 of all formulas answered, those on the lists, with charges that balance, not known, and not there before. With retrieval
-the model is told known members and charges, and reads what the install, and Wikipedia where there is a network, say of
-the family. For comparison, by chance: elements drawn from the same lists without a model, one draw for each of n.
+the model gets known members and charges, and texts on the family from the installation and, where there is a network,
+from Wikipedia. For comparison, by chance: elements drawn from the same lists without a model, one draw for each of n.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What networks cost as crystals grow: seconds and memory of a training step and of a network call in sampling.
+"""Time and memory of networks by the size of crystals, for a training step and for a network call in sampling.
 
     OMP_NUM_THREADS=1 python benchmarks/networks.py [--networks transformer,unimat-dense] [--atoms 8,20,52] [--batch 16]
         [--precision float32] [--rounds 3] [--json]

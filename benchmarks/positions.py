@@ -1,4 +1,4 @@
-"""What a network of absolute coordinates can know of where atoms are, and what it does know.
+"""How well networks of absolute coordinates predict the positions of atoms, and how far these can be predicted at all.
 
     NUCLEATE_DATA=FOLDER python benchmarks/positions.py data carbon-24:test mp-20:test
     python benchmarks/positions.py random crystals.jsonl

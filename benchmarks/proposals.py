@@ -1,4 +1,4 @@
-"""Whether the lexicon's order of formulas finds known ones that it was not told: for every family.
+"""How early the lexicon's order of formulas has known ones that were hidden from it, for every family.
 
     OMP_NUM_THREADS=1 NUCLEATE_DATA=FOLDER python benchmarks/proposals.py [--split test] [--pulls 0.3,0.6,1.5]
         [--families perovskite,spinel] [--weights diffusion-bert-all]

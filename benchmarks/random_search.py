@@ -7,12 +7,12 @@
 Compositions: the first n of MP-20's test split shuffled by --seed, each reduced formula once and none of the training
 split. All methods but templates are given the composition of the known crystal's cell; templates (of the training
 split, each structure type once) bring their own cells. Every method draws as many samples; all are relaxed by one
-potential to one set of limits, and what fails or finds no template counts as not converged.
+potential to one set of limits, and failures, also for want of a template, count as not converged.
 
-run: one folder for each method, composition after composition; what is stored is not done again, so the same call goes
-on after a kill, and a larger --n goes on from a smaller one. Several calls with other methods may share RUNS.
+run: one folder for each method, composition after composition; stored results are not computed again, so that the same
+call continues after a kill, and a larger --n after a smaller one. Several calls with other methods may share RUNS.
 table: from what is stored, over the compositions that are finished by all methods asked for. --rows: a small file that
-keeps of each sample what the tables need; what it has of another run is not done again, nor are its structures needed.
+keeps of each sample what the tables need; samples in it are not computed again, and their structures are not needed.
 Energies are of converged relaxations. Known crystal found: StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10) matches
 any converged sample, or the lowest. Reached: the lowest is at most 5 meV/atom above the known crystal relaxed alike
 (the method "known", which has one sample). Stable: the lowest lies below the hull of --reference (E_d < 0), metastable:

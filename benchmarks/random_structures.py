@@ -1,4 +1,4 @@
-"""Random structures measured: what they cost, and how real crystals lie to the radii by which they are made.
+"""Random structures: the time that they take, and distances in real crystals compared with the radii that they use.
 
     OMP_NUM_THREADS=1 python benchmarks/random_structures.py speed [--n 1000]
     python benchmarks/random_structures.py radii [--n 1500]

@@ -1,9 +1,9 @@
-"""Files with faults: does a reader crash, and does a crystal change without a word?
+"""Files with faults: whether readers crash, and whether they read another crystal without a remark.
 
 Six crystals are written in each format. `noise` damages the text blindly (bytes, lines, words, an early end); `meaning`
-makes one change that has a sense of its own (another element, a scale, a count, a coordinate, a name, an occupancy).
+makes one change that leaves a meaningful file (another element, a scale, a count, a coordinate, a name, an occupancy).
 Every file is then read: *same* crystals as unchanged (with or without a remark), *changed* with a remark, or silently,
-*refused* in words, or *crashed* (a parser's surprise, an exception, more than five seconds).
+*refused* with a reason, or *crashed* (an unexpected exception, more than five seconds).
 
 A changed number that is a number again cannot be noticed; a silent change that somebody could notice is a fault.
 

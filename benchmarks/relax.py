@@ -1,4 +1,4 @@
-"""Relaxation against its rival, ASE's serial FIRE with a cell filter and the potential's own calculator, on one core.
+"""Relaxation compared with ASE's serial FIRE with a cell filter and the potential's own calculator, on one core.
 
     python benchmarks/relax.py [--n 200] [--potential chgnet] [--pool 1,8] [--weights mp20-dng] [--rows FILE.jsonl]
     python benchmarks/relax.py --memory
@@ -7,7 +7,7 @@ Crystals are what the model generates (seeds 0 to n-1), with what `nucleate chec
 relax the same ones to the same limits (fmax 0.05 eV/angstrom, stress 0.003 eV/cubic angstrom, 500 steps). The ways take
 turns on blocks of 20 crystals, so that a change of the machine's load meets them all; seconds are of CPU time. same:
 both converged, to energies within 1 meV/atom; lower, higher: to another minimum, below or above the rival's. --rows
-keeps each block's outcome as it comes: the same call goes on from there; with --summary it shows what is there so far.
+stores the results of each block, so that the same call continues from there; --summary shows the stored results.
 
 --memory: peak memory against the size of the pool, each in a process of its own, with copies of one 20-atom crystal.
 """

@@ -5,9 +5,9 @@
 Crystals are evenly spread over MP-20's test split; their atoms are displaced by 0.05 angstrom (normal, each component)
 and their cells strained by 2 % (normal, each component), then both ways relax to fmax 0.01 eV/angstrom and stress
 0.0005 eV/cubic angstrom in at most 1000 steps. same energy: within 1 meV/atom; same structure: pymatgen's
-StructureMatcher at its defaults. Where the energies differ, ASE goes on to a tenth of the limits, which tells a
-shoulder where it stopped from another minimum. Every crystal that is not the same is printed (--every: all). --rows
-keeps each crystal's outcome as it comes: the same call goes on from there.
+StructureMatcher at its defaults. Where the energies differ, ASE continues to a tenth of the limits, which shows whether
+it had stopped too early or is in another minimum. Every crystal that is not the same is printed (--every: all). --rows
+stores the result of each crystal, so that the same call continues from there.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 Each row is the recipe perov5-unimat, perov5-unimat-dense or perov5-compact with what its name says changed, trained for
 the same number of steps of 128 crystals with a learning rate that falls to its end, and judged on n crystals by the
 protocol cdvae-2022 against the test split. Seconds are of one core, of this run: compare rows of one table.
-RUNS keeps what was trained and drawn: an interrupted table goes on where it was.
+RUNS keeps what was trained and drawn, so that an interrupted call can be repeated to continue.
 """
 
 from __future__ import annotations

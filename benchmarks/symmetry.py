@@ -1,5 +1,5 @@
-"""Crystals as space group, Wyckoff positions and free parameters: do they come back, what does it cost, and how well do
-the sites of known crystals foretell the assignment of others? CPU time; needs MP-20.
+"""Crystals as space group, Wyckoff positions and free parameters: whether they are recovered, the time
+that takes, and how well sites of known crystals predict the assignment of others. CPU time; needs MP-20.
 
     OMP_NUM_THREADS=1 python benchmarks/symmetry.py            # all of MP-20's validation split
 """

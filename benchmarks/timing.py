@@ -1,4 +1,4 @@
-"""What the benchmarks that time single steps share."""
+"""What benchmarks that time single steps have in common."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Whether crystals are the same: matches, uniqueness, METRe."""
+"""Comparison of crystals: matches of predictions, uniqueness and novelty, METRe."""

@@ -1,9 +1,9 @@
-"""Crystal structure prediction: does a predicted structure match the known one? The counting is spelled out here.
+"""Crystal structure prediction: whether predicted structures match known ones, and how this is counted.
 
-Match: pymatgen's StructureMatcher.get_rms_dist, whose distance is divided by (V / N)^(1/3). The matcher is blind to
-the volume, so matches "with volume" (volumes per atom within 20 %) are counted apart. Every rate is over all targets:
-a prediction that is missing, breaks the matcher or keeps it busy too long is a miss with its reason. METRe, which asks
-whether any prediction of a composition finds a target, is counted in `nucleate.evaluate.matching.metre`.
+Match: pymatgen's StructureMatcher.get_rms_dist, whose distance is divided by (V / N)^(1/3). The matcher does not
+compare volumes, so matches "with volume" (volumes per atom within 20 %) are counted apart. Every rate is over all
+targets: a prediction that is missing, makes the matcher fail or takes it too long is a miss with its reason. METRe,
+which asks whether any prediction of a composition finds a target, is counted in `nucleate.evaluate.matching.metre`.
 """
 
 from __future__ import annotations
@@ -76,8 +76,10 @@ def has_valid_geometry(structure: Structure) -> bool:
 
 
 def match_pair(prediction: Structure, target: Structure, settings: MatchSettings, own: bool = True) -> Pair:
-    """Match one pair; whatever goes wrong is a miss with a reason. own: the prediction was made for this target, and
-    both are judged for validity."""
+    """Match one pair; any error is a miss with a reason.
+
+    own: whether the prediction was made for this target, so that the validity of both is judged.
+    """
     from pymatgen.core.structure_matcher import StructureMatcher
 
     if not math.isfinite(prediction.volume):

@@ -1,4 +1,4 @@
-"""METRe, match everyone to reference (Martirossyan et al., arXiv 2509.12178): is each reference structure found at all?
+"""METRe, match everyone to reference (Martirossyan et al., arXiv 2509.12178): which reference structures are found.
 
 A target counts as found when any prediction of its composition matches it, whichever target that was made for, so the
 order of polymorphs in the list does not matter; its RMSE is that of the best one. "One-to-one", ours, is stricter: each
@@ -65,7 +65,7 @@ def shared_compositions(targets: Sequence[Structure]) -> list[list[int]]:
 def cross_pairs(
     structures: Mapping[int, Structure], places: Places, matcher: Matcher, limit: float, workers: int | None
 ) -> tuple[list[Pairing], dict[str, int]]:
-    """Predictions and other targets than their own to compare, and why crystals of large groups fell out of them.
+    """The pairs of predictions and targets of others to compare, and why crystals of large groups were left out.
 
     structures: by place, without those that are missing.
     """

@@ -1,4 +1,4 @@
-"""Which generated crystals are unique, and which are new, at scale.
+"""Which of many generated crystals are unique, and which are new.
 
 The verdicts are those of pymatgen's `StructureMatcher(ltol, stol, angle_tol).fit(earlier, later)` on every pair in
 order, oxidation states ignored. Each crystal is reduced once, only crystals of one composition and size meet,
@@ -28,8 +28,8 @@ Formula = tuple[tuple[str, float], ...]  # elements and their fractions: what th
 @dataclass(frozen=True)
 class Matcher:
     """StructureMatcher's tolerances (the defaults are pymatgen's): ltol of lengths, stol of sites in units of
-    (V/N)^(1/3), angle_tol in degrees. volume_tol: the matcher is blind to the volume; with this, volumes per atom may
-    differ by that fraction of the smaller one at most."""
+    (V/N)^(1/3), angle_tol in degrees. volume_tol: the matcher does not compare volumes; with this, volumes per atom
+    may differ by that fraction of the smaller one at most."""
 
     ltol: float = 0.2
     stol: float = 0.3
@@ -119,7 +119,7 @@ def novel(
 
 
 def _verdicts(n: int, found: dict[int, Any], reasons: dict[int, str], passed_over: int = 0) -> Twins:
-    """A match that was found is certain, whatever else failed."""
+    """A match that was found counts, even where other comparisons failed."""
     left = {i: reasons[i] for i in sorted(reasons) if i not in found}
     return Twins([found.get(i) for i in range(n)], left, passed_over)
 

@@ -123,20 +123,24 @@ def measure(
 
 
 def arrays_of(structure: Structure) -> Arrays:
-    """What travels to the worker processes: far lighter than a structure."""
+    """(lattice (3, 3), fractional coordinates (n, 3), atomic numbers (n,)) of a structure, for worker processes.
+
+    They are much smaller than a structure.
+    """
     from nucleate.crystal.convert import species_numbers
 
     return np.asarray(structure.lattice.matrix), np.asarray(structure.frac_coords), species_numbers(structure)
 
 
 def structure_from_arrays(lattice: NDArray, frac_coords: NDArray, numbers: NDArray) -> Structure:
+    """The inverse of `arrays_of`."""
     from pymatgen.core import Lattice, Structure
 
     return Structure(Lattice(lattice), numbers.tolist(), frac_coords)
 
 
 def digest(crystals: Sequence[Arrays | None], salt: str) -> str:
-    """A name for exactly these crystals, in this order."""
+    """A hash of these crystals in this order. salt: what else the hash depends on."""
     h = hashlib.blake2b(salt.encode(), digest_size=12)
     for crystal in crystals:
         if crystal is None:
