@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.io import read_structures
-from nucleate.io.parse import bare, parse_dict, structure_from_dict
+from nucleate.io.parse import parse_dict, structure_from_dict, without_extras
 
 CELL = Lattice.from_parameters(4.1, 5.2, 6.3, 81.2, 95.7, 103.1)
 PLACES = np.random.default_rng(1).random((3, 3))
@@ -40,7 +40,7 @@ def test_the_lattice_the_species_and_the_places_alone():
     is_bare(structure_from_dict(CRYSTAL.as_dict()))
     is_bare(structure_from_dict(json.loads(json.dumps(RICH.as_dict()))))
     is_bare(structure_from_dict(RICH.as_dict(verbosity=0)))
-    is_bare(bare(parse_dict(RICH.as_dict())).structure)
+    is_bare(without_extras(parse_dict(RICH.as_dict())).structure)
 
 
 @pytest.mark.parametrize("drop", ["abc", "xyz", "matrix", "parameters"])

@@ -93,11 +93,11 @@ def _candidates_of(item: Any, place: int) -> Sequence[Candidate]:
 
 def _of_structure(structure: Structure, place: int) -> Candidate:
     from nucleate.crystal.convert import require_crystal
-    from nucleate.io.parse import ParsedCrystal, bare
+    from nucleate.io.parse import ParsedCrystal, without_extras
 
     if not structure.is_ordered:
         raise NucleateError("its sites are shared by several elements; nucleate.substitute(structure, {}) orders them")
-    plain = bare(ParsedCrystal(structure)).structure
+    plain = without_extras(ParsedCrystal(structure)).structure
     require_crystal(plain)
     fixed = [
         i for i, site in enumerate(structure) if list(site.properties.get("selective_dynamics") or [1]) == [False] * 3

@@ -95,7 +95,7 @@ def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[li
     """All candidates to check, in the order of the inputs. A text that is no formula becomes a rejected candidate."""
     from nucleate.errors import Code, NucleateError
     from nucleate.evaluate.formulas import read_formulas
-    from nucleate.io.formats import reader
+    from nucleate.io.formats import reader_of
     from nucleate.pipeline.candidate import READING, Candidate, candidate_of_formula
     from nucleate.pipeline.candidate_files import read_candidates
 
@@ -106,7 +106,7 @@ def _read(inputs: Sequence[str], column: str | None, notes: Console) -> tuple[li
         if not _is_path(text):
             found.append(candidate_of_formula(text))
             continue
-        if column is None and (not path.is_file() or reader(path) is not None):
+        if column is None and (not path.is_file() or reader_of(path) is not None):
             try:
                 some, more = read_candidates([path])
                 found, problems = found + some, problems + more

@@ -180,7 +180,7 @@ def print_problems(problems: Iterable[Problem], console: Console) -> None:
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """The rows as a CSV file, complete or not at all."""
     from nucleate.io import replacing
-    from nucleate.io.cells import write_table
+    from nucleate.io.cells import write_csv
 
     with replacing(path) as temporary:
-        write_table(temporary, rows)
+        write_csv(temporary, rows)

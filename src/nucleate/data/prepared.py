@@ -20,7 +20,7 @@ from nucleate.data.rows import usable_rows
 from nucleate.data.tables import BASE, Summary, read_table, table_file
 from nucleate.errors import NucleateError
 from nucleate.io import replacing
-from nucleate.io.values import is_nothing, number
+from nucleate.io.values import is_nothing, number_of
 
 
 def prepare(
@@ -145,7 +145,7 @@ def not_numeric(name: str, file: Path, column: str) -> NucleateError:
     if column not in pq.read_schema(file).names:
         return NucleateError(f"{name} has no column '{column}'; {known}")
     values = read_table(file, [column]).column(column).to_pylist()
-    words = dict.fromkeys(v for v in values if isinstance(v, str) and not is_nothing(v) and number(v) is None)
+    words = dict.fromkeys(v for v in values if isinstance(v, str) and not is_nothing(v) and number_of(v) is None)
     shown = ", ".join(repr(w[:30]) for w in list(words)[:3]) + (", ..." if len(words) > 3 else "")
     return NucleateError(f"{name}: column '{column}' is text, not numbers{f' ({shown})' if words else ''}; {known}")
 

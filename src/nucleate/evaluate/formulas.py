@@ -84,11 +84,11 @@ def read_formulas(source: str | Path, column: str | None = None) -> Formulas:
         return _of_csv(path, column)
     if kind in (".json", ".jsonl"):
         return _of_json(path, column)
-    from nucleate.io.formats import reader
+    from nucleate.io.formats import reader_of
 
     if column is not None:
         raise NucleateError(f"{path} is no table (.csv, .json, .jsonl, .parquet): it has no column '{column}'")
-    if reader(path) is not None:
+    if reader_of(path) is not None:
         return _of_structures(path)
     return Formulas(path.name, tuple(_lines(path)))
 

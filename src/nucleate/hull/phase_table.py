@@ -10,7 +10,7 @@ from typing import Any
 from nucleate.files import replacing
 from nucleate.hull.phase_diagram import Phase, known_phases
 from nucleate.hull.reference import ReferenceSet
-from nucleate.io.cells import write_table
+from nucleate.io.cells import write_csv
 
 FORMATS = (".csv", ".json")
 
@@ -41,7 +41,7 @@ def write_phases(
     ]
     with replacing(path) as temporary:
         if Path(path).suffix.lower() == ".csv":
-            write_table(temporary, rows)
+            write_csv(temporary, rows)
         else:
             _json(temporary, elements, rows)
     return known

@@ -22,7 +22,7 @@ from nucleate.hull.distances import formation_energy
 from nucleate.hull.entries import entry_of, from_computed_entries, plain_formula
 from nucleate.hull.reference import Entry, ReferenceSet, read_reference
 from nucleate.hull.scale import to_reference_scale
-from nucleate.io.numerals import real
+from nucleate.io.numerals import real_number
 from nucleate.pipeline.candidate import PASS, Candidate, Energy
 from nucleate.pipeline.method import EnergyMethod
 
@@ -159,7 +159,7 @@ def _from_rows(
 def _number(value: Any) -> float:
     """A finite number from a table, where it may be a text; raises ValueError for anything else, also true and
     false."""
-    number = real(value.strip()) if isinstance(value, str) else None if isinstance(value, bool) else float(value)
+    number = real_number(value.strip()) if isinstance(value, str) else None if isinstance(value, bool) else float(value)
     if number is None or not math.isfinite(number):
         raise ValueError(f"{str(value)[:40]!r} is not a finite number")
     return number

@@ -1,4 +1,5 @@
-"""The one door for structure files: `read_structures` and `write_structures`, the format chosen by the ending."""
+"""Reading and writing of structure files: `read_structures` and `write_structures`. The ending of a file decides its
+format."""
 
 from nucleate.files import replacing
 from nucleate.io.read import KNOWN, find_files, nothing_read, read_items, read_structures

@@ -1,4 +1,5 @@
-"""Zip archives of structure files, as MatterGen writes its CIFs: member by member, without unpacking the whole."""
+"""Zip archives of structure files, such as those of MatterGen's CIFs. They are read one member at a time, without
+unpacking the whole archive."""
 
 from __future__ import annotations
 
@@ -13,22 +14,23 @@ from nucleate.io.packed import FREE, MOST
 from nucleate.io.results import Problem
 
 ARCHIVE = ".zip"
-FOREIGN = ("__MACOSX",)  # folders that a system adds for itself
+FOREIGN = ("__MACOSX",)  # folders that an operating system adds to archives
 
 
 @dataclass(frozen=True)
 class ArchiveMember:
-    """A file of an archive: where it is, for messages, and a copy on disk until the next one is asked for."""
+    """A file of an archive. where: its path, for messages. copy: a copy on disk, which exists until the next member is
+    asked for."""
 
     where: str
     copy: Path
 
 
-def members(path: Path, usable: Callable[[Path], bool]) -> Iterator[ArchiveMember | Problem]:
-    """The files in a zip archive that are `usable` by their names.
+def archive_members(path: Path, usable: Callable[[Path], bool]) -> Iterator[ArchiveMember | Problem]:
+    """The files in a zip archive for whose names `usable` is true.
 
-    What is damaged, encrypted or not usable is a `Problem`, and so is an archive that unpacks to far more than files of
-    crystals do. Members are written one at a time, into a folder of our own.
+    A member that is damaged, encrypted or not usable is a `Problem`, and so is an archive that unpacks to far more data
+    than files of crystals do. Members are unpacked one at a time into a temporary folder.
     """
     left = max(FREE, MOST * path.stat().st_size)
     try:

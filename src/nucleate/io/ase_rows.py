@@ -1,7 +1,7 @@
-"""Crystals from databases of ASE, read as plain columns.
+"""Crystals from databases of ASE, read from their columns.
 
-ASE decodes what hangs on a row (data, constraints, properties) and makes objects of what the file names; here
-numbers, positions, cell and periodicity are taken, and nothing is imported or constructed by name.
+ASE's own reader imports and constructs the classes that a file names. Here only numbers, positions, cell, periodicity
+and scalar properties are read, so that a file cannot run any code.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COLUMNS = "id, numbers, positions, cell, pbc, constraints, key_value_pairs, data
 
 
 def read_db(path: Path) -> Rows:
-    """An ASE database (SQLite); the row is its id."""
+    """The crystals of an ASE database (SQLite); the number of a row is its id."""
     try:
         with closing(connect(path)) as db:
             for number, *values in db.execute(f"SELECT {COLUMNS} FROM systems ORDER BY id"):
@@ -41,7 +41,7 @@ def read_db(path: Path) -> Rows:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    """The dictionary that a column holds as JSON or in ASE's binary form, whose JSON comes last."""
+    """The dictionary in a column, which is JSON or ASE's binary form (with its JSON part at the end)."""
     if isinstance(value, bytes):
         start = int.from_bytes(value[:8], "little")
         value = value[start:].decode("utf-8", errors="replace") if 0 < start <= len(value) else ""
@@ -70,9 +70,9 @@ def _blob(value: Any, kind: str, what: str) -> np.ndarray:
 
 
 def parsed_from_ase(numbers: Any, positions: Any, cell: Any, pbc: Any, constraints: Any = None) -> ParsedCrystal:
-    """From flat arrays: atomic numbers (n), positions (3 n) and vectors (9) in angstrom, periodicity (3).
+    """A crystal from flat arrays: atomic numbers (n,), positions (3n,) and cell vectors (9,) in angstrom, pbc (3,).
 
-    constraints: as ASE writes them; FixAtoms are kept fixed. Raises NucleateError without cell or periodicity.
+    constraints: as ASE writes them; only FixAtoms is used. Raises NucleateError if the arrays are no crystal.
     """
     if len(numbers) == 0:
         raise NucleateError("no atoms")

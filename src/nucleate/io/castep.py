@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from nucleate.errors import NucleateError
-from nucleate.io.numerals import real, reals, whole
-from nucleate.io.parse import ParsedCrystal, bare_structure, cell_of
+from nucleate.io.numerals import leading_numbers, real_number, whole_number
+from nucleate.io.parse import ParsedCrystal, bare_structure, cell_from_parameters
 from nucleate.io.remarks import far_outside
 from nucleate.io.rows import Rows, read_text, take_name
 from nucleate.io.species import element_name
 
 UNITS = {"ang": 1.0, "angstrom": 1.0, "bohr": 0.529177210903, "a0": 0.529177210903, "nm": 10.0}
-Line = tuple[int, list[str]]  # its number in the file, from 1, and its words
-# Of SHELX, what says nothing of the atoms of a crystal without symmetry
+Line = tuple[int, list[str]]  # the number of a line in the file, counted from 1, and its words
+# Instructions of SHELX that do not matter for the atoms of a crystal without symmetry
 PASSED = {"titl", "rem", "zerr", "fvar", "temp", "size", "l.s.", "bond", "conf", "fmap", "plan", "wght", "acta"}
 PASSED |= {
     "anis",
@@ -41,7 +41,7 @@ PASSED |= {
 
 
 def read_res(path: Path) -> Rows:
-    """One crystal for each TITL of a file."""
+    """The crystals of a .res file, one for each line TITL."""
     blocks: list[list[Line]] = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         words = line.split()
@@ -59,8 +59,9 @@ def read_res(path: Path) -> Rows:
 
 
 def _title(words: Sequence[str]) -> dict[str, Any]:
-    """What AIRSS writes: TITL name pressure volume enthalpy spin |spin| atoms (group) n - found."""
-    numbers = reals(list(words[2:8]))
+    """The name, pressure and enthalpy in a title of AIRSS: TITL name pressure volume enthalpy spin |spin| atoms (group)
+    n - found. Empty for another title."""
+    numbers = leading_numbers(list(words[2:8]))
     if len(numbers) < 6:
         return {}
     return {"name": words[1], "pressure": numbers[0], "enthalpy": numbers[2]}
@@ -77,7 +78,7 @@ def _from_res(block: Sequence[Line]) -> ParsedCrystal:
         key = words[0].lower()
         says_latt |= key == "latt"
         if key == "cell":
-            cell = reals(list(words[1:]))[1:]
+            cell = leading_numbers(list(words[1:]))[1:]
         elif (key == "latt" and words[1:] != ["-1"]) or key == "symm":
             raise NucleateError(f"line {number}: a .res with symmetry ({' '.join(words)}); give its CIF")
         elif key == "sfac":
@@ -86,22 +87,26 @@ def _from_res(block: Sequence[Line]) -> ParsedCrystal:
                 raise NucleateError(f"line {number}: SFAC names {' '.join(words[1:])}, which are not all elements")
             elements += [str(e) for e in found]
         elif key == "unit":
-            in_cell = reals(list(words[1:]))
+            in_cell = leading_numbers(list(words[1:]))
         elif key in ("end", "hklf"):
             break
         elif key in PASSED or key == "latt":
             continue
-        elif len(words) >= 5 and len(reals(list(words[2:5]))) == 3 and (index := whole(words[1])) is not None:
+        elif (
+            len(words) >= 5
+            and len(leading_numbers(list(words[2:5]))) == 3
+            and (index := whole_number(words[1])) is not None
+        ):
             if not 1 <= index <= len(elements):
                 raise NucleateError(f"line {number}: element {index} of the {len(elements)} that SFAC names")
             if not words[0].upper().startswith(elements[index - 1].upper()):
                 raise NucleateError(
                     f"line {number}: the label is {words[0]}, element {index} of SFAC is {elements[index - 1]}"
                 )
-            if len(words) > 5 and real(words[5]) not in (1.0, 11.0):
+            if len(words) > 5 and real_number(words[5]) not in (1.0, 11.0):
                 raise NucleateError(f"line {number}: partial occupancy ({words[5]}); order the structure")
             symbols.append(elements[index - 1])
-            places.append(reals(list(words[2:5])))
+            places.append(leading_numbers(list(words[2:5])))
         else:
             raise NucleateError(f"line {number}: an atom should stand here (label, element, x, y, z), not {words[0]!r}")
     if cell is None or len(cell) != 6:
@@ -112,15 +117,15 @@ def _from_res(block: Sequence[Line]) -> ParsedCrystal:
     if len(in_cell) == len(have) and in_cell != have and set(in_cell) != {1.0}:
         wanted, listed = (" ".join(f"{e}{n:g}" for e, n in zip(elements, c, strict=True)) for c in (in_cell, have))
         raise NucleateError(f"UNIT says {wanted} in the cell, the atoms that follow are {listed}")
-    said = whole(block[0][1][7]) if len(block[0][1]) > 7 and _title(block[0][1]) else None
+    said = whole_number(block[0][1][7]) if len(block[0][1]) > 7 and _title(block[0][1]) else None
     if said is not None and said != len(symbols):
         raise NucleateError(f"TITL says {said} atoms, {len(symbols)} follow")
     frac = np.array(places).reshape(-1, 3)
-    return _made(cell_of(cell), symbols, frac, far_outside(frac))
+    return _made(cell_from_parameters(cell), symbols, frac, far_outside(frac))
 
 
 def _joined(block: Sequence[Line]) -> list[Line]:
-    """The lines, those that end in "=" with the next one behind them (SHELX)."""
+    """The lines, where a line that ends in "=" is joined with the next one (as in SHELX)."""
     out: list[Line] = []
     goes_on = False
     for number, words in block:
@@ -147,7 +152,8 @@ def read_cell(path: Path) -> Rows:
 
 
 def structure_from_cell(text: str) -> ParsedCrystal:
-    """From the blocks LATTICE_CART or LATTICE_ABC and POSITIONS_FRAC or POSITIONS_ABS, spins and labels set aside."""
+    """The crystal of a .cell file, from the blocks LATTICE_CART or LATTICE_ABC and POSITIONS_FRAC or POSITIONS_ABS.
+    Spins and labels are ignored. Raises NucleateError, with the line, if it cannot be read."""
     blocks = _blocks(text)
     lattices = [b for b in ("lattice_cart", "lattice_abc") if b in blocks]
     positions = [b for b in ("positions_frac", "positions_abs") if b in blocks]
@@ -158,7 +164,7 @@ def structure_from_cell(text: str) -> ParsedCrystal:
     rows = [_three(line) for line in lines]
     if len(rows) != (3 if lattices[0] == "lattice_cart" else 2):
         raise NucleateError(f"the block {lattices[0].upper()} has {len(rows)} lines of three numbers")
-    cell = np.array(rows) * unit if len(rows) == 3 else cell_of([*(v * unit for v in rows[0]), *rows[1]])
+    cell = np.array(rows) * unit if len(rows) == 3 else cell_from_parameters([*(v * unit for v in rows[0]), *rows[1]])
     unit, lines = _unit(blocks[positions[0]])
     symbols, places = [], []
     for number, words in lines:
@@ -178,7 +184,7 @@ def structure_from_cell(text: str) -> ParsedCrystal:
 
 
 def _blocks(text: str) -> dict[str, list[Line]]:
-    """The lines of each block by its name in small letters; comments (#, !, ;) cut off."""
+    """Name of each block in small letters -> its lines, without comments (after #, ! or ;)."""
     blocks: dict[str, list[Line]] = {}
     name: str | None = None
     for number, line in enumerate(text.splitlines(), start=1):
@@ -198,7 +204,7 @@ def _blocks(text: str) -> dict[str, list[Line]]:
 
 
 def _unit(lines: list[Line]) -> tuple[float, list[Line]]:
-    """The unit in angstrom that the first line of a block may give, and the other lines."""
+    """The unit of a block in angstrom, which its first line may give, and the other lines."""
     if lines and len(lines[0][1]) == 1:
         unit = UNITS.get(lines[0][1][0].lower())
         if unit is None:
@@ -210,7 +216,7 @@ def _unit(lines: list[Line]) -> tuple[float, list[Line]]:
 
 
 def _three(line: Line) -> list[float]:
-    numbers = reals(line[1])
+    numbers = leading_numbers(line[1])
     if len(numbers) != 3:
         raise NucleateError(f"line {line[0]}: three numbers should stand here, not {' '.join(line[1])[:60]!r}")
     return numbers

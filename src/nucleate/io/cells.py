@@ -1,4 +1,4 @@
-"""Cells of tables that spreadsheets take for what they are: texts stay texts."""
+"""CSV files whose texts a spreadsheet shows as texts, and does not compute as formulas."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-FORMULA = re.compile(r"'*[=+\-@\t\r]", re.DOTALL)  # a text that begins like this is computed, or hides one that is
+# The beginning of a text that a spreadsheet computes; also with apostrophes before it, which `escaped` adds.
+FORMULA = re.compile(r"'*[=+\-@\t\r]", re.DOTALL)
 
 
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The rows, at least one, as a CSV file; a spreadsheet computes none of its texts."""
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows (column -> value; at least one row) to a CSV file. Texts are `escaped`."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([escaped(name) for name in rows[0]])
@@ -20,10 +21,8 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def escaped(value: Any) -> Any:
-    """What to write for a value: a text that a spreadsheet would compute gets an apostrophe, as users write it there.
-
-    Numbers, also those written as text, and a lone sign stay as they are.
-    """
+    """A value for a CSV file. A text that a spreadsheet would compute gets an apostrophe before it, as users of
+    spreadsheets write it. Numbers, also numbers as text, and a single sign do not change."""
     if not isinstance(value, str) or len(value) < 2 or not FORMULA.match(value) or _is_number(value):
         return value
     return f"'{value}"

@@ -1,4 +1,4 @@
-"""Crystals from tables (.csv): a column of CIFs or of pymatgen's JSON, and properties beside it."""
+"""Crystals from tables (.csv, .tsv) with a column of CIFs or of pymatgen's JSON, and columns of properties."""
 
 from __future__ import annotations
 
@@ -17,35 +17,39 @@ from nucleate.io.cif import structure_from_cif
 from nucleate.io.parse import ParsedCrystal, parse_dict
 from nucleate.io.results import Problem, Remark
 from nucleate.io.rows import Rows, open_text, read_json_text, take_name
-from nucleate.io.values import holds_names, is_nothing, number
+from nucleate.io.values import holds_names, is_nothing, number_of
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 SEPARATORS = ",;\t|"
-WANTED = ("cif", "structure")  # columns of structures, the first that is there
-# what was meant as a number, though it is none: 7,8 and 3.2 eV and 1_000 and 1.23(4) and <0.1
+WANTED = ("cif", "structure")  # names of columns with structures; the first that exists is used
+# texts that were probably meant as numbers, though they are none: 7,8 and 3.2 eV and 1_000 and 1.23(4) and <0.1
 MEANT = re.compile(
     r"[<>=~\u2248\u2264\u2265$\u20ac]*\s*[+\-\u2212\u2013]?[0-9]*[.,_']?[0-9]+([.,_'][0-9]+)*([eEdD][+-]?[0-9]+)?\s*"
     r"([^\W\d_]{1,3}\S*|\([0-9]+\)|[%*]|(\u00b1|\+/?-|\u00d7|\s-\s).*)?"
 )
-SHOWN = 5  # cells that a remark quotes
+SHOWN = 5  # the number of cells that a remark quotes
 
 
 @dataclass
 class _Column:
-    """What stands in the cells of a column. numbers, words: how many; shown: the first words with their rows."""
+    """What the cells of a column contain.
+
+    numbers, words: the number of cells with a number or with another text. shown: the first other texts, with their
+    rows. meant: whether all of these were probably meant as numbers. nothing: marks of missing values -> how often.
+    """
 
     numbers: int = 0
     words: int = 0
     shown: list[str] = field(default_factory=list)
-    meant: bool = True  # whether all that is shown may be meant as a number
+    meant: bool = True
     nothing: Counter[str] = field(default_factory=Counter)
 
     def add(self, row: int, text: str) -> None:
         if is_nothing(text):
             self.nothing[text.strip()] += 1
-        elif number(text) is not None:
+        elif number_of(text) is not None:
             self.numbers += 1
         else:
             self.words += 1
@@ -55,10 +59,11 @@ class _Column:
 
 
 def read_csv(path: Path) -> Rows:
-    """A column `cif`, or the only one that holds CIFs, or `structure` (pymatgen's JSON); the others are properties.
+    """The crystals of a table. They are in the column `cif` or `structure` (pymatgen's JSON), or in the only column
+    that has CIFs; all other columns are properties.
 
-    A column is one of numbers where every cell is a number or says that there is none (empty, None, N/A, -, nan ...);
-    words among numbers make it text, and are named in a remark.
+    A column has numbers if every cell is a number or a mark of a missing value (empty, None, N/A, -, nan, ...). If
+    there are other texts among the numbers, the whole column is text, and a remark quotes them.
     """
     limit = csv.field_size_limit(2**31 - 1)  # a CIF may be longer than the default 128 kB
     try:
@@ -85,10 +90,10 @@ def read_csv(path: Path) -> Rows:
 
 
 def _cell(kind: _Column, key: str, text: str) -> Any:
-    """A number in a column of numbers, else the text as it stands; None for nothing."""
+    """The value of a cell: a number if the column has numbers, else the text; None if it is missing."""
     if kind.words or holds_names(key):
         return text if text.strip() else None
-    return None if is_nothing(text) else number(text)
+    return None if is_nothing(text) else number_of(text)
 
 
 def _remarks(path: Path, kinds: dict[str, _Column]) -> Iterator[Remark]:
@@ -109,7 +114,8 @@ def _remarks(path: Path, kinds: dict[str, _Column]) -> Iterator[Remark]:
 
 
 def _open(path: Path) -> tuple[IO[str], str]:
-    """The table behind a line "sep=;" (of Excel), and what separates its cells, by the header."""
+    """The open table, and the character that separates its cells. A first line "sep=;" (of Excel) is skipped; otherwise
+    the header decides."""
     file = open_text(path)
     start = file.tell()
     first = file.readline()
@@ -120,10 +126,11 @@ def _open(path: Path) -> tuple[IO[str], str]:
 
 
 def separator_of(header: str, wanted: Sequence[str]) -> str:
-    """What separates the names of a header: what makes one of the wanted names (in any case) stand alone, or many."""
+    """The character that separates the names in a header: one with which a wanted name (in small or capital letters) is
+    a cell of its own, or else the one that gives the most cells."""
     cells = {s: _clean(next(csv.reader([header], delimiter=s), [])) for s in SEPARATORS}
     named = [s for s in SEPARATORS if len(cells[s]) > 1 and {c.lower() for c in cells[s]} & set(wanted)]
-    return named[0] if named else max(SEPARATORS, key=lambda s: len(cells[s]))  # the comma where all are alike
+    return named[0] if named else max(SEPARATORS, key=lambda s: len(cells[s]))  # the comma if all give equally many
 
 
 def _clean(cells: Sequence[str]) -> list[str]:
@@ -163,7 +170,7 @@ def _header(path: Path) -> tuple[list[str], str]:
 
 
 def _rows(path: Path, width: int) -> Iterator[tuple[int, list[str] | str]]:
-    """(row from 1, its cells or what is wrong with it), the header left out."""
+    """For each row after the header, its number from 1, and its cells or what is wrong with it."""
     file, separator = _open(path)
     with file:
         rows = csv.reader(file, strict=True, delimiter=separator)
@@ -177,7 +184,7 @@ def _rows(path: Path, width: int) -> Iterator[tuple[int, list[str] | str]]:
             except csv.Error as error:
                 row += 1
                 yield row, f"not CSV ({error})"
-                lost = True  # until the next line that looks like a row again
+                lost = True  # lines are then skipped up to the next one with the right number of cells
                 continue
             if not fields or (lost and len(fields) != width):
                 continue

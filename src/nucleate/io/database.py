@@ -1,4 +1,4 @@
-"""What rows of an ASE database hold beside atoms, row by row, so that a broken row does not take the others with it."""
+"""The `data` of the rows of an ASE database. It is read row by row, so that the others can be read if one is broken."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 from nucleate.errors import NucleateError
 
-# of an ASE database, in which `sqlite_sequence` is SQLite's own
+# The tables of an ASE database; SQLite itself makes `sqlite_sequence`.
 TABLES = {"systems", "species", "keys", "text_key_values", "number_key_values", "information", "sqlite_sequence"}
 
 
 def stored_data(path: str | Path) -> Iterator[tuple[int, str, Any]]:
-    """(row, text of the key candidate_id or "", what is stored as `data`) in order of rows; NucleateError in place of
-    data that cannot be decoded.
+    """For each row, in order: its number, the value of its key candidate_id (or ""), and its `data`. Data that cannot
+    be decoded is replaced by a NucleateError (which is not raised).
 
-    Raises sqlite3.DatabaseError for what is no ASE database. What a killed writer left in its journal is rolled back.
+    Unfinished changes of a killed process are rolled back. Raises sqlite3.DatabaseError if the file is no ASE database.
     """
     if is_unborn(path):
         return
@@ -30,14 +30,16 @@ def stored_data(path: str | Path) -> Iterator[tuple[int, str, Any]]:
 
 
 def is_unborn(path: str | Path) -> bool:
-    """Whether the process that made this database has not come, or never came, to the end of making its tables."""
+    """Whether a database does not have all its tables, because the process that makes it is not that far or was
+    killed."""
     with closing(connect(path)) as connection:
         found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     return found < TABLES
 
 
 def connect(path: str | Path) -> sqlite3.Connection:
-    """To read from; may write, since what a killed writer left in its journal has to be rolled back first."""
+    """A connection for reading. It is opened for writing, too, because SQLite may have to roll back unfinished changes
+    of a killed process first."""
     return sqlite3.connect(Path(path).resolve().as_uri() + "?mode=rw", uri=True, timeout=60)
 
 
@@ -46,5 +48,5 @@ def _decoded(data: Any) -> Any:
 
     try:
         return bytes_to_object(data) if isinstance(data, bytes) else json.loads(data)
-    except Exception as error:  # of damaged bytes, anything
+    except Exception as error:  # damaged bytes can cause any exception
         return NucleateError(f"the data of the row are damaged ({type(error).__name__})")

@@ -1,7 +1,8 @@
-"""Crystals from extended XYZ: frames of a number of atoms, a line of key=value pairs, and a line for each atom.
+"""Crystals from extended XYZ files. Each frame has the number of atoms, a line of key=value pairs, and a line for each
+atom.
 
-The format: https://github.com/libAtoms/extxyz. Frames are read one by one, so that a broken one does not take the next
-ones with it.
+The format: https://github.com/libAtoms/extxyz. Frames are read one by one, so that the others can be read if one is
+broken.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ import numpy as np
 
 from nucleate.crystal.convert import require_volume
 from nucleate.errors import NucleateError
-from nucleate.io.numerals import real, whole
+from nucleate.io.numerals import real_number, whole_number
 from nucleate.io.parse import ParsedCrystal, bare_structure
 from nucleate.io.remarks import far_outside
 from nucleate.io.results import Problem
 from nucleate.io.rows import Rows, read_text, take_name
 from nucleate.io.species import label_element
-from nucleate.io.values import NAME_KEYS, holds_names, is_nothing, number
+from nucleate.io.values import NAME_KEYS, holds_names, is_nothing, number_of
 
 COUNT = re.compile(r"[ \t]*[0-9]{1,9}[ \t]*")
 PAIR = re.compile(
@@ -37,7 +38,7 @@ PAIR = re.compile(
 TRUE, FALSE = {"t", "true"}, {"f", "false"}
 UNIT = re.compile(r"(length|pos|positions?|coords?|lattice|cell)?[-_ ]?units?", re.IGNORECASE)
 OTHER_UNITS = {"bohr", "bohrs", "au", "a.u", "a0", "atomic", "nm", "nanometer", "nanometers", "pm", "picometer", "m"}
-NAMES = ("species", "symbols", "symbol", "elements", "element")  # columns that should hold names
+NAMES = ("species", "symbols", "symbol", "elements", "element")  # columns that should have symbols, not numbers
 OCCUPANCY = ("occupancy", "occupancies", "occ")
 SPECIES = ("species", "symbols", "symbol", "elements", "element", "z", "numbers", "atomic_numbers", "atomic_number")
 POSITIONS = ("pos", "positions", "position", "coords", "xyz")
@@ -46,7 +47,8 @@ FRACTIONS = ("scaled_positions", "scaled_pos", "frac_coords", "frac_pos", "fract
 
 @dataclass
 class _Comment:
-    """What the second line of a frame says. info: scalar properties; own: lattice, pbc and properties."""
+    """The content of the second line of a frame. own: lattice, pbc and properties. info: scalar properties. faults: why
+    the frame cannot be used."""
 
     own: dict[str, str] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
@@ -55,7 +57,7 @@ class _Comment:
 
 
 def read_extxyz(path: Path) -> Rows:
-    """All frames of a file; the row is the frame's number, from 1."""
+    """The crystals of all frames of a file; the number of a row is that of the frame, from 1."""
     text = read_text(path).rstrip()
     lines = re.split(r"\r?\n" if "\n" in text else "\r", text)
     row = 0
@@ -84,7 +86,8 @@ def read_extxyz(path: Path) -> Rows:
 
 
 def _frames(lines: Sequence[str]) -> Iterator[tuple[int, int, int | None]]:
-    """(first line, line behind the last, atoms) of each frame; atoms is None for lines that belong to none."""
+    """For each frame the index of its first line, the index after its last line, and the number of atoms, which is None
+    for lines that belong to no frame."""
     at = 0
     while at < len(lines):
         if not lines[at].strip():
@@ -99,15 +102,15 @@ def _frames(lines: Sequence[str]) -> Iterator[tuple[int, int, int | None]]:
         end = min(at + 2 + count, len(lines))
         early = next((i for i in range(at + 1, end) if _starts(lines, i)), end)
         while early == end < len(lines) and lines[end].strip() and not COUNT.fullmatch(lines[end]):
-            early = end = end + 1  # lines beyond the counted ones
+            early = end = end + 1  # more lines than the number of atoms says
         while early > at + 1 and not lines[early - 1].strip() and early - at - 2 != count:
-            early -= 1  # empty lines at the end of what is cut short
+            early -= 1  # empty lines at the end of an incomplete frame
         yield at, early, count
         at = max(early, at + 1)
 
 
 def _starts(lines: Sequence[str], at: int) -> bool:
-    """Whether a frame starts at a line for sure: a number, and then a line that says what a second line says."""
+    """Whether a frame certainly starts at a line: it is a number, and the next line has a lattice or properties."""
     following = lines[at + 1] if at + 1 < len(lines) else ""
     return bool(COUNT.fullmatch(lines[at]) and re.search(r"\b(lattice|properties)\s*=", following, re.IGNORECASE))
 
@@ -149,9 +152,9 @@ def _comment(line: str) -> _Comment:
 
 
 def _value(key: str, text: str, vector: bool) -> Any:
-    """A scalar as bool, int, float or str; None for nothing and for vectors."""
+    """The value of a scalar as bool, int, float or str; None for missing values and vectors."""
     words = text.replace(",", " ").split()
-    if vector or text.startswith("_JSON") or (len(words) > 1 and all(real(w) is not None for w in text.split())):
+    if vector or text.startswith("_JSON") or (len(words) > 1 and all(real_number(w) is not None for w in text.split())):
         return None
     if key.lower() in NAME_KEYS:
         return text or None
@@ -159,12 +162,12 @@ def _value(key: str, text: str, vector: bool) -> Any:
         return None
     if text.lower() in TRUE | FALSE:
         return text.lower() in TRUE
-    value = None if holds_names(key) else number(text)
+    value = None if holds_names(key) else number_of(text)
     return text if value is None else value
 
 
 def _structure(comment: _Comment, lines: Sequence[str], first: int) -> ParsedCrystal:
-    """The crystal of a frame; first: the number of its first line of an atom."""
+    """The crystal of a frame. lines: of its atoms. first: the number of the first of these lines in the file."""
     if comment.faults:
         raise NucleateError(comment.faults[0])
     cell = _cell(comment)
@@ -197,7 +200,7 @@ def _cell(comment: _Comment) -> np.ndarray:
     if text is None:
         raise NucleateError('no cell (Lattice="..." in the second line)')
     words = re.sub(r"[\[\],]", " ", text).split()
-    numbers = [real(w) for w in words]
+    numbers = [real_number(w) for w in words]
     if len(numbers) != 9 or None in numbers:
         raise NucleateError(f"Lattice must hold 9 numbers, not {text[:60]!r}")
     cell = np.array(numbers, dtype=float).reshape(3, 3)
@@ -213,9 +216,9 @@ def _cell(comment: _Comment) -> np.ndarray:
 
 
 def _columns(properties: str | None, lines: Sequence[str]) -> dict[str, slice]:
-    """The columns of each property, by its name in small letters."""
+    """Name of each property in small letters -> its columns."""
     words = (properties or "species:S:1:pos:R:3").split(":")
-    counts = [whole(w) for w in words[2::3]]
+    counts = [whole_number(w) for w in words[2::3]]
     good = len(words) % 3 == 0 and all(w in ("S", "R", "I", "L") for w in words[1::3])
     if not good or not all(c is not None and 0 < c < 10_000 for c in counts):
         raise NucleateError(
@@ -236,7 +239,7 @@ def _columns(properties: str | None, lines: Sequence[str]) -> dict[str, slice]:
 
 
 def _symbols(columns: dict[str, slice], rows: Sequence[Sequence[str]], first: int) -> tuple[list[str], list[str]]:
-    """The elements; where several columns name them they must agree."""
+    """The elements of the atoms, and remarks. If several columns name elements, they must agree."""
     given = [c for c in SPECIES if c in columns]
     if not given:
         raise NucleateError(f"no column species; the columns are: {', '.join(columns)}")
@@ -250,16 +253,16 @@ def _symbols(columns: dict[str, slice], rows: Sequence[Sequence[str]], first: in
             symbol = label_element(text)
             if symbol is None:
                 raise NucleateError(f"line {first + i}: {text[:20]!r} is not an element")
-            if symbol != text and whole(text) is None:
+            if symbol != text and whole_number(text) is None:
                 labels[text] = symbol
-            elif whole(text) is not None and column in NAMES:
+            elif whole_number(text) is not None and column in NAMES:
                 as_numbers[text] = symbol
             found.append(symbol)
         if len(set(found)) > 1:
             raise NucleateError(f"line {first + i}: one column says {found[0]}, another one {found[1]}")
         symbols.append(found[0])
     if {int(n) for n in as_numbers} != set(range(1, len(as_numbers) + 1)):
-        as_numbers = {}  # numbers without a gap from 1 may be types, as LAMMPS counts them
+        as_numbers = {}  # only numbers 1, 2, ... without a gap are remarked on, because they may be types of LAMMPS
     remarks = []
     for found_there, what in ((labels, "labels are read as elements"), (as_numbers, "numbers are atomic numbers")):
         if found_there:
@@ -269,7 +272,7 @@ def _symbols(columns: dict[str, slice], rows: Sequence[Sequence[str]], first: in
 
 
 def _reals(column: slice, rows: Sequence[Sequence[str]], first: int) -> np.ndarray:
-    out = [[real(w) for w in row[column]] for row in rows]
+    out = [[real_number(w) for w in row[column]] for row in rows]
     bad = next((i for i, row in enumerate(out) if None in row), None)
     if bad is not None:
         raise NucleateError(
@@ -282,14 +285,14 @@ def _reals(column: slice, rows: Sequence[Sequence[str]], first: int) -> np.ndarr
 def _require_whole(columns: dict[str, slice], rows: Sequence[Sequence[str]], first: int) -> None:
     for column in (c for c in OCCUPANCY if c in columns):
         for i, row in enumerate(rows):
-            shares = [real(word) for word in row[columns[column]]]
+            shares = [real_number(word) for word in row[columns[column]]]
             if any(share is not None and abs(share - 1) > 1e-3 for share in shares):
                 said = " ".join(row[columns[column]])
                 raise NucleateError(f"line {first + i}: partial occupancy ({said}); order the structure")
 
 
 def _fixed(columns: dict[str, slice], rows: Sequence[Sequence[str]]) -> tuple[tuple[int, ...], list[str]]:
-    """Atoms whose move_mask says that they may not move at all."""
+    """The atoms that may not move at all according to the column move_mask, and remarks."""
     if "move_mask" not in columns:
         return (), []
     free = [[w.lower() in TRUE | {"1"} for w in row[columns["move_mask"]]] for row in rows]

@@ -1,4 +1,4 @@
-"""Which reader a file has, by its ending, and what all of them have in common."""
+"""The readers of all file formats, by ending, and what they have in common."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from nucleate.crystal.columns import GEOMETRY
 from nucleate.errors import NucleateError
-from nucleate.io.archive import ARCHIVE, members
+from nucleate.io.archive import ARCHIVE, archive_members
 from nucleate.io.ase_rows import read_db
 from nucleate.io.castep import read_cell, read_res
 from nucleate.io.cif import read_cif
@@ -20,15 +20,15 @@ from nucleate.io.csvs import read_csv
 from nucleate.io.extxyz import read_extxyz
 from nucleate.io.jsons import read_json, read_jsonl
 from nucleate.io.packed import PACKED, unpacked
-from nucleate.io.parse import ParsedCrystal, bare, scalars, structure_from_columns
+from nucleate.io.parse import ParsedCrystal, scalars, structure_from_columns, without_extras
 from nucleate.io.poscar import structure_from_poscar
 from nucleate.io.remarks import remarks_on
 from nucleate.io.results import Named, Problem
 from nucleate.io.rows import Rows, read_text, take_name
 
 
-def reader(path: Path) -> Callable[[Path], Rows] | None:
-    """The reader of a file, packed or not, by its ending or name; None for an unknown one."""
+def reader_of(path: Path) -> Callable[[Path], Rows] | None:
+    """The reader of a file, packed or not, by its ending or name; None if the format is unknown."""
     if path.suffix.lower() in PACKED:
         path = path.with_suffix("")
     if path.name.upper().startswith(("POSCAR", "CONTCAR")) and path.suffix.lower() not in READERS:
@@ -62,7 +62,7 @@ def plain_files(path: Path) -> Iterator[tuple[str, Path] | Problem]:
     """
     suffix = path.suffix.lower()
     if suffix == ARCHIVE:
-        for member in members(path, lambda inner: reader(inner) is not None):
+        for member in archive_members(path, lambda inner: reader_of(inner) is not None):
             if isinstance(member, Problem):
                 yield member
                 continue
@@ -85,8 +85,8 @@ def plain_files(path: Path) -> Iterator[tuple[str, Path] | Problem]:
 def _read(path: Path, passed_over: Container[int | None]) -> Iterator[Named | Problem]:
     from nucleate.crystal.convert import require_cell
 
-    read = reader(path)
-    assert read is not None  # the caller has asked
+    read = reader_of(path)
+    assert read is not None  # the caller has checked it
     count = 0
     try:
         for item in read(path):
@@ -99,12 +99,12 @@ def _read(path: Path, passed_over: Container[int | None]) -> Iterator[Named | Pr
             row, name, info, make = item
             try:
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # pymatgen's remarks on how it rounds
+                    warnings.simplefilter("ignore")  # pymatgen warns of rounding
                     made = make()
-                parsed = bare(made if isinstance(made, ParsedCrystal) else ParsedCrystal(made))
+                parsed = without_extras(made if isinstance(made, ParsedCrystal) else ParsedCrystal(made))
                 require_cell(parsed.structure)
                 odd = remarks_on(parsed.structure)
-            except Exception as error:  # a parser meets anything in a broken file, and may raise anything
+            except Exception as error:  # a broken file can cause any exception in a parser
                 yield Problem(str(path), row, _reason(error))
                 continue
             good, remarks = _finite(info)
@@ -117,14 +117,16 @@ def _read(path: Path, passed_over: Container[int | None]) -> Iterator[Named | Pr
 
 
 def _finite(info: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The properties without numbers that are not finite: NaN says that there is none, infinity is said."""
+    """The properties without numbers that are not finite, and remarks on infinite ones. NaN stands for a missing value
+    and gets no remark."""
     bad = [k for k, v in info.items() if isinstance(v, float) and not math.isfinite(v)]
     remarks = [f"{k} is not a finite number and is left out" for k in bad if not math.isnan(info[k])]
     return {k: v for k, v in info.items() if k not in bad}, remarks
 
 
 def _reason(error: Exception) -> str:
-    """One line; a parser's own words say nothing to whoever wrote the file."""
+    """The reason why a row cannot be read, in one line. Messages of other libraries are replaced, because they do not
+    help whoever wrote the file."""
     if isinstance(error, NucleateError):
         return " ".join(str(error).split())[:300]
     if isinstance(error, MemoryError):
@@ -135,14 +137,16 @@ def _reason(error: Exception) -> str:
 
 
 def read_poscar(path: Path) -> Rows:
-    """VASP's format; a file that is called POSCAR or CONTCAR has the name of its folder."""
+    """The crystal of a file in VASP's format. If the file is called POSCAR or CONTCAR, the crystal gets the name of its
+    folder."""
     own = path.name.upper() in ("POSCAR", "CONTCAR")
     name = path.resolve().parent.name if own else path.stem if path.suffix.lower() in READERS else path.name
     yield None, name, {}, lambda: structure_from_poscar(read_text(path))
 
 
 def read_parquet(path: Path) -> Rows:
-    """Columns atomic_numbers, frac_coords (flat), lengths, angles, and any scalar ones."""
+    """The crystals of a parquet file with the columns atomic_numbers, frac_coords (3n numbers), lengths, angles, and
+    any scalar ones."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

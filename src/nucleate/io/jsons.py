@@ -1,6 +1,7 @@
-"""Crystals from JSON: dictionaries of pymatgen, records that hold one, and what ASE writes.
+"""Crystals from JSON files: dictionaries of pymatgen, records that contain one, and ASE's databases in JSON.
 
-Nothing is imported or constructed by name: pymatgen's and ASE's own decoders make objects of what a file says.
+The decoders of pymatgen and ASE import and construct the classes that a file names. Here nothing is constructed by
+name, so that a file cannot run any code.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 
 def read_json(path: Path) -> Rows:
-    """A structure, a record with a structure, a list of them, or a file of ASE's."""
+    """The crystals of a JSON file with a structure, a record with a structure, a list of these, or a database of
+    ASE."""
     values = read_json_text(read_text(path))
     if isinstance(values, Mapping) and isinstance(ids := values.get("ids"), Sequence) and not isinstance(ids, str):
         yield from _ase_rows(path, values, ids)
@@ -34,7 +36,7 @@ def read_json(path: Path) -> Rows:
 
 
 def read_jsonl(path: Path) -> Rows:
-    """One structure or record a line."""
+    """The crystals of a file with one structure or record in each line."""
     with open_text(path) as file:
         for i, line in enumerate(file):
             if not line.strip():
@@ -46,7 +48,8 @@ def read_jsonl(path: Path) -> Rows:
 
 
 def _record(path: Path, row: int, values: Any, single: bool = False) -> Row:
-    """A structure dictionary, or a record (a candidate, say) that has one under 'structure'."""
+    """A row from the dictionary of a structure, or from a record (such as a candidate) with a structure under the key
+    'structure'."""
     default = path.stem if single else f"{path.stem}-{row}"
     at = None if single else row
     if isinstance(values, Mapping) and "structure" in values:
@@ -70,7 +73,7 @@ def _refuse(reason: str) -> Structure:
 
 
 def _ase_rows(path: Path, values: Mapping[str, Any], ids: Sequence[Any]) -> Iterator[Row]:
-    """ASE's database as a JSON file: a dictionary for each id."""
+    """The rows of an ASE database in JSON, which has a dictionary for each id."""
     for number in ids:
         row = values.get(str(number))
         if not isinstance(row, Mapping):
@@ -94,7 +97,8 @@ def _from_ase(row: Mapping[str, Any]) -> Any:
 
 
 def _array(value: Any, what: str) -> np.ndarray:
-    """An array of numbers, flat; ASE writes shape, type and values, or nested lists."""
+    """A flat array of the numbers of an array in JSON, which ASE writes as shape, type and values, or as nested
+    lists."""
     if isinstance(value, Mapping) and "__ndarray__" in value:
         written = value["__ndarray__"]
         value = written[2] if isinstance(written, Sequence) and len(written) == 3 else None

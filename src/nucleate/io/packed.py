@@ -1,4 +1,4 @@
-"""Files packed by gzip, bzip2 or xz: what is in them, under the name without the last ending."""
+"""Files that are packed by gzip, bzip2 or xz, and how they are unpacked."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from typing import IO, Any
 from nucleate.errors import NucleateError
 
 PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-UNPACKED = ("Not a gzipped file", "Invalid data stream", "Input format not supported")  # in the words of the three
-FREE, MOST = 2**26, 200  # 64 MiB are always unpacked; beyond them at most so many times the size of the file
+UNPACKED = ("Not a gzipped file", "Invalid data stream", "Input format not supported")  # errors for unpacked files
+FREE, MOST = 2**26, 200  # up to 64 MiB, or so many times the size of the file, are unpacked
 
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
-    """A file of the same name without the ending, in a folder of the same name, for as long as it is needed.
+    """A context that gives the unpacked file, under its name without the ending, in a temporary folder with the name of
+    its own folder.
 
-    Raises NucleateError for a damaged file, and for one that unpacks to far more than files of crystals do.
+    Raises NucleateError for a damaged file, and for one that unpacks to far more data than files of crystals do.
     """
     with tempfile.TemporaryDirectory(prefix="nucleate-") as folder:
         inner = Path(folder) / (path.resolve().parent.name or "x") / path.with_suffix("").name

@@ -1,4 +1,4 @@
-"""One structure from each kind of text or record; parsers raise what they like, the callers make a reason of it."""
+"""Structures from single texts and records. Functions may raise any exception; their callers turn it into a reason."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ HYDROGENS = {"D": "deuterium", "T": "tritium"}
 
 @dataclass(frozen=True)
 class ParsedCrystal:
-    """A crystal, and remarks for whoever wrote the file: what to look at, though it could be read.
+    """A crystal that was read.
 
-    fixed: sites (from 0) that the file keeps in place when the crystal is relaxed. is_bare: whether the structure is
-    known to be species and places alone.
+    remarks: what the user should look at, although the crystal could be read. fixed: the sites (from 0) that must not
+    move in relaxations according to the file. is_bare: whether the structure certainly has nothing but species and
+    coordinates.
     """
 
     structure: Structure
@@ -39,9 +40,9 @@ class ParsedCrystal:
 
 
 def bare_structure(cell: Any, symbols: Sequence[str], frac: Any) -> ParsedCrystal:
-    """Sites in the order given: vectors as rows (3, 3) in angstrom, symbols and fractional coordinates (n, 3).
+    """A crystal of a cell (3, 3) with vectors in rows in angstrom, n symbols, and fractional coordinates (n, 3).
 
-    D and T are hydrogen, with a remark. Raises NucleateError naming a site that holds no element.
+    D and T become hydrogen, with a remark. Raises NucleateError that names a site whose symbol is no element.
     """
     from pymatgen.core import Lattice, Structure
 
@@ -57,10 +58,10 @@ def bare_structure(cell: Any, symbols: Sequence[str], frac: Any) -> ParsedCrysta
     return ParsedCrystal(Structure(Lattice(cell), numbers, frac), tuple(found), is_bare=True)
 
 
-def bare(parsed: ParsedCrystal) -> ParsedCrystal:
-    """The same crystal without anything that a parser hung on it: no site properties, labels, charges or spins.
+def without_extras(parsed: ParsedCrystal) -> ParsedCrystal:
+    """The same crystal with nothing but species and coordinates: no site properties, labels, charges or spins.
 
-    Raises NucleateError naming a site that is partially occupied or holds no element.
+    Raises NucleateError that names a site that is partially occupied or has no element.
     """
     if parsed.is_bare:
         return parsed
@@ -78,7 +79,7 @@ def bare(parsed: ParsedCrystal) -> ParsedCrystal:
 
 
 def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries that are plain scalars (numpy's included), as Python values."""
+    """The entries that are scalars (also numpy's), as Python values."""
     out = {}
     for key, value in values.items():
         value = value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
@@ -88,16 +89,16 @@ def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def structure_from_dict(values: Any) -> Structure:
-    """A bare structure from pymatgen's dictionary; see `parse_dict`."""
+    """The structure of a dictionary of pymatgen, as in `parse_dict`."""
     return parse_dict(values).structure
 
 
 def parse_dict(values: Any) -> ParsedCrystal:
-    """A bare structure from pymatgen's dictionary: lattice, species and coordinates; site properties are dropped.
+    """The crystal of a dictionary of pymatgen: lattice, species and coordinates. Site properties are dropped.
 
-    pymatgen's own reader decodes what hangs on the sites, which imports and constructs whatever class the file names;
-    here nothing is. Raises NucleateError for any other value, and for sites that are partially occupied, hold no
-    element, or whose two sets of coordinates are different places.
+    pymatgen's own reader would import and construct the classes that the dictionary names; here nothing is. Raises
+    NucleateError for other values, and for sites that are partially occupied, have no element, or have Cartesian and
+    fractional coordinates that differ.
     """
     if not isinstance(values, Mapping) or "lattice" not in values or "sites" not in values:
         raise NucleateError("not a structure (a dictionary with 'lattice' and 'sites' as pymatgen writes it)")
@@ -124,7 +125,8 @@ def parse_dict(values: Any) -> ParsedCrystal:
 
 
 def _cell(lattice: Any) -> NDArray[np.float64]:
-    """The vectors as rows (3, 3), angstrom, from the matrix or from lengths and angles; both must agree."""
+    """The cell (3, 3), vectors in rows in angstrom, from the matrix or from lengths and angles. If both are given, they
+    must agree."""
     if not isinstance(lattice, Mapping):
         raise NucleateError("'lattice' is not a dictionary with 'matrix', or with a, b, c, alpha, beta, gamma")
     pbc = lattice.get("pbc", (True, True, True))
@@ -138,7 +140,7 @@ def _cell(lattice: Any) -> NDArray[np.float64]:
     if lattice.get("matrix") is None:
         if not given:
             raise NucleateError("the lattice has neither 'matrix' nor a, b, c, alpha, beta, gamma")
-        return cell_of(parameters)
+        return cell_from_parameters(parameters)
     rows = lattice["matrix"]
     if not isinstance(rows, Sequence) or len(rows) != 3:
         raise NucleateError("the lattice's 'matrix' must be three rows of three numbers")
@@ -159,7 +161,7 @@ def _cell(lattice: Any) -> NDArray[np.float64]:
 
 
 def _angles(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Degrees between the vectors b and c, c and a, a and b; NaN where a vector has no length."""
+    """The angles alpha, beta, gamma of a cell in degrees; NaN if a vector has no length."""
     with np.errstate(invalid="ignore", divide="ignore"):
         unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
     return np.degrees(np.arccos(np.clip([unit[1] @ unit[2], unit[2] @ unit[0], unit[0] @ unit[1]], -1, 1)))
@@ -183,7 +185,7 @@ def _numbers(values: Any, what: str, count: int = 3) -> list[float]:
 
 
 def _symbol(species: Any, i: int) -> str:
-    """The symbol of the one element of a site; a charge or a spin is set aside."""
+    """The symbol of the element of a site. A charge or a spin is ignored. i: the number of the site, for messages."""
     good = isinstance(species, Sequence) and not isinstance(species, str) and len(species) > 0
     if not good or not all(isinstance(s, Mapping) and isinstance(s.get("element"), str) for s in species):
         raise NucleateError(f"site {i} has no species (a list of {{'element': 'Fe', 'occu': 1}})")
@@ -197,7 +199,7 @@ def _symbol(species: Any, i: int) -> str:
 def _fractional(
     cell: NDArray[np.float64], places: list[list[float] | None], positions: list[list[float] | None]
 ) -> NDArray[np.float64]:
-    """Fractional coordinates (n, 3); where a site has Cartesian ones (angstrom) too, they must be the same place."""
+    """Fractional coordinates (n, 3). If a site also has Cartesian ones (angstrom), both must agree."""
     if any(p is not None for p in positions):
         try:
             inverse = np.linalg.inv(cell)
@@ -218,7 +220,8 @@ def _fractional(
 
 
 def structure_from_columns(atomic_numbers: Any, frac_coords: Any, lengths: Any, angles: Any) -> ParsedCrystal:
-    """A structure from the columns of our parquet files: numbers (n,), coordinates (3 n,), angstrom, degrees."""
+    """The crystal of a row of a parquet file: atomic_numbers (n,), frac_coords (3n,), lengths (3,) in angstrom, angles
+    (3,) in degrees. Raises NucleateError if these are no crystal."""
     columns = {"coordinates": frac_coords, "atomic numbers": atomic_numbers, "lengths": lengths, "angles": angles}
     for name, value in columns.items():
         if value is None or (isinstance(value, list) and not value):
@@ -228,15 +231,16 @@ def structure_from_columns(atomic_numbers: Any, frac_coords: Any, lengths: Any, 
     if len(frac_coords) != 3 * len(atomic_numbers):
         raise NucleateError(f"{len(frac_coords)} coordinates for {len(atomic_numbers)} atoms")
     frac = np.array(_numbers(frac_coords, "a coordinate", len(frac_coords))).reshape(-1, 3)
-    cell = cell_of([*_numbers(lengths, "the cell's lengths"), *_numbers(angles, "the cell's angles")])
+    cell = cell_from_parameters([*_numbers(lengths, "the cell's lengths"), *_numbers(angles, "the cell's angles")])
     bad = next((z for z in atomic_numbers if not isinstance(z, int) or not 1 <= z <= len(SYMBOLS)), None)
     if bad is not None or None in atomic_numbers:
         raise NucleateError(f"no element has the atomic number {bad}")
     return bare_structure(cell, [SYMBOLS[z - 1] for z in atomic_numbers], frac)
 
 
-def cell_of(parameters: list[float]) -> NDArray[np.float64]:
-    """The vectors as rows (3, 3) of three lengths (angstrom) and three angles (degrees)."""
+def cell_from_parameters(parameters: list[float]) -> NDArray[np.float64]:
+    """The cell (3, 3), vectors in rows, of three lengths (angstrom) and three angles (degrees). Raises NucleateError if
+    no cell has these."""
     from pymatgen.core import Lattice
 
     alpha, beta, gamma = np.cos(np.radians(parameters[3:]))

@@ -1,7 +1,7 @@
-"""Crystals from POSCAR and CONTCAR files, read as VASP reads them where that is one crystal, and refused elsewhere.
+"""Crystals from POSCAR and CONTCAR files, read as VASP reads them. A file that is not certainly one crystal is refused.
 
-The format: https://www.vasp.at/wiki/index.php/POSCAR. What VASP would take for granted (a mode that is not said, lines
-beyond the counted ones) is refused, since it is mostly a mistake.
+The format: https://www.vasp.at/wiki/index.php/POSCAR. Some things that VASP accepts (a missing mode, more lines of
+coordinates than the number of atoms) are refused, because they are mostly mistakes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 
 from nucleate.crystal.convert import SMALLEST_VOLUME
 from nucleate.errors import NucleateError
-from nucleate.io.numerals import reals, whole
+from nucleate.io.numerals import leading_numbers, whole_number
 from nucleate.io.parse import ParsedCrystal, bare_structure
 from nucleate.io.remarks import far_outside
-from nucleate.io.species import element_name, repeated
+from nucleate.io.species import counted_elements, element_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,20 +32,20 @@ NAMES_WANTED = "write the elements on the line before the numbers of atoms (VASP
 
 @dataclass(frozen=True)
 class _Sites:
-    """The lines of coordinates: numbers (n, 3), flags (n) of three each or none, and the words behind them."""
+    """The lines of coordinates: numbers (n, 3), for each line three flags or None, and the words after them."""
 
     numbers: NDArray[np.float64]
     flags: list[tuple[bool, bool, bool] | None]
     words: list[list[str]]
-    first: int  # the line of the first one, counted from 1
+    first: int  # the number of the first of these lines, counted from 1
 
 
 class _Lines:
-    """The lines of a text and which one comes next; comments behind ! and # are cut off."""
+    """The lines of a text, which are taken one after another, without comments after ! and #."""
 
     def __init__(self, text: str) -> None:
         self.lines = re.split(r"\r\n|\n|\r", text)
-        self.at = 0  # also the number of the line that was taken last, counted from 1
+        self.at = 0  # the index of the next line, which is the number (from 1) of the line that was taken last
 
     def take(self, what: str) -> str:
         if self.at >= len(self.lines):
@@ -58,16 +58,16 @@ class _Lines:
         line = self.lines[at] if at < len(self.lines) else ""
         if "!" in line or "#" in line:
             line = re.split(r"[!#]", line)[0]
-        return (re.sub(r",(?=\s|$)", " ", line) if "," in line else line).strip()  # Fortran takes it for a space
+        return (re.sub(r",(?=\s|$)", " ", line) if "," in line else line).strip()  # Fortran reads a comma as a space
 
     def wrong(self, what: str) -> NucleateError:
         return NucleateError(f"line {self.at}: {what} should stand here, not {self.lines[self.at - 1].strip()[:60]!r}")
 
 
 def structure_from_poscar(text: str) -> ParsedCrystal:
-    """The crystal of a POSCAR, with the atoms that selective dynamics keeps wholly fixed.
+    """The crystal of a POSCAR, with the atoms that selective dynamics fixes in all directions.
 
-    Raises NucleateError, mostly with the line, for anything that could be meant in two ways.
+    Raises NucleateError, mostly with the line, for anything that can be read in two ways.
     """
     lines = _Lines(text)
     comment = lines.lines[0].strip()
@@ -101,7 +101,7 @@ def structure_from_poscar(text: str) -> ParsedCrystal:
 
 def _scale(lines: _Lines) -> list[float]:
     words = lines.take("the scale").split()
-    scale = reals(words)
+    scale = leading_numbers(words)
     if len(scale) not in (1, 3) or not all(scale) or (len(scale) == 3 and min(scale) < 0):
         raise lines.wrong("the scale (a factor, minus a volume, or three factors)")
     _require_no_comma(lines, words, len(scale))
@@ -109,7 +109,7 @@ def _scale(lines: _Lines) -> list[float]:
 
 
 def _factor(scale: list[float], cell: NDArray[np.float64]) -> float | NDArray[np.float64]:
-    """What vectors and Cartesian coordinates are multiplied by; three factors act on x, y and z."""
+    """The factor for cell vectors and Cartesian coordinates, or three factors for x, y and z."""
     volume = abs(float(np.linalg.det(cell)))
     if not volume > 1e-12 * math.prod(float(np.linalg.norm(v)) for v in cell):
         raise NucleateError("the cell has no volume (its three vectors lie in one plane)")
@@ -122,7 +122,7 @@ def _factor(scale: list[float], cell: NDArray[np.float64]) -> float | NDArray[np
 
 def _three(lines: _Lines, what: str) -> list[float]:
     words = lines.take(what).split()
-    numbers = reals(words)
+    numbers = leading_numbers(words)
     _require_no_comma(lines, words, len(numbers))
     if len(numbers) != 3:
         raise lines.wrong(f"{what}, three numbers,")
@@ -135,12 +135,13 @@ def _require_no_comma(lines: _Lines, words: Sequence[str], count: int) -> None:
 
 
 def _names(lines: _Lines) -> tuple[list[str], list[str]]:
-    """The elements of the blocks, from one line or more; none where the counts stand in their place (VASP 4)."""
+    """The elements of the blocks, which may be on several lines, and remarks. There are none if the line has numbers of
+    atoms instead (VASP 4)."""
     names: list[str] = []
     remarks: list[str] = []
     while True:
         words = lines.peek().split()
-        if words and whole(words[0]) is not None:
+        if words and whole_number(words[0]) is not None:
             return names, remarks
         lines.take("the elements and the numbers of atoms")
         if not words:
@@ -157,9 +158,11 @@ def _names(lines: _Lines) -> tuple[list[str], list[str]]:
 
 def _counts(lines: _Lines, names: list[str]) -> list[int]:
     counts: list[int] = []
-    while not counts or (names and len(counts) < len(names) and whole((lines.peek().split() or [""])[0]) is not None):
+    while not counts or (
+        names and len(counts) < len(names) and whole_number((lines.peek().split() or [""])[0]) is not None
+    ):
         words = lines.take("the numbers of atoms").split()
-        numbers = [whole(w) for w in words[: len(reals(words))]]
+        numbers = [whole_number(w) for w in words[: len(leading_numbers(words))]]
         found = [n for n in numbers if n is not None and n >= 0]
         if not found or len(found) < len(numbers):
             raise lines.wrong("the numbers of atoms, whole numbers,")
@@ -180,7 +183,7 @@ def _counts(lines: _Lines, names: list[str]) -> list[int]:
 
 def _is_cartesian(lines: _Lines, mode: str) -> bool:
     first = mode[:1].lower()
-    if first not in ("c", "k", "d", "f") or len(reals(mode.split())) > 0:
+    if first not in ("c", "k", "d", "f") or len(leading_numbers(mode.split())) > 0:
         raise lines.wrong("Direct or Cartesian")
     return first in "ck"
 
@@ -192,7 +195,7 @@ def _sites(lines: _Lines, count: int, selective: bool) -> _Sites:
         words = lines.take(f"the coordinates of atom {i + 1} of {count}").split()
         if not words:
             raise NucleateError(f"line {lines.at}: {count} atoms are counted, but {i} lines of coordinates stand here")
-        found = reals(words)
+        found = leading_numbers(words)
         _require_no_comma(lines, words, len(found))
         if len(found) != 3:
             raise lines.wrong(f"the coordinates of atom {i + 1} of {count}, three numbers,")
@@ -208,11 +211,12 @@ def _sites(lines: _Lines, count: int, selective: bool) -> _Sites:
 
 
 def _what_follows(lines: _Lines, count: int) -> list[str]:
-    """Velocities and what else VASP writes behind the atoms are passed over; more coordinates are refused."""
+    """Remarks on what follows the atoms. Velocities and other things that VASP writes there are ignored. Raises
+    NucleateError if more coordinates follow."""
     following = lines.peek()
-    if lines.at < len(lines.lines) and len(reals(following.split())) >= 3:
+    if lines.at < len(lines.lines) and len(leading_numbers(following.split())) >= 3:
         more = 0
-        while len(reals(lines.peek(more).split())) >= 3:
+        while len(leading_numbers(lines.peek(more).split())) >= 3:
             more += 1
         raise NucleateError(
             f"line {lines.at + 1}: {count} atoms are counted, but {count + more} lines of coordinates follow"
@@ -224,7 +228,7 @@ def _what_follows(lines: _Lines, count: int) -> list[str]:
         raise NucleateError("several frames (an XDATCAR); give one POSCAR each")
     block = []
     for line in rest[1:] if rest and not following else []:
-        if len(reals(line.split())) < 3:
+        if len(leading_numbers(line.split())) < 3:
             break
         block.append(line)
     if block and len(block) != count:
@@ -238,9 +242,10 @@ def _what_follows(lines: _Lines, count: int) -> list[str]:
 
 
 def _names_elsewhere(comment: str, counts: list[int], blocks: list[int], sites: _Sites) -> tuple[list[str], list[str]]:
-    """The elements of a VASP 4 file: at the ends of the coordinate lines, or in the comment, one for each block."""
+    """The elements of the blocks of a VASP 4 file, and remarks. They are taken from the ends of the lines of
+    coordinates or from the comment line."""
     ends = [element_name(re.sub(r"[0-9]+$", "", w[0])) if w and w[0][0].isupper() else None for w in sites.words]
-    if all(ends) and not set(ends) <= {"T", "F"}:  # one flag alone, fluorine or tritium: nobody knows
+    if all(ends) and not set(ends) <= {"T", "F"}:  # a single T or F may be a flag, tritium or fluorine
         of_block: dict[int, set[str | None]] = {}
         for block, end in zip(blocks, ends, strict=True):
             of_block.setdefault(block, set()).add(end)
@@ -254,7 +259,7 @@ def _names_elsewhere(comment: str, counts: list[int], blocks: list[int], sites: 
     words = comment.split()
     if len(words) == len(counts) and all(w[:1].isupper() and element_name(w) == w for w in words):
         return words, [f"no element names (VASP 4); {' '.join(words)} of the comment line is taken, one for each block"]
-    said = repeated(comment)
+    said = counted_elements(comment)
     if [n for _, n in said] == counts:
         names = [symbol for symbol, _ in said]
         return names, [f"no element names (VASP 4); {comment} of the comment line is taken, one for each block"]
@@ -271,7 +276,7 @@ def _require_same_names(symbols: Sequence[str], sites: _Sites) -> None:
 
 
 def _fixed(sites: _Sites, selective: bool) -> tuple[tuple[int, ...], list[str]]:
-    """Sites (from 0) that may not move at all, and remarks on flags that are not used."""
+    """The sites (from 0) that may not move at all, and remarks on flags that are not used."""
     if not selective:
         some = any(f is not None for f in sites.flags)
         return (), ["flags (T, F) without 'Selective dynamics' are not used"] if some else []
@@ -284,8 +289,8 @@ def _fixed(sites: _Sites, selective: bool) -> tuple[tuple[int, ...], list[str]]:
 
 
 def _comment_says(comment: str, symbols: Sequence[str]) -> list[str]:
-    """A remark where the comment is a list of elements with their numbers, and others than the atoms are."""
-    said = repeated(comment)
+    """A remark if the comment line lists elements with numbers that are not those of the atoms."""
+    said = counted_elements(comment)
     if not said:
         return []
     wanted = {s: sum(n for t, n in said if t == s) for s, _ in said}

@@ -1,4 +1,5 @@
-"""Reading structure files. A bad row is a `Problem` with file, row and reason; the good rows go on."""
+"""Reading of structure files. A row that cannot be used becomes a `Problem` with file, row and reason, and the other
+rows are read."""
 
 from __future__ import annotations
 
@@ -16,10 +17,10 @@ KNOWN = (
 
 
 def read_structures(paths: str | Path | Sequence[str | Path]) -> ReadResult:
-    """Read one file or folder, or several in the order given; folders recursively.
+    """Read one file or folder, or several in the given order. Folders are read with all folders in them.
 
-    Raises NucleateError for a missing path, an ending that is not known, an empty file or folder, and where there is
-    not one usable crystal; every other fault is a `Problem`.
+    Raises NucleateError for a missing path, an unknown ending, an empty file or folder, and if there is no usable
+    crystal at all; everything else that cannot be read is a `Problem` in the result.
 
     Example:
         >>> import nucleate
@@ -43,7 +44,8 @@ def read_structures(paths: str | Path | Sequence[str | Path]) -> ReadResult:
 
 
 def read_items(paths: str | Path | Sequence[str | Path]) -> Iterator[Named | Problem]:
-    """The same one by one, for long files; an empty result is not an error here."""
+    """As `read_structures`, but the crystals and problems are given one by one, for long files. An empty result is no
+    error."""
     from nucleate.io.formats import read_file  # the readers take a while to import
 
     files, skipped = find_files(paths)
@@ -53,11 +55,13 @@ def read_items(paths: str | Path | Sequence[str | Path]) -> Iterator[Named | Pro
 
 
 def find_files(paths: str | Path | Sequence[str | Path]) -> tuple[list[Path], list[Problem]]:
-    """The structure files among `paths` and in their folders (hidden ones apart), and the files passed over there.
+    """The structure files among `paths` and in their folders, and problems for other files in these folders. Hidden
+    files are ignored.
 
-    A zip archive is read where it is named, and passed over in a folder, which may hold the same crystals beside it.
+    A zip archive in a folder is skipped, because the folder may contain the same crystals unpacked. Raises
+    NucleateError as `read_structures` does for paths that cannot be read.
     """
-    from nucleate.io.formats import reader
+    from nucleate.io.formats import reader_of
 
     files: list[Path] = []
     skipped: list[Problem] = []
@@ -66,13 +70,13 @@ def find_files(paths: str | Path | Sequence[str | Path]) -> tuple[list[Path], li
             raise NucleateError(f"no file or folder {path}")
         if path.is_dir():
             found = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
-            usable = {p for p in found if reader(p) is not None}
+            usable = {p for p in found if reader_of(p) is not None}
             if not usable:
                 what = f"{len(found):,} files, none of a known kind" if found else "empty"
                 raise NucleateError(f"no structure file in {path} ({what}); known are {KNOWN}")
             files += [p for p in found if p in usable]
             skipped += [Problem(str(p), None, "skipped, not a structure file") for p in found if p not in usable]
-        elif reader(path) is None and path.suffix.lower() != ARCHIVE:
+        elif reader_of(path) is None and path.suffix.lower() != ARCHIVE:
             raise NucleateError(f"{path}: structures cannot be read from '{_kind(path)}'; known are {KNOWN}")
         elif path.stat().st_size == 0:
             raise NucleateError(f"{path} is empty")
@@ -82,7 +86,7 @@ def find_files(paths: str | Path | Sequence[str | Path]) -> tuple[list[Path], li
 
 
 def nothing_read(paths: str | Path | Sequence[str | Path], problems: Sequence[Problem]) -> NucleateError:
-    """The error for files that hold nothing usable: the first problem and how many more there are."""
+    """The error for files without a usable crystal. It has the first problem and the number of further ones."""
     where = ", ".join(str(p) for p in ([paths] if isinstance(paths, str | Path) else paths))
     problems = [p for p in problems if not isinstance(p, Remark)]
     if not problems:
@@ -92,7 +96,7 @@ def nothing_read(paths: str | Path | Sequence[str | Path], problems: Sequence[Pr
 
 
 def _kind(path: Path) -> str:
-    """What a message calls the kind of a file: its ending, or its name where that does not tell."""
+    """The kind of a file for messages: its ending, or its name if it has no ending or only that of packed files."""
     from nucleate.io.packed import PACKED
 
     return path.name if path.suffix.lower() in PACKED or not path.suffix else path.suffix

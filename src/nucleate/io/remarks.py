@@ -1,8 +1,9 @@
-"""What is odd about a crystal that was read: a wrong scale, unit or coordinate shows in its density and distances.
+"""Remarks on unusual densities and distances of a crystal that was read. They may come from a wrong scale, unit or
+coordinate.
 
-The limits lie beyond what known crystals have (148,393 of the Materials Project): spheres of the covalent radii fill
-0.06 to 1.04 of the cell in 98 of 100 crystals, and 1.80 of it at most (plutonium); the tightest contact is 0.61 to 1.39
-times the sum of the two radii in 998 of 1,000.
+The limits are beyond the values of known crystals (148,393 of the Materials Project). In 98 of 100 of these, spheres of
+the covalent radii fill 0.06 to 1.04 of the cell, and at most 1.80 of it (plutonium). In 998 of 1,000 the shortest
+contact is 0.61 to 1.39 times the sum of the two radii.
 """
 
 from __future__ import annotations
@@ -18,25 +19,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-SAME_PLACE = 0.1  # angstrom; two atoms are never as near, while coordinates of two digits are as far off
-FULLEST, EMPTIEST = 2.2, 0.02  # parts of the cell that spheres of the covalent radii fill
-TIGHTEST, LOOSEST, LONELY = 0.6, 1.4, 2.2  # distances by the sum of covalent radii; the last one of a single atom
-NOBLE = (2, 10, 18, 36, 54, 86)  # gases, whose atoms keep apart
-OUTSIDE = 1.5  # fractions of the cell; an atom just beyond the border is nothing odd
-MANY = 200  # atoms, beyond which a table of all pairs would be too large
+SAME_PLACE = 0.1  # angstrom; two atoms closer than this are in the same place within the rounding of two digits
+FULLEST, EMPTIEST = 2.2, 0.02  # limits of the fraction of the cell that spheres of the covalent radii fill
+# Limits of distances in units of the sum of covalent radii: of the shortest contact, and of the nearest atom of any
+# atom
+TIGHTEST, LOOSEST, LONELY = 0.6, 1.4, 2.2
+NOBLE = (2, 10, 18, 36, 54, 86)  # noble gases, whose atoms are far from each other
+OUTSIDE = 1.5  # fractional coordinates up to this are usual
+MANY = 200  # for more atoms than this, a table of all pairs would be too large
 IMAGES = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
 
 
 def far_outside(frac: NDArray[np.float64]) -> list[str]:
-    """A remark on coordinates that a file gives as fractions of the cell, though they may be angstrom."""
+    """A remark if coordinates (n, 3) that a file gives as fractions of the cell are so large that they may be in
+    angstrom."""
     largest = float(np.abs(frac).max(initial=0))
     return [f"coordinates that should be fractions of the cell reach {largest:.3g}"] if largest > OUTSIDE else []
 
 
 def remarks_on(structure: Structure) -> list[str]:
-    """Density far from anything real, atoms on top of each other, or further apart than any bond.
+    """Remarks on a density that no crystal has, and on atoms that are too close to each other or too far apart.
 
-    Raises NucleateError, naming both, where two atoms lie on one place.
+    Raises NucleateError, which names both, if two atoms are in the same place.
     """
     from nucleate.crystal.geometry import element_radii, mass_density
 
@@ -75,7 +79,8 @@ def remarks_on(structure: Structure) -> list[str]:
 
 
 def _nearest(structure: Structure, radii: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """For each atom the one nearest in covalent radii, its own images included: distance (angstrom) and which."""
+    """For each atom the distance (angstrom) and the index of the nearest atom in units of covalent radii; its own
+    images count as well."""
     cell, frac = np.array(structure.lattice.matrix), np.array(structure.frac_coords)
     if _skewed(cell):
         reduced = np.array(structure.lattice.get_lll_reduced_lattice().matrix)
@@ -94,7 +99,8 @@ def _nearest(structure: Structure, radii: NDArray[np.float64]) -> tuple[NDArray[
 
 
 def _skewed(cell: NDArray[np.float64]) -> bool:
-    """Whether a vector becomes shorter when another one is added, so that near images may be far in the cell."""
+    """Whether a cell vector becomes shorter if another one is added. In such a cell the nearest image of an atom may be
+    more than one cell away."""
     metric = np.abs(cell @ cell.T)
     return any(metric[i, j] > 0.51 * min(metric[i, i], metric[j, j]) for i, j in ((0, 1), (0, 2), (1, 2)))
 
@@ -102,12 +108,12 @@ def _skewed(cell: NDArray[np.float64]) -> bool:
 def _nearest_of_many(
     cell: NDArray[np.float64], frac: NDArray[np.float64], radii: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The same by a tree of all atoms and of the images around the cell."""
+    """As `_nearest`, with a search tree of all atoms and of their images around the cell."""
     from scipy.spatial import cKDTree
 
     images = (frac[None] + IMAGES[:, None]).reshape(-1, 3) @ cell
     owner = np.tile(np.arange(len(frac)), len(IMAGES))
-    distances, found = cKDTree(images).query(frac @ cell, k=9)  # the atom itself first, unless another is in its place
+    distances, found = cKDTree(images).query(frac @ cell, k=9)  # the first one is mostly the atom itself
     ratios = distances / (radii[:, None] + radii[owner[found]])
     centre = len(IMAGES) // 2 * len(frac) + np.arange(len(frac))
     ratios[found == centre[:, None]] = np.inf

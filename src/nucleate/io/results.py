@@ -1,4 +1,4 @@
-"""What reading a file gives: crystals, rows that could not be used, and what to look at."""
+"""What reading a file gives: crystals, problems (rows that could not be used), and remarks (what to look at)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Named:
-    """An ordered crystal with its name and its scalar properties (str, bool, int, float); row counts from 1.
+    """An ordered crystal with its name.
 
-    remarks: what whoever wrote the file should look at, though the crystal could be read (deuterium read as hydrogen,
-    a density far from anything real). fixed: sites (from 0) that the file keeps in place in relaxations.
+    info: scalar properties (str, bool, int, float). file, row: where it was read; rows are counted from 1. remarks:
+    what the user should look at, although the crystal could be read (deuterium read as hydrogen, an unusual density).
+    fixed: the sites (from 0) that must not move in relaxations according to the file.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a file, or a row of it (counting from 1, a header line apart), could not be used."""
+    """Why a file, or a row of it, could not be used. Rows are counted from 1, without a header line."""
 
     file: str
     row: int | None
@@ -40,12 +41,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Remark(Problem):
-    """What to look at in a file or row that was read."""
+    """What the user should look at in a file or row that was read."""
 
 
 @dataclass(frozen=True)
 class ReadResult:
-    """What was read, everything that could not be, and what to look at in files as such (`notes`)."""
+    """The crystals that were read, the problems of what could not be read, and remarks on whole files (`notes`)."""
 
     structures: list[Named]
     problems: list[Problem]
@@ -53,10 +54,10 @@ class ReadResult:
 
     @property
     def remarks(self) -> list[Remark]:
-        """What to look at in what was read, each with file and row: of files, and then of each crystal."""
+        """All remarks with file and row: first those on files, then those on each crystal."""
         return [*self.notes, *(remark for s in self.structures for remark in remarks_of(s))]
 
 
 def remarks_of(named: Named) -> list[Remark]:
-    """What to look at in a crystal that was read, with file and row."""
+    """The remarks on a crystal, with file and row."""
     return [Remark(named.file, named.row, text) for text in named.remarks]

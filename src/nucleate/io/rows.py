@@ -1,4 +1,4 @@
-"""What a reader of one file format gives, row by row, and the text of a file."""
+"""The rows that the reader of a file format gives, and functions that read the text of a file."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from nucleate.io.values import NAME_KEYS
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-PACKED_MARKS = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zX": ".xz", b"PK\x03\x04": ".zip"}  # what they begin with
+PACKED_MARKS = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zX": ".xz", b"PK\x03\x04": ".zip"}  # their first bytes
 
-# the row (None where a file holds one crystal), the name, scalar properties, and how to make the structure
+# the number of the row (None if the file has one crystal), the name, scalar properties, a function for the structure
 Row = tuple[int | None, str, dict[str, Any], "Callable[[], Structure | ParsedCrystal]"]
 Rows = Iterator[Row | Problem]
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, UTF-16 by its mark; what is not UTF-8 is replaced, since old files are often Latin-1."""
+    """The text of a file in UTF-8, or in UTF-16 with a byte order mark. Bytes that are not UTF-8 are replaced, because
+    old files are often in Latin-1. Raises NucleateError for a packed file with another ending."""
     with open_text(path) as file:
         return file.read()
 
 
 def open_text(path: Path) -> IO[str]:
-    """A file of text to read from, with its line ends as they are; see `read_text`."""
+    """A text file for reading, with unchanged line ends. Encodings and errors are those of `read_text`."""
     with path.open("rb") as file:
         start = file.read(4)
     packed = next((ending for mark, ending in PACKED_MARKS.items() if start.startswith(mark)), None)
@@ -41,12 +42,12 @@ def open_text(path: Path) -> IO[str]:
 
 
 def take_name(info: dict[str, Any], default: str) -> str:
-    """The name among the properties, which it leaves, or the default."""
+    """The name of a crystal, which is removed from its properties `info`, or the default if there is none."""
     return next((str(info.pop(k)) for k in NAME_KEYS if info.get(k) not in (None, "")), default)
 
 
 def read_json_text(text: str) -> Any:
-    """The values of a JSON text; raises NucleateError, one line, for any other and for one nested too deeply."""
+    """The values of a text in JSON. Raises NucleateError for other texts, and for JSON that is nested too deeply."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

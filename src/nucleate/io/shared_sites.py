@@ -1,7 +1,8 @@
-"""CIF files in which elements share sites, or sites are partly empty, for `tasks.substitute`, which orders them.
+"""CIF files in which elements share sites or sites are partly empty. They are read for `tasks.substitute`, which makes
+ordered cells of them.
 
-Every other reader refuses such files, since no potential can take them. These are read by pymatgen, without the search
-for the meaning of doubtful files that `io.cif` makes.
+All other readers refuse such files, because no potential can compute them. They are read by pymatgen, without the
+checks of doubtful files in `io.cif`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 ENDINGS = (".cif", ".mcif")
-OVER = 1.001  # occupancies of a site that add up to so much are rounded
+OVER = 1.001  # occupancies of a site may add up to this much because of rounding
 
 
 def read_with_shared_sites(paths: Sequence[str | Path]) -> tuple[list[Named], list[Problem]]:
-    """What `io.read_structures` reads, and of CIF files that it refuses those whose sites are shared or partly empty.
+    """The crystals and problems of `io.read_structures`, and in addition the crystals of CIF files with shared or
+    partly empty sites.
 
     Raises NucleateError as `io.read_structures` does.
     """
@@ -47,14 +49,15 @@ def read_with_shared_sites(paths: Sequence[str | Path]) -> tuple[list[Named], li
 
 
 def _shared(path: Path) -> Structure | None:
-    """The crystal of a CIF with shared or partly empty sites; None for any other, and where pymatgen finds none."""
+    """The crystal of a CIF with shared or partly empty sites; None if it has no such sites or pymatgen cannot read
+    it."""
     from pymatgen.io.cif import CifParser
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             (structure,) = CifParser(str(path), occupancy_tolerance=OVER).parse_structures(primitive=False)
-    except Exception:  # a parser meets anything in a broken file, and may raise anything
+    except Exception:  # a broken file can cause any exception in a parser
         return None
     if structure.is_ordered or not math.isfinite(structure.volume) or not len(structure):
         return None

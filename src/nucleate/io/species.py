@@ -1,4 +1,4 @@
-"""Elements as files name them."""
+"""The names of elements in files."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import re
 
 from nucleate.chem.elements import SYMBOLS
 
-_SPELLED = {s.lower(): s for s in (*SYMBOLS, "D", "T")}  # deuterium and tritium, which are read as hydrogen
+_SPELLED = {s.lower(): s for s in (*SYMBOLS, "D", "T")}  # D and T (deuterium, tritium) are read as hydrogen later
 _COUNTED = re.compile(r"([A-Z][a-z]?)([1-9][0-9]{0,5})")
 
 
 def element_name(text: str) -> str | None:
-    """The symbol that a text is in any case (na -> Na), D and T included; None for any other text."""
+    """The symbol of an element that is written in small or capital letters (na -> Na), also D and T; None for other
+    texts."""
     return _SPELLED.get(text.lower())
 
 
-def repeated(text: str) -> list[tuple[str, int]]:
-    """[("Na", 4), ("Cl", 4)] of "Na4 Cl4", where every word is an element with a number; nothing for other texts."""
+def counted_elements(text: str) -> list[tuple[str, int]]:
+    """The elements and numbers of a text in which every word has both: "Na4 Cl4" -> [("Na", 4), ("Cl", 4)]. Empty for
+    other texts."""
     found = [_COUNTED.fullmatch(word) for word in text.split()]
     if not all(m and element_name(m[1]) == m[1] for m in found):
         return []
@@ -24,9 +26,9 @@ def repeated(text: str) -> list[tuple[str, int]]:
 
 
 def label_element(text: str) -> str | None:
-    """The element of a symbol, an atomic number, a label (Fe1) or an ion (Fe2+); None where it is not sure.
+    """The element of a symbol, an atomic number, a label (Fe1) or an ion (Fe2+); None if it is not certain.
 
-    A symbol all in small letters is one; two capitals are not (CA is calcium to some and a carbon atom to others).
+    A symbol may be in small letters. Two capitals are not certain (CA may be calcium or a carbon atom).
     """
     if text.isascii() and text.isdigit():
         return SYMBOLS[int(text) - 1] if len(text) <= 3 and 1 <= int(text) <= len(SYMBOLS) else None

@@ -1,4 +1,4 @@
-"""Writing structure files: under a temporary name first, so that nothing is ever half-written."""
+"""Writing of structure files. A file is written under a temporary name and renamed, so that it is never incomplete."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def write_structures(path: str | Path, named: Sequence[Named]) -> None:
-    """Write crystals with their names and scalar properties, the format by the ending.
+    """Write crystals with their names and scalar properties. The ending of the path decides the format.
 
-    A folder (no ending, or one that exists) gets one CIF each, "<name>_<formula>.cif"; .extxyz, .xyz, .jsonl and .db
-    (ASE) are one file, which is replaced. Raises NucleateError for another ending, for nothing to write, and when
-    the place cannot be written.
+    A path without an ending, or of a folder, stands for a folder, which gets a file "<name>_<formula>.cif" for each
+    crystal; .extxyz, .xyz, .jsonl and .db (ASE) are one file for all, which is replaced. Raises NucleateError for
+    another ending, if there is nothing to write, and if the path cannot be written.
 
     Example:
         >>> import nucleate
@@ -51,13 +51,14 @@ def write_structures(path: str | Path, named: Sequence[Named]) -> None:
 
 
 def structure_to_dict(structure: Structure) -> dict[str, Any]:
-    """pymatgen's dictionary of lattice, species and coordinates: what a parser hangs on sites need not be JSON."""
+    """pymatgen's dictionary of a structure with lattice, species and coordinates. Properties are left out, because they
+    may have values that JSON cannot store."""
     values: dict[str, Any] = _bare(structure).as_dict()
     return values
 
 
 def _bare(structure: Structure) -> Structure:
-    """Without properties of sites or of the whole."""
+    """The structure without properties of its own and of its sites."""
     from pymatgen.core import Structure
 
     if not structure.properties and not any(site.properties for site in structure):
@@ -65,20 +66,22 @@ def _bare(structure: Structure) -> Structure:
     return Structure(structure.lattice, structure.species_and_occu, structure.frac_coords, labels=structure.labels)
 
 
-def plain(value: Any) -> Any:
-    """For `json.dumps(default=)`: numbers and arrays of numpy as Python's; TypeError for anything else."""
+def json_default(value: Any) -> Any:
+    """The argument `default` of `json.dumps`: it turns numbers and arrays of numpy into Python's. Raises TypeError for
+    other values."""
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def safe_name(text: str) -> str:
-    """`text` with nothing but letters, digits, '.', '-', '_' and '+', fit for a file name on every system."""
+    """A text that can be a file name on every system: it has only letters, digits, '.', '-', '_' and '+'."""
     return re.sub(r"[^A-Za-z0-9.+_-]+", "_", text).strip("._")[:100] or "structure"
 
 
 def safe_names(texts: Iterable[str]) -> list[str]:
-    """`safe_name` of each text, with a number where another has the same: some file systems do not tell cases apart."""
+    """`safe_name` of each text, with a number added if another one is equal. Small and capital letters count as equal,
+    because some file systems do not distinguish them."""
     out: list[str] = []
     taken: set[str] = set()
     for text in texts:
@@ -133,7 +136,7 @@ def _write_extxyz(path: Path, named: Sequence[Named]) -> None:
     for n in named:
         atoms = _atoms(n)
         info = {k: _one_line(v) if isinstance(v, str) else v for k, v in n.info.items()}
-        # a key without a value would swallow the next key
+        # keys without a value are left out, because a reader would take the next key for the value
         atoms.info = {"name": _one_line(n.name), **{re.sub(r"\W", "_", k): v for k, v in info.items() if v != ""}}
         frames.append(atoms)
     ase.io.write(str(path), frames, format="extxyz")
@@ -143,7 +146,7 @@ def _write_jsonl(path: Path, named: Sequence[Named]) -> None:
     with path.open("w", encoding="utf-8") as file:
         for n in named:
             record = {"name": n.name, **n.info, "structure": structure_to_dict(n.structure)}
-            file.write(json.dumps(record, default=plain) + "\n")
+            file.write(json.dumps(record, default=json_default) + "\n")
 
 
 def _write_db(path: Path, named: Sequence[Named]) -> None:
@@ -154,7 +157,7 @@ def _write_db(path: Path, named: Sequence[Named]) -> None:
     try:
         with ase.db.connect(str(path), type="db", use_lock_file=False) as db:
             for n in named:
-                # ASE refuses some keys and values as columns; `data` keeps them all
+                # ASE refuses some keys and values as columns, so all of them are stored in `data` as well
                 columns = {k: v for k, v in {"name": n.name, **n.info}.items() if _fits_ase(k, v)}
                 db.write(_atoms(n), key_value_pairs=columns, data={"nucleate": {**n.info, "name": n.name}})
     except sqlite3.Error as error:

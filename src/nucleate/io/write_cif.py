@@ -1,4 +1,4 @@
-"""A crystal as CIF text in P 1, its sites in their order."""
+"""A crystal as the text of a CIF file in space group P 1, with its sites in their order."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def cif_text(structure: Structure) -> str:
-    """One data block of all sites of the cell; charges and labels are set aside.
+    """A data block with all sites of the cell. Charges and labels are left out.
 
-    Lengths and angles cannot say which hand a cell has, so that a left-handed one is written inverted through the
-    origin, axes and coordinates together, which is the same crystal.
+    Lengths and angles do not say whether a cell is left-handed. Therefore the axes and the coordinates of a left-handed
+    cell are both inverted, which gives the same crystal in a right-handed cell.
     """
     from nucleate.chem.elements import element_symbol
     from nucleate.chem.formula import formula_text

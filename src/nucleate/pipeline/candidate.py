@@ -247,9 +247,9 @@ class Candidate:
 
     def to_json(self) -> str:
         """The record as one line of JSON; numbers and arrays of numpy become plain ones."""
-        from nucleate.io.write import plain
+        from nucleate.io.write import json_default
 
-        return json.dumps(self.to_dict(), default=plain)
+        return json.dumps(self.to_dict(), default=json_default)
 
 
 def candidate_of_formula(text: str, seed: int = 0, *, strict: bool = False) -> Candidate:

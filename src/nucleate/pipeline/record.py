@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
-from nucleate.io.write import plain
+from nucleate.io.write import json_default
 from nucleate.pipeline.old_records import upgraded
 from nucleate.pipeline.origin import Origin, Wanted
 from nucleate.pipeline.state import FACTS
@@ -197,7 +197,7 @@ def _typed(name: str, kind: type[T], values: Any) -> T:
     takes a list for a tuple."""
     try:
         adapter: TypeAdapter[T] = _adapter(cast(Any, kind))
-        return adapter.validate_json(json.dumps(values, default=plain), strict=True)
+        return adapter.validate_json(json.dumps(values, default=json_default), strict=True)
     except ValidationError as error:
         raise NucleateError(f"not a candidate record: {_line(error, name)}") from None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from nucleate.errors import NucleateError
 from nucleate.files import reason_and_remedy, remove, replacing, sweep
-from nucleate.io.write import plain
+from nucleate.io.write import json_default
 from nucleate.locks import Lock
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.old_records import version_1
@@ -76,7 +76,7 @@ class PartFile:
         assert self._lines is not None
         self._is_empty = False
         records = [{"of": self._keys[c.id], "result": c.to_dict()} for c in candidates]
-        self._lines.add([json.dumps(record, default=plain) for record in records])
+        self._lines.add([json.dumps(record, default=json_default) for record in records])
 
     def finish(self) -> None:
         """Remove this file and the lock, because the output is complete."""
@@ -141,7 +141,7 @@ def _beside(out: Path) -> tuple[Path, Path]:
 
 
 def _fingerprint(record: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(record, default=plain).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(record, default=json_default).encode()).hexdigest()[:32]
 
 
 def _settings(line: str) -> Any:

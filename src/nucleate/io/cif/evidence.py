@@ -17,7 +17,7 @@ from nucleate.chem.elements import SYMBOLS
 from nucleate.chem.formula import parse_formula
 from nucleate.errors import NucleateError
 from nucleate.io.cif.orbits import Atoms
-from nucleate.io.cif.sites import HYDROGEN, HYDROUS, SiteRow, number
+from nucleate.io.cif.sites import HYDROGEN, HYDROUS, SiteRow, cif_number
 from nucleate.io.cif.text import DataBlock
 
 if TYPE_CHECKING:
@@ -94,14 +94,14 @@ class Evidence:
         if self.volume and abs(volume / self.volume - 1) > VOLUME_PART:
             out.append(f"the cell has {volume:.1f} cubic angstrom, the file says {self.volume:g}")
         if self.density and self.density_ratio(counts, volume) > 1 + DENSITY_PART:
-            out.append(f"the density is {density(counts, volume):.3f} g/cm3, the file says {self.density:g}")
+            out.append(f"the density is {density_of_atoms(counts, volume):.3f} g/cm3, the file says {self.density:g}")
         return out
 
     def density_ratio(self, counts: Mapping[str, int], volume: float) -> float:
         """How far the density is from what the file says, as a ratio of at least 1; 1 where it says nothing."""
         if not self.density:
             return 1.0
-        ratio = density(counts, volume) / self.density
+        ratio = density_of_atoms(counts, volume) / self.density
         return max(ratio, 1 / ratio)
 
 
@@ -120,7 +120,7 @@ def evidence_of(block: DataBlock) -> tuple[Evidence, list[str]]:
     for tag in (Z, DENSITY, VOLUME, WEIGHT):
         given = block.only(tag)
         try:
-            values[tag] = number(given) if given else None
+            values[tag] = cif_number(given) if given else None
         except ValueError:
             remarks.append(f"{tag} is no number ('{given}'), so nothing is checked by it")
             values[tag] = None
@@ -154,8 +154,8 @@ def parse_sum(text: str) -> dict[str, float] | None:
     return out if good else None
 
 
-def density(counts: Mapping[str, int], volume: float) -> float:
-    """g/cm3 of atoms (element -> number) in a cell of `volume` cubic angstrom."""
+def density_of_atoms(counts: Mapping[str, int], volume: float) -> float:
+    """The density in g/cm3 of atoms (element -> number) in a cell of `volume` cubic angstrom."""
     dalton = 1.66053907  # g/cm3 of one dalton in a cubic angstrom
     return dalton * _weight(counts) / volume
 
@@ -167,10 +167,11 @@ def _weight(counts: Mapping[str, int]) -> float:
     return sum(n * float(atomic_masses[atomic_numbers[e]]) for e, n in counts.items())
 
 
-def assign(rows: Sequence[SiteRow], atoms: Atoms, evidence: Evidence) -> tuple[list[str] | None, str]:
-    """An element for every row, or None and why there is none or more than one.
+def assign_elements(rows: Sequence[SiteRow], atoms: Atoms, evidence: Evidence) -> tuple[list[str] | None, str]:
+    """An element for every row, or None and the reason why no choice or more than one is possible.
 
-    Doubtful labels are what makes the atoms agree with the formula; without a formula they stay doubtful.
+    For doubtful labels the elements are chosen that make the atoms agree with the formula. Without a formula no choice
+    is made.
     """
     sizes = atoms.sizes(len(rows)).tolist()
     doubtful = [row for row in rows if not row.certain]

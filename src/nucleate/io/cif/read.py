@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.errors import NucleateError
-from nucleate.io.cif.evidence import Evidence, assign, density, evidence_of, multiplicities_agree
+from nucleate.io.cif.evidence import Evidence, assign_elements, density_of_atoms, evidence_of, multiplicities_agree
 from nucleate.io.cif.orbits import Atoms, expand
-from nucleate.io.cif.sites import SiteRow, not_a_number, number, rows_of
+from nucleate.io.cif.sites import SiteRow, cif_number, not_a_number, rows_of
 from nucleate.io.cif.symmetry import Reading, readings_of
 from nucleate.io.cif.text import DataBlock, parse_block, split_blocks
 from nucleate.io.parse import ParsedCrystal
@@ -144,7 +144,7 @@ def _cell(block: DataBlock) -> tuple[NDArray[np.float64], list[str]]:
             raise NucleateError(f"no {tag}; all three lengths of the cell are needed")
         text = block.only(tag) or ("90" if tag in absent else "")
         try:
-            values.append(number(text))
+            values.append(cif_number(text))
         except ValueError:
             raise not_a_number(tag, text) from None
     if min(values) <= 0 or max(values[3:]) >= 180:
@@ -165,7 +165,7 @@ def _try(reading: Reading, rows: list[SiteRow], lattice: NDArray, evidence: Evid
         atoms = expand(rows, reading.rotations, reading.translations, lattice)
     except NucleateError as error:
         return Trial(reading, objection=str(error))
-    elements, objection = assign(rows, atoms, evidence)
+    elements, objection = assign_elements(rows, atoms, evidence)
     return Trial(reading, atoms, tuple(elements or ()), objection)
 
 
@@ -254,7 +254,7 @@ def _ambiguous(trials: list[Trial], lattice: NDArray) -> str:
     volume = abs(np.linalg.det(lattice))
     ways = "; ".join(
         f"{t.reading.name}: {' '.join(f'{e}{n}' for e, n in t.counts().items())} in the cell "
-        f"({density(t.counts(), volume):.2f} g/cm3)"
+        f"({density_of_atoms(t.counts(), volume):.2f} g/cm3)"
         for t in trials[:3]
     )
     return (

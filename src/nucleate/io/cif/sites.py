@@ -115,8 +115,8 @@ _HYDROGENS = "_atom_site_attached_hydrogens"
 _READ = ("_atom_site_label", "_atom_site_type_symbol", _OCCUPANCY, _HYDROGENS, *_MULTIPLICITY)
 
 
-def number(text: str) -> float:
-    """A number of a CIF, its standard uncertainty "(5)" apart; raises ValueError for anything else."""
+def cif_number(text: str) -> float:
+    """The value of a number in a CIF, without its standard uncertainty "(5)". Raises ValueError for other texts."""
     match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:\(\d+\))?", text.strip())
     if match is None or not math.isfinite(value := float(match[1])):
         raise ValueError(text)
@@ -137,7 +137,7 @@ def _coordinate(name: str, tag: str, text: str) -> float:
     if fraction:
         return int(fraction[1]) / int(fraction[2])
     try:
-        return number(text)
+        return cif_number(text)
     except ValueError:
         raise not_a_number(f"{name}: {tag}", text) from None
 
@@ -146,7 +146,7 @@ def _not_an_atom(values: dict[str, str]) -> str | None:
     if values.get("_atom_site_calc_flag", "").lower() in ("dum", "dummy"):
         return "the file marks it as a dummy"
     try:
-        empty = number(values.get(_OCCUPANCY, "1")) == 0
+        empty = cif_number(values.get(_OCCUPANCY, "1")) == 0
     except ValueError:
         return None
     return "its occupancy is 0" if empty else None
@@ -156,7 +156,7 @@ def _require_whole(name: str, values: dict[str, str]) -> None:
     """One whole atom and nothing hidden: full occupancy ("." and "?" are the default, 1), no implicit hydrogens."""
     text = values.get(_OCCUPANCY, "1")
     try:
-        occupancy = 1.0 if text in UNKNOWN else number(text)
+        occupancy = 1.0 if text in UNKNOWN else cif_number(text)
     except ValueError:
         raise not_a_number(f"{name}: the occupancy", text) from None
     if abs(occupancy - 1) > OCCUPIED:

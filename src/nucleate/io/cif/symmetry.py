@@ -19,7 +19,7 @@ from nucleate.io.cif.settings import (
     numbered_settings,
     operations_key,
 )
-from nucleate.io.cif.sites import number
+from nucleate.io.cif.sites import cif_number
 from nucleate.io.cif.text import DataBlock
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _said(block: DataBlock) -> Said:
     numbers = []
     for text in block.known(*NUMBERS):
         try:
-            value = number(text)
+            value = cif_number(text)
         except ValueError:
             value = -1.0
         if value == 0:  # what some programs write where they do not know
