@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from nucleate.nets.image_sums import CUTOFF, count_images, harmonics, image_sums, image_vectors, radial
+from nucleate.nets.image_sums import CUTOFF, count_images, direction_harmonics, image_sums, image_vectors, radial
 from nucleate.nets.property import PropertyNetwork, radials_of
 
 SIZES = {"dim": 32, "layers": 2, "heads": 4, "pair_dim": 18, "predict": ("a", "b")}
@@ -138,7 +138,7 @@ def test_harmonics_obey_the_addition_theorem():
     g = torch.Generator().manual_seed(3)
     u, v = (torch.nn.functional.normalize(torch.randn(50, 3, generator=g, dtype=torch.float64)) for _ in range(2))
     x = (u * v).sum(-1)
-    products = (harmonics(u) * harmonics(v)).split([3, 5, 7], -1)
+    products = (direction_harmonics(u) * direction_harmonics(v)).split([3, 5, 7], -1)
     for product, legendre in zip(products, (x, 1.5 * x**2 - 0.5, 2.5 * x**3 - 1.5 * x), strict=True):
         assert torch.allclose(product.sum(-1), legendre)
 

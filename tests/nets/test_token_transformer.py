@@ -3,7 +3,7 @@ import torch
 
 from nucleate.codecs.tokens import MASK_ID, PAD_ID, TOKENS, TokenCodec
 from nucleate.nets.layers import AdaptiveBlock
-from nucleate.nets.token_transformer import TokenTransformer, distinct
+from nucleate.nets.token_transformer import TokenTransformer, distinct_tokens
 
 SIZES = {"dim": 32, "layers": 2, "heads": 4, "condition_on": ("balanced",)}
 
@@ -27,7 +27,7 @@ T = torch.tensor([0.5])
 
 
 def test_distinct_words_and_their_numbers():
-    words, counts = distinct(torch.tensor([[7, 0, 7, 9, 1], [1, 1, 1, 6, 6]]), 10)
+    words, counts = distinct_tokens(torch.tensor([[7, 0, 7, 9, 1], [1, 1, 1, 6, 6]]), 10)
     assert words[0].tolist() == [0, 7, 9] and counts[0].tolist() == [1, 2, 1]
     assert words[1, :2].tolist() == [0, 6] and counts[1].tolist() == [0, 2, 0]  # MASK leads, though it is not there
 

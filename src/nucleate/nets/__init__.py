@@ -1,1 +1,2 @@
-"""Networks: denoisers, (fields, t, condition) -> fields, and those that predict from their layers."""
+"""Networks: denoisers, which map (fields, t, condition) to fields, and networks that predict, made of the same
+layers."""

@@ -1,17 +1,18 @@
-"""Low-rank adapters: a trained network learns something new from little data and keeps what it knows."""
+"""Low-rank adapters, with which a trained network learns something new from little data without losing what it has
+learned before."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-TRAINED_WHOLE = ("condition.",)  # parameters that fine-tuning trains as they are: the embedding of the conditions
+TRAINED_WHOLE = ("condition.",)  # prefixes of parameters that are trained without adapters: the embedding of conditions
 
 
 class Adapted(nn.Module):
     """A linear layer with a low-rank update, y = (W + B A) x + b (Hu et al. 2022, eq. 3); W and b are frozen.
 
-    B starts at zero: the network starts as it was.
+    B starts at zero, so that the network is unchanged at first.
     """
 
     def __init__(self, linear: nn.Linear, rank: int) -> None:
@@ -35,7 +36,7 @@ def add_adapters(model: nn.Module, rank: int) -> None:
 
 
 def merge(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a network with adapters as that of the plain network: W + B A under W's own name."""
+    """The state of a network with adapters as the state of the network without adapters, in which W is W + B A."""
     out = dict(state)
     for name in [n.removesuffix(".down") for n in state if n.endswith(".down")]:
         update = out.pop(f"{name}.up") @ out.pop(f"{name}.down")

@@ -1,4 +1,4 @@
-"""The network of the compact representation (paper 4, section 2.3, figure 2 and appendix A.3)."""
+"""The network of the compact representation (Yang et al. 2024, section 2.3, figure 2 and appendix A.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Condition tensors to one vector per crystal (paper 3, eq. 15)."""
+"""Condition tensors to one vector per crystal (Takahara et al. 2024, eq. 15)."""
 
 from __future__ import annotations
 

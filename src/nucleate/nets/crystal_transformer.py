@@ -1,4 +1,4 @@
-"""The crystal transformer (paper 3, section 4.2)."""
+"""The crystal transformer (Takahara et al. 2024, section 4.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""UniMat's own network (paper 2, section 2.2): the 3D U-Net over the whole periodic table, empty places and all."""
+"""UniMat's own network (Yang et al. 2023, section 2.2): the 3D U-Net over the whole periodic table, empty places and
+all."""
 
 from __future__ import annotations
 

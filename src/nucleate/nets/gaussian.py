@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from nucleate.codecs.cell import SCALE
 from nucleate.codecs.joint import JointCodec
 from nucleate.diffusion.process import at
-from nucleate.nets.image_sums import HARMONICS, harmonics, image_vectors, radial
+from nucleate.nets.image_sums import HARMONICS, direction_harmonics, image_vectors, radial
 from nucleate.nets.layers import mlp, phases, turned_back
 
 FREQUENCIES = 4  # highest m of the Fourier features of differences
@@ -19,16 +19,16 @@ PHASES = 6 * FREQUENCIES
 SHELLS = 12  # radial functions of distances
 REACH = 5.0  # angstrom
 FLATTEST = 1.0  # angstrom between the planes of a cell; a flatter one has too many images
-BLURRED = 0.15  # noise of positions, in edges of the cell, above which no distance can be told
-FAINT = 1e-3  # weight below which a slot holds no atom
-FAINTEST = 0.05  # alpha below which positions are not scaled up any further: there is nothing but noise in them
+BLURRED = 0.15  # the noise of positions, in edges of the cell, above which distances have no meaning
+FAINT = 1e-3  # a slot with a smaller weight than this counts as empty
+FAINTEST = 0.05  # below this alpha, where positions are almost pure noise, they are not scaled up any further
 
 
 def as_noise(x: Tensor, v: Tensor, alpha_bar: Tensor) -> Tensor:
     """The noise eps of x = alpha x0 + sigma eps from the network's v = alpha eps - sigma x0, alpha^2 = `alpha_bar`.
 
-    eps = sigma x + alpha v (Salimans & Ho 2022, section 4): a network that says nothing takes data for unit normals.
-    Its errors vanish with alpha, so nothing has to be learned where there is nothing but noise.
+    eps = sigma x + alpha v (Salimans & Ho 2022, section 4). With v = 0 this is the noise for normally distributed data
+    of unit variance. Errors of v are multiplied by alpha, so nothing has to be learned where x is almost pure noise.
     """
     abar = at(alpha_bar, x)
     return (1 - abar).sqrt() * x + abar.sqrt() * v
@@ -47,7 +47,8 @@ class PositionFeatures(nn.Module):
 
 
 class CellTokens(nn.Module):
-    """The 2 x 3 numbers of the cell (paper 4: lengths and angles) as two members of the set of atoms, and back."""
+    """The 2 x 3 numbers of the cell (Yang et al. 2024: lengths and angles) as two members of the set of atoms, and
+    back."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class CellTokens(nn.Module):
 
 @dataclass(frozen=True)
 class AtomGeometry:
-    """Where the atoms of a noisy crystal lie to each other.
+    """The relative positions of the atoms of a noisy crystal.
 
     biases: of each block's attention, (B, heads, 2 + A, 2 + A). phase (B, 2 + A, PHASES): of the positions, zero for
     the two tokens of the cell, which have none. environment (B, A, condition_dim): what is around each atom. hidden:
@@ -88,9 +89,9 @@ class Relative(nn.Module):
     them: what absolute positions say badly.
 
     Positions are taken as x / alpha, the data plus noise, the cell as what is expected of it, alpha x. A pair is the
-    Fourier features of its difference (paper 3, eq. 14) and how many of its images are at which distance; an atom is
-    told the power spectrum of its surroundings (Bartok et al., Phys. Rev. B 87, 184115 (2013)); where noise leaves
-    nothing of distances, none are looked at. The condition knows how far to trust them.
+    Fourier features of its difference (Takahara et al. 2024, eq. 14) and how many of its images are at which distance;
+    an atom is told the power spectrum of its surroundings (Bartok et al., Phys. Rev. B 87, 184115 (2013)); where noise
+    leaves nothing of distances, none are looked at. The condition knows how far to trust them.
     """
 
     def __init__(self, codec: JointCodec, condition_dim: int, blocks: int, pair_dim: int, heads: int) -> None:
@@ -158,7 +159,7 @@ def surroundings(cell: Tensor, frac_coords: Tensor, weight: Tensor, clear: Tenso
     around = cell.new_zeros(len(seen) * a, SHELLS, HARMONICS + 1)
     for pair, vectors in image_vectors(cell, frac_coords[seen], weight > FAINT, REACH) if len(seen) else ():
         distance = vectors.norm(dim=-1)
-        y = harmonics(vectors / distance.clamp_min(1e-3)[:, None])  # two atoms in one place have no direction
+        y = direction_harmonics(vectors / distance.clamp_min(1e-3)[:, None])  # two atoms in one place have no direction
         sums = radial(distance, SHELLS, REACH)[:, :, None] * F.pad(y, (1, 0), value=1.0)[:, None]
         pairs.index_add_(0, pair, sums[..., :4])
         there = weight.flatten()[pair // (a * a) * a + pair % a]

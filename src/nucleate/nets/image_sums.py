@@ -1,4 +1,4 @@
-"""Sums over all periodic images of pairs of atoms: what an invariant network sees of a structure.
+"""Sums over all periodic images of pairs of atoms, which are the input of an invariant network.
 
 Every feature of a pair (i, j) is a sum over the images of j within a cutoff of i. Another cell of the same crystal, be
 it a supercell, regroups the terms of these sums and changes nothing else.
@@ -69,7 +69,7 @@ def radial(distance: Tensor, count: int, cutoff: float) -> Tensor:
     return torch.exp(-(((distance[:, None] - centres) / width) ** 2)) * smooth[:, None]
 
 
-def harmonics(unit: Tensor) -> Tensor:
+def direction_harmonics(unit: Tensor) -> Tensor:
     """Real spherical harmonics of degrees 1 to 3 of unit vectors, (E, 3) -> (E, 15).
 
     Scaled so that the sum over one degree of Y(u) Y(v) is the Legendre polynomial of u . v.
@@ -102,8 +102,8 @@ def image_sums(lattice: Tensor, frac_coords: Tensor, mask: Tensor, count: int) -
         out[:, :count].index_add_(0, pair, radial(distance, count, CUTOFF))
         near = (distance < ANGULAR_CUTOFF).nonzero()[:, 0]
         distance = distance[near]
-        # two atoms in one place have no direction
-        y = harmonics(vectors[near] / distance.clamp_min(1e-6)[:, None])
+        # the direction between two atoms in the same place is taken as zero
+        y = direction_harmonics(vectors[near] / distance.clamp_min(1e-6)[:, None])
         r = radial(distance, ANGULAR, ANGULAR_CUTOFF)
         out[:, count:].index_add_(0, pair[near], (r[:, :, None] * y[:, None]).flatten(1))
     return out.view(b, a, a, -1)

@@ -35,7 +35,8 @@ def sinusoidal(t: Tensor, dim: int) -> Tensor:
 
 
 def periodic_features(frac_coords: Tensor, frequencies: int) -> Tensor:
-    """Fourier features of all pair differences f_j - f_i (paper 3, eq. 14): (B, A, 3) -> (B, A, A, 6 * frequencies).
+    """Fourier features of all pair differences f_j - f_i (Takahara et al. 2024, eq. 14): (B, A, 3) -> (B, A, A, 6 *
+    frequencies).
 
     Sines and cosines are taken per atom and combined by the addition theorems: A evaluations instead of A^2.
     """
@@ -105,7 +106,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Te
 
 
 def relative_attention(q: Tensor, k: Tensor, v: Tensor, phase: Tensor, beta: Tensor, bias: Tensor | None) -> Tensor:
-    """Attention whose values know where j lies from i (paper 3, eq. 11): sum_j a_ij (v_j + beta^T psi(f_j - f_i)).
+    """Attention whose values know where j lies from i (Takahara et al. 2024, eq. 11): sum_j a_ij (v_j + beta^T psi(f_j
+    - f_i)).
 
     By the addition theorems the Fourier features psi (eq. 14) of f_j - f_i are those of f_j turned back by f_i: they
     ride along as values, and one fused kernel does all of eq. 11. q, k, v (B, h, A, d); phase (B, A, 6 F), the

@@ -1,4 +1,5 @@
-"""Slots of UniMat's table (paper 2, section 2.1) that hold an atom or the null location: what the noise says of each.
+"""Slots of UniMat's table (Yang et al. 2023, section 2.1) that hold an atom or the null location: what the noise says
+of each.
 
 A noisy slot x = alpha x0 + sigma eps is one of two things. By the law of total expectation its noise is
 E[eps | x] = p E[eps | x, an atom] + (1 - p) E[eps | x, null], and of these the last is known, (x - alpha null) / sigma,

@@ -1,4 +1,4 @@
-"""Are two formulas those of similar structures? A network on the difference of their descriptors (CSPML)."""
+"""A network that predicts from the descriptors of two formulas whether their structures are similar (CSPML)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class SimilarityNetwork(nn.Module):
     """Standardised descriptors of two formulas to the logit that their structures are similar.
 
-    It sees the absolute differences alone (Kusaba et al., Comput. Mater. Sci. 211, 111496 (2022)), so that to exchange
-    the two changes nothing.
+    Its input is the absolute difference of both descriptors (Kusaba et al., Comput. Mater. Sci. 211, 111496 (2022)), so
+    that the result does not depend on their order.
     """
 
     mean: Tensor

@@ -1,4 +1,5 @@
-"""The network of adaptive cells (paper 5, sections 4.1-4.3): messages along the edges of the symmetric multigraph.
+"""The network of adaptive cells (Sultanov et al. 2023, sections 4.1-4.3): messages along the edges of the symmetric
+multigraph.
 
 As in DimeNet++ (Gasteiger et al. 2020), a message on an edge hears from the messages that go out from its end, weighted
 by distance and angle; here edges have outputs, and no atom has. The sums over angles run through spherical harmonics

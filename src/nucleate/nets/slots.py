@@ -1,9 +1,9 @@
 """The sparse network of UniMat: attention over the slots that may hold an atom, with the periodic table as position.
 
-The tensor of paper 2 is nearly empty, 10 atoms in 1,000 slots, and the dense U-Net computes on all of it (its own
-limitation). Here all slots are weighed by what is known without a network (`nets.occupancy`), a perceptron reads the
-columns of the table as a whole, and attention sees the likeliest slots alone. Where the composition is given exactly,
-these are the atoms, and nothing else is computed.
+The tensor of Yang et al. 2023 is nearly empty, 10 atoms in 1,000 slots, and the dense U-Net computes on all of it (its
+own limitation). Here all slots are weighed by what is known without a network (`nets.occupancy`), a perceptron reads
+the columns of the table as a whole, and attention sees the likeliest slots alone. Where the composition is given
+exactly, these are the atoms, and nothing else is computed.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Columns(nn.Module):
 
 
 class SlotTransformer(TableNetwork):
-    """Noisy table and cell to their noise (paper 2, eq. 1).
+    """Noisy table and cell to their noise (Yang et al. 2023, eq. 1).
 
     fields: "lattice" (B, 6) and SLOTS (B, P, L, 3), or for a given composition "frac_coords" (B, A, 3),
     "atomic_numbers" (B, A), "mask" (B, A). condition: "chemical_system" (B, num_elements + 1) bars the columns of all

@@ -43,5 +43,5 @@ class TableNetwork(nn.Module):
 
 
 def squashed(log_odds: Tensor) -> Tensor:
-    """Log odds as features between -1 and 1, same shape."""
+    """Log odds as features between -1 and 1, in the same shape."""
     return torch.tanh(log_odds / STEEP)

@@ -55,7 +55,7 @@ class TokenTransformer(nn.Module):
         x, mask = fields[TOKENS], fields["mask"]
         z_c = self.condition(t, mask, condition)
         if self.is_set:
-            ids, counts = distinct(torch.where(mask, x, PAD_ID), self.words.num_embeddings)
+            ids, counts = distinct_tokens(torch.where(mask, x, PAD_ID), self.words.num_embeddings)
             bias = torch.where(counts > 0, counts.clamp_min(1).log(), -1e9)
             bias[:, 0] = counts[:, 0].clamp_min(1).log()  # MASK comes first, and is asked even where nothing is hidden
             z = self.words(ids) + self.number(counts.long())
@@ -74,8 +74,8 @@ class TokenTransformer(nn.Module):
         return {TOKENS: out.expand(-1, x.shape[1], -1) if self.is_set else out}
 
 
-def distinct(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The different words of each row and how many there are of each: (B, A) -> (B, K) and (B, K).
+def distinct_tokens(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The different tokens of each row (B, K), and how often each of them occurs (B, K), for tokens (B, A).
 
     MASK is always the first; PAD is left out. Rows with fewer than K words are filled with words of count 0.
     """

@@ -1,4 +1,5 @@
-"""The 3D U-Net of UniMat (paper 2, section 2.2, appendix 6): convolutions and attention over slots, rows and columns.
+"""The 3D U-Net of UniMat (Yang et al. 2023, section 2.2, appendix 6): convolutions and attention over slots, rows and
+columns.
 
 Rows and columns of the periodic table are the image of a video U-Net (Ho et al. 2022b), slots are its time.
 """
