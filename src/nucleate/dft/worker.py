@@ -1,6 +1,6 @@
 """The process of one calculation: python -m nucleate.dft.worker FOLDER
 
-It reads the task in FOLDER/input.json, continues from FOLDER/state.json where there is one, and writes
+It reads FOLDER/input.json, continues from FOLDER/state.json where there is one, and writes
 FOLDER/result.json at the end.
 """
 
