@@ -17,7 +17,7 @@ FLOORS = [
     {"settings"},
     {"config", "crystal", "chem"},
     {"diffusion", "io"},
-    {"codecs", "data"},
+    {"codecs", "data", "library"},
     {"nets"},
     {"systems"},
     {"train"},

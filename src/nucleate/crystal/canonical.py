@@ -8,8 +8,6 @@ form. Where the origin is free, along polar axes, it is on an atom of the first 
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -25,8 +23,9 @@ from nucleate.crystal.asymmetric import AsymmetricUnit, Site, cell_of, standard_
 from nucleate.crystal.convert import require_crystal, require_volume, right_handed, species_numbers
 from nucleate.crystal.normalisers import normaliser
 from nucleate.crystal.orbits import free_cell, tied_cell
+from nucleate.crystal.prototype_label import prototype_label
 from nucleate.crystal.settings import Orbit, chosen_setting, parameters_of
-from nucleate.crystal.symmetry import find_symmetry, pearson_symbol, without_hand
+from nucleate.crystal.symmetry import find_symmetry, without_hand
 from nucleate.crystal.wyckoff import get_space_group
 from nucleate.errors import NucleateError
 
@@ -254,15 +253,8 @@ def _vectors(cell: Sequence[float]) -> Array:
 def _label(number: int, letters: tuple[tuple[int, ...], ...]) -> str:
     positions = get_space_group(number).positions
     sizes = [sum(positions[i].size for i in own) for own in letters]
-    unit = math.gcd(*sizes)
-    moved = normaliser(number).letters
     key = min(
         tuple(sorted((n, tuple(np.sort(row[list(own)]).tolist())) for n, own in zip(sizes, letters, strict=True)))
-        for row in np.unique(moved, axis=0)
+        for row in np.unique(normaliser(number).letters, axis=0)
     )
-    names = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    formula = "".join(names[i % 26] + (str(n // unit) if n > unit else "") for i, (n, _) in enumerate(key))
-    written = "_".join(
-        "".join(f"{n if n > 1 else ''}{positions[i].letter}" for i, n in Counter(own).items()) for _, own in key
-    )
-    return f"{formula}_{pearson_symbol(number, sum(sizes))}_{number}_{written}"
+    return prototype_label(number, [own for _, own in key])

@@ -1,0 +1,48 @@
+"""The form in which the library keeps a crystal: canonical, and so exact that no atom lies elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.canonical import SYMPRECS, CanonicalCrystal, canonical_of_arrays
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_MOVED = 0.008  # angstrom; what rounding adds stays below 0.01
+
+
+@dataclass(frozen=True)
+class FaithfulForm:
+    """Canonical forms of one crystal.
+
+    exact: the one to keep, whose atoms lie within MOST_MOVED of those given. near: that within 0.1 angstrom, which has
+    the space group and the structure type that the crystal is known by. reason: why `exact` has less symmetry, "" where
+    the two are the same.
+    """
+
+    exact: CanonicalCrystal
+    near: CanonicalCrystal
+    reason: str = ""
+
+
+def faithful_form(lattice: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDArray[np.int64]) -> FaithfulForm:
+    """Forms of a crystal of vectors (3, 3) in rows, angstrom; fractional coordinates (n, 3); atomic numbers (n,).
+
+    Tolerances of `canonical.SYMPRECS` are tried in turn until making the symmetry exact changes neither the place of an
+    atom nor a vector of the cell by more than MOST_MOVED; then P1. Raises NucleateError for a cell without volume.
+    """
+    longest = float(np.linalg.norm(lattice, axis=1).max())
+    near, reason = None, ""
+    for symprec in SYMPRECS:
+        form = canonical_of_arrays(lattice, frac, numbers, (symprec,))
+        near = near or form
+        change = max(form.moved, form.strain * longest)
+        if form.symprec and change <= MOST_MOVED:
+            return FaithfulForm(form, near, reason)
+        reason = reason or form.reason or f"within {symprec} angstrom exact symmetry would move atoms by {change:.3f}"
+    assert near is not None
+    return FaithfulForm(canonical_of_arrays(lattice, frac, numbers, ()), near, reason)

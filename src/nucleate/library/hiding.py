@@ -1,0 +1,83 @@
+"""Which rows of a library are to be hidden with a crystal: all that have its formula and its structure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.errors import NucleateError
+from nucleate.library.entries import KnownEntry
+from nucleate.library.filters import rows_of_formula, rows_of_ids
+from nucleate.library.schema import SPLITS
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from nucleate.library.table import LibraryTable
+
+MP20 = "mp-20"
+
+
+def hidden_by_ids(table: LibraryTable, ids: Sequence[str]) -> tuple[list[int], str]:
+    """Rows of these ids and of all crystals like them, and what that is in words."""
+    own: list[int] = []
+    for text in ids:
+        rows = rows_of_ids(table, [text])
+        if not len(rows):
+            raise NucleateError(f"no known crystal has the id '{text[:40]}', so it cannot be hidden; write mp-149")
+        own += rows.tolist()
+    like = [row for mine in own for row in matching_rows(table, KnownEntry(table, mine).structure)]
+    return _said(own, like, f"{len(ids):,} ids")
+
+
+def hidden_by_dataset(table: LibraryTable, name: str) -> tuple[list[int], str]:
+    """Rows of the crystals of a dataset, "mp-20:val,test", and of all crystals like them; and what that is in words."""
+    dataset, _, splits = name.partition(":")
+    wanted = [s.strip() for s in splits.split(",") if s.strip()]
+    if dataset == MP20:
+        if unknown := [s for s in wanted if s not in SPLITS]:
+            raise NucleateError(f"MP-20 has the splits {', '.join(SPLITS)}, not '{unknown[0][:40]}'")
+        chosen = [SPLITS.index(s) for s in wanted or SPLITS]
+        own = np.flatnonzero(np.isin(table.split, chosen)).tolist()
+        like = np.flatnonzero(table.like & sum(1 << i for i in chosen)).tolist()
+        return _said(own, like, name)
+    return _said([], [row for s in _structures(dataset, wanted) for row in matching_rows(table, s)], name)
+
+
+def matching_rows(table: LibraryTable, structure: Structure, matcher: Callable | None = None) -> list[int]:
+    """Rows of all crystals that have the formula of an ordered structure and match it.
+
+    matcher: says whether two structures are the same; default: pymatgen's StructureMatcher, whose tolerances hide
+    rather too much than too little.
+    """
+    if matcher is None:
+        from pymatgen.analysis.structure_matcher import StructureMatcher
+
+        matcher = StructureMatcher().fit
+    counts = {e.symbol: round(n) for e, n in structure.composition.items()}
+    return [
+        row for row in rows_of_formula(table, counts).tolist() if matcher(structure, KnownEntry(table, row).structure)
+    ]
+
+
+def _structures(dataset: str, splits: Sequence[str]) -> Iterable[Structure]:
+    """The crystals of a parquet file or of a dataset that is prepared."""
+    from nucleate.crystal.columns import GEOMETRY, structure_of_row
+    from nucleate.data import load_table
+
+    tables = (
+        [load_table(dataset, split) for split in splits or SPLITS]
+        if not dataset.endswith(".parquet")
+        else [load_table(dataset)]
+    )
+    for table in tables:
+        for row in table.select(list(GEOMETRY)).to_pylist():
+            if row["atomic_numbers"] and row["frac_coords"] is not None:
+                yield structure_of_row(row)
+
+
+def _said(own: Sequence[int], like: Iterable[int], name: str) -> tuple[list[int], str]:
+    others = set(like) - set(own)
+    return sorted({*own, *others}), f"{name}: {len(own):,} crystals by id, {len(others):,} more by structure"

@@ -1,0 +1,122 @@
+"""Every known crystal that comes with nucleate, as one object that is asked; and the same without some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.errors import NucleateError
+from nucleate.library.entries import KnownEntries, KnownEntry
+from nucleate.library.filters import Filters, rows_of_formula, rows_of_ids
+from nucleate.library.table import LibraryTable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Mask = NDArray[np.bool_]
+    Rows = NDArray[np.int64]
+
+FILE = Path(__file__).parent / "known.parquet"
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """Known crystals. visible: (R,) the rows of the table that may be found, None for all. hidden_text: what was
+    hidden, in words, "" for nothing."""
+
+    table: LibraryTable
+    visible: Mask | None = None
+    hidden_text: str = ""
+
+    def __len__(self) -> int:
+        return len(self.table) if self.visible is None else int(self.visible.sum())
+
+    def __repr__(self) -> str:
+        hidden = f", without {self.hidden_text}" if self.hidden_text else ""
+        return f"Library of {len(self):,} known crystals{hidden}"
+
+    def __contains__(self, id: str) -> bool:
+        return len(self._seen(rows_of_ids(self.table, [id]))) > 0
+
+    def __getitem__(self, id: str) -> KnownEntry:
+        """The crystal of an id; NucleateError where there is none, or it is hidden."""
+        rows = self._seen(rows_of_ids(self.table, [id]))
+        if not len(rows):
+            raise NucleateError(f"no known crystal has the id '{id[:40]}'; an id is written as in mp-149")
+        return KnownEntry(self.table, int(rows[0]))
+
+    def select(self, filters: Filters) -> KnownEntries:
+        """The crystals that meet the filters, in the order of `ordered`."""
+        return KnownEntries(self.table, self.ordered(filters.rows(self.table, self.visible)))
+
+    def of_formula(self, composition: Mapping[str, int]) -> KnownEntries:
+        """The crystals of a composition (symbol -> atoms, of any multiple), in the order of `ordered`."""
+        return self.select(Filters(formula=composition))
+
+    def of_prototype(self, label: str) -> KnownEntries:
+        """The crystals of a structure type, in the order of `ordered`."""
+        return self.select(Filters(prototypes=(label,)))
+
+    def entries(self) -> KnownEntries:
+        """All crystals, in the order of the file."""
+        every = np.arange(len(self.table)) if self.visible is None else np.flatnonzero(self.visible)
+        return KnownEntries(self.table, every)
+
+    def ordered(self, rows: Rows) -> Rows:
+        """Rows by energy above the hull, unknown ones last; of equal ones those that were made in an experiment first,
+        then by formation energy, by number of atoms and by id.
+
+        The source often gives all crystals of a formula and space group the same energy, so ties are frequent.
+        """
+        t = self.table
+        keys = (
+            t.number[rows],
+            t.source[rows],
+            t.num_atoms[rows],
+            np.nan_to_num(t.e_form[rows], nan=np.inf),
+            -t.experimental[rows],
+            np.nan_to_num(t.e_above_hull[rows], nan=np.inf),
+        )
+        return rows[np.lexsort(keys)]
+
+    def without(self, rows: Iterable[int], text: str) -> Library:
+        """The same without some rows, whatever was hidden before; text: what they are, in words."""
+        visible = np.ones(len(self.table), dtype=bool) if self.visible is None else self.visible.copy()
+        visible[np.fromiter(rows, dtype=np.int64)] = False
+        return replace(self, visible=visible, hidden_text="; ".join(filter(None, (self.hidden_text, text))))
+
+    def hidden(self, ids: Iterable[str] = (), formulas: Iterable[Mapping[str, int]] = (), dataset: str = "") -> Library:
+        """The same without crystals that must not be known, for honest benchmarks.
+
+        ids: crystals, and all that have the formula and structure of one of them. formulas: compositions, in all
+        structures. dataset: "mp-20:val,test" hides the crystals of these splits, and all that have the formula and
+        structure of one of them, in the library under another id or not; "mp-20" means all splits, "FILE.parquet" or
+        another dataset that is prepared the crystals in it. Raises NucleateError for ids and splits that do not exist.
+        """
+        from nucleate.library.hiding import hidden_by_dataset, hidden_by_ids
+
+        out = self
+        if named := list(ids):
+            out = out.without(*hidden_by_ids(self.table, named))
+        if compositions := list(formulas):
+            rows = np.concatenate([rows_of_formula(self.table, c) for c in compositions])
+            out = out.without(rows.tolist(), f"{len(rows):,} crystals of {len(compositions):,} formulas")
+        return out.without(*hidden_by_dataset(self.table, dataset)) if dataset else out
+
+    def _seen(self, rows: Rows) -> Rows:
+        return rows if self.visible is None else rows[self.visible[rows]]
+
+
+def load_library(path: str | Path | None = None) -> Library:
+    """The library that comes with nucleate, or one that `packing.write_library` wrote."""
+    return Library(_read(Path(path) if path is not None else FILE))
+
+
+@cache
+def _read(path: Path) -> LibraryTable:
+    return LibraryTable.read(path)
