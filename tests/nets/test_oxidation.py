@@ -25,7 +25,7 @@ def test_encoding():
     assert index.tolist() == [[3, 4, 0, 0], [2, 1, 5, 4]]
     assert counts.tolist() == [[1, 2, 0, 0], [1, 1, 1, 4]]
     assert [t.shape for t in encode([], ELEMENTS)] == [(0, 0)] * 2
-    with pytest.raises(NucleateError, match="has not seen Cl"):
+    with pytest.raises(NucleateError, match="was not trained on Cl"):
         encode([{"Na": 1, "Cl": 1}], ELEMENTS)
 
 

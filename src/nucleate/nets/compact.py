@@ -16,11 +16,13 @@ from nucleate.nets.condition import ConditionEmbedding
 from nucleate.nets.gaussian import PHASES, CellTokens, PositionFeatures, Relative, as_noise
 from nucleate.nets.layers import AdaptiveBlock, mlp, phases
 
-SPECIES_FREQUENCIES = 16  # neighbours among 90 elements are then a radian apart
+# The highest of these Fourier features of the atomic number changes by about one radian between neighbouring elements
+# where the codec has 90 of them.
+SPECIES_FREQUENCIES = 16
 
 
 class CompactLevel(nn.ModuleList):
-    """Blocks of one width, one after the other."""
+    """The blocks of one width, applied one after the other."""
 
     def forward(self, z: Tensor, z_c: Tensor, biases: Iterator[Tensor], phase: Tensor | None) -> Tensor:
         for block in self:
@@ -29,13 +31,16 @@ class CompactLevel(nn.ModuleList):
 
 
 class CompactNetwork(nn.Module):
-    """Noisy A x 4 numbers and cell to their noise: perceptrons and order-invariant attention, as wide as it is deep.
+    """Predicts the noise of A x 4 noisy numbers (positions and elements) and of a noisy cell.
 
-    A U-Net without a grid: the number of atoms stays, the width grows level by level (`network.widths`) and shrinks
-    again, with skip connections by concatenation. Each level has `network.layers` blocks on either side. The cell's
-    lengths and angles are two more members of the set. With `network.distance` attention is told where atoms lie to
-    each other, which the paper's is not. fields: "lattice" (B, 6), "frac_coords" (B, A, 3), SPECIES
-    (B, A, 1), "mask" (B, A). Cost and memory grow with the number of atoms, attention's share with its square.
+    It is a U-Net of perceptrons and order-invariant attention. The number of atoms stays the same, while the width
+    grows level by level (`network.widths`) and shrinks again, with skip connections by concatenation. Each level has
+    `network.layers` blocks on its way in and as many on its way out. The lengths and the angles of the cell are two
+    more tokens beside the atoms. With `network.distance` attention also depends on the relative positions of the
+    atoms (`Relative`), which is not so in the paper.
+
+    fields: "lattice" (B, 6), "frac_coords" (B, A, 3), SPECIES (B, A, 1), "mask" (B, A). Cost and memory grow linearly
+    with the number of atoms; those of attention grow with its square.
     """
 
     def __init__(
@@ -53,7 +58,7 @@ class CompactNetwork(nn.Module):
         distance: bool = False,
         condition_on: tuple[str, ...] = (),
     ) -> None:
-        """dim: the one width where `widths` names none."""
+        """dim: the only width, if `widths` is empty. Raises NucleateError for widths that `heads` does not divide."""
         super().__init__()
         widths = widths or (dim,)
         if any(w % heads for w in widths):
@@ -69,8 +74,8 @@ class CompactNetwork(nn.Module):
         self.relative = Relative(codec, dim, depth, pair_dim, heads) if distance else None
 
         def blocks(width: int) -> CompactLevel:
-            told = PHASES if distance else 0
-            return CompactLevel(AdaptiveBlock(width, heads, dim, told) for _ in range(layers))
+            num_phases = PHASES if distance else 0
+            return CompactLevel(AdaptiveBlock(width, heads, dim, num_phases) for _ in range(layers))
 
         self.down = nn.ModuleList(blocks(w) for w in widths[:-1])
         self.wider = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
@@ -85,8 +90,8 @@ class CompactNetwork(nn.Module):
         mask, lattice, frac = fields["mask"], fields["lattice"], fields["frac_coords"]
         species = fields[SPECIES]
         z_c = self.condition(t, mask, condition)
-        known = torch.cat([species, phases(species / (2 * WIDEST), SPECIES_FREQUENCIES)], -1)
-        z = self.start(self.position(frac) + self.species(known))
+        species_features = torch.cat([species, phases(species / (2 * WIDEST), SPECIES_FREQUENCIES)], -1)
+        z = self.start(self.position(frac) + self.species(species_features))
         z = torch.cat([self.cell(lattice), z], 1)
         bias = torch.zeros(len(mask), z.shape[1], device=z.device)
         bias[:, 2:].masked_fill_(~mask, -1e9)

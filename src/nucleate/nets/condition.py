@@ -1,4 +1,4 @@
-"""Condition tensors to one vector per crystal (Takahara et al. 2024, eq. 15)."""
+"""The embedding of conditions: one vector for each crystal (Takahara et al. 2024, eq. 15)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from nucleate.nets.layers import mlp, sinusoidal
 class ConditionEmbedding(nn.Module):
     """z_c = MLP(z_t, z_1, z_2, ...): the time, the number of atoms, and each conditioned quantity.
 
-    A quantity that is absent from `condition` gets its learned null vector, as does a row whose
-    `<name>_present` (B,) is false: condition dropout in training, the null branch of guidance in sampling.
+    A quantity that is absent from `condition` gets its learned null vector, and so does a row whose `<name>_present`
+    (B,) is false. This is used for condition dropout in training and for the unconditional branch of guidance.
     Quantities: "chemical_system" (B, num_elements + 1), ones where an element is in the system; any other name is a
     standardised property (B, 1), linearly projected as in the paper.
     """
@@ -40,9 +40,9 @@ class ConditionEmbedding(nn.Module):
         return self.out(torch.cat(parts, -1))
 
     def widened(self, weight: Tensor, names: tuple[str, ...]) -> Tensor:
-        """The first weight (d, d (2 + n)) of `out` of an embedding of `names` (n), as this embedding's.
+        """Adapts the first weight of `out`, (d, d (2 + n)), of an embedding with the n quantities `names` to this one.
 
-        Quantities that both know keep their columns, a new one starts with no influence.
+        Quantities that both embeddings have keep their columns. The columns of new quantities are zero.
         """
         own = torch.zeros(self.dim, self.dim * (2 + len(self.names)), device=weight.device)
         blocks = [None, None, *names]

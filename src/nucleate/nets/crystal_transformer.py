@@ -22,11 +22,11 @@ from nucleate.nets.layers import (
     require_heads,
 )
 
-FUSED_FREQUENCIES = 4  # of the Fourier features that "fused" attention carries as values
+FUSED_FREQUENCIES = 4  # number of frequencies of the Fourier features that "fused" attention appends to the values
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention with relative positions (eqs. 9-13), and one of three ways to let the condition in.
+    """Self-attention with relative positions (eqs. 9-13), and one of three ways to use the condition.
 
     The biases alpha_ij and beta_ij are linear in hidden pair features, beta_ij = W p_ij. Since
     sum_j a_ij W p_ij = W sum_j a_ij p_ij, beta is applied after the sum over j: exactly eq. 11,
@@ -56,7 +56,8 @@ class TransformerBlock(nn.Module):
             nn.init.zeros_(self.condition.bias)
 
     def attend(self, z: Tensor, z_c: Tensor, pair: Tensor, bias: Tensor, phase: Tensor | None = None) -> Tensor:
-        """Eq. 11. z (B, A, d); pair (B, A, A, P); bias (B, 1, 1, A) is -inf on padding; phase (B, A, 6 F): "fused"."""
+        """Eq. 11. z (B, A, d); pair (B, A, A, P); bias (B, 1, 1, A), very negative on padding; phase (B, A, 6 F), only
+        for "fused" attention."""
         b, a, d = z.shape
         qkv = self.qkv(z)
         if self.conditioning == "cds":
@@ -85,11 +86,11 @@ class TransformerBlock(nn.Module):
 
 
 class CrystalTransformer(nn.Module):
-    """M_t = (L_t, F_t, A_t) to the noise of L, the normalised score of F and the logits of A_0.
+    """From a noisy crystal M_t = (L_t, F_t, A_t) to the noise of L, the normalised score of F and the logits of A_0.
 
     Invariant under permutation of atoms, shift of origin, cell images and (through the metric tensor) rotation.
     fields: "lattice" (B, 6) or (B, 3, 3), "frac_coords" (B, A, 3), "atomic_numbers" (B, A), "mask" (B, A). With
-    `self_conditioning` also ESTIMATE + name, this network's own earlier output of that name (none: nothing is known).
+    `self_conditioning` also ESTIMATE + name, an earlier output of this network (absent if there is none yet).
     """
 
     def __init__(
@@ -111,16 +112,18 @@ class CrystalTransformer(nn.Module):
         composition: bool = False,
         condition_on: tuple[str, ...] = (),
     ) -> None:
-        """species: whether the elements are to be found as well. frequencies: the highest m of eq. 14. The rest is
-        explained in `systems.joint.NetworkConfig`."""
+        """species: whether the network also predicts the elements. frequencies: the highest m of eq. 14. The other
+        arguments are explained in `systems.joint.NetworkConfig`. Raises NucleateError for self-conditioning with
+        lattice matrices."""
         super().__init__()
         self.codec, self.frequencies, self.fused = codec, frequencies, attention == "fused"
         elements = codec.num_elements
         self.species = nn.Sequential(nn.Embedding(elements + 1, dim), mlp(dim, dim))
         self.condition = ConditionEmbedding(dim, elements, max_atoms, condition_on)
-        # Attention averages over atoms, and learns late how many of a kind there are; the mean tells it at once.
+        # Attention averages over atoms, and learns late how many of each element there are. The mean of the embeddings
+        # gives this information from the start.
         self.composition = nn.Linear(dim, dim) if composition else None
-        if self.composition is not None:  # no influence at first, so that trained weights without it can be taken
+        if self.composition is not None:  # zero at first, so that training can start from weights without this layer
             nn.init.zeros_(self.composition.weight)
             nn.init.zeros_(self.composition.bias)
         self.estimates = nn.ModuleDict()
@@ -151,7 +154,7 @@ class CrystalTransformer(nn.Module):
         frac, num_atoms = fields["frac_coords"], fields["mask"].sum(1)
         g = metric_tensor(self.codec.decode_lattice(fields["lattice"], num_atoms))
         scaled = g / num_atoms[:, None, None] ** (2 / 3) / 8.0  # of order one for real crystals
-        scaled = torch.asinh(scaled)  # tames the rare huge cell of the noisiest levels
+        scaled = torch.asinh(scaled)  # keeps the rare huge cells at high noise within bounds
         hidden = self.from_fourier(periodic_features(frac, self.frequencies))
         hidden = hidden + self.from_metric(scaled.flatten(1))[:, None, None]
         if self.radial is not None and self.from_distance is not None:

@@ -1,5 +1,5 @@
-"""UniMat's own network (Yang et al. 2023, section 2.2): the 3D U-Net over the whole periodic table, empty places and
-all."""
+"""The network of the UniMat paper (Yang et al. 2023, section 2.2): a 3D U-Net over the whole periodic table, including
+the empty places."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from nucleate.nets.unet3d import UNet3D
 
 
 class DenseUNet(TableNetwork):
-    """Noisy table and cell to their noise; fields and conditions as of `nets.slots.SlotTransformer`.
+    """Predicts the noise of a noisy table and of a noisy cell; fields and conditions are those of
+    `nets.slots.SlotTransformer`.
 
     Conditions on composition are concatenated with the noisy table: the allowed elements (composition type, H x W), or
     the occupied slots (exact composition, L x H x W). Cell, time and properties shift and scale the convolutions.
@@ -36,7 +37,7 @@ class DenseUNet(TableNetwork):
         widths: tuple[int, ...] = (),
         condition_on: tuple[str, ...] = (),
     ) -> None:
-        """widths: of the levels of the U-Net, from the outermost in; `dim` is the only one where there is none."""
+        """widths: those of the levels of the U-Net, from the outermost to the innermost; (dim,) if empty."""
         super().__init__(codec, max_atoms, processes, dim, condition_on)
         widths = widths or (dim,)
         self.from_lattice = mlp(6, dim, dim)

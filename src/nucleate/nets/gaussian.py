@@ -1,4 +1,4 @@
-"""What networks share whose fields are all Gaussian: UniMat's and the compact one."""
+"""Parts that the networks of UniMat and of the compact representation share. All their fields are Gaussian."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from nucleate.nets.layers import mlp, phases, turned_back
 FREQUENCIES = 4  # highest m of the Fourier features of differences
 PHASES = 6 * FREQUENCIES
 SHELLS = 12  # radial functions of distances
-REACH = 5.0  # angstrom
-FLATTEST = 1.0  # angstrom between the planes of a cell; a flatter one has too many images
-BLURRED = 0.15  # the noise of positions, in edges of the cell, above which distances have no meaning
+REACH = 5.0  # angstrom: distances up to this one count
+FLATTEST = 1.0  # angstrom between opposite faces of a cell; a flatter cell has too many images
+BLURRED = 0.15  # noise of positions, in edges of the cell, above which distances have no meaning
 FAINT = 1e-3  # a slot with a smaller weight than this counts as empty
-FAINTEST = 0.05  # below this alpha, where positions are almost pure noise, they are not scaled up any further
+FAINTEST = 0.05  # smallest alpha that positions are divided by; below it they are almost pure noise
 
 
 def as_noise(x: Tensor, v: Tensor, alpha_bar: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ def as_noise(x: Tensor, v: Tensor, alpha_bar: Tensor) -> Tensor:
 
 
 class PositionFeatures(nn.Module):
-    """Positions in the numbers of `codecs.cell`, and their Fourier features, to vectors: (..., 3) -> (..., dim)."""
+    """Positions in the units of `codecs.cell`, and their Fourier features, to vectors: (..., 3) -> (..., dim)."""
 
     def __init__(self, dim: int, frequencies: int) -> None:
         super().__init__()
@@ -47,8 +47,7 @@ class PositionFeatures(nn.Module):
 
 
 class CellTokens(nn.Module):
-    """The 2 x 3 numbers of the cell (Yang et al. 2024: lengths and angles) as two members of the set of atoms, and
-    back."""
+    """Converts the lengths and angles of the cell (Yang et al. 2024) to two tokens beside the atoms, and back."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -70,10 +69,11 @@ class CellTokens(nn.Module):
 class AtomGeometry:
     """The relative positions of the atoms of a noisy crystal.
 
-    biases: of each block's attention, (B, heads, 2 + A, 2 + A). phase (B, 2 + A, PHASES): of the positions, zero for
-    the two tokens of the cell, which have none. environment (B, A, condition_dim): what is around each atom. hidden:
-    features of the pairs, (B, A, A, pair_dim). directions (B, A, A, SHELLS, 3): from i to the images of j, unit vectors
-    summed by distance, along the axes of the cell. weight (B, A): how much there is of each atom.
+    biases: those of each block's attention, (B, heads, 2 + A, 2 + A). phase (B, 2 + A, PHASES): the Fourier features of
+    the positions, zero for the two tokens of the cell. environment (B, A, condition_dim): features of the surroundings
+    of each atom. hidden (B, A, A, pair_dim): features of the pairs. directions (B, A, A, SHELLS, 3): unit vectors from
+    i to the images of j, summed by distance, along the axes of the cell. weight (B, A): the probability that there is
+    an atom.
     """
 
     biases: tuple[Tensor, ...]
@@ -85,13 +85,14 @@ class AtomGeometry:
 
 
 class Relative(nn.Module):
-    """Tells the attention of `blocks` blocks where atoms lie to each other, and moves them along the directions between
-    them: what absolute positions say badly.
+    """Gives the attention of `blocks` blocks the relative positions of atoms, and moves atoms along the directions
+    between them. Absolute positions alone carry this information badly.
 
-    Positions are taken as x / alpha, the data plus noise, the cell as what is expected of it, alpha x. A pair is the
-    Fourier features of its difference (Takahara et al. 2024, eq. 14) and how many of its images are at which distance;
-    an atom is told the power spectrum of its surroundings (Bartok et al., Phys. Rev. B 87, 184115 (2013)); where noise
-    leaves nothing of distances, none are looked at. The condition knows how far to trust them.
+    Positions are taken as x / alpha, which is the data plus noise, and the cell as alpha x, its expected value. The
+    features of a pair are the Fourier features of its difference (Takahara et al. 2024, eq. 14) and the number of its
+    images at each distance. The features of an atom are the power spectrum of its surroundings (Bartok et al., Phys.
+    Rev. B 87, 184115 (2013)). If the noise is so large that distances have no meaning, they are left out. The condition
+    contains the time, from which the network can learn how reliable distances are.
     """
 
     def __init__(self, codec: JointCodec, condition_dim: int, blocks: int, pair_dim: int, heads: int) -> None:
@@ -117,8 +118,9 @@ class Relative(nn.Module):
         z_c: Tensor,
         bias: Tensor,
     ) -> AtomGeometry:
-        """numbers (B, A, 3) and lattice (B, 6) with noise, `alphas` (B,) each; num_atoms (B,) as the codec's cell takes
-        them; bias (B, 1, 1, 2 + A): what attention adds for each key anyway, the logarithm of how much there is."""
+        """numbers (B, A, 3) and lattice (B, 6), with noise; alphas: two tensors (B,), of both. num_atoms (B,), as
+        `codec.decode_lattice` takes them. z_c (B, condition_dim). bias (B, 1, 1, 2 + A): what attention adds to the
+        score of each key in any case, the logarithm of the probability that there is an atom."""
         frac = numbers / at(alphas[0], numbers).clamp_min(FAINTEST) / SCALE
         phase = phases(frac, FREQUENCIES)
         difference = turned_back(phase[:, None], phase[:, :, None])
@@ -134,30 +136,32 @@ class Relative(nn.Module):
         return AtomGeometry(chunks, phase, self.around(spectrum), hidden, directions, weight)
 
     def moves(self, geometry: AtomGeometry, z: Tensor) -> Tensor:
-        """sum_j sum_k w_ijk d_ijk, (B, A, 3), d the directions at distance k: as forces between pairs are.
+        """sum_j sum_k w_ijk d_ijk, (B, A, 3), where d are the directions at distance k, as for forces between pairs.
 
-        w is a perceptron of the pair and of what blocks made of both atoms, z (B, A, condition_dim)."""
+        w comes from a perceptron of the features of the pair and of both atoms, z (B, A, condition_dim), after the
+        blocks."""
         hidden = geometry.hidden + self.here(z)[:, :, None] + self.there(z)[:, None]
         strength = self.strength(F.silu(hidden)).float() * geometry.weight[:, None, :, None]
         return torch.einsum("bijk,bijkc->bic", strength, geometry.directions)
 
 
 def surroundings(cell: Tensor, frac_coords: Tensor, weight: Tensor, clear: Tensor) -> tuple[Tensor, ...]:
-    """What is around atoms, by distance (SHELLS radial functions up to REACH), over all images.
+    """The surroundings of atoms by distance (SHELLS radial functions up to REACH), over all periodic images.
 
-    cell (B, 3, 3) in angstrom; what is too flat, as noise may make it, has no surroundings. frac_coords (B, A, 3).
-    weight (B, A), below FAINT of which an atom is none. clear (B,): the crystals to look at. Gives how many images of j
-    there are around i (B, A, A, SHELLS); the sum of the unit vectors to them as fractions of the cell's axes, times the
-    cube root of its volume (B, A, A, SHELLS, 3); log(1 + power) of the degrees 0 to 3 around each atom, (B, A,
-    4 SHELLS), every neighbour by its weight.
+    cell (B, 3, 3) in angstrom, frac_coords (B, A, 3). weight (B, A): atoms with less than FAINT are left out. clear
+    (B,): whether to look at a crystal at all. Results are zero for the others, and for cells that noise made too flat.
+
+    Returns the number of images of j around i (B, A, A, SHELLS); the sum of the unit vectors to them as fractions of
+    the cell's axes, times the cube root of its volume (B, A, A, SHELLS, 3); and log(1 + power) of the degrees 0 to 3
+    around each atom (B, A, 4 SHELLS), in which every neighbour counts by its weight.
     """
     b, a = weight.shape
     heights = torch.linalg.det(cell).abs()[:, None] / torch.linalg.cross(cell.roll(-1, 1), cell.roll(-2, 1)).norm(dim=2)
-    seen = (clear & (heights.amin(1) > FLATTEST)).nonzero()[:, 0]
-    cell, weight = cell[seen], weight[seen]
-    pairs = cell.new_zeros(len(seen) * a * a, SHELLS, 4)
-    around = cell.new_zeros(len(seen) * a, SHELLS, HARMONICS + 1)
-    for pair, vectors in image_vectors(cell, frac_coords[seen], weight > FAINT, REACH) if len(seen) else ():
+    used = (clear & (heights.amin(1) > FLATTEST)).nonzero()[:, 0]
+    cell, weight = cell[used], weight[used]
+    pairs = cell.new_zeros(len(used) * a * a, SHELLS, 4)
+    around = cell.new_zeros(len(used) * a, SHELLS, HARMONICS + 1)
+    for pair, vectors in image_vectors(cell, frac_coords[used], weight > FAINT, REACH) if len(used) else ():
         distance = vectors.norm(dim=-1)
         y = direction_harmonics(vectors / distance.clamp_min(1e-3)[:, None])  # two atoms in one place have no direction
         sums = radial(distance, SHELLS, REACH)[:, :, None] * F.pad(y, (1, 0), value=1.0)[:, None]
@@ -169,4 +173,4 @@ def surroundings(cell: Tensor, frac_coords: Tensor, weight: Tensor, clear: Tenso
     directions = pairs[..., 1:] @ inverse[:, None, None]
     power = torch.stack([part.square().sum(-1) for part in around.split([1, 3, 5, 7], -1)], -1)
     found = pairs[..., 0], directions, power.flatten(1).view(-1, a, 4 * SHELLS).log1p()
-    return tuple(part.new_zeros(b, *part.shape[1:]).index_copy(0, seen, part) for part in found)
+    return tuple(part.new_zeros(b, *part.shape[1:]).index_copy(0, used, part) for part in found)

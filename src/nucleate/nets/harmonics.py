@@ -10,7 +10,7 @@ DEGREES = (1, 3, 5, 7)  # components of l = 0, 1, 2, 3
 
 
 def harmonics(unit: Tensor) -> Tensor:
-    """Unit vectors (..., 3) -> (..., 16), l = 0 to 3; of a zero vector, those of odd l vanish."""
+    """The harmonics of l = 0 to 3 of unit vectors: (..., 3) -> (..., 16). Those of odd l are zero for a zero vector."""
     x, y, z = unit.unbind(-1)
     xx, yy, zz = x * x, y * y, z * z
     three, five, fifteen = 3**0.5, 5**0.5, 15**0.5

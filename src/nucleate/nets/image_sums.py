@@ -1,7 +1,7 @@
 """Sums over all periodic images of pairs of atoms, which are the input of an invariant network.
 
-Every feature of a pair (i, j) is a sum over the images of j within a cutoff of i. Another cell of the same crystal, be
-it a supercell, regroups the terms of these sums and changes nothing else.
+Every feature of a pair (i, j) is a sum over the images of j within a cutoff of i. Another cell of the same crystal,
+also a supercell, has the same terms in these sums, only grouped differently.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-CUTOFF = 8.0  # angstrom, of the radial sums
-ANGULAR_CUTOFF = 5.0  # angstrom, of the sums with directions: the first shells
-ANGULAR = 6  # radial functions of the sums with directions
-DEGREES = (1, 2, 3)  # of their spherical harmonics
+CUTOFF = 8.0  # angstrom: the cutoff of the radial sums
+ANGULAR_CUTOFF = 5.0  # angstrom: the cutoff of the sums with directions, which cover the first coordination shells
+ANGULAR = 6  # number of radial functions of the sums with directions
+DEGREES = (1, 2, 3)  # degrees of their spherical harmonics
 HARMONICS = sum(2 * d + 1 for d in DEGREES)
 FEATURES_WITH_DIRECTION = ANGULAR * HARMONICS
-_CHUNK = 2_000_000  # distances at once
+_CHUNK = 2_000_000  # largest number of distances to hold in memory at once
 
 
 def _reach(lattice: Tensor, cutoff: float) -> Tensor:
-    """How many cells to look around, (B, 3), if differences of coordinates are wrapped into [-1/2, 1/2)."""
-    heights = 1 / torch.linalg.inv(lattice).norm(dim=1)  # between the planes of the cell
+    """How many cells to look at in each direction, (B, 3), if coordinate differences are wrapped into [-1/2, 1/2)."""
+    heights = 1 / torch.linalg.inv(lattice).norm(dim=1)  # between opposite faces of the cell
     return torch.floor(cutoff / heights + 0.5 + 1e-4).long()
 
 
 def count_images(lattice: Tensor, cutoff: float = CUTOFF) -> Tensor:
-    """How many images of each cell (B, 3, 3) sums up to a cutoff look at, (B,)."""
+    """How many images of each cell (B, 3, 3), in angstrom, are searched for neighbours within the cutoff: (B,)."""
     return (2 * _reach(lattice, cutoff) + 1).prod(1)
 
 

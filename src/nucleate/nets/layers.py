@@ -22,7 +22,7 @@ def mlp(*sizes: int) -> nn.Sequential:
 
 
 def require_heads(dim: int, heads: int) -> None:
-    """Raise NucleateError where vectors of length `dim` cannot be shared out among the heads of attention."""
+    """Raise NucleateError if vectors of length `dim` cannot be divided evenly among the heads of attention."""
     if dim % heads:
         raise NucleateError(f"network.dim ({dim}) must be a multiple of network.heads ({heads})")
 
@@ -38,7 +38,7 @@ def periodic_features(frac_coords: Tensor, frequencies: int) -> Tensor:
     """Fourier features of all pair differences f_j - f_i (Takahara et al. 2024, eq. 14): (B, A, 3) -> (B, A, A, 6 *
     frequencies).
 
-    Sines and cosines are taken per atom and combined by the addition theorems: A evaluations instead of A^2.
+    Sines and cosines are computed for each atom and combined by the addition theorems: A evaluations instead of A^2.
     """
     own = phases(frac_coords, frequencies)
     return turned_back(own[:, None], own[:, :, None])
@@ -52,7 +52,10 @@ def phases(frac_coords: Tensor, frequencies: int) -> Tensor:
 
 
 def turned_back(there: Tensor, here: Tensor) -> Tensor:
-    """The phases of f_j - f_i from those of f_j and of f_i, (..., 6 F); linear in the first, as sums over j are."""
+    """The phases of f_j - f_i, from those of f_j (`there`) and of f_i (`here`): (..., 6 F).
+
+    They are linear in `there`, so that a weighted sum over j can be taken first.
+    """
     sin_j, cos_j = there.chunk(2, -1)
     sin_i, cos_i = here.chunk(2, -1)
     return torch.cat([sin_j * cos_i - cos_j * sin_i, cos_j * cos_i + sin_j * sin_i], -1)
@@ -95,7 +98,8 @@ class Radial(nn.Module):
 def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
     """softmax(q k^T / sqrt(d) + bias) v of (..., heads, n, d), by the fused kernel.
 
-    In single precision on a CPU: in bf16 the kernel's backward pass takes 2 to 40 times as long there.
+    On a CPU it computes in single precision, because the backward pass of the kernel takes 2 to 40 times as long in
+    bf16 there.
     """
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, None if bias is None else bias.to(q.dtype))
@@ -106,12 +110,13 @@ def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Te
 
 
 def relative_attention(q: Tensor, k: Tensor, v: Tensor, phase: Tensor, beta: Tensor, bias: Tensor | None) -> Tensor:
-    """Attention whose values know where j lies from i (Takahara et al. 2024, eq. 11): sum_j a_ij (v_j + beta^T psi(f_j
-    - f_i)).
+    """Attention whose values depend on relative positions (Takahara et al. 2024, eq. 11):
+    sum_j a_ij (v_j + beta^T psi(f_j - f_i)).
 
-    By the addition theorems the Fourier features psi (eq. 14) of f_j - f_i are those of f_j turned back by f_i: they
-    ride along as values, and one fused kernel does all of eq. 11. q, k, v (B, h, A, d); phase (B, A, 6 F), the
-    features of the f_i; beta (h, 6 F, d); bias broadcasts to (B, h, A, A). (B, A, h d).
+    By the addition theorems the Fourier features psi (eq. 14) of f_j - f_i follow from those of f_j and of f_i. So the
+    features of f_j are appended to the values, and one call of the fused kernel computes all of eq. 11. q, k, v
+    (B, h, A, d); phase (B, A, 6 F), the features of the f_i; beta (h, 6 F, d); bias broadcasts to (B, h, A, A). Returns
+    (B, A, h d).
     """
     carried = torch.cat([v, phase[:, None].to(v.dtype).expand(-1, v.shape[1], -1, -1)], -1)
     values = attention(q, k, carried, bias).transpose(1, 2)
@@ -123,7 +128,7 @@ def relative_attention(q: Tensor, k: Tensor, v: Tensor, phase: Tensor, beta: Ten
 class AdaptiveBlock(nn.Module):
     """Self-attention and a perceptron, each shifted, scaled and gated by the condition (Peebles & Xie 2023).
 
-    phases: how many each member has, for `relative_attention`; 0 for plain attention.
+    phases: the number of phases of each token, for `relative_attention`; 0 for plain attention.
     """
 
     def __init__(self, dim: int, heads: int, condition_dim: int | None = None, phases: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Oxidation states from a composition alone: a small transformer over its elements."""
+"""A small transformer over the elements of a composition that predicts their oxidation states."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ from torch.nn import functional as F
 from nucleate.errors import NucleateError
 from nucleate.nets.layers import mlp, require_heads
 
-COUNTS = 64  # numbers of atoms up to here have an embedding of their own
-GRID = torch.arange(-8.0, 10.01, 0.5)  # of the charges fed back; wider than any oxidation state
+COUNTS = 64  # numbers of atoms up to this one have an embedding of their own
+GRID = torch.arange(-8.0, 10.01, 0.5)  # grid for charges that are fed back; wider than the range of oxidation states
 
 
 def encode(compositions: Sequence[Mapping[str, int]], elements: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Reduced compositions to padded tensors (B, L): the place of each element in `elements` from 1, and its atoms.
+    """Reduced compositions to two padded tensors (B, L): the place of each element in `elements`, counted from 1, and
+    its number of atoms.
 
-    0 is padding. Raises NucleateError for an element that is not in `elements`.
+    Padding is 0. Raises NucleateError for an element that is not in `elements`.
     """
     place = {s: i + 1 for i, s in enumerate(elements)}
     width = max(map(len, compositions), default=0)
     index, counts = torch.zeros(2, len(compositions), width, dtype=torch.long)
     for row, composition in enumerate(compositions):
         if missing := [s for s in composition if s not in place]:
-            raise NucleateError(f"the network of oxidation states has not seen {missing[0]}")
+            raise NucleateError(f"the network of oxidation states was not trained on {missing[0]}")
         index[row, : len(composition)] = torch.tensor([place[s] for s in composition])
         counts[row, : len(composition)] = torch.tensor(list(composition.values()))
     return index, counts
 
 
 def assign_shares(logits: Tensor, mixed: Tensor, counts: Tensor, values: Tensor) -> Tensor:
-    """What the network's outputs say: the share of an element's atoms in each state, (B, L, S), rows of sum 1.
+    """The share of an element's atoms in each oxidation state, (B, L, S); the sum over the last axis is 1.
 
-    values (S,) are the states. All atoms are in the most probable one, unless mixed valence is more probable than not:
-    then whole atoms are in each of the two most probable ones, as many as make the formula neutral where that can be
-    and no other element is mixed, otherwise in the proportion of the probabilities. An element with one atom in the
-    reduced formula has two for that, one in each state (Bi in BaBiO3).
+    logits (B, L, S) and mixed (B, L) are the network's outputs, counts (B, L) the numbers of atoms, values (S,) the
+    states. All atoms are in the most probable state, unless mixed valence is more probable than not. Then whole numbers
+    of atoms are in the two most probable states: those that make the formula neutral, if there are such numbers and no
+    other element is mixed, otherwise those nearest to the ratio of the probabilities. An element with one atom in the
+    reduced formula is counted as two atoms here, one in each state (Bi in BaBiO3).
     """
     best, state = logits.softmax(-1).topk(2, -1)
     mixed = (mixed > 0) & (counts > 0)
@@ -45,7 +47,8 @@ def assign_shares(logits: Tensor, mixed: Tensor, counts: Tensor, values: Tensor)
     first = (atoms * best[..., 0] / best.sum(-1)).round()
     high, low = values[state[..., 0]], values[state[..., 1]]
     charge = counts * high
-    needed = -(charge.sum(1, keepdim=True) - charge) / counts.clamp_min(1)  # mean state, given the other elements
+    # the mean state that would make the formula neutral, given the other elements
+    needed = -(charge.sum(1, keepdim=True) - charge) / counts.clamp_min(1)
     neutral = atoms * (needed - low) / (high - low)  # atoms in the first state
     whole = ((neutral - neutral.round()).abs() < 1e-3) & (neutral > 0.5) & (neutral < atoms - 0.5)
     first = torch.where(whole & (mixed.sum(1, keepdim=True) == 1), neutral.round(), first)
@@ -54,7 +57,7 @@ def assign_shares(logits: Tensor, mixed: Tensor, counts: Tensor, values: Tensor)
 
 
 class FormulaBlock(nn.Module):
-    """Self-attention and feed-forward layer, normalised before each."""
+    """Self-attention and a feed-forward layer, each with a layer norm before it."""
 
     def __init__(self, dim: int, heads: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -74,11 +77,12 @@ class FormulaBlock(nn.Module):
 
 
 class OxidationNetwork(nn.Module):
-    """Elements and their numbers of atoms to oxidation states.
+    """Predicts oxidation states from elements and their numbers of atoms.
 
-    One token for each element and no positions: permuted elements give permuted answers. After each block but the last
-    a draft of the answer is read out, and each element is told the state that it would need for the formula to be
-    neutral with the others as drafted (`GRID`). Whether it takes it is learned, so the answer need not be neutral.
+    There is one token for each element and no positions, so a permutation of the elements permutes the answers. After
+    each block except the last, a draft of the answer is computed. From it each element gets as a further input the
+    state that would make the formula neutral if the other elements had their drafted states (features on `GRID`). The
+    network learns how to use this input, so its answer need not be neutral.
     """
 
     values: Tensor
@@ -100,7 +104,7 @@ class OxidationNetwork(nn.Module):
         require_heads(dim, heads)
         self.dropout = dropout
         self.element = nn.Embedding(elements + 1, dim)
-        self.count = nn.Embedding(COUNTS + 1, dim)  # the last is for all larger numbers
+        self.count = nn.Embedding(COUNTS + 1, dim)  # the last one stands for all larger numbers
         self.amount = mlp(4, dim, dim)
         self.blocks = nn.ModuleList(FormulaBlock(dim, heads, hidden, dropout) for _ in range(layers))
         self.feedback = nn.ModuleList(nn.Linear(len(GRID), dim) for _ in range(layers - 1))
@@ -111,7 +115,7 @@ class OxidationNetwork(nn.Module):
         self.register_buffer("grid", GRID.clone(), persistent=False)
 
     def needed(self, logits: Tensor, atoms: Tensor) -> Tensor:
-        """Gaussians (B, L, len(GRID)) of the state of each element that would make the formula neutral."""
+        """Gaussian features (B, L, len(GRID)) of the state of each element that would make the formula neutral."""
         mean = logits.softmax(-1) @ self.values  # (B, L)
         charge = (mean * atoms).sum(1, keepdim=True)  # padding has no atoms
         need = (mean - charge / atoms.clamp_min(1)).clamp(GRID[0], GRID[-1])
@@ -120,8 +124,8 @@ class OxidationNetwork(nn.Module):
     def forward(self, elements: Tensor, counts: Tensor) -> tuple[list[Tensor], Tensor]:
         """elements, counts (B, L) as `encode` gives them.
 
-        Returns the logits (B, L, S) of the share of an element's atoms in each state after every block, the last is
-        the answer, and the logit (B, L) of mixed valence. What they hold for padding means nothing.
+        Returns the logits (B, L, S) of the share of an element's atoms in each state after every block, of which the
+        last are the answer, and the logit (B, L) of mixed valence. Their values on padding have no meaning.
         """
         mask = elements > 0
         atoms = counts.float()

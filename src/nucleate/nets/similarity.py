@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class SimilarityNetwork(nn.Module):
-    """Standardised descriptors of two formulas to the logit that their structures are similar.
+    """Predicts from the standardised descriptors of two formulas the logit that their structures are similar.
 
     Its input is the absolute difference of both descriptors (Kusaba et al., Comput. Mater. Sci. 211, 111496 (2022)), so
     that the result does not depend on their order.

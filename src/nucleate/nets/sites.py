@@ -1,9 +1,10 @@
 """The network of adaptive cells (Sultanov et al. 2023, sections 4.1-4.3): messages along the edges of the symmetric
 multigraph.
 
-As in DimeNet++ (Gasteiger et al. 2020), a message on an edge hears from the messages that go out from its end, weighted
-by distance and angle; here edges have outputs, and no atom has. The sums over angles run through spherical harmonics
-(`nets.harmonics`), so their cost grows with the number of edges, not with that of pairs of edges, and is exact.
+As in DimeNet++ (Gasteiger et al. 2020), the message on an edge is updated from the messages of the edges that start at
+its end, weighted by distance and angle. Here the outputs belong to edges, not to atoms. The sums over angles are taken
+with spherical harmonics (`nets.harmonics`). They are exact, and their cost grows with the number of edges, not with the
+number of pairs of edges.
 """
 
 from __future__ import annotations
@@ -34,16 +35,17 @@ from nucleate.nets.harmonics import DEGREES, harmonics
 from nucleate.nets.layers import mlp, sinusoidal
 
 RADIALS = 32
-FARTHEST = 20.0  # angstrom, of the radial features
-SOFT = 2.0  # angstrom; they are spaced evenly below, and as logarithms above
+FARTHEST = 20.0  # angstrom: the largest centre of the radial features
+SOFT = 2.0  # angstrom: the centres are spaced about evenly below this distance, and logarithmically above it
 
 
 @dataclass(frozen=True)
 class SiteGeometry:
-    """What the network knows of noisy crystals: N sites with K edges, all constants to it.
+    """The geometry of noisy crystals with N sites in all and K edges at each site. No gradients flow through it.
 
-    graph; unit: (N, K, 3) directions of edges; envelope: (N, K) 1 near, 0 at the reach of the site; gradient:
-    (N, K, 6) of each edge's length with respect to the lattice field, angstrom (section 4.3: G_e).
+    graph: the edges. unit (N, K, 3): their directions. envelope (N, K): a weight that falls from 1 at distance zero to
+    0 at the reach of the site. gradient (N, K, 6): the derivative of each edge's length with respect to the lattice
+    field, in angstrom (G_e of section 4.3).
     """
 
     graph: Multigraph
@@ -54,7 +56,7 @@ class SiteGeometry:
 
 @torch.no_grad()
 def geometry(codec: SiteCodec, fields: Fields, data: SymmetricBatch, edges: int) -> SiteGeometry:
-    """The geometry of `data`, which is `codec.decode(fields)`."""
+    """The geometry of `data`, which must be `codec.decode(fields)`. edges: how many edges each site has (K)."""
     graph = multigraph(data.space_group, expand_orbits(data), edges)
     unit = _directions(graph.vector, graph.distance)
     envelope = (1 - (graph.distance / graph.reach.clamp_min(1e-6)).clamp_max(1).square()).square()
@@ -64,8 +66,11 @@ def geometry(codec: SiteCodec, fields: Fields, data: SymmetricBatch, edges: int)
 
 
 def lattice_derivative(codec: SiteCodec, fields: Fields) -> Tensor:
-    """(B, 6, 3, 3): the derivative of the primitive lattice, angstrom, with respect to each number of the lattice
-    field; exact, by forward differentiation. Zero for numbers that the space group does not leave free."""
+    """The derivative of the primitive lattice, in angstrom, with respect to each of the 6 numbers of the lattice field:
+    (B, 6, 3, 3).
+
+    It is exact (forward differentiation), and zero for numbers that the space group does not leave free.
+    """
     field = fields["lattice"]
 
     def lattice(x: Tensor) -> Tensor:
@@ -77,10 +82,10 @@ def lattice_derivative(codec: SiteCodec, fields: Fields) -> Tensor:
 
 
 class SiteNetwork(nn.Module):
-    """Denoiser of `SiteCodec`'s fields: eps of the lattice, the normalised score of the parameters."""
+    """Denoiser for the fields of `SiteCodec`: the noise of the lattice and the normalised score of the parameters."""
 
     def __init__(self, codec: SiteCodec, processes: Mapping[str, Any], *, dim: int, layers: int, edges: int) -> None:
-        """edges: how many of the nearest atoms a site sees."""
+        """edges: to how many of its nearest atoms a site has edges."""
         super().__init__()
         self.codec, self.edges, self.lattice_noise = codec, edges, processes["lattice"]
         self.element = nn.Embedding(codec.num_elements + 1, dim)
@@ -96,7 +101,8 @@ class SiteNetwork(nn.Module):
         nn.init.zeros_(self.out[-1].bias)  # type: ignore[arg-type]
 
     def forward(self, fields: Fields, t: Tensor, condition: Fields) -> dict[str, Tensor]:
-        """fields of `SiteCodec.encode`, noisy; condition is not read."""
+        """fields: those of `SiteCodec.encode` with noise; t (B,); `condition` is not used. Returns "lattice" (B, 6) and
+        PARAMETERS (B, S, 3)."""
         with torch.autocast(t.device.type, enabled=False):
             data = self.codec.decode(fields)
             g = geometry(self.codec, fields, data, self.edges)
@@ -113,8 +119,8 @@ class SiteNetwork(nn.Module):
         return {"lattice": self._lattice(fields, t, w[..., 0], g), PARAMETERS: _parameters(data, w[..., 1], g)}
 
     def _lattice(self, fields: Fields, t: Tensor, w: Tensor, g: SiteGeometry) -> Tensor:
-        """eps of the lattice: section 4.3's mean over edges of w G / |G|^2, beside what x_t itself says of standardised
-        data (Karras et al. 2022, eq. 7)."""
+        """The noise of the lattice: the mean over edges of w G / |G|^2 (section 4.3), added to the noise that x_t alone
+        implies for standardised data (Karras et al. 2022, eq. 7)."""
         x, crystal = fields["lattice"], g.graph.crystal
         moves = w[..., None] * g.gradient / g.gradient.square().sum(-1, keepdim=True).clamp_min(1e-6)
         total = x.new_zeros(x.shape).index_add(0, crystal, moves.sum(1))
@@ -126,16 +132,16 @@ class SiteNetwork(nn.Module):
 
 
 def _parameters(data: SymmetricBatch, w: Tensor, g: SiteGeometry) -> Tensor:
-    """The displacement sum_e w_e u_e of a site's first atom (section 4.2), in units of the cell's length, as far as its
-    free parameters can follow: (B, S, 3)."""
+    """The change of each site's free parameters that comes closest to the displacement sum_e w_e u_e of its first atom
+    (section 4.2): (B, S, 3), in units of the cell's length (the cube root of its volume)."""
     move = (w[..., None] * g.unit).sum(1)
     lattice = lattices(data.space_group, data.cell)
     unit = lat.volume(lattices(data.space_group, data.cell, primitive=False)).clamp_min(1e-3).pow(1 / 3)
-    jacobian = first_matrices(data)[data.mask].mT @ lattice[g.graph.crystal]  # (N, 3, 3): each parameter's own move
+    jacobian = first_matrices(data)[data.mask].mT @ lattice[g.graph.crystal]  # (N, 3, 3): how each parameter moves it
     stuck = torch.diag_embed((jacobian.square().sum(-1) == 0).to(w.dtype))
     jacobian = jacobian / unit[g.graph.crystal, None, None]
     gram = jacobian @ jacobian.mT + stuck
-    # relative as well: noisy angles that no cell has make a flat one, whose Gram matrix is singular
+    # The ridge is also relative, because noisy angles can make a flat cell, whose Gram matrix is singular.
     ridge = (1e-6 * gram.diagonal(dim1=-2, dim2=-1).sum(-1)).clamp_min(1e-4)
     gram = gram + ridge[:, None, None] * torch.eye(3, dtype=w.dtype, device=w.device)
     z = torch.linalg.solve(gram, (jacobian @ move[..., None]))[..., 0]
@@ -143,7 +149,7 @@ def _parameters(data: SymmetricBatch, w: Tensor, g: SiteGeometry) -> Tensor:
 
 
 class Interaction(nn.Module):
-    """Messages m (N, K, dim) and sites h (N, dim), each from the other and from the messages at an edge's end."""
+    """Updates messages m (N, K, dim) and sites h (N, dim) from each other and from messages at the ends of edges."""
 
     def __init__(self, dim: int, inner: int = 32) -> None:
         super().__init__()
@@ -169,8 +175,9 @@ class Interaction(nn.Module):
         end: Tensor,
         crystal: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """c (B, dim); distances (N, K, RADIALS); envelope (N, K); here, there (N, K, 16): harmonics of the edge's
-        direction from its start, and from its end; end (N, K), crystal (N,)."""
+        """c (B, dim): condition of each crystal. distances (N, K, RADIALS), envelope (N, K). here, there (N, K, 16):
+        spherical harmonics of an edge's direction from its start, and from its end. end (N, K): the site at the end of
+        an edge. crystal (N,): the crystal of a site."""
         shift1, scale1, shift2, scale2 = self.condition(F.silu(c))[crystal][:, None].chunk(4, -1)
         x = self.norm1(m) * (1 + scale1) + shift1 + self.own(h)[:, None] + _at(self.other(h), end)
         x = F.silu(self.down(x))
@@ -179,15 +186,15 @@ class Interaction(nn.Module):
             y.mT.to(x.dtype) @ (x * weight)
             for y, weight in zip(here.split(DEGREES, -1), weights.unbind(2), strict=True)
         ]
-        heard = _at(torch.cat(around, 1).flatten(1), end).unflatten(-1, (sum(DEGREES), -1))
-        m = m + self.up((there[:, :, None].to(x.dtype) @ heard)[:, :, 0])
+        incoming = _at(torch.cat(around, 1).flatten(1), end).unflatten(-1, (sum(DEGREES), -1))
+        m = m + self.up((there[:, :, None].to(x.dtype) @ incoming)[:, :, 0])
         m = m + self.mlp(self.norm2(m) * (1 + scale2) + shift2)
         near = (m * envelope[..., None]).sum(1) / math.sqrt(m.shape[1])
         return m, h + self.site(torch.cat([h, near, _mean(near, crystal, len(c))], -1))
 
 
 class Distances(nn.Module):
-    """Gaussian features of distances, evenly spaced in log(1 + d / SOFT), and of d over the site's reach."""
+    """Gaussian features of distances d, evenly spaced in log(1 + d / SOFT), and the ratio of d to the site's reach."""
 
     centres: Tensor
 
@@ -196,24 +203,24 @@ class Distances(nn.Module):
         self.register_buffer("centres", torch.linspace(0, math.log1p(FARTHEST / SOFT), RADIALS - 1), persistent=False)
 
     def forward(self, distance: Tensor, reach: Tensor) -> Tensor:
-        """(N, K) and (N, 1) -> (N, K, RADIALS)."""
+        """Distances (N, K) and reaches (N, 1), in angstrom, to (N, K, RADIALS)."""
         gaps = torch.log1p(distance / SOFT)[..., None] - self.centres
         features = torch.exp(-(gaps / self.centres[1]).square())
         return torch.cat([features, (distance / reach.clamp_min(1e-6))[..., None]], -1)
 
 
 def _directions(vector: Tensor, distance: Tensor) -> Tensor:
-    """Unit vectors; atoms on top of each other have none."""
+    """Unit vectors (N, K, 3) of edges; nearly zero for two atoms at the same place, which have no direction."""
     return vector / distance.clamp_min(1e-3)[..., None]
 
 
 def _at(rows: Tensor, index: Tensor) -> Tensor:
-    """(N, D) at (N, K) -> (N, K, D)."""
+    """The rows (N, D) that `index` (N, K) selects: (N, K, D)."""
     return rows.index_select(0, index.flatten()).unflatten(0, index.shape)
 
 
 def _mean(rows: Tensor, crystal: Tensor, crystals: int) -> Tensor:
-    """The mean over the sites of its crystal, at each site: (N, D) -> (N, D)."""
+    """For each site the mean over all sites of its crystal: (N, D) -> (N, D)."""
     total = rows.new_zeros(crystals, rows.shape[1]).index_add(0, crystal, rows)
     count = crystal.bincount(minlength=crystals).clamp_min(1).to(rows.dtype)
     return (total / count[:, None])[crystal]

@@ -1,9 +1,10 @@
-"""The sparse network of UniMat: attention over the slots that may hold an atom, with the periodic table as position.
+"""The sparse network of UniMat: attention over the slots that probably hold an atom.
 
-The tensor of Yang et al. 2023 is nearly empty, 10 atoms in 1,000 slots, and the dense U-Net computes on all of it (its
-own limitation). Here all slots are weighed by what is known without a network (`nets.occupancy`), a perceptron reads
-the columns of the table as a whole, and attention sees the likeliest slots alone. Where the composition is given
-exactly, these are the atoms, and nothing else is computed.
+The position of a slot is the place of its element in the periodic table. The tensor of Yang et al. 2023 is nearly
+empty, for example 10 atoms in 1,000 slots, and the dense U-Net computes on all of it, which is its limitation. Here the
+probability that a slot holds an atom is first computed without a network (`nets.occupancy`). A perceptron that reads
+the columns of all elements corrects it, and attention runs over the most probable slots only. If the composition is
+given exactly, these slots are the atoms, and nothing else is computed.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from nucleate.nets.layers import AdaptiveBlock, mlp
 from nucleate.nets.occupancy import BARRED, allowed_elements, atom_noise, mixed
 from nucleate.nets.table import TableNetwork, squashed
 
-CONTEXT = 8  # numbers that a column hands to its slots
+CONTEXT = 8  # number of features that each column passes to its slots
 
 
 class Place(nn.Module):
-    """Elements by their place in the periodic table: the sum of vectors of row and column."""
+    """Embeds an element by its place in the periodic table: the sum of a vector of its row and one of its column."""
 
     places: Tensor
 
@@ -38,13 +39,17 @@ class Place(nn.Module):
         self.row, self.column = nn.Embedding(ROWS, dim), nn.Embedding(COLUMNS, dim)
 
     def forward(self, atomic_numbers: Tensor) -> Tensor:
-        """(...) -> (..., dim)."""
+        """Atomic numbers (...) to vectors (..., dim)."""
         row, column = self.places[atomic_numbers].unbind(-1)
         return self.row(row) + self.column(column)
 
 
 class Columns(nn.Module):
-    """The columns of the table, read as a whole: (B, P, features) -> log odds (B, P), context (B, P, CONTEXT)."""
+    """A perceptron over the columns of all elements together.
+
+    Features (B, P, features) to log odds (B, P) that slots of a column hold an atom, and to the context (B, P, CONTEXT)
+    that the column passes to its slots. P is the number of elements.
+    """
 
     def __init__(self, size: int, features: int, dim: int, condition_dim: int, layers: int = 3) -> None:
         super().__init__()
@@ -66,12 +71,12 @@ class Columns(nn.Module):
 
 
 class SlotTransformer(TableNetwork):
-    """Noisy table and cell to their noise (Yang et al. 2023, eq. 1).
+    """Predicts the noise of a noisy table and of a noisy cell (Yang et al. 2023, eq. 1).
 
-    fields: "lattice" (B, 6) and SLOTS (B, P, L, 3), or for a given composition "frac_coords" (B, A, 3),
-    "atomic_numbers" (B, A), "mask" (B, A). condition: "chemical_system" (B, num_elements + 1) bars the columns of all
-    other elements (the composition type of the paper, H x W); any property. Equivariant under permutation of slots and
-    of atoms.
+    fields: "lattice" (B, 6) and SLOTS (B, P, L, 3), for P elements with L slots each; or for a given composition
+    "frac_coords" (B, A, 3), "atomic_numbers" (B, A), "mask" (B, A). condition: "chemical_system" (B, num_elements + 1)
+    excludes the columns of all other elements (the "composition type" of the paper, H x W); and any property. The
+    output is equivariant under permutation of the slots of an element and of atoms.
     """
 
     def __init__(
@@ -89,17 +94,17 @@ class SlotTransformer(TableNetwork):
         distance: bool = False,
         condition_on: tuple[str, ...] = (),
     ) -> None:
-        """seen: how many slots attention sees, the likeliest ones. distance: attention is told where atoms lie to each
-        other (`Relative`, with `pair_dim` features of a pair)."""
+        """seen: how many slots, the most probable ones, attention runs over. distance: whether attention also depends
+        on the relative positions of atoms (`Relative`, with `pair_dim` features of a pair)."""
         super().__init__(codec, max_atoms, processes, dim, condition_on)
         size = len(codec.elements)
         self.seen = min(seen, size * codec.slots)
         self.place = Place(dim, codec.num_elements)
         self.position, self.cell = PositionFeatures(dim, frequencies), CellTokens(dim)
         self.relative = Relative(codec, dim, layers, pair_dim, heads) if distance else None
-        told = PHASES if distance else 0
-        self.blocks = nn.ModuleList(AdaptiveBlock(dim, heads, phases=told) for _ in range(layers))
-        self.norm, self.read = nn.LayerNorm(dim), nn.Linear(dim, 4)  # v, and what attention adds to the log odds
+        num_phases = PHASES if distance else 0
+        self.blocks = nn.ModuleList(AdaptiveBlock(dim, heads, phases=num_phases) for _ in range(layers))
+        self.norm, self.read = nn.LayerNorm(dim), nn.Linear(dim, 4)  # v (3 numbers) and a correction of the log odds
         nn.init.zeros_(self.read.weight)
         nn.init.zeros_(self.read.bias)
         self.position_field = "frac_coords" if codec.given else SLOTS
@@ -111,7 +116,11 @@ class SlotTransformer(TableNetwork):
     def attend(
         self, x: Tensor, z: Tensor, lattice: Tensor, num_atoms: Tensor, t: Tensor, z_c: Tensor, bias: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Blocks over the atoms z (B, K, d) at x (B, K, 3) and the cell; bias (B, K) on the keys. (B, 6), (B, K, 4)."""
+        """Apply the blocks to the cell and to K atoms with features z (B, K, d) at positions x (B, K, 3).
+
+        bias (B, K) is added to the scores of the keys. Returns v of the cell (B, 6), and for each atom v and the
+        correction of its log odds (B, K, 4).
+        """
         z = torch.cat([self.cell(lattice), z + self.position(x)], 1)
         bias = F.pad(bias, (2, 0))[:, None, None]
         biases, phase, geometry = (bias,) * len(self.blocks), None, None
@@ -120,8 +129,8 @@ class SlotTransformer(TableNetwork):
             geometry = self.relative(x, lattice, num_atoms, alphas, z_c, bias)
             biases, phase = geometry.biases, geometry.phase
             z = torch.cat([z[:, :2], z[:, 2:] + geometry.environment], 1)
-        for block, told in zip(self.blocks, biases, strict=True):
-            z = block(z, z_c, told, phase)
+        for block, block_bias in zip(self.blocks, biases, strict=True):
+            z = block(z, z_c, block_bias, phase)
         z = self.norm(z)
         atoms = self.read(z[:, 2:]).to(lattice.dtype)
         if self.relative is not None and geometry is not None:
@@ -144,23 +153,23 @@ class SlotTransformer(TableNetwork):
     def _table(
         self, x: Tensor, lattice: Tensor, t: Tensor, z_c: Tensor, condition: Fields, columns: Columns
     ) -> tuple[Tensor, Tensor]:
-        """v of the cell, and the noise of all slots."""
+        """v of the cell (B, 6), and the noise of all slots (B, P, L, 3)."""
         abar = self.processes[SLOTS].alpha_bar(t)
         logit = self.log_odds(x, abar)
         allowed = allowed_elements(condition, self.elements, len(x))
         expected = torch.sigmoid(logit).sum(-1)
-        likeliest = squashed(torch.stack([logit.amax(-1), logit.logsumexp(-1)], -1))
-        update, context = columns(torch.cat([expected[..., None], likeliest, allowed.to(x)[..., None]], -1), z_c)
+        summary = squashed(torch.stack([logit.amax(-1), logit.logsumexp(-1)], -1))
+        update, context = columns(torch.cat([expected[..., None], summary, allowed.to(x)[..., None]], -1), z_c)
         logit = (logit + update.to(x)[..., None]).masked_fill(~allowed[..., None], BARRED)
-        flat, here = logit.flatten(1), x.flatten(1, 2)
+        flat, positions = logit.flatten(1), x.flatten(1, 2)
         best, index = flat.topk(self.seen, dim=1)
         column = index // x.shape[2]
-        told = context.to(x).gather(1, column[..., None].expand(-1, -1, CONTEXT))
-        told = torch.cat([told, squashed(best)[..., None]], -1)
+        slot_features = context.to(x).gather(1, column[..., None].expand(-1, -1, CONTEXT))
+        slot_features = torch.cat([slot_features, squashed(best)[..., None]], -1)
         three = index[..., None].expand(-1, -1, 3)
-        z, one = self.place(self.elements[column]) + self.context(told), torch.ones_like(t, dtype=torch.long)
-        # attention counts a slot as much as it is likely to hold an atom
-        v, atoms = self.attend(here.gather(1, three), z, lattice, one, t, z_c, F.logsigmoid(best).detach())
+        z, one = self.place(self.elements[column]) + self.context(slot_features), torch.ones_like(t, dtype=torch.long)
+        # attention weighs each slot by the probability that it holds an atom
+        v, atoms = self.attend(positions.gather(1, three), z, lattice, one, t, z_c, F.logsigmoid(best).detach())
         flat = flat.scatter_add(1, index, atoms[..., 3])
-        shown = torch.zeros_like(here).scatter(1, three, atoms[..., :3])
-        return v, mixed(x, shown.view_as(x), flat.view_as(logit), abar)
+        slot_v = torch.zeros_like(positions).scatter(1, three, atoms[..., :3])
+        return v, mixed(x, slot_v.view_as(x), flat.view_as(logit), abar)

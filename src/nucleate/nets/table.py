@@ -1,4 +1,4 @@
-"""What UniMat's two networks have in common: the condition, and what is known of the table without them."""
+"""The common part of UniMat's two networks: the condition, and the log odds that are known without a network."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ STEEP = 8.0  # log odds beyond which features saturate
 
 
 class TableNetwork(nn.Module):
-    """elements: (P,) atomic numbers. rates: (P,) log odds by training crystals that a slot of the element holds an
-    atom; not there where the composition is given, and with it which slots do."""
+    """The base class of both networks.
+
+    elements (P,): the atomic numbers. rates (P,): the log odds, counted in the training crystals, that a slot of an
+    element holds an atom. Networks for a given composition have no rates, since the composition fixes which slots do.
+    """
 
     elements: Tensor
     rates: Tensor
@@ -38,7 +41,7 @@ class TableNetwork(nn.Module):
             self.register_buffer("rates", torch.logit(codec.rates, eps=1e-6), persistent=False)
 
     def log_odds(self, x: Tensor, alpha_bar: Tensor) -> Tensor:
-        """(B, P, L) that noisy slots x (B, P, L, 3) hold an atom, by what each says of itself and how often they do."""
+        """Log odds (B, P, L) that noisy slots x (B, P, L, 3) hold an atom: `evidence` of the slot plus `rates`."""
         return evidence(x, alpha_bar) + self.rates[:, None]
 
 

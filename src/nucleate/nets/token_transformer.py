@@ -14,12 +14,13 @@ from nucleate.nets.layers import AdaptiveBlock
 
 
 class TokenTransformer(nn.Module):
-    """Noisy words to what they were: logits (B, A, V) of masked words, or for vectors of words the vectors (B, A, d).
+    """Predicts the words of a formula from noisy ones: logits (B, A, V) of masked words, or the vectors (B, A, d) of
+    words that are vectors.
 
-    fields: "tokens" (B, A) or (B, A, d), "mask" (B, A). Where the words have no order (codec.order "set"), equal words
-    are one: attention over distinct words, the logarithm of how many there are added to their keys' scores, is
-    attention over all of them, at a third of the cost for formulas. Their number is an input too, which attention
-    alone, an average, learns late. All masked words then have the same logits.
+    fields: "tokens" (B, A) or (B, A, d), "mask" (B, A). If the words have no order (codec.order "set"), equal words
+    share one token. Attention over distinct words, with the logarithm of their number added to the scores of their
+    keys, equals attention over all words, at a third of the cost for formulas. The number is also an input of its own,
+    because attention is an average and learns numbers late. All masked words then have the same logits.
     """
 
     def __init__(
@@ -34,13 +35,13 @@ class TokenTransformer(nn.Module):
         self_conditioning: bool = False,
         condition_on: tuple[str, ...] = (),
     ) -> None:
-        """vector: length of the words' vectors, None for words as such."""
+        """vector: the length of the vectors, if words are vectors, otherwise None."""
         super().__init__()
         self.is_set = codec.order == "set"
         self.words = nn.Embedding(codec.size, vector or dim)
         self.from_vector = nn.Linear(vector, dim) if vector else None
         self.from_estimate = nn.Linear(vector, dim, bias=False) if vector and self_conditioning else None
-        # of an element (set), or the place of a word
+        # embeds how often a word occurs ("set"), or else the place of a word in the formula
         self.number = nn.Embedding(max_atoms + 1, dim)
         self.condition = ConditionEmbedding(dim, len(codec.words), max_atoms, condition_on)
         self.blocks = nn.ModuleList(AdaptiveBlock(dim, heads) for _ in range(layers))
@@ -57,7 +58,7 @@ class TokenTransformer(nn.Module):
         if self.is_set:
             ids, counts = distinct_tokens(torch.where(mask, x, PAD_ID), self.words.num_embeddings)
             bias = torch.where(counts > 0, counts.clamp_min(1).log(), -1e9)
-            bias[:, 0] = counts[:, 0].clamp_min(1).log()  # MASK comes first, and is asked even where nothing is hidden
+            bias[:, 0] = counts[:, 0].clamp_min(1).log()  # MASK comes first; its row is used even if no word is masked
             z = self.words(ids) + self.number(counts.long())
         else:
             bias = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -1e9)
@@ -86,6 +87,6 @@ def distinct_tokens(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
     present = counts > 0
     present[:, MASK_ID] = True
     width = int(present.sum(1).max())
-    # a stable order by place in the vocabulary: the sum in attention must not depend on the batch
+    # a stable order, by place in the vocabulary, so that the order of the sum in attention does not depend on the batch
     words = torch.argsort(present.to(torch.int8), dim=1, descending=True, stable=True)[:, :width]
     return words, counts.gather(1, words)

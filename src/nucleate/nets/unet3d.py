@@ -1,7 +1,8 @@
 """The 3D U-Net of UniMat (Yang et al. 2023, section 2.2, appendix 6): convolutions and attention over slots, rows and
 columns.
 
-Rows and columns of the periodic table are the image of a video U-Net (Ho et al. 2022b), slots are its time.
+It is a U-Net for videos (Ho et al. 2022b), with the rows and columns of the periodic table in place of the image, and
+the slots in place of time.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ Grid = tuple[int, int]  # rows and columns of a level
 
 
 def reach(grid: Grid) -> Grid:
-    """Kernel size over rows and columns: 3, but 1 where there is but one, for all else would meet padding alone."""
+    """Kernel size over rows and columns: 3, but 1 where there is only one, since the rest would cover only padding."""
     return 3 if grid[0] > 1 else 1, 3 if grid[1] > 1 else 1
 
 
 def convolution(a: int, b: int, slots: int, grid: Grid, stride: int = 1) -> nn.Conv3d:
-    """slots: how many of them the kernel spans; stride: of rows and columns, ceil(n / stride) remain."""
+    """A convolution from `a` to `b` channels. slots: how many slots the kernel spans. stride: of rows and columns; of n
+    rows, ceil(n / stride) remain."""
     kernel = (slots, *reach(grid))
     return nn.Conv3d(a, b, kernel, (1, stride, stride), (slots // 2, kernel[1] // 2, kernel[2] // 2))
 
@@ -35,7 +37,7 @@ def group_norm(width: int) -> nn.GroupNorm:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 x 3 convolutions, shifted and scaled by the condition; begins as its shortcut."""
+    """Two 3 x 3 x 3 convolutions, shifted and scaled by the condition. Before training, only the shortcut acts."""
 
     def __init__(self, a: int, b: int, grid: Grid, condition_dim: int) -> None:
         super().__init__()
@@ -52,7 +54,10 @@ class ResidualBlock(nn.Module):
 
 
 class AxialAttention(nn.Module):
-    """Attention among all places at each slot, or among all slots of each place; begins as nothing."""
+    """Attention among all places of the table at each slot, or among all slots of each place.
+
+    Before training it has no effect.
+    """
 
     def __init__(self, width: int, heads: int, over: str) -> None:
         """over: "places" or "slots"."""
@@ -76,7 +81,7 @@ class AxialAttention(nn.Module):
 
 
 class UNetLevel(nn.Module):
-    """A residual block and both attentions, at one level."""
+    """A residual block, attention over places and attention over slots, at one level of the U-Net."""
 
     def __init__(self, a: int, b: int, grid: Grid, heads: int, condition_dim: int) -> None:
         super().__init__()
@@ -92,7 +97,7 @@ class UNetLevel(nn.Module):
 
 
 class Position(nn.Module):
-    """Adds what a network learned of each row and each column: elements of a group, of a period have that in common."""
+    """Adds a learned vector for each row and for each column, so that elements of a period or group share features."""
 
     def __init__(self, width: int, grid: Grid) -> None:
         super().__init__()
@@ -103,18 +108,19 @@ class Position(nn.Module):
 
 
 class UNet3D(nn.Module):
-    """(B, channels_in, L, H, W) and a condition (B, condition_dim) to (B, channels_out, L, H, W).
+    """A U-Net: (B, channels_in, L, H, W) and a condition (B, condition_dim) to (B, channels_out, L, H, W).
 
-    widths: channels of the levels, from the outermost in; each halves rows and columns, rounding up (9 x 18, 5 x 9,
-    3 x 5 ...), until one is left, and keeps the slots. The last level is the middle, with two stages; those before it
-    have one on the way down and one on the way up, which also gets the features that the first left (concatenated).
+    widths: the channels of the levels, from the outermost to the innermost. Each further level has half the rows and
+    columns, rounded up (9 x 18, 5 x 9, 3 x 5 ...), down to 1 x 1, and all slots. The last level is the middle, with two
+    stages. Each level before it has one stage on the way down and one on the way up; the latter also gets the output of
+    the former (concatenated).
 
-    A level of a single row or column has kernels of size 1 there, and one of a single place no attention over places:
-    on a 1 x 1 table this is a network over the slots alone, without weights that nothing reaches. Slots have no
-    position: they are shuffled in training, and convolutions over them see where they end.
+    A level with a single row or column has kernels of size 1 along it, and a level with a single place has no attention
+    over places. So on a 1 x 1 table this is a network over slots only, without weights that have no effect. Slots have
+    no embedding of their position, because they are shuffled in training.
 
-    Each level learns a vector for each of its rows and columns, so the grid (H, W) is fixed; L is not. The output is
-    zero at first. Raises NucleateError for widths that heads do not divide, and for another grid.
+    Each level learns a vector for each of its rows and columns, so the grid (H, W) is fixed, while L is not. The output
+    is zero before training. Raises NucleateError for widths that `heads` does not divide, and for another grid.
     """
 
     def __init__(
@@ -137,7 +143,8 @@ class UNet3D(nn.Module):
         self.middle = nn.ModuleList(
             UNetLevel(widths[-1], widths[-1], grids[-1], heads, condition_dim) for _ in range(2)
         )
-        # 1 x 1 x 1 before places are doubled: four times cheaper than after it, and the next convolution smooths
+        # The 1 x 1 x 1 convolution comes before the number of places is increased: it costs a quarter there, and the
+        # convolutions of the next stage smooth the result.
         self.narrow = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in pairwise(widths))
         self.up = nn.ModuleList(UNetLevel(2 * w, w, g, heads, condition_dim) for w, g in levels[:-1])
         self.norm = group_norm(widths[0])
