@@ -64,6 +64,7 @@ RECIPES = {  # name: what its recipe says beside TRAIN, and what is drawn from t
         'task = "csp"\n' + PEROVSKITES + f'[codec]\nkind = "compact"\n{PARAMETERS}' + SMALL + "widths = [16, 16]\n",
         CELLS,
     ),
+    "bins": ('system = "bins"\n' + PEROVSKITES + 'frame = "canonical"\n' + WORDS, CELLS),
     "sites": (
         'task = "csp"\n' + PEROVSKITES + '[codec]\nkind = "sites"\n[network]\ndim = 16\nlayers = 1\nedges = 8\n'
         + '[sample]\nsampler = "langevin"\nsteps = 4\ncorrector_steps = 0\n',

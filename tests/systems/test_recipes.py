@@ -33,7 +33,10 @@ def test_there_are_recipes():
         ('name = "x"\n[network]\ndim = "wide"', "'network.dim' must be int, not 'wide'"),
         ('name = "x"\ntask = "cook"', "'task' must be one of csp, dng, formula, property, not 'cook'"),
         ('name = "x"\nsystem = "joint"\ntask = "cook"', "'task' must be one of csp, dng, not 'cook'"),
-        ('name = "x"\nsystem = "cook"', "'system' must be one of joint, unimat, compact, sites, formulas, property,"),
+        (
+            'name = "x"\nsystem = "cook"',
+            "'system' must be one of joint, unimat, compact, sites, formulas, property,",
+        ),
         ('name = "x"\n[codec]\nkind = "cook"', "'codec.kind' must be one of joint, unimat, compact, sites, not 'cook'"),
         ('name = "x"\nnetwork = 3', "'network' must be a table"),
         ('name = "x"\n[network]\ncondition_on = "a"', "must be a list"),
@@ -67,9 +70,14 @@ def test_a_missing_file_is_named():
         ("compact", "network", {"edges": 3}, "'network.edges' is a setting of sites, not of compact"),
         ("sites", "codec", {"vocabulary": "all"}, "'codec.vocabulary' is a setting of formulas, not of sites"),
         ("formulas", "network", {"predict": ["x"]}, "'network.predict' is a setting of property, not of formulas"),
-        ("property", "sample", {"steps": 3}, "'sample.steps' is a setting of joint, .* and formulas, not of property"),
+        (
+            "property",
+            "sample",
+            {"steps": 3},
+            "'sample.steps' is a setting of joint, .*formulas and bins, not of property",
+        ),
         ("compact", "sample", {"corrector_steps": 0}, "is a setting of joint and sites, not of compact"),
-        ("sites", "train", {"condition_dropout": 0.5}, "is a setting of joint, .* and formulas, not of sites"),
+        ("sites", "train", {"condition_dropout": 0.5}, "is a setting of joint, .*formulas and bins, not of sites"),
     ],
 )
 def test_a_knob_of_another_system_is_refused_by_name(system, section, knob, message):
@@ -78,7 +86,7 @@ def test_a_knob_of_another_system_is_refused_by_name(system, section, knob, mess
 
 
 def test_a_task_is_of_the_systems_that_have_two():
-    with pytest.raises(NucleateError, match="'task' is a setting of joint, unimat and compact, not of sites"):
+    with pytest.raises(NucleateError, match="'task' is a setting of joint, unimat, compact and bins, not of sites"):
         read_recipe({"name": "x", "system": "sites", "task": "csp"})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
-from nucleate.systems import compact, formulas, joint, property, sites, unimat
+from nucleate.systems import bins, compact, formulas, joint, property, sites, unimat
 from nucleate.systems.base import Progress, System
 from nucleate.systems.recipe import Recipe
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nucleate.systems.base import Data
 
 SYSTEMS: dict[str, System] = {
-    module.SYSTEM.name: module.SYSTEM for module in (joint, unimat, compact, sites, formulas, property)
+    module.SYSTEM.name: module.SYSTEM for module in (joint, unimat, compact, sites, formulas, property, bins)
 }
 
 

@@ -1,0 +1,115 @@
+"""Masked tokens that are revealed from the surest on (MaskGIT, Chang et al., CVPR 2022); numbers told at the end."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nucleate.diffusion.process import Visited, at, per_crystal
+from nucleate.diffusion.rng import Streams
+
+MASK = 0  # the hidden token; tokens of data are 1 ... num_classes
+
+
+@dataclass(frozen=True)
+class MaskedTokens:
+    """Each token is hidden with the probability t, independently of the others.
+
+    `like` of the prior decides what is drawn: tokens that are MASK there, so that padding and what is given keep their
+    values. The network gives logits (..., num_classes + 1) of the tokens of the data; class 0 is never drawn. The loss
+    is the cross-entropy of the hidden tokens.
+    """
+
+    num_classes: int
+
+    def prior(self, like: Tensor, rng: Streams) -> Tensor:
+        return like.clone()
+
+    def corrupt(self, x0: Tensor, t: Tensor, rng: Streams) -> Tensor:
+        return x0.masked_fill(rng.uniform(x0.shape).to(x0.device) < at(t, x0), MASK)
+
+    def loss(self, pred: Tensor, x0: Tensor, x_t: Tensor, t: Tensor, mask: Tensor | None = None) -> Tensor:
+        hidden = x_t == MASK
+        if mask is not None:
+            hidden = hidden & mask.reshape(*mask.shape, *(1,) * (x0.dim() - mask.dim()))
+        error = F.cross_entropy(self.logits(pred).flatten(0, -2), x0.flatten(), reduction="none").view(x0.shape)
+        sums = (error * hidden).flatten(1).sum(1)
+        # over the expected number of hidden tokens, so that each token of the batch weighs alike
+        tokens = torch.full_like(t, x0[0].numel()) if mask is None else mask.sum(1) * (x0[0].numel() / mask.shape[1])
+        return sums / (tokens * 0.5).clamp_min(1)
+
+    def logits(self, pred: Tensor) -> Tensor:
+        """Logits in single precision, without the hidden token."""
+        logits = pred.float().clone()
+        logits[..., MASK] = -torch.inf
+        return logits
+
+    def step(self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, noise: float = 1.0) -> Tensor:
+        """Reveal as many tokens as the cosine of MaskGIT wants at s, those first whose drawn value is likeliest.
+
+        noise: the temperature of the draws, and of the order in which tokens are revealed; 0 takes the likeliest.
+        """
+        logits, hidden = self.logits(pred), x_t == MASK
+        drawn = rng.categorical((logits / noise).softmax(-1)) if noise > 0 else logits.argmax(-1)
+        sure = logits.log_softmax(-1).gather(-1, drawn[..., None])[..., 0]
+        if noise > 0:
+            uniform = rng.uniform(x_t.shape).to(sure).clamp(1e-9, 1 - 1e-7)
+            sure = sure - noise * at(t, sure) * (-uniform.log()).log()
+        sure = sure.masked_fill(~hidden, -torch.inf).flatten(1)
+        left = hidden.flatten(1).sum(1)
+        # the share that stays hidden falls as a cosine from 1 to 0 while t falls from 1 to 0
+        now, then = (torch.cos(math.pi / 2 * (1 - v)) for v in (t, s))
+        stay = torch.floor(left * (then / now.clamp_min(1e-6)).clamp(0, 1)).long()
+        place = torch.argsort(torch.argsort(sure, dim=1, descending=True, stable=True), dim=1)
+        shown = (place < (left - stay)[:, None]).view(x_t.shape) & hidden
+        return torch.where(shown, drawn, x_t)
+
+    def flow(
+        self,
+        x_t: Tensor,
+        pred: Tensor,
+        t: Tensor,
+        s: Tensor,
+        rng: Streams,
+        before: Visited | None = None,
+        noise: float = 1.0,
+        langevin: float = 0.0,
+    ) -> Tensor:
+        """As `step`: categories have no flow."""
+        return self.step(x_t, pred, t, s, rng, noise)
+
+
+@dataclass(frozen=True)
+class ToldAtEnd:
+    """Numbers that the network is never shown and gives itself at the last step, such as where in its bin a coordinate
+    lies. The loss is the mean square."""
+
+    def prior(self, like: Tensor, rng: Streams) -> Tensor:
+        return torch.zeros_like(like)
+
+    def corrupt(self, x0: Tensor, t: Tensor, rng: Streams) -> Tensor:
+        return torch.zeros_like(x0)
+
+    def loss(self, pred: Tensor, x0: Tensor, x_t: Tensor, t: Tensor, mask: Tensor | None = None) -> Tensor:
+        return per_crystal((pred - x0).square(), mask)
+
+    def step(self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, noise: float = 1.0) -> Tensor:
+        return torch.where(at(s, x_t) <= 0, pred.to(x_t), x_t)
+
+    def flow(
+        self,
+        x_t: Tensor,
+        pred: Tensor,
+        t: Tensor,
+        s: Tensor,
+        rng: Streams,
+        before: Visited | None = None,
+        noise: float = 1.0,
+        langevin: float = 0.0,
+    ) -> Tensor:
+        """As `step`."""
+        return self.step(x_t, pred, t, s, rng, noise)

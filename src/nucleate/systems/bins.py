@@ -1,0 +1,117 @@
+"""The compact representation (Yang et al. 2024) in bins, for a given composition: masked tokens in place of Gaussian noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from nucleate.codecs.state import CodecState
+from nucleate.config import ConfigSection, Count, NotNegative
+from nucleate.systems import crystals
+from nucleate.systems.base import Sampler, System
+from nucleate.systems.crystals import CrystalRecipe, CrystalSampleConfig
+from nucleate.systems.recipe import Elements
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from nucleate.codecs.bins import BinCodec
+    from nucleate.diffusion.process import Process
+    from nucleate.systems.base import Data, Objective
+
+
+class CodecConfig(ConfigSection):
+    """How a crystal becomes tokens (`codecs.bins`)."""
+
+    num_elements: Elements = 100
+
+
+class DiffusionConfig(ConfigSection):
+    """The tokens of coordinates and cell are hidden and revealed (`diffusion.masked`)."""
+
+    lattice_weight: NotNegative = 0.5  # weight of the loss of the cell's tokens
+    offset_weight: NotNegative = 1.0  # weight of the losses of what is left over in the bins
+
+
+class NetworkConfig(ConfigSection):
+    """The transformer over atoms and cell (`nets.bins`)."""
+
+    dim: Count = 192
+    layers: Count = 5
+    heads: Count = 8
+    condition_on: tuple[str, ...] = ()  # any numeric column of the data
+
+
+class BinRecipe(CrystalRecipe):
+    """A recipe of the compact representation in bins."""
+
+    system: Literal["bins"] = "bins"
+    task: Literal["csp"] = "csp"  # the composition is given
+    codec: CodecConfig = CodecConfig()
+    diffusion: DiffusionConfig = DiffusionConfig()
+    network: NetworkConfig = NetworkConfig()
+    sample: CrystalSampleConfig = CrystalSampleConfig()
+
+
+def codec(recipe: BinRecipe, state: CodecState) -> BinCodec:
+    from nucleate.codecs.bins import BinCodec
+
+    return BinCodec(recipe.codec.num_elements, state.elements)
+
+
+def processes(recipe: BinRecipe, codec: BinCodec | None = None, network: Any = None) -> dict[str, Process]:
+    from nucleate.codecs.bins import CELL, CELL_OFFSET, COORDINATES, OFFSET
+    from nucleate.diffusion.masked import MaskedTokens, ToldAtEnd
+
+    return {
+        "lattice": MaskedTokens(CELL),
+        "frac_coords": MaskedTokens(COORDINATES),
+        OFFSET: ToldAtEnd(),
+        CELL_OFFSET: ToldAtEnd(),
+    }
+
+
+def network(recipe: BinRecipe, codec: BinCodec, max_atoms: int) -> nn.Module:
+    from nucleate.nets.bins import BinTransformer
+
+    return BinTransformer(codec, max_atoms, **recipe.network.model_dump())
+
+
+def objective(
+    recipe: BinRecipe,
+    codec: BinCodec,
+    data: Data,
+    properties: Mapping[str, Tensor],
+    device: torch.device,
+    network: nn.Module,
+) -> Objective:
+    from nucleate.codecs.bins import CELL_OFFSET, OFFSET
+    from nucleate.systems.denoising import Denoising
+
+    d = recipe.diffusion
+    weights = {"lattice": d.lattice_weight, OFFSET: d.offset_weight, CELL_OFFSET: d.offset_weight}
+    return Denoising(recipe, codec, data, properties, device, processes(recipe), weights)
+
+
+def sample_arguments(settings: CrystalSampleConfig) -> dict[str, Any]:
+    return settings.model_dump(include={"steps", "sampler", "noise"})
+
+
+SYSTEM = System(
+    name="bins",
+    config=BinRecipe,
+    data=crystals.CRYSTALS,
+    codec=codec,
+    processes=processes,
+    network=network,
+    objective=objective,
+    sampler=Sampler(
+        names=crystals.sampler_names,
+        accepts=crystals.accepts,
+        needs=crystals.needs,
+        hints=crystals.hints,
+        arguments=sample_arguments,
+    ),
+    card=crystals.CARD,
+)
