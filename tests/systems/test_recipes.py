@@ -74,7 +74,7 @@ def test_a_missing_file_is_named():
             "property",
             "sample",
             {"steps": 3},
-            "'sample.steps' is a setting of joint, .*formulas and bins, not of property",
+            "'sample.steps' is a setting of joint, .* and bins, not of property",
         ),
         ("compact", "sample", {"corrector_steps": 0}, "is a setting of joint and sites, not of compact"),
         ("sites", "train", {"condition_dropout": 0.5}, "is a setting of joint, .*formulas and bins, not of sites"),

@@ -1,8 +1,9 @@
 """The compact representation in bins: the numbers of a crystal of a given composition as tokens and what is left over.
 
-GenMS (Yang et al. 2024, section 2.3) has A x 4 real numbers and six of the cell. Here each coordinate is one of COORDINATES equal bins
-of the cell's edge and each number of the cell one of a scale of its own, with the distance to the middle of the bin
-beside it. In canonical cells (`data.frame`) most coordinates lie in the middle of a bin, on a special position.
+GenMS (Yang et al. 2024, section 2.3) has A x 4 real numbers and six of the cell. Here each coordinate is one of
+COORDINATES equal bins of the cell's edge, and each number of the cell is one of a scale of its own, with the distance
+to the middle of the bin beside it. In canonical cells (`data.frame`) many coordinates lie in the middle of a bin, on a
+special position.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The compact representation (Yang et al. 2024) in bins, for a given composition: masked tokens in place of Gaussian noise."""
+"""The compact representation (GenMS, Yang et al. 2024) in bins, for a given composition.
+
+Tokens that are hidden and revealed take the place of Gaussian noise.
+"""
 
 from __future__ import annotations
 
