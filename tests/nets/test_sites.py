@@ -141,7 +141,7 @@ def test_the_lattice_derivative_is_that_of_finite_differences(codec, data):
 
 
 def test_gradients_of_edges_are_those_of_their_lengths(codec, data):
-    """G_e of paper 5, section 4.3, against the lengths of the same edges in a cell that is a little larger."""
+    """G_e of Sultanov et al. 2023 (section 4.3) against the lengths of the same edges in a slightly larger cell."""
     fields = codec.encode(data)
     g = geometry(codec, fields, codec.decode(fields), 16)
     for p in range(6):

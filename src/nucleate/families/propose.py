@@ -1,9 +1,9 @@
 """Proposes formulas of a crystal family, without a language model: ions on its sites, the likeliest formulas first.
 
-This is the high-level policy of GenMS (paper 4, section 2.2) as an enumeration. All ways to put ions on the sites that
-the charges of the family allow are ranked by their distance from the most similar known member, in radius and
-electronegativity site by site, and by the likelihood of the formula by a composition model. Similar radii mean similar
-tolerance factors. Known members have the distance 0.
+This is the high-level policy of GenMS (Yang et al. 2024, section 2.2) as an enumeration. All ways to put ions on the
+sites that the charges of the family allow are ranked by their distance from the most similar known member, in radius
+and electronegativity site by site, and by the likelihood of the formula by a composition model. Similar radii mean
+similar tolerance factors. Known members have the distance 0.
 """
 
 from __future__ import annotations

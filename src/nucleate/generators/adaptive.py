@@ -1,4 +1,5 @@
-"""Adaptive cells (paper 5): crystals of a given space group, by joint diffusion of their sites and cell."""
+"""Adaptive cells (Sultanov et al. 2023, J. Chem. Inf. Model. 63, 6986): crystals of a given space group, by joint
+diffusion of their sites and cell."""
 
 from __future__ import annotations
 

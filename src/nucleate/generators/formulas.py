@@ -1,5 +1,7 @@
-"""Formulas from a trained language model (paper 1). Either masked words are filled in one by one (Diffusion-BERT), or
-vectors of words are denoised and rounded to words."""
+"""Formulas from a trained diffusion language model (Dong et al. 2023, arXiv 2310.00475).
+
+Either masked words are filled in one by one (Diffusion-BERT), or vectors of words are denoised and rounded to words.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Random structure search: random but sensible structures of a composition, to which every trained model is compared.
 
-It works as AIRSS does (Pickard and Needs, J. Phys.: Condens. Matter 23, 053201 (2011)), with the volumes of paper 2
-(appendix 8). It takes a random space group whose Wyckoff positions can hold the atoms, a random cell of 0.4 to 1.2
-times the volume expected from the radii of the atoms, and random coordinates; then soft spheres push atoms apart.
+It works as AIRSS does (Pickard and Needs, J. Phys.: Condens. Matter 23, 053201 (2011)), with the volumes of Yang et al.
+2023 (UniMat, arXiv 2311.09235, appendix 8). It takes a random space group whose Wyckoff positions can hold the atoms, a
+random cell of 0.4 to 1.2 times the volume expected from the radii of the atoms, and random coordinates. Then soft
+spheres push atoms apart.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 # Volumes are relative to `expected_volume`, distances to the sum of covalent radii (Cordero 2008)
-VOLUMES = (0.4, 1.2)  # of paper 2, appendix 8; 87 % of 1,500 crystals of MP-20 lie between them
+VOLUMES = (0.4, 1.2)  # of Yang et al. 2023, appendix 8; 87 % of 1,500 crystals of MP-20 lie between them
 APART = 0.75  # smallest distance of atoms in the result; 99 % of these crystals have at least that
 PLACED = 0.3  # smallest distance when atoms are placed; soft spheres do the rest, and PyXtal takes 0.4 of the time
 COINCIDENT = 0.02  # the same in the last attempt; above 0, because coinciding atoms cannot be pushed apart

@@ -55,7 +55,7 @@ def element_distances() -> NDArray[np.float64]:
 
 
 def with_elements_replaced(structure: Structure, substitution: Mapping[str, str]) -> Structure:
-    """The structure with other elements in the same cell and at the same coordinates, as in paper 1."""
+    """The structure with other elements in the same cell and at the same coordinates, as in Dong et al. 2023."""
     from pymatgen.core import Structure
 
     species = [substitution[site.specie.symbol] for site in structure]

@@ -26,7 +26,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
 from nucleate.generators.precedents import Occupied, Precedents
 
-COMMON = 32  # number of space groups that paper 5 (section 5.4) searches
+COMMON = 32  # number of space groups that Sultanov et al. 2023 (section 5.4) search
 SHOWN = 6  # number of alternatives that a refusal names
 LISTED = 2000  # number of assignments from which a refusal makes its alternatives
 STATISTICS_WEIGHT = 0.1  # of the statistics; a known crystal of exactly the composition has the weight 1

@@ -1,8 +1,8 @@
-"""Crystal structure prediction from templates, known structures of the same ratio, with other elements (paper 1).
+"""Crystal structure prediction from templates, as in Dong et al. 2023 (arXiv 2310.00475, sections 2.3 and 3.3).
 
-The templates are ranked by the element mover's distance of the formulas (paper 1, 3.4), by the similarity that a
-network predicts from descriptors of the formulas (CSPML; Kusaba et al., Comput. Mater. Sci. 211, 111496 (2022)), or at
-random.
+Known structures with the same ratio of atoms, the templates, get other elements. They are ranked by the element mover's
+distance of the formulas (section 3.3 of that paper), by the similarity that a network predicts from descriptors of the
+formulas (CSPML; Kusaba et al., Comput. Mater. Sci. 211, 111496 (2022)), or at random.
 """
 
 from __future__ import annotations

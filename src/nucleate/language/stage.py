@@ -1,5 +1,7 @@
-"""Formulas that a language model chooses from those a crystal family allows (the policy pi_hi of paper 4, section
-2.2)."""
+"""Formulas that a language model chooses from those that a crystal family allows.
+
+This is the policy pi_hi of GenMS (Yang et al. 2024, arXiv 2409.06762, section 2.2).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The two heuristics of a tree search (paper 4, eq. 1): R_hi scores formulas, R_lo structures; higher is better."""
+"""The two heuristics of a tree search (GenMS, Yang et al. 2024, arXiv 2409.06762, eq. 1): R_hi scores formulas and R_lo
+scores structures; higher is better."""
 
 from __future__ import annotations
 
@@ -120,8 +121,8 @@ def read_objective(text: str) -> dict[str, float]:
 class ObjectiveStage(Stage):
     """Gives crystals their `objective`, R_lo: minus the weighted sum of TERMS. `pipeline.rank` then orders by it.
 
-    A crystal must not win by an error of a model (paper 4, section 2.2). So a crystal gets no objective, with the
-    reason in `objective.missing`, and comes last, where a weighted term is not known or not credible: an energy far
+    A crystal must not win by an error of a model (Yang et al. 2024, section 2.2). So a crystal gets no objective, with
+    the reason in `objective.missing`, and comes last, where a weighted term is not known or not credible: an energy far
     below all known crystals, or a property beyond what its network was trained on.
     """
 

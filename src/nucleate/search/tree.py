@@ -1,4 +1,5 @@
-"""Tree search (paper 4, Algorithm 1): a request gets H formulas, and the W best of these get L structures each.
+"""Tree search (GenMS, Yang et al. 2024, arXiv 2409.06762, Algorithm 1): a request gets H formulas, and the W best of
+these get L structures each.
 
 Formulas are ordered by R_hi (`search.heuristics`), structures by R_lo (`pipeline.rank`). A strategy decides only by
 what has been done so far, so a search that was interrupted continues as if it had not been.

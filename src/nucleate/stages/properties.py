@@ -17,8 +17,8 @@ class PredictStage(Stage):
     wanted: column -> lowest and highest wanted value. `off_target` tells how far outside of this range a prediction
     lies, in standard deviations of the network's training data; `rank` uses it. If the network cannot take a crystal,
     it has no values and `missing` says why. If a wanted property is predicted outside of the training data by more than
-    their standard deviation, the crystal exploits errors of the network (paper 4, section 2.2): `missing` says so, and
-    there is no `off_target`.
+    their standard deviation, the crystal exploits errors of the network (GenMS, Yang et al. 2024, section 2.2):
+    `missing` says so, and there is no `off_target`.
     """
 
     name = "predict"

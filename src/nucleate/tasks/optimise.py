@@ -1,5 +1,8 @@
-"""Property optimisation (paper 3, section 5; Xie et al., ICLR 2022): ask for the best value of the training data, and
-let two judges say whether the crystals have it: a property network, and a universal potential after relaxation."""
+"""Property optimisation (Takahara et al. 2024, arXiv 2406.09263, section 5; Xie et al., ICLR 2022).
+
+Crystals are generated for the best property value of the training data. Whether they have it is judged twice: by a
+property network, and by a universal potential after relaxation.
+"""
 
 from __future__ import annotations
 
