@@ -94,8 +94,8 @@ def main() -> None:
         f"{len(formulas):,} of the {len(keys):,} distinct formulas of {source.name}, one core, {platform.machine()}, "
         f"Python {platform.python_version()}. Made by `python benchmarks/checks.py {source.name}`.",
         "",
-        "| states | ours, formulas/s | SMACT, formulas/s | ratio | other verdicts | ours where SMACT has too many "
-        "combinations | ours on all |",
+        "| states | ours, formulas/s | SMACT, formulas/s | ratio | verdicts that differ | ours where SMACT has "
+        "too many combinations | ours on all |",
         "|---|---|---|---|---|---|---|",
     ]
     print("\n".join(lines))
