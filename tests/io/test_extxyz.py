@@ -64,7 +64,7 @@ def test_what_is_read_without_a_word(tmp_path, old, new):
         (CELL, 'Lattice="4.1 4.1 4.1"', "Lattice must hold 9 numbers"),
         (CELL, 'Lattice="4.1 0 0 0 4.1 0 0 0 nan"', "Lattice must hold 9 numbers"),
         (CELL, 'Lattice="4.1 0 0 0 4.1 0 0 0 4_1"', "Lattice must hold 9 numbers"),
-        (CELL, CELL + ' lattice="5 0 0 0 5 0 0 0 5"', "lattice stands twice in the second line"),
+        (CELL, CELL + ' lattice="5 0 0 0 5 0 0 0 5"', "lattice occurs twice in the second line"),
         (CELL, CELL + ' pbc="F F F"', "periodic in 0 of 3 directions"),
         (CELL, CELL + ' pbc="T T F"', "periodic in 2 of 3 directions"),
         (CELL, CELL + " pbc=F", "periodic in 0 of 3"),
@@ -131,7 +131,7 @@ def test_values_are_what_they_are_written_as(tmp_path):
     ]
     result = read(tmp_path, SALT.replace(COLUMNS, f"{COLUMNS} energy=-1 energy=-1 gap=1 gap=2"))
     assert result.structures[0].info == {"energy": -1}
-    assert [p.reason for p in result.remarks] == ["gap stands twice (1 and 2) and is left out"]
+    assert [p.reason for p in result.remarks] == ["gap occurs twice (1 and 2) and is left out"]
 
 
 def test_a_line_separator_of_unicode_is_no_end_of_line(tmp_path):

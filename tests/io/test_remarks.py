@@ -46,11 +46,11 @@ def test_what_is_odd_is_said(crystal, words):
 
 @pytest.mark.parametrize("frac", [(0, 0, 0), (0.01, 0, 0), (1, -2, 0), (0.999, 0, 0)])
 def test_two_atoms_on_one_place_are_refused(frac):
-    with pytest.raises(NucleateError, match=r"atoms 1 \(Cs\) and 2 \(Cl\) lie on one place"):
+    with pytest.raises(NucleateError, match=r"atoms 1 \(Cs\) and 2 \(Cl\) are at the same place"):
         remarks_on(salt(4.12, frac))
     many = Structure(Lattice.cubic(60), ["Cs"] * (MANY + 1), [[i / (MANY + 1), 0.1, 0.1] for i in range(MANY + 1)])
     many.append("Cl", [0.0, 0.1, 0.1])
-    with pytest.raises(NucleateError, match=rf"atoms 1 \(Cs\) and {MANY + 2} \(Cl\) lie on one place"):
+    with pytest.raises(NucleateError, match=rf"atoms 1 \(Cs\) and {MANY + 2} \(Cl\) are at the same place"):
         remarks_on(many)
 
 

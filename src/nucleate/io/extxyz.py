@@ -134,13 +134,13 @@ def _comment(line: str) -> _Comment:
         if own is not None:
             known = "lattice" if own == "cell" and "lattice" in out.own else own
             if out.own.setdefault(known, text or "") != (text or ""):
-                out.faults.append(f"{key} stands twice in the second line, with different values")
+                out.faults.append(f"{key} occurs twice in the second line, with different values")
             continue
         if UNIT.fullmatch(key) and (text or "").lower().strip(" .") in OTHER_UNITS:
             out.faults.append(f"the second line says {key}={text}; lengths must be in angstrom")
         if key in seen and seen[key] != str(text):
             out.info.pop(key, None)
-            out.remarks.append(f"{key} stands twice ({seen[key]} and {text}) and is left out")
+            out.remarks.append(f"{key} occurs twice ({seen[key]} and {text}) and is left out")
             continue
         seen[key] = str(text)
         value = True if text is None else _value(key, text, found["braces"] is not None or found["list"] is not None)

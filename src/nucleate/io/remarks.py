@@ -62,7 +62,7 @@ def remarks_on(structure: Structure) -> list[str]:
     ratio = nearest / (radii + radii[to])
     i = int(nearest.argmin())
     if nearest[i] < SAME_PLACE and to[i] != i:
-        raise NucleateError(f"atoms {who(i)} and {who(to[i])} lie on one place ({nearest[i]:.2f} angstrom apart)")
+        raise NucleateError(f"atoms {who(i)} and {who(to[i])} are at the same place ({nearest[i]:.2f} angstrom apart)")
     i = int(ratio.argmin())
     pair = f"{who(i)} and {who(to[i])}" if to[i] != i else f"{who(i)} and its image"
     far = ratio > LOOSEST

@@ -1,9 +1,9 @@
-"""Crystals from CIF files, none silently other than the file means.
+"""Reads crystals from CIF files, and refuses a file rather than silently reading another crystal than the file means.
 
-gemmi reads the grammar (`text`); what the file means is decided here. The symmetry is read in every way that the file
-allows (`symmetry`, `settings`), each reading makes atoms of the rows (`sites`, `orbits`), and what the file says of
-formula, Z, density and multiplicities (`evidence`) leaves one reading, or the file is refused with the readings named
-(`read`).
+gemmi parses the grammar (`text`); what the file means is decided here. The symmetry is read in every way that the file
+allows (`symmetry`, `settings`), and each reading turns the rows of the file into atoms (`sites`, `orbits`). If formula,
+Z, density and multiplicities (`evidence`) agree with only one reading, it is taken. Otherwise the file is refused, and
+the message names the readings (`read`).
 """
 
 from nucleate.io.cif.read import read_cif, structure_from_cif

@@ -1,4 +1,4 @@
-"""The one crystal of a data block: all readings of its symmetry tried, the one that the file agrees with taken."""
+"""Reads the crystal of a data block: tries all readings of its symmetry and takes the one that the file agrees with."""
 
 from __future__ import annotations
 
@@ -25,42 +25,45 @@ if TYPE_CHECKING:
 LENGTHS = tuple(f"_cell_length_{axis}" for axis in "abc")
 ANGLES = tuple(f"_cell_angle_{angle}" for angle in ("alpha", "beta", "gamma"))
 THINNEST = 0.5  # angstrom between opposite faces of a cell
-# Shortest distance as a part of the sum of the covalent radii: what one reading of two must reach, and what the other
-# must fall short of, for distances to decide between them.
+# Bounds on the shortest distance of two atoms, in units of the sum of their covalent radii. Distances decide between
+# two readings only if one of them has at least REAL and the other less than IMPOSSIBLE.
 REAL, IMPOSSIBLE = 0.75, 0.65
-APART = 0.5  # angstrom; the atoms of a hydrogen molecule are 0.74 apart
-_CRYSTAL = re.compile(r"^\s*_(cell[_.]length|atom_site)[_.]", re.MULTILINE | re.IGNORECASE)
+APART = 0.5  # angstrom: the smallest distance of two atoms; those of a hydrogen molecule are 0.74 apart
+_HAS_CRYSTAL = re.compile(r"^\s*_(cell[_.]length|atom_site)[_.]", re.MULTILINE | re.IGNORECASE)
 
 
 def read_cif(path: Path) -> Rows:
-    """One crystal for each data block with a cell; blocks of remarks alone are passed over."""
+    """One crystal for each data block with a cell or sites; other blocks are skipped.
+
+    Raises NucleateError for a file that is not a CIF.
+    """
     blocks = split_blocks(read_text(path))
     if not blocks:
         raise NucleateError("not a CIF file (no data_ block)")
-    crystals = [b for b in blocks if _CRYSTAL.search(b[2])] or blocks[:1]
+    crystals = [b for b in blocks if _HAS_CRYSTAL.search(b[2])] or blocks[:1]
     names = [name for name, _, _ in crystals]
     distinct = len(set(names)) == len(names)
     for i, (header, line, text) in enumerate(crystals):
         single = len(crystals) == 1
         name = path.stem if single else f"{path.stem}-{header if distinct else i + 1}"
-        yield None if single else i + 1, name, {}, partial(_crystal, text, line)
+        yield None if single else i + 1, name, {}, partial(_crystal_of_block, text, line)
 
 
 def structure_from_cif(text: str) -> ParsedCrystal:
     """The one crystal of a CIF text, its sites in the order of the file; raises NucleateError with the reason."""
     blocks = split_blocks(text)
     if not blocks:
-        raise NucleateError(f"not a CIF (no data_ block), but {' '.join(text.split())[:40]!r}")
-    crystals = [b for b in blocks if _CRYSTAL.search(b[2])] or blocks[:1]
+        raise NucleateError(f"not a CIF (no data_ block): {' '.join(text.split())[:40]!r}")
+    crystals = [b for b in blocks if _HAS_CRYSTAL.search(b[2])] or blocks[:1]
     if len(crystals) > 1:
-        raise NucleateError(f"{len(crystals)} crystals in one CIF text, where one is wanted")
+        raise NucleateError(f"the CIF text has {len(crystals)} crystals; give one with a single crystal")
     _, line, block = crystals[0]
-    return _crystal(block, line)
+    return _crystal_of_block(block, line)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What one reading of the symmetry makes of the rows: atoms and an element for each row, or an objection."""
+    """The result of one reading of the symmetry: the atoms and an element for each row, or an objection."""
 
     reading: Reading
     atoms: Atoms | None = None
@@ -77,18 +80,18 @@ class Trial:
         return {e: symbols.count(e) for e in dict.fromkeys(symbols)}
 
 
-def _crystal(text: str, line: int) -> ParsedCrystal:
+def _crystal_of_block(text: str, line: int) -> ParsedCrystal:
     from pymatgen.core import Lattice, Structure
 
     block = parse_block(text, line)
     lattice, cell_remarks = _cell(block)
     rows, site_remarks = rows_of(block)
     evidence, evidence_remarks = evidence_of(block)
-    trials = [_try(reading, rows, lattice, evidence) for reading in readings_of(block, lattice)]
+    trials = [_trial_of(reading, rows, lattice, evidence) for reading in readings_of(block, lattice)]
     trial, others = _decide(trials, rows, lattice, evidence)
     assert trial.atoms is not None
     if trial.reading.remark and trial.reading.name != "P 1" and _closest(trial, lattice) < IMPOSSIBLE:
-        raise NucleateError(f"{trial.reading.remark}, but then atoms come closer than any bond of theirs")
+        raise NucleateError(f"{trial.reading.remark}, but then atoms come closer than any bond between them")
     remarks = [*cell_remarks, *site_remarks, *trial.atoms.remarks, trial.reading.remark, *evidence_remarks]
     remarks += [f"read as {trial.reading.name}, as its atoms are impossible in {o.reading.name}" for o in others[:1]]
     remarks += [
@@ -104,18 +107,18 @@ def _crystal(text: str, line: int) -> ParsedCrystal:
 
 
 def _other_multiplicity(trial: Trial, rows: list[SiteRow]) -> list[str]:
-    """A remark on the first row whose orbit has not the size that the file says."""
+    """A remark on the first row whose orbit has another size than the file says, if there is one."""
     assert trial.atoms is not None
     if multiplicities_agree(rows, trial.atoms, len(trial.reading.rotations)):
         return []
     sizes = trial.atoms.sizes(len(rows)).tolist()
     pairs = ((row, n) for row, n in zip(rows, sizes, strict=True) if row.multiplicity and n != row.multiplicity)
     row, size = next(pairs, (None, 0))
-    return [f"{row.name} makes {size} atoms, the file says {row.multiplicity}"] if row else []
+    return [f"{row.name} gives {size} atoms, but the file says {row.multiplicity}"] if row else []
 
 
 def _require_apart(trial: Trial, rows: list[SiteRow], lattice: NDArray) -> None:
-    """Raises NucleateError, naming the rows, where two atoms are nearer than those of any molecule."""
+    """Raises NucleateError, which names the rows, if two atoms are nearer to each other than in any molecule."""
     from pymatgen.core import Lattice, Structure
 
     assert trial.atoms is not None
@@ -126,15 +129,15 @@ def _require_apart(trial: Trial, rows: list[SiteRow], lattice: NDArray) -> None:
     nearest = int(distances.argmin())
     a, b = (rows[trial.atoms.rows[k[nearest]]] for k in (i, j))
     who = f"{a.name} comes" if a is b else f"{a.name} and {b.name} come"
-    whom = "an image of its own" if a is b else "each other"
+    whom = "one of its own images" if a is b else "each other"
     raise NucleateError(
-        f"{who} within {distances[nearest]:.2f} angstrom of {whom}, nearer than any two atoms: a disordered site, a "
-        f"wrong coordinate, or not the symmetry of the file ({trial.reading.name})"
+        f"{who} within {distances[nearest]:.2f} angstrom of {whom}, nearer than any two atoms can be: the site is "
+        f"disordered, or a coordinate or the symmetry ({trial.reading.name}) is wrong"
     )
 
 
 def _cell(block: DataBlock) -> tuple[NDArray[np.float64], list[str]]:
-    """The cell (3, 3), rows in angstrom, and remarks; an angle that is not there is 90 degrees by CIF's dictionary."""
+    """The cell (3, 3), vectors in rows, in angstrom, and remarks. Missing angles are 90 degrees, as CIF defines."""
     from pymatgen.core import Lattice
 
     values = []
@@ -148,10 +151,10 @@ def _cell(block: DataBlock) -> tuple[NDArray[np.float64], list[str]]:
         except ValueError:
             raise not_a_number(tag, text) from None
     if min(values) <= 0 or max(values[3:]) >= 180:
-        raise NucleateError(f"the cell is none: lengths and angles are {', '.join(f'{v:g}' for v in values)}")
+        raise NucleateError(f"the cell is impossible: its lengths and angles are {', '.join(f'{v:g}' for v in values)}")
     alpha, beta, gamma = np.cos(np.radians(values[3:]))
     if 1 - alpha**2 - beta**2 - gamma**2 + 2 * alpha * beta * gamma <= 0:
-        raise NucleateError(f"no cell has the angles {', '.join(f'{v:g}' for v in values[3:])}")
+        raise NucleateError(f"no cell can have the angles {', '.join(f'{v:g}' for v in values[3:])}")
     lattice = np.array(Lattice.from_parameters(*values).matrix)
     thickness = float((1 / np.linalg.norm(np.linalg.inv(lattice), axis=0)).min())
     if thickness < THINNEST:
@@ -160,7 +163,7 @@ def _cell(block: DataBlock) -> tuple[NDArray[np.float64], list[str]]:
     return lattice, remarks
 
 
-def _try(reading: Reading, rows: list[SiteRow], lattice: NDArray, evidence: Evidence) -> Trial:
+def _trial_of(reading: Reading, rows: list[SiteRow], lattice: NDArray, evidence: Evidence) -> Trial:
     try:
         atoms = expand(rows, reading.rotations, reading.translations, lattice)
     except NucleateError as error:
@@ -172,9 +175,9 @@ def _try(reading: Reading, rows: list[SiteRow], lattice: NDArray, evidence: Evid
 def _decide(
     trials: list[Trial], rows: list[SiteRow], lattice: NDArray, evidence: Evidence
 ) -> tuple[Trial, list[Trial]]:
-    """The one reading that nothing speaks against, and those of its rank that distances ruled out.
+    """The only reading to which there is no objection, and the other readings, which distances ruled out.
 
-    Raises NucleateError where none is left or more than one that differ.
+    Raises NucleateError if there is no such reading, or more than one that give different crystals.
     """
     ranks = sorted({t.reading.rank for t in trials})
     for rank in ranks:
@@ -188,7 +191,7 @@ def _decide(
         if len(sound) > 1:
             kept = _by_distances(sound, lattice)
             if kept is None:
-                raise NucleateError(_ambiguous(sound, lattice))
+                raise NucleateError(_ambiguity(sound, lattice))
             return kept, [t for t in sound if t is not kept]
         if sound:
             return sound[0], []
@@ -200,7 +203,8 @@ def _decide(
 
 
 def _by_further_evidence(trials: list[Trial], rows: list[SiteRow], lattice: NDArray, evidence: Evidence) -> list[Trial]:
-    """The readings that agree with the multiplicities and the density of the file; all of them, where none does."""
+    """The readings that agree with the multiplicities and the density of the file. A criterion with which no reading
+    agrees is ignored."""
     for agrees in (
         lambda t: multiplicities_agree(rows, t.atoms, len(t.reading.rotations)),
         lambda t: evidence.density_ratio(t.counts(), abs(np.linalg.det(lattice))) < 1.1,
@@ -210,15 +214,15 @@ def _by_further_evidence(trials: list[Trial], rows: list[SiteRow], lattice: NDAr
 
 
 def _distinct(trials: list[Trial], lattice: NDArray) -> list[Trial]:
-    """One trial for each crystal: readings that make the same crystal need no decision."""
+    """One trial for each different crystal. Between readings that give the same crystal nothing has to be decided."""
     out: list[Trial] = []
     for trial in trials:
-        if not any(_same(trial, other, lattice) for other in out):
+        if not any(_same_crystal(trial, other, lattice) for other in out):
             out.append(trial)
     return out
 
 
-def _same(a: Trial, b: Trial, lattice: NDArray) -> bool:
+def _same_crystal(a: Trial, b: Trial, lattice: NDArray) -> bool:
     from pymatgen.analysis.structure_matcher import StructureMatcher
     from pymatgen.core import Lattice, Structure
 
@@ -231,7 +235,7 @@ def _same(a: Trial, b: Trial, lattice: NDArray) -> bool:
 
 
 def _by_distances(trials: list[Trial], lattice: NDArray) -> Trial | None:
-    """The one reading whose atoms are at real distances, if the others' are impossible."""
+    """The only reading with realistic distances between atoms, if the distances of all others are impossible."""
     closest = [_closest(t, lattice) for t in trials]
     real = [t for t, c in zip(trials, closest, strict=True) if c >= REAL]
     impossible = sum(c < IMPOSSIBLE for c in closest)
@@ -239,7 +243,7 @@ def _by_distances(trials: list[Trial], lattice: NDArray) -> Trial | None:
 
 
 def _closest(trial: Trial, lattice: NDArray) -> float:
-    """The shortest distance of two atoms as a part of the sum of their covalent radii."""
+    """The shortest distance of two atoms in units of the sum of their covalent radii."""
     from ase.data import atomic_numbers, covalent_radii
     from pymatgen.core import Lattice, Structure
 
@@ -250,7 +254,7 @@ def _closest(trial: Trial, lattice: NDArray) -> float:
     return float((distances / (radii[i] + radii[j])).min()) if len(distances) else 1.0
 
 
-def _ambiguous(trials: list[Trial], lattice: NDArray) -> str:
+def _ambiguity(trials: list[Trial], lattice: NDArray) -> str:
     volume = abs(np.linalg.det(lattice))
     ways = "; ".join(
         f"{t.reading.name}: {' '.join(f'{e}{n}' for e, n in t.counts().items())} in the cell "
@@ -258,6 +262,6 @@ def _ambiguous(trials: list[Trial], lattice: NDArray) -> str:
         for t in trials[:3]
     )
     return (
-        f"the symmetry can be read in more than one way: {ways}. The name of the setting, its origin (':1', ':2') "
-        "or the operations would say"
+        f"the symmetry can be read in more than one way: {ways}. Add the name of the setting, its origin (':1', "
+        "':2') or the operations"
     )

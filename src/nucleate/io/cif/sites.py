@@ -1,7 +1,7 @@
-"""The rows of a CIF's atom loop: every row is one site of the element written, or a problem that names the row.
+"""The rows of a CIF's atom loop. Every row becomes one fully occupied site, or an error or remark that names the row.
 
-The element is what `_atom_site_type_symbol` says, else what the label begins with (CIF core dictionary). Where these
-letters can be read in two ways, all elements that they can mean are kept, and the formula of the file decides later.
+The element is that of `_atom_site_type_symbol`, or else the beginning of the label (CIF core dictionary). If these
+letters have two meanings, all elements that they can mean are kept, and the formula of the file decides later.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ from nucleate.chem.elements import SYMBOLS
 from nucleate.errors import NucleateError
 from nucleate.io.cif.text import UNKNOWN, DataBlock
 
-ELEMENTS = frozenset(SYMBOLS[:103])  # what comes after lawrencium has never been in a crystal
-# Two capitals that are an element and, as likely, a group of atoms on one site.
+ELEMENTS = frozenset(SYMBOLS[:103])  # no crystal contains an element beyond lawrencium
+# Two capitals that can be an element and just as well a group of atoms on one site.
 GROUPS = {"CO": "carbon and oxygen", "NO": "nitrogen and oxygen", "HO": "a hydroxide", "HF": "hydrogen and fluorine"}
 HYDROGEN = {"D": "deuterium", "T": "tritium", "2H": "deuterium", "3H": "tritium"}
 # Labels of an oxygen with hydrogens: OH1, O-H, O1H, OW, O(W)2, Wat1, H2O
 HYDROUS = re.compile(r"(O\d*[-_(.]*[HW]\d*\)?|Wat|Water|H2O|HOH)[^A-Za-z]*", re.IGNORECASE)
-VACANT = ("va", "vac", "vacancy", "wat", "water", "oh", "ow")  # what a label says beside an element: Na1Vac
-OCCUPIED = 5e-4  # an occupancy as near to 1 as this is full, but for rounding
-FAR = 2.0  # fractional coordinates beyond this are unusual, those in angstrom are not
-FARTHEST = 1000.0  # and no file has any beyond this, but by a lost decimal point
+VACANT = ("va", "vac", "vacancy", "wat", "water", "oh", "ow")  # in a label beside an element: Na1Vac
+OCCUPIED = 5e-4  # an occupancy that differs less from 1 is 1 except for rounding
+FAR = 2.0  # larger fractional coordinates are unusual; they may be in angstrom
+FARTHEST = 1000.0  # larger fractional coordinates are errors, such as a lost decimal point
 COORDINATES = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 
 
 @dataclass(frozen=True)
 class SiteRow:
-    """A fully occupied site as the file has it.
+    """A fully occupied site as it is in the file.
 
-    elements: what it can be, the likeliest first. certain: whether the letters alone settle it; otherwise the formula
-    of the file must. multiplicity: of its orbit, and label, where the file says them.
+    elements: those that it can be, the most probable first. certain: whether the letters alone decide; otherwise the
+    formula of the file must. position: fractional coordinates. multiplicity: of its orbit, None if the file does not
+    give it. label: "" if the file has none.
     """
 
-    name: str  # for messages: 'row 3 (O1)'
+    name: str  # for messages: 'row 3 of the atom loop (O1)'
     elements: tuple[str, ...]
     certain: bool
     position: tuple[float, float, float]
@@ -58,11 +59,11 @@ def rows_of(block: DataBlock) -> tuple[list[SiteRow], list[str]]:
         for t, v in block.columns.items()
         if t.startswith("_atom_site_") and len(v) == count and (own is None or t in own)
     }
-    split = [t for t in (*COORDINATES, *_READ) if t in block.columns and t not in columns]
+    split = [t for t in (*COORDINATES, *_READ_TAGS) if t in block.columns and t not in columns]
     if split:
         raise NucleateError(
-            f"{split[0]} has {len(block.columns[split[0]])} values apart from the loop of the {count} sites; it must "
-            f"be a column of the loop that has {COORDINATES[0]}"
+            f"{split[0]} has {len(block.columns[split[0]])} values outside the loop of the {count} sites; it must be a "
+            f"column of the loop that has {COORDINATES[0]}"
         )
     rows: list[SiteRow] = []
     remarks: list[str] = []
@@ -73,13 +74,13 @@ def rows_of(block: DataBlock) -> tuple[list[SiteRow], list[str]]:
         if (reason := _not_an_atom(values)) is not None:
             remarks.append(f"{name} is left out: {reason}")
             continue
-        _require_whole(name, values)
+        _require_whole_atom(name, values)
         elements, certain, remark = _elements(name, label, symbol, columns)
         if remark:
             remarks.append(f"{name}: {remark}")
         x, y, z = (_coordinate(name, tag, values[tag]) for tag in COORDINATES)
         if max(map(abs, (x, y, z))) > FARTHEST:
-            raise NucleateError(f"{name}: {max(map(abs, (x, y, z))):g} is no fraction of the cell")
+            raise NucleateError(f"{name}: {max(map(abs, (x, y, z))):g} is not a fraction of the cell")
         if max(map(abs, (x, y, z))) > FAR:
             remarks.append(f"{name}: coordinates up to {max(map(abs, (x, y, z))):g}; are they fractions of the cell?")
         rows.append(SiteRow(name, elements, certain, (x, y, z), _multiplicity(values), label))
@@ -90,12 +91,12 @@ def rows_of(block: DataBlock) -> tuple[list[SiteRow], list[str]]:
     groups = {v for v in columns.get("_atom_site_disorder_group", []) if v.strip() not in (*UNKNOWN, "0")}
     if len(groups) > 1:
         raise NucleateError(
-            f"sites of {len(groups)} disorder groups ({', '.join(sorted(groups))}); order the structure"
+            f"the sites are in {len(groups)} disorder groups ({', '.join(sorted(groups))}); order the structure"
         )
     if any(group.strip().startswith("-") for group in groups):
         raise NucleateError(
-            f"sites of the disorder group {next(iter(groups))}, which SHELX makes of atoms disordered around a "
-            "symmetry element; order the structure"
+            f"there are sites of disorder group {next(iter(groups))}, by which SHELX means atoms that are disordered "
+            "around a symmetry element; order the structure"
         )
     if groups:
         remarks.append(f"only the disorder group {next(iter(groups))} is listed, with full occupancy")
@@ -103,7 +104,7 @@ def rows_of(block: DataBlock) -> tuple[list[SiteRow], list[str]]:
 
 
 def _doubtful_by_label(row: SiteRow) -> SiteRow:
-    """The row of an oxygen that its label calls water or hydroxide, in a file without hydrogens: not certain."""
+    """The row, marked as not certain if its label calls an oxygen water or hydroxide. For files without hydrogens."""
     if row.elements != ("O",) or not HYDROUS.fullmatch(row.label):
         return row
     return dataclasses.replace(row, certain=False)
@@ -112,7 +113,7 @@ def _doubtful_by_label(row: SiteRow) -> SiteRow:
 _OCCUPANCY = "_atom_site_occupancy"
 _MULTIPLICITY = ("_atom_site_site_symmetry_multiplicity", "_atom_site_symmetry_multiplicity")
 _HYDROGENS = "_atom_site_attached_hydrogens"
-_READ = ("_atom_site_label", "_atom_site_type_symbol", _OCCUPANCY, _HYDROGENS, *_MULTIPLICITY)
+_READ_TAGS = ("_atom_site_label", "_atom_site_type_symbol", _OCCUPANCY, _HYDROGENS, *_MULTIPLICITY)
 
 
 def cif_number(text: str) -> float:
@@ -128,8 +129,8 @@ def not_a_number(what: str, text: str) -> NucleateError:
     if text in UNKNOWN:
         return NucleateError(f"{what} is not given")
     if re.fullmatch(r"[+-]?\d*,\d+(\(\d+\))?", text):
-        return NucleateError(f"{what} has a decimal comma ('{text}'); CIF has decimal points")
-    return NucleateError(f"{what} is no number ('{text}')")
+        return NucleateError(f"{what} has a decimal comma ('{text}'); CIF needs a decimal point")
+    return NucleateError(f"{what} is not a number ('{text}')")
 
 
 def _coordinate(name: str, tag: str, text: str) -> float:
@@ -152,8 +153,8 @@ def _not_an_atom(values: dict[str, str]) -> str | None:
     return "its occupancy is 0" if empty else None
 
 
-def _require_whole(name: str, values: dict[str, str]) -> None:
-    """One whole atom and nothing hidden: full occupancy ("." and "?" are the default, 1), no implicit hydrogens."""
+def _require_whole_atom(name: str, values: dict[str, str]) -> None:
+    """Raises NucleateError for a row without full occupancy ("." and "?" mean 1), or with implicit hydrogens."""
     text = values.get(_OCCUPANCY, "1")
     try:
         occupancy = 1.0 if text in UNKNOWN else cif_number(text)
@@ -164,7 +165,7 @@ def _require_whole(name: str, values: dict[str, str]) -> None:
         raise NucleateError(f"{name}: {kind} ({text}); order the structure")
     hydrogens = values.get(_HYDROGENS, "0")
     if hydrogens not in (*UNKNOWN, "0"):
-        raise NucleateError(f"{name} carries {hydrogens} hydrogens without a place of their own; add them as sites")
+        raise NucleateError(f"{name} has {hydrogens} attached hydrogens without coordinates; add them as sites")
 
 
 def _multiplicity(values: dict[str, str]) -> int | None:
@@ -173,32 +174,36 @@ def _multiplicity(values: dict[str, str]) -> int | None:
 
 
 def _elements(name: str, label: str, symbol: str, columns: dict[str, list[str]]) -> tuple[tuple[str, ...], bool, str]:
-    """What the row can be, whether that is certain, and a remark."""
+    """The elements that the row can be, whether the first is certain, and a remark."""
     if symbol not in UNKNOWN:
-        elements, certain, remark = _of_symbol(name, symbol, columns["_atom_site_type_symbol"])
-        by_label = _of_label(label)
+        elements, certain, remark = _elements_of_symbol(name, symbol, columns["_atom_site_type_symbol"])
+        by_label = _elements_of_label(label)
         if not remark and len(by_label[0]) == 1 and by_label[1] and by_label[0] != elements:
-            remark = f"the type symbol says {elements[0]}, the label {label}; the symbol is taken"
+            remark = f"the type symbol is {elements[0]}, but the label is {label}; the symbol is taken"
         return elements, certain, remark
     if label in UNKNOWN:
         raise NucleateError(f"{name} names no element")
-    elements, certain = _of_label(label)
+    elements, certain = _elements_of_label(label)
     if not elements:
-        raise NucleateError(f"{name}: '{label}' names no element; a column _atom_site_type_symbol would")
+        raise NucleateError(f"{name}: '{label}' names no element; add a column _atom_site_type_symbol")
     letters = _letters(label)
     remark = f"{letters} is {HYDROGEN[letters]}, taken as hydrogen" if letters in HYDROGEN else ""
     return elements, certain, remark
 
 
-def _of_symbol(name: str, symbol: str, all_symbols: list[str]) -> tuple[tuple[str, ...], bool, str]:
-    """From a type symbol such as Na, NA, Na1+, O2-, D: element letters, then perhaps a charge or a number."""
+def _elements_of_symbol(name: str, symbol: str, all_symbols: list[str]) -> tuple[tuple[str, ...], bool, str]:
+    """As `_elements`, for a type symbol such as Na, NA, Na1+, O2-, D: the element and perhaps a charge or a number."""
     match = re.fullmatch(r"([23]H|[A-Za-z]{1,2})(\d*\.?\d*[+-]\d*\.?\d*|\d*)", symbol)
     letters = match[1] if match else ""
     if letters in HYDROGEN:
         return ("H",), True, f"{letters} is {HYDROGEN[letters]}, taken as hydrogen"
     isotope = re.fullmatch(r"(\d{1,3})([A-Z][a-z]?)", symbol)
     if isotope and isotope[2] in ELEMENTS and 1 <= int(isotope[1]) / (SYMBOLS.index(isotope[2]) + 1) <= 3:
-        return (isotope[2],), True, f"{symbol} is an isotope, taken as {isotope[2]}"  # by neutrons: 7Li, 11B
+        return (
+            (isotope[2],),
+            True,
+            f"{symbol} is an isotope, taken as {isotope[2]}",
+        )  # 7Li, 11B (neutron data)
     element = letters.capitalize()
     if element not in ELEMENTS:
         raise NucleateError(f"{name}: the type symbol '{symbol}' is not an element")
@@ -213,19 +218,19 @@ def _letters(label: str) -> str:
     return match[0] if match else ""
 
 
-def _of_label(label: str) -> tuple[tuple[str, ...], bool]:
-    """The elements that a label may mean (Fe1, O2A, MG1, OW, HO1), and whether the letters settle it.
+def _elements_of_label(label: str) -> tuple[tuple[str, ...], bool]:
+    """The elements that a label may mean (Fe1, O2A, MG1, OW, HO1), and whether the letters alone decide.
 
-    The letters settle it where they are the symbol of one element, nothing more, in its own spelling or in capitals
-    that mean nothing else. Further letters may name the site (CaM2) or further atoms (OH): the formula must say.
+    They decide if they are just the symbol of one element, in its own spelling or in capitals with no other meaning.
+    Further letters may name the site (CaM2) or further atoms (OH), so that the formula must decide.
     """
     letters = _letters(label)
     if re.match(r"(H2O|[NC]H\d)", label, re.IGNORECASE):  # a molecule on one site
         return (), False
     if letters in HYDROGEN:
-        return ("H",), letters == "D"  # T is as often a tetrahedral site
-    if letters in ELEMENTS:  # W is as often a water molecule
-        return (letters,), letters != "W" and not _says_more(letters, label[len(letters) :])
+        return ("H",), letters == "D"  # T just as often means a tetrahedral site
+    if letters in ELEMENTS:  # W just as often means a water molecule
+        return (letters,), letters != "W" and not _names_more(letters, label[len(letters) :])
     found = []
     if letters[:2].capitalize() in ELEMENTS and (letters[1:2].islower() or len(letters) == 2):
         found.append(letters[:2].capitalize())
@@ -233,13 +238,13 @@ def _of_label(label: str) -> tuple[tuple[str, ...], bool]:
     if first in ELEMENTS and (letters[1:2].isupper() or letters.islower()):
         found.append(first)
     certain = len(found) == 1 and len(letters) == 2 and len(found[0]) == 2
-    return tuple(found), certain and not _says_more(letters, label[len(letters) :])
+    return tuple(found), certain and not _names_more(letters, label[len(letters) :])
 
 
-def _says_more(element: str, rest: str) -> bool:
-    """Whether the rest of a label behind its element names further atoms on the site, or a site that is partly empty.
+def _names_more(element: str, rest: str) -> bool:
+    """Whether the rest of a label, after its element, names further atoms on the site or vacancies.
 
-    O1W, O-H, Na/K, Si1Al, Fe(Mg), S-O4, Na1Vac do; O1A, C1S, Fe_M1, Na(1), O2- do not.
+    This is so for O1W, O-H, Na/K, Si1Al, Fe(Mg), S-O4, Na1Vac, but not for O1A, C1S, Fe_M1, Na(1), O2-.
     """
     for match in re.finditer(r"([^A-Za-z]*)([A-Za-z]+)(\d*)", rest):
         between, letters, number = match.groups()

@@ -1,4 +1,4 @@
-"""The text of a CIF as blocks of columns. gemmi reads the grammar (International Tables G, chapter 2.2)."""
+"""The text of a CIF as blocks of columns. gemmi parses the grammar (International Tables G, chapter 2.2)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from nucleate.errors import NucleateError
 
-ONCE = ("_atom_site_", "_space_group_symop_", "_symmetry_equiv_")  # what may stand in one loop of a block alone
-ASCII = {0x2212: "-", 0xA0: " "}  # the minus sign and the hard space that copying from a document leaves
+ONCE = ("_atom_site_", "_space_group_symop_", "_symmetry_equiv_")  # tags that may be in only one loop of a block
+ASCII = {0x2212: "-", 0xA0: " "}  # the minus sign and the non-breaking space, which come from copying out of documents
 UNKNOWN = ("", ".", "?")  # "." is "not applicable" or the default, "?" is unknown
 
 
 @dataclass(frozen=True)
 class DataBlock:
-    """One data block: tag -> values. Tags are in lower case with "_" for ".", as CIF 2 and magCIF write "." there.
+    """One data block: columns maps tags to values.
 
-    A tag that stands twice has both values, where they differ; who needs one asks `only`.
-
-    loops: tags of one loop each; their columns are equally long, and value i of each is row i + 1 of the loop.
+    Tags are in lower case, with "_" in place of the "." of CIF 2 and magCIF. A tag that occurs twice has both values,
+    if they differ; `only` gives the one value of a tag. loops: the tags of each loop. Their columns are equally long,
+    and value i of each belongs to row i + 1 of the loop.
     """
 
     name: str
@@ -27,10 +27,10 @@ class DataBlock:
     loops: tuple[tuple[str, ...], ...]
 
     def only(self, tag: str) -> str | None:
-        """The one known value of a tag, or None; raises NucleateError where the file gives two."""
+        """The only known value of a tag, or None. Raises NucleateError if the file gives two."""
         values = list(dict.fromkeys(self.known(tag)))
         if len(values) > 1:
-            raise NucleateError(f"{tag} stands twice, as {values[0]} and as {values[1]}")
+            raise NucleateError(f"{tag} occurs twice, as {values[0]} and as {values[1]}")
         return values[0] if values else None
 
     def known(self, *tags: str) -> list[str]:
@@ -39,9 +39,9 @@ class DataBlock:
 
 
 def split_blocks(text: str) -> list[tuple[str, int, str]]:
-    """Name, first line (from 1) and text of each data block. A line of a text field is no header, whatever it says."""
+    """Name, first line (from 1) and text of each data block. Lines of text fields do not count as headers."""
     starts: list[tuple[str, int]] = []
-    lines = re.split(r"\r\n|\r|\n", text.rstrip("\x1a\0\x0c"))  # DOS ends a text by Ctrl-Z
+    lines = re.split(r"\r\n|\r|\n", text.rstrip("\x1a\0\x0c"))  # a text of DOS ends with Ctrl-Z
     in_field = False
     for i, line in enumerate(lines):
         if line.startswith(";"):
@@ -53,39 +53,41 @@ def split_blocks(text: str) -> list[tuple[str, int, str]]:
 
 
 def parse_block(text: str, first_line: int = 1) -> DataBlock:
-    """The one block of a text; raises NucleateError with the line where the grammar is broken."""
+    """The single block of a text; raises NucleateError with the line of an error in the grammar."""
     import gemmi
 
     try:
         document = gemmi.cif.read_string(text.translate(ASCII), 0)
     except (ValueError, RuntimeError) as error:
-        raise NucleateError(_plain(str(error), text, first_line)) from None
+        raise NucleateError(_readable_error(str(error), text, first_line)) from None
     columns: dict[str, list[str]] = {}
     loops: list[tuple[str, ...]] = []
 
     block: Any = document[0]
     for item in block:
         if item.pair is not None:
-            tag, value = _tag(item.pair[0]), gemmi.cif.as_string(item.pair[1])
+            tag, value = _normal_tag(item.pair[0]), gemmi.cif.as_string(item.pair[1])
             if value not in columns.get(tag, []):
                 columns.setdefault(tag, []).append(value)
         elif item.loop is not None:
-            tags = tuple(map(_tag, item.loop.tags))
+            tags = tuple(map(_normal_tag, item.loop.tags))
             values = list(item.loop.values)
             for i, tag in enumerate(tags):
                 column = [gemmi.cif.as_string(v) for v in values[i :: len(tags)]]
                 if columns.setdefault(tag, column) != column and tag.startswith(ONCE):
-                    raise NucleateError(f"the column {tag} stands twice, with different values; leave the right one")
+                    raise NucleateError(
+                        f"the column {tag} occurs twice, with different values; keep only the right one"
+                    )
             loops.append(tags)
     return DataBlock(block.name, columns, tuple(loops))
 
 
-def _tag(tag: str) -> str:
+def _normal_tag(tag: str) -> str:
     return tag.lower().replace(".", "_")
 
 
-def _plain(message: str, text: str, first_line: int) -> str:
-    """gemmi's message, "string:7:0(128): reason", as one with the line of the file."""
+def _readable_error(message: str, text: str, first_line: int) -> str:
+    """gemmi's message, "string:7:0(128): reason", as a readable message with the line of the file."""
     place = re.match(r"\S*?:(\d+):\d+\(\d+\): (.*)", message, re.DOTALL)
     line = first_line + int(place[1]) - 1 if place else first_line
     reason = place[2] if place else message
@@ -100,12 +102,12 @@ def _plain(message: str, text: str, first_line: int) -> str:
 
 
 def _uneven_loop(text: str, loop: int, first_line: int) -> str:
-    """What is wrong with the loop that begins in line `loop` of `text`: the first row of another length, as a rule."""
+    """What is wrong with the loop that begins in line `loop` of `text`; usually a row of another length."""
     lines = text.split("\n")[loop - 1 :]
     tags = [i for i, line in enumerate(lines) if line.strip().startswith("_")]
     width = next((k for k, i in enumerate(tags) if i != tags[0] + k), len(tags))
     for i in range(tags[0] + width, len(lines)) if tags else ():
         count = len(re.findall(r"'[^']*'|\"[^\"]*\"|\S+", lines[i].split(" #")[0]))
         if count and count != width:
-            return f"line {first_line + loop - 1 + i} of the file has {count} values, the loop has {width} columns"
-    return f"the values of the loop at line {first_line + loop - 1} of the file are no whole number of rows"
+            return f"line {first_line + loop - 1 + i} of the file has {count} values, but the loop has {width} columns"
+    return f"the values of the loop at line {first_line + loop - 1} of the file do not fill a whole number of rows"
