@@ -6,11 +6,12 @@
 
 One prediction for each of n crystals of MP-20's validation split, which model selection may use. Given are the
 composition of the primitive cell; with "group" also the space group; with "sites" also how many sites each element has,
-as in paper 5 (section 5.2); with "positions" also on which Wyckoff positions they are. What is not given is drawn as it
-is in the training crystals. Match: StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10). Valid: no distance below 0.5
-angstrom and a volume of at least 0.1 cubic angstrom. Symmetric: moyopy finds the group that was drawn, or one of no
-lower order, within 0.001 angstrom. Intervals are at 95 %; seconds of CPU time, one core, batches of 64. --atoms:
-only crystals with so many atoms in the primitive cell. --profile: print where the time is spent, in place of the table.
+as in Sultanov et al. (2023), section 5.2; with "positions" also on which Wyckoff positions they are. What is not given
+is drawn as it is in the training crystals. Match: StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10). Valid: no
+distance below 0.5 angstrom and a volume of at least 0.1 cubic angstrom. Symmetric: moyopy finds the group that was
+drawn, or one of no lower order, within 0.001 angstrom. Intervals are at 95 %; seconds of CPU time, one core, batches of
+64. --atoms: only crystals with so many atoms in the primitive cell. --profile: print where the time is spent, in place
+of the table.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Known crystals rebuilt from their space group and composition: section 5.3 and Table 2 of paper 5.
+"""Known crystals rebuilt from their space group and composition: Sultanov et al. (2023), section 5.3 and Table 2.
 
     OMP_NUM_THREADS=1 NUCLEATE_DATA=FOLDER python benchmarks/adaptive_known.py --out RUN [--n 30] [--samples 50]
         [--weights mp20-sites] [--database mp_2025.parquet]
 
-Rebuilt are the crystals of the paper's Table 2, by their cells there (that of Ce-In-Cu is not in the database), and n
-of MP-20's test split, of at least monoclinic symmetry, whose formulas the training split lacks. Adaptive cells are
-given the composition of the primitive cell and the space group, for as many samples as the paper has; all are relaxed
-by CHGNet. A crystal is found if StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10) matches any sample, before or after
-that. After a kill the same call continues; stored results are not computed again.
+The crystals are those of the paper's Table 2, found by the cells given there (that of Ce-In-Cu is not in the database),
+and n of MP-20's test split, of at least monoclinic symmetry, whose formulas the training split lacks. Adaptive cells
+are given the composition of the primitive cell and the space group, for as many samples as the paper has; all are
+relaxed by CHGNet. A crystal is found if StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10) matches any sample, before
+or after relaxation. After a kill the same call continues; stored results are not computed again.
 """
 
 from __future__ import annotations

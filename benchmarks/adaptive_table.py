@@ -1,4 +1,4 @@
-"""Adaptive cells beside the literature: Table 1 of paper 5, on its protocol.
+"""Adaptive cells compared with the literature: Table 1 of Sultanov et al. (2023), with its protocol.
 
     OMP_NUM_THREADS=1 NUCLEATE_DATA=FOLDER python benchmarks/adaptive_table.py [--n 1000] [--weights mp20-sites]
         [--rival mp20-csp] [--steps 50] [--sampler ancestral] [--noise 1] [--lattice-noise 1]
@@ -6,10 +6,10 @@
 MP-20's test split without monoclinic and triclinic crystals (space group 16 or above within 0.1 angstrom). Of n drawn
 by --seed, adaptive cells are given the composition of the primitive cell and the space group; with "sites" the number
 of sites of each element and the space group, as in the paper, which leaves the composition open. The rival, a model for
-given compositions, gets only the composition. "real": n crystals of the training split, without those families as well.
-All are judged as they are, unrelaxed, against the whole of that test split by the protocol cdvae-2022; the network of
-the Frechet distance is `property-mp20`, so that column compares rows of this table and not with CGCNN's in the paper.
-Fingerprints are kept in the user's cache.
+given compositions, gets only the composition. "real": n crystals of the training split, also without monoclinic and
+triclinic ones. All are judged as they are, unrelaxed, against the whole of that test split by the protocol cdvae-2022;
+the network of the Frechet distance is `property-mp20`, so that column compares rows of this table and not with CGCNN's
+in the paper. Fingerprints are kept in the user's cache.
 """
 
 from __future__ import annotations

@@ -1,13 +1,16 @@
-"""Best of N samples against a single one (paper 4, section 3.2 and figure 4), composition by composition.
+"""The best of N samples compared with a single one, composition by composition.
+
+The comparison is that of section 3.2 and figure 4 of GenMS (Yang et al. 2024, arXiv 2409.06762).
 
     OMP_NUM_THREADS=1 python benchmarks/best_of.py run --out FILE.jsonl [--method transformer] [--n 200] [--samples 11]
     python benchmarks/best_of.py table --out FILE.jsonl
     python benchmarks/best_of.py table --rows docs/random-search.parquet --method transformer
 
-Compositions: those of random_search.py, held out. The single sample is the first; the best of N is the lowest of the N
-others, so that N of N + 1 would be lower by chance alone were all energies different. run: energies of structures as
-generated, as in the paper, by one potential (single points). --rows: of relaxed structures, from what random_search.py
-kept, where many samples are one crystal. A sample without energy counts as higher than any.
+The compositions are those of random_search.py, held out of training. The single sample is the first; the best of N is
+the lowest of the N others, so that by chance alone it would be lower in N of N + 1 cases if all energies were
+different. run: energies of structures as generated, as in the paper, by one potential (single points). --rows: of
+relaxed structures, from what random_search.py kept, where many samples are one crystal. A sample without energy counts
+as higher than any.
 """
 
 from __future__ import annotations
@@ -54,7 +57,7 @@ def generated(args: argparse.Namespace) -> list[Energies]:
 def _energy(structure: object, potential: str) -> float | None:
     try:
         value = single_point([structure], potential=potential)[0] if structure is not None else math.nan
-    except Exception:  # a freak cell: the potential raises many kinds
+    except Exception:  # for an impossible cell, a potential raises exceptions of many kinds
         value = math.nan
     return value if math.isfinite(value) else None
 

@@ -1,12 +1,14 @@
-"""How much more formulas and more structures of each lower the energy (paper 4, Table 2), for families of its Table 1.
+"""How much the energy falls with more formulas, and with more structures of each formula.
+
+The comparison is Table 2 of GenMS (Yang et al. 2024, arXiv 2409.06762), for the families of its Table 1.
 
     OMP_NUM_THREADS=1 python benchmarks/branching.py --out RUNS [--formulas 16] [--structures-each 8] [--new]
 
 One breadth-first tree search for each family, formulas of the lexicon and structures by --structures, relaxed. A
-smaller search is a part of it: the first H formulas by R_hi and the first L structures of each. Of every part: the
-lowest formation energy and the lowest energy above the hull among crystals that match the family after relaxation, by
-the paper's matcher; how many do; and seconds in proportion. RUNS keeps the runs, so that an interrupted call can be
-repeated to continue.
+smaller search is a part of it: the first H formulas by R_hi and the first L structures of each. The table gives for
+every part: the lowest formation energy and the lowest energy above the hull among crystals that match the family after
+relaxation, by the paper's matcher; how many match; and a proportional part of the seconds. RUNS keeps the runs, so that
+an interrupted call can be repeated to continue.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ def main() -> None:
     parser.add_argument("--structures-each", type=int, default=8)
     parser.add_argument("--families", default="perovskite,spinel")
     parser.add_argument("--structures", default="mp20-csp")
-    parser.add_argument("--new", action="store_true", help="formulas that are not known alone")
+    parser.add_argument("--new", action="store_true", help="only formulas that are not known")
     parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args()
     settings = DesignSettings.of(

@@ -3,10 +3,10 @@
     NUCLEATE_DATA=FOLDER python benchmarks/choices.py [--n 500] [--reach 1,2,3,5] [--doubt 0.3,1,3]
 
 For n crystals of MP-20's validation split, given the composition of their primitive cell (with "group" also the space
-group): the chance of a draw to have the right space group, the chance of the right positions, and the mean of its
-logarithm, by which `generators.precedents.REACH` and `symmetry_chooser.STATISTICS_WEIGHT` were chosen. Positions that
-differ by the choice of origin alone count as wrong. "statistics": without precedents, "precedents": without statistics,
-where there is one at all.
+group): the probability that a draw has the right space group, the probability of the right positions, and the mean of
+its logarithm, by which `generators.precedents.REACH` and `symmetry_chooser.STATISTICS_WEIGHT` were chosen. Positions
+that differ only by the choice of origin count as wrong. "statistics": without precedents, "precedents": without
+statistics, where there is one at all.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     units = [asymmetric_unit(structure) for _, structure in load_targets("mp-20:val", args.n)]
     cells = structures_from_batch(expand_orbits(symmetric_batch(units)).crystals)
     own = [tuple(sorted((element_symbol(s.atomic_number), s.letter) for s in u.sites)) for u in units]
-    stats = []  # the chances of group and positions by statistics
+    stats = []  # probabilities of group and positions by statistics
     for unit, cell, sites in zip(units, cells, own, strict=True):
         group = positions = 0.0
         for possible, p in choices.options(Condition(composition=atom_counts(cell))):
@@ -49,7 +49,7 @@ def main() -> None:
         stats.append((group, positions))
     show("statistics", np.array(stats))
     for reach in map(float, args.reach.split(",")):
-        heard = []  # how loud the right group, the right positions, and all are
+        heard = []  # weights of precedents with the right group, with the right positions, and of all
         for unit, cell, sites in zip(units, cells, own, strict=True):
             voices = precedents.of_composition(atom_counts(cell), reach)
             right = sum(v for (g, _), v in voices.items() if g == unit.space_group)
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def show(name: str, chances: np.ndarray) -> None:
-    """Chances (n, 2) of the right group and the right positions, and of these in the right group."""
+    """Probabilities (n, 2) of the right group and the right positions, and of the latter given the right group."""
     group, positions = chances.T
     within = np.divide(positions, group, out=np.zeros_like(group), where=group > 0)
     logs = np.log(np.maximum(positions, 1e-12)).mean()

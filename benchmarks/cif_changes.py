@@ -4,8 +4,8 @@ Crystals of MP-20 are written as CIFs in two styles: `full` (symmetrised, with o
 multiplicities, as databases write them) and `sparse` (cell, symbol and sites, as people type them). Each file gets one
 change: an element, an occupancy, a row, a setting, an operation, a scale. A reader *refuses* the file, reads it with a
 *word* (a remark or a warning that the unchanged file does not get), reads the crystal that was *meant* in spite of the
-change, or gives *another* crystal without a word. No reader can notice another element or a lost row in a sparse file,
-nor a coordinate that moves along a free parameter of its site; all other changes can be noticed.
+change, or gives *another* crystal without a remark. No reader can notice another element or a lost row in a sparse
+file, nor a coordinate that moves along a free parameter of its site; all other changes can be noticed.
 
     python benchmarks/cif_changes.py --data FOLDER [--n 500] [--seed 0]
 
@@ -51,7 +51,7 @@ def change(text: str, kind: str, rng: random.Random) -> str | None:
     fields = lines[i].split()
     symbols = {re.sub(r"[^A-Za-z]", "", lines[k].split()[0]) for k in rows}
     other = rng.choice([e for e in OTHERS if e not in symbols])
-    if kind == "element":  # symbol and label alike
+    if kind == "element":  # in the symbol and in the label
         fields[:2] = [other, re.sub(r"[A-Za-z]+", other, fields[1])]
     elif kind == "symbol alone":
         fields[0] = other

@@ -49,7 +49,7 @@ from nucleate.train.loop import WEIGHTS, Trainer
 RECIPES = Path(__file__).parent.parent / "recipes"
 ANYTHING = Condition()
 FORMATION = "formation_enthalpy_per_atom"  # the column of other sources, eV/atom
-LIKE = 0.025  # eV/atom around a wish: the training's formulas that it is compared with
+LIKE = 0.025  # eV/atom around a wish: it is compared with the training formulas in this range
 ABOVE_HULL = (None, 0.0, 0.05, 0.1, 0.3)  # eV/atom, wished for; None: no wish
 FREQUENCIES = (0.1, 0.3, 0.5, 1.0, 0.0, -0.3)
 GRIDS = {
@@ -127,7 +127,7 @@ def frequency(out: Path, budget: int, n: int) -> None:
 
 
 def speed(n: int, weights: tuple[str, ...]) -> None:
-    """Seconds of each step from nothing to a template."""
+    """Seconds of each step: drawing formulas, checking them, and finding templates."""
     from nucleate.generators.template import TemplateGenerator
     from nucleate.generators.template_library import load_library
 
@@ -219,7 +219,7 @@ def above(reference: ReferenceSet, keys: Iterable[Formula]) -> list[float]:
 
 
 def spread(values: list[float]) -> tuple[str, str]:
-    """How many, and their median with its 95 % interval (from their order) and the middle half of them."""
+    """How many values, their median with a 95 % interval (from order statistics), and the range of the middle half."""
     if not values:
         return "0", "-"
     ordered, m = np.maximum(np.sort(values), 0), len(values)
@@ -240,7 +240,7 @@ def main() -> None:
     parser.add_argument("what", choices=("steps", "frequency", "speed", "wishes"))
     parser.add_argument("--weights", default="", help="shipped name or file; speed: several, separated by commas")
     parser.add_argument("--n", type=int, default=1000, help="formulas drawn for each row")
-    parser.add_argument("--guidance", type=float, help="of the wishes; default: the recipe's")
+    parser.add_argument("--guidance", type=float, help="guidance towards the wishes; default: the recipe's")
     parser.add_argument("--others", default="", help="wishes: other known formulas, parquet")
     parser.add_argument("--steps", type=int, default=1500, help="training steps of the ablation")
     parser.add_argument("--out", type=Path, default=Path("runs/frequency"), help="where the ablation keeps its weights")

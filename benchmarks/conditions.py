@@ -2,11 +2,12 @@
 
     NUCLEATE_DATA=FOLDER python benchmarks/conditions.py [--weights mp20-cds] [--n 128] [--guidance 0,1,2,4]
 
-Asked for are the values of random validation crystals, one crystal each, with the seeds 0 to n-1. Rates are of all n
-crystals. possible: `nucleate check`'s geometry. system: all elements of the chemical system, and (which the sampler
-enforces) no other. hits: possible, of the whole system, and within the tolerance of each value by property-mp20: 0.2
-eV/atom of the formation energy, 25 meV/atom of the energy above the hull, 0.5 eV of the band gap. Median error and rank
-correlation are of the possible crystals, for the last column of the wish. With guidance 0 the wish has no effect.
+The values of random validation crystals are asked for, and one crystal is generated for each, with the seeds 0 to n-1.
+Rates are of all n crystals. possible: the geometry passes `nucleate check`. system: all elements of the chemical
+system, and (which the sampler enforces) no other. hits: possible, of the whole system, and within the tolerance of each
+value by property-mp20: 0.2 eV/atom of the formation energy, 25 meV/atom of the energy above the hull, 0.5 eV of the
+band gap. Median error and rank correlation are of the possible crystals, for the last column of the wish. With guidance
+0 the wish has no effect.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     NUCLEATE_DATA=FOLDER python benchmarks/finetune.py [--steps 500] [--n 64]
 
-The property is the mass density. The generators are asked for the densities of validation crystals; printed are the
-share of possible geometries (`nucleate check`'s), the median error of their density, the rank correlation of wanted and
-actual density, and the share of all crystals that are possible and within 20 % of the density asked for.
+The property is the mass density. The generators are asked for the densities of validation crystals. The table
+gives the share of possible geometries (by `nucleate check`), the median error of their density, the rank correlation of
+wanted and actual density, and the share of all crystals that are possible and within 20 % of the density asked for.
 """
 
 from __future__ import annotations

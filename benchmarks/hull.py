@@ -85,7 +85,7 @@ def main() -> None:
     longer = reference.extended(new, reference.method)
     for amounts in todo:
         distance_to_hull(amounts, zero, longer)
-    print(f"the same after all of them joined the known crystals: {time.perf_counter() - began:.1f} s")
+    print(f"the same after all of them were added to the known crystals: {time.perf_counter() - began:.1f} s")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
-"""The quality of formulas by a language model, with and without retrieval (paper 4, Table 4).
+"""The quality of formulas by a language model, with and without retrieval.
+
+The comparison is Table 4 of GenMS (Yang et al. 2024, arXiv 2409.06762).
 
     python benchmarks/language_model.py --llm http://localhost:8080/v1 [--llm-model NAME] [--n 12] [--no-wikipedia]
 
-n new formulas of each family of the paper's Table 1, as `nucleate design --llm` asks for them. Found: of these n. Good:
-of all formulas answered, those on the lists, with charges that balance, not known, and not there before. With retrieval
+n new formulas of each family of the paper's Table 1 are asked for, as `nucleate design --llm` does. Found: how many of
+these n the model gives. Good: those of its formulas that are on the lists, have charges that balance, are not known,
+and were not given before. With retrieval
 the model gets known members and charges, and texts on the family from the installation and, where there is a network,
-from Wikipedia. For comparison, by chance: elements drawn from the same lists without a model, one draw for each of n.
+from Wikipedia. For comparison by chance, elements are drawn from the same lists without a
+model, n times.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@
         [--precision float32] [--rounds 3] [--json]
 
 A training step is forward and backward, without the optimiser; a sampling call is one forward pass, of which a crystal
-takes some hundred. Random crystals of exactly so many atoms; UniMat's table has as many slots, so that any of them
-fits, and all 89 elements of MP-20. Each network and size is a process of its own, in turn, --rounds times; shown are
-medians. Seconds are those of the CPU, peak memory is what the process needs beyond the one that has no network yet.
+takes some hundred. The crystals are random ones with exactly the given number of atoms; UniMat's table has as many
+slots, so that all of them fit, and all 89 elements of MP-20. Each network and size is measured --rounds times, each
+time in a process of its own; the table gives medians. Seconds are those of the CPU, peak memory is what the process
+needs beyond the one that has no network yet.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # torch is for the measured processes: a child's peak memory is never less than its parent's
+if TYPE_CHECKING:  # only the measured processes import torch: a child's peak memory is never less than its parent's
     from torch import Tensor, nn
 
     Fields = dict[str, Tensor]
@@ -121,7 +122,7 @@ def medians(rows: list[dict[str, float]]) -> dict[str, float]:
 
 
 def table(results: dict[tuple[str, int], dict[str, float]]) -> str:
-    """Markdown; behind each value in brackets how many times that of the first network at the same size."""
+    """Markdown. After each value, in brackets: how many times the value of the first network at the same size."""
     lines = [
         "| network | parameters | atoms | training step, s | memory, MiB | sampling call, s | memory, MiB |",
         "|---|---|---|---|---|---|---|",

@@ -1,13 +1,13 @@
-"""How early the lexicon's order of formulas has known ones that were hidden from it, for every family.
+"""How early known formulas come in the lexicon's order of proposals when they are hidden from it, for every family.
 
     OMP_NUM_THREADS=1 NUCLEATE_DATA=FOLDER python benchmarks/proposals.py [--split test] [--pulls 0.3,0.6,1.5]
         [--families perovskite,spinel] [--weights diffusion-bert-all]
 
 Formulas of MP-20's validation and test splits, on which no composition model was trained, are hidden from the families'
-members. Of the POOL nearest proposals, those of the split are to be found among those that are not known at all. AUC:
-the chance that a hidden known formula comes before an unknown one. First: of the first 20 of both kinds, how many are
-hidden known ones, beside as many by chance. Orders: by nearness to members; by the composition model's likelihood; by
-both, for each pull. Means over families with at least 5 to be found; intervals at 95 %.
+members. Among the POOL nearest proposals, the formulas of the split should come before those that are not known at all.
+AUC: the probability that a hidden known formula comes before an unknown one. First: how many of the first 20 are hidden
+known ones, compared with the number by chance. Orders: by nearness to members; by the composition model's likelihood;
+by both, for each pull. Means over families with at least 5 to be found; intervals at 95 %.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def hidden(split: str) -> frozenset[str]:
 
 
 def auc(merit: NDArray[np.float64], good: NDArray[np.bool_]) -> float:
-    """The chance that a good one has more merit than another one."""
+    """The probability that a good one has more merit than another one."""
     n = int(good.sum())
     return float((rankdata(merit)[good].sum() - n * (n + 1) / 2) / (n * (len(good) - n)))
 

@@ -1,4 +1,6 @@
-"""Structure prediction against random structure search, composition by composition (paper 2, section 3.3).
+"""Structure prediction compared with random structure search, composition by composition.
+
+The comparison is that of section 3.3 of UniMat (Yang et al. 2023, arXiv 2311.09235).
 
     OMP_NUM_THREADS=1 python benchmarks/random_search.py run --out RUNS [--methods random,...] [--n 100] [--samples 20]
     python benchmarks/random_search.py table --out RUNS [--rows FILE] [--methods random,template] [--n 100]
@@ -7,7 +9,7 @@
 Compositions: the first n of MP-20's test split shuffled by --seed, each reduced formula once and none of the training
 split. All methods but templates are given the composition of the known crystal's cell; templates (of the training
 split, each structure type once) bring their own cells. Every method draws as many samples; all are relaxed by one
-potential to one set of limits, and failures, also for want of a template, count as not converged.
+potential to one set of limits, and failures, also where there is no template, count as not converged.
 
 run: one folder for each method, composition after composition; stored results are not computed again, so that the same
 call continues after a kill, and a larger --n after a smaller one. Several calls with other methods may share RUNS.
@@ -76,7 +78,7 @@ def choose(n: int, seed: int) -> list[Target]:
 
 
 class Timed(Stage):
-    """A stage that notes the CPU seconds of each candidate; one that takes many works target by target."""
+    """A stage that notes the CPU seconds of each candidate; stages that take many work target by target."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage, self.name, self.grain = stage, stage.name, stage.grain
@@ -120,7 +122,7 @@ def blank(target: Target, samples: int, seed: int) -> list[Candidate]:
 
 
 def prepare(method: str, args: argparse.Namespace) -> list[Stage]:
-    """The stages of a method, whose folder is there with these settings."""
+    """The stages of a method; its folder is made, or checked to have these settings."""
     relaxation, weights = RelaxSettings(potential=args.potential), ""
     if method == KNOWN:
         realise: Stage = Given(choose(args.n, args.seed))

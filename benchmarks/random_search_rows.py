@@ -27,7 +27,8 @@ ENERGY, HULL = "energy", "e_above_hull"
 class Sample:
     """One relaxed structure, or what became of it.
 
-    energy, e_above_hull: eV/atom of a converged relaxation, None without one; method, reference: of whom. deep: lies
+    energy, e_above_hull: eV/atom of a converged relaxation, None without one; method, reference: by what these
+    energies were computed. deep: lies
     impossibly far below the hull. matched: StructureMatcher finds the known crystal in it. seconds: of CPU time.
     """
 
@@ -47,7 +48,7 @@ class Sample:
 
     @property
     def energies(self) -> dict[str, Energy]:
-        """As the package's comparisons take them."""
+        """The sample in the form that the comparisons of the package take."""
         if self.energy is None:
             return {}
         return {ENERGY: Energy(self.energy, self.potential)}
@@ -56,7 +57,7 @@ class Sample:
 def samples(
     method: str, drawn: Mapping[str, Sequence[Candidate]], targets: Mapping[str, Structure], workers: int
 ) -> list[Sample]:
-    """Of the candidates of each target."""
+    """The samples of the candidates of each target."""
     jobs, keys = [], []
     for name, group in drawn.items():
         for c in group:
@@ -103,7 +104,7 @@ def write(path: Path, rows: Iterable[Sample]) -> None:
 
 
 def read(path: Path | None) -> list[Sample]:
-    """What `write` wrote; none without a file."""
+    """The samples that `write` wrote; none where there is no file."""
     if path is None or not path.is_file():
         return []
     try:

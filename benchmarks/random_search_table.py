@@ -55,7 +55,7 @@ def by_method(runs: Runs) -> None:
 
 
 def row(groups: Sequence[Sequence[Sample]], known: dict[str, float]) -> list[str]:
-    """Of one method; known: target -> its energy, eV/atom."""
+    """The cells of one method. known: target -> energy of the known crystal, eV/atom."""
     n = len(groups)
     good = [[s for s in g if s.energy is not None] for g in groups]
     best = [min(g, key=energy) for g in good if g]
@@ -83,7 +83,7 @@ def energy(s: Sample) -> float:
 
 
 def by_pair(runs: Runs) -> None:
-    """The table of pairs: eqs. 3 and 4 of the lowest of each composition, and of all pairs."""
+    """The table of pairs of methods: eqs. 3 and 4 for the lowest samples of each composition, and for all pairs."""
     wanted = "delta_e_lowest", "reduction_rate_lowest", "tied_lowest", "delta_e", "reduction_rate"
     print("\n| A, B | compositions | delta E, lowest, eV/atom | E_A < E_B, lowest, % | within 1 meV, % | ", end="")
     print("delta E, all pairs, eV/atom | E_A < E_B, all pairs, % |\n|---|---|---|---|---|---|---|")
@@ -99,7 +99,7 @@ def by_pair(runs: Runs) -> None:
 
 
 def measured(samples: dict[str, list[Sample]]) -> list[Measured]:
-    """What `evaluate.per_composition` compares: energies of converged samples alone."""
+    """What `evaluate.per_composition` compares: only the energies of converged samples."""
     every = [s for group in samples.values() for s in group]
     return [
         Measured(f"{s.target}-{s.rank}", Formula.of(parse_formula(s.formula)), s.energies, s.failure) for s in every

@@ -4,7 +4,8 @@
     python benchmarks/random_structures.py radii [--n 1500]
 
 speed: CPU time for each structure of n compositions of MP-20's test split, step by step; the tables of the space groups
-(a second) are loaded before. The last line does all but finding groups, which are remembered for a composition.
+(a second) are loaded before. The last line is the time of everything except
+finding groups, which are remembered for a composition.
 radii: volumes and least distances of n crystals of the training split.
 """
 
@@ -27,7 +28,7 @@ from nucleate.generators.random_search import APART, PLACED, VOLUMES
 
 
 def speed(n: int, seed: int) -> None:
-    """Milliseconds of CPU time for a structure, the first one's loading of tables apart."""
+    """Milliseconds of CPU time for a structure, without the time to load the tables."""
     compositions = [atom_counts(s) for _, s in load_targets("mp-20:test", n, seed)]
     search = RandomSearch()
     search.check(Condition(composition={"Cs": 1}, space_group=1))  # loads the tables of all groups
@@ -54,7 +55,7 @@ def one(composition: dict[str, int], groups: Sequence[int], seed: int, apart: fl
 
 
 def radii(n: int, seed: int) -> None:
-    """How known crystals lie to the radii: 1 to 99 % of volumes and least distances."""
+    """Known crystals compared with the radii: quantiles from 1 to 99 % of volumes and least distances."""
     crystals = [s for _, s in load_targets("mp-20:train", n, seed)]
     levels = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]
     volumes = np.array([s.volume / expected_volume(atom_counts(s)) for s in crystals])

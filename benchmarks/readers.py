@@ -249,7 +249,7 @@ def outcome(path: Path, unchanged: list[Structure]) -> str:
     began = time.perf_counter()
     try:
         found, remarks, problems = read(path)
-    except Exception:  # whatever leaves the reader is what is looked for
+    except Exception:  # any exception that leaves the reader is what this script looks for
         return "crashed"
     if time.perf_counter() - began > 5 or any("not foreseen" in p for p in problems):
         return "crashed"

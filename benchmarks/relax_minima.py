@@ -3,8 +3,8 @@
     NUCLEATE_DATA=FOLDER python benchmarks/relax_minima.py [--n 50] [--potential chgnet] [--rows FILE.jsonl] [--every]
 
 Crystals are evenly spread over MP-20's test split; their atoms are displaced by 0.05 angstrom (normal, each component)
-and their cells strained by 2 % (normal, each component), then both ways relax to fmax 0.01 eV/angstrom and stress
-0.0005 eV/cubic angstrom in at most 1000 steps. same energy: within 1 meV/atom; same structure: pymatgen's
+and their cells strained by 2 % (normal, each component), then ASE and nucleate relax them to fmax 0.01 eV/angstrom and
+stress 0.0005 eV/cubic angstrom in at most 1000 steps. same energy: within 1 meV/atom; same structure: pymatgen's
 StructureMatcher at its defaults. Where the energies differ, ASE continues to a tenth of the limits, which shows whether
 it had stopped too early or is in another minimum. Every crystal that is not the same is printed (--every: all). --rows
 stores the result of each crystal, so that the same call continues from there.
@@ -53,7 +53,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=50, help="crystals")
     parser.add_argument("--potential", default="chgnet", choices=("chgnet", "sevennet"))
-    parser.add_argument("--rows", type=Path, help="keep each crystal's outcome here, and go on from there")
+    parser.add_argument(
+        "--rows", type=Path, help="file that keeps each crystal's outcome; the same call continues from it"
+    )
     parser.add_argument("--every", action="store_true", help="print all crystals")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -106,7 +108,7 @@ def report(rows: list[dict], potential: str, every: bool) -> None:
     print(f"same structure: {same.sum()}; same energy and structure: {(within & same).sum()}")
     further = [r for r in rows if "ase further" in r]
     close = sum(abs(r["ours"][1] - r["ase further"][1]) <= SAME for r in further)
-    print(f"the same energy once ASE goes on to a tenth of the limits: {close} of {len(further)}")
+    print(f"the same energy after ASE has gone on to a tenth of the limits: {close} of {len(further)}")
     print(f"largest difference where the energy is the same: {np.abs(gaps[within]).max():.3f} meV/atom")
     print(f"CPU seconds each: ASE {seconds[0] / len(rows):.2f}, nucleate {seconds[1] / len(rows):.2f}", end="")
     print(f" (ratio {seconds[0] / seconds[1]:.1f}); evaluations: {calls[0]:.0f} and {calls[1]:.0f}")

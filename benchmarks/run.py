@@ -1,4 +1,4 @@
-"""One script, one table: sampling, training, data loading, the demo by stage, peak memory.
+"""A table of the cost of sampling, training, data loading and the demo by stage, with peak memory.
 
     python benchmarks/run.py [--quick] [--only sampling] [--out benchmarks/results.md]
 
@@ -51,7 +51,7 @@ class Clock:
 
 
 def now() -> float:
-    """The time when all that was handed to the device is done."""
+    """The time at which the device has finished all its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -211,7 +211,9 @@ def main() -> None:
     """Measure and print; --out also writes the table as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, no batch 512")
-    parser.add_argument("--only", default="", help="parts whose names begin so: " + ", ".join(PARTS))
+    parser.add_argument(
+        "--only", default="", help="measure only parts whose names begin with this: " + ", ".join(PARTS)
+    )
     parser.add_argument("--out", type=Path, help="write the table here as Markdown")
     args = parser.parse_args()
     lines = ["| what | measured | ratio |", "|---|---|---|"]

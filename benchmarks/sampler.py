@@ -4,9 +4,10 @@
         [--weights mp20-csp] [--out FILE.csv]
 
 One prediction for each target; every row has the same targets and seeds. The corrector is that of the model's recipe:
-it costs "ancestral" one network call more a step, and the flows none. Valid: no distance below 0.5 angstrom and a
-volume of at least 0.1 cubic angstrom. Intervals are at 95 %. The last line names the row with the fewest network calls
-whose match rate is within one point of the best. --out writes the table, and a figure of it beside it (FILE.png).
+it costs "ancestral" one more network call for each step, and costs the flows none. Valid: no distance below 0.5
+angstrom and a volume of at least 0.1 cubic angstrom. Intervals are at 95 %. The last line names the row with the fewest
+network calls whose match rate is within one point of the best. --out writes the table, and a figure of it beside it
+(FILE.png).
 """
 
 from __future__ import annotations

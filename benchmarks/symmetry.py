@@ -50,7 +50,7 @@ def round_trip(targets: Sequence[tuple[str, Structure]]) -> list[AsymmetricUnit]
 
 
 def assignments(known: Sequence[AsymmetricUnit], others: Sequence[AsymmetricUnit]) -> None:
-    """Prints the chance of a crystal's own assignment, given its composition and space group, by two ways to draw."""
+    """Prints how likely a crystal's own assignment is, given its composition and space group, by two ways to draw."""
     frequencies = site_frequencies(known)
     asked = [(u, _atoms(u)) for u in others]
     alike = [Assignments(u.space_group, a) for u, a in asked]
@@ -65,7 +65,7 @@ def assignments(known: Sequence[AsymmetricUnit], others: Sequence[AsymmetricUnit
     for what, ways in (("all alike", alike), ("by sites of known crystals", weighted)):
         chance = np.exp([w.log_probability(o) for w, o in zip(ways, own, strict=True)])
         mean = math.exp(float(np.log(chance).mean()))
-        print(f"chance of the own assignment, {what}: median {np.median(chance):.3f}, geometric mean {mean:.3f}")
+        print(f"probability of the right assignment, {what}: median {np.median(chance):.3f}, geometric mean {mean:.3f}")
 
 
 def _atoms(unit: AsymmetricUnit) -> dict[str, int]:
@@ -77,7 +77,9 @@ def _atoms(unit: AsymmetricUnit) -> dict[str, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n", type=int, help="crystals that go there and back; default: all of mp-20:val")
+    parser.add_argument(
+        "--n", type=int, help="crystals that are turned into free parameters and back; default: all of mp-20:val"
+    )
     parser.add_argument("--known", type=int, default=8000, help="crystals of mp-20:train whose sites are counted")
     args = parser.parse_args()
     units = round_trip(load_targets("mp-20:val", args.n))

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 K = 5
 Targets = Sequence[tuple[str, "Structure"]]
-Match = dict[tuple[str, str], bool]  # (target, template) -> whether it matches: the matcher is blind to the volume
+Match = dict[tuple[str, str], bool]  # (target, template) -> whether it matches: the matcher ignores the volume
 
 
 def matches(jobs: list[tuple[tuple[str, str], Structure, Structure]], workers: int, work: Path | None) -> Match:
-    """Whether each pair matches; kept in a file, for a killed run goes on. A pair that breaks the matcher does not."""
+    """Whether each pair matches; kept in a file, so that a killed run can continue. A pair on which the matcher fails
+    does not match."""
     path = work / "matches.jsonl" if work is not None else None
     found: Match = {}
     if path is not None and path.exists():
@@ -64,7 +65,7 @@ def counted(name: str, templates: str, hits: list[list[bool]], known: list[bool]
 def accuracy(
     library: TemplateLibrary, targets: Targets, diffusion: Path | None, workers: int, work: Path | None
 ) -> None:
-    """Match rates by ranking, with and without templates of the very formula, beside the diffusion transformer."""
+    """Match rates by ranking, with and without templates of the target's formula, and those of the diffusion model."""
     formulas = [t.composition.get_el_amt_dict() for _, t in targets]
     reduced = [t.composition.reduced_formula for _, t in targets]
     have = {library.structure(int(r)).composition.reduced_formula for r in _rows_of(library, targets)}
@@ -159,7 +160,12 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--diffusion", type=Path, help="predictions.jsonl of `nucleate evaluate csp`")
-    parser.add_argument("--speed", type=int, default=0, help="Formulas of the throughput; measured alone if given.")
+    parser.add_argument(
+        "--speed",
+        type=int,
+        default=0,
+        help="Formulas for the measurement of speed; if given, nothing else is measured.",
+    )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--work", type=Path, help="Folder in which matched pairs are kept.")
     args = parser.parse_args()

@@ -64,7 +64,7 @@ def rows_of(library: TemplateLibrary, n: int, near: int, seed: int) -> list[dict
                     match_pair(with_volume_scaled(structure, volume or 1.0), target, MatchSettings(), False).rms
                     is not None
                 )
-            except Exception:  # what breaks the matcher does not match
+            except Exception:  # a pair on which the matcher fails does not match
                 match = False
             out.append({
                 "target": name, "formula": target.composition.reduced_formula, "elements": len(counts),
@@ -90,7 +90,7 @@ def table(records: list[dict], key: str, way: str, edges: tuple[float, ...]) -> 
 
 
 def rules(records: list[dict]) -> None:
-    """Match rates of the best templates by what `generators.reach.far_reason` says of them."""
+    """Match rates of the best templates, grouped by whether `generators.reach.far_reason` calls them too far."""
     print("\n| best template by | says | predictions | match, % |\n|---|---|---|---|")
     for way in ("emd", "metric"):
         found: dict[str, list[bool]] = {}
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=9047)
     parser.add_argument("--near", type=int, default=800)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="Where the records are kept; read from there when they are there.")
+    parser.add_argument("--out", type=Path, help="File that keeps the records; if it exists, they are read from it.")
     args = parser.parse_args()
     if args.out is not None and args.out.exists():
         records = [json.loads(line) for line in args.out.read_text().splitlines()]

@@ -1,9 +1,12 @@
-"""Whether formulas are what was asked for (paper 4, Table 3): an element in it, a metal, not known.
+"""How often drawn formulas meet a wish: that they contain an element, are metals, or are not known.
+
+The comparison is Table 3 of GenMS (Yang et al. 2024, arXiv 2409.06762).
 
     OMP_NUM_THREADS=1 python benchmarks/wishes.py [--n 250] [--generator diffusion-bert-all]
 
-n formulas for each wish, and as many without any: the share of all that were drawn of which it holds, as they come from
-the generator, and among those that are kept (read, as asked for, charges and electronegativities balanced, each once).
+n formulas are drawn for each wish, and as many without one. The table gives the share that meets the wish, among all
+drawn formulas and among those that are kept (readable, as asked for, charges and electronegativities balanced, each
+once).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Crystals of a family asked for in words (paper 4, Table 1): valid, of the family, of a formula that is not known?
+"""Crystals of a family that is asked for in words: how many are valid, of the family, and of a formula not yet known.
+
+The comparison is Table 1 of GenMS (Yang et al. 2024, arXiv 2409.06762).
 
     OMP_NUM_THREADS=1 python benchmarks/words.py --out RUNS [--n 100] [--new] [--structures mp20-csp]
         [--llm http://localhost:8080/v1]
@@ -49,7 +51,7 @@ HEAD = (
 
 
 def made(text: str, folder: Path, settings: DesignSettings, workers: int) -> DesignResult:
-    """The run, from where it was left."""
+    """The run, which continues where it was stopped."""
     if not (folder / "request.json").is_file():
         return design(text, folder, settings, executor=executor(workers))
     if not (folder / "report.html").is_file():
@@ -105,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--n", type=int, default=100)
-    parser.add_argument("--new", action="store_true", help="formulas that are not known alone")
+    parser.add_argument("--new", action="store_true", help="only formulas that are not known")
     parser.add_argument("--structures", default="auto", help="prototypes (auto), or a model such as mp20-csp")
     parser.add_argument("--llm", default="", help="a language model that chooses the formulas")
     parser.add_argument("--workers", type=int, default=1)
@@ -118,7 +120,7 @@ def main() -> None:
         run = made(text, args.out / folder, settings, args.workers)
         last = {c.id: c for c in run.all}
         first = list(last.values()) if args.llm else generate_candidates(text, settings)
-        if args.llm:  # what it answers is in the run alone; its structures are prototypes
+        if args.llm:  # its answers are only in the run; its structures are prototypes
             first = [one for c in first for one in (DecorateStage()([c]) if c.origin.family else [c])]
         print(row(family, first, [last[c.id] for c in first]), flush=True)
 

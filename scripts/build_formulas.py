@@ -34,7 +34,7 @@ def main() -> None:
     table = pa.table({"formula": sorted(found)}, metadata={"source": "Materials Project, CC-BY 4.0"})
     with replacing(FILE) as temporary:
         pq.write_table(table, temporary, compression="zstd", compression_level=19)
-    print(f"{len(found):,} formulas of {len(texts):,} texts; {len(odd)} that are none: {', '.join(odd[:5])}")
+    print(f"{len(found):,} formulas of {len(texts):,} texts; {len(odd)} that cannot be read: {', '.join(odd[:5])}")
     print(f"{FILE.stat().st_size:,} bytes")
 
 

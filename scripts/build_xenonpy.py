@@ -15,7 +15,7 @@ from nucleate.io import replacing
 
 TABLE = Path(descriptors.__file__).parent / "tables" / "xenonpy.csv"
 SOURCE = Path("data") / "element_representations" / "xenonpy_element_features.csv"
-DIGITS = 6  # significant: the features are standardised, and many of them were imputed in the first place
+DIGITS = 6  # significant digits are enough: the features are standardised, and many of them are imputed values
 HEADER = """\
 # 58 features of 94 elements, the "completed" set of XenonPy (github.com/yoshida-lab/XenonPy; copyright 2021 TsumiNa),
 # as distributed with ElementEmbeddings {version} (copyright 2022 Materials Design Group); licences in README.md.

@@ -4,7 +4,7 @@
 
 Left: element mover's distance to the nearest training formula of recipes/diffusion-bert.toml (its held-out ones beside
 them). Right: formation energies of the converged relaxations of runs of `nucleate design`; a run named "MODEL, way" has
-the colour of the MODEL on the left, its second run is dashed. The paper's figure 2.
+the colour of the MODEL on the left; its second run is dashed. Compare figure 2 of Dong et al. (arXiv 2310.00475).
 """
 
 from __future__ import annotations

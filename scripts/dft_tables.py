@@ -1,4 +1,4 @@
-"""Puts the tables of docs/dft.md there, from what `nucleate dft` left.
+"""Write the tables of docs/dft.md from the results of `nucleate dft`.
 
 python scripts/dft_tables.py BENCH/dft.csv DESIGN/dft.csv
 

@@ -4,8 +4,8 @@ python scripts/golden.py record FOLDER    run everything with the code at hand a
 python scripts/golden.py compare FOLDER   run everything again and compare; exits with 1 where something differs
 python scripts/golden.py list             the names of the runs, and their steps
 
-NUCLEATE_DATA must name a folder with the public datasets. --source points at the code of another checkout. A record is
-of one kind of machine: processors round differently, and that shows in the last digits.
+NUCLEATE_DATA must name a folder with the public datasets. --source points at the code of another checkout. Record and
+compare on the same kind of machine: processors round differently, which shows in the last digits.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def without(reference: ReferenceSet, sources: set[str]) -> ReferenceSet:
 
 
 def describe(values: list[float]) -> str:
-    """In meV/atom."""
+    """Quantiles of energies in eV/atom, and shares below some limits, as a text in meV/atom."""
     v = 1000 * np.array(values)
     quarters = np.percentile(v, [25, 50, 75, 90])
     within = ", ".join(f"{np.mean(v <= x):.0%} within {x}" for x in (30, 50, 100))

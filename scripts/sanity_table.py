@@ -95,7 +95,7 @@ def sets(train: CrystalSet, n: int) -> list[CrystalSet]:
 
 
 def print_table(reports: list[Report]) -> None:
-    """Metrics down, sets across."""
+    """Print a table with a row for each metric and a column for each set."""
     print(f"| | {' | '.join(r.subject for r in reports)} |")
     print("|---" * (len(reports) + 1) + "|")
     for name, label in COLUMNS.items():

@@ -5,9 +5,10 @@
     python scripts/season.py --collect            # copies the log into season/log.csv and draws docs/season.png
 
 Every run is trained by a clone of this repository beside the checkpoints, at the commit that was checked out when the
-run began, so that work here disturbs nothing and a run that is stopped goes on with the same code. Checkpoints, best
-weights and clones lie in the folder that the variable NUCLEATE_SEASON names; default: "season" in the user's cache.
-The same call goes on after any interruption. What is trained must be committed: recipes are read from the clone.
+run began, so that changes in this checkout do not affect it, and a run that is stopped goes on with the same code.
+Checkpoints, best weights and clones lie in the folder that the variable NUCLEATE_SEASON names; default: "season" in the
+user's cache. The same call goes on after any interruption. What is trained must be committed: recipes are read from the
+clone.
 """
 
 from __future__ import annotations

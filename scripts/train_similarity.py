@@ -69,8 +69,8 @@ Match rates of the predicted structures: `docs/templates.md`.
 
 ## Intended use and limits
 
-Ranks the templates of `nucleate predict --method template --rank-by metric`. It knows formulas alone, so the
-polymorphs of one formula are equal to it. Elements beyond plutonium are unknown.
+It ranks the templates of `nucleate predict --method template --rank-by metric`. It sees only formulas, so it cannot
+tell the polymorphs of one formula apart. Elements beyond plutonium are unknown.
 """
 
 
@@ -78,7 +78,8 @@ HELD_OUT = 2000  # crystals of the validation and of the test split, the first o
 
 
 def fingerprints(library: TemplateLibrary, work: Path, split: str) -> tuple[np.ndarray, dict[str, int], str]:
-    """(R, 244), nan where there is none; why not, counted; and the seconds it took. Kept in a file of `work`."""
+    """Fingerprints (R, 244), nan where there is none; the counted reasons for these; and the seconds it took. Kept in
+    a file in `work`."""
     path = work / f"fingerprints-{split}.npz"
     if path.is_file():
         with np.load(path) as kept:

@@ -96,7 +96,7 @@ def test_guidance_ends_at_its_noise_level_and_saves_the_call():
 
 
 def test_guidance_keeps_the_composition_in_both_terms():
-    """Paper 2, eq. 2: (1 + omega) eps(x | c, aux) - omega eps(x | c)."""
+    """Eq. 2 of UniMat (Yang et al. 2023): (1 + omega) eps(x | c, aux) - omega eps(x | c)."""
     seen = []
 
     def denoiser(fields, t, condition):
