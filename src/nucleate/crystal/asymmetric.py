@@ -27,7 +27,7 @@ _STEPS = np.array(sorted(product(range(-2, 3), repeat=3), key=lambda v: sum(map(
 
 @dataclass(frozen=True)
 class Site:
-    """A set of equivalent atoms of one element: its Wyckoff letter, and its free parameters, each in [0, 1)."""
+    """A set of equivalent atoms of one element, by Wyckoff letter and free parameters, each in [0, 1)."""
 
     atomic_number: int
     letter: str
@@ -36,9 +36,9 @@ class Site:
 
 @dataclass(frozen=True)
 class AsymmetricUnit:
-    """A crystal as space group, conventional cell and sites.
+    """A crystal as space group (1 to 230), conventional cell and sites.
 
-    cell: a, b, c in angstrom, alpha, beta, gamma in degrees, of the conventional cell.
+    cell: a, b, c in angstrom and alpha, beta, gamma in degrees, of the conventional cell.
     """
 
     space_group: int
@@ -47,7 +47,7 @@ class AsymmetricUnit:
 
     @property
     def num_atoms(self) -> int:
-        """Atoms in the primitive cell."""
+        """The number of atoms in the primitive cell."""
         table = get_space_group(self.space_group)
         return sum(table.positions[table.index(s.letter)].size for s in self.sites)
 
@@ -82,10 +82,10 @@ def standard_orbits(
     found: Any, numbers: NDArray[np.int64], symprec: float
 ) -> tuple[SpaceGroup, NDArray, list[tuple[int, WyckoffPosition, NDArray]]]:
     """moyopy's standard setting: the group, the conventional cell (3, 3) in angstrom, and for each set of equivalent
-    atoms their element, their Wyckoff position and their coordinates (m, 3) in the primitive cell.
+    atoms their element, their Wyckoff position and their fractional coordinates (m, 3) in the primitive cell.
 
-    found: what `find_symmetry` gave within symprec for atoms of these atomic numbers. Raises NucleateError where the
-    atoms of a set are not as many as its position has.
+    found: the result of `find_symmetry` within symprec (angstrom). numbers (n,): the atomic numbers given to it. Raises
+    NucleateError if the number of atoms of a set is not that of its position.
     """
     table = get_space_group(found.number)
     conventional = np.array(found.std_cell.basis)
@@ -141,7 +141,9 @@ def asymmetric_units(batch: SymmetricBatch) -> list[AsymmetricUnit]:
 
 def site_frequencies(units: Iterable[AsymmetricUnit]) -> dict[int, dict[str, float]]:
     """Space group -> Wyckoff letter -> mean number of sites on it in a crystal of the group (`smoothed_frequencies`).
-    All space groups and letters are there."""
+
+    All space groups and letters are included.
+    """
     crystals, found = Counter[int](), Counter[tuple[int, str]]()
     for unit in units:
         crystals[unit.space_group] += 1
@@ -153,8 +155,8 @@ def site_frequencies(units: Iterable[AsymmetricUnit]) -> dict[int, dict[str, flo
 
 
 def _parameters(position: WyckoffPosition, frac: NDArray, basis: NDArray) -> tuple[tuple[float, ...], float]:
-    """The parameters that put the representative of a position on one of the atoms (n, 3), and its distance (angstrom)
-    to that atom. Of several equally good ones the smallest in lexical order are chosen."""
+    """The parameters that bring the representative of a position closest to one of the atoms (n, 3), and its distance
+    to that atom in angstrom. Of equally good parameters the lexicographically smallest are taken."""
     matrix, shift = position.matrices[0], position.shifts[0]
     targets = (((frac - shift) % 1.0)[:, None] + _STEPS).reshape(-1, 3)  # the atoms in this and in neighbouring cells
     z = targets @ np.linalg.pinv(matrix).T
@@ -165,7 +167,7 @@ def _parameters(position: WyckoffPosition, frac: NDArray, basis: NDArray) -> tup
 
 
 def cell_of(lattice: NDArray) -> tuple[float, ...]:
-    """a, b, c and alpha, beta, gamma in degrees of vectors (3, 3) in rows."""
+    """a, b, c (in the unit of the vectors) and alpha, beta, gamma (degrees) of a lattice (3, 3), vectors in rows."""
     lengths = np.linalg.norm(lattice, axis=1)
     cosines = [lattice[i] @ lattice[j] / lengths[i] / lengths[j] for i, j in ((1, 2), (0, 2), (0, 1))]
     return (*lengths.tolist(), *np.degrees(np.arccos(np.clip(cosines, -1, 1))).tolist())

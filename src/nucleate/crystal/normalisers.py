@@ -1,9 +1,9 @@
-"""Normalisers of space groups: the changes of setting that leave a space group in its standard form.
+"""Normalisers of space groups: the changes of setting after which a space group still has its standard form.
 
-A crystal of a space group can be written in the standard setting in several ways, which differ by an element of the
-group's affine normaliser: another origin, axes that change places, a mirror image. Each renames the Wyckoff letters.
-International Tables A (2016), chapter 3.5. They are computed from the tables of `crystal.wyckoff` when a group is first
-met, in some 10 ms.
+A crystal can be written in the standard setting of its space group in several ways. They differ by an element of the
+affine normaliser of the group (International Tables A (2016), chapter 3.5): another origin, exchanged axes, or a mirror
+image. Such a change can rename the Wyckoff letters. The normaliser of a group is computed from the tables of
+`crystal.wyckoff` when it is first needed, which takes about 10 ms.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from nucleate.crystal.wyckoff import SpaceGroup, WyckoffPosition, get_space_grou
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_GENERIC = np.array([0.1237, 0.2719, 0.3391])  # parameters at which a position is no more special one
-_EXACT = 1e-6
-_UNIT = 24
+_GENERIC = np.array([0.1237, 0.2719, 0.3391])  # with these parameters a point is on no more special position
+_EXACT = 1e-6  # fractional: largest error by rounding
+_UNIT = 24  # translations of space groups are multiples of 1/24
 
 
 @dataclass(frozen=True, eq=False)
 class Normaliser:
-    """K changes of setting x -> W x + t, in fractional coordinates of the conventional cell, up to the group itself.
+    """K changes of setting x -> W x + t, in fractional coordinates of the conventional cell.
 
-    linear: (K, 3, 3) whole numbers. shifts: (K, 3). letters: (K, P), the place of the Wyckoff position that each of the
-    P positions becomes. modulus: 0 where `linear` is W itself; triclinic and monoclinic groups have infinitely many W,
-    and there `linear` is W modulo this number, on which shifts and letters depend alone. polar: (3,) bool, the axes
-    along which the origin is free.
+    There is only one of the changes that differ by an operation of the group.
+
+    linear: (K, 3, 3) whole numbers. shifts: (K, 3). letters: (K, P), the index of the Wyckoff position that each of the
+    P positions becomes. modulus: 0 if `linear` is W itself. Triclinic and monoclinic groups have infinitely many W; for
+    them `linear` is W modulo this number, which determines shifts and letters. polar: (3,) bool, the axes along which
+    the origin is free.
     """
 
     linear: NDArray[np.int64]
@@ -44,10 +46,10 @@ class Normaliser:
 
 @dataclass(frozen=True, eq=False)
 class PositionFrame:
-    """Coordinates in which points on the first image of a Wyckoff position with d free parameters are easy to tell.
+    """Coordinates in which it is easy to recognise points on the first image of a Wyckoff position.
 
-    x lies on it where y = unimodular @ (x - shift) has whole numbers in its last 3 - d entries. Its parameters are then
-    inverse @ y[:d], plus any of the offsets (n, d), modulo 1.
+    For a position with d free parameters, a point x is on it if the last 3 - d entries of y = unimodular @ (x - shift)
+    are whole numbers. Its parameters are then inverse @ y[:d], plus any of the offsets (n, d), modulo 1.
     """
 
     shift: NDArray[np.float64]
@@ -58,10 +60,10 @@ class PositionFrame:
 
 @cache
 def normaliser(number: int) -> Normaliser:
-    """The normaliser of a space group 1-230."""
+    """The normaliser of the space group `number` (1 to 230)."""
     table = get_space_group(number)
     modulus, linear = _linear_parts(number)
-    change = table.primitive.T  # columns of the primitive cell to the conventional one
+    change = table.primitive.T  # converts column coordinates of the primitive cell to the conventional one
     back = np.linalg.inv(change)
     rotations = (change @ table.rotations @ back).round().astype(int)
     polar = rotations.mean(0).diagonal() > 0.99
@@ -69,21 +71,23 @@ def normaliser(number: int) -> Normaliser:
     grid = np.array(list(product(*(range(1 if free else unit) for free in polar)))) / unit
     found: dict[bytes, tuple[NDArray, NDArray]] = {}
     for w in linear:
-        if not _whole(back @ w @ change):
-            continue  # it does not keep the centring
-        for t in _shifts(table, w, grid, modulus):
-            found.setdefault(_coset(table, back @ w @ change, back @ t, modulus), (w, t))
+        if not _is_whole(back @ w @ change):
+            continue  # this matrix does not keep the centring
+        for t in _origin_shifts(table, w, grid, modulus):
+            found.setdefault(_coset_key(table, back @ w @ change, back @ t, modulus), (w, t))
     whole, shifts = map(np.array, zip(*found.values(), strict=True))
-    letters = _letters(table, back @ whole @ change, shifts @ back.T)
+    letters = _letters_after(table, back @ whole @ change, shifts @ back.T)
     good = (np.sort(letters, axis=1) == np.arange(len(table.positions))).all(1)
     return Normaliser(whole[good], shifts[good], letters[good], modulus, polar)
 
 
 @lru_cache(maxsize=50_000)
 def first_letters(number: int, letters: tuple[tuple[int, ...], ...]) -> NDArray[np.int64]:
-    """Which elements of the normaliser give the first element the first Wyckoff positions, then the second ones.
+    """The changes of setting that give the first chemical element the first Wyckoff positions, then the second element
+    the first of what is left, and so on.
 
-    letters: for each element the places of its sites. Returns all that do so equally well, as places in `normaliser`.
+    letters: for each chemical element the indices of the positions of its sites. Returns the indices in `normaliser` of
+    all changes that do so equally well.
     """
     moved = normaliser(number).letters
     keys = np.concatenate([np.sort(moved[:, list(own)], axis=1) for own in letters], axis=1)
@@ -92,12 +96,13 @@ def first_letters(number: int, letters: tuple[tuple[int, ...], ...]) -> NDArray[
 
 @cache
 def frames(number: int) -> tuple[PositionFrame, ...]:
-    """One for each Wyckoff position of a group, in fractional coordinates of the primitive cell."""
-    return tuple(map(_frame, get_space_group(number).positions))
+    """The frame of each Wyckoff position of a space group, in fractional coordinates of the primitive cell."""
+    return tuple(map(_frame_of, get_space_group(number).positions))
 
 
 def _linear_parts(number: int) -> tuple[int, NDArray[np.int64]]:
-    """Candidates of W in the conventional cell, by crystal family; and the modulus of triclinic and monoclinic ones."""
+    """The modulus (0 for all but triclinic and monoclinic groups), and candidates for W (n, 3, 3) in the conventional
+    cell, by crystal family."""
     if number == 1:
         return 1, np.zeros((1, 3, 3), dtype=int)
     if number == 2:
@@ -123,15 +128,15 @@ def _linear_parts(number: int) -> tuple[int, NDArray[np.int64]]:
     return 0, np.array([w for w in signed if not tetragonal or w[2, 2]])
 
 
-def _shifts(table: SpaceGroup, w: NDArray, grid: NDArray, modulus: int) -> NDArray:
-    """The points t of a grid for which x -> w x + t takes the group to itself."""
+def _origin_shifts(table: SpaceGroup, w: NDArray, grid: NDArray, modulus: int) -> NDArray:
+    """The points t of a grid (n, 3) for which x -> w x + t maps the group onto itself."""
     change = table.primitive.T
     back = np.linalg.inv(change)
     wp = back @ w @ change
     inverse = None if modulus else np.linalg.inv(wp)
     good = np.ones(len(grid), dtype=bool)
     for r, t in zip(table.rotations, table.translations, strict=True):
-        image = r if inverse is None else wp @ r @ inverse  # those of low symmetry commute with w
+        image = r if inverse is None else wp @ r @ inverse  # triclinic and monoclinic ones commute with w
         same = np.flatnonzero(np.abs(table.rotations - image).max((1, 2)) < _EXACT)
         if not len(same):
             return grid[:0]
@@ -140,8 +145,8 @@ def _shifts(table: SpaceGroup, w: NDArray, grid: NDArray, modulus: int) -> NDArr
     return grid[good]
 
 
-def _coset(table: SpaceGroup, wp: NDArray, tp: NDArray, modulus: int) -> bytes:
-    """The same for elements that differ by one of the group."""
+def _coset_key(table: SpaceGroup, wp: NDArray, tp: NDArray, modulus: int) -> bytes:
+    """A key that is the same for changes of setting that differ only by an operation of the group."""
     if modulus:
         every = np.concatenate([wp.round().ravel(), (tp * _UNIT).round() % _UNIT]).astype(np.int8)
         return every.tobytes()
@@ -151,8 +156,8 @@ def _coset(table: SpaceGroup, wp: NDArray, tp: NDArray, modulus: int) -> bytes:
     return every[np.lexsort(every.T)[0]].tobytes()
 
 
-def _letters(table: SpaceGroup, wp: NDArray, tp: NDArray) -> NDArray[np.int64]:
-    """(K, P): the place of the position that each position becomes, -1 for none."""
+def _letters_after(table: SpaceGroup, wp: NDArray, tp: NDArray) -> NDArray[np.int64]:
+    """The index of the Wyckoff position that each position becomes by each change: (K, P), -1 for none."""
     kinds = np.array([(p.free, p.size) for p in table.positions])
     points = np.array([p.matrices[0] @ _GENERIC[: p.free] + p.shifts[0] for p in table.positions])
     moved = np.einsum("kij,pj->kpi", wp, points) + tp[:, None]
@@ -166,8 +171,8 @@ def _letters(table: SpaceGroup, wp: NDArray, tp: NDArray) -> NDArray[np.int64]:
     return out
 
 
-def _frame(position: WyckoffPosition) -> PositionFrame:
-    """By Hermite's normal form of the matrix: unimodular @ matrix = [h; 0] with a triangular h."""
+def _frame_of(position: WyckoffPosition) -> PositionFrame:
+    """The frame of a position, from Hermite's normal form of its matrix: unimodular @ matrix = [h; 0], h triangular."""
     h, u = position.matrices[0].round().astype(int), np.eye(3, dtype=int)
     free = position.free
     for k in range(free):
@@ -184,5 +189,5 @@ def _frame(position: WyckoffPosition) -> PositionFrame:
     return PositionFrame(position.shifts[0], u.astype(float), inverse, offsets)
 
 
-def _whole(values: NDArray) -> bool:
+def _is_whole(values: NDArray) -> bool:
     return bool(np.abs(values - values.round()).max() < _EXACT)

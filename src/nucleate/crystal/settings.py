@@ -1,7 +1,8 @@
-"""A crystal can be written in the standard setting of its space group in several ways; this chooses one of them.
+"""Chooses one of the several ways to write a crystal in the standard setting of its space group.
 
-The first elements get the first Wyckoff letters; of the settings that do so the most compact cell is taken, and of what
-remains the least coordinates. Numbers that differ by rounding alone count as equal, so that rounding decides nothing.
+The first elements get the first Wyckoff letters. Among the settings that do so, those with the most compact cell are
+kept, and among these the one with the smallest coordinates. Numbers that differ only by rounding count as equal, so
+that rounding has no influence on the choice.
 """
 
 from __future__ import annotations
@@ -23,15 +24,19 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-LENGTH = 1e-3  # angstrom: cells whose lengths differ by less are compared by what comes next
-COSINE = 1e-4
-COORDINATE = 1e-4  # fractional: parameters of sites that differ by less are equal
-_ON_POSITION = 1e-3  # fractional: how far from its position an atom may be; moyopy puts atoms there exactly
+LENGTH_TOLERANCE = 1e-3  # angstrom: lengths of cells that differ by less count as equal
+COSINE_TOLERANCE = 1e-4  # cosines of angles that differ by less count as equal
+COORDINATE_TOLERANCE = 1e-4  # fractional: parameters of sites that differ by less count as equal
+_ON_POSITION = 1e-3  # fractional: largest distance of an atom from its position; moyopy puts atoms exactly on it
 
 
 @dataclass(frozen=True)
 class Orbit:
-    """Equivalent atoms in some setting: an element by its rank, the place of the Wyckoff position, free parameters."""
+    """A set of equivalent atoms in some setting.
+
+    rank: of the element, in `chem.elements.WRITING_ORDER`. place: the index of the Wyckoff position in the positions of
+    the space group. parameters: the free ones.
+    """
 
     rank: int
     place: int
@@ -39,7 +44,10 @@ class Orbit:
 
 
 def parameters_of(number: int, place: int, atoms: Array) -> tuple[float, ...] | None:
-    """Free parameters of atoms (m, 3), in the primitive cell, that fill a position; None where they are not on it."""
+    """The free parameters of atoms that fill a Wyckoff position; None if they are not on it.
+
+    number: of the space group. atoms (m, 3): fractional coordinates in the primitive cell.
+    """
     frame = frames(number)[place]
     free = len(frame.inverse)
     y = (atoms - frame.shift) @ frame.unimodular.T
@@ -49,32 +57,33 @@ def parameters_of(number: int, place: int, atoms: Array) -> tuple[float, ...] | 
 
 
 def positions_of(number: int, orbit: Orbit) -> Array:
-    """(m, 3): the atoms of an orbit, exactly on their position, in the primitive cell."""
+    """The atoms of an orbit, exactly on their position: (m, 3), fractional coordinates of the primitive cell."""
     position = get_space_group(number).positions[orbit.place]
     return position.matrices @ np.array(orbit.parameters) + position.shifts
 
 
 def chosen_setting(number: int, conventional: Array, orbits: Sequence[Orbit]) -> tuple[Array, list[Orbit]]:
-    """The conventional cell (3, 3) and the orbits, sorted by rank, place and parameters, in the chosen setting.
+    """The conventional cell (3, 3), in angstrom, and the orbits, sorted by rank, place and parameters, in the chosen
+    setting. The arguments are those of any standard setting.
 
-    The result is the crystal or its mirror image: the vectors have the lengths and angles of the crystal's, and the
-    coordinates hold in a right-handed cell of these.
+    The result is the crystal or its mirror image: only the lengths and angles of the returned vectors count, and the
+    coordinates belong to a right-handed cell with these.
     """
-    linear, shifts, letters = _settings(number, conventional, orbits)
+    linear, shifts, letters = _compact_settings(number, conventional, orbits)
     change = get_space_group(number).primitive.T
     back = np.linalg.inv(change)
     atoms = [positions_of(number, o) for o in orbits]
     if normaliser(number).polar.any():
         firsts = np.array([x[0] @ change.T for x in atoms])
-        linear, shifts, letters = _anchored(number, linear, shifts, letters, orbits, firsts)
+        linear, shifts, letters = _with_origin_on_atom(number, linear, shifts, letters, orbits, firsts)
     found = [
-        _parameters(
+        _possible_parameters(
             number, letters[:, o.place], x @ (back @ linear @ change).swapaxes(1, 2) + (shifts @ back.T)[:, None]
         )
         for o, x in zip(orbits, atoms, strict=True)
     ]
     places = np.stack([letters[:, o.place] for o in orbits], axis=1)
-    codes, numbers = _least(found)
+    codes, numbers = _smallest_parameters(found)
     ranks = np.array([o.rank for o in orbits]) * 32 + places
     order = np.lexsort((codes, ranks), axis=1)
     sorted_codes = np.take_along_axis(codes, order, axis=1)
@@ -86,8 +95,11 @@ def chosen_setting(number: int, conventional: Array, orbits: Sequence[Orbit]) ->
     return np.linalg.inv(linear[best]).T @ conventional, chosen
 
 
-def _settings(number: int, conventional: Array, orbits: Sequence[Orbit]) -> tuple[NDArray, Array, NDArray]:
-    """W (K, 3, 3), t (K, 3) and the letters (K, P) of all settings with the first letters and the most compact cell."""
+def _compact_settings(number: int, conventional: Array, orbits: Sequence[Orbit]) -> tuple[NDArray, Array, NDArray]:
+    """The changes x -> W x + t to all settings with the first letters and the most compact cell.
+
+    Returns W (K, 3, 3), t (K, 3), and the letters (K, P) as in `Normaliser`.
+    """
     by_rank: dict[int, list[int]] = {}
     for o in sorted(orbits, key=lambda o: (o.rank, o.place)):
         by_rank.setdefault(o.rank, []).append(o.place)
@@ -100,19 +112,20 @@ def _settings(number: int, conventional: Array, orbits: Sequence[Orbit]) -> tupl
             best, linear = best[kept], linear[kept]
         return linear, table.shifts[best], table.letters[best]
     change = _reduction(number, conventional)
-    rows, inverse = _lifts(number)
+    rows, inverse = _short_bases(number)
     linear = (inverse @ np.linalg.inv(change).T).round().astype(int)
-    codes, allowed = _code(linear, table.modulus), _code(table.linear[best], table.modulus)
+    codes, allowed = _code_of_matrices(linear, table.modulus), _code_of_matrices(table.linear[best], table.modulus)
     possible = np.flatnonzero(np.isin(codes, allowed))
     possible = possible[_most_compact(rows[possible] @ (change @ conventional), number)]
     lift, which = np.nonzero(codes[possible][:, None] == allowed)
     return linear[possible[lift]], table.shifts[best[which]], table.letters[best[which]]
 
 
-def _anchored(
+def _with_origin_on_atom(
     number: int, linear: NDArray, shifts: Array, letters: NDArray, orbits: Sequence[Orbit], firsts: Array
 ) -> tuple[NDArray, Array, NDArray]:
-    """Settings whose origin lies, along the polar axes, on an atom of the first element and letter: on each in turn."""
+    """The settings with the origin, along the polar axes, on an atom of the first element with the first letter: one
+    setting for each such atom."""
     rank = min(o.rank for o in orbits)
     own = [i for i, o in enumerate(orbits) if o.rank == rank]
     places = letters[:, [orbits[i].place for i in own]]
@@ -122,8 +135,8 @@ def _anchored(
     return linear, shifts - at * normaliser(number).polar, letters[setting]
 
 
-def _parameters(number: int, places: NDArray, atoms: Array) -> Array:
-    """(K, n, d): all parameters with which the atoms (K, m, 3) of an orbit can be given, nan for none."""
+def _possible_parameters(number: int, places: NDArray, atoms: Array) -> Array:
+    """All parameters that describe the atoms (K, m, 3) of an orbit in K settings: (K, n, d), padded with nan."""
     out: Array | None = None
     for place in np.unique(places):
         frame, own = frames(number)[place], np.flatnonzero(places == place)
@@ -131,7 +144,7 @@ def _parameters(number: int, places: NDArray, atoms: Array) -> Array:
         y = (atoms[own] - frame.shift) @ frame.unimodular.T
         on = np.abs(y[..., free:] - y[..., free:].round()).max(-1, initial=0) < _ON_POSITION
         z = (y[..., :free] @ frame.inverse.T)[:, :, None] + frame.offsets
-        z = np.where(on[..., None, None], (z + COORDINATE) % 1.0 - COORDINATE, np.nan)
+        z = np.where(on[..., None, None], (z + COORDINATE_TOLERANCE) % 1.0 - COORDINATE_TOLERANCE, np.nan)
         z = z.reshape(len(own), atoms.shape[1] * len(frame.offsets), free)
         if out is None:
             out = np.full((len(places), *z.shape[1:]), np.nan)
@@ -142,14 +155,15 @@ def _parameters(number: int, places: NDArray, atoms: Array) -> Array:
     return out
 
 
-def _least(found: Sequence[Array]) -> tuple[NDArray[np.int64], list[Array]]:
-    """Of each orbit and setting the least parameters, in lexicographic order.
+def _smallest_parameters(found: Sequence[Array]) -> tuple[NDArray[np.int64], list[Array]]:
+    """The lexicographically smallest parameters of each orbit in each setting.
 
-    Returns (K, orbits) numbers in that order, equal where parameters are, and of each orbit its parameters (K, d).
+    Returns integers (K, orbits) that have the same order as the parameters and are equal if these are equal, and for
+    each orbit its parameters (K, d).
     """
     every = np.sort(np.concatenate([z.ravel() for z in found]))
     every = every[~np.isnan(every)]
-    starts = every[np.concatenate([[True], np.diff(every) > COORDINATE])] if len(every) else np.zeros(1)
+    starts = every[np.concatenate([[True], np.diff(every) > COORDINATE_TOLERANCE])] if len(every) else np.zeros(1)
     base = len(starts) + 1
     codes, chosen = [], []
     for z in found:
@@ -159,7 +173,7 @@ def _least(found: Sequence[Array]) -> tuple[NDArray[np.int64], list[Array]]:
         for i in range(z.shape[2]):
             code = code * base + place[..., i]
         if (missing.sum(1) == z.shape[1]).any():
-            raise NucleateError("a change of setting put atoms off their Wyckoff position")
+            raise NucleateError("after a change of setting atoms are not on their Wyckoff position")
         code[missing] = np.iinfo(np.int64).max
         least = code.argmin(1)
         rows = np.arange(len(z))
@@ -169,7 +183,8 @@ def _least(found: Sequence[Array]) -> tuple[NDArray[np.int64], list[Array]]:
 
 
 def _most_compact(cells: Array, number: int) -> NDArray[np.int64]:
-    """Which of the cells (n, 3, 3) are the most compact: the shortest in sum, then in a, in b; then by their angles."""
+    """The indices of the most compact of the cells (n, 3, 3), in angstrom: those with the smallest sum of lengths, then
+    the shortest a, then the shortest b, then by their angles."""
     lengths = np.linalg.norm(cells, axis=2)
     kept = np.arange(len(cells))
 
@@ -178,27 +193,27 @@ def _most_compact(cells: Array, number: int) -> NDArray[np.int64]:
         own = values(kept)
         kept = kept[own <= own.min() + tolerance]
 
-    keep(lambda k: lengths[k].sum(1), LENGTH)
-    keep(lambda k: lengths[k, 0], LENGTH)
-    keep(lambda k: lengths[k, 1], LENGTH)
+    keep(lambda k: lengths[k].sum(1), LENGTH_TOLERANCE)
+    keep(lambda k: lengths[k, 0], LENGTH_TOLERANCE)
+    keep(lambda k: lengths[k, 1], LENGTH_TOLERANCE)
     if number > 15:
         return kept
     unit = cells / lengths[..., None]
     cosines = np.stack([(unit[:, i] * unit[:, j]).sum(1) for i, j in ((1, 2), (0, 2), (0, 1))], axis=1)
     if number > 2:
-        keep(lambda k: cosines[k, 1], COSINE)  # beta is 90 degrees or more
+        keep(lambda k: cosines[k, 1], COSINE_TOLERANCE)  # beta is 90 degrees or more
         return kept
-    # as in Niggli's cell all angles are 90 degrees or less, or all 90 degrees or more, where that is possible
-    same = ((cosines > -COSINE).all(1) | (cosines < COSINE).all(1)).astype(float)
+    # As in Niggli's cell, all angles should be 90 degrees or less, or all 90 degrees or more, if that is possible.
+    same = ((cosines > -COSINE_TOLERANCE).all(1) | (cosines < COSINE_TOLERANCE).all(1)).astype(float)
     keep(lambda k: -same[k], 0.5)
     for i in range(3):
-        keep(lambda k, i=i: -cosines[k, i], COSINE)  # type: ignore[misc]
+        keep(lambda k, i=i: -cosines[k, i], COSINE_TOLERANCE)  # type: ignore[misc]
     return kept
 
 
 def _reduction(number: int, conventional: Array) -> NDArray[np.int64]:
-    """Whole numbers (3, 3) that make short vectors of those of the cell, by Minkowski's conditions; a and c alone of a
-    monoclinic cell."""
+    """A matrix of whole numbers (3, 3) that makes the vectors of the cell short, by Minkowski's conditions. Of a
+    monoclinic cell only a and c change."""
     axes = [0, 2] if number > 2 else [0, 1, 2]
     steps = np.array(list(product((-1, 0, 1), repeat=len(axes) - 1)))
     change = np.eye(3, dtype=int)
@@ -218,8 +233,9 @@ def _reduction(number: int, conventional: Array) -> NDArray[np.int64]:
 
 
 @cache
-def _lifts(number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Whole matrices (n, 3, 3) that make all short bases of a reduced one, and their transposed inverses."""
+def _short_bases(number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The integer matrices (n, 3, 3) that give all short bases when they act on a reduced one, and their transposed
+    inverses."""
     if number <= 2:
         every = np.array(list(product((-1, 0, 1), repeat=9))).reshape(-1, 3, 3)
     else:
@@ -230,11 +246,11 @@ def _lifts(number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         every = every.reshape(-1, 3, 3)
     every = every[np.abs(np.linalg.det(every)).round() == 1]
     if number == 2:
-        every = every[np.linalg.det(every) > 0]  # the others differ by the inversion, which is in the group
+        every = every[np.linalg.det(every) > 0]  # the others differ by the inversion, which belongs to the group
     return every, np.linalg.inv(every).swapaxes(1, 2).round().astype(int)
 
 
-def _code(linear: NDArray, modulus: int) -> NDArray[np.int64]:
-    """(n, 3, 3) -> (n,): the same number for matrices that are the same modulo `modulus`."""
+def _code_of_matrices(linear: NDArray, modulus: int) -> NDArray[np.int64]:
+    """A number for each matrix (n, 3, 3), (n,), the same for matrices that are equal modulo `modulus`."""
     powers = modulus ** np.arange(9)
     return (linear % modulus).reshape(len(linear), 9) @ powers
