@@ -64,7 +64,8 @@ RECIPES = {  # name: what its recipe says beside TRAIN, and what is drawn from t
         'task = "csp"\n' + PEROVSKITES + f'[codec]\nkind = "compact"\n{PARAMETERS}' + SMALL + "widths = [16, 16]\n",
         CELLS,
     ),
-    "bins": ('system = "bins"\n' + PEROVSKITES + 'frame = "canonical"\n' + WORDS, CELLS),
+    "bins-csp": ('system = "bins"\n' + PEROVSKITES + 'frame = "canonical"\n' + WORDS, CELLS),
+    "bins-dng": ('system = "bins"\ntask = "dng"\n' + PEROVSKITES + 'frame = "canonical"\n' + WORDS, ANY),
     "sites": (
         'task = "csp"\n' + PEROVSKITES + '[codec]\nkind = "sites"\n[network]\ndim = 16\nlayers = 1\nedges = 8\n'
         + '[sample]\nsampler = "langevin"\nsteps = 4\ncorrector_steps = 0\n',

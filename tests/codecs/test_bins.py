@@ -34,6 +34,12 @@ def test_only_atoms_are_hidden_at_the_start():
     assert fields["frac_coords"].any(-1).tolist() == [[False, False, False], [False, False, True]]
 
 
+def test_where_the_composition_is_not_given_elements_are_hidden_too():
+    fields = BinCodec(given=False).blank(torch.tensor([[1, 1, 1], [1, 1, 0]]))
+    assert fields["atomic_numbers"].tolist() == [[0, 0, 0], [0, 0, 1]]
+    assert fields["mask"].tolist() == [[True, True, True], [True, True, False]]
+
+
 def test_special_positions_are_middles_of_bins():
     frac = torch.tensor([[[0.0, 0.5, 0.25], [1 / 3, 2 / 3, 1 / 6], [1 / 8, 5 / 12, 0.99999]]])
     fields = BinCodec().encode(torch.eye(3)[None] * 4, frac, torch.tensor([[6, 6, 6]]))

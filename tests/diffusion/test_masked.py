@@ -11,6 +11,18 @@ def test_the_share_of_hidden_tokens_is_the_time():
     torch.testing.assert_close(hidden.float().mean(1), torch.tensor([0.2, 0.7]), rtol=0, atol=0.01)
 
 
+def test_fields_of_later_times_are_drawn_first():
+    early, late = MaskedTokens(5, 0.6, 1.0), MaskedTokens(5, 0.0, 0.6)
+    x0, t = torch.ones(1, 1000, dtype=torch.int64), torch.tensor([0.6])
+    assert (early.corrupt(x0, t, Streams(torch.tensor([0]))) == x0).all()
+    assert (late.corrupt(x0, t, Streams(torch.tensor([0]))) == MASK).all()
+    hidden, pred = torch.full((1, 4), MASK), torch.zeros(1, 4, 6)
+    steps = torch.tensor([0.9]), torch.tensor([0.7])
+    assert (late.step(hidden, pred, *steps, Streams(torch.tensor([0]))) == MASK).all()
+    assert (early.step(hidden, pred, *steps, Streams(torch.tensor([0]))) != MASK).any()
+    assert late.loss(pred, x0[:, :4], hidden, torch.tensor([0.8])).item() == 0
+
+
 def test_the_loss_counts_hidden_atoms_alone():
     process = MaskedTokens(3)
     x0 = torch.tensor([[1, 2, 3]])

@@ -33,17 +33,19 @@ OFFSET, CELL_OFFSET = "offset", "lattice_offset"  # the fields of what is left o
 
 @dataclass(frozen=True)
 class BinCodec:
-    """encode and decode, for crystals of a given composition.
+    """encode and decode. given: whether the composition is given, or the elements are drawn as well.
 
     Fields: "frac_coords" (B, A, 3) and "lattice" (B, 6), tokens from 1 on (0 is hidden); OFFSET (B, A, 3) and
-    CELL_OFFSET (B, 6), -0.5 to 0.5 of a bin; "atomic_numbers" and "mask" (B, A), given. Atoms are sorted so that the
-    most electropositive elements come first; those of one element keep the order of the data.
+    CELL_OFFSET (B, 6), -0.5 to 0.5 of a bin; "atomic_numbers" (B, A), which are tokens themselves; "mask" (B, A).
+    Atoms are sorted so that the most electropositive elements come first; those of one element keep the order of the
+    data.
     """
 
     num_elements: int = 100
     elements: tuple[int, ...] = ()
+    given: bool = True
 
-    per_atom: ClassVar[frozenset[str]] = frozenset({"frac_coords", OFFSET})
+    per_atom: ClassVar[frozenset[str]] = frozenset({"frac_coords", OFFSET, "atomic_numbers"})
 
     @property
     def state(self) -> CodecState:
@@ -88,9 +90,12 @@ class BinCodec:
         return self.encode(data.lattice[index], data.frac_coords[index, :width], z)
 
     def blank(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
-        """What sampling starts from: every token hidden but those of padding; atomic_numbers (B, A) are sorted."""
+        """What sampling starts from: every token hidden but those of padding. atomic_numbers (B, A) are sorted where
+        the composition is given; where it is not, they only say how many atoms there are."""
         z = atomic_numbers.gather(1, self.order(atomic_numbers))
         mask = z > 0
+        if not self.given:
+            z = torch.zeros_like(z).where(mask, 1)
         b, a = z.shape
         hidden = torch.zeros(b, a, 3, dtype=torch.int64, device=z.device)
         return {

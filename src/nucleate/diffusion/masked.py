@@ -17,23 +17,35 @@ MASK = 0  # the hidden token; tokens of data are 1 ... num_classes
 
 @dataclass(frozen=True)
 class MaskedTokens:
-    """Each token is hidden with the probability t, independently of the others.
+    """Each token is hidden with a probability that grows with t, independently of the others.
 
     `like` of the prior decides what is drawn: tokens that are MASK there, so that padding and what is given keep their
     values. The network gives logits (..., num_classes + 1) of the tokens of the data; class 0 is never drawn. The loss
     is the cross-entropy of the hidden tokens.
+
+    low, high: the probability grows evenly from 0 at the time `low` to 1 at `high`; between these times the tokens are
+    revealed, and only there they have a loss. A field whose times are later than those of another one is drawn before
+    it. surest: the surest tokens are revealed first, which keeps to the likely crystals; False takes a random order,
+    which draws from the model as it is.
     """
 
     num_classes: int
+    low: float = 0.0
+    high: float = 1.0
+    surest: bool = True
+
+    def hidden(self, t: Tensor) -> Tensor:
+        """The probability that a token is hidden at the time t, of its shape."""
+        return ((t - self.low) / (self.high - self.low)).clamp(0, 1)
 
     def prior(self, like: Tensor, rng: Streams) -> Tensor:
         return like.clone()
 
     def corrupt(self, x0: Tensor, t: Tensor, rng: Streams) -> Tensor:
-        return x0.masked_fill(rng.uniform(x0.shape).to(x0.device) < at(t, x0), MASK)
+        return x0.masked_fill(rng.uniform(x0.shape).to(x0.device) < at(self.hidden(t), x0), MASK)
 
     def loss(self, pred: Tensor, x0: Tensor, x_t: Tensor, t: Tensor, mask: Tensor | None = None) -> Tensor:
-        hidden = x_t == MASK
+        hidden = (x_t == MASK) & at(t <= self.high, x_t)
         if mask is not None:
             hidden = hidden & mask.reshape(*mask.shape, *(1,) * (x0.dim() - mask.dim()))
         error = F.cross_entropy(self.logits(pred).flatten(0, -2), x0.flatten(), reduction="none").view(x0.shape)
@@ -56,13 +68,13 @@ class MaskedTokens:
         logits, hidden = self.logits(pred), x_t == MASK
         drawn = rng.categorical((logits / noise).softmax(-1)) if noise > 0 else logits.argmax(-1)
         sure = logits.log_softmax(-1).gather(-1, drawn[..., None])[..., 0]
-        if noise > 0:
-            uniform = rng.uniform(x_t.shape).to(sure).clamp(1e-9, 1 - 1e-7)
-            sure = sure - noise * at(t, sure) * (-uniform.log()).log()
+        now, then = self.hidden(t), self.hidden(s)
+        uniform = rng.uniform(x_t.shape).to(sure).clamp(1e-9, 1 - 1e-7)
+        sure = sure - noise * at(now, sure) * (-uniform.log()).log() if self.surest else uniform
         sure = sure.masked_fill(~hidden, -torch.inf).flatten(1)
         left = hidden.flatten(1).sum(1)
-        # the share that stays hidden falls as a cosine from 1 to 0 while t falls from 1 to 0
-        now, then = (torch.cos(math.pi / 2 * (1 - v)) for v in (t, s))
+        # the share that stays hidden falls as a cosine from 1 to 0 while the probability falls from 1 to 0
+        now, then = (torch.cos(math.pi / 2 * (1 - v)) for v in (now, then))
         stay = torch.floor(left * (then / now.clamp_min(1e-6)).clamp(0, 1)).long()
         place = torch.argsort(torch.argsort(sure, dim=1, descending=True, stable=True), dim=1)
         shown = (place < (left - stay)[:, None]).view(x_t.shape) & hidden

@@ -41,6 +41,7 @@ class BinTransformer(nn.Module):
         self.blocks = nn.ModuleList(AdaptiveBlock(dim, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
         self.read_atoms = nn.Linear(dim, 3 * (COORDINATES + 2))
+        self.read_element = None if codec.given else nn.Linear(dim, codec.num_elements + 1)
         self.read_cell = nn.Linear(dim, 6 * (CELL + 2))
         for module in self.modules():
             if isinstance(module, nn.Embedding):
@@ -50,7 +51,7 @@ class BinTransformer(nn.Module):
         z, mask, frac, lattice = (fields[k] for k in ("atomic_numbers", "mask", "frac_coords", "lattice"))
         z_c = self.condition(t, mask, condition)
         place = torch.arange(z.shape[1], device=z.device)
-        atoms = self.element(z) + self.place(place) + self.rank(ranks(z) * mask)
+        atoms = self.element(z) + self.place(place) + self.rank(ranks(z) * mask * (z > 0))
         for i, table in enumerate(self.coordinates):
             atoms = atoms + table(frac[..., i])
         cell = self.size(mask.sum(1))
@@ -64,9 +65,11 @@ class BinTransformer(nn.Module):
         x = self.norm(x)
         atoms = self.read_atoms(x[:, 1:]).unflatten(-1, (3, -1)).float()
         cell = self.read_cell(x[:, 0]).unflatten(-1, (6, -1)).float()
+        elements = {} if self.read_element is None else {"atomic_numbers": self.read_element(x[:, 1:]).float()}
         return {
             "frac_coords": atoms[..., :-1],
             OFFSET: atoms[..., -1],
             "lattice": cell[..., :-1],
             CELL_OFFSET: cell[..., -1],
+            **elements,
         }

@@ -1,6 +1,7 @@
-"""The compact representation (GenMS, Yang et al. 2024) in bins, for a given composition.
+"""The compact representation (GenMS, Yang et al. 2024) in bins.
 
-Tokens that are hidden and revealed take the place of Gaussian noise.
+Tokens that are hidden and revealed take the place of Gaussian noise. Where the composition is not given, the elements
+are revealed first, and then the cell and the coordinates.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from nucleate.systems.base import Data, Objective
 
 
+ELEMENTS_FIRST = 0.6  # the time until which (it falls from 1) the elements are revealed, where they are not given
+
+
 class CodecConfig(ConfigSection):
     """How a crystal becomes tokens (`codecs.bins`)."""
 
@@ -31,7 +35,7 @@ class CodecConfig(ConfigSection):
 
 
 class DiffusionConfig(ConfigSection):
-    """The tokens of coordinates and cell are hidden and revealed (`diffusion.masked`)."""
+    """The tokens of elements, coordinates and cell are hidden and revealed (`diffusion.masked`)."""
 
     lattice_weight: NotNegative = 0.5  # weight of the loss of the cell's tokens
     offset_weight: NotNegative = 1.0  # weight of the losses of what is left over in the bins
@@ -50,7 +54,6 @@ class BinRecipe(CrystalRecipe):
     """A recipe of the compact representation in bins."""
 
     system: Literal["bins"] = "bins"
-    task: Literal["csp"] = "csp"  # the composition is given
     codec: CodecConfig = CodecConfig()
     diffusion: DiffusionConfig = DiffusionConfig()
     network: NetworkConfig = NetworkConfig()
@@ -60,16 +63,20 @@ class BinRecipe(CrystalRecipe):
 def codec(recipe: BinRecipe, state: CodecState) -> BinCodec:
     from nucleate.codecs.bins import BinCodec
 
-    return BinCodec(recipe.codec.num_elements, state.elements)
+    return BinCodec(recipe.codec.num_elements, state.elements, recipe.task == "csp")
 
 
 def processes(recipe: BinRecipe, codec: BinCodec | None = None, network: Any = None) -> dict[str, Process]:
     from nucleate.codecs.bins import CELL, CELL_OFFSET, COORDINATES, OFFSET
     from nucleate.diffusion.masked import MaskedTokens, ToldAtEnd
 
+    given = recipe.task == "csp"
+    begun = 1.0 if given else ELEMENTS_FIRST
+    elements = {} if given else {"atomic_numbers": MaskedTokens(recipe.codec.num_elements, begun, 1.0, surest=False)}
     return {
-        "lattice": MaskedTokens(CELL),
-        "frac_coords": MaskedTokens(COORDINATES),
+        **elements,
+        "lattice": MaskedTokens(CELL, 0.0, begun),
+        "frac_coords": MaskedTokens(COORDINATES, 0.0, begun),
         OFFSET: ToldAtEnd(),
         CELL_OFFSET: ToldAtEnd(),
     }
@@ -98,7 +105,9 @@ def objective(
 
 
 def sample_arguments(settings: CrystalSampleConfig) -> dict[str, Any]:
-    return settings.model_dump(include={"steps", "sampler", "noise"})
+    arguments = settings.model_dump(include={"steps", "sampler"})
+    tokens = {name: settings.noise for name in ("lattice", "frac_coords")}
+    return arguments | {"noise": {"atomic_numbers": 1.0, **tokens}}
 
 
 SYSTEM = System(
