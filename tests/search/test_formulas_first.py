@@ -198,7 +198,7 @@ def test_wishes_about_elements_are_kept_and_held_to(played, settings, tmp_path):
     assert str(made["c00007"].failure) == "compose: 3 elements, not 2"
     assert "formulas such as Na ? with no Cl, Pb and 2 different" in (tmp_path / "run" / "report.html").read_text()
     for text, options in (("Li ? O4", {}), ("anything", {"contains": "Li"}), ("NaCl", {"num_elements": 2})):
-        with pytest.raises(NucleateError, match=r"can be asked for where formulas are drawn first"):
+        with pytest.raises(NucleateError, match=r"can be asked for only where formulas are drawn first"):
             design(parse_request(text, **options), tmp_path / "none", DesignSettings())
     assert not (tmp_path / "none").exists()
 
@@ -206,12 +206,12 @@ def test_wishes_about_elements_are_kept_and_held_to(played, settings, tmp_path):
 @pytest.mark.parametrize(
     ("request_", "changes", "message"),
     [
-        ("NaCl", {}, "NaCl is a formula, and with --generator played formulas are drawn"),
+        ("NaCl", {}, "NaCl is a formula, and with generator played formulas are drawn"),
         ("Na-Cl, 4 atoms", {}, "a number of atoms .--num-atoms. cannot be asked for"),
         ("Na-Cl, cubic", {}, "a space group .--space-group. cannot be asked for"),
         ("Rn-F", {}, "chgnet does not know Rn: not in its training data"),
-        ("anything", {"weights": "mp20-dng"}, "leave --weights out"),
-        ("anything", {"steps": 5}, "--steps and --sampler have no effect"),
+        ("anything", {"weights": "mp20-dng"}, "leave 'weights' out"),
+        ("anything", {"steps": 5}, "'steps' and 'sampler' would have no effect"),
         ("anything", {"structures": "mp20-dng"}, "mp20-dng takes no formula"),
         ("anything", {"structures": "none"}, "no weights 'none'"),
         ("anything", {"rank_by": "age"}, "not 'age'"),

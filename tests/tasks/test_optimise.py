@@ -141,7 +141,10 @@ def test_duplicates_and_known_crystals_are_counted(models, monkeypatch):
         ({"property": "band_gap"}, "cannot be asked for band_gap; properties on offer: e_form"),
         ({"target": 80.0}, "standard deviations outside"),
         ({"relax": 13}, "cannot relax 13 of 12"),
-        ({"judge": "auto"}, "no shipped network predicts formation_energy_per_atom of mine; give one with --judge"),
+        (
+            {"judge": "auto"},
+            "no shipped network predicts formation_energy_per_atom of mine; name one by the setting 'judge'",
+        ),
     ],
 )
 def test_what_cannot_be_optimised_is_refused_before_anything_is_written(settings, tmp_path, changes, message):

@@ -30,17 +30,19 @@ def check(
     states: Annotated[
         str,
         typer.Option(
-            help="Oxidation states: icsd24 (mixed valence too), smact14 (of 2014, one state for each element) or "
+            help="Oxidation states: icsd24 (with mixed valence), smact14 (of 2014, one state for each element) or "
             "icsd24-3 (SMACT's default)."
         ),
     ] = "icsd24",
     column: Annotated[
         str | None, typer.Option(help="Take the formulas in this column of the files, even where they hold crystals.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help=f"List each, also where there are over {LONG}.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help=f"List every formula or crystal, also where there are more than {LONG}.")
+    ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Write all with their verdicts: .csv, or .jsonl, which later commands read."),
+        typer.Option("--out", "-o", help="File for all verdicts: .csv, or .jsonl, which later commands read."),
     ] = None,
 ) -> None:
     """Check charge neutrality, electronegativity balance and oxidation states; of crystals also volume, density and
@@ -76,7 +78,7 @@ def print_verdicts(checked: Sequence[Candidate], console: Console, everything: b
     _summary(checked, console)
     for line in _reasons(checked):
         console.print(line)
-    console.print(f"--out FILE.csv writes what was said of each of the {len(checked):,}")
+    console.print(f"--out FILE.csv writes the verdicts on all {len(checked):,}")
 
 
 def write_verdicts(out: Path, checked: Sequence[Candidate], notes: Console) -> None:

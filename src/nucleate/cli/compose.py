@@ -28,7 +28,9 @@ def compose(
         str,
         typer.Argument(help='Nothing, a chemical system ("Li-Fe-O"), or a formula with gaps ("Li ? O4", "Ba Ti *").'),
     ] = "",
-    n: Annotated[int | None, typer.Option("--number", "-n", help=f"Formulas to draw (default {DEFAULT}).")] = None,
+    n: Annotated[
+        int | None, typer.Option("--number", "-n", help=f"Number of formulas to draw (default {DEFAULT}).")
+    ] = None,
     contains: Contains = None,
     exclude: Exclude = None,
     num_elements: NumElements = None,
@@ -39,7 +41,10 @@ def compose(
     config: Config = None,
     show_config: ShowConfig = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write them: .txt (one a line), .csv with verdicts, or .jsonl.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="File for the formulas: .txt (one in each line), .csv with verdicts, or .jsonl."
+        ),
     ] = None,
 ) -> None:
     """Draw new formulas, with chemical checks of each."""
@@ -92,7 +97,7 @@ def compose(
     if wanted.left_out:
         console.print(wanted.left_out)
     if len(made) < n:
-        notes.print(f"{len(made)} of {n} found; the wishes leave no more", style="yellow")
+        notes.print(f"only {len(made)} of {n} formulas were found; the wishes seem to allow no more", style="yellow")
     if out is not None and out.suffix.lower() == ".txt":
         with replacing(out) as temporary:
             temporary.write_text("".join(f"{c.id}\n" for c in made), encoding="utf-8")

@@ -38,8 +38,8 @@ def _print(summaries: Sequence[Summary]) -> None:
 
 @app.command()
 def get(
-    name: Annotated[str, typer.Argument(help="mp-20, perov-5 or carbon-24")],
-    force: Annotated[bool, typer.Option("--force", help="download again what is here")] = False,
+    name: Annotated[str, typer.Argument(help="mp-20, perov-5 or carbon-24.")],
+    force: Annotated[bool, typer.Option("--force", help="Download again what is here already.")] = False,
 ) -> None:
     """Download a public dataset. After an interruption, the same command continues where it stopped."""
     from nucleate.cli.progress import progress_shown
@@ -52,11 +52,11 @@ def get(
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="a new name, e.g. my-oxides")],
+    name: Annotated[str, typer.Argument(help="A new name, such as my-oxides.")],
     files: Crystals,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a dataset of this name")] = False,
-    fractions: Annotated[str, typer.Option(help="shares of train, val and test")] = "0.8,0.1,0.1",
-    seed: Annotated[int, typer.Option(help="of the random split")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a dataset of this name.")] = False,
+    fractions: Annotated[str, typer.Option(help="Shares of the splits train, val and test.")] = "0.8,0.1,0.1",
+    seed: Annotated[int, typer.Option(help="Seed of the random split.")] = 0,
 ) -> None:
     """Keep your own structure files as a dataset."""
     from nucleate.cli.progress import progress_shown
@@ -114,12 +114,14 @@ def list_() -> None:
 @app.command()
 def prepare(
     name: Annotated[
-        str, typer.Argument(help="a dataset, e.g. mp-20 or mp-20:val, a parquet file, or a recipe (.toml)")
+        str, typer.Argument(help="A dataset, such as mp-20 or mp-20:val, a parquet file, or a recipe (.toml).")
     ],
-    out: Annotated[Path, typer.Option(help="file to write (safetensors)")],
-    split: Annotated[str | None, typer.Option(help="train, val or test")] = None,
-    max_atoms: Annotated[int | None, typer.Option(help="leave out larger crystals", min=1, show_default="20")] = None,
-    properties: Annotated[str, typer.Option(help="columns to carry along: e_form,band_gap")] = "",
+    out: Annotated[Path, typer.Option(help="File to write (safetensors).")],
+    split: Annotated[str | None, typer.Option(help="Split of the dataset: train, val or test.")] = None,
+    max_atoms: Annotated[
+        int | None, typer.Option(help="Leave out crystals with more atoms.", min=1, show_default="20")
+    ] = None,
+    properties: Annotated[str, typer.Option(help="Columns of properties to keep: e_form,band_gap.")] = "",
 ) -> None:
     """Write crystals or formulas as tensors, so that a machine with torch alone can train on them."""
     from nucleate.cli.progress import progress_shown

@@ -47,7 +47,7 @@ def design(
     exclude: Exclude = None,
     num_elements: NumElements = None,
     candidates: Annotated[
-        int | None, typer.Option("--candidates", "-n", help="Crystals to return (default 5).")
+        int | None, typer.Option("--candidates", "-n", help="Number of crystals to return (default 5).")
     ] = None,
     num_atoms: NumAtoms = None,
     properties: Properties = None,

@@ -36,7 +36,7 @@ COLUMNS = (  # headings of the table; where there is no room, the column with th
     ("DFT -\npotential", 2),
     ("time", 1),
 )
-Top = Annotated[int | None, typer.Option(min=1, help="Only the first ones (of a run: 5).")]
+Top = Annotated[int | None, typer.Option(min=1, help="How many crystals, from the first; default: all, of a run 5.")]
 
 
 @app.command("run")
@@ -44,17 +44,22 @@ def run(
     paths: Paths,
     top: Top = None,
     preset: Annotated[str, typer.Option(help="fast, standard or tight.")] = "standard",
-    engine: Annotated[str, typer.Option(help="gpaw, abinit, a plug-in's, or auto: the first that is there.")] = "auto",
-    wall_time: Annotated[str, typer.Option(help="Limit for one crystal in this call: 2h, 90m, 1h30m, 600s.")] = "2h",
-    max_atoms: Annotated[int, typer.Option(min=0, help="Larger competing phases are not computed.")] = 12,
+    engine: Annotated[
+        str, typer.Option(help="gpaw, abinit, one of a plug-in, or auto: the first that is installed.")
+    ] = "auto",
+    wall_time: Annotated[
+        str, typer.Option(help="Time limit for one crystal in this call: 2h, 90m, 1h30m, 600s.")
+    ] = "2h",
+    max_atoms: Annotated[int, typer.Option(min=0, help="Competing phases with more atoms are not computed.")] = 12,
     known: Annotated[
-        str | None, typer.Option(help="Dataset or parquet file with the competing phases (mp-20 if it is there).")
+        str | None,
+        typer.Option(help="Dataset or parquet file with the competing phases; default: mp-20 if it was downloaded."),
     ] = None,
     reference: Annotated[str, typer.Option(help="Reference set whose hull names the competing phases.")] = "chgnet-mp",
     workers: Annotated[int, typer.Option(min=1, help="Calculations at the same time.")] = 1,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for results (default: the run's).")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for elements and phases (default: the user's).")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Try again what failed by itself.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Repeat calculations that failed.")] = False,
 ) -> None:
     """Relax with DFT, and compute formation energy and energy above the hull with the same settings. The same command
     continues an interrupted run."""
@@ -236,13 +241,17 @@ def _time_text(seconds: float | None) -> str:
 @app.command("inputs")
 def inputs(
     paths: Paths,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder; each calculation gets one inside.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder; each calculation gets a folder inside.")],
     code: Annotated[str, typer.Option(help="vasp (MPRelaxSet, POTCARs by name) or qe (pw.x).")] = "vasp",
     top: Top = None,
-    preset: Annotated[str, typer.Option(help="Of qe: fast, standard or tight.")] = "standard",
-    pseudos: Annotated[Path | None, typer.Option(help="Of qe: your folder of UPF files, one an element.")] = None,
-    elements: Annotated[bool, typer.Option("--elements/--no-elements", help="The elements as well.")] = True,
-    flow: Annotated[bool, typer.Option("--flow", help="Also an atomate2 flow, flow.json.")] = False,
+    preset: Annotated[str, typer.Option(help="For qe: fast, standard or tight.")] = "standard",
+    pseudos: Annotated[
+        Path | None, typer.Option(help="For qe: your folder of UPF files, one for each element.")
+    ] = None,
+    elements: Annotated[
+        bool, typer.Option("--elements/--no-elements", help="Write inputs for the elements as well.")
+    ] = True,
+    flow: Annotated[bool, typer.Option("--flow", help="Also write an atomate2 flow, flow.json.")] = False,
 ) -> None:
     """Write inputs for a program that runs elsewhere; read its outputs back with `nucleate dft parse`."""
     from nucleate.cli.tables import counted_noun, output_console
@@ -274,7 +283,9 @@ def parse_outputs(
     paths: Annotated[
         list[Path], typer.Argument(help="Folders or files: vasprun.xml, OUTCAR (.gz, .bz2, .xz), pw.out, result.json.")
     ],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also a table (.csv) or records (.jsonl).")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Also write a table (.csv) or records (.jsonl).")
+    ] = None,
 ) -> None:
     """Read outputs of VASP, Quantum ESPRESSO and our own jobs into one table; elements among them give e_form."""
     from nucleate.cli.tables import output_console, write_csv

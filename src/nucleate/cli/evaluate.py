@@ -25,12 +25,17 @@ def csp(
     weights: Annotated[str, typer.Option(help="Shipped model, checkpoint file or plug-in that predicts.")] = "mp20-csp",
     dataset: Annotated[str, typer.Option(help="Data set and split with the true structures.")] = "mp-20:test",
     n: Annotated[
-        int | None, typer.Option("--n", help="Compositions, a random subset; default 200, with --predictions all.")
+        int | None,
+        typer.Option("--n", help="Number of compositions, a random subset; default: 200, with --predictions all."),
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Predictions per composition; with --predictions at most.")] = 5,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Predictions per composition; with --predictions the most that are used.")
+    ] = 5,
     steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps; default: the recipe's.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Crystals drawn at once.")] = 128,
-    seed: Annotated[int, typer.Option(min=0, help="Chooses the subset and the predictions' random streams.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the subset and of the random numbers of the predictions.")
+    ] = 0,
     predictions: Annotated[
         Path | None, typer.Option(help="Judge this JSON-lines file of predictions; nothing is generated.")
     ] = None,
@@ -41,7 +46,7 @@ def csp(
         ),
     ] = "crystalite-2026",
     composition_rule: Annotated[
-        str, typer.Option(help="Compositional validity behind 'filtered': original (CDVAE's), smact14 or icsd24.")
+        str, typer.Option(help="Rule of compositional validity for 'filtered': original (CDVAE's), smact14 or icsd24.")
     ] = "original",
     across: Annotated[
         bool, typer.Option(help="Match predictions with all targets of their composition, for METRe; slow for carbon.")
@@ -49,7 +54,8 @@ def csp(
     time_limit: Annotated[float, typer.Option(min=0.1, help="Seconds the matcher may take for one pair.")] = 20.0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes for matching; default: every core.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for predictions.jsonl and report.json; run again to go on.")
+        Path | None,
+        typer.Option(help="Folder for predictions.jsonl and report.json; the same call continues a stopped one."),
     ] = None,
 ) -> None:
     """Crystal structure prediction: match rate and RMSE for known compositions, with 95 % intervals."""

@@ -35,7 +35,8 @@ def dng(
     floor: Annotated[
         str | None,
         typer.Option(
-            help="Real crystals judged the same way, as the value of a perfect model; default: as --known; or none."
+            help="Real crystals that are measured in the same way and show the value of a perfect model; default: as "
+            "--known; none: without."
         ),
     ] = None,
     relax: Annotated[
@@ -52,7 +53,7 @@ def dng(
         str,
         typer.Option(help="Universal potential, or a property network (shipped name or file), which cannot relax."),
     ] = "chgnet",
-    seed: Annotated[int, typer.Option(min=0, help="Of every random subset.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random subsets.")] = 0,
     time_limit: Annotated[float, typer.Option(min=0.1, help="Seconds for one crystal or one comparison.")] = 20.0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: every core.")] = None,
     cache: Annotated[bool, typer.Option(help="Keep measurements on disk, so that a second run is fast.")] = True,

@@ -15,25 +15,28 @@ def compositions(
     source: Annotated[
         str,
         typer.Argument(
-            help="Formulas: a text file, one a line; CSV, JSON lines or parquet with a column; crystals; a data set.",
+            help="Formulas: text with one a line; CSV, JSON lines or parquet with a column; crystals; a data set.",
             metavar="FILE",
         ),
     ],
     train: Annotated[str, typer.Option(help="Formulas that the model has seen: data set or file.")] = "mp-20:train",
-    test: Annotated[str, typer.Option(help="Formulas that it has not seen, also the floor: data set, file, none.")] = (
-        "mp-20:test"
-    ),
-    known: Annotated[str | None, typer.Option(help="Formulas of a database for the recovery rate; default: test.")] = (
-        None
-    ),
+    test: Annotated[
+        str, typer.Option(help="Formulas that it has not seen, which are measured too: data set, file, none.")
+    ] = ("mp-20:test"),
+    known: Annotated[
+        str | None, typer.Option(help="Formulas of a database for the recovery rate; default: --test.")
+    ] = (None),
     column: Annotated[str | None, typer.Option(help="Column of the formulas, if not named formula or composition.")] = (
         None
     ),
     paper_vocabulary: Annotated[
-        bool, typer.Option("--paper-vocabulary", help="Also ask for the 63 elements and under 50 atoms of the paper.")
+        bool,
+        typer.Option(
+            "--paper-vocabulary", help="A formula must keep to the elements and under 50 atoms of Dong et al."
+        ),
     ] = False,
     oxidation_states: Annotated[
-        bool, typer.Option(help="The OS row: states that the shipped network oxidation-icsd assigns to the elements.")
+        bool, typer.Option(help="Check the oxidation states that the shipped network oxidation-icsd assigns (row OS).")
     ] = True,
     out: Out = None,
 ) -> None:
@@ -78,7 +81,7 @@ def compare(
     e_above_hull: Annotated[
         str | None, typer.Option("--e-above-hull", help="Column that has e_above_hull, if named otherwise.")
     ] = None,
-    tie: Annotated[float, typer.Option(min=0, help="Energies this close are the same, eV/atom.")] = 0.001,
+    tie: Annotated[float, typer.Option(min=0, help="Energies that differ by less count as equal, eV/atom.")] = 0.001,
     out: Out = None,
 ) -> None:
     """Two sets, composition by composition: difference of formation energies, reduction rate, # stable."""
@@ -104,7 +107,10 @@ def optimisation(
         list[str], typer.Argument(help="Files or folders of crystals, or a data set.", metavar="FILES...")
     ],
     dataset: Annotated[
-        str, typer.Option(help="Whose thresholds: mp-20, perov-5 or carbon-24 as published, or any with --column.")
+        str,
+        typer.Option(
+            help="Data set of the thresholds: mp-20, perov-5 or carbon-24 as published, or any with --column."
+        ),
     ] = "mp-20",
     value: Annotated[
         str | None, typer.Option(help="Column of the files that has the property; default: CHGNet's e_form.")
@@ -115,7 +121,7 @@ def optimisation(
     group: Annotated[
         str | None, typer.Option(help="Column that names the optimisation a crystal belongs to; its best one counts.")
     ] = None,
-    maximise: Annotated[bool, typer.Option("--maximise", help="High values are the good ones.")] = False,
+    maximise: Annotated[bool, typer.Option("--maximise", help="High values are better, not low ones.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: every core.")] = None,
     out: Out = None,
 ) -> None:

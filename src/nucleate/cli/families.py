@@ -19,7 +19,7 @@ def families(
     name: Annotated[
         str,
         typer.Argument(
-            help="One of them by any of its names (spinel, 'half-Heusler'), or a formula, to see which it fits."
+            help="A family by any of its names (spinel, 'half-Heusler'), or a formula, to see which families it fits."
         ),
     ] = "",
     top: Annotated[int, typer.Option(min=0, help="Known members shown of one family (0: all).")] = SHOWN,

@@ -23,10 +23,12 @@ SHOWN = 40  # crystals on the screen
 @with_settings(GenerateSettings)
 def generate(
     request: Annotated[str, typer.Argument(help='"SrTiO3", "Li-Fe-O", "a cobalt spinel" or "anything".')] = "",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder (CIFs), .extxyz, .jsonl or .db.")] = Path(
-        "generated"
-    ),
-    candidates: Annotated[int | None, typer.Option("--candidates", "-n", help="Crystals (default 5).")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Where crystals are written: a folder (CIFs), .extxyz, .jsonl or .db.")
+    ] = Path("generated"),
+    candidates: Annotated[
+        int | None, typer.Option("--candidates", "-n", help="Number of crystals (default 5).")
+    ] = None,
     elements: Elements = None,
     exclude: Exclude = None,
     num_atoms: NumAtoms = None,

@@ -20,7 +20,7 @@ Reference = Annotated[
 
 Corrected = Annotated[
     bool | None,
-    typer.Option("--corrected/--raw", help="Whether energies of a table (.csv, .json) hold MP2020 corrections."),
+    typer.Option("--corrected/--raw", help="Whether the energies in a table (.csv, .json) contain MP2020 corrections."),
 ]
 
 
@@ -29,7 +29,10 @@ def run(
     files: Annotated[list[Path], typer.Argument(help="Relaxed candidates (of `nucleate relax`).")],
     reference: Reference = "chgnet-mp",
     corrected: Corrected = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write .jsonl, .extxyz, .db, or a folder.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where candidates are written: .jsonl, .extxyz, .db, or a folder."),
+    ] = None,
 ) -> None:
     """Give candidates their formation energy and energy above the hull of known crystals."""
     from nucleate.cli.candidates import show_candidates
@@ -80,7 +83,7 @@ def show(
     reference: Reference = "chgnet-mp",
     corrected: Corrected = None,
     candidates: Annotated[
-        Path | None, typer.Option(help="Candidates to draw among them: a run folder or .jsonl of `hull run`.")
+        Path | None, typer.Option(help="Candidates to draw into the diagram: a run folder or .jsonl of `hull run`.")
     ] = None,
     out: Annotated[
         Path | None,
@@ -148,7 +151,7 @@ def build(
     out: Annotated[Path, typer.Option("--out", "-o", help="Parquet file to write.")],
     dataset: Annotated[str, typer.Option(help="Dataset or parquet file of known crystals.")] = "mp-20",
     max_e_hull: Annotated[float, typer.Option(help="Leave out crystals further above the hull (eV/atom).")] = 0.02,
-    max_atoms: Annotated[int, typer.Option(help="Leave out larger primitive cells.")] = 40,
+    max_atoms: Annotated[int, typer.Option(help="Leave out primitive cells with more atoms.")] = 40,
     potential: Annotated[str, typer.Option(help="Universal potential.")] = "chgnet",
     elements: Annotated[str, typer.Option(help="Only crystals of these elements, e.g. Li,Fe,O.")] = "",
     correct: Annotated[

@@ -22,7 +22,7 @@ Exclude = Annotated[
     str | None, typer.Option(help="Elements, or groups of them, that must not be there: Pb,Cd; toxic,rare earth.")
 ]
 NumElements = Annotated[int | None, typer.Option(help="How many different elements formulas must have.")]
-NumAtoms = Annotated[int | None, typer.Option(help="Atoms in the cell.")]
+NumAtoms = Annotated[int | None, typer.Option(help="Number of atoms in the cell.")]
 Fix = Annotated[Path | None, typer.Option(help="File of a structure of which parts are kept (--mask).")]
 Mask = Annotated[
     str,

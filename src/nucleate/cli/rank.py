@@ -12,9 +12,12 @@ from nucleate.cli.options import Crystals
 
 def rank(
     files: Crystals,
-    top: Annotated[int | None, typer.Option("--top", help="Show only so many (default: all).")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write in order: .csv, .jsonl, .extxyz, .db.")] = None,
-    reference: Annotated[str, typer.Option(help="Index of known crystals: shipped set or file.")] = "chgnet-mp",
+    top: Annotated[int | None, typer.Option("--top", help="How many candidates to show (default: all).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File for the candidates in their order: .csv, .jsonl, .extxyz, .db."),
+    ] = None,
+    reference: Annotated[str, typer.Option(help="Index of known crystals: a shipped set or a file.")] = "chgnet-mp",
     known: Annotated[str, typer.Option(help="Dataset to test novelty against, e.g. mp-20.")] = "",
 ) -> None:
     """Rank candidates: unique, relaxed and close to the hull first, rejected ones last.

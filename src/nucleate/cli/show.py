@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def show(
     paths: Annotated[list[Path], typer.Argument(help="A run folder, or structure files.")],
-    everything: Annotated[bool, typer.Option("--all", help="All candidates of a run, not only the best.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show all candidates of a run, not only the best.")] = False,
     config: Annotated[
         bool, typer.Option("--config", help="Print request and settings of a run, for nucleate design --config.")
     ] = False,

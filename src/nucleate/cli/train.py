@@ -21,20 +21,22 @@ def train(
     start: Annotated[
         str | None, typer.Option("--from", help="Fine-tune these weights, shipped or a file, instead of a recipe.")
     ] = None,
-    prop: Annotated[str | None, typer.Option("--property", help="With --from: the column to be asked for.")] = None,
+    prop: Annotated[
+        str | None, typer.Option("--property", help="With --from: the column that the model learns to be asked for.")
+    ] = None,
     dataset: Annotated[
         str | None, typer.Option(help="With --from: your crystals, a dataset (see: nucleate data add) or parquet.")
     ] = None,
     steps: Annotated[int, typer.Option(help="With --from: training steps.")] = 2000,
     rank: Annotated[int, typer.Option(help="With --from: rank of the adapters; 0 trains all parameters.")] = 16,
     data: Annotated[
-        Path | None, typer.Option(help="Prepared crystals or formulas instead of the recipe's dataset.")
+        Path | None, typer.Option(help="File of prepared crystals or formulas, instead of the recipe's dataset.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the first GPU, else the CPU.")] = None,
     until: Annotated[int | None, typer.Option(help="Stop after this step, to resume later.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     save_every: Annotated[
-        float, typer.Option(min=0.01, help="Minutes between two checkpoints, beside those of the recipe.")
+        float, typer.Option(min=0.01, help="Minutes between two checkpoints, in addition to those of the recipe.")
     ] = 5.0,
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard events beside metrics.jsonl.")] = False,
 ) -> None:
@@ -99,7 +101,7 @@ def train(
 
 def season(
     queue: Annotated[Path, typer.Argument(help="The queue, a TOML file (docs/season.md).")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the season; what is unfinished there goes on.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the season; unfinished runs in it are resumed.")],
     only: Annotated[str | None, typer.Option(help="Names of the runs to train, with commas; default: all.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the first GPU, else the CPU.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,

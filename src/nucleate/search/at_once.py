@@ -26,8 +26,8 @@ def at_once(request: Request, settings: DesignSettings) -> Route:
     wishes = [name for name in request.wishes if name != "exclude"]
     if wishes and settings.generation.weights not in GENERATORS:
         raise NucleateError(
-            f"{ASKED[wishes[0]]} can be asked for where formulas are drawn first: nucleate design with "
-            "--generator diffusion-bert-all, or nucleate compose for the formulas alone"
+            f"{ASKED[wishes[0]]} can be asked for only where formulas are drawn first: use design with generator "
+            "diffusion-bert-all, or compose for formulas without structures"
         )
     generator = generator_for(request, settings)
     blanks = blanks_of(request, settings, generator, lambda seed: generator.plan(request, seed))

@@ -49,8 +49,8 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
 
     if not (request.families or request.ratio):
         raise NucleateError(
-            "--generator lexicon makes formulas of crystal families, and the request names none; ask for example for a "
-            "spinel, or for an oxide of ratio 1:1:3"
+            "generator lexicon makes formulas of crystal families, and the request names no family; ask for example "
+            "for a spinel, or for an oxide of ratio 1:1:3"
         )
     for name in ("fixed", "lattice_shape", "sites"):
         if getattr(request, name):
@@ -243,6 +243,7 @@ def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
     generator = load_with_sampling(settings.generation.structures, settings.sampling)
     if "composition" not in generator.accepts:
         raise NucleateError(
-            f"{generator.name} takes no formula; --structures is prototype, or weights for formulas such as mp20-csp"
+            f"{generator.name} takes no formula; set 'structures' to prototype, or to weights for "
+            "formulas such as mp20-csp"
         )
     return GenerateStage(generator), generator_record(generator, "structures")

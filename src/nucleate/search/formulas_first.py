@@ -72,14 +72,14 @@ def _refuse(request: Request, settings: DesignSettings) -> None:
             )
     if settings.generation.weights != AUTO:
         raise NucleateError(
-            f"--weights {settings.generation.weights} has no effect: {_drawn_by(request, settings)}, and their "
-            "structures come from --structures; leave --weights out"
+            f"weights {settings.generation.weights} would have no effect: {_drawn_by(request, settings)}, and their "
+            "structures come from what the setting 'structures' names; leave 'weights' out"
         )
     sampled = settings.sampling.steps or settings.sampling.sampler
     if settings.generation.structures == TEMPLATE and sampled:
         raise NucleateError(
-            "--steps and --sampler have no effect: structures are taken from known crystals; leave them out, or add "
-            "--structures mp20-csp"
+            "'steps' and 'sampler' would have no effect: structures are taken from known crystals; leave them out, or "
+            "set 'structures' to mp20-csp"
         )
 
 
@@ -87,7 +87,7 @@ def _drawn_by(request: Request, settings: DesignSettings) -> str:
     """Why formulas are drawn first, in terms of what the user wrote."""
     if request.spoken and settings.generation.generator == SPOKEN[0]:
         return "for a request in words formulas are drawn first"
-    return f"with --generator {settings.generation.generator} formulas are drawn first"
+    return f"with generator {settings.generation.generator} formulas are drawn first"
 
 
 def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[Stage, dict[str, Any]]:
@@ -105,7 +105,8 @@ def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[S
     generator = load_with_sampling(settings.generation.structures, plain)
     if "composition" not in generator.accepts:
         raise NucleateError(
-            f"{generator.name} takes no formula; --structures is template, or weights for formulas such as mp20-csp"
+            f"{generator.name} takes no formula; set 'structures' to template, or to weights for "
+            "formulas such as mp20-csp"
         )
     bounds = atoms if isinstance(atoms, tuple) else (None, None)
     return RealiseStage(generator, bounds), generator_record(generator, "structures")

@@ -100,5 +100,5 @@ def require_elements(symbols: Iterable[str], potential: str) -> None:
     if potential in POTENTIALS.own and (said := unknown_elements_text(potential, MPTRJ_ELEMENTS, symbols)):
         raise NucleateError(
             f"{said}, so crystals with it can be neither relaxed nor placed on a hull; give a potential that knows it "
-            "(--potential mace:FILE or matgl:FOLDER), or ask nucleate generate or predict for crystals without that"
+            "(mace:FILE or matgl:FOLDER), or only generate or predict crystals, which needs no potential"
         )

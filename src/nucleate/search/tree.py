@@ -58,7 +58,7 @@ def extent_of(request: Request, settings: DesignSettings) -> Extent:
     width = search.width or max(1, math.ceil(request.candidates * search.oversample / structures))
     formulas = search.formulas or BREADTH_OF_FORMULAS * width
     if formulas < width:
-        raise NucleateError(f"{width} formulas cannot be opened of {formulas}; raise --formulas or lower --width")
+        raise NucleateError(f"{width} formulas cannot be opened of {formulas}; raise 'formulas' or lower 'width'")
     return Extent(formulas, width, structures)
 
 

@@ -77,9 +77,9 @@ def decided(request: Request, settings: DesignSettings, *, as_generated: bool = 
     settings = _with_open_ones(request, settings)
     if settings.search.strategy and not settings.generation.generator:
         raise NucleateError(
-            "a tree search (--search, --formulas, --width, --structures-each, --seconds, --evaluations) works on "
-            "formulas that are drawn first; ask in plain words, such as 'a spinel', or add --generator "
-            "diffusion-bert-all"
+            "a tree search (one of the settings search, formulas, width, structures_each, seconds and evaluations is "
+            "given) works on formulas that are drawn first; ask in plain words, such as 'a spinel', or set 'generator' "
+            "to diffusion-bert-all"
         )
     read_objective(settings.judging.objective)
     _require_names(request, settings, relaxed=not as_generated)
@@ -152,7 +152,10 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
     model, _, unknown = property_network_for(request.properties, facts, settings.judging.judge)
     if unknown:
         who = f"{model.name} does not predict" if model else f"no shipped network for {dataset_of(facts)} predicts"
-        out.append(f"{who} {', '.join(unknown)}: asked for, but neither predicted nor ranked by (--judge FILE)")
+        out.append(
+            f"{who} {', '.join(unknown)}: crystals are not ranked by it; the setting 'judge' can name a network that "
+            "predicts it"
+        )
     return out
 
 

@@ -109,7 +109,7 @@ def resume(
         request, settings = _read_record(record, Path(out))
         settings = _with_budget(settings, seconds, evaluations)
         if llm and not settings.language.address:
-            raise NucleateError("this run asks no language model; leave --llm out")
+            raise NucleateError("this run asks no language model; leave 'llm' out")
         settings = settings.replaced(llm=llm or settings.language.address)
         record["settings"] = settings.recorded()
         plan = blueprint(request, settings)

@@ -70,7 +70,7 @@ def optimise(
     model, _, _ = property_network_for({column: (target, target)}, generator.facts(), settings.judge)
     if model is None:
         dataset = dataset_of(generator.facts())
-        raise NucleateError(f"no shipped network predicts {column} of {dataset}; give one with --judge FILE")
+        raise NucleateError(f"no shipped network predicts {column} of {dataset}; name one by the setting 'judge'")
     blank = _blank(generator, column, target, settings)
     limits = limits_of(generator, column, settings)
     relaxing = relaxation(settings) if settings.relax else []
@@ -104,7 +104,7 @@ def aim(generator: StructureGenerator, settings: OptimiseSettings) -> tuple[str,
     if not known:
         raise NucleateError(f"{generator.name} takes no property; choose weights that do, or train some")
     if not settings.property and len(known) > 1:
-        raise NucleateError(f"{generator.name} takes {', '.join(known)}; say which to optimise with --property")
+        raise NucleateError(f"{generator.name} takes {', '.join(known)}; the setting 'property' says which to optimise")
     column = resolve_property(settings.property, known) if settings.property else next(iter(known))
     if column is None:
         raise NucleateError(f"{generator.name} takes {', '.join(known)}, not {settings.property}")
@@ -141,4 +141,4 @@ def _claim(store: Any, settings: OptimiseSettings, folder: Path) -> None:
     before = read_optimise_settings(record["optimise"]) if set(record) == {"optimise"} else None
     if before != settings:
         words = f" ({changed_settings_text(before.plain(), settings.plain())})" if before is not None else ""
-        raise NucleateError(f"{folder} holds another run{words}; choose another folder with --out")
+        raise NucleateError(f"{folder} holds another run{words}; choose another folder")
