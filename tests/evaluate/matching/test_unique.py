@@ -228,7 +228,7 @@ def test_needles_are_refused_before_they_fill_the_memory():
 
 
 def test_what_the_screen_cannot_enumerate_is_left_to_the_matcher(monkeypatch):
-    monkeypatch.setattr("nucleate.evaluate.matching.exclusions.MOST", 10)
+    monkeypatch.setattr("nucleate.evaluate.matching.exclusions.MAX_POINTS", 10)
     cells = [c for _, c in first_match._reduce([(0, CSCL), (1, BLENDE.get_primitive_structure())])]
     assert Screen(cells, Matcher()).may_match(0, cells[1])
 

@@ -250,6 +250,6 @@ def test_what_has_no_fingerprint_says_why(monkeypatch):
     ]:
         with pytest.raises(NucleateError, match=reason):
             site_fingerprints(structure)
-    monkeypatch.setattr(crystalnn, "_cell", lambda points: None)
+    monkeypatch.setattr(crystalnn, "_voronoi_cell", lambda points: None)
     with pytest.raises(NucleateError, match="site 1 has no closed Voronoi cell"):
         site_fingerprints(STRUCTURES["rock salt"])

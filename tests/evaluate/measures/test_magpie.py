@@ -103,8 +103,8 @@ def test_pymatgen_compositions_and_charges():
     ("composition", "reason"),
     [
         ({"Fe": 1, "Xx": 2}, "'Xx' is not an element"),
-        ({}, "it holds no atoms"),
-        ({"Fe": 0.0}, "it holds no atoms"),
+        ({}, "it has no atoms"),
+        ({"Fe": 0.0}, "it has no atoms"),
         ({"Fe": -1}, "the amount of Fe is -1"),
         ({"Fe": float("nan")}, "the amount of Fe is nan"),
     ],

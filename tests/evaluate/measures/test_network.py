@@ -72,7 +72,7 @@ def test_wrong_names_are_one_line_each(monkeypatch):
 
 
 def test_the_report_names_the_network(monkeypatch):
-    monkeypatch.setattr(network, "_compute", None)  # no potential is asked
+    monkeypatch.setattr(network, "_energies_by_potential", None)  # no potential is asked
     crystals = CrystalSet("made", tuple(Item(str(i), s) for i, s in enumerate(CRYSTALS[:4])))
     settings = DngSettings(protocols=("cdvae-2022",), potential="property-mp20")
     report = evaluate_dng(crystals, crystals, settings, workers=0)
@@ -80,7 +80,7 @@ def test_the_report_names_the_network(monkeypatch):
     assert report["frechet_network"].n == 4
     notes = " ".join(s.note for s in report.sections)
     assert "Energies: property-mp20 (property network, its formation_energy_per_atom), both sides unrelaxed" in notes
-    assert "its energies hardly rise for broken ones" in notes
+    assert "for unrealistic crystals its energies hardly rise" in notes
     assert "Network: property-mp20" in notes and "CHGNet" not in notes
     assert report.settings["potential"] == "property-mp20"
     assert any(s.title.startswith("Formation energy (property-mp20") for s in report.series)

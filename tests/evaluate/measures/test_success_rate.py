@@ -110,7 +110,7 @@ def test_columns_of_a_table():
         success_thresholds(table, "energy")
     with pytest.raises(NucleateError, match="no column was named"):
         success_thresholds(table)
-    with pytest.raises(NucleateError, match="does not hold numbers"):
+    with pytest.raises(NucleateError, match="does not contain numbers"):
         success_thresholds(table, "name")
 
 
@@ -141,7 +141,7 @@ def test_bad_input():
         success_rates([1.0, 2.0], LIMITS, groups=["a", "b", "c"])
     with pytest.raises(NucleateError, match="1 validities for 2 values"):
         success_rates([1.0, 2.0], LIMITS, valid=[True])
-    with pytest.raises(NucleateError, match="holds no number"):
+    with pytest.raises(NucleateError, match="contains no number"):
         percentile_thresholds([None])
     assert rates(success_rates([None], LIMITS)) == [0, 0, 0]
 

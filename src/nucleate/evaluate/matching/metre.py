@@ -91,9 +91,9 @@ def _screened(
     workers: int | None,
 ) -> tuple[list[Pairing], dict[str, int]]:
     """The pairs of large groups that the matcher need not refuse."""
-    from nucleate.evaluate.matching.first_match import Run, by_size
+    from nucleate.evaluate.matching.first_match import MatchingRun, by_size
 
-    run = Run(matcher, limit, workers, None, 0)
+    run = MatchingRun(matcher, limit, workers, None, 0)
     cells, failed = run.reduce({p: structures[p] for group in groups for part in group for p in part})
     blocks = []
     for targets, predictions in groups:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.errors import NucleateError
-from nucleate.evaluate.matching.first_match import Progress, Run, by_size
+from nucleate.evaluate.matching.first_match import MatchingRun, Progress, by_size
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +70,7 @@ def unique(
     groups, reasons = _by_formula(structures)
     shared = [members for members in groups.values() if len(members) > 1]
     todo = {i: structures[i] for members in shared for i in members}
-    run = Run(matcher or Matcher(), limit, workers, progress, 2 * len(todo))
+    run = MatchingRun(matcher or Matcher(), limit, workers, progress, 2 * len(todo))
     cells, failed = run.reduce(todo)
     sized = [block for members in shared for block in by_size(members, cells).values()]
     found, unsure = run.compare([(block, block) for block in sized], before=True)
@@ -101,7 +101,7 @@ def novel(
     todo: dict[int, Any] = {i: structures[i] for members in shared.values() for i in members}
     judged = len(todo)
     todo |= {place: shelf.crystal(place - n) for places in theirs.values() for place in places}
-    run = Run(matcher or Matcher(), limit, workers, progress, judged + len(todo))
+    run = MatchingRun(matcher or Matcher(), limit, workers, progress, judged + len(todo))
     cells, failed = run.reduce(todo)
     blocks = []
     for formula, members in shared.items():

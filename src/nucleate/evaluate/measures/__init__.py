@@ -1,1 +1,1 @@
-"""What is measured on crystals and formulas."""
+"""Measures of generated crystals and formulas, such as validity, coverage and stability."""

@@ -1,7 +1,8 @@
 """Coverage of a reference set by a generated one (COV-R, COV-P, AMSD, AMCD) in the fingerprints of CDVAE.
 
-Xie et al., ICLR 2022 (arXiv 2110.06197), and `compute_cov` of their code, txie-93/cdvae. Every distance is exact: the
-form x^2 + y^2 - 2 x y would save half of the time, and errs by 1e-6 and more where two fingerprints nearly coincide.
+Source: Xie et al., ICLR 2022 (arXiv 2110.06197), and `compute_cov` of their code, txie-93/cdvae. Distances are computed
+from differences. The form x^2 + y^2 - 2 x y would take half of the time, but has errors of 1e-6 and more if two
+fingerprints are almost equal.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from nucleate.evaluate.measures.statistics import Mean, Rate, mean, rate
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BLOCK = 4_000_000  # distances held at a time, in each of two tables: 64 MB
+_BLOCK = 4_000_000  # number of distances in memory at a time; with two tables of them, 64 MB
 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprints:
-    """Fingerprints of n crystals, row by row of the same crystal; what has none is left out beforehand.
+    """Fingerprints of n crystals, both in the same order. Crystals without fingerprints must be left out.
 
-    structure: (n, 61), the mean of the CrystalNN site fingerprints. composition: (n, 132), Magpie, already normalised.
-    Raises NucleateError where the rows differ or a number is not finite.
+    structure (n, 61): the means of the CrystalNN site fingerprints. composition (n, 132): normalised Magpie features.
+    Raises NucleateError if the numbers of rows differ or a number is not finite.
     """
 
     structure: NDArray[np.float64]
@@ -36,7 +37,7 @@ class Fingerprints:
         for name in ("structure", "composition"):
             table = np.asarray(getattr(self, name), dtype=np.float64)
             if table.ndim != 2:
-                raise NucleateError(f"{name} fingerprints are a table (n, features), not of shape {table.shape}")
+                raise NucleateError(f"{name} fingerprints must have shape (n, features), not {table.shape}")
             if not np.isfinite(table).all():
                 raise NucleateError(f"{name} fingerprints that are not finite must be left out and counted as failed")
             object.__setattr__(self, name, table)
@@ -49,12 +50,13 @@ class Fingerprints:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of the reference is generated (recall), and how much of what is generated is near it (precision).
+    """The share of the reference that was generated (recall), and the share of the generated crystals that are near the
+    reference (precision).
 
-    recall, precision: as published, where the nearest structure and the nearest composition are sought apart and may
-    belong to two crystals. recall_joint, precision_joint: one crystal is within both cut-offs. amsd, amcd: mean
-    distance to the nearest structure and to the nearest composition, from each reference crystal (recall) or each
-    generated one that has fingerprints (precision).
+    recall, precision: as published. The nearest structure and the nearest composition are found separately and may
+    belong to different crystals. recall_joint, precision_joint: a single crystal must be within both cut-offs. amsd,
+    amcd: the mean distance to the nearest structure and to the nearest composition, from each reference crystal
+    (recall), or from each generated crystal with fingerprints (precision).
     """
 
     recall: Rate
@@ -74,11 +76,12 @@ def coverage(
     composition_cutoff: float,
     n_generated: int,
 ) -> Coverage:
-    """Coverage under cut-offs on the Euclidean distances, both included (a distance at the cut-off counts as near).
+    """The coverage for two cut-offs on Euclidean distances. A distance equal to the cut-off counts as near.
 
-    n_generated: crystals generated, those without fingerprints included; the denominator of precision, as in CDVAE.
-    The denominator of recall are the reference crystals that have fingerprints. 10,000 x 9,046 crystals take 8 s on one
-    core and 130 MB.
+    n_generated: the number of generated crystals, including those without fingerprints. As in CDVAE it is the
+    denominator of precision; the denominator of recall is the number of reference crystals with fingerprints. 10,000 x
+    9,046 crystals take 8 s on one core and 130 MB. Raises NucleateError without reference crystals, for an n_generated
+    below the number of fingerprints, and for fingerprints of different lengths.
     """
     if len(reference) == 0:
         raise NucleateError("coverage needs at least one reference crystal with fingerprints")
@@ -119,7 +122,7 @@ def coverage(
 def _blocks(
     generated: Fingerprints, reference: Fingerprints
 ) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
-    """Rows of the generated set with their structure and composition distances (rows, n_reference)."""
+    """Slices of the generated set, with the structure and composition distances (rows, n_reference) of their rows."""
     from scipy.spatial.distance import cdist
 
     step = max(1, _BLOCK // len(reference))

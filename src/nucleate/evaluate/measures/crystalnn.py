@@ -1,8 +1,9 @@
-"""The CrystalNN fingerprint of crystals, vectorised: the structural half of CDVAE's COV metrics.
+"""The CrystalNN fingerprint of crystals, vectorised. It is the structural part of CDVAE's COV metrics.
 
-Equal to matminer's `CrystalNNFingerprint.from_preset("ops")`. For each coordination number CN the fingerprint holds its
-likelihood "wt CN" and the order parameters of that CN's motifs times this likelihood. Sources: H. Pan et al., Inorg.
-Chem. 60, 1590 (2021) for CrystalNN; N. E. R. Zimmermann and A. Jain, RSC Adv. 10, 6063 (2020) for the fingerprint.
+It equals matminer's `CrystalNNFingerprint.from_preset("ops")`. For each coordination number CN the fingerprint has the
+likelihood "wt CN" of this number, and the order parameters of its motifs times this likelihood. Sources: H. Pan et al.,
+Inorg. Chem. 60, 1590 (2021) for CrystalNN; N. E. R. Zimmermann and A. Jain, RSC Adv. 10, 6063 (2020) for the
+fingerprint.
 """
 
 from __future__ import annotations
@@ -26,40 +27,42 @@ if TYPE_CHECKING:
 LARGEST_CN = 24
 LABELS = tuple(f"{name} CN_{cn}" for cn in range(1, LARGEST_CN + 1) for name in ("wt", *MOTIFS.get(cn, {})))
 
-CUTOFF = 7.0  # angstrom; neighbours that may cut the Voronoi cell; doubled as long as the cell is open
-MOST_NEIGHBOURS = 200_000  # within the cutoff; that of a long and flat cell could hold millions
-COINCIDENT = 1e-5  # angstrom; which of two closer atoms is a third one's neighbour depends on rounding
-OPEN = 1e-6  # inverse angstrom; a corner of a Voronoi cell further away than 1 / OPEN is at infinity
+CUTOFF = 7.0  # angstrom: range of neighbours for the Voronoi cell; it is doubled until the cell is closed
+MAX_NEIGHBOURS = 200_000  # within the cutoff; for a long and flat cell there could be millions
+COINCIDENT = 1e-5  # angstrom: atoms closer than this coincide; rounding would decide which of them is a neighbour
+OPEN = 1e-6  # inverse angstrom; a corner of a Voronoi cell farther away than 1 / OPEN is at infinity
 X_WEIGHT, X_RANGE = 3.0, 3.3  # weight of the electronegativity difference, and its largest value
-FULL, NONE = 0.5, 1.0  # angstrom beyond the sum of radii up to which a bond counts fully, from which not at all
+# How much longer than the sum of the radii, in angstrom, a bond may be to count fully, and where it counts no more.
+FULL_BOND, NO_BOND = 0.5, 1.0
 
 
 def structure_fingerprint(structure: Structure) -> Array:
-    """Mean of the sites' fingerprints, (61,); see `site_fingerprints`."""
+    """The mean of the site fingerprints of a crystal, (61,); see `site_fingerprints`."""
     return site_fingerprints(structure).mean(axis=0)
 
 
 def site_fingerprints(structure: Structure) -> Array:
-    """Fingerprints (n_sites, 61) of a crystal; `LABELS` names the columns.
+    """The fingerprints (n_sites, 61) of a crystal; `LABELS` names the columns.
 
-    Oxidation states are set aside: in the published protocol structures carry none. Raises NucleateError for what is no
-    crystal, an element without a covalent radius (beyond Cm), atoms that coincide, and a site whose Voronoi cell is
-    not closed by 200,000 neighbours or those within the longest diagonal of the cell.
+    Oxidation states are ignored, because structures have none in the published protocol. Raises NucleateError for a
+    structure that is not an ordered crystal, for an element without a covalent radius (beyond Cm), for atoms that
+    coincide, and for a site whose Voronoi cell stays open with all neighbours within the longest diagonal of the cell,
+    or that would need more than MAX_NEIGHBOURS neighbours.
     """
     from nucleate.crystal.convert import require_crystal, species_numbers
 
     require_crystal(structure)
-    x, radius = _elements(species_numbers(structure))
+    x, radius = _element_data(species_numbers(structure))
     site, other, bonds, solid, area = _faces(structure)
-    weights = _weights(site, solid, area, np.abs(x[site] - x[other]))
+    weights = _bond_likelihoods(site, solid, area, np.abs(x[site] - x[other]))
     distance = np.linalg.norm(bonds, axis=1)
-    beyond = np.clip((distance - radius[site] - radius[other] - FULL) / (NONE - FULL), 0.0, 1.0)
+    beyond = np.clip((distance - radius[site] - radius[other] - FULL_BOND) / (NO_BOND - FULL_BOND), 0.0, 1.0)
     weights *= 0.5 * (np.cos(math.pi * beyond) + 1.0)
     return _fingerprints(len(structure), site, weights, bonds)
 
 
-def _elements(numbers: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Pauling electronegativity (nan where there is none) and covalent radius in angstrom of each site, both (n,)."""
+def _element_data(numbers: NDArray[np.int64]) -> tuple[Array, Array]:
+    """The Pauling electronegativity (nan if there is none) and covalent radius in angstrom of each site, both (n,)."""
     from pymatgen.analysis.molecule_structure_comparator import CovalentRadius
     from pymatgen.core import Element
 
@@ -69,21 +72,24 @@ def _elements(numbers: NDArray[np.int64]) -> tuple[Array, Array]:
         if element.symbol not in CovalentRadius.radius:
             raise NucleateError(f"CrystalNN has no covalent radius for {element.symbol}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a noble gas has no electronegativity, which is known here
+        warnings.simplefilter("ignore")  # pymatgen warns that a noble gas has no electronegativity
         x = np.array([e.X for e in elements], dtype=float)
     return x[which], np.array([CovalentRadius.radius[e.symbol] for e in elements])[which]
 
 
 def _faces(structure: Structure) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, Array, Array]:
-    """All faces of the sites' Voronoi cells: site, neighbour, bond (F, 3), solid angle (sr), area (square angstrom)."""
+    """All F faces of the Voronoi cells of the sites.
+
+    Returns site (F,), neighbour (F,), bond (F, 3) in angstrom, solid angle (F,) in sr, area (F,) in square angstrom.
+    """
     near = _neighbours(structure, CUTOFF)
     sites, others, bonds, faces, corners = [], [], [], [], []
     total = 0
     for i in range(len(structure)):
         index, points = near[i]
         cutoff = CUTOFF
-        while (cell := _cell(points)) is None:
-            cutoff = _larger(structure, cutoff, i)
+        while (cell := _voronoi_cell(points)) is None:
+            cutoff = _larger_cutoff(structure, cutoff, i)
             index, points = _neighbours(structure, cutoff, i)[0]
         behind, face, corner = cell
         sites.append(np.full(len(behind), i))
@@ -98,10 +104,10 @@ def _faces(structure: Structure) -> tuple[NDArray[np.int64], NDArray[np.int64], 
 
 
 def _neighbours(structure: Structure, cutoff: float, site: int | None = None) -> list[tuple[NDArray[np.int64], Array]]:
-    """For each site, or one, the indices and bonds (n, 3) of its neighbours within the cutoff."""
+    """For each site, or only for `site`, the indices (n,) and bonds (n, 3) of its neighbours within the cutoff."""
     centres = [structure[site]] if site is not None else list(structure)
     expected = 4 / 3 * math.pi * cutoff**3 * len(structure) / structure.volume
-    if expected > MOST_NEIGHBOURS:
+    if expected > MAX_NEIGHBOURS:
         raise NucleateError(
             f"{expected:.1g} atoms within {cutoff:.0f} angstrom are too many; the cell is too dense or flat"
         )
@@ -118,8 +124,8 @@ def _neighbours(structure: Structure, cutoff: float, site: int | None = None) ->
     return [(j[a:b], bonds[a:b]) for a, b in pairwise(ends)]
 
 
-def _larger(structure: Structure, cutoff: float, site: int) -> float:
-    """The next cutoff to try, up to the longest diagonal of the cell."""
+def _larger_cutoff(structure: Structure, cutoff: float, site: int) -> float:
+    """The next cutoff to try, at most the longest diagonal of the cell; raises NucleateError after that."""
     diagonals = np.array([[1, 1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, -1]]) @ structure.lattice.matrix
     limit = float(np.linalg.norm(diagonals, axis=1).max()) + 0.01
     if cutoff >= limit:
@@ -127,12 +133,12 @@ def _larger(structure: Structure, cutoff: float, site: int) -> float:
     return min(2 * cutoff, limit + 0.001)
 
 
-def _cell(points: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array] | None:
+def _voronoi_cell(points: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array] | None:
     """The Voronoi cell of the origin among `points` (n, 3); None if it is open.
 
-    The planes midway to the points are the corners of the dual polyhedron, at 2 p / |p|^2, and each of its facets
-    n x = d is a corner n / d of the cell. Returns the points behind the F faces, and of each corner of each face, in
-    any order, the number of the face and the place.
+    The plane halfway to a point p corresponds to a corner of the dual polyhedron, at 2 p / |p|^2, and each facet
+    n x = d of this polyhedron to a corner n / d of the cell. Returns the indices (F,) of the points behind the F faces,
+    and for each corner of each face, in any order, the index of the face (C,) and the position (C, 3).
     """
     from scipy.spatial import ConvexHull, QhullError
 
@@ -148,11 +154,11 @@ def _cell(points: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array] |
 
 
 def _solid_angle_and_area(face: NDArray[np.int64], corners: Array, bonds: Array) -> tuple[Array, Array]:
-    """Solid angles (sr) and areas (square angstrom) of F convex faces that halve `bonds`, seen from the origin.
+    """Solid angles (F,) in sr, seen from the origin, and areas (F,) in square angstrom, of F convex faces that bisect
+    `bonds` (F, 3).
 
-    corners: (C, 3), in any order.
-
-    Solid angle of a triangle: A. van Oosterom and J. Strackee, IEEE Trans. BME 30, 125 (1983).
+    corners (C, 3): of all faces, in any order. face (C,): the face of each corner. Solid angle of a triangle: A. van
+    Oosterom and J. Strackee, IEEE Trans. BME 30, 125 (1983).
     """
     n = len(bonds)
     count = np.bincount(face, minlength=n)
@@ -177,11 +183,11 @@ def _solid_angle_and_area(face: NDArray[np.int64], corners: Array, bonds: Array)
     return solid, area
 
 
-def _weights(site: NDArray[np.int64], solid: Array, area: Array, difference: Array) -> Array:
-    """Likelihood of each face to be a bond, 1 for the best of a site, before the distance is judged (Pan et al.).
+def _bond_likelihoods(site: NDArray[np.int64], solid: Array, area: Array, difference: Array) -> Array:
+    """The likelihood that each face is a bond, (F,), 1 for the best of a site, before distances count (Pan et al.).
 
-    The solid angle once more over the area keeps far neighbours across a void from counting (porous adjustment). A
-    difference of electronegativity that is not known favours nothing.
+    The further factor solid angle / area removes distant neighbours across a void (porous adjustment). An unknown
+    difference of electronegativity counts as 0.
     """
     chemical = 1.0 + X_WEIGHT * np.sqrt(np.nan_to_num(difference) / X_RANGE)
     weights = solid * np.divide(solid, area, out=np.zeros_like(area), where=area > 0) * chemical
@@ -190,7 +196,8 @@ def _weights(site: NDArray[np.int64], solid: Array, area: Array, difference: Arr
 
 
 def _fingerprints(n: int, site: NDArray[np.int64], weights: Array, bonds: Array) -> Array:
-    """From the likelihoods of bonds to those of coordination numbers, and the order parameters of these."""
+    """The fingerprints (n, 61) from the likelihoods of the bonds: likelihoods of coordination numbers, and order
+    parameters."""
     out = np.zeros((n, len(LABELS)))
     order = np.lexsort((-weights, site))
     weights, bonds = weights[order], bonds[order]
@@ -199,7 +206,7 @@ def _fingerprints(n: int, site: NDArray[np.int64], weights: Array, bonds: Array)
     found: dict[int, list[tuple[int, float]]] = {}
     for i, (start, end) in enumerate(pairwise(ends)):
         levels = rounded[start : start + np.count_nonzero(rounded[start:end])]
-        last = np.flatnonzero(np.diff(levels, append=0.0))  # of the bonds with this likelihood
+        last = np.flatnonzero(np.diff(levels, append=0.0))  # the last bond with each likelihood
         steps = _quarter_disc(np.append(levels[last], 0.0))
         for cn, wt in zip((last + 1).tolist(), (steps[:-1] - steps[1:]).tolist(), strict=True):
             if cn <= LARGEST_CN:
@@ -216,5 +223,6 @@ def _fingerprints(n: int, site: NDArray[np.int64], weights: Array, bonds: Array)
 
 
 def _quarter_disc(x: Array) -> Array:
-    """Share of the unit quarter disc between 0 and x: the likelihood of a bond becomes one of a number of bonds."""
+    """The share of the unit quarter disc between 0 and x, which turns likelihoods of bonds into those of coordination
+    numbers."""
     return (x * np.sqrt(1.0 - x * x) + np.arcsin(x)) / (math.pi / 2)

@@ -1,6 +1,7 @@
-"""What is measured on each crystal by itself, in parallel, with a time limit, and kept on disk.
+"""Measurements on single crystals, made in parallel with a time limit and kept on disk.
 
-The file of a set is named after its content, so a reference set is measured once and an interrupted run goes on.
+The file of a set is named after its content. So a reference set is measured only once, and an interrupted run continues
+where it ended.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-VERSION = 1  # of what is measured here; another number measures everything anew
+VERSION = 1  # version of the measurements; with another number all crystals are measured again
 TIME_LIMIT = 20.0  # seconds for one crystal
 SAVE_EVERY = 60.0  # seconds
 N_STRUCTURE = 61  # length of the CrystalNN fingerprint
@@ -33,12 +34,13 @@ Arrays = tuple["NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.int64]"
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Measurements of n crystals; where there is no crystal, or a measurement failed, its value is nan, 0 or False.
+    """Measurements of n crystals. If there is no crystal or a measurement failed, its value is nan, 0 or False.
 
-    has: (n,) there is a crystal. num_atoms, num_elements, space_group (0 unknown): (n,). density: (n,) g/cm3. valid,
-    valid_corrected: (n,) structural validity as published, and with self-images and density. lemat_distances,
-    lemat_plausible: (n,) the two rules of LeMat-GenBench, False where not asked for.
-    fingerprint: (n, 61), the mean CrystalNN site fingerprint, nan where it failed. reasons: index -> (stage, reason).
+    has (n,): whether there is a crystal. num_atoms, num_elements, space_group (0: unknown): (n,). density (n,): in
+    g/cm3. valid, valid_corrected (n,): structural validity as published, and with images of the same atom and density.
+    lemat_distances, lemat_plausible (n,): the two rules of LeMat-GenBench, False if they were not requested.
+    fingerprint (n, 61): the mean CrystalNN site fingerprint, nan if it failed. reasons: index -> (stage, reason) of
+    failed measurements.
     """
 
     has: NDArray[np.bool_]
@@ -91,21 +93,22 @@ def measure(
     progress: Progress | None = None,
     cache: Path | None = None,
 ) -> Features:
-    """Measure crystals; one on which anything hangs or raises keeps what could be measured, and the reason.
+    """Measure crystals. If a measurement of a crystal fails or takes too long, the others are kept, and the reason.
 
-    lemat: judge the rules of LeMat-GenBench as well. cache: a folder for the measurements of this very set. Runs in
-    spawned processes (all cores by default), so a script needs `if __name__ == "__main__":`.
+    lemat: also apply the rules of LeMat-GenBench. time_limit: seconds for one crystal. workers: number of processes,
+    all cores by default. progress: called with (crystals done, all crystals). cache: a folder that keeps the
+    measurements of just this set. The processes are spawned, so a script needs `if __name__ == "__main__":`.
     """
     crystals = [arrays_of(s) if s is not None else None for s in structures]
     salt = f"{VERSION}/{time_limit:g}/{lemat}"
     file = cache / f"features-{digest(crystals, salt)}.npz" if cache is not None else None
-    table, reasons, done = _load(file, len(crystals))
+    table, reasons, done = _load_table(file, len(crystals))
     todo = [i for i, c in enumerate(crystals) if c is not None and not done[i]]
     saved = time.monotonic()
     finished = len(crystals) - len(todo)
     if progress is not None:
         progress(finished, len(crystals))
-    for i, values, why, final in _run(crystals, todo, lemat, time_limit, workers):
+    for i, values, why, final in _measure_all(crystals, todo, lemat, time_limit, workers):
         for key, value in values.items():
             table[key][i] = value
         if why:
@@ -115,17 +118,17 @@ def measure(
         if progress is not None:
             progress(finished, len(crystals))
         if file is not None and time.monotonic() - saved > SAVE_EVERY:
-            _save(file, table, reasons, done)
+            _save_table(file, table, reasons, done)
             saved = time.monotonic()
     if file is not None and todo:
-        _save(file, table, reasons, done)
+        _save_table(file, table, reasons, done)
     return Features(reasons=reasons, **table)
 
 
 def arrays_of(structure: Structure) -> Arrays:
     """(lattice (3, 3), fractional coordinates (n, 3), atomic numbers (n,)) of a structure, for worker processes.
 
-    They are much smaller than a structure.
+    They need much less memory than a structure.
     """
     from nucleate.crystal.convert import species_numbers
 
@@ -152,10 +155,10 @@ def digest(crystals: Sequence[Arrays | None], salt: str) -> str:
     return h.hexdigest()
 
 
-Row = tuple[int, dict[str, Any], list[tuple[str, str]], bool]  # index, values, reasons, whether to keep them on disk
+Row = tuple[int, dict[str, Any], list[tuple[str, str]], bool]  # index, values, reasons, whether they are final
 
 
-def _run(
+def _measure_all(
     crystals: Sequence[Arrays | None], todo: list[int], lemat: bool, limit: float, workers: int | None
 ) -> Iterator[Row]:
     """Measure the crystals. One whose fingerprint crashes the worker or takes too long is measured again without it."""
@@ -171,15 +174,15 @@ def _run(
         return [of(job[0], False)]
 
     jobs = [of(i, True) for i in todo]
-    for (i, *_), outcome in map_again(_describe, jobs, again, limit=limit, workers=workers, prepare=_prepare):
+    for (i, *_), outcome in map_again(_measure_job, jobs, again, limit=limit, workers=workers, prepare=_prepare):
         values, why = outcome.value if outcome.reason is None else ({"has": True}, [("crystal", outcome.reason)])
-        if i in failed:  # a busy machine may be to blame: tried anew next time
+        if i in failed:  # perhaps because the machine was busy: measured again in the next run
             yield i, values, [*why, ("CrystalNN", failed[i])], False
         else:
             yield i, values, why, True
 
 
-def _describe(index: int, *crystal: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _measure_job(index: int, *crystal: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     return measure_crystal(*crystal)
 
 
@@ -219,24 +222,24 @@ def measure_crystal(
     try:
         values["space_group"] = find_symmetry(lattice, frac_coords, numbers, SYMPREC).number
     except ValueError as error:
-        reasons.append(("space group", _line(error)))
+        reasons.append(("space group", _first_line(error)))
     if fingerprint:
         try:
             values["fingerprint"] = structure_fingerprint(structure)
-        except Exception as error:  # Qhull and degenerate cells raise many kinds
-            reasons.append(("CrystalNN", _line(error)))
+        except Exception as error:  # Qhull and degenerate cells raise errors of many kinds
+            reasons.append(("CrystalNN", _first_line(error)))
     return values, reasons
 
 
-SYMPREC = 0.1  # angstrom, as everywhere in nucleate
+SYMPREC = 0.1  # angstrom; the usual value in nucleate
 
 
-def _line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     text = str(error).strip().splitlines()
     return text[0][:120] if text else type(error).__name__
 
 
-def _load(file: Path | None, n: int) -> tuple[dict[str, NDArray], dict[int, list[tuple[str, str]]], NDArray]:
+def _load_table(file: Path | None, n: int) -> tuple[dict[str, NDArray], dict[int, list[tuple[str, str]]], NDArray]:
     if file is not None and file.is_file():
         try:
             with np.load(file) as data:
@@ -244,14 +247,16 @@ def _load(file: Path | None, n: int) -> tuple[dict[str, NDArray], dict[int, list
                 reasons = {int(k): [(a, b) for a, b in v] for k, v in json.loads(str(data["reasons"])).items()}
                 return table, reasons, data["done"]
         except (OSError, ValueError, KeyError):
-            pass  # damaged: measured anew
+            pass  # the file is damaged: measure everything again
     table = {}
     for name, (kind, shape) in _COLUMNS.items():
         table[name] = np.full((n, *shape), np.nan if kind is float else 0, dtype=kind)
     return table, {}, np.zeros(n, dtype=bool)
 
 
-def _save(file: Path, table: dict[str, NDArray], reasons: dict[int, list[tuple[str, str]]], done: NDArray) -> None:
+def _save_table(
+    file: Path, table: dict[str, NDArray], reasons: dict[int, list[tuple[str, str]]], done: NDArray
+) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as temporary, temporary.open("wb") as out:
         arrays: dict[str, Any] = {**table, "done": done, "reasons": np.array(json.dumps(reasons))}

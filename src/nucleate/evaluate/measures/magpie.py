@@ -1,7 +1,7 @@
-"""Magpie features of compositions, vectorised: the compositional half of CDVAE's COV metrics.
+"""Magpie features of compositions, vectorised. They are the compositional part of CDVAE's COV metrics.
 
-Statistics of 22 elemental properties: L. Ward et al., npj Comput. Mater. 2, 16028 (2016). Equal to matminer's
-`ElementProperty.from_preset("magpie", impute_nan=False)`.
+They are statistics of 22 elemental properties (L. Ward et al., npj Comput. Mater. 2, 16028 (2016)), and equal those of
+matminer's `ElementProperty.from_preset("magpie", impute_nan=False)`.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ ISOTOPES = {"D": "H", "T": "H"}
 
 
 def magpie_features(compositions: Sequence[Mapping[str, float] | Composition]) -> Array:
-    """Features (n, 132): `STATISTICS` of the first property, then of the second and so on; `labels` names them.
+    """The features (n, 132): `STATISTICS` of the first property, then of the second and so on; `labels` names them.
 
-    compositions: amounts by element symbol, of any scale, or pymatgen's. Weights are the shares of the elements. "mode"
-    is the property of the element with the largest share, the smallest one among equals. A property that is not known
-    of an element gives nan, as in the published protocol (CDVAE); recent matminer by default puts the mean over all
-    elements there. Raises NucleateError for an empty composition, an amount that is no positive number and what is not
-    an element.
+    compositions: amounts by element symbol, in any unit, or pymatgen's compositions. The weights are the shares of the
+    elements. "mode" is the property of the element with the largest share; among equal shares, the smallest value. If a
+    property of an element is not known, the feature is nan, as in the published protocol (CDVAE); recent versions of
+    matminer put in the mean over all elements by default. Raises NucleateError for an empty composition, for an amount
+    that is negative or not finite, and for a name that is not an element.
     """
     numbers, amounts = _padded(compositions)
     here = amounts > 0
     weights = amounts / amounts.sum(axis=1, keepdims=True)
-    # as numpy.isclose, with which matminer finds the most frequent elements
+    # as in numpy.isclose, with which matminer finds the most frequent elements
     most = here & (amounts >= amounts.max(axis=1, keepdims=True) * (1 - 1e-5) - 1e-8)
     values = _table()[1][numbers]  # (n, elements, 22)
     known = np.where(here[..., None], values, 0.0)
@@ -52,22 +52,22 @@ def magpie_features(compositions: Sequence[Mapping[str, float] | Composition]) -
 
 
 def normalise(features: Array) -> Array:
-    """(features - mean) / standard deviation, (n, 132), and 0 where a feature is not known.
+    """(features - mean) / standard deviation, (n, 132); 0 for a feature that is nan.
 
-    With the constants of CDVAE's protocol (T. Xie et al., ICLR 2022): distances and cut-offs of its COV metrics are in
-    these units.
+    The constants are those of CDVAE's protocol (T. Xie et al., ICLR 2022), so that its distances and cut-offs for the
+    COV metrics are in these units.
     """
     mean, deviation = _scaler()
     return np.nan_to_num((np.asarray(features, dtype=float) - mean) / deviation, nan=0.0)
 
 
 def labels() -> tuple[str, ...]:
-    """Names of the 132 features, such as "mean Electronegativity"."""
+    """The names of the 132 features, such as "mean Electronegativity"."""
     return tuple(f"{statistic} {name}" for name in _table()[0] for statistic in STATISTICS)
 
 
 def _padded(compositions: Sequence[Mapping[str, float] | Composition]) -> tuple[NDArray[np.int64], Array]:
-    """Atomic numbers and amounts (n, most elements), padded with 0."""
+    """Atomic numbers and amounts (n, largest number of elements), padded with 0."""
     rows = []
     for i, composition in enumerate(compositions):
         try:
@@ -84,7 +84,7 @@ def _padded(compositions: Sequence[Mapping[str, float] | Composition]) -> tuple[
 
 
 def _amounts(composition: Mapping[Any, float] | Composition) -> dict[int, float]:
-    """Atomic number -> amount; oxidation states are set aside."""
+    """Atomic number -> amount; oxidation states are ignored."""
     out: dict[int, float] = {}
     for species, amount in composition.items():
         name = (
@@ -96,13 +96,13 @@ def _amounts(composition: Mapping[Any, float] | Composition) -> dict[int, float]
             z = atomic_number(ISOTOPES.get(name, name))
             out[z] = out.get(z, 0.0) + float(amount)
     if not out:
-        raise NucleateError("it holds no atoms")
+        raise NucleateError("it has no atoms")
     return out
 
 
 @cache
 def _table() -> tuple[tuple[str, ...], Array]:
-    """Names of the properties and their values (119, 22) by atomic number."""
+    """The names of the properties, and their values (119, 22) by atomic number."""
     header, *rows = _read("magpie.csv")
     values = np.full((len(SYMBOLS) + 1, len(header) - 1), np.nan)
     for symbol, *cells in rows:
@@ -112,13 +112,13 @@ def _table() -> tuple[tuple[str, ...], Array]:
 
 @cache
 def _scaler() -> tuple[Array, Array]:
-    """Mean and standard deviation, both (132,)."""
+    """The mean and the standard deviation of each feature in CDVAE's protocol, both (132,)."""
     rows = {name: (float(mean), float(deviation)) for name, mean, deviation in _read("cdvae_scaler.csv")[1:]}
     table = np.array([rows[name] for name in labels()])
     return table[:, 0], table[:, 1]
 
 
 def _read(name: str) -> list[list[str]]:
-    """Rows of a table with its header; lines of comment start with #."""
+    """The rows of a table, first its header; comment lines start with #."""
     text = (resources.files("nucleate.evaluate.measures") / "tables" / name).read_text(encoding="utf-8")
     return list(csv.reader(line for line in text.splitlines() if not line.startswith("#")))

@@ -1,5 +1,8 @@
-"""Energies and features of crystals as they stand, by a trained network: a universal potential, or a property network,
-which is many times as fast and knows crystals like those of its data alone."""
+"""Energies and features of unrelaxed crystals, predicted by a trained network.
+
+The network is a universal potential, or a property network. The latter is many times faster, but reliable only for
+crystals like those of its training data.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +25,20 @@ if TYPE_CHECKING:
 
     from nucleate.train.property import PropertyModel
 
-BATCH = 8  # crystals in one job; one that fails is tried again by itself
+BATCH = 8  # crystals in one job; if it fails, they are tried again one by one
 TIME_LIMIT = 60.0  # seconds for one job
-CHUNK = 256  # crystals that a property network gets at once
-CAUTION = "A property network knows relaxed crystals alone: its energies hardly rise for broken ones."
+CHUNK = 256  # crystals in one batch of a property network
+CAUTION = "A property network was trained only on relaxed crystals: for unrealistic crystals its energies hardly rise."
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a network says of n crystals: e_form (n,) in eV/atom and features (n, d).
+    """The predictions of a network for n crystals: e_form (n,) in eV/atom and features (n, d).
 
-    Both are nan where `reasons` (index -> why) has an entry.
-
-    method, reference: how the energies of the unrelaxed crystals were computed, and against which reference set; the
-    latter is "" where the energies are a column of a property network's data, which has its own zero. quantity: the
-    name of the energies. layer: the layer of the network whose output the features are. caution: a sentence that a
-    reader has to know, or "".
+    Both are nan for crystals with an entry in `reasons` (index -> why there is no prediction). method, reference: how
+    the energies were computed, and with which reference set; the latter is "" for a property network, whose energies
+    are a column of its training data with a zero of its own. quantity: the name of the energies. layer: the layer of
+    the network whose output the features are. caution: a warning for the report, or "".
     """
 
     e_form: NDArray[np.float64]
@@ -65,10 +66,11 @@ def predict_energies(
 ) -> Predictions:
     """Energies and features of each crystal.
 
-    potential: a universal potential, whose single points, in parallel, become formation energies against the elements
-    of the reference set; or a property network (shipped name or file), whose own column is taken. cache: a folder for
-    the result of this very set. Needs `if __name__ == "__main__":` in a script. Raises NucleateError for a name that
-    is neither, and for a network that predicts no energy.
+    potential: a universal potential, or a property network (shipped name or file). With a potential, energies of the
+    unrelaxed crystals are computed in parallel and become formation energies relative to the elements of the reference
+    set. With a property network, its own energy column is taken. workers: number of processes. progress: called with
+    (crystals done, all crystals). cache: a folder that keeps the result for just this set. A script needs `if __name__
+    == "__main__":`. Raises NucleateError for a name that is neither, and for a network that predicts no energy.
     """
     network = property_network(potential)
     if network is not None:
@@ -83,11 +85,11 @@ def predict_energies(
     known.require_method(method)
     crystals = [arrays_of(s) for s in structures]
     file = cache / f"network-{digest(crystals, f'{method}/1')}.npz" if cache is not None else None
-    found = _load(file)
+    found = _load_found(file)
     if found is None:
-        found = _compute(crystals, potential, workers, progress)
+        found = _energies_by_potential(crystals, potential, workers, progress)
         if file is not None:
-            _save(file, *found)
+            _save_found(file, *found)
     elif progress is not None:
         progress(len(crystals), len(crystals))
     energies, features, reasons = found
@@ -103,13 +105,14 @@ def predict_energies(
 
 
 def property_network(potential: str) -> PropertyModel | None:
-    """The property network of that name or file; None for the name of a universal potential."""
+    """The property network of this name or file; None for the name of a universal potential. Raises NucleateError for
+    other names."""
     from nucleate.potentials.registry import POTENTIALS, get_feature_potential
     from nucleate.systems.base import PROPERTY
     from nucleate.train.shipped import shipped_weights, weights_file
 
     if potential in POTENTIALS or (":" in potential and weights_file(potential) is None):
-        get_feature_potential(potential)  # one that gives no features is refused before any work
+        get_feature_potential(potential)  # a potential without features is refused before any work
         return None
     if weights_file(potential) is None:
         raise NucleateError(
@@ -124,7 +127,10 @@ def property_network(potential: str) -> PropertyModel | None:
 
 
 def energy_column(model: PropertyModel) -> str:
-    """The column that takes the place of the formation energy; an energy per atom where there is none."""
+    """The column of the network that serves as formation energy, or an energy per atom if there is none.
+
+    Raises NucleateError if the network predicts no energy.
+    """
     from nucleate.generators.properties import ALIASES, resolve_property
 
     column = resolve_property("e_form", model.columns) or resolve_property("energy", model.columns)
@@ -143,19 +149,19 @@ def _by_property_network(
     column, weights = energy_column(model), weights_file(potential)
     assert weights is not None
     file = None
-    if cache is not None:  # a file of this name may hold other weights tomorrow
+    if cache is not None:  # the weights in a file of this name may change
         version = hashlib.sha256(weights.read_bytes()).hexdigest()
         file = cache / f"network-{digest([arrays_of(s) for s in structures], f'{version}/1')}.npz"
-    found = _load(file)
+    found = _load_found(file)
     if found is None:
         found = _predict_in_chunks(structures, model, column, progress)
         if file is not None:
-            _save(file, *found)
+            _save_found(file, *found)
     elif progress is not None:
         progress(len(structures), len(structures))
     quantity = "formation energy" if column in ALIASES["e_form"] else "energy per atom"
     method = f"{model.name} (property network, its {column})"
-    return Predictions(*found, method, "", quantity, "pooled, as its last layer reads them", CAUTION)
+    return Predictions(*found, method, "", quantity, "pooled, the input of its last layer", CAUTION)
 
 
 def _predict_in_chunks(
@@ -180,14 +186,16 @@ def _predict_in_chunks(
 Found = tuple["NDArray[np.float64]", "NDArray[np.float64]", dict[int, str]]
 
 
-def _compute(crystals: list[Arrays], potential: str, workers: int | None, progress: Progress | None) -> Found:
+def _energies_by_potential(
+    crystals: list[Arrays], potential: str, workers: int | None, progress: Progress | None
+) -> Found:
     order = sorted(range(len(crystals)), key=lambda i: len(crystals[i][2]))  # crystals of one size share a batch
     jobs = [order[k : k + BATCH] for k in range(0, len(order), BATCH)]
     energies = np.full(len(crystals), np.nan)
     features: NDArray[np.float64] | None = None
     reasons: dict[int, str] = {}
     finished = 0
-    for job, value, reason in _run(crystals, jobs, potential, workers):
+    for job, value, reason in _run_batches(crystals, jobs, potential, workers):
         if reason is not None:
             reasons[job[0]] = reason
         else:
@@ -200,10 +208,10 @@ def _compute(crystals: list[Arrays], potential: str, workers: int | None, progre
     return energies, np.empty((len(crystals), 0)) if features is None else features, reasons
 
 
-def _run(
+def _run_batches(
     crystals: list[Arrays], jobs: list[list[int]], potential: str, workers: int | None
 ) -> Iterator[tuple[list[int], tuple, str | None]]:
-    """Run the jobs. Where one fails, its crystals are done again one by one, so that only the culprit has no result."""
+    """Run the jobs. If one fails, its crystals are computed one by one, so that only those at fault have no result."""
 
     def of(members: list[int]) -> tuple:
         return members, [crystals[i] for i in members], potential
@@ -212,7 +220,7 @@ def _run(
         return [of([i]) for i in job[0]] if len(job[0]) > 1 else []
 
     work = [of(job) for job in jobs]
-    for job, outcome in map_again(_work, work, again, limit=TIME_LIMIT, workers=workers, prepare=_prepare):
+    for job, outcome in map_again(_predict_batch, work, again, limit=TIME_LIMIT, workers=workers, prepare=_prepare):
         yield job[0], outcome.value, outcome.reason
 
 
@@ -222,13 +230,15 @@ def _prepare() -> None:
     get_potential("chgnet").load()
 
 
-def _work(members: list[int], crystals: list[Arrays], potential: str) -> tuple[list[float], NDArray[np.float64]]:
+def _predict_batch(
+    members: list[int], crystals: list[Arrays], potential: str
+) -> tuple[list[float], NDArray[np.float64]]:
     from nucleate.potentials.registry import get_feature_potential
 
     return get_feature_potential(potential).features([structure_from_arrays(*c) for c in crystals], BATCH)
 
 
-def _load(file: Path | None) -> Found | None:
+def _load_found(file: Path | None) -> Found | None:
     if file is None or not file.is_file():
         return None
     try:
@@ -236,10 +246,10 @@ def _load(file: Path | None) -> Found | None:
             reasons = dict(zip(data["failed"].tolist(), data["why"].tolist(), strict=True))
             return data["energies"], data["features"], reasons
     except (OSError, ValueError, KeyError):
-        return None  # damaged: computed anew
+        return None  # the file is damaged: compute everything again
 
 
-def _save(file: Path, energies: NDArray, features: NDArray, reasons: dict[int, str]) -> None:
+def _save_found(file: Path, energies: NDArray, features: NDArray, reasons: dict[int, str]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     failed, why = np.array(list(reasons), dtype=np.int64), np.array(list(reasons.values()), dtype=str)
     with replacing(file) as temporary, temporary.open("wb") as out:

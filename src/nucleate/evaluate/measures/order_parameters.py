@@ -1,8 +1,8 @@
-"""Local structure order parameters: how much the bonds of an atom resemble a tetrahedron, an octahedron and so on.
+"""Local structure order parameters: how similar the bonds of an atom are to a tetrahedron, an octahedron and so on.
 
 Definitions and constants: N. E. R. Zimmermann and A. Jain, RSC Adv. 10, 6063 (2020), after B. Peters, J. Chem. Phys.
-131, 244103 (2009); bond orientational order q_l: P. J. Steinhardt et al., Phys. Rev. B 28, 784 (1983). In all but q_l
-each bond j in turn is the north pole, and each other bond k the prime meridian.
+131, 244103 (2009); bond orientational order q_l: P. J. Steinhardt et al., Phys. Rev. B 28, 784 (1983). For all
+parameters except q_l, each bond j in turn is taken as the north pole, and each other bond k as the prime meridian.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-EQUAL = 1e-10  # likelihoods of bonds, or angles, that differ by less are the same but for rounding
-ALIGNED = 1e-12  # a bond whose part across the pole is shorter than this has no azimuth
+EQUAL = 1e-10  # likelihoods of bonds, or angles, that differ by less differ only by rounding
+ALIGNED = 1e-12  # a bond whose component perpendicular to the pole is shorter has no azimuth
 
 
 @dataclass(frozen=True)
 class Motif:
-    """Bonds expected at some polar angles, with `fold`-wise even azimuths. Angles and inverse widths in units of pi.
+    """A motif with bonds at given polar angles, and with azimuths that repeat `fold` times in pi.
 
-    polar: expected angles; a bond is held against the nearest. width: inverse width of the Gaussian around them.
-    south: from this angle on a bond counts as opposite to the pole, with inverse width `south_width`. azimuth: only
-    smaller ones count. A meridian's value is the mean of its and the other bonds' Gaussians, each of the other bonds'
-    times cos^2(fold * azimuth); the parameter is the largest over poles and meridians.
+    Angles are in units of pi, inverse widths in units of 1 / pi. polar: the expected angles; each bond is compared with
+    the nearest one. width: the inverse width of the Gaussians around them. south: from this angle on a bond counts as
+    opposite to the pole, with the inverse width `south_width`. azimuth: only smaller azimuths count. The value for a
+    pole and a meridian is the mean of the Gaussians of the meridian and the other bonds, where those of the other bonds
+    are multiplied by cos^2(fold * azimuth). The order parameter is the largest value over all poles and meridians.
     """
 
     polar: tuple[float, ...]
@@ -46,8 +47,8 @@ TETRAHEDRAL = 0.6081734479693927  # arccos(-1/3) / pi
 STEINHARDT: Mapping[str, None] = {"q2": None, "q4": None, "q6": None}
 THIRDS = (0.5 - 0.16666667, 0.5 + 0.16666667)
 
-# Coordination number -> name -> definition; a bare pair is the angle between two bonds and its inverse width.
-# None: a function of its own.
+# Coordination number -> name -> definition. A pair is the angle between two bonds and its inverse width. None stands
+# for a parameter with a function of its own.
 MOTIFS: Mapping[int, Mapping[str, Motif | tuple[float, float] | None]] = {
     1: {"sgl_bd": None},
     2: {
@@ -93,11 +94,11 @@ MOTIFS: Mapping[int, Mapping[str, Motif | tuple[float, float] | None]] = {
 
 @dataclass(frozen=True)
 class _Angles:
-    """Angles of N bonds of B atoms, in units of pi.
+    """Angles of the N bonds of B atoms, in units of pi.
 
-    polar: (B, N, N) of bond k from pole j. azimuth: (B, N, N, N) of bond m from the meridian k about the pole j.
-    meridian: (B, N, N) where k can be one. other: (B, N, N, N) where m is neither pole nor meridian, and there is one.
-    turned: where m has an azimuth, too.
+    polar (B, N, N): of bond k from pole j. azimuth (B, N, N, N): of bond m from the meridian k about the pole j.
+    meridian (B, N, N): whether k is another bond than the pole. other (B, N, N, N): whether m is neither pole nor
+    meridian, and the meridian k has a direction. turned (B, N, N, N): whether m also has an azimuth.
     """
 
     polar: Array
@@ -108,10 +109,10 @@ class _Angles:
 
 
 def order_parameters(bonds: Array, weights: Array) -> Array:
-    """Values (B, P) of the P order parameters of coordination number N, in the order of `MOTIFS[N]`.
+    """The values (B, P) of the P order parameters of coordination number N, in the order of `MOTIFS[N]`.
 
-    bonds: (B, N, 3) from B atoms to their N neighbours, of any unit and non-zero length. weights: (B, N), how likely
-    each bond is. Raises KeyError for an N that `MOTIFS` lacks.
+    bonds (B, N, 3): from B atoms to their N neighbours, in any unit, with non-zero lengths. weights (B, N): the
+    likelihood of each bond. Raises KeyError for an N that `MOTIFS` does not have.
     """
     motifs = MOTIFS[bonds.shape[1]]
     units = bonds / np.linalg.norm(bonds, axis=2, keepdims=True)
@@ -122,7 +123,7 @@ def order_parameters(bonds: Array, weights: Array) -> Array:
         if name in q:
             columns.append(q[name])
         elif isinstance(motif, Motif):
-            columns.append(_peters(angles, motif))
+            columns.append(_motif_parameter(angles, motif))
         elif isinstance(motif, tuple):
             columns.append(_gauss(motif[1] * (angles.polar[:, 0, 1] - motif[0])))
         elif name == "sgl_bd":
@@ -158,12 +159,12 @@ def _angles(units: Array) -> _Angles:
     return _Angles(_angle(cosine), azimuth, meridian, other, other & turns[:, :, None, :])
 
 
-def _best(value: Array, weight: Array) -> Array:
-    """The largest weighted mean over poles and meridians: (B,) of (B, N, N) sums."""
+def _best_mean(value: Array, weight: Array) -> Array:
+    """The largest weighted mean over poles and meridians, (B,), from the sums of values and of weights (B, N, N)."""
     return np.where(weight > 0, value / np.where(weight > 0, weight, 1.0), 0.0).max(axis=(1, 2))
 
 
-def _peters(a: _Angles, motif: Motif) -> Array:
+def _motif_parameter(a: _Angles, motif: Motif) -> Array:
     off = np.min([np.abs(a.polar - p) for p in motif.polar], axis=0)
     fit = _gauss(motif.width * off)
     north = a.polar < motif.south
@@ -179,14 +180,14 @@ def _peters(a: _Angles, motif: Motif) -> Array:
         opposite = a.other & ~north[:, :, None, :]
         value += np.sum(opposite * _gauss(motif.south_width * (a.polar - 1.0))[:, :, None, :], axis=3)
         weight += np.sum(opposite, axis=3)
-    return _best(value, weight)
+    return _best_mean(value, weight)
 
 
 def _body_centred(a: _Angles, weights: Array) -> Array:
-    """Peters' parameter of a body-centred cubic shell; each pair of bonds counts once, the likelier one as the pole.
+    """Peters' parameter of a body-centred cubic shell. Each pair of bonds counts once, with the likelier bond as pole.
 
-    Where symmetry makes two weights equal, or an angle 90 degrees, rounding would decide: such a pair counts half with
-    either pole, and such a meridian as one of the northern half.
+    If symmetry makes two weights equal or an angle 90 degrees, rounding would decide. So a pair with equal weights
+    counts half with either pole, and a meridian at 90 degrees belongs to the northern half.
     """
     n = weights.shape[1]
     ahead = weights[:, :, None] - weights[:, None, :]
@@ -215,7 +216,7 @@ def _cuboctahedral(a: _Angles) -> Array:
     value += np.sum(equator * np.cos(math.pi * a.azimuth) ** 2 * _gauss(25.5 * (a.polar - 0.5))[:, :, None, :], axis=3)
     value += np.sum(cap * tilt * _gauss(31.25 * off)[:, :, None, :], axis=3)
     weight += np.sum(equator | cap, axis=3, dtype=float)
-    return _best(value, weight)
+    return _best_mean(value, weight)
 
 
 def _steinhardt(units: Array) -> dict[str, Array]:
@@ -228,7 +229,7 @@ def _steinhardt(units: Array) -> dict[str, Array]:
 
 @cache
 def _harmonics() -> Array:
-    """Coefficients (l, m, power of z) of sqrt(4 pi / (2l + 1)) K_lm P_l^(m)(z), l = 2, 4, 6; m stands for -m, too."""
+    """Coefficients (l, m, power of z) of sqrt(4 pi / (2l + 1)) K_lm P_l^(m)(z), l = 2, 4, 6; m also stands for -m."""
     from numpy.polynomial import legendre, polynomial
 
     out = np.zeros((3, 7, 7))

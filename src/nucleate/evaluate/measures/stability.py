@@ -1,4 +1,4 @@
-"""Stability, and the rates of stable, unique and novel crystals. A crystal without an energy counts as unstable."""
+"""Rates of stable, unique and novel crystals. A crystal without an energy counts as unstable."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Hulls:
-    """e_above_hull (n,) in eV/atom, nan where there is none; all by one method against one reference."""
+class HullDistances:
+    """Energies of n crystals, all by one method and against one reference set.
+
+    values (n,): e_above_hull in eV/atom, nan if there is none. e_form (n,): the formation energy, likewise.
+    """
 
     values: NDArray[np.float64]
     e_form: NDArray[np.float64]
@@ -29,13 +32,16 @@ class Hulls:
     reference: str
 
     def below(self, threshold: float, strict: bool = False) -> NDArray[np.bool_]:
-        """(n,) e_above_hull at most (strict: less than) the threshold; false where unknown."""
+        """Whether e_above_hull is at most (strict: less than) the threshold in eV/atom, (n,); false if unknown."""
         with np.errstate(invalid="ignore"):
             return self.values < threshold if strict else self.values <= threshold
 
 
-def hull_distances(items: Sequence[Item]) -> Hulls | None:
-    """e_above_hull of the items; None if no item has one. Raises NucleateError where methods or references differ."""
+def hull_distances(items: Sequence[Item]) -> HullDistances | None:
+    """The energies of the items; None if no item has e_above_hull.
+
+    Raises NucleateError if they are by different methods or against different references.
+    """
     found = [item.energies["e_above_hull"] for item in items if "e_above_hull" in item.energies]
     if not found:
         return None
@@ -48,13 +54,16 @@ def hull_distances(items: Sequence[Item]) -> Hulls | None:
         energies = (item.energies.get(name) for item in items)
         return np.array([e.value if e is not None and np.isfinite(e.value) else np.nan for e in energies])
 
-    return Hulls(column("e_above_hull"), column("e_form"), *kinds[0])
+    return HullDistances(column("e_above_hull"), column("e_form"), *kinds[0])
 
 
 def stability_section(
-    found: Hulls, unique: NDArray[np.bool_], novel: NDArray[np.bool_], protocol: Protocol, known: str
+    found: HullDistances, unique: NDArray[np.bool_], novel: NDArray[np.bool_], protocol: Protocol, known: str
 ) -> ReportSection:
-    """Rates over all n crystals; unique, novel: (n,), false where they could not be judged."""
+    """The rates over all n crystals, as a section of the report.
+
+    unique, novel (n,): false also for crystals that could not be compared. known: the name of the known crystals.
+    """
     n = len(found.values)
     known_values = found.values[np.isfinite(found.values)]
     sign = "<" if protocol.strict else "<="

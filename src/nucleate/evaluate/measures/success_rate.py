@@ -1,7 +1,7 @@
 """Success rates of property optimisation, SR5, SR10 and SR15, as CDVAE (Xie et al., ICLR 2022) counts them.
 
-The share of optimised crystals whose property lies within the best 5, 10 or 15 % of the data. Optimisations are often
-started anew several times, of which the best counts: then each group of restarts is one trial.
+These are the shares of optimised crystals whose property lies within the best 5, 10 or 15 % of the data. Optimisations
+are often restarted several times, and only the best result counts. Then each group of restarts is one trial.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 PERCENTS = (5.0, 10.0, 15.0)
 PUBLISHED_PROTOCOL = "cdvae-2022"
 
-# Column, unit and thresholds in CDVAE's public code: percentiles (numpy's linear rule) of the training split. Those of
-# perov-5 and carbon-24 come out to all digits, those of mp-20 to 0.0005 eV/atom of the training rows that are at hand.
+# Column, unit and thresholds in CDVAE's public code: percentiles (numpy's linear rule) of the training split. For
+# perov-5 and carbon-24 they can be reproduced to all digits, for mp-20 to 0.0005 eV/atom from the available rows.
 CDVAE: Mapping[str, tuple[str, str, tuple[float, float, float]]] = {
     "mp-20": ("formation_energy_per_atom", "eV/atom", (-3.17562208, -2.82196882, -2.52814761)),
     "carbon-24": ("energy_per_atom", "eV/atom", (-154.527093, -154.45865733, -154.44206825)),
@@ -34,8 +34,12 @@ CDVAE: Mapping[str, tuple[str, str, tuple[float, float, float]]] = {
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The value that the best `percents` of the data reach. source: data and column; dataset: its bare name, for the
-    published figures, "" for another column or split; n: how many values it was computed from, 0 for published ones."""
+    """The values that the best `percents` of the data reach.
+
+    protocol: where the values come from, for the report. source: data set and column. dataset: name of the data set,
+    with which the published rates are found; "" for another column or split. n: the number of values from which the
+    thresholds were computed, 0 for published thresholds.
+    """
 
     percents: tuple[float, ...]
     values: tuple[float, ...]
@@ -56,28 +60,28 @@ def success_thresholds(
 ) -> Thresholds:
     """The published thresholds of "mp-20", "perov-5" or "carbon-24", or percentiles of a column of any data.
 
-    dataset: a name, "name:split", a parquet file or a table; with a name alone, no column, the percents 5, 10, 15 and
-    minimisation they are the published ones. Raises NucleateError for an unknown data set and a column that is not
-    there or not of numbers.
+    dataset: a name, "name:split", a parquet file or a table. The thresholds are the published ones for one of the three
+    names without a split or column, the percents 5, 10 and 15, and minimisation. Raises NucleateError for an unknown
+    data set, and for a column that does not exist or does not contain numbers.
     """
-    asked = tuple(float(p) for p in percents)
-    if isinstance(dataset, str) and dataset in CDVAE and column is None and asked == PERCENTS and not maximise:
+    wanted = tuple(float(p) for p in percents)
+    if isinstance(dataset, str) and dataset in CDVAE and column is None and wanted == PERCENTS and not maximise:
         name, unit, values = CDVAE[dataset]
         return Thresholds(PERCENTS, values, PUBLISHED_PROTOCOL, f"{dataset}:train, {name}", unit, dataset)
     if isinstance(dataset, str):
         bare = dataset.partition(":")[0]
         column = column or (CDVAE[bare][0] if bare in CDVAE else None)
-        source, table = _open(dataset)
+        source, table = _open_dataset(dataset)
     else:
         source, table = "the table", dataset
     if column is None or column not in table.column_names:
         what = f"no column '{column}'" if column else "no column was named"
         raise NucleateError(f"{source}: {what}; the columns are: {', '.join(table.column_names)}")
-    return percentile_thresholds(table.column(column).to_pylist(), asked, maximise, f"{source}, {column}")
+    return percentile_thresholds(table.column(column).to_pylist(), wanted, maximise, f"{source}, {column}")
 
 
-def _open(dataset: str) -> tuple[str, pa.Table]:
-    """What was opened, in words, and its columns without the geometry."""
+def _open_dataset(dataset: str) -> tuple[str, pa.Table]:
+    """A description of the data set, and its columns without the geometry."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -97,7 +101,10 @@ def _open(dataset: str) -> tuple[str, pa.Table]:
 def percentile_thresholds(
     values: Sequence[float | None], percents: Sequence[float] = PERCENTS, maximise: bool = False, source: str = "values"
 ) -> Thresholds:
-    """Percentiles of the values that there are (linear interpolation; for maximisation from above)."""
+    """Percentiles of the known values, by linear interpolation; for maximisation counted from the largest value.
+
+    Raises NucleateError for percents outside 0 to 100, and if there is no number among the values.
+    """
     import numpy as np
 
     if not percents or not all(0 < p < 100 for p in percents):
@@ -105,9 +112,9 @@ def percentile_thresholds(
     try:
         known = [x for v in values if v is not None and math.isfinite(x := float(v))]
     except (TypeError, ValueError):
-        raise NucleateError(f"{source} does not hold numbers") from None
+        raise NucleateError(f"{source} does not contain numbers") from None
     if not known:
-        raise NucleateError(f"{source} holds no number")
+        raise NucleateError(f"{source} contains no number")
     found = np.percentile(known, [100 - p if maximise else p for p in percents])
     return Thresholds(
         tuple(percents),
@@ -132,12 +139,13 @@ def success_rates(
     real: Sequence[float | None] | None = None,
     real_name: str = "",
 ) -> Report:
-    """The share of crystals, or of groups of which the best counts, that reach each threshold (<=; >= to maximise).
+    """The share of crystals, or of groups by their best crystal, that reach each threshold (<=, or >= to maximise).
 
-    values (n,): the property, None where it could not be had. valid (n,): an invalid crystal is no success. groups
-    (n,): names of the optimisations whose restarts the crystals are. reasons (n,): why a value is missing. method: what
-    predicted the values. real: values of known crystals for the floor, in no groups. Raises NucleateError for no values
-    and lists of other lengths.
+    values (n,): the property, None if it is missing. valid (n,): invalid crystals count as failures. groups (n,): the
+    name of the optimisation of which each crystal is one restart; None if every crystal is a trial by itself. names
+    (n,): names of the crystals, for the report. reasons (n,): why a value is missing. method: what predicted the
+    values. subject: what the crystals are called in the report. real: values of known crystals for comparison, without
+    groups. Raises NucleateError if there are no values, and for lists of different lengths.
     """
     n = len(values)
     if not n:
@@ -148,7 +156,7 @@ def success_rates(
     failures: list[tuple[str, str, str]] = []
     usable: list[float | None] = []
     for i, value in enumerate(values):
-        number = _number(value)
+        number = _finite_number(value)
         sound = valid is None or bool(valid[i])
         if number is None or not sound:
             missing = (reasons[i] if reasons is not None else None) or "no value"
@@ -167,8 +175,8 @@ def success_rates(
         hits = sum(v is not None and (v >= limit if limits.maximise else v <= limit) for v in best)
         text = f"{sign} {limit:.4f} {limits.unit}".rstrip()
         label, definition = f"SR{percent:g} ({text})", f"{text}, {what}"
-        papers = published(OPTIMISATION, f"sr_{percent:g}", limits.dataset)
-        rows.append(metric(f"sr_{percent:g}", label, rate(hits, len(best)), definition, published=papers))
+        published_rates = published(OPTIMISATION, f"sr_{percent:g}", limits.dataset)
+        rows.append(metric(f"sr_{percent:g}", label, rate(hits, len(best)), definition, published=published_rates))
     rows.append(metric("with_value", "valid, with a value", rate(len(known), n), f"of all {n:,} crystals"))
     rows.append(metric("property_mean", "property, mean", mean(known), "where known", unit=limits.unit))
     source = limits.protocol if limits.n else f"{limits.protocol} ({limits.source})"
@@ -204,7 +212,7 @@ def success_rates(
     return dataclasses.replace(report.with_floor(floor, name), series=(both,))
 
 
-def _number(value: float | None) -> float | None:
+def _finite_number(value: float | None) -> float | None:
     try:
         number = math.nan if value is None else float(value)
     except (TypeError, ValueError):

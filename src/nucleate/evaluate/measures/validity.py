@@ -1,9 +1,10 @@
-"""Is a crystal valid? The published definitions, each as it is counted in its source, and corrected ones.
+"""The validity of crystals, by the published definitions, each as its source computes it, and by corrected ones.
 
-Compositions: one oxidation state for each element, a total charge of zero, and Pauling's test: every cation is less
-electronegative than every anion. SMACT (Davies et al., J. Open Source Softw. 4, 1361 (2019)) tries all combinations of
-states. Here the states are split at each electronegativity into anions and cations, and the reachable charges are added
-up element by element: the same verdicts without the combinations, of which eight elements can have 10^8.
+A composition is valid if there is an oxidation state for each element such that the total charge is zero, and every
+cation is less electronegative than every anion (Pauling's test). SMACT (Davies et al., J. Open Source Softw. 4, 1361
+(2019)) tries all combinations of states, of which eight elements can have 10^8. Here the elements are divided into
+cations and anions at each electronegativity, and the possible charges are added up element by element. The verdicts are
+the same.
 """
 
 from __future__ import annotations
@@ -25,15 +26,17 @@ if TYPE_CHECKING:
 
 MIN_DISTANCE = 0.5  # angstrom
 MIN_VOLUME = 0.1  # cubic angstrom
-DENSITY_RANGE = (0.01, 25.0)  # g/cm3, of LeMat-GenBench; osmium, the densest element, has 22.6
+DENSITY_RANGE = (0.01, 25.0)  # g/cm3, as in LeMat-GenBench; osmium, the densest element, has 22.6
 OXIDATION_STATES = {"smact14": "smact14", "icsd24": "icsd24-3"}  # name of the rule -> set of `chem.states`
-_IRIDIUM_2_2_1 = (-2, -1, 1, 2, 3, 4, 5, 6, 7, 8)  # later versions of SMACT have -3 for -2
+_IRIDIUM_2_2_1 = (-2, -1, 1, 2, 3, 4, 5, 6, 7, 8)  # later versions of SMACT have -3 in place of -2
 
 
 def structural_validity(structure: Structure) -> bool:
-    """CDVAE's and DiffCSP's definition: no two atoms nearer than 0.5 angstrom and a volume of at least 0.1 cubic
-    angstrom. An atom's own images are ignored, as in the original, so a crystal and its supercell may differ. What has
-    no atoms or numbers that are not finite is invalid."""
+    """CDVAE's and DiffCSP's definition: no distance below 0.5 angstrom and a volume of at least 0.1 cubic angstrom.
+
+    An atom's own images are ignored, as in the original, so that a crystal and its supercell may differ. A structure
+    without atoms, or with numbers that are not finite, is invalid.
+    """
     import numpy as np
 
     from nucleate.crystal.geometry import is_finite
@@ -46,14 +49,14 @@ def structural_validity(structure: Structure) -> bool:
 
 
 def structural_validity_corrected(structure: Structure) -> Verdict:
-    """Pass or fail, with the reason: finite numbers, a volume of at least 0.1 cubic angstrom, a density of 0.01 to 25
-    g/cm3 and no distance below 0.5 angstrom, the periodic images of an atom included.
+    """Whether all numbers are finite, the volume is at least 0.1 cubic angstrom, the density is 0.01 to 25 g/cm3, and
+    no distance is below 0.5 angstrom, those between images of one atom included. The verdict has the reason.
 
-    The answer is the same for every cell of a crystal, unless its volume is near the limit.
+    It is the same for every cell of a crystal, unless the volume is near the limit.
     """
     from nucleate.crystal.geometry import shortest_distance
 
-    if fault := _no_crystal(structure):
+    if fault := _fault_of_cell(structure):
         return Verdict(FAIL, fault)
     rho = float(structure.density)
     if not DENSITY_RANGE[0] <= rho <= DENSITY_RANGE[1]:
@@ -64,8 +67,8 @@ def structural_validity_corrected(structure: Structure) -> Verdict:
     return Verdict(PASS, f"shortest distance {nearest:.2f} angstrom")
 
 
-def _no_crystal(structure: Structure) -> str:
-    """Why nothing can be measured, or ""."""
+def _fault_of_cell(structure: Structure) -> str:
+    """Why nothing can be measured on the structure, or ""."""
     from nucleate.crystal.geometry import is_finite
 
     if len(structure) == 0:
@@ -77,16 +80,17 @@ def _no_crystal(structure: Structure) -> str:
 
 
 def lemat_plausible(structure: Structure) -> Verdict:
-    """Physical plausibility of LeMat-GenBench (Betala et al., arXiv 2512.04562), all of: 0.01 to 25 g/cm3; 0.00001 to
-    0.5 atoms per cubic angstrom; a volume over 1 cubic angstrom, lattice vectors of 1 to 100 angstrom and angles
-    strictly between 0 and 180 degrees, of the cell as given; pymatgen can write it as CIF; spglib finds a space group
-    (symprec 0.01 angstrom).
+    """The physical plausibility of LeMat-GenBench (Betala et al., arXiv 2512.04562).
 
-    Confirmed: the defaults of the benchmark's public code (`PhysicalPlausibilityMetric`). Not confirmed: that its paper
-    says the same, and was computed so; an earlier version of the code asked for 1 to 25 g/cm3 and did not look at the
-    number density. What the code calls a CIF round trip only writes.
+    All of these are required: a density of 0.01 to 25 g/cm3; 0.00001 to 0.5 atoms per cubic angstrom; for the given
+    cell, a volume over 1 cubic angstrom, lattice vectors of 1 to 100 angstrom and angles strictly between 0 and 180
+    degrees; pymatgen can write the crystal as CIF; spglib finds a space group (symprec 0.01 angstrom).
+
+    These are the defaults of the benchmark's public code (`PhysicalPlausibilityMetric`). We could not confirm that its
+    paper states the same and was computed in this way: an earlier version of the code required 1 to 25 g/cm3 and did
+    not check the number density. What the code calls a CIF round trip only writes the file.
     """
-    if fault := _no_crystal(structure):
+    if fault := _fault_of_cell(structure):
         return Verdict(FAIL, fault)
     volume, rho = float(structure.volume), float(structure.density)
     number_density = len(structure) / volume
@@ -109,7 +113,7 @@ def _cif_and_space_group(structure: Structure) -> Verdict:
 
     try:
         str(CifWriter(structure))
-    except Exception as error:  # the definition: whatever goes wrong
+    except Exception as error:  # by definition any error counts
         return Verdict(FAIL, f"cannot be written as CIF ({type(error).__name__})")
     try:
         number = SpacegroupAnalyzer(structure).get_space_group_number()
@@ -119,19 +123,19 @@ def _cif_and_space_group(structure: Structure) -> Verdict:
 
 
 def lemat_distances(structure: Structure) -> Verdict:
-    """LeMat-GenBench's minimum interatomic distance: no pair nearer than half of (0.7 + r_i + r_j) angstrom, with
-    Slater's atomic radii as pymatgen has them, 1 angstrom where it has none; an atom's own images are ignored.
+    """LeMat-GenBench's minimum interatomic distance: no pair is closer than half of (0.7 + r_i + r_j) angstrom.
 
-    Confirmed in the benchmark's public code (`MinimumInteratomicDistanceMetric`). Its overall validity is this,
-    `lemat_plausible` and charge neutrality; the last, by bond valences and a table of oxidation states made from
-    LeMat-Bulk, is not reproduced here. Raises NucleateError for partial occupancies.
+    The radii are Slater's atomic radii as pymatgen has them, 1 angstrom if it has none. An atom's own images are
+    ignored. The rule is that of the benchmark's public code (`MinimumInteratomicDistanceMetric`). The overall validity
+    there consists of this rule, `lemat_plausible` and charge neutrality. The last one uses bond valences and a table of
+    oxidation states made from LeMat-Bulk; it is not implemented here. Raises NucleateError for partial occupancies.
     """
     import numpy as np
     from pymatgen.core import Element
 
     from nucleate.crystal.convert import species_numbers
 
-    if fault := _no_crystal(structure):
+    if fault := _fault_of_cell(structure):
         return Verdict(FAIL, fault)
     radii = np.array([float(Element.from_Z(int(z)).atomic_radius or 1.0) for z in species_numbers(structure)])
     least = (0.7 + radii[:, None] + radii) / 2
@@ -145,12 +149,12 @@ def lemat_distances(structure: Structure) -> Verdict:
 
 
 def compositional_validity(formula: str, oxidation_states: str = "smact14") -> bool | None:
-    """SMACT's validity test (charge neutral with Pauling's test; elements and alloys pass); None is unknown.
+    """SMACT's validity test: charge neutrality and Pauling's test; elements and alloys pass. None means unknown.
 
-    oxidation_states: "smact14" (what the papers used) or "icsd24" (the default of SMACT 3 and 4: states that the ICSD
-    reports three times or more). Unknown where the set has no states for an element, and where a neutral compound has
-    an element without electronegativity; SMACT itself answers False. Raises NucleateError for a text that is no formula
-    and for another set.
+    oxidation_states: "smact14" (used in most publications) or "icsd24" (the default of SMACT 3 and 4: states that the
+    ICSD reports at least three times). The result is unknown if the set has no states for an element, or if a neutral
+    compound has an element without electronegativity; SMACT itself then answers False. Raises NucleateError for a text
+    that is not a formula, and for another set.
     """
     from pymatgen.core import Composition
 
@@ -164,7 +168,7 @@ def compositional_validity(formula: str, oxidation_states: str = "smact14") -> b
 
 
 def composition_passes(formula: str, rule: str) -> bool | None:
-    """The rule by name: "original" (as CDVAE counts it), or SMACT's test with "smact14" or "icsd24" states."""
+    """The verdict of a rule: "original" (CDVAE's rule), or SMACT's test with the "smact14" or "icsd24" states."""
     if rule != "original":
         return compositional_validity(formula, rule)
     from pymatgen.core import Composition
@@ -174,41 +178,43 @@ def composition_passes(formula: str, rule: str) -> bool | None:
 
 
 def compositional_validity_original(atomic_numbers: Iterable[int]) -> bool:
-    """CDVAE's `smact_verdict` of the atoms of a crystal: True or False, with SMACT 2.2.1's rules, which CDVAE pins.
+    """CDVAE's compositional validity (`smact_validity` in its code) of the atoms of a crystal, with the rules of SMACT
+    2.2.1, the version that CDVAE requires.
 
-    It differs from `compositional_validity` where SMACT lacks data. A compound of an element without oxidation states
-    (He, Ne, Ar) fails. Where an electronegativity is missing (Pm, Rn, Lr), pairs of elements are compared in the order
-    of atomic numbers, and the test ends satisfied at the first cation and anion that cannot be compared. States are
-    those of version 2.2.1, smact14's but for iridium. So the 10,000 crystals that DiffCSP published reach the published
-    83.25 %. (DiffCSP's copy also calls formulas of more than 10^7 combinations of states invalid; none of these has as
-    many.) Raises NucleateError without atoms.
+    It differs from `compositional_validity` if SMACT lacks data. A compound of an element without oxidation states (He,
+    Ne, Ar) fails. If an electronegativity is missing (Pm, Rn, Lr), pairs of elements are compared in the order of
+    atomic numbers, and the test passes at the first cation and anion that cannot be compared. The states are those of
+    version 2.2.1, which are smact14's except for iridium. With these rules the 10,000 crystals that DiffCSP published
+    reach the published 83.25 %. (DiffCSP's copy also calls formulas with more than 10^7 combinations of states invalid;
+    none of these crystals has so many.) Raises NucleateError if there are no atoms.
     """
     atoms = Counter(int(z) for z in atomic_numbers)
     if not atoms:
         raise NucleateError("a composition needs atoms")
-    return _cdvae(tuple(reduced({element_symbol(z): n for z, n in sorted(atoms.items())}).items()))
+    return _passes_cdvae(tuple(reduced({element_symbol(z): n for z, n in sorted(atoms.items())}).items()))
 
 
 @lru_cache(maxsize=100_000)
-def _cdvae(counts: Counts) -> bool:
-    """CDVAE's test of a composition whose `counts` are in the order of atomic numbers."""
+def _passes_cdvae(counts: Counts) -> bool:
+    """CDVAE's test of a composition; `counts` must be in the order of atomic numbers."""
     if kind_without_ions([s for s, _ in counts]):
         return True
     states = [_IRIDIUM_2_2_1 if s == "Ir" else states_of(s, "smact14") for s, _ in counts]
     chi = [pauling_electronegativity(s) for s, _ in counts]
     known = [x for x in chi if x is not None]
-    rules = pauling_choices(known, states) if len(known) == len(chi) else _stops_satisfied(chi, states)
+    rules = pauling_choices(known, states) if len(known) == len(chi) else _satisfying_states(chi, states)
     return any(neutral_ions(counts, allowed) is not None for allowed in rules)
 
 
-def _stops_satisfied(chi: Sequence[float | None], states: States) -> Iterator[States]:
-    """The states with which SMACT 2.2.1 stops at a cation and an anion that it cannot compare.
+def _satisfying_states(chi: Sequence[float | None], states: States) -> Iterator[States]:
+    """The states with which SMACT 2.2.1 passes because it reaches a cation and an anion that it cannot compare.
 
-    It takes pairs (0, 1), (0, 2), ... (1, 2), ... A pair that fails, and one of like charges with an unknown
-    electronegativity, end it with False. So it ends at the latest where element 0 meets the first unknown one.
+    The loop compares the pairs (0, 1), (0, 2), ... (1, 2), ... It ends with False at a pair that fails, and at a pair
+    of equal signs with an unknown electronegativity. So it ends at the latest at element 0 and the first element
+    whose electronegativity is unknown.
     """
     last = max(chi.index(None), 1)
-    for sign in (1, -1):  # of element 0
+    for sign in (1, -1):  # the sign of the charge of element 0
         allowed = [list(s) for s in states]
         allowed[0] = [q for q in states[0] if q * sign > 0]
         allowed[last] = [q for q in states[last] if q * sign < 0]
