@@ -47,8 +47,8 @@ def known(
     Example:
         >>> import nucleate
         >>> found = nucleate.known("TiO2", stable=True)
-        >>> found[0].formula, found[0].structure.composition.reduced_formula
-        ('TiO2', 'TiO2')
+        >>> found[0].formula
+        'TiO2'
         >>> len(nucleate.known("Li-Fe-O", experimental=True, num_elements=3)) > 10
         True
     """
