@@ -29,7 +29,7 @@ def test_the_table_has_58_features_of_94_elements_without_gaps():
     assert values[26, names.index("melting_point")] == pytest.approx(1808, abs=5)
 
 
-def test_as_by_hand():
+def test_descriptors_equal_the_literal_calculation():
     found = descriptors(FORMULAS)
     assert (
         found.shape == (4, 290) and len(descriptor_names()) == 290 and descriptor_names()[0].startswith(STATISTICS[0])
@@ -43,7 +43,7 @@ def test_multiples_and_order_change_nothing():
     assert descriptors([{"O": 12, "Sr": 4, "Ti": 4}]) == pytest.approx(one, rel=1e-12)
 
 
-def test_what_has_no_features_is_unknown():
+def test_elements_without_features_give_nan_and_are_named():
     found = descriptors([{"Na": 1, "Cl": 1}, {"Am": 1, "O": 2}])
     assert np.isfinite(found[0]).all() and np.isnan(found[1]).any()
     assert without_descriptors({"Am": 1, "O": 2}) == ["Am"] and without_descriptors({"Pu": 1, "O": 2}) == []

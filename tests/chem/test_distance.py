@@ -46,7 +46,7 @@ def test_the_scale_is_that_of_glawe():
     assert PLACE["H"] == 103
 
 
-def test_by_hand():
+def test_distances_by_hand():
     assert element_movers_distance({"Na": 1, "Cl": 1}, {"K": 1, "Cl": 1}) == pytest.approx(
         0.5
     )  # K and Na are neighbours
@@ -57,7 +57,7 @@ def test_by_hand():
 
 @given(COMPOSITIONS, COMPOSITIONS)
 @settings(max_examples=200, deadline=None)
-def test_equals_scipy(a, b):
+def test_distances_equal_scipys(a, b):
     assert element_movers_distance(a, b) == pytest.approx(by_scipy(a, b), abs=1e-9)
 
 
@@ -70,13 +70,13 @@ def test_equals_scipy(a, b):
         ({"Cu": 2, "O": 1}, {"Cu": 1, "O": 2}),
     ],
 )
-def test_equals_the_transport_problem(a, b):
+def test_distances_equal_the_solution_of_the_transport_problem(a, b):
     assert element_movers_distance(a, b) == pytest.approx(by_transport(a, b), abs=1e-8)
 
 
 @given(COMPOSITIONS, COMPOSITIONS, COMPOSITIONS, st.integers(2, 9))
 @settings(max_examples=100, deadline=None)
-def test_is_a_metric_of_reduced_compositions(a, b, c, factor):
+def test_the_distance_is_a_metric_of_reduced_compositions(a, b, c, factor):
     assert element_movers_distance(a, b) == element_movers_distance(b, a)
     assert element_movers_distance(a, c) <= element_movers_distance(a, b) + element_movers_distance(b, c) + 1e-9
     multiple = {s: factor * n for s, n in reversed(a.items())}
@@ -88,7 +88,7 @@ def test_is_a_metric_of_reduced_compositions(a, b, c, factor):
 
 @given(st.lists(COMPOSITIONS, min_size=1, max_size=12), st.lists(COMPOSITIONS, min_size=1, max_size=40))
 @settings(max_examples=60, deadline=None)
-def test_nearest_is_the_least_of_all_distances(compositions, known):
+def test_the_nearest_has_the_least_of_all_distances(compositions, known):
     expected = [min(element_movers_distance(c, k) for k in known) for c in compositions]
     assert nearest_distances(compositions, known) == pytest.approx(expected, abs=1e-9)
 
@@ -106,7 +106,7 @@ def test_nearest_is_exact_among_many_of_one_mean():
     assert nearest_distances([far], decoys)[0] == pytest.approx(min(element_movers_distance(far, d) for d in decoys))
 
 
-def test_what_has_no_place_on_the_scale():
+def test_elements_without_a_place_on_the_scale():
     assert not on_scale({"Rf": 1})
     assert not on_scale({})
     assert not on_scale({"O": 0})

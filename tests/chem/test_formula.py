@@ -1,4 +1,4 @@
-"""Formulas as people write them: what is read, and what is refused in words."""
+"""Formulas as people write them: what is read, and what is refused with a reason."""
 # ruff: noqa: RUF001 - signs of other alphabets are the subject
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ READ = {
 
 
 @pytest.mark.parametrize(("text", "formula"), [pair for kind in READ.values() for pair in kind.items()])
-def test_what_has_one_meaning_is_read(text, formula):
+def test_texts_with_one_meaning_are_read(text, formula):
     assert "".join(f"{e}{n if n > 1 else ''}" for e, n in parse_formula(text).items()) == formula
 
 
@@ -115,7 +115,7 @@ def test_what_has_one_meaning_is_read(text, formula):
         ("2NaCl", "a number follows no element"),
     ],
 )  # fmt: skip
-def test_what_has_none_or_two_is_refused_in_words(text, reason):
+def test_texts_with_no_or_two_meanings_are_refused_with_the_reason(text, reason):
     with pytest.raises(NucleateError, match=reason):
         parse_formula(text)
 
@@ -126,13 +126,13 @@ def test_charges_decide_between_a_full_stop_and_a_decimal_point():
     assert parse_formula("NaCl.5KBr") == parse_formula("NaCl·5KBr")
 
 
-def test_blanks_say_that_capitals_are_meant():
+def test_blanks_in_a_formula_make_its_capitals_count():
     assert parse_formula("S I O2") == {"S": 1, "I": 1, "O": 2}
     with pytest.raises(NucleateError, match="not an element"):
         parse_formula("SIO2X")
 
 
-def test_models_are_held_to_the_rule():
+def test_formulas_of_models_are_read_strictly():
     for text in ("CuSO4·5H2O", "Li1/2CoO2", "Li0.5CoO2", "SrTiO₃"):
         with pytest.raises(NucleateError):
             parse_formula(text, strict=True)
@@ -172,7 +172,7 @@ def test_adducts_in_a_sentence_are_closed_up(text):
 
 
 @pytest.mark.parametrize("text", ["Ba Ti *", "Li ? O4", "a spinel. 5 Crystals", "3 x 3 supercells", "CuSO4.5H2O"])
-def test_other_signs_stay(text):
+def test_other_signs_stay_as_they_are(text):
     assert with_joined_adducts(text) == text
 
 
@@ -193,7 +193,7 @@ def test_a_formula_has_one_spelling(counts, text):
     assert formula_text(counts) == text
 
 
-def test_nothing_else_spells_formulas():
+def test_only_the_formula_class_spells_formulas():
     import nucleate
 
     allowed = {

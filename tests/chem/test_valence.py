@@ -1,4 +1,4 @@
-"""Charges of textbook compounds never fail, and those of compounds that cannot be do."""
+"""Charges of textbook compounds never fail, and those of impossible compounds do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_no_textbook_compound_fails(formula):
 
 
 @pytest.mark.parametrize("formula", WRONG.split())
-def test_what_cannot_be_fails(formula):
+def test_charges_of_impossible_compounds_fail(formula):
     assert charge_verdict(parse_formula(formula, strict=True)).verdict == "fail"
 
 
@@ -50,13 +50,13 @@ def test_the_reason_says_what_smact_does_not_count(formula, verdict, reason):
 
 
 @pytest.mark.parametrize("states", ["icsd24", "smact14", "icsd24-3"])
-def test_published_definitions_stay(states):
+def test_the_published_check_keeps_smacts_verdicts(states):
     assert charge_neutrality({"Pb": 3, "O": 4}, states).verdict == "fail"
     assert charge_verdict({"Na": 1, "Cl": 1}, states) == charge_neutrality({"Na": 1, "Cl": 1}, states)
 
 
 @pytest.mark.parametrize("states", ["smact14", "icsd24-3"])
-def test_other_sets_are_smacts_rule_alone(states):
+def test_other_sets_of_states_follow_only_smacts_rule(states):
     assert charge_verdict({"Pb": 3, "O": 4}, states).verdict == "fail"
 
 

@@ -1,4 +1,4 @@
-"""`nucleate check`: formulas, lists of them and crystals, what is said of each and of all."""
+"""`nucleate check`: formulas, lists of them and crystals, and the verdicts on each and on all."""
 
 import csv
 import json
@@ -61,7 +61,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_lists_of_every_kind(name, capsys, tmp_path):
+def test_lists_of_formulas_in_every_format_are_checked(name, capsys, tmp_path):
     (tmp_path / name).write_text(FILES[name])
     code, out, _ = check(capsys, name, "--out", "checked.csv")
     assert code == 0 and "Sr Ti O O O" in out
@@ -96,7 +96,7 @@ def test_crystals_have_geometry_too(capsys, tmp_path):
     ]
 
 
-def test_files_that_hold_nothing(capsys, tmp_path):
+def test_files_without_formulas_or_crystals_are_refused(capsys, tmp_path):
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "numbers.csv").write_text("a,b\n1,2\n")
     (tmp_path / "bytes.txt").write_bytes(b"\x00\xff\xfe")

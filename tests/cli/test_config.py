@@ -62,7 +62,7 @@ def test_parts_of_a_cell_come_back_as_they_were(tmp_path, capsys):
     assert request.fixed.species_at == (0,) and request.chemical_system == ("Na", "Cl")
 
 
-def test_options_beside_the_file_win_and_are_said(tmp_path, capsys):
+def test_options_override_the_file_and_are_named(tmp_path, capsys):
     path = tmp_path / "run.toml"
     path.write_text('seed = 3\n[request]\nwords = "SrTiO3, 2 candidates"\n[relaxation]\nfmax = 0.1\n')
     assert run("design", "--config", str(path), "--fmax", "0.2", "-n", "4", "--show-config") == 0
@@ -100,7 +100,7 @@ def test_options_beside_the_file_win_and_are_said(tmp_path, capsys):
         ("[request]\ncandidates = 'x'", "'request': candidates: "),
     ],
 )
-def test_what_is_wrong_in_a_file_is_said_in_one_line(text, message, tmp_path):
+def test_mistakes_in_a_file_of_settings_are_one_line(text, message, tmp_path):
     (tmp_path / "run.toml").write_text(text)
     with pytest.raises(NucleateError, match=message) as found:
         read_run_file(tmp_path / "run.toml", DesignSettings, "nucleate design")

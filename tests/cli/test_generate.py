@@ -1,4 +1,4 @@
-"""What `nucleate generate` says of its crystals."""
+"""The messages of `nucleate generate` on its crystals."""
 
 from pathlib import Path
 

@@ -89,7 +89,7 @@ def test_hull_show(files: tuple[Path, Path], tmp_path: Path) -> None:
         assert result.exit_code != 0 and message in str(result.exception)
 
 
-def test_a_system_alone_is_shown_and_candidates_are_drawn_in(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_hull_with_only_a_system_shows_it_and_draws_candidates(files: tuple[Path, Path], tmp_path: Path) -> None:
     call(hull_app, "run", files[0], "--reference", files[1], "--out", tmp_path / "hull.jsonl")
     options = ["--reference", files[1], "--out", tmp_path / "a.png", "--candidates", tmp_path / "hull.jsonl"]
     result = call(hull_app, "Na-Cl", *options)

@@ -31,11 +31,11 @@ BAD = [
     (["design", "NaCl", "--fmax", "-1"], "fmax must be greater than 0"),
     (["design", "NaCl", "--second", "chgnet"], "another potential than chgnet"),
     (["design", "NaCl", "--second", "mace:x"], "no reference set is shipped for mace:x"),
-    (["design", "Li ? O4"], "a formula with gaps can be asked for where formulas are drawn first"),
+    (["design", "Li ? O4"], "a formula with gaps can be asked for only where formulas are drawn first"),
     (["design", "--contains", "Ti", "--exclude", "Ti", "--generator", "diffusion-bert"], "Ti is wanted and excluded"),
     (["design", "--contains", "Ti", "--generator", "diffusion-lm"], "need one that draws element by element"),
     (["design", "--resume", "nowhere", "--exclude", "Pb"], "give no other"),
-    (["generate", "Li ? O4"], "a formula with gaps can be asked for where formulas are drawn first"),
+    (["generate", "Li ? O4"], "a formula with gaps can be asked for only where formulas are drawn first"),
     (["compose", "NaCl"], "NaCl is a whole formula; leave a gap in it"),
     (["generate", "!!"], "was not understood"),
     (["check", "missing.cif"], "missing.cif"),
@@ -98,7 +98,7 @@ def test_an_unwritable_folder(tmp_path):
         (NucleateError("two\nlines"), "two lines"),
     ],
 )
-def test_every_error_has_a_line(error, message):
+def test_every_kind_of_error_becomes_one_line(error, message):
     assert message in line_of(error) and "\n" not in line_of(error)
 
 

@@ -1,4 +1,4 @@
-"""Tables of metrics at 80 columns: no name is cut, and what finds no room is named."""
+"""Tables of metrics at 80 columns: no name is cut, and columns without room are named."""
 
 import io
 

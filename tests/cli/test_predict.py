@@ -76,7 +76,7 @@ def test_formulas_of_a_file_with_what_is_wrong_in_it(known: Path, tmp_path: Path
     assert json.loads(out.read_text().splitlines()[0])["origin"]["template"]["id"] == "sylvite"
 
 
-def test_copied_volumes(known: Path, tmp_path: Path) -> None:
+def test_volumes_of_templates_can_be_copied(known: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     assert call(known, "NaO", "--volume", "copy", "--top", 1, "--out", out).exit_code == 0
     (candidate,) = read_candidates([out])[0]
@@ -182,7 +182,7 @@ def test_an_interrupted_prediction_goes_on(known: Path, tmp_path: Path, monkeypa
     assert not list(tmp_path.glob("*.part.jsonl"))
 
 
-def test_a_space_group_in_anybodys_spelling(known: Path) -> None:
+def test_a_space_group_is_read_in_any_common_spelling(known: Path) -> None:
     found = call(known, "NaCl", "--method", "random", "--space-group", "P nma", "--samples", 1)
     assert found.exit_code == 0 and "NaCl-1" in found.stdout, found.output
     refused = call(known, "NaCl", "--space-group", "Pnma", "--method", "template")

@@ -1,4 +1,4 @@
-"""What is said of progress where no bar can be drawn."""
+"""Lines of progress where no bar can be drawn."""
 
 from nucleate.cli.progress import LONGEST, ProgressLines, progress_shown
 
@@ -33,7 +33,7 @@ def test_an_interrupted_stage_says_how_far_it_came():
     assert lines([(0.0, "a", 0, 5), (1.0, "a", 3, 5)], stop=True)[-1].startswith("a: 3 of 5, 1 s")
 
 
-def test_nothing_is_left_to_do():
+def test_a_finished_stage_is_shown_without_remaining_time():
     assert lines([(0.0, "a", 5, 5)]) == ["a: 5 of 5, 0 s"]
 
 

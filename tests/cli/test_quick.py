@@ -1,4 +1,4 @@
-"""What is wrong with a command is said before anything heavy is imported."""
+"""Mistakes in a command are reported before anything heavy is imported."""
 
 import json
 import subprocess

@@ -24,7 +24,7 @@ class Slow(EMT):
 """
 
 
-def test_relaxing_again_forgets_what_was_said_of_the_old_structure():
+def test_relaxing_again_drops_results_of_the_old_structure():
     checks = {k: Verdict(PASS) for k in ("charge", "relaxed", "hull", "unique", "novel", "judges", "phonons")}
     energies = {k: Energy(-1.0, "m") for k in ("energy", "e_form", "e_above_hull")}
     stages = ("generate", "check", "relax", "hull", "unique", "novelty", "second", "phonons")

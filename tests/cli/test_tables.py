@@ -1,4 +1,4 @@
-"""Tables at any width: ids, formulas and space groups stay whole, and what finds no room is named."""
+"""Tables at any width: ids, formulas and space groups stay whole, and columns without room are named."""
 
 import io
 from dataclasses import replace
@@ -93,7 +93,7 @@ def test_a_pipe_gets_everything_in_long_lines(capsys):
     assert not any("Not shown" in line for line in lines)
 
 
-def test_what_is_typed_is_printed_as_it_is(capsys):
+def test_typed_text_is_printed_unchanged(capsys):
     show_table(output_console(), [TerminalColumn("id", ["[bold]a[/bold] :warning:"])], ["[red]also[/red] :smile:"])
     text = capsys.readouterr().out
     assert "[bold]a[/bold] :warning:" in text and "[red]also[/red] :smile:" in text
@@ -127,7 +127,7 @@ def test_a_sentence_says_how_stable_they_are():
     assert "not known" in stability([doubtful])[0]
 
 
-def test_what_could_not_be_judged_says_why():
+def test_missing_verdicts_have_their_reasons():
     some = [candidate(f"c{i}", 0.0, checks={"novel": Check("unknown", "no list of known crystals")}) for i in range(5)]
     assert doubts(some) == ["novel is unknown for c0, c1, c2 and 2 more: no list of known crystals"]
     assert "no list of known crystals" in shown(some, 80)

@@ -47,7 +47,7 @@ def test_special_positions_are_middles_of_bins():
     assert fields["frac_coords"][0, 2, 2] == 1  # just below 1 is 0
 
 
-def test_cells_beyond_the_scale_are_taken_to_its_end():
+def test_cells_beyond_the_scale_get_its_last_bin():
     codec = BinCodec()
     cells = torch.eye(3)[None] * torch.tensor([0.1, 4.0, 1000.0])[:, None, None]
     fields = codec.encode(cells, torch.zeros(3, 1, 3), torch.ones(3, 1, dtype=torch.int64))

@@ -38,7 +38,7 @@ def test_what_is_encoded_is_decoded(lattice, task, shuffled):
         assert (fields[SLOTS] == NULL).all(-1).sum() == fields[SLOTS].shape[:3].numel() - 5 - 4 - 2 - 12
 
 
-def test_slots_are_shuffled_alone():
+def test_shuffled_slots_of_an_element_keep_their_atoms():
     batch = crystals_of([8] * 12, [8] * 12)
     codec = fitted(recipe(slots=20), batch)
     plain = codec.encode(batch.lattice, batch.frac_coords, batch.atomic_numbers)[SLOTS]
@@ -82,7 +82,7 @@ def test_a_part_of_the_table_is_a_table():
     assert [z for z in codec.places if z in (87, 57, 2)] == [87]
 
 
-def test_what_does_not_fit_is_told():
+def test_crystals_that_do_not_fit_the_table_are_reported():
     batch = crystals_of([8, 8, 8, 22], [8, 8, 22, 38])
     assert fits(recipe(slots=2), batch).tolist() == [False, True]
     assert fits(recipe("csp", slots=2), batch).all()  # the sparse network sees the atoms, and counts no slots

@@ -1,4 +1,4 @@
-"""Assignments of atoms to Wyckoff positions: numbers, the list of them, and draws, against brute force."""
+"""Assignments of atoms to Wyckoff positions: number, list and random draws, compared with brute force."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def brute(number: int, atoms: dict[str, int], sites: dict[str, int] | None) -> s
 
 
 @pytest.mark.parametrize(("number", "atoms", "sites"), CASES)
-def test_against_brute_force(number, atoms, sites) -> None:
+def test_counts_and_lists_agree_with_brute_force(number, atoms, sites) -> None:
     found = Assignments(number, atoms, sites)
     listed = list(found)
     assert len(set(listed)) == len(listed) == found.count
@@ -89,7 +89,7 @@ def test_draws_follow_frequencies() -> None:
     assert found.log_probability((("A", "a"), ("B", "x"))) == -math.inf
 
 
-def test_astronomical_numbers() -> None:
+def test_more_than_10_to_the_25_assignments_are_counted_and_drawn() -> None:
     garnet = Assignments(47, {"Ca": 12, "Al": 8, "Si": 12, "O": 48})
     assert garnet.count > 10**25
     first = next(iter(garnet))
@@ -128,7 +128,7 @@ def test_groups_that_can_hold_it_by_pyxtal() -> None:
         assert list(compatible_space_groups(tuple(zip("ABC", counts, strict=False)))) == theirs
 
 
-def test_refusals() -> None:
+def test_impossible_compositions_are_refused() -> None:
     with pytest.raises(NucleateError, match="Pnma has no Wyckoff positions for Na1 Cl1 in a primitive cell"):
         Assignments(62, {"Na": 1, "Cl": 1}).draw(np.random.default_rng(0))
     with pytest.raises(NucleateError, match="whole numbers above 0"):

@@ -105,7 +105,7 @@ def test_type_and_antitype_share_a_label():
     assert labels == {"ABC3_cP5_221_a_b_c"}
 
 
-def test_mirror_images_are_one():
+def test_mirror_images_have_the_same_canonical_form():
     quartz = Structure.from_spacegroup(
         "P3_221", Lattice.hexagonal(4.9, 5.4), ["Si", "O"], [[0.47, 0, 2 / 3], [0.41, 0.27, 0.78]]
     )
@@ -124,7 +124,7 @@ def test_the_lattice_without_orientation_holds_the_same_crystal():
         assert_same(canonical_of_arrays(straight, frac, z), canonical_of_arrays(lattice, frac, z))
 
 
-def test_a_tighter_tolerance_where_atoms_would_move_too_far():
+def test_the_tolerance_tightens_where_atoms_would_move_too_far():
     cube = Structure(Lattice.cubic(4), [55, 17], [[0, 0, 0], [0.5, 0.5, 0.51]])
     assert canonical_crystal(cube).space_group == 221
     careful = canonical_crystal(cube, most_moved=0.01)
@@ -148,7 +148,7 @@ def test_without_symmetry_it_is_p1_with_the_reason():
 @pytest.mark.parametrize(
     ("number", "ways"), [(1, 1), (2, 1344), (14, 8), (47, 48), (62, 2), (216, 8), (225, 2), (229, 1)]
 )
-def test_relabellings_of_letters(number, ways):
+def test_the_number_of_letter_relabellings_is_that_of_the_international_tables(number, ways):
     """As many as the normaliser's index in International Tables A, table 3.5.2.3-5, allows."""
     letters = normaliser(number).letters
     assert len(np.unique(letters, axis=0)) == ways

@@ -96,7 +96,7 @@ def test_oxidation_states_are_set_aside():
         (Structure(Lattice(np.eye(3) * 4, pbc=(True, True, False)), ["H"], [[0, 0, 0]]), "periodic in 2 of 3"),
     ],
 )
-def test_what_is_no_crystal(structure, reason):
+def test_broken_structures_are_refused_with_the_reason(structure, reason):
     with pytest.raises(NucleateError, match=reason):
         require_crystal(structure)
     good = Structure(Lattice.cubic(4), ["Na"], [[0, 0, 0]])

@@ -17,7 +17,7 @@ def test_atoms_are_written_out():
         FormulaBatch(b.atomic_numbers, {"gap": torch.zeros(3)})
 
 
-def test_files(tmp_path):
+def test_formulas_survive_a_file_and_other_files_are_refused(tmp_path):
     file = tmp_path / "f.safetensors"
     batch().save(file)
     back = FormulaBatch.load(file)

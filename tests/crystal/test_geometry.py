@@ -1,4 +1,4 @@
-"""Distances against brute force over many images, in cells made as skew as one likes."""
+"""Distances against brute force over many images, also in very skewed cells."""
 
 import numpy as np
 import pytest
@@ -66,6 +66,6 @@ def test_the_tightest_contact_need_not_be_the_shortest():
         Structure(Lattice.cubic(3), ["H"], [[np.nan, 0, 0]]),
     ],
 )
-def test_what_is_no_crystal_is_refused(structure):
+def test_structures_that_are_not_finite_are_refused(structure):
     with pytest.raises(ValueError, match="finite"):
         shortest_distance(structure)

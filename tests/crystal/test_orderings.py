@@ -31,7 +31,7 @@ def test_fcc_has_as_many_derivative_structures_as_hart_and_forcade_count(index, 
     assert sum(1 for k in range(index + 1) for _ in orderings(fcc, index, [[k, index - k]])) == binaries
 
 
-def test_every_ordering_has_the_composition_and_the_places_of_the_parent():
+def test_every_ordering_has_the_composition_and_the_positions_of_the_parent():
     cubic = parent(np.eye(3) * 4, [(0, 0, 0), (0.5, 0.5, 0.5)], [1, 2], [0, -1])
     for found in orderings(cubic, 4, [[1, 3]]):
         assert (found.labels[found.sites == 0] == 0).sum() == 1 and (found.labels[found.sites == 1] == 0).all()

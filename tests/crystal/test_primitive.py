@@ -58,7 +58,7 @@ def test_any_supercell_of_any_crystal_comes_back(seed, scale):
     assert np.allclose(lattice, large.lattice.matrix, atol=1e-6) and same_sites(frac, large.frac_coords, 2e-3)
 
 
-def test_what_is_primitive_or_no_copy_is_left_alone():
+def test_primitive_and_nearly_repeated_cells_stay_as_they_are():
     primitive = SALT.get_primitive_structure()
     assert find_repeats(primitive) is None
     displaced = SALT.copy()

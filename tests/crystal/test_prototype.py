@@ -30,7 +30,7 @@ def test_rocksalt_is_rocksalt():
     assert same_prototype(halite, prototype_of(primitive), z(("Na", "O"), ("Cl", "Mg")))  # both places are equal
 
 
-def test_the_setting_does_not_matter_but_the_roles_do():
+def test_prototypes_do_not_depend_on_the_origin_but_on_which_element_is_where():
     a = perovskite("Sr", "Ti", "O")
     shifted = perovskite("Ba", "Zr", "S", 5.0)
     shifted.translate_sites(list(range(5)), [0.5, 0.5, 0.5])
@@ -47,7 +47,7 @@ def test_different_structures_of_one_formula():
     )
 
 
-def test_sites_alike_and_neighbours_not():
+def test_equal_sites_with_other_neighbours_are_different_prototypes():
     """Pyrite and solid carbon dioxide have one space group and the same sites."""
     pyrite, ice = (
         Structure.from_spacegroup("Pa-3", Lattice.cubic(5.4), ["Fe", "S"], [[0, 0, 0], [u, u, u]])

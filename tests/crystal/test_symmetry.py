@@ -27,12 +27,12 @@ def test_known_crystals(atoms, expected):
     assert SpacegroupAnalyzer(structure, 0.1).get_space_group_symbol() == expected[1]
 
 
-def test_a_cell_of_thousands_of_atoms_holds_nobody_up():
+def test_thousands_of_atoms_get_no_symmetry_search():
     big = AseAtomsAdaptor.get_structure(bulk("CsCl", "cesiumchloride", 4.1, cubic=True) * (14, 14, 14))
     assert len(big) > 5000 and space_group(big) == (0, "?")
 
 
-def test_symprec_decides():
+def test_symprec_decides_which_group_is_found():
     structure = AseAtomsAdaptor.get_structure(bulk("NaCl", "rocksalt", 5.6, cubic=True))
     structure.translate_sites([0], [0.004, 0.002, 0.001])  # 0.03 angstrom
     assert space_group(structure)[0] == 225
@@ -44,13 +44,13 @@ def test_oxidation_states_do_not_matter():
     assert space_group(structure) == (225, "Fm-3m")
 
 
-def test_a_search_that_fails_is_said():
+def test_a_failed_symmetry_search_is_reported():
     # atoms nearer to each other than the tolerance: not a broken cell, yet no space group
     structure = Structure(Lattice.cubic(3), ["H", "H", "H"], [[0, 0, 0], [0.01, 0, 0], [0.02, 0.01, 0]])
     assert space_group(structure) == (0, "?")
 
 
-def test_broken_input():
+def test_bad_cells_tolerances_and_numbers_are_refused():
     with pytest.raises(NucleateError, match="no volume"):
         space_group(Structure(Lattice([[1, 0, 0], [2, 0, 0], [0, 0, 1]]), ["H"], [[0, 0, 0]]))
     with pytest.raises(NucleateError, match="symprec"):

@@ -22,19 +22,19 @@ def test_rows_and_groups_are_those_of_pymatgen():
             assert (row + 1, column + 1) == (element.row, element.group)
 
 
-def test_what_the_table_leaves_empty():
+def test_places_without_an_element_are_empty():
     # below yttrium nothing stands: lanthanum and actinium begin their own rows
     assert [element_at(*p) for p in ((0, 1), (5, 2), (6, 2), (7, 1), (8, 17))] == [None] * 5
     assert [element_at(*p) for p in ((7, 2), (7, 16), (8, 2), (8, 16))] == [57, 71, 89, 103]
 
 
 @pytest.mark.parametrize("z", [0, -1, 119])
-def test_no_such_element(z):
+def test_atomic_numbers_beyond_118_are_refused(z):
     with pytest.raises(NucleateError, match="1 to 118"):
         grid_place(z)
 
 
 @pytest.mark.parametrize(("row", "column"), [(-1, 0), (9, 0), (0, -1), (0, 18)])
-def test_outside_the_table(row, column):
+def test_places_outside_the_table_are_refused(row, column):
     with pytest.raises(NucleateError, match="outside the grid"):
         element_at(row, column)

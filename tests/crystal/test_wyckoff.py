@@ -1,4 +1,4 @@
-"""Wyckoff positions of all 230 groups against other sources, orbits and their gradients, and the way back."""
+"""Wyckoff positions of all 230 groups compared with other sources; orbits, gradients, crystals that come back."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_orbits_are_invariant_and_site_symmetry_times_size_is_the_order() -> Non
             assert same[p.operations, 0, np.arange(p.size)].all()  # which operation leads where
 
 
-def test_groups_and_letters_are_those_that_moyopy_finds(crowded: SymmetricBatch) -> None:
+def test_moyopy_finds_the_same_groups_and_letters(crowded: SymmetricBatch) -> None:
     crystals = expand_orbits(crowded).crystals
     exact = 0
     for i, t in enumerate(TABLES):
@@ -107,7 +107,7 @@ def test_groups_and_letters_are_those_that_moyopy_finds(crowded: SymmetricBatch)
     assert exact > 200
 
 
-def test_the_way_back_for_all_groups(crowded: SymmetricBatch) -> None:
+def test_crystals_of_all_groups_come_back_from_their_free_parameters(crowded: SymmetricBatch) -> None:
     structures = structures_from_batch(expand_orbits(crowded).crystals)
     units = [asymmetric_unit(s, 1e-3) for s in structures]
     assert [u.space_group for u in units] == list(GROUP_NUMBERS)
@@ -120,7 +120,7 @@ def test_the_way_back_for_all_groups(crowded: SymmetricBatch) -> None:
         assert len(a.get_neighbor_list(radius)[0]) == pytest.approx(len(b.get_neighbor_list(radius)[0]), abs=4)
 
 
-def test_gradients_against_finite_differences(crowded: SymmetricBatch) -> None:
+def test_gradients_agree_with_finite_differences(crowded: SymmetricBatch) -> None:
     rows = [0, 13, 61, 165, 224]  # of each kind of cell, two of them centred
 
     def cartesian(parameters: torch.Tensor, cell: torch.Tensor) -> torch.Tensor:
@@ -136,7 +136,7 @@ def test_gradients_against_finite_differences(crowded: SymmetricBatch) -> None:
     assert (gz[~free] == 0).all() and (gc[~free_cell(crowded.space_group[rows])] == 0).all()
 
 
-def test_cells() -> None:
+def test_cells_are_tied_to_the_shape_of_their_space_group() -> None:
     groups = torch.tensor([1, 14, 62, 136, 166, 194, 225])
     full = torch.tensor([CELL] * len(groups), dtype=torch.float64)
     tied = tied_cell(groups, full)
@@ -157,7 +157,7 @@ def test_cells() -> None:
     assert torch.allclose(lengths_angles(lattices(groups, full))[6, 3:], torch.tensor(60.0).double())
 
 
-def test_a_known_crystal() -> None:
+def test_rutile_from_its_sites_is_rutile() -> None:
     unit = AsymmetricUnit(
         136, (4.6, 4.6, 2.95, 90, 90, 90), (Site(22, "a", ()), Site(8, "f", (0.305,)))
     )  # rutile, International Tables: 2a and 4f (x, x, 0)
@@ -196,7 +196,7 @@ def test_frequencies() -> None:
     assert found[1] == {"a": 1.0}
 
 
-def test_refusals() -> None:
+def test_wrong_groups_positions_and_shapes_are_refused() -> None:
     with pytest.raises(NucleateError, match="numbers 1 to 230, not 231"):
         get_space_group(231)
     with pytest.raises(NucleateError, match="Pnma has no Wyckoff position 'e'; it has a, b, c, d"):

@@ -1,4 +1,4 @@
-"""Against a real server on this machine that cuts connections, refuses ranges and forgets files."""
+"""Downloads from a real local server that cuts connections, refuses ranges and loses files."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_held_out_sets_and_the_whole_vocabulary(folder):
     assert torch.equal(batch.num_atoms, batch.mask.sum(1))
 
 
-def test_what_is_not_there_is_said(folder):
+def test_missing_data_are_reported(folder):
     with pytest.raises(NucleateError, match="no column 'hardness'; columns with numbers: e_above_hull, band_gap"):
         prepare_formulas(DATA, ("hardness",))
     with pytest.raises(NucleateError, match=r"no file other.parquet"):

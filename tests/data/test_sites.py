@@ -1,4 +1,4 @@
-"""Crystals as sites, from a table to tensors: what comes back, what is left out, and what is kept for the next time."""
+"""Crystals as sites, from a table to tensors: what comes back, what is left out, and what the cache keeps."""
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def test_crystals_are_what_they_were(mine, monkeypatch):
     assert torch.equal(prepare_for(RECIPE)[0].parameters, batch.parameters)
 
 
-def test_a_cache_that_cannot_be_written_costs_time_alone(mine, monkeypatch):
+def test_a_cache_that_cannot_be_written_only_costs_time(mine, monkeypatch):
     def full(path):
         raise NucleateError(f"{path}: no space left")
 

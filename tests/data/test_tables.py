@@ -129,7 +129,7 @@ def test_a_read_only_home_is_left_alone(tmp_path):
         os.chmod(home(), 0o755)
 
 
-def test_names():
+def test_names_of_datasets_and_their_splits_are_read():
     assert parse_name("mp-20") == ("mp-20", "train")
     assert (
         parse_name("mp-20:test") == parse_name("mp-20", "test") == parse_name("mp-20:test", "test") == ("mp-20", "test")
@@ -139,7 +139,7 @@ def test_names():
             parse_name(*wrong)
 
 
-def test_what_is_not_here():
+def test_missing_datasets_are_refused_with_the_way_to_get_them():
     with pytest.raises(NucleateError, match="mp-20 is not here; run: nucleate data get mp-20"):
         load_table("mp-20:test")
     with pytest.raises(NucleateError, match=r"no dataset 'mp-21'; known are carbon-24, mp-20, perov-5"):

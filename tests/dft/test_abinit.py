@@ -100,7 +100,7 @@ def test_oxygen_keeps_its_moment(abinit, tmp_path):
     ("manner", "status", "said"),
     [("crash", CRASHED, "Not enough memory"), ("lost", FAILED, "self-consistent field did not converge")],
 )
-def test_its_failures_are_recorded(abinit, tmp_path, monkeypatch, manner, status, said):
+def test_failures_of_abinit_are_recorded(abinit, tmp_path, monkeypatch, manner, status, said):
     monkeypatch.setenv("FAKE_ABINIT", manner)
     outcome = Runner(abinit, SETTINGS).run("Cu", tmp_path / "job", "crystal", bulk("Cu"))
     assert outcome.status == status and said in outcome.reason

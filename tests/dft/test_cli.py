@@ -146,6 +146,6 @@ def test_durations(text, seconds):
 
 
 @pytest.mark.parametrize("text", ["", "h", "1d", "-3", "0", "..s"])
-def test_no_durations(text):
+def test_texts_that_are_no_durations_are_refused(text):
     with pytest.raises(NucleateError, match="no duration"):
         parse_duration(text)

@@ -100,7 +100,7 @@ def test_a_folder_without_a_result_says_what_was_looked_for(tmp_path):
     ("name", "said"),
     [("runs.tar.gz", "archive"), ("runs.zip", "archive"), ("vaspout.h5", "vaspout.h5 cannot"), ("POSCAR", "known are")],
 )
-def test_files_that_are_no_outputs_are_said(tmp_path, name, said):
+def test_files_that_are_no_outputs_are_reported(tmp_path, name, said):
     put(tmp_path / name, "x")
     (output,), _ = find_outputs([tmp_path / name])
     result = parse_output(output)
@@ -124,7 +124,7 @@ def test_where_vasprun_is_cut_off_the_whole_outcar_of_the_run_is_read(tmp_path):
     assert row.energy is None and "ends in the middle" in row.reason
 
 
-def test_what_a_job_prints_is_no_outcar(tmp_path):
+def test_the_printed_output_of_a_job_is_not_taken_for_an_outcar(tmp_path):
     put(tmp_path / "MgO" / "vasprun.xml", vasprun(MGO, [-12.0]))
     put(tmp_path / "MgO" / "vasp.out", " vasp.6.3.0 20Jan22 (build) complex\n POSCAR found :  2 types and 2 ions\n")
     assert list(found(tmp_path)[0]) == ["MgO"]

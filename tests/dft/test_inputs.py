@@ -24,7 +24,7 @@ def todo():
     return out
 
 
-def test_the_elements_come_along(todo):
+def test_inputs_for_the_elements_are_written_too(todo):
     assert [(w.name, w.kind) for w in todo] == [
         ("c_1", "crystal"),
         ("elements/Fe", "crystal"),

@@ -1,4 +1,4 @@
-"""Real processes, with a stand-in for GPAW that is slow, crashes or talks nonsense."""
+"""Real processes, with a stand-in for GPAW that is slow, crashes or writes nonsense."""
 
 import json
 import threading
@@ -61,7 +61,7 @@ class Clock:
         return time.monotonic() + self.leap
 
 
-def test_out_of_time_it_is_killed_and_goes_on_later(gpaw, tmp_path, monkeypatch):
+def test_a_calculation_out_of_time_is_killed_and_continues_later(gpaw, tmp_path, monkeypatch):
     folder, clock = tmp_path / "job", Clock()
     monkeypatch.setenv("FAKE_GPAW", "slow")  # from the fifth call on, which is the step after the second
     monkeypatch.setattr(job, "time", clock)
@@ -142,7 +142,7 @@ def test_a_stop_ends_the_process_at_once(gpaw, tmp_path, monkeypatch):
     assert seen[-1] == ("Cu", 2)
 
 
-def test_two_that_want_the_same_wait_for_each_other(gpaw, tmp_path):
+def test_a_calculation_waits_for_another_process_that_does_it(gpaw, tmp_path):
     from filelock import FileLock
 
     folder = tmp_path / "job"

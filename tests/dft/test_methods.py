@@ -1,4 +1,4 @@
-"""Energies of different methods never meet: MgO by each between elements of plain PBE, and all three by one."""
+"""Energies of different methods are never combined: MgO by several methods with elements by plain PBE or the same."""
 
 import json
 
@@ -83,7 +83,7 @@ def judged(folder):
     }
 
 
-def test_all_by_plain_pbe(tmp_path):
+def test_a_compound_and_elements_by_plain_pbe_have_a_formation_energy(tmp_path):
     mgo, result = run(tmp_path, ({}, {}))["MgO"]
     assert result.method_name == "VASP 6.3.0 PBE(+U), plane waves 520 eV (uncorrected)"
     assert mgo.e_form == pytest.approx(-3.75) and mgo.e_form_corrected == pytest.approx(-3.75 - 0.687 / 2)
@@ -128,7 +128,7 @@ def test_compound_and_elements_of_one_method_give_its_formation_energy_without_m
     assert "(+U)" not in result.method_name
 
 
-def test_a_functional_that_is_not_known_meets_nothing_not_even_itself(tmp_path):
+def test_energies_of_an_unknown_functional_are_never_compared(tmp_path):
     unknown = ({"GGA": None}, {"Mg": "Mg", "O": "O"})
     mgo, _ = run(tmp_path, unknown, unknown, unknown)["MgO"]
     assert mgo.e_form is None and "functional is not in the file" in mgo.missing[0]
@@ -166,7 +166,7 @@ def test_pbe_without_u_where_the_materials_project_has_one_is_not_corrected_and_
     assert any("U of Fe is none, there 5.3 eV" in r for r in found.remarks)
 
 
-def test_another_u_is_named_and_meets_elements_of_that_u(tmp_path):
+def test_energies_with_another_u_are_named_and_need_elements_with_that_u(tmp_path):
     found, result = feo(tmp_path / "a", 4.0)
     assert found.e_form is None and found.e_form_corrected is None
     assert found.missing == ("element Fe with U = 4 eV",) and "PBE+U (Fe 4 eV)" in result.method_name
@@ -205,7 +205,7 @@ def test_the_method_of_an_energy_that_is_not_converged_says_so(tmp_path):
     assert mgo.e_form is not None and not result.converged
 
 
-def test_a_candidate_of_another_compound_is_said(tmp_path):
+def test_a_result_of_another_compound_than_the_candidate_is_reported(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "vasprun.xml").write_text(vasprun(rocksalt(4.25), [-14.0]))
     record = Candidate("c1", structure=rocksalt(5.6, "Na", "Cl")).to_dict()

@@ -103,7 +103,7 @@ def test_pw_out(tmp_path):
 
 @pytest.mark.parametrize("name", ["vasprun.xml", "vasprun.xml.gz", "pw.out", "result.json"])
 @pytest.mark.parametrize("text", ["", "garbage \x00", "<modeling><calc", "Program PWSCF v.6.7MaX\n crash"])
-def test_what_cannot_be_read_is_a_reason(tmp_path, name, text):
+def test_outputs_that_cannot_be_read_are_reported_with_the_reason(tmp_path, name, text):
     found = parse_output(put(tmp_path / "c", name, text))
     assert found.energy is None and found.reason and "\n" not in found.reason
 
@@ -142,7 +142,7 @@ def test_compounds_compete_and_a_plus_u_energy_is_never_shown_uncorrected(tmp_pa
     assert high.e_above_hull is None and high.e_above_hull_corrected == pytest.approx(0.2) and high.lower_bound
 
 
-def test_the_table_knows_whose_outputs_they_are(tmp_path, capsys):
+def test_the_table_compares_outputs_with_their_candidates(tmp_path, capsys):
     energies = {"e_form": Energy(-3.05, "CHGNet 0.3.0 (MP2020-corrected PBE+U)")}
     mine = Candidate("c00007", structure=rocksalt(4.2), energies=energies)
     put(tmp_path / "c00007", "vasprun.xml", vasprun(rocksalt(4.25), [-11.9]))
@@ -165,7 +165,7 @@ def main_(arguments):
     assert end.value.code == 0
 
 
-def test_nothing_to_read_is_one_line(tmp_path):
+def test_a_folder_without_outputs_is_one_line(tmp_path):
     with pytest.raises(NucleateError, match="no result in .*looked for vasprun.xml, OUTCAR"):
         find_outputs([tmp_path])
     with pytest.raises(NucleateError, match="does not exist"):

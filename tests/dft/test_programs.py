@@ -1,4 +1,4 @@
-"""DFT programs of other packages: found by name, run in the worker process, listed, and never in the way of others."""
+"""DFT programs of other packages: found by name, run in the worker process, listed, without effect on others."""
 
 import os
 

@@ -105,7 +105,7 @@ def test_a_finished_relaxation_without_its_static_run_does_that_alone():
     assert toy.calls == 1
 
 
-def test_the_step_limit_is_no_failure_but_not_converged():
+def test_a_relaxation_at_its_step_limit_is_neither_failed_nor_converged():
     few = DFTSettings(cutoff=400.0, max_steps=1)
     result = run(crystal(), few, Toy(few), None, lambda state: None)
     assert not result["converged"] and result["steps"] == 1
@@ -133,7 +133,7 @@ def test_starting_moments_stay_with_the_atoms():
 @pytest.mark.parametrize(
     ("what", "said"), [("force", "not a number"), ("slope", "not a number"), ("collapse", "volume|apart")]
 )
-def test_nonsense_ends_the_relaxation(what, said):
+def test_energies_that_are_not_finite_end_the_relaxation(what, said):
     class Mad(Toy):
         def evaluate(self, atoms, stress):
             found = super().evaluate(atoms, stress)
@@ -159,7 +159,7 @@ def test_an_energy_has_the_zero_of_its_code():
     assert run(crystal(), TIGHT, Absolute(TIGHT), None, lambda state: None)["energy"] < -10_000
 
 
-def test_what_the_code_refuses_is_an_error():
+def test_errors_of_the_dft_program_are_reported():
     class Refusing(Toy):
         def evaluate(self, atoms, stress):
             raise NucleateError("the self-consistent field did not converge")

@@ -67,7 +67,7 @@ def test_elements_that_are_too_large_are_named():
             reference_state(element)
 
 
-def test_spin():
+def test_starting_moments_follow_from_the_elements():
     assert starting_moments(["Li", "Fe", "O"]) == [0.0, 4.0, 0.0]
     assert starting_moments(["Fe"], "off") == [0.0]
     assert reference_state("O")[1].get_initial_magnetic_moments().tolist() == [1.0, 1.0]

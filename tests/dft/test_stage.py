@@ -1,4 +1,4 @@
-"""Elements, competing phases and what is said of those that are missing."""
+"""Elements, competing phases, and the messages on those that are missing."""
 
 import numpy as np
 import pyarrow as pa
@@ -56,7 +56,7 @@ def reference(tmp_path):
     return str(tmp_path / "toy.parquet")
 
 
-def test_what_is_computed_and_what_is_missing(gpaw, tmp_path, reference):
+def test_phases_that_are_not_computed_have_their_reason(gpaw, tmp_path, reference):
     big = alloy(0).copy()
     big.make_supercell([2, 2, 2])
     big.replace(0, "Au")
@@ -103,7 +103,7 @@ def test_an_element_that_fails_leaves_the_formation_energy_open(gpaw, tmp_path, 
     assert found.outcome.status != DONE or "element S" in found.missing[0]
 
 
-def test_elements_that_are_not_known_here_come_of_the_dataset(tmp_path, reference):
+def test_elements_that_the_package_lacks_come_from_the_dataset(tmp_path, reference):
     s = Structure(Lattice.cubic(3.3), ["S"], [[0, 0, 0]])
     long = Structure(Lattice.cubic(9.0), ["S"] * 9, np.arange(27).reshape(9, 3) / 27)
     known = dataset(tmp_path / "known.parquet", {"s-1": (s, 0.1), "s-9": (long, 0.0)})
@@ -116,7 +116,7 @@ def test_elements_that_are_not_known_here_come_of_the_dataset(tmp_path, referenc
         References(runner, tmp_path, "", reference, 8)._element("Mn")
 
 
-def test_a_system_that_the_reference_lacks_is_said(gpaw, tmp_path, reference):
+def test_a_system_that_the_reference_lacks_is_reported(gpaw, tmp_path, reference):
     runner = Runner(find_program("gpaw"), SETTINGS)
     silver = AseAtomsAdaptor.get_structure(bulk("Ag"))
     references = References(runner, tmp_path / "cache", "", reference, 8)
@@ -150,7 +150,7 @@ def test_symmetry_that_a_relaxation_broke_is_restored():
         crystal_atoms(Structure(np.zeros((3, 3)), ["Cu"], [[0, 0, 0]]))
 
 
-def test_hull():
+def test_the_hull_of_dft_energies_is_computed():
     elements = {"Mg": -1.0, "O": -5.0}
     oxide = Compound(Composition("MgO"), -6.0, -0.3)
     peroxide = Compound(Composition("MgO2"), -5.5, -0.4)

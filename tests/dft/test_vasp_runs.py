@@ -33,7 +33,7 @@ def test_forces_and_stress_that_are_no_numbers_are_failed(tmp_path, what):
     assert found.energy is None and ("forces" if what == "force" else "stress") in found.reason
 
 
-def test_nothing_that_is_not_finite_leaves_parse(tmp_path):
+def test_parse_returns_no_number_that_is_not_finite(tmp_path):
     text = vasprun(MGO, [-11.9])
     for name, broken in {
         "energy": vasprun(MGO, ["NaN"]),
@@ -95,7 +95,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("name", ENDS)
-def test_converged_is_electronically_and_ionically(tmp_path, name):
+def test_converged_means_electronically_and_ionically(tmp_path, name):
     tags, energies, force, stress, iterations, said = ENDS[name]
     found = read(tmp_path, vasprun(MGO, energies, tags, force=force, stress=stress, iterations=iterations))
     assert found.energy == pytest.approx(-5.95)
@@ -167,7 +167,7 @@ def test_entities_are_refused_before_anything_is_resolved(tmp_path):
 @pytest.mark.parametrize(
     "text", ["", "<html></html>", "no XML", "<modeling>" * 50_000, "<modeling></modeling>", '<?xml version="1.0"?>']
 )
-def test_what_is_no_vasprun_is_one_line(tmp_path, text):
+def test_files_that_are_no_vasprun_are_one_line(tmp_path, text):
     found = read(tmp_path, text)
     assert found.energy is None and found.reason and "\n" not in found.reason and "Error" not in found.reason
 

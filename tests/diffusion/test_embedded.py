@@ -32,7 +32,7 @@ def test_the_loss_is_least_for_the_truth_and_trains_the_vectors():
     assert table.grad.abs().max() > 0
 
 
-def test_both_samplers_end_at_the_words_that_the_network_means():
+def test_both_samplers_end_at_the_words_that_the_network_predicts():
     truth = torch.tensor([[4, 0, 2], [1, 1, 3]])
 
     def network(fields, t, condition):

@@ -62,7 +62,7 @@ def test_the_corrector_keeps_the_marginal():
     assert float((x - start).std()) > 0.3 * float(sigma)  # it has moved
 
 
-def test_loss_counts_free_elements_alone():
+def test_the_loss_counts_only_free_elements():
     x0, t = torch.zeros(3, 4), torch.full((3,), 0.7)
     x_t = PROCESS.corrupt(x0, t, Streams(torch.arange(3)))
     free = torch.tensor([[True] * 4, [True] * 2 + [False] * 2, [False] * 4])

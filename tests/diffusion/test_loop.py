@@ -81,7 +81,7 @@ def test_guidance_extrapolates_from_the_null_condition():
     assert Guided(Conditional(), 4.0)(fields, t, {})["x"].tolist() == [[1.0]] * 2
 
 
-def test_guidance_ends_at_its_noise_level_and_saves_the_call():
+def test_guidance_stops_at_its_noise_level_and_then_saves_a_network_call():
     calls = []
 
     def denoiser(fields, t, condition):

@@ -61,13 +61,13 @@ def test_all_tokens_are_revealed_in_any_number_of_steps():
         assert torch.equal(found["rest"], torch.full((1, 8), 0.25))
 
 
-def test_what_is_given_stays():
+def test_given_tokens_stay():
     given = torch.tensor([[6, MASK, MASK, 6, MASK, MASK, MASK, MASK]])
     _, found = drawn(0.0, given=given)
     assert found["x"].tolist() == [[6, 2, 3, 6, 5, 6, 1, 2]]
 
 
-def test_the_surest_tokens_come_first():
+def test_tokens_of_the_highest_confidence_come_first():
     target = torch.tensor([[1, 2, 3, 4, 5, 6, 1, 2]])
     process, x = MaskedTokens(6), torch.full((1, 8), MASK)
     pred = ideal(target)({"rest": torch.zeros(1)}, None, None)["x"]

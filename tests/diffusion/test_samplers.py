@@ -142,7 +142,7 @@ def draw(seeds, atoms, sampler, steps=6, denoiser=ideal, **settings):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_crystal_depends_on_its_seed_alone(sampler):
+def test_a_crystal_depends_only_on_its_own_seed(sampler):
     together, alone = draw([5, 6, 7], 8, sampler), draw([6], 4, sampler)
     again = draw([5, 6, 7], 8, sampler)
     for k, v in together.items():
@@ -173,7 +173,7 @@ def test_a_flow_calls_the_network_once_a_step_and_draws_from_the_prior_alone(sam
     assert (colder["frac_coords"] - cold["frac_coords"]).abs().max() > 1e-3
 
 
-def test_second_order_differs_from_first_and_beats_it():
+def test_the_second_order_flow_is_more_accurate_than_the_first():
     fine = draw([1, 2, 3], 5, "ddim", 2000)
     errors = {s: (draw([1, 2, 3], 5, s, 20)["lattice"] - fine["lattice"]).abs().max() for s in FLOWS}
     assert errors["second-order"] < 0.5 * errors["ddim"]
@@ -195,7 +195,7 @@ def test_species_of_a_flow_are_still_drawn_from_the_exact_posterior(sampler, lim
     assert torch.allclose(torch.bincount(z.flatten(), minlength=4) / z.numel(), p, atol=0.015)
 
 
-def test_ancestral_steps_are_those_of_the_papers():
+def test_ancestral_steps_equal_the_published_equations():
     """The loop and its closed formulas written out once more, with corrector and reduced noise, to the last bit."""
     vp, ve, steps, noise, size = GaussianVP(), WrappedVE(), 5, 0.5, 1e-5
     processes = {"lattice": vp, "frac_coords": ve}

@@ -61,7 +61,7 @@ def test_words_that_never_occur_have_no_probability():
     assert torch.allclose(p[0, 1:4], torch.tensor([1.0, 2.0, 0.5]).softmax(0)) and p[0, 0] == p[0, 4] == 0
 
 
-def test_loss_is_the_entropy_of_masked_words_alone():
+def test_the_loss_is_the_entropy_of_masked_words_only():
     process = Spindle(INFORMATION)
     x0 = torch.tensor([[1, 2, 3], [1, 1, 2]])
     x_t = torch.tensor([[0, 2, 0], [1, 1, 2]])

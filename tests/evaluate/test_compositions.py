@@ -1,4 +1,4 @@
-"""Counting on generated formulas: by hand, against SMACT, and what must not change it."""
+"""Counts of generated formulas: by hand, compared with SMACT, and what must not change them."""
 
 import json
 import os
@@ -138,7 +138,7 @@ def test_a_test_of_oxidation_states():
         evaluate_compositions(["NaCl"], TRAIN, oxidation_states=lambda f: [Verdict("pass")] * 2)
 
 
-def test_unknown_is_not_passed_and_has_a_reason():
+def test_unknown_does_not_count_as_passed_and_has_a_reason():
     report = evaluate_compositions(["OHe", "MgO", "Rf2O3", "Rf"], TRAIN)
     assert report["cn_smact14"].value == report["cn_icsd24"].value == 2 / 4  # MgO, and Rf as an element
     stages = {(name, stage) for name, stage, _ in report.failures}

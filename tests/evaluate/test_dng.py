@@ -1,4 +1,4 @@
-"""The whole suite on a small world: what damage moves which metric, failures, floors, cache, reproducibility."""
+"""All metrics on a few crystals: which damage changes which metric, failures, floors, cache, reproducibility."""
 
 import json
 
@@ -66,7 +66,7 @@ def judge(structures, known, **kwargs):
     return evaluate_dng(crystals(structures), crystals(REAL, "real"), chosen, workers=0, **kwargs)
 
 
-def test_the_real_thing_is_perfect_but_not_new(known):
+def test_real_crystals_score_perfectly_but_are_not_novel(known):
     report = judge(REAL, known, floor=crystals(REAL, "floor"))
     for name in (
         "valid_structure",
@@ -127,14 +127,14 @@ def test_every_bad_crystal_is_counted_and_named(known):
     show_report(output_console(), report)
 
 
-def test_one_crystal_only(known):
+def test_a_set_of_one_crystal_is_evaluated(known):
     report = judge(REAL[:1], known)
     assert report["valid"].value == 1 and report["unique"].value == 1
     with pytest.raises(KeyError):
         report["frechet_crystalnn"]  # a covariance needs two
 
 
-def test_duplicates_lower_uniqueness_and_recall_alone(known):
+def test_duplicates_lower_only_uniqueness_and_recall(known):
     once, ten = judge(REAL[:4], known), judge(REAL[:4] * 5, known)
     assert ten["unique"].value == pytest.approx(0.2)
     for name in ("valid", "cov_precision", "cov_recall"):

@@ -70,7 +70,7 @@ def test_formulas(text, counts):
         ("\x07", "unprintable"),
     ],
 )
-def test_what_is_no_formula(text, reason):
+def test_texts_that_are_no_formulas_are_reported(text, reason):
     with pytest.raises(NucleateError, match=reason.replace("[", r"\[")) as caught:
         parse_strict(text)
     assert "\n" not in str(caught.value)

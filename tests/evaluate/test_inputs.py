@@ -1,4 +1,4 @@
-"""What is read for an evaluation: every row counts, readable or not."""
+"""Input of an evaluation: every row counts, readable or not."""
 
 import json
 

@@ -41,7 +41,7 @@ def values(report):
     return {m.name: m.value for s in report.sections for m in s.metrics}
 
 
-def test_by_hand():
+def test_comparison_by_hand():
     report = compare(A, B)
     found = values(report)
     # TiO2: -3.0 and -3.2 against -3.1, -2.9, -3.0; MgO: one tie; KCl has no energy in A, NaCl none in B

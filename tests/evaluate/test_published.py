@@ -1,4 +1,4 @@
-"""The one table of what papers print."""
+"""The table of published values."""
 
 import csv
 from importlib import resources

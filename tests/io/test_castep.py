@@ -54,14 +54,14 @@ def is_salt(named) -> None:
         ),
     ],
 )
-def test_cell(tmp_path, old, new):
+def test_cell_files_are_read(tmp_path, old, new):
     assert old in CELL
     result = read(tmp_path, ".cell", CELL.replace(old, new))
     is_salt(result.structures[0])
     assert not result.remarks
 
 
-def test_res(tmp_path):
+def test_res_files_are_read(tmp_path):
     result = read(tmp_path, ".res", RES)
     is_salt(result.structures[0])
     assert (result.structures[0].name, result.structures[0].info) == ("cscl-17", {"pressure": 0.01, "enthalpy": -7.5})
@@ -91,7 +91,7 @@ def test_res(tmp_path):
         (".res", "TITL", "TITEL", "no line TITL"),
     ],
 )
-def test_what_is_refused(tmp_path, ending, old, new, words):
+def test_unusable_files_are_refused(tmp_path, ending, old, new, words):
     text = CELL if ending == ".cell" else RES
     assert old in text
     with pytest.raises(NucleateError) as error:

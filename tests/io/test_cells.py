@@ -1,4 +1,4 @@
-"""No text of a table is a formula to a spreadsheet, and all come back as they were."""
+"""No text in a table is taken for a formula by a spreadsheet, and all texts come back as they were."""
 
 import csv
 
@@ -28,7 +28,7 @@ def test_formulas_are_told_to_be_text(text):
 
 
 @pytest.mark.parametrize("value", [*HARMLESS, -3.5, None, 7, True])
-def test_all_else_stays_as_it_is(value):
+def test_other_texts_stay_as_they_are(value):
     assert escaped(value) == value
     if isinstance(value, str):
         assert unescaped(value) == value

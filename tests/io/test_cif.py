@@ -1,4 +1,4 @@
-"""Every row of a CIF is a site or a problem, and what the file says twice must agree."""
+"""Every row of a CIF is a site or a problem, and statements of the file about the same thing must agree."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_formulas_of_one_or_more_units(formula):
     assert counts(text) == {"Na": 4, "Cl": 4} and not remarks(text)
 
 
-def test_a_formula_that_is_none_is_said():
+def test_an_unreadable_formula_is_reported():
     assert "cannot be read" in remarks(cif(CHLORIDE, ROCKSALT, "_chemical_formula_sum 'not known'"))
 
 
@@ -188,7 +188,7 @@ def test_coordinates_in_angstrom_are_suspected():
     )
 
 
-def test_what_would_take_all_memory_is_refused_at_once():
+def test_files_that_would_take_all_memory_are_refused_at_once():
     assert "is not a fraction" in refused(cif([CHLORIDE[0], "Cl1 Cl .5 .5 0300000000"], ROCKSALT))
     assert "is not a fraction" in refused(cif([CHLORIDE[0], "Cl1 Cl .5 .5 3e8"], "_space_group_IT_number 1"))
     thin = cif(CHLORIDE, "_space_group_IT_number 1", cell=(5.64, 5.64, 0.0564, 90, 90, 90))
@@ -212,7 +212,7 @@ def test_coordinates_as_fractions_and_with_uncertainties():
         ((5.64, 5.64, 5.64, 90, 90, 120), "does not fit the cell"),
     ],
 )
-def test_cells_that_are_none(cell, said):
+def test_impossible_cells_are_refused(cell, said):
     assert said in refused(cif(CHLORIDE, ROCKSALT, cell=cell))
 
 

@@ -226,7 +226,7 @@ def test_operations_in_any_spelling(operations):
 
 
 @pytest.mark.parametrize("operation", ["x,y", "x,y,w", "x+0.11,y,z", "x,x,z", "1/0+x,y,z", "import os"])
-def test_what_is_no_operation(operation):
+def test_texts_that_are_no_symmetry_operations_are_refused(operation):
     listed = ["loop_", "_symmetry_equiv_pos_as_xyz", "'x,y,z'", f"'{operation}'"]
     assert f"'{operation}' is not a symmetry operation" in refused(cif(CHLORIDE, *listed))
 

@@ -248,7 +248,7 @@ END
 """
 
 
-def test_shelx(tmp_path):
+def test_shelx_files_inside_a_cif(tmp_path):
     assert str(read(tmp_path, "a.res", RES).structures[0].structure.composition) == "Cs1 Cl1"
     for old, new, said in (
         ("LATT -1\n", "", "no line LATT"),

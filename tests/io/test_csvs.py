@@ -36,7 +36,7 @@ def test_a_marker_of_nothing_is_a_missing_value(tmp_path, nothing):
     assert said == ([f"column 'gap': no number in some rows (1 x {nothing})"] if nothing.strip() else [])
 
 
-def test_what_is_not_finite_is_missing_and_said(tmp_path):
+def test_numbers_that_are_not_finite_are_missing_and_reported(tmp_path):
     result = read(tmp_path, table("gap", "1.5", "inf", "-inf", "-Infinity"))
     assert column(result, "gap") == [1.5, None, None, None]
     assert "(1 x inf, 1 x -inf, 1 x -Infinity)" in result.remarks[0].reason
@@ -82,7 +82,7 @@ def test_separators_and_encodings(tmp_path, separator, encoding, first):
     assert column(result, "gap") == [1, 2] and column(result, "label") == ["a", "b"]
 
 
-def test_what_is_refused(tmp_path):
+def test_unusable_tables_are_refused(tmp_path):
     with pytest.raises(NucleateError, match=r"two columns are called 'gap'"):
         read(tmp_path, table("gap,x, gap", "1,2,3"))
     with pytest.raises(NucleateError, match=r"zero bytes: UTF-16 without its mark"):

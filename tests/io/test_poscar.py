@@ -77,7 +77,7 @@ def test_files_of_vasp(tmp_path, name):
         ("Direct\n 0 0 0\n 0.5 0.5 0.5", "Selective dynamics\nDirect\n 0 0 0 T T T\n 0.5 0.5 0.5 .TRUE. t T Cl"),
     ],
 )
-def test_what_is_read_without_a_word(old, new):
+def test_ordinary_files_are_read_without_a_remark(old, new):
     assert old in SALT and is_salt(SALT.replace(old, new)) == ()
 
 
@@ -101,7 +101,7 @@ def test_what_is_read_without_a_word(old, new):
         ("0.5 0.5 0.5\n", "0.5 0.5 0.5\nthe end\n", "line 11 and what follows is not read"),
     ],
 )
-def test_what_is_read_with_a_remark(old, new, remark):
+def test_unusual_files_are_read_with_a_remark(old, new, remark):
     text = SALT.replace(old, new)
     if remark is None:  # names at the ends behind the flags of selective dynamics
         text, remark = text.replace("0.5 0.5 0.5", "0.5 0.5 0.5 T T T Cl1"), "taken from the ends"
@@ -164,7 +164,7 @@ def test_what_is_read_with_a_remark(old, new, remark):
         ("0.5 0.5 0.5\n", "0.5 0.5 0.5 K\n", "line 10: an atom of the block of Cl ends in K; which of the two is it?"),
     ],
 )
-def test_what_could_be_meant_in_two_ways_or_none_is_refused(old, new, words):
+def test_files_with_two_meanings_or_none_are_refused(old, new, words):
     assert old in SALT and words in refused(SALT.replace(old, new, 1))
 
 

@@ -39,7 +39,7 @@ def test_ordinary_crystals_need_no_remark():
         ),
     ],
 )
-def test_what_is_odd_is_said(crystal, words):
+def test_odd_crystals_get_a_remark(crystal, words):
     said = remarks_on(crystal)
     assert len(said) == len(words) and all(w in s for w, s in zip(words, said, strict=True))
 

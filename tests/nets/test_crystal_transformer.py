@@ -94,7 +94,7 @@ def test_predicted_scores_sum_to_zero(net):
     assert net(fields, t, {})["frac_coords"].sum(1).abs().max() < 1e-9
 
 
-def test_everything_matters(net):
+def test_every_input_changes_the_output(net):
     """Time, species, coordinates and lattice must each change the output: no path is cut."""
     fields, t = crystals()
     out = net(fields, t, {})
@@ -158,7 +158,7 @@ def test_fused_attention_is_eq_11_with_values_linear_in_the_fourier_features():
     assert torch.allclose(got, want, atol=1e-5)
 
 
-def test_an_estimate_is_seen_and_an_absent_one_is_none():
+def test_the_network_uses_an_estimate_and_works_without_one():
     net = build(conditioning="cds", self_conditioning=True).float()
     fields, t = crystals()
     fields, t = {k: v.float() if v.is_floating_point() else v for k, v in fields.items()}, t.float()

@@ -120,7 +120,7 @@ def test_padding_changes_nothing(case):
     torch.testing.assert_close(after["frac_coords"][:, :5] * real, before["frac_coords"] * real, rtol=1e-4, atol=1e-5)
 
 
-def test_what_lies_between_atoms_knows_neither_origin_nor_image():
+def test_relative_features_do_not_depend_on_origin_or_images():
     model, _, fields, t = made("compact", "csp", "told")
     x, mask = fields["frac_coords"], fields["mask"]
     alphas = tuple(model.processes[k].alpha_bar(t).sqrt() for k in ("frac_coords", "lattice"))
@@ -168,7 +168,7 @@ def test_surroundings_are_sums_over_all_images():
     torch.testing.assert_close(spectrum[0].view(5, SHELLS, 4)[..., 0], number.square().log1p())
 
 
-def test_the_spectrum_knows_no_axes_and_flat_cells_have_none():
+def test_the_power_spectrum_does_not_depend_on_axes_and_is_finite_for_flat_cells():
     (crystal,) = structures_from_batch(crystals_of([3] * 6, seed=1))
     turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).double())[0]
     cell, frac = plain(crystal), torch.tensor(crystal.frac_coords)[None]
@@ -210,7 +210,7 @@ def test_slots_that_are_surely_null_cost_nothing():
     torch.testing.assert_close(noise[empty], truth[empty], rtol=1e-4, atol=1e-4)
 
 
-def test_evidence_is_the_bayes_factor():
+def test_the_evidence_of_a_slot_is_the_bayes_factor():
     t = torch.tensor([0.2, 0.5, 0.8])
     abar = GaussianVP().alpha_bar(t)
     x = torch.randn(3, 7, 3, generator=torch.Generator().manual_seed(0))
@@ -221,7 +221,7 @@ def test_evidence_is_the_bayes_factor():
     torch.testing.assert_close(evidence(x, abar), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_mixture_is_the_law_of_total_expectation():
+def test_the_noise_of_a_slot_obeys_the_law_of_total_expectation():
     """Samples follow the data: a share p of the slots holds atoms, which lie where the data's do."""
     p, process = 0.2, GaussianVP()
 

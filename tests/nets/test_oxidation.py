@@ -20,7 +20,7 @@ def answer(network, *compositions):
     return drafts[-1], mixed
 
 
-def test_encoding():
+def test_formulas_are_encoded():
     index, counts = encode([{"Na": 1, "O": 2}, {"Li": 1, "Fe": 1, "P": 1, "O": 4}], ELEMENTS)
     assert index.tolist() == [[3, 4, 0, 0], [2, 1, 5, 4]]
     assert counts.tolist() == [[1, 2, 0, 0], [1, 1, 1, 4]]
@@ -51,7 +51,7 @@ def test_numbers_of_atoms_matter_even_large_ones(network):
     assert (few - more).abs().max() > 1e-3 and (many - most).abs().max() > 1e-4
 
 
-def test_fed_back_is_the_state_that_makes_the_formula_neutral(network):
+def test_each_layer_gets_the_state_that_makes_the_formula_neutral(network):
     drafted = torch.zeros(1, 3, len(STATES))
     drafted[0, 0, STATES.index(2)] = drafted[0, 1, STATES.index(-2)] = 100.0  # Fe +2, O -2; padding drafts anything
     drafted[0, 2, 0] = 100.0

@@ -52,19 +52,19 @@ def supercell(lattice, frac, z, change):
     return new[None], shifted[inside][None], species[None]
 
 
-def test_permutation_of_atoms(net, crystals):
+def test_permuting_atoms_changes_nothing(net, crystals):
     lattice, frac, z = crystals
     order = torch.tensor([2, 0, 3, 1])
     close(value(net, lattice, frac, z), value(net, lattice, frac[:, order], z[:, order]))
 
 
-def test_origin_and_images(net, crystals):
+def test_shifting_the_origin_or_choosing_other_images_changes_nothing(net, crystals):
     lattice, frac, z = crystals
     moved = frac + torch.tensor([0.31, -0.77, 0.52]) + torch.tensor([[1.0, 0, -2], [0, 3, 0], [0, 0, 0], [5, 0, 1]])
     close(value(net, lattice, frac, z), value(net, lattice, moved, z))
 
 
-def test_rotation_and_reflection(net, crystals):
+def test_rotation_and_reflection_change_nothing(net, crystals):
     lattice, frac, z = crystals
     close(value(net, lattice, frac, z), value(net, lattice @ rotation(), frac, z))
     close(value(net, lattice, frac, z), value(net, -lattice, frac, z))
@@ -81,7 +81,7 @@ def test_rotation_and_reflection(net, crystals):
     ],
     ids=["sheared", "other-cell", "2x1x1", "2x2x2", "slanted-6x"],
 )
-def test_choice_of_the_cell_supercells_included(net, crystals, change):
+def test_another_cell_or_a_supercell_changes_nothing(net, crystals, change):
     lattice, frac, z = crystals
     z = z.clone()
     frac = frac[0] * 0.98 + 0.01  # away from the faces, so that counting atoms of the new cell is safe
@@ -89,7 +89,7 @@ def test_choice_of_the_cell_supercells_included(net, crystals, change):
     close(small, value(net, *supercell(lattice[0], frac, z[0], torch.tensor(change))))
 
 
-def test_niggli_reduction(net):
+def test_niggli_reduction_changes_nothing(net):
     import numpy as np
 
     from nucleate.crystal.convert import niggli_reduced, polar_factor
@@ -105,7 +105,7 @@ def test_niggli_reduction(net):
     close(a, b)
 
 
-def test_padding_and_company_change_nothing(net, crystals):
+def test_padding_and_other_crystals_change_nothing(net, crystals):
     lattice, frac, z = crystals
     close(value(net, lattice, frac, z)[1:2], value(net, lattice[1:2], frac[1:2, :2], z[1:2, :2]))
 
@@ -117,7 +117,7 @@ def test_cells_of_one_atom_are_told_apart_by_their_images(net):
     assert (out[0] - out[1]).abs().max() > 1e-3
 
 
-def test_angles_are_seen():
+def test_predictions_depend_on_angles():
     """Chains of one neighbour distance, straight and bent, no other atom within the cutoff of directions."""
     torch.manual_seed(0)
     net = PropertyNetwork(100, norm="pre", **SIZES).eval()
@@ -178,7 +178,7 @@ def test_gradients_reach_every_parameter_and_are_finite_at_symmetric_sites(cryst
         assert p.grad is not None and torch.isfinite(p.grad).all(), name
 
 
-def test_eight_crystals_are_learned(crystals):
+def test_the_network_learns_eight_crystals(crystals):
     torch.manual_seed(0)
     g = torch.Generator().manual_seed(5)
     lattice = torch.eye(3) * 4 + torch.rand(8, 3, 3, generator=g)

@@ -1,4 +1,4 @@
-"""The network of sites: symmetry of both of its outputs, and the derivative that the lattice's goes through."""
+"""The network of sites: symmetry of both of its outputs, and the derivative by which the lattice output is made."""
 
 import copy
 import dataclasses
@@ -66,14 +66,14 @@ def test_harmonics_obey_the_addition_theorem():
         assert np.allclose(product.sum(-1), legendre, atol=1e-12)
 
 
-def test_angles_that_no_cell_has_are_survived(network, codec):
+def test_impossible_angles_give_finite_outputs(network, codec):
     """Noise makes them on the way, in single precision."""
     flat = AsymmetricUnit(1, (9.0, 22.3, 5.7, 146, 144, 81), (Site(6, "a", (0.1, 0.3, 0.8)), Site(8, "a", (0, 0, 0))))
     out = scores(copy.deepcopy(network).float(), codec, symmetric_batch([flat]))
     assert all(v.isfinite().all() for v in out)
 
 
-def test_both_outputs_say_something_of_all_that_is_free_and_nothing_else(network, codec, data):
+def test_outputs_cover_all_free_parameters_and_no_others(network, codec, data):
     lattice, parameters = scores(network, codec, data)
     assert torch.equal(lattice != 0, free_cell(data.space_group))
     free = free_parameters(data)

@@ -68,7 +68,7 @@ def test_a_sequence_has_an_order_and_no_padding(vector):
     assert alone.shape[-1] == (vector or 69)
 
 
-def test_conditions_and_time_reach_the_answer():
+def test_the_output_depends_on_conditions_and_time():
     net, x = network(), fields([8, 0, 0])
     plain = net(x, T, {})[TOKENS]
     for other in (net(x, T + 0.3, {}), net(x, T, {"balanced": torch.ones(1, 1)})):

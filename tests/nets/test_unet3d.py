@@ -62,7 +62,7 @@ def test_one_place_is_a_network_over_slots():
     assert count[0] < count[1] / 3
 
 
-def test_begins_at_zero_and_can_leave_it():
+def test_the_network_starts_at_zero_and_can_learn():
     x, z_c = data((3, 2))
     net = network((3, 2), started=False)
     assert not net(x, z_c).any()
@@ -70,7 +70,7 @@ def test_begins_at_zero_and_can_leave_it():
     assert net.read_out.weight.grad.abs().sum() > 0
 
 
-def test_condition_and_crystals_are_their_own():
+def test_each_crystal_depends_only_on_its_own_condition():
     x, z_c = data((3, 2), batch=3)
     net = network((3, 2))
     out = net(x, z_c)
@@ -78,7 +78,7 @@ def test_condition_and_crystals_are_their_own():
     torch.testing.assert_close(net(x[1:2], z_c[1:2]), out[1:2], rtol=1e-4, atol=1e-5)
 
 
-def test_place_and_slots_matter():
+def test_the_output_depends_on_place_and_slots():
     """The same values at other places mean other elements; a slot far away is seen too."""
     net = network((9, 18)).double()
     z_c = torch.zeros(1, 6, dtype=torch.double)
@@ -97,7 +97,7 @@ def copied(x):
 @pytest.mark.parametrize(
     ("grid", "task"), [((2, 4), copied), ((2, 4), lambda x: x.flip(-1)), ((1, 1), lambda x: x.flip(2))]
 )
-def test_learns_what_one_place_alone_cannot_tell(grid, task):
+def test_the_network_learns_what_one_place_alone_does_not_show(grid, task):
     """Values are independent, so a model that sees its own place alone can do no better than an error of 7/8."""
     torch.manual_seed(0)
     net = UNet3D(1, 1, (16, 16), 2, 4, grid)

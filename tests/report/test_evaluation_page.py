@@ -303,7 +303,7 @@ def test_bins_suit_whole_numbers_and_one_value():
     assert len(bin_edges(np.array([0.0] * 99 + [0.5]))) - 1 >= 20  # no spread between the quartiles
 
 
-def test_an_outline_reaches_as_high_as_its_share():
+def test_the_height_of_an_outline_is_its_share():
     page = Page(evaluation_charts([Series("t", "u", {"a": [0.0] * 3 + [1.5], "b": [0.0] + [1.5] * 3})]))
     heights = [{float(v) for v in re.findall(r"V([\d.]+)", e["d"])} for e in page.all("path")]
     assert [e["class"] for e in page.all("path")] == ["set0", "set1"]
@@ -338,7 +338,7 @@ def test_bars_are_shares_of_counts_and_shares_as_they_are():
     assert names.text("figcaption") == "share by system"
 
 
-def test_what_is_off_the_scale_is_said():
+def test_values_off_the_scale_are_named():
     many = {f"e{i}": 1 for i in range(100)}
     page = Page(evaluation_charts([Series("t", "element", bars={"a": many})]))
     assert page.text("figcaption") == "share by element; other (76) is off the scale: 76\u00a0%"

@@ -1,4 +1,4 @@
-"""What is said where two columns of a table seem to contradict each other."""
+"""Notes where two columns of a table seem to contradict each other."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_known_crystal_below_the_hull_of_known_crystals_is_explained() -> None
     )
 
 
-def test_without_a_word_on_novelty_the_phase_of_the_same_formula_is_pointed_out() -> None:
+def test_where_novelty_is_untested_the_known_phase_of_the_formula_is_named() -> None:
     candidate = replace(found(-0.042, "fail", "TiMn2Al"), checks={})
     (line,) = contradiction_notes([candidate])
     assert line.startswith("a (") and "below the known phase of its own formula" in line

@@ -114,7 +114,7 @@ def test_a_setting_without_a_value_is_not_in_the_list(tmp_path):
     assert "noise" not in text and "model" not in text and "null" not in text
 
 
-def test_a_quotation_mark_in_a_formula_stays_one(tmp_path):
+def test_a_quotation_mark_in_a_formula_is_shown_as_it_is(tmp_path):
     shown = Page(formula_html("Ba(FeO2)2 '27\""))
     assert shown.source == "Ba(FeO<sub>2</sub>)<sub>2</sub> &#39;27&#34;"
 
@@ -129,7 +129,7 @@ def test_the_cif_link_holds_the_structure_itself(tmp_path):
     assert back.composition == NACL.composition
 
 
-def test_tiles_count_what_they_say(tmp_path):
+def test_tiles_show_the_right_counts(tmp_path):
     relaxed = {"relaxed": Check("pass"), "novel": Check("fail")}
     many = [
         candidate("a", STO, 0.02),
@@ -151,7 +151,7 @@ def test_tiles_count_what_they_say(tmp_path):
     assert "hull unknown" not in found.one("main")["text"]
 
 
-def test_what_lies_too_deep_is_near_no_hull_and_counted_apart(tmp_path):
+def test_crystals_far_below_the_hull_are_counted_apart(tmp_path):
     unknown = {"hull": Check("unknown", "0.80 eV/atom below SrO + TiO2"), "relaxed": Check("pass")}
     lost = {**unknown, "relaxed": Check("fail")}
     many = [
@@ -170,14 +170,14 @@ def test_what_lies_too_deep_is_near_no_hull_and_counted_apart(tmp_path):
     assert "of 1 candidates" in found.one("svg", class_="histogram")["aria-label"]
 
 
-def test_nothing_at_all_is_still_a_page(tmp_path):
+def test_a_run_without_candidates_gets_a_page(tmp_path):
     found = page(tmp_path, [], request="")
     assert "No candidate came through" in found.one("main")["text"]
     assert found.all("canvas") == []
     assert json.loads(found.one("script", id="scenes")["text"]) == {"elements": {}, "scenes": []}
 
 
-def test_what_cannot_be_drawn_is_listed_without_a_view(tmp_path):
+def test_crystals_that_cannot_be_drawn_are_listed_without_a_view(tmp_path):
     broken = STO.copy()
     broken.lattice = Lattice(np.full((3, 3), np.nan))
     found = page(tmp_path, [candidate("a", broken), candidate("b", None), candidate("c", NACL)])
@@ -225,7 +225,7 @@ def test_the_drawn_cell_is_the_same_crystal():
     assert drawn.get_distance(0, 4) != pytest.approx(2.82, abs=1e-3)  # nothing is idealised
 
 
-def test_bonds_are_those_a_chemist_draws():
+def test_bonds_are_drawn_where_a_chemist_draws_them():
     def pairs(structure):
         s = scene(structure)
         return sorted("-".join(sorted((s["symbols"][i], s["symbols"][j]))) for i, j, *_ in s["bonds"])
@@ -241,7 +241,7 @@ def test_bonds_are_those_a_chemist_draws():
     assert scene(Structure(Lattice.cubic(0.5), ["H"], [[0, 0, 0]]))["bonds"] == []
 
 
-def test_odd_structures_have_scenes():
+def test_odd_structures_can_be_drawn():
     mixed = Structure(Lattice.cubic(4), [{"Na": 0.3, "K": 0.7}], [[0, 0, 0]])
     assert scene(mixed)["symbols"] == ["K"]
     assert drawn_elements(["Xx"])["Xx"]["colour"] == "#999999"

@@ -1,4 +1,4 @@
-"""Formulas first: drawn (here by a played model), checked, given structures, and then as every other crystal."""
+"""Runs that draw formulas first (here by a stand-in for a model), check them, and then give them structures."""
 
 import dataclasses
 import runpy
@@ -116,7 +116,7 @@ def test_runs_side_by_side(run):
     assert rows["compose, s per candidate"].endswith("(8)") and rows["template, s per candidate"].endswith("(5)")
 
 
-def test_what_lies_too_deep_is_near_no_hull(run):
+def test_crystals_far_below_the_hull_do_not_count_as_near_it(run):
     script = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "pipeline_table.py"))
     best = next(c for c in run.all if c.failure is None)
     e_form, energy = best.energies["e_form"], dataclasses.replace(best.energies["e_above_hull"], value=-0.5)
@@ -174,7 +174,7 @@ def test_a_composition_that_cannot_be_made_is_a_failure():
     assert "never saw Rn" in str(odd.failure) and str(empty.failure) == "generate: there is no composition"
 
 
-def test_a_chemical_system_is_held_to():
+def test_formulas_outside_the_chemical_system_are_rejected():
     asked = Wanted(Condition(chemical_system=("Na", "Cl")))
     seeds = [int(derive_seeds(0, i)) for i in range(3)]
     model = Played(["Na Cl", "Na Na", "Na Cl Br"])
@@ -185,7 +185,7 @@ def test_a_chemical_system_is_held_to():
     assert (str(lacks.failure), str(more.failure)) == ("compose: no Cl in it", "compose: Br is not in Na-Cl")
 
 
-def test_wishes_about_elements_are_kept_and_held_to(played, settings, tmp_path):
+def test_wishes_about_elements_are_recorded_and_followed(played, settings, tmp_path):
     wish = parse_request("Na ?, 2 candidates", exclude="Cl,Pb", num_elements=2)
     with pytest.raises(KeyboardInterrupt):
         design(wish, tmp_path / "run", settings, executor=Dies("compose"))
@@ -219,7 +219,7 @@ def test_wishes_about_elements_are_kept_and_held_to(played, settings, tmp_path):
         ("anything", {"oversample": 0}, "oversample must be at least 1"),
     ],
 )
-def test_what_cannot_be_met_is_refused_before_anything_is_written(
+def test_impossible_requests_are_refused_before_anything_is_written(
     played, settings, tmp_path, request_, changes, message
 ):
     with pytest.raises(NucleateError, match=message):

@@ -33,7 +33,7 @@ def test_the_shipped_network_for_the_data_knows_the_columns(info):
     assert property_network_for({}, facts_of(info)) == (None, {}, [])
 
 
-def test_a_column_that_no_network_knows_is_given_back(info):
+def test_columns_that_no_network_knows_are_returned(info):
     model, wanted, unknown = property_network_for(
         {"band_gap": (1, 2), "hardness": (3, 4)}, facts_of(of(info, "mp-20", "band_gap", "hardness"))
     )
@@ -53,7 +53,7 @@ def test_a_named_network_must_know_one_of_them(info):
         property_network_for(WANTED, facts_of(info), "none")
 
 
-def test_what_cannot_be_judged_is_said_once(info, monkeypatch):
+def test_properties_without_a_network_are_warned_of_once(info, monkeypatch):
     request = parse_request("Li-Fe-O, e_form=-2, band_gap=1..1.6")
     settings = DesignSettings.of(weights="mp20-cds")
     assert cautions(request, settings) == []
@@ -62,7 +62,7 @@ def test_what_cannot_be_judged_is_said_once(info, monkeypatch):
     assert len(lines) == 1 and "no shipped network for mine predicts formation_energy_per_atom, band_gap:" in lines[0]
 
 
-def test_what_will_be_refused_is_not_warned_of_as_well():
+def test_requests_that_will_be_refused_get_no_warning_as_well():
     settings = DesignSettings.of(weights="mp20-cds")
     assert len(cautions(parse_request("anything, e_form=-5.3"), settings)) == 1
     assert cautions(parse_request("anything, e_form=-40"), settings) == []

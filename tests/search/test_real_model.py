@@ -1,4 +1,4 @@
-"""A real server with real weights: the plumbing, not the chemistry, which is poor in so small a model."""
+"""A real server with a real language model: requests and answers work. Its chemistry is too poor to be tested."""
 
 import json
 import socket

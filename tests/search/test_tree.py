@@ -1,4 +1,4 @@
-"""Tree search: which formulas are opened, in which order structures come, and what a budget leaves for later."""
+"""Tree search: which formulas get structures, in which order, and what a budget leaves undone."""
 
 import dataclasses
 
@@ -62,7 +62,7 @@ def test_candidates_of_one_formula_are_one_branch():
     assert ids(first) == ["a", "d", "a-3", "d-4"]
 
 
-def test_structure_types_beyond_l_say_so_and_a_branch_does_not_forget_what_failed():
+def test_structures_beyond_l_are_rejected_with_that_reason_and_failures_stay():
     a, d = formulas(a=1.0, d=1.0)
     branches, pruned = make_branches([a, d], Extent(2, 2, 1), TYPES)
     assert ids(branches[0]) == ["a"] and str(pruned[0].failure) == "width: structure 2 of its formula, 1 are made"
@@ -96,7 +96,7 @@ def test_a_beam_halves_the_formulas_by_their_best_structure():
     assert set(done) == set(heights)
 
 
-def test_budgets():
+def test_a_search_stops_at_its_budget():
     assert Budget().left(1e9, 10**6) == BLOCK
     assert Budget(evaluations=20).left(0, 18) == 2 and Budget(evaluations=20).left(0, 20) == 0
     assert Budget(seconds=10).left(0, 0) == BLOCK and Budget(seconds=10).left(11, 0) == 0
@@ -105,7 +105,7 @@ def test_budgets():
         Budget(seconds=-1)
 
 
-def test_what_is_not_given_follows_from_the_candidates():
+def test_sizes_of_the_search_follow_from_the_number_of_candidates():
     request = parse_request("a spinel, 5 candidates")
     assert extent_of(request, DesignSettings()) == Extent(25, 5, 4)
     assert extent_of(request, DesignSettings.of(structures="prototype")) == Extent(100, 20, 1), "one structure type"
@@ -134,7 +134,7 @@ def test_a_search_opens_the_best_formulas_with_all_their_structure_types(whole):
 
 
 @pytest.mark.parametrize("strategy", ["best-first", "beam"])
-def test_a_budget_stops_it_and_a_larger_one_goes_on_to_the_same(strategy, tmp_path):
+def test_a_search_stopped_by_its_budget_continues_to_the_same_result(strategy, tmp_path):
     settings = QUICK.replaced(search=strategy)
     part = design(ASKED, tmp_path / "part", settings.replaced(evaluations=3), executor=Serial())
     assert part.tree["evaluated"] == 3 and part.tree["left"] > 0
@@ -180,7 +180,7 @@ def test_an_interrupted_search_resumes_to_the_same(whole, tmp_path):
         ("a spinel", {"objective": "beauty=1"}, "'beauty=1' is no weight of an objective"),
     ],
 )
-def test_what_cannot_be_searched_is_refused_before_anything_is_written(text, changes, message, tmp_path):
+def test_impossible_searches_are_refused_before_anything_is_written(text, changes, message, tmp_path):
     with pytest.raises(NucleateError, match=message):
         design(text, tmp_path / "run", DesignSettings.of(**changes))
     assert not (tmp_path / "run").exists()
@@ -203,7 +203,7 @@ def test_formulas_without_family_are_judged_by_known_ones_and_their_oxidation_st
     assert b.terms["known"] < -1
 
 
-def test_an_objective_orders_what_can_be_believed_first():
+def test_crystals_with_believable_energies_come_first_by_the_objective():
     weights = read_objective("e_above_hull=1, known = 0.5")
     assert weights == {"e_above_hull": 1.0, "known": 0.5} and read_objective("") == {}
     low = judged(Candidate("low"), 0.01).with_(checks={"novel": Check("fail", "known")})

@@ -143,7 +143,7 @@ def test_a_new_system_trains_is_saved_and_generates(recipe, tmp_path):
     assert generator.generate([Condition()], [1])[0].lattice == first.lattice
 
 
-def test_a_new_system_refuses_what_it_has_not(recipe, tmp_path):
+def test_a_new_system_refuses_settings_that_it_does_not_have(recipe, tmp_path):
     (tmp_path / "r.toml").write_text(TOML + "[codec]\nslots = 3\n")
     with pytest.raises(NucleateError, match="'codec.slots' is a setting of unimat, not of cubes"):
         load_recipe(tmp_path / "r.toml")
@@ -173,7 +173,7 @@ QUESTIONS = re.compile(
 )
 
 
-def test_nobody_outside_asks_which_system_it_is():
+def test_no_code_outside_systems_tests_which_system_it_has():
     files = [p for part in ("src/nucleate", "benchmarks", "scripts") for p in (ROOT / part).rglob("*.py")]
     asked = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"

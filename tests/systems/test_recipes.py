@@ -21,7 +21,7 @@ def test_every_recipe_loads_and_carries_its_file_name(path):
     assert isinstance(recipe, system_of(recipe).config)
 
 
-def test_there_are_recipes():
+def test_the_folder_of_recipes_is_not_empty():
     assert {"mp20-csp", "mp20-dng"} <= {p.stem for p in RECIPES}
     assert {load_recipe(p).system for p in RECIPES} == set(SYSTEMS)
 
@@ -80,12 +80,12 @@ def test_a_missing_file_is_named():
         ("sites", "train", {"condition_dropout": 0.5}, "is a setting of joint, .*formulas and bins, not of sites"),
     ],
 )
-def test_a_knob_of_another_system_is_refused_by_name(system, section, knob, message):
+def test_a_setting_of_another_system_is_refused_by_name(system, section, knob, message):
     with pytest.raises(NucleateError, match=message):
         read_recipe({"name": "x", "system": system, section: knob})
 
 
-def test_a_task_is_of_the_systems_that_have_two():
+def test_only_systems_with_two_tasks_take_the_setting_task():
     with pytest.raises(NucleateError, match="'task' is a setting of joint, unimat, compact and bins, not of sites"):
         read_recipe({"name": "x", "system": "sites", "task": "csp"})
 
@@ -108,7 +108,7 @@ def test_a_task_is_of_the_systems_that_have_two():
         ({"system": "joint", "sample": {"species_temperature": 0}}, "'sample.species_temperature' must be above 0"),
     ],
 )
-def test_what_does_not_go_together_is_refused(values, message):
+def test_contradicting_settings_are_refused(values, message):
     with pytest.raises(NucleateError, match=message) as refused:
         read_recipe({"name": "x"} | values)
     assert "\n" not in str(refused.value)

@@ -42,7 +42,7 @@ def test_valid_draws_on_until_there_are_enough_distinct_ones():
     assert len(compose(played, Condition(), 3, valid=True)) == 2 and played.drawn == 60  # there are no more
 
 
-def test_requests():
+def test_requests_become_conditions_or_are_refused():
     assert condition_of(parse_request("anything")) == Condition()
     wish = condition_of(parse_request("Li-Fe-O, 12 atoms", exclude="Pb"))
     assert wish == Condition(chemical_system=("Li", "Fe", "O"), num_atoms=12, exclude=("Pb",))

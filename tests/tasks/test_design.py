@@ -134,13 +134,13 @@ def test_a_foreign_folder_is_never_touched(tmp_path):
         ("Li-Fe-O, 30 atoms", "cells of 1 to 20 atoms, not 30"),
     ],
 )
-def test_what_cannot_be_met_is_refused_before_anything_is_written(tmp_path, request_, message):
+def test_impossible_requests_are_refused_before_anything_is_written(tmp_path, request_, message):
     with pytest.raises(NucleateError, match=message):
         design(request_, tmp_path / "run", QUICK)
     assert not (tmp_path / "run").exists()
 
 
-def test_no_run_to_resume(tmp_path):
+def test_resuming_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(NucleateError, match="no run to resume"):
         resume(tmp_path)
     (tmp_path / "request.json").write_text(json.dumps({"request": {"nonsense": 1}, "settings": {}}))
@@ -156,7 +156,7 @@ def test_a_run_that_died_at_its_very_start_can_be_started_again(tmp_path):
     assert len(design("NaCl, 2 atoms, 1 candidate", tmp_path / "run", quick, executor=Serial()).all) == 1
 
 
-def test_broken_records_of_a_run_end_no_resumption(tmp_path):
+def test_a_run_with_broken_records_can_be_resumed(tmp_path):
     """Records that no stage has seen are made anew of the request; any other broken one is a problem and done again."""
     import ase.db
 
@@ -185,7 +185,7 @@ def test_broken_records_of_a_run_end_no_resumption(tmp_path):
         assert c.structure.volume == pytest.approx(before[c.id].structure.volume, rel=1e-3)
 
 
-def test_overwriting_waits_for_no_other_writer(run):
+def test_a_run_that_another_process_writes_is_not_overwritten(run):
     from nucleate.store.database import RunStore
 
     with RunStore(run.folder), pytest.raises(NucleateError):

@@ -1,4 +1,4 @@
-"""What people ask of known crystals: words into filters, and what is said where nothing is found."""
+"""Questions about known crystals: words become filters, and a message explains why nothing is found."""
 
 import math
 
@@ -40,7 +40,7 @@ def ids(entries):
         ({"query": "Ti-O", "hide": "TiO2"}, ""),
     ],
 )
-def test_known(library, asked, wanted):
+def test_known_crystals_are_found_by_filters(library, asked, wanted):
     assert ids(known(**asked, library=library)) == wanted
 
 
@@ -97,13 +97,13 @@ def test_hidden_crystals_are_named_where_nothing_is_found(library):
     assert "(2 crystals of 1 formulas are hidden)" in nothing_found(view, Filters(formula={"Na": 1, "Cl": 1}))
 
 
-def test_hidden_by_a_file(library, tmp_path):
+def test_a_file_can_hide_crystals(library, tmp_path):
     (tmp_path / "hidden.txt").write_text("mp-4\n\nTiO2\n")
     view = hidden_view(library, [str(tmp_path / "hidden.txt"), "mp-20:val"])
     assert len(view) == len(library) - 5 and "mp-6" not in view and "mp-8" not in view and "mp-5" not in view
 
 
-def test_texts():
+def test_queries_and_bounds_are_read_from_text():
     assert read_query("Li-Fe").system == ("Li", "Fe") and read_query("K2O").formula == {"K": 2, "O": 1}
     assert read_anonymous("A2BC4") == (2, 1, 4)
     assert read_bounds("1..2", "x") == (1, 2) and read_bounds("..2", "x") == (-math.inf, 2)

@@ -112,7 +112,7 @@ def test_the_same_call_resumes_and_another_one_is_refused(settings, found, monke
         optimise(dataclasses.replace(settings, seed=1), folder, executor=Serial())
 
 
-def test_the_highest_is_the_opposite(settings, tmp_path):
+def test_maximising_asks_for_the_highest_value(settings, tmp_path):
     result = optimise(dataclasses.replace(settings, maximise=True), tmp_path, executor=Serial())
     assert result.target == pytest.approx(0.1, abs=0.02)
     oxygen = [c.structure.composition["O"] for c in result.candidates if c.structure is not None]
@@ -147,13 +147,13 @@ def test_duplicates_and_known_crystals_are_counted(models, monkeypatch):
         ),
     ],
 )
-def test_what_cannot_be_optimised_is_refused_before_anything_is_written(settings, tmp_path, changes, message):
+def test_impossible_optimisations_are_refused_before_anything_is_written(settings, tmp_path, changes, message):
     with pytest.raises(NucleateError, match=message):
         optimise(dataclasses.replace(settings, **changes), tmp_path / "run", executor=Serial())
     assert not (tmp_path / "run").exists()
 
 
-def test_a_missing_value_says_why():
+def test_a_missing_value_has_its_reason():
     from nucleate.pipeline.candidate import Check
 
     blank = Candidate("a")

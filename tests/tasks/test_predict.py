@@ -1,4 +1,4 @@
-"""One door for structure prediction: what goes in, in which order it comes out, and how often it was found."""
+"""Structure prediction: its input, the order of its results, and how often each was found."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_unrelaxed_as_drawn_with_failures_last() -> None:
     assert [c.id for c in ordered(given)] == ["A-2", "A-1"]
 
 
-def test_from_python() -> None:
+def test_the_same_seed_gives_the_same_predictions_whatever_else_is_asked_for() -> None:
     settings = nucleate.PredictSettings("random", samples=3, seed=1)
     first, again = (nucleate.predict(["SrTiO3", "CsF"], settings) for _ in range(2))
     assert [c.id for c in first] == ["SrTiO3-1", "SrTiO3-2", "SrTiO3-3", "CsF-1", "CsF-2", "CsF-3"]
@@ -120,7 +120,7 @@ def test_a_formula_that_cannot_be_had_does_not_stop_the_others() -> None:
         ({"method": "adaptive", "sites": {"Na": 0}}, "an element has at least one site; Na was given 0"),
     ],
 )
-def test_settings_that_are_none(settings: dict, message: str) -> None:
+def test_wrong_settings_of_a_prediction_are_refused(settings: dict, message: str) -> None:
     with pytest.raises(NucleateError, match=message):
         prediction([], PredictSettings(**settings))
 
@@ -139,7 +139,7 @@ def test_a_space_group_is_honoured() -> None:
     assert len({c.composition["Ca"] for c in several}) > 3
 
 
-def test_what_a_space_group_cannot_hold() -> None:
+def test_a_formula_that_fits_no_position_of_a_space_group_is_refused() -> None:
     message = r"Ia-3d \(230\) has no Wyckoff positions for La1 Fe3 H7 .*nor in one of up to 60 atoms; 58 other .*Pm-3m"
     with pytest.raises(NucleateError, match=message):
         prediction([Target(1, {"La": 1, "Fe": 3, "H": 7})], PredictSettings("random", space_groups=(230,)))
@@ -164,7 +164,7 @@ def test_sites_in_a_chemical_system(tiny: str) -> None:
     assert [c.structure for c in alone] == [c.structure for c in found[:3]]
 
 
-def test_a_chemical_system_alone(tiny: str) -> None:
+def test_a_chemical_system_without_sites_is_predicted(tiny: str) -> None:
     found = nucleate.predict(["Sr-Ti-O"], PredictSettings("adaptive", 2, tiny, space_groups=(221, 62)))
     assert all(len(c.structure.composition) == 3 for c in found) and len(found) == 4
     with pytest.raises(NucleateError, match="random needs a formula"):
@@ -191,7 +191,7 @@ def test_formulas_and_sites_that_contradict_each_other(tiny: str) -> None:
             nucleate.predict([text], PredictSettings("adaptive", 1, tiny, sites=sites))
 
 
-def test_of_open_compositions_the_nearest_to_the_hull_comes_first() -> None:
+def test_for_open_compositions_the_nearest_to_the_hull_comes_first() -> None:
     given = [
         c.with_(
             wanted=Wanted(Condition(chemical_system=("Na", "Cl")), "Na-Cl"), energies={"e_above_hull": Energy(e, "m")}

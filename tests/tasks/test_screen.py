@@ -93,7 +93,7 @@ def test_an_interrupted_screening_goes_on_where_it_was(settings, tmp_path):
     assert [c.e_above_hull for c in result.all] == [c.e_above_hull for c in whole.all]
 
 
-def test_what_was_said_before_is_forgotten_and_the_rejected_stay_so(settings):
+def test_earlier_results_are_dropped_and_rejected_candidates_stay_rejected(settings):
     from nucleate.pipeline.candidate import Candidate, Energy
 
     old = Candidate("old", structure=alloy(), energies={"energy": Energy(-9.0, "another")}, stages=("relax", "hull"))
@@ -103,7 +103,7 @@ def test_what_was_said_before_is_forgotten_and_the_rejected_stay_so(settings):
     assert by_id["old"].energy_per_atom > -5 and by_id["lost"].failure.reason == "it blew up"
 
 
-def test_a_second_judge_looks_at_the_best_alone(settings, monkeypatch):
+def test_a_second_potential_judges_only_the_best(settings, monkeypatch):
     from nucleate.tasks import screen as task
 
     asked = []

@@ -225,7 +225,7 @@ def test_an_unknown_run_is_named_with_those_there_are(queue, tmp_path):
         run_season(read_queue(queue), tmp_path / "out", only=["third"])
 
 
-def test_a_damaged_state_is_said(tmp_path):
+def test_a_damaged_state_file_is_reported(tmp_path):
     (tmp_path / "season.json").write_text("{")
     with pytest.raises(NucleateError, match="is damaged"):
         RunState.read(tmp_path)

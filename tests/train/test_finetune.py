@@ -97,7 +97,7 @@ def test_a_tuning_run_resumes(base, tmp_path):
         torch.testing.assert_close(parts.model.state_dict()[k], v)
 
 
-def test_what_cannot_be_tuned_is_refused(base, tmp_path):
+def test_models_and_columns_that_cannot_be_tuned_are_refused(base, tmp_path):
     with pytest.raises(NucleateError, match="steps must be at least 1"):
         finetune_recipe(info(base), str(base), "hardness", "mine", steps=0, rank=2)
     recipe = finetune_recipe(info(base), str(base), "hardness", "mine", steps=2, rank=2)

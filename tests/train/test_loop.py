@@ -130,7 +130,7 @@ def test_weights_carry_all_that_sampling_needs(crystals, tmp_path):
     assert info.num_atoms_counts[5] == 50 and info.num_atoms_counts[8] == 50
 
 
-def test_starting_from_weights_takes_what_fits(crystals, tmp_path):
+def test_starting_from_weights_takes_the_layers_that_fit(crystals, tmp_path):
     Trainer(recipe(steps=5), crystals, tmp_path / "a").run()
     start = str(tmp_path / "a" / WEIGHTS)
     b = Trainer(recipe(steps=5, start_from=start), crystals, tmp_path / "b")

@@ -62,7 +62,7 @@ def test_training_is_a_function_of_recipe_and_data(trained):
     )
 
 
-def test_a_file_holds_all_of_it_and_loads_the_same_each_time(trained, tmp_path):
+def test_a_file_of_weights_loads_completely_and_the_same_each_time(trained, tmp_path):
     model = trained[0]
     save_oxidation(tmp_path / "toy.safetensors", model)
     loaded, again = (load_oxidation(tmp_path / "toy.safetensors") for _ in range(2))
@@ -91,7 +91,7 @@ def test_formulas_that_lack_atoms_are_left_out():
     assert model.training["left_out"] == 2 and "Ba" not in model.elements and max(model.states) == 2
 
 
-def test_scores_by_hand(trained):
+def test_accuracies_by_hand(trained):
     model = trained[0]
     data = [labelled(("Na", "Cl"), (1, -1), (4, 4)), labelled(("Mg", "O"), (1, -2), (2, 2))]  # the second is wrong
     data.append(labelled(("Ca", "F", "F"), (2, -1, -2), (2, 3, 1)))  # three quarters of F as the network says

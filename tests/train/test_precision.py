@@ -1,4 +1,4 @@
-"""Half precision where it pays, and nowhere else."""
+"""Half precision is used where the hardware computes it, and nowhere else."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def test_processors_without_instructions_for_it_stay_in_single_precision(monkeyp
         ("float32", True, torch.float32),
     ],
 )
-def test_what_a_recipe_asks_for(monkeypatch, wanted, able, dtype):
+def test_the_precision_of_a_recipe_is_used(monkeypatch, wanted, able, dtype):
     monkeypatch.setattr(precision, "computes_bf16", lambda device: able)
     with precision.autocast(wanted, CPU):
         assert torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype == dtype

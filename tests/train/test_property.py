@@ -80,7 +80,7 @@ def test_a_resumed_run_has_the_same_losses_and_weights(crystals, tmp_path):
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
-def test_the_loss_is_hubers_over_known_values_alone(crystals, tmp_path):
+def test_the_loss_is_hubers_over_known_values_only(crystals, tmp_path):
     trainer = Trainer(recipe(), crystals, tmp_path, "cpu")
     index = torch.tensor([3, 4, 13, 20, 7])  # "rare" is known of the first and the third
     with torch.no_grad():
@@ -107,7 +107,7 @@ def test_stored_sums_are_those_of_each_crystal(crystals):
     assert not store.take(index, 6)[1, 4:].any() and not store.take(index, 6)[1, :, 4:].any()
 
 
-def test_weights_are_of_their_kind(trained, tmp_path):
+def test_weights_of_another_kind_are_refused(trained, tmp_path):
     metadata = load_tensors(trained / WEIGHTS)[1]
     assert metadata["kind"] == "property" and load_tensors(trained / LATEST)[1]["kind"] == "property"
     with pytest.raises(NucleateError, match="kind 'property', not a generator"):
@@ -141,7 +141,7 @@ def test_predictions_do_not_depend_on_the_batch(trained, crystals):
     assert features.shape == (7, 16) and features.std() > 0
 
 
-def test_what_cannot_be_predicted_is_nan_with_a_reason(trained, crystals):
+def test_crystals_that_cannot_be_predicted_are_nan_with_a_reason(trained, crystals):
     model = load_property_network(trained / WEIGHTS)
     batch = crystals[:7].with_properties({})
     z, frac, lattice = batch.atomic_numbers.clone(), batch.frac_coords.clone(), batch.lattice.clone()

@@ -1,4 +1,4 @@
-"""The similarity network: pairs, training on a toy whose answer is known, files, and the shipped weights."""
+"""The similarity network: pairs, training on toy data with a known answer, files, and the shipped weights."""
 
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def test_all_similar_pairs_are_found():
         Pairs(FingerprintedCrystals(data.formulas, np.arange(len(data.formulas))[:, None]), 0.3, 0)
 
 
-def test_it_learns_the_toy(trained):
+def test_training_learns_the_toy_data(trained):
     model, lines = trained
     assert [line["step"] for line in lines] == [20, 40, 60]
     assert lines[-1]["loss"] < lines[0]["loss"]
@@ -95,7 +95,7 @@ def test_it_learns_the_toy(trained):
     assert model.training["crystals"] == len(split(toy(), "train").formulas)
 
 
-def test_first_similar_by_hand():
+def test_similar_first_templates_are_counted_by_hand():
     known = FingerprintedCrystals(
         [{"Li": 1, "F": 1}, {"Na": 1, "F": 1}, {"Na": 1, "O": 2}], np.array([[0.0], [1.0], [0.0]])
     )
@@ -119,7 +119,7 @@ def test_an_element_without_descriptors_is_unknown(trained):
     assert model.unknown({"Am": 1, "O": 1}) == ["Am"]
 
 
-def test_the_network_is_what_it_says():
+def test_the_network_computes_its_documented_formula():
     torch.manual_seed(0)
     network = SimilarityNetwork(3, hidden=(), dropout=0.0).eval()
     a, b = torch.randn(5, 3), torch.randn(5, 3)
@@ -134,7 +134,7 @@ def test_training_repeats_itself(trained):
         assert torch.equal(a, b)
 
 
-def test_files(trained, tmp_path):
+def test_networks_survive_a_file_and_other_files_are_refused(trained, tmp_path):
     model, _ = trained
     save_similarity(tmp_path / "toy.safetensors", model)
     again = load_similarity(tmp_path / "toy.safetensors")
@@ -149,7 +149,7 @@ def test_files(trained, tmp_path):
         load_generator(tmp_path / "toy.safetensors")
 
 
-def test_recipes(tmp_path):
+def test_wrong_recipes_are_refused(tmp_path):
     path = Path(__file__).parents[2] / "recipes" / "networks" / f"{SHIPPED}.toml"
     assert load_similarity_recipe(path).name == SHIPPED
     (tmp_path / "bad.toml").write_text('name = "x"\ndata = "y"\n[network]\nwidth = 3\n')
@@ -159,7 +159,7 @@ def test_recipes(tmp_path):
         load_similarity_recipe(tmp_path / "none.toml")
 
 
-def test_nothing_to_train_on():
+def test_data_that_cannot_be_trained_on_are_refused():
     with pytest.raises(NucleateError, match="no crystals"):
         train_similarity(RECIPE, FingerprintedCrystals([], np.zeros((0, 2))), toy())
     with pytest.raises(NucleateError, match="without descriptors"):

@@ -1,4 +1,4 @@
-"""A training run that is stopped, killed or runs into trouble: what it leaves, and that it goes on exactly."""
+"""A training run that is stopped, killed or fails: what it leaves, and that it continues exactly."""
 
 import json
 import os
@@ -151,7 +151,7 @@ def test_killed_at_any_moment_a_run_goes_on_exactly(crystals, tmp_path):
     assert sorted(p.name for p in (tmp_path / "killed").iterdir() if p.name != ".lock") == [LATEST, METRICS, WEIGHTS]
 
 
-def test_a_folder_has_one_trainer(crystals, tmp_path):
+def test_two_trainers_in_one_folder_refuse_each_other(crystals, tmp_path):
     first = Trainer(recipe(), crystals, tmp_path)
     with pytest.raises(NucleateError, match=rf"another process \(pid {os.getpid()}\) is training in .*--out"):
         Trainer(recipe(), crystals, tmp_path)
@@ -192,7 +192,7 @@ def test_too_little_memory_is_one_line(crystals, tmp_path, error):
         trainer.run()
 
 
-def test_an_estimate_changes_nothing(crystals, tmp_path):
+def test_an_estimate_of_the_duration_changes_no_result(crystals, tmp_path):
     Trainer(recipe(), crystals, tmp_path / "a").run()
     trainer = Trainer(recipe(), crystals, tmp_path / "b")
     assert 0 < trainer.estimate() < 100

@@ -1,4 +1,4 @@
-"""Weights that are damaged end in one line that names the file; none loads other numbers than were written."""
+"""Damaged weights give one line that names the file; no file loads other numbers than were written."""
 
 import json
 import random
@@ -115,7 +115,7 @@ def test_damaged_weights_are_one_line_and_with_hashes_none_loads(weights, tmp_pa
     assert loaded == 0 if hashes else loaded < 60  # without hashes a plausible number cannot be told from another
 
 
-def test_without_hashes_what_makes_no_sense_is_still_refused(weights, tmp_path):
+def test_weights_without_hashes_are_refused_where_they_make_no_sense(weights, tmp_path):
     tensors, metadata = load_tensors(weights)
     info = json.loads(metadata["info"])
     file = tmp_path / "old.safetensors"
@@ -162,7 +162,7 @@ def test_a_damaged_size_does_not_fill_the_memory(weights, tmp_path, size):
 
 
 @pytest.mark.parametrize("load", [load_oxidation, load_similarity])
-def test_networks_of_other_kinds_are_as_careful(weights, tmp_path, load):
+def test_damaged_networks_of_other_kinds_are_refused_too(weights, tmp_path, load):
     kind = "oxidation" if load is load_oxidation else "similarity"
     file = tmp_path / "x.safetensors"
     for metadata in ({}, {"recipe": "{}"}, {"recipe": "{}", "info": "[]"}, {"recipe": "[", "info": "{}"}):

@@ -29,7 +29,7 @@ def rates(report):
     return [m.value for m in report.sections[0].metrics if m.name.startswith("sr_")]
 
 
-def test_by_hand():
+def test_success_rates_by_hand():
     values = [-3.5, -3.0, -2.999, -1.0, 0.0, None, float("nan"), float("-inf")]
     report = success_rates(values, LIMITS)
     assert rates(report) == [2 / 8, 3 / 8, 4 / 8]  # the threshold itself is reached; minus infinity is no energy
@@ -60,7 +60,7 @@ def test_the_best_of_each_group_counts():
     assert rates(again) == rates(report)
 
 
-def test_as_cdvae_computes_it():
+def test_success_rates_equal_those_of_cdvaes_code():
     """Steps x optimisations, infinity where invalid, the lowest of each column."""
     rng = np.random.default_rng(0)
     props, valid = rng.normal(-2, 1, (10, 100)), rng.random((10, 100)) < 0.4
@@ -70,7 +70,7 @@ def test_as_cdvae_computes_it():
     assert rates(report) == pytest.approx([(best <= t).mean() for t in LIMITS.values])
 
 
-def test_maximisation_flips_everything():
+def test_maximisation_gives_the_rates_of_the_negated_values():
     values = [3.5, 2.5, None, -3.5]
     assert rates(success_rates(values, HIGH)) == [1 / 4, 2 / 4]
     assert rates(success_rates(values, HIGH, groups=["a", "b", "b", "b"])) == [1 / 2, 1]
