@@ -1,7 +1,7 @@
 import torch
 
 from nucleate.diffusion.loop import sample
-from nucleate.diffusion.masked import MASK, MaskedTokens, ToldAtEnd
+from nucleate.diffusion.masked import MASK, MaskedTokens, RevealedAtEnd
 from nucleate.diffusion.rng import Streams
 
 
@@ -49,7 +49,7 @@ def ideal(target):
 def drawn(noise, steps=8, seed=0, given=None):
     target = torch.tensor([[1, 2, 3, 4, 5, 6, 1, 2]])
     like = {"x": torch.full_like(target, MASK) if given is None else given, "rest": torch.zeros(1, 8)}
-    processes = {"x": MaskedTokens(6), "rest": ToldAtEnd()}
+    processes = {"x": MaskedTokens(6), "rest": RevealedAtEnd()}
     streams = Streams(torch.tensor([seed]))
     return target, sample(ideal(target), processes, like, steps=steps, rng=streams, condition={}, noise=noise)
 

@@ -1,9 +1,9 @@
-"""The compact representation in bins: the numbers of a crystal of a given composition as tokens and what is left over.
+"""The compact representation in bins: the numbers of a crystal as tokens (bins) and offsets within the bins.
 
-GenMS (Yang et al. 2024, section 2.3) has A x 4 real numbers and six of the cell. Here each coordinate is one of
-COORDINATES equal bins of the cell's edge, and each number of the cell is one of a scale of its own, with the distance
-to the middle of the bin beside it. In canonical cells (`data.frame`) many coordinates lie in the middle of a bin, on a
-special position.
+GenMS (Yang et al. 2024, section 2.3) describes a crystal by A x 4 real numbers and six numbers of the cell. Here each
+coordinate falls into one of COORDINATES equal bins of the cell's edge, and each number of the cell into a bin of its
+own scale. The offset is the distance to the middle of the bin. In canonical cells (`data.frame`) many coordinates are
+on special positions, which lie in the middle of a bin.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ from nucleate.crystal.batch import CrystalBatch
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams
 
-COORDINATES = 48  # bins of an edge; halves, thirds, quarters, sixths, eighths and twelfths are middles of bins
-LENGTHS = 240  # bins of the logarithm of length / num_atoms^(1/3), 1.3 % each
-SHORTEST, LONGEST = 0.8, 20.0  # angstrom, of length / num_atoms^(1/3)
-ANGLES = 171  # bins of one degree around 5, 6 ... 175 degrees
-FLATTEST = 5.0
-CELL = max(LENGTHS, ANGLES)
-OFFSET, CELL_OFFSET = "offset", "lattice_offset"  # the fields of what is left over, in units of a bin
+COORDINATES = 48  # bins of an edge; halves, thirds, quarters, sixths, eighths and twelfths are the middles of bins
+LENGTHS = 240  # bins of the logarithm of length / num_atoms^(1/3), each 1.3 % wide
+SHORTEST, LONGEST = 0.8, 20.0  # angstrom: the range of length / num_atoms^(1/3)
+ANGLES = 171  # bins of one degree, with middles at 5, 6 ... 175 degrees
+FLATTEST = 5.0  # degrees: the smallest angle
+CELL = max(LENGTHS, ANGLES)  # the number of tokens of each number of the cell
+OFFSET, CELL_OFFSET = "offset", "lattice_offset"  # the fields of the offsets, in units of a bin
 
 
 @dataclass(frozen=True)
 class BinCodec:
-    """encode and decode. given: whether the composition is given, or the elements are drawn as well.
+    """Encodes crystals as fields and decodes fields.
 
     Fields: "frac_coords" (B, A, 3) and "lattice" (B, 6), tokens from 1 on (0 is hidden); OFFSET (B, A, 3) and
-    CELL_OFFSET (B, 6), -0.5 to 0.5 of a bin; "atomic_numbers" (B, A), which are tokens themselves; "mask" (B, A).
-    Atoms are sorted so that the most electropositive elements come first; those of one element keep the order of the
-    data.
+    CELL_OFFSET (B, 6), from -0.5 to 0.5 of a bin; "atomic_numbers" (B, A), which serve as tokens; "mask" (B, A). Atoms
+    are sorted so that the most electropositive elements come first; those of one element keep the order of the data.
+    elements: the sorted atomic numbers of the training data. given: whether the composition is given; otherwise the
+    elements are drawn as well.
     """
 
     num_elements: int = 100
@@ -57,12 +58,12 @@ class BinCodec:
 
     @cached_property
     def place(self) -> Tensor:
-        """The place of each atomic number in the order of atoms; that of padding is last."""
+        """The place of each atomic number in the order of atoms, (num_elements + 1,); padding comes last."""
         written = [float(WRITING_ORDER[element_symbol(z)]) for z in range(1, self.num_elements + 1)]
         return torch.tensor([torch.inf, *written])
 
     def order(self, atomic_numbers: Tensor) -> Tensor:
-        """The places of atoms that put them in order, (B, A)."""
+        """The indices that sort the atoms of each crystal, (B, A)."""
         return torch.argsort(self.place.to(atomic_numbers.device)[atomic_numbers], dim=1, stable=True)
 
     def encode(self, lattice: Tensor, frac_coords: Tensor, atomic_numbers: Tensor) -> dict[str, Tensor]:
@@ -85,13 +86,13 @@ class BinCodec:
         }
 
     def training_fields(self, data: CrystalBatch, index: Tensor, width: int, rng: Streams) -> dict[str, Tensor]:
-        """The fields of the crystals `index` (b,) of training data, cut to `width` atoms."""
+        """The fields of the crystals `index` (b,) of the training data, with `width` atoms."""
         z = data.atomic_numbers[index, :width]
         return self.encode(data.lattice[index], data.frac_coords[index, :width], z)
 
     def blank(self, atomic_numbers: Tensor) -> dict[str, Tensor]:
-        """What sampling starts from: every token hidden but those of padding. atomic_numbers (B, A) are sorted where
-        the composition is given; where it is not, they only say how many atoms there are."""
+        """The fields from which sampling starts: all tokens are hidden, except those of padding. If the composition is
+        not given, only the number of atoms in atomic_numbers (B, A) is used."""
         z = atomic_numbers.gather(1, self.order(atomic_numbers))
         mask = z > 0
         if not self.given:
@@ -117,7 +118,7 @@ class BinCodec:
 
 
 def _cell_numbers(lattice: Tensor, num_atoms: Tensor) -> Tensor:
-    """Where lengths and angles of cells (B, 3, 3) lie on their scales, in bins: (B, 6)."""
+    """The lengths and angles of cells (B, 3, 3), in units of bins of their scales: (B, 6)."""
     lengths, angles = lat.lengths_angles(lattice).split(3, -1)
     low, high = torch.tensor(SHORTEST).log(), torch.tensor(LONGEST).log()
     reduced = (lengths / num_atoms[:, None] ** (1 / 3)).log()

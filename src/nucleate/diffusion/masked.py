@@ -1,4 +1,5 @@
-"""Masked tokens that are revealed from the surest on (MaskGIT, Chang et al., CVPR 2022); numbers told at the end."""
+"""Masked tokens, of which the most certain are revealed first (MaskGIT, Chang et al., CVPR 2022), and numbers that are
+revealed at the end."""
 
 from __future__ import annotations
 
@@ -19,14 +20,14 @@ MASK = 0  # the hidden token; tokens of data are 1 ... num_classes
 class MaskedTokens:
     """Each token is hidden with a probability that grows with t, independently of the others.
 
-    `like` of the prior decides what is drawn: tokens that are MASK there, so that padding and what is given keep their
-    values. The network gives logits (..., num_classes + 1) of the tokens of the data; class 0 is never drawn. The loss
-    is the cross-entropy of the hidden tokens.
+    Only tokens that are MASK in the prior's `like` are drawn, so that padding and given tokens keep their values. The
+    network gives logits (..., num_classes + 1) of the tokens of the data; class 0 is never drawn. The loss is the
+    cross-entropy of the hidden tokens.
 
-    low, high: the probability grows evenly from 0 at the time `low` to 1 at `high`; between these times the tokens are
-    revealed, and only there they have a loss. A field whose times are later than those of another one is drawn before
-    it. surest: the surest tokens are revealed first, which keeps to the likely crystals; False takes a random order,
-    which draws from the model as it is.
+    low, high: the probability grows linearly from 0 at the time `low` to 1 at `high`. The tokens are revealed between
+    these times, and have a loss only there. A field with later times than another one is drawn before it. surest:
+    whether the most certain tokens are revealed first, which favours probable crystals. With False the order is random,
+    so that samples follow the model.
     """
 
     num_classes: int
@@ -35,7 +36,7 @@ class MaskedTokens:
     surest: bool = True
 
     def hidden(self, t: Tensor) -> Tensor:
-        """The probability that a token is hidden at the time t, of its shape."""
+        """The probability that a token is hidden at the time t, in the shape of t."""
         return ((t - self.low) / (self.high - self.low)).clamp(0, 1)
 
     def prior(self, like: Tensor, rng: Streams) -> Tensor:
@@ -50,7 +51,7 @@ class MaskedTokens:
             hidden = hidden & mask.reshape(*mask.shape, *(1,) * (x0.dim() - mask.dim()))
         error = F.cross_entropy(self.logits(pred).flatten(0, -2), x0.flatten(), reduction="none").view(x0.shape)
         sums = (error * hidden).flatten(1).sum(1)
-        # over the expected number of hidden tokens, so that each token of the batch weighs alike
+        # divided by the expected number of hidden tokens, so that all tokens of the batch have the same weight
         tokens = torch.full_like(t, x0[0].numel()) if mask is None else mask.sum(1) * (x0[0].numel() / mask.shape[1])
         return sums / (tokens * 0.5).clamp_min(1)
 
@@ -61,9 +62,9 @@ class MaskedTokens:
         return logits
 
     def step(self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, noise: float = 1.0) -> Tensor:
-        """Reveal as many tokens as the cosine of MaskGIT wants at s, those first whose drawn value is likeliest.
+        """Reveal as many tokens as MaskGIT's cosine schedule requires at s, the most probable drawn values first.
 
-        noise: the temperature of the draws, and of the order in which tokens are revealed; 0 takes the likeliest.
+        noise: the temperature of the draws, and of the order in which tokens are revealed; 0 takes the most probable.
         """
         logits, hidden = self.logits(pred), x_t == MASK
         drawn = rng.categorical((logits / noise).softmax(-1)) if noise > 0 else logits.argmax(-1)
@@ -91,14 +92,14 @@ class MaskedTokens:
         noise: float = 1.0,
         langevin: float = 0.0,
     ) -> Tensor:
-        """As `step`: categories have no flow."""
+        """As `step`, because categories have no flow."""
         return self.step(x_t, pred, t, s, rng, noise)
 
 
 @dataclass(frozen=True)
-class ToldAtEnd:
-    """Numbers that the network is never shown and gives itself at the last step, such as where in its bin a coordinate
-    lies. The loss is the mean square."""
+class RevealedAtEnd:
+    """Numbers that are no input of the network, but its output at the last step, such as the offset of a coordinate
+    within its bin. The loss is the mean square error."""
 
     def prior(self, like: Tensor, rng: Streams) -> Tensor:
         return torch.zeros_like(like)

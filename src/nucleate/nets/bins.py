@@ -13,11 +13,12 @@ from nucleate.nets.layers import AdaptiveBlock
 
 
 class BinTransformer(nn.Module):
-    """Partly hidden tokens to logits of all tokens, and to what is left over in their bins.
+    """Predicts from partly hidden tokens the logits of all tokens, and the offsets within the bins.
 
-    An atom is the sum of the vectors of its element, its place in the crystal, its place among the atoms of its element
-    and the tokens of its three coordinates; the cell is one more member of the set, the sum of the vectors of its six
-    tokens. The order of the atoms means something: see `codecs.bins`.
+    The features of an atom are the sum of learned vectors of its element, its place in the crystal, its place among the
+    atoms of its element, and the tokens of its three coordinates. The cell is one more token beside the atoms, the sum
+    of learned vectors of the number of atoms and its six tokens. The result depends on the order of the atoms, which
+    `codecs.bins` defines.
     """
 
     def __init__(

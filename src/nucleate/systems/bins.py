@@ -1,7 +1,7 @@
 """The compact representation (GenMS, Yang et al. 2024) in bins.
 
-Tokens that are hidden and revealed take the place of Gaussian noise. Where the composition is not given, the elements
-are revealed first, and then the cell and the coordinates.
+Masked tokens that are revealed step by step take the place of Gaussian noise. If the composition is not given, the
+elements are revealed first, and then the cell and the coordinates.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from nucleate.systems.base import Data, Objective
 
 
-ELEMENTS_FIRST = 0.6  # the time until which (it falls from 1) the elements are revealed, where they are not given
+# If the elements are not given, they are revealed while the time falls from 1 to this value.
+ELEMENTS_FIRST = 0.6
 
 
 class CodecConfig(ConfigSection):
@@ -35,10 +36,10 @@ class CodecConfig(ConfigSection):
 
 
 class DiffusionConfig(ConfigSection):
-    """The tokens of elements, coordinates and cell are hidden and revealed (`diffusion.masked`)."""
+    """The noise: tokens of elements, coordinates and cell are masked (`diffusion.masked`)."""
 
-    lattice_weight: NotNegative = 0.5  # weight of the loss of the cell's tokens
-    offset_weight: NotNegative = 1.0  # weight of the losses of what is left over in the bins
+    lattice_weight: NotNegative = 0.5  # weight of the loss of the tokens of the cell
+    offset_weight: NotNegative = 1.0  # weight of the losses of the offsets within the bins
 
 
 class NetworkConfig(ConfigSection):
@@ -68,7 +69,7 @@ def codec(recipe: BinRecipe, state: CodecState) -> BinCodec:
 
 def processes(recipe: BinRecipe, codec: BinCodec | None = None, network: Any = None) -> dict[str, Process]:
     from nucleate.codecs.bins import CELL, CELL_OFFSET, COORDINATES, OFFSET
-    from nucleate.diffusion.masked import MaskedTokens, ToldAtEnd
+    from nucleate.diffusion.masked import MaskedTokens, RevealedAtEnd
 
     given = recipe.task == "csp"
     begun = 1.0 if given else ELEMENTS_FIRST
@@ -77,8 +78,8 @@ def processes(recipe: BinRecipe, codec: BinCodec | None = None, network: Any = N
         **elements,
         "lattice": MaskedTokens(CELL, 0.0, begun),
         "frac_coords": MaskedTokens(COORDINATES, 0.0, begun),
-        OFFSET: ToldAtEnd(),
-        CELL_OFFSET: ToldAtEnd(),
+        OFFSET: RevealedAtEnd(),
+        CELL_OFFSET: RevealedAtEnd(),
     }
 
 

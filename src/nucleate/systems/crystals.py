@@ -122,8 +122,9 @@ def facts(info: Any) -> dict[str, str]:
 
 
 LIMITS = """\
-Generates inorganic crystals for screening; relax them and compute their energies before you believe them. Cells above
-{max_atoms} atoms and elements outside the list are refused. Trained on the crystals of one database: its gaps and
-biases are the model's. A wanted property is a wish that guidance makes stronger, not a guarantee: judge the result."""
+Generates inorganic crystals for screening. Relax them and compute their energies before you rely on them. Cells of more
+than {max_atoms} atoms and elements outside the list are refused. The model was trained on the crystals of one
+database and has its gaps and biases. Guidance makes a wanted property more likely, but does not guarantee it: check
+the result."""
 
 CARD = ModelCard(task=task_of, facts=facts, limits=LIMITS)

@@ -191,8 +191,8 @@ def facts(info: Any) -> dict[str, str]:
 LIMITS = """\
 Proposes compositions for screening. A formula that is neutral and balanced need not exist: give it a structure and an
 energy. Rare combinations of charge states and formulas of many atoms are wrong more often. Elements outside the list
-are refused. `balanced` is SMACT's verdict with its smact14 states, 1 or 0; a wanted property is a wish that guidance
-makes stronger, not a guarantee."""
+are refused. `balanced` is SMACT's verdict with its smact14 states, 1 or 0. Guidance makes a wanted property more
+likely, but does not guarantee it."""
 
 SYSTEM = System(
     name="formulas",

@@ -95,10 +95,10 @@ def facts(info: Any) -> dict[str, str]:
 
 
 LIMITS = """\
-A quick estimate for ranking and for metrics, not a potential: it has no forces, and crystals far from their minimum are
-unlike anything it saw. The value does not depend on the cell that describes a crystal, supercells included. Elements
-outside the list are refused. What it says of crystals that were made to have an extreme value is optimistic by its own
-errors: confirm with another method."""
+A quick estimate for ranking and for metrics, not a potential: it gives no forces, and crystals far from their energy
+minimum are unlike all of its training data. The value does not depend on the cell that describes a crystal, supercells
+included. Elements outside the list are refused. For crystals that were optimised for an extreme value, the prediction
+is too optimistic because of the errors of the network: confirm it with another method."""
 
 MEASURED = """\
 Mean absolute errors (MAE) of the shipped weights, `python scripts/property_table.py {name}`:
