@@ -80,7 +80,7 @@ def test_sorting_pairs_out_first_changes_nothing(monkeypatch):
         for i in range(8)
     ]
     plain = count_matches(groups, workers=0)
-    monkeypatch.setattr(metre, "SCREENED", 0)
+    monkeypatch.setattr(metre, "SCREENED_FROM", 0)
     compared = []
     monkeypatch.setattr(match, "match_pair", lambda *job, real=match.match_pair: compared.append(1) or real(*job))
     assert count_matches(groups, workers=0) == plain
@@ -89,7 +89,7 @@ def test_sorting_pairs_out_first_changes_nothing(monkeypatch):
 
 @pytest.mark.parametrize("screened", [0, 1000])
 def test_the_matcher_is_not_symmetric_and_gets_the_prediction_first(monkeypatch, screened):
-    monkeypatch.setattr(metre, "SCREENED", screened)
+    monkeypatch.setattr(metre, "SCREENED_FROM", screened)
     one = Structure(Lattice.from_parameters(3.2, 4.2, 4.3, 81, 94, 79), ["Cu"], [[0, 0, 0]])
     other = Structure(Lattice.from_parameters(3.5, 2.8, 3.0, 113, 74, 97), ["Cu"], [[0, 0, 0]])
     pair = Structure(Lattice.cubic(3), ["Cu", "Cu"], [[0, 0, 0], [0.5, 0.5, 0.3]])
@@ -110,7 +110,7 @@ def test_what_cannot_be_reduced_or_compared_is_told(monkeypatch):
     said = evaluate_csp(groups, workers=0)
     assert "1 comparisons across targets without a verdict" in said.sections[0].note
     assert said["no_verdict: the lattice or a coordinate is not a number"].value == 1
-    monkeypatch.setattr(metre, "SCREENED", 0)
+    monkeypatch.setattr(metre, "SCREENED_FROM", 0)
     counts = count_matches(groups, workers=0)
     assert sum(counts.polymorphs.failures.values()) == 1
     assert hits(counts, "METRe") == (2, 2)

@@ -1,4 +1,4 @@
-"""What was counted when predicted structures were matched with known ones, before it becomes a report."""
+"""The counts of a comparison of predicted with known structures, from which the report is made."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ METRE, ONE_TO_ONE = "METRe", "METRe one-to-one"
 
 @dataclass(frozen=True)
 class MatchSettings:
-    """Tolerances of the matcher (the defaults are those of DiffCSP and its successors) and of our own counting."""
+    """Settings of the matcher (the defaults are those of DiffCSP and its successors) and of the counts."""
 
     stol: float = 0.5  # site tolerance, in units of (V / N)^(1/3)
     ltol: float = 0.3  # fractional length tolerance
     angle_tol: float = 10.0  # degrees
     volume_tol: float = 0.2  # for matches "with volume": |V_pred / V_target - 1|, volumes per atom
     time_limit: float = 20.0  # seconds for one pair
-    composition_rule: str = "original"  # of `validity.composition_passes`, for "filtered"
+    composition_rule: str = "original"  # rule of `validity.composition_passes`, for "filtered"
 
 
 @dataclass(frozen=True)
 class Score:
-    """One way of counting. counted_as: "unfiltered", "filtered" (prediction and target valid, as in DiffCSP's k = 1),
-    "with volume" (volumes per atom agree too), "METRe" (any prediction of the target's composition counts) or "METRe
-    one-to-one" (so, but each for one target). samples: the first 1 or k predictions of each target, the best counts.
-    rmse: over the matches alone. crmse: over all targets, a miss is charged stol."""
+    """The result of one way of counting.
+
+    counted_as: "unfiltered"; "filtered" (prediction and target are valid, as in DiffCSP's k = 1); "with volume"
+    (volumes per atom also agree); "METRe" (any prediction of the target's composition counts); or "METRe one-to-one"
+    (the same, but each prediction counts for one target only). samples: the best of the first 1 or k predictions of
+    each target counts. rmse: over the matches. crmse: over all targets, where a miss counts as stol.
+    """
 
     counted_as: str
     samples: int
@@ -39,7 +42,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """Unfiltered match rates of one group of targets, with the first sample and with any of the k."""
+    """Unfiltered match rates of one group of targets, for the first sample and for any of the k samples."""
 
     label: str
     at_1: Rate
@@ -48,10 +51,11 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class Polymorphs:
-    """Targets of a composition that has more than one, the only ones for which METRe differs from the match rate.
+    """The targets that share their composition with another target. Only for them METRe differs from the match rate.
 
-    duplicates: those that match an earlier one of their composition (StructureMatcher.fit, the same tolerances).
-    scores: over these targets alone. failures: comparisons across targets that had no verdict, by reason.
+    duplicates: the number of targets that match an earlier one of their composition (StructureMatcher.fit, with the
+    same tolerances). scores: over these targets. failures: reason -> number of comparisons with other targets that have
+    no verdict.
     """
 
     targets: int
@@ -65,9 +69,9 @@ class Polymorphs:
 class MatchCounts:
     """All counts over `targets` targets with `samples` predictions each.
 
-    reasons: why predictions missed -> how many. valid_targets: the most that "filtered" can reach.
-    unknown_compositions: targets that SMACT cannot judge; "filtered" counts them as invalid. polymorphs: None where
-    predictions met their own targets alone.
+    reasons: why predictions do not match -> how many. valid_targets: the largest rate that "filtered" can reach.
+    unknown_compositions: the number of targets that SMACT cannot judge; "filtered" counts them as invalid. polymorphs:
+    None if predictions were compared only with their own targets.
     """
 
     targets: int
@@ -81,7 +85,7 @@ class MatchCounts:
     polymorphs: Polymorphs | None = None
 
     def score(self, counted_as: str, samples: int) -> Score:
-        """The score of that name; raises KeyError when it was not counted."""
+        """The score of this name. Raises KeyError if it was not counted."""
         for s in self.scores:
             if (s.counted_as, s.samples) == (counted_as, samples):
                 return s

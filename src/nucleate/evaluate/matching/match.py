@@ -1,9 +1,10 @@
 """Crystal structure prediction: whether predicted structures match known ones, and how this is counted.
 
-Match: pymatgen's StructureMatcher.get_rms_dist, whose distance is divided by (V / N)^(1/3). The matcher does not
-compare volumes, so matches "with volume" (volumes per atom within 20 %) are counted apart. Every rate is over all
-targets: a prediction that is missing, makes the matcher fail or takes it too long is a miss with its reason. METRe,
-which asks whether any prediction of a composition finds a target, is counted in `nucleate.evaluate.matching.metre`.
+Matches are found by pymatgen's StructureMatcher.get_rms_dist, whose distance is divided by (V / N)^(1/3). The matcher
+does not compare volumes, so matches "with volume" (volumes per atom within 20 %) are counted separately. Every rate is
+over all targets: a prediction that is missing, or for which the matcher fails or takes too long, counts as a miss, with
+the reason. METRe, for which any prediction of the composition may match a target, is computed in
+`nucleate.evaluate.matching.metre`.
 """
 
 from __future__ import annotations
@@ -40,15 +41,18 @@ if TYPE_CHECKING:
 Group = tuple[str, "Structure", "Sequence[Structure | None]"]  # (name, target, predictions)
 
 NO_MATCH, OTHER_COMPOSITION = "no match", "another composition than the target's"
-REFUSALS = (NO_MATCH, OTHER_COMPOSITION)  # verdicts; every other reason is a failure
-POLYMORPH_ROWS = (UNFILTERED, METRE, ONE_TO_ONE)  # the counts that differ for polymorphs alone
+REFUSALS = (NO_MATCH, OTHER_COMPOSITION)  # these reasons are verdicts; every other reason is a failure
+POLYMORPH_ROWS = (UNFILTERED, METRE, ONE_TO_ONE)  # the counts that differ only for polymorphs
 ATOM_BINS = ((1, 4), (5, 8), (9, 12), (13, 16), (17, 20), (21, 52), (53, None))
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One prediction against its target: normalised `rms` or None, the volume ratio, the prediction's validity, and the
-    target's, None where it was not looked at."""
+    """The comparison of a prediction with a target.
+
+    rms: normalised, None without a match. volume_ratio: of the volumes per atom. valid: that of the prediction.
+    reason: why there is no match. target_valid: whether the target is valid, None if this was not examined.
+    """
 
     rms: float | None = None
     volume_ratio: float | None = None
@@ -58,7 +62,7 @@ class Pair:
 
 
 def crystal_system_of(structure: Structure) -> str:
-    """The target's crystal system, or "unknown" where the symmetry search fails."""
+    """The crystal system of a target, or "unknown" if the search for symmetry fails."""
     from nucleate.crystal.symmetry import space_group
     from nucleate.evaluate.measures import distributions
 
@@ -66,19 +70,20 @@ def crystal_system_of(structure: Structure) -> str:
 
 
 def has_valid_geometry(structure: Structure) -> bool:
-    """DiffCSP's validity without the composition: distances, volume, and a CrystalNN fingerprint can be computed."""
+    """DiffCSP's validity without the composition: distances and volume are valid, and a CrystalNN fingerprint can be
+    computed."""
     from nucleate.evaluate.measures.crystalnn import structure_fingerprint
 
     try:
         return structural_validity(structure) and bool(len(structure_fingerprint(structure)))
-    except Exception:  # Qhull and degenerate cells raise many kinds
+    except Exception:  # Qhull and degenerate cells raise errors of many kinds
         return False
 
 
 def match_pair(prediction: Structure, target: Structure, settings: MatchSettings, own: bool = True) -> Pair:
-    """Match one pair; any error is a miss with a reason.
+    """Compare one pair.
 
-    own: whether the prediction was made for this target, so that the validity of both is judged.
+    own: whether the prediction was made for this target; then the validity of both is examined.
     """
     from pymatgen.core.structure_matcher import StructureMatcher
 
@@ -107,10 +112,11 @@ def count_matches(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> MatchCounts:
-    """Judge k predictions for each target; k is the longest list, and what a shorter one lacks counts as missed.
+    """Compare k predictions with each target. k is the length of the longest list; predictions that are missing in a
+    shorter list count as misses.
 
-    across: match predictions with the other targets of their composition too, for METRe. progress: (pairs done, pairs
-    in all). Runs in `workers` spawned processes (all cores by default), so a script needs
+    across: also compare predictions with the other targets of their composition, for METRe. progress: called with
+    (pairs done, all pairs). Runs in `workers` spawned processes (all cores by default), so a script needs
     `if __name__ == "__main__":`.
     """
     settings = matcher or MatchSettings()
@@ -155,14 +161,14 @@ def count_matches(
 def summarise_matches(
     targets: Sequence[Structure], pairs: Sequence[Sequence[Pair]], settings: MatchSettings, cross: Cross | None = None
 ) -> MatchCounts:
-    """Count the judged pairs (targets x k); cross: what was matched across targets, for METRe."""
+    """The counts for compared pairs (targets x k). cross: matches with other targets, for METRe."""
     k = max(map(len, pairs), default=0)
     places = Places(len(pairs), max(k, 1))
     formulas = [t.composition.reduced_formula for t in targets]
     verdicts = {f: composition_passes(f, settings.composition_rule) for f in set(formulas)}
     composition = [verdicts[f] for f in formulas]
-    seen = [next((p.target_valid for p in row if p.target_valid is not None), None) for row in pairs]
-    geometry = [has_valid_geometry(t) if v is None else v for t, v in zip(targets, seen, strict=True)]
+    examined = [next((p.target_valid for p in row if p.target_valid is not None), None) for row in pairs]
+    geometry = [has_valid_geometry(t) if v is None else v for t, v in zip(targets, examined, strict=True)]
     valid = [g and c is True for g, c in zip(geometry, composition, strict=True)]
     shared = metre.shared_compositions(targets)
     own = {
@@ -182,7 +188,7 @@ def summarise_matches(
         return p.rms is not None and p.volume_ratio is not None and abs(p.volume_ratio - 1) <= settings.volume_tol
 
     def best(test: Callable[[int, Pair], bool], samples: int) -> list[float | None]:
-        """For each target the lowest RMSE of its first samples that pass the test."""
+        """For each target the lowest RMSE among those of its first samples that pass the test."""
         found = [[p.rms for p in row[:samples] if test(i, p) and p.rms is not None] for i, row in enumerate(pairs)]
         return [min(f) if f else None for f in found]
 
@@ -196,10 +202,10 @@ def summarise_matches(
         if cross is not None:
             counted[METRE] = metre.best_matches(own, cross, places, samples)
             counted[ONE_TO_ONE] = metre.one_to_one_matches(own, cross, places, samples)
-        scores += [_score(name, samples, rms, settings.stol) for name, rms in counted.items()]
+        scores += [_score_of(name, samples, rms, settings.stol) for name, rms in counted.items()]
         members = [g for group in shared for g in group]
         among += [
-            _score(name, samples, [rms[g] for g in members], settings.stol)
+            _score_of(name, samples, [rms[g] for g in members], settings.stol)
             for name, rms in counted.items()
             if name in POLYMORPH_ROWS
         ]
@@ -220,7 +226,7 @@ def summarise_matches(
     )
 
 
-def _score(counted_as: str, samples: int, rms: Sequence[float | None], stol: float) -> Score:
+def _score_of(counted_as: str, samples: int, rms: Sequence[float | None], stol: float) -> Score:
     hits = [r for r in rms if r is not None]
     charged = [stol if r is None else r for r in rms]
     return Score(counted_as, samples, rate(len(hits), len(rms)), mean(hits), mean(charged))
@@ -241,7 +247,7 @@ def _atom_bin(n: int) -> str:
 def _break_down(
     labels: Sequence[str], first: Sequence[bool], any_: Sequence[bool], order: Sequence[str]
 ) -> tuple[Breakdown, ...]:
-    """Unfiltered match rates of the targets under each label that occurs."""
+    """Unfiltered match rates of the targets with each label that occurs."""
     rows = []
     for label in order:
         members = [i for i, name in enumerate(labels) if name == label]

@@ -1,8 +1,9 @@
-"""METRe, match everyone to reference (Martirossyan et al., arXiv 2509.12178): which reference structures are found.
+"""METRe, "match everyone to reference" (Martirossyan et al., arXiv 2509.12178): which reference structures are found.
 
-A target counts as found when any prediction of its composition matches it, whichever target that was made for, so the
-order of polymorphs in the list does not matter; its RMSE is that of the best one. "One-to-one", ours, is stricter: each
-prediction serves one target at most. Both differ from the plain match rate only for compositions with several targets.
+A target counts as found if any prediction of its composition matches it, even if it was made for another target. So the
+order of polymorphs in the list has no influence. The RMSE of the target is that of the best prediction. "One-to-one",
+which is not from that paper, is stricter: each prediction counts for one target at most. Both differ from the usual
+match rate only for compositions with several targets.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from nucleate.evaluate.matching.unique import Matcher
 
 Pairing = tuple[int, int]  # (place of a prediction, target)
-SCREENED = 2_000  # pairs of one composition beyond which those that cannot match are sorted out first
+SCREENED_FROM = 2_000  # with more pairs of one composition, pairs that cannot match are removed first
 
 
 @dataclass(frozen=True)
 class Places:
-    """Targets and predictions in one list: target g at g, prediction s of target g at `n + g * k + s`."""
+    """Places of n targets and k predictions of each in one list: target g at g, its prediction s at `n + g * k + s`."""
 
     n: int
     k: int
@@ -43,10 +44,10 @@ class Places:
 
 @dataclass(frozen=True)
 class Cross:
-    """What matching across targets found.
+    """The result of comparing predictions with other targets than their own.
 
-    rms: (place, target) -> RMSE of predictions with other targets than their own. failures: why comparisons had no
-    verdict. duplicates: targets that match an earlier one of their composition.
+    rms: (place of the prediction, target) -> RMSE. failures: reason -> number of comparisons without a verdict.
+    duplicates: the number of targets that match an earlier one of their composition.
     """
 
     rms: Mapping[Pairing, float] = field(default_factory=dict)
@@ -55,7 +56,7 @@ class Cross:
 
 
 def shared_compositions(targets: Sequence[Structure]) -> list[list[int]]:
-    """Targets of each reduced composition that has more than one."""
+    """The targets of each reduced composition that has more than one target."""
     groups: dict[str, list[int]] = {}
     for g, target in enumerate(targets):
         groups.setdefault(target.composition.reduced_formula, []).append(g)
@@ -65,9 +66,9 @@ def shared_compositions(targets: Sequence[Structure]) -> list[list[int]]:
 def cross_pairs(
     structures: Mapping[int, Structure], places: Places, matcher: Matcher, limit: float, workers: int | None
 ) -> tuple[list[Pairing], dict[str, int]]:
-    """The pairs of predictions and targets of others to compare, and why crystals of large groups were left out.
+    """The pairs of predictions and other targets to compare, and why crystals of large groups were left out.
 
-    structures: by place, without those that are missing.
+    structures: place -> structure, without missing ones. limit: seconds for one job.
     """
     groups: dict[str, tuple[list[int], list[int]]] = {}
     for place, s in structures.items():
@@ -75,22 +76,22 @@ def cross_pairs(
     pairs: list[Pairing] = []
     large: list[tuple[list[int], list[int]]] = []
     for targets, predictions in groups.values():
-        if len(targets) * len(predictions) > SCREENED:
+        if len(targets) * len(predictions) > SCREENED_FROM:
             large.append((targets, predictions))
         else:
             pairs += [(p, g) for p in predictions for g in targets]
-    screened, reasons = _screened(structures, large, matcher, limit, workers)
+    screened, reasons = _possible_pairs(structures, large, matcher, limit, workers)
     return [(p, g) for p, g in pairs + screened if places.target(p) != g], reasons
 
 
-def _screened(
+def _possible_pairs(
     structures: Mapping[int, Structure],
     groups: Sequence[tuple[list[int], list[int]]],
     matcher: Matcher,
     limit: float,
     workers: int | None,
 ) -> tuple[list[Pairing], dict[str, int]]:
-    """The pairs of large groups that the matcher need not refuse."""
+    """The pairs of large groups that may match, and the reasons why crystals could not be reduced."""
     from nucleate.evaluate.matching.first_match import MatchingRun, by_size
 
     run = MatchingRun(matcher, limit, workers, None, 0)
@@ -144,6 +145,6 @@ def one_to_one_matches(own: Mapping[Pairing, float], cross: Cross, places: Place
 
 
 def _edges(own: Mapping[Pairing, float], cross: Cross, places: Places, samples: int) -> dict[Pairing, float]:
-    """Matches of the first samples, in a fixed order."""
+    """The matches of the first `samples` predictions of each target, in a fixed order."""
     edges = {**own, **cross.rms}
     return {(p, g): edges[p, g] for p, g in sorted(edges) if places.sample(p) < samples}

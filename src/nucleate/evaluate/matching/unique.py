@@ -1,8 +1,9 @@
 """Which of many generated crystals are unique, and which are new.
 
-The verdicts are those of pymatgen's `StructureMatcher(ltol, stol, angle_tol).fit(earlier, later)` on every pair in
-order, oxidation states ignored. Each crystal is reduced once, only crystals of one composition and size meet,
-`exclusions` spares the matcher the pairs that it is bound to refuse, and the rest runs in processes with a time limit.
+The verdicts are those of pymatgen's `StructureMatcher(ltol, stol, angle_tol).fit(earlier, later)` for every pair in
+order, without oxidation states. Each crystal is reduced once, and only crystals of the same composition and size are
+compared. `exclusions` removes pairs that the matcher would certainly refuse. The other pairs are compared in worker
+processes with a time limit.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-Formula = tuple[tuple[str, float], ...]  # elements and their fractions: what the matcher's composition hash compares
+Formula = tuple[tuple[str, float], ...]  # elements and their fractions, as the matcher compares compositions
 
 
 @dataclass(frozen=True)
 class Matcher:
-    """StructureMatcher's tolerances (the defaults are pymatgen's): ltol of lengths, stol of sites in units of
-    (V/N)^(1/3), angle_tol in degrees. volume_tol: the matcher does not compare volumes; with this, volumes per atom
-    may differ by that fraction of the smaller one at most."""
+    """StructureMatcher's tolerances; the defaults are pymatgen's.
+
+    ltol: relative, of lengths. stol: of sites, in units of (V/N)^(1/3). angle_tol: in degrees. volume_tol: the matcher
+    does not compare volumes; with this setting volumes per atom may differ at most by this fraction of the smaller one.
+    """
 
     ltol: float = 0.2
     stol: float = 0.3
@@ -39,8 +42,12 @@ class Matcher:
 
 @dataclass(frozen=True)
 class Twins:
-    """For each crystal the first one that it matches, or None; `reasons` of those that could not be compared, which are
-    neither unique nor duplicates. passed_over: known crystals without a structure."""
+    """The result of comparing crystals.
+
+    twin: for each crystal the first one that it matches, or None. reasons: index -> why a crystal could not be
+    compared; such crystals are neither unique nor duplicates. passed_over: the number of known crystals without a
+    structure.
+    """
 
     twin: list[int | str | None]
     reasons: dict[int, str]
@@ -60,12 +67,12 @@ def unique(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Twins:
-    """The index of the first earlier crystal that each one matches; a crystal is unique when it matches none.
+    """For each crystal the index of the first earlier crystal that it matches; a crystal without a match is unique.
 
-    Earlier duplicates count too, as the matcher is not transitive; crystals that cannot be reduced do not. limit:
-    seconds for one reduction or comparison. What takes longer, or raises, costs the crystal its verdict, unless another
-    comparison finds a match. Runs in `workers` spawned processes (all cores by default), so a script needs
-    `if __name__ == "__main__":`.
+    Crystals are also compared with earlier duplicates, because the matcher is not transitive, but not with crystals
+    that cannot be reduced. limit: seconds for one reduction or comparison. If one fails or takes longer, the crystal
+    has no verdict, unless another comparison finds a match. progress: called with (steps done, all steps). Runs in
+    `workers` spawned processes (all cores by default), so a script needs `if __name__ == "__main__":`.
     """
     groups, reasons = _by_formula(structures)
     shared = [members for members in groups.values() if len(members) > 1]
@@ -73,8 +80,8 @@ def unique(
     run = MatchingRun(matcher or Matcher(), limit, workers, progress, 2 * len(todo))
     cells, failed = run.reduce(todo)
     sized = [block for members in shared for block in by_size(members, cells).values()]
-    found, unsure = run.compare([(block, block) for block in sized], before=True)
-    return _verdicts(len(structures), found, {**unsure, **failed, **reasons})
+    found, undecided = run.compare([(block, block) for block in sized], before=True)
+    return _verdicts(len(structures), found, {**undecided, **failed, **reasons})
 
 
 def novel(
@@ -86,21 +93,21 @@ def novel(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Twins:
-    """The first known crystal that each one matches: its index, or with a table its material_id.
+    """For each crystal the first known crystal that it matches: its index, or for a table its material_id.
 
     known: structures, or a table with the columns material_id, atomic_numbers, frac_coords (flat), lengths (angstrom)
-    and angles (degrees), of which only rows of a formula asked for are built; rows without coordinates are passed over
-    and counted. The matcher gets the known crystal first. Otherwise as `unique`. Raises NucleateError for a table that
-    lacks a column.
+    and angles (degrees). Of a table, only rows with the formula of one of the structures are built; rows without
+    coordinates are left out and counted. The matcher gets the known crystal first. The other arguments are those of
+    `unique`. Raises NucleateError for a table without one of the columns.
     """
     groups, reasons = _by_formula(structures)
-    shelf = _Shelf(known)
+    library = _KnownCrystals(known)
     n = len(structures)
-    shared = {f: members for f, members in groups.items() if f in shelf.rows}
-    theirs = {f: [n + row for row in shelf.rows[f]] for f in shared}  # places after the structures'
+    shared = {f: members for f, members in groups.items() if f in library.rows}
+    theirs = {f: [n + row for row in library.rows[f]] for f in shared}  # places after those of the structures
     todo: dict[int, Any] = {i: structures[i] for members in shared.values() for i in members}
     judged = len(todo)
-    todo |= {place: shelf.crystal(place - n) for places in theirs.values() for place in places}
+    todo |= {place: library.crystal(place - n) for places in theirs.values() for place in places}
     run = MatchingRun(matcher or Matcher(), limit, workers, progress, judged + len(todo))
     cells, failed = run.reduce(todo)
     blocks = []
@@ -112,14 +119,14 @@ def novel(
             reasons |= dict.fromkeys(members, reason)
         others = by_size(theirs[formula], cells)
         blocks += [(block, others.get(size, [])) for size, block in by_size(members, cells).items()]
-    found, unsure = run.compare(blocks, before=False)
-    named = {i: shelf.name(place - n) for i, place in found.items()}
-    reasons = {**reasons, **unsure, **{i: reason for i, reason in failed.items() if i < n}}
-    return _verdicts(n, named, reasons, shelf.passed_over)
+    found, undecided = run.compare(blocks, before=False)
+    named = {i: library.name(place - n) for i, place in found.items()}
+    reasons = {**reasons, **undecided, **{i: reason for i, reason in failed.items() if i < n}}
+    return _verdicts(n, named, reasons, library.passed_over)
 
 
 def _verdicts(n: int, found: dict[int, Any], reasons: dict[int, str], passed_over: int = 0) -> Twins:
-    """A match that was found counts, even where other comparisons failed."""
+    """The result; a match counts even if other comparisons failed."""
     left = {i: reasons[i] for i in sorted(reasons) if i not in found}
     return Twins([found.get(i) for i in range(n)], left, passed_over)
 
@@ -147,8 +154,8 @@ def _formula(symbols: Iterable[str]) -> Formula:
     return tuple(sorted((s, n / total) for s, n in counts.items()))  # equal ratios round to equal floats
 
 
-class _Shelf:
-    """Known crystals: the rows of each formula, built when they are asked for."""
+class _KnownCrystals:
+    """Known crystals by formula; structures are built only when they are needed."""
 
     def __init__(self, known: Sequence[Structure | None] | pa.Table) -> None:
         import pyarrow as pa
@@ -169,7 +176,7 @@ class _Shelf:
         if missing := [c for c in CRYSTAL_COLUMNS if c not in table.column_names]:
             raise NucleateError(f"the known crystals lack column '{missing[0]}'; needed: {', '.join(CRYSTAL_COLUMNS)}")
         self._table = table.select(list(CRYSTAL_COLUMNS)).combine_chunks()
-        sites, coords, lengths, angles = (_lengths(self._table, c) for c in CRYSTAL_COLUMNS[1:])
+        sites, coords, lengths, angles = (_list_lengths(self._table, c) for c in CRYSTAL_COLUMNS[1:])
         whole = (sites > 0) & (coords == 3 * sites) & (lengths == 3) & (angles == 3)
         self.passed_over = int((~whole).sum())
         numbers = self._table.column("atomic_numbers").to_pylist()
@@ -181,13 +188,13 @@ class _Shelf:
     def crystal(self, row: int) -> Any:
         if self._table is None:
             return self._structures[row]
-        return self._table.slice(row, 1).to_pylist()[0]  # built by the worker: impossible cells raise there
+        return self._table.slice(row, 1).to_pylist()[0]  # the worker builds it, so that an impossible cell raises there
 
     def name(self, row: int) -> int | str:
         return row if self._table is None else str(self._table.column("material_id")[row].as_py())
 
 
-def _lengths(table: pa.Table, column: str) -> NDArray[np.int64]:
+def _list_lengths(table: pa.Table, column: str) -> NDArray[np.int64]:
     import pyarrow.compute as pc
 
     return pc.fill_null(pc.list_value_length(table.column(column)), 0).to_numpy()
