@@ -1,7 +1,8 @@
 """Evaluation of generated formulas: readable, neutral, distinct, new, rediscovered, and their distance to known ones.
 
 The measures of Tables 4 and 5 of "Generative design of inorganic compounds using deep diffusion language models" (Dong
-et al., arXiv 2310.00475), each over all texts that were generated; where that paper can be read in two ways, in both.
+et al., arXiv 2310.00475), each over all texts that were generated; if the definition in that paper can be read in two
+ways, both are given.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from nucleate.pipeline.events import Watch
 def known_from_texts(texts: Sequence[str], name: str) -> KnownFormulas:
     """Read known formulas. Texts that are no formulas (fractions, empty rows) are left out and counted.
 
-    Raises NucleateError where no text is a formula.
+    Raises NucleateError if no text is a formula.
     """
     keys = [formula_key(t) for t in texts]
     rows = tuple(k for k in keys if k is not None)
@@ -56,11 +57,12 @@ def evaluate_compositions(
 ) -> Report:
     """Evaluate the texts that a model generated, one for each sample.
 
-    train: formulas that the model has seen; novelty, distances and distributions refer to them. test: formulas that it
-    has not; they are the floor and can be found again. known: a database for "known again", the test formulas if None.
-    reasons: index of a text -> why its source has none. oxidation_states: gives a verdict on each of a list of reduced
-    formulas, such as a network that assigns states. names: of "train", "test", "known". watch: told of the parts.
-    Raises NucleateError where there is no text, or no formula at all in one of the other lists.
+    train: the training formulas of the model; novelty, distances and distributions refer to them. test: formulas that
+    were not used in training; they are evaluated too, for comparison, and the model may find them again. known: a
+    database for "known again"; None stands for the test formulas. reasons: index of a text -> why its source gave none.
+    oxidation_states: gives a verdict on each of a list of reduced formulas, for example by a network that assigns
+    states. names: names of "train", "test" and "known" for the report. watch: receives the progress. Raises
+    NucleateError if there is no text, or if one of the other lists has no formula.
     """
     if not len(texts):
         raise NucleateError("no generated formulas to judge")
@@ -97,7 +99,7 @@ def evaluate_compositions(
         protocol={
             COMPOSITIONS: {
                 "title": "formulas: parsable, unique, novel, recovered, balanced",
-                "source": "composition language diffusion (2024), Table 1; distance of Hargreaves et al. (2020)",
+                "source": "Dong et al., arXiv 2310.00475, Tables 4 and 5; distance of Hargreaves et al. (2020)",
                 "formula": RULE,
                 "elements": sorted(vocabulary.elements) if vocabulary and vocabulary.elements else None,
                 "max_atoms": vocabulary.max_atoms if vocabulary else None,

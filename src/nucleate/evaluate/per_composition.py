@@ -256,7 +256,7 @@ def _overlap(pairs: _Pairs, groups: Sequence[Groups], sides: Sequence[Side], ene
         partner = sum(len(group[k]) for k in pairs.common)
         energies = sum(map(len, group.values()))
         of_all, n = f"of all {len(given):,} given", len(given)
-        some = "those with at least one energy (the paper's convergence rate)"
+        some = "those with at least one energy (UniMat's convergence rate)"
         rows += [
             _row(f"energy_{side}", f"{name}: with {energy}", rate(energies, n), of_all),
             _row(f"partner_{side}", f"{name}: with a partner", rate(partner, n), of_all),

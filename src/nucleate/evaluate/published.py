@@ -1,4 +1,4 @@
-"""Values that papers publish for their models, read from `published.tsv` beside this file."""
+"""Published values of other models, read from `published.tsv` beside this file."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def success_rates(
         protocol={
             limits.protocol: {
                 "title": "success rates of property optimisation",
-                "source": "Xie et al., ICLR 2022 (CDVAE); crystal transformer, Table 1",
+                "source": "Xie et al., ICLR 2022 (CDVAE); Takahara et al., arXiv 2406.09263, Table 1",
                 "percents": list(limits.percents),
                 "thresholds": list(limits.values),
                 "goal": "maximise" if limits.maximise else "minimise",
