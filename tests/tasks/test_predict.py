@@ -112,11 +112,11 @@ def test_a_formula_that_cannot_be_had_does_not_stop_the_others() -> None:
         ({"method": "random", "weights": "mp20-csp"}, "random has no weights"),
         (
             {"method": "template", "space_groups": (62,)},
-            "the method template cannot be told a space group; adaptive, random can",
+            "the method template cannot use a space group; adaptive, random can",
         ),
-        ({"method": "transformer", "space_groups": (62,)}, "the method transformer cannot be told a space group"),
+        ({"method": "transformer", "space_groups": (62,)}, "the method transformer cannot use a space group"),
         ({"method": "random", "space_groups": (231,)}, "1 to 230, not 231"),
-        ({"method": "random", "sites": {"Na": 1}}, "the method random cannot be told sites; adaptive can"),
+        ({"method": "random", "sites": {"Na": 1}}, "the method random cannot use sites; adaptive can"),
         ({"method": "adaptive", "sites": {"Na": 0}}, "an element has at least one site; Na was given 0"),
     ],
 )

@@ -85,12 +85,12 @@ def _row(name: str, label: str, hits: int, total: int, definition: str) -> Metri
 def formulas_section(
     run: Generated,
     vocabulary: Vocabulary | None,
-    seen: KnownFormulas,
+    training: KnownFormulas,
     held: KnownFormulas | None,
     base: KnownFormulas | None,
 ) -> Part:
     n, distinct = run.n, set(run.rows)
-    new = distinct - seen.distinct
+    new = distinct - training.distinct
     rows = [_row("formula", "formula", len(run.rows), n, f"of all {n:,} texts; {RULE}")]
     if vocabulary is not None:
         inside = sum(
@@ -101,7 +101,7 @@ def formulas_section(
         rows.append(_row("in_vocabulary", "within the vocabulary", inside, n, f"of all texts; {', '.join(limits)}"))
     rows += [
         _row("unique", "unique", len(distinct), n, "distinct reduced formulas / all texts"),
-        _row("novel", "novel", len(new), n, f"distinct formulas not in {seen.name} / all texts"),
+        _row("novel", "novel", len(new), n, f"distinct formulas not in {training.name} / all texts"),
         _row("novel_of_unique", "novel, of the unique", len(new), len(distinct), "the same / distinct formulas"),
     ]
     if base is not None:
@@ -109,10 +109,10 @@ def formulas_section(
         what = f"distinct formulas in {base.name} / all texts ('among a given set of generated samples')"
         rows.append(_row("known_generated", "known again, of the generated", again, n, what))
     if (target := held or base) is not None:
-        unseen = target.distinct - seen.distinct
-        what = f"found among the {len(unseen):,} formulas of {target.name} that are not in {seen.name}"
+        unseen = target.distinct - training.distinct
+        what = f"found among the {len(unseen):,} formulas of {target.name} that are not in {training.name}"
         rows.append(_row("known_found", "unseen formulas found", len(distinct & unseen), len(unseen), what))
-    note = f"Training: {_describe(seen)}."
+    note = f"Training: {_describe(training)}."
     if base is not None:
         note += f" Known: {_describe(base)}. The paper does not say which known formulas it recovered."
     return ReportSection("Formulas", tuple(rows), f"{note} {PAPER_NOTE}."), []
@@ -123,7 +123,7 @@ def _describe(known: KnownFormulas) -> str:
     return text + (f" ({known.unreadable:,} rows are none and are passed over)" if known.unreadable else "")
 
 
-def charge_section(run: Generated, test: OxidationTest | None, seen: KnownFormulas) -> Part:
+def charge_section(run: Generated, test: OxidationTest | None, training: KnownFormulas) -> Part:
     lesser = "and every cation is less electronegative than every anion"
     kinds: list[tuple[str, str, str, Judge]] = [
         ("cn_smact14", "CN, smact14", "one smact14 state for each element adds up to zero", charge_neutrality),
@@ -154,8 +154,8 @@ def charge_section(run: Generated, test: OxidationTest | None, seen: KnownFormul
         rows.append(_row("os", "OS", hits, run.n, "passes the test of oxidation states; / all texts"))
         hits = sum(amounts[k] for k in passed["os"] & passed["cn_eb_smact14"])
         rows.append(_row("cn_eb_os", "CN + EB (smact14) + OS", hits, run.n, "passes all three; / all texts"))
-    good = len(passed["cn_eb_smact14"] - seen.distinct)
-    what = f"distinct formulas with CN + EB (smact14) that are not in {seen.name} / all texts"
+    good = len(passed["cn_eb_smact14"] - training.distinct)
+    what = f"distinct formulas with CN + EB (smact14) that are not in {training.name} / all texts"
     rows.append(_row("valid_unique_novel", "CN + EB, unique and novel", good, run.n, what))
     note = "Each text counts, copies too. Unknown (an element without states) counts as not passed."
     if test is None:
@@ -173,9 +173,9 @@ def _unknown(verdicts: Mapping[Formula, Verdict], stage: str) -> list[tuple[str,
     return [(formula_text(dict(k)), stage, v.reason) for k, v in verdicts.items() if v.verdict == UNKNOWN]
 
 
-def distances_section(run: Generated, seen: KnownFormulas, subject: str) -> Part:
+def distances_section(run: Generated, training: KnownFormulas, subject: str) -> Part:
     distinct = list(dict.fromkeys(run.rows))
-    found = nearest_distances([dict(k) for k in distinct], [dict(k) for k in seen.distinct])
+    found = nearest_distances([dict(k) for k in distinct], [dict(k) for k in training.distinct])
     by_key = dict(zip(distinct, found.tolist(), strict=True))
     away = [
         (formula_text(dict(k)), "distance", "an element that is not on the scale")
@@ -188,12 +188,12 @@ def distances_section(run: Generated, seen: KnownFormulas, subject: str) -> Part
     rows = [
         metric("emd_mean", "mean", mean(values), f"of {len(values):,} formulas", unit=unit),
         metric("emd_median", "median", _median(values), f"of {len(values):,} formulas", unit=unit),
-        _row("emd_0", "at 0", sum(d == 0 for d in values), n, f"the formula is in {seen.name}; / all texts"),
+        _row("emd_0", "at 0", sum(d == 0 for d in values), n, f"the formula is in {training.name}; / all texts"),
     ]
     rows += [_row(f"emd_{t}", f"below {t}", sum(d < t for d in values), n, f"distance < {t} / all texts") for t in NEAR]
     note = (
         "Element mover's distance (Hargreaves et al. 2020) in steps on the modified Pettifor scale to the nearest of "
-        f"{seen.name}; each text counts."
+        f"{training.name}; each text counts."
     )
     drawn = Series(
         "Distance to the nearest training formula", "steps on the modified Pettifor scale", {subject: values}
@@ -213,23 +213,27 @@ def _median(values: Sequence[float]) -> Mean:
     return Mean(float(np.median(ordered)), ordered[low], ordered[high], n)
 
 
-def distributions_section(run: Generated, seen: KnownFormulas, subject: str) -> Part:
+def distributions_section(run: Generated, training: KnownFormulas, subject: str) -> Part:
     rows: list[Metric] = []
-    mine, theirs = ([len(k) for k in keys] for keys in (run.rows, seen.rows))
+    mine, theirs = ([len(k) for k in keys] for keys in (run.rows, training.rows))
     kinds = (
         ("w_elements", "number of elements, Wasserstein", "of the numbers of elements in a formula", "elements"),
         ("js_elements", "element frequencies, Jensen-Shannon", "distance, base 2, of how many formulas hold each", ""),
     )
     for (name, label, what, unit), compare in zip(kinds, (_compare_sizes, _compare_elements), strict=True):
         if run.rows:
-            counted = distance_interval(compare, _presence(run.rows), _presence(seen.rows), resamples=100)
+            counted = distance_interval(compare, _presence(run.rows), _presence(training.rows), resamples=100)
             rows.append(metric(name, label, counted, what, unit=unit))
         else:
             rows.append(Metric(name, label, DISTANCE, None, definition=what, unit=unit))
-    note = f"Against {seen.name}, rows as they are there; of the generated texts those that are formulas."
+    note = f"Against {training.name}, rows as they are there; of the generated texts those that are formulas."
     drawn = [
-        Series("Elements in the formula", "elements", bars={subject: _shares(mine), seen.name: _shares(theirs)}),
-        Series("Formulas that hold an element", "share", bars={subject: _held(run.rows), seen.name: _held(seen.rows)}),
+        Series("Elements in the formula", "elements", bars={subject: _shares(mine), training.name: _shares(theirs)}),
+        Series(
+            "Formulas that hold an element",
+            "share",
+            bars={subject: _held(run.rows), training.name: _held(training.rows)},
+        ),
     ]
     return ReportSection("Distributions", tuple(rows), note), drawn
 

@@ -67,16 +67,16 @@ def evaluate_compositions(
     if not len(texts):
         raise NucleateError("no generated formulas to judge")
     named = {"train": "training formulas", "test": "test formulas", "known": "known formulas", **(names or {})}
-    seen = known_from_texts(train, named["train"])
+    training = known_from_texts(train, named["train"])
     held = known_from_texts(test, named["test"]) if test is not None else None
     base = known_from_texts(known, named["known"]) if known is not None else held
     watch = watch or Watch()
     run = _read(texts, reasons or {})
     stages = (
-        ("formulas", lambda: formulas_section(run, vocabulary, seen, held, base)),
-        ("charge", lambda: charge_section(run, oxidation_states, seen)),
-        ("distance", lambda: distances_section(run, seen, subject)),
-        ("distributions", lambda: distributions_section(run, seen, subject)),
+        ("formulas", lambda: formulas_section(run, vocabulary, training, held, base)),
+        ("charge", lambda: charge_section(run, oxidation_states, training)),
+        ("distance", lambda: distances_section(run, training, subject)),
+        ("distributions", lambda: distributions_section(run, training, subject)),
     )
     sections: list[ReportSection] = []
     seconds: dict[str, float] = {}
@@ -89,13 +89,13 @@ def evaluate_compositions(
         sections.append(section)
         series += drawn
     watch.progress(subject, len(stages), len(stages))
-    sources = {"train": seen, "test": held, "known": base}
+    sources = {"train": training, "test": held, "known": base}
     report = Report(
         "compositions",
         subject,
         run.n,
         tuple(sections),
-        reference=seen.name,
+        reference=training.name,
         protocol={
             COMPOSITIONS: {
                 "title": "formulas: parsable, unique, novel, recovered, balanced",

@@ -65,16 +65,16 @@ def csp_report(
     settings: Mapping[str, Any] | None = None,
 ) -> Report:
     """The counts as sections of metrics."""
-    told = {k: getattr(protocol, k) for k in ("name", "title", "source", "csp_rows")}
-    if not protocol.sections:  # else its notes are of generated crystals
-        told["notes"] = protocol.notes
+    stated = {k: getattr(protocol, k) for k in ("name", "title", "source", "csp_rows")}
+    if not protocol.sections:  # otherwise its notes are about generated crystals
+        stated["notes"] = protocol.notes
     return Report(
         task="csp",
         subject=subject,
         n=counts.targets,
         sections=tuple(_sections(counts, matcher, dataset)),
         reference=dataset,
-        protocol={protocol.name: {**told, **dataclasses.asdict(matcher)}},
+        protocol={protocol.name: {**stated, **dataclasses.asdict(matcher)}},
         settings={**(settings or {}), "samples": counts.samples},
     )
 

@@ -40,7 +40,7 @@ def validity(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: Dng
     smact = "charge neutral with a cation-anion order of electronegativities; elements and alloys pass"
     if p.name == "lemat-2025":
         balanced = composition_valid(judged, "icsd24")
-        apart = "no pair nearer than half of 0.7 angstrom + the sum of Slater's radii; own images are not seen"
+        apart = "no pair nearer than half of 0.7 angstrom + the sum of Slater's radii; own images are ignored"
         cell = "density, lengths and angles of the cell in range; a CIF and a space group can be written"
         rows = [
             share("valid_structure", "distances", f.lemat_distances, f"published: {apart}"),
@@ -53,7 +53,7 @@ def validity(judged: MeasuredSet, other: MeasuredSet, p: Protocol, settings: Dng
         return [ReportSection(f"{p.name}: validity", tuple(rows), note)]
     original = composition_valid(judged, "original")
     rows = [
-        share("valid_structure", "structure", f.valid, f"published: {near}; an atom's own images are not seen"),
+        share("valid_structure", "structure", f.valid, f"published: {near}; an atom's own images are ignored"),
         share("valid_structure_corrected", "structure, corrected", f.valid_corrected, f"{near}, self-images, density"),
         share("valid_composition", "composition", original, f"published, with SMACT's states of 2014: {smact}"),
         share(

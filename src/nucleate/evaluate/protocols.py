@@ -1,7 +1,7 @@
 """Named, versioned protocols: frozen sets of definitions and thresholds, printed with every result.
 
-A protocol never changes once it is released; one with another threshold gets another name. What its source leaves open
-(the potential, the hull, the data) is told in its notes and in the settings of the report.
+A protocol never changes once it is released; one with another threshold gets another name. What its source does not fix
+(the potential, the hull, the data) is described in its notes and in the settings of the report.
 """
 
 from __future__ import annotations

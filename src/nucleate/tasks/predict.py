@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from nucleate.pipeline.run import Executor, Store
     from nucleate.pipeline.stage import Stage
 
-SYMPREC = 0.25  # angstrom; to the symmetry that relaxations of random structures come so near
+SYMPREC = 0.25  # angstrom; relaxed random structures come this close to their symmetry
 
 
 @dataclass(frozen=True)
 class PredictionMethod:
-    """A way from a formula to structures; weights: the shipped model that does it, "" where none is needed.
-    symmetry: whether it can be told a space group. sites: and numbers of sites."""
+    """A way to predict structures of a formula.
+
+    what: a description. weights: the shipped model that it uses, "" if it needs none. symmetry: whether it accepts a
+    space group. sites: whether it accepts numbers of sites.
+    """
 
     what: str
     weights: str = ""
@@ -47,7 +50,7 @@ METHODS = {
     ),
     RANDOM: PredictionMethod("random structure search", symmetry=True),
 }
-# It says itself what it takes.
+# The plug-in itself declares what it accepts.
 PLUGIN = PredictionMethod("a generator of another package", symmetry=True, sites=True)
 
 
@@ -86,10 +89,11 @@ class Prediction:
 
 
 def prediction(wanted: Sequence[Target], settings: PredictSettings) -> Prediction:
-    """What the prediction of these formulas with these settings is; nothing is written.
+    """Plans the prediction of these formulas with these settings. Nothing is written.
 
-    Raises NucleateError for everything that cannot be had: in a moment for what `decided_method` sees, after models
-    were loaded for what they alone can say. Of several formulas, those that cannot be had are failed one by one.
+    Raises NucleateError for everything that is not possible: at once for what `decided_method` checks, and after models
+    were loaded for what only they can check. If there are several formulas, each impossible one becomes a failed
+    candidate instead.
     """
     from nucleate.stages.generate import GenerateStage
 
@@ -101,10 +105,10 @@ def prediction(wanted: Sequence[Target], settings: PredictSettings) -> Predictio
 
 
 def decided_method(wanted: Sequence[Target], settings: PredictSettings) -> PredictSettings:
-    """The settings with the method decided where they leave it open.
+    """The settings, with a method chosen if they leave it open.
 
-    Raises NucleateError for names that there are not, for what the method cannot be told, and for a single formula that
-    cannot be had, before anything heavy is imported.
+    Raises NucleateError for names that do not exist, for settings that the method does not accept, and for a single
+    formula that cannot be predicted. This is done before large packages are imported.
     """
     from nucleate.search.names import require_named
 
@@ -120,7 +124,7 @@ def decided_method(wanted: Sequence[Target], settings: PredictSettings) -> Predi
 
 
 def _require_method(settings: PredictSettings) -> None:
-    """Raise NucleateError for a method that there is not, and for what it cannot be told."""
+    """Raise NucleateError for a method that does not exist, and for settings that it does not accept."""
     if settings.method not in METHODS:
         _require_plugin(settings.method)
     method = METHODS.get(settings.method, PLUGIN)
@@ -129,7 +133,7 @@ def _require_method(settings: PredictSettings) -> None:
     for asked, what, name in ((settings.space_groups, "a space group", "symmetry"), (settings.sites, "sites", "sites")):
         if asked and not getattr(method, name):
             able = ", ".join(key for key, m in METHODS.items() if getattr(m, name))
-            raise NucleateError(f"the method {settings.method} cannot be told {what}; {able} can")
+            raise NucleateError(f"the method {settings.method} cannot use {what}; {able} can")
 
 
 def structure_stage(settings: PredictSettings) -> Stage:
