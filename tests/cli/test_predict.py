@@ -186,7 +186,7 @@ def test_a_space_group_is_read_in_any_common_spelling(known: Path) -> None:
     found = call(known, "NaCl", "--method", "random", "--space-group", "P nma", "--samples", 1)
     assert found.exit_code == 0 and "NaCl-1" in found.stdout, found.output
     refused = call(known, "NaCl", "--space-group", "Pnma", "--method", "template")
-    assert "the method template cannot be told a space group; adaptive, random can" in str(refused.exception)
+    assert "the method template cannot use a space group; adaptive, random can" in str(refused.exception)
     assert "similar ones: Pnnm (58), Pnma (62)" in str(call(known, "NaCl", "--space-group", "Pnmx").exception)
 
 

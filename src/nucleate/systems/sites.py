@@ -147,7 +147,7 @@ SYSTEM = System(
         names=crystals.sampler_names,
         accepts=lambda recipe: frozenset({"composition", "chemical_system", "space_group", "sites"}),
         needs=lambda recipe: ("composition", "chemical_system", "sites"),
-        hints=lambda recipe: {"num_atoms": "can be told a number of atoms only together with a formula"},
+        hints=lambda recipe: {"num_atoms": "accepts a number of atoms only together with a formula"},
         arguments=sample_arguments,
     ),
     card=ModelCard(
