@@ -108,14 +108,18 @@ def test_verdicts_agree_with_smact(states):
     for formula in [*FORMULAS.split(), *made_up(140)]:
         composition = Composition(formula)
         with warnings.catch_warnings():
-            warnings.filterwarnings("error", message=".*too many")  # SMACT warns where it gives up: not for these
+            warnings.filterwarnings(
+                "error", message=".*too many"
+            )  # SMACT warns where it gives up, which it does not for these
             warnings.filterwarnings("ignore", message="No Pauling")
             charge, both = (smact_validity(composition, p, **settings) for p in (False, True))
         mine = charge_neutrality(composition, states).verdict, electronegativity_balance(composition, states).verdict
         assert (mine[0] == "pass") == charge, formula
         assert (mine[1] == "pass") == both == (smact_verdict(composition, states).verdict == "pass"), formula
         kinds[mine] += 1
-    assert min(kinds["pass", "pass"], kinds["pass", "fail"], kinds["fail", "unknown"]) >= 4  # all kinds are there
+    assert (
+        min(kinds["pass", "pass"], kinds["pass", "fail"], kinds["fail", "unknown"]) >= 4
+    )  # all kinds of verdicts occur
 
 
 def test_sets_of_states():

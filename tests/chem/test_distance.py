@@ -51,7 +51,7 @@ def test_distances_by_hand():
         0.5
     )  # K and Na are neighbours
     assert element_movers_distance({"He": 1}, {"H": 1}) == pytest.approx(102)
-    # Ti 51, O 97: a third against half of the atoms are titanium
+    # Ti 51, O 97: a third of the atoms are titanium in one formula, half in the other
     assert element_movers_distance({"Ti": 1, "O": 2}, {"Ti": 1, "O": 1}) == pytest.approx(46 / 6)
 
 
@@ -102,7 +102,7 @@ def test_nearest_is_exact_among_many_of_one_mean():
         min(element_movers_distance(query, d) for d in decoys)
     )
     assert nearest_distances([query], [*decoys, query])[0] == 0
-    far = {"H": 1}  # its mean is beyond them all
+    far = {"H": 1}  # its mean lies beyond those of all others
     assert nearest_distances([far], decoys)[0] == pytest.approx(min(element_movers_distance(far, d) for d in decoys))
 
 

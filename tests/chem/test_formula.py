@@ -121,7 +121,7 @@ def test_texts_with_no_or_two_meanings_are_refused_with_the_reason(text, reason)
 
 
 def test_charges_decide_between_a_full_stop_and_a_decimal_point():
-    assert parse_formula("MgCl2.6H2O") == parse_formula("MgCl2·6H2O")  # Cl2.6 would not balance
+    assert parse_formula("MgCl2.6H2O") == parse_formula("MgCl2·6H2O")  # Cl2.6 would not be neutral
     assert parse_formula("TiO2.5H2O") == parse_formula("TiO2·5H2O")
     assert parse_formula("NaCl.5KBr") == parse_formula("NaCl·5KBr")
 
@@ -203,7 +203,7 @@ def test_only_the_formula_class_spells_formulas():
         "metre.py",
         "measurements.py",
         "database.py",
-    }  # keys of their own
+    }  # these files have keys of their own
     files = [f for f in Path(nucleate.__file__).parent.rglob("*.py") if f.name not in allowed]
     assert not [f.name for f in files if ".reduced_formula" in f.read_text(encoding="utf-8")]
 

@@ -68,7 +68,7 @@ def test_formulas_of_a_file_with_what_is_wrong_in_it(known: Path, tmp_path: Path
     found = call(known, "KCl", "--file", text, "--top", 1, "--out", out)
     assert found.exit_code == 0, found.output
     candidates, _ = read_candidates([out])
-    assert [c.id for c in candidates if c.failure is None] == ["KCl-1", "ZnO-1"]  # ClK is KCl and came already
+    assert [c.id for c in candidates if c.failure is None] == ["KCl-1", "ZnO-1"]  # ClK is KCl, which was given before
     reasons = {c.id: str(c.failure) for c in candidates if c.failure}
     assert "formulas.txt, row 3" in reasons["formula-4"] and "'Xx' is not an element" in reasons["formula-4"]
     assert "1:2:5 of CaSi2O5" in reasons["CaSi2O5-1"]

@@ -67,7 +67,7 @@ def test_kill_9_then_the_same_command_gives_the_same(folder):
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        if part.exists() and part.read_text().count("\n") > 2:  # settings, and results
+        if part.exists() and part.read_text().count("\n") > 2:  # one line of settings, and results
             break
         time.sleep(0.005)
     os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))

@@ -75,7 +75,7 @@ def test_draws_follow_frequencies() -> None:
     found = Assignments(62, {"A": 4, "B": 8}, frequencies=frequencies)
     expected = {a: math.exp(found.log_probability(a)) for a in found}
     assert sum(expected.values()) == pytest.approx(1)
-    # by hand: odds of a and b; Poisson numbers of c and d; each element alike
+    # by hand: Bernoulli variables for a and b, Poisson ones for c and d; all elements are equally likely
     one, two = (("A", "a"), ("B", "d")), (("A", "c"), ("B", "c"), ("B", "c"))
     ratio = (0.3 / 0.7 * 0.2) / (0.75 * 0.75**2 / 2)
     assert expected[one] / expected[two] == pytest.approx(ratio)

@@ -17,7 +17,7 @@ from nucleate.crystal.wyckoff import GROUP_NUMBERS, get_space_group
 from nucleate.errors import NucleateError
 from tests.helpers.real_data import crystal_of, real_table
 
-ELEMENTS = (8, 56, 22, 11, 16, 26)  # in no order of electronegativity
+ELEMENTS = (8, 56, 22, 11, 16, 26)  # not in the order of electronegativity
 
 
 def made(number, rng, most=40):
@@ -152,7 +152,7 @@ def test_the_number_of_letter_relabellings_is_that_of_the_international_tables(n
     """As many as the normaliser's index in International Tables A, table 3.5.2.3-5, allows."""
     letters = normaliser(number).letters
     assert len(np.unique(letters, axis=0)) == ways
-    assert (letters == np.arange(letters.shape[1])).all(1).any()  # with the one that changes nothing
+    assert (letters == np.arange(letters.shape[1])).all(1).any()  # the relabelling that changes nothing is among them
     assert len(first_letters(number, ((0,),))) > 0
 
 

@@ -52,7 +52,9 @@ def test_rock_salt():
 
 def test_the_tightest_contact_need_not_be_the_shortest():
     frac = [[0, 0, 0], [0.074, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.6]]
-    crystal = Structure(Lattice.cubic(10), ["H", "H", "Cs", "Cs"], frac)  # H2 is fine at 0.74, Cs at 1.0 is not
+    crystal = Structure(
+        Lattice.cubic(10), ["H", "H", "Cs", "Cs"], frac
+    )  # 0.74 angstrom is a normal distance for H2, 1.0 angstrom is too short for Cs
     nearest, tightest = closest_contacts(crystal)
     assert (nearest.i, nearest.j) == (0, 1) and nearest.ratio > 1
     assert (tightest.i, tightest.j) == (2, 3) and tightest.ratio == pytest.approx(1 / 4.88)

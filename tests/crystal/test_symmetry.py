@@ -45,7 +45,7 @@ def test_oxidation_states_do_not_matter():
 
 
 def test_a_failed_symmetry_search_is_reported():
-    # atoms nearer to each other than the tolerance: not a broken cell, yet no space group
+    # atoms are nearer to each other than the tolerance: the cell is valid but has no space group
     structure = Structure(Lattice.cubic(3), ["H", "H", "H"], [[0, 0, 0], [0.01, 0, 0], [0.02, 0.01, 0]])
     assert space_group(structure) == (0, "?")
 

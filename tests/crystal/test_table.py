@@ -23,7 +23,7 @@ def test_rows_and_groups_are_those_of_pymatgen():
 
 
 def test_places_without_an_element_are_empty():
-    # below yttrium nothing stands: lanthanum and actinium begin their own rows
+    # no element stands below yttrium, because lanthanum and actinium begin rows of their own
     assert [element_at(*p) for p in ((0, 1), (5, 2), (6, 2), (7, 1), (8, 17))] == [None] * 5
     assert [element_at(*p) for p in ((7, 2), (7, 16), (8, 2), (8, 16))] == [57, 71, 89, 103]
 

@@ -116,7 +116,7 @@ def test_crystals_of_all_groups_come_back_from_their_free_parameters(crowded: Sy
     for a, b in zip(structures, again, strict=True):
         assert a.composition == b.composition
         assert a.volume == pytest.approx(b.volume, rel=1e-4)
-        radius = 4.0  # all distances: which does not ask how the cell was chosen
+        radius = 4.0  # all distances, which do not depend on the choice of the cell
         assert len(a.get_neighbor_list(radius)[0]) == pytest.approx(len(b.get_neighbor_list(radius)[0]), abs=4)
 
 

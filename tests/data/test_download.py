@@ -199,7 +199,7 @@ def test_a_dataset_has_one_writer_and_others_go_on(server):
         assert download_dataset(other, wait=no_wait)[0].usable == ROWS
         assert not server.requests[1:]
     assert download_dataset(dataset(server), wait=no_wait)[0].usable == ROWS
-    with dataset_lock("tiny-1"):  # what is here is read, whoever writes beside it
+    with dataset_lock("tiny-1"):  # a dataset can be read while another process writes
         assert download_dataset(dataset(server))[0].usable == ROWS
 
 
@@ -259,7 +259,7 @@ def test_missing_columns_and_rows(server):
     assert not list(home().rglob("*.parquet")) and not list(home().rglob("*.csv"))
     assert (
         download_dataset(dataset(server), wait=no_wait)[0].usable == ROWS
-    )  # nothing of the failures stands in the way
+    )  # the failures before leave nothing that prevents it
 
 
 def test_names_and_places(server, tmp_path, monkeypatch):

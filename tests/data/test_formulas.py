@@ -34,7 +34,10 @@ def test_formulas_are_distinct_reduced_and_have_the_properties_of_their_best_cry
         [12, 8, 0, 0, 0],
         [38, 22, 8, 8, 8],
     ]
-    assert batch.properties["band_gap"][[0, 3]].tolist() == [5.0, 2.0]  # of the row at 0.0, not that at 0.3 or None
+    assert batch.properties["band_gap"][[0, 3]].tolist() == [
+        5.0,
+        2.0,
+    ]  # the value of the row at 0.0, not of those at 0.3 or None
     assert batch.properties["band_gap"][[1, 2]].isnan().all()
     assert batch.properties["balanced"].tolist() == [1.0] * 4
     assert summary.usable == 4 and summary.rows == 10
@@ -49,7 +52,7 @@ def test_formulas_are_distinct_reduced_and_have_the_properties_of_their_best_cry
 
 def test_held_out_sets_and_the_whole_vocabulary(folder):
     batch, summary = prepare_formulas(DATA.changed(exclude=("water:val",)), COLUMNS, "all")
-    assert summary.left_out["held out"] == 2 and 57 in batch.atomic_numbers  # no water, but LaB6
+    assert summary.left_out["held out"] == 2 and 57 in batch.atomic_numbers  # without water and with LaB6
     assert torch.equal(batch.num_atoms, batch.mask.sum(1))
 
 

@@ -45,7 +45,7 @@ def row(structure, gap):
     }
 
 
-REAL = os.environ.get("NUCLEATE_DATA")  # before the fixture sets another folder
+REAL = os.environ.get("NUCLEATE_DATA")  # read before the fixture sets another folder
 
 
 @pytest.fixture(autouse=True)

@@ -110,7 +110,7 @@ def test_the_cache(tmp_path):
     assert summary2 == summary and (again.lattice == first.lattice).all() and cache.stat().st_mtime_ns == written
     cache.write_bytes(b"damaged")
     assert len(prepare("mine")[0]) == 3
-    assert len(prepare("mine", max_atoms=1)[0]) == 0  # another question, another answer
+    assert len(prepare("mine", max_atoms=1)[0]) == 0  # other arguments have an entry of their own in the cache
     time.sleep(0.01)
     put(rows(frac_coords=None))
     assert len(prepare("mine")[0]) == 2  # the table has changed

@@ -78,7 +78,7 @@ def test_kill_9_in_the_middle_and_go_on(gpaw, tmp_path, crystals):
     deadline = time.monotonic() + 6000
     while time.monotonic() < deadline:
         state = jobs / "c2" / "state.json"
-        reported = (tmp_path / "out" / "dft.csv").is_file()  # which may come late on a busy machine
+        reported = (tmp_path / "out" / "dft.csv").is_file()  # the report may come late on a busy machine
         if reported and state.is_file() and json.loads(state.read_text())["steps"] >= 1:
             break
         time.sleep(0.1)
@@ -89,7 +89,7 @@ def test_kill_9_in_the_middle_and_go_on(gpaw, tmp_path, crystals):
     steps = json.loads((jobs / "c2" / "state.json").read_text())["steps"]
     done = (jobs / "c1" / "result.json").stat().st_mtime_ns
     assert steps >= 1 and not (jobs / "c2" / "result.json").exists() and rows(tmp_path)["c1"]["status"] == "done"
-    while _children(jobs / "c2") and time.monotonic() < deadline:  # it ends with its parent
+    while _children(jobs / "c2") and time.monotonic() < deadline:  # the process ends with its parent
         time.sleep(0.1)
     assert not _children(jobs / "c2")
 

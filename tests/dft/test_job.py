@@ -80,7 +80,9 @@ def test_a_calculation_out_of_time_is_killed_and_continues_later(gpaw, tmp_path,
     assert done.status == DONE and done.result["converged"]
     whole = runner().run("Cu", tmp_path / "whole", "crystal", copper())
     assert done.steps == whole.steps and done.energy == pytest.approx(whole.energy, abs=1e-9)
-    assert calls(gpaw)[n].split()[2] == calls(gpaw)[n - 1].split()[2]  # it began with the step that was killed
+    assert (
+        calls(gpaw)[n].split()[2] == calls(gpaw)[n - 1].split()[2]
+    )  # it continued with the step in which it was killed
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_crashes_and_nonsense_are_recorded_in_one_line(gpaw, tmp_path, monkeypat
     assert "\n" not in outcome.reason and outcome.reason.isprintable() and len(outcome.reason) < 300
     monkeypatch.setenv("FAKE_GPAW", "good")
     second = runner().run("Cu", tmp_path / "job", "crystal", copper())
-    assert second.status == (FAILED if status == FAILED else DONE)  # what failed by itself would fail again
+    assert second.status == (FAILED if status == FAILED else DONE)  # a calculation that failed would fail again
     if status == FAILED:
         anew = Runner(find_program("gpaw"), SETTINGS, again=True)
         assert anew.run("Cu", tmp_path / "job", "crystal", copper()).status == DONE

@@ -43,7 +43,7 @@ VARIANTS = {
     "PBE with spin-orbit coupling": ({"LSORBIT": "T"}, {}),
     "libxc GGA_X_PBE GGA_C_PBE": ({"METAGGA": "LIBXC", "LIBXC1": "GGA_X_PBE", "LIBXC2": "GGA_C_PBE"}, {}),
 }
-# methods that are PBE by name and yet not the same
+# methods that are all called PBE and still differ
 OTHERS = {
     "cutoff": ({"ENMAX": 400.0}, {}),
     "precision": ({"PREC": "normal"}, {}),

@@ -75,7 +75,7 @@ def test_a_relaxation_finds_the_minimum_in_spite_of_the_basis_error():
     assert volume == pytest.approx(4 * 11.565, rel=2e-3)  # EMT's copper
     exact = run(crystal(), TIGHT, Toy(TIGHT, size=0.0), None, lambda state: None)
     assert volume == pytest.approx(to_atoms(exact["atoms"]).get_volume(), rel=1e-3)
-    assert result["pulay_stress"] < -0.003  # as large as half a GPa: uncorrected, the cell would have shrunk
+    assert result["pulay_stress"] < -0.003  # half a GPa: without the correction the cell would have shrunk
 
 
 def test_a_large_change_of_volume_finds_k_points_and_slope_anew_and_the_end_is_on_a_fresh_basis():

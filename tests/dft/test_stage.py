@@ -72,7 +72,7 @@ def test_phases_that_are_not_computed_have_their_reason(gpaw, tmp_path, referenc
     }
     energies = {"e_form": Energy(-0.2, "M3GNet (uncorrected)")}
     candidates = [Candidate("a", structure=alloy(2, 4.0), energies=energies), Candidate("b")]
-    candidates.append(Candidate("c", structure=alloy(1, 0.5)))  # no relaxation can begin with it
+    candidates.append(Candidate("c", structure=alloy(1, 0.5)))  # no relaxation can start from it
     seen = []
     results = compute_candidates(candidates, tmp_path / "run", runner, references, 2, lambda r: seen.append(len(r)))
     a, b, c = results
@@ -84,7 +84,7 @@ def test_phases_that_are_not_computed_have_their_reason(gpaw, tmp_path, referenc
     assert seen[0] == 1 and seen[-1] == 3 and (tmp_path / "run" / "a" / "result.json").is_file()
 
     row, record = to_row(a, runner.method), to_candidate(a, runner.method)
-    assert row["difference"] == pytest.approx(a.e_form + 0.2)  # raw beside raw
+    assert row["difference"] == pytest.approx(a.e_form + 0.2)  # both energies are raw
     assert row["volume_change"] < 0 and row["lower_bound"] and row["space_group"] == "P4/mmm"
     assert record.energies["e_form"].method == runner.method
     assert record.energies["e_form_mp2020"].method.endswith("MP2020-corrected)")

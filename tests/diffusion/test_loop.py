@@ -108,4 +108,6 @@ def test_guidance_keeps_the_composition_in_both_terms():
     fields, t = {"x": torch.zeros(2, 1)}, torch.ones(2)
     assert guided(fields, t, system | {"e_form": torch.ones(2, 1)})["x"].tolist() == [[2 + 3.0 * (3 - 2)]] * 2
     assert seen[1] == set(system)
-    assert guided(fields, t, system)["x"].tolist() == [[2.0]] * 2 and len(seen) == 3  # nothing to guide: one call
+    assert (
+        guided(fields, t, system)["x"].tolist() == [[2.0]] * 2 and len(seen) == 3
+    )  # without a condition there is nothing to guide, so one call is enough

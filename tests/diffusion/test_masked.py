@@ -30,7 +30,7 @@ def test_the_loss_counts_hidden_atoms_alone():
     pred = torch.zeros(1, 3, 4)
     mask = torch.tensor([[True, True, False]])
     wrong = pred.clone()
-    wrong[0, 1:] = torch.tensor([9.0, -9.0, 9.0, 3.0])  # of a token that is seen, and of padding
+    wrong[0, 1:] = torch.tensor([9.0, -9.0, 9.0, 3.0])  # entries of a token that is seen, and of padding
     t = torch.tensor([0.5])
     assert torch.equal(process.loss(pred, x0, x_t, t, mask), process.loss(wrong, x0, x_t, t, mask))
     torch.testing.assert_close(process.loss(pred, x0, x_t, t, mask), torch.tensor([3.0]).log())

@@ -24,7 +24,7 @@ def test_training_shows_the_output_of_a_call_without_gradient():
     assert denoiser.shown == [None, 1.0]
     assert denoiser.graded == [False, True]
     out["x"].backward()
-    assert float(denoiser.weight.grad) == 1.0  # through the second call alone
+    assert float(denoiser.weight.grad) == 1.0  # gradients come only through the second call
 
 
 def test_sampling_shows_the_output_of_the_call_before():

@@ -9,7 +9,7 @@ from nucleate.diffusion.rng import Streams
 from nucleate.diffusion.spindle import MASK, Spindle
 from nucleate.diffusion.unmask import unmask
 
-P = torch.tensor([0.0, 0.6, 0.3, 0.1])  # of the words; the first is MASK
+P = torch.tensor([0.0, 0.6, 0.3, 0.1])  # probabilities of the words; the first is MASK
 INFORMATION = tuple(-math.log(p) if p else 0.0 for p in P.tolist())
 WEIGHTS = [-1.0, -0.3, 0.0, 0.3, 1.0]
 
@@ -68,7 +68,7 @@ def test_the_loss_is_the_entropy_of_masked_words_only():
     pred = torch.zeros(2, 3, 4)
     mask = torch.tensor([[True, True, False], [True, True, True]])
     loss = process.loss(pred, x0, x_t, torch.tensor([0.5, 0.5]), mask)
-    assert torch.allclose(loss, torch.tensor([math.log(3), 0.0]))  # MASK is never an answer
+    assert torch.allclose(loss, torch.tensor([math.log(3), 0.0]))  # MASK is never predicted
 
 
 class Ideal:
@@ -103,7 +103,7 @@ def draw(process, n, given=(0, 0, 0), **kwargs):
 def shares(drawn):
     found = {s: 0 for s in JOINT}
     for row in drawn.tolist():
-        assert tuple(row) in JOINT  # a sentence that cannot be is never drawn: words come one at a time
+        assert tuple(row) in JOINT  # an impossible sentence is never drawn, because words come one at a time
         found[tuple(row)] += 1 / len(drawn)
     return found
 
@@ -113,7 +113,9 @@ def test_one_by_one_draws_from_the_joint_distribution(weight):
     n = 6000
     drawn, ideal = draw(Spindle(INFORMATION, weight), n)
     exact = weight == 0
-    assert ideal.calls == 3 if exact else 3 <= ideal.calls <= 13  # as many as words, and where nothing happens for long
+    assert (
+        ideal.calls == 3 if exact else 3 <= ideal.calls <= 13
+    )  # one for each word, and more where nothing happens for long
     for sentence, share in shares(drawn).items():
         assert abs(share - JOINT[sentence]) < 3 * math.sqrt(0.25 / n) + (0 if exact else 0.015)
 

@@ -40,7 +40,7 @@ def test_counts_by_hand():
         "novel_of_unique": 3 / 4,
         "known_generated": 2 / 8,  # NaCl, MgO
         "known_found": 1 / 2,  # of MgO and CaO, which are not in train
-        "cn_smact14": 5 / 8,  # copies count, NaCl2 does not
+        "cn_smact14": 5 / 8,  # copies count as well, and NaCl2 does not
         "cn_eb_smact14": 5 / 8,
         "cn_icsd24": 5 / 8,
         "cn_eb_icsd24": 5 / 8,
@@ -95,7 +95,7 @@ def test_floor_is_the_test_set_in_place_of_the_generated():
 def test_another_known_set():
     report = evaluate_compositions(TEXTS, TRAIN, TEST, known=["SrTiO3", "Fe0.9O"])
     assert report["known_generated"].value == 1 / 8
-    assert report["known_found"].value == 1 / 2  # the test formulas still
+    assert report["known_found"].value == 1 / 2  # the test formulas are unchanged
     assert report.settings["known"] == {"name": "known formulas", "formulas": 1, "distinct": 1, "unreadable": 1}
     alone = evaluate_compositions(TEXTS, TRAIN, known=["SrTiO3", "NaCl", "CaO"])
     assert alone["known_found"].value == 1 / 2  # SrTiO3 of SrTiO3 and CaO

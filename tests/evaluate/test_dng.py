@@ -162,12 +162,14 @@ def test_stability_comes_from_the_files_or_is_said_to_be_missing(known):
     items = tuple(Item(str(i), s, "", {"e_above_hull": Energy(0.05 * i, "m", "r")}) for i, s in enumerate(REAL))
     report = evaluate_dng(CrystalSet("x", items), crystals(REAL, "real"), chosen, workers=0)
     assert report["stable"].value == 3 / 8
-    assert report["sun"].value == 0  # all are known
+    assert report["sun"].value == 0  # all crystals are known ones
 
 
 def test_measurements_are_kept_and_read_again(tmp_path, monkeypatch):
     first = measure(REAL[:3], workers=0, cache=tmp_path)
-    monkeypatch.setattr("nucleate.parallel.map_jobs", lambda *a, **k: iter(()))  # nothing can be measured any more
+    monkeypatch.setattr(
+        "nucleate.parallel.map_jobs", lambda *a, **k: iter(())
+    )  # from here on every measurement would raise
     second = measure(REAL[:3], workers=0, cache=tmp_path)
     assert np.array_equal(first.fingerprint, second.fingerprint)
     third = measure(REAL[:2], workers=0, cache=tmp_path)

@@ -49,7 +49,7 @@ def test_formulas(text, counts):
         ("Xx2O3", "'Xx' is not an element"),
         ("D2O", "'D' is not an element"),
         ("srTiO3", "unexpected 's'"),
-        ("S i O2", "unexpected 'i'"),  # a gap joins nothing
+        ("S i O2", "unexpected 'i'"),  # letters on both sides of a gap are not joined
         ("[UNK]", "unexpected '['"),  # not U, N and K in brackets
         ("Sr[MASK]O3", "unexpected '['"),
         ("Fe 2 O 3", "a number follows no element"),
@@ -88,7 +88,9 @@ def test_any_text_is_a_formula_or_an_error_with_a_reason(text):
     assert counts and set(counts) <= set(SYMBOLS)
     assert all(isinstance(n, int) and n > 0 for n in counts.values())
     assert sum(counts.values()) <= MAX_ATOMS
-    assert {e.symbol: n for e, n in Composition(text).items()} == counts  # pymatgen is laxer, but no other reading
+    assert {
+        e.symbol: n for e, n in Composition(text).items()
+    } == counts  # pymatgen reads more texts, but none differently
 
 
 @given(st.dictionaries(st.sampled_from(SYMBOLS), st.integers(1, 30), min_size=1, max_size=6), st.integers(1, 9))

@@ -121,7 +121,9 @@ def test_sites_must_make_z_formula_units():
     assert "Z = 4" in refused(cif(CHLORIDE, formula, "_cell_formula_units_Z 4"))
     assert "Z = 2" in refused(cif(CHLORIDE, ROCKSALT, formula, "_cell_formula_units_Z 2"))
     assert "(Z)" in refused(cif(CHLORIDE, "_cell_formula_units_Z 4"))
-    written = CifWriter(Structure(Lattice.cubic(4), ["Cs", "Cl"], [[0, 0, 0], [0.5] * 3]))  # all atoms, and Z beside
+    written = CifWriter(
+        Structure(Lattice.cubic(4), ["Cs", "Cl"], [[0, 0, 0], [0.5] * 3])
+    )  # all atoms are listed, and Z is given as well
     assert counts(str(written)) == {"Cs": 1, "Cl": 1}
 
 

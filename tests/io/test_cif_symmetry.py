@@ -91,7 +91,7 @@ def test_all_spellings_of_the_530_settings():
         for name, text in spellings(hall).items():
             readings = read("_space_group_name_h-m_alt", text, cell)
             first = {r.key for r in readings if r.rank == 0}
-            # one reading where the text says which, else none that does not bear this symbol
+            # one reading where the text says which; else only readings that have this symbol
             right = first == {truth(hall)} if name.startswith("explicit") else first <= meanings()[text, cell]
             # group 68 had other symbols before 1992, some of which are those of another setting today
             if not right and kind.number != 68:
@@ -146,7 +146,9 @@ def test_rhombohedral_axes_by_the_cell(symbol):
 
 def test_hexagonal_axes_do_not_fit_a_rhombohedral_cell():
     text = cif(["Bi1 Bi .2339 .2339 .2339"], "_symmetry_space_group_name_H-M 'R -3 m :H'", **BISMUTH)
-    assert counts(text) == {"Bi": 2} and "does not fit the cell" in remarks(text)  # the axes of the cell, and said
+    assert counts(text) == {"Bi": 2} and "does not fit the cell" in remarks(
+        text
+    )  # the axes follow the cell, with a remark
     operations = "_symmetry_equiv_pos_as_xyz"
     text = cif(["Bi1 Bi 0 0 0"], "loop_", operations, "x,y,z", "-y,x-y,z", "y-x,-x,z", **BISMUTH)
     assert "do not fit its cell" in refused(text)
@@ -233,7 +235,7 @@ def test_texts_that_are_no_symmetry_operations_are_refused(operation):
 
 @pytest.mark.parametrize("raises", [True, False])
 def test_operations_that_are_no_group(raises, monkeypatch):
-    monkeypatch.setattr("spglib.error.OLD_ERROR_HANDLING", not raises)  # phonopy sets it where it is loaded
+    monkeypatch.setattr("spglib.error.OLD_ERROR_HANDLING", not raises)  # phonopy sets this variable when it is imported
     listed = ["loop_", "_symmetry_equiv_pos_as_xyz", *(f"'{o}'" for o in FACES[:3])]
     assert "do not form a space group" in refused(cif(CHLORIDE, *listed))
 
@@ -244,7 +246,7 @@ def test_a_name_that_contradicts_the_operations():
     assert "more than one way" in message
     known = cif(CHLORIDE, ROCKSALT, one, "_cell_formula_units_Z 4", "_chemical_formula_sum 'Na Cl'")
     assert counts(known) == {"Na": 4, "Cl": 4} and "the file names F m -3 m" in remarks(known)
-    # all atoms listed beside a name that makes no more of them
+    # all atoms are listed, with a symbol that generates no further ones
     rows = [f"{e}{x}{y}{z} {e} {(x + s) / 2} {y / 2} {z / 2}" for e, s in (("Na", 0), ("Cl", 1))
             for x, y, z in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0))]  # fmt: skip
     assert counts(cif(rows, ROCKSALT, one)) == {"Na": 4, "Cl": 4}

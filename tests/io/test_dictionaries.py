@@ -89,7 +89,7 @@ def test_reading_a_file_imports_nothing_that_it_names(tmp_path, monkeypatch, whe
     try:
         read_structures([tmp_path / f"a{ending}"])
     except NucleateError:
-        assert (where, ending) == ("record", ".csv")  # a cell of a table holds a structure, no record
+        assert (where, ending) == ("record", ".csv")  # a cell of a table holds a structure, not a record
     assert not (tmp_path / "ran").exists() and "evil_module_of_a_test" not in sys.modules
 
 

@@ -103,7 +103,7 @@ def test_ordinary_files_are_read_without_a_remark(old, new):
 )
 def test_unusual_files_are_read_with_a_remark(old, new, remark):
     text = SALT.replace(old, new)
-    if remark is None:  # names at the ends behind the flags of selective dynamics
+    if remark is None:  # names at the ends of the lines, after the flags of selective dynamics
         text, remark = text.replace("0.5 0.5 0.5", "0.5 0.5 0.5 T T T Cl1"), "taken from the ends"
     assert old in SALT and remark in " ".join(is_salt(text))
 

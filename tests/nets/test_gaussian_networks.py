@@ -153,7 +153,7 @@ def test_surroundings_are_sums_over_all_images():
     clear = torch.tensor([True])
     counts, directions, spectrum = surroundings(cell, frac, weight, clear)
     i, j, image, distance = crystal.get_neighbor_list(REACH)
-    real = (i != 4) & (j != 4)  # the last atom is none
+    real = (i != 4) & (j != 4)  # the last atom is padding
     i, j, image, distance = i[real], j[real], image[real], torch.tensor(distance[real])
     shells = radial(distance, SHELLS, REACH)
     expected = (
@@ -193,7 +193,7 @@ def test_a_chemical_system_bars_all_other_columns(network):
     abar = GaussianVP().alpha_bar(t)[:, None, None, None]
     null = (fields[SLOTS] - abar.sqrt() * NULL) / (1 - abar).sqrt()
     torch.testing.assert_close(noise[:3, outside], null[:3, outside])
-    assert (noise[3, outside] - null[3, outside]).abs().max() > 1e-3  # asked for nothing
+    assert (noise[3, outside] - null[3, outside]).abs().max() > 1e-3  # nothing is asked for
     free = model(fields, t, {})[SLOTS]
     torch.testing.assert_close(noise[3], free[3], rtol=1e-3, atol=1e-3)
 

@@ -53,7 +53,9 @@ def test_numbers_of_atoms_matter_even_large_ones(network):
 
 def test_each_layer_gets_the_state_that_makes_the_formula_neutral(network):
     drafted = torch.zeros(1, 3, len(STATES))
-    drafted[0, 0, STATES.index(2)] = drafted[0, 1, STATES.index(-2)] = 100.0  # Fe +2, O -2; padding drafts anything
+    drafted[0, 0, STATES.index(2)] = drafted[0, 1, STATES.index(-2)] = (
+        100.0  # Fe +2, O -2; the draft of padding is arbitrary
+    )
     drafted[0, 2, 0] = 100.0
     gaussians = network.needed(drafted, torch.tensor([[2.0, 3.0, 0.0]]))  # Fe2O3
     assert GRID[gaussians[0, 0].argmax()] == 3  # not the +2 of the draft
@@ -92,7 +94,7 @@ def test_the_proportion_in_mixed_valence_is_the_neutral_one_if_there_is_one():
     assert spread([oxide, iron], [-1.0, 1.0], [4, 3], values)[1] == [0, 1 / 3, 2 / 3]  # Fe3O4
     assert spread([oxide, iron, padding], [-1.0, 1.0, 9.0], [4, 3, 0], values)[1] == [0, 1 / 3, 2 / 3]
     assert spread([oxide, iron], [-1.0, -1.0], [4, 3], values)[1] == [0, 1, 0]  # not mixed: not made neutral
-    assert spread([oxide, iron], [-1.0, 1.0], [5, 3], values)[1] == [0, 2 / 3, 1 / 3]  # Fe3O5: none is
+    assert spread([oxide, iron], [-1.0, 1.0], [5, 3], values)[1] == [0, 2 / 3, 1 / 3]  # Fe3O5: no proportion is neutral
     assert spread([oxide, iron, iron], [-1.0, 1.0, 1.0], [8, 3, 3], values)[1:] == [[0, 2 / 3, 1 / 3]] * 2  # two mixed
 
 

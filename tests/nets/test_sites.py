@@ -46,7 +46,7 @@ def network(codec) -> SiteNetwork:
     torch.manual_seed(0)
     processes = {"lattice": GaussianVE(0.005), PARAMETERS: WrappedVE(centred=False)}
     out = SiteNetwork(codec, processes, dim=24, layers=2, edges=16).double()
-    for parameter in out.parameters():  # zeros, with which training begins, would hide everything
+    for parameter in out.parameters():  # the zeros with which training begins would hide every effect
         torch.nn.init.normal_(parameter, std=0.3)
     return out
 
@@ -91,7 +91,7 @@ def images(unit: AsymmetricUnit) -> list[tuple[int, AsymmetricUnit, torch.Tensor
             wanted = position.matrices[k] @ site.parameters + position.shifts[k] + steps
             z = (wanted - position.shifts[0]) @ inverse.T
             off = np.abs(z @ matrix.T + position.shifts[0] - wanted).max(1)
-            if off.min() < 1e-9:  # else it is on another branch of the position
+            if off.min() < 1e-9:  # otherwise the site is on another branch of its position
                 moved = dataclasses.replace(site, parameters=tuple(z[off.argmin()] % 1.0))
                 sites = (*unit.sites[:s], moved, *unit.sites[s + 1 :])
                 turn = torch.from_numpy(inverse @ position.matrices[k])

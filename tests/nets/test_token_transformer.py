@@ -11,7 +11,7 @@ SIZES = {"dim": 32, "layers": 2, "heads": 4, "condition_on": ("balanced",)}
 def network(order="set", vector=None):
     torch.manual_seed(0)
     net = TokenTransformer(TokenCodec(order=order), 12, vector=vector, **SIZES).eval()
-    for block in net.blocks:  # gates start at zero, and would hide all that follows
+    for block in net.blocks:  # gates start at zero and would hide everything behind them
         torch.nn.init.normal_(block.condition.weight, std=0.2)
         torch.nn.init.normal_(block.condition.bias, std=0.2)
     return net
@@ -29,7 +29,11 @@ T = torch.tensor([0.5])
 def test_distinct_words_and_their_numbers():
     words, counts = distinct_tokens(torch.tensor([[7, 0, 7, 9, 1], [1, 1, 1, 6, 6]]), 10)
     assert words[0].tolist() == [0, 7, 9] and counts[0].tolist() == [1, 2, 1]
-    assert words[1, :2].tolist() == [0, 6] and counts[1].tolist() == [0, 2, 0]  # MASK leads, though it is not there
+    assert words[1, :2].tolist() == [0, 6] and counts[1].tolist() == [
+        0,
+        2,
+        0,
+    ]  # MASK has the first place, even where no word is masked
 
 
 def test_attention_over_distinct_words_is_attention_over_all():

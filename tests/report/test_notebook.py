@@ -36,7 +36,7 @@ def test_a_table_and_a_frame_that_needs_no_network():
     policy = inner.one("meta", **{"http-equiv": "Content-Security-Policy"})["content"]
     assert policy.startswith("default-src 'none'") and "sha256-" in policy
     assert not re.search(r"(src|href)=", frame.split("<body>")[1].split("<script")[0])
-    assert page.one("iframe")["sandbox"] == "allow-scripts"  # nothing of the notebook is within its reach
+    assert page.one("iframe")["sandbox"] == "allow-scripts"  # the frame cannot reach the notebook
 
 
 def test_every_text_from_outside_is_escaped():

@@ -135,7 +135,9 @@ def test_tiles_show_the_right_counts(tmp_path):
         candidate("a", STO, 0.02),
         candidate("b", STO, 0.09, checks=relaxed),
         candidate("c", STO, 0.2, checks={"charge": Check("fail"), "relaxed": Check("pass")}),
-        candidate("d", STO, 0.0, checks={"relaxed": Check("fail")}),  # its energy means little: not on the hull
+        candidate(
+            "d", STO, 0.0, checks={"relaxed": Check("fail")}
+        ),  # its relaxation did not converge, so it does not count as on the hull
         candidate("e", STO, float("nan")),
         candidate("f", STO).failed("check", "error", "too dense"),
         Candidate("g").failed("generate", "error", "no lattice"),
@@ -166,7 +168,7 @@ def test_crystals_far_below_the_hull_are_counted_apart(tmp_path):
         1,
         1,
     ]
-    assert len(found.all("i", class_="dot")) == 1  # no colour says that it is stable
+    assert len(found.all("i", class_="dot")) == 1  # it is not coloured as stable
     assert "of 1 candidates" in found.one("svg", class_="histogram")["aria-label"]
 
 
@@ -222,7 +224,7 @@ def test_the_drawn_cell_is_the_same_crystal():
     distorted = NACL.copy()
     distorted.translate_sites([1], [0.02, 0, 0])
     drawn, _ = drawn_cell(distorted)
-    assert drawn.get_distance(0, 4) != pytest.approx(2.82, abs=1e-3)  # nothing is idealised
+    assert drawn.get_distance(0, 4) != pytest.approx(2.82, abs=1e-3)  # coordinates stay as they are
 
 
 def test_bonds_are_drawn_where_a_chemist_draws_them():

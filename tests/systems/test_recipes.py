@@ -134,7 +134,7 @@ def test_the_metadata_of_older_weights_are_read(task, kind, system):
     recipe = recipe_from_json(json.dumps(older))
     assert recipe.system == system and recipe.network.dim == 64
     tables["codec"]["vocabulary"] = (
-        "all"  # of formulas; without an effect on others, whose weights must open all the same
+        "all"  # a setting of formulas; it has no effect on other systems, but older weights with it must open
     )
     recipe = recipe_from_json(json.dumps(older))
     assert recipe.codec.vocabulary == "all" if system == "formulas" else recipe.system == system

@@ -131,7 +131,7 @@ for kind, work in kinds.items():
     begin(whole)
     total = steps_of(work, whole, -1)
     expected = contents(whole)
-    # the first steps make the folder, the last ones its files; all in between would take a minute
+    # the first steps make the folder, the last ones write its files; testing all those between would take a minute
     for stop in [n for n in range(1, total + 1) if n <= 16 or n > total - 8 or n % 4 == 0]:
         out = base / f"{kind}-{stop}"
         begin(out)

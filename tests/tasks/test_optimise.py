@@ -95,7 +95,7 @@ def test_the_lowest_energy_is_asked_for_and_found(found):
     assert result.column == COLUMN and result.target == pytest.approx(-1.0, abs=0.02)
     report = result.report
     assert report.n == 12 and report["sr_15"].value > 0.4
-    best = report["best_of_10_sr_15"]  # of the first ten; two are left over
+    best = report["best_of_10_sr_15"]  # the best of the first ten; two crystals are left over
     assert best.value == 1.0 and best.n == 1
     values = [predicted(c, COLUMN) for c in result.candidates]
     assert values[0] == min(v for v in values if v is not None)

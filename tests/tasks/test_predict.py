@@ -128,11 +128,13 @@ def test_wrong_settings_of_a_prediction_are_refused(settings: dict, message: str
 def test_a_space_group_is_honoured() -> None:
     settings = PredictSettings("random", samples=6, seed=1, space_groups=(62,))
     found = nucleate.predict(["SrTiO3"], settings)
-    assert all(c.composition == {"Sr": 4, "Ti": 4, "O": 12} for c in found)  # it holds no less
+    assert all(c.composition == {"Sr": 4, "Ti": 4, "O": 12} for c in found)  # the group holds no smaller number
     assert all(c.provenance["random_search"]["space_group"] == 62 for c in found)
     assert all(get_space_group(space_group(c.structure, 1e-3)[0]).order >= 8 for c in found)
     large = prediction([Target(1, {"Mg": 2, "Si": 1, "O": 4})], settings).blanks
-    assert {c.composition["Mg"] for c in large} == {8}  # the least, beyond the sizes of known crystals
+    assert {c.composition["Mg"] for c in large} == {
+        8
+    }  # the smallest possible cell, larger than those of known crystals
     several = prediction(
         [Target(1, {"Ca": 1, "F": 2})], PredictSettings("random", samples=40, space_groups=(2,))
     ).blanks

@@ -50,7 +50,7 @@ def test_crystals_made_elsewhere_are_judged_ranked_and_written(settings, tmp_pat
     first = result.candidates[0]
     assert first.converged and first.e_above_hull is not None and "novel" in first.checks
     twin = next(c for c in result.all if c.checks.get("unique") and c.checks["unique"].verdict == "fail")
-    assert twin.formula == "CuAu"  # two starts, one crystal
+    assert twin.formula == "CuAu"  # two starting structures relax to one crystal
     rejected = [c for c in result.all if c.failure is not None]
     assert [c.failure.stage for c in rejected] == ["check"] and "apart" in rejected[0].failure.reason
     names = {p.name for p in (tmp_path / "run").iterdir()}

@@ -59,7 +59,7 @@ def test_a_share_becomes_the_three_ordered_cells_of_ten_atoms(perovskite):
     bonds = [min(one.structure.get_distance(0, i) for i in range(1, 10)) for one in found]
     assert min(bonds) > 1.8
     more = substitute_all(perovskite, {"Ca": {"Sr": 0.5}}, SubstituteSettings(max_atoms=20))
-    assert [len(one.structure) for one in more].count(10) == 3 and len(more) == 9  # six more of four cells
+    assert [len(one.structure) for one in more].count(10) == 3 and len(more) == 9  # six more of four primitive cells
 
 
 def test_a_third_may_be_written_with_two_digits(perovskite):

@@ -36,7 +36,7 @@ def test_the_size_follows_the_wanted_property():
     plain = shares({})
     assert abs(plain[2] - 0.5) < 0.05
     assert shares({"energy": -2.0})[2] > 0.95 and shares({"energy": 2.0})[5] > 0.95
-    assert shares({"energy": -99.0})[2] > 0.85  # beyond the data: as at their end
+    assert shares({"energy": -99.0})[2] > 0.85  # beyond the range of the data: the same as at its end
     assert torch.allclose(shares({"gap": 0.5}), plain, atol=0.1)
     assert shares({"energy": -2.0, "gap": 0.5})[2] > 0.95
 

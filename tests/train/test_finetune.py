@@ -75,7 +75,7 @@ def test_the_tuned_weights_are_a_plain_model(base, tmp_path, rank):
     own = info(tmp_path / WEIGHTS)
     assert own.recipe.condition_on == ("chemical_system", "gap", "hardness")
     assert own.properties["gap"] == info(base).properties["gap"] and own.properties["hardness"].n == 30
-    assert own.lattice_mean == info(base).lattice_mean  # the scale that the weights know
+    assert own.lattice_mean == info(base).lattice_mean  # the scale of the weights
     assert own.elements == ((3, 8, 26) if rank else (3, 8))
 
 

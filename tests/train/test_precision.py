@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
     ],
 )
 def test_processors_without_instructions_for_it_stay_in_single_precision(monkeypatch, capabilities, expected):
-    monkeypatch.undo()  # of tests/conftest.py
+    monkeypatch.undo()  # set in tests/conftest.py
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     assert precision.computes_bf16(CPU) is expected
     assert precision.computes_bf16(torch.device("cuda")) is True

@@ -61,7 +61,7 @@ def test_pairs_are_of_one_ratio_and_labelled_by_their_fingerprints():
     data = toy()
     pairs = Pairs(data, 0.3, seed=1)
     a, b, similar = pairs.draw(400)
-    assert similar[:200].all() and 0 < similar[200:].mean() < 1  # half alike, half as they come
+    assert similar[:200].all() and 0 < similar[200:].mean() < 1  # half of the pairs similar, half at random
     assert (a[:200] != b[:200]).all()
     apart = np.linalg.norm(data.fingerprints[a] - data.fingerprints[b], axis=1)
     assert ((apart <= 0.3) == similar).all()
@@ -171,7 +171,7 @@ def test_data_that_cannot_be_trained_on_are_refused():
 
 def test_the_shipped_weights():
     model = load_similarity()
-    assert SHIPPED not in shipped_weights()  # it generates nothing
+    assert SHIPPED not in shipped_weights()  # the network is no generator
     card = (weights_folder() / f"{SHIPPED}.md").read_text()
     assert f"{sum(p.numel() for p in model.network.parameters()):,}" in card
     perovskite, others = {"Sr": 1, "Ti": 1, "O": 3}, [{"Ba": 1, "Ti": 1, "O": 3}, {"Ca": 1, "C": 1, "O": 3}]

@@ -125,7 +125,7 @@ def test_only_known_crystals_of_a_needed_formula_are_built(monkeypatch):
     built = []
     monkeypatch.setattr(first_match, "_reduce", lambda part, real=first_match._reduce: built.extend(part) or real(part))
     assert novel([NACL], table_of([CSCL, DIAMOND, NACL, PEROVSKITE], "abcd"), workers=0).twin == ["c"]
-    assert len(built) == 3  # one of ours, two known
+    assert len(built) == 3  # one generated and two known crystals are built
     built.clear()
     assert novel([FCC], [NACL, None], workers=0) == Twins([None], {}, 1)
     assert unique([FCC, NACL], workers=0).twin == [None, None]
@@ -216,7 +216,7 @@ def test_the_screen_refuses_nothing_that_the_matcher_accepts(matcher):
                 if not (k in near and screen.may_match(k, cell)):
                     spared += 1
                     assert not fit(other.structure, cell.structure, skip_structure_reduction=True)
-    assert spared > 0.1 * met  # it is worth its while
+    assert spared > 0.1 * met  # the screen saves enough calls to be useful
 
 
 def test_needles_are_refused_before_they_fill_the_memory():

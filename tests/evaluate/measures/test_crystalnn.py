@@ -83,7 +83,7 @@ def test_equal_to_matminer_on_real_crystals(file):
     for row in pq.read_table(real_table(file), columns=columns)[:10].to_pylist():
         structure = crystal_of(row)
         off = np.abs(site_fingerprints(structure) - matminer_fingerprints(structure))
-        # Of 8 bonds that are equal by symmetry matminer takes the order, and the side of right angles, from rounding
+        # For 8 bonds that are equal by symmetry, the order and the side of right angles depend on rounding in matminer
         tied = LABELS.index("body-centered cubic CN_8")
         assert (np.delete(off, tied, axis=1) if symmetric else off).max() < (1e-7 if symmetric else 1e-10)
 
@@ -119,7 +119,7 @@ def test_voronoi_cells_fill_space(name):
     structure = STRUCTURES[name]
     site, _, bonds, solid, area = crystalnn._faces(structure)
     assert np.bincount(site, solid) == pytest.approx(np.full(len(structure), 4 * math.pi), rel=1e-9)
-    if structure.volume < 500:  # where all that cut the cells are within the cutoff
+    if structure.volume < 500:  # where all atoms that bound the cells are within the cutoff
         assert np.sum(area * np.linalg.norm(bonds, axis=1)) / 6 == pytest.approx(structure.volume, rel=1e-9)
 
 

@@ -70,7 +70,9 @@ def test_frechet_with_singular_covariances():
     assert frechet(a, b) == pytest.approx(frechet(a[:, free], b[:, free]), abs=1e-7)
     assert frechet(a, b) == pytest.approx(literal.frechet(a[:, free], b[:, free]), abs=1e-6)
     few = rng.random((10, 61))
-    assert frechet(few, few) == pytest.approx(0, abs=1e-9)  # roots of eigenvalues of a product leave 1e-7
+    assert frechet(few, few) == pytest.approx(
+        0, abs=1e-9
+    )  # the roots of the eigenvalues of a product have an error of 1e-7
     assert frechet(few, few + 1) == pytest.approx(61, abs=1e-9)
     assert isinstance(frechet(few, b), float)
 

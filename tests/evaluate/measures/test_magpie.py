@@ -13,7 +13,7 @@ from nucleate.chem.elements import SYMBOLS
 from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.magpie import STATISTICS, labels, magpie_features, normalise
 
-# Elements of which all is known, and a few of which it is not
+# Elements with all properties known, and a few without
 amounts = st.dictionaries(st.sampled_from([*SYMBOLS[:94], "Og", "Rf"]), st.integers(1, 12), min_size=1, max_size=7)
 
 
@@ -60,7 +60,7 @@ def test_statistics_by_hand():
     deviation = (2 * (mean - 1.00794) + 15.9994 - mean) / 3
     assert weight == pytest.approx([1.00794, 15.9994, 14.99146, mean, deviation, 1.00794])
     salt = named({"Cl": 1, "Na": 1})
-    assert salt["mode Number"] == 11  # the smaller of two as frequent
+    assert salt["mode Number"] == 11  # of two equally frequent values, the smaller one
     assert salt["mean Electronegativity"] == pytest.approx((0.93 + 3.16) / 2)
     assert named({"Cl": 1.000005, "Na": 1})["mode Number"] == 11  # equal within matminer's tolerance
     assert named({"Cl": 2, "Na": 1})["mode Number"] == 17

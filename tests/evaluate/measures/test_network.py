@@ -44,10 +44,10 @@ def test_in_parts_and_from_the_cache_they_are_the_same(tmp_path, monkeypatch):
     assert steps == [(2, 5), (4, 5), (5, 5)]
     assert parts.reasons == whole.reasons
     assert np.allclose(parts.e_form, whole.e_form, equal_nan=True, atol=1e-5)
-    monkeypatch.setattr(network, "_predict_in_chunks", None)  # nothing can be computed any more
+    monkeypatch.setattr(network, "_predict_in_chunks", None)  # from here on every computation would raise
     again = network.predict_energies(CRYSTALS, "property-mp20", cache=tmp_path)
     assert np.array_equal(again.features, parts.features, equal_nan=True) and again.reasons == parts.reasons
-    with pytest.raises(TypeError):  # other weights, other files
+    with pytest.raises(TypeError):  # other weights have files of their own in the cache
         network.predict_energies(CRYSTALS, "property-perov5", cache=tmp_path)
 
 
@@ -72,7 +72,7 @@ def test_wrong_names_are_one_line_each(monkeypatch):
 
 
 def test_the_report_names_the_network(monkeypatch):
-    monkeypatch.setattr(network, "_energies_by_potential", None)  # no potential is asked
+    monkeypatch.setattr(network, "_energies_by_potential", None)  # no potential is evaluated
     crystals = CrystalSet("made", tuple(Item(str(i), s) for i, s in enumerate(CRYSTALS[:4])))
     settings = DngSettings(protocols=("cdvae-2022",), potential="property-mp20")
     report = evaluate_dng(crystals, crystals, settings, workers=0)

@@ -189,7 +189,7 @@ def combinations(atomic_numbers):
 
 ELEMENTS = st.one_of(
     st.integers(1, 103), st.sampled_from([61, 86, 103, 2, 77, 8, 9, 16, 17, 53])
-)  # those without electronegativity or states, anions
+)  # elements without electronegativity or states, and anions
 
 
 @st.composite
@@ -250,7 +250,7 @@ def test_known_compositions():
     assert compositional_validity("Li0.5Na0.5Cl") is True  # SMACT itself drops fractions
     assert compositional_validity_original([38, 22, 8, 8, 8])
     assert not compositional_validity_original([2, 8])
-    assert compositional_validity_original([61, 61, 8, 8, 8])  # not judged, so let through
+    assert compositional_validity_original([61, 61, 8, 8, 8])  # not judged, so it passes
     assert not compositional_validity_original([104, 8, 8])
     assert compositional_validity_original(np.array([14, 14]))
 
