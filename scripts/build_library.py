@@ -35,7 +35,7 @@ from nucleate.library.filters import rows_of_formula
 from nucleate.library.hiding import matching_rows
 from nucleate.library.library import FILE, load_library
 from nucleate.library.packing import UnpackedCrystal, packed, write_library
-from nucleate.library.schema import SPLITS
+from nucleate.library.schema import SOURCES, SPLITS
 from nucleate.parallel import map_jobs
 
 SOURCE = "mp_2025.parquet"
@@ -172,7 +172,7 @@ def likes(draft: Path, folder: Path, cache: Path, workers: int) -> np.ndarray:
         rows = table.ids.rows
         for text in found:
             source, _, number = text.partition("-")
-            out[rows(table.sources.index(source) << 32 | int(number))] |= 1 << bit
+            out[rows(SOURCES.index(source) << 32 | int(number))] |= 1 << bit
     return out
 
 
@@ -197,19 +197,20 @@ def write_likes(draft: Path, data: Path, split: str, target: Path) -> None:
         pq.write_table(pa.table({"material_id": pa.array(ids, pa.string())}), temporary)
 
 
-def write_checks(source: Path, start: int, target: Path) -> None:
+def write_checks(file: Path, source: Path, start: int, target: Path) -> None:
     """Write how the crystals of the library differ from those of the rows from `start`: `CHECKED`."""
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
-    library = load_library(FILE)
-    near = StructureMatcher(ltol=0.01, stol=0.05, angle_tol=1, scale=False)
+    library = load_library(file)
+    tight = {"ltol": 0.01, "stol": 0.05, "angle_tol": 1, "scale": False}
+    near, near_primitive = StructureMatcher(**tight, primitive_cell=False), StructureMatcher(**tight)
     rows = []
     for row in pq.read_table(source, columns=GEOMETRY).slice(start, SHARD).to_pylist():
         if row["material_id"] not in library:
             continue
         entry = library[row["material_id"]]
         given, kept = structure_of_row(row), entry.structure
-        found = near.get_rms_dist(given, kept)
+        found = (near if len(given) == len(kept) else near_primitive).get_rms_dist(given, kept)
         away = found[1] * (kept.volume / len(kept)) ** (1 / 3) if found else float("nan")
         same = found is not None or StructureMatcher().fit(given, kept)
         stretch = abs(kept.volume / len(kept) / (given.volume / len(given)) - 1)
@@ -229,11 +230,11 @@ CHECKED = pa.schema(
 )
 
 
-def check(source: Path, cache: Path, workers: int) -> None:
+def check(file: Path, source: Path, cache: Path, workers: int) -> None:
     """Compare all crystals of the library with the source and print a table."""
     starts = range(0, pq.ParquetFile(source).metadata.num_rows, SHARD)
     shards = [cache / f"check-{start:06d}.parquet" for start in starts]
-    jobs = [(source, start, path) for start, path in zip(starts, shards, strict=True) if not path.is_file()]
+    jobs = [(file, source, start, path) for start, path in zip(starts, shards, strict=True) if not path.is_file()]
     finish("comparisons", write_checks, jobs, workers)
     rows = [row for path in shards for row in pq.read_table(path).to_pylist()]
     good = [row for row in rows if row["same"] and row["away"] <= 0.01]
@@ -258,7 +259,7 @@ def main() -> None:
     folder = Path(os.environ["NUCLEATE_DATA"])
     source = folder / SOURCE
     if args.check:
-        check(source, args.cache, args.workers)
+        check(args.out, source, args.cache, args.workers)
         return
     table = packed(unpacked(source, forms(source, args.cache, args.workers)))
     draft = args.cache / "draft.parquet"
@@ -276,9 +277,11 @@ def main() -> None:
 def columns(path: Path) -> dict[str, int]:
     """Bytes of each column of a parquet file."""
     out: dict[str, int] = defaultdict(int)
-    group = pq.ParquetFile(path).metadata.row_group(0)
-    for i in range(group.num_columns):
-        out[group.column(i).path_in_schema.split(".")[0]] += group.column(i).total_compressed_size
+    metadata = pq.ParquetFile(path).metadata
+    for i in range(metadata.num_row_groups):
+        for k in range(metadata.num_columns):
+            column = metadata.row_group(i).column(k)
+            out[column.path_in_schema.split(".")[0]] += column.total_compressed_size
     return dict(out)
 
 

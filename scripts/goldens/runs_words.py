@@ -6,7 +6,7 @@ from run import Run
 
 COMMANDS = [
     *("", "design", "generate", "compose", "predict", "substitute", "screen", "optimise", "check", "relax", "phonons"),
-    *("rank", "show", "families", "train", "season", "plugins", "doctor"),
+    *("rank", "show", "families", "known", "train", "season", "plugins", "doctor"),
     *("data", "data get", "data add", "data list", "data prepare"),
     *("hull", "hull run", "hull show", "hull build", "dft", "dft run", "dft inputs", "dft parse"),
     *("evaluate", "evaluate dng", "evaluate compositions", "evaluate compare", "evaluate optimisation", "evaluate csp"),
@@ -52,7 +52,11 @@ dft parse nowhere | dft run nowhere | dft run cell.cif --wall-time soon | dft ru
 dft run cell.cif --preset x | substitute cell.cif | substitute cell.cif -s Na | substitute cell.cif -s Mg=Ca
 substitute nosuch.cif -s Na=K | substitute cell.cif -s Na=Xx | substitute cell.cif -s Na=K --sites some | screen
 screen nosuch.cif | screen cell.cif --potential magic | screen --resume nowhere | screen cell.cif --reference none
-design --config nosuch.toml
+design --config nosuch.toml | known SrTiO4 | known Xx2O3 | known Li-Zz-O | known mp-999999999
+known --prototype perovskit
+known --prototype ABC3_cP5_221_a_b_d | known --space-group Pmna3 | known --anonymous abc | known SrTiO3 --gap 2..1
+known SrTiO3 --space-group 225 --gap 1..9 | known --exact | known SrTiO3 --stable --e-above-hull ..0.1
+known SrTiO3 --out x.doc | known SrTiO3 --out x.cif | known NaCl --hide mp-20:tset | known NaCl --hide mp-999999999
 """.replace("\n", " | ").split(" | ")
 FILES = """py:
 from pymatgen.core import Lattice, Structure
@@ -91,6 +95,18 @@ WORDS = [
             "families Y3Al5O12",
             "families K2AgSbCl6",
             "families Li7La3Zr2O13",
+        ),
+    ),
+    Run(
+        "known",
+        (
+            "known",
+            "known SrTiO3",
+            "known Li-Fe-O --stable -o stable.jsonl",
+            "known --prototype garnet --top 5",
+            "known --space-group Pnma --anonymous ABC3 --gap 1..2 --experimental -o some.csv",
+            "known mp-149 -o silicon.cif",
+            "known MgO --stable --hide mp-20:val,test -o magnesia.extxyz",
         ),
     ),
     Run(

@@ -12,6 +12,7 @@ from nucleate.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nucleate.api.judging import check, e_above_hull, relax, screen
+    from nucleate.api.knowing import known
     from nucleate.api.making import design, generate, predict, substitute
     from nucleate.crystal.batch import CrystalBatch
     from nucleate.data import prepare
@@ -43,6 +44,7 @@ __getattr__ = lazy_names(
         "e_above_hull": "nucleate.api.judging",
         "evaluate_csp": "nucleate.evaluate.csp_report",
         "generate": "nucleate.api.making",
+        "known": "nucleate.api.knowing",
         "load_formula_generator": "nucleate.generators",
         "load_generator": "nucleate.generators",
         "load_reference": "nucleate.hull.load",
@@ -73,6 +75,7 @@ __all__ = [
     "e_above_hull",
     "evaluate_csp",
     "generate",
+    "known",
     "load_formula_generator",
     "load_generator",
     "load_reference",

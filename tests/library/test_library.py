@@ -7,7 +7,7 @@ from pymatgen.core import Lattice
 
 from nucleate.errors import NucleateError
 from nucleate.library.filters import Filters
-from tests.helpers.small_library import rock_salt, small_library
+from tests.helpers.small_library import perovskite, rock_salt, rutile, small_library
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,7 @@ def nowhere(view, hidden):
         ):
             assert not hidden & set(ids(view.select(filters)))
         assert not hidden & set(ids(view.of_formula(entry.composition)) + ids(view.of_prototype(entry.prototype)))
+        assert not hidden & {relative.entry.id for relative in view.like(entry.structure, 100)}
         with pytest.raises(NucleateError, match="no known crystal has the id"):
             view[entry.id]
 
@@ -143,3 +144,20 @@ def test_entries_are_a_table(library):
     assert [len(s) for s in found.structures] == [6, 6]
     assert found[0].structure.lattice != Lattice.cubic(1) and "TiO2, I4_1/amd, 6 atoms" in repr(found[0])
     assert "known crystals" in repr(library.entries()) and "0 known crystals" in repr(found[:0])
+
+
+def test_nearest_known_crystals(library):
+    def near(structure, view=library, count=10):
+        return [(r.entry.id, r.relation) for r in view.like(structure, count)]
+
+    salt = rock_salt("Na", "Cl", 5.9)
+    assert near(salt)[:2] == [("mp-4", "same structure"), ("mp-5", "same structure")]
+    assert near(salt)[2:] == [("mp-14", "same structure type"), ("mp-6", "same structure type")]
+    assert near(salt, library.hidden(ids=["mp-4"])) == near(salt)[2:]
+    lead = perovskite("Pb", "Ti", "O", 3.97)
+    assert {i for i, _ in near(lead)} == {"mp-1", "mp-2", "mp-3", "mp-15"}
+    assert near(lead, count=1)[0][1] == "same structure type"
+    wurtzite = rutile("Ti", "O", 0.2)
+    assert ("mp-8", "same formula") in near(wurtzite)
+    distances = [r.distance for r in library.like(lead)]
+    assert distances == sorted(distances) and distances[0] > 0

@@ -22,12 +22,12 @@ from nucleate.cli.evaluate import app as evaluate_app
 from nucleate.cli.families import families
 from nucleate.cli.generate import generate
 from nucleate.cli.hull import app as hull_app
+from nucleate.cli.known import known
 from nucleate.cli.optimise import optimise
-from nucleate.cli.phonons import phonons
 from nucleate.cli.plugins import plugins
 from nucleate.cli.predict import predict
 from nucleate.cli.rank import rank
-from nucleate.cli.relax import relax
+from nucleate.cli.relax import phonons, relax
 from nucleate.cli.screen import screen
 from nucleate.cli.show import show
 from nucleate.cli.substitute import substitute
@@ -58,6 +58,7 @@ for command in (
     rank,
     show,
     families,
+    known,
     train,
     season,
     plugins,

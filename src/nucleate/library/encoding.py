@@ -1,8 +1,9 @@
 """The geometry of a crystal as few whole numbers, of which the parquet file of a library keeps lists.
 
 Lengths of the cell are in steps of 0.001 angstrom, angles of 0.01 degree. A free coordinate is a share of its period in
-so many equal steps that one is at most STEP long; their number is a multiple of 24, so that coordinates such as 1/3 and
-5/8 stay exact. It follows from the whole numbers of the cell alone, hence it is the same on every machine.
+so many equal steps that one is at most 0.002 angstrom long, and 0.004 in crystals of many coordinates; their number is
+a multiple of 24, so that coordinates such as 1/3 and 5/8 stay exact. It follows from the whole numbers of the cell
+alone, hence it is the same on every machine.
 
 A crystal whose coordinates are near to those of another one with the same sites (its model) keeps the differences.
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 LENGTH = 1000  # steps in an angstrom
 ANGLE = 100  # steps in a degree
 STEP = 2  # thousandths of an angstrom: a coordinate is off by at most half of it
+MANY = 48  # free coordinates; crystals that have more take steps of twice the length
 MOST_STEPS = 65_520  # of a period, so that they fit into two bytes
 # Last space group of a crystal family, and which of a, b, c, alpha, beta, gamma are free
 _FREE: tuple[tuple[int, tuple[int, ...]], ...] = (
@@ -62,7 +64,8 @@ def steps_of(space_group: int, cell: Sequence[int], places: Sequence[int]) -> Wh
     axes = _axes(space_group)
     periods = [axes[p] @ lengths for p in places]
     flat = np.concatenate(periods) if periods else np.zeros(0, dtype=np.int64)
-    return np.minimum(24 * -(-flat // (24 * STEP)), MOST_STEPS)
+    longest = STEP if len(flat) <= MANY else 2 * STEP
+    return np.minimum(24 * -(-flat // (24 * longest)), MOST_STEPS)
 
 
 def encoded_alone(values: Whole, steps: Whole, firsts: Sequence[tuple[int, int]]) -> Whole:

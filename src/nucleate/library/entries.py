@@ -12,7 +12,7 @@ import numpy as np
 
 from nucleate.chem.composition import Formula
 from nucleate.chem.elements import element_symbol
-from nucleate.library.schema import SPLITS
+from nucleate.library.schema import SOURCES, SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ class KnownEntry:
     @property
     def id(self) -> str:
         """The id of its source: "mp-149" is of the Materials Project."""
-        return f"{self.table.sources[self.table.source[self.row]]}-{self.table.number[self.row]}"
+        return f"{SOURCES[self.table.source[self.row]]}-{self.table.number[self.row]}"
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ class KnownEntry:
     @property
     def prototype(self) -> str:
         """The structure type within 0.1 angstrom, in the way of AFLOW's labels: "ABC3_cP5_221_a_b_c"."""
-        return self.table.prototype_of(self.row)
+        return self.table.prototype(self.row)
 
     @property
     def e_above_hull(self) -> float | None:
@@ -119,7 +119,7 @@ class KnownEntry:
     def reason(self) -> str:
         """Why the structure has less symmetry than `space_group`: within 0.1 angstrom atoms would have to be moved by
         more than 0.01. "" where it does not."""
-        return self.table.reason.get(self.row, "")
+        return self.table.reason(self.row)
 
     @property
     def structure(self) -> Structure:

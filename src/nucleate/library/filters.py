@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import reduce
@@ -12,6 +13,7 @@ import numpy as np
 
 from nucleate.chem.elements import atomic_number
 from nucleate.crystal.symmetry import without_hand
+from nucleate.library.schema import SOURCES
 from nucleate.library.table import anonymous_key, bits_of, formula_key
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     Rows = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
+_LABEL = re.compile(r"(?P<formula>([A-Z]\d*)+)_[a-z][A-Z]\d+_(?P<number>\d+)_\w+")
 Bounds = tuple[float, float]  # least and greatest, both allowed; -inf and inf where open
 
 
@@ -135,10 +138,13 @@ def rows_of_anonymous(table: LibraryTable, numbers: tuple[int, ...]) -> Rows:
 
 def rows_of_prototype(table: LibraryTable, label: str) -> Rows:
     """Rows of the structure type of a label, "ABC3_cP5_221_a_b_c"."""
-    part = label.split("_")
-    number = int(part[2]) if len(part) > 3 and part[2].isdigit() else 0
-    rows = np.flatnonzero(table.near_space_group == number)
-    return np.array([r for r in rows.tolist() if table.prototype_of(r) == label], dtype=np.int64)
+    found = _LABEL.fullmatch(label)
+    if not found:
+        return np.zeros(0, dtype=np.int64)
+    numbers = tuple(int(n or 1) for n in re.findall(r"[A-Z](\d*)", found["formula"]))
+    rows = rows_of_anonymous(table, numbers)
+    rows = rows[table.near_space_group[rows] == int(found["number"])]
+    return np.array([r for r in rows.tolist() if table.prototype(r) == label], dtype=np.int64)
 
 
 def rows_of_ids(table: LibraryTable, ids: Iterable[str]) -> Rows:
@@ -146,8 +152,8 @@ def rows_of_ids(table: LibraryTable, ids: Iterable[str]) -> Rows:
     found = []
     for text in ids:
         source, _, number = text.strip().partition("-")
-        if source in table.sources and number.isdecimal():
-            found += table.ids.rows(table.sources.index(source) << 32 | int(number)).tolist()
+        if source in SOURCES and number.isdecimal():
+            found += table.ids.rows(SOURCES.index(source) << 32 | int(number)).tolist()
     return np.unique(np.array(found, dtype=np.int64))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,20 +47,25 @@ def hidden_by_dataset(table: LibraryTable, name: str) -> tuple[list[int], str]:
     return _said([], [row for s in _structures(dataset, wanted) for row in matching_rows(table, s)], name)
 
 
-def matching_rows(table: LibraryTable, structure: Structure, matcher: Callable | None = None) -> list[int]:
+def matching_rows(table: LibraryTable, structure: Structure) -> list[int]:
     """Rows of all crystals that have the formula of an ordered structure and match it.
 
-    matcher: says whether two structures are the same; default: pymatgen's StructureMatcher, whose tolerances hide
-    rather too much than too little.
+    Whether two structures are the same says pymatgen's StructureMatcher at its usual tolerances, which hide rather too
+    much than too little. (As there, primitive cells within 0.25 angstrom are compared; those of the library are kept.)
     """
-    if matcher is None:
-        from pymatgen.analysis.structure_matcher import StructureMatcher
+    from pymatgen.analysis.structure_matcher import StructureMatcher
 
-        matcher = StructureMatcher().fit
     counts = {e.symbol: round(n) for e, n in structure.composition.items()}
-    return [
-        row for row in rows_of_formula(table, counts).tolist() if matcher(structure, KnownEntry(table, row).structure)
-    ]
+    rows = rows_of_formula(table, counts).tolist()
+    if not rows:
+        return []
+    fit, own = StructureMatcher(primitive_cell=False).fit, structure.get_primitive_structure()
+    return [row for row in rows if len(known := _primitive_structure(table, row)) == len(own) and fit(own, known)]
+
+
+@lru_cache(maxsize=4096)
+def _primitive_structure(table: LibraryTable, row: int) -> Structure:
+    return KnownEntry(table, row).structure.get_primitive_structure()
 
 
 def _structures(dataset: str, splits: Sequence[str]) -> Iterable[Structure]:

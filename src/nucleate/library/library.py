@@ -17,6 +17,9 @@ from nucleate.library.table import LibraryTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+    from nucleate.library.nearest import Relative
 
     Mask = NDArray[np.bool_]
     Rows = NDArray[np.int64]
@@ -61,6 +64,12 @@ class Library:
     def of_prototype(self, label: str) -> KnownEntries:
         """The crystals of a structure type, in the order of `ordered`."""
         return self.select(Filters(prototypes=(label,)))
+
+    def like(self, structure: Structure, count: int = 10) -> list[Relative]:
+        """The known crystals nearest to an ordered crystal, and in what they are like it (`nearest.nearest`)."""
+        from nucleate.library.nearest import nearest
+
+        return nearest(self, structure, count)
 
     def entries(self) -> KnownEntries:
         """All crystals, in the order of the file."""

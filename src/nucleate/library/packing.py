@@ -19,7 +19,7 @@ from nucleate.library.encoding import (
     first_coordinates,
     steps_of,
 )
-from nucleate.library.schema import MILLI, schema
+from nucleate.library.schema import MILLI, SOURCES, SPLITS, schema
 from nucleate.library.sites import label_of_sites, written_sites
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 MODELS = 200  # earlier crystals with the same sites that are tried as a model
-GAIN = 12  # bits that a model must save, for it has to be named
+ROW_GROUP = 16_384  # crystals whose geometry is read together
+SHARE = 0.8  # of the bits without a model that a crystal may take with one
+GAIN = 12  # bits that a model must save at least, for it has to be named
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def write_library(path: Path, table: pa.Table, metadata: dict[str, str]) -> None
             compression_level=19,
             use_dictionary=False,
             column_encoding=encodings,
-            row_group_size=1 << 20,
+            row_group_size=ROW_GROUP,
             data_page_size=1 << 26,
             write_statistics=False,
         )
@@ -156,13 +158,15 @@ def _by_model(
     tried = [encoded_by_model(values, steps, theirs, their_steps) for _, theirs, their_steps in models]
     bits = (np.log2(1 + np.array(tried)) + 1).sum(1)
     best = int(bits.argmin())
-    if bits[best] + GAIN > np.log2(steps).sum():
+    alone = float(np.log2(steps).sum())
+    if bits[best] > min(SHARE * alone, alone - GAIN):
         return 0, None
     return row - models[best][0], tried[best]
 
 
 def _facts(crystal: UnpackedCrystal) -> dict[str, Any]:
     """The columns that are not about geometry."""
+    split, made = crystal.more.get("split"), crystal.more.get("experimental")
     positions = get_space_group(crystal.space_group).positions
     elements = list(dict.fromkeys(crystal.elements))
     sizes = {e: 0 for e in elements}
@@ -173,13 +177,15 @@ def _facts(crystal: UnpackedCrystal) -> dict[str, Any]:
         for name in MILLI
     }
     return {
-        "source": crystal.source,
+        "source": SOURCES.index(crystal.source),
         "number": crystal.number,
         "space_group": crystal.space_group,
         "near_space_group": None if crystal.near_space_group == crystal.space_group else crystal.near_space_group,
         "elements": elements,
         "counts": list(sizes.values()),
         "reason": crystal.reason or None,
-        **{name: crystal.more.get(name) for name in ("experimental", "split", "like")},
+        "split": SPLITS.index(split) if split else None,
+        "experimental": None if made is None else int(made),
+        "like": crystal.more.get("like"),
         **numbers,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, lru_cache, reduce
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from nucleate.library.encoding import (
     first_coordinates,
     steps_of,
 )
-from nucleate.library.schema import GEOMETRY, SPLITS
+from nucleate.library.schema import GEOMETRY, TEXTS
 from nucleate.library.sites import label_of_sites, read_sites
 
 if TYPE_CHECKING:
@@ -36,25 +36,19 @@ _KEYS[:, 0] = 0
 class LibraryTable:
     """R crystals of at most K elements. Of each:
 
-    source (index in `sources`) and number: its id. space_group: of what is kept; near_space_group: within 0.1 angstrom.
-    prototype: row -> structure type, where it is not that of its sites (`prototype_of`). reason: row -> why it has less
-    symmetry than within 0.1 angstrom, where it has. sites: index in `site_texts`. elements (R, K): atomic numbers in
-    canonical order, 0 beyond; counts (R, K): atoms of each in the primitive cell. e_above_hull, e_form in eV/atom,
-    band_gap in eV, nan where not known. experimental: 1 made, 0 not, -1 not known. split: index in SPLITS, -1 none.
-    like: bits of SPLITS of which another crystal has the same formula and structure. metadata: of the file.
+    source (place in SOURCES) and number: its id. space_group: of what is kept; near_space_group: within 0.1 angstrom.
+    elements (R, K): atomic numbers in canonical order, 0 beyond; counts (R, K): atoms of each in the primitive cell.
+    e_above_hull, e_form in eV/atom, band_gap in eV, nan where not known. experimental: 1 made, 0 not, -1 not known.
+    split: place in SPLITS, -1 none. like: bits of SPLITS of which another crystal has the same formula and structure.
+    metadata: of the file.
     """
 
     path: Path
     metadata: dict[str, str]
-    sources: tuple[str, ...]
-    source: NDArray[np.int8]
+    source: NDArray[np.uint8]
     number: NDArray[np.int32]
     space_group: NDArray[np.uint8]
     near_space_group: NDArray[np.uint8]
-    prototype: dict[int, str]
-    reason: dict[int, str]
-    site_texts: pa.StringArray
-    sites: NDArray[np.int32]
     elements: NDArray[np.uint8]
     counts: NDArray[np.uint8]
     e_above_hull: NDArray[np.float32]
@@ -69,45 +63,38 @@ class LibraryTable:
 
     @classmethod
     def read(cls, path: Path) -> LibraryTable:
-        """Read all columns but those of the geometry. Raises NucleateError for what is no library."""
+        """Read all columns but texts and geometry. Raises NucleateError for what is no library."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         from nucleate.library.schema import schema
 
         try:
-            file = pq.ParquetFile(path, read_dictionary=["source", "sites", "split"])
-            table = file.read([name for name in schema().names if name not in GEOMETRY])
+            file = _file(path)
+            if missing := [name for name in schema().names if name not in file.schema_arrow.names]:
+                raise NucleateError(f"{path} is no library of known crystals: it lacks the column '{missing[0]}'")
+            columns = [name for name in schema().names if name not in (*GEOMETRY, *TEXTS)]
+            table = {name: file.read([name], use_threads=False)[name] for name in columns}
         except (OSError, pa.ArrowException) as error:
             raise NucleateError(f"{path} is no library of known crystals: {' '.join(str(error).split())}") from None
-        if missing := [name for name in schema().names if name not in file.schema_arrow.names]:
-            raise NucleateError(f"{path} is no library of known crystals: it lacks the column '{missing[0]}'")
-        metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items() if k != b"ARROW:schema"}
-        source, sources = _texts(table["source"])
-        sites, site_texts = _texts(table["sites"])
-        split, names = _texts(table["split"])
-        space_group = _whole(table["space_group"], np.uint8)
-        near = _whole(table["near_space_group"], np.uint8, 0)
+        kept = (file.schema_arrow.metadata or {}).items()
+        metadata = {k.decode(): v.decode() for k, v in kept if k != b"ARROW:schema"}
+        space_group = _numbers(table["space_group"], np.uint8)
+        near = _numbers(table["near_space_group"], np.uint8)
         return cls(
             path=path,
             metadata=metadata,
-            sources=tuple(sources.to_pylist()),
-            source=source.astype(np.int8),
-            number=_whole(table["number"], np.int32),
+            source=_numbers(table["source"], np.uint8),
+            number=_numbers(table["number"], np.int32),
             space_group=space_group,
             near_space_group=np.where(near, near, space_group),
-            prototype=_present(table["prototype"]),
-            reason=_present(table["reason"]),
-            site_texts=site_texts,
-            sites=sites,
             elements=_padded(table["elements"]),
             counts=_padded(table["counts"]),
             e_above_hull=_energies(table["e_above_hull"]),
             e_form=_energies(table["e_form"]),
             band_gap=_energies(table["band_gap"]),
-            experimental=_whole(table["experimental"].cast(pa.int8()), np.int8, -1),
-            split=np.array([*map(SPLITS.index, names.to_pylist()), -1], dtype=np.int8)[split],
-            like=_whole(table["like"], np.uint8, 0),
+            experimental=_numbers(table["experimental"], np.int8, -1),
+            split=_numbers(table["split"], np.int8, -1),
+            like=_numbers(table["like"], np.uint8),
         )
 
     @cached_property
@@ -152,39 +139,33 @@ class LibraryTable:
         return SortedKeys.of(self.source.astype(np.uint64) << np.uint64(32) | self.number.astype(np.uint64))
 
     @cached_property
-    def _geometry(self) -> dict[str, Any]:
-        """Of each list column its values and where the rows begin, of `model` the numbers."""
-        import pyarrow.parquet as pq
+    def _texts(self) -> dict[str, pa.StringArray]:
+        table = _file(self.path).read(list(TEXTS), use_threads=False)
+        return {name: _one(table[name]) for name in TEXTS}
 
-        table = pq.read_table(self.path, columns=list(GEOMETRY))
-        out: dict[str, Any] = {"model": _whole(table["model"], np.int32)}
-        for name in GEOMETRY:
-            if name != "model":
-                array = _one(table[name])
-                out[name] = np.asarray(array.values), np.asarray(array.offsets)
-        return out
-
-    def places(self, row: int) -> tuple[tuple[int, ...], ...]:
-        """Of each element the places of its sites' Wyckoff positions."""
-        return read_sites(int(self.space_group[row]), self._sites_text(row))
-
-    def _sites_text(self, row: int) -> str:
-        text: str = self.site_texts[int(self.sites[row])].as_py()
+    def sites(self, row: int) -> str:
+        """The Wyckoff letters by element, of what is kept (`sites.written_sites`)."""
+        text: str = self._texts["sites"][row].as_py()
         return text
 
-    def prototype_of(self, row: int) -> str:
+    def prototype(self, row: int) -> str:
         """The label of the structure type within 0.1 angstrom."""
-        return self.prototype.get(row) or label_of_sites(int(self.space_group[row]), self._sites_text(row))
+        text: str | None = self._texts["prototype"][row].as_py()
+        return text or label_of_sites(int(self.space_group[row]), self.sites(row))
+
+    def reason(self, row: int) -> str:
+        """Why the crystal is kept with less symmetry than it has within 0.1 angstrom; "" where it is not."""
+        return self._texts["reason"][row].as_py() or ""
 
     def geometry(self, row: int) -> tuple[tuple[float, ...], list[int], list[int], NDArray[np.float64]]:
         """a, b, c in angstrom, alpha, beta, gamma in degrees of the conventional cell; of each site its atomic number
         and the place of its Wyckoff position; their free coordinates, one after another."""
         number = int(self.space_group[row])
-        by_element = self.places(row)
+        by_element = read_sites(number, self.sites(row))
         places = list(chain.from_iterable(by_element))
         elements = [int(e) for e, own in zip(self.elements[row], by_element, strict=False) for _ in own]
         values, steps = self._steps(row, elements, places)
-        return decoded_cell(number, self._list("cell", row).tolist()), elements, places, values / steps
+        return decoded_cell(number, self._whole("cell", row).tolist()), elements, places, values / steps
 
     def primitive(self, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         """As `CanonicalCrystal.primitive`, without torch: lattice (3, 3) in angstrom, fractional coordinates (n, 3),
@@ -204,17 +185,28 @@ class LibraryTable:
         return lattice, np.where(points > 1 - 1e-9, 0.0, points), np.array(numbers)
 
     def _steps(self, row: int, elements: list[int], places: list[int]) -> tuple[Whole, Whole]:
+        """The free coordinates in steps of their periods, and the numbers of these steps."""
         number = int(self.space_group[row])
-        steps = steps_of(number, self._list("cell", row).tolist(), places)
-        if back := int(self._geometry["model"][row]):
+        steps = steps_of(number, self._whole("cell", row).tolist(), places)
+        if back := int(self._whole("model", row)[0]):
             model = self._steps(row - back, elements, places)
-            return decoded_by_model(self._list("coordinates", row), steps, *model), steps
-        first = first_coordinates(number, elements, places)
-        return decoded_alone(self._list("coordinates", row), steps, first), steps
+            return decoded_by_model(self._whole("coordinates", row), steps, *model), steps
+        firsts = first_coordinates(number, elements, places)
+        return decoded_alone(self._whole("coordinates", row), steps, firsts), steps
 
-    def _list(self, name: str, row: int) -> Whole:
-        values, starts = self._geometry[name]
-        return values[starts[row] : starts[row + 1]].astype(np.int64)
+    def _whole(self, name: str, row: int) -> Whole:
+        """The whole numbers of a column of the geometry in a row."""
+        group = int(np.searchsorted(self._starts, row, side="right")) - 1
+        values, starts = _row_group(self.path, group)[name]
+        at = row - int(self._starts[group])
+        return values[starts[at] : starts[at + 1]].astype(np.int64)
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """The first row of each group of rows that are read together."""
+        metadata = _file(self.path).metadata
+        sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+        return np.cumsum([0, *sizes])
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,43 +250,61 @@ def anonymous_key(numbers: list[int]) -> int:
     return sum(int(_KEYS[1][n]) * int(_KEYS[0][1 + i]) for i, n in enumerate(ordered)) % (1 << 64)
 
 
+def _file(path: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path, pre_buffer=False)
+
+
+@lru_cache(maxsize=16)
+def _row_group(path: Path, group: int) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    """The values of the columns of the geometry, and where those of each row begin."""
+    import pyarrow as pa
+
+    table = _file(path).read_row_group(group, list(GEOMETRY), use_threads=False)
+    out = {}
+    for name in GEOMETRY:
+        array = _one(table[name])
+        if name == "model":
+            out[name] = _array(array), np.arange(len(array) + 1)
+        else:
+            out[name] = _array(array.values), _array(array.offsets)
+    pa.default_memory_pool().release_unused()
+    return out
+
+
 def _one(column: pa.ChunkedArray) -> pa.Array:
     """A column as one array."""
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
-def _texts(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], pa.StringArray]:
-    """Of each row the place of its text, -1 for null; and the texts."""
+def _array(array: pa.Array) -> NDArray[Any]:
+    """The numbers of an array as they are in memory, whatever stands for nulls. (pyarrow's own way loads pandas.)"""
+    kind = np.dtype(str(array.type))
+    return np.frombuffer(array.buffers()[1], dtype=kind)[array.offset : array.offset + len(array)]
+
+
+def _numbers(column: pa.ChunkedArray, dtype: Any, missing: float = 0) -> NDArray[Any]:
+    """A column as an array, with `missing` for null."""
     array = _one(column)
-    if not hasattr(array, "dictionary"):
-        array = array.dictionary_encode()
-    return np.asarray(array.indices.fill_null(-1), dtype=np.int32), array.dictionary
-
-
-def _whole(column: pa.ChunkedArray, dtype: Any, missing: int = 0) -> NDArray[Any]:
-    return np.asarray(_one(column).fill_null(missing), dtype=dtype)
+    values = _array(array).astype(dtype)
+    valid = array.buffers()[0]
+    if valid is not None and array.null_count:
+        bits = np.unpackbits(np.frombuffer(valid, dtype=np.uint8), bitorder="little")
+        values[bits[array.offset : array.offset + len(array)] == 0] = missing
+    return values
 
 
 def _energies(column: pa.ChunkedArray) -> NDArray[np.float32]:
     """From thousandths; nan for null."""
-    import pyarrow as pa
-
-    return (_one(column).cast(pa.float64()).to_numpy(zero_copy_only=False) / 1000).astype(np.float32)
-
-
-def _present(column: pa.ChunkedArray) -> dict[int, str]:
-    """The texts of the rows that have one."""
-    array = _one(column)
-    rows = np.flatnonzero(np.asarray(array.is_valid()))
-    return dict(zip(rows.tolist(), array.take(rows).to_pylist(), strict=True))
+    return (_numbers(column, np.float32, np.nan) / 1000).astype(np.float32)
 
 
 def _padded(column: pa.ChunkedArray) -> NDArray[np.uint8]:
     """Lists of small numbers as the rows of an array, zero beyond their ends."""
     array = _one(column)
-    starts = np.asarray(array.offsets)
+    starts = _array(array.offsets)
     sizes = np.diff(starts)
     out = np.zeros((len(array), max(1, int(sizes.max(initial=0)))), dtype=np.uint8)
-    rows = np.repeat(np.arange(len(array)), sizes)
-    out[rows, np.arange(len(rows)) - np.repeat(starts[:-1] - starts[0], sizes)] = np.asarray(array.values)
+    out[np.arange(out.shape[1]) < sizes[:, None]] = _array(array.values)[starts[0] : starts[-1]]
     return out

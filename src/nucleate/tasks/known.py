@@ -61,7 +61,7 @@ def filters_of(
         filters = replace(filters, **{name: getattr(asked, name) for name in asked.asked()})
     elif exact:
         raise NucleateError("exact is about a chemical system, and none was given; write for example Li-Fe-O")
-    if stable and e_above_hull is not None:
+    if stable and e_above_hull not in (None, ""):
         raise NucleateError("choose one of stable and a range of the energy above the hull")
     ranges = {"num_elements": num_elements, "num_atoms": num_atoms, "e_above_hull": e_above_hull, "e_form": e_form,
               "band_gap": band_gap}  # fmt: skip
@@ -151,7 +151,7 @@ def prototype_filters(library: Library, name: str) -> Filters:
         for element, (_, n) in zip(kind.elements, found.sites, strict=True):
             example[element] += n
         rows = Filters(formula=example, space_groups=(kind.space_group,), num_atoms=(kind.num_atoms, kind.num_atoms))
-        labels += [library.table.prototype_of(int(r)) for r in rows.rows(library.table, None)[:1]]
+        labels += [library.table.prototype(int(r)) for r in rows.rows(library.table, None)[:1]]
     if not labels:
         raise NucleateError(f"this library has no crystal of the family {found.name}")
 
@@ -169,7 +169,7 @@ def _labelled(library: Library, label: str) -> Filters:
     near: list[str] = []
     if 1 <= int(number) <= 230:
         rows = Filters(space_groups=(int(number),), anonymous=read_anonymous(formula)).rows(library.table, None)
-        every = Counter(library.table.prototype_of(int(r)) for r in rows)
+        every = Counter(library.table.prototype(int(r)) for r in rows)
         near = get_close_matches(label, every, 3, 0.6) or [text for text, _ in every.most_common(3)]
     hint = f"similar ones: {', '.join(near)}" if near else "labels are written as in ABC3_cP5_221_a_b_c"
     raise NucleateError(f"no known crystal has the prototype '{label[:60]}'; {hint}")

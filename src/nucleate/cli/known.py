@@ -1,0 +1,201 @@
+"""`nucleate known`: look known crystals up, offline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nucleate.library.entries import KnownEntries
+    from nucleate.library.filters import Filters
+    from nucleate.library.library import Library
+    from nucleate.library.nearest import Relative
+
+SHOWN = 20
+RANGE = "a number, or a range: 1..2, ..0.05, 3.."
+
+
+def known(
+    query: Annotated[
+        str,
+        typer.Argument(help="A formula (SrTiO3), a chemical system (Li-Fe-O, with its subsystems) or an id (mp-149)."),
+    ] = "",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Of a chemical system only crystals with all elements.")
+    ] = False,
+    contains: Annotated[str, typer.Option(help="Elements that must be there: Li,O.")] = "",
+    exclude: Annotated[
+        str, typer.Option(help="Elements, or groups of them, that must not be there: Pb,Cd; toxic,rare earth.")
+    ] = "",
+    num_elements: Annotated[str, typer.Option(help=f"How many different elements: {RANGE}.")] = "",
+    num_atoms: Annotated[str, typer.Option(help=f"Atoms in the primitive cell: {RANGE}.")] = "",
+    space_group: Annotated[
+        str, typer.Option(help="A space group (Pnma, 225), several ('62,225') or a crystal system (cubic).")
+    ] = "",
+    anonymous: Annotated[str, typer.Option(help="Formula with letters for the elements: ABC3, A2B7.")] = "",
+    prototype: Annotated[
+        str,
+        typer.Option(
+            help="Structure type: a crystal family (perovskite; nucleate families) or a label (ABC3_cP5_221_a_b_c)."
+        ),
+    ] = "",
+    stable: Annotated[bool, typer.Option("--stable", help="Only crystals on the hull of the source.")] = False,
+    e_above_hull: Annotated[str, typer.Option(help=f"Energy above the hull, eV/atom: {RANGE}.")] = "",
+    e_form: Annotated[str, typer.Option(help=f"Formation energy, eV/atom: {RANGE}.")] = "",
+    gap: Annotated[str, typer.Option(help=f"Band gap by PBE, eV, of crystals for which it is known: {RANGE}.")] = "",
+    experimental: Annotated[
+        bool | None,
+        typer.Option("--experimental/--hypothetical", help="Made in an experiment (an entry of the ICSD), or not."),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file of one crystal: the known crystals that are nearest to it, and in what. Asked alone."
+        ),
+    ] = None,
+    hide: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Crystals that must not be found, with all of their formula and structure: mp-20:val,test, an id, a "
+            "formula (in all structures), or a file with an id or a formula in each line; may be given repeatedly."
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=0, help="Crystals shown (0: all); --out writes all that are found.")] = SHOWN,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Write .cif (one crystal), a folder (CIFs), .extxyz, .jsonl, .db, or .csv (no structures).",
+        ),
+    ] = None,
+) -> None:
+    """Look up known crystals of the Materials Project, offline: by formula, elements, structure type, symmetry, energy.
+
+    The most stable come first; of equally stable ones those that were made. Crystals: Materials Project
+    (materialsproject.org), CC-BY 4.0: whoever passes them on must name it.
+    """
+    from nucleate.cli.tables import counted_noun, output_console
+    from nucleate.errors import NucleateError
+    from nucleate.library.entries import KnownEntries
+    from nucleate.library.files import check_format
+    from nucleate.library.library import load_library
+    from nucleate.tasks.known import filters_of, hidden_view, nothing_found
+
+    console = output_console()
+    if out is not None:
+        check_format(out)
+    library = hidden_view(load_library(), hide or [])
+    filters = filters_of(
+        library,
+        query=query,
+        exact=exact,
+        contains=contains,
+        exclude=exclude,
+        num_elements=num_elements,
+        num_atoms=num_atoms,
+        space_group=space_group,
+        anonymous=anonymous,
+        prototype=prototype,
+        stable=stable,
+        e_above_hull=e_above_hull,
+        e_form=e_form,
+        band_gap=gap,
+        experimental=experimental,
+    )
+    relatives: list[Relative] = []
+    if like is not None:
+        relatives = _relatives(library, like, filters, top)
+        found = KnownEntries(library.table, [r.entry.row for r in relatives])
+    elif not filters.asked() and out is None:
+        _overview(library, console)
+        return
+    else:
+        found = library.select(filters)
+    if not len(found):
+        raise NucleateError(
+            nothing_found(library, filters, OPTIONS) if like is None else f"nothing known is like {like}"
+        )
+    if out is not None:
+        found.write(out)
+    _table(found, found[:top] if top else found, relatives, console)
+    if library.hidden_text:
+        console.print(f"hidden: {library.hidden_text}")
+    if out is not None:
+        console.print(f"{counted_noun(len(found), 'crystal')} in {out}", soft_wrap=True)
+
+
+def _relatives(library: Library, like: Path, filters: Filters, top: int) -> list[Relative]:
+    from nucleate.errors import NucleateError
+    from nucleate.io import read_structures
+
+    if filters.asked():
+        raise NucleateError("--like is asked alone; of what else is known, leave it out")
+    read = read_structures([like])
+    if read.problems:
+        raise NucleateError(str(read.problems[0]))
+    if len(read.structures) != 1:
+        raise NucleateError(f"{like} holds {len(read.structures)} crystals; --like takes one")
+    return library.like(read.structures[0].structure, top or len(library))
+
+
+OPTIONS = {
+    "formula": "the formula", "system": "the elements", "contains": "--contains", "exclude": "--exclude",
+    "num_elements": "--num-elements", "num_atoms": "--num-atoms", "space_groups": "--space-group",
+    "anonymous": "--anonymous", "prototypes": "--prototype", "e_above_hull": "--stable or --e-above-hull",
+    "e_form": "--e-form", "band_gap": "--gap", "experimental": "--experimental or --hypothetical", "ids": "the id",
+}  # fmt: skip
+
+
+def _overview(library: Library, console: Console) -> None:
+    import numpy as np
+
+    table = library.table
+    made = int((table.experimental == 1).sum())
+    formulas = len(np.unique(table.formulas.keys))
+    console.print(f"{len(library):,} known crystals of {formulas:,} formulas; {made:,} were made in an experiment")
+    console.print(library.entries().attribution, soft_wrap=True)
+    console.print("look one up: nucleate known SrTiO3; nucleate known --help shows what can be asked", soft_wrap=True)
+
+
+def _table(found: KnownEntries, shown: KnownEntries, relatives: Sequence[Relative], console: Console) -> None:
+    """relatives: of each crystal what it has in common with the one of --like; none where that is not asked."""
+    from nucleate.cli.candidates import marked, radioactive
+    from nucleate.cli.tables import TerminalColumn, counted_noun, show_table
+
+    def number(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
+
+    entries = list(shown)
+    made = {True: "yes", False: "no", None: "-"}
+    columns = [
+        TerminalColumn("id", [e.id for e in entries]),
+        TerminalColumn("formula", [marked(e.formula, e.elements) for e in entries]),
+        TerminalColumn("space\ngroup", [e.space_group_symbol for e in entries]),
+        TerminalColumn("atoms", [str(e.num_atoms) for e in entries], right=True, gives_way=2),
+        TerminalColumn("e_above_hull\neV/atom", [number(e.e_above_hull) for e in entries], right=True),
+        TerminalColumn("e_form\neV/atom", [number(e.e_form) for e in entries], right=True, gives_way=3),
+        TerminalColumn("gap\neV", [number(e.band_gap) for e in entries], right=True, gives_way=4),
+        TerminalColumn("made", [made[e.experimental] for e in entries], gives_way=1),
+        TerminalColumn("prototype", [e.prototype for e in entries], gives_way=5),
+    ]
+    if relatives:
+        columns[2:2] = [
+            TerminalColumn("in common", [r.relation for r in relatives[: len(entries)]]),
+            TerminalColumn(
+                "distance", [f"{r.distance:.2f}" for r in relatives[: len(entries)]], right=True, gives_way=1
+            ),
+        ]
+    rest = f", the first {len(shown):,} shown (--top 0: all)" if len(shown) < len(found) else ""
+    said = f"{counted_noun(len(found), 'known crystal')}{rest}; made: in an experiment (an entry of the ICSD)"
+    show_table(
+        console,
+        columns,
+        [said, found.attribution, *radioactive(e.elements for e in entries)],
+        whole="--out FILE.csv has them",
+    )
