@@ -3,9 +3,9 @@
     python benchmarks/library.py [--loop 20000]
 
 The first table is of a fresh process: CPU time and memory of importing, opening the library and the first look-up. The
-second: each question in CPU milliseconds (the median of several times), how many crystals meet it, and the time of the loop
-over so many structures of the library, scaled to all of them. The structures are in memory before the loop begins;
-making them is timed apart. Space groups come with the entries, since searching them takes a loop much longer still.
+second: each question in milliseconds of CPU time (the median of several times), how many crystals meet it, and the time
+of the loop over so many structures of the library, scaled to all of them. The structures are in memory before the loop
+begins; making them is timed apart. Space groups come with the entries: searching them would take a loop longer still.
 """
 
 from __future__ import annotations

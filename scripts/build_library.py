@@ -211,6 +211,8 @@ def write_checks(file: Path, source: Path, start: int, target: Path) -> None:
         entry = library[row["material_id"]]
         given, kept = structure_of_row(row), entry.structure
         found = (near if len(given) == len(kept) else near_primitive).get_rms_dist(given, kept)
+        if found is None:  # the matcher may make different primitive cells of the two
+            found = near.get_rms_dist(given, entry.canonical.structure(primitive=False))
         away = found[1] * (kept.volume / len(kept)) ** (1 / 3) if found else float("nan")
         same = found is not None or StructureMatcher().fit(given, kept)
         stretch = abs(kept.volume / len(kept) / (given.volume / len(given)) - 1)

@@ -1,5 +1,6 @@
 """The library that comes with the package."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,15 @@ print(len(found), [m for m in ("torch", "pymatgen", "pandas", "ase", "scipy") if
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.split(" ", 1)[1].strip() == "[]" and int(out.split()[0]) >= 2
     assert Path(FILE).is_file()
+
+
+def test_the_examples_of_the_page_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs/library.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    namespace: dict = {}
+    for block in blocks:
+        exec(compile(block, "docs/library.md", "exec"), namespace)
+    out = capsys.readouterr().out
+    assert "A_cF8_227_a" in out and (tmp_path / "perovskites.extxyz").is_file()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nucleate.library.entries import KnownEntries
     from nucleate.library.filters import Filters
     from nucleate.library.library import Library
-    from nucleate.library.nearest import Relative
+    from nucleate.library.nearest import KnownRelative
 
 SHOWN = 20
 RANGE = "a number, or a range: 1..2, ..0.05, 3.."
@@ -108,7 +108,7 @@ def known(
         band_gap=gap,
         experimental=experimental,
     )
-    relatives: list[Relative] = []
+    relatives: list[KnownRelative] = []
     if like is not None:
         relatives = _relatives(library, like, filters, top)
         found = KnownEntries(library.table, [r.entry.row for r in relatives])
@@ -130,7 +130,7 @@ def known(
         console.print(f"{counted_noun(len(found), 'crystal')} in {out}", soft_wrap=True)
 
 
-def _relatives(library: Library, like: Path, filters: Filters, top: int) -> list[Relative]:
+def _relatives(library: Library, like: Path, filters: Filters, top: int) -> list[KnownRelative]:
     from nucleate.errors import NucleateError
     from nucleate.io import read_structures
 
@@ -163,7 +163,7 @@ def _overview(library: Library, console: Console) -> None:
     console.print("look one up: nucleate known SrTiO3; nucleate known --help shows what can be asked", soft_wrap=True)
 
 
-def _table(found: KnownEntries, shown: KnownEntries, relatives: Sequence[Relative], console: Console) -> None:
+def _table(found: KnownEntries, shown: KnownEntries, relatives: Sequence[KnownRelative], console: Console) -> None:
     """relatives: of each crystal what it has in common with the one of --like; none where that is not asked."""
     from nucleate.cli.candidates import marked, radioactive
     from nucleate.cli.tables import TerminalColumn, counted_noun, show_table

@@ -19,9 +19,10 @@ MOST_MOVED = 0.008  # angstrom; what rounding adds stays below 0.01
 class FaithfulForm:
     """Canonical forms of one crystal.
 
-    exact: the one to keep, whose atoms lie within MOST_MOVED of those given. near: that within 0.1 angstrom, which has
-    the space group and the structure type that the crystal is known by. reason: why `exact` has less symmetry, "" where
-    the two are the same.
+    exact: the one to keep, whose atoms lie within MOST_MOVED of those given. near: that within 0.1 angstrom (or within
+    the largest tolerance at which a search succeeds), which has the space group and structure type that the crystal is
+    known by. reason: why `exact` was
+    not made at 0.1 angstrom, "" where it was.
     """
 
     exact: CanonicalCrystal
@@ -39,10 +40,12 @@ def faithful_form(lattice: NDArray[np.float64], frac: NDArray[np.float64], numbe
     near, reason = None, ""
     for symprec in SYMPRECS:
         form = canonical_of_arrays(lattice, frac, numbers, (symprec,))
-        near = near or form
         change = max(form.moved, form.strain * longest)
-        if form.symprec and change <= MOST_MOVED:
-            return FaithfulForm(form, near, reason)
-        reason = reason or form.reason or f"within {symprec} angstrom exact symmetry would move atoms by {change:.3f}"
-    assert near is not None
-    return FaithfulForm(canonical_of_arrays(lattice, frac, numbers, ()), near, reason)
+        moved = f"exact symmetry within {symprec} angstrom would move atoms by {change:.3f} angstrom"
+        if form.symprec:
+            near = near or form
+            if change <= MOST_MOVED:
+                return FaithfulForm(form, near, reason)
+        reason = reason or form.reason or moved
+    exact = canonical_of_arrays(lattice, frac, numbers, ())
+    return FaithfulForm(exact, near or exact, reason)

@@ -35,8 +35,8 @@ class Filters:
     formula: symbol -> atoms of a composition, of any multiple. system: symbols; crystals of some of these elements, or
     with whole_system of all of them. contains, exclude: symbols that must, or must not, be there. num_elements,
     num_atoms (in the primitive cell), e_above_hull, e_form (eV/atom), band_gap (eV): bounds. space_groups: numbers.
-    anonymous: the numbers of a formula, (1, 1, 3) of ABC3. prototypes: labels. members: elements in a crystal of one
-    of the prototypes -> whether it counts. experimental: whether it was made. ids: "mp-149".
+    anonymous: the numbers of a formula, (1, 1, 3) of ABC3. prototypes: labels. accepts: says of a formula (symbol
+    -> atoms, reduced) whether it counts. experimental: whether it was made. ids: "mp-149".
     """
 
     formula: Mapping[str, int] | None = None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-    from nucleate.library.nearest import Relative
+    from nucleate.library.nearest import KnownRelative
 
     Mask = NDArray[np.bool_]
     Rows = NDArray[np.int64]
@@ -65,7 +65,7 @@ class Library:
         """The crystals of a structure type, in the order of `ordered`."""
         return self.select(Filters(prototypes=(label,)))
 
-    def like(self, structure: Structure, count: int = 10) -> list[Relative]:
+    def like(self, structure: Structure, count: int = 10) -> list[KnownRelative]:
         """The known crystals nearest to an ordered crystal, and in what they are like it (`nearest.nearest`)."""
         from nucleate.library.nearest import nearest
 

@@ -25,7 +25,7 @@ SAME_RATIO = "same ratio and space group"
 
 
 @dataclass(frozen=True)
-class Relative:
+class KnownRelative:
     """A known crystal and what it has in common with a given one.
 
     relation: SAME_STRUCTURE (formula and structure), SAME_PROTOTYPE, SAME_FORMULA (in another structure) or SAME_RATIO.
@@ -38,7 +38,7 @@ class Relative:
     distance: float
 
 
-def nearest(library: Library, structure: Structure, count: int = 10) -> list[Relative]:
+def nearest(library: Library, structure: Structure, count: int = 10) -> list[KnownRelative]:
     """The known crystals nearest to an ordered crystal: those of its formula and structure, then those of its structure
     type by the distance of the formulas, then others of its formula, then those of its ratio and space group.
 
@@ -51,7 +51,7 @@ def nearest(library: Library, structure: Structure, count: int = 10) -> list[Rel
     ratio = Formula.of(composition).ratio
     table = library.table
     same = set(matching_rows(table, structure))
-    found: dict[int, Relative] = {}
+    found: dict[int, KnownRelative] = {}
     for relation, filters in (
         (SAME_STRUCTURE, Filters(formula=composition)),
         (SAME_PROTOTYPE, Filters(prototypes=(form.anonymous_prototype,))),
@@ -64,7 +64,7 @@ def nearest(library: Library, structure: Structure, count: int = 10) -> list[Rel
         entries = [KnownEntry(table, row) for row in rows.tolist() if row not in found]
         distances = _distances(composition, entries)
         for i in np.argsort(distances, kind="stable").tolist():
-            found[entries[i].row] = Relative(entries[i], relation, float(distances[i]))
+            found[entries[i].row] = KnownRelative(entries[i], relation, float(distances[i]))
         if len(found) >= count:
             break
     return list(found.values())[:count]

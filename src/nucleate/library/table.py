@@ -135,7 +135,7 @@ class LibraryTable:
 
     @cached_property
     def ids(self) -> SortedKeys:
-        """Rows by id (`id_key`)."""
+        """Rows by id: the place of its source in SOURCES in the upper half of the key, its number in the lower."""
         return SortedKeys.of(self.source.astype(np.uint64) << np.uint64(32) | self.number.astype(np.uint64))
 
     @cached_property
