@@ -51,7 +51,6 @@ def known(
         'TiO2'
         >>> len(nucleate.known(prototype="perovskite", experimental=True)) > 100
         True
-        True
     """
     from nucleate.tasks.known import filters_of, hidden_view
 
