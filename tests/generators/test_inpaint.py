@@ -127,3 +127,9 @@ def test_a_fixed_cell_larger_than_the_model_knows_is_refused(generator):
     size = {"composition": {"Sr": 8, "Ti": 8, "O": 24}} if generator.info.takes_composition else {}
     with pytest.raises(NucleateError, match="cells of 1 to 20 atoms, not 40"):
         generator.check(Condition(fixed=fixed, **size))
+
+
+def test_scripts_find_the_function_under_its_earlier_name():
+    from nucleate.generators.inpaint import fix
+
+    assert fix is fixed_parts

@@ -104,6 +104,9 @@ class InpaintPlan:
         return Structure(Lattice(cell), structure.species, frac % 1.0)
 
 
+fix = fixed_parts  # its name in earlier versions, for scripts that import it
+
+
 def plan_inpainting(fixed: Fixed) -> InpaintPlan:
     """The fixed parts in the Niggli-reduced cell; atoms keep their order."""
     from pymatgen.core import Lattice, Structure
