@@ -58,6 +58,7 @@ def test_known_crystals_are_found_by_filters(library, asked, wanted):
         ({"anonymous": "AB0"}, "numbers of atoms are at least 1"),
         ({"band_gap": "2..1"}, "band_gap takes a number or a range such as 1..2"),
         ({"e_form": "low"}, "e_form takes a number or a range"),
+        ({"e_form": (1, 2, 3)}, "e_form takes a number or a range"),
         ({"exact": True}, "exact is about a chemical system"),
         ({"stable": True, "e_above_hull": 0.1}, "choose one of stable"),
         ({"exclude": "poison"}, "neither an element nor a group of elements"),
@@ -84,6 +85,8 @@ def test_bad_input_is_answered_with_what_would_be_right(library, asked, message)
         ),
         ({"query": "Sr-Ti-O", "space_group": "136", "contains": "Sr"}, "2 without the space group, 1 without what"),
         ({"num_atoms": 199}, "no known crystal meets what is asked"),
+        ({"anonymous": "A999B"}, "no known crystal meets what is asked"),
+        ({"query": f"mp-{10**30}"}, "no known crystal has the id"),
     ],
 )  # fmt: skip
 def test_an_empty_answer_says_what_there_is(library, asked, message):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nucleate.library.nearest import KnownRelative
 
 SHOWN = 20
-RANGE = "a number, or a range: 1..2, ..0.05, 3.."
+RANGE = "a number or a range (1..2, ..0.05, 3..)"
 
 
 def known(

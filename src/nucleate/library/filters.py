@@ -14,7 +14,7 @@ import numpy as np
 from nucleate.chem.elements import atomic_number
 from nucleate.crystal.symmetry import without_hand
 from nucleate.library.schema import SOURCES
-from nucleate.library.table import anonymous_key, bits_of, formula_key
+from nucleate.library.table import MOST_OF_AN_ELEMENT, anonymous_key, bits_of, formula_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,9 +129,10 @@ def rows_of_formula(table: LibraryTable, counts: Mapping[str, int]) -> Rows:
 def rows_of_anonymous(table: LibraryTable, numbers: tuple[int, ...]) -> Rows:
     """Rows whose formula has these numbers of atoms, in any order and of any multiple."""
     wanted = np.zeros(table.reduced.shape[1], dtype=np.int64)
-    if len(numbers) > len(wanted):
+    divided = np.sort(numbers) // gcd(*numbers)
+    if len(divided) > len(wanted) or divided.max() > MOST_OF_AN_ELEMENT:
         return np.zeros(0, dtype=np.int64)
-    wanted[len(wanted) - len(numbers) :] = np.sort(numbers) // gcd(*numbers)
+    wanted[len(wanted) - len(divided) :] = divided
     rows = table.anonymous.rows(anonymous_key(wanted[wanted > 0].tolist()))
     return rows[(np.sort(table.reduced[rows], axis=1) == wanted).all(1)].astype(np.int64)
 
@@ -152,7 +153,7 @@ def rows_of_ids(table: LibraryTable, ids: Iterable[str]) -> Rows:
     found = []
     for text in ids:
         source, _, number = text.strip().partition("-")
-        if source in SOURCES and number.isdecimal():
+        if source in SOURCES and number.isdecimal() and int(number) < 1 << 31:
             found += table.ids.rows(SOURCES.index(source) << 32 | int(number)).tolist()
     return np.unique(np.array(found, dtype=np.int64))
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
     Whole = NDArray[np.int64]
 
-_KEYS = np.random.default_rng(2026).integers(1, 1 << 63, (2, 256), dtype=np.uint64)  # of elements, and of counts
+MOST_OF_AN_ELEMENT = 255  # atoms in a primitive cell
+_KEYS = np.random.default_rng(2026).integers(
+    1, 1 << 63, (2, MOST_OF_AN_ELEMENT + 1), dtype=np.uint64
+)  # of elements, and of counts
 _KEYS[:, 0] = 0
 
 

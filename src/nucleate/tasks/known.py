@@ -116,22 +116,19 @@ def read_bounds(value: Any, name: str) -> Bounds:
 
     Raises NucleateError for anything else.
     """
-    if isinstance(value, str):
-        low, dots, high = value.partition("..")
-        try:
-            ends = (float(low) if low.strip() else -math.inf, float(high) if high.strip() else math.inf)
-            if not dots:
-                ends = (float(low), float(low))
-        except ValueError:
-            ends = (math.inf, -math.inf)
-    elif isinstance(value, int | float):
-        ends = (float(value), float(value))
-    else:
-        first, last = value
-        ends = (-math.inf if first is None else float(first), math.inf if last is None else float(last))
-    if not ends[0] <= ends[1]:
+    try:
+        if isinstance(value, str):
+            low, dots, high = value.partition("..")
+            first, last = (low, high) if dots else (float(low), float(low))
+        else:
+            first, last = (value, value) if isinstance(value, int | float) else value
+        least = -math.inf if first in (None, "") else float(first)
+        greatest = math.inf if last in (None, "") else float(last)
+    except (TypeError, ValueError):
+        least, greatest = math.inf, -math.inf
+    if not least <= greatest:
         raise NucleateError(f"{name} takes a number or a range such as 1..2, ..0.05 or 3.., not '{value}'")
-    return ends
+    return least, greatest
 
 
 def prototype_filters(library: Library, name: str) -> Filters:
