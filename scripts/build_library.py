@@ -202,8 +202,9 @@ def write_checks(file: Path, source: Path, start: int, target: Path) -> None:
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
     library = load_library(file)
-    tight = {"ltol": 0.01, "stol": 0.05, "angle_tol": 1, "scale": False}
+    tight: dict[str, Any] = {"ltol": 0.01, "stol": 0.05, "angle_tol": 1, "scale": False}
     near, near_primitive = StructureMatcher(**tight, primitive_cell=False), StructureMatcher(**tight)
+    near_repeated = StructureMatcher(**tight, primitive_cell=False, attempt_supercell=True)
     rows = []
     for row in pq.read_table(source, columns=GEOMETRY).slice(start, SHARD).to_pylist():
         if row["material_id"] not in library:
@@ -211,8 +212,8 @@ def write_checks(file: Path, source: Path, start: int, target: Path) -> None:
         entry = library[row["material_id"]]
         given, kept = structure_of_row(row), entry.structure
         found = (near if len(given) == len(kept) else near_primitive).get_rms_dist(given, kept)
-        if found is None:  # the matcher may make different primitive cells of the two
-            found = near.get_rms_dist(given, entry.canonical.structure(primitive=False))
+        if found is None:  # the matcher may not see that the given cell repeats the kept one
+            found = near_repeated.get_rms_dist(given, kept)
         away = found[1] * (kept.volume / len(kept)) ** (1 / 3) if found else float("nan")
         same = found is not None or StructureMatcher().fit(given, kept)
         stretch = abs(kept.volume / len(kept) / (given.volume / len(given)) - 1)
