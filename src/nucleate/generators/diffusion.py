@@ -12,6 +12,7 @@ from torch import Tensor
 from nucleate.chem.elements import atomic_number
 from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
+from nucleate.crystal.geometry import is_finite, shortest_distance
 from nucleate.diffusion.loop import Denoiser, Guided, sample
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams, derive_seeds
@@ -24,7 +25,7 @@ from nucleate.generators.inpaint import inpaint_constraints, plan_inpainting, sp
 from nucleate.generators.model_checks import check_model_condition, facts_of
 from nucleate.generators.planning import plan_condition
 from nucleate.generators.units import draw_units
-from nucleate.systems.recipe import Guidance, SampleConfig, Temperature
+from nucleate.systems.recipe import Apart, Guidance, SampleConfig, Temperature
 from nucleate.train.checkpoint import ModelInfo
 
 if TYPE_CHECKING:
@@ -126,8 +127,9 @@ class DiffusionGenerator(BaseGenerator["Structure"]):
 
         Crystals of a chemical system have no other elements. A crystal that lacks an element of it is drawn again, at
         most ATTEMPTS times, and then given back as it is. The same is done with a crystal without atoms, which UniMat's
-        table may give, and with one that has an excluded element, which only models without logits of the elements
-        (compact) can give. progress counts finished crystals.
+        table may give, with one that has an excluded element, which only models without logits of the elements
+        (compact) can give, and with one whose atoms lie upon each other, where the settings say how far apart they are
+        to be. progress counts finished crystals.
         """
         out: list[Structure | None] = [None] * len(conditions)
         todo, done = list(range(len(conditions))), 0
@@ -139,7 +141,7 @@ class DiffusionGenerator(BaseGenerator["Structure"]):
                 out[i] = structure
                 elements = {e.symbol for e in structure.composition.elements}
                 lacks = set(conditions[i].chemical_system or ()) - elements
-                if not len(structure) or lacks or elements & set(conditions[i].exclude):
+                if not len(structure) or lacks or elements & set(conditions[i].exclude) or self._collides(structure):
                     again.append(i)
             todo, done = again, len(conditions) - len(again)
             if progress is not None:
@@ -147,6 +149,12 @@ class DiffusionGenerator(BaseGenerator["Structure"]):
             if not todo:
                 break
         return [s for s in out if s is not None]
+
+    def _collides(self, structure: Structure) -> bool:
+        """Whether two atoms are nearer to each other than the settings allow, if they say anything of it."""
+        if not isinstance(self.settings, Apart) or not self.settings.apart:
+            return False
+        return not is_finite(structure) or shortest_distance(structure) < self.settings.apart
 
     def _draw(self, conditions: list[Condition], seeds: list[int]) -> list[Structure]:
         species = [self._species(c, s) for c, s in zip(conditions, seeds, strict=True)]

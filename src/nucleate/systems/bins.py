@@ -14,7 +14,7 @@ from nucleate.config import ConfigSection, Count, NotNegative
 from nucleate.systems import crystals
 from nucleate.systems.base import Sampler, System
 from nucleate.systems.crystals import CrystalRecipe, CrystalSampleConfig
-from nucleate.systems.recipe import Elements
+from nucleate.systems.recipe import Apart, Elements
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +51,10 @@ class NetworkConfig(ConfigSection):
     condition_on: tuple[str, ...] = ()  # any numeric column of the data
 
 
+class SampleConfig(Apart, CrystalSampleConfig):
+    """How crystals are drawn."""
+
+
 class BinRecipe(CrystalRecipe):
     """A recipe of the compact representation in bins."""
 
@@ -58,7 +62,7 @@ class BinRecipe(CrystalRecipe):
     codec: CodecConfig = CodecConfig()
     diffusion: DiffusionConfig = DiffusionConfig()
     network: NetworkConfig = NetworkConfig()
-    sample: CrystalSampleConfig = CrystalSampleConfig()
+    sample: SampleConfig = SampleConfig()
 
 
 def codec(recipe: BinRecipe, state: CodecState) -> BinCodec:
@@ -105,7 +109,7 @@ def objective(
     return Denoising(recipe, codec, data, properties, device, processes(recipe), weights)
 
 
-def sample_arguments(settings: CrystalSampleConfig) -> dict[str, Any]:
+def sample_arguments(settings: SampleConfig) -> dict[str, Any]:
     arguments = settings.model_dump(include={"steps", "sampler"})
     tokens = {name: settings.noise for name in ("lattice", "frac_coords")}
     return arguments | {"noise": {"atomic_numbers": 1.0, **tokens}}

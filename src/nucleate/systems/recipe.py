@@ -40,6 +40,12 @@ class Guidance(ConfigSection):
     guidance_until: float = 0.0  # guidance is used down to this noise level t
 
 
+class Apart(ConfigSection):
+    """Which crystals are drawn again because atoms lie upon each other."""
+
+    apart: NotNegative = 0.5  # angstrom; a crystal with two atoms nearer than this is drawn again, a few times at most
+
+
 class Temperature(ConfigSection):
     """How elements are drawn from their probabilities."""
 
