@@ -119,7 +119,10 @@ def prepare(
     out: Annotated[Path, typer.Option(help="File to write (safetensors).")],
     split: Annotated[str | None, typer.Option(help="Split of the dataset: train, val or test.")] = None,
     max_atoms: Annotated[
-        int | None, typer.Option(help="Leave out crystals with more atoms.", min=1, show_default="20")
+        int | None,
+        typer.Option(
+            help="Leave out crystals with more atoms. Default: 20, or the recipe's.", min=1, show_default=False
+        ),
     ] = None,
     properties: Annotated[str, typer.Option(help="Columns of properties to keep: e_form,band_gap.")] = "",
 ) -> None:
