@@ -22,7 +22,7 @@ from nucleate.evaluate.matching.match import MatchSettings, match_pair
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators.rankings import RANKINGS
 from nucleate.generators.template import FormulaPredictions, TemplateGenerator
-from nucleate.generators.template_library import TemplateLibrary, load_library
+from nucleate.generators.template_library import TemplateLibrary, load_template_library
 from nucleate.parallel import map_jobs
 from nucleate.train.similarity import load_similarity
 
@@ -128,7 +128,7 @@ def volumes(library: TemplateLibrary, targets: Targets) -> None:
 def speed(n: int) -> None:
     """Seconds for n formulas of the test split against the templates of the training split."""
     began = time.process_time()
-    library = load_library("mp-20:train")
+    library = load_template_library("mp-20:train")
     loaded = time.process_time() - began
     formulas = [t.composition.get_el_amt_dict() for _, t in load_targets("mp-20:test", n, seed=1)]
     distinct = len({json.dumps(f, sort_keys=True) for f in formulas})
@@ -146,7 +146,7 @@ def speed(n: int) -> None:
 
     for ranking in ("emd", "metric"):
         # with fresh caches for each: prototypes are found once and kept
-        fresh = load_library("mp-20:train")
+        fresh = load_template_library("mp-20:train")
         some = model if ranking == "metric" else None
         plain = TemplateGenerator(fresh, ranking, model=some, distinct=False)
         types = TemplateGenerator(fresh, ranking, model=some)
@@ -175,7 +175,7 @@ def main() -> None:
     if args.work is not None:
         args.work.mkdir(parents=True, exist_ok=True)
     targets = load_targets("mp-20:test", args.n, args.seed)
-    accuracy(load_library("mp-20:train"), targets, args.diffusion, args.workers, args.work)
+    accuracy(load_template_library("mp-20:train"), targets, args.diffusion, args.workers, args.work)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from nucleate.evaluate.matching.match import MatchSettings, match_pair
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators.reach import far_reason
 from nucleate.generators.substitute import assign_elements, volume_ratio, with_elements_replaced, with_volume_scaled
-from nucleate.generators.template_library import TemplateLibrary, count_ratio, load_library
+from nucleate.generators.template_library import TemplateLibrary, count_ratio, load_template_library
 from nucleate.train.similarity import load_similarity
 
 FLOORS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)  # distances below which templates are taken away
@@ -124,7 +124,7 @@ def main() -> None:
     if args.out is not None and args.out.exists():
         records = [json.loads(line) for line in args.out.read_text().splitlines()]
     else:
-        records = rows_of(load_library("mp-20:train"), args.n, args.near, args.seed)
+        records = rows_of(load_template_library("mp-20:train"), args.n, args.near, args.seed)
         if args.out is not None:
             args.out.write_text("".join(json.dumps(r) + "\n" for r in records))
     rules(records)

@@ -9,7 +9,7 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp.inputs import Incar, Kpoints
 
-from nucleate.dft.frames import read_json
+from nucleate.dft.frames import read_json_object
 from nucleate.dft.inputs import plan_calculations, pseudopotentials, with_known_potcars, write_inputs
 from nucleate.dft.settings import PRESETS
 from nucleate.errors import NucleateError
@@ -45,7 +45,7 @@ def test_vasp_inputs_are_the_materials_projects(todo, tmp_path):
     oxygen = Incar.from_file(str(tmp_path / "elements" / "O" / "INCAR"))
     assert oxygen["NUPDOWN"] == 2 and oxygen["ISIF"] == 2 and oxygen["ISMEAR"] == 0
     assert Kpoints.from_file(str(tmp_path / "elements" / "O" / "KPOINTS")).kpts == [(1, 1, 1)]
-    assert read_json(tmp_path / "c_1" / "candidate.json")["candidate"]["id"] == "c 1"
+    assert read_json_object(tmp_path / "c_1" / "candidate.json")["candidate"]["id"] == "c 1"
 
 
 def test_qe_inputs(todo, tmp_path):
@@ -123,7 +123,7 @@ def test_a_number_that_is_not_finite_in_a_record_stops_nothing(tmp_path):
     )
     write_inputs(todo, tmp_path, "vasp")
     assert (tmp_path / "b" / "INCAR").is_file()
-    kept = read_json(tmp_path / "a" / "candidate.json")["candidate"]["provenance"]
+    kept = read_json_object(tmp_path / "a" / "candidate.json")["candidate"]["provenance"]
     assert kept == {"properties": {"x": None, "y": [None, 1.5]}}
 
 

@@ -5,7 +5,7 @@ import pytest
 from ase.build import bulk
 
 from nucleate.dft.elements import _CRYSTALS, MOLECULES, reference_state, starting_moments
-from nucleate.dft.frames import read_json, to_atoms, to_record, to_structure, write_json
+from nucleate.dft.frames import read_json_object, to_atoms, to_record, to_structure, write_json
 from nucleate.dft.settings import PRESETS, DFTSettings, all_metals, k_grid, preset_settings, symmetric_grid
 from nucleate.errors import NucleateError
 
@@ -81,9 +81,9 @@ def test_frames_are_exact_and_files_whole(tmp_path):
     atoms.rattle(0.1, seed=1)
     atoms.set_initial_magnetic_moments([4.0, -4.0])
     write_json(tmp_path / "a.json", to_record(atoms))
-    back = to_atoms(read_json(tmp_path / "a.json"))
+    back = to_atoms(read_json_object(tmp_path / "a.json"))
     assert (back.positions == atoms.positions).all() and (back.cell == atoms.cell).all()
     assert back.get_initial_magnetic_moments().tolist() == [4.0, -4.0] and back.pbc.all()
     assert to_structure(to_record(atoms)).composition.reduced_formula == "Fe"
     (tmp_path / "a.json").write_text('{"half": ')
-    assert read_json(tmp_path / "a.json") is None and read_json(tmp_path / "b.json") is None
+    assert read_json_object(tmp_path / "a.json") is None and read_json_object(tmp_path / "b.json") is None

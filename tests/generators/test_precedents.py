@@ -9,7 +9,7 @@ from tiny_sites import tiny_sites
 
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator
-from nucleate.generators.precedents import REACH, Precedents, read_sites, shipped_precedents, write_sites
+from nucleate.generators.precedents import REACH, Precedents, read_assignment, shipped_precedents, write_sites
 from nucleate.generators.symmetry_chooser import SymmetryChooser
 
 PEROVSKITE = (221, (("Ba", "a"), ("O", "c"), ("Ti", "b")))
@@ -53,9 +53,9 @@ def test_elements_without_a_place_on_the_scale_have_no_precedent():
 
 def test_sites_as_text():
     sites = (("O", "c"), ("Sr", "a"), ("Ti", "b"))
-    assert write_sites(sites) == "O c, Sr a, Ti b" and read_sites("O c, Sr a, Ti b") == sites
+    assert write_sites(sites) == "O c, Sr a, Ti b" and read_assignment("O c, Sr a, Ti b") == sites
     with pytest.raises(NucleateError, match="sites are written as"):
-        read_sites("O c, Sr")
+        read_assignment("O c, Sr")
 
 
 def test_the_shipped_precedents_have_their_own_crystals():

@@ -12,7 +12,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
 from nucleate.generators.substitute import assign_elements, element_distances, supercell_of, volume_ratio
 from nucleate.generators.template import TemplateGenerator
-from nucleate.generators.template_library import count_ratio, library_from_structures, load_library
+from nucleate.generators.template_library import count_ratio, library_from_structures, load_template_library
 from nucleate.testing.contracts import check_structure_generator
 
 
@@ -249,20 +249,20 @@ def test_a_library_from_a_table(tmp_path):
 
     table, _ = table_from_items(Named(name, s, {"e_above_hull": 0.1 * i}) for i, (name, s) in enumerate(KNOWN))
     write_crystal_table(table, tmp_path / "known.parquet")
-    library = load_library(str(tmp_path / "known.parquet"), max_atoms=6)
+    library = load_template_library(str(tmp_path / "known.parquet"), max_atoms=6)
     assert library.ids == ("griceite", "cscl", "bto", "antiperovskite")  # the cubic cells of eight atoms are too large
     assert library.e_above_hull == pytest.approx([0.2, 0.4, 0.5, 0.6])
     assert library.structure(2).lattice.abc == pytest.approx((4, 4, 4), abs=1e-5)
     bare = table.select(["atomic_numbers", "frac_coords", "lengths", "angles"])
     write_crystal_table(pa.table(bare), tmp_path / "bare.parquet")
-    unnamed = load_library(str(tmp_path / "bare.parquet"))
+    unnamed = load_template_library(str(tmp_path / "bare.parquet"))
     assert unnamed.ids[:2] == ("0", "1") and np.isnan(unnamed.e_above_hull).all()
-    both = load_library(f"{tmp_path}/known.parquet+{tmp_path}/bare.parquet")
+    both = load_template_library(f"{tmp_path}/known.parquet+{tmp_path}/bare.parquet")
     assert len(both) == 14
     with pytest.raises(NucleateError, match="no crystal of up to 1 atoms"):
-        load_library(str(tmp_path / "known.parquet"), max_atoms=1)
+        load_template_library(str(tmp_path / "known.parquet"), max_atoms=1)
     with pytest.raises(NucleateError, match="no dataset 'nothing'"):
-        load_library("nothing")
+        load_template_library("nothing")
 
 
 def test_of_one_formula_the_more_stable_crystal_comes_first(tmp_path):
@@ -274,5 +274,5 @@ def test_of_one_formula_the_more_stable_crystal_comes_first(tmp_path):
         Named("low", KNOWN[0][1], {"e_above_hull": 0.0}),
     ]
     write_crystal_table(table_from_items(items)[0], tmp_path / "two.parquet")
-    found = TemplateGenerator(load_library(str(tmp_path / "two.parquet"))).predict({"K": 1, "Cl": 1})
+    found = TemplateGenerator(load_template_library(str(tmp_path / "two.parquet"))).predict({"K": 1, "Cl": 1})
     assert [p.template for p in found] == ["low", "high"]

@@ -4,9 +4,8 @@ import csv
 
 import pytest
 
-from nucleate.cli.tables import write_csv
 from nucleate.io import read_structures
-from nucleate.io.cells import escaped, unescaped
+from nucleate.io.cells import escaped, unescaped, write_csv
 
 HOSTILE = [
     "=1+1",

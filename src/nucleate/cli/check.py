@@ -83,7 +83,7 @@ def print_verdicts(checked: Sequence[Candidate], console: Console, everything: b
 
 def write_verdicts(out: Path, checked: Sequence[Candidate], notes: Console) -> None:
     """A table (.csv), or the candidates with their checks, as `write_candidates` writes them."""
-    from nucleate.cli.tables import write_csv
+    from nucleate.io.cells import write_csv
     from nucleate.pipeline.candidate_files import write_candidates
 
     if out.suffix.lower() == ".csv":

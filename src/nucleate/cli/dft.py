@@ -169,8 +169,8 @@ def _progress_lines(console: Console) -> Iterator[Progress]:
 
 
 def _write(folder: Path, results: Sequence[ComputedCandidate], method: str) -> None:
-    from nucleate.cli.tables import write_csv
     from nucleate.dft.stage import to_candidate, to_row
+    from nucleate.io.cells import write_csv
     from nucleate.pipeline.candidate_files import write_candidates
 
     write_csv(folder / "dft.csv", [to_row(r, method) for r in results])
@@ -288,12 +288,13 @@ def parse_outputs(
     ] = None,
 ) -> None:
     """Read outputs of VASP, Quantum ESPRESSO and our own jobs into one table; elements among them give e_form."""
-    from nucleate.cli.tables import output_console, write_csv
+    from nucleate.cli.tables import output_console
     from nucleate.dft import find
     from nucleate.dft import parse as reader
     from nucleate.dft.compare import judge_outputs
     from nucleate.dft.stage import to_candidate, to_row
     from nucleate.errors import NucleateError
+    from nucleate.io.cells import write_csv
     from nucleate.pipeline.candidate_files import write_candidates
 
     if out is not None and out.suffix not in (".csv", ".jsonl"):

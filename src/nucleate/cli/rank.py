@@ -26,9 +26,10 @@ def rank(
     """
     from nucleate.cli.candidates import show_candidates
     from nucleate.cli.resumable import check_place
-    from nucleate.cli.tables import output_console, print_problems, write_csv
+    from nucleate.cli.tables import output_console, print_problems
     from nucleate.engine.local import Serial
     from nucleate.errors import NucleateError
+    from nucleate.io.cells import write_csv
     from nucleate.pipeline.candidate_files import read_candidates, write_candidates
     from nucleate.pipeline.rank import rank as order
     from nucleate.pipeline.rank import to_rows

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -175,12 +174,3 @@ def print_problems(problems: Iterable[Problem], console: Console) -> None:
             console.print(f"{word}: {p}", style="yellow", highlight=False, soft_wrap=True)
         if len(some) > 20:
             console.print(f"{word}: {len(some) - 20:,} more", style="yellow", highlight=False)
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The rows as a CSV file, complete or not at all."""
-    from nucleate.io import replacing
-    from nucleate.io.cells import write_csv
-
-    with replacing(path) as temporary:
-        write_csv(temporary, rows)

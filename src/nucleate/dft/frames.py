@@ -58,7 +58,7 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json_object(path: Path) -> dict[str, Any] | None:
     """The values in the file; None where there is no file, or where it holds no JSON object."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.dft import worker
-from nucleate.dft.frames import read_json, to_record, write_json
+from nucleate.dft.frames import read_json_object, to_record, write_json
 from nucleate.dft.programs import InstalledProgram
 from nucleate.dft.settings import METAL_SPACING, DFTSettings, all_metals
 from nucleate.errors import NucleateError
@@ -105,7 +105,7 @@ class Runner:
         task: dict[str, Any] = {"engine": self.program.name, "method": self.method, "kind": kind}
         task |= {"settings": dataclasses.asdict(settings), "atoms": to_record(atoms)}
         task["digest"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-        before = read_json(folder / worker.INPUT)
+        before = read_json_object(folder / worker.INPUT)
         if before is not None and before.get("digest") != task["digest"]:
             _move_aside(folder)
         found = _outcome(folder, task["digest"], fresh=False)
@@ -130,7 +130,7 @@ class Runner:
         found = _outcome(folder, digest, fresh=True)
         if found is not None:
             return found
-        state = read_json(folder / worker.STATE) or {}
+        state = read_json_object(folder / worker.STATE) or {}
         steps, seconds = int(state.get("steps", 0)), round(float(state.get("seconds", 0.0)), 1)
         after = f"after {steps} steps" if state else "before the first step"
         if code == GARBAGE:
@@ -192,13 +192,13 @@ class Runner:
             if os.fstat(log).st_size - begin > LOG_LIMIT:
                 return GARBAGE
             if self.progress is not None and now - told > 1.0:
-                steps, told = int((read_json(folder / worker.STATE) or {}).get("steps", steps)), now
+                steps, told = int((read_json_object(folder / worker.STATE) or {}).get("steps", steps)), now
                 self.progress(name, steps, now - started)
 
 
 def _outcome(folder: Path, digest: str, fresh: bool) -> CalculationOutcome | None:
     """The outcome in result.json; None where the file is missing, unreadable or of another calculation."""
-    values = read_json(folder / worker.RESULT)
+    values = read_json_object(folder / worker.RESULT)
     if values is None or values.get("digest") != digest:
         return None
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nucleate.dft.espresso import read_espresso
 from nucleate.dft.find import Output, calculation_names, output_kind
-from nucleate.dft.frames import read_json, to_structure
+from nucleate.dft.frames import read_json_object, to_structure
 from nucleate.dft.inputs import CANDIDATE
 from nucleate.dft.job import DONE
 from nucleate.dft.method import DftMethod
@@ -71,7 +71,7 @@ def candidates_of_outputs(outputs: Iterable[Output], results: Iterable[ParsedCal
 
 
 def _candidate(output: Output, result: ParsedCalculation, name: str) -> Candidate:
-    record = (read_json(output.path.parent / CANDIDATE) or {}) if output.alone else {}
+    record = (read_json_object(output.path.parent / CANDIDATE) or {}) if output.alone else {}
     if isinstance(record.get("candidate"), dict):
         try:
             json.dumps(record["candidate"], allow_nan=False)
@@ -82,7 +82,7 @@ def _candidate(output: Output, result: ParsedCalculation, name: str) -> Candidat
 
 
 def _ours(path: Path) -> ParsedCalculation:
-    values = read_json(path)
+    values = read_json_object(path)
     if values is None or "status" not in values:
         return ParsedCalculation(path, reason="no result of nucleate dft")
     if values["status"] != DONE:

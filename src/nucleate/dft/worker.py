@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nucleate.config import from_dict
-from nucleate.dft.frames import read_json, write_json
+from nucleate.dft.frames import read_json_object, write_json
 from nucleate.dft.programs import get_program
 from nucleate.dft.relaxation import run
 from nucleate.dft.settings import DFTSettings
@@ -27,7 +27,7 @@ BUSY = 75  # exit code: another process is doing this calculation
 
 def do_calculation(folder: Path) -> None:
     """Do the calculation in `folder`. A crystal that cannot be computed is a result as well, with the reason."""
-    task = read_json(folder / INPUT)
+    task = read_json_object(folder / INPUT)
     if task is None:
         raise NucleateError(f"{folder / INPUT} cannot be read")
     settings = from_dict(DFTSettings, task["settings"])
@@ -35,14 +35,14 @@ def do_calculation(folder: Path) -> None:
     def save(state: dict[str, Any]) -> None:
         write_json(folder / STATE, {**state, "digest": task["digest"]})
 
-    state = read_json(folder / STATE)
+    state = read_json_object(folder / STATE)
     if state is not None and state.get("digest") != task["digest"]:
         state = None
     try:
         evaluator = get_program(task["engine"]).evaluator(settings, task["kind"], folder)
         result = {"status": "done", **run(task, settings, evaluator, state, save)}
     except (OutOfRange, NucleateError) as error:
-        state = read_json(folder / STATE) or {}
+        state = read_json_object(folder / STATE) or {}
         result = {"status": "failed", "reason": " ".join(str(error).split())[:300]}
         result |= {"steps": state.get("steps", 0), "seconds": state.get("seconds", 0.0)}
     write_json(folder / RESULT, {**result, "method": task["method"], "digest": task["digest"]})

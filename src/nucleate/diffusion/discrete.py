@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nucleate.diffusion.process import Visited, at, per_crystal
+from nucleate.diffusion.process import WithoutFlow, at, per_crystal
 from nucleate.diffusion.rng import Streams
 
 MASK = 0  # the absorbing class; data classes are 1..num_classes
 
 
 @dataclass(frozen=True)
-class D3PM:
+class D3PM(WithoutFlow):
     """x_t keeps its class with probability a(t) = (1 - t)^power; otherwise it is drawn from the limit distribution.
 
     With a power above 1 the classes stay unknown until late in sampling. If coordinates diffuse as well, crystals then
@@ -98,18 +98,3 @@ class D3PM:
     def step(self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, noise: float = 1.0) -> Tensor:
         """A draw of x_s from the exact posterior. `noise` is ignored, because categories have no noise to scale."""
         return rng.categorical(self.posterior(x_t, self.probabilities(pred), t, s))
-
-    def flow(
-        self,
-        x_t: Tensor,
-        pred: Tensor,
-        t: Tensor,
-        s: Tensor,
-        rng: Streams,
-        before: Visited | None = None,
-        noise: float = 1.0,
-        langevin: float = 0.0,
-    ) -> Tensor:
-        """A draw as in `step`. Categories have no flow, because a deterministic map cannot spread one class over
-        several classes."""
-        return self.step(x_t, pred, t, s, rng)

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nucleate.diffusion.process import Visited, at, per_crystal
+from nucleate.diffusion.process import WithoutFlow, at, per_crystal
 from nucleate.diffusion.rng import Streams
 
 MASK = 0  # the hidden token; tokens of data are 1 ... num_classes
 
 
 @dataclass(frozen=True)
-class MaskedTokens:
+class MaskedTokens(WithoutFlow):
     """Each token is hidden with a probability that grows with t, independently of the others.
 
     Only tokens that are MASK in the prior's `like` are drawn, so that padding and given tokens keep their values. The
@@ -81,23 +81,9 @@ class MaskedTokens:
         shown = (place < (left - stay)[:, None]).view(x_t.shape) & hidden
         return torch.where(shown, drawn, x_t)
 
-    def flow(
-        self,
-        x_t: Tensor,
-        pred: Tensor,
-        t: Tensor,
-        s: Tensor,
-        rng: Streams,
-        before: Visited | None = None,
-        noise: float = 1.0,
-        langevin: float = 0.0,
-    ) -> Tensor:
-        """As `step`, because categories have no flow."""
-        return self.step(x_t, pred, t, s, rng, noise)
-
 
 @dataclass(frozen=True)
-class RevealedAtEnd:
+class RevealedAtEnd(WithoutFlow):
     """Numbers that are no input of the network, but its output at the last step, such as the offset of a coordinate
     within its bin. The loss is the mean square error."""
 
@@ -112,17 +98,3 @@ class RevealedAtEnd:
 
     def step(self, x_t: Tensor, pred: Tensor, t: Tensor, s: Tensor, rng: Streams, noise: float = 1.0) -> Tensor:
         return torch.where(at(s, x_t) <= 0, pred.to(x_t), x_t)
-
-    def flow(
-        self,
-        x_t: Tensor,
-        pred: Tensor,
-        t: Tensor,
-        s: Tensor,
-        rng: Streams,
-        before: Visited | None = None,
-        noise: float = 1.0,
-        langevin: float = 0.0,
-    ) -> Tensor:
-        """As `step`."""
-        return self.step(x_t, pred, t, s, rng, noise)

@@ -59,6 +59,25 @@ class Process(Protocol):
         ...
 
 
+class WithoutFlow:
+    """A process that has no probability flow, such as one of categories: a deterministic map cannot spread one class
+    over several. A step along the flow is then a draw as in `step`."""
+
+    def flow(
+        self: Process,
+        x_t: Tensor,
+        pred: Tensor,
+        t: Tensor,
+        s: Tensor,
+        rng: Streams,
+        before: Visited | None = None,
+        noise: float = 1.0,
+        langevin: float = 0.0,
+    ) -> Tensor:
+        """A draw as in `step`."""
+        return self.step(x_t, pred, t, s, rng, noise)
+
+
 class Correctable(Protocol):
     """A process that also has a Langevin move at a fixed noise level."""
 

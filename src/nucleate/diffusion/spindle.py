@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nucleate.diffusion.process import Visited
+from nucleate.diffusion.process import WithoutFlow
 from nucleate.diffusion.rng import Streams
 
 MASK = 0  # the absorbing word
 
 
 @dataclass(frozen=True)
-class Spindle:
+class Spindle(WithoutFlow):
     """At time t a word v is unchanged with probability a_v(t) = 1 - t - w sin(pi t) H_v, clipped to [0, 1]; otherwise
     it is MASK.
 
@@ -78,17 +78,3 @@ class Spindle:
         p = p0 * shown
         p[..., MASK] = (1 - p.sum(-1)).clamp_min(0)
         return p
-
-    def flow(
-        self,
-        x_t: Tensor,
-        pred: Tensor,
-        t: Tensor,
-        s: Tensor,
-        rng: Streams,
-        before: Visited | None = None,
-        noise: float = 1.0,
-        langevin: float = 0.0,
-    ) -> Tensor:
-        """A draw as in `step`, because words have no flow."""
-        return self.step(x_t, pred, t, s, rng)

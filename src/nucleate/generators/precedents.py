@@ -163,7 +163,7 @@ def shipped_precedents() -> Precedents:
 
     table = pq.read_table(SHIPPED)
     rows = zip(table.column("space_group").to_pylist(), table.column("sites").to_pylist(), strict=True)
-    return Precedents.of((number, read_sites(text)) for number, text in rows)
+    return Precedents.of((number, read_assignment(text)) for number, text in rows)
 
 
 def write_sites(sites: Assignment) -> str:
@@ -171,7 +171,7 @@ def write_sites(sites: Assignment) -> str:
     return ", ".join(f"{element} {letter}" for element, letter in sites)
 
 
-def read_sites(text: str) -> Assignment:
+def read_assignment(text: str) -> Assignment:
     """The inverse of `write_sites`."""
     parts = [part.split() for part in text.split(", ")]
     if any(len(part) != 2 for part in parts):

@@ -31,7 +31,7 @@ from nucleate.generators.substitute import (
     with_elements_replaced,
     with_volume_scaled,
 )
-from nucleate.generators.template_library import Counts, TemplateLibrary, count_ratio, load_library
+from nucleate.generators.template_library import Counts, TemplateLibrary, count_ratio, load_template_library
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -250,7 +250,7 @@ class TemplateGenerator(BaseGenerator["Structure"]):
 
 
 def load_templates(library: str = "mp-20", ranking: str = "emd", **options: Any) -> TemplateGenerator:
-    """A generator with the templates of a library (`load_library`), and the shipped network for the ranking "metric".
+    """A generator with the templates of a library (`load_template_library`), and the shipped network for "metric".
 
     options: of `TemplateGenerator`. Raises NucleateError for a library or ranking that does not exist.
     """
@@ -259,7 +259,7 @@ def load_templates(library: str = "mp-20", ranking: str = "emd", **options: Any)
         from nucleate.train.similarity import load_similarity
 
         model = load_similarity()
-    return TemplateGenerator(load_library(library), ranking, model=model, **options)
+    return TemplateGenerator(load_template_library(library), ranking, model=model, **options)
 
 
 @dataclass(frozen=True, eq=False)

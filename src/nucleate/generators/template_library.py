@@ -124,7 +124,7 @@ class TemplateLibrary:
         return out
 
 
-def load_library(name: str, max_atoms: int = MAX_ATOMS) -> TemplateLibrary:
+def load_template_library(name: str, max_atoms: int = MAX_ATOMS) -> TemplateLibrary:
     """The templates of up to `max_atoms` atoms from a source.
 
     name: a data set ("mp-20" means all its splits), a split of one ("mp-20:train"), a parquet file of crystals, or

@@ -39,10 +39,10 @@ def write_phases(
         for kind, phases in (("known", known), ("candidate", sorted(candidates, key=_order)))
         for p in phases
     ]
-    with replacing(path) as temporary:
-        if Path(path).suffix.lower() == ".csv":
-            write_csv(temporary, rows)
-        else:
+    if Path(path).suffix.lower() == ".csv":
+        write_csv(Path(path), rows)
+    else:
+        with replacing(path) as temporary:
             _json(temporary, elements, rows)
     return known
 

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nucleate.files import replacing
+
 # The beginning of a text that a spreadsheet computes; also with apostrophes before it, which `escaped` adds.
 FORMULA = re.compile(r"'*[=+\-@\t\r]", re.DOTALL)
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows (column -> value; at least one row) to a CSV file. Texts are `escaped`."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    """Write rows (column -> value; at least one row) to a CSV file, complete or not at all. Texts are `escaped`."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([escaped(name) for name in rows[0]])
         writer.writerows([escaped(row[name]) for name in rows[0]] for row in rows)

@@ -38,12 +38,12 @@ def write_entries(path: Path, entries: KnownEntries) -> Path:
         named = [Named(e.id, e.structure, _known(f)) for e, f in zip(entries, facts, strict=True)]
         write_structures(path, named)
         return path
+    if ending == ".csv":
+        write_csv(path, facts)
+        return path
     with replacing(path) as temporary:
-        if ending == ".csv":
-            write_csv(temporary, facts)
-        else:
-            head = "".join(f"# {name}: {value}\n" for name, value in _known(facts[0]).items())
-            temporary.write_text(head + cif_text(entries[0].structure), encoding="utf-8")
+        head = "".join(f"# {name}: {value}\n" for name, value in _known(facts[0]).items())
+        temporary.write_text(head + cif_text(entries[0].structure), encoding="utf-8")
     return path
 
 

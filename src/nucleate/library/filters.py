@@ -14,7 +14,7 @@ import numpy as np
 from nucleate.chem.elements import atomic_number
 from nucleate.crystal.symmetry import without_hand
 from nucleate.library.schema import SOURCES
-from nucleate.library.table import MOST_OF_AN_ELEMENT, anonymous_key, bits_of, formula_key
+from nucleate.library.table import MOST_OF_AN_ELEMENT, anonymous_key, bits_of, composition_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,7 +122,7 @@ def rows_of_formula(table: LibraryTable, counts: Mapping[str, int]) -> Rows:
     """Rows with a composition, whatever its multiple."""
     divisor = gcd(*counts.values())
     wanted = {atomic_number(e): n // divisor for e, n in counts.items()}
-    rows = table.formulas.rows(formula_key(wanted))
+    rows = table.formulas.rows(composition_key(wanted))
     return np.array([r for r in rows.tolist() if _counts(table, r) == wanted], dtype=np.int64)
 
 

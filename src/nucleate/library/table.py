@@ -127,7 +127,7 @@ class LibraryTable:
 
     @cached_property
     def formulas(self) -> SortedKeys:
-        """Rows by reduced formula (`formula_key`)."""
+        """Rows by reduced formula (`composition_key`)."""
         return SortedKeys.of((self.reduced * _KEYS[0][self.elements]).sum(1, dtype=np.uint64))
 
     @cached_property
@@ -242,7 +242,7 @@ def bits_of(elements: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.stack(halves, axis=-1)
 
 
-def formula_key(reduced: dict[int, int]) -> int:
+def composition_key(reduced: dict[int, int]) -> int:
     """Atomic number -> atoms in a formula unit, as `LibraryTable.formulas` has it."""
     return sum(n * int(_KEYS[0][z]) for z, n in reduced.items()) % (1 << 64)
 

@@ -199,13 +199,13 @@ def _train(
     log: Callable[[], object],
 ) -> None:
     from nucleate.train.loop import Trainer
-    from nucleate.train.validation import HeldOutLoss, held_out
+    from nucleate.train.validation import HeldOutLoss, validation_examples
 
     recipe = load_recipe(run.recipe)
     data, _ = prepare_for(recipe, watch.progress)
     trainer = Trainer(recipe, data, folder, device)
     try:
-        loss = HeldOutLoss(recipe, trainer.info, held_out(recipe, run.validation), trainer.device)
+        loss = HeldOutLoss(recipe, trainer.info, validation_examples(recipe, run.validation), trainer.device)
         state.status, state.reason, steps = RUNNING, "", recipe.train.steps
         told(f"{run.name}: {'goes on at' if trainer.step else 'begins with'} step {trainer.step:,} of {steps:,}")
         while True:

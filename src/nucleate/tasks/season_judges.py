@@ -28,7 +28,7 @@ class Judge:
         return sum(numbers[name] for name in self.score) / len(self.score)
 
 
-def crystals(weights: Path, dataset: str, n: int, cache: Path) -> dict[str, float]:
+def judge_crystals(weights: Path, dataset: str, n: int, cache: Path) -> dict[str, float]:
     """`n` crystals drawn without a wish, judged against `n` crystals of the data set as CDVAE's protocol does."""
     from nucleate.evaluate.dng import evaluate_dng
     from nucleate.evaluate.inputs import CrystalSet, Item, read_dataset
@@ -57,7 +57,7 @@ def _fitting(crystals: CrystalSet, max_atoms: int) -> CrystalSet:
     return crystals.subset(small, crystals.name)
 
 
-def match(weights: Path, dataset: str, n: int, cache: Path) -> dict[str, float]:
+def judge_matches(weights: Path, dataset: str, n: int, cache: Path) -> dict[str, float]:
     """One structure for each of `n` compositions of the data set, matched with the known one as DiffCSP does."""
     from nucleate.crystal.convert import atom_counts
     from nucleate.evaluate.csp import judge_predictions, load_targets, prediction_seed
@@ -75,7 +75,7 @@ def match(weights: Path, dataset: str, n: int, cache: Path) -> dict[str, float]:
     return numbers | {"valid": sum(map(structural_validity, made)) / len(made)}
 
 
-def formulas(weights: Path, dataset: str, n: int, cache: Path) -> dict[str, float]:
+def judge_formulas(weights: Path, dataset: str, n: int, cache: Path) -> dict[str, float]:
     """`n` texts drawn without a wish: whether they are formulas, and neutral and balanced by SMACT's states."""
     from nucleate.chem.checks import smact_verdict
     from nucleate.chem.verdict import PASS
@@ -97,7 +97,7 @@ def _values(report: Report, names: Mapping[str, str]) -> dict[str, float]:
 
 JUDGES = {
     "crystals": Judge(
-        crystals,
+        judge_crystals,
         ("valid", "cov_recall", "cov_precision"),
         {
             "valid": "share with no distance below 0.5 angstrom",
@@ -109,7 +109,7 @@ JUDGES = {
         },
     ),
     "match": Judge(
-        match,
+        judge_matches,
         ("match",),
         {
             "match": "share of the compositions whose one prediction matches the known crystal",
@@ -118,7 +118,7 @@ JUDGES = {
         },
     ),
     "formulas": Judge(
-        formulas,
+        judge_formulas,
         ("cn_eb",),
         {
             "formula": "share that can be read as a formula",

@@ -19,11 +19,11 @@ MOST = 2048  # examples that are looked at, the first ones of a fixed shuffle
 STEP = 1  # the step of training whose noise all examples get
 
 
-def held_out(recipe: Recipe, dataset: str) -> Data:
-    """The examples to validate a recipe on: those that it keeps out of training, where its system knows them, else
-    those of the data set `dataset` ("mp-20:val") that the recipe can take.
+def validation_examples(recipe: Recipe, dataset: str) -> Data:
+    """The examples to validate a recipe on: the ones that it keeps out of training, if its system knows these, or
+    those of a dataset ("mp-20:val") that the recipe can take.
 
-    Raises NucleateError for a data set that there is not.
+    Raises NucleateError if there is no such dataset.
     """
     source = system_of(recipe).data
     data = (

@@ -176,7 +176,7 @@ def _weight(counts: Mapping[str, int]) -> float:
     return sum(n * float(atomic_masses[atomic_numbers[e]]) for e, n in counts.items())
 
 
-def assign_elements(rows: Sequence[SiteRow], atoms: Atoms, evidence: Evidence) -> tuple[list[str] | None, str]:
+def elements_of_rows(rows: Sequence[SiteRow], atoms: Atoms, evidence: Evidence) -> tuple[list[str] | None, str]:
     """An element for every row; or None, and the reason why no choice or more than one choice is possible.
 
     Doubtful labels get the elements with which the atoms agree with the formula. Without a formula there is no choice.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.errors import NucleateError
-from nucleate.io.cif.evidence import Evidence, assign_elements, density_of_atoms, evidence_of, multiplicities_agree
+from nucleate.io.cif.evidence import Evidence, density_of_atoms, elements_of_rows, evidence_of, multiplicities_agree
 from nucleate.io.cif.orbits import Atoms, expand
 from nucleate.io.cif.sites import SiteRow, cif_number, not_a_number, rows_of
 from nucleate.io.cif.symmetry import Reading, readings_of
@@ -168,7 +168,7 @@ def _trial_of(reading: Reading, rows: list[SiteRow], lattice: NDArray, evidence:
         atoms = expand(rows, reading.rotations, reading.translations, lattice)
     except NucleateError as error:
         return Trial(reading, objection=str(error))
-    elements, objection = assign_elements(rows, atoms, evidence)
+    elements, objection = elements_of_rows(rows, atoms, evidence)
     return Trial(reading, atoms, tuple(elements or ()), objection)
 
 
