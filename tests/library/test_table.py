@@ -1,5 +1,7 @@
 """A library keeps every crystal, and is found to hold what was put into it."""
 
+import pickle
+
 import numpy as np
 import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -110,3 +112,20 @@ def test_sites_are_written_by_element():
         read_sites(14, "z")
     with pytest.raises(NucleateError, match="no list of Wyckoff letters"):
         read_sites(14, "2-")
+
+
+def test_volumes_are_those_of_the_primitive_cells():
+    table = load_library().table
+    rows = [int(np.flatnonzero(table.space_group == number)[0]) for number in (1, 2, 14, 62, 139, 148, 166, 194, 225)]
+    for row in rows:
+        lattice = table.primitive(row)[0]
+        assert table.volumes[row] == pytest.approx(abs(np.linalg.det(lattice)), rel=1e-9)
+    assert (table.volumes > 0).all()
+
+
+def test_a_view_goes_to_other_processes_without_its_table():
+    view = load_library().hidden(ids=["mp-149"])
+    written = pickle.dumps(view)
+    again = pickle.loads(written)
+    assert len(written) < 50_000 and again.table is view.table
+    assert len(again) == len(view) and "mp-149" not in again and again.hidden_text == view.hidden_text

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,6 +53,19 @@ def decoded_cell(space_group: int, values: Sequence[int]) -> tuple[float, ...]:
         if i >= 3:
             angles[i - 3] = int(value) / ANGLE
     return (*lengths, *angles)
+
+
+def decoded_volumes(space_group: int, values: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Volumes (R,) in cubic angstrom of conventional cells, from their whole numbers (R, F)."""
+    lengths = np.stack(_lengths(space_group, values.T), axis=1) / LENGTH
+    cosines = np.zeros((3, len(values)))
+    if 143 <= space_group <= 194:
+        cosines[2] = -0.5
+    for i, column in zip(free_cell_places(space_group), values.T, strict=True):
+        if i >= 3:
+            cosines[i - 3] = np.cos(np.radians(column / ANGLE))
+    a, b, g = cosines
+    return np.asarray(lengths.prod(1) * np.sqrt(1 + 2 * a * b * g - a * a - b * b - g * g))
 
 
 def steps_of(space_group: int, cell: Sequence[int], places: Sequence[int]) -> Whole:
@@ -122,12 +135,12 @@ def _in_steps(values: Whole, steps: Whole, other: Whole) -> Whole:
     return (2 * values * other + steps) // (2 * steps) % other
 
 
-def _lengths(space_group: int, values: Sequence[int]) -> tuple[int, int, int]:
-    """a, b, c in thousandths of an angstrom."""
-    a = int(values[0])
+def _lengths(space_group: int, values: Sequence[Any] | NDArray[np.integer]) -> tuple[Any, Any, Any]:
+    """a, b, c in thousandths of an angstrom: numbers, or arrays of the same shape."""
+    a = values[0]
     if space_group <= 74:
-        return a, int(values[1]), int(values[2])
-    return (a, a, int(values[1])) if space_group <= 194 else (a, a, a)
+        return a, values[1], values[2]
+    return (a, a, values[1]) if space_group <= 194 else (a, a, a)
 
 
 @cache

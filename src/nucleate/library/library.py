@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,6 +42,11 @@ class Library:
     def __repr__(self) -> str:
         hidden = f", without {self.hidden_text}" if self.hidden_text else ""
         return f"Library of {len(self):,} known crystals{hidden}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Processes get the path of the file and what is visible, not the table."""
+        bits = None if self.visible is None else np.packbits(self.visible)
+        return _restored, (self.table.path, bits, self.hidden_text)
 
     def __contains__(self, id: str) -> bool:
         return len(self._seen(rows_of_ids(self.table, [id]))) > 0
@@ -124,6 +129,12 @@ class Library:
 def load_library(path: str | Path | None = None) -> Library:
     """The library that comes with nucleate, or one that `packing.write_library` wrote."""
     return Library(_read(Path(path) if path is not None else FILE))
+
+
+def _restored(path: Path, bits: NDArray[np.uint8] | None, hidden_text: str) -> Library:
+    table = _read(path)
+    visible = None if bits is None else np.unpackbits(bits, count=len(table)).astype(bool)
+    return Library(table, visible, hidden_text)
 
 
 @cache

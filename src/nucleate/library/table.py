@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, reduce
+from functools import cached_property, reduce
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.crystal.wyckoff import get_space_group
 from nucleate.errors import NucleateError
+from nucleate.library.columns import as_energies, as_numbers, as_one, as_padded, open_file, read_lists, read_row_group
 from nucleate.library.encoding import (
     decoded_alone,
     decoded_by_model,
     decoded_cell,
+    decoded_volumes,
     first_coordinates,
+    free_cell_places,
     steps_of,
 )
 from nucleate.library.schema import GEOMETRY, TEXTS
@@ -72,7 +75,7 @@ class LibraryTable:
         from nucleate.library.schema import schema
 
         try:
-            file = _file(path)
+            file = open_file(path)
             if missing := [name for name in schema().names if name not in file.schema_arrow.names]:
                 raise NucleateError(f"{path} is no library of known crystals: it lacks the column '{missing[0]}'")
             columns = [name for name in schema().names if name not in (*GEOMETRY, *TEXTS)]
@@ -81,23 +84,23 @@ class LibraryTable:
             raise NucleateError(f"{path} is no library of known crystals: {' '.join(str(error).split())}") from None
         kept = (file.schema_arrow.metadata or {}).items()
         metadata = {k.decode(): v.decode() for k, v in kept if k != b"ARROW:schema"}
-        space_group = _numbers(table["space_group"], np.uint8)
-        near = _numbers(table["near_space_group"], np.uint8)
+        space_group = as_numbers(table["space_group"], np.uint8)
+        near = as_numbers(table["near_space_group"], np.uint8)
         return cls(
             path=path,
             metadata=metadata,
-            source=_numbers(table["source"], np.uint8),
-            number=_numbers(table["number"], np.int32),
+            source=as_numbers(table["source"], np.uint8),
+            number=as_numbers(table["number"], np.int32),
             space_group=space_group,
             near_space_group=np.where(near, near, space_group),
-            elements=_padded(table["elements"]),
-            counts=_padded(table["counts"]),
-            e_above_hull=_energies(table["e_above_hull"]),
-            e_form=_energies(table["e_form"]),
-            band_gap=_energies(table["band_gap"]),
-            experimental=_numbers(table["experimental"], np.int8, -1),
-            split=_numbers(table["split"], np.int8, -1),
-            like=_numbers(table["like"], np.uint8),
+            elements=as_padded(table["elements"]),
+            counts=as_padded(table["counts"]),
+            e_above_hull=as_energies(table["e_above_hull"]),
+            e_form=as_energies(table["e_form"]),
+            band_gap=as_energies(table["band_gap"]),
+            experimental=as_numbers(table["experimental"], np.int8, -1),
+            split=as_numbers(table["split"], np.int8, -1),
+            like=as_numbers(table["like"], np.uint8),
         )
 
     @cached_property
@@ -115,6 +118,17 @@ class LibraryTable:
         """(R, K): atoms of each element in a formula unit."""
         divisor = reduce(np.gcd, self.counts.T)
         return self.counts // divisor[:, None]
+
+    @cached_property
+    def volumes(self) -> NDArray[np.float64]:
+        """(R,), of the primitive cell, cubic angstrom."""
+        values, starts = read_lists(self.path, "cell")
+        out = np.empty(len(self))
+        for number in np.unique(self.space_group).tolist():
+            rows = np.flatnonzero(self.space_group == number)
+            wide = values[starts[rows][:, None] + np.arange(len(free_cell_places(number)))]
+            out[rows] = decoded_volumes(number, wide) * abs(np.linalg.det(get_space_group(number).primitive))
+        return out
 
     def attribution(self, rows: NDArray[np.int64]) -> str:
         """Where these crystals come from, and their licence."""
@@ -143,8 +157,8 @@ class LibraryTable:
 
     @cached_property
     def _texts(self) -> dict[str, pa.StringArray]:
-        table = _file(self.path).read(list(TEXTS), use_threads=False)
-        return {name: _one(table[name]) for name in TEXTS}
+        table = open_file(self.path).read(list(TEXTS), use_threads=False)
+        return {name: as_one(table[name]) for name in TEXTS}
 
     def sites(self, row: int) -> str:
         """The Wyckoff letters by element, of what is kept (`sites.written_sites`)."""
@@ -200,14 +214,14 @@ class LibraryTable:
     def _whole(self, name: str, row: int) -> Whole:
         """The whole numbers of a column of the geometry in a row."""
         group = int(np.searchsorted(self._starts, row, side="right")) - 1
-        values, starts = _row_group(self.path, group)[name]
+        values, starts = read_row_group(self.path, group)[name]
         at = row - int(self._starts[group])
         return values[starts[at] : starts[at + 1]].astype(np.int64)
 
     @cached_property
     def _starts(self) -> NDArray[np.int64]:
         """The first row of each group of rows that are read together."""
-        metadata = _file(self.path).metadata
+        metadata = open_file(self.path).metadata
         sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
         return np.cumsum([0, *sizes])
 
@@ -251,63 +265,3 @@ def anonymous_key(numbers: list[int]) -> int:
     """Atoms of each element in a formula unit, as `LibraryTable.anonymous` has it."""
     ordered = sorted(numbers, reverse=True)
     return sum(int(_KEYS[1][n]) * int(_KEYS[0][1 + i]) for i, n in enumerate(ordered)) % (1 << 64)
-
-
-def _file(path: Path) -> Any:
-    import pyarrow.parquet as pq
-
-    return pq.ParquetFile(path, pre_buffer=False)
-
-
-@lru_cache(maxsize=16)
-def _row_group(path: Path, group: int) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    """The values of the columns of the geometry, and where those of each row begin."""
-    import pyarrow as pa
-
-    table = _file(path).read_row_group(group, list(GEOMETRY), use_threads=False)
-    out = {}
-    for name in GEOMETRY:
-        array = _one(table[name])
-        if name == "model":
-            out[name] = _array(array), np.arange(len(array) + 1)
-        else:
-            out[name] = _array(array.values), _array(array.offsets)
-    pa.default_memory_pool().release_unused()
-    return out
-
-
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    """A column as one array."""
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-
-
-def _array(array: pa.Array) -> NDArray[Any]:
-    """The numbers of an array as they are in memory, whatever stands for nulls. (pyarrow's own way loads pandas.)"""
-    kind = np.dtype(str(array.type))
-    return np.frombuffer(array.buffers()[1], dtype=kind)[array.offset : array.offset + len(array)]
-
-
-def _numbers(column: pa.ChunkedArray, dtype: Any, missing: float = 0) -> NDArray[Any]:
-    """A column as an array, with `missing` for null."""
-    array = _one(column)
-    values = _array(array).astype(dtype)
-    valid = array.buffers()[0]
-    if valid is not None and array.null_count:
-        bits = np.unpackbits(np.frombuffer(valid, dtype=np.uint8), bitorder="little")
-        values[bits[array.offset : array.offset + len(array)] == 0] = missing
-    return values
-
-
-def _energies(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    """From thousandths; nan for null."""
-    return (_numbers(column, np.float32, np.nan) / 1000).astype(np.float32)
-
-
-def _padded(column: pa.ChunkedArray) -> NDArray[np.uint8]:
-    """Lists of small numbers as the rows of an array, zero beyond their ends."""
-    array = _one(column)
-    starts = _array(array.offsets)
-    sizes = np.diff(starts)
-    out = np.zeros((len(array), max(1, int(sizes.max(initial=0)))), dtype=np.uint8)
-    out[np.arange(out.shape[1]) < sizes[:, None]] = _array(array.values)[starts[0] : starts[-1]]
-    return out
