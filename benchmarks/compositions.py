@@ -129,7 +129,7 @@ def frequency(out: Path, budget: int, n: int) -> None:
 def speed(n: int, weights: tuple[str, ...]) -> None:
     """Seconds of each step: drawing formulas, checking them, and finding templates."""
     from nucleate.generators.template import TemplateGenerator
-    from nucleate.generators.template_library import load_template_library
+    from nucleate.generators.template_library import dataset_templates
 
     row("step", "formulas", "seconds", "each second")
     row(*["---"] * 4)
@@ -143,7 +143,7 @@ def speed(n: int, weights: tuple[str, ...]) -> None:
     passed = [f for f in formulas if smact_verdict(f, "smact14").verdict == "pass"]
     seconds = time.perf_counter() - began
     row("checked: CN and EB, smact14", len(formulas), f"{seconds:.2f}", f"{len(formulas) / seconds:.0f}")
-    library = load_template_library("mp-20:train")
+    library = dataset_templates("mp-20:train")
     for rank in ("emd",):
         templates = TemplateGenerator(library, rank)
         some, found = passed[:1000], 0

@@ -1,9 +1,12 @@
-"""Template prediction measured: match rates on held-out crystals, volumes, and formulas per second.
+"""Template prediction measured: match rates on crystals that are hidden from the templates, volumes, formulas a second.
 
-    OMP_NUM_THREADS=1 python benchmarks/template.py [--n 500] [--diffusion csp/predictions.jsonl] [--speed 1000]
+    OMP_NUM_THREADS=1 python benchmarks/template.py                    # 500 crystals of mp-20:test
+    OMP_NUM_THREADS=1 python benchmarks/template.py --new-formulas     # formulas that MP-20 lacks
+    OMP_NUM_THREADS=1 python benchmarks/template.py --speed 1000
 
-Targets are the first n of mp-20:test shuffled by --seed, those of `nucleate evaluate csp --n N --seed SEED`, whose
-predictions --diffusion judges on the same crystals. Templates are those of mp-20:train.
+Templates are the known crystals without those of --hide, by structure and not by id alone, "mp-20:val,test" if nothing
+else is said; of --new-formulas without all crystals of these formulas. The targets of mp-20:test are those of
+`nucleate evaluate csp --n N --seed SEED`, whose predictions --diffusion judges on the same crystals.
 """
 
 from __future__ import annotations
@@ -16,20 +19,30 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from nucleate.chem.composition import Formula
 from nucleate.errors import NucleateError
 from nucleate.evaluate.csp import load_targets, read_predictions
 from nucleate.evaluate.matching.match import MatchSettings, match_pair
 from nucleate.evaluate.measures.statistics import rate
+from nucleate.generators.known_templates import KnownTemplates
 from nucleate.generators.rankings import RANKINGS
-from nucleate.generators.template import FormulaPredictions, TemplateGenerator
-from nucleate.generators.template_library import TemplateLibrary, load_template_library
+from nucleate.generators.template import TemplateGenerator
+from nucleate.generators.template_library import Templates, load_template_library
+from nucleate.library.entries import KnownEntry
+from nucleate.library.hiding import hidden_view
+from nucleate.library.library import Library, load_library
 from nucleate.parallel import map_jobs
 from nucleate.train.similarity import load_similarity
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-K = 5
+TOPS = (1, 5, 20)
+LARGEST = 52  # atoms in the cells of targets of --new-formulas
+SIZES = ((1, 10), (11, 20), (21, 30), (31, 52))  # atoms in the primitive cell of the target
+NEAR_HULL = 0.05  # eV/atom
 Targets = Sequence[tuple[str, "Structure"]]
 Match = dict[tuple[str, str], bool]  # (target, template) -> whether it matches: the matcher ignores the volume
 
@@ -52,71 +65,89 @@ def matches(jobs: list[tuple[tuple[str, str], Structure, Structure]], workers: i
     return found
 
 
-def counted(name: str, templates: str, hits: list[list[bool]], known: list[bool]) -> None:
-    """A row of the table: all targets, and those whose formula is, is not among the templates'."""
-    cells = []
-    for members in ([True] * len(hits), known, [not k for k in known]):
-        rows = [h for h, m in zip(hits, members, strict=True) if m]
-        found = sum(h[:1] == [True] for h in rows), sum(any(h[:K]) for h in rows)
-        cells += [rate(hits, len(rows)).percent for hits in found]
-    print(f"| {name} | {templates} | {' | '.join(cells)} |", flush=True)
+def new_formulas(library: Library, n: int, seed: int) -> tuple[list[tuple[str, Structure]], list[str]]:
+    """Crystals whose formulas MP-20 does not have, one of each formula, and these formulas."""
+    table = library.table
+    of_mp20 = {Formula.of(KnownEntry(table, r).composition) for r in np.flatnonzero(table.split >= 0).tolist()}
+    found: dict[Formula, KnownEntry] = {}
+    for row in np.random.default_rng(seed).permutation(len(table)).tolist():
+        entry = KnownEntry(table, row)
+        formula = Formula.of(entry.composition)
+        if formula not in of_mp20 and formula not in found and entry.num_atoms <= LARGEST and len(formula) > 1:
+            found[formula] = entry
+            if len(found) == n:
+                break
+    return [(entry.id, entry.structure) for entry in found.values()], [formula.text for formula in found]
 
 
-def accuracy(
-    library: TemplateLibrary, targets: Targets, diffusion: Path | None, workers: int, work: Path | None
-) -> None:
+def groups(library: Library, targets: Targets) -> dict[str, list[bool]]:
+    """Which targets are in each column of the table: all, by size, by what is known of their formula and energy."""
+    sizes = [len(t.get_primitive_structure()) for _, t in targets]
+    out = {"all": [True] * len(targets)}
+    for low, high in SIZES:
+        out[f"{low} to {high} atoms"] = [low <= size <= high for size in sizes]
+    known = [len(library.of_formula({e.symbol: int(n) for e, n in t.composition.items()})) > 0 for _, t in targets]
+    out |= {"formula known": known, "formula new": [not k for k in known]}
+    every = load_library()
+    heights = [every[name].e_above_hull if name in every else None for name, _ in targets]
+    out["near the hull"] = [h is not None and h <= NEAR_HULL for h in heights]
+    return {name: members for name, members in out.items() if any(members)}
+
+
+def accuracy(library: Library, targets: Targets, args: argparse.Namespace) -> None:
     """Match rates by ranking, with and without templates of the target's formula, and those of the diffusion model."""
+    templates = load_template_library(args.templates, library) if args.templates else KnownTemplates(library)
     formulas = [t.composition.get_el_amt_dict() for _, t in targets]
-    reduced = [t.composition.reduced_formula for _, t in targets]
-    have = {library.structure(int(r)).composition.reduced_formula for r in _rows_of(library, targets)}
-    known = [f in have for f in reduced]
-    model = load_similarity()
-    results: dict[tuple[str, str], list[FormulaPredictions]] = {}
-    for ranking in RANKINGS:
-        for own, templates in ((True, "all"), (False, "of other formulas")):
-            generator = TemplateGenerator(library, ranking, model=model, own=own)
-            results[ranking, templates] = generator.predict_many(formulas, K)
-    plain = TemplateGenerator(library, "emd", distinct=False)
-    results["emd", "all, types may come again"] = plain.predict_many(formulas, K)
+    model = load_similarity() if "metric" in args.rankings else None
+    results = {}
+    for ranking in args.rankings:
+        for own in (True, False):
+            generator = TemplateGenerator(templates, ranking, model=model, own=own)
+            results[ranking, "all" if own else "of other formulas"] = generator.predict_many(formulas, max(TOPS))
     jobs = []
     for found in results.values():
         for (name, target), predicted in zip(targets, found, strict=True):
             jobs += [((name, p.template), p.structure, target) for p in predicted.predictions]
-    hit = matches(jobs, workers, work)
-    none = sum(not p.predictions for p in results["emd", "all"])
-    print(f"\n{len(targets)} targets, {sum(known)} with their formula among the templates; {none} without a template\n")
-    n = f"all {len(known)}", f"formula known, {sum(known)}", f"formula new, {len(known) - sum(known)}"
-    print(f"| ranked by | templates | {' | '.join(f'{x}: top 1 | top {K}' for x in n)} |")
-    print(f"|---|---|{'---|' * 6}")
-    for (ranking, templates), found in results.items():
-        hits = [
-            [hit[name, p.template] for p in predicted.predictions]
-            for (name, _), predicted in zip(targets, found, strict=True)
-        ]
-        counted(ranking, templates, hits, known)
-    if diffusion is not None:
-        made = read_predictions(diffusion)
-        if missing := [name for name, _ in targets if len(made.get(name, {})) < K]:
-            raise NucleateError(f"{diffusion} lacks predictions of {len(missing)} targets, of {missing[0]} for one")
-        pairs = [((n, f"mp20-csp {s}"), p, t) for n, t in targets for s in range(K) if (p := made[n][s]) is not None]
-        hit = matches(pairs, workers, work)
-        counted("mp20-csp", "-", [[hit.get((n, f"mp20-csp {s}"), False) for s in range(K)] for n, _ in targets], known)
-    volumes(library, targets)
+    hit = matches(jobs, args.workers, args.work)
+    columns = groups(library, targets)
+    none = sum(not p.predictions for p in next(iter(results.values())))
+    print(f"\n{len(targets)} targets, {len(templates):,} templates: {templates.name}; {none} without a template\n")
+    print("% right among the first", ", ".join(map(str, TOPS)), "with 95 % intervals of the first\n")
+    head = [f"{name}, {sum(members)}" for name, members in columns.items()]
+    print(f"| ranked by | templates | {' | '.join(head)} |\n|---|---|{'---|' * len(head)}")
+
+    def row(name: str, which: str, hits: list[list[bool]]) -> None:
+        cells = []
+        for members in columns.values():
+            own = [h for h, m in zip(hits, members, strict=True) if m]
+            first, *others = [rate(sum(any(h[:top]) for h in own), len(own)) for top in TOPS]
+            cells.append(" / ".join([first.percent, *(f"{100 * float(r.value or 0):.1f}" for r in others)]))
+        print(f"| {name} | {which} | {' | '.join(cells)} |", flush=True)
+
+    for (ranking, which), found in results.items():
+        row(
+            ranking,
+            which,
+            [[hit[n, p.template] for p in f.predictions] for (n, _), f in zip(targets, found, strict=True)],
+        )
+    if args.diffusion is not None:
+        made = read_predictions(args.diffusion)
+        if missing := [name for name, _ in targets if name not in made]:
+            raise NucleateError(
+                f"{args.diffusion} lacks predictions of {len(missing)} targets, of {missing[0]} for one"
+            )
+        pairs = [((n, f"csp {s}"), p, t) for n, t in targets for s, p in enumerate(made[n].values()) if p is not None]
+        hit = matches(pairs, args.workers, args.work)
+        row("mp20-csp", "-", [[hit.get((n, f"csp {s}"), False) for s in range(len(made[n]))] for n, _ in targets])
+    volumes(templates, targets)
 
 
-def _rows_of(library: TemplateLibrary, targets: Targets) -> list[int]:
-    """One row of each formula of the library that could be a target's."""
-    wanted = {frozenset((e.symbol, int(n)) for e, n in t.composition.reduced_composition.items()) for _, t in targets}
-    first = {frozenset(f): i for i, f in enumerate(library.formulas)}
-    return [i for f, i in first.items() if f in wanted]
-
-
-def volumes(library: TemplateLibrary, targets: Targets) -> None:
+def volumes(templates: Templates, targets: Targets) -> None:
     """How far the volumes per atom of the first predictions are from the targets', scaled and copied."""
     formulas = [t.composition.get_el_amt_dict() for _, t in targets]
     print("\n| volume of the best template by emd, of other formulas | median error, % | within 20 % |\n|---|---|---|")
     for volume in ("scaled", "copy"):
-        generator = TemplateGenerator(library, "emd", volume=volume, own=False)
+        generator = TemplateGenerator(templates, "emd", volume=volume, own=False)
         errors = []
         for (_, target), found in zip(targets, generator.predict_many(formulas, 1), strict=True):
             for p in found.predictions:
@@ -125,16 +156,11 @@ def volumes(library: TemplateLibrary, targets: Targets) -> None:
         print(f"| {volume} | {100 * statistics.median(errors):.1f} | {near} |", flush=True)
 
 
-def speed(n: int) -> None:
-    """Seconds for n formulas of the test split against the templates of the training split."""
-    began = time.process_time()
-    library = load_template_library("mp-20:train")
-    loaded = time.process_time() - began
+def speed(library: Library, n: int) -> None:
+    """Seconds for n formulas of the test split against the templates."""
     formulas = [t.composition.get_el_amt_dict() for _, t in load_targets("mp-20:test", n, seed=1)]
     distinct = len({json.dumps(f, sort_keys=True) for f in formulas})
-    print(
-        f"\n{n:,} formulas ({distinct:,} distinct) against {len(library):,} templates, loaded in {loaded:.1f} CPU s\n"
-    )
+    print(f"\n{n:,} formulas ({distinct:,} distinct) against {len(library):,} templates\n")
     print("| what | CPU s | formulas/s |\n|---|---|---|")
     model = load_similarity()
 
@@ -145,20 +171,22 @@ def speed(n: int) -> None:
         print(f"| {name} | {spent:.1f} | {n / spent:.0f} |", flush=True)
 
     for ranking in ("emd", "metric"):
-        # with fresh caches for each: prototypes are found once and kept
-        fresh = load_template_library("mp-20:train")
         some = model if ranking == "metric" else None
-        plain = TemplateGenerator(fresh, ranking, model=some, distinct=False)
-        types = TemplateGenerator(fresh, ranking, model=some)
+        plain = TemplateGenerator(KnownTemplates(library), ranking, model=some, distinct=False)
+        types = TemplateGenerator(KnownTemplates(library), ranking, model=some)
         timed(f"{ranking}: the best template", lambda g=plain: g.predict_many(formulas, 1))
-        timed(f"{ranking}: {K} best templates", lambda g=plain: g.predict_many(formulas, K))
-        timed(f"{ranking}: {K} best structure types", lambda g=types: g.predict_many(formulas, K))
+        timed(f"{ranking}: 5 best templates", lambda g=plain: g.predict_many(formulas, 5))
+        timed(f"{ranking}: 5 best structure types", lambda g=types: g.predict_many(formulas, 5))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--hide", action="append", help="As of nucleate known; default: mp-20:val,test.")
+    parser.add_argument("--templates", default="", help="Other templates than the known crystals, such as mp-20:train.")
+    parser.add_argument("--new-formulas", action="store_true", help="Targets are crystals whose formula MP-20 lacks.")
+    parser.add_argument("--rankings", nargs="+", default=["emd"], choices=RANKINGS)
     parser.add_argument("--diffusion", type=Path, help="predictions.jsonl of `nucleate evaluate csp`")
     parser.add_argument(
         "--speed",
@@ -169,13 +197,22 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--work", type=Path, help="Folder in which matched pairs are kept.")
     args = parser.parse_args()
-    if args.speed:
-        speed(args.speed)
-        return
     if args.work is not None:
         args.work.mkdir(parents=True, exist_ok=True)
-    targets = load_targets("mp-20:test", args.n, args.seed)
-    accuracy(load_template_library("mp-20:train"), targets, args.diffusion, args.workers, args.work)
+    library = load_library()
+    if args.new_formulas:
+        targets, formulas = new_formulas(library, args.n, args.seed)
+        library = hidden_view(library, [*(args.hide or []), *formulas])
+        library = Library(library.table, library.visible, f"all crystals of {len(formulas):,} formulas")
+    elif args.templates:
+        targets, library = load_targets("mp-20:test", args.n, args.seed), Library(library.table)
+    else:
+        targets = load_targets("mp-20:test", args.n, args.seed)
+        library = hidden_view(library, args.hide or ["mp-20:val,test"])
+    if args.speed:
+        speed(library, args.speed)
+    else:
+        accuracy(library, targets, args)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from nucleate.evaluate.matching.match import MatchSettings, match_pair
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.generators.reach import far_reason
 from nucleate.generators.substitute import assign_elements, volume_ratio, with_elements_replaced, with_volume_scaled
-from nucleate.generators.template_library import TemplateLibrary, count_ratio, load_template_library
+from nucleate.generators.template_library import TemplateLibrary, count_ratio, dataset_templates
 from nucleate.train.similarity import load_similarity
 
 FLOORS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)  # distances below which templates are taken away
@@ -39,11 +39,11 @@ def rows_of(library: TemplateLibrary, n: int, near: int, seed: int) -> list[dict
     for place, (name, target) in enumerate(load_targets("mp-20:val", n, seed)):
         counts = target.composition.reduced_composition.get_el_amt_dict()
         query = tuple(sorted((s, int(k)) for s, k in counts.items()))
-        every = library.by_ratio.get(count_ratio(query), np.zeros(0, dtype=np.int64))
+        every = library.of_ratio(count_ratio(query))
         rows = np.array([r for r in every.tolist() if library.formulas[r] != query], dtype=np.int64)
         if not len(rows) or model.unknown(counts):
             continue
-        emd = profile_distances(cumulative_profiles([counts]), library.profiles[rows])[0]
+        emd = profile_distances(cumulative_profiles([counts]), library.profiles(rows))[0]
         alike = model.similarities([counts], [dict(library.formulas[r]) for r in rows])[0]
         chosen: dict[int, set[str]] = {}
         for floor in FLOORS[: len(FLOORS) if place < near else 1]:
@@ -124,7 +124,7 @@ def main() -> None:
     if args.out is not None and args.out.exists():
         records = [json.loads(line) for line in args.out.read_text().splitlines()]
     else:
-        records = rows_of(load_template_library("mp-20:train"), args.n, args.near, args.seed)
+        records = rows_of(dataset_templates("mp-20:train"), args.n, args.near, args.seed)
         if args.out is not None:
             args.out.write_text("".join(json.dumps(r) + "\n" for r in records))
     rules(records)

@@ -20,7 +20,7 @@ from nucleate.chem.distance import cumulative_profiles, profile_distances
 from nucleate.errors import NucleateError
 from nucleate.evaluate.measures.crystalnn import site_fingerprints
 from nucleate.evaluate.measures.statistics import wilson
-from nucleate.generators.template_library import TemplateLibrary, load_template_library
+from nucleate.generators.template_library import TemplateLibrary, dataset_templates
 from nucleate.io import replacing
 from nucleate.train.shipped import weights_folder
 from nucleate.train.similarity import (
@@ -108,7 +108,7 @@ def fingerprints(library: TemplateLibrary, work: Path, split: str) -> tuple[np.n
 
 def read_labelled(data: str, split: str, work: Path) -> tuple[FingerprintedCrystals, dict[str, int], str]:
     """The crystals of a split of several elements that have a fingerprint and descriptors, and what was left out."""
-    library = load_template_library(f"{data}:{split}")
+    library = dataset_templates(f"{data}:{split}")
     if split != "train":
         library = library.first(HELD_OUT)
     values, reasons, seconds = fingerprints(library, work, split)

@@ -4,15 +4,20 @@ import itertools
 
 import numpy as np
 import pytest
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Composition, Lattice, Structure
 
-from nucleate.chem.distance import element_movers_distance
+from nucleate.chem.distance import cumulative_profiles, element_movers_distance
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
 from nucleate.generators.substitute import assign_elements, element_distances, supercell_of, volume_ratio
 from nucleate.generators.template import TemplateGenerator
-from nucleate.generators.template_library import count_ratio, library_from_structures, load_template_library
+from nucleate.generators.template_library import (
+    count_ratio,
+    dataset_templates,
+    library_from_structures,
+    load_template_library,
+)
 from nucleate.testing.contracts import check_structure_generator
 
 
@@ -73,17 +78,17 @@ def test_one_structure_type_is_one_answer():
     found = TemplateGenerator(LIBRARY).predict({"Rb": 1, "Br": 1}, k=5)
     assert [p.space_group for p in found] == [221, 225, 216]  # rock salt once, by its most similar compound
     many = TemplateGenerator(LIBRARY).predict_many([{"Rb": 1, "Br": 1}], k=5)[0]
-    assert many.reason == "own has 3 structure types of the ratio 1:1 of RbBr"
+    assert many.reason == "the given crystals have 3 structure types of the ratio 1:1 of RbBr"
 
 
 def test_a_ratio_without_templates_is_named():
     generator = TemplateGenerator(LIBRARY)
-    with pytest.raises(NucleateError, match="no known structure in own has the ratio 1:2:5 of CaSi2O5"):
+    with pytest.raises(NucleateError, match="the given crystals have no structure of the ratio 1:2:5 of CaSi2O5"):
         generator.predict({"Ca": 1, "Si": 2, "O": 5})
     good, bad, huge = generator.predict_many([{"Li": 1, "Cl": 1}, {"Li": 1}, {"Li": 10**9, "O": 1}])
     assert good.predictions and good.reason and not bad.predictions
-    assert bad.reason == "no known structure in own has the ratio 1 of Li"
-    assert huge.reason.startswith("no known structure in own has the ratio 1:1000000000 of Li")
+    assert bad.reason == "the given crystals have no structure of the ratio 1 of Li"
+    assert huge.reason.startswith("the given crystals have no structure of the ratio 1:1000000000 of Li")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +223,7 @@ def test_the_contract_of_generators():
         (Condition(composition={"Na": 1, "Cl": 1}, properties={"e_form": -1.0}), "cannot be asked for e_form"),
         (Condition(composition={"Na": 1, "Cl": 1}, num_atoms=4), "has 2 atoms, not 4"),
         (Condition(composition={"Na": 1, "Cl": 1}, chemical_system=("Na", "K")), "contradict"),
-        (Condition(composition={"Na": 2, "Cl": 7}), "no known structure in own has the ratio 2:7 of Na2Cl7"),
+        (Condition(composition={"Na": 2, "Cl": 7}), "the given crystals have no structure of the ratio 2:7 of Na2Cl7"),
     ],
 )
 def test_conditions_that_cannot_be_met(condition, message):
@@ -249,13 +254,14 @@ def test_a_library_from_a_table(tmp_path):
 
     table, _ = table_from_items(Named(name, s, {"e_above_hull": 0.1 * i}) for i, (name, s) in enumerate(KNOWN))
     write_crystal_table(table, tmp_path / "known.parquet")
-    library = load_template_library(str(tmp_path / "known.parquet"), max_atoms=6)
+    library = dataset_templates(str(tmp_path / "known.parquet"), max_atoms=6)
+    assert library.name == f"crystals of {tmp_path}/known.parquet (without 3 of more than 6 atoms)"
     assert library.ids == ("griceite", "cscl", "bto", "antiperovskite")  # the cubic cells of eight atoms are too large
     assert library.e_above_hull == pytest.approx([0.2, 0.4, 0.5, 0.6])
     assert library.structure(2).lattice.abc == pytest.approx((4, 4, 4), abs=1e-5)
     bare = table.select(["atomic_numbers", "frac_coords", "lengths", "angles"])
     write_crystal_table(pa.table(bare), tmp_path / "bare.parquet")
-    unnamed = load_template_library(str(tmp_path / "bare.parquet"))
+    unnamed = dataset_templates(str(tmp_path / "bare.parquet"))
     assert unnamed.ids[:2] == ("0", "1") and np.isnan(unnamed.e_above_hull).all()
     both = load_template_library(f"{tmp_path}/known.parquet+{tmp_path}/bare.parquet")
     assert len(both) == 14
@@ -276,3 +282,77 @@ def test_of_one_formula_the_more_stable_crystal_comes_first(tmp_path):
     write_crystal_table(table_from_items(items)[0], tmp_path / "two.parquet")
     found = TemplateGenerator(load_template_library(str(tmp_path / "two.parquet"))).predict({"K": 1, "Cl": 1})
     assert [p.template for p in found] == ["low", "high"]
+
+
+@pytest.fixture(scope="module")
+def known():
+    return load_template_library("known")
+
+
+def test_known_crystals_are_templates_of_any_size(known):
+    generator = TemplateGenerator(known)
+    names = {"Y3Al5O12": 230, "In2O3": 206, "LiFePO4": 62, "Mg2SiO4": 62, "CaSiO3": 2}
+    for formula, group in names.items():
+        composition = Composition(formula).get_el_amt_dict()
+        found = generator.predict(composition, k=1)[0]
+        assert found.distance == 0 and found.space_group == group and found.volume == 1
+    assert len(generator.predict({"Y": 3, "Al": 5, "O": 12}, k=1)[0].structure) == 80  # garnets are large
+
+
+def test_rows_of_known_crystals_say_what_their_entries_say(known):
+    rows = known.of_ratio((1, 1, 3))
+    heights = np.nan_to_num(known.library.table.e_above_hull[rows], nan=1e3)
+    assert (np.diff(heights) >= 0).all() and len(rows) > 4000
+    for row in rows[:: len(rows) // 20].tolist():
+        crystal = known.structure(row)
+        assert dict(known.formula(row)) == crystal.composition.reduced_composition.get_el_amt_dict()
+        assert len(crystal) == known.units(row) * sum(n for _, n in known.formula(row))
+        assert known.library[known.id(row)].row == row
+    some = rows[:50]
+    expected = cumulative_profiles([dict(known.formula(row)) for row in some.tolist()])
+    assert known.profiles(some) == pytest.approx(expected, abs=1e-12)
+
+
+def test_volumes_of_atoms_by_normal_equations_are_those_by_least_squares(known):
+    """Of the oxides of two metals alone, where both ways are quick."""
+    from scipy.optimize import nnls
+
+    from nucleate.generators.known_templates import KnownTemplates
+    from nucleate.library.filters import Filters
+
+    library = known.library
+    rows = Filters(system=("Li", "Fe", "O")).rows(library.table, None)
+    others = np.setdiff1d(np.arange(len(library.table)), rows)
+    found = KnownTemplates(library.without(others.tolist(), "others")).atomic_volumes
+    atoms = {z: (library.table.elements[rows] == z) for z in (3, 8, 26)}
+    counts = np.stack([(library.table.counts[rows] * of).sum(1) for of in atoms.values()], axis=1)
+    expected = nnls(counts / library.table.volumes[rows, None], np.ones(len(rows)))[0]
+    assert found[list(atoms)] == pytest.approx(expected, rel=1e-5) and np.isnan(found[11])
+
+
+def test_a_hidden_crystal_does_not_come_back_as_a_template(known):
+    """Hidden by its id: its twins of other ids are hidden too."""
+    halite = {"Na": 1, "Cl": 1}
+    first = TemplateGenerator(known).predict(halite, k=1)[0]
+    assert first.space_group == 225 and first.distance == 0
+    view = known.library.hidden(ids=[first.template])
+    found = TemplateGenerator(load_template_library("known", view)).predict_many([halite], k=50)[0].predictions
+    assert all(p.distance > 0 or p.space_group != 225 for p in found)
+    assert any(p.space_group == 225 for p in found)  # rock salt is still a structure type, of other compounds
+    none = known.library.hidden(formulas=[halite])
+    assert all(p.distance > 0 for p in TemplateGenerator(load_template_library("known", none)).predict(halite, k=50))
+
+
+def test_known_crystals_and_own_ones_together(tmp_path, known):
+    from nucleate.data.write import table_from_items, write_crystal_table
+    from nucleate.io import Named
+
+    own = str(tmp_path / "own.parquet")
+    write_crystal_table(table_from_items([Named("mine", zincblende("Na", "Cl", 6.5))])[0], tmp_path / "own.parquet")
+    both = load_template_library(f"known+{own}")
+    assert len(both) == len(known) + 1 and both.name == f"known crystals and crystals of {own}"
+    found = TemplateGenerator(both).predict({"Na": 1, "Cl": 1}, k=50)
+    mine = next(p for p in found if p.template == "mine")
+    assert mine.distance == 0 and mine.space_group == 216 and found[0].space_group == 225
+    with pytest.raises(NucleateError, match="known crystals are hidden, but the templates are those of"):
+        load_template_library(own, known.library.hidden(ids=["mp-149"]))

@@ -98,7 +98,7 @@ def test_a_run_from_formulas_to_ranked_crystals(run, played):
         "<b>7</b><span>formulas",
         "<b>5</b><span>neutral",
         "same formula as c00001",
-        "1 templates of",
+        "templates: 1 crystals of",
         "played",
     ):
         assert words in report, words

@@ -39,7 +39,7 @@ def test_structures_by_rank():
     assert record.similarity is None and "no atomic volume" in record.note
     assert a.structure.composition.reduced_formula == b.structure.composition.reduced_formula == "KBr"
     assert b.origin.template.id == "sphalerite"
-    assert str(c.failure) == "template: own has 2 structure types of the ratio 1:1 of KBr"
+    assert str(c.failure) == "template: the given crystals have 2 structure types of the ratio 1:1 of KBr"
     given = Candidate("d", wanted=Wanted(Condition({"K": 1, "Br": 1})))  # with a condition for a generator
     assert run_stages([given], [STAGE], Serial(), NoStore())[0].origin.template == record
     assert Candidate.from_dict(json.loads(a.to_json())).origin.template == record
@@ -48,7 +48,7 @@ def test_structures_by_rank():
 @pytest.mark.parametrize(
     ("candidate", "reason"),
     [
-        (wanted("x", {"Ca": 1, "Si": 2, "O": 5}), "no known structure in own has the ratio 1:2:5 of CaSi2O5"),
+        (wanted("x", {"Ca": 1, "Si": 2, "O": 5}), "the given crystals have no structure of the ratio 1:2:5 of CaSi2O5"),
         (wanted("x", {}), "no composition was given"),
         (Candidate("x"), "no composition was given"),
         (wanted("x", {"Xx": 1}), "'Xx' is not an element"),

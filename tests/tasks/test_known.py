@@ -7,7 +7,8 @@ import pytest
 from nucleate.api.knowing import known
 from nucleate.errors import NucleateError
 from nucleate.library.filters import Filters
-from nucleate.tasks.known import filters_of, hidden_view, nothing_found, read_anonymous, read_bounds, read_query
+from nucleate.library.hiding import hidden_view
+from nucleate.tasks.known import filters_of, nothing_found, read_anonymous, read_bounds, read_query
 from tests.helpers.small_library import small_library
 
 

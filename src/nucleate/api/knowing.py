@@ -52,7 +52,8 @@ def known(
         >>> len(nucleate.known(prototype="perovskite", experimental=True)) > 100
         True
     """
-    from nucleate.tasks.known import filters_of, hidden_view
+    from nucleate.library.hiding import hidden_view
+    from nucleate.tasks.known import filters_of
 
     own = load_library() if library is None else library
     hidden = [hide] if isinstance(hide, str) else list(hide)

@@ -78,8 +78,7 @@ def predict(
     "compact").
 
     Returns Candidates in the order of the formulas; those that failed come last and have the reason in `.failure`.
-    Raises NucleateError for a text that is no formula. The method "template" needs the dataset mp-20 (`nucleate data
-    get mp-20`).
+    Raises NucleateError for a text that is no formula.
 
     Example:
         >>> import nucleate

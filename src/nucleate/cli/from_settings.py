@@ -91,6 +91,8 @@ def _plain(kind: Any) -> Any:
     """The type that a word of the command line becomes; its limits and choices are checked by the settings."""
     if hasattr(kind, "__metadata__"):
         return _plain(kind.__origin__)
+    if typing.get_origin(kind) is tuple:  # of any length: the option may be given repeatedly
+        return list[_plain(typing.get_args(kind)[0])]  # type: ignore[misc]
     if typing.get_origin(kind) is Literal:
         return type(typing.get_args(kind)[0])
     if isinstance(kind, types.UnionType):
@@ -103,7 +105,7 @@ def _help(entry: SettingsValue, text: str | None, defaults: Mapping[str, Any]) -
     about, default = entry.about, defaults.get(entry.key, entry.default)
     text = text or about.text
     text = f"{text} Unit: {about.unit}." if about.unit else text
-    if default in ("", None):
+    if default in ("", None, ()):
         return f"{text} Default: {about.unset}." if about.unset else text
     if isinstance(default, bool):
         return f"{text} Default: {_switch(entry, default)}."

@@ -84,8 +84,9 @@ def known(
     from nucleate.errors import NucleateError
     from nucleate.library.entries import KnownEntries
     from nucleate.library.files import check_format
+    from nucleate.library.hiding import hidden_view
     from nucleate.library.library import load_library
-    from nucleate.tasks.known import filters_of, hidden_view, nothing_found
+    from nucleate.tasks.known import filters_of, nothing_found
 
     console = output_console()
     if out is not None:

@@ -53,13 +53,18 @@ def prototype_of(structure: Structure) -> Prototype:
         return Prototype(UNKNOWN[0], len(structure), counts, distances)
     size = len(found.prim_std_cell.numbers)
     copies = len(structure) / size
-    # The symbols are sorted, because one site may be written "mm2.." or "m2m." depending on the choice of axes.
-    symbols = ["".join(sorted(s.replace(".", ""))) for s in found.site_symmetry_symbols]
+    symbols = [site_symbol(s) for s in found.site_symmetry_symbols]
     sites = {}
     for z in kinds:
         counted = Counter(s for s, number in zip(symbols, numbers, strict=True) if number == z)
         sites[z] = tuple(sorted((s, round(n / copies)) for s, n in counted.items()))
     return Prototype(found.number, size, sites, distances)
+
+
+def site_symbol(oriented: str) -> str:
+    """A symbol of site symmetry without its orientation: a site may be written "mm2.." or "m2m.", by the choice of
+    axes."""
+    return "".join(sorted(oriented.replace(".", "")))
 
 
 def same_prototype(a: Prototype, b: Prototype, roles: Mapping[int, int]) -> bool:
@@ -80,19 +85,34 @@ def same_prototype(a: Prototype, b: Prototype, roles: Mapping[int, int]) -> bool
 
 
 def neighbour_distances(structure: Structure) -> NDArray[np.float64]:
+    """`distances_of_arrays` of an ordered crystal."""
+    lattice, frac = structure.lattice.matrix, structure.frac_coords
+    return distances_of_arrays(lattice, frac, np.asarray(species_numbers(structure)))
+
+
+def distances_of_arrays(
+    lattice: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDArray[np.integer]
+) -> NDArray[np.float64]:
     """Distances to the NEIGHBOURS nearest neighbours, sorted and averaged over the atoms of each element.
 
-    The result is (elements, NEIGHBOURS), with elements by atomic number, in units of (V/N)^(1/3). Missing neighbours
-    count with the distance CUTOFF.
+    lattice: (3, 3), rows are vectors, angstrom. frac: (n, 3). numbers: (n,), atomic numbers. The result is (elements,
+    NEIGHBOURS), with elements by atomic number, in units of (V/N)^(1/3). Missing neighbours count with the distance
+    CUTOFF.
     """
-    unit = (structure.volume / len(structure)) ** (1 / 3)
-    center, _, _, distance = structure.get_neighbor_list(r=CUTOFF * unit)
+    from pymatgen.optimization.neighbors import find_points_in_spheres
+
+    unit = (abs(np.linalg.det(lattice)) / len(numbers)) ** (1 / 3)
+    points, box = np.ascontiguousarray(frac @ lattice), np.ascontiguousarray(lattice, dtype=float)
+    center, point, image, distance = find_points_in_spheres(
+        points, points, r=CUTOFF * unit, pbc=np.ones(3, dtype=np.int64), lattice=box, tol=1e-8
+    )
+    itself = (center == point) & (image == 0).all(1)
+    center, distance = center[~itself], distance[~itself]
     order = np.lexsort((distance, center))
     center, distance = center[order], distance[order] / unit
-    start = np.searchsorted(center, np.arange(len(structure)))
+    start = np.searchsorted(center, np.arange(len(numbers)))
     rank = np.arange(len(center)) - start[center]
-    rows = np.full((len(structure), NEIGHBOURS), CUTOFF)
+    rows = np.full((len(numbers), NEIGHBOURS), CUTOFF)
     near = rank < NEIGHBOURS
     rows[center[near], rank[near]] = distance[near]
-    numbers = species_numbers(structure)
     return np.array([rows[numbers == z].mean(0) for z in np.unique(numbers)])

@@ -31,12 +31,14 @@ from nucleate.generators.substitute import (
     with_elements_replaced,
     with_volume_scaled,
 )
-from nucleate.generators.template_library import Counts, TemplateLibrary, count_ratio, load_template_library
+from nucleate.generators.template_library import Counts, Templates, count_ratio, load_template_library
+from nucleate.settings.sampling import KNOWN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
+    from nucleate.library.library import Library
     from nucleate.train.similarity import SimilarityModel
 
 DRAWN = 5  # number of best templates of which a seed of `generate` chooses one
@@ -73,7 +75,7 @@ class FormulaPredictions:
 
 
 class TemplateGenerator(BaseGenerator["Structure"]):
-    """Predicts structures from a library of templates.
+    """Predicts structures from templates.
 
     ranking, volume: one of those in `rankings`; the ranking "metric" needs a `model`. distinct: whether templates of
     the same structure type count as one, so that only the best of them is used. exclude: ids of templates that are not
@@ -82,7 +84,7 @@ class TemplateGenerator(BaseGenerator["Structure"]):
 
     def __init__(
         self,
-        library: TemplateLibrary,
+        templates: Templates,
         ranking: str = "emd",
         *,
         model: SimilarityModel | None = None,
@@ -95,16 +97,16 @@ class TemplateGenerator(BaseGenerator["Structure"]):
         require_ranking(ranking, volume)
         if ranking == "metric" and model is None:
             raise NucleateError("the ranking 'metric' needs a similarity network; give one, or rank by emd")
-        self.library, self.ranking, self.model, self.volume = library, ranking, model, volume
+        self.templates, self.ranking, self.model, self.volume = templates, ranking, model, volume
         self.distinct, self.own, self.seed = distinct, own, seed
         self.name = f"template-{ranking}"
-        self._excluded = np.isin(np.array(library.ids), list(exclude))
+        self._excluded = frozenset(exclude)
 
     needs = ("composition",)
 
     def facts(self) -> dict[str, Any]:
-        """The library, and the number of its templates."""
-        return {"dataset": self.library.name, "templates": len(self.library)}
+        """What the templates are, and how many."""
+        return {"dataset": self.templates.name, "templates": len(self.templates)}
 
     def predict(self, composition: Mapping[str, float], k: int = 5) -> tuple[TemplatePrediction, ...]:
         """Up to k predictions for a formula (element -> atoms, of any multiple), best first. Raises NucleateError if
@@ -153,7 +155,7 @@ class TemplateGenerator(BaseGenerator["Structure"]):
         query = _query(composition)
         units = sum(composition.values()) // sum(n for _, n in query)
         order = self._ranked([query], self._candidates(count_ratio(query)))[0]
-        fits = np.array([units % self.library.units(int(row)) == 0 for row in order.rows], dtype=bool)
+        fits = np.array([units % self.templates.units(int(row)) == 0 for row in order.rows], dtype=bool)
         found = self._choose(query, order.only(fits), DRAWN)
         if not found.predictions:
             why = order.reason or f"no template of the ratio {_ratio_text(query)} fits into {units} formula units"
@@ -162,13 +164,16 @@ class TemplateGenerator(BaseGenerator["Structure"]):
         return supercell_of(chosen, sum(composition.values()) // len(chosen))
 
     def _candidates(self, key: tuple[int, ...]) -> NDArray[np.int64]:
-        rows = self.library.by_ratio.get(key, np.zeros(0, dtype=np.int64))
-        return rows[~self._excluded[rows]]
+        rows = self.templates.of_ratio(key)
+        if not self._excluded:
+            return rows
+        return rows[np.array([self.templates.id(row) not in self._excluded for row in rows.tolist()], dtype=bool)]
 
     def _ranked(self, queries: Sequence[Counts], rows: NDArray[np.int64]) -> list[_Order]:
         """The templates in order, best first, for each query of one ratio; of equal ones the more stable is first."""
-        formulas = [self.library.formulas[int(row)] for row in rows]
-        emd = profile_distances(cumulative_profiles([dict(q) for q in queries]), self.library.profiles[rows])
+        wanted = self.model is not None or not self.own
+        formulas = [self.templates.formula(row) for row in rows.tolist()] if wanted else []
+        emd = profile_distances(cumulative_profiles([dict(q) for q in queries]), self.templates.profiles(rows))
         similarity = None
         if self.model is not None and len(rows):
             kinds = {f: i for i, f in enumerate(dict.fromkeys(formulas))}
@@ -206,9 +211,9 @@ class TemplateGenerator(BaseGenerator["Structure"]):
         kinds: list[tuple[Prototype, dict[int, int]]] = []
         out: list[TemplatePrediction] = []
         for index, row in enumerate(order.rows.tolist()):
-            substitution = assign_elements(self.library.formulas[row], query)
+            substitution = assign_elements(self.templates.formula(row), query)
             if self.distinct:
-                kind = self.library.prototype(row)
+                kind = self.templates.prototype(row)
                 roles = {atomic_number(a): atomic_number(b) for a, b in substitution.items()}
                 if any(same_prototype(kind, other, _composed(roles, theirs)) for other, theirs in kinds):
                     continue
@@ -219,23 +224,23 @@ class TemplateGenerator(BaseGenerator["Structure"]):
         return FormulaPredictions(formula_text(dict(query)), tuple(out), self._why(query, order, len(out), k))
 
     def _predict(self, row: int, substitution: Mapping[str, str], order: _Order, index: int) -> TemplatePrediction:
-        library, formula = self.library, self.library.formulas[row]
-        structure, volume, note = with_elements_replaced(library.structure(row), substitution), 1.0, ""
+        templates, formula = self.templates, self.templates.formula(row)
+        structure, volume, note = with_elements_replaced(templates.structure(row), substitution), 1.0, ""
         if self.volume == "scaled":
-            found = volume_ratio(formula, substitution, library.atomic_volumes)
+            found = volume_ratio(formula, substitution, templates.atomic_volumes)
             if found is None:
-                note = "volume copied: an element has no atomic volume in the library"
+                note = "volume copied: an element has no atomic volume in the templates"
             else:
                 structure, volume = with_volume_scaled(structure, found), found
         return TemplatePrediction(
             structure,
-            library.ids[row],
+            templates.id(row),
             formula_text(dict(formula)),
             float(order.distances[index]),
             float(order.similarities[index]) if order.similarities is not None else None,
             dict(substitution),
             volume,
-            library.prototype(row).space_group,
+            templates.prototype(row).space_group,
             note,
         )
 
@@ -244,22 +249,24 @@ class TemplateGenerator(BaseGenerator["Structure"]):
             return order.reason
         if not found:
             other = "" if self.own else " and another formula"
-            return f"no known structure in {self.library.name} has the ratio {_ratio_text(query)}{other}"
+            return f"the {self.templates.name} have no structure of the ratio {_ratio_text(query)}{other}"
         kinds = "structure types" if self.distinct else "structures"
-        return f"{self.library.name} has {found} {kinds} of the ratio {_ratio_text(query)}"
+        return f"the {self.templates.name} have {found} {kinds} of the ratio {_ratio_text(query)}"
 
 
-def load_templates(library: str = "mp-20", ranking: str = "emd", **options: Any) -> TemplateGenerator:
-    """A generator with the templates of a library (`load_template_library`), and the shipped network for "metric".
+def load_templates(
+    library: str = KNOWN, ranking: str = "emd", *, known: Library | None = None, **options: Any
+) -> TemplateGenerator:
+    """A generator with templates (`template_library.load_template_library`), and the shipped network for "metric".
 
-    options: of `TemplateGenerator`. Raises NucleateError for a library or ranking that does not exist.
+    options: of `TemplateGenerator`. Raises NucleateError for templates or a ranking that do not exist.
     """
     model = None
     if ranking == "metric":
         from nucleate.train.similarity import load_similarity
 
         model = load_similarity()
-    return TemplateGenerator(load_template_library(library), ranking, model=model, **options)
+    return TemplateGenerator(load_template_library(library, known), ranking, model=model, **options)
 
 
 @dataclass(frozen=True, eq=False)

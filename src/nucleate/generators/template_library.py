@@ -1,4 +1,4 @@
-"""Libraries of templates: known structures, grouped by the ratio of their reduced formulas."""
+"""Templates: crystals whose elements may be replaced, found by the ratio of their reduced formulas."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -22,15 +22,37 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from nucleate.crystal.prototype import Prototype
+    from nucleate.library.library import Library
 
 Counts = tuple[tuple[str, int], ...]  # a reduced formula, sorted by symbol: (("O", 3), ("Sr", 1), ("Ti", 1))
 Ratio = tuple[int, ...]  # its counts, sorted: (1, 1, 3)
-MAX_ATOMS = 40  # in the cell of a template
+MAX_ATOMS = 200  # in the cell of a template
+
+
+class Templates(Protocol):
+    """Crystals by row, which are templates. What each is, `TemplateLibrary` says.
+
+    of_ratio: the rows of a ratio, the more stable ones first. profiles: (n, 102), `chem.distance.cumulative_profiles`
+    of the formulas of rows. atomic_volumes: (119,), by atomic number, cubic angstrom, nan where it is not known.
+    """
+
+    @property
+    def name(self) -> str: ...
+    def __len__(self) -> int: ...
+    def of_ratio(self, ratio: Ratio) -> NDArray[np.int64]: ...
+    def profiles(self, rows: NDArray[np.int64]) -> NDArray[np.float64]: ...
+    def id(self, row: int) -> str: ...
+    def formula(self, row: int) -> Counts: ...
+    def structure(self, row: int) -> Structure: ...
+    def units(self, row: int) -> int: ...
+    def prototype(self, row: int) -> Prototype: ...
+    @property
+    def atomic_volumes(self) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True, eq=False)
 class TemplateLibrary:
-    """R known crystals.
+    """R crystals of a dataset, of a file, or of the user, as `Templates`.
 
     numbers (N,), frac (N, 3): atomic numbers and fractional coordinates of the atoms of all crystals. starts (R + 1,):
     where the atoms of each crystal begin. parameters (R, 6): lengths and angles of the cells, angstrom and degrees.
@@ -50,6 +72,18 @@ class TemplateLibrary:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def of_ratio(self, ratio: Ratio) -> NDArray[np.int64]:
+        """Rows of a ratio, the more stable ones first, and of equally stable ones the smaller ones."""
+        return self.by_ratio.get(ratio, np.zeros(0, dtype=np.int64))
+
+    def id(self, row: int) -> str:
+        """The id of a crystal."""
+        return self.ids[row]
+
+    def formula(self, row: int) -> Counts:
+        """The reduced formula of a crystal."""
+        return self.formulas[row]
+
     @cached_property
     def by_ratio(self) -> dict[Ratio, NDArray[np.int64]]:
         """Rows of each ratio, the more stable ones first, and of equally stable ones the smaller ones."""
@@ -60,12 +94,11 @@ class TemplateLibrary:
             out.setdefault(count_ratio(self.formulas[row]), []).append(row)
         return {key: np.array(rows) for key, rows in out.items()}
 
-    @cached_property
-    def profiles(self) -> NDArray[np.float64]:
-        """Profiles of the formulas (R, 102) on the modified Pettifor scale, see `chem.distance.cumulative_profiles`."""
-        index = {f: i for i, f in enumerate(dict.fromkeys(self.formulas))}
-        rows = cumulative_profiles([dict(f) for f in index])
-        return rows[[index[f] for f in self.formulas]]
+    def profiles(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Profiles of the formulas (n, 102) on the modified Pettifor scale, see `chem.distance.cumulative_profiles`."""
+        formulas = [self.formulas[row] for row in rows.tolist()]
+        index = {f: i for i, f in enumerate(dict.fromkeys(formulas))}
+        return cumulative_profiles([dict(f) for f in index])[[index[f] for f in formulas]]
 
     def structure(self, row: int) -> Structure:
         """The structure of a row."""
@@ -124,19 +157,43 @@ class TemplateLibrary:
         return out
 
 
-def load_template_library(name: str, max_atoms: int = MAX_ATOMS) -> TemplateLibrary:
-    """The templates of up to `max_atoms` atoms from a source.
+def load_template_library(name: str, known: Library | None = None, max_atoms: int = MAX_ATOMS) -> Templates:
+    """The templates of a source.
 
-    name: a data set ("mp-20" means all its splits), a split of one ("mp-20:train"), a parquet file of crystals, or
-    several of these with "+" between them. Raises NucleateError if there are no templates.
+    name: "known", a data set ("mp-20" means all its splits), a split of one ("mp-20:train"), a parquet file of
+    crystals, or several of these with "+" between them. known: the known crystals, all of the library by default.
+    max_atoms: in the cells of data sets and files; the name of the templates says how many are larger. Raises
+    NucleateError if there are no templates, and where known crystals are hidden but none are asked.
     """
+    from nucleate.generators.known_templates import JoinedTemplates, KnownTemplates
+    from nucleate.library.library import load_library
+    from nucleate.settings.sampling import KNOWN
+
+    parts = [part.strip() for part in name.split("+")]
+    others = [part for part in parts if part != KNOWN]
+    if known is not None and known.hidden_text and KNOWN not in parts:
+        raise NucleateError(
+            f"known crystals are hidden, but the templates are those of {name}; hide them with templates known, or "
+            "give templates that lack them"
+        )
+    own = dataset_templates("+".join(others), max_atoms) if others else None
+    if KNOWN not in parts:
+        assert own is not None
+        return own
+    crystals = KnownTemplates(known if known is not None else load_library())
+    return crystals if own is None else JoinedTemplates(crystals, own)
+
+
+def dataset_templates(name: str, max_atoms: int = MAX_ATOMS) -> TemplateLibrary:
+    """The templates of data sets and files, as `load_template_library` has them."""
     from nucleate.data.rows import usable_rows
 
     if max_atoms < 1:
         raise NucleateError(f"templates need at least 1 atom, so max_atoms cannot be {max_atoms}")
-    parts = []
+    parts, larger = [], 0
     for table in (t for part in name.split("+") for t in _tables(part.strip())):
         rows = usable_rows(table, max_atoms)
+        larger += sum(n for reason, n in rows.left_out.items() if "more than" in reason)
         ids = [str(i) for i in _column(table, "material_id", rows.index, range(table.num_rows))]
         above = [np.nan if e is None else float(e) for e in _column(table, "e_above_hull", rows.index)]
         parts.append((rows, ids, above))
@@ -146,7 +203,7 @@ def load_template_library(name: str, max_atoms: int = MAX_ATOMS) -> TemplateLibr
     numbers = np.concatenate([rows.numbers for rows, _, _ in parts])
     starts = np.concatenate([[0], np.cumsum(sizes)])
     return TemplateLibrary(
-        name,
+        f"crystals of {name}" + (f" (without {larger:,} of more than {max_atoms} atoms)" if larger else ""),
         tuple(i for _, ids, _ in parts for i in ids),
         tuple(_reduced(numbers[a:b]) for a, b in pairwise(starts)),
         starts,
@@ -174,7 +231,9 @@ def _tables(name: str) -> list[pa.Table]:
     return tables
 
 
-def library_from_structures(structures: Sequence[tuple[str, Structure]], name: str = "own") -> TemplateLibrary:
+def library_from_structures(
+    structures: Sequence[tuple[str, Structure]], name: str = "given crystals"
+) -> TemplateLibrary:
     """A library of (id, structure) pairs of ordered crystals. Raises NucleateError if there are none."""
     from nucleate.crystal.convert import species_numbers
 

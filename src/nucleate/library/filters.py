@@ -148,12 +148,18 @@ def rows_of_prototype(table: LibraryTable, label: str) -> Rows:
     return np.array([r for r in rows.tolist() if table.prototype(r) == label], dtype=np.int64)
 
 
+def is_id(text: str) -> bool:
+    """Whether a text is written as an id: "mp-149"."""
+    source, _, number = text.partition("-")
+    return source in SOURCES and number.isdecimal()
+
+
 def rows_of_ids(table: LibraryTable, ids: Iterable[str]) -> Rows:
     """Rows of these ids that are there."""
     found = []
     for text in ids:
         source, _, number = text.strip().partition("-")
-        if source in SOURCES and number.isdecimal() and int(number) < 1 << 31:
+        if is_id(text.strip()) and int(number) < 1 << 31:
             found += table.ids.rows(SOURCES.index(source) << 32 | int(number)).tolist()
     return np.unique(np.array(found, dtype=np.int64))
 

@@ -1,24 +1,45 @@
-"""Which rows of a library are to be hidden with a crystal: all that have its formula and its structure."""
+"""What is to be hidden of a library: with a crystal all that have its formula and its structure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.errors import NucleateError
 from nucleate.library.entries import KnownEntry
-from nucleate.library.filters import rows_of_formula, rows_of_ids
+from nucleate.library.filters import is_id, rows_of_formula, rows_of_ids
 from nucleate.library.schema import SPLITS
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+    from nucleate.library.library import Library
     from nucleate.library.table import LibraryTable
 
 MP20 = "mp-20"
+
+
+def hidden_view(library: Library, texts: Iterable[str]) -> Library:
+    """The library without what each text says: a dataset with splits ("mp-20:val,test"), a formula, an id, or a file
+    with a formula or an id in each line. Raises NucleateError for what is none of these."""
+    from nucleate.chem.formula import parse_formula
+
+    out = library
+    for text in texts:
+        lines = [text]
+        if Path(text).is_file() and not text.endswith(".parquet"):
+            lines = [line.strip() for line in Path(text).read_text(encoding="utf-8").splitlines() if line.strip()]
+        ids = [line for line in lines if is_id(line)]
+        rest = [line for line in lines if not is_id(line)]
+        if lines == [text] and not ids and (":" in text or text.endswith(".parquet") or "-" in text):
+            out = out.hidden(dataset=text)
+            continue
+        out = out.hidden(ids=ids, formulas=[parse_formula(line) for line in rest])
+    return out
 
 
 def hidden_by_ids(table: LibraryTable, ids: Sequence[str]) -> tuple[list[int], str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nucleate.generators.template import TemplateGenerator
     from nucleate.request.request import Request
     from nucleate.settings import DesignSettings, SamplingSettings, TemplateSettings
+    from nucleate.settings.known import KnownSettings
 
 
 def generator_for(request: Request, settings: DesignSettings) -> StructureGenerator:
@@ -36,12 +37,14 @@ def load_with_sampling(weights: str, sampling: SamplingSettings) -> StructureGen
     )
 
 
-def templates_of(settings: TemplateSettings, seed: int = 0) -> TemplateGenerator:
-    """The generator of templates that the settings describe; raises NucleateError where its library does not exist."""
+def templates_of(settings: TemplateSettings, known: KnownSettings, seed: int = 0) -> TemplateGenerator:
+    """The generator of templates that the settings describe; raises NucleateError where its crystals do not exist."""
     from nucleate.generators.template import load_templates
+    from nucleate.library.hiding import hidden_view
+    from nucleate.library.library import load_library
 
-    s = settings
-    return load_templates(s.library, s.rank_by, volume=s.volume, distinct=s.distinct, seed=seed)
+    s, view = settings, hidden_view(load_library(), known.hide)
+    return load_templates(s.library, s.rank_by, known=view, volume=s.volume, distinct=s.distinct, seed=seed)
 
 
 def generator_record(generator: Generator[Any], role: str) -> dict[str, Any]:

@@ -95,18 +95,17 @@ def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[S
     if settings.generation.structures == TEMPLATE:
         from nucleate.stages.template import TemplateStage
 
-        templates = templates_of(settings.templates, settings.seed)
-        library = templates.library
-        return TemplateStage(templates), {"structures": f"{len(library):,} templates of {library.name}"}
+        generator = templates_of(settings.templates, settings.known, settings.seed)
+        templates = generator.templates
+        return TemplateStage(generator), {"structures": f"templates: {len(templates):,} {templates.name}"}
     from nucleate.stages.realise import RealiseStage
 
     # these two are meant for the formulas
     plain = dataclasses.replace(settings.sampling, guidance=None, temperature=None)
-    generator = load_with_sampling(settings.generation.structures, plain)
-    if "composition" not in generator.accepts:
+    model = load_with_sampling(settings.generation.structures, plain)
+    if "composition" not in model.accepts:
         raise NucleateError(
-            f"{generator.name} takes no formula; set 'structures' to template, or to weights for "
-            "formulas such as mp20-csp"
+            f"{model.name} takes no formula; set 'structures' to template, or to weights for formulas such as mp20-csp"
         )
     bounds = atoms if isinstance(atoms, tuple) else (None, None)
-    return RealiseStage(generator, bounds), generator_record(generator, "structures")
+    return RealiseStage(model, bounds), generator_record(model, "structures")

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable
 
 from nucleate.errors import NucleateError
 from nucleate.settings.base import Settings, entries
+from nucleate.settings.sampling import KNOWN
 
 NO_PROPERTIES = frozenset({"chemical_system", "balanced"})  # conditions of models that are not properties
 
@@ -19,6 +20,7 @@ def require_names(
     potentials: Iterable[str] = (),
     references: Iterable[str] = (),
     datasets: Iterable[str] = (),
+    templates: Iterable[str] = (),
     samplers: Iterable[str] = (),
 ) -> None:
     """Raise NucleateError for the first name that does not exist, with the names that there are."""
@@ -41,6 +43,10 @@ def require_names(
         require_reference(name)
     for name in datasets:
         require_dataset(name)
+    for name in templates:
+        for part in map(str.strip, name.split("+")):
+            if part != KNOWN:
+                require_dataset(part)
     for name in samplers:
         from nucleate.systems.registry import all_sampler_names
 

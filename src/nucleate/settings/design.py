@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from nucleate.redact import safe_address
 from nucleate.settings.base import Settings, read_settings, section
+from nucleate.settings.known import KnownSettings
 from nucleate.settings.relaxation import RelaxSettings
 from nucleate.settings.sampling import GenerationSettings, SamplingSettings, Seed, TemplateSettings
 from nucleate.settings.search import JudgingSettings, LanguageSettings, SearchSettings
@@ -65,6 +66,7 @@ class DesignSettings(Settings):
     generation: GenerationSettings = section(GenerationSettings)
     sampling: SamplingSettings = section(SamplingSettings)
     templates: TemplateSettings = section(TemplateSettings)
+    known: KnownSettings = section(KnownSettings)
     search: SearchSettings = section(SearchSettings)
     relaxation: RelaxSettings = section(RelaxSettings, max_steps=250)
     judging: JudgingSettings = section(JudgingSettings)

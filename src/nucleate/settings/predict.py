@@ -11,6 +11,7 @@ from annotated_types import Ge
 
 from nucleate.errors import NucleateError
 from nucleate.settings.base import About, Settings, section
+from nucleate.settings.known import KnownSettings
 from nucleate.settings.relaxation import RelaxSettings
 from nucleate.settings.sampling import AUTO, Seed, TemplateSettings
 from nucleate.settings.search import Reference
@@ -68,13 +69,14 @@ class PredictSettings(Settings):
         Mapping[str, int], About("Element -> how many sets of symmetry-equivalent atoms it has; none given: any.")
     ] = field(default_factory=dict)
     templates: TemplateSettings = section(TemplateSettings)
+    known: KnownSettings = section(KnownSettings)
     relaxation: RelaxSettings = section(RelaxSettings)
 
     def former(self) -> dict[str, Any] | None:
         """As the first version wrote them, None for settings that it did not have: it relaxed in one way."""
-        if self.relaxation != RelaxSettings(potential=self.relaxation.potential):
+        if self.relaxation != RelaxSettings(potential=self.relaxation.potential) or self.known != KnownSettings():
             return None
-        inner = {"templates", "relaxation"}
+        inner = {"templates", "known", "relaxation"}
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in inner}
         templates = {"templates" if k == "library" else k: v for k, v in dataclasses.asdict(self.templates).items()}
         return {**own, **templates, "potential": self.relaxation.potential}

@@ -12,6 +12,7 @@ from nucleate.settings.base import About, Settings
 AUTO = "auto"  # in place of a name: what fits the request
 LEXICON = "lexicon"  # in place of a model of formulas: the crystal families
 FORMULA_MODEL = "diffusion-bert-all"  # what draws formulas where no other model is named
+KNOWN = "known"  # the crystals that come with nucleate
 SPOKEN = FORMULA_MODEL, "mp20-csp"  # what draws formulas, structures for plain words beyond families
 Ranking = Literal["emd", "metric", "random"]
 Volume = Literal["scaled", "copy"]
@@ -70,12 +71,12 @@ class TemplateSettings(Settings):
     library: Annotated[
         str,
         About(
-            "Known crystals that serve as templates: a dataset (mp-20), a part of one (mp-20:train), a parquet file, "
-            "or several joined by +.",
+            "Crystals that serve as templates: known (all that come with nucleate), a dataset (mp-20), a part of one "
+            "(mp-20:train), a parquet file, or several joined by +.",
             name="templates",
-            names="datasets",
+            names="templates",
         ),
-    ] = "mp-20"
+    ] = KNOWN
     rank_by: Annotated[
         Ranking,
         About(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import NucleateError
 from nucleate.generators.methods import PROTOTYPE, TEMPLATE
 from nucleate.settings import DesignSettings
-from nucleate.settings.sampling import AUTO, LEXICON, SPOKEN, TemplateSettings
+from nucleate.settings.sampling import AUTO, LEXICON, SPOKEN
 from nucleate.settings.search import BUDGETED
 
 if TYPE_CHECKING:
@@ -112,9 +112,7 @@ def _require_names(request: Request, settings: DesignSettings, relaxed: bool) ->
 
     generation = settings.generation
     unused = () if relaxed else ("potential", "second", "reference", "second_reference")
-    # the default dataset is looked for when it is needed: what else is wrong with the request comes first
-    later = ("templates",) if settings.templates.library == TemplateSettings.library else ()
-    require_named(settings, (*unused, *later))
+    require_named(settings, unused)
     asked = [name for name in (generation.weights, generation.generator) if name not in ("", AUTO, LEXICON)]
     require_properties(request.properties, asked[:1])
     if relaxed:

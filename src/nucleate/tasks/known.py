@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.library.filters import Bounds, Filters
+from nucleate.library.filters import Bounds, Filters, is_id
 
 if TYPE_CHECKING:
     from nucleate.library.library import Library
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 STABLE = (-math.inf, 0.0)  # eV/atom above the hull; energies are kept in steps of 0.001
 MOST_NEAR = 2000  # crystals among which the nearest formulas are looked for
 SHOWN = 4
-_ID = re.compile(r"(mp|mvc|oqmd)-\d+")
 _SYSTEM = re.compile(r"[A-Z][a-z]?(\s*-\s*[A-Z][a-z]?)+")
 _LABEL = re.compile(r"[A-Z][A-Z\d]*_[a-z][A-Z]\d+_\d+_\w+")
 _ANONYMOUS = re.compile(r"([A-Z])(\d*)")
@@ -90,7 +88,7 @@ def read_query(text: str, exact: bool = False) -> Filters:
     from nucleate.request.elements import parse_elements
 
     said = text.strip()
-    if _ID.fullmatch(said):
+    if is_id(said):
         return Filters(ids=(said,))
     if _SYSTEM.fullmatch(said):
         return Filters(system=parse_elements(said), whole_system=exact)
@@ -219,22 +217,3 @@ def _formula_text(counts: Mapping[str, int]) -> str:
     from nucleate.chem.formula import formula_text
 
     return formula_text(counts)
-
-
-def hidden_view(library: Library, texts: Iterable[str]) -> Library:
-    """The library without what each text says: a dataset with splits ("mp-20:val,test"), a formula, an id, or a file
-    with a formula or an id in each line. Raises NucleateError for what is none of these."""
-    out = library
-    for text in texts:
-        lines = [text]
-        if Path(text).is_file() and not text.endswith(".parquet"):
-            lines = [line.strip() for line in Path(text).read_text(encoding="utf-8").splitlines() if line.strip()]
-        ids = [line for line in lines if _ID.fullmatch(line)]
-        rest = [line for line in lines if not _ID.fullmatch(line)]
-        if lines == [text] and not ids and (":" in text or text.endswith(".parquet") or "-" in text):
-            out = out.hidden(dataset=text)
-            continue
-        from nucleate.chem.formula import parse_formula
-
-        out = out.hidden(ids=ids, formulas=[parse_formula(line) for line in rest])
-    return out

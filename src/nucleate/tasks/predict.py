@@ -145,7 +145,7 @@ def structure_stage(settings: PredictSettings) -> Stage:
     if settings.method == TEMPLATE:
         from nucleate.stages.template import TemplateStage
 
-        return TemplateStage(templates_of(settings.templates, settings.seed))
+        return TemplateStage(templates_of(settings.templates, settings.known, settings.seed))
     if settings.method == PROTOTYPE:
         from nucleate.families.prototypes import PrototypeStage
 
