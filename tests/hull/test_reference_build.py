@@ -184,3 +184,14 @@ def test_raw_energies_are_corrected_and_the_correction_is_kept(tmp_path: Path) -
     entries = {e.source: e for e in load_reference(out)}
     assert entries["binary"].energy == pytest.approx(-2 - 0.687 / 2) and entries["supercell"].energy == -1.5
     assert entries["binary"].correction == pytest.approx(-0.687 / 2) and entries["supercell"].correction == 0
+
+
+def test_crystals_of_the_library_can_be_chosen_too() -> None:
+    from nucleate.hull.known_crystals import known_source
+
+    chosen = select_crystals(known_source("known"), max_e_hull=0.0, max_atoms=40, elements=["Mg", "O"])
+    names = {"".join(f"{e}{n if n > 1 else ''}" for e, n in k.key) for k in chosen}
+    assert names == {"Mg", "O", "MgO"} and all(k.e_above_hull == 0 for k in chosen if len(k.key) > 1)
+    oxide = next(k for k in chosen if len(k.key) > 1)
+    assert oxide.space_group == 225 and oxide.structure().composition.reduced_formula == "MgO"
+    assert {k.source for k in chosen} & {"mp-1265"}

@@ -52,9 +52,11 @@ def run(
     ] = "2h",
     max_atoms: Annotated[int, typer.Option(min=0, help="Competing phases with more atoms are not computed.")] = 12,
     known: Annotated[
-        str | None,
-        typer.Option(help="Dataset or parquet file with the competing phases; default: mp-20 if it was downloaded."),
-    ] = None,
+        str,
+        typer.Option(
+            help="Crystals that compete: known (those that come with nucleate), or a dataset or parquet file with them."
+        ),
+    ] = "known",
     reference: Annotated[str, typer.Option(help="Reference set whose hull names the competing phases.")] = "chgnet-mp",
     workers: Annotated[int, typer.Option(min=1, help="Calculations at the same time.")] = 1,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for results (default: the run's).")] = None,
@@ -76,7 +78,6 @@ def run(
     candidates, folder = chosen_candidates(paths, top, out)
     notes = output_console(stderr=True)
     found = find_program(engine)
-    known = _known(notes) if known is None else known
     with _progress_lines(notes) as progress:
         runner = Runner(found, settings, progress=progress, finished=partial(_tell, notes), again=again)
         notes.print(f"crystals: {len(candidates)}, {runner.method}")
@@ -133,19 +134,6 @@ def _tell(notes: Console, name: str, outcome: CalculationOutcome) -> None:
         f"{outcome.status}: {outcome.reason}" if outcome.reason else f"{outcome.steps} steps, {outcome.seconds:.0f} s"
     )
     notes.print(f"{name}: {said}")
-
-
-def _known(notes: Console) -> str:
-    """ "mp-20" if this dataset was downloaded, else ""."""
-    from nucleate.errors import NucleateError
-    from nucleate.hull.known_crystals import known_table
-
-    try:
-        known_table("mp-20", needs_hull=True)
-    except NucleateError:
-        notes.print("no dataset with competing phases (nucleate data get mp-20): e_above_hull is unknown for compounds")
-        return ""
-    return "mp-20"
 
 
 @contextlib.contextmanager

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nucleate.cli.groups import default_group
+
+if TYPE_CHECKING:
+    from nucleate.hull.reference import Entry
+    from nucleate.library.entries import KnownEntry
 
 app = typer.Typer(no_args_is_help=True, cls=default_group("show"))
 
@@ -99,6 +103,7 @@ def show(
     from nucleate.hull.distances import stable_phases
     from nucleate.hull.load import load_reference
     from nucleate.hull.sources import with_correction_endings
+    from nucleate.library.library import load_library
     from nucleate.pipeline.candidate_files import read_candidates
 
     elements = list(dict.fromkeys(e for e in re.split(r"[-,\s]+", system.strip()) if e))
@@ -122,12 +127,13 @@ def show(
         )
     known = load_reference(with_correction_endings(reference, corrected))
     phases = stable_phases(elements, known)
+    library = load_library()
+    crystals = [library.get(entry.source) for entry, _ in phases]
     columns = [
         TerminalColumn("formula", [entry.formula for entry, _ in phases]),
         TerminalColumn("e_form\neV/atom", [energy_text(e_form) for _, e_form in phases], right=True),
-        TerminalColumn(
-            "prototype", [entry.prototype if entry.space_group else "-" for entry, _ in phases], gives_way=1
-        ),
+        TerminalColumn("prototype", [_prototype(*pair) for pair in zip(crystals, phases, strict=True)], gives_way=1),
+        TerminalColumn("made", [_made(of) for of in crystals]),
         TerminalColumn("source", [entry.source for entry, _ in phases]),
     ]
     console = output_console()
@@ -146,10 +152,24 @@ def show(
         console.print(f"{verb} in {file}: {counted_noun(len(written), 'known formula')}{among}", soft_wrap=True)
 
 
+def _prototype(crystal: KnownEntry | None, phase: tuple[Entry, float]) -> str:
+    """The label of a known crystal; without the letters of its sites where the library does not have it."""
+    entry, _ = phase
+    return crystal.prototype if crystal is not None else entry.prototype if entry.space_group else "-"
+
+
+def _made(crystal: KnownEntry | None) -> str:
+    """Whether a known crystal was made in an experiment."""
+    made = crystal.experimental if crystal is not None else None
+    return "-" if made is None else "yes" if made else "no"
+
+
 @app.command("build")
 def build(
     out: Annotated[Path, typer.Option("--out", "-o", help="Parquet file to write.")],
-    dataset: Annotated[str, typer.Option(help="Dataset or parquet file of known crystals.")] = "mp-20",
+    dataset: Annotated[
+        str, typer.Option(help="Known crystals: known (those that come with nucleate), a dataset, or a parquet file.")
+    ] = "known",
     max_e_hull: Annotated[float, typer.Option(help="Leave out crystals further above the hull (eV/atom).")] = 0.02,
     max_atoms: Annotated[int, typer.Option(help="Leave out primitive cells with more atoms.")] = 40,
     potential: Annotated[str, typer.Option(help="Universal potential.")] = "chgnet",
@@ -165,15 +185,15 @@ def build(
     from nucleate.errors import NucleateError
     from nucleate.files import check_ending
     from nucleate.hull.build import build_reference, selection_rule
-    from nucleate.hull.known_crystals import known_table, select_crystals
+    from nucleate.hull.known_crystals import known_source, select_crystals
 
     if max_e_hull < 0 or max_atoms < 1:
         raise NucleateError("--max-e-hull must not be negative and --max-atoms must be at least 1")
     check_ending(out, (".parquet",))
     wanted = [e for e in re.split(r"[-,\s]+", elements.strip()) if e]
-    table = known_table(dataset, needs_hull=True)
-    output_console(stderr=True).print(f"choosing from {table.num_rows:,} crystals of {dataset}")
-    crystals = select_crystals(table, max_e_hull, max_atoms, wanted or None)
+    source = known_source(dataset)
+    output_console(stderr=True).print(f"choosing from {len(source):,} crystals of {dataset}")
+    crystals = select_crystals(source, max_e_hull, max_atoms, wanted or None)
     rule = selection_rule(max_e_hull, max_atoms)
     with progress_shown() as watch:
         reference = build_reference(
@@ -182,7 +202,7 @@ def build(
             name=out.stem,
             potential=potential,
             correct=correct,
-            metadata={"source": f"geometries of dataset {dataset}", "selection": rule},
+            metadata={"source": f"geometries of {dataset}", "selection": rule},
             progress=watch.counter("reference"),
         )
     output_console().print(f"{out}: {counted_noun(len(reference), 'crystal')} by {reference.method}: {reference.note}")

@@ -7,6 +7,7 @@ other.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,9 +75,10 @@ class ReferencePhase:
 class References:
     """Elements and competing phases, computed by one runner.
 
-    cache: folder that keeps them. known: dataset or parquet file with the structures of the phases, "" for none; its
-    column material_id has the names that the reference set has as sources. reference: the set whose hull decides which
-    phases compete. max_atoms: phases with more atoms in the primitive cell are left out.
+    cache: folder that keeps them. known: where the structures of the phases are from: "known" for the crystals that
+    come with nucleate, a dataset or a parquet file, whose column material_id has the names that the reference set has
+    as sources. reference: the set whose hull decides which phases compete. max_atoms: phases with more atoms in the
+    primitive cell are left out.
     """
 
     def __init__(self, runner: Runner, cache: Path, known: str, reference: str, max_atoms: int) -> None:
@@ -119,33 +121,28 @@ class References:
 
     def _element(self, symbol: str) -> tuple[str, Atoms]:
         spin = self.runner.settings.spin
-        try:
+        with contextlib.suppress(NucleateError):
             return reference_state(symbol, spin)
-        except NucleateError:
-            if self._table is None:
-                raise
         from nucleate.hull.known_crystals import select_crystals
 
-        allotropes = select_crystals(self._table, elements=[symbol], max_atoms=self.max_atoms)
+        allotropes = select_crystals(self._source, elements=[symbol], max_atoms=self.max_atoms)
         if not allotropes:
-            raise NucleateError(
-                f"{self.known} has no crystal of elemental {symbol} with {self.max_atoms} atoms or less"
-            )
+            raise NucleateError(f"{self._named} no crystal of elemental {symbol} with {self.max_atoms} atoms or less")
         return "crystal", crystal_atoms(min(allotropes, key=lambda k: k.e_above_hull).structure(), spin)
 
     def _phase(self, formula: str, source: str, structure: Structure | None) -> ReferencePhase:
-        if not self.known:
-            return ReferencePhase(formula, source, None, f"{source}, no dataset given")
         if structure is None:
-            return ReferencePhase(formula, source, None, f"{source} is not in {self.known}")
+            return ReferencePhase(formula, source, None, f"{self._named} no {source}")
         if len(structure) > self.max_atoms:
             return ReferencePhase(formula, source, None, f"{len(structure)} atoms")
         return ReferencePhase(formula, source, structure)
 
     def _structures(self, sources: list[str]) -> dict[str, Structure]:
         """source -> primitive cell."""
-        if self._table is None:
-            return {}
+        from nucleate.library.library import Library
+
+        if isinstance(self._source, Library):
+            return {s: self._source[s].structure for s in sources if s in self._source}
         import pyarrow as pa
         import pyarrow.compute as pc
         from pymatgen.core import Lattice, Structure
@@ -154,15 +151,20 @@ class References:
         from nucleate.crystal.columns import arrays_of_row
         from nucleate.hull.known_crystals import primitive_cell
 
-        rows = self._table.filter(pc.is_in(self._table["material_id"], value_set=pa.array(sources, pa.string())))
+        rows = self._source.filter(pc.is_in(self._source["material_id"], value_set=pa.array(sources, pa.string())))
         out = {}
         for row in rows.to_pylist():
             _, (cell, frac, numbers) = primitive_cell(*arrays_of_row(row))
             out[row["material_id"]] = Structure(Lattice(cell), [element_symbol(z) for z in numbers], frac)
         return out
 
-    @cached_property
-    def _table(self) -> Any:
-        from nucleate.hull.known_crystals import known_table
+    @property
+    def _named(self) -> str:
+        """The beginning of a sentence on what is not there."""
+        return "the known crystals have" if self.known == "known" else f"{self.known} has"
 
-        return known_table(self.known, needs_hull=True) if self.known else None
+    @cached_property
+    def _source(self) -> Any:
+        from nucleate.hull.known_crystals import known_source
+
+        return known_source(self.known)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
+    from nucleate.library.library import Library
+
+KNOWN = "known"  # the crystals that come with nucleate
 SYMPREC = 0.1  # angstrom, for the space group, as in `NoveltyStage`
 PRIMITIVE_SYMPREC = 0.01  # angstrom, for the primitive cell: only atoms that truly repeat are merged
 MAX_ALLOTROPES = 4  # of each element
@@ -67,6 +70,16 @@ def known_table(dataset: str, needs_hull: bool = False) -> pa.Table:
     return pa.concat_tables([t.select(columns) for t in tables], promote_options="permissive")
 
 
+def known_source(dataset: str) -> pa.Table | Library:
+    """Crystals that `select_crystals` takes: "known" for those that come with nucleate, else `known_table` with
+    energies above the hull."""
+    if dataset == KNOWN:
+        from nucleate.library.library import load_library
+
+        return load_library()
+    return known_table(dataset, needs_hull=True)
+
+
 def _splits(dataset: str) -> list[pa.Table]:
     from nucleate.data import CATALOG, load_table
     from nucleate.data.catalog import SPLITS
@@ -83,28 +96,25 @@ def _splits(dataset: str) -> list[pa.Table]:
 
 
 def select_crystals(
-    table: pa.Table,
+    table: pa.Table | Library,
     max_e_hull: float | None = 0.02,
     max_atoms: int = 40,
     elements: Sequence[str] | None = None,
     tie: float = TIE,
 ) -> list[KnownCrystal]:
-    """The crystals of a table whose energies a reference set needs, in the order of `hull.build`, elements first.
+    """The crystals whose energies a reference set needs, in the order of `hull.build`, elements first.
 
-    table: columns material_id, atomic_numbers, frac_coords (flat), lengths, angles, and e_above_hull unless
-    `max_e_hull` is None. Compounds are kept if they have at most `max_atoms` atoms in the primitive cell, an
-    e_above_hull of at most `max_e_hull` (eV/atom), and lie within `tie` (eV/atom) of the lowest crystal of their
-    formula and space group. Of each element the MAX_ALLOTROPES lowest allotropes are kept, however far above the hull.
-    elements: only crystals of these. Raises NucleateError where a column is missing.
+    table: the library, or a table with the columns material_id, atomic_numbers, frac_coords (flat), lengths, angles,
+    and e_above_hull unless `max_e_hull` is None. Compounds are kept if they have at most `max_atoms` atoms in the
+    primitive cell, an e_above_hull of at most `max_e_hull` (eV/atom), and lie within `tie` (eV/atom) of the lowest
+    crystal of their formula and space group. Of each element the MAX_ALLOTROPES lowest allotropes are kept, however
+    far above the hull. elements: only crystals of these. Raises NucleateError where a column is missing.
     """
-    needed = [*CRYSTAL_COLUMNS, "e_above_hull"] if max_e_hull is not None else list(CRYSTAL_COLUMNS)
     wanted = {atomic_number(e) for e in elements} if elements else None
-    missing = [c for c in needed if c not in table.column_names]
-    if missing:
-        raise NucleateError(f"the table lacks column '{missing[0]}'; a reference needs {', '.join(needed)}")
     compounds: dict[tuple[Formula, int], list[KnownCrystal]] = {}
     pure: dict[str, list[KnownCrystal]] = {}
-    for known in _read(table.select(needed), max_e_hull, max_atoms, wanted):
+    read = _read_table if hasattr(table, "column_names") else _read_library
+    for known in read(table, max_e_hull, max_atoms, wanted):
         if len(known.key) == 1:
             pure.setdefault(known.key[0][0], []).append(known)
             continue
@@ -116,8 +126,27 @@ def select_crystals(
     return chosen + sorted((k for group in compounds.values() for k in group), key=_usefulness)
 
 
-def _read(table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set[int] | None) -> Iterator[KnownCrystal]:
-    for batch in table.to_batches(max_chunksize=4096):
+def _read_library(
+    library: Library, max_e_hull: float | None, max_atoms: int, wanted: set[int] | None
+) -> Iterator[KnownCrystal]:
+    from nucleate.library.filters import Filters
+
+    symbols = tuple(element_symbol(z) for z in sorted(wanted or ()))
+    for entry in library.select(Filters(system=symbols, num_atoms=(1, max_atoms))):
+        above = entry.e_above_hull if entry.e_above_hull is not None else float("inf")
+        if len(entry.elements) == 1 or max_e_hull is None or above <= max_e_hull:
+            lattice, frac, numbers = entry.table.primitive(entry.row)
+            key = Formula.of(entry.composition)
+            yield KnownCrystal(entry.id, key, entry.space_group, above, lattice, frac, tuple(numbers.tolist()))
+
+
+def _read_table(
+    table: pa.Table, max_e_hull: float | None, max_atoms: int, wanted: set[int] | None
+) -> Iterator[KnownCrystal]:
+    needed = [*CRYSTAL_COLUMNS, "e_above_hull"] if max_e_hull is not None else list(CRYSTAL_COLUMNS)
+    if missing := [c for c in needed if c not in table.column_names]:
+        raise NucleateError(f"the table lacks column '{missing[0]}'; a reference needs {', '.join(needed)}")
+    for batch in table.select(needed).to_batches(max_chunksize=4096):
         for row in batch.to_pylist():
             numbers = row["atomic_numbers"]
             if not numbers or any(row[c] is None for c in ("frac_coords", "lengths", "angles")):

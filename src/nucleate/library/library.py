@@ -49,14 +49,19 @@ class Library:
         return _restored, (self.table.path, bits, self.hidden_text)
 
     def __contains__(self, id: str) -> bool:
-        return len(self._seen(rows_of_ids(self.table, [id]))) > 0
+        return self.get(id) is not None
 
     def __getitem__(self, id: str) -> KnownEntry:
         """The crystal of an id; NucleateError where there is none, or it is hidden."""
-        rows = self._seen(rows_of_ids(self.table, [id]))
-        if not len(rows):
+        found = self.get(id)
+        if found is None:
             raise NucleateError(f"no known crystal has the id '{id[:40]}'; an id is written as in mp-149")
-        return KnownEntry(self.table, int(rows[0]))
+        return found
+
+    def get(self, id: str) -> KnownEntry | None:
+        """The crystal of an id, None where there is none, or it is hidden."""
+        rows = self._seen(rows_of_ids(self.table, [id]))
+        return KnownEntry(self.table, int(rows[0])) if len(rows) else None
 
     def select(self, filters: Filters) -> KnownEntries:
         """The crystals that meet the filters, in the order of `ordered`."""
