@@ -41,8 +41,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e .
 	touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e ".[dev]"
+$(VENV)/.dev: pyproject.toml packages/papers/pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e ".[dev]" -e packages/papers
 	$(BIN)/python scripts/language_model.py $(VENV)/language-model || echo "no language model: its test will be skipped"
 	touch $@
 

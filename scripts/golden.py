@@ -4,8 +4,9 @@ python scripts/golden.py record FOLDER    run everything with the code at hand a
 python scripts/golden.py compare FOLDER   run everything again and compare; exits with 1 where something differs
 python scripts/golden.py list             the names of the runs, and their steps
 
-NUCLEATE_DATA must name a folder with the public datasets. --source points at the code of another checkout. Record and
-compare on the same kind of machine: processors round differently, which shows in the last digits.
+NUCLEATE_DATA must name a folder with the public datasets, and nucleate-papers must be installed. --source points at the
+code of another checkout. Record and compare on the same kind of machine: processors round differently, which shows in
+the last digits.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent
@@ -205,6 +207,10 @@ def main() -> int:
         return 0
     if options.folder is None or "NUCLEATE_DATA" not in os.environ:
         parser.error("give a folder for the record, and NUCLEATE_DATA in the environment")
+    try:
+        version("nucleate-papers")
+    except PackageNotFoundError:
+        parser.error("the runs use models of nucleate-papers; run: pip install -e packages/papers")
     folder, source = options.folder.resolve(), options.source.resolve()
     if options.what == "record":
         return record(folder, runs, source, options.jobs)

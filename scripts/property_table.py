@@ -2,7 +2,8 @@
 
     NUCLEATE_DATA=FOLDER python scripts/property_table.py [NAME_OR_FILE ...] [--split val]
 
-Default: all that the package ships. The test split is that of the recipe's first dataset ("perov-5+..." -> perov-5).
+Default: those of nucleate, and of nucleate-papers where it is installed. The test split is that of the recipe's first
+dataset ("perov-5+..." -> perov-5).
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
-"""Pack a finished training run into the package: half-precision weights and a model card.
+"""Pack a finished training run into a package: half-precision weights and a model card.
 
     python scripts/ship.py runs/mp20-csp [--note TEXT] [--measured FILE.md]
 
 The card's facts are read from the checkpoint; `--measured` is a file with the output of `nucleate evaluate` for these
 weights, or of `scripts/property_table.py` for those of a property network.
+
+A model that a command chooses by itself belongs to nucleate, whose weights have 30 MB at most. Any other belongs to
+nucleate-papers: give it a line in PAPERS (src/nucleate/train/papers.py) first, by which this script knows the package.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from pathlib import Path
 
 from nucleate.systems import load_recipe
 from nucleate.train.checkpoint import ModelInfo, load_network, save_weights
+from nucleate.train.papers import PACKAGE, PAPERS
 from nucleate.train.shipped import weights_folder
 from nucleate.train.weights_file import read_metadata
 
@@ -55,7 +59,7 @@ SOURCES = {
 
 
 def main() -> None:
-    """Write NAME.safetensors and NAME.md into src/nucleate/weights."""
+    """Write NAME.safetensors and NAME.md into the folder of weights of their package."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--note", default="", help="what a reader must know about how it was made")
@@ -76,13 +80,21 @@ def main() -> None:
     if recipe.is_file():  # how to sample is often chosen once the training is over
         own = info.recipe.changed(sample=load_recipe(recipe).sample)
         info = dataclasses.replace(info, recipe=own)
-    path = weights_folder() / f"{info.recipe.name}.safetensors"
+    package, folder = home_of(info.recipe.name)
+    path = folder / f"{info.recipe.name}.safetensors"
     save_weights(path, model, info, half=True)
     size = path.stat().st_size / 1e6
     measured = args.measured.read_text() if args.measured else "Nothing yet.\n"
     card = path.with_suffix(".md")
     card.write_text(card_of(info, sum(p.numel() for p in model.parameters()), size, args.hardware, args.note, measured))
-    print(f"{path.name}: {size:.1f} MB, card {card.name}")
+    print(f"{path.name}: {size:.1f} MB, card {card.name}, in {package}: {folder}")
+
+
+def home_of(name: str) -> tuple[str, Path]:
+    """The package that a model of that name belongs to, and its folder of weights in this checkout."""
+    if name in PAPERS:
+        return PACKAGE, Path(__file__).parent.parent / "packages" / "papers" / "src" / "nucleate_papers" / "weights"
+    return "nucleate", weights_folder()
 
 
 def card_of(info: ModelInfo, parameters: int, size: float, hardware: str, note: str, measured: str) -> str:

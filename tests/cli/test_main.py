@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from papers import needs_papers
 
 from nucleate.cli.main import app, line_of, main
 from nucleate.errors import NucleateError
@@ -25,15 +26,22 @@ BAD = [
     (["design", "RnF2"], "chgnet does not know Rn: not in its training data"),
     (["design", "--elements", "Li,Zz"], "'Zz' is not an element"),
     (["design", "--resume", "nowhere"], "no run to resume in nowhere"),
-    (["design", "NaCl", "--weights", "none"], "no weights 'none'; shipped: carbon24-cdi, carbon24-cds"),
+    (["design", "NaCl", "--weights", "none"], "no weights 'none'; shipped: mp20-cds, mp20-csp"),
     (["design", "NaCl", "--reference", "none"], "none"),
     (["design", "NaCl", "--potential", "none"], "chgnet"),
     (["design", "NaCl", "--fmax", "-1"], "fmax must be greater than 0"),
     (["design", "NaCl", "--second", "chgnet"], "another potential than chgnet"),
     (["design", "NaCl", "--second", "mace:x"], "no reference set is shipped for mace:x"),
     (["design", "Li ? O4"], "a formula with gaps can be asked for only where formulas are drawn first"),
-    (["design", "--contains", "Ti", "--exclude", "Ti", "--generator", "diffusion-bert"], "Ti is wanted and excluded"),
-    (["design", "--contains", "Ti", "--generator", "diffusion-lm"], "need one that draws element by element"),
+    (
+        ["design", "--contains", "Ti", "--exclude", "Ti", "--generator", "diffusion-bert-all"],
+        "Ti is wanted and excluded",
+    ),
+    pytest.param(
+        ["design", "--contains", "Ti", "--generator", "diffusion-lm"],
+        "need one that draws element by element",
+        marks=needs_papers,
+    ),
     (["design", "--resume", "nowhere", "--exclude", "Pb"], "give no other"),
     (["generate", "Li ? O4"], "a formula with gaps can be asked for only where formulas are drawn first"),
     (["compose", "NaCl"], "NaCl is a whole formula; leave a gap in it"),
@@ -53,7 +61,7 @@ BAD = [
     (["generate", "NaCl", "--sampler", "fast"], "unknown sampler 'fast'; known are ancestral"),
     (["generate", "anything", "--temperature", "0"], "(--temperature) must be above 0, not 0"),
     (["generate", "--fix", "missing.cif"], "missing.cif"),
-    (["generate", "Na-Cl", "-p", "gap=1", "--judge", "none"], "no weights 'none'; shipped: property-carbon24"),
+    (["generate", "Na-Cl", "-p", "gap=1", "--judge", "none"], "no weights 'none'; shipped: property-mp20"),
     (["evaluate", "dng", "x", "--potential", "none"], "no potential or property network 'none'; potentials: chgnet"),
     (["evaluate", "dng", "x", "--relax", "3", "--out", "r", "--potential", "property-mp20"], "has no forces"),
     (["optimise", "mp20-dng"], "mp20-dng takes no property; choose weights that do"),

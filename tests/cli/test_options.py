@@ -157,7 +157,7 @@ def test_generating_and_composing_from_files(tmp_path, capsys, monkeypatch):
     for more, option in ((["NaCl"], "a request"), (["-p", "e_form=-1"], "--property"), (["--sites", "O:1"], "--sites")):
         assert f"has a [request]; leave {option} out" in run(capsys, "generate", *more, "--config", path)[2]
     assert "--candidates 3 in place of 2" in run(capsys, "generate", "-n", 3, "--config", path, "--show-config")[2]
-    words = "compose", "Li ? O4", "-n", 3, "--exclude", "Pb", "--temperature", 0.7, "--weights", "diffusion-bert"
+    words = "compose", "Li ? O4", "-n", 3, "--exclude", "Pb", "--temperature", 0.7, "--valid"
     shown = shown_twice(capsys, path, *words)
     assert shown["request"]["candidates"] == 3 and shown["sampling"]["temperature"] == 0.7
     assert "--number 2 in place of 3" in run(capsys, "compose", "-n", 2, "--config", path, "--show-config")[2]

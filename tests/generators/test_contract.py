@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from papers import of_papers
 from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
@@ -35,25 +36,30 @@ class Boxes(BaseGenerator[Structure]):
         ]
 
 
-WEIGHTS = "mp20-csp", "mp20-dng", "mp20-cds", "mp20-unimat", "mp20-unimat-csp", "compact-csp", "mp20-sites"
 FORMULAS = "diffusion-bert-all", "diffusion-lm"
-NAMES = "random", "template", "prototype", "boxes", *WEIGHTS, *FORMULAS
+WEIGHTS = "mp20-csp", "mp20-dng", "mp20-cds", "mp20-sites"
+PAPERS = "mp20-unimat", "mp20-unimat-csp", "compact-csp"
+NAMES = ["random", "template", "prototype", "boxes", *WEIGHTS, FORMULAS[0], *of_papers(*PAPERS, FORMULAS[1])]
+MADE = {
+    "random": RandomSearch,
+    "template": lambda: TemplateGenerator(library_from_structures([("salt", SALT), ("large", LARGE)]), distinct=False),
+    "prototype": lambda: GENERATORS.make("prototype"),
+    "boxes": Boxes,
+}
 
 
-def in_house():
-    yield "random", RandomSearch()
-    yield "template", TemplateGenerator(library_from_structures([("salt", SALT), ("large", LARGE)]), distinct=False)
-    yield "prototype", GENERATORS.make("prototype")
-    yield "boxes", Boxes()
-    for name in WEIGHTS:
-        yield name, load_generator(name)
-    for name in FORMULAS:
-        yield name, load_formula_generator(name)
+class Made(dict):
+    """Generators by name, made when they are first asked for."""
+
+    def __missing__(self, name):
+        load = load_formula_generator if name in FORMULAS else load_generator
+        self[name] = MADE[name]() if name in MADE else load(name)
+        return self[name]
 
 
 @pytest.fixture(scope="module")
 def generators():
-    return dict(in_house())
+    return Made()
 
 
 def test_there_is_an_example_of_every_field():
@@ -114,7 +120,7 @@ def test_prototypes_and_methods_keep_the_contract(generators):
 def test_generators_by_name():
     assert all(callable(_import(target)) for target in GENERATORS.own.values())
     assert get_generator("random").sizes == RandomSearch(get_generator("mp20-csp").info.num_atoms_counts).sizes
-    assert get_formula_generator("diffusion-lm").name == "diffusion-lm"
+    assert get_formula_generator("diffusion-bert-all").name == "diffusion-bert-all"
     for name in ("random", "mp20-dng"):
         require_generator(name)
     with pytest.raises(NucleateError, match=r"^no weights 'nothing'; shipped: .*; or give a file$"):

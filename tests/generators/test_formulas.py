@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from papers import of_papers
 
 from nucleate.chem.formula import parse_strict
 from nucleate.crystal.formulas import FormulaBatch
@@ -204,16 +205,16 @@ def test_a_step_by_step_sampler_gives_formulas_too(tmp_path):
     assert len(texts) == 5 and all("MASK" not in t for t in texts)
 
 
-@pytest.mark.parametrize("name", ["diffusion-bert", "diffusion-bert-all", "diffusion-lm"])
+@pytest.mark.parametrize("name", ["diffusion-bert-all", *of_papers("diffusion-bert", "diffusion-lm")])
 def test_shipped_weights_draw_formulas_and_have_recipe_and_card(name):
     from nucleate.generators import shipped_weights
     from nucleate.systems import load_recipe
-    from nucleate.train.shipped import weights_folder
+    from nucleate.train.shipped import weights_file
 
     generator = load_formula_generator(name, steps=10 if name == "diffusion-lm" else None)
     assert name in shipped_weights("formula") and name not in shipped_weights()
     assert model_of(generator.info.recipe) == model_of(load_recipe(ROOT / "recipes" / f"{name}.toml"))
-    card = (weights_folder() / f"{name}.md").read_text()
+    card = weights_file(name).with_suffix(".md").read_text()
     assert "CN + EB" in card and f"{generator.info.training['formulas']:,} formulas" in card
     texts = generator.generate([Condition()] * 24, list(range(24)))
     assert sum(map(is_formula, texts)) >= 22 and len(set(texts)) >= 20

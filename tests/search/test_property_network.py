@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+from papers import needs_papers
 
 from nucleate.errors import NucleateError
 from nucleate.generators import read_info
@@ -46,10 +47,14 @@ def test_columns_that_no_network_knows_are_returned(info):
     assert shipped_judge(["band_gap"], facts_of(of(info, "perov-5"))) is None
 
 
+@needs_papers
 def test_a_named_network_must_know_one_of_them(info):
     with pytest.raises(NucleateError, match="property-carbon24 predicts energy_per_atom, not .*band_gap"):
         property_network_for(WANTED, facts_of(info), "property-carbon24")
-    with pytest.raises(NucleateError, match="no weights 'none'; shipped: property-carbon24"):
+
+
+def test_a_named_network_must_exist(info):
+    with pytest.raises(NucleateError, match="no weights 'none'; shipped: property-mp20"):
         property_network_for(WANTED, facts_of(info), "none")
 
 

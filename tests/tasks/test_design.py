@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from papers import needs_papers
 from tiny_sites import tiny_sites
 
 from nucleate.engine.local import Serial
@@ -234,6 +235,7 @@ def test_generated_crystals_are_predicted_as_they_stand():
     assert all("band_gap" in c.predicted.values for c in made)
 
 
+@needs_papers
 def test_a_network_that_knows_nothing_of_it_is_refused_before_anything_is_written(tmp_path):
     wrong = DesignSettings.of(judge="property-perov5")
     with pytest.raises(NucleateError, match="property-perov5 predicts .*, not formation_energy_per_atom"):

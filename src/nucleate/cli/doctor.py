@@ -10,8 +10,13 @@ from pathlib import Path
 
 import typer
 
-OK, MISSING, OPTIONAL = "ok", "missing", "optional"
-_MARKS = {OK: ("ok", "green"), MISSING: ("missing", "red"), OPTIONAL: ("not here", "yellow")}
+OK, MISSING, OPTIONAL, UNUSED = "ok", "missing", "optional", "unused"
+_MARKS = {
+    OK: ("ok", "green"),
+    MISSING: ("missing", "red"),
+    OPTIONAL: ("not here", "yellow"),
+    UNUSED: ("not used", "yellow"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ def examine() -> Iterator[Finding]:
     yield from _packages()
     yield from _devices()
     yield from _weights()
+    yield from _other_weights()
     yield from _reference()
     yield from _data()
 
@@ -101,23 +107,48 @@ def _weights() -> Iterator[Finding]:
     from nucleate.errors import NucleateError
     from nucleate.generators import shipped_weights
     from nucleate.generators.load import load_model
+    from nucleate.generators.methods import ADAPTIVE_WEIGHTS
+    from nucleate.settings.sampling import FORMULA_MODEL
     from nucleate.systems.base import FORMULA, PROPERTY
     from nucleate.train.property import load_property_network
+    from nucleate.train.shipped import other_models
 
-    crystals = sorted({"mp20-csp", "mp20-dng", *shipped_weights()})
-    for name, kind in [*((n, None) for n in crystals), *((n, FORMULA) for n in shipped_weights(FORMULA))]:
+    sources = other_models().sources
+    crystals = dict.fromkeys(["mp20-csp", "mp20-dng", ADAPTIVE_WEIGHTS, *shipped_weights()])
+    formulas = dict.fromkeys([FORMULA_MODEL, *shipped_weights(FORMULA)])
+    for name, kind in [*((n, None) for n in crystals), *((n, FORMULA) for n in formulas)]:
         try:
             model, info = load_model(name, kind)
             size = sum(p.numel() for p in model.parameters())
             yield Finding(f"weights {name}", OK, f"{size / 1e6:.1f} M parameters, {info.system.card.task(info.recipe)}")
         except NucleateError as error:
-            yield Finding(f"weights {name}", MISSING, str(error), "pip install --force-reinstall nucleate")
+            yield Finding(f"weights {name}", MISSING, str(error), _reinstall(sources.get(name)))
     for name in shipped_weights(PROPERTY):
         try:
             columns = ", ".join(load_property_network(name).columns)
             yield Finding(f"weights {name}", OK, f"predicts {columns}")
         except NucleateError as error:
-            yield Finding(f"weights {name}", MISSING, str(error), "pip install --force-reinstall nucleate")
+            yield Finding(f"weights {name}", MISSING, str(error), _reinstall(sources.get(name)))
+
+
+def _reinstall(source: str | None) -> str:
+    """The command that installs the package of a damaged model again. source: package and version; None: nucleate."""
+    return f"pip install --force-reinstall --no-deps {source.split()[0] if source else 'nucleate'}"
+
+
+def _other_weights() -> Iterator[Finding]:
+    """Whether nucleate-papers is here, and what cannot be used of it and of other packages with models."""
+    from nucleate.train.papers import PACKAGE, PAPERS, how_to_install
+    from nucleate.train.shipped import other_models, papers_entry
+
+    others, entry = other_models(), papers_entry()
+    if entry is None:
+        detail = f"not installed; it has {len(PAPERS)} models that reproduce tables of papers"
+        yield Finding(PACKAGE, OPTIONAL, detail, how_to_install())
+    elif count := list(others.sources.values()).count(entry.source):
+        yield Finding(PACKAGE, OK, f"{entry.version}, {count} models")
+    for text in others.problems:
+        yield Finding("models of packages", UNUSED, text)
 
 
 def _reference() -> Iterator[Finding]:

@@ -1,4 +1,5 @@
-"""`nucleate plugins`: generators, potentials, engines and DFT programs by name, with the packages that bring them."""
+"""`nucleate plugins`: generators, models, potentials, engines and DFT programs by name, with the packages that bring
+them."""
 
 from __future__ import annotations
 
@@ -10,13 +11,15 @@ if TYPE_CHECKING:
 
 
 def plugins() -> None:
-    """List the generators, potentials, engines and DFT programs that can be asked for by name.
+    """List the generators, potentials, engines and DFT programs that can be asked for by name, and the packages with
+    models.
 
     Those that other installed packages bring are among them.
     """
     from rich.text import Text
 
     from nucleate.cli.tables import TerminalColumn, coloured, output_console, show_table
+    from nucleate.train.shipped import WEIGHTS, other_models
 
     rows = [(table, part, *_said(table, part)) for table in tables() for part in table.entries()]
     columns = [
@@ -27,7 +30,8 @@ def plugins() -> None:
             "what it takes", [coloured("fail", text) if bad else Text(text) for *_, text, bad in rows], folds=20
         ),
     ]
-    refused = [text for table in tables() for text in table.problems()]
+    refused = [text for table in tables() if table is not WEIGHTS for text in table.problems()]
+    refused += other_models().problems
     shipped = "shipped weights (nucleate doctor) and files of weights are generators too"
     show_table(output_console(), columns, [*refused, shipped, "how to write one's own: docs/plugins.md"])
 
@@ -38,8 +42,9 @@ def tables() -> Iterator[PluginTable]:
     from nucleate.engine.registry import ENGINES
     from nucleate.generators.registry import GENERATORS
     from nucleate.potentials.registry import POTENTIALS
+    from nucleate.train.shipped import WEIGHTS
 
-    yield from (GENERATORS, POTENTIALS, ENGINES, PROGRAMS)
+    yield from (GENERATORS, WEIGHTS, POTENTIALS, ENGINES, PROGRAMS)
 
 
 def _said(table: PluginTable, part: PluginEntry) -> tuple[str, bool]:
@@ -51,10 +56,13 @@ def _said(table: PluginTable, part: PluginEntry) -> tuple[str, bool]:
     from nucleate.generators.registry import GENERATORS, get_registered
     from nucleate.generators.template import TemplateGenerator
     from nucleate.potentials.registry import POTENTIALS, get_potential
+    from nucleate.train.shipped import WEIGHTS, folder_of
 
     try:
         if part.name == TEMPLATE:
             return fields_text(TemplateGenerator.accepts), False  # without its library of crystals
+        if table is WEIGHTS:
+            return f"{len(list(folder_of(part).glob('*.safetensors')))} models", False
         if table is GENERATORS:
             return accepted_text(get_registered(part.name)), False
         if table is POTENTIALS:

@@ -14,6 +14,7 @@ from nucleate.cli.options import Overwrite, Sites, SpaceGroup, Workers
 from nucleate.settings import PredictSettings
 from nucleate.tasks.predict import METHODS, decided_method
 from nucleate.tasks.predict_targets import Target, read_target
+from nucleate.train.papers import PACKAGE, PAPERS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,12 +25,19 @@ if TYPE_CHECKING:
 COMMAND = "nucleate predict"
 TASK = "formulas", "file", "top"  # keys of a file with settings: what is predicted, and how much of it is kept
 FEW = 4  # formulas of which families are told
+
+
+def _weights_text(weights: str) -> str:
+    """The model of a method, as the help names it."""
+    return f", weights {weights}{f' of {PACKAGE}' if weights in PAPERS else ''}" if weights else ""
+
+
 NUMBERS = {  # of a template, and what they mean
     "distance": "distance: element mover's, of the formulas, in steps on the modified Pettifor scale",
     "similarity": "similarity: of the structures, as a network judges by the formulas, 0 to 1",
     "volume": "volume: of the cell over the template's",
 }
-METHOD = "; ".join(f"{name}: {m.what}{f', weights {m.weights}' if m.weights else ''}" for name, m in METHODS.items())
+METHOD = "; ".join(f"{name}: {m.what}{_weights_text(m.weights)}" for name, m in METHODS.items())
 TEXTS = {
     "method": f"How structures are found. {METHOD}; or a generator of another package (nucleate plugins). "
     "auto: adaptive for a chemical system, --space-group or --sites, else template."

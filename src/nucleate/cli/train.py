@@ -46,6 +46,7 @@ def train(
     from nucleate.errors import NucleateError
     from nucleate.search.names import require_names
     from nucleate.systems import load_recipe, system_of
+    from nucleate.train.shipped import require_brought
 
     if start is not None and (prop is None or dataset is None):
         raise NucleateError("--from needs --property COLUMN and --dataset CRYSTALS")
@@ -53,6 +54,7 @@ def train(
         raise NucleateError("give a recipe, or --from WEIGHTS --property COLUMN --dataset CRYSTALS to fine-tune")
     if recipe is not None:
         settings = load_recipe(recipe)  # an error in it is reported before torch is loaded
+        require_brought(settings.train.start_from)
         needed: tuple[str, ...] = settings.properties
     require_names(weights=[start] if start else (), datasets=[dataset] if dataset else ())
     import torch

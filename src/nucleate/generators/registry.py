@@ -11,13 +11,14 @@ from nucleate.generators.contract import missing_attributes
 from nucleate.generators.methods import PROTOTYPE, RANDOM, RESERVED, TEMPLATE
 from nucleate.plugins import PluginTable
 from nucleate.systems.base import FORMULA
-from nucleate.train.shipped import require_weights, shipped_weights, weights_file
+from nucleate.train.papers import PAPERS
+from nucleate.train.shipped import require_brought, require_weights, shipped_weights, weights_file
 
 STRUCTURES, FORMULAS = "structures", "formulas"  # what generators make
 
 
 def _reserved() -> dict[str, Any]:
-    return dict.fromkeys([*RESERVED, *shipped_weights(), *shipped_weights(FORMULA)])
+    return dict.fromkeys([*RESERVED, *shipped_weights(), *shipped_weights(FORMULA), *PAPERS])
 
 
 GENERATORS = PluginTable(
@@ -36,6 +37,7 @@ def require_generator(name: str | Path, makes: str = STRUCTURES) -> None:
     """Raise NucleateError where there is neither a generator nor weights of that name. Nothing is loaded."""
     if str(name) in GENERATORS:
         return
+    require_brought(name)
     try:
         require_weights(name, FORMULA if makes == FORMULAS else None)
     except NucleateError as error:

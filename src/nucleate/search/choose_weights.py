@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
@@ -63,6 +64,7 @@ def weights_for(request: Request) -> str:
     from nucleate.generators import read_info, shipped_weights
     from nucleate.generators.methods import ADAPTIVE_WEIGHTS
     from nucleate.generators.properties import resolve_property
+    from nucleate.train.shipped import other_models
 
     if request.space_groups or request.sites:
         return ADAPTIVE_WEIGHTS
@@ -71,7 +73,8 @@ def weights_for(request: Request) -> str:
     composition = request.composition is not None
     needed = {*request.properties, *(["chemical_system"] if request.chemical_system else [])}
     offers: set[str] = set()
-    for name in sorted(shipped_weights(), key=_preference):
+    others = other_models().files
+    for name in sorted(shipped_weights(), key=lambda name: _preference(name, others)):
         info = read_info(name)
         if info.takes_composition == composition:
             if all(resolve_property(p, info.recipe.condition_on) for p in needed):
@@ -85,7 +88,8 @@ def weights_for(request: Request) -> str:
     )
 
 
-def _preference(name: str) -> tuple[bool, bool, str]:
-    """For sorting models that can do the same: those of all inorganic crystals first, CDS before CDI
-    (docs/results.md)."""
-    return not name.startswith("mp20"), name.endswith("-cdi"), name
+def _preference(name: str, others: Container[str]) -> tuple[bool, bool, bool, str]:
+    """For sorting models that can do the same: those of nucleate itself before those of other packages, so that
+    installing one changes no choice; those of all inorganic crystals first; CDS before CDI (docs/results.md). others:
+    the names of those of other packages."""
+    return name in others, not name.startswith("mp20"), name.endswith("-cdi"), name

@@ -76,7 +76,8 @@ def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> Non
     """
     from nucleate.generators.properties import resolve_property, short_name
     from nucleate.generators.registry import GENERATORS
-    from nucleate.train.shipped import conditions_of, require_weights, shipped_weights, weights_file
+    from nucleate.train.papers import PAPERS
+    from nucleate.train.shipped import conditions_of, papers_hint, require_weights, shipped_weights, weights_file
 
     names, weights = list(names), list(weights)
     if not names:
@@ -89,9 +90,11 @@ def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> Non
     if unknown:
         whose = " and ".join(weights) or "no shipped model"
         offered = ", ".join(sorted(set(map(short_name, offers)))) or "none"
+        able = [n for n, m in PAPERS.items() if m.kind is None and resolve_property(unknown[0], m.properties)]
+        hint = "" if weights else papers_hint(able)
         raise NucleateError(
             f"{whose} can{'not' if weights else ''} be asked for {unknown[0]}; properties on offer: {offered}; teach a "
-            "model one of your own data with: nucleate train --from mp20-dng --property COLUMN --dataset NAME"
+            f"model one of your own data with: nucleate train --from mp20-dng --property COLUMN --dataset NAME{hint}"
         )
 
 

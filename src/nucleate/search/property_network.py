@@ -57,6 +57,18 @@ def shipped_judge(columns: Iterable[str], facts: Mapping[str, Any]) -> str | Non
     return best[0] or None
 
 
+def judges_hint(columns: Iterable[str], facts: Mapping[str, Any]) -> str:
+    """The networks of nucleate-papers that predict one of these columns for the data of a generator, and the command
+    that brings them; "" if none is missing. To be appended to a message."""
+    from nucleate.systems.base import PROPERTY
+    from nucleate.train.papers import PAPERS
+    from nucleate.train.shipped import papers_hint
+
+    judges = {name: model for name, model in PAPERS.items() if model.kind == PROPERTY}
+    wanted, dataset = set(columns), dataset_of(facts)
+    return papers_hint(name for name, m in judges.items() if m.dataset == dataset and wanted & set(m.properties))
+
+
 def dataset_of(facts: Mapping[str, Any]) -> str:
     """The first dataset that a network was trained on, by its facts; "" where that is not known."""
     return str(facts.get("dataset", "")).split("+")[0].partition(":")[0]

@@ -32,7 +32,9 @@ class ComposeSettings(Settings):
     weights: Annotated[
         str,
         About(
-            "Model of formulas: diffusion-bert-all, diffusion-bert, diffusion-lm, or a file.", names="formula_weights"
+            "Model of formulas: diffusion-bert-all, diffusion-bert or diffusion-lm (both of the package "
+            "nucleate-papers), or a file.",
+            names="formula_weights",
         ),
     ] = FORMULA_MODEL
     valid: Annotated[

@@ -42,9 +42,9 @@ class PredictSettings(Settings):
     method: Annotated[
         str,
         About(
-            "How structures are found: template, prototype, transformer, unimat, compact, adaptive, random, or a "
-            "generator of another package (nucleate plugins); auto: adaptive for a chemical system, space groups or "
-            "numbers of sites, else template."
+            "How structures are found: template, prototype, transformer, adaptive, random, unimat or compact (these "
+            "two with the package nucleate-papers), or a generator of another package (nucleate plugins); auto: "
+            "adaptive for a chemical system, space groups or numbers of sites, else template."
         ),
     ] = AUTO
     samples: Annotated[int, Ge(1), About("Structures that are drawn for each formula (and each space group).")] = 5

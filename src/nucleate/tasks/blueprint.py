@@ -128,7 +128,7 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
     from nucleate.generators.properties import resolve_property
     from nucleate.generators.registry import is_weights
     from nucleate.search.choose_weights import weights_for
-    from nucleate.search.property_network import dataset_of, property_network_for
+    from nucleate.search.property_network import dataset_of, judges_hint, property_network_for
 
     settings = _with_open_ones(request, settings)
     generation = settings.generation
@@ -152,7 +152,7 @@ def cautions(request: Request, settings: DesignSettings) -> list[str]:
         who = f"{model.name} does not predict" if model else f"no shipped network for {dataset_of(facts)} predicts"
         out.append(
             f"{who} {', '.join(unknown)}: crystals are not ranked by it; the setting 'judge' can name a network that "
-            "predicts it"
+            f"predicts it{judges_hint(unknown, facts)}"
         )
     return out
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.search.choose_weights import load_with_sampling
-from nucleate.search.property_network import dataset_of, property_network_for
+from nucleate.search.property_network import dataset_of, judges_hint, property_network_for
 from nucleate.settings import OptimiseSettings
 from nucleate.settings.optimise import read_optimise_settings
 from nucleate.store.journal import changed_settings_text
@@ -69,8 +69,11 @@ def optimise(
     column, target = aim(generator, settings)
     model, _, _ = property_network_for({column: (target, target)}, generator.facts(), settings.judge)
     if model is None:
-        dataset = dataset_of(generator.facts())
-        raise NucleateError(f"no shipped network predicts {column} of {dataset}; name one by the setting 'judge'")
+        facts = generator.facts()
+        raise NucleateError(
+            f"no shipped network predicts {column} of {dataset_of(facts)}; name one by the setting 'judge'"
+            f"{judges_hint([column], facts)}"
+        )
     blank = _blank(generator, column, target, settings)
     limits = limits_of(generator, column, settings)
     relaxing = relaxation(settings) if settings.relax else []

@@ -14,6 +14,7 @@ from nucleate.settings import PredictSettings
 from nucleate.settings.base import WrongValueError
 from nucleate.settings.sampling import AUTO
 from nucleate.tasks.predict_targets import Target, blank_candidates, read_target, require_target
+from nucleate.train.shipped import require_weights
 
 if TYPE_CHECKING:
     from nucleate.generators import StructureGenerator
@@ -130,6 +131,8 @@ def _require_method(settings: PredictSettings) -> None:
     method = METHODS.get(settings.method, PLUGIN)
     if settings.weights and not method.weights:
         raise NucleateError(f"the method {settings.method} has no weights; leave them out")
+    if method.weights and not settings.weights:
+        require_weights(method.weights)
     for asked, what, name in ((settings.space_groups, "a space group", "symmetry"), (settings.sites, "sites", "sites")):
         if asked and not getattr(method, name):
             able = ", ".join(key for key, m in METHODS.items() if getattr(m, name))

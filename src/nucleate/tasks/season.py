@@ -26,6 +26,7 @@ from nucleate.locks import Lock
 from nucleate.pipeline.events import Watch
 from nucleate.systems import load_recipe, prepare_for, system_of
 from nucleate.tasks.season_judges import JUDGES
+from nucleate.train.shipped import require_brought
 
 if TYPE_CHECKING:
     from nucleate.systems.recipe import Recipe
@@ -72,6 +73,7 @@ def read_queue(path: str | Path) -> Queue:
         for run in queue.run:
             file = path.parent / run.recipe
             recipe = load_recipe(file)
+            require_brought(recipe.train.start_from)
             name, bare = run.name or recipe.name, re.fullmatch(r"[\w-]+", recipe.data.dataset)
             if not run.validation and not bare and run.judge != "formulas":
                 raise NucleateError(f"run '{name}' needs 'validation', a data set such as \"mp-20:val\"")

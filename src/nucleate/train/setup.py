@@ -18,7 +18,7 @@ from nucleate.systems.recipe import Recipe
 from nucleate.systems.registry import system_of
 from nucleate.train.checkpoint import ModelInfo, PropertyStats
 from nucleate.train.device import enough_memory
-from nucleate.train.shipped import weights_file
+from nucleate.train.shipped import require_brought, weights_file
 from nucleate.train.weights_file import load_tensors
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def _base_of(recipe: Recipe) -> Base | None:
     source, unit = recipe.train.start_from, system_of(recipe).data.unit
     if not source:
         return None
+    require_brought(source)
     path = weights_file(source) or source
     tensors, metadata = load_tensors(path)
     info = ModelInfo.of(path, metadata, metadata.get("kind"))

@@ -26,7 +26,7 @@ from nucleate.errors import NucleateError
 from nucleate.nets.similarity import SimilarityNetwork
 from nucleate.systems.older import without_conditions
 from nucleate.train.best import keep_best
-from nucleate.train.shipped import weights_file
+from nucleate.train.shipped import require_weights
 from nucleate.train.steps import Steps
 from nucleate.train.weights_file import built_from, errors_name_file, load_tensors, save_tensors, sizes_of
 
@@ -265,9 +265,7 @@ def save_similarity(path: str | Path, model: SimilarityModel) -> None:
 def load_similarity(weights: str | Path = SHIPPED) -> SimilarityModel:
     """The model of a shipped name or a weights file. Raises NucleateError if there is no such file, or if it holds
     another kind of network, was trained on other descriptors, or is damaged."""
-    path = weights_file(weights)
-    if path is None:
-        raise NucleateError(f"no weights '{weights}'; shipped: {SHIPPED}; or give a file")
+    path = require_weights(weights, KIND)
     tensors, metadata = load_tensors(path)
     with errors_name_file(path):
         if metadata.get("kind") != KIND:

@@ -109,12 +109,13 @@ def property_network(potential: str) -> PropertyModel | None:
     other names."""
     from nucleate.potentials.registry import POTENTIALS, get_feature_potential
     from nucleate.systems.base import PROPERTY
-    from nucleate.train.shipped import shipped_weights, weights_file
+    from nucleate.train.shipped import require_brought, shipped_weights, weights_file
 
     if potential in POTENTIALS or (":" in potential and weights_file(potential) is None):
         get_feature_potential(potential)  # a potential without features is refused before any work
         return None
     if weights_file(potential) is None:
+        require_brought(potential)
         raise NucleateError(
             f"no potential or property network '{potential}'; potentials: chgnet; "
             f"property networks: {', '.join(shipped_weights(PROPERTY))}, or a file"
