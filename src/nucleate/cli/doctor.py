@@ -56,7 +56,7 @@ def examine() -> Iterator[Finding]:
     yield from _packages()
     yield from _devices()
     yield from _weights()
-    yield from _other_weights()
+    yield from models_of_packages()
     yield from _reference()
     yield from _data()
 
@@ -136,7 +136,7 @@ def _reinstall(source: str | None) -> str:
     return f"pip install --force-reinstall --no-deps {source.split()[0] if source else 'nucleate'}"
 
 
-def _other_weights() -> Iterator[Finding]:
+def models_of_packages() -> Iterator[Finding]:
     """Whether nucleate-papers is here, and what cannot be used of it and of other packages with models."""
     from nucleate.train.papers import PACKAGE, PAPERS, how_to_install
     from nucleate.train.shipped import other_models, papers_entry

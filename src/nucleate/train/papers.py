@@ -51,7 +51,7 @@ PAPERS: Mapping[str, PaperModel] = {
     "perov5-compact": PaperModel("perov-5"),
     "perov5-unimat": PaperModel("perov-5"),
     "property-carbon24": PaperModel("carbon-24", PROPERTY, ("energy_per_atom",)),
-    "property-perov5": PaperModel("perov-5", PROPERTY, ("heat_ref",)),
+    "property-perov5": PaperModel("perov-5", PROPERTY, ("heat_ref", "heat_all")),
 }
 
 
