@@ -93,8 +93,8 @@ def require_properties(names: Iterable[str], weights: Iterable[str] = ()) -> Non
         able = [n for n, m in PAPERS.items() if m.kind is None and resolve_property(unknown[0], m.properties)]
         hint = "" if weights else papers_hint(able)
         raise NucleateError(
-            f"{whose} can{'not' if weights else ''} be asked for {unknown[0]}; properties on offer: {offered}; teach a "
-            f"model one of your own data with: nucleate train --from mp20-dng --property COLUMN --dataset NAME{hint}"
+            f"{whose} can{'not' if weights else ''} be asked for {unknown[0]}; properties on offer: {offered}{hint}; "
+            "teach a model one of your own data with: nucleate train --from mp20-dng --property COLUMN --dataset NAME"
         )
 
 
