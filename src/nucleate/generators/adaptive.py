@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,12 +23,16 @@ from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Wishes
 from nucleate.generators.diffusion import DiffusionGenerator
 from nucleate.generators.planning import plan_condition
-from nucleate.generators.precedents import shipped_precedents
+from nucleate.generators.precedents import Precedents
 from nucleate.generators.symmetry_chooser import SymmetryChooser
 from nucleate.generators.units import draw_units
+from nucleate.library.library import load_library
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+    from nucleate.library.library import Library
+    from nucleate.train.checkpoint import ModelInfo
 
 RECORD = "adaptive_cells"  # property of the structures
 Chosen = tuple[int, Assignment]  # a space group, and the elements and Wyckoff positions of all sites
@@ -44,10 +48,18 @@ class AdaptiveCells(DiffusionGenerator):
     composition is open, images of a site that lie on top of each other become one atom (`crystal.merge`).
     """
 
+    def __init__(
+        self, model: torch.nn.Module, info: ModelInfo, *, library: Library | None = None, **options: Any
+    ) -> None:
+        """library: the known crystals that are precedents (`generators.precedents`), None for all; it may be a view
+        without hidden ones. options: as in `DiffusionGenerator`."""
+        super().__init__(model, info, **options)
+        self.library = load_library() if library is None else library
+
     @cached_property
     def choices(self) -> SymmetryChooser:
         """What draws space groups and sites."""
-        return SymmetryChooser(self.codec, self.info.max_atoms, shipped_precedents())
+        return SymmetryChooser(self.codec, self.info.max_atoms, Precedents(self.library))
 
     def check(self, condition: Condition) -> None:
         """Raise NucleateError, in one line, for values that cannot be met; it names what is possible instead."""

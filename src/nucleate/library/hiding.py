@@ -15,6 +15,7 @@ from nucleate.library.filters import is_id, rows_of_formula, rows_of_ids
 from nucleate.library.schema import SPLITS
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pymatgen.core import Structure
 
     from nucleate.library.library import Library
@@ -56,16 +57,28 @@ def hidden_by_ids(table: LibraryTable, ids: Sequence[str]) -> tuple[list[int], s
 
 def hidden_by_dataset(table: LibraryTable, name: str) -> tuple[list[int], str]:
     """Rows of the crystals of a dataset, "mp-20:val,test", and of all crystals like them; and what that is in words."""
-    dataset, _, splits = name.partition(":")
-    wanted = [s.strip() for s in splits.split(",") if s.strip()]
+    dataset, wanted = _dataset_and_splits(name)
     if dataset == MP20:
-        if unknown := [s for s in wanted if s not in SPLITS]:
-            raise NucleateError(f"MP-20 has the splits {', '.join(SPLITS)}, not '{unknown[0][:40]}'")
-        chosen = [SPLITS.index(s) for s in wanted or SPLITS]
-        own = np.flatnonzero(np.isin(table.split, chosen)).tolist()
-        like = np.flatnonzero(table.like & sum(1 << i for i in chosen)).tolist()
+        own = rows_of_splits(table, name).tolist()
+        like = np.flatnonzero(table.like & sum(1 << SPLITS.index(s) for s in wanted or SPLITS)).tolist()
         return _said(own, like, name)
     return _said([], [row for s in _structures(dataset, wanted) for row in matching_rows(table, s)], name)
+
+
+def rows_of_splits(table: LibraryTable, name: str) -> NDArray[np.int64]:
+    """Rows of the crystals of MP-20 ("mp-20") or of some of its splits ("mp-20:val,test"), by id. Raises NucleateError
+    for another dataset and for a split that does not exist."""
+    dataset, wanted = _dataset_and_splits(name)
+    if dataset != MP20:
+        raise NucleateError(f"the library knows the splits of {MP20} alone, not '{name[:40]}'; write mp-20:train")
+    if unknown := [s for s in wanted if s not in SPLITS]:
+        raise NucleateError(f"MP-20 has the splits {', '.join(SPLITS)}, not '{unknown[0][:40]}'")
+    return np.flatnonzero(np.isin(table.split, [SPLITS.index(s) for s in wanted or SPLITS]))
+
+
+def _dataset_and_splits(name: str) -> tuple[str, list[str]]:
+    dataset, _, splits = name.partition(":")
+    return dataset, [s.strip() for s in splits.split(",") if s.strip()]
 
 
 def matching_rows(table: LibraryTable, structure: Structure) -> list[int]:

@@ -60,7 +60,7 @@ class Library:
 
     def get(self, id: str) -> KnownEntry | None:
         """The crystal of an id, None where there is none, or it is hidden."""
-        rows = self._seen(rows_of_ids(self.table, [id]))
+        rows = self.seen(rows_of_ids(self.table, [id]))
         return KnownEntry(self.table, int(rows[0])) if len(rows) else None
 
     def select(self, filters: Filters) -> KnownEntries:
@@ -127,7 +127,17 @@ class Library:
             out = out.without(rows.tolist(), f"{len(rows):,} crystals of {len(compositions):,} formulas")
         return out.without(*hidden_by_dataset(self.table, dataset)) if dataset else out
 
-    def _seen(self, rows: Rows) -> Rows:
+    def only(self, dataset: str) -> Library:
+        """Only the crystals of splits of MP-20 ("mp-20:train"), of those that are not hidden. Raises NucleateError for
+        another dataset."""
+        from nucleate.library.hiding import rows_of_splits
+
+        kept = self.seen(rows_of_splits(self.table, dataset))
+        others = np.delete(np.arange(len(self.table)), kept)
+        return self.without(others.tolist(), f"everything but the {len(kept):,} crystals of {dataset}")
+
+    def seen(self, rows: Rows) -> Rows:
+        """Those of some rows of the table that are not hidden."""
         return rows if self.visible is None else rows[self.visible[rows]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import chain
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     Whole = NDArray[np.int64]
 
 MOST_OF_AN_ELEMENT = 255  # atoms in a primitive cell
+_SITES = re.compile(r"(\d*)[a-zA-Z]")
 _KEYS = np.random.default_rng(2026).integers(
     1, 1 << 63, (2, MOST_OF_AN_ELEMENT + 1), dtype=np.uint64
 )  # of elements, and of counts
@@ -164,6 +166,23 @@ class LibraryTable:
         """The Wyckoff letters by element, of what is kept (`sites.written_sites`)."""
         text: str = self._texts["sites"][row].as_py()
         return text
+
+    def sites_of(self, rows: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int32]]:
+        """As `sites`, of many rows: each text once, and for each row its place among them."""
+        import pyarrow as pa
+
+        encoded = self._texts["sites"].take(pa.array(rows)).dictionary_encode()
+        return encoded.dictionary.to_pylist(), _array(encoded.indices)
+
+    @cached_property
+    def num_sites(self) -> NDArray[np.uint8]:
+        """(R, K): sets of equivalent atoms of each element."""
+        texts, places = self.sites_of(np.arange(len(self)))
+        counts = np.zeros((len(texts), self.elements.shape[1]), dtype=np.uint8)
+        for row, text in zip(counts, texts, strict=True):
+            parts = [sum(int(n or 1) for n in _SITES.findall(part)) for part in text.split("_")]
+            row[: len(parts)] = parts
+        return counts[places]
 
     def prototype(self, row: int) -> str:
         """The label of the structure type within 0.1 angstrom."""
