@@ -2,12 +2,13 @@
 
     OMP_NUM_THREADS=1 NUCLEATE_DATA=FOLDER python benchmarks/adaptive.py [--weights mp20-sites] [--n 200]
         [--given composition,group,sites,positions] [--steps 50] [--noise 1] [--lattice-noise 1] [--sampler ancestral]
-        [--atoms 20] [--profile]
+        [--atoms 20] [--known train] [--profile]
 
 One prediction for each of n crystals of MP-20's validation split, which model selection may use. Given are the
 composition of the primitive cell; with "group" also the space group; with "sites" also how many sites each element has,
 as in Sultanov et al. (2023), section 5.2; with "positions" also on which Wyckoff positions they are. What is not given
-is drawn as it is in the training crystals. Match: StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10). Valid: no
+is drawn as it is in known crystals (--known: which; MP-20's validation and test
+splits are never among them). Match: StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10). Valid: no
 distance below 0.5 angstrom and a volume of at least 0.1 cubic angstrom. Symmetric: moyopy finds the group that was
 drawn, or one of no lower order, within 0.001 angstrom. Intervals are at 95 %; seconds of CPU time, one core, batches of
 64. --atoms: only crystals with so many atoms in the primitive cell. --profile: print where the time is spent, in place
@@ -23,6 +24,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
+
+from known import add_known, known_crystals
 
 from nucleate.chem.elements import SYMBOLS
 from nucleate.crystal.asymmetric import AsymmetricUnit, asymmetric_unit, symmetric_batch
@@ -88,6 +91,7 @@ def profile(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="mp20-sites")
+    add_known(parser)
     parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--given", default=",".join(GIVEN))
     parser.add_argument("--steps", type=int)
@@ -98,7 +102,7 @@ def main() -> None:
     parser.add_argument("--atoms", type=int)
     parser.add_argument("--profile", action="store_true")
     args = parser.parse_args()
-    generator = cast(AdaptiveCells, load_generator(args.weights))
+    generator = cast(AdaptiveCells, load_generator(args.weights)).with_library(known_crystals(args.known))
     asked = {name: getattr(args, name) for name in ("steps", "noise", "lattice_noise", "sampler")}
     generator.settings = generator.settings.changed(**{k: v for k, v in asked.items() if v is not None})
     targets = load_targets("mp-20:val", args.n if args.atoms is None else len(read_dataset("mp-20:val")), args.seed)

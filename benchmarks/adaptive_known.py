@@ -1,7 +1,7 @@
 """Known crystals rebuilt from their space group and composition: Sultanov et al. (2023), section 5.3 and Table 2.
 
     OMP_NUM_THREADS=1 NUCLEATE_DATA=FOLDER python benchmarks/adaptive_known.py --out RUN [--n 30] [--samples 50]
-        [--weights mp20-sites] [--database mp_2025.parquet]
+        [--weights mp20-sites] [--known train] [--database mp_2025.parquet]
 
 The crystals are those of the paper's Table 2, found by the cells given there (that of Ce-In-Cu is not in the database),
 and n of MP-20's test split, of at least monoclinic symmetry, whose formulas the training split lacks. Adaptive cells
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from known import add_known, known_crystals
 from random_search import Timed
 
 from nucleate.crystal.asymmetric import asymmetric_unit, symmetric_batch
@@ -114,7 +115,8 @@ def row(name: str, structure: Structure, group: Sequence[Candidate]) -> str:
 
 
 def stages(args: argparse.Namespace, targets: dict[str, Structure]) -> Iterator[Stage]:
-    generator = load_generator(args.weights)
+    known = known_crystals(args.known).hidden(ids=[name for name in targets if name in PUBLISHED])
+    generator = load_generator(args.weights).with_library(known)
     yield Timed(GenerateStage(generator))
     yield Compared(BEFORE, targets)
     yield CheckStage()
@@ -128,11 +130,12 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=30)
     parser.add_argument("--samples", type=int, default=50)
     parser.add_argument("--weights", default="mp20-sites")
+    add_known(parser)
     parser.add_argument("--database", default="mp_2025.parquet")
     parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args()
     targets = choose(args.n, args.database)
-    open_folder(args.out, {"weights": weights_digest(args.weights), "samples": args.samples})
+    open_folder(args.out, {"weights": weights_digest(args.weights), "samples": args.samples, "known": args.known})
     each = list(stages(args, targets))
     print("| crystal | Table 2 | formula | space group | atoms | found before | after relaxation | s/structure |")
     print("|---|---|---|---|---|---|---|---|")

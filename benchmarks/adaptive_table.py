@@ -1,7 +1,7 @@
 """Adaptive cells compared with the literature: Table 1 of Sultanov et al. (2023), with its protocol.
 
     OMP_NUM_THREADS=1 NUCLEATE_DATA=FOLDER python benchmarks/adaptive_table.py [--n 1000] [--weights mp20-sites]
-        [--rival mp20-csp] [--steps 50] [--sampler ancestral] [--noise 1] [--lattice-noise 1]
+        [--rival mp20-csp] [--known train] [--steps 50] [--sampler ancestral] [--noise 1] [--lattice-noise 1]
 
 MP-20's test split without monoclinic and triclinic crystals (space group 16 or above within 0.1 angstrom). Of n drawn
 by --seed, adaptive cells are given the composition of the primitive cell and the space group; with "sites" the number
@@ -19,6 +19,8 @@ import random
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, cast
+
+from known import add_known, known_crystals
 
 from nucleate.chem.elements import element_symbol
 from nucleate.crystal.asymmetric import AsymmetricUnit, asymmetric_unit, symmetric_batch
@@ -86,6 +88,7 @@ def shown(key: str, value: float | None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_known(parser)
     parser.add_argument("--n", type=int, default=1000)
     parser.add_argument("--weights", default="mp20-sites")
     parser.add_argument("--rival", default="mp20-csp")
@@ -100,7 +103,7 @@ def main() -> None:
     test = eligible("mp-20:test")
     reference = crystal_set(f"{len(test):,} test crystals", [s for _, s, _ in test])
     told = random.Random(args.seed).sample(test, min(args.n, len(test)))
-    adaptive = cast(AdaptiveCells, load_generator(args.weights))
+    adaptive = cast(AdaptiveCells, load_generator(args.weights)).with_library(known_crystals(args.known))
     asked = {name: getattr(args, name) for name in ("steps", "noise", "lattice_noise", "sampler")}
     adaptive.settings = adaptive.settings.changed(**{k: v for k, v in asked.items() if v is not None})
     print(f"{reference.name}; {adaptive.settings}\n")

@@ -9,7 +9,7 @@ The comparison is Table 1 of GenMS (Yang et al. 2024, arXiv 2409.06762).
 reads what was written. Valid: the paper's rules (no two atoms within 0.5 angstrom; SMACT's charge balance). Match: the
 paper's, StructureMatcher.fit_anonymous (stol 0.5, ltol 0.3, angle_tol 10) with a prototype of the family; the family as
 nucleate has it: space group, site symmetries, neighbour distances and ions. Both before relaxation and after. Unknown:
-the Materials Project has no crystal of the formula (`hull.known_formulas`); the paper asks the ICSD as well. --new asks
+the Materials Project has no crystal of the formula (`Library.knows_formula`); the paper asks the ICSD as well. --new asks
 only for these. RUNS keeps the runs, so that an interrupted call can be repeated to continue.
 """
 
@@ -25,8 +25,9 @@ from nucleate.engine.local import executor
 from nucleate.evaluate.measures.statistics import rate
 from nucleate.evaluate.measures.validity import compositional_validity, structural_validity
 from nucleate.families.decorate import DecorateStage
-from nucleate.families.family import family_prototype, lexicon
-from nucleate.hull.known_formulas import is_known
+from nucleate.families.family import lexicon
+from nucleate.families.members import family_prototype
+from nucleate.library import load_library
 from nucleate.settings import DesignSettings
 from nucleate.stages.request_check import elements_in_family
 from nucleate.tasks.design import design, generate_candidates, load_run, resume
@@ -81,7 +82,7 @@ def row(family: str, first: list[Candidate], last: list[Candidate]) -> str:
         return rate(sum(hits), len(hits)).percent
 
     def unknown(s: Structure) -> bool:
-        return not is_known({e.symbol: int(n) for e, n in s.composition.items()})
+        return not load_library().knows_formula({e.symbol: int(n) for e, n in s.composition.items()})
 
     shapes = [c.structure for c in first]
     relaxed = [c.failure is None and c.checks["relaxed"].verdict == "pass" for c in last]

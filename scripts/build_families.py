@@ -1,46 +1,35 @@
-"""Write reference/families/{prototypes,members}.parquet: which known crystals belong to the lexicon's families.
+"""Write reference/families/members.parquet: which crystals of the library belong to the lexicon's families.
 
-    NUCLEATE_DATA=FOLDER python scripts/build_families.py
+    python scripts/build_families.py
 
-For each structure type of `lexicon.tsv` the most stable crystal of its example's formula, space group and number of
-atoms is the prototype. A member has the same space group, number of atoms, site symmetries and neighbour distances
-(`crystal.prototype.same_prototype`), and elements whose charges the family allows; where elements fit the sites in
-several ways, the one whose electronegativities are ordered most like the prototype's. Data: `mp_2025` (Materials
-Project, CC-BY 4.0).
+Of each structure type of `lexicon.tsv` the first crystal of its example's formula, space group and number of atoms, in
+the order of the library, is the model. A member has the same space group, number of atoms, site symmetries and
+neighbour distances (`crystal.prototype.same_prototype`), and elements whose charges the family allows. Where elements
+fit the sites in several ways, it is the one whose electronegativities are ordered most like the model's. Of each member
+are written its family, its structure type, its id, and as digits the places of the elements of the family's sites among
+the elements of the crystal.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import cache
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nucleate.chem.elements import atomic_number, element_symbol
+from nucleate.chem.composition import reduced
+from nucleate.chem.elements import atomic_number
 from nucleate.chem.states import pauling_electronegativity
-from nucleate.crystal.columns import structure_of_row
 from nucleate.crystal.prototype import Prototype, prototype_of, same_prototype
-from nucleate.data.catalog import home
-from nucleate.families.family import FOLDER, Family, StructureType, lexicon
-
-COLUMNS = ["material_id", "nsites", "atomic_numbers", "frac_coords", "lengths", "angles", "spacegroup", "e_above_hull"]
-Row = dict[str, Any]
-
-
-def counts(row: Row) -> dict[str, int]:
-    """Element -> atoms in a formula unit."""
-    found: Counter[int] = Counter(row["atomic_numbers"])
-    unit = math.gcd(*found.values())
-    return {element_symbol(z): n // unit for z, n in found.items()}
-
-
-def height(row: Row) -> float:
-    """Above the hull; what is not known counts as highest."""
-    return math.inf if row["e_above_hull"] is None else row["e_above_hull"]
+from nucleate.families.family import Family, StructureType, lexicon
+from nucleate.families.members import FILE
+from nucleate.files import replacing
+from nucleate.library.entries import KnownEntry
+from nucleate.library.filters import Filters
+from nucleate.library.library import load_library
 
 
 def ways(family: Family, elements: dict[str, int]) -> Iterator[tuple[str, ...]]:
@@ -56,62 +45,56 @@ def likeness(elements: Sequence[str], example: Sequence[str]) -> int:
     return sum((chi[i] - chi[j]) * (model[i] - model[j]) > 0 for i in range(len(chi)) for j in range(i))
 
 
-def membership(family: Family, kind: StructureType, model: Prototype, row: Row) -> tuple[str, ...] | None:
+@cache
+def features(entry: KnownEntry) -> Prototype:
+    """What `same_prototype` compares."""
+    return prototype_of(entry.structure)
+
+
+def membership(family: Family, kind: StructureType, model: Prototype, entry: KnownEntry) -> tuple[str, ...] | None:
     """The elements site by site where the crystal belongs to the family with this structure type."""
-    elements = counts(row)
     able = sorted(
-        (way for way in ways(family, elements) if family.admits(way)), key=lambda w: -likeness(w, kind.elements)
+        (way for way in ways(family, reduced(entry.composition)) if family.admits(way)),
+        key=lambda w: -likeness(w, kind.elements),
     )
-    if not able:
-        return None
-    own = prototype_of(structure_of_row(row))
     for way in able:
         roles = {atomic_number(a): atomic_number(b) for a, b in zip(kind.elements, way, strict=True)}
-        if same_prototype(model, own, roles):
+        if same_prototype(model, features(entry), roles):
             return way
     return None
 
 
 def main() -> None:
-    rows = pq.read_table(home() / "mp_2025.parquet", columns=COLUMNS).to_pylist()
-    places: dict[tuple[int, int], list[Row]] = {}
-    for row in rows:
-        places.setdefault((row["spacegroup"], row["nsites"]), []).append(row)
-    prototypes: list[Row] = []
-    members: list[Row] = []
+    library = load_library()
+    rows: list[tuple[str, int, str, int, int]] = []
     for family in lexicon().values():
         for index, kind in enumerate(family.types):
-            near = places.get((kind.space_group, kind.num_atoms), [])
-            wanted = sorted(n for _, n in family.sites)
-            near = [r for r in near if sorted(counts(r).values()) == wanted]
-            units = dict(zip(kind.elements, (n for _, n in family.sites), strict=True))
-            examples = [r for r in near if counts(r) == units]
-            if not examples:
+            numbers = tuple(n for _, n in family.sites)
+            size = (kind.num_atoms, kind.num_atoms)
+            near = library.select(Filters(anonymous=numbers, space_groups=(kind.space_group,), num_atoms=size))
+            units = dict(zip(kind.elements, numbers, strict=True))
+            example = next((e for e in near if reduced(e.composition) == units), None)
+            if example is None:
                 raise SystemExit(f"{family.name}: no {kind.example} in space group {kind.space_group}")
-            best = min(examples, key=height)
-            key = {"family": family.name, "structure_type": index}
-            prototypes.append({**key, **{c: best[c] for c in COLUMNS}})
-            model = prototype_of(structure_of_row(best))
-            found = []
-            for row in near:
-                elements = membership(family, kind, model, row)
-                if elements is not None:
-                    found.append((height(row), row, elements))
-            found.sort(key=lambda f: (f[0], f[1]["material_id"]))
-            members += [
-                {
-                    **key,
-                    "material_id": r["material_id"],
-                    "elements": " ".join(e),
-                    "e_above_hull": r["e_above_hull"],
-                    "volume": round(structure_of_row(r).volume / r["nsites"], 3),
-                }
-                for _, r, e in found
-            ]
-            print(f"{family.name}, {kind.space_group}: {len(found)} of {len(near)}", flush=True)
-    for name, table in (("prototypes", prototypes), ("members", members)):
-        pq.write_table(pa.Table.from_pylist(table), FOLDER / f"{name}.parquet", compression="zstd")
-    print(f"{len(prototypes)} structure types, {len(members)} members")
+            model, before = features(example), len(rows)
+            for entry in near:
+                if elements := membership(family, kind, model, entry):
+                    order = "".join(str(entry.elements.index(e)) for e in elements)
+                    table, row = entry.table, entry.row
+                    rows.append((family.name, index, order, int(table.source[row]), int(table.number[row])))
+            print(f"{family.name}, {kind.space_group}: {len(rows) - before} of {len(near)}", flush=True)
+    names = "family", "structure_type", "order", "source", "number"
+    kinds = pa.dictionary(pa.int16(), pa.string()), pa.uint8(), pa.dictionary(pa.int8(), pa.string()), pa.uint8(), pa.int32()
+    place = {name: i for i, name in enumerate(lexicon())}
+    rows.sort(key=lambda r: (place[r[0]], *r[1:]))
+    columns = {n: pa.array(list(v), k) for n, k, v in zip(names, kinds, zip(*rows, strict=True), strict=True)}
+    table = pa.table(columns, metadata={"attribution": library.entries().attribution})
+    with replacing(FILE) as temporary:
+        pq.write_table(
+            table, temporary, compression="zstd", compression_level=19, use_dictionary=[*names[:3]],
+            column_encoding={"source": "PLAIN", "number": "DELTA_BINARY_PACKED"},
+        )  # fmt: skip
+    print(f"{len(rows):,} members, {len({r[3:] for r in rows}):,} crystals; {FILE.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

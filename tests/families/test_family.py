@@ -6,7 +6,8 @@ import pytest
 
 from nucleate.crystal.symmetry import space_group
 from nucleate.errors import NucleateError
-from nucleate.families.family import family_names, family_prototype, get_family, known_members, lexicon, normalised_name
+from nucleate.families.family import family_names, get_family, lexicon, normalised_name
+from nucleate.families.members import family_prototype, known_members
 
 TYPES = [(f.name, i) for f in lexicon().values() for i in range(len(f.types))]
 

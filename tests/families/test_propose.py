@@ -8,8 +8,9 @@ import pytest
 from nucleate.chem.classes import GROUPS
 from nucleate.errors import NucleateError
 from nucleate.families.decorate import decorated_prototype
-from nucleate.families.family import is_ion, keeps_space_group, known_members, lexicon
+from nucleate.families.family import is_ion, lexicon
 from nucleate.families.likelihood import STEPS_PER_UNIT
+from nucleate.families.members import keeps_space_group, known_members
 from nucleate.families.propose import propose, with_likelihoods
 from nucleate.request.parse import parse_request
 from nucleate.search.families_first import proposed_formulas

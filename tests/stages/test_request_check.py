@@ -8,7 +8,8 @@ from nucleate.chem.classes import GROUPS
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.families.decorate import decorated_prototype
-from nucleate.families.family import family_prototype, known_members, lexicon
+from nucleate.families.family import lexicon
+from nucleate.families.members import family_prototype, known_members
 from nucleate.generators.base import Condition
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.rank import to_rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +38,14 @@ def csp(
     ] = 0,
     predictions: Annotated[
         Path | None, typer.Option(help="Judge this JSON-lines file of predictions; nothing is generated.")
+    ] = None,
+    hide: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Known crystals that a method which takes from them (adaptive cells, templates, prototypes) must not "
+            "know, with all of their formula and structure; default: those of the data set. mp-20:val,test, an id, a "
+            "formula, or a file with one in each line; may be given repeatedly."
+        ),
     ] = None,
     protocol: Annotated[
         str,
@@ -86,19 +94,28 @@ def csp(
             found = run.read_predictions(predictions)
             settings = {"predictions": predictions.name, "dataset": dataset, "n": len(targets), "seed": seed}
         else:
+            from nucleate.generators.defaults import BaseGenerator
             from nucleate.generators.registry import get_generator, is_weights
+            from nucleate.library.library import load_library
+            from nucleate.tasks.known import hidden_view
 
             n = 200 if n is None else n
             out = made
             targets = run.load_targets(dataset, n, seed)
             generator = get_generator(weights, steps=steps, batch_size=batch_size if is_weights(weights) else None)
-            fixed = {
+            fixed: dict[str, Any] = {
                 "weights": weights,
                 "weights_sha256": run.weights_digest(weights),
                 "dataset": dataset,
                 "seed": seed,
                 "steps": steps,
             }
+            if isinstance(generator, BaseGenerator) and generator.uses_library:
+                view = hidden_view(load_library(), hide or [dataset])
+                generator = generator.with_library(view)
+                fixed["hidden"] = view.hidden_text
+            elif hide:
+                raise NucleateError(f"{generator.name} takes nothing from known crystals; leave out --hide")
             run.open_folder(out, fixed)
             run.predict_missing(generator, targets, samples, seed, out / "predictions.jsonl", 4 * batch_size, watch)
             found = run.read_predictions(out / "predictions.jsonl")

@@ -46,7 +46,8 @@ def _of_formula(text: str) -> str:
     family."""
     from nucleate.chem.formula import formula_text, parse_formula
     from nucleate.errors import NucleateError
-    from nucleate.families.family import families_of, family_names, normalised_name
+    from nucleate.families.family import family_names, normalised_name
+    from nucleate.families.members import families_of
 
     try:
         counts = parse_formula(text) if normalised_name(text) not in family_names() else {}
@@ -66,7 +67,7 @@ def _of_formula(text: str) -> str:
 def _overview(every: list[Family], console: Console) -> None:
     from nucleate.cli.tables import TerminalColumn, show_table
     from nucleate.crystal.symmetry import space_group_symbol
-    from nucleate.families.family import known_members
+    from nucleate.families.members import known_members
 
     groups = [", ".join(dict.fromkeys(space_group_symbol(t.space_group) for t in f.types)) for f in every]
     columns = [
@@ -98,7 +99,7 @@ def _facts(f: Family) -> list[str]:
 def _formulas(f: Family) -> list[str]:
     """Formulas of the examples, then of the known members, each once."""
     from nucleate.chem.formula import formula_text
-    from nucleate.families.family import known_members
+    from nucleate.families.members import known_members
 
     every = [t.elements for t in f.types] + [m.elements for m in known_members(f.name)]
     return list(dict.fromkeys(formula_text(f.composition(e)) for e in every))
@@ -109,7 +110,7 @@ def _members(f: Family, top: int, console: Console) -> None:
     from nucleate.cli.candidates import marked, radioactive
     from nucleate.cli.tables import TerminalColumn, show_table
     from nucleate.crystal.symmetry import space_group_symbol
-    from nucleate.families.family import known_members
+    from nucleate.families.members import known_members
 
     found = known_members(f.name)
     shown = found[:top] if top else found

@@ -298,7 +298,7 @@ def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
 def _families(far: Iterable[str]) -> list[str]:
     """Which of these formulas fit a crystal family, whose prototype is nearer than a template that is far."""
     from nucleate.chem.formula import parse_formula
-    from nucleate.families.family import families_of
+    from nucleate.families.members import families_of
 
     fitting = {formula: [f.name for f in families_of(parse_formula(formula))] for formula in islice(far, FEW)}
     return [

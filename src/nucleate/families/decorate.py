@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
-from nucleate.families.family import known_members, lexicon, substituted_prototype
+from nucleate.families.family import lexicon
+from nucleate.families.members import known_members, substituted_prototype
 from nucleate.families.propose import ion_radius
 from nucleate.generators.substitute import with_volume_scaled
 from nucleate.pipeline.candidate import Candidate
@@ -15,13 +16,20 @@ from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+    from nucleate.library.library import Library
+
 
 def decorated_prototype(
-    family: str, structure_type: int, elements: Sequence[str], charges: Sequence[float] = ()
+    family: str,
+    structure_type: int,
+    elements: Sequence[str],
+    charges: Sequence[float] = (),
+    library: Library | None = None,
 ) -> Structure:
     """The prototype of a structure type with `elements` on its sites; an element may be on several of them.
 
-    structure_type: its index in the family. charges: for each site, as in `propose.Proposal`. The volume per atom is
+    structure_type: its index in the family. charges: for each site, as in `propose.Proposal`. library: the known
+    crystals, None for all; raises NucleateError if all members of the type are hidden in it. The volume per atom is
     that of the most similar known member of the type, times the cube of the ratio of the mean radii. The most similar
     member is the one with most elements in common, and of these the one with the most similar mean radius.
     """
@@ -33,11 +41,11 @@ def decorated_prototype(
         return sum(n * r for n, r in zip(weights, sizes, strict=True)) / sum(weights)
 
     own = length(elements)
-    alike = [m for m in known_members(family) if m.structure_type == structure_type]
+    alike = [m for m in known_members(family, library) if m.structure_type == structure_type]
+    structure = substituted_prototype(family, structure_type, elements, library)
     nearest = min(alike, key=lambda m: (sum(a != b for a, b in zip(m.elements, elements, strict=True)),
                                         abs(length(m.elements) - own)))  # fmt: skip
     volume = nearest.volume * (own / length(nearest.elements)) ** 3
-    structure = substituted_prototype(family, structure_type, elements)
     return with_volume_scaled(structure, volume * len(structure) / structure.volume)
 
 

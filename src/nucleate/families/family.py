@@ -1,8 +1,5 @@
-"""Crystal families by name: their sites, possible charges, structure types and known members.
-
-`reference/families/lexicon.tsv` defines them, `prototypes.parquet` has a crystal of each structure type, and
-`members.parquet` has the known crystals of each family (`scripts/build_families.py`, from the Materials Project).
-"""
+"""Crystal families by name: their sites, possible charges and structure types, as `reference/families/lexicon.tsv`
+defines them. `families.members` has their known crystals."""
 
 from __future__ import annotations
 
@@ -15,18 +12,13 @@ from functools import cache, lru_cache
 from itertools import product
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
-
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
 
 FOLDER = Path(__file__).parent.parent / "reference" / "families"
 LITERAL = frozenset({"O", "P", "Si"})  # sites with these names hold that element; other names stand for any element
 STATES = "icsd24-3"
 RAREST = math.log(4.5e-3)  # smallest share of an element's reports with a charge: Ni 4+ and Fe 4+ have more, Bi 1+ less
-NEAR = 0.25  # angstrom; atoms this near to positions of higher symmetry move there in a relaxation
 OCTET = {
     **dict.fromkeys(("C", "Si", "Ge", "Sn", "Pb"), -4),
     **dict.fromkeys(("N", "P", "As", "Sb", "Bi"), -3),
@@ -122,17 +114,6 @@ class Family:
         return literal and (self.metallic or self.ions(elements) is not None)
 
 
-def keeps_space_group(name: str, structure_type: int, elements: Sequence[str]) -> bool:
-    """Whether the prototype keeps its space group with these elements on its sites. With one element on two sites a
-    garnet keeps it, while a double perovskite becomes a perovskite."""
-    if len(set(elements)) == len(elements):
-        return True
-    from nucleate.crystal.symmetry import space_group
-
-    crystal = substituted_prototype(name, structure_type, elements)
-    return space_group(crystal, NEAR)[0] == lexicon()[name].types[structure_type].space_group
-
-
 @lru_cache(maxsize=4000)
 def is_ion(element: str, charge: float) -> bool:
     """Whether an element is known to have a charge, by more than single reports. A mean charge must have both of the
@@ -158,21 +139,6 @@ def log_charge_share(element: str, charge: float) -> float:
     return min(log_share(element, q) for q in neighbouring_charges(charge))
 
 
-@dataclass(frozen=True)
-class Member:
-    """A known crystal of a family.
-
-    structure_type: index in the family. elements: site by site. e_above_hull: eV/atom, by its database, nan if not
-    known. volume: cubic angstrom per atom.
-    """
-
-    structure_type: int
-    material_id: str
-    elements: tuple[str, ...]
-    e_above_hull: float
-    volume: float
-
-
 @cache
 def lexicon() -> dict[str, Family]:
     """All crystal families by name."""
@@ -196,19 +162,6 @@ def get_family(name: str) -> Family:
     raise NucleateError(f"no crystal family is called '{name[:40]}'; {hint}")
 
 
-def families_of(counts: Mapping[str, int]) -> list[Family]:
-    """The families to which a reduced formula may belong: its elements fit their sites with possible charges, and the
-    prototype keeps its space group."""
-    return [
-        f
-        for f in lexicon().values()
-        if any(
-            f.admits(order) and any(keeps_space_group(f.name, k, order) for k in range(len(f.types)))
-            for order in f.placements(counts)
-        )
-    ]
-
-
 @cache
 def family_names() -> dict[str, str]:
     """Every name and synonym, as `normalised_name` writes it -> name of the family. Where a synonym is also the name of
@@ -220,47 +173,6 @@ def family_names() -> dict[str, str]:
 def normalised_name(text: str) -> str:
     """The text in lower case, with single spaces in place of spaces, hyphens and underscores."""
     return re.sub(r"[\s_\-\u2010-\u2013]+", " ", text.strip().lower())
-
-
-def known_members(name: str) -> tuple[Member, ...]:
-    """Known crystals of a family, the most stable first."""
-    return _members()[name]
-
-
-@cache
-def _members() -> dict[str, tuple[Member, ...]]:
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(FOLDER / "members.parquet")
-    columns = "family", "structure_type", "material_id", "elements", "e_above_hull", "volume"
-    out: dict[str, list[Member]] = {f: [] for f in lexicon()}
-    for f, t, i, e, h, v in zip(*(table.column(c).to_pylist() for c in columns), strict=True):
-        out[f].append(Member(t, i, tuple(e.split()), math.nan if h is None else h, v))
-    return {f: tuple(sorted(found, key=_height)) for f, found in out.items()}
-
-
-def _height(member: Member) -> tuple[float, str]:
-    return math.inf if math.isnan(member.e_above_hull) else member.e_above_hull, member.material_id
-
-
-@cache
-def family_prototype(name: str, structure_type: int = 0) -> Structure:
-    """A known crystal with a structure type of the family, as a primitive cell. It is cached: do not change it."""
-    import pyarrow.parquet as pq
-
-    from nucleate.crystal.columns import structure_of_row
-
-    chosen = [("family", "=", name), ("structure_type", "=", structure_type)]
-    (row,) = pq.read_table(FOLDER / "prototypes.parquet", filters=chosen).to_pylist()
-    return structure_of_row(row)
-
-
-def substituted_prototype(name: str, structure_type: int, elements: Sequence[str]) -> Structure:
-    """The crystal of `family_prototype`, in the same cell, with these elements on the family's sites."""
-    from nucleate.generators.substitute import with_elements_replaced
-
-    theirs = lexicon()[name].types[structure_type].elements
-    return with_elements_replaced(family_prototype(name, structure_type), dict(zip(theirs, elements, strict=True)))
 
 
 def _family(row: dict[str, str]) -> Family:

@@ -21,20 +21,14 @@ import numpy as np
 
 from nucleate.chem.elements import RADIOACTIVE, SYMBOLS
 from nucleate.errors import NucleateError
-from nucleate.families.family import (
-    LITERAL,
-    Charges,
-    Family,
-    Member,
-    keeps_space_group,
-    known_members,
-    log_charge_share,
-    neighbouring_charges,
-)
+from nucleate.families.family import LITERAL, Charges, Family, log_charge_share, neighbouring_charges
 from nucleate.families.likelihood import STEPS_PER_UNIT, log_likelihoods
+from nucleate.families.members import Member, keeps_space_group, known_members
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from nucleate.library.library import Library
 
 RADIUS, CHI = 0.1, 0.4  # angstrom of radius, and Pauling units of electronegativity, that count as one step
 WIDEST = 4.0  # steps; an element farther than this from all those of known members is not put on the site
@@ -82,26 +76,28 @@ def propose(
     exclude: Collection[str] = (),
     repeated: bool = False,
     limit: int = 1000,
+    library: Library | None = None,
 ) -> list[Proposal]:
     """At most `limit` formulas of the family, each once, those most similar to known members first.
 
     accepts: a function of a composition (element -> atoms in a formula unit) that says whether it is wanted. contains:
     elements that all formulas have. exclude: elements that none of them has. repeated: whether an element may be on
-    several sites with charges of the same sign, if the structure type stays the same (Y3Al5O12, Fe3O4). Raises
-    NucleateError if there are none.
+    several sites with charges of the same sign, if the structure type stays the same (Y3Al5O12, Fe3O4). library: the
+    known crystals, None for all. Raises NucleateError if there are none.
     """
-    ranked = [_ranked(family, charges, frozenset(contains), frozenset(exclude), repeated) for charges in family.ways]
+    named, barred = frozenset(contains), frozenset(exclude)
+    ranked = [_ranked(family, charges, named, barred, repeated, library) for charges in family.ways]
     out: dict[frozenset[tuple[str, int]], Proposal] = {}
     for made in heapq.merge(*ranked, key=lambda p: p.score):
         if len(out) == limit:
             break
-        kept = (keeps_space_group(family.name, k, made.elements) for k in range(len(family.types)))
+        kept = (keeps_space_group(family.name, k, made.elements, library) for k in range(len(family.types)))
         if accepts(made.composition) and any(kept):
             out.setdefault(frozenset(made.composition.items()), made)
     if not out:
         wishes = [f"with {', '.join(contains)}"] if contains else []
-        named = sorted(set(exclude) - RADIOACTIVE)  # radioactive elements are excluded by default, not by the user
-        wishes += [f"without {', '.join(named)}"] if named else []
+        left_out = sorted(set(exclude) - RADIOACTIVE)  # radioactive elements are excluded by default, not by the user
+        wishes += [f"without {', '.join(left_out)}"] if left_out else []
         raise no_ions_error(family, " and ".join(wishes) or "as wished for")
     return list(out.values())
 
@@ -122,12 +118,17 @@ def with_likelihoods(proposals: Sequence[Proposal]) -> list[Proposal]:
 
 
 def _ranked(
-    family: Family, charges: Charges, contains: frozenset[str], exclude: frozenset[str], repeated: bool
+    family: Family,
+    charges: Charges,
+    contains: frozenset[str],
+    exclude: frozenset[str],
+    repeated: bool,
+    library: Library | None,
 ) -> Iterator[Proposal]:
     """All formulas with these charges (() for metals), lowest score first."""
     from scipy.spatial import cKDTree
 
-    able = members_with_charges(family, charges)
+    able = members_with_charges(family, charges, library)
     sites = [elements_for_site(family, k, charges, able, exclude, contains) for k in range(len(family.sites))]
     sites = _trimmed(sites, contains)
     if not able or not all(sites):
@@ -161,9 +162,10 @@ def _ranked(
         yield Proposal(family.name, elements, charges, units, near, float(away[i]), known, float(score[i]))
 
 
-def members_with_charges(family: Family, charges: Charges) -> list[Member]:
-    """Known members whose elements may have these charges, site by site; all members for ()."""
-    every = known_members(family.name)
+def members_with_charges(family: Family, charges: Charges, library: Library | None = None) -> list[Member]:
+    """Known members whose elements may have these charges, site by site; all members for (). library: as in
+    `propose`."""
+    every = known_members(family.name, library)
     return [m for m in every if not charges or all(map(family.may_be, m.elements, charges))]
 
 

@@ -13,7 +13,8 @@ from nucleate.chem.composition import reduced
 from nucleate.chem.formula import formula_text
 from nucleate.errors import Code, NucleateError
 from nucleate.families.decorate import decorated_prototype
-from nucleate.families.family import keeps_space_group, lexicon
+from nucleate.families.family import lexicon
+from nucleate.families.members import keeps_space_group, known_members
 from nucleate.families.propose import Proposal, propose
 from nucleate.generators.base import Condition, Progress
 from nucleate.generators.defaults import BaseGenerator
@@ -22,8 +23,12 @@ from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import FamilyMember
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 
+from nucleate.library.library import load_library
+
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+    from nucleate.library.library import Library
 
 GENERATOR = "prototypes"
 DRAWN = 5  # number of best fits of which a seed of the generator chooses one
@@ -37,14 +42,15 @@ class Fit:
     structure_type: int
 
 
-def family_fits(composition: Mapping[str, int]) -> tuple[Fit, ...]:
+def family_fits(composition: Mapping[str, int], library: Library | None = None) -> tuple[Fit, ...]:
     """Structure types of all families that a reduced composition may have with balanced charges. Those come first whose
-    known members are most similar in radius and electronegativity. An element may be on several sites."""
-    return _fits(tuple(sorted(composition.items())))
+    known members are most similar in radius and electronegativity. An element may be on several sites. library: the
+    known crystals, None for all; structure types whose members are all hidden in it are left out."""
+    return _fits(tuple(sorted(composition.items())), load_library() if library is None else library)
 
 
 @lru_cache(maxsize=256)
-def _fits(counts: tuple[tuple[str, int], ...]) -> tuple[Fit, ...]:
+def _fits(counts: tuple[tuple[str, int], ...], library: Library) -> tuple[Fit, ...]:
     wanted = dict(counts)
     found = []
     for family in lexicon().values():
@@ -57,11 +63,12 @@ def _fits(counts: tuple[tuple[str, int], ...]) -> tuple[Fit, ...]:
             return frozenset(made.items()) in allowed
 
         try:
-            proposals = propose(family, accepts, contains=list(wanted), repeated=len(wanted) < len(family.sites))
+            repeated = len(wanted) < len(family.sites)
+            proposals = propose(family, accepts, contains=list(wanted), repeated=repeated, library=library)
         except NucleateError:  # the elements are too different from those of known members
             continue
-        kinds = range(len(family.types))
-        found += [Fit(p, k) for p in proposals for k in kinds if keeps_space_group(family.name, k, p.elements)]
+        kinds = sorted({m.structure_type for m in known_members(family.name, library)})
+        found += [Fit(p, k) for p in proposals for k in kinds if keeps_space_group(family.name, k, p.elements, library)]
     return tuple(sorted(found, key=lambda fit: fit.proposal.score))
 
 
@@ -69,7 +76,7 @@ class PrototypeStage(Stage):
     """Gives candidates with a composition the structure of one of its `family_fits`, by their wanted rank, from 1 for
     the best.
 
-    A candidate fails, with the reason, if its formula has fewer fits.
+    library: the known crystals, None for all. A candidate fails, with the reason, if its formula has fewer fits.
     """
 
     name = "prototype"
@@ -77,9 +84,12 @@ class PrototypeStage(Stage):
     cost: Cost = "quick"
     resource: Resource = "cpu"
 
+    def __init__(self, library: Library | None = None) -> None:
+        self.library = library
+
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
-            found = family_fits(c.composition or {})
+            found = family_fits(c.composition or {}, self.library)
             rank = c.wanted.rank
             if rank > len(found):
                 yield c.failed(
@@ -95,16 +105,26 @@ class PrototypeStage(Stage):
                 nearest=proposal.nearest.material_id,
                 distance=round(proposal.distance, 3),
             )
-            structure = decorated_prototype(proposal.family, kind, proposal.elements, proposal.charges)
+            structure = decorated_prototype(
+                proposal.family, kind, proposal.elements, proposal.charges, self.library
+            )
             yield c.with_(structure=structure).with_origin(generator=GENERATOR, family=member)
 
 
 class PrototypeGenerator(BaseGenerator["Structure"]):
     """Structures of a composition by its `family_fits`. The seed chooses one of the DRAWN best fits whose cells, or
-    supercells of them, have the wanted number of atoms."""
+    supercells of them, have the wanted number of atoms. library: the known crystals, None for all."""
 
     name = GENERATOR
     needs = ("composition",)
+
+    uses_library = True
+
+    def __init__(self, library: Library | None = None) -> None:
+        self.library = library
+
+    def with_library(self, library: Library) -> PrototypeGenerator:
+        return PrototypeGenerator(library)
 
     def draw(
         self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
@@ -113,18 +133,18 @@ class PrototypeGenerator(BaseGenerator["Structure"]):
         cell of that size."""
         out = []
         for condition, seed in zip(conditions, seeds, strict=True):
-            out.append(_drawn(dict(condition.composition or {}), seed))
+            out.append(_drawn(dict(condition.composition or {}), seed, self.library))
             if progress is not None:
                 progress(len(out), len(conditions))
         return out
 
 
-def _drawn(composition: dict[str, int], seed: int) -> Structure:
+def _drawn(composition: dict[str, int], seed: int, library: Library | None) -> Structure:
     size = sum(composition.values())
     cells = []
-    for fit in family_fits(reduced(composition)):
+    for fit in family_fits(reduced(composition), library):
         proposal = fit.proposal
-        cell = decorated_prototype(proposal.family, fit.structure_type, proposal.elements, proposal.charges)
+        cell = decorated_prototype(proposal.family, fit.structure_type, proposal.elements, proposal.charges, library)
         if size % len(cell) == 0:
             cells.append(cell)
         if len(cells) == DRAWN:

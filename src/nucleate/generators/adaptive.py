@@ -3,10 +3,11 @@ diffusion of their sites and cell."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from nucleate.library.library import Library
-    from nucleate.train.checkpoint import ModelInfo
 
 RECORD = "adaptive_cells"  # property of the structures
 Chosen = tuple[int, Assignment]  # a space group, and the elements and Wyckoff positions of all sites
@@ -48,18 +48,20 @@ class AdaptiveCells(DiffusionGenerator):
     composition is open, images of a site that lie on top of each other become one atom (`crystal.merge`).
     """
 
-    def __init__(
-        self, model: torch.nn.Module, info: ModelInfo, *, library: Library | None = None, **options: Any
-    ) -> None:
-        """library: the known crystals that are precedents (`generators.precedents`), None for all; it may be a view
-        without hidden ones. options: as in `DiffusionGenerator`."""
-        super().__init__(model, info, **options)
-        self.library = load_library() if library is None else library
+    uses_library = True
+    library: Library | None = None  # the known crystals that are precedents, None for all
+
+    def with_library(self, library: Library) -> Self:
+        out = copy.copy(self)
+        out.__dict__.pop("choices", None)
+        out.library = library
+        return out
 
     @cached_property
     def choices(self) -> SymmetryChooser:
         """What draws space groups and sites."""
-        return SymmetryChooser(self.codec, self.info.max_atoms, Precedents(self.library))
+        known = load_library() if self.library is None else self.library
+        return SymmetryChooser(self.codec, self.info.max_atoms, Precedents(known))
 
     def check(self, condition: Condition) -> None:
         """Raise NucleateError, in one line, for values that cannot be met; it names what is possible instead."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from nucleate.generators.base import Condition, Progress, Wishes
 from nucleate.generators.contract import require_accepted
 from nucleate.generators.planning import plan_condition
+
+if TYPE_CHECKING:
+    from nucleate.library.library import Library
 
 T = TypeVar("T")
 
@@ -21,9 +24,15 @@ class BaseGenerator(Generic[T]):
     needs: tuple[str, ...] = ()
     hints: Mapping[str, str] = {}
     chunk: int = 8
+    uses_library: bool = False  # whether it takes anything from known crystals (`nucleate.library`)
 
     def check(self, condition: Condition) -> None:
         """Accept all values."""
+
+    def with_library(self, library: Library) -> Self:
+        """The same generator, which takes from these known crystals alone; they may be a view without hidden ones. The
+        same object if it takes nothing from known crystals."""
+        return self
 
     def plan(self, wishes: Wishes, seed: int) -> Condition:
         """The condition that `planning.plan_condition` makes: one formula unit in a cell, if no size is asked for."""

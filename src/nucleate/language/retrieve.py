@@ -78,7 +78,8 @@ def _index() -> sqlite3.Connection:
 def _families() -> Iterator[Passage]:
     from nucleate.chem.formula import formula_text
     from nucleate.crystal.symmetry import space_group_symbol
-    from nucleate.families.family import known_members, lexicon
+    from nucleate.families.family import lexicon
+    from nucleate.families.members import known_members
 
     for family in lexicon().values():
         known = known_members(family.name)

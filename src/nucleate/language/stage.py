@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from nucleate.chem.formula import formula_text
 from nucleate.errors import Code
-from nucleate.families.family import Family, known_members
+from nucleate.families.family import Family
+from nucleate.families.members import known_members
 from nucleate.generators.base import Condition
 from nucleate.language.chat import Chat, Messages, Reply, read_json_answer
 from nucleate.language.site_choices import SiteChoice, site_choices

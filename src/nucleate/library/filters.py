@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import reduce
 from math import gcd, inf
@@ -35,8 +35,8 @@ class Filters:
     formula: symbol -> atoms of a composition, of any multiple. system: symbols; crystals of some of these elements, or
     with whole_system of all of them. contains, exclude: symbols that must, or must not, be there. num_elements,
     num_atoms (in the primitive cell), e_above_hull, e_form (eV/atom), band_gap (eV): bounds. space_groups: numbers.
-    anonymous: the numbers of a formula, (1, 1, 3) of ABC3. prototypes: labels. accepts: says of a formula (symbol
-    -> atoms, reduced) whether it counts. experimental: whether it was made. ids: "mp-149".
+    anonymous: the numbers of a formula, (1, 1, 3) of ABC3. prototypes: labels. among: rows of the table, of which the
+    crystals must be. experimental: whether it was made. ids: "mp-149".
     """
 
     formula: Mapping[str, int] | None = None
@@ -49,7 +49,7 @@ class Filters:
     space_groups: tuple[int, ...] = ()
     anonymous: tuple[int, ...] = ()
     prototypes: tuple[str, ...] = ()
-    accepts: Callable[[dict[str, int]], bool] | None = None
+    among: tuple[int, ...] = ()
     e_above_hull: Bounds | None = None
     e_form: Bounds | None = None
     band_gap: Bounds | None = None
@@ -81,8 +81,6 @@ class Filters:
         if visible is not None:
             kept &= visible[at]
         found: Rows = np.flatnonzero(kept) if rows is None else rows[kept]
-        if self.accepts is not None:
-            found = _accepted(table, found, self.accepts)
         return found.astype(np.int64)
 
     def _indexed(self, table: LibraryTable) -> Rows | None:
@@ -97,6 +95,8 @@ class Filters:
         if self.prototypes:
             every = [rows_of_prototype(table, label) for label in self.prototypes]
             found.append(np.unique(np.concatenate(every)))
+        if self.among:
+            found.append(np.unique(self.among))
         return reduce(np.intersect1d, found) if found else None
 
     def _bounded(self, table: LibraryTable) -> Iterable[tuple[NDArray[Any], Bounds]]:
@@ -162,20 +162,6 @@ def rows_of_ids(table: LibraryTable, ids: Iterable[str]) -> Rows:
         if is_id(text.strip()) and int(number) < 1 << 31:
             found += table.ids.rows(SOURCES.index(source) << 32 | int(number)).tolist()
     return np.unique(np.array(found, dtype=np.int64))
-
-
-def _accepted(table: LibraryTable, rows: Rows, accepts: Callable[[dict[str, int]], bool]) -> Rows:
-    from nucleate.chem.elements import element_symbol
-
-    asked: dict[bytes, bool] = {}
-    out = []
-    for row in rows.tolist():
-        key = table.elements[row].tobytes() + table.reduced[row].tobytes()
-        if key not in asked:
-            asked[key] = accepts({element_symbol(z): n for z, n in _counts(table, row).items()})
-        if asked[key]:
-            out.append(row)
-    return np.array(out, dtype=np.int64)
 
 
 def _counts(table: LibraryTable, row: int) -> dict[int, int]:

@@ -13,6 +13,7 @@ import numpy as np
 from nucleate.errors import NucleateError
 from nucleate.library.entries import KnownEntries, KnownEntry
 from nucleate.library.filters import Filters, rows_of_formula, rows_of_ids
+from nucleate.library.other_formulas import is_other_formula
 from nucleate.library.table import LibraryTable
 
 if TYPE_CHECKING:
@@ -70,6 +71,13 @@ class Library:
     def of_formula(self, composition: Mapping[str, int]) -> KnownEntries:
         """The crystals of a composition (symbol -> atoms, of any multiple), in the order of `ordered`."""
         return self.select(Filters(formula=composition))
+
+    def knows_formula(self, composition: Mapping[str, int]) -> bool:
+        """Whether there is a crystal of a composition (symbol -> atoms, of any multiple), or, in the library that comes
+        with nucleate, it is one of the known formulas without a crystal (`library.other_formulas`)."""
+        if len(self.seen(rows_of_formula(self.table, composition))):
+            return True
+        return self.table.path == FILE and is_other_formula(composition)
 
     def of_prototype(self, label: str) -> KnownEntries:
         """The crystals of a structure type, in the order of `ordered`."""
@@ -143,15 +151,16 @@ class Library:
 
 def load_library(path: str | Path | None = None) -> Library:
     """The library that comes with nucleate, or one that `packing.write_library` wrote."""
-    return Library(_read(Path(path) if path is not None else FILE))
+    return _read(Path(path) if path is not None else FILE)
 
 
 def _restored(path: Path, bits: NDArray[np.uint8] | None, hidden_text: str) -> Library:
-    table = _read(path)
-    visible = None if bits is None else np.unpackbits(bits, count=len(table)).astype(bool)
-    return Library(table, visible, hidden_text)
+    whole = _read(path)
+    if bits is None:
+        return whole
+    return Library(whole.table, np.unpackbits(bits, count=len(whole)).astype(bool), hidden_text)
 
 
 @cache
-def _read(path: Path) -> LibraryTable:
-    return LibraryTable.read(path)
+def _read(path: Path) -> Library:
+    return Library(LibraryTable.read(path))

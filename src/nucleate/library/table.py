@@ -172,7 +172,7 @@ class LibraryTable:
         import pyarrow as pa
 
         encoded = self._texts["sites"].take(pa.array(rows)).dictionary_encode()
-        return encoded.dictionary.to_pylist(), _array(encoded.indices)
+        return encoded.dictionary.to_pylist(), as_array(encoded.indices)
 
     @cached_property
     def num_sites(self) -> NDArray[np.uint8]:

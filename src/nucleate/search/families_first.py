@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
-from nucleate.families.family import Family, StructureType, keeps_space_group, lexicon
+from nucleate.families.family import Family, StructureType, lexicon
 from nucleate.families.likelihood import MODEL
+from nucleate.families.members import keeps_space_group
 from nucleate.families.propose import Proposal, propose, with_likelihoods
 from nucleate.generators.base import ASKED
 from nucleate.generators.methods import PROTOTYPE

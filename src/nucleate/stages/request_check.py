@@ -12,8 +12,9 @@ from nucleate.chem.classes import ANIONS, NONMETALS, classes
 from nucleate.chem.composition import reduced
 from nucleate.chem.elements import atomic_number
 from nucleate.errors import Code, NucleateError
-from nucleate.families.family import Family, keeps_space_group, lexicon, substituted_prototype
-from nucleate.hull.known_formulas import is_known
+from nucleate.families.family import Family, lexicon
+from nucleate.families.members import keeps_space_group, substituted_prototype
+from nucleate.library.library import load_library
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
 from nucleate.request.words import bounds_text, shortened_list, within
@@ -58,7 +59,7 @@ def composition_requirements(request: Request, composition: Mapping[str, int]) -
         if highest is not None and sum(counts.values()) > highest:
             out.append((f"a formula unit of at most {highest} atoms", False))
     if request.novel:
-        out.append(("a new formula", not is_known(counts)))
+        out.append(("a new formula", not load_library().knows_formula(counts)))
     return out
 
 

@@ -27,7 +27,7 @@ WORDS = {  # of fields of Filters, in sentences
     "exclude": "what it must not contain", "num_elements": "the number of elements", "num_atoms": "the number of atoms",
     "space_groups": "the space group", "anonymous": "the anonymous formula", "prototypes": "the prototype",
     "e_above_hull": "the energy above the hull", "e_form": "the formation energy", "band_gap": "the band gap",
-    "experimental": "whether it was made", "ids": "the id",
+    "experimental": "whether it was made", "ids": "the id", "among": "the prototype",
 }  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def read_bounds(value: Any, name: str) -> Bounds:
 
 def prototype_filters(library: Library, name: str) -> Filters:
     """The crystals of a structure type: its label ("ABC3_cP5_221_a_b_c"), or the name of a crystal family
-    ("perovskite"), whose elements must be such as the family has on its sites.
+    ("perovskite"): the crystals that are known to belong to it.
 
     Raises NucleateError, with what is near to it, for a name that no family has and a label that no crystal has.
     """
@@ -139,21 +139,13 @@ def prototype_filters(library: Library, name: str) -> Filters:
         return _labelled(library, name.strip())
     from nucleate.families.family import get_family
 
+    from nucleate.families.members import rows_of_family
+
     found = get_family(name)
-    labels = []
-    for kind in found.types:
-        example = Counter[str]()
-        for element, (_, n) in zip(kind.elements, found.sites, strict=True):
-            example[element] += n
-        rows = Filters(formula=example, space_groups=(kind.space_group,), num_atoms=(kind.num_atoms, kind.num_atoms))
-        labels += [library.table.prototype(int(r)) for r in rows.rows(library.table, None)[:1]]
-    if not labels:
+    rows = rows_of_family(found.name, library)
+    if not len(rows):
         raise NucleateError(f"this library has no crystal of the family {found.name}")
-
-    def accepts(counts: dict[str, int]) -> bool:
-        return any(found.admits(order) for order in found.placements(counts))
-
-    return Filters(prototypes=tuple(dict.fromkeys(labels)), accepts=accepts)
+    return Filters(among=tuple(rows.tolist()))
 
 
 def _labelled(library: Library, label: str) -> Filters:

@@ -64,8 +64,11 @@ def judge_matches(weights: Path, dataset: str, n: int, cache: Path) -> dict[str,
     from nucleate.evaluate.measures.validity import structural_validity
     from nucleate.generators import load_generator
     from nucleate.generators.base import Condition
+    from nucleate.library.library import load_library
 
     generator = load_generator(weights)
+    if generator.uses_library:  # it must not know what it is to find
+        generator = generator.with_library(load_library().hidden(dataset=dataset))
     targets = [t for t in load_targets(dataset, n, SEED) if len(t[1]) <= generator.info.max_atoms]
     seeds = [prediction_seed(SEED, name, 0) for name, _ in targets]
     made = generator.generate([Condition(composition=atom_counts(t)) for _, t in targets], seeds)
