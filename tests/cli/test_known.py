@@ -35,6 +35,13 @@ def test_a_family_shows_the_first():
     assert len([line for line in text.splitlines() if line.startswith("mp-")]) == 2 and "the first 2 shown" in text
 
 
+def test_a_family_has_no_crystals_of_another_type_with_its_letters():
+    assert "mp-5229" in call("SrTiO3", "--prototype", "perovskite").stdout
+    refused = call("VBO3", "--prototype", "perovskite")  # calcite, whose letters are those of rhombohedral perovskites
+    assert "no known crystal meets all that is asked" in str(refused.exception)
+    assert "R-3c" in call("VBO3", "--prototype", "calcite").stdout
+
+
 @pytest.mark.parametrize("ending", ["cif", "extxyz", "jsonl", "csv", ""])
 def test_files_name_source_and_licence(tmp_path, ending):
     path = tmp_path / (f"out.{ending}" if ending else "folder")

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from pymatgen.analysis.structure_matcher import StructureMatcher
 
+from nucleate.chem.formula import parse_formula
 from nucleate.crystal.symmetry import space_group
-from nucleate.families.prototypes import family_fits
+from nucleate.errors import NucleateError
+from nucleate.families.family import lexicon
+from nucleate.families.members import known_members, prototype_member
+from nucleate.families.prototypes import PrototypeGenerator, family_fits
+from nucleate.generators.base import Condition
+from nucleate.library import load_library
 from nucleate.settings import PredictSettings
 from nucleate.tasks.predict import predict
 
@@ -19,13 +26,37 @@ from nucleate.tasks.predict import predict
         ("MgAl2O4", "spinel", 227, 14),
         ("SrTiO3", "perovskite", 221, 5),
         ("Cs2AgBiBr6", "elpasolite", 225, 10),
+        ("LiFePO4", "triphylite", 62, 28),
+        ("In2O3", "bixbyite", 206, 40),
+        ("Mg2SiO4", "olivine", 62, 28),
+        ("Mg3Al2Si3O12", "garnet", 230, 80),
+        ("NaZr2P3O12", "NASICON", 167, 36),
     ],
 )
 def test_the_usual_family_of_a_formula_is_found(formula, family, group, atoms):
     found = predict([formula], PredictSettings(method="prototype", samples=8))
     made = [(c.origin.family.name, c.structure) for c in found if c.structure is not None]
-    assert (family, group, atoms) in {(name, space_group(s)[0], len(s)) for name, s in made}
-    assert all(c.structure is None or c.formula == formula for c in found)
+    alike = [s for name, s in made if (name, space_group(s)[0], len(s)) == (family, group, atoms)]
+    assert alike and all(c.structure is None or c.formula == formula for c in found)
+    known = load_library().of_formula(parse_formula(formula)).structures
+    assert any(StructureMatcher().fit(alike[0], crystal) for crystal in known)
+
+
+def test_a_hidden_crystal_does_not_come_back():
+    formula = {"Li": 1, "Fe": 1, "P": 1, "O": 4}
+    entry = next(m.entry for m in known_members("triphylite") if m.entry.composition == {e: 4 * n for e, n in formula.items()})
+    view = load_library().hidden(ids=[entry.id])
+    assert entry.id not in {m.material_id for m in known_members("triphylite", view)}
+    assert prototype_member("triphylite", 0).elements == ("Li", "Fe", "P", "O") == lexicon()["triphylite"].types[0].elements
+    assert prototype_member("triphylite", 0, view).material_id != prototype_member("triphylite", 0).material_id
+    (fit,) = [f for f in family_fits(formula, view) if f.proposal.family == "triphylite"]
+    assert not fit.proposal.known and fit.proposal.nearest.material_id in view
+    (made,) = PrototypeGenerator(view).generate([Condition(composition={e: 4 * n for e, n in formula.items()})], [0])
+    assert space_group(made)[0] == 62 and len(made) == 28
+    none = view.hidden(ids=[m.material_id for m in known_members("triphylite", view)])
+    assert family_fits(formula, none) == ()
+    with pytest.raises(NucleateError, match="no triphylite such as LiFePO4"):
+        prototype_member("triphylite", 0, none)
 
 
 def test_a_formula_of_no_family_says_so():

@@ -22,6 +22,10 @@ def rutile(a, b, x=0.305):
     return Structure.from_spacegroup("P4_2/mnm", cell, [a, b], [[0, 0, 0], [x, x, 0]])
 
 
+def fluorite(a, b, length):
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(length), [a, b], [[0, 0, 0], [0.25, 0.25, 0.25]])
+
+
 def anatase():
     cell = Lattice.tetragonal(3.79, 9.51)
     metal = np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0, 0.5, 0.25], [0.5, 0, 0.75]])
@@ -56,8 +60,8 @@ CRYSTALS = (
 )  # fmt: skip
 
 
-def small_library(folder) -> Library:
+def small_library(folder, crystals=CRYSTALS) -> Library:
     path = folder / "known.parquet"
-    table = packed([unpacked_crystal(s, "mp", n, **facts) for n, s, facts in CRYSTALS])
+    table = packed([unpacked_crystal(s, "mp", n, **facts) for n, s, facts in crystals])
     write_library(path, table, {"name": "a few", "licence": "CC-BY 4.0", "attribution": "from a test, CC-BY 4.0"})
     return Library(LibraryTable.read(path))

@@ -7,6 +7,7 @@ from pymatgen.core import Lattice
 
 from nucleate.errors import NucleateError
 from nucleate.library.filters import Filters
+from nucleate.library.library import load_library
 from tests.helpers.small_library import perovskite, rock_salt, rutile, small_library
 
 
@@ -37,7 +38,6 @@ def ids(entries):
         (Filters(e_above_hull=(-math.inf, 0.0), experimental=True), "mp-2 mp-8 mp-6 mp-4 mp-14"),
         (Filters(num_atoms=(9, 12)), "mp-11 mp-12 mp-13"),
         (Filters(ids=("mp-7", "mp-99", "x")), "mp-7"),
-        (Filters(anonymous=(1, 2), accepts=lambda counts: "Sn" in counts), "mp-9"),
         (Filters(e_form=(-2.05, -1.0)), "mp-14 mp-9"),
     ],
 )
@@ -94,6 +94,28 @@ def test_hidden_by_the_crystals_of_a_file(library, tmp_path):
     nowhere(library.hidden(dataset=str(tmp_path / "own.parquet")), {"mp-4", "mp-5"})
 
 
+def test_a_choice_of_rows_is_narrowed_by_other_filters(library):
+    titania = tuple(library.of_formula({"Ti": 1, "O": 2}).rows.tolist())
+    assert set(ids(library.select(Filters(among=titania)))) == {"mp-7", "mp-8"}
+    assert ids(library.select(Filters(among=titania, space_groups=(136,)))) == ["mp-7"]
+
+
+def test_only_some_splits(library):
+    view = library.only("mp-20:val,test")
+    assert set(ids(view.entries())) == {"mp-4", "mp-6", "mp-14"} and "all but the 3 crystals" in view.hidden_text
+    assert not len(library.hidden(ids=["mp-6"]).only("mp-20:val"))
+    with pytest.raises(NucleateError, match="knows the splits of mp-20 alone"):
+        library.only("perov-5:train")
+
+
+def test_formulas_without_a_crystal_are_known_in_the_shipped_library_alone(library):
+    every = load_library()
+    assert every.knows_formula({"Al": 4, "O": 6}) and not every.knows_formula({"Xe": 7, "Tc": 3})
+    assert every.knows_formula({"Ag": 4, "Nb": 8, "O": 22}) and not every.of_formula({"Ag": 2, "Nb": 4, "O": 11})
+    assert not library.knows_formula({"Ag": 2, "Nb": 4, "O": 11})
+    assert not library.hidden(formulas=[{"Na": 1, "Cl": 1}]).knows_formula({"Na": 1, "Cl": 1})
+
+
 def nowhere(view, hidden):
     """No way of asking gives a hidden crystal."""
     table = view.table
@@ -107,7 +129,7 @@ def nowhere(view, hidden):
             Filters(prototypes=(entry.prototype,)),
             Filters(num_atoms=(entry.num_atoms, entry.num_atoms)),
             Filters(ids=tuple(hidden)),
-            Filters(accepts=lambda counts: True),
+            Filters(among=tuple(range(len(table)))),
             Filters(),
         ):
             assert not hidden & set(ids(view.select(filters)))

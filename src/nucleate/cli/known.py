@@ -148,8 +148,9 @@ def _relatives(library: Library, like: Path, filters: Filters, top: int) -> list
 OPTIONS = {
     "formula": "the formula", "system": "the elements", "contains": "--contains", "exclude": "--exclude",
     "num_elements": "--num-elements", "num_atoms": "--num-atoms", "space_groups": "--space-group",
-    "anonymous": "--anonymous", "prototypes": "--prototype", "e_above_hull": "--stable or --e-above-hull",
-    "e_form": "--e-form", "band_gap": "--gap", "experimental": "--experimental or --hypothetical", "ids": "the id",
+    "anonymous": "--anonymous", "prototypes": "--prototype", "among": "--prototype",
+    "e_above_hull": "--stable or --e-above-hull", "e_form": "--e-form", "band_gap": "--gap",
+    "experimental": "--experimental or --hypothetical", "ids": "the id",
 }  # fmt: skip
 
 

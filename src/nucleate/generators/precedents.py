@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 REACH = 0.7  # steps on the modified Pettifor scale, over which the weight of a known crystal falls by a factor e
+HIGHEST = 0.2  # eV/atom above the hull; crystals higher than this are no precedents
 MIN_WEIGHT = 1e-3  # relative to the largest weight; smaller ones are left out
 BLOCK = 4096  # crystals whose distances are computed at once
 Occupied = tuple[int, Assignment]  # a space group, and (element, Wyckoff letter) of each site
@@ -41,12 +42,17 @@ Counts = tuple[tuple[str, int], ...]  # of elements, sorted by symbol
 
 @dataclass(frozen=True, eq=False)
 class Precedents:
-    """The crystals of a library as precedents; those that are hidden in it propose nothing.
+    """The crystals of a library as precedents, without those that are hidden in it.
+
+    Those that are known to lie more than `highest` eV/atom above the hull propose nothing, and those neither that the
+    library keeps with less symmetry than they have within 0.1 angstrom. With both the choice is worse
+    (`benchmarks/choices.py`).
 
     Their Wyckoff letters are those of the canonical form (`crystal.canonical`).
     """
 
     library: Library
+    highest: float = HIGHEST
 
     def of_composition(self, composition: Mapping[str, int], reach: float = REACH) -> dict[Occupied, float]:
         """Space groups and sites that known crystals propose for the atoms of a primitive cell -> weight.
@@ -59,7 +65,7 @@ class Precedents:
             return {}
         own = tuple(sorted(composition.items()))
         table = self.library.table
-        rows = self.library.seen(rows_of_anonymous(table, tuple(n for _, n in own)))
+        rows = self._seen(rows_of_anonymous(table, tuple(n for _, n in own)))
         rows = rows[table.num_atoms[rows] == sum(composition.values())]
         if not len(rows):
             return {}
@@ -95,7 +101,12 @@ class Precedents:
         kept = (table.num_elements == num_elements) & (table.num_atoms <= max_atoms)
         if space_group is not None:
             kept &= table.space_group == space_group
-        return self.library.seen(np.flatnonzero(kept))
+        return self._seen(np.flatnonzero(kept))
+
+    def _seen(self, rows: Rows) -> Rows:
+        table = self.library.table
+        low = ~(table.e_above_hull[rows] > self.highest)  # also where it is not known
+        return self.library.seen(rows[low & (table.space_group[rows] == table.near_space_group[rows])])
 
     def _as_made_of(self, own: Counts, rows: Rows, counts: NDArray[np.uint8], reach: float) -> dict[Occupied, float]:
         """The proposals of crystals after their elements have been replaced by those of `own`: each by the most similar

@@ -19,9 +19,10 @@ from nucleate.crystal.assignments import (
     compatible_space_groups,
     possible_units,
 )
+from nucleate.crystal.normalisers import normaliser
 from nucleate.crystal.orbits import site_sizes
 from nucleate.crystal.symmetry import space_group_symbol
-from nucleate.crystal.wyckoff import GROUP_NUMBERS
+from nucleate.crystal.wyckoff import GROUP_NUMBERS, get_space_group
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition
 from nucleate.generators.precedents import Occupied, Precedents
@@ -77,7 +78,7 @@ class SymmetryChooser:
         of_statistics = self.statistics_weight if options else 0.0
         if known and rng.random() * (sum(known.values()) + of_statistics) >= of_statistics:
             weights = np.array(list(known.values()))
-            return list(known)[int(rng.choice(len(known), p=weights / weights.sum()))]
+            return self.usual_setting(*list(known)[int(rng.choice(len(known), p=weights / weights.sum()))])
         picked, _ = options[int(rng.choice(len(options), p=[p for _, p in options]))]
         return picked.space_group, picked.draw(rng)
 
@@ -113,11 +114,24 @@ class SymmetryChooser:
         """The natural logarithm of the probability that `draw` gives these sites; -inf if it never does."""
         known = self.proposed(condition)
         total = sum(known.values())
-        chance = known.get((space_group, tuple(sorted(sites))), 0.0)
+        wanted = tuple(sorted(sites))
+        alike = [(s, weight) for (number, s), weight in known.items() if number == space_group]
+        chance = sum(weight for s, weight in alike if self.usual_setting(space_group, s)[1] == wanted)
         for possible, p in self.options(condition):
             if possible.space_group == space_group:
                 chance += self.statistics_weight * p * math.exp(possible.log_probability(sites))
         return math.log(chance / (total + self.statistics_weight)) if chance > 0 else -math.inf
+
+    def usual_setting(self, space_group: int, sites: Assignment) -> tuple[int, Assignment]:
+        """The space group, and the same sites with the Wyckoff letters that training crystals of the group have most
+        often.
+
+        A change of origin or axes can rename the letters of a crystal. The network has learned from one of the settings
+        of each crystal, and known crystals may be given in another.
+        """
+        frequencies = self.codec.frequencies(space_group)
+        every = settings_of_sites(space_group, sites)
+        return space_group, max(every, key=lambda s: round(sum(math.log(frequencies[letter]) for _, letter in s), 6))
 
     def common(self, n: int = COMMON) -> list[int]:
         """The n most frequent space groups of the training crystals, the most frequent first."""
@@ -193,6 +207,18 @@ class SymmetryChooser:
         logs = np.array([weight for _, weight in found])
         odds = np.exp(logs - logs.max())
         return [(a, float(p)) for (a, _), p in zip(found, odds / odds.sum(), strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def settings_of_sites(space_group: int, sites: Assignment) -> tuple[Assignment, ...]:
+    """The sites of a crystal with the Wyckoff letters that they have in each standard setting of the space group
+    (`crystal.normalisers`), each once."""
+    table = get_space_group(space_group)
+    places = [table.index(letter) for _, letter in sites]
+    moved = np.unique(normaliser(space_group).letters[:, places], axis=0)
+    letters = [p.letter for p in table.positions]
+    named = (tuple(sorted((e, letters[k]) for (e, _), k in zip(sites, row, strict=True))) for row in moved.tolist())
+    return tuple(dict.fromkeys(named))
 
 
 def _words(composition: Mapping[str, int] | None, sites: Mapping[str, int] | None) -> str:

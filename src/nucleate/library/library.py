@@ -142,7 +142,7 @@ class Library:
 
         kept = self.seen(rows_of_splits(self.table, dataset))
         others = np.delete(np.arange(len(self.table)), kept)
-        return self.without(others.tolist(), f"everything but the {len(kept):,} crystals of {dataset}")
+        return self.without(others.tolist(), f"all but the {len(kept):,} crystals of {dataset}")
 
     def seen(self, rows: Rows) -> Rows:
         """Those of some rows of the table that are not hidden."""

@@ -13,7 +13,16 @@ import numpy as np
 
 from nucleate.crystal.wyckoff import get_space_group
 from nucleate.errors import NucleateError
-from nucleate.library.columns import as_energies, as_numbers, as_one, as_padded, open_file, read_lists, read_row_group
+from nucleate.library.columns import (
+    as_array,
+    as_energies,
+    as_numbers,
+    as_one,
+    as_padded,
+    open_file,
+    read_lists,
+    read_row_group,
+)
 from nucleate.library.encoding import (
     decoded_alone,
     decoded_by_model,
