@@ -13,29 +13,29 @@ by both, for each pull. Means over families with at least 5 to be found; interva
 from __future__ import annotations
 
 import argparse
-from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from nucleate.chem.composition import Formula
 from nucleate.errors import NucleateError
 from nucleate.evaluate.inputs import read_dataset
-from nucleate.families import propose as proposing
 from nucleate.families.family import lexicon
 from nucleate.families.likelihood import LOWEST
+from nucleate.families.propose import propose
 from nucleate.generators import load_formula_generator
-from nucleate.hull.known_formulas import alphabetical_formula, known_formulas
+from nucleate.library import load_library
 from nucleate.search.families_first import POOL
 
 FEWEST = 5  # formulas to be found
 FIRST = 20
 
 
-def hidden(split: str) -> frozenset[str]:
+def formulas_of(split: str) -> frozenset[Formula]:
     """Formulas of a split of MP-20."""
-    found = [s.composition.reduced_composition for s in read_dataset(f"mp-20:{split}").structures if s is not None]
-    return frozenset(alphabetical_formula({e: int(n) for e, n in c.get_el_amt_dict().items()}) for c in found)
+    found = [s.composition for s in read_dataset(f"mp-20:{split}").structures if s is not None]
+    return frozenset(Formula.of_amounts(c) for c in found)
 
 
 def auc(merit: NDArray[np.float64], good: NDArray[np.bool_]) -> float:
@@ -66,27 +66,20 @@ def main() -> None:
     parser.add_argument("--weights", default="diffusion-bert-all")
     args = parser.parse_args()
     pulls = [float(p) for p in args.pulls.split(",")]
-    wanted, every = hidden(args.split), hidden("val") | hidden("test")
-    model = load_formula_generator(args.weights)
-    known_members = proposing.known_members
-
-    def told(name: str) -> tuple[proposing.Member, ...]:
-        return tuple(
-            m for m in known_members(name) if alphabetical_formula(lexicon()[name].composition(m.elements)) not in every
-        )
-
+    wanted, every = formulas_of(args.split), formulas_of("val") | formulas_of("test")
+    model, known = load_formula_generator(args.weights), load_library()
+    told = known.hidden(formulas=[dict(formula) for formula in every])
     found = []
     orders = ["nearness", "likelihood", *(f"both, {p:g}" for p in pulls)]
     print(f"| family | unknown | to be found | AUC: {' | '.join(orders)} |")
     print("|" + "---|" * (3 + len(orders)))
     for name in filter(None, args.families.split(",")) if args.families else lexicon():
         try:
-            with mock.patch.object(proposing, "members", told):
-                proposals = proposing.propose(lexicon()[name], limit=POOL)
+            proposals = propose(lexicon()[name], limit=POOL, library=told)
         except NucleateError:
             continue
-        keys = [alphabetical_formula(p.composition) for p in proposals]
-        keep = [i for i, k in enumerate(keys) if k in wanted or k not in known_formulas()]
+        keys = [Formula.of(p.composition) for p in proposals]
+        keep = [i for i, k in enumerate(keys) if k in wanted or not known.knows_formula(dict(k))]
         good = np.array([keys[i] in wanted for i in keep])
         if good.sum() < FEWEST or good.all():
             continue

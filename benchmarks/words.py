@@ -9,8 +9,8 @@ The comparison is Table 1 of GenMS (Yang et al. 2024, arXiv 2409.06762).
 reads what was written. Valid: the paper's rules (no two atoms within 0.5 angstrom; SMACT's charge balance). Match: the
 paper's, StructureMatcher.fit_anonymous (stol 0.5, ltol 0.3, angle_tol 10) with a prototype of the family; the family as
 nucleate has it: space group, site symmetries, neighbour distances and ions. Both before relaxation and after. Unknown:
-the Materials Project has no crystal of the formula (`Library.knows_formula`); the paper asks the ICSD as well. --new asks
-only for these. RUNS keeps the runs, so that an interrupted call can be repeated to continue.
+the library does not know the formula (`Library.knows_formula`); the paper asks the ICSD as well. --new asks only for
+these. RUNS keeps the runs, so that an interrupted call can be repeated to continue.
 """
 
 from __future__ import annotations

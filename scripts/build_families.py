@@ -16,7 +16,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -84,7 +83,13 @@ def main() -> None:
                     rows.append((family.name, index, order, int(table.source[row]), int(table.number[row])))
             print(f"{family.name}, {kind.space_group}: {len(rows) - before} of {len(near)}", flush=True)
     names = "family", "structure_type", "order", "source", "number"
-    kinds = pa.dictionary(pa.int16(), pa.string()), pa.uint8(), pa.dictionary(pa.int8(), pa.string()), pa.uint8(), pa.int32()
+    kinds = (
+        pa.dictionary(pa.int16(), pa.string()),
+        pa.uint8(),
+        pa.dictionary(pa.int8(), pa.string()),
+        pa.uint8(),
+        pa.int32(),
+    )
     place = {name: i for i, name in enumerate(lexicon())}
     rows.sort(key=lambda r: (place[r[0]], *r[1:]))
     columns = {n: pa.array(list(v), k) for n, k, v in zip(names, kinds, zip(*rows, strict=True), strict=True)}

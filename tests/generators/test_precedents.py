@@ -61,7 +61,11 @@ def test_elements_without_a_place_on_the_scale_have_no_precedent(few):
 
 
 def test_distances_and_roles_are_those_of_the_formulas(tmp_path):
-    crystals = [*CRYSTALS, (4, rutile("Sn", "O"), dict(e_above_hull=HIGHEST + 0.01)), (5, rock_salt("Na", "Cl", 5.6), {})]
+    crystals = [
+        *CRYSTALS,
+        (4, rutile("Sn", "O"), dict(e_above_hull=HIGHEST + 0.01)),
+        (5, rock_salt("Na", "Cl", 5.6), {}),
+    ]
     library = small_library(tmp_path, crystals)
     every = Precedents(library, highest=math.inf)
     for found, composition, reach in (

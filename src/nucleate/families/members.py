@@ -128,9 +128,7 @@ def substituted_prototype(
     return with_elements_replaced(model.entry.structure, dict(zip(model.elements, elements, strict=True)))
 
 
-def keeps_space_group(
-    name: str, structure_type: int, elements: Sequence[str], library: Library | None = None
-) -> bool:
+def keeps_space_group(name: str, structure_type: int, elements: Sequence[str], library: Library | None = None) -> bool:
     """Whether the prototype keeps its space group with these elements on its sites. With one element on two sites a
     garnet keeps it, while a double perovskite becomes a perovskite."""
     if len(set(elements)) == len(elements):

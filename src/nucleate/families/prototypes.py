@@ -19,11 +19,10 @@ from nucleate.families.propose import Proposal, propose
 from nucleate.generators.base import Condition, Progress
 from nucleate.generators.defaults import BaseGenerator
 from nucleate.generators.substitute import supercell_of
+from nucleate.library.library import load_library
 from nucleate.pipeline.candidate import Candidate
 from nucleate.pipeline.origin import FamilyMember
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
-
-from nucleate.library.library import load_library
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -105,9 +104,7 @@ class PrototypeStage(Stage):
                 nearest=proposal.nearest.material_id,
                 distance=round(proposal.distance, 3),
             )
-            structure = decorated_prototype(
-                proposal.family, kind, proposal.elements, proposal.charges, self.library
-            )
+            structure = decorated_prototype(proposal.family, kind, proposal.elements, proposal.charges, self.library)
             yield c.with_(structure=structure).with_origin(generator=GENERATOR, family=member)
 
 

@@ -138,7 +138,6 @@ def prototype_filters(library: Library, name: str) -> Filters:
     if _LABEL.fullmatch(name.strip()):
         return _labelled(library, name.strip())
     from nucleate.families.family import get_family
-
     from nucleate.families.members import rows_of_family
 
     found = get_family(name)
