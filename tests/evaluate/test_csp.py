@@ -203,3 +203,42 @@ def test_the_page_shows_every_score(tmp_path):
     assert report["unfiltered_@1"].value == 0.5 and report["METRe_@1"].value == 1
     text = write_page(tmp_path / "x.html", report).read_text()
     assert "METRe one-to-one" in text and "no prediction" in text and "polymorph-2026" in text
+
+
+def test_a_method_that_takes_from_known_crystals_does_not_know_the_targets(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from nucleate.cli.evaluate import app
+    from nucleate.generators import registry
+    from nucleate.generators.defaults import BaseGenerator
+    from nucleate.library import load_library
+
+    class Copies(BaseGenerator):
+        name, uses_library, library = "copies", True, None
+
+        def with_library(self, library):
+            made = Copies()
+            made.library = library
+            return made
+
+        def draw(self, conditions, seeds, progress=None):
+            assert self.library is not None
+            return [self.library.of_formula(c.composition)[0].structure for c in conditions]
+
+    salt = load_library()["mp-22862"]
+    row = {"material_id": "salt", "atomic_numbers": list(salt.structure.atomic_numbers)}
+    row |= {"frac_coords": salt.structure.frac_coords.ravel().tolist()}
+    row |= {"lengths": list(salt.structure.lattice.abc), "angles": list(salt.structure.lattice.angles)}
+    monkeypatch.setattr("nucleate.data.tables.require_dataset", lambda name: None)
+    monkeypatch.setattr("nucleate.data.load_table", lambda name, split=None: pa.Table.from_pylist([row]))
+    monkeypatch.setattr(registry, "get_generator", lambda name, **_: Copies())
+    monkeypatch.setattr("nucleate.search.names.require_names", lambda **_: None)
+    command = ["csp", "--n", "1", "--samples", "1", "--workers", "1", "--dataset", "own.parquet"]
+    for extra, match in (([], 0), (["--hide", "mp-149"], 1)):
+        folder = tmp_path / str(match)
+        result = CliRunner().invoke(app, [*command, *extra, "--out", str(folder)])
+        assert result.exit_code == 0, result.exception
+        report = json.loads((folder / "report.json").read_text())
+        assert report["settings"]["hidden"].startswith("1 ids" if extra else "own.parquet")
+        metrics = {m["name"]: m["value"] for s in report["sections"] for m in s["metrics"]}
+        assert metrics["unfiltered_@1"] == match

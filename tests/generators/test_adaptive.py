@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from small_library import small_library
 from tiny_sites import UNITS, tiny_sites
 
 from nucleate.crystal.asymmetric import AsymmetricUnit, Site, asymmetric_unit, symmetric_batch
@@ -16,6 +17,7 @@ from nucleate.errors import NucleateError
 from nucleate.generators import Condition, load_generator
 from nucleate.generators.adaptive import RECORD
 from nucleate.generators.contract import require_accepted
+from nucleate.generators.symmetry_chooser import settings_of_sites
 from nucleate.testing.contracts import check_structure_generator
 
 SRTIO3 = {"Sr": 1, "Ti": 1, "O": 3}
@@ -149,3 +151,21 @@ def test_images_on_top_of_each_other_are_one_atom():
     assert [s.letter for s in asymmetric_unit(merged, 1e-3).sites] == ["c", "c"]
     assert merge_images(merged) is merged
     assert torch.tensor(merged.distance_matrix).fill_diagonal_(9).min() > 1
+
+
+def test_known_crystals_that_are_hidden_are_no_precedents(generator, tmp_path):
+    library = small_library(tmp_path)
+    every, none = generator.with_library(library), generator.with_library(library.hidden(dataset="mp-20:train"))
+    wanted = Condition(composition={"Sr": 1, "Ti": 1, "O": 3})
+    assert generator.uses_library and generator.library is None and every.choices is not none.choices
+    assert sum(every.choices.proposed(wanted).values()) > sum(none.choices.proposed(wanted).values()) > 0
+    hidden = library.hidden(formulas=[{e: 1, "Ti": 1, "O": 3} for e in ("Sr", "Ba", "Ca")])
+    assert not generator.with_library(hidden).choices.proposed(wanted)
+
+
+def test_letters_are_those_that_the_model_knows(generator):
+    swapped = (("O", "d"), ("Sr", "b"), ("Ti", "a"))  # a perovskite about another origin
+    usual = (("O", "c"), ("Sr", "a"), ("Ti", "b"))
+    assert generator.choices.usual_setting(221, swapped) == (221, usual)
+    assert set(settings_of_sites(221, swapped)) == {swapped, usual}
+    assert settings_of_sites(1, (("O", "a"),)) == ((("O", "a"),),)

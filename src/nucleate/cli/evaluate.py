@@ -96,8 +96,8 @@ def csp(
         else:
             from nucleate.generators.defaults import BaseGenerator
             from nucleate.generators.registry import get_generator, is_weights
+            from nucleate.library.hiding import hidden_view
             from nucleate.library.library import load_library
-            from nucleate.tasks.known import hidden_view
 
             n = 200 if n is None else n
             out = made

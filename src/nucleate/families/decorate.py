@@ -50,17 +50,23 @@ def decorated_prototype(
 
 
 class DecorateStage(Stage):
-    """Gives structures to candidates whose `origin.family` says which member of a family they are."""
+    """Gives structures to candidates whose `origin.family` says which member of a family they are. library: the known
+    crystals, None for all."""
 
     name = "decorate"
     grain: Grain = "chunk"
     cost: Cost = "slow"
     resource: Resource = "cpu"
 
+    def __init__(self, library: Library | None = None) -> None:
+        self.library = library
+
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
             member = c.origin.family
             if member is None:
                 raise NucleateError(f"candidate {c.id} does not say which member of a crystal family it is")
-            structure = decorated_prototype(member.name, member.structure_type, member.elements, member.charges)
+            structure = decorated_prototype(
+                member.name, member.structure_type, member.elements, member.charges, self.library
+            )
             yield c.with_(structure=structure).with_origin(generator="prototypes")

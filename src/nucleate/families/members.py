@@ -75,6 +75,11 @@ def _known_members(name: str, library: Library) -> tuple[Member, ...]:
     )
 
 
+def known_types(name: str, library: Library | None = None) -> list[int]:
+    """The structure types of a family of which there is a member that is not hidden."""
+    return sorted({m.structure_type for m in known_members(name, library)})
+
+
 def rows_of_family(name: str, library: Library) -> NDArray[np.int64]:
     """The rows of the library's table that belong to a family, hidden ones too."""
     return np.array(list(_by_row(library.table)[name]), dtype=np.int64)

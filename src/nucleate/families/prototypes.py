@@ -14,7 +14,7 @@ from nucleate.chem.formula import formula_text
 from nucleate.errors import Code, NucleateError
 from nucleate.families.decorate import decorated_prototype
 from nucleate.families.family import lexicon
-from nucleate.families.members import keeps_space_group, known_members
+from nucleate.families.members import keeps_space_group, known_types
 from nucleate.families.propose import Proposal, propose
 from nucleate.generators.base import Condition, Progress
 from nucleate.generators.defaults import BaseGenerator
@@ -66,7 +66,7 @@ def _fits(counts: tuple[tuple[str, int], ...], library: Library) -> tuple[Fit, .
             proposals = propose(family, accepts, contains=list(wanted), repeated=repeated, library=library)
         except NucleateError:  # the elements are too different from those of known members
             continue
-        kinds = sorted({m.structure_type for m in known_members(family.name, library)})
+        kinds = known_types(family.name, library)
         found += [Fit(p, k) for p in proposals for k in kinds if keeps_space_group(family.name, k, p.elements, library)]
     return tuple(sorted(found, key=lambda fit: fit.proposal.score))
 
@@ -115,10 +115,12 @@ class PrototypeGenerator(BaseGenerator["Structure"]):
     name = GENERATOR
     needs = ("composition",)
 
-    uses_library = True
-
     def __init__(self, library: Library | None = None) -> None:
         self.library = library
+
+    @property
+    def uses_library(self) -> bool:
+        return True
 
     def with_library(self, library: Library) -> PrototypeGenerator:
         return PrototypeGenerator(library)

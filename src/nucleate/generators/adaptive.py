@@ -48,8 +48,11 @@ class AdaptiveCells(DiffusionGenerator):
     composition is open, images of a site that lie on top of each other become one atom (`crystal.merge`).
     """
 
-    uses_library = True
     library: Library | None = None  # the known crystals that are precedents, None for all
+
+    @property
+    def uses_library(self) -> bool:
+        return True
 
     def with_library(self, library: Library) -> Self:
         out = copy.copy(self)

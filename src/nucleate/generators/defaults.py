@@ -24,10 +24,14 @@ class BaseGenerator(Generic[T]):
     needs: tuple[str, ...] = ()
     hints: Mapping[str, str] = {}
     chunk: int = 8
-    uses_library: bool = False  # whether it takes anything from known crystals (`nucleate.library`)
 
     def check(self, condition: Condition) -> None:
         """Accept all values."""
+
+    @property
+    def uses_library(self) -> bool:
+        """Whether it takes anything from known crystals (`nucleate.library`)."""
+        return False
 
     def with_library(self, library: Library) -> Self:
         """The same generator, which takes from these known crystals alone; they may be a view without hidden ones. The

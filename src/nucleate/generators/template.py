@@ -7,6 +7,7 @@ formulas (CSPML; Kusaba et al., Comput. Mater. Sci. 211, 111496 (2022)), or at r
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from nucleate.crystal.prototype import Prototype, same_prototype
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress
 from nucleate.generators.defaults import BaseGenerator
+from nucleate.generators.known_templates import KnownTemplates
 from nucleate.generators.rankings import require_ranking
 from nucleate.generators.substitute import (
     assign_elements,
@@ -103,6 +105,17 @@ class TemplateGenerator(BaseGenerator["Structure"]):
         self._excluded = frozenset(exclude)
 
     needs = ("composition",)
+
+    @property
+    def uses_library(self) -> bool:
+        """Whether its templates are known crystals, and not those of data sets alone."""
+        return isinstance(self.templates, KnownTemplates)
+
+    def with_library(self, library: Library) -> TemplateGenerator:
+        out = copy.copy(self)
+        if isinstance(self.templates, KnownTemplates):
+            out.templates = KnownTemplates(library)
+        return out
 
     def facts(self) -> dict[str, Any]:
         """What the templates are, and how many."""

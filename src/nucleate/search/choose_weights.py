@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 def generator_for(request: Request, settings: DesignSettings) -> StructureGenerator:
     """The generator that the settings name, or the shipped one for the request."""
     weights = settings.generation.weights
-    return load_with_sampling(weights if weights != AUTO else weights_for(request), settings.sampling)
+    chosen = weights if weights != AUTO else weights_for(request)
+    return without_hidden(load_with_sampling(chosen, settings.sampling), settings.known)
+
+
+def without_hidden(generator: StructureGenerator, known: KnownSettings) -> StructureGenerator:
+    """The generator, which takes nothing from known crystals that the settings hide."""
+    from nucleate.generators.defaults import BaseGenerator
+    from nucleate.library.hiding import hidden_view
+    from nucleate.library.library import load_library
+
+    if known.hide and isinstance(generator, BaseGenerator) and generator.uses_library:
+        return generator.with_library(hidden_view(load_library(), known.hide))
+    return generator
 
 
 def load_with_sampling(weights: str, sampling: SamplingSettings) -> StructureGenerator:

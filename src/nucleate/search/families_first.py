@@ -15,19 +15,22 @@ from nucleate.chem.formula import formula_text
 from nucleate.errors import NucleateError
 from nucleate.families.family import Family, StructureType, lexicon
 from nucleate.families.likelihood import MODEL
-from nucleate.families.members import keeps_space_group
+from nucleate.families.members import keeps_space_group, known_types
 from nucleate.families.propose import Proposal, propose, with_likelihoods
 from nucleate.generators.base import ASKED
 from nucleate.generators.methods import PROTOTYPE
 from nucleate.language.stage import LanguageStage
+from nucleate.library.hiding import hidden_view
+from nucleate.library.library import load_library
 from nucleate.redact import safe_address
 from nucleate.request.words import bounds_text, within
-from nucleate.search.choose_weights import generator_record, load_with_sampling
+from nucleate.search.choose_weights import generator_record, load_with_sampling, without_hidden
 from nucleate.search.route import Route, count_of
 from nucleate.search.tree import SAMPLES, TYPES
 from nucleate.stages.request_check import as_bounds, composition_requirements
 
 if TYPE_CHECKING:
+    from nucleate.library.library import Library
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.stage import Stage
     from nucleate.request.request import Request
@@ -111,12 +114,12 @@ def type_is_allowed(request: Request, kind: StructureType) -> bool:
     return right_size and (not request.space_groups or kind.space_group in request.space_groups)
 
 
-def proposed_formulas(request: Request, limit: int) -> list[Proposal]:
+def proposed_formulas(request: Request, limit: int, library: Library | None = None) -> list[Proposal]:
     """At most `limit` formulas for the request, of all its families together, the likeliest first.
 
     They are chosen among the POOL formulas that are nearest to known members, by this distance and by the likelihood
-    that a model of compositions gives them. Raises NucleateError where there is none, with the reason for the first
-    family.
+    that a model of compositions gives them. library: the known crystals, None for all. Raises NucleateError where there
+    is none, with the reason for the first family.
     """
     pool = max(limit, POOL)
     found: list[list[Proposal]] = []
@@ -131,6 +134,7 @@ def proposed_formulas(request: Request, limit: int) -> list[Proposal]:
                     exclude={*request.exclude, *request.unasked},
                     repeated=_repeats_elements(request, family),
                     limit=pool,
+                    library=library,
                 )
             )
         except NucleateError as error:
@@ -203,12 +207,13 @@ def _candidates(request: Request, settings: DesignSettings, formulas: int) -> It
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.origin import FamilyMember, Origin, Wanted
 
+    library = hidden_view(load_library(), settings.known.hide)
     count = 0
-    for one in proposed_formulas(request, formulas):
+    for one in proposed_formulas(request, formulas, library):
         for index, kind in enumerate(lexicon()[one.family].types):
-            if not type_is_allowed(request, kind):
+            if not type_is_allowed(request, kind) or index not in known_types(one.family, library):
                 continue
-            if not keeps_space_group(one.family, index, one.elements):
+            if not keeps_space_group(one.family, index, one.elements, library):
                 continue
             count += 1
             units = kind.num_atoms // sum(one.composition.values())
@@ -238,10 +243,12 @@ def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
     if settings.generation.structures == PROTOTYPE:
         from nucleate.families.decorate import DecorateStage
 
-        return DecorateStage(), {"structures": "prototypes of the families"}
+        known = hidden_view(load_library(), settings.known.hide)
+        return DecorateStage(known), {"structures": "prototypes of the families"}
     from nucleate.stages.generate import GenerateStage
 
-    generator = load_with_sampling(settings.generation.structures, settings.sampling)
+    drawn = load_with_sampling(settings.generation.structures, settings.sampling)
+    generator = without_hidden(drawn, settings.known)
     if "composition" not in generator.accepts:
         raise NucleateError(
             f"{generator.name} takes no formula; set 'structures' to prototype, or to weights for "

@@ -10,7 +10,7 @@ from nucleate.generators.base import ASKED
 from nucleate.generators.methods import TEMPLATE
 from nucleate.generators.planning import exact_number
 from nucleate.generators.without_elements import without_elements
-from nucleate.search.choose_weights import generator_record, load_with_sampling, templates_of
+from nucleate.search.choose_weights import generator_record, load_with_sampling, templates_of, without_hidden
 from nucleate.search.route import Route, blanks_of
 from nucleate.search.tree import SAMPLES, TEMPLATES
 from nucleate.settings.sampling import AUTO, SPOKEN
@@ -102,7 +102,7 @@ def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[S
 
     # these two are meant for the formulas
     plain = dataclasses.replace(settings.sampling, guidance=None, temperature=None)
-    model = load_with_sampling(settings.generation.structures, plain)
+    model = without_hidden(load_with_sampling(settings.generation.structures, plain), settings.known)
     if "composition" not in model.accepts:
         raise NucleateError(
             f"{model.name} takes no formula; set 'structures' to template, or to weights for formulas such as mp20-csp"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
 from nucleate.generators.methods import ADAPTIVE, ADAPTIVE_WEIGHTS, PROTOTYPE, RANDOM, TEMPLATE
-from nucleate.search.choose_weights import templates_of
+from nucleate.search.choose_weights import templates_of, without_hidden
 from nucleate.settings import PredictSettings
 from nucleate.settings.base import WrongValueError
 from nucleate.settings.sampling import AUTO
@@ -151,8 +151,10 @@ def structure_stage(settings: PredictSettings) -> Stage:
         return TemplateStage(templates_of(settings.templates, settings.known, settings.seed))
     if settings.method == PROTOTYPE:
         from nucleate.families.prototypes import PrototypeStage
+        from nucleate.library.hiding import hidden_view
+        from nucleate.library.library import load_library
 
-        return PrototypeStage()
+        return PrototypeStage(hidden_view(load_library(), settings.known.hide))
     from nucleate.stages.generate import GenerateStage
 
     return GenerateStage(structure_generator(settings))
@@ -166,7 +168,7 @@ def structure_generator(settings: PredictSettings) -> StructureGenerator:
     generator = get_generator(settings.weights or known.weights or settings.method)
     if "composition" not in generator.accepts:
         raise NucleateError(f"{generator.name} takes no formula; take weights that do, such as mp20-csp")
-    return generator
+    return without_hidden(generator, settings.known)
 
 
 def _require_plugin(method: str) -> None:
