@@ -67,3 +67,10 @@ def test_a_formula_of_no_family_says_so():
     assert family_fits({"Li": 7, "La": 3, "Zr": 2, "O": 13}) == ()
     (only,) = predict(["Li7La3Zr2O13"], PredictSettings(method="prototype", samples=1))
     assert only.structure is None and "fits none of the crystal families" in str(only.failure)
+
+
+def test_predictions_know_nothing_of_hidden_crystals():
+    settings = PredictSettings.of(method="prototype", samples=1, hide=("LiFePO4",))
+    (made,) = predict(["LiFePO4"], settings)
+    nearest = load_library()[made.origin.family.nearest]
+    assert made.structure is not None and nearest.formula != "LiFePO4"
