@@ -88,7 +88,7 @@ def test_an_approximate_supercell_is_recognised_within_symprec() -> None:
 
 def test_a_crystal_whose_symmetry_is_not_found_in_time_is_compared_as_it_is(monkeypatch) -> None:
     """Sb10Ta4V, for which moyopy 0.21 never finishes with a tolerance of 0.22 angstrom or more."""
-    monkeypatch.setattr("nucleate.stages.same_crystal.TIME_LIMIT", 2.0)
+    monkeypatch.setattr("nucleate.crystal.same_crystal.TIME_LIMIT", 2.0)
     lattice = [[-1.6413, 2.838, 0.0021], [1.6529, 2.8447, 0.0463], [-0.6085, 1.5064, -39.5889]]
     coords = [
         *([0.4429, 0.5175, 0.5989], [0.9564, 0.1555, 0.9291], [0.4139, 0.4984, 0.6741], [0.4727, 0.0342, 0.0218]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,8 @@ import numpy as np
 
 from nucleate.errors import NucleateError
 from nucleate.library.entries import KnownEntry
-from nucleate.library.filters import is_id, rows_of_formula, rows_of_ids
+from nucleate.library.filters import is_id, rows_of_ids
+from nucleate.library.matching import matching_rows
 from nucleate.library.schema import SPLITS
 
 if TYPE_CHECKING:
@@ -79,27 +79,6 @@ def rows_of_splits(table: LibraryTable, name: str) -> NDArray[np.int64]:
 def _dataset_and_splits(name: str) -> tuple[str, list[str]]:
     dataset, _, splits = name.partition(":")
     return dataset, [s.strip() for s in splits.split(",") if s.strip()]
-
-
-def matching_rows(table: LibraryTable, structure: Structure) -> list[int]:
-    """Rows of all crystals that have the formula of an ordered structure and match it.
-
-    Whether two structures are the same says pymatgen's StructureMatcher at its usual tolerances, which hide rather too
-    much than too little. (As there, primitive cells within 0.25 angstrom are compared; those of the library are kept.)
-    """
-    from pymatgen.analysis.structure_matcher import StructureMatcher
-
-    counts = {e.symbol: round(n) for e, n in structure.composition.items()}
-    rows = rows_of_formula(table, counts).tolist()
-    if not rows:
-        return []
-    fit, own = StructureMatcher(primitive_cell=False).fit, structure.get_primitive_structure()
-    return [row for row in rows if len(known := _primitive_structure(table, row)) == len(own) and fit(own, known)]
-
-
-@lru_cache(maxsize=4096)
-def _primitive_structure(table: LibraryTable, row: int) -> Structure:
-    return KnownEntry(table, row).structure.get_primitive_structure()
 
 
 def _structures(dataset: str, splits: Sequence[str]) -> Iterable[Structure]:

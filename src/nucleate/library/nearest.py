@@ -1,77 +1,228 @@
-"""The known crystals that are nearest to a given one, and in what they are like it."""
+"""The known crystals that are nearest to a given one, in what they are like it, and what differs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.chem.composition import Formula
-from nucleate.chem.distance import cumulative_profiles, on_scale, profile_distances
+from nucleate.chem.distance import MODIFIED_PETTIFOR, cumulative_profiles, on_scale
+from nucleate.chem.elements import atomic_number
+from nucleate.crystal.prototype import CLOSE, neighbour_distances
+from nucleate.library.differences import differences
 from nucleate.library.entries import KnownEntry
 from nucleate.library.filters import Filters
-from nucleate.library.hiding import matching_rows
+from nucleate.library.matching import atoms_by_element, matching_rows
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pymatgen.core import Structure
 
+    from nucleate.crystal.canonical import CanonicalCrystal
     from nucleate.library.library import Library
+    from nucleate.library.table import LibraryTable
+
+    Rows = NDArray[np.int64]
 
 SAME_STRUCTURE = "same structure"
+SHARED_SITE = "disordered version"
 SAME_PROTOTYPE = "same structure type"
 SAME_FORMULA = "same formula"
+SAME_POSITIONS = "same Wyckoff positions"
 SAME_RATIO = "same ratio and space group"
+SIMILAR_FORMULA = "similar formula"
+RELATIONS = (
+    SAME_STRUCTURE,
+    SHARED_SITE,
+    SAME_PROTOTYPE,
+    SAME_FORMULA,
+    SAME_POSITIONS,
+    SAME_RATIO,
+    SIMILAR_FORMULA,
+)
+TRIED = 5  # crystals with the same Wyckoff positions, for each one wanted, whose neighbour distances are compared
+FIRST = 1024  # crystals with a similar mean position on the scale of elements that are compared first
+ROUNDING = 1e-4  # the error of mean positions by rounding, in steps
 
 
 @dataclass(frozen=True)
 class KnownRelative:
     """A known crystal and what it has in common with a given one.
 
-    relation: SAME_STRUCTURE (formula and structure), SAME_PROTOTYPE, SAME_FORMULA (in another structure) or SAME_RATIO.
+    relation: one of RELATIONS. Formula and structure are the same; elements share one of its sites (`novelty.judge`);
+    the structure type is the same, which means Wyckoff positions and neighbour distances; the formula (in another
+    structure); the Wyckoff positions alone; ratio and space group; or the formula is similar, and nothing else.
     distance: element mover's distance of the formulas, steps on the modified Pettifor scale; nan for elements beyond
-    lawrencium.
+    lawrencium. differs: what the given crystal has instead, as a text (`differences.differences`).
     """
 
     entry: KnownEntry
     relation: str
     distance: float
+    differs: str = ""
 
 
 def nearest(library: Library, structure: Structure, count: int = 10) -> list[KnownRelative]:
-    """The known crystals nearest to an ordered crystal: those of its formula and structure, then those of its structure
-    type by the distance of the formulas, then others of its formula, then those of its ratio and space group.
+    """The known crystals nearest to an ordered crystal, in the order of RELATIONS: those of its formula and structure,
+    then those of its structure type, others of its formula, and so on; of each kind by the distance of the formulas.
+    Those of a similar formula alone are given only if there are no others.
 
     Raises NucleateError for what is no ordered crystal.
     """
     from nucleate.crystal.canonical import canonical_crystal
 
     form = canonical_crystal(structure)
-    composition = {e.symbol: round(n) for e, n in structure.composition.items()}
-    ratio = Formula.of(composition).ratio
-    table = library.table
-    same = set(matching_rows(table, structure))
-    found: dict[int, KnownRelative] = {}
-    for relation, filters in (
-        (SAME_STRUCTURE, Filters(formula=composition)),
-        (SAME_PROTOTYPE, Filters(prototypes=(form.anonymous_prototype,))),
-        (SAME_FORMULA, Filters(formula=composition)),
-        (SAME_RATIO, Filters(anonymous=ratio, space_groups=(form.space_group,))),
-    ):
-        rows = library.ordered(filters.rows(table, library.visible))
-        if relation == SAME_STRUCTURE:
-            rows = rows[np.isin(rows, list(same))]
-        entries = [KnownEntry(table, row) for row in rows.tolist() if row not in found]
-        distances = _distances(composition, entries)
-        for i in np.argsort(distances, kind="stable").tolist():
-            found[entries[i].row] = KnownRelative(entries[i], relation, float(distances[i]))
+    same = np.array(matching_rows(library.table, structure), dtype=np.int64)
+    return nearest_to(library, structure, form, same, count)
+
+
+def nearest_to(
+    library: Library, structure: Structure, form: CanonicalCrystal, same: Rows, count: int
+) -> list[KnownRelative]:
+    """As `nearest`, for a crystal of which the canonical form and the rows that match it are known already."""
+    composition = atoms_by_element(structure)
+    found: dict[int, tuple[str, float]] = {}
+    for relation, rows in _by_relation(library, structure, form, same, count):
+        new = np.array([row for row in rows.tolist() if row not in found], dtype=np.int64)
+        away = formula_distances(library.table, new, composition)
+        for i in np.argsort(away, kind="stable").tolist()[: count - len(found)]:
+            found[int(new[i])] = relation, float(away[i])
         if len(found) >= count:
             break
-    return list(found.values())[:count]
+    return [related(library, structure, form, row, *value) for row, value in found.items()]
 
 
-def _distances(composition: dict[str, int], entries: list[KnownEntry]) -> np.ndarray:
-    if not entries or not on_scale(composition):
-        return np.full(len(entries), np.nan)
-    ours = cumulative_profiles([composition])
-    return profile_distances(ours, cumulative_profiles([e.composition for e in entries]))[0]
+def related(
+    library: Library,
+    structure: Structure,
+    form: CanonicalCrystal,
+    row: int,
+    relation: str,
+    distance: float,
+    elements: str | None = None,
+) -> KnownRelative:
+    """A row as a relative of a crystal, with what differs. elements: what differs in the elements, None to say which
+    took the place of which."""
+    entry = KnownEntry(library.table, row)
+    return KnownRelative(entry, relation, distance, differences(structure, form, entry, elements))
+
+
+def _by_relation(
+    library: Library, structure: Structure, form: CanonicalCrystal, same: Rows, count: int
+) -> Iterator[tuple[str, Rows]]:
+    """(relation, rows that may be seen in the order of the library), the nearest first. The last is asked for only if
+    there is nothing else."""
+    composition = atoms_by_element(structure)
+
+    def rows_of(filters: Filters) -> Rows:
+        return library.ordered(filters.rows(library.table, library.visible))
+
+    seen = library.ordered(same if library.visible is None else same[library.visible[same]])
+    yield SAME_STRUCTURE, seen
+    alike = rows_of(Filters(prototypes=(form.anonymous_prototype,)))
+    near = _of_like_places(library.table, structure, composition, alike, TRIED * count)
+    yield SAME_PROTOTYPE, near
+    own = rows_of(Filters(formula=composition))
+    yield SAME_FORMULA, own
+    yield SAME_POSITIONS, alike
+    rest = rows_of(Filters(anonymous=Formula.of(composition).ratio, space_groups=(form.space_group,)))
+    yield SAME_RATIO, rest
+    if not any(map(len, (seen, alike, own, rest))):
+        yield SIMILAR_FORMULA, library.ordered(_of_similar_formula(library, composition))
+
+
+def _of_like_places(
+    table: LibraryTable, structure: Structure, composition: Mapping[str, int], rows: Rows, most: int
+) -> Rows:
+    """Of rows with the Wyckoff positions of a crystal those whose atoms have like neighbours, too; only the `most` of
+    the nearest formulas are looked at."""
+    ours = neighbour_distances(structure)
+    counts = _counts_by_number(composition)
+    order = np.argsort(formula_distances(table, rows, composition), kind="stable")[:most]
+    kept = []
+    for row in rows[order].tolist():
+        known = KnownEntry(table, row)
+        if _like_places(ours, counts, neighbour_distances(known.structure), _counts_by_number(known.composition)):
+            kept.append(row)
+    return np.array(kept, dtype=np.int64)
+
+
+def _counts_by_number(composition: Mapping[str, int]) -> list[int]:
+    """Atoms in a formula unit, by atomic number."""
+    return [n for _, n in sorted((atomic_number(s), n) for s, n in Formula.of(composition))]
+
+
+def _like_places(
+    ours: NDArray[np.float64], own_counts: list[int], theirs: NDArray[np.float64], their_counts: list[int]
+) -> bool:
+    """Whether elements of two crystals can be paired so that both have the same amount and like neighbour distances
+    (`crystal.prototype.CLOSE`)."""
+    from scipy.optimize import linear_sum_assignment
+
+    if len(ours) != len(theirs):
+        return False
+    apart = np.abs(ours[:, None] - theirs[None]).mean(-1)
+    unlike = (apart > CLOSE) | (np.array(own_counts)[:, None] != np.array(their_counts))
+    pairs = linear_sum_assignment(unlike)
+    return not unlike[pairs].any()
+
+
+def formula_distances(table: LibraryTable, rows: Rows, composition: Mapping[str, int]) -> NDArray[np.float64]:
+    """The element mover's distances (n,) of a composition (symbol -> atoms) and those of n rows; nan where an element
+    is not on the scale. As `chem.distance.profile_distances`, of arrays."""
+    if not len(rows) or not on_scale(composition):
+        return np.full(len(rows), np.nan)
+    ours = cumulative_profiles([composition])[0]
+    return np.asarray(np.abs(_profiles(table, rows) - ours).sum(1))
+
+
+def _profiles(table: LibraryTable, rows: Rows) -> NDArray[np.float64]:
+    """The cumulative distributions (n, 102) of the formulas of rows; nan for elements that are not on the scale."""
+    places = _places()[table.elements[rows]]
+    shares = table.counts[rows] / table.num_atoms[rows][:, None]
+    amounts = np.zeros((len(rows), len(MODIFIED_PETTIFOR) + 1))
+    np.add.at(amounts, (np.arange(len(rows))[:, None], places), shares)
+    out = np.cumsum(amounts[:, :-2], axis=1)
+    out[amounts[:, -1] > 0] = np.nan
+    return out
+
+
+@lru_cache(maxsize=1)
+def _places() -> NDArray[np.int64]:
+    """(256,) atomic number -> place on the modified Pettifor scale; the place after the last for elements that are not
+    on it, and any place for 0, which has no atoms."""
+    out = np.full(256, len(MODIFIED_PETTIFOR), dtype=np.int64)
+    out[[0, *map(atomic_number, MODIFIED_PETTIFOR)]] = [0, *range(len(MODIFIED_PETTIFOR))]
+    return out
+
+
+def _of_similar_formula(library: Library, composition: Mapping[str, int]) -> Rows:
+    """The rows of smallest distance to a composition. The result is exact: the mean positions of two formulas on the
+    scale differ by no more than their distance (`chem.distance.nearest_distances`)."""
+    every = library.entries().rows
+    if not on_scale(composition) or not len(every):
+        return every[:0]
+    mean = len(MODIFIED_PETTIFOR) - 1 - float(cumulative_profiles([composition])[0].sum())
+    apart = np.abs(_means(library.table)[every] - mean)
+    order = np.argsort(apart, kind="stable")
+    tried = FIRST
+    while True:
+        rows = every[order[:tried]]
+        away = formula_distances(library.table, rows, composition)
+        least = float(np.nanmin(away))
+        if tried >= len(every) or apart[order[tried]] > least + ROUNDING:
+            return rows[away <= least + ROUNDING]
+        tried *= 4
+
+
+@lru_cache(maxsize=2)
+def _means(table: LibraryTable) -> NDArray[np.float32]:
+    """(R,) the mean position of each formula on the modified Pettifor scale; elements that are not on it count as after
+    the last."""
+    shares = table.counts / np.maximum(table.num_atoms, 1)[:, None]
+    return np.asarray((shares * _places()[table.elements]).sum(1), dtype=np.float32)
+

@@ -16,7 +16,7 @@ from nucleate.hull.load import load_reference
 from nucleate.hull.reference import ReferenceSet
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
-from nucleate.stages.same_crystal import ComparableCrystal, all_symmetrised, is_same_crystal, prepare_for_comparison
+from nucleate.crystal.same_crystal import ComparableCrystal, all_symmetrised, is_same_crystal, prepare_for_comparison
 
 if TYPE_CHECKING:
     import pyarrow as pa
