@@ -32,8 +32,8 @@ from nucleate.files import replacing
 from nucleate.library.entries import KnownEntry
 from nucleate.library.faithful import faithful_form
 from nucleate.library.filters import rows_of_formula
-from nucleate.library.matching import matching_rows
 from nucleate.library.library import FILE, load_library
+from nucleate.library.matching import matching_rows
 from nucleate.library.packing import UnpackedCrystal, packed, write_library
 from nucleate.library.schema import SOURCES, SPLITS
 from nucleate.parallel import map_jobs

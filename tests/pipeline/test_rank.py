@@ -8,8 +8,9 @@ from pymatgen.core import Lattice, Structure
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Check, Energy, Failure
-from nucleate.pipeline.rank import rank, to_rows
-from nucleate.pipeline.state import PredictedProperties
+from nucleate.pipeline.collection import Candidates
+from nucleate.pipeline.rank import nearest_text, novel_text, rank, to_rows
+from nucleate.pipeline.state import NearestKnown, Novelty, PredictedProperties
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
@@ -62,6 +63,11 @@ def test_rows() -> None:
         "second_e_above_hull": None,
         "disagreement": None,
         "novel": "no",
+        "novelty": "",
+        "nearest_id": "",
+        "nearest_formula": "",
+        "nearest_relation": "",
+        "nearest_differs": "",
         "checks": "2/3 charge unknown",
         "failure": "",
         "decomposition": "",
@@ -71,6 +77,19 @@ def test_rows() -> None:
     }
     assert (empty["rank"], empty["formula"], empty["num_atoms"], empty["e_form"]) == (2, "", 0, None)
     assert (empty["novel"], empty["failure"]) == ("?", "generate: no")
+
+
+def test_rows_name_the_nearest_known_crystal() -> None:
+    nearest = NearestKnown("mp-1", "KCl", "same structure type", "Na for K; volume per atom -8.0 %")
+    c = candidate("a", 0.2, novel="unknown").with_(novelty=Novelty("ordering of", ("mp-1",), nearest))
+    (row,) = to_rows([c])
+    assert (row["novelty"], row["nearest_id"], row["nearest_formula"]) == ("ordering of", "mp-1", "KCl")
+    assert nearest_text(row) == "mp-1 KCl: same structure type; Na for K; volume per atom -8.0 %"
+    assert (row["novel"], novel_text(row)) == ("?", "ordering")
+    (plain,) = to_rows([candidate("a", 0.2, novel="fail")])
+    assert (nearest_text(plain), novel_text(plain)) == ("", "no")
+    assert "nearest known crystal" in repr(Candidates([c])) and "ordering" in repr(Candidates([c]))
+    assert Candidates([c]).to_frame()["nearest_relation"].tolist() == ["same structure type"]
 
 
 def wish(name: str, above: float | None, off: float | None, **checks: str) -> Candidate:

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 from pymatgen.core import Lattice, Structure
 
-from nucleate.hull.reference import Entry, ReferenceSet
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.state import HullPlace, Relaxation
 from nucleate.report.notes import contradiction_notes
-from nucleate.stages.novelty import NoveltyStage, UniqueStage
+from nucleate.stages.novelty import UniqueStage
 
 
 def heusler(a: float = 5.9) -> Structure:
@@ -59,26 +58,6 @@ def test_a_potential_that_does_not_tell_its_elements_is_named_once() -> None:
     assert contradiction_notes(both) == [
         "which elements ase:my.calculator:Mine was fitted to is not known: for others its energies mean nothing"
     ]
-
-
-def check(structure: Structure) -> Check:
-    known = Entry("TiMn2Al", -7.8, 225, "mp-1", heusler().volume / 16, 4)
-    return NoveltyStage(ReferenceSet.from_entries("set", "m", [known])).check(structure)
-
-
-def test_the_index_does_not_take_a_relaxed_known_crystal_for_a_new_one() -> None:
-    assert check(heusler(5.72)).verdict == "fail"  # 9 % less volume
-    shrunk = check(heusler(5.5))  # 19 %
-    assert shrunk.verdict == "unknown" and "mp-1 has this space group and as many atoms" in shrunk.reason
-    assert "0.81 of its own" in shrunk.reason
-    assert check(heusler(4.9)).verdict == "pass"  # 43 %
-    other = Structure(
-        Lattice.cubic(3.75), ["Mn", "Mn", "Al", "Ti"], [[0, 0, 0], [0.5, 0.5, 0.1], [0.5, 0, 0.5], [0, 0.5, 0.6]]
-    )
-    new = check(other)  # 7 % less, in another group: unknown by volume
-    assert new.verdict == "unknown"
-    wide = check(Structure(Lattice.cubic(4.3), other.species, other.frac_coords))  # 55 % more, in another group
-    assert wide == Check("pass", wide.reason) and wide.reason.startswith("a new structure of a known formula")
 
 
 def test_a_stored_energy_that_no_crystal_has_wins_nothing() -> None:

@@ -11,7 +11,7 @@ from web_page import Page
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import Candidate, Check, Energy
-from nucleate.pipeline.state import HullPlace, PredictedProperties
+from nucleate.pipeline.state import HullPlace, NearestKnown, Novelty, PredictedProperties
 from nucleate.report.charts import histogram, hull_hue, timing_bar
 from nucleate.report.markup import duration_text, embedded_json, formula_html, space_group_html
 from nucleate.report.run_page import write_report
@@ -55,6 +55,17 @@ def test_ranked_candidates_are_in_the_table_in_their_order(tmp_path):
     marks = [e for e in found.all("span", role="img")]
     assert any(e["title"] == "charge: pass (Sr2+ Ti4+ O2-)" and e["class"] == "check pass" for e in marks)
     assert any(e["title"] == "density: unknown (no radii)" and e["class"] == "check unknown" for e in marks)
+
+
+def test_the_nearest_known_crystal_is_named(tmp_path):
+    nearest = NearestKnown("mp-1", "SrHfO3", "same structure type", "Ti for Hf; " + EVIL)
+    ordering = Check("unknown", "ordering of Sr(Ti,Zr)O3: ...")
+    one = candidate("a", STO, checks={"novel": ordering}, novelty=Novelty("ordering of", ("mp-1",), nearest))
+    found = page(tmp_path, [one, candidate("b", NACL)])
+    said = [e["text"] for e in found.all("p") if e["text"].startswith("nearest known crystal")]
+    assert said == [f"nearest known crystal: mp-1 SrHfO3: same structure type; Ti for Hf; {EVIL}"]
+    tags = [e for e in found.all("span") if "tag" in e.get("class", "")]
+    assert [e["text"] for e in tags[:2]] == ["ordering", "new"] and "mp-1 SrHfO3" in tags[0]["title"]
 
 
 def test_the_scenes_round_trip_and_each_canvas_has_one(tmp_path):

@@ -11,7 +11,8 @@ from pymatgen.core import Lattice, Structure
 from nucleate.crystal.prototype import prototype_of, same_prototype
 from nucleate.crystal.symmetry import space_group, without_hand
 from nucleate.errors import NucleateError
-from nucleate.hull.reference import Entry, ReferenceSet
+from nucleate.hull.reference import Entry
+from nucleate.library import load_library
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.stages.novelty import KnownCrystals, NoveltyStage, UniqueStage
 
@@ -130,31 +131,51 @@ def test_missing_structures_and_impossible_cells_are_unknown() -> None:
     assert (verdicts["a"].verdict, verdicts["b"].verdict, verdicts["c"].verdict) == ("unknown", "unknown", "pass")
 
 
-def novel(structure: Structure | None, *args: object) -> Check:
-    (out,) = NoveltyStage(*args)([candidate("a", structure)])  # type: ignore[arg-type]
+def novel(structure: Structure | None, *args: object, **options: object) -> Candidate:
+    (out,) = NoveltyStage(*args, **options)([candidate("a", structure)])  # type: ignore[arg-type]
     assert out.failure is None
-    return out.checks["novel"]
+    return out
 
 
-def test_index_knows_the_crystal(reference: ReferenceSet) -> None:
-    check = novel(moved(rocksalt()), reference)  # 22.4 cubic angstrom per atom, Fm-3m
-    assert check.verdict == "fail" and "k-4" in check.reason and "index of tiny" in check.reason
+def verdict(structure: Structure | None, *args: object, **options: object) -> Check:
+    return novel(structure, *args, **options).checks["novel"]
 
 
-def test_index_does_not_know_the_formula(reference: ReferenceSet) -> None:
-    check = novel(rocksalt(species=("K", "Cl")), reference)
-    assert check == Check("pass", "formula not among the 6 crystals of tiny")
+def test_a_known_crystal_fails_and_says_which_it_is() -> None:
+    found = novel(moved(rocksalt()))
+    assert found.checks["novel"] == Check("fail", "structure known: mp-22862 (NaCl, Fm-3m)")
+    assert found.novelty is not None and found.novelty.word == "structure known" and found.novelty.ids == ("mp-22862",)
+    nearest = found.novelty.nearest
+    assert nearest is not None and (nearest.id, nearest.formula) == ("mp-22862", "NaCl")
+    assert nearest.relation == "same structure" and nearest.differs.startswith("volume per atom ")
 
 
-def test_index_is_unknown_when_only_the_volume_agrees(reference: ReferenceSet) -> None:
-    distorted = rocksalt()
-    distorted.perturb(0.3)
-    check = novel(distorted, reference)
-    assert check.verdict == "unknown" and "k-4" in check.reason
+def test_a_crystal_of_a_known_formula_passes() -> None:
+    zincblende = Structure.from_spacegroup("F-43m", Lattice.cubic(6.3), ["Mg", "F"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+    found = novel(caesium_chloride(), library=load_library().hidden(ids=["mp-22851"]))
+    assert found.checks["novel"].verdict == "pass" and found.checks["novel"].reason.startswith("formula known: none of")
+    found = novel(zincblende)
+    assert found.checks["novel"].reason == "new: none of 147,161 known crystals has its formula"
+    assert found.novelty is not None and found.novelty.nearest is not None and found.novelty.ids == ()
 
 
-def test_index_passes_another_volume(reference: ReferenceSet) -> None:
-    assert novel(rocksalt(7.2), reference).verdict == "pass"
+def test_an_ordering_neither_passes_nor_fails() -> None:
+    mixed = Structure.from_spacegroup(
+        "P4/mmm", Lattice.tetragonal(4.0, 5.7), ["Na", "Na", "Br", "Cl"],
+        [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0, 0, 0.5]],
+    )  # fmt: skip
+    found = novel(mixed, library=load_library().hidden(formulas=[{"Na": 2, "Br": 1, "Cl": 1}]))
+    check = found.checks["novel"]
+    assert check.verdict == "unknown" and check.reason.startswith("ordering of Na(Br,Cl): Br and Cl would share a site")
+    assert found.novelty is not None and found.novelty.word == "ordering of" and "mp-22862" in found.novelty.ids
+
+
+def test_what_cannot_be_compared_is_unknown() -> None:
+    assert verdict(None) == Check("unknown", "no structure to compare")
+    freak = Structure(Lattice(np.diag([3.0, 3.0, 0.0])), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    found = novel(freak)
+    assert found.checks["novel"].verdict == "unknown" and "no volume" in found.checks["novel"].reason
+    assert found.novelty is not None and found.novelty.word == "unknown" and found.novelty.nearest is None
 
 
 def known_file(path: Path, crystals: dict[str, Structure | None]) -> str:
@@ -169,60 +190,51 @@ def known_file(path: Path, crystals: dict[str, Structure | None]) -> str:
     return str(path)
 
 
-def test_structures_are_compared_where_a_data_set_has_them(reference: ReferenceSet, tmp_path: Path) -> None:
+def test_crystals_of_a_data_set_are_known_too(tmp_path: Path) -> None:
+    without = load_library().hidden(formulas=[{"Na": 1, "Cl": 1}])
     known = known_file(tmp_path / "mine.parquet", {"x-1": rocksalt(3.0, ("Mg", "O")), "x-2": rocksalt()})
-    check = novel(moved(rocksalt()), None, known)
-    assert check.verdict == "fail" and "x-2" in check.reason and "structures compared" in check.reason
-    check = novel(caesium_chloride(), None, known)
-    assert check.verdict == "pass" and "none of 1 crystals" in check.reason
-    assert novel(rocksalt(species=("K", "Cl")), None, known).reason.startswith("formula not among the 2 crystals")
-
-
-def test_a_compared_structure_overrules_the_index(reference: ReferenceSet, tmp_path: Path) -> None:
-    """A crystal with formula, space group and volume of k-4, which the index alone would call known; k-4 is
-    different."""
-    known = known_file(tmp_path / "mine.parquet", {"k-4": caesium_chloride(), "k-5": caesium_chloride(3.4)})
-    assert novel(rocksalt(), reference).verdict == "fail"
-    assert novel(rocksalt(), reference, known).verdict == "pass"
+    assert verdict(rocksalt(), library=without).verdict == "pass"
+    found = novel(moved(rocksalt()), known, without)
+    assert found.checks["novel"].verdict == "fail" and "x-2 of" in found.checks["novel"].reason
+    assert found.novelty is not None and found.novelty.word == "structure known" and found.novelty.nearest is not None
+    check = verdict(caesium_chloride(), known, without)
+    assert check.verdict == "pass" and "none of 1 crystals of this formula in" in check.reason
+    assert (
+        verdict(rocksalt(), known).reason == "structure known: mp-22862 (NaCl, Fm-3m); structure known: x-2 of " + known
+    )
 
 
 def test_a_known_crystal_without_coordinates_makes_it_unknown(tmp_path: Path) -> None:
     known = known_file(tmp_path / "mine.parquet", {"x-1": None, "x-2": rocksalt(3.0, ("Mg", "O"))})
-    assert novel(rocksalt(), None, known).verdict == "unknown"
+    without = load_library().hidden(formulas=[{"Na": 1, "Cl": 1}])
+    assert verdict(rocksalt(), known, without).verdict == "unknown"
+    assert verdict(rocksalt(), known).verdict == "fail"
 
 
 def test_only_crystals_of_the_formula_are_built(tmp_path: Path) -> None:
     known_file(tmp_path / "mine.parquet", {"x-1": rocksalt(4.2, ("Mg", "O")), "x-2": rocksalt()})
     known = KnownCrystals("mine", pq.read_table(tmp_path / "mine.parquet"))
-    structure = rocksalt()
-    known.check(structure, (("Cl", 1), ("Na", 1)))
-    assert list(known._reduced) == [1]
+    known.check(rocksalt())
+    assert list(known._prepared) == [1]
 
 
-def test_nothing_to_compare_with_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NucleateError, match="reference set or a data set"):
-        NoveltyStage(None)
+def test_a_data_set_without_structures_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"material_id": ["a"]}), tmp_path / "bad.parquet")
     with pytest.raises(NucleateError, match="column 'atomic_numbers'"):
-        NoveltyStage(None, str(tmp_path / "bad.parquet"))
-
-
-def test_no_structure_is_unknown(reference: ReferenceSet) -> None:
-    assert novel(None, reference).verdict == "unknown"
+        NoveltyStage(str(tmp_path / "bad.parquet"))
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_a_mirror_image_is_the_same_crystal(pair: tuple[int, int]) -> None:
+def test_a_mirror_image_is_the_same_crystal(pair: tuple[int, int], tmp_path: Path) -> None:
     for number in pair:
         one, other = handed(number), mirrored(handed(number))
         assert {space_group(one)[0], space_group(other)[0]} == set(pair)
         assert unique(candidate("a", one), candidate("b", other))["b"] == Check("fail", "same as a")
-        entry = Entry("SiO", -6.0, number, "mp-1", one.volume / len(one), len(one))
-        check = NoveltyStage(ReferenceSet.from_entries("set", "m", [entry])).check(other)
-        assert check.verdict == "fail" and "mp-1" in check.reason
+        known = KnownCrystals("mine", pq.read_table(known_file(tmp_path / f"{number}.parquet", {"x-1": one})))
+        assert known.check(other).verdict == "fail"
         assert same_prototype(prototype_of(one), prototype_of(other), {14: 14, 8: 8})
-        mine = Entry("SiO", -6.0, space_group(other)[0], "x", 9.0, len(one))
-        assert mine.prototype == entry.prototype
+        entries = [Entry("SiO", -6.0, space_group(s)[0], "x", 9.0, len(one)) for s in (one, other)]
+        assert entries[0].prototype == entries[1].prototype
 
 
 def test_numbers_of_space_groups_without_handedness() -> None:

@@ -47,7 +47,7 @@ def show_candidates(
     """
     from nucleate.generators.properties import short_name
     from nucleate.generators.reach import far_warnings
-    from nucleate.pipeline.rank import to_rows
+    from nucleate.pipeline.rank import nearest_text, novel_text, to_rows
     from nucleate.report.notes import contradiction_notes
 
     rows = to_rows(candidates)
@@ -74,7 +74,10 @@ def show_candidates(
         if any(r["disagreement"] is not None for r in rows):
             apart = (f"{r['disagreement']:.3f}" if r["disagreement"] is not None else "-" for r in rows)
             columns.append(column("judges\ndiffer by", apart, right=True, gives_way=8))
-        columns.append(column("novel?", ("-" if r["failure"] else r["novel"] for r in rows), gives_way=5))
+        columns.append(column("novel?", ("-" if r["failure"] else novel_text(r) for r in rows), gives_way=5))
+        if any(r["nearest_id"] for r in rows):
+            known = (nearest_text(r) or "-" for r in rows)
+            columns.append(column("nearest known crystal", known, folds=24, gives_way=9))
         checks = (f"rejected: {r['failure']}" if r["failure"] else r["checks"] or "-" for r in rows)
         columns.append(column("checks", checks, folds=18, gives_way=7))
     templates = [(c.id, c.formula, c.origin.template) for c in candidates if c.origin.template]

@@ -17,8 +17,10 @@ def rank(
         Path | None,
         typer.Option("--out", "-o", help="File for the candidates in their order: .csv, .jsonl, .extxyz, .db."),
     ] = None,
-    reference: Annotated[str, typer.Option(help="Index of known crystals: a shipped set or a file.")] = "chgnet-mp",
-    known: Annotated[str, typer.Option(help="Dataset to test novelty against, e.g. mp-20.")] = "",
+    known: Annotated[
+        str,
+        typer.Option(help="Dataset whose crystals are known too, beside those that come with nucleate: mp-20."),
+    ] = "",
 ) -> None:
     """Rank candidates: unique, relaxed and close to the hull first, rejected ones last.
 
@@ -41,11 +43,11 @@ def rank(
         check_place(out, ".csv")
     if top is not None and top < 1:
         raise NucleateError(f"the number of candidates to show must be at least 1, not {top}")
-    require_names(references=[reference], datasets=[known] if known else ())
+    require_names(datasets=[known] if known else ())
     candidates, problems = read_candidates(files)
     notes = output_console(stderr=True)
     print_problems(problems, notes)
-    candidates = run_stages(candidates, [UniqueStage(), NoveltyStage(reference, known or None)], Serial(), NoStore())
+    candidates = run_stages(candidates, [UniqueStage(), NoveltyStage(known or None)], Serial(), NoStore())
     ranked = order(candidates, top)
     show_candidates(output_console(), ranked, whole="--out FILE.csv writes them")
     if out is None:

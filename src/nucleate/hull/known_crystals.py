@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nucleate.library.library import Library
 
 KNOWN = "known"  # the crystals that come with nucleate
-SYMPREC = 0.1  # angstrom, for the space group, as in `NoveltyStage`
+SYMPREC = 0.1  # angstrom, for the space group
 PRIMITIVE_SYMPREC = 0.01  # angstrom, for the primitive cell: only atoms that truly repeat are merged
 MAX_ALLOTROPES = 4  # of each element
 MAX_ALLOTROPE_ATOMS = 12  # in the primitive cell of an allotrope; the lowest one may have more

@@ -1,8 +1,7 @@
 """Reference sets: energies of known crystals, all by one method, as compact arrays.
 
-Hulls are built of such a set, and novelty is first judged by comparison with one. On disk it is a parquet file that any
-tool can read: one row per crystal (formula, energy, space_group, source, volume, num_atoms, correction), and name,
-energy method and origin in the file's metadata.
+Hulls are built of such a set. On disk it is a parquet file that any tool can read: one row per crystal (formula,
+energy, space_group, source, volume, num_atoms, correction), and name, energy method and origin in the file's metadata.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nucleate.library.filters import Filters
     from nucleate.library.library import Library, load_library
     from nucleate.library.nearest import KnownRelative
+    from nucleate.library.novelty import NoveltyJudgement
 
 __getattr__ = lazy_names(
     __name__,
@@ -20,8 +21,17 @@ __getattr__ = lazy_names(
         "KnownEntry": "nucleate.library.entries",
         "KnownRelative": "nucleate.library.nearest",
         "Library": "nucleate.library.library",
+        "NoveltyJudgement": "nucleate.library.novelty",
         "load_library": "nucleate.library.library",
     },
 )
 
-__all__ = ["Filters", "KnownEntries", "KnownEntry", "KnownRelative", "Library", "load_library"]
+__all__ = [
+    "Filters",
+    "KnownEntries",
+    "KnownEntry",
+    "KnownRelative",
+    "Library",
+    "NoveltyJudgement",
+    "load_library",
+]

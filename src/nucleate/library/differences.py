@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from nucleate.library.entries import KnownEntry
 
 
-def differences(
-    structure: Structure, form: CanonicalCrystal, known: KnownEntry, elements: str | None = None
-) -> str:
+def differences(structure: Structure, form: CanonicalCrystal, known: KnownEntry, elements: str | None = None) -> str:
     """What a crystal has instead of what a known one has: "Sr for Ca; Pnma instead of Pm-3m; volume per atom +7 %".
 
     form: the canonical form of the crystal. Named are, where they differ, elements, formula, space group (within 0.1

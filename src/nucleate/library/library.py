@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from nucleate.library.nearest import KnownRelative
+    from nucleate.library.novelty import NoveltyJudgement
 
     Mask = NDArray[np.bool_]
     Rows = NDArray[np.int64]
@@ -88,6 +89,12 @@ class Library:
         from nucleate.library.nearest import nearest
 
         return nearest(self, structure, count)
+
+    def novelty(self, structure: Structure | None) -> NoveltyJudgement:
+        """Whether a crystal is known by its structure, and the nearest known crystal (`novelty.judge`)."""
+        from nucleate.library.novelty import judge
+
+        return judge(self, structure)
 
     def entries(self) -> KnownEntries:
         """All crystals, in the order of the file."""

@@ -225,4 +225,3 @@ def _means(table: LibraryTable) -> NDArray[np.float32]:
     the last."""
     shares = table.counts / np.maximum(table.num_atoms, 1)[:, None]
     return np.asarray((shares * _places()[table.elements]).sum(1), dtype=np.float32)
-

@@ -22,6 +22,7 @@ from nucleate.pipeline.state import (
     FormulaScore,
     Frequency,
     HullPlace,
+    Novelty,
     ObjectiveScore,
     Phonons,
     PredictedProperties,
@@ -95,6 +96,7 @@ class Candidate:
     twin_of: str = ""
     relaxation: Relaxation | None = None
     hull: HullPlace | None = None
+    novelty: Novelty | None = None
     second: SecondJudgement | None = None
     predicted: PredictedProperties | None = None
     formula_score: FormulaScore | None = None

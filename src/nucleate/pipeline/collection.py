@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # rows of the table as a text
 COLUMNS = {"rank": "#", "id": "id", "formula": "formula", "space_group": "group", "num_atoms": "atoms",
-           "e_form": "e_form", "e_above_hull": "e_above_hull", "novel": "novel", "checks": "checks"}  # fmt: skip
+           "e_form": "e_form", "e_above_hull": "e_above_hull", "novel": "novel", "checks": "checks",
+           "nearest": "nearest known crystal"}  # fmt: skip
 
 
 class Candidates(list[Candidate]):
@@ -80,9 +81,9 @@ class Candidates(list[Candidate]):
 
 def text_table(candidates: Candidates) -> str:
     """The table as a text, without columns that are empty and without rows beyond the first SHOWN."""
-    from nucleate.pipeline.rank import to_rows
+    from nucleate.pipeline.rank import nearest_text, novel_text, to_rows
 
-    rows = to_rows(candidates[:SHOWN])
+    rows = [{**row, "novel": novel_text(row), "nearest": nearest_text(row)} for row in to_rows(candidates[:SHOWN])]
     used = [name for name in COLUMNS if any(row[name] not in ("", None, 0) for row in rows)]
     if all(row["novel"] == "?" for row in rows) and "novel" in used:
         used.remove("novel")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nucleate.errors import NucleateError
@@ -93,7 +93,9 @@ def disagreement(candidate: Candidate) -> float | None:
 def to_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     """One dictionary of plain values for each candidate, in the given order, for tables, CSV files and reports.
 
-    rank counts from 1. Energies are in eV/atom, None if not known. novel: "yes", "no" or "?". checks: "4/5" for four of
+    rank counts from 1. Energies are in eV/atom, None if not known. novel: "yes", "no" or "?"; novelty:
+    the word of `library.novelty` on the crystal. nearest_id, nearest_formula, nearest_relation, nearest_differs: the
+    nearest known crystal, what both have in common, and what the candidate has instead. checks: "4/5" for four of
     five passed, and the names of those that did not pass. second_e_above_hull: by the second potential. disagreement:
     how far that is from the first, eV/atom. decomposition: the known phases below it, "0.5 Fe2O3 + 0.5 Li2O". method,
     reference: of e_above_hull, or of e_form or the energy if that is all there is. second_method: of the second
@@ -127,6 +129,8 @@ def _row(number: int, c: Candidate) -> dict[str, Any]:
         "second_e_above_hull": _energy(c, "second_e_above_hull"),
         "disagreement": disagreement(c),
         "novel": {PASS: "yes", FAIL: "no", UNKNOWN: "?"}[verdict(c, "novel")],
+        "novelty": c.novelty.word if c.novelty else "",
+        **_nearest(c),
         "checks": _checks(c),
         "failure": str(c.failure or ""),
         "decomposition": c.hull.decomposition if c.hull else "",
@@ -134,6 +138,26 @@ def _row(number: int, c: Candidate) -> dict[str, Any]:
         "reference": named[0].reference if named else "",
         "second_method": str(c.energies["second_e_form"].method) if "second_e_form" in c.energies else "",
     }
+
+
+def _nearest(c: Candidate) -> dict[str, str]:
+    nearest = c.novelty.nearest if c.novelty else None
+    names = ("id", "formula", "relation", "differs")
+    return {f"nearest_{name}": getattr(nearest, name) if nearest else "" for name in names}
+
+
+def nearest_text(row: Mapping[str, Any]) -> str:
+    """The nearest known crystal of a row of `to_rows`, "mp-19282 Sr2ZnWO6: same structure type; Mg for Zn"; "" where
+    it is not known."""
+    if not row["nearest_id"]:
+        return ""
+    said = f"{row['nearest_id']} {row['nearest_formula']}: {row['nearest_relation']}"
+    return "; ".join(filter(None, (said, row["nearest_differs"])))
+
+
+def novel_text(row: Mapping[str, Any]) -> str:
+    """What a table says under "novel": "yes", "no", "?", or "ordering" for an ordering of a known disordered phase."""
+    return "ordering" if row["novelty"] == "ordering of" and row["novel"] == "?" else str(row["novel"])
 
 
 def _energy(c: Candidate, name: str) -> float | None:

@@ -122,6 +122,7 @@ class _Record(_Strict):
     twin_of: str = ""
     relaxation: Table | None = None
     hull: Table | None = None
+    novelty: Table | None = None
     second: Table | None = None
     predicted: Table | None = None
     formula_score: Table | None = None

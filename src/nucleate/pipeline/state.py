@@ -66,6 +66,33 @@ class HullPlace(Fact):
 
 
 @dataclass(frozen=True)
+class NearestKnown(Fact):
+    """The known crystal that is nearest to a candidate.
+
+    id: of its source, "mp-149". formula: as people write it. relation: what both have in common, one of
+    `library.nearest.RELATIONS`. differs: what the candidate has instead, as a text.
+    """
+
+    id: str
+    formula: str
+    relation: str
+    differs: str = ""
+
+
+@dataclass(frozen=True)
+class Novelty(Fact):
+    """What the known crystals say of a candidate.
+
+    word: "structure known", "ordering of", "formula known", "new" or "unknown" (`library.novelty`). ids: the first of
+    the known crystals that this rests on. nearest: the nearest one; None where the candidate could not be compared.
+    """
+
+    word: str
+    ids: tuple[str, ...] = ()
+    nearest: NearestKnown | None = None
+
+
+@dataclass(frozen=True)
 class SecondJudgement(Fact):
     """The relaxation by a second potential. Its energies are the candidate's "second_e_form" and "second_e_above_hull".
 
@@ -172,6 +199,7 @@ FACTS: dict[str, type[Fact]] = {
     "failure": Failure,
     "relaxation": Relaxation,
     "hull": HullPlace,
+    "novelty": Novelty,
     "second": SecondJudgement,
     "predicted": PredictedProperties,
     "formula_score": FormulaScore,

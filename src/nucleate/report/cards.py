@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nucleate.pipeline.candidate import FAIL
-from nucleate.pipeline.rank import too_deep
+from nucleate.pipeline.rank import nearest_text, too_deep
 from nucleate.report.charts import hull_hue
 from nucleate.report.shown import Shown
 
@@ -27,8 +27,8 @@ class CandidateCard:
     """The text beside a drawing.
 
     symbol: of the space group. cell: the name and lengths of the cell that is drawn. above_hull: eV/atom, None where it
-    is unknown. hue: colour of its label, degrees. reasons: why the crystal is what was asked for. failed: the checks
-    that it failed, with reasons.
+    is unknown. nearest: the nearest known crystal and what differs. hue: colour of its label, degrees. reasons: why the
+    crystal is what was asked for. failed: the checks that it failed, with reasons.
     """
 
     number: int
@@ -40,6 +40,7 @@ class CandidateCard:
     hue: int
     reasons: Sequence[str]
     decomposition: str
+    nearest: str
     failed: list[str]
 
 
@@ -64,6 +65,7 @@ def _card(s: Shown, symbols: list[str], known: Mapping[str, Mapping[str, Any]]) 
         hue=hull_hue(hull) if told else 0,
         reasons=c.meets,
         decomposition=str(s.row["decomposition"] or ""),
+        nearest=nearest_text(s.row),
         failed=[
             f"{k}: {v.reason}" if v.reason else k for k, v in c.checks.items() if v.verdict == FAIL and k != "novel"
         ],

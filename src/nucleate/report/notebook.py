@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nucleate.pipeline.rank import to_rows
+from nucleate.pipeline.rank import nearest_text, novel_text, to_rows
 from nucleate.report.markup import asset, embedded_json, formula_html, render_template, script, script_hashes, signed
 from nucleate.report.scene import drawn_cell, drawn_elements, scene
 
@@ -141,7 +141,7 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> list[NotebookColumn]:
     """The columns in which any cell has a text."""
     from markupsafe import Markup
 
-    novel = any(row["novel"] != "?" for row in rows)
+    novel = any(novel_text(row) != "?" for row in rows)
     columns = [
         NotebookColumn("#", [str(row["rank"]) for row in rows]),
         NotebookColumn("id", [row["id"] for row in rows]),
@@ -151,7 +151,8 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> list[NotebookColumn]:
         NotebookColumn(Markup("E<sub>form</sub>, eV/atom"), [_energy(row["e_form"]) for row in rows], True),
         NotebookColumn(Markup("E<sub>hull</sub>, eV/atom"), [_energy(row["e_above_hull"]) for row in rows], True),
         NotebookColumn("judges differ by", [_energy(row["disagreement"]) for row in rows], True),
-        NotebookColumn("novel", [row["novel"] if novel and not row["failure"] else "" for row in rows]),
+        NotebookColumn("novel", [novel_text(row) if novel and not row["failure"] else "" for row in rows]),
+        NotebookColumn("nearest known crystal", [nearest_text(row) for row in rows]),
         NotebookColumn("checks", [f"rejected: {row['failure']}" if row["failure"] else row["checks"] for row in rows]),
     ]
     return [column for column in columns if any(column.cells)]

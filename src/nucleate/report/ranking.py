@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
-from nucleate.pipeline.rank import too_deep, verdict
+from nucleate.pipeline.rank import nearest_text, novel_text, too_deep, verdict
 from nucleate.report.charts import hull_hue
 from nucleate.report.markup import MINUS, signed
 from nucleate.report.shown import Shown
@@ -58,7 +58,8 @@ class RankingRow:
 
     number: its rank. drawn: whether it has a drawing below the table. words: the text that the filter searches. symbol,
     space_group: of the space group, its number being 0 where it is unknown. numbers: the cells with energies, with the
-    difference between two judges, and with predicted properties. failed: how many checks failed, without novelty. cif:
+    difference between two judges, and with predicted properties. novel: new, known or unknown; novel_word: the same, or
+    ordering. nearest: the nearest known crystal and what differs. failed: how many checks failed, without novelty. cif:
     the structure as a data URI, and file: a name for it.
     """
 
@@ -71,7 +72,9 @@ class RankingRow:
     num_atoms: int
     numbers: list[Number]
     novel: str
+    novel_word: str
     novel_reason: str
+    nearest: str
     marks: list[Mark]
     failed: int
     cif: str
@@ -111,8 +114,9 @@ def ranking(shown: Sequence[Shown]) -> Ranking:
 def _row(s: Shown, judged: bool, wanted: Sequence[WantedValues]) -> RankingRow:
     c, row = s.candidate, s.row
     novel = {PASS: "new", FAIL: "known"}.get(verdict(c, "novel"), "unknown")
+    word = "ordering" if novel_text(row) == "ordering" else novel
     symbols = [e.symbol for e in c.structure.composition.elements] if c.structure is not None else []
-    words = " ".join((row["formula"], c.id, row["space_group"], str(s.space_group or ""), novel, *symbols)).lower()
+    words = " ".join((row["formula"], c.id, row["space_group"], str(s.space_group or ""), word, *symbols)).lower()
     return RankingRow(
         number=s.number,
         formula=row["formula"],
@@ -128,7 +132,9 @@ def _row(s: Shown, judged: bool, wanted: Sequence[WantedValues]) -> RankingRow:
             *(_predicted(row, w.column) for w in wanted),
         ],
         novel=novel,
+        novel_word=word,
         novel_reason=c.checks["novel"].reason if "novel" in c.checks else "",
+        nearest=nearest_text(row),
         marks=_marks(c),
         failed=sum(v.verdict == FAIL for k, v in c.checks.items() if k != "novel"),
         cif=_cif(c),

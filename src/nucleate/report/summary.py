@@ -60,7 +60,7 @@ def summary_tiles(candidates: Sequence[Candidate]) -> list[SummaryTile]:
         SummaryTile("near the hull", sum(v <= NEAR_HULL for v in hull), f"at most {NEAR_HULL:g} eV/atom above it"),
         SummaryTile("as good as on it", sum(v <= ON_HULL for v in hull), on_hull),
         *((below,) if deep else ()),
-        SummaryTile("novel", sum(verdict(c, "novel") == PASS for c in alive), "match no known structure"),
+        SummaryTile("novel", sum(verdict(c, "novel") == PASS for c in alive), "neither known nor an ordering"),
     ]
 
 

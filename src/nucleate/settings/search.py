@@ -29,8 +29,8 @@ Judge = Annotated[
 Known = Annotated[
     str,
     About(
-        "Dataset with whose crystals new ones are compared, such as mp-20.",
-        unset="the index of known crystals in the package alone",
+        "Dataset whose crystals count as known, too, such as mp-20 or a file of your own.",
+        unset="the known crystals in the package alone",
         names="datasets",
     ),
 ]

@@ -10,23 +10,21 @@ from typing import TYPE_CHECKING
 
 from nucleate.chem.composition import Formula
 from nucleate.chem.plausible import why_impossible
-from nucleate.errors import NucleateError
+from nucleate.crystal.same_crystal import ComparableCrystal, all_symmetrised, is_same_crystal, prepare_for_comparison
 from nucleate.hull.known_crystals import CRYSTAL_COLUMNS, known_table
-from nucleate.hull.load import load_reference
-from nucleate.hull.reference import ReferenceSet
+from nucleate.library.library import Library, load_library
+from nucleate.library.matching import atoms_by_element
+from nucleate.library.novelty import ORDERING, STRUCTURE_KNOWN, NoveltyJudgement, judge
+from nucleate.library.novelty import UNKNOWN as WORD_UNKNOWN
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate, Check
 from nucleate.pipeline.stage import Cost, Grain, Resource, Stage
-from nucleate.crystal.same_crystal import ComparableCrystal, all_symmetrised, is_same_crystal, prepare_for_comparison
+from nucleate.pipeline.state import NearestKnown, Novelty
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pymatgen.core import Structure
 
 ENERGY = 0.1  # eV/atom; relaxations of the same crystal agree to a few meV/atom, so with more they are different
-INDEX_VOLUME = 0.10  # relative difference of volumes per atom, up to which the index takes two crystals for the same
-# Relaxations may change the volume more (TiMn2Al, whose moments CHGNet does not find, by 9 %). Two crystals of the same
-# formula, space group and number of atoms in the primitive cell are not taken for different ones up to this difference.
-RELAXED_VOLUME = 0.30
 
 
 class UniqueStage(Stage):
@@ -100,100 +98,59 @@ def _may_be_same(a: Candidate, b: Candidate) -> bool:
 
 
 class NoveltyStage(Stage):
-    """Gives each candidate the check "novel" by comparison with known crystals; the reason names these.
+    """Gives each candidate the check "novel" and its `novelty`: what the known crystals say of it, and the nearest one.
 
-    A new structure of a known formula counts as novel, and the reason says that the formula is known.
+    The words are those of `library.novelty`. A crystal whose structure is known fails. One that is an ordering of a
+    known disordered phase is neither known nor new: the check is unknown, and its reason says of which. Other crystals
+    pass; the reason says where the formula is known.
 
-    reference: a set that is used as an index of formulas, space groups and volumes per atom, since it has no
-    structures. A crystal passes if its formula is not in the index, or if no known crystal of the formula has its
-    volume. It fails if formula, space group and volume agree, and is unknown in other cases. known: optionally a data
-    set (name or file) whose structures are compared with StructureMatcher; crystals that it has are left out of the
-    index.
+    library: the known crystals, by default all that come with nucleate. known: optionally a data set (name or file)
+    whose structures are compared, too; crystals that match one of these are known.
     """
 
     name = "novelty"
-    grain: Grain = "chunk"  # all candidates use one index in memory, and sending them to processes takes longer
+    grain: Grain = "chunk"  # all candidates use one library in memory, and sending them to processes takes longer
     cost: Cost = "slow"
     resource: Resource = "cpu"
 
-    def __init__(self, reference: str | ReferenceSet | None = "chgnet-mp", known: str | None = None) -> None:
-        if reference is None and known is None:
-            raise NucleateError("novelty needs a reference set or a data set of known crystals to compare with")
-        self.reference = load_reference(reference) if isinstance(reference, str) else reference
+    def __init__(self, known: str | None = None, library: Library | None = None) -> None:
+        self.library = library  # the default is opened when it is needed
         self.known = known_crystals(known) if known is not None else None
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         for candidate in candidates:
-            yield candidate.with_(checks={"novel": self.check(candidate.structure)})
+            check, novelty = self.judge(candidate.structure)
+            yield candidate.with_(checks={"novel": check}, novelty=novelty)
 
-    def check(self, structure: Structure | None) -> Check:
-        """The verdict on one crystal, "unknown" if it cannot be compared."""
-        key = _key(structure)
-        if key is None or structure is None:
-            return Check(UNKNOWN, "no ordered structure to compare")
-        answers = []
-        compared: set[str] = set()
-        if self.known is not None:
-            try:
-                answer, compared = self.known.check(structure, key)
-            except Exception as error:  # pymatgen raises errors of many kinds for impossible cells
-                reason = f"cannot be compared ({type(error).__name__}: {error})".splitlines()[0][:200]
-                return Check(UNKNOWN, reason)
-            answers.append(answer)
-        if self.reference is not None:
-            answers.append(_check_index(structure, key, self.reference, compared))
+    def judge(self, structure: Structure | None) -> tuple[Check, Novelty]:
+        """The check and what is known of one crystal."""
+        judged = judge(self.library if self.library is not None else load_library(), structure)
+        relative = judged.relative
+        nearest = None
+        if relative is not None:
+            entry = relative.entry
+            nearest = NearestKnown(entry.id, entry.formula, relative.relation, relative.differs)
+        check = _check(judged)
+        if self.known is None or structure is None or not structure.is_ordered:
+            return check, Novelty(judged.word, judged.ids, nearest)
+        try:
+            own = self.known.check(structure)
+        except Exception as error:  # pymatgen raises errors of many kinds for impossible cells
+            own = Check(UNKNOWN, f"cannot be compared ({type(error).__name__}: {error})".splitlines()[0][:200])
+        if own.verdict == FAIL and check.verdict != FAIL:
+            return own, Novelty(STRUCTURE_KNOWN, nearest=nearest)
         order = (FAIL, UNKNOWN, PASS)
-        verdict = min((a.verdict for a in answers), key=order.index)
-        return Check(verdict, "; ".join(a.reason for a in answers if a.verdict == verdict))
+        verdict = min((check.verdict, own.verdict), key=order.index)
+        reasons = "; ".join(c.reason for c in (check, own) if c.verdict == verdict)
+        return Check(verdict, reasons), Novelty(judged.word, judged.ids, nearest)
 
 
-def _check_index(structure: Structure, key: Formula, reference: ReferenceSet, compared: set[str]) -> Check:
-    """The verdict by formula, space group and volume. compared: ids of crystals whose structures were compared, which
-    are left out."""
-    rows = reference.of_formula(dict(key))
-    if not rows:
-        return Check(PASS, f"formula not among the {len(reference):,} crystals of {reference.name}")
-    rows = [i for i in rows if reference.sources[i] not in compared]
-    if not rows:
-        return Check(PASS, f"no other crystal of this formula in {reference.name}")
-    from nucleate.crystal.symmetry import space_group, without_hand
-
-    volume, number = structure.volume / len(structure), without_hand(space_group(structure)[0])
-    near = [i for i in rows if abs(volume / float(reference.volumes[i]) - 1) <= INDEX_VOLUME]
-    alike = [i for i in near if without_hand(int(reference.space_groups[i])) == number]
-    index = f"index of {reference.name}, structures not compared"
-    if alike:
-        return Check(FAIL, f"known: {_names(alike, reference)} has this formula, space group and volume ({index})")
-    if near:
-        what = f"known formula; {_names(near, reference)} has this volume in another space group"
-        return Check(UNKNOWN, f"{what} ({index})")
-    mine = _primitive_atoms(structure)
-    for i in rows:
-        ratio = volume / float(reference.volumes[i])
-        like = without_hand(int(reference.space_groups[i])) == number and int(reference.num_atoms[i]) == mine
-        if like and abs(ratio - 1) <= RELAXED_VOLUME:
-            what = f"known formula; {reference.sources[i]} has this space group and as many atoms, and the volume is"
-            return Check(UNKNOWN, f"{what} {ratio:.2f} of its own ({index})")
-    return Check(
-        PASS, f"a new structure of a known formula: none of its {len(rows)} crystals has this volume ({index})"
-    )
-
-
-def _primitive_atoms(structure: Structure) -> int:
-    """Number of atoms in the primitive cell, with the tolerance of the space group; of the cell if none is found."""
-    from nucleate.crystal.symmetry import find_symmetry
-    from nucleate.hull.known_crystals import SYMPREC
-
-    try:
-        found = find_symmetry(structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers, SYMPREC)
-    except ValueError:
-        return len(structure)
-    return len(found.prim_std_cell.numbers)
-
-
-def _names(rows: list[int], reference: ReferenceSet) -> str:
-    names = [reference.sources[i] for i in rows]
-    return names[0] if len(names) == 1 else f"{names[0]} (and {len(names) - 1} more)"
+def _check(judged: NoveltyJudgement) -> Check:
+    if judged.word == WORD_UNKNOWN:
+        return Check(UNKNOWN, judged.reason)
+    verdict = {STRUCTURE_KNOWN: FAIL, ORDERING: UNKNOWN}.get(judged.word, PASS)
+    joint = " " if judged.word == ORDERING else ": "
+    return Check(verdict, f"{judged.word}{joint}{judged.reason}")
 
 
 class KnownCrystals:
@@ -202,7 +159,7 @@ class KnownCrystals:
     def __init__(self, name: str, table: pa.Table) -> None:
         self.name = name
         self._table = table
-        self._reduced: dict[int, ComparableCrystal | None] = {}
+        self._prepared: dict[int, ComparableCrystal | None] = {}
         self._rows: dict[Formula, list[int]] = {}
         from nucleate.chem.elements import element_symbol
 
@@ -216,39 +173,36 @@ class KnownCrystals:
     def __len__(self) -> int:
         return len(self._table)
 
-    def check(self, structure: Structure, key: Formula) -> tuple[Check, set[str]]:
-        """The verdict on a crystal of the formula `key`, and the ids of the crystals it was compared with."""
-        rows = self._rows.get(key, [])
+    def check(self, structure: Structure) -> Check:
+        """The verdict on an ordered crystal. Crystals are compared as those of the library, whatever their volumes."""
+        rows = self._rows.get(Formula.of(atoms_by_element(structure)), [])
         if not rows:
-            return Check(PASS, f"formula not among the {len(self):,} crystals of {self.name}"), set()
+            return Check(PASS, f"formula not among the {len(self):,} crystals of {self.name}")
         mine = prepare_for_comparison(structure)
-        compared: set[str] = set()
+        lacking = 0
         for row in rows:
             theirs = self._prepare(row)
             if theirs is None:
-                continue
-            name = str(self._table.column("material_id")[row].as_py())
-            if is_same_crystal(mine, theirs):
-                return Check(FAIL, f"known: {name} ({self.name}, structures compared)"), compared
-            compared.add(name)
-        if left := len(rows) - len(compared):
-            reason = (
-                f"{left} of {len(rows)} crystals of this formula in {self.name} cannot be compared, no other matches"
-            )
-            return Check(UNKNOWN, reason), compared
-        return Check(PASS, f"none of {len(rows)} crystals of this formula in {self.name} matches"), compared
+                lacking += 1
+            elif is_same_crystal(mine, theirs, volume=None):
+                name = self._table.column("material_id")[row].as_py()
+                return Check(FAIL, f"structure known: {name} of {self.name}")
+        if lacking:
+            what = f"{lacking} of {len(rows)} crystals of this formula in {self.name} cannot be compared"
+            return Check(UNKNOWN, f"{what}, no other matches")
+        return Check(PASS, f"none of {len(rows)} crystals of this formula in {self.name} matches")
 
     def _prepare(self, row: int) -> ComparableCrystal | None:
         """The crystal of a row, prepared for comparisons; None if pymatgen cannot reduce it."""
         from nucleate.crystal.columns import structure_of_row
 
-        if row not in self._reduced:
+        if row not in self._prepared:
             values = {c: self._table.column(c)[row].as_py() for c in CRYSTAL_COLUMNS}
             try:
-                self._reduced[row] = prepare_for_comparison(structure_of_row(values))
+                self._prepared[row] = prepare_for_comparison(structure_of_row(values))
             except Exception:  # pymatgen raises errors of many kinds for impossible cells
-                self._reduced[row] = None
-        return self._reduced[row]
+                self._prepared[row] = None
+        return self._prepared[row]
 
 
 @lru_cache(maxsize=2)
@@ -260,5 +214,4 @@ def known_crystals(name: str) -> KnownCrystals:
 def _key(structure: Structure | None) -> Formula | None:
     if structure is None or not structure.is_ordered or len(structure) == 0:
         return None
-    counts: Mapping[str, float] = structure.composition.element_composition.get_el_amt_dict()
-    return Formula.of({s: round(n) for s, n in counts.items()})
+    return Formula.of(atoms_by_element(structure))

@@ -28,6 +28,7 @@ def without_relaxation(candidate: Candidate) -> Candidate:
         twin_of="",
         relaxation=None,
         hull=None,
+        novelty=None,
         second=None,
         phonons=None,
     )

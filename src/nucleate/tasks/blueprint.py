@@ -204,7 +204,7 @@ def _stages(request: Request, settings: DesignSettings, route: Route, predict: P
         HullStage(settings.judging.reference),
         *([predict] if predict is not None else []),
         UniqueStage(),
-        NoveltyStage(settings.judging.reference, settings.judging.known or None),
+        NoveltyStage(settings.judging.known or None),
         *([RequestCheckStage(request)] if request.spoken else []),
         *([ObjectiveStage(weights)] if (weights := read_objective(settings.judging.objective)) else []),
     ]

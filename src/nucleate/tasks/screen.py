@@ -140,7 +140,7 @@ def stages_of(settings: ScreenSettings) -> list[Stage]:
         RelaxStage(settings.relaxation),
         HullStage(settings.reference),
         UniqueStage(),
-        NoveltyStage(settings.reference, settings.known or None),
+        NoveltyStage(settings.known or None),
     ]
 
 
