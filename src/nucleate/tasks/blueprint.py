@@ -190,6 +190,8 @@ def _tree(route: Route, request: Request, settings: DesignSettings) -> tuple[Seq
 
 def _stages(request: Request, settings: DesignSettings, route: Route, predict: PredictStage | None) -> list[Stage]:
     """What crystals go through, from their structures to their places, in order."""
+    from nucleate.library.hiding import hidden_view
+    from nucleate.library.library import load_library
     from nucleate.search.heuristics import ObjectiveStage, read_objective
     from nucleate.stages.check import CheckStage
     from nucleate.stages.hull import HullStage
@@ -197,6 +199,7 @@ def _stages(request: Request, settings: DesignSettings, route: Route, predict: P
     from nucleate.stages.relax import RelaxStage
     from nucleate.stages.request_check import RequestCheckStage
 
+    library = hidden_view(load_library(), settings.known.hide) if settings.known.hide else None
     return [
         *route.stages,
         CheckStage(),
@@ -204,7 +207,7 @@ def _stages(request: Request, settings: DesignSettings, route: Route, predict: P
         HullStage(settings.judging.reference),
         *([predict] if predict is not None else []),
         UniqueStage(),
-        NoveltyStage(settings.judging.known or None),
+        NoveltyStage(settings.judging.known or None, library),
         *([RequestCheckStage(request)] if request.spoken else []),
         *([ObjectiveStage(weights)] if (weights := read_objective(settings.judging.objective)) else []),
     ]
