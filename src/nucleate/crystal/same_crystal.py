@@ -44,28 +44,30 @@ def prepare_for_comparison(structure: Structure) -> ComparableCrystal:
     """The crystal prepared for comparisons. For impossible cells pymatgen raises ValueError and other errors."""
     neutral = structure.copy()
     neutral.remove_oxidation_states()
-    primitive = neutral.get_primitive_structure() if may_repeat(neutral) else neutral
+    repeats = may_repeat(neutral.lattice.matrix, neutral.frac_coords, np.array(neutral.atomic_numbers))
+    primitive = neutral.get_primitive_structure() if repeats else neutral
     reduced = primitive.get_reduced_structure("niggli")
     volume = reduced.volume / len(reduced)
     lengths = np.sort(reduced.lattice.abc) / reduced.volume ** (1 / 3)
     return ComparableCrystal(reduced, volume, lengths, neighbour_distances(reduced))
 
 
-def may_repeat(structure: Structure) -> bool:
+def may_repeat(lattice: NDArray[np.float64], frac_coords: NDArray[np.float64], numbers: NDArray[np.int64]) -> bool:
     """False only if no smaller cell repeats within a cell, so that `get_primitive_structure` need not be asked.
+
+    lattice (3, 3): vectors in rows, angstrom. frac_coords (n, 3). numbers (n,): atomic numbers.
 
     That method needs a translation which is not zero, brings every atom within twice its tolerance (REPEAT, along each
     axis) of an atom of the same species, and is a whole vector of the lattice when it is taken n times within n
     tolerances, where n divides the number of formula units. Here every such translation is looked for. It takes a tenth
     of the method's time.
     """
-    numbers = np.array(structure.atomic_numbers)
     counts = np.unique(numbers, return_counts=True)
     units = int(np.gcd.reduce(counts[1]))
     if units == 1:
         return False
-    frac = structure.frac_coords % 1.0
-    tolerance = REPEAT / np.array(structure.lattice.abc)
+    frac = frac_coords % 1.0
+    tolerance = REPEAT / np.linalg.norm(lattice, axis=1)
     rarest = frac[numbers == counts[0][counts[1].argmin()]]
     shifts = rarest[1:] - rarest[0]
     orders = np.array([n for n in range(2, units + 1) if units % n == 0])[:, None, None]

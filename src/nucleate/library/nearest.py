@@ -45,8 +45,9 @@ RELATIONS = (
     SIMILAR_FORMULA,
 )
 TRIED = 5  # crystals with the same Wyckoff positions, for each one wanted, whose neighbour distances are compared
-FIRST = 1024  # crystals with a similar mean position on the scale of elements that are compared first
-ROUNDING = 1e-4  # the error of mean positions by rounding, in steps
+BINS = 12  # parts of the scale of elements
+FIRST = 64  # crystals whose distance is computed first
+ROUNDING = 1e-4  # the error of distances by rounding, in steps
 
 
 @dataclass(frozen=True)
@@ -201,27 +202,32 @@ def _places() -> NDArray[np.int64]:
 
 
 def _of_similar_formula(library: Library, composition: Mapping[str, int]) -> Rows:
-    """The rows of smallest distance to a composition. The result is exact: the mean positions of two formulas on the
-    scale differ by no more than their distance (`chem.distance.nearest_distances`)."""
+    """The rows of smallest distance to a composition. The result is exact: the distance is the area between two
+    cumulative distributions, so that in each of BINS parts of the scale it is at least the difference of their areas.
+    """
     every = library.entries().rows
     if not on_scale(composition) or not len(every):
         return every[:0]
-    mean = len(MODIFIED_PETTIFOR) - 1 - float(cumulative_profiles([composition])[0].sum())
-    apart = np.abs(_means(library.table)[every] - mean)
-    order = np.argsort(apart, kind="stable")
-    tried = FIRST
-    while True:
-        rows = every[order[:tried]]
-        away = formula_distances(library.table, rows, composition)
-        least = float(np.nanmin(away))
-        if tried >= len(every) or apart[order[tried]] > least + ROUNDING:
-            return rows[away <= least + ROUNDING]
-        tried *= 4
+    profile = cumulative_profiles([composition])[0]
+    ours = np.array([part.sum() for part in np.array_split(profile, BINS)], dtype=np.float32)
+    bounds = np.abs(_coarse_profiles(library.table)[every] - ours).sum(1)
+    first = every[np.argpartition(bounds, min(FIRST, len(every) - 1))[:FIRST]]
+    away = formula_distances(library.table, first, composition)
+    if np.isnan(away).all():
+        return every[:0]
+    rows = every[bounds <= np.nanmin(away) + ROUNDING]
+    away = formula_distances(library.table, rows, composition)
+    return rows[away <= np.nanmin(away) + ROUNDING]
 
 
 @lru_cache(maxsize=2)
-def _means(table: LibraryTable) -> NDArray[np.float32]:
-    """(R,) the mean position of each formula on the modified Pettifor scale; elements that are not on it count as after
-    the last."""
-    shares = table.counts / np.maximum(table.num_atoms, 1)[:, None]
-    return np.asarray((shares * _places()[table.elements]).sum(1), dtype=np.float32)
+def _coarse_profiles(table: LibraryTable) -> NDArray[np.float32]:
+    """(R, BINS): the sums of the cumulative distributions of `_profiles` over parts of the scale."""
+    size = len(MODIFIED_PETTIFOR)
+    steps = np.arange(size + 1)[:, None] <= np.arange(size - 1)  # of one element at each place of the scale
+    parts = np.stack([part.sum(1) for part in np.array_split(steps, BINS, axis=1)], axis=1).astype(np.float32)
+    shares = (table.counts / table.num_atoms[:, None]).astype(np.float32)
+    out = np.zeros((len(table), BINS), dtype=np.float32)
+    for k in range(shares.shape[1]):
+        out += shares[:, k, None] * parts[_places()[table.elements[:, k]]]
+    return out

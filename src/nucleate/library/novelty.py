@@ -119,7 +119,8 @@ def shared_site(library: Library, structure: Structure, crystal: ComparableCryst
     Elements that are alike (`chem.alike`) are given one name. If a known crystal with one of these elements alone in
     all their places matches then, and its symmetry (or a smaller cell) makes places of different ones of them
     equivalent, it is such a crystal: the rutile CrO2 for TaCr2O6, which is an ordered (Cr,Ta)O2. A crystal in which
-    the elements have sites of their own is none, such as the garnet Y3Al2Ga3O12. crystal: the same, prepared for
+    the elements have sites of their own is none, such as the garnet Y3Al2Ga3O12; nor is one whose volume per atom
+    differs from that of the known one by more than `same_crystal.VOLUME`. crystal: the same, prepared for
     comparisons. Only the ways with the fewest elements together for which there is a known crystal are given; the
     result is empty if there is none.
     """
@@ -139,7 +140,7 @@ def shared_site(library: Library, structure: Structure, crystal: ComparableCryst
 def _versions(
     library: Library, crystal: ComparableCrystal, composition: dict[str, int], groups: tuple[frozenset[str], ...]
 ) -> list[SharedSite]:
-    from nucleate.crystal.same_crystal import prepare_for_comparison
+    from nucleate.crystal.same_crystal import VOLUME, prepare_for_comparison
 
     rows_by_names: dict[tuple[str, ...], Rows] = {}
     for names in product(*map(sorted, groups)):
@@ -150,7 +151,7 @@ def _versions(
     for names, rows in rows_by_names.items():
         name_of = {element: name for group, name in zip(groups, names, strict=True) for element in group}
         merged = prepare_for_comparison(_renamed(crystal.structure, name_of))
-        for row in rows_like(library.table, merged, rows.tolist()):
+        for row in rows_like(library.table, merged, rows.tolist(), VOLUME):
             smaller = len(merged.structure) < len(crystal.structure)
             if smaller or _share_a_site(merged, comparable_row(library.table, row)):
                 out.append(SharedSite(row, groups, _disordered_formula(composition, groups)))
