@@ -192,6 +192,7 @@ def _table(found: KnownEntries, shown: KnownEntries, relatives: Sequence[KnownRe
             TerminalColumn(
                 "distance", [f"{r.distance:.2f}" for r in relatives[: len(entries)]], right=True, gives_way=1
             ),
+            TerminalColumn("it has", [r.differs for r in relatives[: len(entries)]], folds=24, gives_way=6),
         ]
     rest = f", the first {len(shown):,} shown (--top 0: all)" if len(shown) < len(found) else ""
     said = f"{counted_noun(len(found), 'known crystal')}{rest}; made: in an experiment (an entry of the ICSD)"

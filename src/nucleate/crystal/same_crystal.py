@@ -41,12 +41,15 @@ class ComparableCrystal:
 
 
 def prepare_for_comparison(structure: Structure) -> ComparableCrystal:
-    """The crystal prepared for comparisons. For impossible cells pymatgen raises ValueError and other errors."""
+    """The crystal prepared for comparisons. For impossible cells pymatgen raises ValueError and other errors.
+
+    As in StructureMatcher the cell is Niggli-reduced before a smaller one is looked for.
+    """
     neutral = structure.copy()
     neutral.remove_oxidation_states()
-    repeats = may_repeat(neutral.lattice.matrix, neutral.frac_coords, np.array(neutral.atomic_numbers))
-    primitive = neutral.get_primitive_structure() if repeats else neutral
-    reduced = primitive.get_reduced_structure("niggli")
+    reduced = neutral.get_reduced_structure("niggli")
+    if may_repeat(reduced.lattice.matrix, reduced.frac_coords, np.array(reduced.atomic_numbers)):
+        reduced = reduced.get_primitive_structure().get_reduced_structure("niggli")
     volume = reduced.volume / len(reduced)
     lengths = np.sort(reduced.lattice.abc) / reduced.volume ** (1 / 3)
     return ComparableCrystal(reduced, volume, lengths, neighbour_distances(reduced))
