@@ -135,6 +135,8 @@ def nowhere(view, hidden):
             assert not hidden & set(ids(view.select(filters)))
         assert not hidden & set(ids(view.of_formula(entry.composition)) + ids(view.of_prototype(entry.prototype)))
         assert not hidden & {relative.entry.id for relative in view.like(entry.structure, 100)}
+        found = view.novelty(entry.structure)
+        assert found.word != "structure known" and not hidden & {*found.ids, found.relative.entry.id}
         with pytest.raises(NucleateError, match="no known crystal has the id"):
             view[entry.id]
 

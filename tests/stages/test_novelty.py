@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,10 @@ from nucleate.errors import NucleateError
 from nucleate.hull.reference import Entry
 from nucleate.library import load_library
 from nucleate.pipeline.candidate import Candidate, Check, Energy
+from nucleate.request.parse import parse_request
+from nucleate.settings import DesignSettings
 from nucleate.stages.novelty import KnownCrystals, NoveltyStage, UniqueStage
+from nucleate.tasks.blueprint import _stages
 
 
 def rocksalt(a: float = 5.64, species: tuple[str, str] = ("Na", "Cl")) -> Structure:
@@ -240,3 +244,11 @@ def test_a_mirror_image_is_the_same_crystal(pair: tuple[int, int], tmp_path: Pat
 def test_numbers_of_space_groups_without_handedness() -> None:
     assert {without_hand(n) for n in range(1, 231)} == set(range(1, 231)) - {b for _, b in PAIRS}
     assert [without_hand(n) for n in (0, 92, 96, 225)] == [0, 92, 92, 225]
+
+
+def test_a_design_does_not_know_what_is_hidden_from_it() -> None:
+    settings = DesignSettings().replaced(hide=("mp-22862",))
+    stages = _stages(parse_request("NaCl"), settings, SimpleNamespace(stages=[]), None)  # type: ignore[arg-type]
+    (stage,) = [s for s in stages if isinstance(s, NoveltyStage)]
+    (found,) = stage([candidate("a", rocksalt())])
+    assert found.checks["novel"].reason.startswith("formula known") and "mp-22862" not in str(found.novelty)
