@@ -3,11 +3,13 @@
     NUCLEATE_DATA=FOLDER python scripts/build_library.py --cache FOLDER [--workers N]
     NUCLEATE_DATA=FOLDER python scripts/build_library.py --cache FOLDER --check
 
-The crystals are those of mp_2025.parquet (Materials Project, CC-BY 4.0) of up to 200 atoms in the primitive cell.
-Canonical forms take about 15 minutes of one core, crystals of MP-20 that match others 5; both are kept in the folder of
---cache, so that a stopped build goes on where it was. The result does not depend on the number of workers.
+The crystals are those of mp_2025.parquet (Materials Project, CC-BY 4.0) of up to 200 atoms in the primitive cell, and
+those of oqmd_icsd_all.parquet (OQMD, CC-BY 4.0) that are not among them (`library_oqmd`).
+Canonical forms take about 20 minutes of one core, crystals of the OQMD that match others and those of MP-20 that do 10
+each; all are kept in the folder of --cache, so that a stopped build goes on where it was. The result does not depend on
+the number of workers.
 
---check compares the crystals of the library with those of the source, all of them, and prints what differs and why
+--check compares the crystals of the library with those of the sources, all of them, and prints what differs and why
 (about 30 minutes of one core, kept in the same folder).
 """
 
@@ -16,10 +18,11 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import library_oqmd as oqmd
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,7 +41,7 @@ from nucleate.library.packing import UnpackedCrystal, packed, write_library
 from nucleate.library.schema import SOURCES, SPLITS
 from nucleate.parallel import map_jobs
 
-SOURCE = "mp_2025.parquet"
+MP = "mp_2025.parquet"
 SHARD = 4000  # crystals in a file of the cache
 MAX_ATOMS = 200  # in the primitive cell
 GEOMETRY = ["material_id", "atomic_numbers", "frac_coords", "lengths", "angles"]
@@ -50,10 +53,11 @@ FACTS = {
     "split": "mp20_split",
 }
 METADATA = {
-    "name": "Materials Project 2025",
+    "name": "Materials Project 2025, and what the ICSD part of the OQMD adds",
     "licence": "CC-BY 4.0",
     "attribution": "crystals of the Materials Project (materialsproject.org), CC-BY 4.0; "
     "A. Jain et al., APL Materials 1, 011002 (2013)",
+    "attribution of oqmd": oqmd.ATTRIBUTION,
 }
 
 
@@ -125,11 +129,16 @@ def columns_of(form: CanonicalCrystal) -> dict[str, object]:
 
 def forms(source: Path, cache: Path, workers: int) -> list[Path]:
     """The files of canonical forms, after those that are missing have been written."""
+    shards = shards_of(source, "forms", cache)
+    jobs = [(source, start, path) for start, path in shards.items() if not path.is_file()]
+    finish(f"canonical forms of {source.name}", write_forms, jobs, workers)
+    return list(shards.values())
+
+
+def shards_of(source: Path, what: str, cache: Path) -> dict[int, Path]:
+    """The first row of each part of a source, and the file of the cache that says something of this part."""
     starts = range(0, pq.ParquetFile(source).metadata.num_rows, SHARD)
-    shards = [cache / f"forms-{start:06d}.parquet" for start in starts]
-    jobs = [(source, start, path) for start, path in zip(starts, shards, strict=True) if not path.is_file()]
-    finish("canonical forms", write_forms, jobs, workers)
-    return shards
+    return {start: cache / f"{source.stem}-{what}-{start:06d}.parquet" for start in starts}
 
 
 def finish(what: str, function: Any, jobs: Sequence[tuple], workers: int) -> None:
@@ -141,11 +150,14 @@ def finish(what: str, function: Any, jobs: Sequence[tuple], workers: int) -> Non
         print(f"  {done} of {len(jobs)}", flush=True)
 
 
-def unpacked(source: Path, shards: Sequence[Path]) -> list[UnpackedCrystal]:
-    """The crystals of the library, from the canonical forms and the other columns of the source."""
-    table = pq.read_table(source, columns=["material_id", *FACTS.values()])
+def unpacked(source: Path, shards: Sequence[Path], columns: Mapping[str, str]) -> dict[str, UnpackedCrystal]:
+    """The crystals of a source by their ids, from the canonical forms and from other columns of the source.
+
+    columns: name in the library -> name in the source.
+    """
+    table = pq.read_table(source, columns=["material_id", *columns.values()])
     facts = {row["material_id"]: row for row in table.to_pylist()}
-    out: list[UnpackedCrystal] = []
+    out: dict[str, UnpackedCrystal] = {}
     left_out: Counter[str] = Counter()
     for path in shards:
         for row in pq.read_table(path).to_pylist():
@@ -153,12 +165,25 @@ def unpacked(source: Path, shards: Sequence[Path]) -> list[UnpackedCrystal]:
                 left_out[row["fault"] or f"more than {MAX_ATOMS} atoms"] += 1
                 continue
             prefix, _, number = row["material_id"].partition("-")
-            more = {name: facts[row["material_id"]][column] for name, column in FACTS.items()}
+            more = {name: facts[row["material_id"]][column] for name, column in columns.items()}
             form = (tuple(row[name]) for name in ("cell", "elements", "places", "parameters"))
             near = row["near_space_group"], row["near_label"], row["reason"]
-            out.append(UnpackedCrystal(prefix, int(number), row["space_group"], *form, *near, more=more))
-    print(f"{len(out):,} crystals; left out: {dict(left_out) or 'none'}", flush=True)
+            crystal = UnpackedCrystal(prefix, int(number), row["space_group"], *form, *near, more=more)
+            out[row["material_id"]] = crystal
+    print(f"{source.name}: {len(out):,} crystals; left out: {dict(left_out) or 'none'}", flush=True)
     return out
+
+
+def added(source: Path, crystals: Sequence[UnpackedCrystal], cache: Path, workers: int) -> list[UnpackedCrystal]:
+    """The crystals of the OQMD that are not among those of the Materials Project."""
+    theirs = unpacked(source, forms(source, cache, workers), {})
+    known, shards = cache / "mp.parquet", shards_of(source, "matches", cache)
+    jobs = [(source, known, start, SHARD, path) for start, path in shards.items() if not path.is_file()]
+    if jobs:
+        write_library(known, packed(crystals), METADATA)
+    finish(f"what of {source.name} is known", oqmd.write_matches, jobs, workers)
+    taken = oqmd.chosen(source, theirs.keys(), list(shards.values()))
+    return [crystal for id, crystal in theirs.items() if id in taken]
 
 
 def likes(draft: Path, folder: Path, cache: Path, workers: int) -> np.ndarray:
@@ -234,12 +259,12 @@ CHECKED = pa.schema(
 
 
 def check(file: Path, source: Path, cache: Path, workers: int) -> None:
-    """Compare all crystals of the library with the source and print a table."""
-    starts = range(0, pq.ParquetFile(source).metadata.num_rows, SHARD)
-    shards = [cache / f"check-{start:06d}.parquet" for start in starts]
-    jobs = [(file, source, start, path) for start, path in zip(starts, shards, strict=True) if not path.is_file()]
-    finish("comparisons", write_checks, jobs, workers)
-    rows = [row for path in shards for row in pq.read_table(path).to_pylist()]
+    """Compare all crystals of a source that the library has with the source and print a table."""
+    shards = shards_of(source, "check", cache)
+    jobs = [(file, source, start, path) for start, path in shards.items() if not path.is_file()]
+    finish(f"comparisons with {source.name}", write_checks, jobs, workers)
+    every = [row for path in shards.values() for row in pq.read_table(path).to_pylist()]
+    rows = list({row["material_id"]: row for row in every}.values())
     good = [row for row in rows if row["same"] and row["away"] <= 0.01]
     print(f"{len(rows):,} crystals; {sum(row['same'] for row in rows):,} match (StructureMatcher)")
     print(f"{len(good):,} ({len(good) / len(rows):.3%}) match and have all atoms within 0.01 angstrom")
@@ -260,11 +285,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FILE)
     args = parser.parse_args()
     folder = Path(os.environ["NUCLEATE_DATA"])
-    source = folder / SOURCE
+    mp, others = folder / MP, folder / oqmd.SOURCE
     if args.check:
-        check(args.out, source, args.cache, args.workers)
+        for source in (mp, others):
+            check(args.out, source, args.cache, args.workers)
         return
-    table = packed(unpacked(source, forms(source, args.cache, args.workers)))
+    crystals = list(unpacked(mp, forms(mp, args.cache, args.workers), FACTS).values())
+    table = packed([*crystals, *added(others, crystals, args.cache, args.workers)])
     draft = args.cache / "draft.parquet"
     write_library(draft, table, METADATA)
     like = likes(draft, folder, args.cache, args.workers)

@@ -20,7 +20,7 @@ def test_without_a_question_it_says_what_there_is():
 
 def test_help_names_source_and_licence():
     text = " ".join(call("--help").stdout.split())
-    assert "Materials Project" in text and "CC-BY 4.0" in text
+    assert "Materials Project" in text and "OQMD" in text and "CC-BY 4.0" in text
 
 
 def test_a_formula():
@@ -40,6 +40,13 @@ def test_a_family_has_no_crystals_of_another_type_with_its_letters():
     refused = call("VBO3", "--prototype", "perovskite")  # calcite, whose letters are those of rhombohedral perovskites
     assert "no known crystal meets all that is asked" in str(refused.exception)
     assert "R-3c" in call("VBO3", "--prototype", "calcite").stdout
+
+
+def test_crystals_of_the_oqmd_alone(tmp_path):
+    text = call("--source", "oqmd", "--contains", "Tl", "--num-elements", "2..3", "--out", tmp_path / "x.csv").stdout
+    assert "S. Kirklin et al." in text and "materialsproject.org" not in text and "oqmd-" in text
+    table = (tmp_path / "x.csv").read_text()
+    assert "oqmd.org" in table and "materialsproject.org" not in table
 
 
 @pytest.mark.parametrize("ending", ["cif", "extxyz", "jsonl", "csv", ""])

@@ -11,9 +11,10 @@ import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
 from nucleate.crystal.canonical import canonical_crystal
-from nucleate.library.entries import KnownEntry
+from nucleate.library.entries import KnownEntries, KnownEntry
+from nucleate.library.hiding import matching_rows
 from nucleate.library.library import FILE, load_library
-from nucleate.library.schema import SPLITS
+from nucleate.library.schema import SOURCES, SPLITS
 from tests.helpers.real_data import crystal_of, real_table
 
 
@@ -63,6 +64,24 @@ def test_the_splits_of_mp20_can_be_hidden(library):
     found = view.entries().rows
     assert not np.isin(table.split[found], [SPLITS.index("val"), SPLITS.index("test")]).any()
     assert not (table.like[found] & 6).any() and 17_000 < len(library) - len(view) < 22_000
+
+
+def test_crystals_of_the_oqmd_have_no_energies_and_their_own_source(library):
+    table = library.table
+    rows = np.flatnonzero(table.source == SOURCES.index("oqmd"))
+    assert len(rows) > 2000
+    for values in (table.e_above_hull, table.e_form, table.band_gap):
+        assert np.isnan(values[rows]).all()
+    assert (table.experimental[rows] == -1).all() and (table.split[rows] == -1).all()
+    entries = KnownEntries(table, rows)
+    assert "oqmd.org" in entries.attribution and "materialsproject.org" not in entries.attribution
+    assert "oqmd.org" in library.entries().attribution and "oqmd.org" not in library["mp-149"].attribution
+
+
+def test_crystals_of_the_oqmd_are_not_among_the_others(library):
+    rows = np.flatnonzero(library.table.source == SOURCES.index("oqmd"))
+    for row in np.random.default_rng(0).choice(rows, 15, replace=False).tolist():
+        assert matching_rows(library.table, KnownEntry(library.table, row).structure) == [row]
 
 
 def test_opening_it_takes_little():

@@ -80,7 +80,7 @@ def test_a_hypothetical_structure_of_a_known_formula(library):
     zincblende = Structure.from_spacegroup("P4/mmm", Lattice.tetragonal(3, 4), ["Si", "O"], [[0, 0, 0], [0, 0.5, 0.5]])
     found = library.novelty(zincblende)
     assert found.word == "formula known" and found.reason == (
-        "none of 313 known crystals of its formula has its structure"
+        f"none of {len(library.of_formula({'Si': 1, 'O': 2}))} known crystals of its formula has its structure"
     )
     assert len(found.ids) == MOST_IDS
 

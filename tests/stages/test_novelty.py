@@ -159,7 +159,7 @@ def test_a_crystal_of_a_known_formula_passes() -> None:
     found = novel(caesium_chloride(), library=load_library().hidden(ids=["mp-22851"]))
     assert found.checks["novel"].verdict == "pass" and found.checks["novel"].reason.startswith("formula known: none of")
     found = novel(zincblende)
-    assert found.checks["novel"].reason == "new: none of 147,161 known crystals has its formula"
+    assert found.checks["novel"].reason == f"new: none of {len(load_library()):,} known crystals has its formula"
     assert found.novelty is not None and found.novelty.nearest is not None and found.novelty.ids == ()
 
 

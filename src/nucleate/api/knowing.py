@@ -28,18 +28,21 @@ def known(
     e_form: Range = None,
     band_gap: Range = None,
     experimental: bool | None = None,
+    source: str = "",
     hide: str | Iterable[str] = (),
     library: Library | None = None,
 ) -> KnownEntries:
-    """Known crystals of the Materials Project that meet all that is asked, the most stable first.
+    """Known crystals that meet all that is asked, the most stable first (`Library.ordered`).
 
     query: a formula, a chemical system ("Li-Fe-O": with all its subsystems, or the `exact` one), an id ("mp-149"), or
     "" for all. contains, exclude: elements ("Li,O", ["Li", "O"]); exclude takes groups too ("toxic, rare earth").
     num_elements, num_atoms (in the primitive cell), e_above_hull, e_form (eV/atom), band_gap (eV): a number, a range
     "1..2", "..0.05" or a pair with None for no bound; crystals whose value is not known are left out. space_group:
-    "Pnma", 62, "cubic" or several. anonymous: "ABC3". prototype: a label ("ABC3_cP5_221_a_b_c") or a crystal family
-    ("perovskite"). stable: on the hull of the source. experimental: whether it was made. hide: datasets
-    ("mp-20:val,test"), ids and formulas whose crystals must not be found. library: another one than that of nucleate.
+    "Pnma", 62, "cubic" or several. anonymous: "ABC3". prototype: a label ("ABC3_cP5_221_a_b_c"), a crystal family
+    ("perovskite") or another name of a structure type ("cuprite", "D0_3"). stable: on the hull of the source.
+    experimental: whether it was made. source: "mp" (Materials Project: these have energies) or "oqmd" (crystals of its
+    ICSD part that the other lacks). hide: datasets ("mp-20:val,test"), ids and formulas whose crystals must not be
+    found. library: another one than that of nucleate.
 
     Raises NucleateError for an element, group, prototype, range or formula that is none, with what is near to it. Where
     nothing is found the result is empty.
@@ -62,7 +65,7 @@ def known(
         "query": query, "exact": exact, "contains": _joined(contains), "exclude": _joined(exclude),
         "num_elements": num_elements, "num_atoms": num_atoms, "space_group": _joined(space_group),
         "anonymous": anonymous, "prototype": prototype, "stable": stable, "e_above_hull": e_above_hull,
-        "e_form": e_form, "band_gap": band_gap, "experimental": experimental,
+        "e_form": e_form, "band_gap": band_gap, "experimental": experimental, "source": source,
     }  # fmt: skip
     return view.select(filters_of(view, **given))
 

@@ -41,7 +41,8 @@ def known(
     prototype: Annotated[
         str,
         typer.Option(
-            help="Structure type: a crystal family (perovskite; nucleate families) or a label (ABC3_cP5_221_a_b_c)."
+            help="Structure type: a crystal family (perovskite; nucleate families), a name (cuprite, D0_3) or a label "
+            "(ABC3_cP5_221_a_b_c)."
         ),
     ] = "",
     stable: Annotated[bool, typer.Option("--stable", help="Only crystals on the hull of the source.")] = False,
@@ -50,8 +51,15 @@ def known(
     gap: Annotated[str, typer.Option(help=f"Band gap by PBE, eV, of crystals for which it is known: {RANGE}.")] = "",
     experimental: Annotated[
         bool | None,
-        typer.Option("--experimental/--hypothetical", help="Made in an experiment (an entry of the ICSD), or not."),
+        typer.Option(
+            "--experimental/--hypothetical",
+            help="Made in an experiment, or not (by the Materials Project; not known of others).",
+        ),
     ] = None,
+    source: Annotated[
+        str,
+        typer.Option(help="Only of the Materials Project (mp: these have energies), or only of the OQMD (oqmd)."),
+    ] = "",
     like: Annotated[
         Path | None,
         typer.Option(
@@ -75,10 +83,12 @@ def known(
         ),
     ] = None,
 ) -> None:
-    """Look up known crystals of the Materials Project, offline: by formula, elements, structure type, symmetry, energy.
+    """Look up known crystals, offline: by formula, elements, structure type, symmetry, energy.
 
-    The most stable come first; of equally stable ones those that were made. Crystals: Materials Project
-    (materialsproject.org), CC-BY 4.0: whoever passes them on must name it.
+    The most stable come first; of equally stable ones those that were made. Crystals are of the Materials Project
+    (materialsproject.org), and those that it lacks of the OQMD's ICSD part (oqmd.org; S. Kirklin et al., npj Comput.
+    Mater. 1, 15010 (2015), J. E. Saal et al., JOM 65, 1501 (2013)); both CC-BY 4.0: whoever passes them on must name
+    them, as every file of --out does. Energies and gaps are those of the Materials Project alone.
     """
     from nucleate.cli.tables import counted_noun, output_console
     from nucleate.errors import NucleateError
@@ -108,6 +118,7 @@ def known(
         e_form=e_form,
         band_gap=gap,
         experimental=experimental,
+        source=source,
     )
     relatives: list[KnownRelative] = []
     if like is not None:
@@ -150,7 +161,7 @@ OPTIONS = {
     "num_elements": "--num-elements", "num_atoms": "--num-atoms", "space_groups": "--space-group",
     "anonymous": "--anonymous", "prototypes": "--prototype", "among": "--prototype",
     "e_above_hull": "--stable or --e-above-hull", "e_form": "--e-form", "band_gap": "--gap",
-    "experimental": "--experimental or --hypothetical", "ids": "the id",
+    "experimental": "--experimental or --hypothetical", "ids": "the id", "sources": "--source",
 }  # fmt: skip
 
 
@@ -195,7 +206,7 @@ def _table(found: KnownEntries, shown: KnownEntries, relatives: Sequence[KnownRe
             TerminalColumn("it has", [r.differs for r in relatives[: len(entries)]], folds=24, gives_way=6),
         ]
     rest = f", the first {len(shown):,} shown (--top 0: all)" if len(shown) < len(found) else ""
-    said = f"{counted_noun(len(found), 'known crystal')}{rest}; made: in an experiment (an entry of the ICSD)"
+    said = f"{counted_noun(len(found), 'known crystal')}{rest}; made: in an experiment, by the Materials Project"
     show_table(
         console,
         columns,

@@ -48,7 +48,7 @@ class KnownEntry:
 
     @property
     def id(self) -> str:
-        """The id of its source: "mp-149" is of the Materials Project."""
+        """The id of its source: "mp-149" is of the Materials Project, "oqmd-10" of the OQMD."""
         return f"{SOURCES[self.table.source[self.row]]}-{self.table.number[self.row]}"
 
     @property
@@ -90,22 +90,23 @@ class KnownEntry:
 
     @property
     def e_above_hull(self) -> float | None:
-        """Energy above the hull of the source, eV/atom; None where it is not known."""
+        """Energy above the hull of the Materials Project, eV/atom; None where it is not known, and of other sources."""
         return _number(self.table.e_above_hull[self.row])
 
     @property
     def e_form(self) -> float | None:
-        """Formation energy of the source, eV/atom; None where it is not known."""
+        """Formation energy in the Materials Project, eV/atom; None where it is not known, and of other sources."""
         return _number(self.table.e_form[self.row])
 
     @property
     def band_gap(self) -> float | None:
-        """Band gap of the source, by PBE, eV; None where it is not known."""
+        """Band gap in the Materials Project, by PBE, eV; None where it is not known, and of other sources."""
         return _number(self.table.band_gap[self.row])
 
     @property
     def experimental(self) -> bool | None:
-        """Whether the crystal was made in an experiment (it has an entry in the ICSD); None where it is not known."""
+        """Whether the crystal was made in an experiment: by the Materials Project, which asks the ICSD. None where that
+        is not known, as of the OQMD's crystals: each has an entry in the ICSD, but some of these are calculated."""
         known = int(self.table.experimental[self.row])
         return None if known < 0 else bool(known)
 
@@ -114,6 +115,11 @@ class KnownEntry:
         """The split of MP-20 that the crystal is in: "train", "val", "test", or "" for none."""
         split = int(self.table.split[self.row])
         return SPLITS[split] if split >= 0 else ""
+
+    @property
+    def attribution(self) -> str:
+        """Where it comes from, and its licence."""
+        return self.table.attribution(np.array([self.row]))
 
     @property
     def reason(self) -> str:

@@ -13,7 +13,7 @@ from nucleate.io.write import WRITERS, write_structures
 from nucleate.io.write_cif import cif_text
 
 if TYPE_CHECKING:
-    from nucleate.library.entries import KnownEntries, KnownEntry
+    from nucleate.library.entries import KnownEntries
 
 FORMATS = f".cif (one crystal), a folder of CIFs, {', '.join(WRITERS)}, .csv (no structures)"
 
@@ -33,7 +33,7 @@ def write_entries(path: Path, entries: KnownEntries) -> Path:
         raise NucleateError(f"there are no crystals to write to {path}")
     check_format(path, len(entries))
     ending = path.suffix.lower()
-    facts = [_facts(entry, entries.attribution) for entry in entries]
+    facts = [{**entry.to_dict(), "attribution": entry.attribution} for entry in entries]
     if path.is_dir() or ending not in (".cif", ".csv"):
         named = [Named(e.id, e.structure, _known(f)) for e, f in zip(entries, facts, strict=True)]
         write_structures(path, named)
@@ -45,10 +45,6 @@ def write_entries(path: Path, entries: KnownEntries) -> Path:
         head = "".join(f"# {name}: {value}\n" for name, value in _known(facts[0]).items())
         temporary.write_text(head + cif_text(entries[0].structure), encoding="utf-8")
     return path
-
-
-def _facts(entry: KnownEntry, attribution: str) -> dict[str, object]:
-    return {**entry.to_dict(), "attribution": attribution}
 
 
 def _known(facts: dict[str, object]) -> dict[str, object]:

@@ -36,7 +36,7 @@ class Filters:
     with whole_system of all of them. contains, exclude: symbols that must, or must not, be there. num_elements,
     num_atoms (in the primitive cell), e_above_hull, e_form (eV/atom), band_gap (eV): bounds. space_groups: numbers.
     anonymous: the numbers of a formula, (1, 1, 3) of ABC3. prototypes: labels. among: rows of the table, of which the
-    crystals must be. experimental: whether it was made. ids: "mp-149".
+    crystals must be. experimental: whether it was made. ids: "mp-149". sources: some of SOURCES.
     """
 
     formula: Mapping[str, int] | None = None
@@ -55,6 +55,7 @@ class Filters:
     band_gap: Bounds | None = None
     experimental: bool | None = None
     ids: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def asked(self) -> tuple[str, ...]:
         """The names of the fields that are set."""
@@ -78,6 +79,8 @@ class Filters:
             kept &= mask
         if self.experimental is not None:
             kept &= table.experimental[at] == int(self.experimental)
+        if self.sources:
+            kept &= np.isin(table.source[at], [SOURCES.index(s) for s in self.sources])
         if visible is not None:
             kept &= visible[at]
         found: Rows = np.flatnonzero(kept) if rows is None else rows[kept]

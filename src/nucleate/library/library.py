@@ -14,6 +14,7 @@ from nucleate.errors import NucleateError
 from nucleate.library.entries import KnownEntries, KnownEntry
 from nucleate.library.filters import Filters, rows_of_formula, rows_of_ids
 from nucleate.library.other_formulas import is_other_formula
+from nucleate.library.schema import SOURCES
 from nucleate.library.table import LibraryTable
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     Rows = NDArray[np.int64]
 
 FILE = Path(__file__).parent / "known.parquet"
+# eV/atom above the hull: 85 % of the crystals that were made, and whose energy is known, are below it
+USUAL_HEIGHT = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,19 +105,23 @@ class Library:
         return KnownEntries(self.table, every)
 
     def ordered(self, rows: Rows) -> Rows:
-        """Rows by energy above the hull, unknown ones last; of equal ones those that were made in an experiment first,
-        then by formation energy, by number of atoms and by id.
+        """Rows by energy above the hull; of equal ones those that were made in an experiment first, then by formation
+        energy, by number of atoms and by id.
 
-        The source often gives all crystals of a formula and space group the same energy, so ties are frequent.
+        Where the energy is not known, crystals that were made and those of the OQMD, which are entries of the ICSD,
+        stand as if at USUAL_HEIGHT, all others at the end. The Materials Project often gives all crystals of a formula
+        and space group the same energy, so ties are frequent.
         """
         t = self.table
+        of_icsd = (t.experimental[rows] == 1) | (t.source[rows] == SOURCES.index("oqmd"))
+        height = np.where(np.isnan(t.e_above_hull[rows]), np.where(of_icsd, USUAL_HEIGHT, np.inf), t.e_above_hull[rows])
         keys = (
             t.number[rows],
             t.source[rows],
             t.num_atoms[rows],
             np.nan_to_num(t.e_form[rows], nan=np.inf),
             -t.experimental[rows],
-            np.nan_to_num(t.e_above_hull[rows], nan=np.inf),
+            height,
         )
         return rows[np.lexsort(keys)]
 

@@ -15,7 +15,7 @@ SPLITS = ("train", "val", "test")  # of MP-20
 
 
 def schema() -> pa.Schema:
-    """Names and types of the columns.
+    """Names and types of the columns. Energies and gaps are those of the Materials Project, null for other sources.
 
     source, number: 0 and 149 of mp-149 (`SOURCES`). space_group: of what is kept; near_space_group: of the crystal
     within 0.1 angstrom, null where it is the same. prototype: the structure type within 0.1 angstrom

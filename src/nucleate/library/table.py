@@ -32,7 +32,7 @@ from nucleate.library.encoding import (
     free_cell_places,
     steps_of,
 )
-from nucleate.library.schema import GEOMETRY, TEXTS
+from nucleate.library.schema import GEOMETRY, SOURCES, TEXTS
 from nucleate.library.sites import label_of_sites, read_sites
 
 if TYPE_CHECKING:
@@ -142,8 +142,10 @@ class LibraryTable:
         return out
 
     def attribution(self, rows: NDArray[np.int64]) -> str:
-        """Where these crystals come from, and their licence."""
-        return self.metadata.get("attribution", f"crystals of {self.path.name}")
+        """Where these crystals come from, and their licence: of every source that one of them is of."""
+        default = self.metadata.get("attribution", f"crystals of {self.path.name}")
+        names = [SOURCES[i] for i in np.unique(self.source[rows])]
+        return "; ".join(dict.fromkeys(self.metadata.get(f"attribution of {n}", default) for n in names)) or default
 
     @cached_property
     def systems(self) -> NDArray[np.uint64]:

@@ -21,13 +21,14 @@ MOST_NEAR = 2000  # crystals among which the nearest formulas are looked for
 SHOWN = 4
 _SYSTEM = re.compile(r"[A-Z][a-z]?(\s*-\s*[A-Z][a-z]?)+")
 _LABEL = re.compile(r"[A-Z][A-Z\d]*_[a-z][A-Z]\d+_\d+_\w+")
+_DATABASES = {"mp": ("mp", "mvc"), "oqmd": ("oqmd",)}  # what ids of each begin with
 _ANONYMOUS = re.compile(r"([A-Z])(\d*)")
 WORDS = {  # of fields of Filters, in sentences
     "formula": "the formula", "system": "the elements", "contains": "what it must contain",
     "exclude": "what it must not contain", "num_elements": "the number of elements", "num_atoms": "the number of atoms",
     "space_groups": "the space group", "anonymous": "the anonymous formula", "prototypes": "the prototype",
     "e_above_hull": "the energy above the hull", "e_form": "the formation energy", "band_gap": "the band gap",
-    "experimental": "whether it was made", "ids": "the id", "among": "the prototype",
+    "experimental": "whether it was made", "ids": "the id", "sources": "the source", "among": "the prototype",
 }  # fmt: skip
 
 
@@ -48,6 +49,7 @@ def filters_of(
     e_form: Any = None,
     band_gap: Any = None,
     experimental: bool | None = None,
+    source: str = "",
 ) -> Filters:
     """What `nucleate.known` and `nucleate known` are told, as filters. Raises NucleateError for what makes no sense."""
     from nucleate.request.elements import parse_elements, parse_excluded
@@ -75,6 +77,7 @@ def filters_of(
         space_groups=read_space_groups(space_group),
         anonymous=read_anonymous(anonymous) if anonymous else (),
         experimental=experimental,
+        sources=read_source(source) if source else (),
         **bounds,
     )
 
@@ -93,6 +96,14 @@ def read_query(text: str, exact: bool = False) -> Filters:
     if _SYSTEM.fullmatch(said):
         return Filters(system=parse_elements(said), whole_system=exact)
     return Filters(formula=parse_formula(said))
+
+
+def read_source(text: str) -> tuple[str, ...]:
+    """What the ids of a database begin with: "mp" (Materials Project) or "oqmd"; NucleateError for another one."""
+    found = _DATABASES.get(text.strip().lower())
+    if found is None:
+        raise NucleateError(f"known crystals are of mp (Materials Project) or oqmd, not of '{text[:40]}'")
+    return found
 
 
 def read_anonymous(text: str) -> tuple[int, ...]:
@@ -130,17 +141,25 @@ def read_bounds(value: Any, name: str) -> Bounds:
 
 
 def prototype_filters(library: Library, name: str) -> Filters:
-    """The crystals of a structure type: its label ("ABC3_cP5_221_a_b_c"), or the name of a crystal family
-    ("perovskite"): the crystals that are known to belong to it.
+    """The crystals of a structure type: its label ("ABC3_cP5_221_a_b_c"), the name of a crystal family ("perovskite"):
+    the crystals that are known to belong to it, or a name of `prototype_names` ("cuprite", "D0_3").
 
-    Raises NucleateError, with what is near to it, for a name that no family has and a label that no crystal has.
+    Raises NucleateError, with what is near to it, for a name that no family and no structure type has and for a label
+    that no crystal has.
     """
     if _LABEL.fullmatch(name.strip()):
         return _labelled(library, name.strip())
     from nucleate.families.family import get_family
     from nucleate.families.members import rows_of_family
+    from nucleate.library.prototype_names import labels_of_name, prototype_names
 
-    found = get_family(name)
+    try:
+        found = get_family(name)
+    except NucleateError as error:
+        if named := labels_of_name(name):
+            return Filters(prototypes=named)
+        near = get_close_matches(name.strip().lower(), prototype_names(), 4, 0.7)
+        raise NucleateError(f"{error}" + (f"; structure types: {', '.join(near)}" if near else "")) from None
     rows = rows_of_family(found.name, library)
     if not len(rows):
         raise NucleateError(f"this library has no crystal of the family {found.name}")
@@ -148,7 +167,11 @@ def prototype_filters(library: Library, name: str) -> Filters:
 
 
 def _labelled(library: Library, label: str) -> Filters:
+    from nucleate.library.prototype_names import labels_of_name
+
     filters = Filters(prototypes=(label,))
+    if not len(filters.rows(library.table, None)) and (labels := labels_of_name(label)):
+        filters = Filters(prototypes=labels)  # it is AFLOW's label
     if len(filters.rows(library.table, None)):
         return filters
     formula, _, number, _ = label.split("_", 3)
