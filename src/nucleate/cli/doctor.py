@@ -30,7 +30,7 @@ class Finding:
 
 
 def doctor() -> None:
-    """Examine packages, devices, weights, reference energies and data; exits with 1 if something needed is missing."""
+    """Examine packages, devices, weights, known crystals, reference energies and data; exits with 1 if something needed is missing."""
     from rich.text import Text
 
     from nucleate.cli.tables import TerminalColumn, output_console, show_table
@@ -57,6 +57,7 @@ def examine() -> Iterator[Finding]:
     yield from _devices()
     yield from _weights()
     yield from models_of_packages()
+    yield from _library()
     yield from _reference()
     yield from _data()
 
@@ -149,6 +150,17 @@ def models_of_packages() -> Iterator[Finding]:
         yield Finding(PACKAGE, OK, f"{entry.version}, {count} models")
     for text in others.problems:
         yield Finding("models of packages", UNUSED, text)
+
+
+def _library() -> Iterator[Finding]:
+    from nucleate.errors import NucleateError
+    from nucleate.library.library import load_library
+
+    try:
+        library = load_library()
+        yield Finding("known crystals", OK, f"{len(library):,}, {library.table.metadata.get('name', '')}")
+    except NucleateError as error:
+        yield Finding("known crystals", MISSING, str(error), "pip install --force-reinstall nucleate")
 
 
 def _reference() -> Iterator[Finding]:
