@@ -54,7 +54,8 @@ def run(
     known: Annotated[
         str,
         typer.Option(
-            help="Crystals that compete: known (those that come with nucleate), or a dataset or parquet file with them."
+            help="Crystals that compete: known (those that come with nucleate), or a dataset or parquet file with them; "
+            "an empty text computes elements alone."
         ),
     ] = "known",
     reference: Annotated[str, typer.Option(help="Reference set whose hull names the competing phases.")] = "chgnet-mp",

@@ -7,7 +7,6 @@ other.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,7 +76,7 @@ class References:
 
     cache: folder that keeps them. known: where the structures of the phases are from: "known" for the crystals that
     come with nucleate, a dataset or a parquet file, whose column material_id has the names that the reference set has
-    as sources. reference: the set whose hull decides which phases compete. max_atoms: phases with more atoms in the
+    as sources; "" to compute none of them. reference: the set whose hull decides which phases compete. max_atoms: phases with more atoms in the
     primitive cell are left out.
     """
 
@@ -121,8 +120,11 @@ class References:
 
     def _element(self, symbol: str) -> tuple[str, Atoms]:
         spin = self.runner.settings.spin
-        with contextlib.suppress(NucleateError):
+        try:
             return reference_state(symbol, spin)
+        except NucleateError:
+            if not self.known:
+                raise
         from nucleate.hull.known_crystals import select_crystals
 
         allotropes = select_crystals(self._source, elements=[symbol], max_atoms=self.max_atoms)
@@ -131,6 +133,8 @@ class References:
         return "crystal", crystal_atoms(min(allotropes, key=lambda k: k.e_above_hull).structure(), spin)
 
     def _phase(self, formula: str, source: str, structure: Structure | None) -> ReferencePhase:
+        if not self.known:
+            return ReferencePhase(formula, source, None, f"{source}, no dataset given")
         if structure is None:
             return ReferencePhase(formula, source, None, f"{self._named} no {source}")
         if len(structure) > self.max_atoms:
@@ -141,6 +145,8 @@ class References:
         """source -> primitive cell."""
         from nucleate.library.library import Library
 
+        if not self.known:
+            return {}
         if isinstance(self._source, Library):
             return {s: self._source[s].structure for s in sources if s in self._source}
         import pyarrow as pa
