@@ -54,8 +54,8 @@ def run(
     known: Annotated[
         str,
         typer.Option(
-            help="Crystals that compete: known (those that come with nucleate), or a dataset or parquet file with them; "
-            "an empty text computes elements alone."
+            help="Crystals that compete: known (those that come with nucleate), a dataset or parquet file with them. "
+            "An empty text computes elements alone."
         ),
     ] = "known",
     reference: Annotated[str, typer.Option(help="Reference set whose hull names the competing phases.")] = "chgnet-mp",

@@ -30,8 +30,8 @@ class Finding:
 
 
 def doctor() -> None:
-    """Examine packages, devices, weights, known crystals, reference energies and data; exits with 1 if something that is
-    needed is missing."""
+    """Examine packages, devices, weights, known crystals, reference energies and data; exits with 1 if something needed
+    is missing."""
     from rich.text import Text
 
     from nucleate.cli.tables import TerminalColumn, output_console, show_table

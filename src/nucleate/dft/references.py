@@ -76,8 +76,8 @@ class References:
 
     cache: folder that keeps them. known: where the structures of the phases are from: "known" for the crystals that
     come with nucleate, a dataset or a parquet file, whose column material_id has the names that the reference set has
-    as sources; "" to compute none of them. reference: the set whose hull decides which phases compete. max_atoms: phases with more atoms in the
-    primitive cell are left out.
+    as sources; "" to compute none of them. reference: the set whose hull decides which phases compete. max_atoms:
+    phases with more atoms in the primitive cell are left out.
     """
 
     def __init__(self, runner: Runner, cache: Path, known: str, reference: str, max_atoms: int) -> None:
