@@ -29,7 +29,8 @@ Sn Ge Si B C N P As Sb Bi Po Te Se S O At I Br Cl F H
 MODIFIED_PETTIFOR: tuple[str, ...] = tuple(_SCALE.split())
 _POSITION = {s: i for i, s in enumerate(MODIFIED_PETTIFOR)}
 _NOWHERE = len(MODIFIED_PETTIFOR)  # the place of elements that are not on the scale
-_PLACES = np.array([_NOWHERE, *(_POSITION.get(s, _NOWHERE) for s in SYMBOLS)])  # by atomic number
+# By atomic number, the place on the scale; the one after the last for 0 and for elements that are not on it
+PLACES = np.array([_NOWHERE, *(_POSITION.get(s, _NOWHERE) for s in SYMBOLS)])
 _FIRST = 64  # the number of known compositions with a similar mean position that are compared first
 _ROUNDING = 1e-9  # the error of mean positions by rounding, in steps
 
@@ -64,7 +65,7 @@ def cumulative_profiles(compositions: Sequence[Mapping[str, float]]) -> NDArray[
 def number_profiles(numbers: NDArray[np.integer], counts: NDArray[np.integer]) -> NDArray[np.float64]:
     """As `cumulative_profiles`, of compositions as arrays: atomic numbers (n, K), 0 for none, and the atoms of each
     (n, K)."""
-    places = _PLACES[numbers]
+    places = PLACES[numbers]
     amounts = np.zeros((len(numbers), _NOWHERE + 1))
     np.put_along_axis(amounts, places, counts, axis=1)
     out = np.cumsum(amounts[:, :_NOWHERE] / counts.sum(1, dtype=float)[:, None], axis=1)[:, :-1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.chem.composition import Formula
-from nucleate.chem.distance import MODIFIED_PETTIFOR, cumulative_profiles, on_scale
+from nucleate.chem.distance import MODIFIED_PETTIFOR, PLACES, cumulative_profiles, number_profiles, on_scale
 from nucleate.chem.elements import atomic_number
 from nucleate.crystal.prototype import CLOSE, neighbour_distances
 from nucleate.library.differences import differences
@@ -178,27 +178,7 @@ def formula_distances(table: LibraryTable, rows: Rows, composition: Mapping[str,
     if not len(rows) or not on_scale(composition):
         return np.full(len(rows), np.nan)
     ours = cumulative_profiles([composition])[0]
-    return np.asarray(np.abs(_profiles(table, rows) - ours).sum(1))
-
-
-def _profiles(table: LibraryTable, rows: Rows) -> NDArray[np.float64]:
-    """The cumulative distributions (n, 102) of the formulas of rows; nan for elements that are not on the scale."""
-    places = _places()[table.elements[rows]]
-    shares = table.counts[rows] / table.num_atoms[rows][:, None]
-    amounts = np.zeros((len(rows), len(MODIFIED_PETTIFOR) + 1))
-    np.add.at(amounts, (np.arange(len(rows))[:, None], places), shares)
-    out = np.cumsum(amounts[:, :-2], axis=1)
-    out[amounts[:, -1] > 0] = np.nan
-    return out
-
-
-@lru_cache(maxsize=1)
-def _places() -> NDArray[np.int64]:
-    """(256,) atomic number -> place on the modified Pettifor scale; the place after the last for elements that are not
-    on it, and any place for 0, which has no atoms."""
-    out = np.full(256, len(MODIFIED_PETTIFOR), dtype=np.int64)
-    out[[0, *map(atomic_number, MODIFIED_PETTIFOR)]] = [0, *range(len(MODIFIED_PETTIFOR))]
-    return out
+    return np.asarray(np.abs(number_profiles(table.elements[rows], table.counts[rows]) - ours).sum(1))
 
 
 def _of_similar_formula(library: Library, composition: Mapping[str, int]) -> Rows:
@@ -222,12 +202,12 @@ def _of_similar_formula(library: Library, composition: Mapping[str, int]) -> Row
 
 @lru_cache(maxsize=2)
 def _coarse_profiles(table: LibraryTable) -> NDArray[np.float32]:
-    """(R, BINS): the sums of the cumulative distributions of `_profiles` over parts of the scale."""
+    """(R, BINS): the sums of the cumulative distributions of the formulas over parts of the scale."""
     size = len(MODIFIED_PETTIFOR)
     steps = np.arange(size + 1)[:, None] <= np.arange(size - 1)  # of one element at each place of the scale
     parts = np.stack([part.sum(1) for part in np.array_split(steps, BINS, axis=1)], axis=1).astype(np.float32)
     shares = (table.counts / table.num_atoms[:, None]).astype(np.float32)
     out = np.zeros((len(table), BINS), dtype=np.float32)
     for k in range(shares.shape[1]):
-        out += shares[:, k, None] * parts[_places()[table.elements[:, k]]]
+        out += shares[:, k, None] * parts[PLACES[table.elements[:, k]]]
     return out
