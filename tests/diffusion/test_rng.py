@@ -1,7 +1,11 @@
+import subprocess
+import sys
+
 import numpy as np
 import torch
 
-from nucleate.diffusion.rng import Streams, derive_seeds, philox
+from nucleate.diffusion.philox import derived_seed, philox
+from nucleate.diffusion.rng import Streams, derive_seeds
 
 
 def words(*values):
@@ -58,3 +62,15 @@ def test_numpy_and_torch_give_the_same_words():
     with np.errstate(all="raise"):
         arrays = philox([v.numpy() for v in counter], [v.numpy() for v in key])
     assert all(np.array_equal(a, b.numpy()) for a, b in zip(arrays, philox(counter, key), strict=True))
+
+
+def test_single_seeds_are_those_of_tensors():
+    for seed in (0, 7, 2**31, 2**62 + 12345, 2**63 - 1):
+        for labels in ((0,), (1, 2), (2**33 + 5, 17, 3), (2**63 - 1,)):
+            assert derived_seed(seed, *labels) == int(derive_seeds(seed, *labels))
+    assert derived_seed(5) == 5
+
+
+def test_seeds_of_a_run_need_no_torch():
+    code = "import sys; import nucleate.diffusion.philox; assert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

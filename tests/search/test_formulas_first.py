@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 
 import nucleate.search.names
 from nucleate.data.write import table_from_items, write_crystal_table
-from nucleate.diffusion.rng import derive_seeds
+from nucleate.diffusion.philox import derived_seed
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.generators import Condition, read_info
@@ -42,7 +42,7 @@ class Played(BaseGenerator):
     accepts = frozenset({"chemical_system", "contains", "exclude", "num_elements", "pattern", "properties"})
 
     def __init__(self, texts=TEXTS):
-        self.texts = {int(derive_seeds(0, i)): text for i, text in enumerate(texts)}
+        self.texts = {derived_seed(0, i): text for i, text in enumerate(texts)}
         self.asked = []
 
     def check(self, condition):
@@ -176,7 +176,7 @@ def test_a_composition_that_cannot_be_made_is_a_failure():
 
 def test_formulas_outside_the_chemical_system_are_rejected():
     asked = Wanted(Condition(chemical_system=("Na", "Cl")))
-    seeds = [int(derive_seeds(0, i)) for i in range(3)]
+    seeds = [derived_seed(0, i) for i in range(3)]
     model = Played(["Na Cl", "Na Na", "Na Cl Br"])
     model.chunk = 2
     good, lacks, more = ComposeStage(model)([Candidate(f"c{i}", s, wanted=asked) for i, s in enumerate(seeds)])

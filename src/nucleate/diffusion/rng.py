@@ -10,32 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-_M0, _M1 = 0xD2511F53, 0xCD9E8D57
-_W0, _W1 = 0x9E3779B9, 0xBB67AE85
-_MASK = 0xFFFFFFFF
-Words = TypeVar("Words", Tensor, np.ndarray)
-
-
-def philox(counter: Sequence[Words], key: Sequence[Words], rounds: int = 10) -> list[Words]:
-    """Philox-4x32: four random words from four words of a counter and two words of a key (int64 with 32 bits each)."""
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(rounds):
-        p0, p1 = c0 * _M0, c2 * _M1  # exact modulo 2**64
-        c0, c1, c2, c3 = (
-            ((p1 >> 32) & _MASK) ^ c1 ^ k0,
-            p1 & _MASK,
-            ((p0 >> 32) & _MASK) ^ c3 ^ k1,
-            p0 & _MASK,
-        )
-        k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
-    return [c0, c1, c2, c3]
+from nucleate.diffusion.philox import MASK, philox, seed_of_words
 
 
 class Streams:
@@ -58,7 +37,7 @@ class Streams:
         zero = torch.zeros_like(block)
         seed = self.seeds[:, None]
         counter = [block, zero + self.draws, zero, zero]
-        key = [(seed & _MASK).expand_as(block), ((seed >> 32) & _MASK).expand_as(block)]
+        key = [(seed & MASK).expand_as(block), ((seed >> 32) & MASK).expand_as(block)]
         if block.device.type == "cpu":  # for small batches NumPy is three times as fast as torch
             out = [torch.from_numpy(v) for v in philox([v.numpy() for v in counter], [v.numpy() for v in key])]
         else:
@@ -93,6 +72,6 @@ def derive_seeds(seed: int, *labels: int | Tensor) -> Tensor:
         word = torch.as_tensor(label, dtype=torch.int64, device=label.device if isinstance(label, Tensor) else None)
         state, word = torch.broadcast_tensors(state.to(word.device), word)
         zero = torch.zeros_like(word)
-        out = philox([word & _MASK, (word >> 32) & _MASK, zero, zero], [state & _MASK, (state >> 32) & _MASK])
-        state = ((out[0] << 31) ^ out[1]) & 0x7FFFFFFFFFFFFFFF
+        out = philox([word & MASK, (word >> 32) & MASK, zero, zero], [state & MASK, (state >> 32) & MASK])
+        state = seed_of_words(out)
     return torch.atleast_1d(state)

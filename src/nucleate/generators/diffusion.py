@@ -14,6 +14,7 @@ from nucleate.crystal.batch import CrystalBatch
 from nucleate.crystal.convert import structures_from_batch
 from nucleate.crystal.geometry import is_finite, shortest_distance
 from nucleate.diffusion.loop import Denoiser, Guided, sample
+from nucleate.diffusion.philox import derived_seed
 from nucleate.diffusion.process import Fields
 from nucleate.diffusion.rng import Streams, derive_seeds
 from nucleate.diffusion.self_conditioning import Remembering
@@ -134,7 +135,7 @@ class DiffusionGenerator(BaseGenerator["Structure"]):
         out: list[Structure | None] = [None] * len(conditions)
         todo, done = list(range(len(conditions))), 0
         for attempt in range(ATTEMPTS):
-            attempt_seeds = [int(derive_seeds(seeds[i], 0, attempt)) for i in todo]
+            attempt_seeds = [derived_seed(seeds[i], 0, attempt) for i in todo]
             structures = self._draw([conditions[i] for i in todo], attempt_seeds)
             again = []
             for i, structure in zip(todo, structures, strict=True):

@@ -108,7 +108,7 @@ def _any_group(wanted: Condition, groups: Sequence[int], seed: int) -> int:
 
 def _size_within(bounds: Bounds, size: Size | None, wanted: Condition, seed: int) -> int:
     """A number of atoms within bounds that the generator draws; NucleateError if it draws none in many tries."""
-    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.diffusion.philox import derived_seed
 
     if size is None:
         import numpy as np
@@ -116,7 +116,7 @@ def _size_within(bounds: Bounds, size: Size | None, wanted: Condition, seed: int
         low = bounds[0] or 1
         return int(np.random.default_rng([seed, 7]).integers(low, 1 + (bounds[1] or low + MOST_MORE)))
     for i in range(TRIES):
-        n = size(wanted, int(derive_seeds(seed, 7, i)))
+        n = size(wanted, derived_seed(seed, 7, i))
         if within(n, bounds):
             return n
     raise NucleateError(f"hardly any cells are made of {bounds_text(bounds, 'atoms')}; ask for a formula")

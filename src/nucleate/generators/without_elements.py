@@ -38,14 +38,14 @@ class WithoutElements(BaseGenerator[T]):
 
     def draw(self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None) -> list[T]:
         """One object for each condition and seed; progress counts those of the first draw."""
-        from nucleate.diffusion.rng import derive_seeds
+        from nucleate.diffusion.philox import derived_seed
 
         out: list[T] = list(self.generator.generate(conditions, seeds, progress))
         for attempt in range(1, ATTEMPTS):
             again = [i for i, made in enumerate(out) if self.left_out.intersection(_elements(made))]
             if not again:
                 break
-            others = [int(derive_seeds(seeds[i], 6, attempt)) for i in again]
+            others = [derived_seed(seeds[i], 6, attempt) for i in again]
             for i, made in zip(again, self.generator.generate([conditions[i] for i in again], others), strict=True):
                 out[i] = made
         return out

@@ -45,7 +45,7 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
     Each formula is tried in all structure types of its family. Raises NucleateError where the request names no family
     and no ratio, or where nothing in the families fits it.
     """
-    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.diffusion.philox import derived_seed
     from nucleate.generators import read_info
     from nucleate.generators.model_checks import facts_of
     from nucleate.pipeline.candidate import Candidate
@@ -65,7 +65,7 @@ def families_first(request: Request, settings: DesignSettings) -> Route:
     proposing: list[Stage] = []
     if settings.language.address:
         proposing = [_language(request, settings)]
-        blank = [Candidate(f"c{i + 1:05d}", int(derive_seeds(settings.seed, i))) for i in range(count)]
+        blank = [Candidate(f"c{i + 1:05d}", derived_seed(settings.seed, i)) for i in range(count)]
         record["language model"] = (
             f"{settings.language.model or 'the only one'} at {safe_address(settings.language.address)}"
         )
@@ -202,7 +202,7 @@ def _distinct(ordered: Iterator[Proposal]) -> Iterator[Proposal]:
 
 
 def _candidates(request: Request, settings: DesignSettings, formulas: int) -> Iterator[Candidate]:
-    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.diffusion.philox import derived_seed
     from nucleate.generators import Condition
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.origin import FamilyMember, Origin, Wanted
@@ -229,7 +229,7 @@ def _candidates(request: Request, settings: DesignSettings, formulas: int) -> It
             )
             yield Candidate(
                 f"c{count:05d}",
-                int(derive_seeds(settings.seed, count - 1)),
+                derived_seed(settings.seed, count - 1),
                 wanted=Wanted(Condition({e: n * units for e, n in one.composition.items()})),
                 origin=Origin(family=member),
                 composition=dict(one.composition),

@@ -49,13 +49,13 @@ def blanks_of(
     wanted: Callable[[int], Condition],
 ) -> list[Candidate]:
     """One blank candidate for each crystal to try; candidate i is determined by (seed, i) alone."""
-    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.diffusion.philox import derived_seed
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.origin import Wanted
 
     out = []
     for i in range(count_of(request, settings)):
-        seed = int(derive_seeds(settings.seed, i))
+        seed = derived_seed(settings.seed, i)
         condition = wanted(seed)
         require_accepted(generator, [condition])
         out.append(Candidate(f"c{i + 1:05d}", seed, wanted=Wanted(condition)))

@@ -111,14 +111,14 @@ def was_opened(c: Candidate) -> bool:
 
 
 def _branch(group: Sequence[Candidate], count: int, kind: str) -> Branch:
-    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.diffusion.philox import derived_seed
 
     members = list(group[:count])
     while kind != TYPES and len(members) < count:
         k = len(members)
         like = group[k % len(group)]
         wanted = dataclasses.replace(like.wanted, rank=k + 1) if kind == TEMPLATES else like.wanted
-        again = dataclasses.replace(like, id=f"{like.id}-{k + 1}", seed=int(derive_seeds(like.seed, k)))
+        again = dataclasses.replace(like, id=f"{like.id}-{k + 1}", seed=derived_seed(like.seed, k))
         members.append(dataclasses.replace(again, wanted=wanted))
     return tuple(members)
 

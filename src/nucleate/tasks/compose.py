@@ -50,14 +50,14 @@ def compose(
     valid: draw on until there are n distinct ones of which no check of charge and electronegativity fails, at most
     ROUNDS times as many; fewer come back where that is not enough.
     """
-    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.diffusion.philox import derived_seed
 
     if n < 1:
         raise NucleateError(f"cannot draw {n} formulas; ask for at least 1")
     found: list[Candidate] = []
     seen: set[tuple[tuple[str, int], ...]] = set()
     for start in range(0, n * ROUNDS if valid else n, n):
-        seeds = [int(derive_seeds(seed, i)) for i in range(start, start + n)]
+        seeds = [derived_seed(seed, i) for i in range(start, start + n)]
         for text, own in zip(generator.generate([condition] * n, seeds), seeds, strict=True):
             candidate = _checked(text, own)
             key = tuple(sorted((candidate.composition or {}).items()))

@@ -120,7 +120,7 @@ def in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _blank(generator: StructureGenerator, column: str, target: float, settings: OptimiseSettings) -> list[Candidate]:
-    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.diffusion.philox import derived_seed
     from nucleate.generators import Condition
     from nucleate.generators.contract import require_accepted
     from nucleate.pipeline.candidate import Candidate
@@ -130,8 +130,7 @@ def _blank(generator: StructureGenerator, column: str, target: float, settings: 
     require_accepted(generator, [condition])
     wanted = Wanted(condition)
     return [
-        Candidate(f"c{i + 1:05d}", int(derive_seeds(settings.seed, i)), wanted=wanted)
-        for i in range(settings.candidates)
+        Candidate(f"c{i + 1:05d}", derived_seed(settings.seed, i), wanted=wanted) for i in range(settings.candidates)
     ]
 
 

@@ -45,7 +45,7 @@ def blank_candidates(
     `settings.samples` of them for each space group asked for; a group that cannot hold it has a failed one. A refusal
     of all there is to do is an error.
     """
-    from nucleate.diffusion.rng import derive_seeds
+    from nucleate.diffusion.philox import derived_seed
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.origin import Wanted
 
@@ -60,7 +60,7 @@ def blank_candidates(
         for group in settings.space_groups or (0,):
             for _ in range(settings.samples):
                 rank += 1
-                stream = int(derive_seeds(settings.seed, target.place, rank))
+                stream = derived_seed(settings.seed, target.place, rank)
                 wished = Wanted(label=name, rank=rank)
                 blank = Candidate(f"{name}-{rank}", stream, wanted=wished, composition=target.counts or None)
                 try:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nucleate.config import TrainConfig
-from nucleate.diffusion.rng import derive_seeds
+from nucleate.diffusion.philox import derived_seed
 
 
 def batches(num_atoms: Tensor, batch_size: int, seed: int, step: int = 0) -> Iterator[Tensor]:
@@ -23,7 +23,7 @@ def batches(num_atoms: Tensor, batch_size: int, seed: int, step: int = 0) -> Ite
     per_epoch = max(n // batch_size, 1)
     while True:
         epoch, first = divmod(step, per_epoch)
-        generator = torch.Generator().manual_seed(int(derive_seeds(seed, epoch)))
+        generator = torch.Generator().manual_seed(derived_seed(seed, epoch))
         order = torch.randperm(n, generator=generator)
         chunks: list[Tensor] = []
         for window in order[: per_epoch * batch_size].split(16 * batch_size):
