@@ -354,5 +354,8 @@ def test_known_crystals_and_own_ones_together(tmp_path, known):
     found = TemplateGenerator(both).predict({"Na": 1, "Cl": 1}, k=50)
     mine = next(p for p in found if p.template == "mine")
     assert mine.distance == 0 and mine.space_group == 216 and found[0].space_group == 225
+    without = TemplateGenerator(both).with_library(known.library.hidden(formulas=[{"Na": 1, "Cl": 1}]))
+    own_alone = [p for p in without.predict({"Na": 1, "Cl": 1}, k=50) if p.distance == 0]
+    assert without.uses_library and [p.template for p in own_alone] == ["mine"]
     with pytest.raises(NucleateError, match="known crystals are hidden, but the templates are those of"):
         load_template_library(own, known.library.hidden(ids=["mp-149"]))

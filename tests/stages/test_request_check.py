@@ -11,6 +11,7 @@ from nucleate.families.decorate import decorated_prototype
 from nucleate.families.family import lexicon
 from nucleate.families.members import family_prototype, known_members
 from nucleate.generators.base import Condition
+from nucleate.library.library import load_library
 from nucleate.pipeline.candidate import Candidate, Check, Energy
 from nucleate.pipeline.rank import to_rows
 from nucleate.request.parse import parse_request
@@ -133,3 +134,12 @@ def test_bounds_on_elements_and_atoms_hold_in_results():
     assert not facts["at most 3 elements"] and not facts["a formula unit of at most 10 atoms"]
     small = parse_request("a perovskite, at most 5 atoms")
     assert {k.num_atoms for k in lexicon()["perovskite"].types if type_is_allowed(small, k)} == {5}
+
+
+def test_a_hidden_formula_is_new():
+    request = parse_request("an oxide that is not known")
+    rutile = {"Ti": 1, "O": 2}
+    told = dict(composition_requirements(request, rutile))
+    assert told["a new formula"] is False
+    view = load_library(hide=["TiO2"])
+    assert dict(composition_requirements(request, rutile, view))["a new formula"] is True

@@ -96,7 +96,6 @@ def csp(
         else:
             from nucleate.generators.defaults import BaseGenerator
             from nucleate.generators.registry import get_generator, is_weights
-            from nucleate.library.hiding import hidden_view
             from nucleate.library.library import load_library
 
             n = 200 if n is None else n
@@ -111,7 +110,7 @@ def csp(
                 "steps": steps,
             }
             if isinstance(generator, BaseGenerator) and generator.uses_library:
-                view = hidden_view(load_library(), hide or [dataset])
+                view = load_library(hide=hide or [dataset])
                 generator = generator.with_library(view)
                 fixed["hidden"] = view.hidden_text
             elif hide:

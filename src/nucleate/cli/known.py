@@ -94,14 +94,13 @@ def known(
     from nucleate.errors import NucleateError
     from nucleate.library.entries import KnownEntries
     from nucleate.library.files import check_format
-    from nucleate.library.hiding import hidden_view
     from nucleate.library.library import load_library
     from nucleate.tasks.known import filters_of, nothing_found
 
     console = output_console()
     if out is not None:
         check_format(out)
-    library = hidden_view(load_library(), hide or [])
+    library = load_library(hide=hide or [])
     filters = filters_of(
         library,
         query=query,

@@ -19,6 +19,8 @@ from nucleate.dft.elements import reference_state, starting_moments
 from nucleate.dft.job import FAILED, CalculationOutcome, Runner
 from nucleate.errors import NucleateError
 from nucleate.io import safe_name
+from nucleate.library.library import Library
+from nucleate.settings.sampling import KNOWN
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -143,8 +145,6 @@ class References:
 
     def _structures(self, sources: list[str]) -> dict[str, Structure]:
         """source -> primitive cell."""
-        from nucleate.library.library import Library
-
         if not self.known:
             return {}
         if isinstance(self._source, Library):
@@ -167,7 +167,7 @@ class References:
     @property
     def _named(self) -> str:
         """The beginning of a sentence on what is not there."""
-        return "the known crystals have" if self.known == "known" else f"{self.known} has"
+        return "the known crystals have" if self.known == KNOWN else f"{self.known} has"
 
     @cached_property
     def _source(self) -> Any:

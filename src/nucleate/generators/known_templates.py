@@ -36,6 +36,10 @@ class KnownTemplates:
     def __len__(self) -> int:
         return len(self.library)
 
+    def with_library(self, library: Library) -> KnownTemplates:
+        """The crystals of another library, or of a view of it."""
+        return KnownTemplates(library)
+
     def of_ratio(self, ratio: Ratio) -> NDArray[np.int64]:
         """Rows of a ratio, in the order of `Library.ordered`."""
         rows = rows_of_anonymous(self.library.table, ratio)
@@ -105,6 +109,10 @@ class JoinedTemplates:
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
+
+    def with_library(self, library: Library) -> JoinedTemplates:
+        """The same with other known crystals."""
+        return JoinedTemplates(*(part.with_library(library) for part in self._parts))
 
     def of_ratio(self, ratio: Ratio) -> NDArray[np.int64]:
         """Rows of a ratio."""

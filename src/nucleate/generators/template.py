@@ -24,7 +24,6 @@ from nucleate.crystal.prototype import Prototype, same_prototype
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress
 from nucleate.generators.defaults import BaseGenerator
-from nucleate.generators.known_templates import KnownTemplates
 from nucleate.generators.rankings import require_ranking
 from nucleate.generators.substitute import (
     assign_elements,
@@ -33,7 +32,7 @@ from nucleate.generators.substitute import (
     with_elements_replaced,
     with_volume_scaled,
 )
-from nucleate.generators.template_library import Counts, Templates, count_ratio, load_template_library
+from nucleate.generators.template_library import Counts, TemplateLibrary, Templates, count_ratio, load_template_library
 from nucleate.settings.sampling import KNOWN
 
 if TYPE_CHECKING:
@@ -109,12 +108,11 @@ class TemplateGenerator(BaseGenerator["Structure"]):
     @property
     def uses_library(self) -> bool:
         """Whether its templates are known crystals, and not those of data sets alone."""
-        return isinstance(self.templates, KnownTemplates)
+        return not isinstance(self.templates, TemplateLibrary)
 
     def with_library(self, library: Library) -> TemplateGenerator:
         out = copy.copy(self)
-        if isinstance(self.templates, KnownTemplates):
-            out.templates = KnownTemplates(library)
+        out.templates = self.templates.with_library(library)
         return out
 
     def facts(self) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Templates(Protocol):
 
     of_ratio: the rows of a ratio, the more stable ones first. profiles: (n, 102), `chem.distance.cumulative_profiles`
     of the formulas of rows. atomic_volumes: (119,), by atomic number, cubic angstrom, nan where it is not known.
+    with_library: the same with these known crystals in the place of those that it has, if any.
     """
 
     @property
@@ -48,6 +49,7 @@ class Templates(Protocol):
     def prototype(self, row: int) -> Prototype: ...
     @property
     def atomic_volumes(self) -> NDArray[np.float64]: ...
+    def with_library(self, library: Library) -> Templates: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,10 @@ class TemplateLibrary:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def with_library(self, library: Library) -> TemplateLibrary:
+        """The same: there are no crystals of the library among these."""
+        return self
 
     def of_ratio(self, ratio: Ratio) -> NDArray[np.int64]:
         """Rows of a ratio, the more stable ones first, and of equally stable ones the smaller ones."""

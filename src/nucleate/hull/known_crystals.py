@@ -15,15 +15,14 @@ from nucleate.chem.elements import atomic_number, element_symbol
 from nucleate.crystal.columns import GEOMETRY, arrays_of_row
 from nucleate.crystal.symmetry import find_symmetry, without_hand
 from nucleate.errors import NucleateError
+from nucleate.library.library import Library, load_library
+from nucleate.settings.sampling import KNOWN
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-    from nucleate.library.library import Library
-
-KNOWN = "known"  # the crystals that come with nucleate
 SYMPREC = 0.1  # angstrom, for the space group
 PRIMITIVE_SYMPREC = 0.01  # angstrom, for the primitive cell: only atoms that truly repeat are merged
 MAX_ALLOTROPES = 4  # of each element
@@ -74,8 +73,6 @@ def known_source(dataset: str) -> pa.Table | Library:
     """Crystals that `select_crystals` takes: "known" for those that come with nucleate, else `known_table` with
     energies above the hull."""
     if dataset == KNOWN:
-        from nucleate.library.library import load_library
-
         return load_library()
     return known_table(dataset, needs_hull=True)
 
@@ -113,7 +110,7 @@ def select_crystals(
     wanted = {atomic_number(e) for e in elements} if elements else None
     compounds: dict[tuple[Formula, int], list[KnownCrystal]] = {}
     pure: dict[str, list[KnownCrystal]] = {}
-    read = _read_table if hasattr(table, "column_names") else _read_library
+    read = _read_library if isinstance(table, Library) else _read_table
     for known in read(table, max_e_hull, max_atoms, wanted):
         if len(known.key) == 1:
             pure.setdefault(known.key[0][0], []).append(known)

@@ -163,9 +163,15 @@ class Library:
         return rows if self.visible is None else rows[self.visible[rows]]
 
 
-def load_library(path: str | Path | None = None) -> Library:
-    """The library that comes with nucleate, or one that `packing.write_library` wrote."""
-    return _read(Path(path) if path is not None else FILE)
+def load_library(path: str | Path | None = None, *, hide: Iterable[str] = ()) -> Library:
+    """The library that comes with nucleate, or one that `packing.write_library` wrote; without what `hide` names, as
+    `hiding.hidden_view` reads it."""
+    library = _read(Path(path) if path is not None else FILE)
+    if not (texts := list(hide)):
+        return library
+    from nucleate.library.hiding import hidden_view
+
+    return hidden_view(library, texts)
 
 
 def _restored(path: Path, bits: NDArray[np.uint8] | None, hidden_text: str) -> Library:

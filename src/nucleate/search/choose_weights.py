@@ -29,11 +29,10 @@ def generator_for(request: Request, settings: DesignSettings) -> StructureGenera
 def without_hidden(generator: StructureGenerator, known: KnownSettings) -> StructureGenerator:
     """The generator, which takes nothing from known crystals that the settings hide."""
     from nucleate.generators.defaults import BaseGenerator
-    from nucleate.library.hiding import hidden_view
     from nucleate.library.library import load_library
 
     if known.hide and isinstance(generator, BaseGenerator) and generator.uses_library:
-        return generator.with_library(hidden_view(load_library(), known.hide))
+        return generator.with_library(load_library(hide=known.hide))
     return generator
 
 
@@ -53,10 +52,9 @@ def load_with_sampling(weights: str, sampling: SamplingSettings) -> StructureGen
 def templates_of(settings: TemplateSettings, known: KnownSettings, seed: int = 0) -> TemplateGenerator:
     """The generator of templates that the settings describe; raises NucleateError where its crystals do not exist."""
     from nucleate.generators.template import load_templates
-    from nucleate.library.hiding import hidden_view
     from nucleate.library.library import load_library
 
-    s, view = settings, hidden_view(load_library(), known.hide)
+    s, view = settings, load_library(hide=known.hide)
     return load_templates(s.library, s.rank_by, known=view, volume=s.volume, distinct=s.distinct, seed=seed)
 
 

@@ -20,7 +20,6 @@ from nucleate.families.propose import Proposal, propose, with_likelihoods
 from nucleate.generators.base import ASKED
 from nucleate.generators.methods import PROTOTYPE
 from nucleate.language.stage import LanguageStage
-from nucleate.library.hiding import hidden_view
 from nucleate.library.library import load_library
 from nucleate.redact import safe_address
 from nucleate.request.words import bounds_text, within
@@ -129,7 +128,7 @@ def proposed_formulas(request: Request, limit: int, library: Library | None = No
             found.append(
                 propose(
                     family,
-                    lambda c: _accepts(request, c),
+                    lambda c: _accepts(request, library, c),
                     contains=_needed(request),
                     exclude={*request.exclude, *request.unasked},
                     repeated=_repeats_elements(request, family),
@@ -183,8 +182,8 @@ def _repeats_elements(request: Request, family: Family) -> bool:
     return min(sizes, default=len(family.sites)) < len(family.sites)
 
 
-def _accepts(request: Request, composition: Any) -> bool:
-    return all(holds for _, holds in composition_requirements(request, composition))
+def _accepts(request: Request, library: Library | None, composition: Any) -> bool:
+    return all(holds for _, holds in composition_requirements(request, composition, library))
 
 
 def _needed(request: Request) -> tuple[str, ...]:
@@ -207,7 +206,7 @@ def _candidates(request: Request, settings: DesignSettings, formulas: int) -> It
     from nucleate.pipeline.candidate import Candidate
     from nucleate.pipeline.origin import FamilyMember, Origin, Wanted
 
-    library = hidden_view(load_library(), settings.known.hide)
+    library = load_library(hide=settings.known.hide)
     count = 0
     for one in proposed_formulas(request, formulas, library):
         for index, kind in enumerate(lexicon()[one.family].types):
@@ -243,7 +242,7 @@ def _structures(settings: DesignSettings) -> tuple[Stage, dict[str, Any]]:
     if settings.generation.structures == PROTOTYPE:
         from nucleate.families.decorate import DecorateStage
 
-        known = hidden_view(load_library(), settings.known.hide)
+        known = load_library(hide=settings.known.hide)
         return DecorateStage(known), {"structures": "prototypes of the families"}
     from nucleate.stages.generate import GenerateStage
 

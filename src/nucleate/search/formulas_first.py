@@ -10,6 +10,7 @@ from nucleate.generators.base import ASKED
 from nucleate.generators.methods import TEMPLATE
 from nucleate.generators.planning import exact_number
 from nucleate.generators.without_elements import without_elements
+from nucleate.library.library import load_library
 from nucleate.search.choose_weights import generator_record, load_with_sampling, templates_of, without_hidden
 from nucleate.search.route import Route, blanks_of
 from nucleate.search.tree import SAMPLES, TEMPLATES
@@ -48,7 +49,7 @@ def formulas_first(request: Request, settings: DesignSettings) -> Route:
     blanks = blanks_of(request, settings, generator, wanted)
     realise, record = _structures(settings, request.num_atoms)
     record = {**generator_record(generator, "model"), **record}
-    filters: list[Stage] = [FormulaStage(request)] if request.spoken else []
+    filters: list[Stage] = [FormulaStage(request, load_library(hide=settings.known.hide))] if request.spoken else []
     proposals = [ComposeStage(without_elements(generator, request.unasked)), *filters, ChemistryStage()]
     kind = TEMPLATES if settings.generation.structures == TEMPLATE else SAMPLES
     return Route(blanks, [realise], generator.facts(), record, proposals, kind)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.prototype import Prototype
     from nucleate.generators.base import Condition
+    from nucleate.library.library import Library
     from nucleate.request.request import Request
     from nucleate.request.words import Bounds
 
@@ -31,8 +32,11 @@ CHECK = "request"  # name of the check
 Requirement = tuple[str, bool]  # a part of a request in words, and whether it is fulfilled
 
 
-def composition_requirements(request: Request, composition: Mapping[str, int]) -> list[Requirement]:
-    """What the request says of elements and their amounts, and whether a composition (element -> atoms) fulfils it."""
+def composition_requirements(
+    request: Request, composition: Mapping[str, int], library: Library | None = None
+) -> list[Requirement]:
+    """What the request says of elements and their amounts, and whether a composition (element -> atoms) fulfils it.
+    library: the known crystals, None for all of them."""
     elements = set(composition)
     counts = reduced(composition)
     out: list[Requirement] = [(name, classes()[name].holds(counts)) for name in request.classes]
@@ -59,7 +63,8 @@ def composition_requirements(request: Request, composition: Mapping[str, int]) -
         if highest is not None and sum(counts.values()) > highest:
             out.append((f"a formula unit of at most {highest} atoms", False))
     if request.novel:
-        out.append(("a new formula", not load_library().knows_formula(counts)))
+        known = load_library() if library is None else library
+        out.append(("a new formula", not known.knows_formula(counts)))
     return out
 
 
@@ -129,19 +134,22 @@ def unmet_text(requirements: Sequence[Requirement]) -> str:
 
 
 class FormulaStage(Stage):
-    """Rejects candidates whose composition does not fulfil a request in words, before there are structures."""
+    """Rejects candidates whose composition does not fulfil a request in words, before there are structures. library:
+    the known crystals, None for all of them."""
 
     name = "formula"
     grain: Grain = "chunk"
     cost: Cost = "quick"
     resource: Resource = "cpu"
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
+    def __init__(self, request: Request, library: Library | None = None) -> None:
+        self.request, self.library = request, library
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
-            fault = unmet_text(composition_requirements(self.request, c.composition)) if c.composition else ""
+            fault = (
+                unmet_text(composition_requirements(self.request, c.composition, self.library)) if c.composition else ""
+            )
             yield c.failed(self.name, Code.UNMET, fault) if fault else c
 
 
@@ -189,15 +197,15 @@ def _drawn(elements: Sequence[str], rng: np.random.Generator, unasked: Collectio
 
 class RequestCheckStage(Stage):
     """Gives each candidate the check "request": whether the crystal fulfils all of a request in words. Its `meets`
-    lists the requirements that are fulfilled."""
+    lists the requirements that are fulfilled. library: the known crystals, None for all of them."""
 
     name = "comply"
     grain: Grain = "chunk"
     cost: Cost = "slow"
     resource: Resource = "cpu"
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
+    def __init__(self, request: Request, library: Library | None = None) -> None:
+        self.request, self.library = request, library
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         for c in candidates:
@@ -205,7 +213,7 @@ class RequestCheckStage(Stage):
                 yield c
                 continue
             composition = {e.symbol: int(n) for e, n in c.structure.composition.items()}
-            requirements = composition_requirements(self.request, composition)
+            requirements = composition_requirements(self.request, composition, self.library)
             try:
                 requirements += structure_requirements(self.request, c.structure)
             except (NucleateError, ValueError, IndexError) as error:  # the cell is impossible

@@ -190,7 +190,6 @@ def _tree(route: Route, request: Request, settings: DesignSettings) -> tuple[Seq
 
 def _stages(request: Request, settings: DesignSettings, route: Route, predict: PredictStage | None) -> list[Stage]:
     """What crystals go through, from their structures to their places, in order."""
-    from nucleate.library.hiding import hidden_view
     from nucleate.library.library import load_library
     from nucleate.search.heuristics import ObjectiveStage, read_objective
     from nucleate.stages.check import CheckStage
@@ -199,7 +198,7 @@ def _stages(request: Request, settings: DesignSettings, route: Route, predict: P
     from nucleate.stages.relax import RelaxStage
     from nucleate.stages.request_check import RequestCheckStage
 
-    library = hidden_view(load_library(), settings.known.hide) if settings.known.hide else None
+    library = load_library(hide=settings.known.hide)
     return [
         *route.stages,
         CheckStage(),
@@ -208,7 +207,7 @@ def _stages(request: Request, settings: DesignSettings, route: Route, predict: P
         *([predict] if predict is not None else []),
         UniqueStage(),
         NoveltyStage(settings.judging.known or None, library),
-        *([RequestCheckStage(request)] if request.spoken else []),
+        *([RequestCheckStage(request, library)] if request.spoken else []),
         *([ObjectiveStage(weights)] if (weights := read_objective(settings.judging.objective)) else []),
     ]
 

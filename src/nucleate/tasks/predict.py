@@ -151,10 +151,9 @@ def structure_stage(settings: PredictSettings) -> Stage:
         return TemplateStage(templates_of(settings.templates, settings.known, settings.seed))
     if settings.method == PROTOTYPE:
         from nucleate.families.prototypes import PrototypeStage
-        from nucleate.library.hiding import hidden_view
         from nucleate.library.library import load_library
 
-        return PrototypeStage(hidden_view(load_library(), settings.known.hide))
+        return PrototypeStage(load_library(hide=settings.known.hide))
     from nucleate.stages.generate import GenerateStage
 
     return GenerateStage(structure_generator(settings))
