@@ -1,16 +1,16 @@
 """Which elements of a compound are so alike that they would share a site instead of taking sites of their own.
 
 In a compound of ions two elements are alike if their charges differ by less than 2 and their ionic radii by at most
-15 %. The radii are Goldschmidt's rule (Naturwissenschaften 14, 477 (1926)). The charges are what mostly decides: of the
-double perovskites whose two cations differ by less than 2 nearly all are disordered, and nearly all are ordered where
-the charges differ by more (Anderson, Greenwood, Taylor, Poeppelmeier, Prog. Solid State Chem. 22, 197 (1993)). So Cr
-and Ta of TaCr2O6 are alike, and Mg2+ and W6+ of Sr2MgWO6 are not. The charges are those of the likeliest neutral ions,
-or of others that are at most LESS_LIKELY times less likely by how often the ICSD reports each charge
-(`chem.states.log_share`); thus Mo4+ and W4+ of MoWS4 are alike, though Mo2+ and W6+ are reported more often.
+15 %. The radii are Goldschmidt's rule (Naturwissenschaften 14, 477 (1926)). Charge and size are among the factors that
+decide whether the cations of double perovskites are ordered (survey of Anderson, Greenwood, Taylor, Poeppelmeier, Prog.
+Solid State Chem. 22, 197 (1993)); the limit of 2 is nucleate's own. So Cr and Ta of TaCr2O6 are alike, and Mg2+ and W6+
+of Sr2MgWO6 are not. The charges are those of the likeliest neutral ions, or of others that are at most LESS_LIKELY
+times less likely by how often the ICSD reports each charge (`chem.states.log_share`); thus Mo4+ and W4+ of MoWS4 are
+alike, though Mo2+ and W6+ are reported more often.
 
 In alloys, and in compounds whose charges do not balance, two elements are alike if their atomic radii differ by at most
-15 % (Hume-Rothery's rule) and their electronegativities by at most 0.4 (Darken and Gurry, Physical Chemistry of Metals
-(1953), p. 86).
+15 % (Hume-Rothery's rule) and their electronegativities by at most 0.4 (Darken and Gurry, Physical Chemistry of Metals,
+McGraw-Hill (1953)).
 """
 
 from __future__ import annotations
