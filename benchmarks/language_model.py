@@ -43,12 +43,12 @@ def main() -> None:
     for family in args.families.split(","):
         wikipedia = None if args.no_wikipedia else Wikipedia()
         request = parse_request(f"a new {family}")
-        for library in (PassageSource(request.text, family, wikipedia), None):
+        for texts in (PassageSource(request.text, family, wikipedia), None):
             chat = Chat(args.llm, args.llm_model, timeout=900.0)
-            stage = LanguageStage(chat, request, lexicon()[family], library=library)
+            stage = LanguageStage(chat, request, lexicon()[family], texts=texts)
             began = time.perf_counter()
             found, answered, _ = stage.formulas(args.n)
-            cells = [family, f"the model, {'with' if library else 'without'} retrieval", f"{len(found)} of {args.n}"]
+            cells = [family, f"the model, {'with' if texts else 'without'} retrieval", f"{len(found)} of {args.n}"]
             cells += [rate(len(found), answered).percent, str(len(stage.transcript))]
             print(f"| {' | '.join(cells)} | {time.perf_counter() - began:.0f} |", flush=True)
         good = chance(stage, args.n)
@@ -61,7 +61,7 @@ def chance(stage: LanguageStage, n: int) -> int:
     letters = [letter for letter, _ in stage.family.sites]
     lists = [stage.choices[int(rng.integers(len(stage.choices)))].elements for _ in range(n)]
     drawn = [{a: str(rng.choice(s)) for a, s in zip(letters, sites, strict=True)} for sites in lists]
-    good, _ = stage.judged({"formulas": drawn})
+    good = [elements for one in drawn for elements in stage.check_answer({"formulas": [one]})[0]]
     return len({frozenset(stage.family.composition(e).items()) for e in good})
 
 

@@ -7,10 +7,14 @@ import re
 import pytest
 from local_server import Encyclopedia, LanguageServer
 
+from nucleate.chem.formula import formula_text
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
+from nucleate.families.family import lexicon
+from nucleate.families.members import known_members
 from nucleate.families.minerals import mineral_formula
-from nucleate.language.retrieve import ADDRESS, LENGTH, Wikipedia, find_passages, plain_text
+from nucleate.language.retrieve import ADDRESS, LENGTH, MEMBERS, Wikipedia, find_passages, plain_text
+from nucleate.library import load_library
 from nucleate.request.parse import parse_request
 from nucleate.settings import DesignSettings
 from nucleate.tasks.design import design
@@ -30,6 +34,23 @@ def test_the_index_finds_families_and_minerals_by_their_words():
     mineral = next(p for p in find_passages("cinnabar") if p.title == "Cinnabar")
     assert "HgS" in mineral.text and mineral.citation == "Cinnabar (AFLOW library of crystallographic prototypes)"
     assert find_passages("") == [] and find_passages("xyzzy") == [] and find_passages('") OR (') == []
+
+
+def test_hidden_crystals_are_not_named_by_the_index():
+    every = known_members("elpasolite")
+    hidden = [lexicon()["elpasolite"].composition(m.elements) for m in every[:MEMBERS]]
+    view = load_library().hidden(formulas=[*hidden, {"Hg": 1, "S": 1}])
+    (whole,), (passage,) = find_passages("elpasolite", 1), find_passages("elpasolite", 1, view)
+    names = set(map(formula_text, hidden))
+    left = known_members("elpasolite", view)
+    assert names <= named(whole.text) and not names & named(passage.text)
+    assert len(left) < len(every) and f"{len(left)} known, such as" in passage.text
+    assert "Cinnabar" in titles("cinnabar") and "Cinnabar" not in [p.title for p in find_passages("cinnabar", 3, view)]
+
+
+def named(text):
+    """The formulas that a text names, separated by commas."""
+    return set(re.findall(r"[A-Za-z0-9()]+", text))
 
 
 def test_minerals_that_are_no_family_are_given_with_their_formula():
@@ -82,12 +103,12 @@ def answer(*elements):
     return json.dumps({"formulas": [dict(zip(("A", "B", "M", "X"), e, strict=True)) for e in elements]})
 
 
-def run(tmp_path, monkeypatch, wiki, answers, **settings):
+def run(tmp_path, monkeypatch, wiki, answers, text="an elpasolite without lead", **settings):
     monkeypatch.setenv(ADDRESS, wiki.url)
     monkeypatch.setattr("nucleate.data.catalog.user_cache", lambda: tmp_path / "cache")
     with LanguageServer(*answers) as server:
         quick = DesignSettings.of(oversample=1, relax_steps=1, second="none", llm=server.url, **settings)
-        made = design("an elpasolite without lead, 1 candidates", tmp_path / "run", quick, executor=Serial())
+        made = design(f"{text}, 1 candidates", tmp_path / "run", quick, executor=Serial())
     return made, [q["messages"][1]["content"] for q in server.questions]
 
 
@@ -100,6 +121,22 @@ def test_retrieved_texts_are_quoted_and_cited(tmp_path, monkeypatch):
     assert "elpasolite (nucleate's lexicon of crystal families)" in cited
     assert "Elpasolite (http://wiki/Elpasolite)" in cited
     assert "http://wiki/Elpasolite" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_what_a_run_must_not_know_is_no_example_for_its_model(tmp_path, monkeypatch):
+    """Hidden members are neither examples nor in texts, Wikipedia is not asked, and a hidden formula counts as new."""
+    hidden = [formula_text(lexicon()["elpasolite"].composition(m.elements)) for m in known_members("elpasolite")[:6]]
+    good = known_members("elpasolite")[3].elements  # on the lists of elements, with the hidden ones too
+    with Encyclopedia() as wiki:
+        whole, (told, *_) = run(tmp_path / "all", monkeypatch, wiki, [answer(good)], text="a new elpasolite")
+        asked = len(wiki.asked)
+        made, (blind,) = run(tmp_path / "some", monkeypatch, wiki, [answer(good)], text="a new elpasolite", hide=hidden)
+    assert asked > 0 and len(wiki.asked) == asked
+    assert set(hidden) <= named(told) and not set(hidden) & named(blind) and "Known members: " in blind
+    assert all(c.failure for c in whole.all) and [c.formula for c in made.all] == hidden[3:4]
+    assert "cannot be checked" in made.all[0].origin.language.not_read
+    read = made.all[0].origin.language.read
+    assert read[0] == "elpasolite (nucleate's lexicon of crystal families)" and not any("http" in text for text in read)
 
 
 def test_without_retrieval_nothing_is_read(tmp_path, monkeypatch):

@@ -6,7 +6,9 @@ import pytest
 
 from nucleate.errors import NucleateError
 from nucleate.families.family import lexicon
+from nucleate.families.members import known_members
 from nucleate.language.site_choices import MAX_ELEMENTS, site_choices
+from nucleate.library import load_library
 from nucleate.request.parse import parse_request
 from nucleate.stages.request_check import composition_requirements
 
@@ -47,3 +49,13 @@ def test_wishes_that_no_choice_can_meet_are_left_to_the_checks_or_refused():
     halogens = parse_request("an elpasolite without halogens and hydrogen")
     with pytest.raises(NucleateError, match=r"no elpasolite \(A2BMX6\) without .* can be made of ions that balance"):
         site_choices(lexicon()["elpasolite"], halogens)
+
+
+def test_hidden_members_do_not_count():
+    family, request = lexicon()["half-Heusler"], parse_request("a half-Heusler")
+    members = known_members(family.name)
+    usual = next(iter(site_choices(family, request)))
+    view = load_library().hidden(formulas=[family.composition(m.elements) for m in members if "Sn" in m.elements])
+    (told,) = site_choices(family, request, library=view)
+    places = [choice.elements[2].index("Sn") if "Sn" in choice.elements[2] else 99 for choice in (usual, told)]
+    assert places[0] < 3 < places[1]

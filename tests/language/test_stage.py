@@ -29,7 +29,7 @@ def formulas(*some):
 def ask(server, count=3, text="an elpasolite", **options):
     facts = PassageSource("elpasolite", "elpasolite", None)
     chat = Chat(server.url, "tiny", **options)
-    stage = LanguageStage(chat, parse_request(text), lexicon()["elpasolite"], library=facts)
+    stage = LanguageStage(chat, parse_request(text), lexicon()["elpasolite"], texts=facts)
     return stage, list(stage([Candidate(f"c{i}") for i in range(count)]))
 
 

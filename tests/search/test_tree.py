@@ -8,6 +8,7 @@ from pymatgen.core import Lattice, Structure
 from nucleate.engine.local import Serial
 from nucleate.errors import NucleateError
 from nucleate.families.likelihood import STEPS_PER_UNIT, log_likelihoods
+from nucleate.library import load_library
 from nucleate.pipeline.candidate import PASS, Candidate, Check, Energy
 from nucleate.pipeline.rank import rank, to_rows
 from nucleate.pipeline.state import FormulaScore
@@ -201,6 +202,9 @@ def test_formulas_without_family_are_judged_by_known_ones_and_their_oxidation_st
     assert a.terms["known"] == 0.0 and a.value == a.terms["likelihood"] == round(STEPS_PER_UNIT * likely, 4)
     assert b.terms["oxidation"] == -1.0 and b.value == pytest.approx(sum(b.terms.values()))
     assert b.terms["known"] < -1
+    view = load_library().hidden(formulas=[{"Na": 1, "Cl": 1}])
+    (hidden,) = HeuristicStage(parse_request("anything"), library=view)([known])
+    assert hidden.formula_score.terms["known"] < 0 and hidden.formula_score.terms["likelihood"] == a.terms["likelihood"]
 
 
 def test_crystals_with_believable_energies_come_first_by_the_objective():

@@ -2,7 +2,8 @@
 
 They come from an index of crystal families and minerals that nucleate contains (full-text search of SQLite, ranked by
 BM25), and from Wikipedia if wanted. Retrieved texts are treated as data: they are shortened and quoted, and no
-instruction in them is followed.
+instruction in them is followed. Where crystals of the library are hidden from a run, texts do not name them: the index
+leaves them out, and Wikipedia, whose texts cannot be checked for them, is not asked.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nucleate.families.minerals import named_prototypes
 from nucleate.io import replacing
 from nucleate.redact import safe_address
+
+if TYPE_CHECKING:
+    from nucleate.library.library import Library
 
 WIKIPEDIA = "https://en.wikipedia.org/w/api.php"
 LEXICON = "nucleate's lexicon of crystal families"
@@ -51,13 +55,19 @@ class Passage:
         return f"{self.title} ({self.source})"
 
 
-def find_passages(words: str, k: int = 3) -> list[Passage]:
-    """The k passages of the index that match the words best by BM25, best first; none if no word occurs in it."""
+def find_passages(words: str, k: int = 3, library: Library | None = None) -> list[Passage]:
+    """The k passages of the index that match the words best by BM25, best first; none if no word occurs in it.
+
+    library: the known crystals, None for all of them. Those that are hidden in it are no members of the families, and
+    a mineral is left out where any crystal of its formula is hidden.
+    """
+    from nucleate.library.library import load_library
+
     terms = [w for w in re.findall(r"[A-Za-z0-9]+", words.lower()) if w not in _STOP]
     if not terms:
         return []
     query = " OR ".join(f'"{term}"' for term in dict.fromkeys(terms))
-    rows = _index().execute(
+    rows = _index(load_library() if library is None else library).execute(
         "SELECT title, text, source FROM passages WHERE passages MATCH ? "
         "ORDER BY instr(?, lower(title)) = 0, bm25(passages, 8.0, 1.0) * (1 + (source = ?)) LIMIT ?",
         # Passages whose title is in the words come first, and families count more than minerals
@@ -66,23 +76,23 @@ def find_passages(words: str, k: int = 3) -> list[Passage]:
     return [Passage(*row) for row in rows]
 
 
-@cache
-def _index() -> sqlite3.Connection:
+@lru_cache(maxsize=8)
+def _index(library: Library) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", check_same_thread=False)
     connection.execute("CREATE VIRTUAL TABLE passages USING fts5(title, text, source UNINDEXED, tokenize='porter')")
-    rows = [(p.title, p.text, p.source) for p in (*_families(), *_minerals())]
+    rows = [(p.title, p.text, p.source) for p in (*_families(library), *_minerals(library))]
     connection.executemany("INSERT INTO passages VALUES (?, ?, ?)", rows)
     return connection
 
 
-def _families() -> Iterator[Passage]:
+def _families(library: Library) -> Iterator[Passage]:
     from nucleate.chem.formula import formula_text
     from nucleate.crystal.symmetry import space_group_symbol
     from nucleate.families.family import lexicon
     from nucleate.families.members import known_members
 
     for family in lexicon().values():
-        known = known_members(family.name)
+        known = known_members(family.name, library)
         first = dict.fromkeys(formula_text(family.composition(m.elements)) for m in known[:MEMBERS])
         groups = ", ".join(dict.fromkeys(space_group_symbol(t.space_group) for t in family.types))
         ways = family.charge_texts
@@ -93,8 +103,14 @@ def _families() -> Iterator[Passage]:
         yield Passage(family.name, "; ".join(parts), LEXICON)
 
 
-def _minerals() -> Iterator[Passage]:
+def _minerals(library: Library) -> Iterator[Passage]:
+    from nucleate.chem.composition import Formula
+    from nucleate.chem.formula import parse_formula
+
+    hidden = library.hidden_formulas()
     for name, formula, tags in named_prototypes():
+        if hidden and Formula.of(parse_formula(formula, strict=True)) in hidden:
+            continue
         text = f"{name}, {formula}; prototype {tags['aflow']}; Pearson symbol {tags['pearson']}"
         yield Passage(name, text, MINERALS)
 
@@ -173,23 +189,30 @@ def _keep(file: Path, pages: list[dict[str, str]]) -> None:
 
 class PassageSource:
     """The passages for a request: from the index for `words`, and from Wikipedia for `subject`, the crystal family.
-    They are searched once, when they are first needed."""
+    They are searched once, when they are first needed.
 
-    def __init__(self, words: str, subject: str, wikipedia: Wikipedia | None) -> None:
-        self.words, self.subject, self.wikipedia = words, subject, wikipedia
+    library: the known crystals, None for all of them. Where some are hidden in it, Wikipedia is not asked.
+    """
+
+    def __init__(self, words: str, subject: str, wikipedia: Wikipedia | None, library: Library | None = None) -> None:
+        self.words, self.subject, self.library = words, subject, library
+        self.unchecked = wikipedia is not None and library is not None and library.visible is not None
+        self.wikipedia = None if self.unchecked else wikipedia
         self._found: list[Passage] | None = None
 
     def passages(self) -> list[Passage]:
         """All passages, those of the index first."""
         if self._found is None:
-            self._found = find_passages(self.words)
+            self._found = find_passages(self.words, library=self.library)
             if self.wikipedia is not None:
                 self._found += self.wikipedia.find(f"{self.subject} crystal structure")
         return self._found
 
     @property
     def trouble(self) -> str:
-        """Why Wikipedia gave no answer; "" if it did, or was not asked."""
+        """Why Wikipedia gave no answer; "" if it did, or was not wanted."""
+        if self.unchecked:
+            return "Wikipedia is not asked where known crystals are hidden: its texts cannot be checked for them"
         return self.wikipedia.trouble if self.wikipedia is not None else ""
 
 

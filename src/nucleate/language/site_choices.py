@@ -14,6 +14,7 @@ from nucleate.families.family import Charges, Family
 from nucleate.families.propose import COMMON, elements_for_site, members_with_charges, no_ions_error, rarity
 
 if TYPE_CHECKING:
+    from nucleate.library.library import Library
     from nucleate.request.request import Request
 
 MAX_ELEMENTS = 24  # in a list
@@ -30,17 +31,20 @@ class SiteChoice:
     elements: tuple[tuple[str, ...], ...]
 
 
-def site_choices(family: Family, request: Request, max_elements: int = MAX_ELEMENTS) -> list[SiteChoice]:
+def site_choices(
+    family: Family, request: Request, max_elements: int = MAX_ELEMENTS, library: Library | None = None
+) -> list[SiteChoice]:
     """The choices for all charges that the family's sites can have, and for all ways to put the elements that the
     request wants on different sites.
 
     Lists have at most `max_elements` elements: first those that most known members have, then those most similar to
     them. If no choice can have what the request wants, the lists are not narrowed to it, and the check of formulas says
-    what is wrong. Raises NucleateError if there are no choices.
+    what is wrong. library: the known crystals, None for all of them. Raises NucleateError if there are no choices.
     """
     barred = {*request.exclude, *request.unasked}
     named = request.named.union(*request.any_of)
-    every = [choice for charges in family.ways if all((choice := _choice(family, charges, barred, named)).elements)]
+    found = (_choice(family, charges, barred, named, library) for charges in family.ways)
+    every = [choice for choice in found if all(choice.elements)]
     if not every:
         raise no_ions_error(family, f"without {', '.join(sorted(request.exclude)) or 'radioactive elements'}")
     wants = _wants(request)
@@ -48,9 +52,11 @@ def site_choices(family: Family, request: Request, max_elements: int = MAX_ELEME
     return [SiteChoice(c.charges, tuple(site[:max_elements] for site in c.elements)) for c in narrowed or every]
 
 
-def _choice(family: Family, charges: Charges, exclude: Collection[str], named: Collection[str]) -> SiteChoice:
+def _choice(
+    family: Family, charges: Charges, exclude: Collection[str], named: Collection[str], library: Library | None
+) -> SiteChoice:
     """All elements that may be on the sites with these charges."""
-    able = members_with_charges(family, charges)
+    able = members_with_charges(family, charges, library)
     sites = []
     for k in range(len(family.sites)):
         charge = charges[k : k + 1]

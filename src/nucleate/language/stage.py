@@ -27,6 +27,7 @@ from nucleate.stages.request_check import composition_requirements, unmet_text
 
 if TYPE_CHECKING:
     from nucleate.language.retrieve import Passage, PassageSource
+    from nucleate.library.library import Library
     from nucleate.request.request import Request
 
 SPARE = 3  # additional questions for formulas in place of wrong ones
@@ -52,8 +53,9 @@ class LanguageStage(Stage):
     were retrieved for the model. These are quoted as data; whatever they say, lists and checks apply. `transcript` has
     all questions and answers, for the run folder.
 
-    structure_type: index of the structure type in the family. library: where texts for the model come from, None for no
-    texts.
+    structure_type: index of the structure type in the family. texts: where texts for the model come from, None for no
+    texts and no examples. library: the known crystals, None for all of them; those that are hidden in it are no
+    examples, and do not count where lists of elements are made and where a new formula is asked for.
     """
 
     name = "propose"
@@ -68,11 +70,12 @@ class LanguageStage(Stage):
         family: Family,
         structure_type: int = 0,
         seed: int = 0,
-        library: PassageSource | None = None,
+        texts: PassageSource | None = None,
+        library: Library | None = None,
     ) -> None:
         self.chat, self.request, self.family, self.seed = chat, request, family, seed
-        self.structure_type, self.library = structure_type, library
-        self.choices = site_choices(family, request)
+        self.structure_type, self.texts, self.library = structure_type, texts, library
+        self.choices = site_choices(family, request, library=library)
         self.transcript: list[dict[str, Any]] = []
 
     def take_transcript(self) -> list[dict[str, Any]]:
@@ -83,8 +86,8 @@ class LanguageStage(Stage):
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         read: tuple[str, ...] = ()
         trouble = ""
-        if self.library is not None and candidates:
-            read, trouble = tuple(p.citation for p in self.library.passages()), self.library.trouble
+        if self.texts is not None and candidates:
+            read, trouble = tuple(p.citation for p in self.texts.passages()), self.texts.trouble
         found, answered, tokens = self.formulas(len(candidates))
         share = round(tokens / max(len(candidates), 1))
         use = LanguageModelUse(self.chat.name, self.chat.model, share, read, trouble or "")
@@ -159,12 +162,13 @@ class LanguageStage(Stage):
         return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(lines)}]
 
     def _facts(self) -> list[str]:
-        if self.library is None:
+        if self.texts is None:
             return []
-        known = [self._text(m.elements) for m in known_members(self.family.name)[:EXAMPLES]]
+        known = [self._text(m.elements) for m in known_members(self.family.name, self.library)[:EXAMPLES]]
         ways = self.family.charge_texts
-        facts = [f"Known members: {', '.join(known)}.", *([f"Charges: {', or '.join(ways)}."] if ways else [])]
-        return [*facts, *self._read(self.library.passages())]
+        facts = [f"Known members: {', '.join(known)}."] if known else []
+        facts += [f"Charges: {', or '.join(ways)}."] if ways else []
+        return [*facts, *self._read(self.texts.passages())]
 
     def _read(self, passages: Sequence[Passage]) -> list[str]:
         if not passages:
@@ -201,7 +205,7 @@ class LanguageStage(Stage):
             return f"{text} has one element on two sites"
         if not self.family.admits(elements):
             return f"the charges of {text} do not balance"
-        fault = unmet_text(composition_requirements(self.request, self.family.composition(elements)))
+        fault = unmet_text(composition_requirements(self.request, self.family.composition(elements), self.library))
         return f"{text} is {fault}" if fault else ""
 
     def _text(self, elements: Sequence[str]) -> str:

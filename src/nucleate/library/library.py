@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.chem.composition import Formula
 from nucleate.errors import NucleateError
 from nucleate.library.entries import KnownEntries, KnownEntry
 from nucleate.library.filters import Filters, rows_of_formula, rows_of_ids
@@ -82,6 +83,11 @@ class Library:
         if len(self.seen(rows_of_formula(self.table, composition))):
             return True
         return self.table.path == FILE and is_other_formula(composition)
+
+    def hidden_formulas(self) -> frozenset[Formula]:
+        """The formulas of which a crystal is hidden; there may be others of the formula that are not."""
+        rows = np.zeros(0, dtype=np.int64) if self.visible is None else np.flatnonzero(~self.visible)
+        return frozenset(Formula.of(KnownEntry(self.table, row).composition) for row in rows.tolist())
 
     def of_prototype(self, label: str) -> KnownEntries:
         """The crystals of a structure type, in the order of `ordered`."""

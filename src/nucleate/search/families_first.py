@@ -90,11 +90,12 @@ def _language(request: Request, settings: DesignSettings) -> LanguageStage:
     able = [i for i, t in enumerate(family.types) if type_is_allowed(request, t)]
     if not able:
         raise _no_such_type(request)
-    library = (
-        PassageSource(request.text or family.name, family.name, Wikipedia()) if settings.language.retrieval else None
-    )
+    library = load_library(hide=settings.known.hide)
+    texts = None
+    if settings.language.retrieval:
+        texts = PassageSource(request.text or family.name, family.name, Wikipedia(), library)
     chat = Chat(settings.language.address, settings.language.model)
-    return LanguageStage(chat, request, family, able[0], settings.seed, library)
+    return LanguageStage(chat, request, family, able[0], settings.seed, texts, library)
 
 
 def _no_such_type(request: Request) -> NucleateError:

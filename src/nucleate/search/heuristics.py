@@ -15,6 +15,7 @@ from nucleate.pipeline.state import FormulaScore, ObjectiveScore
 
 if TYPE_CHECKING:
     from nucleate.language.chat import Chat
+    from nucleate.library.library import Library
     from nucleate.request.request import Request
 
 REACH = 0.7  # steps on the modified Pettifor scale that lower R_hi by 1, as in `generators.precedents`
@@ -40,14 +41,20 @@ class HeuristicStage(Stage):
     reference set, by the element mover's distance. likelihood, by a model of compositions. oxidation, whether oxidation
     states by a network add up to zero. language, the place of the formula in the order of a language model, where one
     is asked; formulas that it does not name come last.
+
+    library: the known crystals, None for all of them. Formulas of which all crystals are hidden in it are not among
+    those that a formula may be near to.
     """
 
     name = "heuristic"
     grain: Grain = "chunk"
     cost: Cost = "quick"
 
-    def __init__(self, request: Request, chat: Chat | None = None, seed: int = 0) -> None:
-        self.request, self.chat, self.seed = request, chat, seed
+    def __init__(
+        self, request: Request, chat: Chat | None = None, seed: int = 0, library: Library | None = None
+    ) -> None:
+        self.request, self.chat, self.seed, self.library = request, chat, seed, library
+        self._known: list[dict[str, int]] = []
         self.resource: Resource = "cpu" if chat is None else "network"
         self.transcript: list[dict[str, Any]] = []
 
@@ -78,14 +85,22 @@ class HeuristicStage(Stage):
         if not candidates:
             return {}
         from nucleate.chem.distance import MODIFIED_PETTIFOR, nearest_distances
-        from nucleate.hull.load import load_reference
 
-        away = nearest_distances(
-            [c.composition or {} for c in candidates], [dict(key) for key in load_reference().keys]
-        )
+        away = nearest_distances([c.composition or {} for c in candidates], self._known_formulas())
         return {
             c.id: float(d) if d == d else float(len(MODIFIED_PETTIFOR)) for c, d in zip(candidates, away, strict=True)
         }
+
+    def _known_formulas(self) -> list[dict[str, int]]:
+        """The compositions of the reference set that are not hidden."""
+        from nucleate.hull.load import load_reference
+
+        if not self._known:
+            view = self.library
+            some = view.hidden_formulas() if view is not None else frozenset()
+            gone = {key for key in some if view is not None and not view.knows_formula(dict(key))}
+            self._known = [dict(key) for key in load_reference().keys if key not in gone]
+        return self._known
 
     def _places(self, formulas: Sequence[str]) -> dict[str, float]:
         """formula -> its place in the order of the language model, from 0 (first) to 1."""

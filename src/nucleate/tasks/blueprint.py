@@ -179,13 +179,15 @@ def _tree(route: Route, request: Request, settings: DesignSettings) -> tuple[Seq
     if not settings.search.strategy:
         return route.proposals, None
     from nucleate.language.chat import Chat
+    from nucleate.library.library import load_library
     from nucleate.search.heuristics import HeuristicStage
     from nucleate.search.tree import Budget, TreePlan, extent_of
 
     chat = Chat(settings.language.address, settings.language.model) if settings.language.address else None
     budget = Budget(settings.search.seconds, settings.search.evaluations)
     plan = TreePlan(settings.search.strategy, extent_of(request, settings), route.kind, budget)
-    return [*route.proposals, HeuristicStage(request, chat, settings.seed)], plan
+    library = load_library(hide=settings.known.hide)
+    return [*route.proposals, HeuristicStage(request, chat, settings.seed, library)], plan
 
 
 def _stages(request: Request, settings: DesignSettings, route: Route, predict: PredictStage | None) -> list[Stage]:
