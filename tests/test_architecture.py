@@ -17,7 +17,7 @@ FLOORS = [
     {"settings"},
     {"config", "crystal", "chem"},
     {"diffusion", "io"},
-    {"codecs", "data", "library"},
+    {"codecs", "data", "library", "retrieval"},
     {"nets"},
     {"systems"},
     {"train"},

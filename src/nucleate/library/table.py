@@ -158,6 +158,13 @@ class LibraryTable:
         return SortedKeys.of((self.reduced * _KEYS[0][self.elements]).sum(1, dtype=np.uint64))
 
     @cached_property
+    def formula_numbers(self) -> NDArray[np.int32]:
+        """(R,) a number for each reduced formula."""
+        out = np.empty(len(self), dtype=np.int32)
+        out[self.formulas.order] = np.cumsum(np.diff(self.formulas.keys, prepend=self.formulas.keys[:1]) != 0)
+        return out
+
+    @cached_property
     def anonymous(self) -> SortedKeys:
         """Rows by the numbers of a reduced formula alone (`anonymous_key`)."""
         ordered = np.sort(self.reduced, axis=1)[:, ::-1]

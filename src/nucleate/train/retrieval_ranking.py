@@ -1,0 +1,297 @@
+"""Fits the ranking of retrieved structures (`retrieval.ranking`) to a library, by leaving out one formula after another.
+
+The crystals of a formula are taken away, the other crystals of its ratio vote, and the parameters are moved so that the
+decorated prototype of one of its crystals gets a larger share of the votes, or "none of these" where no other crystal
+has this prototype. The loss is the negative logarithm of that share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from nucleate.chem.distance import PLACES
+from nucleate.chem.elements import SYMBOLS
+from nucleate.config import ConfigSection, Count, TrainConfig, read_toml
+from nucleate.errors import NucleateError
+from nucleate.library.library import Library
+from nucleate.retrieval.ranking import NEVER
+from nucleate.retrieval.relatives import ROLES, Relatives, relatives_of
+from nucleate.train.best import keep_best
+from nucleate.train.steps import Steps
+from nucleate.train.weights_file import save_tensors
+
+NEAR_HULL = 0.05  # eV/atom; crystals up to it, and those that were made, are looked for as "stable"
+MOST_VOTES = 120_000  # relatives times assignments; ratios with more are left out of the fit
+KIND = "retrieval ranking"
+
+
+class RankingConfig(ConfigSection):
+    """kinds, sizes: dimensions of the places of elements (`retrieval.ranking.Ranking`)."""
+
+    kinds: Count = 16
+    sizes: Count = 6
+
+
+class RankingRecipe(ConfigSection):
+    """Everything that determines a fit. library: "known" or "mp-20:train". Batches are of formulas."""
+
+    name: str
+    library: str
+    network: RankingConfig = RankingConfig()
+    train: TrainConfig = TrainConfig()
+
+
+def load_ranking_recipe(path: str | Path) -> RankingRecipe:
+    """The recipe in a TOML file. Raises NucleateError that names the file and the key."""
+    try:
+        return RankingRecipe.read(read_toml(path))
+    except NucleateError as error:
+        raise NucleateError(f"{path}: {error}") from None
+
+
+class RankingNetwork(nn.Module):
+    """The parameters of `Ranking`, and the votes as torch computes them; the two agree (a test holds them together)."""
+
+    def __init__(self, config: RankingConfig) -> None:
+        super().__init__()
+        facts = _known_places()
+        kinds = torch.randn(len(facts), config.kinds) * 0.02
+        kinds[:, : facts.shape[1]] += facts[:, : config.kinds]
+        sizes = torch.randn(len(facts), config.sizes) * 0.1
+        sizes[:, 0] += facts[:, 2]
+        self.elements = nn.Parameter(kinds)
+        self.roles = nn.Parameter(torch.randn(ROLES, config.kinds) * 0.02)
+        self.elements_in_roles = nn.Parameter(torch.randn(len(facts) * ROLES, config.kinds) * 0.02)
+        self.sizes = nn.Parameter(sizes)
+        self.slots = nn.Parameter(torch.tensor([0.0, 0.5, 0.0]))
+        self.proportions = nn.Parameter(torch.tensor([0.0, 0.5, 0.0]))
+        self.tail = nn.Parameter(torch.zeros(1))
+        self.quality = nn.Parameter(torch.tensor([[0.3, -1.0, 0.0, 0.3, 0.0, -0.5]]).repeat(2, 1))
+        self.pattern = nn.Parameter(torch.zeros(2, 9))
+        self.none = nn.Parameter(torch.tensor([[-6.0, 0.0, 0.0]]).repeat(2, 1))
+
+    @property
+    def kinds(self) -> Tensor:
+        """(119 * ROLES, D)"""
+        return (
+            self.elements.repeat_interleave(ROLES, 0) + self.roles.repeat(len(SYMBOLS) + 1, 1) + self.elements_in_roles
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The parameters as `Ranking` has them."""
+        names = ("sizes", "slots", "proportions", "tail", "quality", "pattern", "none")
+        return {"kinds": self.kinds.detach(), **{name: getattr(self, name).detach() for name in names}}
+
+    def forward(self, group: RatioQueries, wanted: Tensor, roles: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+        """Logarithms of the votes for each decorated prototype (2, B, K) and for none (2, B), for any crystal and for a
+        stable one. wanted, roles: (B, S) of the compositions; visible: (B, n) whose votes count."""
+        kinds = self.kinds
+        apart = ((kinds[:, None] - kinds[(wanted * ROLES + roles).ravel()]) ** 2).sum(-1)
+        slots = torch.arange(wanted.shape[1])
+        own = apart[group.kinds].reshape(*group.kinds.shape, *wanted.shape)  # (n, S, B, S)
+        chosen = own.permute(2, 0, 1, 3)[:, :, slots, group.assignments]  # (B, n, A, S)
+        weights = softplus(self.slots[0] + self.slots[1] * group.share + self.slots[2] * group.sites)  # (n, S)
+        distance = (weights[None, :, None] * chosen).sum(-1)
+        balance = torch.softmax(self.proportions[0] * group.share + self.proportions[1] * group.sites, dim=1)
+        size = self.sizes[group.elements][None, :, None] - self.sizes[wanted][:, group.assignments][:, None]
+        mean = (balance[None, :, None, :, None] * size).sum(3)
+        spread = (balance[None, :, None, :, None] * size**2).sum((3, 4)) - (mean**2).sum(-1)
+        distance = distance + 5 * softplus(self.proportions[2]) * spread
+        votes = -softplus(self.tail + 2) * torch.log1p(distance)
+        heights = self.quality @ group.quality.T + self.pattern @ group.facts.T - group.exchanges  # (2, n)
+        votes = (votes[None] + heights[:, None, :, None]).masked_fill(~visible[None, :, :, None], NEVER)
+        flat = votes.flatten(2)  # (2, B, n * A)
+        top = flat.detach().amax(-1, keepdim=True)
+        mass = torch.zeros(*flat.shape[:2], group.num_keys).index_add(2, group.keys, torch.exp(flat - top))
+        some = mass > 0
+        keys = torch.where(some, torch.log(torch.where(some, mass, 1.0)) + top, NEVER)
+        counts = torch.log1p(visible.sum(1).float())
+        given = torch.stack([torch.ones_like(counts), counts, torch.full_like(counts, wanted.shape[1])])
+        return keys, self.none @ given
+
+
+@dataclass(frozen=True, eq=False)
+class RatioQueries:
+    """The relatives of a ratio as tensors (`Relatives`), and what is asked of them.
+
+    rows: (n,) of the library's table; formula: (n,) numbers of their formulas; wanted: (n,) the decorated prototype of
+    each relative itself; stable: (n,) whether it is near the hull or was made.
+    """
+
+    relatives: Relatives
+    rows: np.ndarray
+    formula: Tensor
+    wanted: Tensor
+    stable: Tensor
+    elements: Tensor
+    roles: Tensor
+    kinds: Tensor
+    quality: Tensor
+    facts: Tensor
+    sites: Tensor
+    share: Tensor
+    exchanges: Tensor
+    assignments: Tensor
+    keys: Tensor
+    num_keys: int
+
+    @classmethod
+    def of(cls, relatives: Relatives) -> RatioQueries:
+        table, r = relatives.library.table, relatives
+        identity = np.flatnonzero((r.assignments == np.arange(r.assignments.shape[1])).all(1))[0]
+        height, made = table.e_above_hull[r.rows], table.experimental[r.rows]
+        reduced = r.reduced / r.reduced.sum()
+        return cls(
+            relatives=r,
+            rows=r.rows,
+            formula=torch.from_numpy(table.formula_numbers[r.rows].astype(np.int64)),
+            wanted=torch.from_numpy(r.keys[r.pattern, identity]),
+            stable=torch.from_numpy((height <= NEAR_HULL) | (made == 1)),
+            elements=torch.from_numpy(r.elements),
+            roles=torch.from_numpy(r.roles),
+            kinds=torch.from_numpy(r.elements * ROLES + r.roles),
+            quality=_tensor(r.quality),
+            facts=_tensor(r.facts[r.pattern]),
+            sites=_tensor(np.log(r.sites)[r.pattern]),
+            share=_tensor(np.log(reduced)),
+            exchanges=_tensor(np.log(r.exchanges)[r.pattern]),
+            assignments=torch.from_numpy(r.assignments),
+            keys=torch.from_numpy(r.keys[r.pattern].ravel()),
+            num_keys=r.num_keys,
+        )
+
+    def loss(self, model: nn.Module, asked: Sequence[int]) -> Tensor:
+        """(2, B) negative logarithms of the shares of what is right; asked: places of the crystals asked for. The second
+        row, for stable crystals, is nan where the crystal is none."""
+        index = torch.tensor(asked)
+        visible = self.formula[None] != self.formula[index, None]  # (B, n)
+        keys, none = model(self, self.elements[index], self.roles[index], visible)
+        wanted = self.wanted[index].expand(2, -1)[..., None]
+        own = keys.gather(2, wanted)[..., 0]
+        own = torch.where(own > NEVER / 2, own, none)
+        lost = torch.logsumexp(torch.cat([keys, none[..., None]], dim=2), dim=2) - own
+        return torch.stack([lost[0], torch.where(self.stable[index], lost[1], math.nan)])
+
+
+class LeaveOneOut:
+    """The objective: each example is a formula, of which a crystal is drawn for the batch at random.
+
+    Formulas of ratios with more than MOST_VOTES votes are no examples. seed: of the drawing.
+    """
+
+    def __init__(self, library: Library, formulas: Sequence[int], seed: int) -> None:
+        table = library.table
+        numbers = table.formula_numbers
+        rows = library.seen(np.flatnonzero(np.isin(numbers, np.asarray(formulas))))
+        rows = rows[table.num_elements[rows] > 0]
+        self.library, self.rng = library, np.random.default_rng(seed)
+        self.of_formula: dict[int, list[int]] = {}
+        for row in rows.tolist():
+            self.of_formula.setdefault(int(numbers[row]), []).append(row)
+        self.formulas = sorted(self.of_formula)
+        self.ratio = np.sort(table.reduced, axis=1)
+        self.queries: dict[bytes, RatioQueries | None] = {}
+        self.weights: dict[str, float] = {}
+
+    def group(self, row: int) -> RatioQueries | None:
+        """The queries of the ratio of a crystal; None where there are too many votes."""
+        key = self.ratio[row].tobytes()
+        if key not in self.queries:
+            found = relatives_of(self.library, [n for n in self.ratio[row].tolist() if n])
+            few = found is not None and len(found.rows) * len(found.assignments) <= MOST_VOTES
+            self.queries[key] = RatioQueries.of(found) if found is not None and few else None
+        return self.queries[key]
+
+    def drawn(self, formulas: Sequence[int], rng: np.random.Generator) -> list[tuple[RatioQueries, list[int]]]:
+        """A crystal of each formula (place in `formulas`), by ratio, as places among the relatives."""
+        out: dict[int, tuple[RatioQueries, list[int]]] = {}
+        for i in formulas:
+            rows = self.of_formula[self.formulas[i]]
+            row = rows[int(rng.integers(len(rows)))]
+            group = self.group(row)
+            if group is not None:
+                place = int(np.flatnonzero(group.rows == row)[0])
+                out.setdefault(id(group), (group, []))[1].append(place)
+        return list(out.values())
+
+    def losses(self, model: nn.Module, index: Tensor, width: int, step: int) -> dict[str, Tensor]:
+        found = [group.loss(model, asked) for group, asked in self.drawn(index.tolist(), self.rng)]
+        both = torch.cat(found, dim=1)
+        stable = both[1][~both[1].isnan()]
+        return {"any": both[0].mean(), "stable": stable.mean() if len(stable) else both[0].sum() * 0}
+
+
+def fit_ranking(
+    recipe: RankingRecipe,
+    library: Library,
+    formulas: Sequence[int],
+    validation: tuple[Library, Sequence[int]],
+    on_log: Callable[[dict[str, Any]], None] | None = None,
+) -> tuple[RankingNetwork, dict[str, Any]]:
+    """Fit on the CPU; equal arguments give equal parameters.
+
+    library: without all that must not be seen. formulas: numbers (`LibraryTable.formula_numbers`) of those that are left
+    out in turn. validation: a library and formulas of it; the averaged parameters with the least loss on them are kept.
+    on_log: called with a line of metrics after each validation. Gives the network and facts for the model card.
+    """
+    config = recipe.train.changed(precision="float32")
+    objective = LeaveOneOut(library, formulas, config.seed)
+    held_out = LeaveOneOut(*validation, config.seed)
+    if not objective.formulas or not held_out.formulas:
+        raise NucleateError("there are no formulas to fit to or to validate with")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network, average = RankingNetwork(recipe.network), RankingNetwork(recipe.network)
+        asked = held_out.drawn(range(len(held_out.formulas)), np.random.default_rng(config.seed))
+
+        def score() -> float:
+            with torch.no_grad():
+                lost = [g.loss(average, places[i : i + 4]) for g, places in asked for i in range(0, len(places), 4)]
+            both = torch.cat(lost, dim=1)
+            return -float(both[0].mean() + both[1].nanmean()) / 2
+
+        sizes = torch.ones(len(objective.formulas), dtype=torch.int64)
+        facts = keep_best(
+            Steps(network, objective, sizes, config, torch.device("cpu"), "formulas"), average, score, on_log
+        )
+    return average, {"formulas": len(objective.formulas), **facts}
+
+
+def save_ranking(path: str | Path, network: RankingNetwork, metadata: Mapping[str, str]) -> None:
+    """Write the parameters in the form that `retrieval.ranking.load_ranking` reads."""
+    save_tensors(path, network.tensors(), {"nucleate": "1", "kind": KIND, **metadata})
+
+
+def _known_places() -> Tensor:
+    """(119, 4): where fits begin: place on the modified Pettifor scale, electronegativity, radius, period."""
+    from pymatgen.core import Element
+
+    out = np.zeros((len(SYMBOLS) + 1, 4))
+    for z, symbol in enumerate(SYMBOLS, start=1):
+        element = Element(symbol)
+        radius = float(element.atomic_radius) if element.atomic_radius else 1.5
+        out[z] = PLACES[z] / 20, _pauling(element), radius, element.row / 4
+    out[1:] -= out[1:].mean(0)
+    return _tensor(out)
+
+
+def _pauling(element: Any) -> float:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value = float(element.X)
+    return value if math.isfinite(value) and value > 0 else 2.0
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.asarray(values, dtype=np.float32))
