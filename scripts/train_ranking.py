@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python scripts/train_ranking.py recipes/networks/retrieval-known.toml [--steps N] [--out FILE]
 
-Of the library "known" the fit never sees the crystals of MP-20's validation and test splits, those like them, and those
-of the formulas that `retrieval.held_out` keeps for validation and tests; that of "mp-20:train" sees only the crystals of
-this split, and is validated on formulas of the split "val".
+Of the library "known" the fit never sees the crystals of MP-20's validation and test splits, those like them, and
+those of the formulas that `retrieval.held_out` keeps for validation and tests; that of "mp-20:train" sees only the
+crystals of this split, and is validated on formulas of the split "val".
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Structures of a composition from known crystals of the same ratio: decorated prototypes, ranked, with probabilities."""
+"""Structures of a composition from known crystals of the same ratio: decorated prototypes with probabilities."""

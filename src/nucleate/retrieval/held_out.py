@@ -17,8 +17,8 @@ PARTS = 40  # one in forty formulas is in each of the two
 
 
 def held_out_formulas(table: LibraryTable, part: Part) -> NDArray[np.int64]:
-    """The numbers (`LibraryTable.formula_numbers`) of the formulas of a part, in order. A formula is in the same part in
-    every library: a checksum of it decides."""
+    """The numbers (`LibraryTable.formula_numbers`) of the formulas of a part, in order. A formula is in the same part
+    in every library: a checksum of it decides."""
     numbers, firsts = np.unique(table.formula_numbers, return_index=True)
     wanted = {"test": 0, "validation": 1}[part]
     chosen = [

@@ -1,10 +1,11 @@
 """How likely each decorated prototype is for a composition, from the known crystals that have it.
 
 Every known crystal of the same ratio, in every way in which the elements of the composition can take the places of its
-own, votes for the decorated prototype that comes of it. Its vote is the heavier the more alike the elements in each slot
-are, the more stable the crystal is, and the simpler its structure. The share of a prototype in all votes, among which
-are those for "none of these", is its probability: kernel regression in the sense of Nadaraya and Watson, with a kernel
-that is learned from the library itself. `train.retrieval_ranking` fits it, by leaving out one formula after another.
+own, votes for the decorated prototype that comes of it. Its vote is the heavier the more alike the elements in each
+slot are, the more stable the crystal is, and the simpler its structure. The share of a prototype in all votes, among
+which are those for "none of these", is its probability: kernel regression in the sense of Nadaraya and Watson, with a
+kernel that is learned from the library itself. `train.retrieval_ranking` fits it, by leaving out one formula after
+another.
 """
 
 from __future__ import annotations
@@ -56,10 +57,10 @@ class Ranking:
     """The parameters of the votes.
 
     kinds: (119 * 3, D) the place of each element in each of its roles, among which squared distances count. sizes:
-    (119, M) what must keep its proportions between the slots of a crystal. slots: (3,) the weight of a slot: a constant,
-    by the logarithm of its share of the atoms, by that of its sets of equivalent atoms. proportions: (3,) the same for
-    the sizes, the last the weight of these. tail: (1,) how soon votes grow less with distance. quality (2, Q), pattern
-    (2, F), none (2, 3): weights of `qualities`, of `pattern_facts`, and of a constant, of the logarithm of one and the
+    (119, M) what must keep its proportions between the slots of a crystal. slots: (3,) the weight of a slot: a
+    constant, by the logarithm of its share of the atoms, by that of its sets of equivalent atoms. proportions: (3,) two
+    such weights for the sizes, and that of these. tail: (1,) how soon votes grow less with distance. quality (2, Q),
+    pattern (2, F), none (2, 3): weights of `qualities`, of `pattern_facts`, and of a constant, of the logarithm of one and the
     number of relatives, and of the number of elements; the first row for any crystal of a composition, the second for
     one that is near the hull or was made.
     """

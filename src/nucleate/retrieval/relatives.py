@@ -39,8 +39,8 @@ class Relatives:
     rows: (n,) of the library's table. pattern: (n,) place in `patterns`. elements: (n, S) atomic number in each slot;
     roles: (n, S) its role in its formula. quality: (n, Q), of `qualities`. patterns: (P,) of the library.
     assignments: (A, S), of each slot which of the S elements of the other composition is in it, elements in the order
-    of `order_of`. keys: (P, A) the number of the decorated prototype that each way makes of a pattern; the same for ways
-    that a change of setting makes the same. reduced: (S,) atoms in each slot of a formula unit.
+    of `order_of`. keys: (P, A) the number of the decorated prototype that each way makes of a pattern; the same for
+    ways that a change of setting makes the same. reduced: (S,) atoms in each slot of a formula unit.
     """
 
     library: Library
@@ -89,7 +89,7 @@ class Relatives:
 
 
 def order_of(numbers: Sequence[int], counts: Sequence[int]) -> list[int]:
-    """The order of elements in which `Relatives.assignments` has them: by number of atoms, then by electronegativity."""
+    """The order of elements in which `Relatives.assignments` has them: by number of atoms, then as in formulas."""
     return sorted(range(len(numbers)), key=lambda i: (counts[i], _PLACE[numbers[i]]))
 
 

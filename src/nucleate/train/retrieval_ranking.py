@@ -1,4 +1,4 @@
-"""Fits the ranking of retrieved structures (`retrieval.ranking`) to a library, by leaving out one formula after another.
+"""Fits the ranking of retrieved structures (`retrieval.ranking`) to a library, leaving out one formula after another.
 
 The crystals of a formula are taken away, the other crystals of its ratio vote, and the parameters are moved so that the
 decorated prototype of one of its crystals gets a larger share of the votes, or "none of these" where no other crystal
@@ -170,8 +170,8 @@ class RatioQueries:
         )
 
     def loss(self, model: nn.Module, asked: Sequence[int]) -> Tensor:
-        """(2, B) negative logarithms of the shares of what is right; asked: places of the crystals asked for. The second
-        row, for stable crystals, is nan where the crystal is none."""
+        """(2, B) negative logarithms of the shares of what is right; asked: places of the crystals asked for. The
+        second row, for stable crystals, is nan where the crystal is none."""
         index = torch.tensor(asked)
         visible = self.formula[None] != self.formula[index, None]  # (B, n)
         keys, none = model(self, self.elements[index], self.roles[index], visible)
@@ -239,9 +239,9 @@ def fit_ranking(
 ) -> tuple[RankingNetwork, dict[str, Any]]:
     """Fit on the CPU; equal arguments give equal parameters.
 
-    library: without all that must not be seen. formulas: numbers (`LibraryTable.formula_numbers`) of those that are left
-    out in turn. validation: a library and formulas of it; the averaged parameters with the least loss on them are kept.
-    on_log: called with a line of metrics after each validation. Gives the network and facts for the model card.
+    library: without all that must not be seen. formulas: numbers (`LibraryTable.formula_numbers`) of those that are
+    left out in turn. validation: a library and formulas of it; the averaged parameters with the least loss on them are
+    kept. on_log: called with a line of metrics after each validation. Gives the network and facts for the model card.
     """
     config = recipe.train.changed(precision="float32")
     objective = LeaveOneOut(library, formulas, config.seed)
