@@ -6,7 +6,8 @@
 What is asked for, and which crystals are known (`SETS`): of "unseen", "near" and "large" the targets are crystals of
 formulas that neither the fit of the ranking nor its validation has seen (`retrieval.held_out`), one of each formula;
 all crystals of the target's formula are hidden. Of "mp-20" and "mp-20:val" the known crystals are those of MP-20's
-training split, and so are those that the ranking was fitted to. Of "mpts-52" they are all crystals of other formulas.
+training split, and so are those that the ranking was fitted to; where one of these has the formula of the target, it is
+mostly another polymorph, so it is the second answer. Of "mpts-52" they are all crystals of other formulas.
 
 Right is what StructureMatcher (stol 0.5, ltol 0.3, angle_tol 10) matches with the target by `get_rms_dist`.
 """
@@ -111,11 +112,20 @@ def retrieved(name: str, targets: Sequence[tuple[str, Structure]], told: bool, c
         began = time.process_time()
         found = retriever.retrieve(composition, count, units=units if told else 0, own=False)
         asked.answers = [p.structure() for p in found.prototypes]
+        if name.startswith("mp-20"):
+            asked.answers[1:1] = polymorphs(library, composition, told)
+            del asked.answers[count:]
         asked.seconds = time.process_time() - began
         asked.probabilities, asked.none = [p.probability for p in found.prototypes], found.none
         asked.reason = found.reason
         out.append(asked)
     return out
+
+
+def polymorphs(library: Library, composition: dict[str, int], told: bool) -> list[Structure]:
+    """The known crystals of a composition; told: those with its number of atoms alone."""
+    found = library.of_formula(composition)
+    return [e.structure for e in found if not told or e.num_atoms == sum(composition.values())]
 
 
 def judge(asked: Sequence[Asked], workers: int) -> None:

@@ -60,9 +60,9 @@ class Ranking:
     (119, M) what must keep its proportions between the slots of a crystal. slots: (3,) the weight of a slot: a
     constant, by the logarithm of its share of the atoms, by that of its sets of equivalent atoms. proportions: (3,) two
     such weights for the sizes, and that of these. tail: (1,) how soon votes grow less with distance. quality (2, Q),
-    pattern (2, F), none (2, 3): weights of `qualities`, of `pattern_facts`, and of a constant, of the logarithm of one and the
-    number of relatives, and of the number of elements; the first row for any crystal of a composition, the second for
-    one that is near the hull or was made.
+    pattern (2, F), none (2, 3): weights of `qualities`, of `pattern_facts`, and of a constant, of the logarithm of one
+    and the number of relatives, and of the number of elements; the first row for any crystal of a composition, the
+    second for one that is near the hull or was made.
     """
 
     name: str
