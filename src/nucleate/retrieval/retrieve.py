@@ -157,7 +157,8 @@ class Retriever:
             begin = int(starts[key])
             some = ordered[begin : begin + 4 * SUPPORT]
             some = some[of_vote[some] == key]
-            rows, kept = [], []
+            rows: list[int] = []
+            kept: list[Relative] = []
             for place in some.tolist():
                 i, a = divmod(place, relatives.keys.shape[1])
                 if flat[place] < NEVER / 2 or i in rows or len(rows) == SUPPORT:
