@@ -6,7 +6,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from nucleate.library.library import load_library
-from nucleate.retrieval.ranking import Ranking, load_ranking
+from nucleate.retrieval.ranking import VoteModel, load_ranking
 from nucleate.retrieval.relatives import ROLES, order_of, relatives_of, roles_of
 from nucleate.retrieval.retrieve import Retriever
 from tests.helpers.small_library import perovskite, rock_salt, small_library
@@ -21,7 +21,7 @@ def library(tmp_path_factory):
 def plain():
     """Elements are as far apart as their numbers; nothing else counts."""
     z = np.arange(119.0)
-    return Ranking(
+    return VoteModel(
         name="plain",
         kinds=np.repeat(z, ROLES)[:, None],
         sizes=np.zeros((119, 1)),

@@ -1,4 +1,4 @@
-"""The fit of the ranking: the votes are those of `Ranking`, and a fit learns what stands in the library."""
+"""The fit of the ranking: the votes are those of `VoteModel`, and a fit learns what stands in the library."""
 
 import numpy as np
 import pytest

@@ -53,7 +53,7 @@ class Votes:
 
 
 @dataclass(frozen=True, eq=False)
-class Ranking:
+class VoteModel:
     """The parameters of the votes.
 
     kinds: (119 * 3, D) the place of each element in each of its roles, among which squared distances count. sizes:
@@ -116,7 +116,7 @@ class Ranking:
 
 
 @cache
-def load_ranking(name: str = "known") -> Ranking:
+def load_ranking(name: str = "known") -> VoteModel:
     """A fit that comes with nucleate, one of FITS. Raises NucleateError for another name."""
     from safetensors import safe_open
 
@@ -125,7 +125,7 @@ def load_ranking(name: str = "known") -> Ranking:
     path = FOLDER / f"ranking-{name}.safetensors"
     with safe_open(path, "numpy") as file:
         arrays: dict[str, Any] = {key: file.get_tensor(key).astype(np.float64) for key in file.keys()}  # noqa: SIM118
-        return Ranking(name=name, metadata=dict(file.metadata() or {}), **arrays)
+        return VoteModel(name=name, metadata=dict(file.metadata() or {}), **arrays)
 
 
 def _softplus(x: Any) -> Any:

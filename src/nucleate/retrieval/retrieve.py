@@ -12,7 +12,7 @@ import numpy as np
 from nucleate.chem.composition import Formula
 from nucleate.chem.elements import atomic_number, element_symbol
 from nucleate.library.entries import KnownEntry
-from nucleate.retrieval.ranking import NEVER, Ranking, load_ranking
+from nucleate.retrieval.ranking import NEVER, VoteModel, load_ranking
 from nucleate.retrieval.relatives import order_of, relatives_of
 from nucleate.retrieval.volumes import atomic_volumes
 
@@ -28,7 +28,7 @@ SUPPORT = 8  # relatives that are kept of a structure type
 
 
 @dataclass(frozen=True, eq=False)
-class Relative:
+class RetrievedRelative:
     """A known crystal whose structure a composition may have.
 
     substitution: its elements -> those that take their places. share: of it in the votes for this structure, 0 to 1.
@@ -60,7 +60,7 @@ class RetrievedPrototype:
     probability: float
     space_group: int
     num_atoms: int
-    relatives: tuple[Relative, ...]
+    relatives: tuple[RetrievedRelative, ...]
 
     def structure(self) -> Structure:
         """The crystal, in the geometry of the first of the relatives."""
@@ -88,7 +88,7 @@ class Retriever:
     is looked for, and not any crystal that somebody has computed.
     """
 
-    def __init__(self, library: Library, ranking: str | Ranking = "known", *, stable: bool = True) -> None:
+    def __init__(self, library: Library, ranking: str | VoteModel = "known", *, stable: bool = True) -> None:
         self.library, self.stable = library, stable
         self.ranking = load_ranking(ranking) if isinstance(ranking, str) else ranking
         self._relatives = lru_cache(maxsize=RATIOS)(self._found)
@@ -158,7 +158,7 @@ class Retriever:
             some = ordered[begin : begin + 4 * SUPPORT]
             some = some[of_vote[some] == key]
             rows: list[int] = []
-            kept: list[Relative] = []
+            kept: list[RetrievedRelative] = []
             for place in some.tolist():
                 i, a = divmod(place, relatives.keys.shape[1])
                 if flat[place] < NEVER / 2 or i in rows or len(rows) == SUPPORT:
@@ -174,10 +174,10 @@ class Retriever:
 
     def _relative(
         self, relatives: Relatives, i: int, a: int, wanted: Sequence[int], share: float, volumes: np.ndarray
-    ) -> Relative:
+    ) -> RetrievedRelative:
         theirs = relatives.elements[i]
         ours = np.array(wanted)[relatives.assignments[a]]
         before, after = float(volumes[theirs] @ relatives.reduced), float(volumes[ours] @ relatives.reduced)
         factor = after / before if before > 0 and after > 0 else 1.0
         swaps = {element_symbol(int(x)): element_symbol(int(y)) for x, y in zip(theirs, ours, strict=True)}
-        return Relative(KnownEntry(self.library.table, int(relatives.rows[i])), swaps, share, factor)
+        return RetrievedRelative(KnownEntry(self.library.table, int(relatives.rows[i])), swaps, share, factor)

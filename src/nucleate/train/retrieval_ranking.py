@@ -35,7 +35,7 @@ KIND = "retrieval ranking"
 
 
 class RankingConfig(ConfigSection):
-    """kinds, sizes: dimensions of the places of elements (`retrieval.ranking.Ranking`)."""
+    """kinds, sizes: dimensions of the places of elements (`retrieval.ranking.VoteModel`)."""
 
     kinds: Count = 16
     sizes: Count = 6
@@ -59,7 +59,7 @@ def load_ranking_recipe(path: str | Path) -> RankingRecipe:
 
 
 class RankingNetwork(nn.Module):
-    """The parameters of `Ranking`, and the votes as torch computes them; the two agree (a test holds them together)."""
+    """The parameters of `VoteModel`, and the votes as torch computes them; the two agree (a test holds them together)."""
 
     def __init__(self, config: RankingConfig) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class RankingNetwork(nn.Module):
         )
 
     def tensors(self) -> dict[str, Tensor]:
-        """The parameters as `Ranking` has them."""
+        """The parameters as `VoteModel` has them."""
         names = ("sizes", "slots", "proportions", "tail", "quality", "pattern", "none")
         return {"kinds": self.kinds.detach(), **{name: getattr(self, name).detach() for name in names}}
 
