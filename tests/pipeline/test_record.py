@@ -40,6 +40,7 @@ from nucleate.pipeline.state import (
     PredictedProperties,
     Relaxation,
     SecondJudgement,
+    StructureVote,
 )
 
 SALT = Structure(Lattice.cubic(3.4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -72,6 +73,7 @@ FULL = Candidate(
     formula_score=FormulaScore(-1.0, {"family": -1.0}),
     objective=ObjectiveScore(1.0),
     frequency=Frequency(2, 5),
+    vote=StructureVote("retrieval", 0.4, 0.2, "mp-1", "AB_cF8_225_a_b", "rock salt", 0.01),
     phonons=Phonons("chgnet", lowest_thz=-0.1, q_point=(0.5, 0.0, 0.0), atoms=64),
     dft=DftCalculation("done", steps=3, missing=("Cl2",), lower_bound=True, details={"moment": 0.0}),
     composition={"Na": 1, "Cl": 1},

@@ -73,9 +73,10 @@ def predict(
 
     formulas: "K2AgSbCl6", or a list; a chemical system "K-Cu-Si" for method="adaptive". settings: all settings at once.
     options: single ones, by the names of the command line, such as samples=3 (of each formula, by default 5),
-    relax=True (which orders them by energy), seed=1, space_groups=(62,), method="random" (by default "template", and
-    "adaptive" where a chemical system, space groups or sites are given; also "prototype", "transformer", and with the
-    package nucleate-papers "unimat" and "compact").
+    relax=True (which orders them by energy, but those of retrieval by their votes), seed=1, space_groups=(62,),
+    method="random" (by default "retrieval", and "adaptive" where a chemical system, space groups or sites are given;
+    also "template", "prototype", "transformer", and with the package nucleate-papers "unimat" and "compact"). The
+    `.vote` of a retrieved structure says how probable it is.
 
     Returns Candidates in the order of the formulas; those that failed come last and have the reason in `.failure`.
     Raises NucleateError for a text that is no formula.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from nucleate.cli.from_settings import Config, ShowConfig, settings_from, with_settings
 from nucleate.cli.options import Overwrite, Sites, SpaceGroup, Workers
+from nucleate.generators.methods import RETRIEVAL, TEMPLATE
 from nucleate.settings import PredictSettings
 from nucleate.tasks.predict import METHODS, decided_method
 from nucleate.tasks.predict_targets import Target, read_target
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nucleate.pipeline.candidate import Candidate
-    from nucleate.pipeline.origin import TemplateMatch
 
 COMMAND = "nucleate predict"
 TASK = "formulas", "file", "top"  # keys of a file with settings: what is predicted, and how much of it is kept
-FEW = 4  # formulas of which families are told
+TEMPLATE_OPTIONS = "templates", "rank_by", "volume", "distinct"  # that only templates have
 
 
 def _weights_text(weights: str) -> str:
@@ -32,15 +31,11 @@ def _weights_text(weights: str) -> str:
     return f", weights {weights}{f' of {PACKAGE}' if weights in PAPERS else ''}" if weights else ""
 
 
-NUMBERS = {  # of a template, and what they mean
-    "distance": "distance: element mover's, of the formulas, in steps on the modified Pettifor scale",
-    "similarity": "similarity: of the structures, as a network judges by the formulas, 0 to 1",
-    "volume": "volume: of the cell over the template's",
-}
 METHOD = "; ".join(f"{name}: {m.what}{_weights_text(m.weights)}" for name, m in METHODS.items())
 TEXTS = {
     "method": f"How structures are found. {METHOD}; or a generator of another package (nucleate plugins). "
-    "auto: adaptive for a chemical system, --space-group or --sites, else template."
+    "auto: adaptive for a chemical system, --space-group or --sites, template with an option of templates, else "
+    "retrieval."
 }
 
 
@@ -60,8 +55,8 @@ def predict(
         int | None,
         typer.Option(
             min=0,
-            help="Structures that are kept of each formula: with --relax the lowest in energy, else the first; 0: all. "
-            "As many are drawn where --samples is not given.",
+            help="Structures that are kept of each formula: with --relax the lowest in energy, else, and of retrieval, "
+            "the first; 0: all. As many are drawn where --samples is not given.",
         ),
     ] = None,
     space_group: SpaceGroup = "",
@@ -79,6 +74,7 @@ def predict(
 ) -> None:
     """Predict the crystal structures of formulas, best first, and say what each one comes from. With --out, the same
     command goes on after a kill."""
+    from nucleate.cli.predictions import show_predictions
     from nucleate.cli.resumable import check_out
     from nucleate.cli.tables import counted_noun, output_console
     from nucleate.errors import NucleateError
@@ -94,6 +90,8 @@ def predict(
         chosen["space_groups"] = read_space_groups(space_group)
     if sites:
         chosen["sites"] = read_site_counts(sites)
+    if any(name in chosen for name in TEMPLATE_OPTIONS) and not (space_group or sites):
+        chosen.setdefault("method", TEMPLATE)
     settings, task = settings_from(config, PredictSettings, COMMAND, chosen, TASK)
     texts, file, top = _task(formulas or [], file, top, config, task)
     wanted = _wanted(texts, file)
@@ -108,7 +106,9 @@ def predict(
     missing, shown = _formulas_without(done), _kept(done, top)
     if not shown:
         raise NucleateError(next(iter(missing.values())) + _more(len(missing) - 1))
-    _show(shown, settings.relax)
+    show_predictions(shown, decided_method(wanted, settings))
+    for line in _readings(texts):
+        notes.print(line, style="dim")
     for formula, reason in missing.items():
         notes.print(f"no structure of {formula}: {reason}", style="yellow")
     for line in _short(done, settings.samples)[:20]:
@@ -148,6 +148,10 @@ def _run(
             return ordered(run_stages(blanks, stages, get_executor(workers or None), NoStore(), watch))
     known = METHODS.get(settings.method)
     digest = weights_digest(settings.weights or (known.weights if known else settings.method))
+    if settings.method == RETRIEVAL:
+        from nucleate.generators.retrieval import ranking_digest
+
+        digest = ranking_digest()
     before = settings.former()
     former = {**before, "digest": digest} if before is not None else None
     with PartFile(out, {**settings.plain(), "digest": digest}, overwrite, former) as part:
@@ -219,6 +223,26 @@ def _wanted(formulas: Sequence[str], file: Path | None) -> list[Target]:
     return list(kept.values())
 
 
+def _readings(texts: Sequence[str]) -> list[str]:
+    """A line for each text that is a formula in other numbers than those of its reduced formula."""
+    from nucleate.chem.formula import formula_text, parse_formula, parse_strict
+    from nucleate.errors import NucleateError
+
+    out = []
+    for text in texts:
+        try:
+            reduced = parse_formula(text)
+        except NucleateError:  # a chemical system, or what is refused elsewhere
+            continue
+        try:
+            same = sum(parse_strict(text).values()) == sum(reduced.values())
+        except NucleateError:
+            same = not any(sign in text for sign in "./½¼¾⅓⅔")
+        if not same:
+            out.append(f"{text} is {formula_text(reduced)} in the smallest whole numbers")
+    return out
+
+
 def _formulas_without(candidates: Sequence[Candidate]) -> dict[str, str]:
     """Formula (or the id of what is none) -> why it has no structure at all."""
     named = [(c.wanted.label or c.id, c) for c in candidates]
@@ -239,75 +263,3 @@ def _short(candidates: Sequence[Candidate], samples: int) -> list[str]:
 
 def _more(n: int) -> str:
     return f" (and {n} more formulas without a structure)" if n > 0 else ""
-
-
-def _show(candidates: Sequence[Candidate], relaxed: bool) -> None:
-    """A row for each structure, and below what the numbers are and how far they can be trusted."""
-    from nucleate.cli.candidates import caption, doubts, elements_of, marked, radioactive, stability
-    from nucleate.cli.tables import TerminalColumn, energy_text, output_console, show_table
-    from nucleate.generators.reach import far_warnings
-    from nucleate.pipeline.rank import to_rows
-
-    rows = to_rows(candidates)
-    records = [c.origin.template for c in candidates]
-    formulas = [c.wanted.label for c in candidates]
-    columns = [TerminalColumn("id", [c.id for c in candidates])]
-    if any("-" in text for text in formulas) or radioactive(map(elements_of, candidates)):  # of a chemical system
-        columns.append(TerminalColumn("formula", [marked(c.formula, elements_of(c)) for c in candidates]))
-    columns += [
-        TerminalColumn("space\ngroup", [row["space_group"] for row in rows]),
-        TerminalColumn("atoms", [str(row["num_atoms"]) for row in rows], right=True, gives_way=4),
-    ]
-    said = []
-    if any(records):
-        columns.append(TerminalColumn("template", [f"{r.formula} {r.id}" if r else "-" for r in records], gives_way=2))
-        columns.append(TerminalColumn("elements", [_changed(r) if r else "-" for r in records], gives_way=3, folds=9))
-    for name in NUMBERS if not relaxed else ():
-        values = [getattr(r, name) if r else None for r in records]
-        if any(value is not None for value in values):
-            cells = ["-" if value is None else f"{value:.2f}" for value in values]
-            columns.append(TerminalColumn(name, cells, right=True, gives_way=1 if name == "distance" else 5))
-            said.append(NUMBERS[name])
-    if relaxed:
-        columns.append(
-            TerminalColumn("e_form\neV/atom", [energy_text(row["e_form"]) for row in rows], right=True, gives_way=6)
-        )
-        above = [energy_text(row["e_above_hull"]) for row in rows]
-        columns.append(TerminalColumn("e_above\n_hull\neV/atom", above, right=True, gives_way=1))
-        said += [*stability(candidates), *caption(rows), *doubts(candidates)]
-    if any(c.frequency for c in candidates):
-        found = [f"{c.frequency.found} of {c.frequency.drawn}" if c.frequency else "-" for c in candidates]
-        columns.append(TerminalColumn("found", found, right=True, gives_way=5))
-        said.append("found: as how many of the samples drawn of the formula")
-    if relaxed:
-        columns.append(
-            TerminalColumn("checks", [row["failure"] or row["checks"] for row in rows], gives_way=7, folds=18)
-        )
-    warned = far_warnings([(c.id, f, r) for c, f, r in zip(candidates, formulas, records, strict=True) if r])
-    far = dict.fromkeys(f for f, r in zip(formulas, records, strict=True) if r and r.far)
-    show_table(
-        output_console(),
-        columns,
-        [*warned, *_families(far), *said, *radioactive(map(elements_of, candidates))],
-        dim=[c.failure is not None or bool(r and r.far) for c, r in zip(candidates, records, strict=True)],
-        sections=[i for i in range(1, len(formulas)) if formulas[i] != formulas[i - 1]],
-        whole="--out FILE.jsonl writes all that is known",
-    )
-
-
-def _families(far: Iterable[str]) -> list[str]:
-    """Which of these formulas fit a crystal family, whose prototype is nearer than a template that is far."""
-    from nucleate.chem.formula import parse_formula
-    from nucleate.families.members import families_of
-
-    fitting = {formula: [f.name for f in families_of(parse_formula(formula))] for formula in islice(far, FEW)}
-    return [
-        f"{formula} fits {', '.join(some)}: nucleate design '{formula}, {some[0]} type' begins with that structure type"
-        for formula, some in fitting.items()
-        if some
-    ]
-
-
-def _changed(match: TemplateMatch) -> str:
-    """Who takes whose place in the template."""
-    return ", ".join(f"{new} for {old}" for old, new in match.substitution.items() if new != old) or "none"

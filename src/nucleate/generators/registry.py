@@ -8,7 +8,7 @@ from typing import Any
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Generator, StructureGenerator
 from nucleate.generators.contract import missing_attributes
-from nucleate.generators.methods import PROTOTYPE, RANDOM, RESERVED, TEMPLATE
+from nucleate.generators.methods import PROTOTYPE, RANDOM, RESERVED, RETRIEVAL, TEMPLATE
 from nucleate.plugins import PluginTable
 from nucleate.systems.base import FORMULA
 from nucleate.train.papers import PAPERS
@@ -25,6 +25,7 @@ GENERATORS = PluginTable(
     "nucleate.generators",
     "generator",
     {
+        RETRIEVAL: "nucleate.generators.retrieval:RetrievalGenerator",
         TEMPLATE: "nucleate.generators.template:load_templates",
         PROTOTYPE: "nucleate.families.prototypes:PrototypeGenerator",
         RANDOM: "nucleate.generators.random_search:sized_search",

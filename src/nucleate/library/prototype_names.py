@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 FILE = Path(__file__).parent / "prototypes.tsv"
+MOST_WORDS = 3  # of a name; longer ones describe a structure and do not name it
 
 
 @dataclass(frozen=True)
@@ -56,3 +57,27 @@ def prototype_names() -> dict[str, tuple[str, ...]]:
 
 def _plain(text: str) -> str:
     return " ".join(re.sub(r"[\s_()-]+", " ", text).casefold().split())
+
+
+def names_of_label(label: str) -> tuple[str, ...]:
+    """The short common names of a structure type, minerals for the most part: "ABC3_cP5_221_a_b_c" -> ("perovskite",).
+    Of a longer name the part before a comma or colon; () for a structure type without a name. Several names are of
+    several structure types with the same label."""
+    return _names().get(label, ())
+
+
+@cache
+def _names() -> dict[str, tuple[str, ...]]:
+    out: dict[str, tuple[str, ...]] = {}
+    for known in named_prototypes():
+        out[known.label] = tuple(
+            dict.fromkeys((*out.get(known.label, ()), _short(known.name) or known.strukturbericht))
+        )
+    return {label: tuple(filter(None, names)) for label, names in out.items()}
+
+
+def _short(name: str) -> str:
+    """ "(Cubic) Perovskite" -> "perovskite", "Halite, Rock Salt" -> "halite"; "" for a name that is a description."""
+    plain = re.split(r"[,:]", re.sub(r"\([^)]*\)", " ", name))[0]
+    words = [word.lower() if word[1:].islower() else word for word in plain.split()]
+    return " ".join(words) if 0 < len(words) <= MOST_WORDS else ""

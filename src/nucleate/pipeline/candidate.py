@@ -28,6 +28,7 @@ from nucleate.pipeline.state import (
     PredictedProperties,
     Relaxation,
     SecondJudgement,
+    StructureVote,
 )
 from nucleate.pipeline.typed import VERSION, to_plain
 
@@ -102,6 +103,7 @@ class Candidate:
     formula_score: FormulaScore | None = None
     objective: ObjectiveScore | None = None
     frequency: Frequency | None = None
+    vote: StructureVote | None = None
     phonons: Phonons | None = None
     dft: DftCalculation | None = None
 

@@ -128,6 +128,7 @@ class _Record(_Strict):
     formula_score: Table | None = None
     objective: Table | None = None
     frequency: Table | None = None
+    vote: Table | None = None
     phonons: Table | None = None
     dft: Table | None = None
 

@@ -150,6 +150,27 @@ class Frequency(Fact):
 
 
 @dataclass(frozen=True)
+class StructureVote(Fact):
+    """How likely it is that a crystal has its formula's structure, and which known crystal it is or is like.
+
+    proposer: "known" for a known crystal of the formula itself, "retrieval" for the structure type of another one
+    (`retrieval.retrieve`). probability: that a crystal of the formula near the hull has this structure type; none: that
+    it has none of the structure types that known crystals of its ratio have. Both are None where the formula has a
+    known crystal. id: of the known crystal. prototype: its structure type, as `library.entries.KnownEntry.prototype`;
+    name: what people call that, "" where it has no common name. known_e_above_hull: of a known crystal of the formula,
+    eV/atom by the Materials Project, None where it is not known.
+    """
+
+    proposer: str
+    probability: float | None = None
+    none: float | None = None
+    id: str = ""
+    prototype: str = ""
+    name: str = ""
+    known_e_above_hull: float | None = None
+
+
+@dataclass(frozen=True)
 class Phonons(Fact):
     """Phonons by finite displacements; the verdict is the check "phonons".
 
@@ -205,6 +226,7 @@ FACTS: dict[str, type[Fact]] = {
     "formula_score": FormulaScore,
     "objective": ObjectiveScore,
     "frequency": Frequency,
+    "vote": StructureVote,
     "phonons": Phonons,
     "dft": DftCalculation,
 }  # fields of a candidate -> what they hold if they are not None

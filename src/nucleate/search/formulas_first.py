@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.generators.base import ASKED
-from nucleate.generators.methods import TEMPLATE
+from nucleate.generators.methods import RETRIEVAL, TEMPLATE
 from nucleate.generators.planning import exact_number
 from nucleate.generators.without_elements import without_elements
 from nucleate.library.library import load_library
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from nucleate.request.request import Request
     from nucleate.request.words import Bounds
     from nucleate.settings import DesignSettings
+
+
+FROM_KNOWN = RETRIEVAL, TEMPLATE  # what takes structures from known crystals, in cells of their own
 
 
 def formulas_first(request: Request, settings: DesignSettings) -> Route:
@@ -51,7 +54,7 @@ def formulas_first(request: Request, settings: DesignSettings) -> Route:
     record = {**generator_record(generator, "model"), **record}
     filters: list[Stage] = [FormulaStage(request, load_library(hide=settings.known.hide))] if request.spoken else []
     proposals = [ComposeStage(without_elements(generator, request.unasked)), *filters, ChemistryStage()]
-    kind = TEMPLATES if settings.generation.structures == TEMPLATE else SAMPLES
+    kind = TEMPLATES if settings.generation.structures in FROM_KNOWN else SAMPLES
     return Route(blanks, [realise], generator.facts(), record, proposals, kind)
 
 
@@ -64,7 +67,7 @@ def _refuse(request: Request, settings: DesignSettings) -> None:
             f"{formula_text(request.composition)} is a formula, and {_drawn_by(request, settings)}, which gives "
             "others; ask for the formula alone, or for words without it"
         )
-    bounded = isinstance(request.num_atoms, tuple) and settings.generation.structures != TEMPLATE
+    bounded = isinstance(request.num_atoms, tuple) and settings.generation.structures not in FROM_KNOWN
     for name in ("num_atoms", "fixed", "lattice_shape", "space_groups", "sites"):
         if getattr(request, name) and not (name == "num_atoms" and bounded):
             raise NucleateError(
@@ -77,7 +80,7 @@ def _refuse(request: Request, settings: DesignSettings) -> None:
             "structures come from what the setting 'structures' names; leave 'weights' out"
         )
     sampled = settings.sampling.steps or settings.sampling.sampler
-    if settings.generation.structures == TEMPLATE and sampled:
+    if settings.generation.structures in FROM_KNOWN and sampled:
         raise NucleateError(
             "'steps' and 'sampler' would have no effect: structures are taken from known crystals; leave them out, or "
             "set 'structures' to mp20-csp"
@@ -93,6 +96,11 @@ def _drawn_by(request: Request, settings: DesignSettings) -> str:
 
 def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[Stage, dict[str, Any]]:
     """The stage that gives structures to formulas, and what the report says of it."""
+    if settings.generation.structures == RETRIEVAL:
+        from nucleate.stages.retrieval import RetrievalStage
+
+        stage = RetrievalStage(load_library(hide=settings.known.hide))
+        return stage, {"structures": f"retrieval: {stage.generator.facts()['dataset']}"}
     if settings.generation.structures == TEMPLATE:
         from nucleate.stages.template import TemplateStage
 
@@ -106,7 +114,7 @@ def _structures(settings: DesignSettings, atoms: int | Bounds | None) -> tuple[S
     model = without_hidden(load_with_sampling(settings.generation.structures, plain), settings.known)
     if "composition" not in model.accepts:
         raise NucleateError(
-            f"{model.name} takes no formula; set 'structures' to template, or to weights for formulas such as mp20-csp"
+            f"{model.name} takes no formula; set 'structures' to retrieval, or to weights for formulas such as mp20-csp"
         )
     bounds = atoms if isinstance(atoms, tuple) else (None, None)
     return RealiseStage(model, bounds), generator_record(model, "structures")

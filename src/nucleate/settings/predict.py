@@ -42,9 +42,10 @@ class PredictSettings(Settings):
     method: Annotated[
         str,
         About(
-            "How structures are found: template, prototype, transformer, adaptive, random, unimat or compact (these "
-            "two with the package nucleate-papers), or a generator of another package (nucleate plugins); auto: "
-            "adaptive for a chemical system, space groups or numbers of sites, else template."
+            "How structures are found: retrieval, template, prototype, transformer, adaptive, random, unimat or "
+            "compact (these two with the package nucleate-papers), or a generator of another package (nucleate "
+            "plugins); auto: adaptive for a chemical system, space groups or numbers of sites, template where "
+            "something is said of templates, else retrieval."
         ),
     ] = AUTO
     samples: Annotated[int, Ge(1), About("Structures that are drawn for each formula (and each space group).")] = 5
@@ -57,7 +58,11 @@ class PredictSettings(Settings):
         ),
     ] = ""
     relax: Annotated[
-        bool, About("Relax the structures, keep one of those that become equal, and order them by energy.")
+        bool,
+        About(
+            "Relax the structures, keep one of those that become equal, and order them by energy; those of "
+            "retrieval by their votes."
+        ),
     ] = False
     reference: Reference = "chgnet-mp"
     seed: Seed = 0

@@ -117,9 +117,9 @@ class GenerationSettings(Settings):
     structures: Annotated[
         str,
         About(
-            "What gives drawn formulas their structures: template, prototype (of their crystal family), or weights "
-            "such as mp20-csp; auto: what fits the request.",
+            "What gives drawn formulas their structures: retrieval (known crystals, the most probable first), "
+            "template, prototype (of their crystal family), or weights such as mp20-csp; auto: what fits the request.",
             names="weights",
-            words=(AUTO, "template", "prototype"),
+            words=(AUTO, "retrieval", "template", "prototype"),
         ),
     ] = AUTO

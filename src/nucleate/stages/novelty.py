@@ -32,7 +32,8 @@ class UniqueStage(Stage):
     others it fails with the reason "same as <id>", and `twin_of` has that id.
 
     A duplicate is not rejected, but ranked after unique crystals. symprec: angstrom, for `same_crystal.symmetrised`; 0
-    compares the crystals as they are.
+    compares the crystals as they are. by_rank: of converged ones that of the first wanted rank passes, and not that of
+    the lowest energy.
     """
 
     name = "unique"
@@ -40,8 +41,8 @@ class UniqueStage(Stage):
     cost: Cost = "slow"
     resource: Resource = "process"
 
-    def __init__(self, symprec: float = 0.0) -> None:
-        self.symprec = symprec
+    def __init__(self, symprec: float = 0.0, by_rank: bool = False) -> None:
+        self.symprec, self.by_rank = symprec, by_rank
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
         groups: dict[Formula, list[Candidate]] = {}
@@ -58,13 +59,14 @@ class UniqueStage(Stage):
             structures = all_symmetrised(structures, self.symprec)
         structure_by_id = {c.id: structure for c, structure in zip(comparable, structures, strict=True)}
         for group in groups.values():
+            group.sort(key=_first_ranked if self.by_rank else _lowest_first)
             yield from _mark_duplicates(group, structure_by_id)
 
 
 def _mark_duplicates(group: list[Candidate], structure_by_id: Mapping[str, Structure]) -> Iterable[Candidate]:
-    """The candidates of one formula with the check "unique", lowest energy first."""
+    """The candidates of one formula with the check "unique"; of equal ones the first in the given order passes."""
     kept: list[tuple[Candidate, ComparableCrystal]] = []
-    for candidate in sorted(group, key=_lowest_first):
+    for candidate in group:
         try:
             reduced = prepare_for_comparison(structure_by_id[candidate.id])
             twin = next(
@@ -86,6 +88,10 @@ def _lowest_first(candidate: Candidate) -> tuple[float, str]:
     energy = candidate.energies.get("energy")
     believed = energy is not None and not why_impossible("energy", energy.value)
     return (energy.value if energy is not None and believed else math.inf), candidate.id
+
+
+def _first_ranked(candidate: Candidate) -> tuple[bool, int, str]:
+    return not candidate.converged, candidate.wanted.rank, candidate.id
 
 
 def _may_be_same(a: Candidate, b: Candidate) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
-from nucleate.generators.methods import PROTOTYPE, TEMPLATE
+from nucleate.generators.methods import PROTOTYPE, RETRIEVAL, TEMPLATE
 from nucleate.settings import DesignSettings
-from nucleate.settings.sampling import AUTO, LEXICON, SPOKEN
+from nucleate.settings.sampling import AUTO, LEXICON, SPOKEN, TemplateSettings
 from nucleate.settings.search import BUDGETED
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def _with_open_ones(request: Request, settings: DesignSettings) -> DesignSetting
         if structures == AUTO:
             structures = PROTOTYPE if generator == LEXICON else SPOKEN[1]
     if structures == AUTO:
-        structures = PROTOTYPE if generator == LEXICON else TEMPLATE
+        known = TEMPLATE if settings.templates != TemplateSettings() else RETRIEVAL
+        structures = PROTOTYPE if generator == LEXICON else known
     return settings.replaced(generator=generator, structures=structures, search=strategy)
 
 

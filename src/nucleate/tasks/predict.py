@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
-from nucleate.generators.methods import ADAPTIVE, ADAPTIVE_WEIGHTS, PROTOTYPE, RANDOM, TEMPLATE
+from nucleate.generators.methods import ADAPTIVE, ADAPTIVE_WEIGHTS, PROTOTYPE, RANDOM, RETRIEVAL, TEMPLATE
 from nucleate.search.choose_weights import templates_of, without_hidden
 from nucleate.settings import PredictSettings
 from nucleate.settings.base import WrongValueError
-from nucleate.settings.sampling import AUTO
+from nucleate.settings.sampling import AUTO, TemplateSettings
 from nucleate.tasks.predict_targets import Target, blank_candidates, read_target, require_target
 from nucleate.train.shipped import require_weights
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from nucleate.pipeline.stage import Stage
 
 SYMPREC = 0.25  # angstrom; relaxed random structures come this close to their symmetry
+# eV/atom; what lies so far above the lowest of its formula comes behind the others, however probable it was
+GATE = 0.1
+WITHOUT_GENERATOR = RETRIEVAL, TEMPLATE, PROTOTYPE  # methods whose structures bring their own cells
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class PredictionMethod:
 
 
 METHODS = {
+    RETRIEVAL: PredictionMethod("known crystals of the formula, then the structure types of others by their votes"),
     TEMPLATE: PredictionMethod("known crystals of the same ratio, with other elements"),
     PROTOTYPE: PredictionMethod("prototypes of the crystal families that the formula fits, of any size"),
     "transformer": PredictionMethod("diffusion of all atoms at once by a transformer", "mp20-csp"),
@@ -64,7 +68,8 @@ def predict(
     watch: Watch | None = None,
 ) -> list[Candidate]:
     """Candidates with structures for formulas such as "SrTiO3", or chemical systems with `settings.sites`, in their
-    order; of each the best first if they are relaxed, else as drawn.
+    order; of each the best first if they are relaxed, else as drawn. Retrieved ones stay in the order of their votes
+    when they are relaxed, see `ordered`.
 
     Each formula has `settings.samples` candidates; what failed is among them, last, and keeps its reason. Relaxed, what
     equals a lower one comes with a failed check "unique", and `frequency` of the lower one says how often it was
@@ -99,7 +104,7 @@ def prediction(wanted: Sequence[Target], settings: PredictSettings) -> Predictio
     from nucleate.stages.generate import GenerateStage
 
     settings = decided_method(wanted, settings)
-    generator = None if settings.method in (TEMPLATE, PROTOTYPE) else structure_generator(settings)
+    generator = None if settings.method in WITHOUT_GENERATOR else structure_generator(settings)
     realise = structure_stage(settings) if generator is None else GenerateStage(generator)
     blanks = blank_candidates(wanted, settings, generator)
     return Prediction(settings, blanks, [realise, *(_relaxation(settings) if settings.relax else [])])
@@ -115,7 +120,8 @@ def decided_method(wanted: Sequence[Target], settings: PredictSettings) -> Predi
 
     if settings.method == AUTO:
         within = settings.space_groups or settings.sites or any(target.system for target in wanted)
-        settings = settings.replaced(method=ADAPTIVE if within else TEMPLATE)
+        other = TEMPLATE if settings.templates != TemplateSettings() else RETRIEVAL
+        settings = settings.replaced(method=ADAPTIVE if within else other)
     _require_method(settings)
     unused = () if settings.relax else ("potential", "reference")
     require_named(settings, (*unused, *(() if settings.method == TEMPLATE else ("templates",))))
@@ -133,6 +139,11 @@ def _require_method(settings: PredictSettings) -> None:
         raise NucleateError(f"the method {settings.method} has no weights; leave them out")
     if method.weights and not settings.weights:
         require_weights(method.weights)
+    if settings.method == RETRIEVAL and settings.templates != TemplateSettings():
+        raise NucleateError(
+            "the method retrieval takes no templates and ranks in its own way; leave out what is said of templates, or "
+            "take the method template"
+        )
     for asked, what, name in ((settings.space_groups, "a space group", "symmetry"), (settings.sites, "sites", "sites")):
         if asked and not getattr(method, name):
             able = ", ".join(key for key, m in METHODS.items() if getattr(m, name))
@@ -142,9 +153,14 @@ def _require_method(settings: PredictSettings) -> None:
 def structure_stage(settings: PredictSettings) -> Stage:
     """The stage that gives candidates with a composition their structures.
 
-    Candidates need a wanted condition with the composition of the cell; those of templates the composition, and
-    the wanted rank, which template it is to be.
+    Candidates need a wanted condition with the composition of the cell; those of templates and of retrieval the
+    composition, and the wanted rank, which of the answers it is to be.
     """
+    if settings.method == RETRIEVAL:
+        from nucleate.library.library import load_library
+        from nucleate.stages.retrieval import RetrievalStage
+
+        return RetrievalStage(load_library(hide=settings.known.hide))
     if settings.method == TEMPLATE:
         from nucleate.stages.template import TemplateStage
 
@@ -185,11 +201,16 @@ def _relaxation(settings: PredictSettings) -> list[Stage]:
     from nucleate.stages.novelty import UniqueStage
     from nucleate.stages.relax import RelaxStage
 
-    return [CheckStage(), RelaxStage(settings.relaxation), HullStage(settings.reference), UniqueStage(SYMPREC)]
+    unique = UniqueStage(SYMPREC, by_rank=settings.method == RETRIEVAL)
+    return [CheckStage(), RelaxStage(settings.relaxation), HullStage(settings.reference), unique]
 
 
 def ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The formulas as they came; of each what lives first, by energy where it was relaxed, else as drawn.
+
+    What was retrieved keeps the order of the votes, because these choose better than energies (docs/predict.md);
+    behind come what equals an earlier one, whose probability this gets in addition, and what lies more than GATE above
+    the lowest of the formula.
 
     Where equal structures were looked for, the `frequency` of each says how often it came up among all that were drawn
     for the formula, failures included.
@@ -206,11 +227,48 @@ def ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
             out += sorted(group, key=lambda c: c.structure is None)
             continue
         twins = [c.twin_of for c in group]
-        for c in sorted(group, key=_lowest_first):
+        voted = any(c.vote for c in group)
+        for c in sorted(group, key=_by_votes(group) if voted else _lowest_first):
             found = Frequency(1 + twins.count(c.id), len(group))
             counted = c.failure is None and verdict(c, "unique") == "pass"
-            out.append(c.with_(frequency=found) if counted else c)
+            if counted and not voted:
+                c = c.with_(frequency=found)
+            out.append(_with_twins(c, group) if counted and voted else c)
     return out
+
+
+def is_gated(c: Candidate, lowest: float) -> bool:
+    """Whether a relaxed crystal lies more than GATE above the lowest energy of its formula (eV/atom)."""
+    return c.energy_per_atom is not None and c.energy_per_atom > lowest + GATE
+
+
+def lowest_energy(group: Sequence[Candidate]) -> float:
+    """The lowest energy of the converged crystals of a formula that can be believed, eV/atom; inf without one."""
+    from nucleate.pipeline.rank import too_deep
+
+    energies = (c.energy_per_atom for c in group if c.failure is None and c.converged and not too_deep(c))
+    return min((e for e in energies if e is not None), default=math.inf)
+
+
+def _by_votes(group: Sequence[Candidate]) -> Callable[[Candidate], tuple[bool, bool, bool, int, str]]:
+    from nucleate.pipeline.rank import verdict
+
+    lowest = lowest_energy(group)
+
+    def key(c: Candidate) -> tuple[bool, bool, bool, int, str]:
+        worse = c.failure is not None, verdict(c, "unique") == "fail", is_gated(c, lowest)
+        return *worse, c.wanted.rank, c.id
+
+    return key
+
+
+def _with_twins(c: Candidate, group: Sequence[Candidate]) -> Candidate:
+    """The candidate with the probabilities of those that became the same crystal."""
+    votes = [other.vote for other in group if other.twin_of == c.id]
+    more = math.fsum(vote.probability for vote in votes if vote and vote.probability is not None)
+    if c.vote is None or c.vote.probability is None or not more:
+        return c
+    return c.with_(vote=replace(c.vote, probability=round(c.vote.probability + more, 6)))
 
 
 def _lowest_first(c: Candidate) -> tuple[bool, bool, bool, bool, float, str]:

@@ -41,7 +41,7 @@ def blank_candidates(
 ) -> list[Candidate]:
     """Blank candidates SrTiO3-1, SrTiO3-2 ...; one that cannot be had is failed, with its reason.
 
-    generator: plans cells and refuses them; None where templates bring their own. Each formula has
+    generator: plans cells and refuses them; None where known crystals bring their own. Each formula has
     `settings.samples` of them for each space group asked for; a group that cannot hold it has a failed one. A refusal
     of all there is to do is an error.
     """
@@ -87,7 +87,7 @@ def _name(target: Target) -> str:
 
 def require_target(target: Target, settings: PredictSettings) -> None:
     """Raise NucleateError for what cannot be had with these settings, as far as no model need be loaded to see it."""
-    from nucleate.generators.methods import PROTOTYPE, TEMPLATE
+    from nucleate.generators.methods import PROTOTYPE, RETRIEVAL, TEMPLATE
     from nucleate.search.names import require_elements
 
     named = target.system or tuple(target.counts)
@@ -95,8 +95,9 @@ def require_target(target: Target, settings: PredictSettings) -> None:
         raise NucleateError(f"the sites are of {', '.join(settings.sites)}, and {_name(target)} has {', '.join(named)}")
     if settings.relax:
         require_elements(named, settings.relaxation.potential)
-    if target.system and settings.method in (TEMPLATE, PROTOTYPE):
-        raise NucleateError(f"{_name(target)} is a chemical system, and templates are of a formula; give one")
+    if target.system and settings.method in (RETRIEVAL, TEMPLATE, PROTOTYPE):
+        what = "known crystals" if settings.method == RETRIEVAL else "templates"
+        raise NucleateError(f"{_name(target)} is a chemical system, and {what} are of a formula; give one")
 
 
 def _condition(

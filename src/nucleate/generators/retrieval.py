@@ -1,0 +1,282 @@
+"""Structures of a formula: its known crystals, then the structure types of other known crystals by their votes.
+
+The votes are those of `retrieval.retrieve`. Of a formula that has a known crystal they are taken from crystals of other
+formulas alone, and say nothing of what is already known, so no probability is given there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.chem.composition import Formula
+from nucleate.chem.distance import element_movers_distance, on_scale
+from nucleate.chem.elements import atomic_number
+from nucleate.crystal.same_crystal import ComparableCrystal, is_same_crystal, prepare_for_comparison
+from nucleate.errors import NucleateError
+from nucleate.generators.base import Condition, Progress, Wishes
+from nucleate.generators.defaults import BaseGenerator
+from nucleate.generators.methods import RETRIEVAL
+from nucleate.generators.planning import plan_condition
+from nucleate.generators.random_search import MAX_ATOMS as RANDOM_ATOMS
+from nucleate.generators.substitute import supercell_of
+from nucleate.library.entries import KnownEntry
+from nucleate.library.filters import rows_of_formula
+from nucleate.library.library import load_library
+from nucleate.library.matching import comparable_row
+from nucleate.library.patterns import load_patterns
+from nucleate.retrieval.ranking import FOLDER
+from nucleate.retrieval.retrieve import Relative, Retriever
+from nucleate.retrieval.volumes import atomic_volumes
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from nucleate.library.library import Library
+
+FIT = "known"  # the ranking, one of `retrieval.ranking.FITS`
+DRAWN = 20  # structure types among which a seed of `generate` chooses
+COMPARED = 24  # most probable structure types of a formula that are compared with each other as crystals
+
+Kind = tuple[int, tuple[int, ...]]  # a decorated prototype: pattern of the library, elements of its slots
+
+
+@dataclass(frozen=True, eq=False)
+class FormulaAnswer:
+    """A structure for a formula.
+
+    relative: the known crystal whose structure it has, and what takes the place of its elements. known: whether that is
+    a crystal of the formula itself. probability: of this structure type, None where the formula has a known crystal.
+    """
+
+    relative: Relative
+    known: bool
+    probability: float | None = None
+
+    @property
+    def entry(self) -> KnownEntry:
+        """The known crystal."""
+        return self.relative.entry
+
+    def structure(self) -> Structure:
+        """The primitive cell; of a known crystal as it is, else with other elements and scaled."""
+        return self.relative.structure()
+
+    def distance(self) -> float | None:
+        """Element mover's distance between the formulas, in steps on the modified Pettifor scale; None where one of
+        them has an element that is not on it."""
+        theirs = self.entry.composition
+        ours = {self.relative.substitution[e]: n for e, n in theirs.items()}
+        return element_movers_distance(ours, theirs) if on_scale(ours) and on_scale(theirs) else None
+
+
+@dataclass(frozen=True, eq=False)
+class FormulaAnswers:
+    """The structures for a formula, the first to be said first.
+
+    none: the probability that it has none of the structure types that crystals of its ratio have, None where it has a
+    known crystal. reason: why there are fewer than were asked for, "" where there are as many.
+    """
+
+    formula: str
+    answers: tuple[FormulaAnswer, ...]
+    none: float | None = None
+    reason: str = ""
+
+
+class RetrievalGenerator(BaseGenerator["Structure"]):
+    """Structures of a composition by the votes of known crystals. The seed chooses one of the DRAWN most probable
+    structure types, each as often as it is probable. library: the known crystals, None for all."""
+
+    name = RETRIEVAL
+    needs = ("composition",)
+
+    def __init__(self, library: Library | None = None) -> None:
+        self._library = library
+        self._retriever: Retriever | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_retriever": None}  # the memory of relatives stays in its process
+
+    @property
+    def library(self) -> Library:
+        """The known crystals; all of them are opened when they are first needed."""
+        return self._library if self._library is not None else load_library()
+
+    @property
+    def retriever(self) -> Retriever:
+        """What asks the library; made when it is first needed."""
+        if self._retriever is None:
+            self._retriever = Retriever(self.library, FIT)
+        return self._retriever
+
+    @property
+    def uses_library(self) -> bool:
+        return True
+
+    def with_library(self, library: Library) -> RetrievalGenerator:
+        return RetrievalGenerator(library)
+
+    def facts(self) -> dict[str, Any]:
+        """What is asked, and by which fit."""
+        hidden = f" without {self.library.hidden_text}" if self.library.hidden_text else ""
+        return {"dataset": f"{len(self.library):,} known crystals{hidden}", "version": f"ranking {ranking_digest()}"}
+
+    def answers(self, composition: Mapping[str, int], count: int) -> FormulaAnswers:
+        """Up to `count` structures for a composition (symbol -> atoms, of any multiple): its known crystals in the
+        order of `Library.ordered`, then other structure types, the most probable first.
+
+        Raises NucleateError for an element that is none.
+        """
+        formula = Formula.of(composition)
+        text, atoms = formula.text, sum(formula.counts.values())
+        if strangers := self._without_crystals(formula.counts):
+            return FormulaAnswers(
+                text, (), None, f"no known crystal has {' or '.join(strangers)}, so {text} is like none of them"
+            )
+        known = self._known(formula, count)
+        if len(known) == count:
+            return FormulaAnswers(text, tuple(known))
+        kinds = {self._kind(answer.relative) for answer in known}
+        found = self.retriever.retrieve(formula.counts, max(COMPARED, count + len(kinds)), own=False)
+        types = [p for p in found.prototypes if self._kind(p.relatives[0]) not in kinds]
+        others = self._merged(known, [FormulaAnswer(p.relatives[0], False, p.probability) for p in types])
+        if known:
+            others = [replace(answer, probability=None) for answer in others]
+        every = (*known, *others)[:count]
+        none = None if known or found.reason else found.none
+        return FormulaAnswers(text, every, none, self._reason(formula, len(every), count, atoms))
+
+    def _merged(self, known: Sequence[FormulaAnswer], others: Sequence[FormulaAnswer]) -> list[FormulaAnswer]:
+        """The other answers without those that are the same crystal as one before, to which their probability is
+        added.
+
+        The patterns of known crystals are those within 0.01 angstrom, so two that have the same structure type within
+        0.1 may vote for different ones. The first COMPARED are looked at, so that what is added does not depend on how
+        many answers are asked for.
+        """
+        labels = [answer.entry.prototype for answer in (*known, *others[:COMPARED])]
+        doubtful = {label for label, n in Counter(labels).items() if n > 1}
+        seen: dict[str, list[tuple[ComparableCrystal, int]]] = {}
+        out: list[FormulaAnswer] = []
+        for answer in (*known, *others[:COMPARED]):
+            label = answer.entry.prototype
+            crystal = prepare_for_comparison(answer.structure()) if label in doubtful else None
+            twin = next((i for c, i in seen.get(label, []) if crystal and is_same_crystal(c, crystal, None)), None)
+            if twin is None:
+                if crystal:
+                    seen.setdefault(label, []).append((crystal, len(out)))
+                out.append(answer)
+            elif out[twin].probability is not None:
+                both = (out[twin].probability or 0.0) + (answer.probability or 0.0)
+                out[twin] = replace(out[twin], probability=both)
+        out = sorted(out[len(known) :], key=lambda answer: -(answer.probability or 0.0))
+        return [*out, *others[COMPARED:]]
+
+    def _reason(self, formula: Formula, found: int, count: int, atoms: int) -> str:
+        ratio = f"{':'.join(map(str, formula.ratio))} of {formula.text}"
+        hidden = f" without {self.library.hidden_text}" if self.library.hidden_text else ""
+        if found >= count:
+            return ""
+        if found:
+            return f"the known crystals{hidden} have {found} structure types of the ratio {ratio}"
+        return f"no known crystal{hidden} has the ratio {ratio}{_others(atoms)}"
+
+    def _without_crystals(self, counts: Mapping[str, int]) -> list[str]:
+        """The elements that no known crystal has."""
+        volumes = atomic_volumes(self.library)
+        return [symbol for symbol in counts if np.isnan(volumes[atomic_number(symbol)])]
+
+    def _known(self, formula: Formula, count: int) -> list[FormulaAnswer]:
+        """The first known crystals of a formula, each structure once."""
+        library, counts = self.library, formula.counts
+        out: list[FormulaAnswer] = []
+        seen: dict[str, list[int]] = {}
+        for row in library.ordered(library.seen(rows_of_formula(library.table, counts))).tolist():
+            if len(out) == count:
+                break
+            entry = KnownEntry(library.table, row)
+            alike = seen.setdefault(entry.prototype, [])
+            if any(_same(library, row, other) for other in alike):
+                continue
+            alike.append(row)
+            out.append(FormulaAnswer(Relative(entry, {symbol: symbol for symbol in counts}, 1.0, 1.0), True))
+        return out
+
+    def _kind(self, relative: Relative) -> Kind:
+        """The decorated prototype of a crystal with other elements, the same for any setting of it."""
+        table, row = self.library.table, relative.entry.row
+        patterns = load_patterns(table)
+        pattern = int(patterns.pattern[row])
+        exchanges = patterns.automorphisms(pattern)
+        own = relative.entry.elements
+        places = patterns.order[row, : exchanges.shape[1]].tolist()
+        elements = np.array([atomic_number(relative.substitution[own[place]]) for place in places])
+        return pattern, min(map(tuple, elements[exchanges].tolist()))
+
+    def plan(self, wishes: Wishes, seed: int) -> Condition:
+        """As `planning.plan_condition`; where no number of atoms is wanted, formula units are those of a structure type
+        that is drawn as often as it is probable."""
+
+        def units(formula: Mapping[str, int], seed: int, group: int | None) -> int:
+            drawn = self._drawn(formula, seed, 0)
+            return int(drawn.entry.num_atoms) // sum(Formula.of(formula).counts.values())
+
+        return plan_condition(wishes, seed, units=units)
+
+    def draw(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], progress: Progress | None = None
+    ) -> list[Structure]:
+        """One structure for each condition and seed. Raises NucleateError for a composition of which no known structure
+        type has a cell of that size, or one that repeats to it."""
+        out = []
+        for condition, seed in zip(conditions, seeds, strict=True):
+            composition = dict(condition.composition or {})
+            atoms = sum(composition.values())
+            units = atoms // sum(Formula.of(composition).counts.values())
+            made = self._drawn(composition, seed, units).structure()
+            out.append(supercell_of(made, atoms // len(made)))
+            if progress is not None:
+                progress(len(out), len(conditions))
+        return out
+
+    def _drawn(self, composition: Mapping[str, int], seed: int, units: int) -> Relative:
+        """A relative of one of the most probable structure types, whose cell has so many formula units or a divisor of
+        them; 0 for any number."""
+        formula = Formula.of(composition)
+        if strangers := self._without_crystals(formula.counts):
+            raise NucleateError(f"no known crystal has {' or '.join(strangers)}, so {formula.text} is like none")
+        found = self.retriever.retrieve(formula.counts, DRAWN, units=units)
+        size = sum(formula.counts.values())
+        fitting = list(found.prototypes)
+        if units and not fitting:
+            every = self.retriever.retrieve(formula.counts, 10 * DRAWN).prototypes
+            fitting = [p for p in every if units * size % p.num_atoms == 0]
+        if not fitting:
+            within = f" in a cell of {units} formula units" if units and not found.reason.startswith("no known") else ""
+            raise NucleateError(found.reason or f"{formula.text} has no known structure type{within}")
+        shares = np.array([p.probability for p in fitting])
+        chosen = np.random.default_rng([seed, 11]).choice(len(fitting), p=shares / shares.sum())
+        return fitting[int(chosen)].relatives[0]
+
+
+@cache
+def ranking_digest() -> str:
+    """The start of the SHA-256 of the fit, by which a run is not continued with another one."""
+    return hashlib.sha256((FOLDER / f"ranking-{FIT}.safetensors").read_bytes()).hexdigest()[:16]
+
+
+def _same(library: Library, row: int, other: int) -> bool:
+    """Whether two known crystals of one formula are the same crystal."""
+    return is_same_crystal(comparable_row(library.table, row), comparable_row(library.table, other))
+
+
+def _others(atoms: int) -> str:
+    """The methods that need no known crystal for a formula unit of so many atoms."""
+    return "; the method random needs none" if atoms <= RANDOM_ATOMS else ""
