@@ -196,3 +196,88 @@ def test_sites_in_space_groups(known: Path, tmp_path: Path) -> None:
     assert found.exit_code == 0 and "Sr-O-4" in found.stdout and "SrO" in found.stdout, found.output
     none = call(known, *words[:-1], "Sr:2,O:1", "--space-group", "Ia-3d")
     assert "no primitive cell of up to 20 atoms" in str(none.exception)
+
+
+def retrieved(*args: object) -> Result:
+    """With all known crystals, and without options of templates."""
+    return CliRunner().invoke(app, [str(a) for a in args], env={"COLUMNS": "200"})
+
+
+def test_a_known_crystal_is_said_first(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    found = retrieved("MgAl2O4", "--samples", 2, "--out", out)
+    assert found.exit_code == 0, found.output
+    lines = [line.split() for line in found.stdout.splitlines()]
+    assert [
+        "1",
+        "MgAl2O4-1",
+        "known",
+        "spinel",
+        "Fd-3m",
+        "14",
+        "+0.000",
+        "known",
+        "MgAl2O4",
+        "mp-3536",
+        "none",
+    ] in lines
+    assert "MgAl2O4 is known: spinel, Fd-3m, 14 atoms, on the hull; " in found.stdout
+    assert "more known crystals of it: nucleate known MgAl2O4" in found.stdout
+    assert "e_above_hull: of the Materials Project, for known crystals alone" in found.stdout
+    assert "none of these" not in found.stdout
+    first = read_candidates([out])[0][0]
+    assert first.vote.id == "mp-3536" and first.energies == {}  # the height of another source is no energy of its own
+
+
+def test_probabilities_of_what_is_not_known(tmp_path: Path) -> None:
+    found = retrieved("MgAl2O4", "--hide", "MgAl2O4", "--samples", 3)
+    assert found.exit_code == 0, found.output
+    rows = [line.split() for line in found.stdout.splitlines() if "MgAl2O4-" in line]
+    chances = [int(row[2]) for row in rows]
+    assert [row[0] for row in rows] == ["1", "2", "3"] and all(row[3] == "%" for row in rows)
+    (rest,) = [
+        line.split() for line in found.stdout.splitlines() if line.split()[1:] == ["%", *"none of these".split()]
+    ]
+    assert abs(sum(chances) + int(rest[0]) - 100) <= 2
+    assert "MgAl2O4 is not known, apart from what is hidden; the best guess, spinel as in" in found.stdout
+    assert f"has {chances[0]} %" in found.stdout and "P: that a crystal near the hull has" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("Og2O",), "no known crystal has Og, so OOg2 is like none of them"),
+        (("Fe151O149",), "no known crystal has the ratio 149:151 of Fe151O149"),
+        (("LiNaKRbCsFClBrI",), "has the ratio 1:1:1:1:1:1:1:1:1 of CsKRbNaLiIBrClF; the method random needs none"),
+        (("NaCl", "--method", "retrieval", "--rank-by", "random"), "the method retrieval takes no templates"),
+        (("NaCl", "--method", "retrieval", "--space-group", "62"), "the method retrieval cannot use a space group"),
+        (("NaCl", "--weights", "mp20-csp"), "the method retrieval has no weights; leave them out"),
+    ],
+)
+def test_what_cannot_be_retrieved(words: tuple[str, ...], message: str) -> None:
+    found = retrieved(*words)
+    assert found.exit_code == 1 and message in str(found.exception)
+
+
+def test_formulas_in_other_numbers_are_said(tmp_path: Path) -> None:
+    found = retrieved("Li0.5CoO2", "Mg2Al4O8", "NaCl", "--top", 1)
+    assert "Li0.5CoO2 is LiCo2O4 in the smallest whole numbers" in found.output
+    assert "Mg2Al4O8 is MgAl2O4 in the smallest whole numbers" in found.output and "NaCl is NaCl" not in found.output
+
+
+def test_many_formulas_have_one_sentence(tmp_path: Path) -> None:
+    text, out = tmp_path / "formulas.txt", tmp_path / "out.jsonl"
+    text.write_text("NaCl\nXx2O\nMgO\nFe151O149\nKCl\nMgAl2O4\nK3AuHe7\nCaTiO3\n")
+    found = retrieved("--file", text, "--samples", 1, "--out", out)
+    assert found.exit_code == 0, found.output
+    said = "of 6 formulas 5 are known; for none of the other 1 the best guess has 50 % or more"
+    assert said in found.stdout and "NaCl is known" not in found.stdout
+    assert "no structure of Fe151O149: no known crystal has the ratio 149:151" in found.output.replace("\n", " ")
+    assert "formulas.txt, row 2: 'Xx2O' is not a formula" in found.output.replace("\n", " ")
+    again = retrieved("--file", text, "--samples", 1, "--out", out)
+    assert again.exit_code == 1 and "exists" in str(again.exception)
+
+
+def test_an_option_of_templates_asks_for_templates() -> None:
+    found = retrieved("KCl", "--rank-by", "emd", "--samples", 1)
+    assert found.exit_code == 0 and "distance" in found.stdout and "known" not in found.stdout, found.output

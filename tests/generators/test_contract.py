@@ -39,10 +39,20 @@ class Boxes(BaseGenerator[Structure]):
 FORMULAS = "diffusion-bert-all", "diffusion-lm"
 WEIGHTS = "mp20-csp", "mp20-dng", "mp20-cds", "mp20-sites"
 PAPERS = "mp20-unimat", "mp20-unimat-csp", "compact-csp"
-NAMES = ["random", "template", "prototype", "boxes", *WEIGHTS, FORMULAS[0], *of_papers(*PAPERS, FORMULAS[1])]
+NAMES = [
+    "random",
+    "retrieval",
+    "template",
+    "prototype",
+    "boxes",
+    *WEIGHTS,
+    FORMULAS[0],
+    *of_papers(*PAPERS, FORMULAS[1]),
+]
 MADE = {
     "random": RandomSearch,
     "template": lambda: TemplateGenerator(library_from_structures([("salt", SALT), ("large", LARGE)]), distinct=False),
+    "retrieval": lambda: GENERATORS.make("retrieval"),
     "prototype": lambda: GENERATORS.make("prototype"),
     "boxes": Boxes,
 }
@@ -78,7 +88,7 @@ def test_fields_that_a_composition_implies_are_compared_with_it(generators):
     agreeing = Condition(composition=salt, num_elements=2, **implied)
     against = {"contains": ("K",), "exclude": ("Na",), "num_elements": 3, "num_atoms": 3, "chemical_system": ("Na",)}
     assert set(against) == IMPLIED_BY_COMPOSITION
-    for name in ("random", "template", "prototype", "mp20-csp", "mp20-sites"):
+    for name in ("random", "retrieval", "template", "prototype", "mp20-csp", "mp20-sites"):
         require_accepted(generators[name], [agreeing])
         for field, value in against.items():
             with pytest.raises(NucleateError, match=r"contradict|composition|excluded"):

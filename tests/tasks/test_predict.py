@@ -16,7 +16,9 @@ from nucleate.errors import NucleateError
 from nucleate.generators import Condition
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
 from nucleate.pipeline.origin import Wanted
+from nucleate.pipeline.state import StructureVote
 from nucleate.settings import PredictSettings
+from nucleate.stages.novelty import UniqueStage
 from nucleate.tasks.predict import METHODS, decided_method, ordered, prediction
 from nucleate.tasks.predict_targets import Target
 
@@ -201,3 +203,52 @@ def test_for_open_compositions_the_nearest_to_the_hull_comes_first() -> None:
         for c, e in ((candidate(1, -5.0), 0.3), (candidate(2, -3.0), 0.1))
     ]
     assert [c.id for c in ordered(given)] == ["NaCl-2", "NaCl-1"]
+
+
+def voted(number: int, energy: float | None, chance: float, twin_of: int = 0) -> Candidate:
+    made = candidate(number, energy, twin_of)
+    wanted = Wanted(label="NaCl", rank=number)
+    return made.with_(vote=StructureVote("retrieval", chance, 0.1), wanted=wanted)
+
+
+def test_what_was_retrieved_keeps_the_order_of_the_votes_when_it_is_relaxed() -> None:
+    given = [
+        voted(2, -3.45, 0.2),
+        voted(1, -3.42, 0.5),
+        voted(3, -3.38, 0.1),
+        voted(4, -3.5, 0.05),
+        voted(5, None, 0.01),
+    ]
+    found = ordered(given)
+    # the third lies 0.12 eV/atom above the lowest, which is the fourth; what failed is last
+    assert [c.id for c in found] == ["NaCl-1", "NaCl-2", "NaCl-4", "NaCl-3", "NaCl-5"]
+    assert all(c.frequency is None for c in found)  # nothing was drawn
+    unconverged = given[3].with_(checks={"relaxed": Check(FAIL)})
+    found = ordered([*given[:3], unconverged])
+    assert [c.id for c in found] == ["NaCl-1", "NaCl-2", "NaCl-3", "NaCl-4"]  # its energy is no measure
+
+
+def test_equal_structures_have_the_sum_of_their_probabilities() -> None:
+    given = [voted(1, -3.42, 0.5), voted(2, -3.45, 0.2), voted(3, -3.43, 0.1, twin_of=1)]
+    found = ordered(given)
+    assert [(c.id, c.vote.probability) for c in found] == [("NaCl-1", 0.6), ("NaCl-2", 0.2), ("NaCl-3", 0.1)]
+
+
+def test_of_equal_structures_the_more_probable_is_kept() -> None:
+    given = [voted(1, -3.42, 0.5), voted(2, -3.45, 0.2)]
+    by_votes = {c.id: c.twin_of for c in UniqueStage(by_rank=True)(given)}
+    by_energy = {c.id: c.twin_of for c in UniqueStage()(given)}
+    assert by_votes == {"NaCl-1": "", "NaCl-2": "NaCl-1"} and by_energy == {"NaCl-1": "NaCl-2", "NaCl-2": ""}
+    worse = [given[0].with_(checks={"relaxed": Check(FAIL)}), given[1]]  # what did not converge gives way
+    assert {c.id: c.twin_of for c in UniqueStage(by_rank=True)(worse)} == by_energy
+
+
+def test_templates_are_taken_where_something_is_said_of_them() -> None:
+    salt, given = Target(1, {"Na": 1, "Cl": 1}), PredictSettings()
+    assert decided_method([salt], given).method == "retrieval"
+    assert decided_method([salt], given.replaced(rank_by="random")).method == "template"
+    assert decided_method([salt], given.replaced(distinct=False)).method == "template"
+    with pytest.raises(NucleateError, match="the method retrieval takes no templates and ranks in its own way"):
+        decided_method([salt], given.replaced(method="retrieval", volume="copy"))
+    with pytest.raises(NucleateError, match="Na-Cl is a chemical system, and known crystals are of a formula"):
+        decided_method([Target(1, {}, system=("Na", "Cl"))], given.replaced(method="retrieval"))

@@ -138,7 +138,7 @@ def _read_request(
     lattice_shape: str | None,
 ) -> Request:
     """The request that the command line makes."""
-    from nucleate.cli.parts import with_parts
+    from nucleate.cli.options import with_parts
     from nucleate.request.parse import parse_request
 
     wanted = with_parts(parse_request(text, candidates=candidates, **asked), fix, mask, lattice_shape)

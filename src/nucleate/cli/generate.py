@@ -45,7 +45,7 @@ def generate(
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
 ) -> None:
     """Generate crystals and write them; as generated, neither checked nor relaxed."""
-    from nucleate.cli.parts import with_parts
+    from nucleate.cli.options import with_parts
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.resumable import check_out
     from nucleate.cli.tables import output_console

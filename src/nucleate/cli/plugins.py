@@ -52,15 +52,15 @@ def _said(table: PluginTable, part: PluginEntry) -> tuple[str, bool]:
     from nucleate.dft.programs import PROGRAMS
     from nucleate.errors import NucleateError
     from nucleate.generators.contract import accepted_text, fields_text
-    from nucleate.generators.methods import TEMPLATE
+    from nucleate.generators.defaults import BaseGenerator
+    from nucleate.generators.methods import RETRIEVAL, TEMPLATE
     from nucleate.generators.registry import GENERATORS, get_registered
-    from nucleate.generators.template import TemplateGenerator
     from nucleate.potentials.registry import POTENTIALS, get_potential
     from nucleate.train.shipped import WEIGHTS, folder_of
 
     try:
-        if part.name == TEMPLATE:
-            return fields_text(TemplateGenerator.accepts), False  # without its library of crystals
+        if part.name in (RETRIEVAL, TEMPLATE):
+            return fields_text(BaseGenerator.accepts), False  # without its library of crystals
         if table is WEIGHTS:
             return f"{len(list(folder_of(part).glob('*.safetensors')))} models", False
         if table is GENERATORS:

@@ -23,7 +23,7 @@ NUMBERS = {  # of a template, and what they mean
     "volume": "volume: of the cell over the template's",
 }
 PROBABLE = "P: that a crystal near the hull has this structure type, by the votes of known crystals"
-OPEN = "-: no P, because a crystal of the formula is known"
+OPEN = "-: no P, because a crystal of the formula is known; grey: rarely right"
 NONE = "none of these"
 Pair = tuple["Candidate", dict[str, Any]]  # a candidate and its row of `rank.to_rows`
 
@@ -40,9 +40,10 @@ def show_predictions(candidates: Sequence[Candidate], settings: PredictSettings)
 
     shown: list[Pair] = list(zip(candidates, to_rows(candidates), strict=True))
     voted = any(c.vote for c in candidates)
-    records = [(c.id, c.wanted.label, c.origin.template) for c in candidates if c.origin.template]
-    settled = {c.wanted.label for c in candidates if _is_known(c)}
-    far = dict.fromkeys(formula for _, formula, record in records if record.far and formula not in settled)
+    # of a formula with a known crystal nothing hangs on the other structures, and of others there are probabilities
+    unvoted = [c for c in candidates if c.vote is None]
+    records = [(c.id, c.wanted.label, c.origin.template) for c in unvoted if c.origin.template]
+    far = dict.fromkeys(formula for _, formula, record in records if record.far)
     gated = _gated(candidates) if settings.relax and voted else set()
     columns, said, lines = _voted(shown, settings) if voted else _others(shown, settings)
     said += _of_relaxed(shown, gated) if settings.relax else []
@@ -206,7 +207,8 @@ def plain_sentences(groups: Sequence[Sequence[Pair]], library: Library, relaxed:
     likely = sum(p >= 0.5 for p in chances)
     said = f"of {len(groups):,} formulas {known:,} {'are' if known != 1 else 'is'} known"
     if chances:
-        said += f"; of {len(chances):,} that are not, the best guess has 50 % or more for {likely:,}"
+        many = f"{likely:,}" if likely else "none"
+        said += f"; for {many} of the other {len(chances):,} the best guess has 50 % or more"
     return [said]
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 FIT = "known"  # the ranking, one of `retrieval.ranking.FITS`
 DRAWN = 20  # structure types among which a seed of `generate` chooses
+MOST_SEARCHED = 200  # structure types among which one is looked for whose cell repeats to a wanted size
 COMPARED = 24  # most probable structure types of a formula that are compared with each other as crystals
 
 Kind = tuple[int, tuple[int, ...]]  # a decorated prototype: pattern of the library, elements of its slots
@@ -158,24 +159,26 @@ class RetrievalGenerator(BaseGenerator["Structure"]):
         added.
 
         The patterns of known crystals are those within 0.01 angstrom, so two that have the same structure type within
-        0.1 may vote for different ones. The first COMPARED are looked at, so that what is added does not depend on how
-        many answers are asked for.
+        0.1 may vote for different ones: crystals of different patterns with one label are compared. The first COMPARED
+        are looked at, so that what is added does not depend on how many answers are asked for.
         """
-        labels = [answer.entry.prototype for answer in (*known, *others[:COMPARED])]
-        doubtful = {label for label, n in Counter(labels).items() if n > 1}
-        seen: dict[str, list[tuple[ComparableCrystal, int]]] = {}
+        first = [*known, *others[:COMPARED]]
+        patterns = load_patterns(self.library.table).pattern
+        kinds = [(answer.entry.prototype, int(patterns[answer.entry.row])) for answer in first]
+        several = {label for label, n in Counter(label for label, _ in set(kinds)).items() if n > 1}
+        seen: dict[str, list[tuple[int, ComparableCrystal, int]]] = {}
         out: list[FormulaAnswer] = []
-        for answer in (*known, *others[:COMPARED]):
-            label = answer.entry.prototype
-            crystal = prepare_for_comparison(answer.structure()) if label in doubtful else None
-            twin = next((i for c, i in seen.get(label, []) if crystal and is_same_crystal(c, crystal, None)), None)
-            if twin is None:
-                if crystal:
-                    seen.setdefault(label, []).append((crystal, len(out)))
-                out.append(answer)
-            elif out[twin].probability is not None:
-                both = (out[twin].probability or 0.0) + (answer.probability or 0.0)
-                out[twin] = replace(out[twin], probability=both)
+        for answer, (label, pattern) in zip(first, kinds, strict=True):
+            if label in several:
+                crystal = prepare_for_comparison(answer.structure())
+                before = [(c, i) for p, c, i in seen.get(label, []) if p != pattern]
+                twin = next((i for c, i in before if is_same_crystal(c, crystal, None)), None)
+                if twin is not None:
+                    both = (out[twin].probability or 0.0) + (answer.probability or 0.0)
+                    out[twin] = out[twin] if out[twin].known else replace(out[twin], probability=both)
+                    continue
+                seen.setdefault(label, []).append((pattern, crystal, len(out)))
+            out.append(answer)
         out = sorted(out[len(known) :], key=lambda answer: -(answer.probability or 0.0))
         return [*out, *others[COMPARED:]]
 
@@ -185,7 +188,9 @@ class RetrievalGenerator(BaseGenerator["Structure"]):
         if found >= count:
             return ""
         if found:
-            return f"the known crystals{hidden} have {found} structure types of the ratio {ratio}"
+            return (
+                f"the known crystals{hidden} have {found} structure type{'s' if found > 1 else ''} of the ratio {ratio}"
+            )
         return f"no known crystal{hidden} has the ratio {ratio}{_others(atoms)}"
 
     def _without_crystals(self, counts: Mapping[str, int]) -> list[str]:
@@ -252,15 +257,13 @@ class RetrievalGenerator(BaseGenerator["Structure"]):
         formula = Formula.of(composition)
         if strangers := self._without_crystals(formula.counts):
             raise NucleateError(f"no known crystal has {' or '.join(strangers)}, so {formula.text} is like none")
-        found = self.retriever.retrieve(formula.counts, DRAWN, units=units)
-        size = sum(formula.counts.values())
-        fitting = list(found.prototypes)
-        if units and not fitting:
-            every = self.retriever.retrieve(formula.counts, 10 * DRAWN).prototypes
-            fitting = [p for p in every if units * size % p.num_atoms == 0]
+        fitting = list(self.retriever.retrieve(formula.counts, DRAWN, units=units).prototypes)
         if not fitting:
-            within = f" in a cell of {units} formula units" if units and not found.reason.startswith("no known") else ""
-            raise NucleateError(found.reason or f"{formula.text} has no known structure type{within}")
+            every = self.retriever.retrieve(formula.counts, MOST_SEARCHED)
+            size = units * sum(formula.counts.values())
+            fitting = [p for p in every.prototypes if size % p.num_atoms == 0]
+            if not fitting:
+                raise NucleateError(every.reason or f"no known structure type of {formula.text} fits into {size} atoms")
         shares = np.array([p.probability for p in fitting])
         chosen = np.random.default_rng([seed, 11]).choice(len(fitting), p=shares / shares.sum())
         return fitting[int(chosen)].relatives[0]

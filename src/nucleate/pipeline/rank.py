@@ -8,7 +8,7 @@ from typing import Any
 
 from nucleate.errors import NucleateError
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate
-from nucleate.pipeline.state import PredictedProperties
+from nucleate.pipeline.state import PredictedProperties, StructureVote
 
 MAX_BELIEVED_DEPTH = 1.0  # eV/atom; no real crystal lies deeper than this below the hull of known crystals
 HULL_STEP = 0.1  # eV/atom, the usual bound of metastability; where properties are wanted, the hull counts in such steps
@@ -99,11 +99,26 @@ def to_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     five passed, and the names of those that did not pass. second_e_above_hull: by the second potential. disagreement:
     how far that is from the first, eV/atom. decomposition: the known phases below it, "0.5 Fe2O3 + 0.5 Li2O". method,
     reference: of e_above_hull, or of e_form or the energy if that is all there is. second_method: of the second
-    potential. If a property was wanted of any candidate, there are predicted_COLUMN (a number or None), wanted_COLUMN
-    ("1..1.6") and predicted_by.
+    potential. If any structure was retrieved (`state.StructureVote`), there are proposer, probability, none_of_these,
+    prototype, prototype_name, known_id and known_e_above_hull. If a property was wanted of any candidate, there are
+    predicted_COLUMN (a number or None), wanted_COLUMN ("1..1.6") and predicted_by.
     """
     columns = list(dict.fromkeys(column for c in candidates if c.predicted for column in c.predicted.wanted))
-    return [{**_row(i + 1, c), **_wishes(c, columns)} for i, c in enumerate(candidates)]
+    votes = any(c.vote for c in candidates)
+    return [{**_row(i + 1, c), **(_vote(c) if votes else {}), **_wishes(c, columns)} for i, c in enumerate(candidates)]
+
+
+def _vote(c: Candidate) -> dict[str, Any]:
+    vote = c.vote or StructureVote("")
+    return {
+        "proposer": vote.proposer,
+        "probability": vote.probability,
+        "none_of_these": vote.none,
+        "prototype": vote.prototype,
+        "prototype_name": vote.name,
+        "known_id": vote.id,
+        "known_e_above_hull": vote.known_e_above_hull,
+    }
 
 
 def _wishes(c: Candidate, columns: Sequence[str]) -> dict[str, Any]:
