@@ -135,13 +135,23 @@ GENERATORS = [
     Run(
         "predict-templates",
         (
-            "predict SrTiO3 K2AgSbCl6 --samples 3 -o emd.jsonl",
+            "predict SrTiO3 K2AgSbCl6 --method template --samples 3 -o emd.jsonl",
             "predict KCl --samples 3 --repeats --volume copy -o repeats.extxyz",
             "predict KCl --samples 2 --rank-by metric -o metric",
             "predict KCl --samples 2 --rank-by random --seed 2",
             "predict SrTiO3 --samples 2 --templates perov-5:val -o perovskites.db",
             FORMULAS,
+            "predict MgO --method template --file formulas.txt --top 1 -o file.jsonl",
+        ),
+    ),
+    Run(
+        "predict-retrieval",
+        (
+            "predict SrTiO3 K2AgSbCl6 --samples 3 -o known.jsonl",
+            "predict SrTiO3 --hide SrTiO3 --samples 4 -o hidden.jsonl",
+            FORMULAS,
             "predict MgO --file formulas.txt --top 1 -o file.jsonl",
+            "generate SrTiO3 -n 3 --weights retrieval -o drawn.jsonl",
         ),
     ),
     Run(

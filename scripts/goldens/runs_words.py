@@ -32,7 +32,8 @@ compose NaCl | compose --weights nosuch | compose "Li ? ?" --num-elements 9 --ou
 predict Xx2O | predict NaCl --method magic | predict NaCl --templates nosuch | predict NaCl --rank-by magic | predict
 predict NaCl --volume magic | predict RaO --relax | predict NaCl --relax --potential magic | predict Fe71O5
 predict NaCl --relax --reference nosuch | predict Na-Cl --method template | predict Na-Cl --sites Na | predict Fe0O
-predict NaCl --method transformer --weights nosuch | predict NaCl --space-group common:0
+predict NaCl --method transformer --weights nosuch | predict NaCl --space-group common:0 | predict Og2O
+predict NaCl --method retrieval --volume copy | predict Na-Cl --method retrieval
 check missing.cif | check Xx2O | relax missing.cif --out x.jsonl | relax cell.cif --out x.doc | relax cell.cif
 hull show Li-Zz | hull run nosuch.jsonl | hull run cell.cif | hull build --out x.parquet --dataset nosuch
 rank missing.jsonl | rank missing.jsonl --known nosuch | rank cell.cif --out x.doc | show missing | show nosuch.cif

@@ -235,9 +235,7 @@ def test_probabilities_of_what_is_not_known(tmp_path: Path) -> None:
     rows = [line.split() for line in found.stdout.splitlines() if "MgAl2O4-" in line]
     chances = [int(row[2]) for row in rows]
     assert [row[0] for row in rows] == ["1", "2", "3"] and all(row[3] == "%" for row in rows)
-    (rest,) = [
-        line.split() for line in found.stdout.splitlines() if line.split()[1:] == ["%", *"none of these".split()]
-    ]
+    (rest,) = [line.split() for line in found.stdout.splitlines() if line.split()[1:] == ["%", "none", "of", "these"]]
     assert abs(sum(chances) + int(rest[0]) - 100) <= 2
     assert "MgAl2O4 is not known, apart from what is hidden; the best guess, spinel as in" in found.stdout
     assert f"has {chances[0]} %" in found.stdout and "P: that a crystal near the hull has" in found.stdout

@@ -5,7 +5,7 @@ import pytest
 from nucleate.api.knowing import known
 from nucleate.crystal.canonical import canonical_crystal
 from nucleate.errors import NucleateError
-from nucleate.library.prototype_names import labels_of_name, named_prototypes, prototype_names
+from nucleate.library.prototype_names import labels_of_name, named_prototypes, names_of_label, prototype_names
 from tests.helpers.small_library import anatase, perovskite, rock_salt, rutile
 
 
@@ -43,3 +43,13 @@ def test_known_crystals_are_found_by_a_name():
 def test_an_unknown_name_gives_those_that_are_near():
     with pytest.raises(NucleateError, match=r"no crystal family is called 'cuprit'.*structure types: cuprite"):
         known(prototype="cuprit")
+
+
+def test_a_label_has_a_short_name():
+    assert names_of_label("ABC3_cP5_221_a_b_c") == ("perovskite",)  # "(Cubic) Perovskite" in the table
+    assert names_of_label("AB_cF8_225_a_b") == ("halite",)  # "Halite, Rock Salt"
+    assert names_of_label("AB_oC8_63_c_c") == ("B33",)  # no name, but a symbol of the Strukturbericht
+    assert names_of_label("AB2_oP6_58_a_g") == ("zeta iron carbide", "marcasite", "hydrophilite")  # three types
+    assert names_of_label("AB4C7D8_oP40_55_a_gh_cg2h_2g2h") == ()
+    names = [name for p in named_prototypes() for name in names_of_label(p.label)]
+    assert all(len(name) <= 30 and not set(name) & set("(),:") for name in names)

@@ -222,7 +222,9 @@ def _sentence(group: Sequence[Pair], library: Library, relaxed: bool) -> str:
         kind = f"{vote.name}, " if vote.name else ""
         said = f"{formula} is known: {kind}{row['space_group']}, {row['num_atoms']} atoms, {_height_text(height)}"
         more = len(library.of_formula(c.composition or {})) - sum(_is_known(c) for c, _ in group)
-        return said + (f"; {more} more known crystals of it: nucleate known {formula}" if more > 0 else "")
+        return said + (
+            f"; {more} more known crystal{'s' if more > 1 else ''} of it: nucleate known {formula}" if more > 0 else ""
+        )
     where = "is not known" if not library.hidden_text else "is not known, apart from what is hidden"
     kind = f"{vote.name or _short_label(vote.prototype)} as in {c.origin.template.formula}" if c.origin.template else ""
     chance = _best_chance(group)

@@ -78,6 +78,8 @@ def _names() -> dict[str, tuple[str, ...]]:
 
 def _short(name: str) -> str:
     """ "(Cubic) Perovskite" -> "perovskite", "Halite, Rock Salt" -> "halite"; "" for a name that is a description."""
+    if "_" in name:  # a formula
+        return ""
     plain = re.split(r"[,:]", re.sub(r"\([^)]*\)", " ", name))[0]
     words = [word.lower() if word[1:].islower() else word for word in plain.split()]
     return " ".join(words) if 0 < len(words) <= MOST_WORDS else ""
