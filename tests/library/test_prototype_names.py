@@ -52,4 +52,4 @@ def test_a_label_has_a_short_name():
     assert names_of_label("AB2_oP6_58_a_g") == ("zeta iron carbide", "marcasite", "hydrophilite")  # three types
     assert names_of_label("AB4C7D8_oP40_55_a_gh_cg2h_2g2h") == ()
     names = [name for p in named_prototypes() for name in names_of_label(p.label)]
-    assert all(len(name) <= 30 and not set(name) & set("(),:") for name in names)
+    assert all(len(name) <= 31 and not set(name) & set("(),:") for name in names)
