@@ -13,7 +13,7 @@ from nucleate.pipeline.frame import to_frame
 from nucleate.pipeline.origin import Wanted
 from nucleate.pipeline.rank import to_rows
 from nucleate.pipeline.run import NoStore, run_stages
-from nucleate.retrieval.retrieve import Relative
+from nucleate.retrieval.retrieve import RetrievedRelative
 from nucleate.stages.retrieval import RetrievalStage, template_of
 
 # a perovskite, and one whose metal is off its site by less than 0.1 angstrom: two patterns, one structure type
@@ -116,6 +116,6 @@ def test_what_cannot_be_answered_fails_with_the_reason(library, composition, rea
 
 
 def test_a_template_is_called_far_only_where_there_is_no_probability(library):
-    relative = Relative(library["mp-6"], {"Mg": "Cs", "O": "Au"}, 1.0, 2.0)
+    relative = RetrievedRelative(library["mp-6"], {"Mg": "Cs", "O": "Au"}, 1.0, 2.0)
     assert template_of(FormulaAnswer(relative, False, 0.02)).far == ""
     assert "steps between the formulas" in template_of(FormulaAnswer(relative, False)).far

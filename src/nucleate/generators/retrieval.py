@@ -32,7 +32,7 @@ from nucleate.library.library import load_library
 from nucleate.library.matching import comparable_row
 from nucleate.library.patterns import load_patterns
 from nucleate.retrieval.ranking import FOLDER
-from nucleate.retrieval.retrieve import Relative, Retriever
+from nucleate.retrieval.retrieve import RetrievedRelative, Retriever
 from nucleate.retrieval.volumes import atomic_volumes
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class FormulaAnswer:
     a crystal of the formula itself. probability: of this structure type, None where the formula has a known crystal.
     """
 
-    relative: Relative
+    relative: RetrievedRelative
     known: bool
     probability: float | None = None
 
@@ -211,10 +211,10 @@ class RetrievalGenerator(BaseGenerator["Structure"]):
             if any(_same(library, row, other) for other in alike):
                 continue
             alike.append(row)
-            out.append(FormulaAnswer(Relative(entry, {symbol: symbol for symbol in counts}, 1.0, 1.0), True))
+            out.append(FormulaAnswer(RetrievedRelative(entry, {symbol: symbol for symbol in counts}, 1.0, 1.0), True))
         return out
 
-    def _kind(self, relative: Relative) -> Kind:
+    def _kind(self, relative: RetrievedRelative) -> Kind:
         """The decorated prototype of a crystal with other elements, the same for any setting of it."""
         table, row = self.library.table, relative.entry.row
         patterns = load_patterns(table)
@@ -251,7 +251,7 @@ class RetrievalGenerator(BaseGenerator["Structure"]):
                 progress(len(out), len(conditions))
         return out
 
-    def _drawn(self, composition: Mapping[str, int], seed: int, units: int) -> Relative:
+    def _drawn(self, composition: Mapping[str, int], seed: int, units: int) -> RetrievedRelative:
         """A relative of one of the most probable structure types, whose cell has so many formula units or a divisor of
         them; 0 for any number."""
         formula = Formula.of(composition)

@@ -59,7 +59,7 @@ def load_ranking_recipe(path: str | Path) -> RankingRecipe:
 
 
 class RankingNetwork(nn.Module):
-    """The parameters of `VoteModel`, and the votes as torch computes them; the two agree (a test holds them together)."""
+    """The parameters of `VoteModel`, and the votes as torch computes them; a test holds the two together."""
 
     def __init__(self, config: RankingConfig) -> None:
         super().__init__()
