@@ -104,15 +104,15 @@ def test_what_has_no_relatives_says_so(library, plain):
 
 
 def test_the_shipped_ranking_finds_well_known_structures_with_their_formulas_hidden():
-    """Rock salt, perovskite, spinel, half-Heusler, each without any crystal of its own formula."""
+    """Rock salt, perovskite, spinel, aluminium diboride, each without any crystal of its own formula."""
     spinel = Structure.from_spacegroup(
         "Fd-3m", Lattice.cubic(8.08), ["Mg", "Al", "O"], [[0, 0, 0], [0.625] * 3, [0.3876] * 3]
     )
-    heusler = Structure.from_spacegroup(
-        "F-43m", Lattice.cubic(5.94), ["Ti", "Ni", "Sn"], [[0.5] * 3, [0.25] * 3, [0, 0, 0]]
+    boride = Structure(
+        Lattice.hexagonal(3.09, 3.52), ["Mg", "B", "B"], [[0, 0, 0], [1 / 3, 2 / 3, 0.5], [2 / 3, 1 / 3, 0.5]]
     )
     retriever = Retriever(load_library())
-    for wanted in (rock_salt("Mg", "O", 4.21), perovskite("K", "Mg", "F", 3.99), spinel, heusler):
+    for wanted in (rock_salt("Mg", "O", 4.21), perovskite("K", "Mg", "F", 3.99), spinel, boride):
         composition = {e.symbol: int(n) for e, n in wanted.composition.items()}
         found = retriever.retrieve(composition, own=False)
         assert StructureMatcher().fit(found.prototypes[0].structure(), wanted), wanted.formula
