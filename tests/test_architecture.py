@@ -21,7 +21,7 @@ FLOORS = [
     {"nets"},
     {"systems"},
     {"train"},
-    {"generators"},
+    {"generators", "orderings"},
     {"pipeline"},
     {"potentials"},
     {"relaxation", "hull", "reference"},

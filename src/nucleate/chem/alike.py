@@ -59,6 +59,16 @@ def shared_sites(composition: Mapping[str, int]) -> list[tuple[frozenset[str], .
     return sorted([*((g,) for g in groups), *two], key=lambda way: sum(map(len, way)))
 
 
+def mean_charges(composition: Mapping[str, int]) -> dict[str, float] | None:
+    """The mean charge of each element in the likeliest neutral ions of a composition (symbol -> atoms); None for
+    alloys, and for compounds whose usual charges do not balance."""
+    counts = Formula.of(composition)
+    if len(counts) < 2 or kind_without_ions([s for s, _ in counts]) or max(n for _, n in counts) > MAX_MIXED:
+        return None
+    best = _likeliest(counts, {s: charges_with_share(s, USUAL) for s, _ in counts})
+    return None if best is None else _mean_charges(dict(counts), best[1])
+
+
 @lru_cache(maxsize=20_000)
 def _alike_pairs(counts: Formula) -> frozenset[frozenset[str]]:
     symbols = [s for s, _ in counts]

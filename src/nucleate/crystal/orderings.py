@@ -9,13 +9,14 @@ translation of the parent turns into each other one is kept.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.crystal.colourings import all_colourings, count_colourings, distinct_colourings
 from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
@@ -46,6 +47,25 @@ class Parent:
         """The number of sites of each group in the primitive cell."""
         return np.bincount(self.groups[self.groups >= 0]).tolist()
 
+    @cached_property
+    def images(self) -> tuple[Matrix, Matrix, Matrix]:
+        """What the operations do with the sites: the rotations (k, 3, 3) that are used, for each the sites (k, n) to
+        which it brings the sites, and the cells (k, n, 3) in which these are.
+
+        If the operations do not permute the sites within 2 CLOSE, the identity alone is used, with which no two
+        arrangements are taken for the same by mistake.
+        """
+        points = self.positions @ self.rotations.transpose(0, 2, 1) + self.translations[:, None]
+        away = points[:, :, None] - self.positions
+        near = np.linalg.norm((away - np.round(away)) @ self.lattice, axis=-1)
+        there = near.argmin(axis=2)
+        count = len(self.positions)
+        whole = (np.sort(there, axis=1) == np.arange(count)).all()
+        if not whole or near.min(axis=2).max(initial=0.0) > 2 * CLOSE:
+            return np.eye(3, dtype=np.int64)[None], np.arange(count)[None], np.zeros((1, count, 3), dtype=np.int64)
+        cells = np.round(points - self.positions[there]).astype(np.int64)
+        return np.asarray(self.rotations, dtype=np.int64), there, cells
+
 
 @dataclass(frozen=True, eq=False)
 class Ordering:
@@ -62,25 +82,85 @@ class Ordering:
     labels: NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class Supercell:
+    """A superlattice of a parent, and how the operations of the parent that keep it permute the N sites in its cell.
+
+    matrix: (3, 3), in Hermite normal form; rows are its vectors as multiples of those of the parent. multiplicity: the
+    number of superlattices that the operations of the parent turn into it, with itself. sites: (N,), the index of the
+    parent's site; cells: (N, 3), the parent cell in which it is. permutations: (P, N); translations: (T, N), of the
+    parent cells in it, without the identity.
+    """
+
+    matrix: Matrix
+    multiplicity: int
+    sites: NDArray[np.int64]
+    cells: Matrix
+    permutations: NDArray[np.int64]
+    translations: NDArray[np.int64]
+
+    def positions(self, parent: Parent) -> NDArray[np.float64]:
+        """The fractional coordinates (N, 3) of the sites in the supercell."""
+        return np.asarray((parent.positions[self.sites] + self.cells) @ np.linalg.inv(self.matrix) % 1.0)
+
+
 def supercells(parent: Parent, index: int) -> list[Matrix]:
     """The superlattices of `index` parent cells in Hermite normal form. Of those that the point group turns into each
     other one is given."""
-    seen: set[tuple[int, ...]] = set()
+    return [matrix for matrix, _ in distinct_superlattices(parent, index)]
+
+
+def distinct_superlattices(parent: Parent, index: int) -> list[tuple[Matrix, int]]:
+    """As `supercells`, each with the number of superlattices that the point group turns into it."""
+    forms = np.array(list(_hermite_forms(index)))
+    rotations = np.unique(parent.images[0], axis=0)
+    inverses = np.linalg.inv(forms)
+    left = np.ones(len(forms), dtype=bool)
     out = []
-    for matrix in _hermite_forms(index):
-        if tuple(matrix.ravel().tolist()) in seen:
+    for i, matrix in enumerate(forms):
+        if not left[i]:
             continue
-        out.append(matrix)
-        for rotation in parent.rotations:
-            seen.add(tuple(_hermite(matrix @ rotation.T).ravel().tolist()))
+        turned = (matrix @ rotations.transpose(0, 2, 1))[:, None] @ inverses
+        same = (np.abs(turned - np.round(turned)).max(axis=(2, 3)) < 1e-6).any(axis=0)
+        left &= ~same
+        out.append((matrix, int(same.sum())))
     return out
+
+
+def supercell_of_matrix(parent: Parent, matrix: Matrix, multiplicity: int = 1) -> Supercell:
+    """The sites of a superlattice in Hermite normal form, and their permutations."""
+    a, d, f = (int(n) for n in np.diag(matrix))
+    steps = np.array(list(itertools.product(range(a), range(d), range(f))))
+    count = len(parent.positions)
+    sites, cells = np.repeat(np.arange(count), len(steps)), np.tile(steps, (count, 1))
+    rotations, there, shifts = parent.images
+    inverse = np.linalg.inv(matrix)
+    turned = matrix @ rotations.transpose(0, 2, 1) @ inverse
+    keep = np.abs(turned - np.round(turned)).max(axis=(1, 2)) < 1e-6
+    rotations, there, shifts = rotations[keep], there[keep], shifts[keep]
+    # (operations, steps, sites, cells of a site, 3): where a site is brought by an operation and a step after it
+    moved = (steps @ rotations.transpose(0, 2, 1))[:, None, None] + shifts[:, None, :, None]
+    moved = moved + steps[None, :, None, None]
+    places = there[:, None, :, None] * len(steps) + _cell_numbers(moved, matrix)
+    permutations = places.reshape(-1, len(sites))
+    stepped = steps[1:, None, None] + steps[None, None]
+    own = np.arange(count)[None, :, None] * len(steps) + _cell_numbers(stepped, matrix)
+    return Supercell(matrix, multiplicity, sites, cells, permutations, own.reshape(-1, len(sites)))
+
+
+def _cell_numbers(cells: Matrix, matrix: Matrix) -> Matrix:
+    """The number of each parent cell (..., 3) within the supercell, in the order of `supercell_of_matrix`."""
+    rest = cells.copy()
+    for row in range(3):
+        times = rest[..., row] // matrix[row, row]
+        rest = rest - times[..., None] * matrix[row]
+    return np.asarray((rest[..., 0] * matrix[1, 1] + rest[..., 1]) * matrix[2, 2] + rest[..., 2])
 
 
 def count_arrangements(parent: Parent, index: int, counts: Sequence[Sequence[int]]) -> int:
     """The number of arrangements that `orderings` has to go through, before symmetry removes duplicates. The arguments
     are those of `orderings`."""
-    ways = math.prod(_multinomial(group) for group in counts)
-    return len(supercells(parent, index)) * ways
+    return len(supercells(parent, index)) * count_colourings(counts)
 
 
 def orderings(parent: Parent, index: int, counts: Sequence[Sequence[int]]) -> Iterator[Ordering]:
@@ -89,100 +169,32 @@ def orderings(parent: Parent, index: int, counts: Sequence[Sequence[int]]) -> It
     counts: for each group the number of sites of each species in the supercell. Raises NucleateError if these do not
     add up to the number of sites of the group.
     """
+    require_counts(parent, index, counts)
+    for matrix in supercells(parent, index):
+        cell = supercell_of_matrix(parent, matrix)
+        groups = parent.groups[cell.sites]
+        shared = np.flatnonzero(groups >= 0)
+        found = distinct_colourings(all_colourings(groups[shared], counts), *permutations_of(cell, shared))
+        positions = cell.positions(parent)
+        for labels in found.labels[found.primitive]:
+            every = np.zeros(len(groups), dtype=np.int64)
+            every[shared] = labels
+            yield Ordering(matrix, cell.sites, positions, every)
+
+
+def require_counts(parent: Parent, index: int, counts: Sequence[Sequence[int]]) -> None:
+    """Raises NucleateError if the counts of `orderings` do not add up to the number of sites of each group."""
     for group, size in zip(counts, parent.sizes, strict=True):
         if sum(group) != size * index:
             raise NucleateError(f"{sum(group)} atoms do not fill {size * index} sites")
-    for matrix in supercells(parent, index):
-        yield from _in_supercell(parent, matrix, counts)
 
 
-def _in_supercell(parent: Parent, matrix: Matrix, counts: Sequence[Sequence[int]]) -> Iterator[Ordering]:
-    # the translations to all parent cells in the supercell
-    steps = np.array(list(itertools.product(*(range(int(n)) for n in np.diag(matrix)))))
-    inverse = np.linalg.inv(matrix)
-    sites = np.repeat(np.arange(len(parent.positions)), len(steps))
-    places = parent.positions[sites] + np.tile(steps, (len(parent.positions), 1))
-    groups = parent.groups[sites]
-    shared = np.flatnonzero(groups >= 0)
-    shifts = [_permutation(places[shared] + step, places[shared], matrix, parent.lattice) for step in steps[1:]]
-    permutations = _permutations(parent, matrix, places[shared], steps)
-    seen: set[bytes] = set()
-    for labels in _distributions(groups[shared], counts):
-        if labels.tobytes() in seen:
-            continue
-        seen.update(row.tobytes() for row in labels[permutations])
-        if any(shift is not None and (labels[shift] == labels).all() for shift in shifts):
-            continue  # a translation maps the arrangement onto itself, so a smaller cell describes it
-        every = np.zeros(len(sites), dtype=np.int64)
-        every[shared] = labels
-        yield Ordering(matrix, sites, (places @ inverse) % 1.0, every)
-
-
-def _permutations(parent: Parent, matrix: Matrix, places: NDArray[np.float64], steps: Matrix) -> NDArray[np.int64]:
-    """How each symmetry operation of the supercell permutes the sites: (operations, n).
-
-    places: (n, 3), in fractional coordinates of the parent. steps: translations to the parent cells of the supercell.
-    """
-    inverse = np.linalg.inv(matrix)
-    found = [np.arange(len(places))]
-    for rotation, translation in zip(parent.rotations, parent.translations, strict=True):
-        turned = matrix @ rotation.T @ inverse
-        if np.abs(turned - np.round(turned)).max() > 1e-6:
-            continue  # the operation does not keep the superlattice
-        for step in steps:
-            images = (places + step) @ rotation.T + translation
-            permutation = _permutation(images, places, matrix, parent.lattice)
-            if permutation is not None:
-                found.append(permutation)
-    return np.unique(np.array(found), axis=0)
-
-
-def _permutation(
-    images: NDArray[np.float64], places: NDArray[np.float64], matrix: Matrix, lattice: NDArray[np.float64]
-) -> NDArray[np.int64] | None:
-    """For each of `places` (n, 3) the index of the image (n, 3) that is there; None if that is not a permutation."""
-    apart = (places[:, None] - images[None, :]) @ np.linalg.inv(matrix)
-    apart -= np.round(apart)
-    distance = np.linalg.norm(apart @ matrix @ lattice, axis=-1)
-    nearest = distance.argmin(axis=1)
-    close = distance[np.arange(len(places)), nearest].max(initial=0.0) < 2 * CLOSE
-    return nearest if close and len(np.unique(nearest)) == len(places) else None
-
-
-def _distributions(groups: NDArray[np.int64], counts: Sequence[Sequence[int]]) -> Iterator[NDArray[np.int64]]:
-    """Every way to distribute the species over the sites, as labels (n,). counts: as in `orderings`."""
-    sites_of_group = [np.flatnonzero(groups == g) for g in range(len(counts))]
-    for choice in itertools.product(
-        *(list(_labelings(len(s), c)) for s, c in zip(sites_of_group, counts, strict=True))
-    ):
-        out = np.zeros(len(groups), dtype=np.int64)
-        for sites, labels in zip(sites_of_group, choice, strict=True):
-            out[sites] = labels
-        yield out
-
-
-def _labelings(length: int, counts: Sequence[int]) -> Iterator[NDArray[np.int64]]:
-    """Every sequence (length,) in which label k occurs counts[k] times."""
-
-    def fill(free: tuple[int, ...], label: int, labels: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        if label == len(counts):
-            yield labels
-            return
-        for chosen in itertools.combinations(free, counts[label]):
-            more = labels.copy()
-            more[list(chosen)] = label
-            taken = set(chosen)
-            yield from fill(tuple(i for i in free if i not in taken), label + 1, more)
-
-    yield from fill(tuple(range(length)), 0, np.zeros(length, dtype=np.int64))
-
-
-def _multinomial(counts: Sequence[int]) -> int:
-    out, total = 1, 0
-    for n in counts:
-        total += n
-        out *= math.comb(total, n)
-    return out
+def permutations_of(cell: Supercell, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The permutations and translations of a supercell as permutations of some of its sites, which they keep together:
+    (P, n), (T, n)."""
+    number = np.full(len(cell.sites), -1)
+    number[chosen] = np.arange(len(chosen))
+    return number[cell.permutations[:, chosen]], number[cell.translations[:, chosen]]
 
 
 def _hermite_forms(index: int) -> Iterator[Matrix]:
@@ -196,19 +208,3 @@ def _hermite_forms(index: int) -> Iterator[Matrix]:
             f = index // (a * d)
             for b, c, e in itertools.product(range(d), range(f), range(f)):
                 yield np.array([[a, b, c], [0, d, e], [0, 0, f]])
-
-
-def _hermite(matrix: NDArray) -> Matrix:
-    """The Hermite normal form of a matrix of integers, by operations on its rows."""
-    m = np.round(np.asarray(matrix)).astype(np.int64)
-    for column in range(3):
-        for row in range(column + 1, 3):
-            while m[row, column]:
-                m[column] -= (m[column, column] // m[row, column]) * m[row]
-                m[[column, row]] = m[[row, column]]
-        if m[column, column] < 0:
-            m[column] = -m[column]
-    for column in range(1, 3):
-        for row in range(column):
-            m[row] -= (m[row, column] // m[column, column]) * m[column]
-    return m
