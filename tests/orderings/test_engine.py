@@ -124,8 +124,8 @@ def test_where_there_are_too_many_the_symmetric_ones_are_all_there_and_it_is_sai
         assert len(names) == len(few.labels)
     again = arrangements(sites, 5, [[5, 10]], most=1000, drawn=20)
     assert all((a.labels == b.labels).all() for a, b in zip(some.parts, again.parts, strict=True))
-    small = arrangements(sites, 5, [[5, 10]], largest_index=6)
-    assert "left out" in small.note and {p.cell.multiplicity for p in small.parts} <= {1, 2, 3, 4, 5, 6}
+    small = arrangements(sites, 5, [[5, 10]], cells=2)
+    assert "3 supercells of low symmetry are left out" in small.note and len(small.parts) == 2
 
 
 def test_long_names_are_exact():

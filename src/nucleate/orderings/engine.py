@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST = 100_000  # colourings that are looked at one by one, in all supercells together
-LEAST = 1_000  # of them in a supercell
+LEAST = 200  # of them in a supercell
 DRAWN = 200  # of a cell of which not all are looked at
 
 
@@ -85,20 +85,20 @@ def arrangements(
     most: int = MOST,
     drawn: int = DRAWN,
     seed: int = 0,
-    largest_index: int | None = None,
+    cells: int | None = None,
 ) -> ArrangementSet:
     """The distinct arrangements in supercells of `index` parent cells, without those that have a smaller cell.
 
     counts: for each group of shared sites the number of atoms of each species in the supercell. most: colourings that
     are enumerated one by one, in all supercells together; where there are more, those that keep large groups of
     operations are taken (`subgroups`), about as many, and `drawn` random others by `seed` of each supercell; `note`
-    says so. largest_index: supercells in which every arrangement has a larger index are left out, which `note` says,
-    too. Raises NucleateError if the counts do not fill the sites.
+    says so. cells: the most supercells that are used, those of the highest symmetry; `note` says how many are left out.
+    Raises NucleateError if the counts do not fill the sites.
     """
     require_counts(parent, index, counts)
     ways = count_colourings(counts)
     lattices = sorted(distinct_superlattices(parent, index), key=lambda one: one[1])
-    used = [one for one in lattices if largest_index is None or one[1] <= largest_index]
+    used = lattices[:cells]
     parts, left_out, most = [], len(lattices) - len(used), max(most // max(len(used), 1), LEAST)
     for place, (matrix, multiplicity) in enumerate(used):
         cell = supercell_of_matrix(parent, matrix, multiplicity)
@@ -117,11 +117,11 @@ def arrangements(
         every[:, shared] = found.labels[found.primitive]
         indices = found.sizes[found.primitive] * multiplicity
         parts.append(Arrangements(cell, every, indices, complete, 0 if complete is None else drawn))
-    note = _note(parts, left_out, ways, largest_index, drawn)
+    note = _note(parts, left_out, ways, drawn)
     return ArrangementSet(parent, index, ways * sum(n for _, n in lattices), tuple(parts), note)
 
 
-def _note(parts: Sequence[Arrangements], left_out: int, ways: int, largest: int | None, drawn: int) -> str:
+def _note(parts: Sequence[Arrangements], left_out: int, ways: int, drawn: int) -> str:
     said = []
     reached = [p.complete * p.cell.multiplicity for p in parts if p.complete is not None]
     if reached:
@@ -130,5 +130,5 @@ def _note(parts: Sequence[Arrangements], left_out: int, ways: int, largest: int 
             f"operations, complete up to index {min(reached)}, and a random sample of {drawn} others"
         )
     if left_out:
-        said.append(f"{left_out} supercells in which every arrangement has an index above {largest} are left out")
+        said.append(f"{left_out} supercells of low symmetry are left out")
     return "; ".join(said)

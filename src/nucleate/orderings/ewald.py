@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 COULOMB = 14.399645  # e^2 / (4 pi eps0) in eV angstrom
-DIGITS = 12.0  # both sums end where their terms are exp(-DIGITS) of the first
+TERMS = 12.0
 AT_ONCE = 2_000_000  # numbers of a block of work
 SAME = 1e-6  # angstrom; sites at the same place, of which one is empty, do not act on each other
 
 
-def ewald_matrix(lattice: Array, positions: Array) -> Array:
-    """The matrix A (N, N) in eV/e^2. lattice: (3, 3), vectors in rows, angstrom. positions: (N, 3), fractional."""
+def ewald_matrix(lattice: Array, positions: Array, terms: float = TERMS) -> Array:
+    """The matrix A (N, N) in eV/e^2. lattice: (3, 3), vectors in rows, angstrom. positions: (N, 3), fractional.
+    terms: both sums end where their terms are exp(-terms) of the first; with TERMS energies are right to about 1e-5 of
+    themselves."""
     from pymatgen.core import Lattice
     from scipy.special import erfc
 
@@ -32,7 +34,7 @@ def ewald_matrix(lattice: Array, positions: Array) -> Array:
     points = (positions @ lattice) @ np.linalg.inv(cell) % 1.0
     count, volume = len(points), abs(float(np.linalg.det(cell)))
     width = (pi**3 * count / volume**2) ** (1 / 6)  # of the charge clouds: work is the same for both sums
-    near, far = DIGITS**0.5 / width, 2 * width * DIGITS**0.5
+    near, far = terms**0.5 / width, 2 * width * terms**0.5
     away = points[:, None] - points
     away -= np.round(away)
     out = np.zeros((count, count))
@@ -43,9 +45,9 @@ def ewald_matrix(lattice: Array, positions: Array) -> Array:
         vectors = (away[:, :, None] + shifts[start : start + step]) @ cell
         lengths = np.sqrt((vectors**2).sum(-1))
         used = (lengths > SAME) & (lengths < near)
-        terms = np.zeros_like(lengths)
-        terms[used] = erfc(width * lengths[used]) / lengths[used]
-        out += terms.sum(-1)
+        inverse = np.zeros_like(lengths)
+        inverse[used] = erfc(width * lengths[used]) / lengths[used]
+        out += inverse.sum(-1)
     waves = 2 * pi * np.linalg.inv(cell).T
     numbers = _grid(np.ceil(far * np.linalg.norm(cell, axis=1) / (2 * pi)))
     numbers = numbers[_first_of_pairs(numbers)]
