@@ -62,6 +62,16 @@ PYTHON = [
         ),
     ),
     Run(
+        "order",
+        (
+            CELLS,
+            "order mixed.cif -o ordered.jsonl",
+            "order mixed.cif --multiples 2 --count 5 -o ordered.cif",
+            "order mixed.cif --max-atoms 1",
+            "order salt.cif",
+        ),
+    ),
+    Run(
         "screen",
         (CELLS, SCREEN, "show run", "show run --all", f"{SCREEN} --overwrite --best 1 --reference sevennet-mp "
          "--potential sevennet", "screen --resume run", "rank run/candidates.jsonl -o ranked.csv"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from run import Run
 
 COMMANDS = [
-    *("", "design", "generate", "compose", "predict", "substitute", "screen", "optimise", "check", "relax", "phonons"),
-    *("rank", "show", "families", "known", "train", "season", "plugins", "doctor"),
+    *("", "design", "generate", "compose", "predict", "substitute", "order", "screen", "optimise", "check", "relax"),
+    *("phonons", "rank", "show", "families", "known", "train", "season", "plugins", "doctor"),
     *("data", "data get", "data add", "data list", "data prepare"),
     *("hull", "hull run", "hull show", "hull build", "dft", "dft run", "dft inputs", "dft parse"),
     *("evaluate", "evaluate dng", "evaluate compositions", "evaluate compare", "evaluate optimisation", "evaluate csp"),

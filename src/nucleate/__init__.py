@@ -13,7 +13,7 @@ from nucleate.lazy import lazy_names
 if TYPE_CHECKING:
     from nucleate.api.judging import check, e_above_hull, relax, screen
     from nucleate.api.knowing import known
-    from nucleate.api.making import design, generate, predict, substitute
+    from nucleate.api.making import design, generate, order, predict, substitute
     from nucleate.crystal.batch import CrystalBatch
     from nucleate.data import prepare
     from nucleate.errors import NucleateError
@@ -49,6 +49,7 @@ __getattr__ = lazy_names(
         "load_generator": "nucleate.generators",
         "load_reference": "nucleate.hull.load",
         "load_run": "nucleate.tasks.runs",
+        "order": "nucleate.api.making",
         "predict": "nucleate.api.making",
         "prepare": "nucleate.data",
         "rank": "nucleate.pipeline.rank",
@@ -80,6 +81,7 @@ __all__ = [
     "load_generator",
     "load_reference",
     "load_run",
+    "order",
     "predict",
     "prepare",
     "rank",

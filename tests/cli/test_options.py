@@ -12,6 +12,7 @@ from nucleate.settings import (
     DesignSettings,
     GenerateSettings,
     OptimiseSettings,
+    OrderSettings,
     PredictSettings,
     RelaxSettings,
     ScreenSettings,
@@ -28,6 +29,7 @@ SETTINGS = {
     "relax": RelaxSettings,
     "screen": ScreenSettings,
     "substitute": SubstituteSettings,
+    "order": OrderSettings,
 }
 OTHERWISE = {"relax": {"relax_steps": "steps"}, "optimise": {"weights": ""}, "predict": {"space_groups": "space-group"}}
 

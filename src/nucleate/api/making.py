@@ -1,9 +1,9 @@
-"""Functions that make crystals: generate, predict, design, substitute."""
+"""Functions that make crystals: generate, predict, design, substitute, order."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,6 +201,62 @@ def substitute(
         made += list(zip(found, candidates_of(found, name), strict=True))
     made.sort(key=lambda pair: (pair[0].likelihood is None, -(pair[0].likelihood or 0.0)))
     return Candidates(with_own_ids(candidate for _, candidate in made[:top]))
+
+
+def order(
+    given: Structure | str | Path,
+    *,
+    count: int = 20,
+    max_atoms: int = 60,
+    multiples: int = 1,
+    tolerance: float = 0.02,
+    charges: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> Candidates:
+    """Order a crystal with shared or partly empty sites: every arrangement that symmetry tells from the others.
+
+    given: a pymatgen Structure, or the path of a CIF or of a structure of pymatgen in JSON. count: crystals that are
+    kept. max_atoms: in a cell. multiples: cells of up to so many times the smallest size are tried. tolerance: how far
+    an occupancy may be from the given one where no cell holds it. charges: element -> charge in e; those of the
+    likeliest neutral ions by default. seed: of the random sample where there are too many arrangements.
+
+    Returns Candidates, unrelaxed, in the order of their electrostatic energies where charges are known, else the most
+    symmetric first; with the checks of `check`, and in `provenance` the index of the space group in that of the
+    disordered crystal, the electrostatic energy (eV/atom), and notes on what was rounded or left out. Raises
+    NucleateError, with the nearest composition, where no cell holds the occupancies.
+
+    Example:
+        >>> import nucleate
+        >>> from pymatgen.core import Lattice, Structure
+        >>> alloy = Structure(Lattice.cubic(2.9), ["Al", {"Ni": 0.5, "Co": 0.5}], [[0, 0, 0], [0.5, 0.5, 0.5]])
+        >>> [c.provenance["ordering_index"] for c in nucleate.order(alloy)]
+        [2, 6, 6]
+    """
+    from nucleate.io.shared_sites import read_with_shared_sites
+    from nucleate.orderings.partial import order_partial
+    from nucleate.settings import OrderSettings
+    from nucleate.tasks.order import candidates_of_orderings
+
+    settings = OrderSettings.of(max_atoms=max_atoms, multiples=multiples, tolerance=tolerance, seed=seed)
+    if isinstance(given, str | Path):
+        read, _ = read_with_shared_sites([given])
+        if len(read) != 1:
+            raise NucleateError(f"{given} holds {len(read)} crystals; order takes one")
+        name, structure = read[0].name, read[0].structure
+    elif is_structure(given):
+        name, structure = formula_text(given.composition), given
+    else:
+        raise NucleateError(f"order takes a pymatgen Structure or the path of a file, not {type(given).__name__}")
+    found = order_partial(
+        structure,
+        count=count,
+        max_atoms=settings.max_atoms,
+        tolerance=settings.tolerance,
+        multiples=settings.multiples,
+        charges=charges,
+        seed=settings.seed,
+    )
+    return Candidates(candidates_of_orderings(found, name))
 
 
 def _structures(given: Any) -> list[tuple[str, Structure]]:

@@ -30,7 +30,7 @@ from nucleate.cli.rank import rank
 from nucleate.cli.relax import phonons, relax
 from nucleate.cli.screen import screen
 from nucleate.cli.show import show
-from nucleate.cli.substitute import substitute
+from nucleate.cli.substitute import order, substitute
 from nucleate.cli.train import season, train
 from nucleate.errors import NucleateError
 from nucleate.redact import printable, redacted
@@ -50,6 +50,7 @@ for command in (
     compose,
     predict,
     substitute,
+    order,
     screen,
     optimise,
     check,

@@ -1,4 +1,4 @@
-"""`nucleate substitute`: other elements into crystals of files."""
+"""`nucleate substitute`: other elements into crystals of files. `nucleate order`: ordered cells of disordered ones."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ import typer
 
 from nucleate.cli.from_settings import with_settings
 from nucleate.cli.options import Overwrite
-from nucleate.settings import SubstituteSettings
+from nucleate.settings import OrderSettings, SubstituteSettings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nucleate.io import Named
+    from nucleate.orderings.partial import OrderedCrystals
     from nucleate.pipeline.candidate import Candidate
     from nucleate.tasks.substitute import Substituted
 
@@ -108,3 +112,96 @@ def _show(found: Sequence[Substituted], candidates: Sequence[Candidate], out: Pa
     said += [f"rejected: {c.id}, {c.failure.reason}" for _, c in shown if c.failure]
     said += [*state_sets(candidates), *radioactive(map(elements_of, candidates))]
     show_table(output_console(), columns, said, dim=[c.failure is not None for _, c in shown])
+
+
+@with_settings(OrderSettings)
+def order(
+    file: Annotated[
+        Path, typer.Argument(help="A CIF, or a structure of pymatgen in JSON, with shared or partly empty sites.")
+    ],
+    *,
+    given: Mapping[str, Any],
+    count: Annotated[int, typer.Option(min=1, help="Ordered crystals that are kept, the first ones.")] = 20,
+    charges: Annotated[
+        str, typer.Option(help="Charges for electrostatic energies, of all elements: La=3,Sr=2,Mn=3.5,O=-2.")
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Where crystals are written: a folder (CIFs), or a file .cif, .extxyz, .jsonl or .db.",
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Order a crystal with partial occupancies: every arrangement that symmetry tells from the others.
+
+    Vacancies are placed, too. Arrangements are ranked by their electrostatic energy where charges are known, else the
+    most symmetric come first. Occupancies are never rounded without a word."""
+    from nucleate.cli.resumable import check_place
+    from nucleate.cli.tables import counted_noun, output_console, print_problems
+    from nucleate.errors import NucleateError
+    from nucleate.io.shared_sites import read_with_shared_sites
+    from nucleate.orderings.partial import order_partial, read_charges
+    from nucleate.tasks.order import named_orderings, write_orderings
+
+    settings = OrderSettings.of(**given)
+    known = read_charges(charges) if charges else None
+    if out is not None:
+        if out.exists() and not overwrite:
+            raise NucleateError(f"{out} exists; use --overwrite or another --out")
+        check_place(out, ".cif")
+    notes = output_console(stderr=True)
+    crystals, problems = read_with_shared_sites([file])
+    print_problems(problems, notes)
+    if len(crystals) != 1:
+        raise NucleateError(f"{file} holds {len(crystals)} crystals; nucleate order takes one")
+    found = order_partial(
+        crystals[0].structure,
+        count=count,
+        max_atoms=settings.max_atoms,
+        tolerance=settings.tolerance,
+        multiples=settings.multiples,
+        charges=known,
+        most=settings.arrangements,
+        seed=settings.seed,
+    )
+    for note in found.notes:
+        notes.print(f"note: {note}", soft_wrap=True)
+    named = named_orderings(found, crystals[0].name)
+    _show_ordered(found, named, output_console())
+    if out is not None:
+        write_orderings(out, named)
+        output_console().print(f"{counted_noun(len(named), 'crystal')} in {out}, not relaxed", soft_wrap=True)
+        output_console().print(f"next: nucleate screen {out} --out runs/screen", soft_wrap=True)
+
+
+def _show_ordered(found: OrderedCrystals, named: Sequence[Named], console: Console) -> None:
+    """A row for each crystal, and below how many there are and by what they are ranked."""
+    from nucleate.cli.candidates import marked, radioactive
+    from nucleate.cli.tables import TerminalColumn, counted_noun, show_table
+
+    shown = list(zip(found.crystals, named, strict=True))[:SHOWN]
+    lowest = found.crystals[0].energy
+    elements = [[e.symbol for e in one.structure.composition.elements] for one, _ in shown]
+    above = ["-" if e is None or lowest is None else f"{1000 * (e - lowest):.1f}" for e in (o.energy for o, _ in shown)]
+    columns = [
+        TerminalColumn("id", [n.name for _, n in shown]),
+        TerminalColumn(
+            "formula", [marked(str(n.info["formula"]), own) for (_, n), own in zip(shown, elements, strict=True)]
+        ),
+        TerminalColumn("space\ngroup", [str(n.info["space_group"]) for _, n in shown]),
+        TerminalColumn("index", [str(one.index) for one, _ in shown], right=True),
+        TerminalColumn("atoms", [str(len(one.structure)) for one, _ in shown], right=True, gives_way=1),
+        TerminalColumn("Ewald energy\nmeV/atom above", above, right=True),
+    ]
+    more = "" if len(shown) == found.found else f", {len(shown):,} shown"
+    said = [
+        f"{counted_noun(found.found, 'distinct ordered crystal')} of {found.total:,} arrangements{more}; index: of the "
+        "space group in that of the disordered crystal, before atoms move"
+    ]
+    if lowest is not None:
+        ions = ", ".join(f"{s} {q:+.3g}" for s, q in found.charges.items())
+        said.append(f"Ewald energy: of point charges on these sites ({ions}); the lowest is {lowest:.3f} eV/atom")
+    show_table(console, columns, [*said, *radioactive(elements)])

@@ -76,11 +76,11 @@ def ordered_cells(
     kinds = {key: i + 1 for i, key in enumerate(dict.fromkeys(zip(names, groups, strict=True)))}
     of_kind = {kinds[key]: (mix, key[1]) for key, mix in zip(zip(names, groups, strict=True), mixes, strict=True)}
     numbers = [kinds[key] for key in zip(names, groups, strict=True)]
-    lattice, positions, numbers = _primitive(structure, numbers)
+    lattice, positions, numbers = primitive_cell(structure, numbers)
     shared = [key for n in dict.fromkeys(numbers) for mix, key in [of_kind[n]] if len(mix) > 1]
     shared = list(dict.fromkeys(shared))
     own = np.array([shared.index(of_kind[n][1]) if len(of_kind[n][0]) > 1 else -1 for n in numbers])
-    rotations, translations = _operations(lattice, positions, numbers)
+    rotations, translations = operations_of(lattice, positions, numbers)
     parent = Parent(lattice, positions, own, rotations, translations)
     mix_of_group = [dict(key[1]) for key in shared]
     shares = [_fractions(mix) for mix in mix_of_group]
@@ -102,9 +102,11 @@ def ordered_cells(
             yield made.get_reduced_structure("LLL") if index > 1 else made
 
 
-def _primitive(
+def primitive_cell(
     structure: Structure, numbers: Sequence[int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[int]]:
+    """Lattice (3, 3), positions (n, 3) and numbers of the primitive cell with exact symmetry, where sites with
+    different numbers are different; the given ones if no symmetry is found."""
     try:
         cell = find_symmetry(structure.lattice.matrix, structure.frac_coords, numbers, SYMPREC).prim_std_cell
     except ValueError:
@@ -112,9 +114,10 @@ def _primitive(
     return np.array(cell.basis), np.array(cell.positions), list(cell.numbers)
 
 
-def _operations(
+def operations_of(
     lattice: NDArray[np.float64], positions: NDArray[np.float64], numbers: Sequence[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Rotations (k, 3, 3) and translations (k, 3) of the space group of such a cell."""
     try:
         found = find_symmetry(lattice, positions, numbers, SYMPREC).operations
     except ValueError:

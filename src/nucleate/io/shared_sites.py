@@ -1,17 +1,19 @@
-"""CIF files in which elements share sites or sites are partly empty. They are read for `tasks.substitute`, which makes
-ordered cells of them.
+"""CIF files, and structures of pymatgen in JSON, in which elements share sites or sites are partly empty. They are read
+for `nucleate substitute` and `nucleate order`, which make ordered cells of them.
 
-All other readers refuse such files, because no potential can compute them. They are read by pymatgen, without the
+All other readers refuse such files, because no potential can compute them. CIFs are read by pymatgen, without the
 checks of doubtful files in `io.cif`.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from nucleate.chem.elements import atomic_number
 from nucleate.io.read import Named, Problem, Remark, find_files, nothing_read, read_items
 
 if TYPE_CHECKING:
@@ -19,13 +21,13 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
-ENDINGS = (".cif", ".mcif")
+ENDINGS = (".cif", ".mcif", ".json")
 OVER = 1.001  # occupancies of a site may add up to this much because of rounding
 
 
 def read_with_shared_sites(paths: Sequence[str | Path]) -> tuple[list[Named], list[Problem]]:
-    """The crystals and problems of `io.read_structures`, and in addition the crystals of CIF files with shared or
-    partly empty sites.
+    """The crystals and problems of `io.read_structures`, and in addition the crystals of CIF files, and of
+    JSON files with one structure of pymatgen, with shared or partly empty sites.
 
     Raises NucleateError as `io.read_structures` does.
     """
@@ -39,7 +41,9 @@ def read_with_shared_sites(paths: Sequence[str | Path]) -> tuple[list[Named], li
         shared = _shared(path) if refused and path.suffix.lower() in ENDINGS and len(items) == len(refused) else None
         if shared is not None:
             found.append(Named(path.stem, shared, file=str(path)))
-            problems.append(Remark(str(path), None, "its sites are shared; read by pymatgen, occupancies and all"))
+            problems.append(
+                Remark(str(path), None, "its sites are shared or partly empty; read with their occupancies")
+            )
             continue
         found += [item for item in items if isinstance(item, Named)]
         problems += [item for item in items if isinstance(item, Problem)]
@@ -49,17 +53,37 @@ def read_with_shared_sites(paths: Sequence[str | Path]) -> tuple[list[Named], li
 
 
 def _shared(path: Path) -> Structure | None:
-    """The crystal of a CIF with shared or partly empty sites; None if it has no such sites or pymatgen cannot read
-    it."""
+    """The crystal of a file with shared or partly empty sites; None if it has no such sites or cannot be read."""
     from pymatgen.io.cif import CifParser
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            (structure,) = CifParser(str(path), occupancy_tolerance=OVER).parse_structures(primitive=False)
+            if path.suffix.lower() == ".json":
+                structure = _of_dictionary(json.loads(path.read_text(encoding="utf-8")))
+            else:
+                (structure,) = CifParser(str(path), occupancy_tolerance=OVER).parse_structures(primitive=False)
     except Exception:  # a broken file can cause any exception in a parser
         return None
     if structure.is_ordered or not math.isfinite(structure.volume) or not len(structure):
         return None
     structure.remove_oxidation_states()
     return structure
+
+
+def _of_dictionary(values: Any) -> Structure:
+    """The crystal of a dictionary of pymatgen; of its species only elements, charges and shares are taken, and nothing
+    that the dictionary names is constructed."""
+    from pymatgen.core import Lattice, Structure
+
+    sites = values["sites"]
+    mixes: list[dict[str, float]] = []
+    for site in sites:
+        mix: dict[str, float] = {}
+        for one in site["species"]:
+            share = float(one["occu"])
+            if atomic_number(one["element"]) and not 0 < share <= OVER:
+                raise ValueError(f"a share of {share}")
+            mix[one["element"]] = mix.get(one["element"], 0.0) + share
+        mixes.append(mix)
+    return Structure(Lattice(values["lattice"]["matrix"]), mixes, [site["abc"] for site in sites])

@@ -14,7 +14,7 @@ from nucleate.settings.relaxation import RelaxSettings
 from nucleate.settings.sampling import GenerationSettings, SamplingSettings, TemplateSettings
 from nucleate.settings.screen import ScreenSettings
 from nucleate.settings.search import JudgingSettings, LanguageSettings, SearchSettings
-from nucleate.settings.substitute import SubstituteSettings
+from nucleate.settings.substitute import OrderSettings, SubstituteSettings
 
 __all__ = [
     "ComposeSettings",
@@ -24,6 +24,7 @@ __all__ = [
     "JudgingSettings",
     "LanguageSettings",
     "OptimiseSettings",
+    "OrderSettings",
     "PredictSettings",
     "RelaxSettings",
     "SamplingSettings",

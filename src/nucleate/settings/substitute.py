@@ -1,11 +1,11 @@
-"""How elements of a crystal are replaced by others."""
+"""How elements of a crystal are replaced by others, and how sites that elements share are ordered."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from nucleate.settings.base import About, Settings
 
@@ -35,3 +35,33 @@ class SubstituteSettings(Settings):
         Literal["scaled", "copy"],
         About("Volume of the new cell: scaled by the volumes of the atoms, or copy of the given one."),
     ] = "scaled"
+
+
+@dataclass(frozen=True)
+class OrderSettings(Settings):
+    """Settings of `nucleate order`."""
+
+    max_atoms: Annotated[int, Ge(1), About("Atoms that an ordered cell may have at most.")] = 60
+    multiples: Annotated[
+        int,
+        Ge(1),
+        About("Cells of up to so many times the smallest size that holds the occupancies are tried."),
+    ] = 1
+    tolerance: Annotated[
+        float,
+        Ge(0),
+        Le(0.5),
+        About(
+            "How far an occupancy may be from that of the file where no cell holds it; farther ones are refused, with "
+            "the nearest composition."
+        ),
+    ] = 0.02
+    arrangements: Annotated[
+        int,
+        Ge(1),
+        About(
+            "Arrangements that are looked at one by one; where there are more, those that keep much symmetry are, and "
+            "a random sample of others."
+        ),
+    ] = 100_000
+    seed: Annotated[int, Ge(0), About("Seed of that sample.")] = 0

@@ -1,0 +1,64 @@
+"""Ordered cells of a disordered crystal, as named crystals in files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nucleate.chem.formula import formula_text
+from nucleate.crystal.symmetry import space_group_symbol
+from nucleate.io.results import Named
+
+if TYPE_CHECKING:
+    from nucleate.orderings.partial import OrderedCrystals
+    from nucleate.pipeline.candidate import Candidate
+
+
+def named_orderings(found: OrderedCrystals, parent: str) -> list[Named]:
+    """The crystals with the names PARENT-1, PARENT-2 ... and what is known of each: the index of its space group, its
+    space group, and its electrostatic energy (eV/atom) where there is one."""
+    out = []
+    for i, one in enumerate(found.crystals, start=1):
+        info = {
+            "formula": formula_text(one.structure.composition),
+            "ordering_of": parent,
+            "ordering_index": one.index,
+            "space_group": space_group_symbol(one.space_group),
+        }
+        if one.energy is not None:
+            info["ewald_energy"] = round(one.energy, 6)
+        out.append(Named(f"{parent}-{i}", one.structure, info))
+    return out
+
+
+def candidates_of_orderings(found: OrderedCrystals, parent: str) -> list[Candidate]:
+    """The same crystals as candidates, with the checks of their formulas and geometry."""
+    from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.origin import Origin
+    from nucleate.stages.check import check_candidate
+
+    out = []
+    for one in named_orderings(found, parent):
+        record = {**one.info, "notes": list(found.notes)}
+        candidate = Candidate(one.name, structure=one.structure, provenance=record, origin=Origin("ordering"))
+        out.append(check_candidate(candidate))
+    return out
+
+
+def write_orderings(path: Path, named: Sequence[Named]) -> None:
+    """Write crystals as `io.write_structures` does, or as one CIF with a data block for each."""
+    from nucleate.files import replacing
+    from nucleate.io.write import safe_names, write_structures
+    from nucleate.io.write_cif import cif_text
+
+    if path.suffix.lower() != ".cif" or path.is_dir():
+        write_structures(path, named)
+        return
+    blocks = []
+    for name, one in zip(safe_names(n.name for n in named), named, strict=True):
+        info = "".join(f"# {key}: {value}\n" for key, value in one.info.items())
+        _, rest = cif_text(one.structure).split("\n", 1)
+        blocks.append(f"data_{name}\n{info}{rest}")
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(blocks), encoding="utf-8")
