@@ -41,9 +41,9 @@ def read_with_shared_sites(paths: Sequence[str | Path]) -> tuple[list[Named], li
         shared = _shared(path) if refused and path.suffix.lower() in ENDINGS and len(items) == len(refused) else None
         if shared is not None:
             found.append(Named(path.stem, shared, file=str(path)))
-            problems.append(
-                Remark(str(path), None, "its sites are shared or partly empty; read with their occupancies")
-            )
+            how = "" if path.suffix.lower() == ".json" else "by pymatgen, "
+            reason = f"its sites are shared or partly empty; read {how}occupancies and all"
+            problems.append(Remark(str(path), None, reason))
             continue
         found += [item for item in items if isinstance(item, Named)]
         problems += [item for item in items if isinstance(item, Problem)]
