@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST = 100_000  # colourings that are looked at one by one, in all supercells together
-LEAST = 200  # of them in a supercell
+LEAST = 1_000  # of them in a supercell
 DRAWN = 200  # of a cell of which not all are looked at
 
 

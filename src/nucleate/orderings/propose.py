@@ -38,6 +38,7 @@ MAX_ATOMS = 100  # in the cell of an ordering
 PARENTS = 10  # known crystals that are tried
 # For cells of the smallest size, and of twice that: arrangements that are looked at, and supercells
 SIZES = ((4_000, 20), (1_500, 8))
+MOST_CELLS = 8  # of the parent in the smallest cell for which cells of twice the size are tried, too
 KEPT = 25  # arrangements of a parent and size
 ROUGH = 7.0  # the accuracy of energies that put arrangements in order (`ewald.ewald_matrix`)
 # What an arrangement loses, in places among those of its parent and size: by each step that the formula of its parent
@@ -164,8 +165,9 @@ def _arranged(
     away, place, size = where
     groups = list(split.known.groups.values())
     needed, there = sum(groups[0].values()), split.parent.sizes[0]
-    index = needed // math.gcd(needed, there) * (size + 1)
-    if index * len(split.numbers) > max_atoms:
+    smallest = needed // math.gcd(needed, there)
+    index = smallest * (size + 1)
+    if index * len(split.numbers) > max_atoms or (size and smallest > MOST_CELLS):
         return []
     units = there * index // needed
     counts = [[units * n for n in own.values()] for own in groups]
