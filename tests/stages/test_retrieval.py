@@ -119,3 +119,18 @@ def test_a_template_is_called_far_only_where_there_is_no_probability(library):
     relative = RetrievedRelative(library["mp-6"], {"Mg": "Cs", "O": "Au"}, 1.0, 2.0)
     assert template_of(FormulaAnswer(relative, False, 0.02)).far == ""
     assert "steps between the formulas" in template_of(FormulaAnswer(relative, False)).far
+
+
+def test_orderings_are_proposed_where_no_known_crystal_has_the_ratio(library):
+    first, second = found(library, {"Sr": 1, "Ba": 1, "Ti": 2, "O": 6}, 2)
+    assert first.vote.proposer == first.origin.generator == "ordering"
+    assert first.vote.probability is None and first.vote.none is None
+    assert first.structure.composition.reduced_formula == "BaSrTi2O6"
+    assert first.origin.template.formula in ("SrTiO3", "BaTiO3") and not first.origin.template.far
+    assert first.origin.template.note.startswith("sites shared: ") and "Ba, Sr" in first.origin.template.note
+    assert json.loads(first.to_json())["vote"]["proposer"] == "ordering" and second.structure is not None
+
+
+def test_orderings_of_crystals_that_are_too_far_away_are_not_proposed(library):
+    (none,) = found(library, {"Sn": 1, "Ti": 1, "O": 4}, 1)
+    assert none.failure.code == Code.NO_TEMPLATE

@@ -8,6 +8,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from nucleate.cli.tables import TerminalColumn, energy_text
+from nucleate.generators.methods import ORDERING
 
 if TYPE_CHECKING:
     from nucleate.library.library import Library
@@ -25,6 +26,8 @@ NUMBERS = {  # of a template, and what they mean
 PROBABLE = "P: that a crystal near the hull has this structure type, by the votes of known crystals"
 OPEN = "-: no P, because a crystal of the formula is known; grey: rarely right"
 NONE = "none of these"
+ORDERED = "ordering: like elements share sites of the nearest known; no votes, so no P: it is among the rest"
+REST = "another, or an ordering"
 Pair = tuple["Candidate", dict[str, Any]]  # a candidate and its row of `rank.to_rows`
 
 
@@ -78,7 +81,15 @@ def _voted(shown: Sequence[Pair], settings: PredictSettings) -> Table:
             cells.append((str(number), name, *_vote_cells(c, row, settings.relax), row["failure"] or row["checks"]))
         if (rest := _none_of_these(group)) is not None:
             lines.append(None)
-            cells.append(("", "", share_text(rest), NONE, *[""] * (len(VOTED) - 1)))
+            cells.append(
+                (
+                    "",
+                    "",
+                    share_text(rest),
+                    REST if any(_is_ordering(c) for c, _ in group) else NONE,
+                    *[""] * (len(VOTED) - 1),
+                )
+            )
     by_name = dict(zip(("#", "id", *VOTED, "checks"), zip(*cells, strict=True), strict=True))
     columns = [
         TerminalColumn("#", by_name["#"], right=True, gives_way=0 if len(groups) == 1 else 9),
@@ -102,6 +113,8 @@ def _voted(shown: Sequence[Pair], settings: PredictSettings) -> Table:
     said = plain_sentences(groups, load_library(hide=settings.known.hide), settings.relax)
     if any(c.vote and c.vote.probability is not None for c, _ in shown):
         said.append(PROBABLE)
+    if any(_is_ordering(c) for c, _ in shown):
+        said.append(ORDERED)
     if any(_of_known_formula(group) and any(not _is_known(c) for c, _ in group) for group in groups):
         said.append(OPEN)
     if not settings.relax and any(c.vote and c.vote.known_e_above_hull is not None for c, _ in shown):
@@ -228,6 +241,9 @@ def _sentence(group: Sequence[Pair], library: Library, relaxed: bool) -> str:
     where = "is not known" if not library.hidden_text else "is not known, apart from what is hidden"
     kind = f"{vote.name or _short_label(vote.prototype)} as in {c.origin.template.formula}" if c.origin.template else ""
     chance = _best_chance(group)
+    if _is_ordering(c) and c.origin.template:
+        few = f" (all structure types by votes: {share_text(_voted_share(group))})" if chance is not None else ""
+        return f"{formula} {where}; the best guess is an ordering of {c.origin.template.formula}{few}"
     if chance is None:
         return f"{formula} {where}"
     rest = _none_of_these(group) or 0.0
@@ -247,16 +263,24 @@ def _is_known(c: Candidate) -> bool:
     return bool(c.vote and c.vote.proposer == "known")
 
 
+def _is_ordering(c: Candidate) -> bool:
+    return bool(c.vote and c.vote.proposer == ORDERING)
+
+
 def _is_far(c: Candidate) -> bool:
     return bool(c.origin.template and c.origin.template.far)
 
 
 def _of_known_formula(group: Sequence[Pair]) -> bool:
-    return any(c.vote and c.vote.probability is None for c, _ in group)
+    return any(_is_known(c) for c, _ in group)
 
 
 def _best_chance(group: Sequence[Pair]) -> float | None:
     return max((c.vote.probability for c, _ in group if c.vote and c.vote.probability is not None), default=None)
+
+
+def _voted_share(group: Sequence[Pair]) -> float:
+    return math.fsum(c.vote.probability for c, _ in group if c.vote and c.vote.probability is not None)
 
 
 def _none_of_these(group: Sequence[Pair]) -> float | None:

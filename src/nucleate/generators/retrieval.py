@@ -1,4 +1,5 @@
-"""Structures of a formula: its known crystals, then the structure types of other known crystals by their votes.
+"""Structures of a formula: its known crystals, then the structure types of other known crystals by their votes, and
+orderings of known crystals of simpler ratios where votes do not say enough.
 
 The votes are those of `retrieval.retrieve`. Of a formula that has a known crystal they are taken from crystals of other
 formulas alone, and say nothing of what is already known, so no probability is given there.
@@ -25,6 +26,7 @@ from nucleate.generators.defaults import BaseGenerator
 from nucleate.generators.methods import RETRIEVAL
 from nucleate.generators.planning import plan_condition
 from nucleate.generators.random_search import MAX_ATOMS as RANDOM_ATOMS
+from nucleate.generators.reach import far_reason
 from nucleate.generators.substitute import supercell_of
 from nucleate.library.entries import KnownEntry
 from nucleate.library.filters import rows_of_formula
@@ -39,11 +41,14 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from nucleate.library.library import Library
+    from nucleate.orderings.propose import ProposedOrdering
 
 FIT = "known"  # the ranking, one of `retrieval.ranking.FITS`
 DRAWN = 20  # structure types among which a seed of `generate` chooses
 MOST_SEARCHED = 200  # structure types among which one is looked for whose cell repeats to a wanted size
 COMPARED = 24  # most probable structure types of a formula that are compared with each other as crystals
+DOUBT = 0.5  # probability of none of the structure types, from which on orderings are proposed, too
+LIKELY = 0.05  # probability of a structure type that comes before the first ordering
 
 Kind = tuple[int, tuple[int, ...]]  # a decorated prototype: pattern of the library, elements of its slots
 
@@ -53,12 +58,14 @@ class FormulaAnswer:
     """A structure for a formula.
 
     relative: the known crystal whose structure it has, and what takes the place of its elements. known: whether that is
-    a crystal of the formula itself. probability: of this structure type, None where the formula has a known crystal.
+    a crystal of the formula itself. probability: of this structure type, None where the formula has a known crystal,
+    and of orderings. ordering: how its elements share the sites of the known crystal, None for all other answers.
     """
 
     relative: RetrievedRelative
     known: bool
     probability: float | None = None
+    ordering: ProposedOrdering | None = None
 
     @property
     def entry(self) -> KnownEntry:
@@ -67,11 +74,13 @@ class FormulaAnswer:
 
     def structure(self) -> Structure:
         """The primitive cell; of a known crystal as it is, else with other elements and scaled."""
-        return self.relative.structure()
+        return self.relative.structure() if self.ordering is None else self.ordering.structure
 
     def distance(self) -> float | None:
         """Element mover's distance between the formulas, in steps on the modified Pettifor scale; None where one of
         them has an element that is not on it."""
+        if self.ordering is not None:
+            return self.ordering.distance
         theirs = self.entry.composition
         ours = {self.relative.substitution[e]: n for e, n in theirs.items()}
         return element_movers_distance(ours, theirs) if on_scale(ours) and on_scale(theirs) else None
@@ -150,6 +159,8 @@ class RetrievalGenerator(BaseGenerator["Structure"]):
         others = self._merged(known, [FormulaAnswer(p.relatives[0], False, p.probability) for p in types])
         if known:
             others = [replace(answer, probability=None) for answer in others]
+        elif len(others) < count or found.none > DOUBT:
+            others = self._with_orderings(others, formula, count)
         every = (*known, *others)[:count]
         none = None if known or found.reason else found.none
         return FormulaAnswers(text, every, none, self._reason(formula, len(every), count, atoms))
@@ -181,6 +192,28 @@ class RetrievalGenerator(BaseGenerator["Structure"]):
             out.append(answer)
         out = sorted(out[len(known) :], key=lambda answer: -(answer.probability or 0.0))
         return [*out, *others[COMPARED:]]
+
+    def _with_orderings(self, others: Sequence[FormulaAnswer], formula: Formula, count: int) -> list[FormulaAnswer]:
+        """The other answers, and between those that are not LIKELY orderings of known crystals that are not too far
+        away (`generators.reach`)."""
+        from nucleate.orderings.propose import propose_orderings
+
+        first = [answer for answer in others if (answer.probability or 0.0) >= LIKELY]
+        rest = others[len(first) :]
+        seen = [prepare_for_comparison(answer.structure()) for answer in others[: max(COMPARED, len(first))]]
+        orderings = []
+        for proposed in propose_orderings(self.library, formula.counts, count):
+            if far_reason(proposed.distance, None, proposed.substitution, 1.0):
+                continue
+            crystal = prepare_for_comparison(proposed.structure)
+            if any(is_same_crystal(other, crystal, None) for other in seen):
+                continue
+            theirs = self.library[proposed.parent]
+            relative = RetrievedRelative(theirs, proposed.substitution, 1.0, 1.0)
+            orderings.append(FormulaAnswer(relative, False, None, proposed))
+        both = [answer for pair in zip(orderings, rest, strict=False) for answer in pair]
+        taken = min(len(orderings), len(rest))
+        return [*first, *both, *orderings[taken:], *rest[taken:]]
 
     def _reason(self, formula: Formula, found: int, count: int, atoms: int) -> str:
         ratio = f"{':'.join(map(str, formula.ratio))} of {formula.text}"

@@ -154,11 +154,12 @@ class StructureVote(Fact):
     """How likely it is that a crystal has its formula's structure, and which known crystal it is or is like.
 
     proposer: "known" for a known crystal of the formula itself, "retrieval" for the structure type of another one
-    (`retrieval.retrieve`). probability: that a crystal of the formula near the hull has this structure type; none: that
-    it has none of the structure types that known crystals of its ratio have. Both are None where the formula has a
-    known crystal. id: of the known crystal. prototype: its structure type, as `library.entries.KnownEntry.prototype`;
-    name: what people call that, "" where it has no common name. known_e_above_hull: of a known crystal of the formula,
-    eV/atom by the Materials Project, None where it is not known.
+    (`retrieval.retrieve`), "ordering" for elements that share the sites of one element of a known crystal
+    (`orderings.propose`). probability: that a crystal of the formula near the hull has this structure type, None for
+    orderings; none: that it has none of the structure types that known crystals of its ratio have. Both are None where
+    the formula has a known crystal. id: of the known crystal. prototype: its structure type, as
+    `library.entries.KnownEntry.prototype`; name: what people call that, "" where it has no common name.
+    known_e_above_hull: of a known crystal of the formula, eV/atom by the Materials Project, None where it is not known.
     """
 
     proposer: str

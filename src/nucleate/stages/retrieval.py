@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nucleate.chem.composition import Formula
 from nucleate.errors import Code, NucleateError
 from nucleate.families.naming import structure_type_name
-from nucleate.generators.methods import RETRIEVAL
+from nucleate.generators.methods import ORDERING, RETRIEVAL
 from nucleate.generators.reach import far_reason
 from nucleate.generators.retrieval import FormulaAnswer, FormulaAnswers, RetrievalGenerator
 from nucleate.pipeline.candidate import Candidate
@@ -61,7 +61,7 @@ def answered(candidate: Candidate, found: FormulaAnswers, answer: FormulaAnswer)
     """The candidate with the structure of an answer, and where it comes from."""
     entry = answer.entry
     vote = StructureVote(
-        proposer=KNOWN if answer.known else RETRIEVAL,
+        proposer=KNOWN if answer.known else RETRIEVAL if answer.ordering is None else ORDERING,
         probability=_rounded(answer.probability),
         none=_rounded(found.none),
         id=entry.id,
@@ -79,6 +79,16 @@ def template_of(answer: FormulaAnswer) -> TemplateMatch:
     entry, relative, distance = answer.entry, answer.relative, answer.distance()
     swaps = {old: relative.substitution[old] for old in entry.elements}
     far = ""
+    if answer.ordering is not None:
+        shared = "; ".join(answer.ordering.shared)
+        return TemplateMatch(
+            id=entry.id,
+            formula=entry.formula,
+            substitution=swaps,
+            space_group=entry.space_group,
+            distance=_rounded(distance),
+            note=f"sites shared: {shared}" if shared else "each element has sites of its own",
+        )
     if answer.probability is None:
         far = far_reason(math.nan if distance is None else distance, None, swaps, relative.volume)
     return TemplateMatch(
