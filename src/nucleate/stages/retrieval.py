@@ -78,18 +78,11 @@ def template_of(answer: FormulaAnswer) -> TemplateMatch:
     believed, and the template is not called too far away."""
     entry, relative, distance = answer.entry, answer.relative, answer.distance()
     swaps = {old: relative.substitution[old] for old in entry.elements}
-    far = ""
+    far, note = "", ""
     if answer.ordering is not None:
         shared = "; ".join(answer.ordering.shared)
-        return TemplateMatch(
-            id=entry.id,
-            formula=entry.formula,
-            substitution=swaps,
-            space_group=entry.space_group,
-            distance=_rounded(distance),
-            note=f"sites shared: {shared}" if shared else "each element has sites of its own",
-        )
-    if answer.probability is None:
+        note = f"sites shared: {shared}" if shared else "each element has sites of its own"
+    elif answer.probability is None:
         far = far_reason(math.nan if distance is None else distance, None, swaps, relative.volume)
     return TemplateMatch(
         id=entry.id,
@@ -97,8 +90,9 @@ def template_of(answer: FormulaAnswer) -> TemplateMatch:
         substitution=swaps,
         space_group=entry.space_group,
         distance=_rounded(distance),
-        volume=round(relative.volume, 6),
+        volume=round(relative.volume, 6) if answer.ordering is None else None,
         far=far,
+        note=note,
     )
 
 
