@@ -63,7 +63,10 @@ def test_defaults_of_a_command_are_those_of_its_settings():
     [
         (("predict", "NaCl", "--rank-by", "age"), "error: --rank-by must be one of emd, metric, random, not 'age'"),
         (("predict", "NaCl", "--samples", "-1"), "error: --samples must be at least 1, not -1"),
-        (("predict", "NaCl", "--method", "magic"), "error: --method must be one of auto, retrieval, template, prototype"),
+        (
+            ("predict", "NaCl", "--method", "magic"),
+            "error: --method must be one of auto, retrieval, template, prototype",
+        ),
         (("relax", "x.cif", "--out", "y.jsonl", "--steps", "-1"), "error: --steps must be at least 0, not -1"),
         (
             ("relax", "x.cif", "--out", "y.jsonl", "--optimiser", "magic"),

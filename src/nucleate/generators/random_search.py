@@ -22,6 +22,7 @@ from nucleate.crystal.wyckoff import get_space_group
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress, Wishes
 from nucleate.generators.defaults import BaseGenerator
+from nucleate.generators.methods import RANDOM_ATOMS
 from nucleate.generators.placing import Placed, expected_volume, place_atoms
 from nucleate.generators.planning import plan_condition
 from nucleate.generators.soft_spheres import separate_atoms, symmetric_moves
@@ -37,7 +38,6 @@ PLACED = 0.3  # smallest distance when atoms are placed; soft spheres do the res
 COINCIDENT = 0.02  # the same in the last attempt; above 0, because coinciding atoms cannot be pushed apart
 SWOLLEN = 1.5  # a cell that had to grow beyond this volume is drawn again with less symmetry
 ATTEMPTS = 5  # at one structure; the last one is in P1
-MAX_ATOMS = 60  # in the cell
 
 
 class RandomSearch(BaseGenerator["Structure"]):
@@ -73,7 +73,7 @@ class RandomSearch(BaseGenerator["Structure"]):
             return
         name = get_space_group(number).symbol
         if number not in compatible_space_groups(tuple(composition.items())):
-            times = [k for k in possible_units(number, composition, MAX_ATOMS) if k > 1]
+            times = [k for k in possible_units(number, composition, RANDOM_ATOMS) if k > 1]
             raise NucleateError(
                 f"space group {name} ({number}) has no Wyckoff positions for {_words(composition)} in a "
                 f"primitive cell; {_instead(composition, times)}"
@@ -87,9 +87,9 @@ class RandomSearch(BaseGenerator["Structure"]):
         can hold none, which `check` then refuses.
         """
         unit = sum(formula.values())
-        possible: Sequence[int] = range(1, 1 + max(1, MAX_ATOMS // unit))
+        possible: Sequence[int] = range(1, 1 + max(1, RANDOM_ATOMS // unit))
         if space_group is not None:
-            possible = possible_units(space_group, formula, MAX_ATOMS) or (1,)
+            possible = possible_units(space_group, formula, RANDOM_ATOMS) or (1,)
         if unit * possible[0] >= len(self.sizes):
             return possible[0]
         return draw_units(self.sizes, unit, seed, possible)
@@ -211,8 +211,8 @@ def _composition(condition: Condition) -> Mapping[str, int]:
         if not (isinstance(n, int) and n > 0):
             raise NucleateError(f"the cell has {n} {element}; random search needs whole numbers above 0")
     size = sum(composition.values())
-    if size > MAX_ATOMS:
-        raise NucleateError(f"random search makes cells of 1 to {MAX_ATOMS} atoms, not {size}")
+    if size > RANDOM_ATOMS:
+        raise NucleateError(f"random search makes cells of 1 to {RANDOM_ATOMS} atoms, not {size}")
     return composition
 
 
@@ -222,7 +222,7 @@ def _instead(composition: Mapping[str, int], times: Sequence[int]) -> str:
         return f"cells of {', '.join(map(str, times[:4]))} times as many atoms are possible"
     others = sorted(compatible_space_groups(tuple(composition.items())), key=lambda n: (-get_space_group(n).order, -n))
     named = ", ".join(f"{get_space_group(n).symbol} ({n})" for n in others[:4])
-    return f"nor in one of up to {MAX_ATOMS} atoms; {len(others)} other groups have, such as {named}"
+    return f"nor in one of up to {RANDOM_ATOMS} atoms; {len(others)} other groups have, such as {named}"
 
 
 def _words(composition: Mapping[str, int]) -> str:

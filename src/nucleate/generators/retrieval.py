@@ -23,9 +23,8 @@ from nucleate.crystal.same_crystal import ComparableCrystal, is_same_crystal, pr
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress, Wishes
 from nucleate.generators.defaults import BaseGenerator
-from nucleate.generators.methods import RETRIEVAL
+from nucleate.generators.methods import RANDOM_ATOMS, RETRIEVAL
 from nucleate.generators.planning import plan_condition
-from nucleate.generators.random_search import MAX_ATOMS as RANDOM_ATOMS
 from nucleate.generators.reach import far_reason
 from nucleate.generators.substitute import supercell_of
 from nucleate.library.entries import KnownEntry
@@ -35,7 +34,6 @@ from nucleate.library.matching import comparable_row
 from nucleate.library.patterns import load_patterns
 from nucleate.retrieval.ranking import FOLDER
 from nucleate.retrieval.retrieve import RetrievedRelative, Retriever
-from nucleate.retrieval.volumes import atomic_volumes
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -228,8 +226,10 @@ class RetrievalGenerator(BaseGenerator["Structure"]):
 
     def _without_crystals(self, counts: Mapping[str, int]) -> list[str]:
         """The elements that no known crystal has."""
-        volumes = atomic_volumes(self.library)
-        return [symbol for symbol in counts if np.isnan(volumes[atomic_number(symbol)])]
+        library = self.library
+        elements = library.table.elements
+        seen = np.bincount((elements if library.visible is None else elements[library.visible]).ravel(), minlength=119)
+        return [symbol for symbol in counts if not seen[atomic_number(symbol)]]
 
     def _known(self, formula: Formula, count: int) -> list[FormulaAnswer]:
         """The first known crystals of a formula, each structure once."""
