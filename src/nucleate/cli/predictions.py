@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
-from nucleate.cli.tables import TerminalColumn, energy_text
+from nucleate.cli.tables import TerminalColumn, counted_noun, energy_text
 from nucleate.generators.methods import ORDERING
 
 if TYPE_CHECKING:
@@ -233,7 +233,8 @@ def _sentence(group: Sequence[Pair], library: Library, relaxed: bool) -> str:
     if _is_known(c):
         height = row["e_above_hull"] if relaxed else vote.known_e_above_hull
         kind = f"{vote.name}, " if vote.name else ""
-        said = f"{formula} is known: {kind}{row['space_group']}, {row['num_atoms']} atoms, {_height_text(height)}"
+        size = counted_noun(int(row["num_atoms"]), "atom")
+        said = f"{formula} is known: {kind}{row['space_group']}, {size}, {_height_text(height)}"
         more = len(library.of_formula(c.composition or {})) - sum(_is_known(c) for c, _ in group)
         return said + (
             f"; {more} more known crystal{'s' if more > 1 else ''} of it: nucleate known {formula}" if more > 0 else ""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".cif", ".mcif", ".json")
 OVER = 1.001  # occupancies of a site may add up to this much because of rounding
+ANY = 1e3  # whatever they add up to
 
 
 def read_with_shared_sites(paths: Sequence[str | Path]) -> tuple[list[Named], list[Problem]]:
@@ -45,6 +46,10 @@ def read_with_shared_sites(paths: Sequence[str | Path]) -> tuple[list[Named], li
             reason = f"its sites are shared or partly empty; read {how}occupancies and all"
             problems.append(Remark(str(path), None, reason))
             continue
+        if refused and path.suffix.lower() in (".cif", ".mcif") and _parsed(path, ANY) is not None:
+            items = [
+                Problem(str(path), None, "the occupancies of one of its sites add up to more than 1; correct them")
+            ]
         found += [item for item in items if isinstance(item, Named)]
         problems += [item for item in items if isinstance(item, Problem)]
     if not found:
@@ -54,6 +59,14 @@ def read_with_shared_sites(paths: Sequence[str | Path]) -> tuple[list[Named], li
 
 def _shared(path: Path) -> Structure | None:
     """The crystal of a file with shared or partly empty sites; None if it has no such sites or cannot be read."""
+    structure = _parsed(path, OVER)
+    if structure is not None:
+        structure.remove_oxidation_states()
+    return structure
+
+
+def _parsed(path: Path, most: float) -> Structure | None:
+    """As `_shared`, with charges. most: what the occupancies of a site of a CIF may add up to."""
     from pymatgen.io.cif import CifParser
 
     try:
@@ -62,12 +75,11 @@ def _shared(path: Path) -> Structure | None:
             if path.suffix.lower() == ".json":
                 structure = _of_dictionary(json.loads(path.read_text(encoding="utf-8")))
             else:
-                (structure,) = CifParser(str(path), occupancy_tolerance=OVER).parse_structures(primitive=False)
+                (structure,) = CifParser(str(path), occupancy_tolerance=most).parse_structures(primitive=False)
     except Exception:  # a broken file can cause any exception in a parser
         return None
     if structure.is_ordered or not math.isfinite(structure.volume) or not len(structure):
         return None
-    structure.remove_oxidation_states()
     return structure
 
 

@@ -209,7 +209,7 @@ def _smallest(crystal: PartialCrystal, max_atoms: int, tolerance: float) -> tupl
             break
     if not tried:
         atoms = sum(crystal.composition(crystal.counts(1), 1).values())
-        raise NucleateError(f"the primitive cell has {atoms} atoms, and at most {max_atoms} are allowed")
+        raise NucleateError(f"the primitive cell has {atoms} atoms, and at most {max_atoms} are allowed (--max-atoms)")
     away, index = min(tried, key=lambda one: (max(one[0], EXACT + EVEN), one[1]))
     counts = crystal.counts(index)
     made = crystal.composition(counts, index)
