@@ -257,3 +257,9 @@ def test_in_python_a_structure_or_a_file_becomes_candidates(file):
         assert made[0].checks["charge"].verdict == "pass"
     with pytest.raises(NucleateError, match="takes a pymatgen Structure"):
         nucleate.order(3)
+
+
+def test_an_element_is_not_rounded_away():
+    salt = Structure(Lattice.cubic(4), [{"Na": 0.99, "K": 0.01}, "Cl"], [(0, 0, 0), (0.5, 0.5, 0.5)])
+    with pytest.raises(NucleateError, match="NaCl, has no K any more; allow larger cells"):
+        order_partial(salt)

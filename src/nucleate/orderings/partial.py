@@ -12,6 +12,7 @@ import numpy as np
 from nucleate.chem.alike import mean_charges
 from nucleate.chem.composition import Formula
 from nucleate.chem.elements import atomic_number
+from nucleate.chem.formula import formula_text
 from nucleate.crystal.orderings import Parent
 from nucleate.crystal.shared_sites import SYMPREC, VACANCY, mix_of, operations_of, primitive_cell, without_vacancies
 from nucleate.crystal.symmetry import find_symmetry
@@ -122,13 +123,19 @@ def order_partial(
     max_atoms: in a cell. tolerance: the largest difference of a share from that of the crystal, if no cell holds the
     shares within EXACT. multiples: cells of up to so many times the smallest size are tried. charges: element -> charge
     in e; by default those of the likeliest neutral ions. most, seed: as in `engine.arrangements`. Raises NucleateError,
-    with the nearest composition, where no cell is near enough, and for a crystal without shared sites.
+    with the nearest composition, where no cell is near enough or an element would vanish, and for a crystal without
+    shared sites.
     """
     if count < 1 or multiples < 1 or max_atoms < 1:
         raise NucleateError(f"count, multiples and max_atoms are at least 1, not {count}, {multiples} and {max_atoms}")
     crystal = partial_crystal(structure)
     first, deviation, notes = _smallest(crystal, max_atoms, tolerance)
     composition = crystal.composition(crystal.counts(first), first)
+    if lost := sorted({e.symbol for e in structure.composition.elements} - {s for s, n in composition.items() if n}):
+        raise NucleateError(
+            f"the nearest composition in cells of up to {max_atoms} atoms, {formula_text(composition)}, has no "
+            f"{' and no '.join(lost)} any more; allow larger cells (--max-atoms)"
+        )
     ions, said = _charges(composition, crystal, charges)
     notes += said
     every: list[_Ranked] = []
@@ -144,7 +151,9 @@ def order_partial(
         notes += [made.note] if made.note else []
         ranked = [one for part in made.parts for one in _ranked(crystal, part, ions)]
         if overlapping := len(made) - len(ranked):
-            notes.append(f"{overlapping:,} arrangements with atoms nearer than {TOO_CLOSE} angstrom are left out")
+            notes.append(
+                f"{overlapping:,} distinct arrangements with atoms nearer than {TOO_CLOSE} angstrom are left out"
+            )
         every += ranked
     if not every:
         raise NucleateError(
