@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from nucleate.cli.main import app, main
 from nucleate.errors import NucleateError
 from nucleate.io import read_structures
-from nucleate.orderings.partial import order_partial, read_charges
+from nucleate.orderings.partial import order_partial
+from nucleate.tasks.order import read_charges
 
 PEROVSKITE = [(0.5, 0.5, 0.5), (0, 0, 0), (0.5, 0, 0), (0, 0.5, 0), (0, 0, 0.5)]
 

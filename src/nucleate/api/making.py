@@ -233,9 +233,8 @@ def order(
         [2, 6, 6]
     """
     from nucleate.io.shared_sites import read_with_shared_sites
-    from nucleate.orderings.partial import order_partial
     from nucleate.settings import OrderSettings
-    from nucleate.tasks.order import candidates_of_orderings
+    from nucleate.tasks.order import candidates_of_orderings, ordered_by
 
     settings = OrderSettings.of(max_atoms=max_atoms, multiples=multiples, tolerance=tolerance, seed=seed)
     if isinstance(given, str | Path):
@@ -247,15 +246,7 @@ def order(
         name, structure = formula_text(given.composition), given
     else:
         raise NucleateError(f"order takes a pymatgen Structure or the path of a file, not {type(given).__name__}")
-    found = order_partial(
-        structure,
-        count=count,
-        max_atoms=settings.max_atoms,
-        tolerance=settings.tolerance,
-        multiples=settings.multiples,
-        charges=charges,
-        seed=settings.seed,
-    )
+    found = ordered_by(structure, settings, count, charges)
     return Candidates(candidates_of_orderings(found, name))
 
 

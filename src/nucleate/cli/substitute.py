@@ -143,8 +143,7 @@ def order(
     from nucleate.cli.tables import counted_noun, output_console, print_problems
     from nucleate.errors import NucleateError
     from nucleate.io.shared_sites import read_with_shared_sites
-    from nucleate.orderings.partial import order_partial, read_charges
-    from nucleate.tasks.order import named_orderings, write_orderings
+    from nucleate.tasks.order import named_orderings, ordered_by, read_charges, write_orderings
 
     settings = OrderSettings.of(**given)
     known = read_charges(charges) if charges else None
@@ -157,16 +156,7 @@ def order(
     print_problems(problems, notes)
     if len(crystals) != 1:
         raise NucleateError(f"{file} holds {len(crystals)} crystals; nucleate order takes one")
-    found = order_partial(
-        crystals[0].structure,
-        count=count,
-        max_atoms=settings.max_atoms,
-        tolerance=settings.tolerance,
-        multiples=settings.multiples,
-        charges=known,
-        most=settings.arrangements,
-        seed=settings.seed,
-    )
+    found = ordered_by(crystals[0].structure, settings, count, known)
     for note in found.notes:
         notes.print(f"note: {note}", soft_wrap=True)
     named = named_orderings(found, crystals[0].name)

@@ -11,7 +11,6 @@ import numpy as np
 
 from nucleate.chem.alike import mean_charges
 from nucleate.chem.composition import Formula
-from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text
 from nucleate.crystal.orderings import Parent
 from nucleate.crystal.shared_sites import SYMPREC, VACANCY, mix_of, operations_of, primitive_cell, without_vacancies
@@ -164,21 +163,6 @@ def order_partial(
     every.sort(key=lambda one: (round(one.energy or 0.0, 6), one.index))
     crystals = tuple(_built(crystal, one) for one in every[:count])
     return OrderedCrystals(crystals, len(every), total, deviation, ions or {}, tuple(dict.fromkeys(notes)))
-
-
-def read_charges(text: str) -> dict[str, float]:
-    """ "La=3,Mn=3.5" -> {"La": 3.0, "Mn": 3.5}. Raises NucleateError for another text."""
-    out = {}
-    for part in text.split(","):
-        symbol, _, charge = (p.strip() for p in part.partition("="))
-        atomic_number(symbol)
-        try:
-            out[symbol] = float(charge)
-        except ValueError:
-            raise NucleateError(f"'{part.strip()}' is no charge; write La=3,Mn=3.5,O=-2") from None
-        if not math.isfinite(out[symbol]):
-            raise NucleateError(f"the charge of {symbol} is {charge}; it must be a number")
-    return out
 
 
 def partial_crystal(structure: Structure) -> PartialCrystal:

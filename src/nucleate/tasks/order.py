@@ -1,18 +1,56 @@
-"""Ordered cells of a disordered crystal, as named crystals in files."""
+"""Ordered cells of a disordered crystal by settings, as named crystals in files, and as candidates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text
 from nucleate.crystal.symmetry import space_group_symbol
+from nucleate.errors import NucleateError
 from nucleate.io.results import Named
+from nucleate.orderings.partial import order_partial
 
 if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
     from nucleate.orderings.partial import OrderedCrystals
     from nucleate.pipeline.candidate import Candidate
+    from nucleate.settings import OrderSettings
+
+
+def ordered_by(
+    structure: Structure, settings: OrderSettings, count: int, charges: Mapping[str, float] | None = None
+) -> OrderedCrystals:
+    """As `orderings.partial.order_partial`, with what the settings say."""
+    return order_partial(
+        structure,
+        count=count,
+        max_atoms=settings.max_atoms,
+        tolerance=settings.tolerance,
+        multiples=settings.multiples,
+        charges=charges,
+        most=settings.arrangements,
+        seed=settings.seed,
+    )
+
+
+def read_charges(text: str) -> dict[str, float]:
+    """ "La=3,Mn=3.5" -> {"La": 3.0, "Mn": 3.5}. Raises NucleateError for another text."""
+    out = {}
+    for part in text.split(","):
+        symbol, _, charge = (p.strip() for p in part.partition("="))
+        atomic_number(symbol)
+        try:
+            out[symbol] = float(charge)
+        except ValueError:
+            raise NucleateError(f"'{part.strip()}' is no charge; write La=3,Mn=3.5,O=-2") from None
+        if not math.isfinite(out[symbol]):
+            raise NucleateError(f"the charge of {symbol} is {charge}; it must be a number")
+    return out
 
 
 def named_orderings(found: OrderedCrystals, parent: str) -> list[Named]:
