@@ -2,15 +2,18 @@
 
     NUCLEATE_DATA=FOLDER python scripts/build_library.py --cache FOLDER [--workers N]
     NUCLEATE_DATA=FOLDER python scripts/build_library.py --cache FOLDER --check
+    NUCLEATE_DATA=FOLDER python scripts/build_library.py --cache FOLDER --ties
 
 The crystals are those of mp_2025.parquet (Materials Project, CC-BY 4.0) of up to 200 atoms in the primitive cell, and
 those of oqmd_icsd_all.parquet (OQMD, CC-BY 4.0) that are not among them (`library_oqmd`).
 Canonical forms take about 20 minutes of one core, crystals of the OQMD that match others and those of MP-20 that do 10
-each; all are kept in the folder of --cache, so that a stopped build goes on where it was. The result does not depend on
+each, energies of crystals that tie 30 (`library_ties`); all are kept in the folder of --cache, so that a stopped build
+goes on where it was. The result does not depend on
 the number of workers.
 
 --check compares the crystals of the library with those of the sources, all of them, and prints what differs and why
-(about 30 minutes of one core, kept in the same folder).
+(about 30 minutes of one core, kept in the same folder). --ties computes only the energies of crystals that tie, for the
+library as it is, and writes it again.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import library_oqmd as oqmd
+import library_ties as ties
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -282,6 +286,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--ties", action="store_true")
     parser.add_argument("--out", type=Path, default=FILE)
     args = parser.parse_args()
     folder = Path(os.environ["NUCLEATE_DATA"])
@@ -290,18 +295,29 @@ def main() -> None:
         for source in (mp, others):
             check(args.out, source, args.cache, args.workers)
         return
-    crystals = list(unpacked(mp, forms(mp, args.cache, args.workers), FACTS).values())
-    table = packed([*crystals, *added(others, crystals, args.cache, args.workers)])
     draft = args.cache / "draft.parquet"
+    if args.ties:
+        table = pq.read_table(args.out)
+    else:
+        crystals = list(unpacked(mp, forms(mp, args.cache, args.workers), FACTS).values())
+        table = packed([*crystals, *added(others, crystals, args.cache, args.workers)])
+        write_library(draft, table, METADATA)
+        like = likes(draft, folder, args.cache, args.workers)
+        table = with_column(table, "like", pa.array(like, pa.uint8(), mask=like == 0))
     write_library(draft, table, METADATA)
-    like = likes(draft, folder, args.cache, args.workers)
-    place = table.schema.get_field_index("like")
-    table = table.set_column(place, "like", pa.array(like, pa.uint8(), mask=like == 0))
+    jobs = ties.jobs(draft, args.cache)
+    finish("energies of crystals that tie", ties.write_energies, [j for j in jobs if not j[-1].is_file()], args.workers)
+    table = with_column(table, "e_tie", ties.tie_column(draft, [path for *_, path in jobs]))
     write_library(args.out, table, METADATA)
     size = args.out.stat().st_size
     print(f"{args.out}: {len(table):,} crystals, {size:,} bytes, {8 * size / len(table):.0f} bits a crystal")
     for name, own in columns(args.out).items():
         print(f"  {name:<16} {own:>10,} bytes")
+
+
+def with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    """The table with other values in a column."""
+    return table.set_column(table.schema.get_field_index(name), name, values)
 
 
 def columns(path: Path) -> dict[str, int]:

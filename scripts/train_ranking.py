@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from nucleate.library.library import Library, load_library
+from nucleate.library.table import LibraryTable
 from nucleate.retrieval.held_out import held_out_formulas
 from nucleate.retrieval.ranking import FOLDER
 from nucleate.train.retrieval_ranking import fit_ranking, load_ranking_recipe, save_ranking
@@ -25,26 +26,30 @@ LARGEST = 52  # atoms in the cells of crystals that the fit is validated with
 
 
 def libraries(name: str) -> tuple[Library, np.ndarray, Library, np.ndarray]:
-    """The library that the fit sees and the formulas left out in turn; the library and formulas of the validation."""
+    """The library that the fit sees and the rows asked for in turn; the library and rows of the validation."""
     whole = load_library()
-    numbers = whole.table.formula_numbers
+    table = whole.table
     if name == "mp-20:train":
-        train, both = whole.only("mp-20:train"), whole.only("mp-20:train,val")
-        own = np.unique(numbers[train.seen(np.arange(len(numbers)))])
-        others = np.setdiff1d(numbers[both.seen(np.arange(len(numbers)))], own)
-        return train, own, both, _some(others)
-    kept = {part: held_out_formulas(whole.table, part) for part in ("validation", "test")}
-    rows = np.flatnonzero(np.isin(numbers, np.concatenate(list(kept.values()))))
-    seen = load_library(hide=["mp-20:val,test"]).without(rows.tolist(), "formulas kept for validation and tests")
-    own = np.unique(numbers[seen.seen(np.arange(len(numbers)))])
-    test = np.flatnonzero(np.isin(numbers, kept["test"]))
-    large = np.flatnonzero(np.isin(numbers, kept["validation"]) & (whole.table.num_atoms > LARGEST))
-    validation = load_library(hide=["mp-20:val,test"]).without([*test.tolist(), *large.tolist()], "formulas of tests")
-    return seen, own, validation, _some(kept["validation"])
+        train, both = (whole.only(f"mp-20:{splits}") for splits in ("train", "train,val"))
+        return train, _rows(train), both, _some(table, np.setdiff1d(_rows(both), _rows(train)))
+    kept = {part: np.isin(table.formula_numbers, held_out_formulas(table, part)) for part in ("validation", "test")}
+    away = np.flatnonzero(kept["validation"] | kept["test"])
+    hidden = load_library(hide=["mp-20:val,test"])
+    seen = hidden.without(away.tolist(), "formulas kept for validation and tests")
+    validation = hidden.without(np.flatnonzero(kept["test"]).tolist(), "formulas kept for tests")
+    asked = np.flatnonzero(kept["validation"] & (table.num_atoms <= LARGEST))
+    return seen, _rows(seen), validation, _some(table, validation.seen(asked))
 
 
-def _some(formulas: np.ndarray) -> np.ndarray:
-    return np.random.default_rng(0).permutation(formulas)[:VALIDATION]
+def _rows(library: Library) -> np.ndarray:
+    return library.seen(np.arange(len(library.table)))
+
+
+def _some(table: LibraryTable, rows: np.ndarray) -> np.ndarray:
+    """The crystals of some formulas, by chance."""
+    numbers = np.unique(table.formula_numbers[rows])
+    chosen = np.random.default_rng(0).permutation(numbers)[:VALIDATION]
+    return rows[np.isin(table.formula_numbers[rows], chosen)]
 
 
 def main() -> None:
@@ -56,9 +61,9 @@ def main() -> None:
     recipe = load_ranking_recipe(args.recipe)
     if args.steps:
         recipe = recipe.changed(train=recipe.train.changed(steps=args.steps))
-    library, formulas, held_out, asked = libraries(recipe.library)
+    library, rows, held_out, asked = libraries(recipe.library)
     network, facts = fit_ranking(
-        recipe, library, formulas, (held_out, asked), lambda line: print(json.dumps(line), flush=True)
+        recipe, library, rows, (held_out, asked), lambda line: print(json.dumps(line), flush=True)
     )
     path = args.out or FOLDER / f"ranking-{recipe.name}.safetensors"
     save_ranking(path, network, {"recipe": json.dumps(recipe.model_dump()), "facts": json.dumps(facts)})

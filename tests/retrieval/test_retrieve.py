@@ -31,6 +31,14 @@ def plain():
         quality=np.zeros((2, 6)),
         pattern=np.zeros((2, 9)),
         none=np.array([[-20.0, 0, 0]] * 2),
+        same=np.zeros(2),
+        inner=np.zeros((3, 1)),
+        inner_bias=np.zeros(1),
+        outer=np.zeros((1, 1)),
+        context=np.zeros((1, 1)),
+        context_bias=np.zeros(1),
+        pattern_in_context=np.zeros((2, 1, 9)),
+        none_in_context=np.zeros((2, 1)),
         metadata={},
     )
 

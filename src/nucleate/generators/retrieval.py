@@ -8,7 +8,6 @@ formulas alone, and say nothing of what is already known, so no probability is g
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,7 +18,7 @@ import numpy as np
 from nucleate.chem.composition import Formula
 from nucleate.chem.distance import element_movers_distance, on_scale
 from nucleate.chem.elements import atomic_number
-from nucleate.crystal.same_crystal import ComparableCrystal, is_same_crystal, prepare_for_comparison
+from nucleate.crystal.same_crystal import is_same_crystal, prepare_for_comparison
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress, Wishes
 from nucleate.generators.defaults import BaseGenerator
@@ -32,6 +31,7 @@ from nucleate.library.filters import rows_of_formula
 from nucleate.library.library import load_library
 from nucleate.library.matching import comparable_row
 from nucleate.library.patterns import load_patterns
+from nucleate.retrieval.merging import COMPARED
 from nucleate.retrieval.ranking import FOLDER
 from nucleate.retrieval.retrieve import RetrievedRelative, Retriever
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 FIT = "known"  # the ranking, one of `retrieval.ranking.FITS`
 DRAWN = 20  # structure types among which a seed of `generate` chooses
 MOST_SEARCHED = 200  # structure types among which one is looked for whose cell repeats to a wanted size
-COMPARED = 24  # most probable structure types of a formula that are compared with each other as crystals
 DOUBT = 0.5  # probability of none of the structure types, from which on orderings are proposed, too
 LIKELY = 0.05  # probability of a structure type that comes before the first ordering
 
@@ -154,7 +153,7 @@ class RetrievalGenerator(BaseGenerator["Structure"]):
         kinds = {self._kind(answer.relative) for answer in known}
         found = self.retriever.retrieve(formula.counts, max(COMPARED, count + len(kinds)), own=False)
         types = [p for p in found.prototypes if self._kind(p.relatives[0]) not in kinds]
-        others = self._merged(known, [FormulaAnswer(p.relatives[0], False, p.probability) for p in types])
+        others = self._others_than(known, [FormulaAnswer(p.relatives[0], False, p.probability) for p in types])
         if known:
             others = [replace(answer, probability=None) for answer in others]
         elif len(others) < count or found.none > DOUBT:
@@ -163,33 +162,15 @@ class RetrievalGenerator(BaseGenerator["Structure"]):
         none = None if known or found.reason else found.none
         return FormulaAnswers(text, every, none, self._reason(formula, len(every), count, atoms))
 
-    def _merged(self, known: Sequence[FormulaAnswer], others: Sequence[FormulaAnswer]) -> list[FormulaAnswer]:
-        """The other answers without those that are the same crystal as one before, to which their probability is
-        added.
-
-        The patterns of known crystals are those within 0.01 angstrom, so two that have the same structure type within
-        0.1 may vote for different ones: crystals of different patterns with one label are compared. The first COMPARED
-        are looked at, so that what is added does not depend on how many answers are asked for.
-        """
-        first = [*known, *others[:COMPARED]]
-        patterns = load_patterns(self.library.table).pattern
-        kinds = [(answer.entry.prototype, int(patterns[answer.entry.row])) for answer in first]
-        several = {label for label, n in Counter(label for label, _ in set(kinds)).items() if n > 1}
-        seen: dict[str, list[tuple[int, ComparableCrystal, int]]] = {}
-        out: list[FormulaAnswer] = []
-        for answer, (label, pattern) in zip(first, kinds, strict=True):
-            if label in several:
-                crystal = prepare_for_comparison(answer.structure())
-                before = [(c, i) for p, c, i in seen.get(label, []) if p != pattern]
-                twin = next((i for c, i in before if is_same_crystal(c, crystal, None)), None)
-                if twin is not None:
-                    both = (out[twin].probability or 0.0) + (answer.probability or 0.0)
-                    out[twin] = out[twin] if out[twin].known else replace(out[twin], probability=both)
-                    continue
-                seen.setdefault(label, []).append((pattern, crystal, len(out)))
-            out.append(answer)
-        out = sorted(out[len(known) :], key=lambda answer: -(answer.probability or 0.0))
-        return [*out, *others[COMPARED:]]
+    def _others_than(self, known: Sequence[FormulaAnswer], others: Sequence[FormulaAnswer]) -> list[FormulaAnswer]:
+        """The other answers without those of the first COMPARED that are the same crystal as a known one."""
+        theirs = [prepare_for_comparison(answer.structure()) for answer in known]
+        out = []
+        for answer in others[:COMPARED] if known else ():
+            crystal = prepare_for_comparison(answer.structure())
+            if not any(is_same_crystal(other, crystal, None) for other in theirs):
+                out.append(answer)
+        return [*out, *others[COMPARED if known else 0 :]]
 
     def _with_orderings(self, others: Sequence[FormulaAnswer], formula: Formula, count: int) -> list[FormulaAnswer]:
         """The other answers, and between those that are not LIKELY orderings of known crystals that are not too far

@@ -111,8 +111,8 @@ class Library:
         return KnownEntries(self.table, every)
 
     def ordered(self, rows: Rows) -> Rows:
-        """Rows by energy above the hull; of equal ones those that were made in an experiment first, then by formation
-        energy, by number of atoms and by id.
+        """Rows by energy above the hull; of equal ones those that were made in an experiment first, then by the energy
+        of a potential (`LibraryTable.e_tie`), where there is none by formation energy, and by id.
 
         Where the energy is not known, crystals that were made and those of the OQMD, which are entries of the ICSD,
         stand as if at USUAL_HEIGHT, all others at the end. The Materials Project often gives all crystals of a formula
@@ -124,8 +124,8 @@ class Library:
         keys = (
             t.number[rows],
             t.source[rows],
-            t.num_atoms[rows],
             np.nan_to_num(t.e_form[rows], nan=np.inf),
+            np.nan_to_num(t.e_tie[rows], nan=np.inf),
             -t.experimental[rows],
             height,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MILLI = ("e_above_hull", "e_form", "band_gap")  # kept in thousandths: meV/atom, meV
+MILLI = ("e_above_hull", "e_form", "band_gap", "e_tie")  # kept in thousandths: meV/atom, meV
 SOURCES = ("mp", "mvc", "oqmd")  # what ids begin with
 TEXTS = ("sites", "prototype", "reason")
 GEOMETRY = ("cell", "model", "coordinates")
@@ -24,7 +24,9 @@ def schema() -> pa.Schema:
     cell. cell, coordinates: the geometry (`encoding`); model: how many rows before its model is, 0 where it has none.
     reason: why the crystal is kept with less symmetry than within 0.1 angstrom. experimental: 1 if it was made, 0 if
     not, null where that is not known. split: of MP-20, its place in SPLITS, null for none. like: the splits of MP-20 of
-    which another crystal has the same formula and structure, as bits, null for none.
+    which another crystal has the same formula and structure, as bits, null for none. e_tie: of crystals of one formula
+    to which the Materials Project gives the same e_above_hull, the energy by CHGNet above the lowest of them; null for
+    all others, and where CHGNet does not know an element.
     """
     import pyarrow as pa
 
@@ -49,5 +51,6 @@ def schema() -> pa.Schema:
             ("experimental", small),
             ("split", small),
             ("like", small),
+            ("e_tie", whole),
         ]
     )

@@ -57,6 +57,8 @@ class LibraryTable:
     elements (R, K): atomic numbers in canonical order, 0 beyond; counts (R, K): atoms of each in the primitive cell.
     e_above_hull, e_form in eV/atom, band_gap in eV, nan where not known. experimental: 1 made, 0 not, -1 not known.
     split: place in SPLITS, -1 none. like: bits of SPLITS of which another crystal has the same formula and structure.
+    e_tie: of crystals of one formula that have the same e_above_hull the energy by a potential above the lowest of
+    them, eV/atom, nan for all others.
     metadata: of the file.
     """
 
@@ -74,6 +76,7 @@ class LibraryTable:
     experimental: NDArray[np.int8]
     split: NDArray[np.int8]
     like: NDArray[np.uint8]
+    e_tie: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.number)
@@ -112,6 +115,7 @@ class LibraryTable:
             experimental=as_numbers(table["experimental"], np.int8, -1),
             split=as_numbers(table["split"], np.int8, -1),
             like=as_numbers(table["like"], np.uint8),
+            e_tie=as_energies(table["e_tie"]),
         )
 
     @cached_property

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     Mask = NDArray[np.bool_]
+    Whole = NDArray[np.int64]
 
 FOLDER = Path(__file__).parent
 FITS = ("known", "mp-20")  # for the whole library; for the training split of MP-20 as the library
@@ -56,13 +57,17 @@ class Votes:
 class VoteModel:
     """The parameters of the votes.
 
-    kinds: (119 * 3, D) the place of each element in each of its roles, among which squared distances count. sizes:
-    (119, M) what must keep its proportions between the slots of a crystal. slots: (3,) the weight of a slot: a
+    kinds: (119 * 3, D) the place of each element in each of its roles, among which squared distances count, after the
+    other elements of the formula have moved it: by a layer (inner (2 D + 1, H), inner_bias (H,), outer (H, D)) that
+    sees it, the mean place of all atoms, and the logarithm of its share of them. sizes: (119, M) what must keep its
+    proportions between the slots of a crystal. slots: (3,) the weight of a slot: a
     constant, by the logarithm of its share of the atoms, by that of its sets of equivalent atoms. proportions: (3,) two
     such weights for the sizes, and that of these. tail: (1,) how soon votes grow less with distance. quality (2, Q),
     pattern (2, F), none (2, 3): weights of `qualities`, of `pattern_facts`, and of a constant, of the logarithm of one
     and the number of relatives, and of the number of elements; the first row for any crystal of a composition, the
-    second for one that is near the hull or was made.
+    second for one that is near the hull or was made. same: (2,) the weight of a crystal of the composition itself.
+    context (D, C), context_bias (C,): what of the mean place of all atoms changes the weights of the facts of patterns
+    (pattern_in_context (2, C, F)) and the votes for none (none_in_context (2, C)).
     """
 
     name: str
@@ -74,6 +79,14 @@ class VoteModel:
     quality: Array
     pattern: Array
     none: Array
+    same: Array
+    inner: Array
+    inner_bias: Array
+    outer: Array
+    context: Array
+    context_bias: Array
+    pattern_in_context: Array
+    none_in_context: Array
     metadata: dict[str, str]
 
     def votes(
@@ -85,23 +98,27 @@ class VoteModel:
         looked for. visible: (n,) which of the relatives vote, all by default.
         """
         wanted = np.array(numbers, dtype=np.int64)
-        kinds = wanted * ROLES + roles_of(wanted[None])[0]
-        apart = ((self.kinds[:, None] - self.kinds[kinds]) ** 2).sum(-1)  # (119 * ROLES, S)
-        own = relatives.elements * ROLES + relatives.roles
-        share = np.log(relatives.reduced / relatives.reduced.sum())
+        ratio = relatives.reduced / relatives.reduced.sum()
+        theirs, _ = self._placed(relatives.elements * ROLES + relatives.roles, ratio)
+        ours, mean = self._placed((wanted * ROLES + roles_of(wanted[None])[0])[None], ratio)
+        apart = _squared_distances(theirs, ours[0])  # (n, S, S)
+        context = np.tanh(mean[0] @ self.context + self.context_bias)
+        share = np.log(ratio)
         sites = np.log(relatives.sites)[relatives.pattern]
         weights = _softplus(self.slots[0] + self.slots[1] * share + self.slots[2] * sites)
         size = self.sizes[relatives.elements]  # (n, S, M)
         balance = _softmax(self.proportions[0] * share + self.proportions[1] * sites)
-        distance = np.empty((len(own), len(relatives.assignments)))
+        distance, slots = np.empty((len(theirs), len(relatives.assignments))), np.arange(len(wanted))
         for a, assigned in enumerate(relatives.assignments):
             change = size - self.sizes[wanted[assigned]]
             mean = (balance[..., None] * change).sum(1)
             spread = (balance[..., None] * change**2).sum((1, 2)) - (mean**2).sum(-1)
-            elements = (weights * apart[own, assigned]).sum(1)
+            elements = (weights * apart[:, slots, assigned]).sum(1)
             distance[:, a] = elements + 5 * _softplus(self.proportions[2]) * spread
         heights = relatives.quality @ self.quality[int(stable)]
-        heights += (relatives.facts @ self.pattern[int(stable)] - np.log(relatives.exchanges))[relatives.pattern]
+        of_facts = self.pattern[int(stable)] + context @ self.pattern_in_context[int(stable)]
+        heights += (relatives.facts @ of_facts - np.log(relatives.exchanges))[relatives.pattern]
+        heights += self.same[int(stable)] * relatives.of_composition(wanted)
         votes = heights[:, None] - _softplus(self.tail[0] + 2) * np.log1p(distance)
         if visible is not None:
             votes[~visible] = NEVER
@@ -110,9 +127,20 @@ class VoteModel:
         mass = np.bincount(keys.ravel(), np.exp(votes - top).ravel(), relatives.num_keys)
         with np.errstate(divide="ignore"):
             summed = np.where(mass > 0, np.log(mass) + top, NEVER)
-        count = len(own) if visible is None else int(visible.sum())
+        count = len(theirs) if visible is None else int(visible.sum())
         none = self.none[int(stable)] @ [1.0, np.log1p(count), len(wanted)]
+        none += self.none_in_context[int(stable)] @ context
         return Votes(votes, summed, float(none))
+
+    def _placed(self, kinds: Whole, ratio: Array) -> tuple[Array, Array]:
+        """Places of the elements of m compositions of one ratio, as the other elements move them (m, S, D), and the
+        mean places of their atoms (m, D). kinds: (m, S) rows of `kinds`."""
+        places = self.kinds[kinds]
+        mean = np.einsum("s,msd->md", ratio, places)
+        wide = places.shape[-1]
+        of_mean = mean @ self.inner[wide : 2 * wide] + self.inner_bias
+        hidden = places @ self.inner[:wide] + of_mean[:, None] + np.log(ratio)[:, None] * self.inner[2 * wide]
+        return places + np.tanh(hidden) @ self.outer, mean
 
 
 @cache
@@ -126,6 +154,12 @@ def load_ranking(name: str = "known") -> VoteModel:
     with safe_open(path, "numpy") as file:
         arrays: dict[str, Any] = {key: file.get_tensor(key).astype(np.float64) for key in file.keys()}  # noqa: SIM118
         return VoteModel(name=name, metadata=dict(file.metadata() or {}), **arrays)
+
+
+def _squared_distances(a: Array, b: Array) -> Array:
+    """Between all rows (..., n, D) and (m, D): (..., n, m)."""
+    both = (a**2).sum(-1)[..., None] + (b**2).sum(-1) - 2 * a @ b.T
+    return np.asarray(np.maximum(both, 0.0))
 
 
 def _softplus(x: Any) -> Any:

@@ -82,10 +82,22 @@ class Relatives:
         return np.array([[len(own) for own in known.places(p)] for p in self.patterns.tolist()], dtype=float)
 
     @cached_property
+    def free(self) -> Whole:
+        """(P,) coordinates of the atoms of each pattern that symmetry leaves free."""
+        known = load_patterns(self.library.table)
+        own = (WyckoffPattern(int(known.space_group[p]), known.places(p)) for p in self.patterns.tolist())
+        return np.array([pattern.free for pattern in own], dtype=np.int64)
+
+    @cached_property
     def exchanges(self) -> Whole:
         """(P,) the number of changes of setting that exchange slots of each pattern."""
         known = load_patterns(self.library.table)
         return np.array([len(known.automorphisms(p)) for p in self.patterns.tolist()], dtype=np.int64)
+
+    def of_composition(self, wanted: Whole) -> NDArray[np.bool_]:
+        """(n,) whether a crystal has the composition of the elements `wanted` (S,), in the order of `order_of`."""
+        own, theirs = (np.sort(elements + 1000 * self.reduced, axis=-1) for elements in (wanted, self.elements))
+        return np.asarray((theirs == own).all(1))
 
 
 def order_of(numbers: Sequence[int], counts: Sequence[int]) -> list[int]:
@@ -139,14 +151,16 @@ def relatives_of(library: Library, ratio: Sequence[int]) -> Relatives | None:
 
 def qualities(library: Library, rows: Whole) -> Array:
     """(n, 6): whether a crystal is the first of its formula (`Library.ordered`), its energy above the hull in eV/atom
-    (at most HIGHEST, UNKNOWN_HEIGHT where it is not known) and the square root of it, whether that is not known,
+    (at most HIGHEST, UNKNOWN_HEIGHT where it is not known; of crystals that tie `LibraryTable.e_tie` is added) and the
+    square root of it, whether that is not known,
     whether it was made, whether it is of the OQMD."""
     table = library.table
     ordered = library.ordered(rows)
     _, firsts = np.unique(table.formula_numbers[ordered], return_index=True)
     best = np.isin(rows, ordered[firsts])
     unknown = np.isnan(table.e_above_hull[rows])
-    height = np.clip(np.where(unknown, UNKNOWN_HEIGHT, table.e_above_hull[rows]), 0, HIGHEST)
+    height = np.where(unknown, UNKNOWN_HEIGHT, table.e_above_hull[rows] + np.nan_to_num(table.e_tie[rows]))
+    height = np.clip(height, 0, HIGHEST)
     made = table.experimental[rows] == 1
     other = table.source[rows] == SOURCES.index("oqmd")
     return np.stack([best, height, unknown, made, other, np.sqrt(height)], axis=1).astype(float)

@@ -12,6 +12,7 @@ import numpy as np
 from nucleate.chem.composition import Formula
 from nucleate.chem.elements import atomic_number, element_symbol
 from nucleate.library.entries import KnownEntry
+from nucleate.retrieval.merging import COMPARED, distinct
 from nucleate.retrieval.ranking import NEVER, VoteModel, load_ranking
 from nucleate.retrieval.relatives import order_of, relatives_of
 from nucleate.retrieval.volumes import atomic_volumes
@@ -54,12 +55,14 @@ class RetrievedPrototype:
     """A structure type with the elements of a composition in its slots.
 
     probability: that this is the structure, among all that were retrieved and "none of these". space_group: 1 to 230.
-    num_atoms: in the primitive cell. relatives: known crystals of this type, those with the heaviest votes first.
+    num_atoms: in the primitive cell. free: coordinates of its atoms that symmetry leaves free. relatives: known
+    crystals of this type, those with the heaviest votes first.
     """
 
     probability: float
     space_group: int
     num_atoms: int
+    free: int
     relatives: tuple[RetrievedRelative, ...]
 
     def structure(self) -> Structure:
@@ -99,7 +102,8 @@ class Retriever:
     def retrieve(
         self, composition: Mapping[str, int], count: int = 20, *, units: int = 0, own: bool = True
     ) -> Retrieval:
-        """Up to `count` structure types for a composition (symbol -> atoms, of any multiple).
+        """Up to `count` structure types for a composition (symbol -> atoms, of any multiple), those that are the same
+        crystal as one (`merging`).
 
         units: formula units in the primitive cell, 0 for any number. own: whether known crystals of the composition
         itself are asked. Raises NucleateError for an element that is none.
@@ -115,7 +119,7 @@ class Retriever:
             return Retrieval(formula.text, (), 0, 0.0, 1.0, f"no known crystal has the ratio {ratio}")
         visible = None
         if not own:
-            visible = ~self._of_formula(relatives, dict(zip(numbers, amounts, strict=True)))
+            visible = ~relatives.of_composition(np.array(wanted))
             if not visible.any():
                 reason = f"no known crystal of another formula has the ratio {ratio}"
                 return Retrieval(formula.text, (), 0, 0.0, 1.0, reason)
@@ -127,20 +131,15 @@ class Retriever:
             votes = type(votes)(votes.votes, keys, votes.none)
         shares = votes.probabilities
         ranked = [k for k in np.argsort(-keys, kind="stable").tolist() if keys[k] > NEVER / 2]
-        chosen = ranked[:count]
-        found = self._prototypes(relatives, votes, chosen, shares, wanted)
-        rest = float(shares[ranked[count:]].sum())
+        chosen = ranked[: count + COMPARED]
+        every = distinct(self._prototypes(relatives, votes, chosen, shares, wanted))
+        found = tuple(every[:count])
+        rest = float(shares[ranked].sum()) - sum(p.probability for p in found)
         reason = (
             "" if ranked else f"no known crystal of the ratio {ratio} has {units} formula units in its primitive cell"
         )
-        return Retrieval(formula.text, found, len(ranked) - len(chosen), rest, float(shares[-1]), reason)
-
-    def _of_formula(self, relatives: Relatives, wanted: Mapping[int, int]) -> np.ndarray:
-        """(n,) whether a relative has this composition itself."""
-        own = np.ones(len(relatives.rows), dtype=bool)
-        for number, amount in wanted.items():
-            own &= ((relatives.elements == number) & (relatives.reduced == amount)).any(1)
-        return own
+        others = len(ranked) - len(chosen) + len(every) - len(found)
+        return Retrieval(formula.text, found, others, rest, float(shares[-1]), reason)
 
     def _prototypes(
         self, relatives: Relatives, votes: Votes, keys: Sequence[int], shares: np.ndarray, wanted: Sequence[int]
@@ -151,7 +150,7 @@ class Retriever:
         ordered = among[np.lexsort((-flat[among], of_vote[among]))]
         starts = dict(zip(*np.unique(of_vote[ordered], return_index=True), strict=True))
         volumes = atomic_volumes(self.library)
-        table = self.library.table
+        table, of_pattern = self.library.table, relatives.first[0]
         out = []
         for key in keys:
             begin = int(starts[key])
@@ -169,7 +168,8 @@ class Retriever:
                 )
             row = int(relatives.rows[rows[0]])
             group = int(table.space_group[row])
-            out.append(RetrievedPrototype(float(shares[key]), group, int(table.num_atoms[row]), tuple(kept)))
+            atoms, free = int(table.num_atoms[row]), int(relatives.free[of_pattern[key]])
+            out.append(RetrievedPrototype(float(shares[key]), group, atoms, free, tuple(kept)))
         return tuple(out)
 
     def _relative(

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -32,20 +32,27 @@ from nucleate.train.weights_file import save_tensors
 NEAR_HULL = 0.05  # eV/atom; crystals up to it, and those that were made, are looked for as "stable"
 MOST_VOTES = 120_000  # relatives times assignments; ratios with more are left out of the fit
 KIND = "retrieval ranking"
+LeaveOut = Literal["formula", "crystal"]
+LOSSES = ("any", "stable", "any_told", "stable_told")
 
 
 class RankingConfig(ConfigSection):
-    """kinds, sizes: dimensions of the places of elements (`retrieval.ranking.VoteModel`)."""
+    """kinds, sizes: dimensions of the places of elements; hidden: units of the layer that moves them; contexts: numbers
+    by which the composition changes weights (`retrieval.ranking.VoteModel`)."""
 
     kinds: Count = 16
     sizes: Count = 6
+    hidden: Count = 32
+    contexts: Count = 8
 
 
 class RankingRecipe(ConfigSection):
-    """Everything that determines a fit. library: "known" or "mp-20:train". Batches are of formulas."""
+    """Everything that determines a fit. library: "known" or "mp-20:train". leave_out: whether all crystals of a formula
+    are hidden when one of them is asked for, or that crystal alone. Batches are of formulas, or of crystals."""
 
     name: str
     library: str
+    leave_out: LeaveOut = "formula"
     network: RankingConfig = RankingConfig()
     train: TrainConfig = TrainConfig()
 
@@ -78,6 +85,15 @@ class RankingNetwork(nn.Module):
         self.quality = nn.Parameter(torch.tensor([[0.3, -1.0, 0.0, 0.3, 0.0, -0.5]]).repeat(2, 1))
         self.pattern = nn.Parameter(torch.zeros(2, 9))
         self.none = nn.Parameter(torch.tensor([[-6.0, 0.0, 0.0]]).repeat(2, 1))
+        wide = 2 * config.kinds + 1
+        self.inner = nn.Parameter(torch.randn(wide, config.hidden) / math.sqrt(wide))
+        self.inner_bias = nn.Parameter(torch.zeros(config.hidden))
+        self.outer = nn.Parameter(torch.zeros(config.hidden, config.kinds))
+        self.context = nn.Parameter(torch.randn(config.kinds, config.contexts) / math.sqrt(config.kinds))
+        self.context_bias = nn.Parameter(torch.zeros(config.contexts))
+        self.pattern_in_context = nn.Parameter(torch.zeros(2, config.contexts, 9))
+        self.none_in_context = nn.Parameter(torch.zeros(2, config.contexts))
+        self.same = nn.Parameter(torch.zeros(2))
 
     @property
     def kinds(self) -> Tensor:
@@ -88,16 +104,24 @@ class RankingNetwork(nn.Module):
 
     def tensors(self) -> dict[str, Tensor]:
         """The parameters as `VoteModel` has them."""
-        names = ("sizes", "slots", "proportions", "tail", "quality", "pattern", "none")
-        return {"kinds": self.kinds.detach(), **{name: getattr(self, name).detach() for name in names}}
+        summed = ("elements", "roles", "elements_in_roles")
+        others = {name: value.detach() for name, value in self.named_parameters() if name not in summed}
+        return {"kinds": self.kinds.detach(), **others}
 
-    def forward(self, group: RatioQueries, wanted: Tensor, roles: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, group: RatioQueries, wanted: Tensor, roles: Tensor, visible: Tensor, same: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Logarithms of the votes for each decorated prototype (2, B, K) and for none (2, B), for any crystal and for a
         stable one. wanted, roles: (B, S) of the compositions; visible: (B, n) whose votes count."""
         kinds = self.kinds
-        apart = ((kinds[:, None] - kinds[(wanted * ROLES + roles).ravel()]) ** 2).sum(-1)
+        ratio = group.ratio
+        theirs, _ = self.placed(kinds[group.kinds], ratio)
+        ours, mean = self.placed(kinds[wanted * ROLES + roles], ratio)
         slots = torch.arange(wanted.shape[1])
-        own = apart[group.kinds].reshape(*group.kinds.shape, *wanted.shape)  # (n, S, B, S)
+        flat, other = theirs.flatten(0, 1), ours.flatten(0, 1)
+        apart = (flat**2).sum(-1)[:, None] + (other**2).sum(-1) - 2 * flat @ other.T
+        own = apart.clamp(min=0).reshape(*group.kinds.shape, *wanted.shape)  # (n, S, B, S)
+        context = torch.tanh(mean @ self.context + self.context_bias)  # (B, C)
         chosen = own.permute(2, 0, 1, 3)[:, :, slots, group.assignments]  # (B, n, A, S)
         weights = softplus(self.slots[0] + self.slots[1] * group.share + self.slots[2] * group.sites)  # (n, S)
         distance = (weights[None, :, None] * chosen).sum(-1)
@@ -108,7 +132,9 @@ class RankingNetwork(nn.Module):
         distance = distance + 5 * softplus(self.proportions[2]) * spread
         votes = -softplus(self.tail + 2) * torch.log1p(distance)
         heights = self.quality @ group.quality.T + self.pattern @ group.facts.T - group.exchanges  # (2, n)
-        votes = (votes[None] + heights[:, None, :, None]).masked_fill(~visible[None, :, :, None], NEVER)
+        fitting = torch.einsum("bc,tcf,nf->tbn", context, self.pattern_in_context, group.facts)
+        fitting = fitting + self.same[:, None, None] * same
+        votes = (votes[None] + (heights[:, None] + fitting)[..., None]).masked_fill(~visible[None, :, :, None], NEVER)
         flat = votes.flatten(2)  # (2, B, n * A)
         top = flat.detach().amax(-1, keepdim=True)
         mass = torch.zeros(*flat.shape[:2], group.num_keys).index_add(2, group.keys, torch.exp(flat - top))
@@ -116,7 +142,14 @@ class RankingNetwork(nn.Module):
         keys = torch.where(some, torch.log(torch.where(some, mass, 1.0)) + top, NEVER)
         counts = torch.log1p(visible.sum(1).float())
         given = torch.stack([torch.ones_like(counts), counts, torch.full_like(counts, wanted.shape[1])])
-        return keys, self.none @ given
+        return keys, self.none @ given + torch.einsum("bc,tc->tb", context, self.none_in_context)
+
+    def placed(self, kinds: Tensor, ratio: Tensor) -> tuple[Tensor, Tensor]:
+        """The places of the elements of compositions (m, S, D) as the others in it move them, and their mean (m, D).
+        kinds: (m, S, D); ratio: (S,) share of each element in the atoms."""
+        mean = (ratio[:, None] * kinds).sum(1)
+        given = torch.cat([kinds, mean[:, None].expand_as(kinds), ratio.log()[:, None].expand(*kinds.shape[:2], 1)], -1)
+        return kinds + torch.tanh(given @ self.inner + self.inner_bias) @ self.outer, mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +172,11 @@ class RatioQueries:
     facts: Tensor
     sites: Tensor
     share: Tensor
+    ratio: Tensor
     exchanges: Tensor
     assignments: Tensor
     keys: Tensor
+    units: Tensor
     num_keys: int
 
     @classmethod
@@ -163,40 +198,52 @@ class RatioQueries:
             facts=_tensor(r.facts[r.pattern]),
             sites=_tensor(np.log(r.sites)[r.pattern]),
             share=_tensor(np.log(reduced)),
+            ratio=_tensor(reduced),
             exchanges=_tensor(np.log(r.exchanges)[r.pattern]),
             assignments=torch.from_numpy(r.assignments),
             keys=torch.from_numpy(r.keys[r.pattern].ravel()),
+            units=torch.from_numpy(r.units[r.first[0]]),
             num_keys=r.num_keys,
         )
 
-    def loss(self, model: nn.Module, asked: Sequence[int]) -> Tensor:
-        """(2, B) negative logarithms of the shares of what is right; asked: places of the crystals asked for. The
-        second row, for stable crystals, is nan where the crystal is none."""
+    def loss(self, model: nn.Module, asked: Sequence[int], leave_out: LeaveOut = "formula") -> Tensor:
+        """(4, B) negative logarithms of the shares of what is right; asked: places of the crystals asked for. Rows: any
+        crystal and a stable one where the formula units of the primitive cell are not told, and where they are; those
+        for stable ones are nan where the crystal is none."""
         index = torch.tensor(asked)
-        visible = self.formula[None] != self.formula[index, None]  # (B, n)
-        keys, none = model(self, self.elements[index], self.roles[index], visible)
+        same = self.formula[None] == self.formula[index, None]  # (B, n)
+        visible = ~same
+        if leave_out == "crystal":
+            visible = torch.ones_like(same)
+            visible[torch.arange(len(index)), index] = False
+        keys, none = model(self, self.elements[index], self.roles[index], visible, same.float())
         wanted = self.wanted[index].expand(2, -1)[..., None]
-        own = keys.gather(2, wanted)[..., 0]
+        none = none[..., None]
+        own = keys.gather(2, wanted)
         own = torch.where(own > NEVER / 2, own, none)
-        lost = torch.logsumexp(torch.cat([keys, none[..., None]], dim=2), dim=2) - own
-        return torch.stack([lost[0], torch.where(self.stable[index], lost[1], math.nan)])
+        other = self.units[None] != self.units[self.wanted[index]][:, None]  # (B, K)
+        told = keys.masked_fill(other[None], NEVER)
+        lost = [torch.logsumexp(torch.cat([k, none], dim=2), dim=2) - own[..., 0] for k in (keys, told)]
+        stable = torch.where(self.stable[index], 0.0, math.nan)
+        return torch.stack([lost[0][0], lost[0][1] + stable, lost[1][0], lost[1][1] + stable])
 
 
 class LeaveOneOut:
-    """The objective: each example is a formula, of which a crystal is drawn for the batch at random.
+    """The objective: each example is a formula, of which a crystal is drawn for the batch at random; where `leave_out`
+    is "crystal", each crystal is an example, and others of its formula vote too.
 
-    Formulas of ratios with more than MOST_VOTES votes are no examples. seed: of the drawing.
+    rows: of the library's table, the crystals that are asked for. Those of ratios with more than MOST_VOTES votes are
+    left out. seed: of the drawing.
     """
 
-    def __init__(self, library: Library, formulas: Sequence[int], seed: int) -> None:
+    def __init__(self, library: Library, rows: np.ndarray, seed: int, leave_out: LeaveOut = "formula") -> None:
         table = library.table
-        numbers = table.formula_numbers
-        rows = library.seen(np.flatnonzero(np.isin(numbers, np.asarray(formulas))))
         rows = rows[table.num_elements[rows] > 0]
-        self.library, self.rng = library, np.random.default_rng(seed)
+        self.library, self.rng, self.leave_out = library, np.random.default_rng(seed), leave_out
         self.of_formula: dict[int, list[int]] = {}
         for row in rows.tolist():
-            self.of_formula.setdefault(int(numbers[row]), []).append(row)
+            number = row if leave_out == "crystal" else int(table.formula_numbers[row])
+            self.of_formula.setdefault(number, []).append(row)
         self.formulas = sorted(self.of_formula)
         self.ratio = np.sort(table.reduced, axis=1)
         self.queries: dict[bytes, RatioQueries | None] = {}
@@ -224,30 +271,29 @@ class LeaveOneOut:
         return list(out.values())
 
     def losses(self, model: nn.Module, index: Tensor, width: int, step: int) -> dict[str, Tensor]:
-        found = [group.loss(model, asked) for group, asked in self.drawn(index.tolist(), self.rng)]
-        both = torch.cat(found, dim=1)
-        stable = both[1][~both[1].isnan()]
-        return {"any": both[0].mean(), "stable": stable.mean() if len(stable) else both[0].sum() * 0}
+        found = [g.loss(model, asked, self.leave_out) for g, asked in self.drawn(index.tolist(), self.rng)]
+        means = torch.nan_to_num(torch.cat(found, dim=1).nanmean(dim=1))
+        return dict(zip(LOSSES, means, strict=True))
 
 
 def fit_ranking(
     recipe: RankingRecipe,
     library: Library,
-    formulas: Sequence[int],
-    validation: tuple[Library, Sequence[int]],
+    rows: np.ndarray,
+    validation: tuple[Library, np.ndarray],
     on_log: Callable[[dict[str, Any]], None] | None = None,
 ) -> tuple[RankingNetwork, dict[str, Any]]:
     """Fit on the CPU; equal arguments give equal parameters.
 
-    library: without all that must not be seen. formulas: numbers (`LibraryTable.formula_numbers`) of those that are
-    left out in turn. validation: a library and formulas of it; the averaged parameters with the least loss on them are
-    kept. on_log: called with a line of metrics after each validation. Gives the network and facts for the model card.
+    library: without all that must not be seen. rows: of its table, the crystals that are asked for in turn. validation:
+    a library and rows of it; the averaged parameters with the least loss on them are kept. on_log: called with a line
+    of metrics after each validation. Gives the network and facts for the model card.
     """
     config = recipe.train.changed(precision="float32")
-    objective = LeaveOneOut(library, formulas, config.seed)
-    held_out = LeaveOneOut(*validation, config.seed)
+    objective = LeaveOneOut(library, rows, config.seed, recipe.leave_out)
+    held_out = LeaveOneOut(*validation, config.seed, recipe.leave_out)
     if not objective.formulas or not held_out.formulas:
-        raise NucleateError("there are no formulas to fit to or to validate with")
+        raise NucleateError("there are no crystals to fit to or to validate with")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network, average = RankingNetwork(recipe.network), RankingNetwork(recipe.network)
@@ -255,15 +301,19 @@ def fit_ranking(
 
         def score() -> float:
             with torch.no_grad():
-                lost = [g.loss(average, places[i : i + 4]) for g, places in asked for i in range(0, len(places), 4)]
-            both = torch.cat(lost, dim=1)
-            return -float(both[0].mean() + both[1].nanmean()) / 2
+                lost = [
+                    g.loss(average, places[i : i + 4], recipe.leave_out)
+                    for g, places in asked
+                    for i in range(0, len(places), 4)
+                ]
+            means = torch.cat(lost, dim=1).nanmean(dim=1)
+            return -float(means.mean())
 
         sizes = torch.ones(len(objective.formulas), dtype=torch.int64)
         facts = keep_best(
             Steps(network, objective, sizes, config, torch.device("cpu"), "formulas"), average, score, on_log
         )
-    return average, {"formulas": len(objective.formulas), **facts}
+    return average, {"examples": len(objective.formulas), **facts}
 
 
 def save_ranking(path: str | Path, network: RankingNetwork, metadata: Mapping[str, str]) -> None:
