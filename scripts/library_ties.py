@@ -28,9 +28,9 @@ ENERGIES = pa.schema([("material_id", pa.string()), ("energy", pa.float64())])  
 
 def tied_rows(table: LibraryTable) -> list[list[int]]:
     """The rows of each tie."""
-    ties = defaultdict(list)
-    for row in np.flatnonzero(~np.isnan(table.e_above_hull)).tolist():
-        ties[int(table.formula_numbers[row]), round(1000 * float(table.e_above_hull[row]))].append(row)
+    ties, given = defaultdict(list), table.e_above_hull - table.raised
+    for row in np.flatnonzero(~np.isnan(given)).tolist():
+        ties[int(table.formula_numbers[row]), round(1000 * float(given[row]))].append(row)
     return [rows for rows in ties.values() if len(rows) > 1]
 
 

@@ -66,3 +66,23 @@ def test_energies_of_other_databases_are_not_there(library):
 def test_a_crystal_of_one_database_is_hidden_with_that_of_another(library):
     assert len(library.hidden(ids=["oqmd-5"])) == len(library.hidden(ids=["mp-5"])) == len(library) - 2
     assert not np.isin(["mp-5", "oqmd-5"], ids(library.hidden(ids=["mp-5"]).entries())).any()
+
+
+def test_crystals_that_tie_are_ordered_by_experiment_and_a_potential(tmp_path):
+    made = {"e_above_hull": 0.0, "experimental": True}
+    crystals = [
+        unpacked_crystal(rutile("Ti", "O"), "mp", 1, e_above_hull=0.0, e_tie=0.0, experimental=False),
+        unpacked_crystal(rutile("Ti", "O", 0.29), "mp", 2, e_tie=0.05, **made),
+        unpacked_crystal(rutile("Ti", "O", 0.28), "mp", 3, e_tie=0.02, **made),
+        unpacked_crystal(rutile("Ti", "O", 0.35), "mp", 4, e_tie=0.7, **made),  # cannot have this energy
+        unpacked_crystal(anatase(), "mp", 5, e_above_hull=0.3),
+    ]
+    write_library(tmp_path / "known.parquet", packed(crystals), METADATA)
+    library = Library(LibraryTable.read(tmp_path / "known.parquet"))
+    found = known("TiO2", library=library)
+    assert ids(found) == ["mp-3", "mp-2", "mp-1", "mp-5", "mp-4"]
+    assert [entry.raised for entry in found] == [0, 0, 0, 0, pytest.approx(0.7)]
+    assert (
+        found[-1].e_above_hull == pytest.approx(0.7)
+        and ids(known("TiO2", stable=True, library=library)) == ids(found)[:3]
+    )

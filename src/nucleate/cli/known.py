@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nucleate.library.entries import KnownEntries
+    from nucleate.library.entries import KnownEntries, KnownEntry
     from nucleate.library.filters import Filters
     from nucleate.library.library import Library
     from nucleate.library.nearest import KnownRelative
@@ -175,6 +175,17 @@ def _overview(library: Library, console: Console) -> None:
     console.print("look one up: nucleate known SrTiO3; nucleate known --help shows what can be asked", soft_wrap=True)
 
 
+def _raised(entries: Sequence[KnownEntry]) -> list[str]:
+    """The sentence on crystals whose energy is not the one that the data give."""
+    raised = [f"{e.id} by {e.raised:.3f}" for e in entries if e.raised]
+    if not raised:
+        return []
+    return [
+        f"raised: {', '.join(raised)} eV/atom; the Materials Project gives them the energy of a crystal of the same "
+        "formula that is lower by CHGNet, and the difference is added"
+    ]
+
+
 def _table(found: KnownEntries, shown: KnownEntries, relatives: Sequence[KnownRelative], console: Console) -> None:
     """relatives: of each crystal what it has in common with the one of --like; none where that is not asked."""
     from nucleate.cli.candidates import marked, radioactive
@@ -209,6 +220,6 @@ def _table(found: KnownEntries, shown: KnownEntries, relatives: Sequence[KnownRe
     show_table(
         console,
         columns,
-        [said, found.attribution, *radioactive(e.elements for e in entries)],
+        [said, *_raised(entries), found.attribution, *radioactive(e.elements for e in entries)],
         whole="--out FILE.csv has them",
     )

@@ -90,8 +90,16 @@ class KnownEntry:
 
     @property
     def e_above_hull(self) -> float | None:
-        """Energy above the hull of the Materials Project, eV/atom; None where it is not known, and of other sources."""
+        """Energy above the hull of the Materials Project, eV/atom; None where it is not known, and of other sources.
+        `raised` has been added to it."""
         return _number(self.table.e_above_hull[self.row])
+
+    @property
+    def raised(self) -> float:
+        """eV/atom that were added to the energy above the hull, which the Materials Project gives to all crystals of a
+        formula and space group: by so much the crystal is above the lowest of them by CHGNet. 0 where that is little,
+        or where there is no other crystal of this energy."""
+        return round(float(self.table.raised[self.row]), 4)
 
     @property
     def e_form(self) -> float | None:

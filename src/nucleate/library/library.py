@@ -112,21 +112,23 @@ class Library:
 
     def ordered(self, rows: Rows) -> Rows:
         """Rows by energy above the hull; of equal ones those that were made in an experiment first, then by the energy
-        of a potential (`LibraryTable.e_tie`), where there is none by formation energy, and by id.
+        of a potential (`LibraryTable.e_tie`), where there is none by formation energy, by number of atoms, by id.
 
         Where the energy is not known, crystals that were made and those of the OQMD, which are entries of the ICSD,
         stand as if at USUAL_HEIGHT, all others at the end. The Materials Project often gives all crystals of a formula
         and space group the same energy, so ties are frequent.
         """
         t = self.table
-        of_icsd = (t.experimental[rows] == 1) | (t.source[rows] == SOURCES.index("oqmd"))
+        made = t.experimental[rows] == 1
+        of_icsd = made | (t.source[rows] == SOURCES.index("oqmd"))
         height = np.where(np.isnan(t.e_above_hull[rows]), np.where(of_icsd, USUAL_HEIGHT, np.inf), t.e_above_hull[rows])
         keys = (
             t.number[rows],
             t.source[rows],
+            t.num_atoms[rows],
             np.nan_to_num(t.e_form[rows], nan=np.inf),
             np.nan_to_num(t.e_tie[rows], nan=np.inf),
-            -t.experimental[rows],
+            ~made,
             height,
         )
         return rows[np.lexsort(keys)]

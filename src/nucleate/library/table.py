@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     Whole = NDArray[np.int64]
 
+DOUBTED = 0.1  # eV/atom; by less a potential may err when it compares crystals of one formula
 MOST_OF_AN_ELEMENT = 255  # atoms in a primitive cell
 _SITES = re.compile(r"(\d*)[a-zA-Z]")
 _KEYS = np.random.default_rng(2026).integers(
@@ -57,8 +58,9 @@ class LibraryTable:
     elements (R, K): atomic numbers in canonical order, 0 beyond; counts (R, K): atoms of each in the primitive cell.
     e_above_hull, e_form in eV/atom, band_gap in eV, nan where not known. experimental: 1 made, 0 not, -1 not known.
     split: place in SPLITS, -1 none. like: bits of SPLITS of which another crystal has the same formula and structure.
-    e_tie: of crystals of one formula that have the same e_above_hull the energy by a potential above the lowest of
-    them, eV/atom, nan for all others.
+    e_tie: of crystals of one formula to which the data give the same energy above the hull, the energy by a potential
+    above the lowest of them, eV/atom, nan for all others. What is more than DOUBTED above it cannot have this energy:
+    the difference is added to its e_above_hull (`raised`).
     metadata: of the file.
     """
 
@@ -100,6 +102,7 @@ class LibraryTable:
         metadata = {k.decode(): v.decode() for k, v in kept if k != b"ARROW:schema"}
         space_group = as_numbers(table["space_group"], np.uint8)
         near = as_numbers(table["near_space_group"], np.uint8)
+        e_tie = as_energies(table["e_tie"])
         return cls(
             path=path,
             metadata=metadata,
@@ -109,13 +112,13 @@ class LibraryTable:
             near_space_group=np.where(near, near, space_group),
             elements=as_padded(table["elements"]),
             counts=as_padded(table["counts"]),
-            e_above_hull=as_energies(table["e_above_hull"]),
+            e_above_hull=as_energies(table["e_above_hull"]) + np.where(e_tie > DOUBTED, e_tie, np.float32(0)),
             e_form=as_energies(table["e_form"]),
             band_gap=as_energies(table["band_gap"]),
             experimental=as_numbers(table["experimental"], np.int8, -1),
             split=as_numbers(table["split"], np.int8, -1),
             like=as_numbers(table["like"], np.uint8),
-            e_tie=as_energies(table["e_tie"]),
+            e_tie=e_tie,
         )
 
     @cached_property
@@ -133,6 +136,11 @@ class LibraryTable:
         """(R, K): atoms of each element in a formula unit."""
         divisor = reduce(np.gcd, self.counts.T)
         return self.counts // divisor[:, None]
+
+    @cached_property
+    def raised(self) -> NDArray[np.float32]:
+        """(R,) eV/atom by which e_above_hull is more than the data say."""
+        return np.where(self.e_tie > DOUBTED, self.e_tie, np.float32(0))
 
     @cached_property
     def volumes(self) -> NDArray[np.float64]:

@@ -151,16 +151,14 @@ def relatives_of(library: Library, ratio: Sequence[int]) -> Relatives | None:
 
 def qualities(library: Library, rows: Whole) -> Array:
     """(n, 6): whether a crystal is the first of its formula (`Library.ordered`), its energy above the hull in eV/atom
-    (at most HIGHEST, UNKNOWN_HEIGHT where it is not known; of crystals that tie `LibraryTable.e_tie` is added) and the
-    square root of it, whether that is not known,
+    (at most HIGHEST, UNKNOWN_HEIGHT where it is not known) and the square root of it, whether that is not known,
     whether it was made, whether it is of the OQMD."""
     table = library.table
     ordered = library.ordered(rows)
     _, firsts = np.unique(table.formula_numbers[ordered], return_index=True)
     best = np.isin(rows, ordered[firsts])
     unknown = np.isnan(table.e_above_hull[rows])
-    height = np.where(unknown, UNKNOWN_HEIGHT, table.e_above_hull[rows] + np.nan_to_num(table.e_tie[rows]))
-    height = np.clip(height, 0, HIGHEST)
+    height = np.clip(np.where(unknown, UNKNOWN_HEIGHT, table.e_above_hull[rows]), 0, HIGHEST)
     made = table.experimental[rows] == 1
     other = table.source[rows] == SOURCES.index("oqmd")
     return np.stack([best, height, unknown, made, other, np.sqrt(height)], axis=1).astype(float)
