@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from nucleate.retrieval.retrieve import RetrievedPrototype
 
 COMPARED = 24  # most probable structure types that are compared with each other
-LEAST = 0.005  # probability of an answer that is compared
+LEAST = 0.02  # probability of those that are; the comparison takes longer than all the votes
 LOOSE = 18  # free coordinates from which on other geometries are answers, too
 GEOMETRIES = 3  # of a structure type, at most
 OTHER = 0.06  # share of each other geometry in the probability of its structure type
+LEAST_OTHER = 0.005  # probability of another geometry that is an answer
 
 
 def distinct(prototypes: Sequence[RetrievedPrototype]) -> list[RetrievedPrototype]:
@@ -50,7 +51,7 @@ def distinct(prototypes: Sequence[RetrievedPrototype]) -> list[RetrievedPrototyp
             kept[twin] = replace(kept[twin], probability=kept[twin].probability + prototype.probability)
     for i, prototype in enumerate(tuple(kept)):
         share = OTHER * prototype.probability
-        if prototype.free < LOOSE or share < LEAST:
+        if prototype.free < LOOSE or share < LEAST_OTHER:
             continue
         others = (prototype.relatives[k:] for k in range(1, len(prototype.relatives)))
         found = 0
