@@ -103,6 +103,7 @@ def _voted(shown: Sequence[Pair], settings: PredictSettings) -> Table:
         columns.append(TerminalColumn("e_form\neV/atom", by_name["e_form"], right=True, gives_way=7))
     if any(text not in ("", "-") for text in by_name["e_above_hull"]):
         columns.append(TerminalColumn("e_above\n_hull\neV/atom", by_name["e_above_hull"], right=True, gives_way=1))
+    columns += _near_hull(lines)
     columns += [
         TerminalColumn("by", by_name["by"], gives_way=6),
         TerminalColumn("nearest known", by_name["known"], gives_way=2),
@@ -176,6 +177,7 @@ def _others(shown: Sequence[Pair], settings: PredictSettings) -> Table:
         formed, above = ([energy_text(row[name]) for _, row in shown] for name in ("e_form", "e_above_hull"))
         columns.append(TerminalColumn("e_form\neV/atom", formed, right=True, gives_way=6))
         columns.append(TerminalColumn("e_above\n_hull\neV/atom", above, right=True, gives_way=1))
+        columns += _near_hull(candidates)
     if any(c.frequency for c in candidates):
         found = [f"{c.frequency.found} of {c.frequency.drawn}" if c.frequency else "-" for c in candidates]
         columns.append(TerminalColumn("found", found, right=True, gives_way=5))
@@ -186,12 +188,26 @@ def _others(shown: Sequence[Pair], settings: PredictSettings) -> Table:
     return columns, said, list(candidates)
 
 
+def _near_hull(candidates: Iterable[Candidate | None]) -> list[TerminalColumn]:
+    """The column of probabilities to be near the hull, none where no candidate has one."""
+    from nucleate.hull.near_hull import near_hull_probability
+
+    chances = [near_hull_probability(c) if c is not None else None for c in candidates]
+    if all(p is None for p in chances):
+        return []
+    cells = ["" if p is None else share_text(p) for p in chances]
+    return [TerminalColumn("near\nhull", cells, right=True, gives_way=2)]
+
+
 def _of_relaxed(shown: Sequence[Pair], gated: set[str]) -> list[str]:
     from nucleate.cli.candidates import caption, doubts, few, stability
+    from nucleate.hull.near_hull import NEAR
     from nucleate.tasks.predict import GATE
 
     candidates = [c for c, _ in shown]
     out = [*stability(candidates), *caption([row for _, row in shown]), *doubts(candidates)]
+    if _near_hull(candidates):
+        out.append(f"near hull: the probability to be within {1000 * NEAR:g} meV/atom of the hull by DFT")
     if any(c.vote for c in candidates):
         behind = [c.id for c in candidates if c.id in gated]
         last = f"; last, as more than {GATE:g} eV/atom above the lowest of the formula: {few(behind)}" if behind else ""

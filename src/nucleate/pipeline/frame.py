@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NUMBERS = (
-    *("e_form", "e_above_hull", "second_e_above_hull", "disagreement", "energy_per_atom"),
+    *("e_form", "e_above_hull", "p_near_hull", "second_e_above_hull", "disagreement", "energy_per_atom"),
     *("probability", "none_of_these", "known_e_above_hull"),
     *("volume_per_atom", "density", "log10_likelihood", "lowest_phonon_thz"),
 )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nucleate.errors import NucleateError
+from nucleate.hull.near_hull import near_hull_probability
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate
 from nucleate.pipeline.state import PredictedProperties, StructureVote
 
@@ -97,8 +98,9 @@ def to_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     the word of `library.novelty` on the crystal. nearest_id, nearest_formula, nearest_relation, nearest_differs: the
     nearest known crystal, what both have in common, and what the candidate has instead. checks: "4/5" for four of
     five passed, and the names of those that did not pass. second_e_above_hull: by the second potential. disagreement:
-    how far that is from the first, eV/atom. decomposition: the known phases below it, "0.5 Fe2O3 + 0.5 Li2O". method,
-    reference: of e_above_hull, or of e_form or the energy if that is all there is. second_method: of the second
+    how far that is from the first, eV/atom. p_near_hull: the probability that it is near the hull by DFT
+    (`hull.near_hull`), None where there is none. decomposition: the known phases below it, "0.5 Fe2O3 + 0.5 Li2O".
+    method, reference: of e_above_hull, or of e_form or the energy if that is all there is. second_method: of the second
     potential. If any structure was retrieved (`state.StructureVote`), there are proposer, probability, none_of_these,
     prototype, prototype_name, known_id and known_e_above_hull. If a property was wanted of any candidate, there are
     predicted_COLUMN (a number or None), wanted_COLUMN ("1..1.6") and predicted_by.
@@ -141,6 +143,7 @@ def _row(number: int, c: Candidate) -> dict[str, Any]:
         "num_atoms": len(c.structure) if c.structure is not None else 0,
         "e_form": _energy(c, "e_form"),
         "e_above_hull": _energy(c, "e_above_hull"),
+        "p_near_hull": near_hull_probability(c),
         "second_e_above_hull": _energy(c, "second_e_above_hull"),
         "disagreement": disagreement(c),
         "novel": {PASS: "yes", FAIL: "no", UNKNOWN: "?"}[verdict(c, "novel")],
