@@ -32,6 +32,8 @@ class Code(StrEnum):
     """The language model proposed no acceptable formula for this candidate."""
     NO_TEMPLATE = "no-template"
     """No known crystal or crystal family has the ratio of atoms of the formula, or fewer have than were asked for."""
+    ENOUGH = "enough"
+    """The search was told to stop, and the answers before this one are probable enough."""
     NOT_GENERATED = "not-generated"
     """The generator cannot make a structure that meets the request."""
     UNMET = "unmet"

@@ -232,7 +232,7 @@ def order(
         >>> [c.provenance["ordering_index"] for c in nucleate.order(alloy)]
         [2, 6, 6]
     """
-    from nucleate.io.shared_sites import read_with_shared_sites
+    from nucleate.io.shared_sites import MERGED, read_with_shared_sites
     from nucleate.settings import OrderSettings
     from nucleate.tasks.order import candidates_of_orderings, ordered_by
 
@@ -241,12 +241,12 @@ def order(
         read, _ = read_with_shared_sites([given])
         if len(read) != 1:
             raise NucleateError(f"{given} holds {len(read)} crystals; order takes one")
-        name, structure = read[0].name, read[0].structure
+        name, structure, merged = read[0].name, read[0].structure, MERGED in read[0].info
     elif is_structure(given):
-        name, structure = formula_text(given.composition), given
+        name, structure, merged = formula_text(given.composition), given, False
     else:
         raise NucleateError(f"order takes a pymatgen Structure or the path of a file, not {type(given).__name__}")
-    found = ordered_by(structure, settings, count, charges)
+    found = ordered_by(structure, settings, count, charges, merged)
     return Candidates(candidates_of_orderings(found, name))
 
 

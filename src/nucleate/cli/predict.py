@@ -82,8 +82,6 @@ def predict(
     from nucleate.settings.files import settings_text
 
     chosen = dict(given)
-    if not chosen.get("samples", 1):  # --samples 0: as many as --top says
-        chosen.pop("samples")
     if top and "samples" not in chosen:
         chosen["samples"] = top
     if space_group:
@@ -102,6 +100,8 @@ def predict(
     if out is not None:
         check_out(out, overwrite)
     notes = output_console(stderr=True)
+    if top > settings.samples:
+        notes.print(f"--top {top} is more than --samples {settings.samples}, so up to {settings.samples} are kept")
     done = _run(wanted, settings, workers, out, overwrite, top, notes)
     missing, shown = _formulas_without(done), _kept(done, top)
     if not shown:
@@ -132,20 +132,24 @@ def _run(
     notes: Console,
 ) -> list[Candidate]:
     """What came of the formulas, in order; written to `out`, and what is done kept beside it for the next call."""
+    from nucleate.cli.predict_progress import SearchLines
     from nucleate.cli.progress import progress_shown
     from nucleate.cli.resumable import run_part
     from nucleate.engine.registry import get_executor
     from nucleate.evaluate.csp import weights_digest
     from nucleate.pipeline.candidate_files import write_candidates
-    from nucleate.pipeline.run import NoStore, run_stages
+    from nucleate.pipeline.run import NoStore
     from nucleate.store.part import PartFile
     from nucleate.tasks.predict import ordered, prediction
+    from nucleate.tasks.predict_limit import run_within, was_stopped
 
     plan = prediction(wanted, settings)
     settings, blanks, stages = plan.settings, plan.blanks, plan.stages
+    listeners = [SearchLines(notes)] if settings.until or settings.seconds else []
     if out is None:
-        with progress_shown() as watch:
-            return ordered(run_stages(blanks, stages, get_executor(workers or None), NoStore(), watch))
+        with progress_shown(*listeners) as watch:
+            executor = get_executor(workers or None)
+            return ordered(run_within(settings.seconds, blanks, stages, executor, NoStore(), watch))
     known = METHODS.get(settings.method)
     digest = weights_digest(settings.weights or (known.weights if known else settings.method))
     if settings.method == RETRIEVAL:
@@ -154,11 +158,17 @@ def _run(
         digest = ranking_digest()
     before = settings.former()
     former = {**before, "digest": digest} if before is not None else None
-    with PartFile(out, {**settings.plain(), "digest": digest}, overwrite, former) as part:
-        done = ordered(run_part(part, blanks, stages, workers, notes, "structures"))
+    # what was done within a time is used by a call with another one
+    plain = {name: value for name, value in settings.plain().items() if name != "seconds"}
+    with PartFile(out, {**plain, "digest": digest}, overwrite, former) as part:
+        seconds = settings.seconds
+        done = ordered(run_part(part, blanks, stages, workers, notes, "structures", seconds, listeners))
         if kept := _kept(done, top):
             write_candidates(out, done if _whole(out) else kept)
-        part.finish()
+        if was_stopped(done):
+            notes.print(f"the same command with --overwrite and more --seconds goes on from {part.path}")
+        else:
+            part.finish()
     return done
 
 

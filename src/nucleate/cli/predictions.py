@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.cli.tables import TerminalColumn, counted_noun, energy_text
 from nucleate.generators.methods import ORDERING
+from nucleate.report.votes import chance_text, share_text
 
 if TYPE_CHECKING:
     from nucleate.library.library import Library
@@ -116,6 +117,7 @@ def _voted(shown: Sequence[Pair], settings: PredictSettings) -> Table:
         said.append(PROBABLE)
     if any(_is_ordering(c) for c, _ in shown):
         said.append(ORDERED)
+    said += [text for group in groups if (text := _capped(group))]
     if any(_of_known_formula(group) and any(not _is_known(c) for c, _ in group) for group in groups):
         said.append(OPEN)
     if not settings.relax and any(c.vote and c.vote.known_e_above_hull is not None for c, _ in shown):
@@ -133,7 +135,7 @@ def _vote_cells(c: Candidate, row: Mapping[str, Any], relaxed: bool) -> tuple[st
     if vote is None:
         chance, kind = "-", "-"
     else:
-        chance = "known" if _is_known(c) else "-" if vote.probability is None else share_text(vote.probability)
+        chance = chance_text(vote)
         kind = vote.name or _short_label(vote.prototype)
     return (
         chance,
@@ -268,6 +270,20 @@ def _sentence(group: Sequence[Pair], library: Library, relaxed: bool) -> str:
     return f"{formula} {where}; the best guess, {kind}, has {share_text(chance)}{doubt}"
 
 
+def _capped(group: Sequence[Pair]) -> str:
+    """What is said where not all ways were looked at to put the elements in the place of those of known crystals."""
+    from nucleate.retrieval.relatives import MOST_ASSIGNMENTS
+
+    counts = list((group[0][0].composition or {}).values())
+    ways = math.prod(math.factorial(counts.count(n)) for n in set(counts))
+    if ways <= MOST_ASSIGNMENTS or not any(c.vote for c, _ in group):
+        return ""
+    return (
+        f"{group[0][0].wanted.label}: its elements can take the places of others in {ways:,} ways, of which "
+        f"{MOST_ASSIGNMENTS} are looked at"
+    )
+
+
 def _height_text(height: float | None) -> str:
     if height is None or not math.isfinite(height):
         return "its energy above the hull unknown"
@@ -304,13 +320,6 @@ def _none_of_these(group: Sequence[Pair]) -> float | None:
     """The probability that a formula has none of the structures shown, None where none of them has one."""
     chances = [c.vote.probability for c, _ in group if c.vote and c.vote.probability is not None]
     return max(0.0, 1.0 - math.fsum(chances)) if chances else None
-
-
-def share_text(share: float) -> str:
-    """A probability in per cent: "42 %", "<1 %", ">99 %"."""
-    if 0 < share < 0.005:
-        return "<1 %"
-    return ">99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
 
 
 def _short_label(label: str) -> str:

@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-from nucleate.pipeline.events import Event, Progress, StageBegan, Watch
+from nucleate.pipeline.events import CandidateChanged, Event, Listener, Progress, StageBegan, Watch
 from nucleate.train.pace import duration
 
 # seconds before the first line; the time between lines as a share of the time so far; the longest such time, seconds
@@ -31,19 +31,26 @@ FIRST, SHARE, LONGEST = 10.0, 0.1, 300.0
 
 
 @contextmanager
-def progress_shown() -> Iterator[Watch]:
-    """A context with a watch whose listener shows the progress of each stage on standard error."""
+def progress_shown(*more: Listener) -> Iterator[Watch]:
+    """A context with a watch whose listener shows the progress of each stage on standard error. more: listeners that
+    are told before it."""
     console = Console(stderr=True, markup=False, emoji=False, highlight=False)
     show: Bars | ProgressLines = Bars(console) if console.is_terminal else ProgressLines()
 
+    living: dict[str, bool] = {}  # stage -> whether something came through it
+
     def listener(event: Event) -> None:
         match event:
+            case CandidateChanged(name, candidate):
+                living[name] = living.get(name, False) or candidate.failure is None
+            case Progress(name, done, total) if done == total and not living.get(name, True):
+                return  # all were refused, and the refusal is the whole answer
             case StageBegan(name, done, total) | Progress(name, done, total):
                 show(name, done, total)
 
     show.start()
     try:
-        yield Watch(listener)
+        yield Watch(*more, listener)
     finally:
         show.stop()
 

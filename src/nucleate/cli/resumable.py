@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nucleate.pipeline.candidate import Candidate
+    from nucleate.pipeline.events import Listener
     from nucleate.pipeline.stage import Stage
     from nucleate.store.part import PartFile
 
@@ -76,16 +77,18 @@ def run_part(
     workers: int,
     notes: Console,
     what: str = "crystals",
+    seconds: float = 0.0,
+    listeners: Sequence[Listener] = (),
 ) -> list[Candidate]:
     """The candidates after the stages; those that `part` holds are not worked on again. what: their name in
-    messages."""
+    messages. seconds: after which `tasks.predict_limit` ends the run, 0 for never. listeners: who is told, too."""
     from nucleate.cli.interrupts import going_on
     from nucleate.cli.progress import progress_shown
     from nucleate.engine.registry import get_executor
-    from nucleate.store.journal import run_with_journal
+    from nucleate.tasks.predict_limit import run_within
 
     todo = part.resumed(candidates)
     if have := sum(stages[0].name in c.stages for c in todo):
         notes.print(f"going on: {have} of {len(todo)} {what} are in {part.path}")
-    with going_on(f"the same command goes on from {part.path}"), progress_shown() as watch:
-        return run_with_journal(part, candidates, stages, get_executor(workers or None), watch)
+    with going_on(f"the same command goes on from {part.path}"), progress_shown(*listeners) as watch:
+        return run_within(seconds, todo, stages, get_executor(workers or None), part, watch)

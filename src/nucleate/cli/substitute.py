@@ -142,7 +142,7 @@ def order(
     from nucleate.cli.resumable import check_place
     from nucleate.cli.tables import counted_noun, output_console, print_problems
     from nucleate.errors import NucleateError
-    from nucleate.io.shared_sites import read_with_shared_sites
+    from nucleate.io.shared_sites import MERGED, read_with_shared_sites
     from nucleate.tasks.order import named_orderings, ordered_by, read_charges, write_orderings
 
     settings = OrderSettings.of(**given)
@@ -156,7 +156,7 @@ def order(
     print_problems(problems, notes)
     if len(crystals) != 1:
         raise NucleateError(f"{file} holds {len(crystals)} crystals; nucleate order takes one")
-    found = ordered_by(crystals[0].structure, settings, count, known)
+    found = ordered_by(crystals[0].structure, settings, count, known, merged=MERGED in crystals[0].info)
     for note in found.notes:
         notes.print(f"note: {note}", soft_wrap=True)
     named = named_orderings(found, crystals[0].name)
@@ -175,7 +175,8 @@ def _show_ordered(found: OrderedCrystals, named: Sequence[Named], console: Conso
     shown = list(zip(found.crystals, named, strict=True))[:SHOWN]
     lowest = found.crystals[0].energy
     elements = [[e.symbol for e in one.structure.composition.elements] for one, _ in shown]
-    above = ["-" if e is None or lowest is None else f"{1000 * (e - lowest):.1f}" for e in (o.energy for o, _ in shown)]
+    energies = [one.energy for one, _ in shown]
+    above = ["-" if e is None or lowest is None else f"{abs(1000 * (e - lowest)):.1f}" for e in energies]
     columns = [
         TerminalColumn("id", [n.name for _, n in shown]),
         TerminalColumn(
@@ -188,8 +189,8 @@ def _show_ordered(found: OrderedCrystals, named: Sequence[Named], console: Conso
     ]
     more = "" if len(shown) == found.found else f", {len(shown):,} shown"
     said = [
-        f"{counted_noun(found.found, 'distinct ordered crystal')} of {found.total:,} arrangements{more}; index: of the "
-        "space group in that of the disordered crystal, before atoms move"
+        f"{counted_noun(found.found, 'distinct ordered crystal')} of {counted_noun(found.total, 'arrangement')}{more}; "
+        "index: of the space group in that of the disordered crystal, before atoms move"
     ]
     if lowest is not None:
         ions = ", ".join(f"{s} {q:+.3g}" for s, q in found.charges.items())

@@ -22,7 +22,7 @@ from nucleate.crystal.same_crystal import is_same_crystal, prepare_for_compariso
 from nucleate.errors import NucleateError
 from nucleate.generators.base import Condition, Progress, Wishes
 from nucleate.generators.defaults import BaseGenerator
-from nucleate.generators.methods import RANDOM_ATOMS, RETRIEVAL
+from nucleate.generators.methods import ADAPTIVE, MODEL_ATOMS, PROTOTYPE, RANDOM, RANDOM_ATOMS, RETRIEVAL
 from nucleate.generators.planning import plan_condition
 from nucleate.generators.reach import far_reason
 from nucleate.generators.substitute import supercell_of
@@ -295,5 +295,7 @@ def _same(library: Library, row: int, other: int) -> bool:
 
 
 def _others(atoms: int) -> str:
-    """The methods that need no known crystal for a formula unit of so many atoms."""
-    return "; the method random needs none" if atoms <= RANDOM_ATOMS else ""
+    """The methods that need no known crystal of the ratio, for a formula unit of so many atoms."""
+    models = f"--method {ADAPTIVE} or transformer (up to {MODEL_ATOMS} atoms), " if atoms <= MODEL_ATOMS else ""
+    search = f"--method {RANDOM}, or " if atoms <= RANDOM_ATOMS else ""
+    return f"; what needs none: {models}{search}--method {PROTOTYPE} where the formula fits a crystal family"

@@ -68,7 +68,9 @@ def without_extras(parsed: ParsedCrystal) -> ParsedCrystal:
     symbols = []
     for i, site in enumerate(parsed.structure, start=1):
         if not site.is_ordered:
-            raise NucleateError(f"partial occupancy at site {i} ({site.species_string}); order the structure")
+            raise NucleateError(
+                f"partial occupancy at site {i} ({site.species_string}); nucleate order makes ordered cells"
+            )
         species = site.specie
         symbols.append(str(getattr(getattr(species, "element", species), "name", species)))
     lattice = parsed.structure.lattice
@@ -192,7 +194,7 @@ def _symbol(species: Any, i: int) -> str:
     share = species[0].get("occu", 1)
     if len(species) > 1 or not isinstance(share, int | float) or not abs(share - 1) < 1e-6:
         names = ", ".join(f"{s['element']}:{s.get('occu', 1)}" for s in species)
-        raise NucleateError(f"partial occupancy at site {i} ({names}); order the structure")
+        raise NucleateError(f"partial occupancy at site {i} ({names}); nucleate order makes ordered cells")
     return re.sub(r"\d*(\.\d+)?[+-]$", "", species[0]["element"])
 
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 ENDINGS = (".cif", ".mcif", ".json")
+PARTIAL = "partial occupancy"  # in the refusals of the strict readers
+MERGED = "species_merged"  # in the record of a crystal whose sites were shared by species of one element alone
+SAME_ELEMENT = (
+    "charges or isotopes of one element share sites (Fe2+ and Fe3+, H and D); each counts as its element, so every "
+    "site holds one element"
+)
 OVER = 1.001  # occupancies of a site may add up to this much because of rounding
 ANY = 1e3  # whatever they add up to
 
@@ -39,12 +45,16 @@ def read_with_shared_sites(paths: Sequence[str | Path]) -> tuple[list[Named], li
     for path in files:
         items = list(read_items([path]))
         refused = [i for i in items if isinstance(i, Problem) and not isinstance(i, Remark)]
-        shared = _shared(path) if refused and path.suffix.lower() in ENDINGS and len(items) == len(refused) else None
+        shared = (
+            _shared(path, refused)
+            if refused and path.suffix.lower() in ENDINGS and len(items) == len(refused)
+            else None
+        )
         if shared is not None:
-            found.append(Named(path.stem, shared, file=str(path)))
             how = "" if path.suffix.lower() == ".json" else "by pymatgen, "
             reason = f"its sites are shared or partly empty; read {how}occupancies and all"
-            problems.append(Remark(str(path), None, reason))
+            found.append(Named(path.stem, shared, {MERGED: True} if shared.is_ordered else {}, str(path)))
+            problems.append(Remark(str(path), None, SAME_ELEMENT if shared.is_ordered else reason))
             continue
         if refused and path.suffix.lower() in (".cif", ".mcif") and _parsed(path, ANY) is not None:
             items = [
@@ -57,11 +67,15 @@ def read_with_shared_sites(paths: Sequence[str | Path]) -> tuple[list[Named], li
     return found, problems
 
 
-def _shared(path: Path) -> Structure | None:
-    """The crystal of a file with shared or partly empty sites; None if it has no such sites or cannot be read."""
+def _shared(path: Path, refused: Sequence[Problem]) -> Structure | None:
+    """The crystal of a file with shared or partly empty sites, species of one element merged; None if it has no such
+    sites or cannot be read. refused: what the strict readers say of the file."""
     structure = _parsed(path, OVER)
     if structure is not None:
         structure.remove_oxidation_states()
+        # isotopes and charges alone make a site shared that holds one element; any other refusal stands
+        if structure.is_ordered and not all(PARTIAL in problem.reason for problem in refused):
+            return None
     return structure
 
 
@@ -78,7 +92,7 @@ def _parsed(path: Path, most: float) -> Structure | None:
                 (structure,) = CifParser(str(path), occupancy_tolerance=most).parse_structures(primitive=False)
     except Exception:  # a broken file can cause any exception in a parser
         return None
-    if structure.is_ordered or not math.isfinite(structure.volume) or not len(structure):
+    if not math.isfinite(structure.volume) or not len(structure):
         return None
     return structure
 

@@ -11,6 +11,7 @@ from nucleate.pipeline.candidate import FAIL
 from nucleate.pipeline.rank import nearest_text, too_deep
 from nucleate.report.charts import hull_hue
 from nucleate.report.shown import Shown
+from nucleate.report.votes import vote_text
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,16 @@ class LegendItem:
 class CandidateCard:
     """The text beside a drawing.
 
-    symbol: of the space group. cell: the name and lengths of the cell that is drawn. above_hull: eV/atom, None where it
-    is unknown. nearest: the nearest known crystal and what differs. hue: colour of its label, degrees. reasons: why the
-    crystal is what was asked for. failed: the checks that it failed, with reasons.
+    symbol: of the space group. vote: how probable the structure is, its type, who proposed it, and the known crystal
+    that it is taken from, in words; "" where there is no vote. cell: the name and lengths of the cell that is drawn.
+    above_hull: eV/atom, None where it is unknown. nearest: the nearest known crystal and what differs. hue: colour of
+    its label, degrees. reasons: why the crystal is what was asked for. failed: the checks that it failed, with reasons.
     """
 
     number: int
     formula: str
     symbol: str
+    vote: str
     legend: list[LegendItem]
     cell: str
     above_hull: float | None
@@ -59,6 +62,7 @@ def _card(s: Shown, symbols: list[str], known: Mapping[str, Mapping[str, Any]]) 
         number=s.number,
         formula=c.formula,
         symbol=s.row["space_group"],
+        vote=vote_text(c),
         legend=[LegendItem(e, known[e]["colour"], symbols.count(e)) for e in dict.fromkeys(symbols)],
         cell=s.cell,
         above_hull=hull if told else None,

@@ -14,6 +14,7 @@ from nucleate.pipeline.rank import nearest_text, novel_text, too_deep, verdict
 from nucleate.report.charts import hull_hue
 from nucleate.report.markup import MINUS, signed
 from nucleate.report.shown import Shown
+from nucleate.report.votes import chance_text, chance_value, none_of_these, relative_text
 
 CHECK_SIGNS = {
     "charge": "q",
@@ -56,15 +57,22 @@ class Mark:
 class RankingRow:
     """One candidate.
 
-    number: its rank. drawn: whether it has a drawing below the table. words: the text that the filter searches. symbol,
-    space_group: of the space group, its number being 0 where it is unknown. numbers: the cells with energies, with the
-    difference between two judges, and with predicted properties. novel: new, known or unknown; novel_word: the same, or
-    ordering. nearest: the nearest known crystal and what differs. failed: how many checks failed, without novelty. cif:
-    the structure as a data URI, and file: a name for it.
+    number: its rank. chance: how likely it is that it has its formula's structure, as a text (`votes.chance_text`), and
+    chance_value: as a number, for sorting. type: name or label of its structure type. proposer: who proposed it, and
+    relative: the known crystal that it is, or is taken from. drawn: whether it has a drawing below the table. words:
+    the text that the filter searches. symbol, space_group: of the space group, its number being 0 where it is unknown.
+    numbers: the cells with energies, with the difference between two judges, and with predicted properties. novel: new,
+    known or unknown; novel_word: the same, or ordering. nearest: the nearest known crystal and what differs. failed:
+    how many checks failed, without novelty. cif: the structure as a data URI, and file: a name for it.
     """
 
     number: int
     formula: str
+    chance: str
+    chance_value: float | None
+    type: str
+    proposer: str
+    relative: str
     drawn: bool
     words: str
     symbol: str
@@ -94,11 +102,15 @@ class WantedValues:
 class Ranking:
     """The table.
 
-    judged: whether a second potential judged any candidate, so that there is a column for it. wanted: properties with
-    columns of their own. signs: check -> its sign.
+    voted: whether known crystals voted for structures, so that there are columns for these. rest: of formulas that are
+    not known, how likely it is that they have none of the structures in the table. judged: whether a second potential
+    judged any candidate, so that there is a column for it. wanted: properties with columns of their own. signs: check
+    -> its sign.
     """
 
     rows: list[RankingRow]
+    voted: bool
+    rest: list[tuple[str, str]]
     judged: bool
     wanted: list[WantedValues]
     signs: Mapping[str, str]
@@ -108,7 +120,9 @@ def ranking(shown: Sequence[Shown]) -> Ranking:
     """The table of these candidates, in the order given."""
     judged = any(s.row["disagreement"] is not None for s in shown)
     wanted = _wanted(shown[0].row) if shown else []
-    return Ranking([_row(s, judged, wanted) for s in shown], judged, wanted, CHECK_SIGNS)
+    voted = any(s.candidate.vote for s in shown)
+    rest = none_of_these([s.candidate for s in shown])
+    return Ranking([_row(s, judged, wanted) for s in shown], voted, rest, judged, wanted, CHECK_SIGNS)
 
 
 def _row(s: Shown, judged: bool, wanted: Sequence[WantedValues]) -> RankingRow:
@@ -120,6 +134,11 @@ def _row(s: Shown, judged: bool, wanted: Sequence[WantedValues]) -> RankingRow:
     return RankingRow(
         number=s.number,
         formula=row["formula"],
+        chance=chance_text(c.vote),
+        chance_value=chance_value(c.vote),
+        type=(c.vote.name or c.vote.prototype) if c.vote else "",
+        proposer=(c.vote.proposer if c.vote else c.origin.generator) or "",
+        relative=relative_text(c),
         drawn=s.scene is not None,
         words=words,
         symbol=row["space_group"],

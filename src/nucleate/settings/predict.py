@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from nucleate.errors import NucleateError
 from nucleate.settings.base import About, Settings, section
@@ -64,6 +64,23 @@ class PredictSettings(Settings):
             "retrieval by their votes."
         ),
     ] = False
+    until: Annotated[
+        float,
+        Ge(0),
+        Le(1),
+        About(
+            "Stop with a formula as soon as its answers have together this probability; a known crystal counts as 1. "
+            "Of retrieval alone; 0: as many answers as samples."
+        ),
+    ] = 0.0
+    seconds: Annotated[
+        float,
+        Ge(0),
+        About(
+            "Stop after so many seconds, when the crystal is done that is worked on; what was not relaxed then says "
+            "so. The most probable answers of all formulas are relaxed first; 0: no limit."
+        ),
+    ] = 0.0
     reference: Reference = "chgnet-mp"
     seed: Seed = 0
     space_groups: Annotated[
@@ -81,7 +98,9 @@ class PredictSettings(Settings):
         """As the first version wrote them, None for settings that it did not have: it relaxed in one way."""
         if self.relaxation != RelaxSettings(potential=self.relaxation.potential) or self.known != KnownSettings():
             return None
-        inner = {"templates", "known", "relaxation"}
+        if self.until:
+            return None
+        inner = {"templates", "known", "relaxation", "until", "seconds"}
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in inner}
         templates = {"templates" if k == "library" else k: v for k, v in dataclasses.asdict(self.templates).items()}
         return {**own, **templates, "potential": self.relaxation.potential}

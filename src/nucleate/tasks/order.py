@@ -9,23 +9,32 @@ from typing import TYPE_CHECKING
 
 from nucleate.chem.elements import atomic_number
 from nucleate.chem.formula import formula_text
-from nucleate.crystal.symmetry import space_group_symbol
+from nucleate.crystal.symmetry import space_group, space_group_symbol
 from nucleate.errors import NucleateError
 from nucleate.io.results import Named
-from nucleate.orderings.partial import order_partial
+from nucleate.orderings.partial import OrderedCrystal, OrderedCrystals, order_partial
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-    from nucleate.orderings.partial import OrderedCrystals
     from nucleate.pipeline.candidate import Candidate
     from nucleate.settings import OrderSettings
 
 
 def ordered_by(
-    structure: Structure, settings: OrderSettings, count: int, charges: Mapping[str, float] | None = None
+    structure: Structure,
+    settings: OrderSettings,
+    count: int,
+    charges: Mapping[str, float] | None = None,
+    merged: bool = False,
 ) -> OrderedCrystals:
-    """As `orderings.partial.order_partial`, with what the settings say."""
+    """As `orderings.partial.order_partial`, with what the settings say. Where species of one element alone share sites
+    (Fe2+ and Fe3+, H and D), the crystal itself, with a note."""
+    from nucleate.io.shared_sites import SAME_ELEMENT
+
+    if (whole := whole_crystal(structure, merged)) is not None:
+        (one,) = [OrderedCrystal(whole, 1, space_group(whole)[0], None)]
+        return OrderedCrystals((one,), 1, 1, 0.0, notes=() if merged else (SAME_ELEMENT,))
     return order_partial(
         structure,
         count=count,
@@ -36,6 +45,17 @@ def ordered_by(
         most=settings.arrangements,
         seed=settings.seed,
     )
+
+
+def whole_crystal(structure: Structure, merged: bool = False) -> Structure | None:
+    """The crystal with one element on each site, where species of one element alone share its sites; None for every
+    other. merged: whether its file had such species, which the reader merged."""
+    from nucleate.crystal.shared_sites import mix_of, without_vacancies
+
+    mixes = [mix_of(site) for site in structure]
+    if any(len(mix) > 1 for mix in mixes) or (structure.is_ordered and not merged):
+        return None
+    return without_vacancies(structure.lattice.matrix, structure.frac_coords, [next(iter(mix)) for mix in mixes])
 
 
 def read_charges(text: str) -> dict[str, float]:

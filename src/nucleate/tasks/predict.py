@@ -77,11 +77,13 @@ def predict(
     method cannot take where it is the only one.
     """
     from nucleate.engine.registry import get_executor
-    from nucleate.pipeline.run import NoStore, run_stages
+    from nucleate.pipeline.run import NoStore
+    from nucleate.tasks.predict_limit import run_within
 
     wanted = [read_target(i + 1, text) for i, text in enumerate(formulas)]
     plan = prediction(wanted, settings or PredictSettings())
-    return ordered(run_stages(plan.blanks, plan.stages, executor or get_executor(), store or NoStore(), watch))
+    executor, store = executor or get_executor(), store or NoStore()
+    return ordered(run_within(plan.settings.seconds, plan.blanks, plan.stages, executor, store, watch))
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,16 @@ def prediction(wanted: Sequence[Target], settings: PredictSettings) -> Predictio
     candidate instead.
     """
     from nucleate.stages.generate import GenerateStage
+    from nucleate.stages.search import EnoughStage
 
     settings = decided_method(wanted, settings)
     generator = None if settings.method in WITHOUT_GENERATOR else structure_generator(settings)
     realise = structure_stage(settings) if generator is None else GenerateStage(generator)
     blanks = blank_candidates(wanted, settings, generator)
-    return Prediction(settings, blanks, [realise, *(_relaxation(settings) if settings.relax else [])])
+    if settings.seconds:  # the first answers of all formulas before the second ones
+        blanks.sort(key=lambda blank: blank.wanted.rank)
+    enough = [EnoughStage(settings.until)] if settings.until else []
+    return Prediction(settings, blanks, [realise, *enough, *(_relaxation(settings) if settings.relax else [])])
 
 
 def decided_method(wanted: Sequence[Target], settings: PredictSettings) -> PredictSettings:
@@ -139,6 +145,10 @@ def _require_method(settings: PredictSettings) -> None:
         raise NucleateError(f"the method {settings.method} has no weights; leave them out")
     if method.weights and not settings.weights:
         require_weights(method.weights)
+    if settings.until and settings.method != RETRIEVAL:
+        raise NucleateError(
+            f"the method {settings.method} gives no probabilities, which --until needs; only retrieval does"
+        )
     if settings.method == RETRIEVAL and settings.templates != TemplateSettings():
         raise NucleateError(
             "the method retrieval takes no templates and ranks in its own way; leave out what is said of templates, or "
@@ -159,8 +169,11 @@ def structure_stage(settings: PredictSettings) -> Stage:
     if settings.method == RETRIEVAL:
         from nucleate.library.library import load_library
         from nucleate.stages.retrieval import RetrievalStage
+        from nucleate.stages.search import RetrievalOrRandomStage
 
-        return RetrievalStage(load_library(hide=settings.known.hide))
+        searched = settings.relax and (settings.until or settings.seconds)
+        stage = RetrievalOrRandomStage if searched else RetrievalStage
+        return stage(load_library(hide=settings.known.hide))
     if settings.method == TEMPLATE:
         from nucleate.stages.template import TemplateStage
 

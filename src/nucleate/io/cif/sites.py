@@ -162,7 +162,7 @@ def _require_whole_atom(name: str, values: dict[str, str]) -> None:
         raise not_a_number(f"{name}: the occupancy", text) from None
     if abs(occupancy - 1) > OCCUPIED:
         kind = "partial occupancy" if occupancy < 1 else "an occupancy above 1"
-        raise NucleateError(f"{name}: {kind} ({text}); order the structure")
+        raise NucleateError(f"{name}: {kind} ({text}); nucleate order makes ordered cells")
     hydrogens = values.get(_HYDROGENS, "0")
     if hydrogens not in (*UNKNOWN, "0"):
         raise NucleateError(f"{name} has {hydrogens} attached hydrogens without coordinates; add them as sites")
