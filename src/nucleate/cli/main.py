@@ -25,6 +25,7 @@ from nucleate.cli.hull import app as hull_app
 from nucleate.cli.known import known
 from nucleate.cli.optimise import optimise
 from nucleate.cli.plugins import plugins
+from nucleate.cli.polymorphs import with_energy
 from nucleate.cli.predict import predict
 from nucleate.cli.rank import rank
 from nucleate.cli.relax import phonons, relax
@@ -127,7 +128,7 @@ def main(arguments: list[str] | None = None) -> Any:
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
-    arguments = [a for a in arguments if a != "--debug"]
+    arguments = with_energy([a for a in arguments if a != "--debug"])
     if not debug:
         # warnings of libraries; what users must know is printed by the commands themselves
         warnings.simplefilter("ignore")

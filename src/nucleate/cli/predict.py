@@ -59,6 +59,14 @@ def predict(
             "the first; 0: all. As many are drawn where --samples is not given.",
         ),
     ] = None,
+    polymorphs: Annotated[
+        float | None,
+        typer.Option(
+            metavar="[ENERGY]",
+            help="List the known crystals of each formula up to this energy above the lowest, eV/atom (0.1 where none "
+            "is given), and predict nothing; --out takes .csv and .json, too.",
+        ),
+    ] = None,
     space_group: SpaceGroup = "",
     sites: Sites = "",
     config: Config = None,
@@ -96,6 +104,13 @@ def predict(
     if show_config:
         task = {"formulas": texts, **({"file": str(file)} if file is not None else {}), "top": top}
         typer.echo(settings_text(decided_method(wanted, settings), COMMAND, task), nl=False)
+        return
+    if polymorphs is not None:
+        from nucleate.cli.polymorphs import ENDINGS, list_polymorphs
+
+        if out is not None:
+            check_out(out, overwrite, *ENDINGS)
+        list_polymorphs(wanted, settings.known.hide, polymorphs, out)
         return
     if out is not None:
         check_out(out, overwrite)

@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from nucleate.store.part import PartFile
 
 
-def check_out(out: Path, overwrite: bool) -> None:
-    """Raise NucleateError where `out` exists (unless `overwrite`) or cannot be written, before any work is done."""
+def check_out(out: Path, overwrite: bool, *more: str) -> None:
+    """Raise NucleateError where `out` exists (unless `overwrite`) or cannot be written, before any work is done. more:
+    endings that are allowed beside those of crystals."""
     from nucleate.errors import NucleateError
     from nucleate.store.part import remove_leftovers
 
     if out.exists() and not overwrite:
         remove_leftovers(out)
         raise NucleateError(f"{out} exists; use --overwrite or another --out")
-    check_place(out)
+    check_place(out, *more)
 
 
 def check_place(out: Path, *more: str) -> None:
