@@ -107,7 +107,7 @@ def test_a_prediction_in_a_file(tmp_path, capsys):
     code, out, err = run(capsys, "predict", "--config", path, "--seed", 4, "--top", 1, "--show-config")
     changed = tomllib.loads(out)
     assert code == 0 and changed["seed"] == 4 and changed["top"] == 1 and f"--seed 4 in place of 0 in {path}" in err
-    words = "predict", "NaCl", "--method", "random", "--samples", 0, "--show-config"
+    words = "predict", "NaCl", "--method", "random", "--show-config"
     assert tomllib.loads(run(capsys, *words, "--top", 2)[1])["samples"] == 2
     assert tomllib.loads(run(capsys, *words)[1])["samples"] == 5
     assert "leave FORMULA and --file out" in run(capsys, "predict", "MgO", "--config", path)[2]

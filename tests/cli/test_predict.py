@@ -246,7 +246,10 @@ def test_probabilities_of_what_is_not_known(tmp_path: Path) -> None:
     [
         (("Og2O",), "no known crystal has Og, so OOg2 is like none of them"),
         (("Fe151O149",), "no known crystal has the ratio 149:151 of Fe151O149"),
-        (("LiNaKRbCsFClBrI",), "has the ratio 1:1:1:1:1:1:1:1:1 of CsKRbNaLiIBrClF; the method random needs none"),
+        (
+            ("LiNaKRbCsFClBrI",),
+            "has the ratio 1:1:1:1:1:1:1:1:1 of CsKRbNaLiIBrClF; what needs none: --method",
+        ),
         (("NaCl", "--method", "retrieval", "--rank-by", "random"), "the method retrieval takes no templates"),
         (("NaCl", "--method", "retrieval", "--space-group", "62"), "the method retrieval cannot use a space group"),
         (("NaCl", "--weights", "mp20-csp"), "the method retrieval has no weights; leave them out"),

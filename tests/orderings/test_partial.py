@@ -6,6 +6,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
+import nucleate
 from nucleate.cli.main import app, main
 from nucleate.errors import NucleateError
 from nucleate.io import read_structures
@@ -264,3 +265,20 @@ def test_an_element_is_not_rounded_away():
     salt = Structure(Lattice.cubic(4), [{"Na": 0.99, "K": 0.01}, "Cl"], [(0, 0, 0), (0.5, 0.5, 0.5)])
     with pytest.raises(NucleateError, match="NaCl, has no K any more; allow larger cells"):
         order_partial(salt)
+
+
+def test_species_of_one_element_are_one_element(tmp_path):
+    magnetite = Structure(Lattice.cubic(4.3), [{"Fe2+": 0.5, "Fe3+": 0.5}, "O2-"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    (one,) = nucleate.order(magnetite)
+    assert one.formula == "FeO" and one.provenance["notes"]
+    path = tmp_path / "hd.cif"
+    angles = ("a", "alpha"), ("b", "beta"), ("c", "gamma")
+    cell = "\n".join(
+        f"_cell_length_{x} 4\n_cell_angle_{y} 90" for x, y in zip("abc", ("alpha", "beta", "gamma"), strict=True)
+    )
+    columns = "label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy"
+    head = "loop_\n" + "".join(f"_atom_site_{name}\n" for name in columns)
+    sites = "D1 D 0 0 0 0.5\nH1 H 0 0 0 0.5\nCl1 Cl 0.5 0.5 0.5 1\n"
+    path.write_text(f"data_x\n{cell}\n_symmetry_space_group_name_H-M 'P 1'\n{head}{sites}")
+    (two,) = nucleate.order(path)
+    assert two.formula == "HCl"

@@ -22,10 +22,9 @@ from nucleate.cli.evaluate import app as evaluate_app
 from nucleate.cli.families import families
 from nucleate.cli.generate import generate
 from nucleate.cli.hull import app as hull_app
-from nucleate.cli.known import known
+from nucleate.cli.known import known, with_energy
 from nucleate.cli.optimise import optimise
 from nucleate.cli.plugins import plugins
-from nucleate.cli.polymorphs import with_energy
 from nucleate.cli.predict import predict
 from nucleate.cli.rank import rank
 from nucleate.cli.relax import phonons, relax

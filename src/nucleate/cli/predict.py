@@ -106,10 +106,10 @@ def predict(
         typer.echo(settings_text(decided_method(wanted, settings), COMMAND, task), nl=False)
         return
     if polymorphs is not None:
-        from nucleate.cli.polymorphs import ENDINGS, list_polymorphs
+        from nucleate.cli.known import POLYMORPH_ENDINGS, list_polymorphs
 
         if out is not None:
-            check_out(out, overwrite, *ENDINGS)
+            check_out(out, overwrite, *POLYMORPH_ENDINGS)
         list_polymorphs(wanted, settings.known.hide, polymorphs, out)
         return
     if out is not None:
@@ -147,8 +147,7 @@ def _run(
     notes: Console,
 ) -> list[Candidate]:
     """What came of the formulas, in order; written to `out`, and what is done kept beside it for the next call."""
-    from nucleate.cli.predict_progress import SearchLines
-    from nucleate.cli.progress import progress_shown
+    from nucleate.cli.progress import SearchLines, progress_shown
     from nucleate.cli.resumable import run_part
     from nucleate.engine.registry import get_executor
     from nucleate.evaluate.csp import weights_digest

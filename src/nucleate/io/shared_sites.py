@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ SAME_ELEMENT = (
     "charges or isotopes of one element share sites (Fe2+ and Fe3+, H and D); each counts as its element, so every "
     "site holds one element"
 )
+_ISOTOPE = re.compile(r"(?m)(?<=\s)[DT](?=[\s\d])|^[DT](?=\d)")  # a symbol or the begin of a label in a row of atoms
 OVER = 1.001  # occupancies of a site may add up to this much because of rounding
 ANY = 1e3  # whatever they add up to
 
@@ -89,7 +91,9 @@ def _parsed(path: Path, most: float) -> Structure | None:
             if path.suffix.lower() == ".json":
                 structure = _of_dictionary(json.loads(path.read_text(encoding="utf-8")))
             else:
-                (structure,) = CifParser(str(path), occupancy_tolerance=most).parse_structures(primitive=False)
+                # of hydrogen and deuterium on one site pymatgen adds the occupancies twice
+                text = _ISOTOPE.sub("H", path.read_text(encoding="utf-8", errors="replace"))
+                (structure,) = CifParser.from_str(text, occupancy_tolerance=most).parse_structures(primitive=False)
     except Exception:  # a broken file can cause any exception in a parser
         return None
     if not math.isfinite(structure.volume) or not len(structure):

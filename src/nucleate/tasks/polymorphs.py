@@ -34,7 +34,7 @@ class Polymorph:
 
 
 @dataclass(frozen=True, eq=False)
-class Polymorphs:
+class FormulaPolymorphs:
     """Of one formula, the lowest first. higher: how many known crystals lie above the limit. unknown: how many have no
     energy, and are not listed."""
 
@@ -44,12 +44,12 @@ class Polymorphs:
     unknown: int
 
 
-def polymorphs(library: Library, composition: Mapping[str, int], within: float = WITHIN) -> Polymorphs:
+def polymorphs(library: Library, composition: Mapping[str, int], within: float = WITHIN) -> FormulaPolymorphs:
     """The known crystals of a formula up to `within` (eV/atom) above the lowest, the lowest first.
 
-    Crystals of one space group that pymatgen's StructureMatcher with its own settings calls the same are listed once;
-    the others are in `also`. Raises NucleateError where no crystal of the formula has an energy, and for an energy that
-    is negative or no number.
+    Crystals of one space group that pymatgen's StructureMatcher calls the same, with its own tolerances, are listed
+    once; the others are in `also`. Raises NucleateError where no crystal of the formula has an energy, and for an
+    energy that is negative or no number.
     """
     from nucleate.chem.formula import formula_text
 
@@ -71,20 +71,23 @@ def polymorphs(library: Library, composition: Mapping[str, int], within: float =
     found = tuple(
         Polymorph(own[0], heights[own[0].id] - lowest, tuple(e.id for e in own[1:])) for own in _same_structures(low)
     )
-    return Polymorphs(formula, found, len(heights) - len(low), len(entries) - len(heights))
+    return FormulaPolymorphs(formula, found, len(heights) - len(low), len(entries) - len(heights))
 
 
 def _same_structures(entries: Sequence[KnownEntry]) -> list[list[KnownEntry]]:
     """Groups of crystals that are the same structure, in the order of their first ones."""
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
-    matcher = StructureMatcher()
+    # The cells are primitive already. The matcher's own search for smaller ones allows atoms to move by 0.25 angstrom,
+    # and would take a tilted perovskite for an untilted one.
+    matcher = StructureMatcher(primitive_cell=False)
     groups: list[list[KnownEntry]] = []
     structures = {e.id: e.structure for e in entries}
     for entry in entries:
         for group in groups:
-            alike = group[0].space_group == entry.space_group
-            if alike and matcher.fit(structures[group[0].id], structures[entry.id]):
+            first = group[0]
+            alike = (first.space_group, first.num_atoms) == (entry.space_group, entry.num_atoms)
+            if alike and matcher.fit(structures[first.id], structures[entry.id]):
                 group.append(entry)
                 break
         else:
