@@ -273,9 +273,7 @@ def test_species_of_one_element_are_one_element(tmp_path):
     assert one.formula == "FeO" and one.provenance["notes"]
     path = tmp_path / "hd.cif"
     angles = ("a", "alpha"), ("b", "beta"), ("c", "gamma")
-    cell = "\n".join(
-        f"_cell_length_{x} 4\n_cell_angle_{y} 90" for x, y in zip("abc", ("alpha", "beta", "gamma"), strict=True)
-    )
+    cell = "\n".join(f"_cell_length_{x} 4\n_cell_angle_{y} 90" for x, y in angles)
     columns = "label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy"
     head = "loop_\n" + "".join(f"_atom_site_{name}\n" for name in columns)
     sites = "D1 D 0 0 0 0.5\nH1 H 0 0 0 0.5\nCl1 Cl 0.5 0.5 0.5 1\n"

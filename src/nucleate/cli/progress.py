@@ -48,7 +48,8 @@ def progress_shown(*more: Listener) -> Iterator[Watch]:
             case CandidateChanged(name, candidate):
                 living[name] = living.get(name, False) or candidate.failure is None
             case Progress(name, done, total) if done == total and not living.get(name, True):
-                return  # all were refused, and the refusal is the whole answer
+                if isinstance(show, ProgressLines):  # all were refused, and the refusal is the whole answer
+                    show.stages.pop(name, None)
             case StageBegan(name, done, total) | Progress(name, done, total):
                 show(name, done, total)
 
