@@ -17,7 +17,7 @@ import numpy as np
 
 from nucleate.library.library import Library, load_library
 from nucleate.library.table import LibraryTable
-from nucleate.retrieval.held_out import held_out_formulas
+from nucleate.retrieval.held_out import SPLITS, held_out_formulas, library_for_fits
 from nucleate.retrieval.ranking import FOLDER
 from nucleate.train.retrieval_ranking import fit_ranking, load_ranking_recipe, save_ranking
 
@@ -32,11 +32,10 @@ def libraries(name: str) -> tuple[Library, np.ndarray, Library, np.ndarray]:
     if name == "mp-20:train":
         train, both = (whole.only(f"mp-20:{splits}") for splits in ("train", "train,val"))
         return train, _rows(train), both, _some(table, np.setdiff1d(_rows(both), _rows(train)))
+    seen = library_for_fits()
     kept = {part: np.isin(table.formula_numbers, held_out_formulas(table, part)) for part in ("validation", "test")}
-    away = np.flatnonzero(kept["validation"] | kept["test"])
-    hidden = load_library(hide=["mp-20:val,test"])
-    seen = hidden.without(away.tolist(), "formulas kept for validation and tests")
-    validation = hidden.without(np.flatnonzero(kept["test"]).tolist(), "formulas kept for tests")
+    tests = np.flatnonzero(kept["test"])
+    validation = load_library(hide=[SPLITS]).without(tests.tolist(), "formulas kept for tests")
     asked = np.flatnonzero(kept["validation"] & (table.num_atoms <= LARGEST))
     return seen, _rows(seen), validation, _some(table, validation.seen(asked))
 

@@ -22,7 +22,7 @@ MOST_ATOMS = 5000  # in a cell whose symmetry is searched; for 8,000 atoms the s
 
 # The second space group of each enantiomorphic pair -> the first (International Tables A, 2016, table 1.4.2.1 and
 # section 3.2.2)
-_MIRRORED = {78: 76, 95: 91, 96: 92, 145: 144, 153: 151, 154: 152, 170: 169, 172: 171, 179: 178, 181: 180, 213: 212}
+FIRST_OF_PAIR = {78: 76, 95: 91, 96: 92, 145: 144, 153: 151, 154: 152, 170: 169, 172: 171, 179: 178, 181: 180, 213: 212}
 
 
 def space_group(structure: Structure, symprec: float = 0.1) -> tuple[int, str]:
@@ -49,7 +49,7 @@ def without_hand(number: int) -> int:
     A crystal and its mirror image are the same compound with the same energy, but in 11 pairs of space groups they have
     different numbers. Use this function to compare the space groups of two crystals.
     """
-    return _MIRRORED.get(number, number)
+    return FIRST_OF_PAIR.get(number, number)
 
 
 def find_symmetry(lattice: ArrayLike, frac_coords: ArrayLike, numbers: ArrayLike, symprec: float) -> Any:

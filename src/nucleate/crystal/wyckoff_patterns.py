@@ -60,7 +60,7 @@ def pattern_of(space_group: int, places: Places) -> PatternOfElements:
     """The pattern of a crystal; places: of each element the places of its Wyckoff positions in the space group."""
     positions = get_space_group(space_group).positions
     counts = [sum(positions[i].size for i in own) for own in places]
-    moved = _settings(space_group)
+    moved = distinct_settings(space_group)
     sorted_places = [np.sort(moved[:, list(own)], axis=1) for own in places]
     ends = np.cumsum([len(own) for own in places])[:-1]
     best: tuple[tuple[int, tuple[int, ...]], ...] | None = None
@@ -89,7 +89,7 @@ def automorphisms(pattern: WyckoffPattern) -> tuple[tuple[int, ...], ...]:
 
 
 @lru_cache(maxsize=64)
-def _settings(space_group: int) -> NDArray[np.int64]:
+def distinct_settings(space_group: int) -> NDArray[np.int64]:
     """The place that each Wyckoff position takes in each of the settings (K, P) in which places differ."""
     return np.unique(normaliser(space_group).letters, axis=0)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from nucleate.library.library import Library, load_library
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -14,6 +16,18 @@ if TYPE_CHECKING:
 
 Part = Literal["validation", "test"]
 PARTS = 40  # one in forty formulas is in each of the two
+SPLITS = "mp-20:val,test"  # of the benchmark, which no fit has seen either
+
+
+def library_for_fits() -> Library:
+    """The library that comes with nucleate as fits see it: without the crystals of MP-20's validation and test splits,
+    those like them, and all of the formulas kept for validation and tests."""
+    whole = load_library()
+    numbers = whole.table.formula_numbers
+    parts: tuple[Part, Part] = ("validation", "test")
+    kept = np.concatenate([held_out_formulas(whole.table, part) for part in parts])
+    rows = np.flatnonzero(np.isin(numbers, kept))
+    return load_library(hide=[SPLITS]).without(rows.tolist(), "formulas kept for validation and tests")
 
 
 def held_out_formulas(table: LibraryTable, part: Part) -> NDArray[np.int64]:
