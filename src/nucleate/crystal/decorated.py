@@ -16,6 +16,7 @@ from nucleate.crystal.wyckoff_patterns import Places, distinct_settings
 
 if TYPE_CHECKING:
     from nucleate.crystal.assignments import Assignment
+    from nucleate.crystal.canonical import CanonicalCrystal
 
 _ORDER = (-1, *(WRITING_ORDER[s] for s in SYMBOLS))
 
@@ -38,6 +39,15 @@ class DecoratedPrototype:
         """From places by atomic number, in whatever order, in canonical form."""
         elements = tuple(sorted(places, key=lambda z: _ORDER[z]))
         return cls(elements, space_group, canonical_places(space_group, tuple(tuple(places[z]) for z in elements)))
+
+    @classmethod
+    def of_crystal(cls, crystal: CanonicalCrystal) -> DecoratedPrototype:
+        """That of a crystal in canonical form."""
+        table = get_space_group(crystal.space_group)
+        places: dict[int, list[int]] = {}
+        for site in crystal.orbits:
+            places.setdefault(site.atomic_number, []).append(table.index(site.letter))
+        return cls.of(crystal.space_group, places)
 
     @property
     def counts(self) -> tuple[int, ...]:

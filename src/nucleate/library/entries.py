@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from nucleate.chem.composition import Formula
-from nucleate.chem.elements import element_symbol
+from nucleate.chem.elements import atomic_number, element_symbol
 from nucleate.library.schema import SOURCES, SPLITS
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from nucleate.crystal.canonical import CanonicalCrystal
+    from nucleate.crystal.decorated import DecoratedPrototype
     from nucleate.library.table import LibraryTable
 
 SHOWN = 20  # rows of the table as a text
@@ -158,6 +159,17 @@ class KnownEntry:
             sites.append(Site(element, position.letter, tuple(parameters[at : at + position.free].tolist())))
             at += position.free
         return CanonicalCrystal(AsymmetricUnit(number, cell, tuple(sites)), 0.0, 0.0, 0.0, self.reason)
+
+    def decorated_prototype(self, substitution: Mapping[str, str] | None = None) -> DecoratedPrototype:
+        """Which elements are on which Wyckoff positions of `table.space_group`; substitution: its elements -> those
+        that take their places."""
+        from nucleate.crystal.decorated import DecoratedPrototype
+        from nucleate.library.sites import read_sites
+
+        number = int(self.table.space_group[self.row])
+        names = self.elements if substitution is None else [substitution[e] for e in self.elements]
+        places = read_sites(number, self.table.sites(self.row))
+        return DecoratedPrototype.of(number, dict(zip(map(atomic_number, names), places, strict=True)))
 
     def to_dict(self) -> dict[str, Any]:
         """What is known beside the structure: `COLUMNS`, and the split of MP-20."""

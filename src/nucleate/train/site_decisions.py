@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import numpy as np
 from nucleate.chem.elements import SYMBOLS, WRITING_ORDER
 from nucleate.crystal.decorated import canonical_places
 from nucleate.crystal.feasible import PartialSites, groups_that_hold
+from nucleate.crystal.orbits import site_sizes
 from nucleate.files import replacing
 from nucleate.library.sites import read_sites
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from nucleate.library.table import LibraryTable
 
     Whole = NDArray[np.int64]
+    Kind = tuple[tuple[int, ...], int, Places]  # atoms of each element in a formula unit, space group, places
+    Chosen = tuple[int, tuple[int, ...], int, int]
 
 NEAR_HULL = 0.05  # eV/atom; crystals up to it, and those that were made, are stable ones
 ANY, STABLE, OTHER = range(3)  # what is said of the crystal that is looked for
@@ -78,10 +82,10 @@ def decisions_of(table: LibraryTable, rows: Whole, most_atoms: int) -> SiteDecis
     stable = np.where((height <= NEAR_HULL) | (made == 1), STABLE, OTHER)
     elements, reduced = table.elements[rows, :width], table.reduced[rows, :width]
     by_order = np.argsort(np.where(elements > 0, _ORDER[elements], len(_ORDER)), axis=1, kind="stable")
-    kinds: dict[tuple[tuple[int, ...], int, Places], int] = {}
+    kinds: dict[Kind, int] = {}
     known: dict[tuple, int] = {}
     kept: dict[tuple, int] = {}  # (elements, kind) -> place in `chosen`
-    chosen: list[tuple[int, tuple[int, ...], int, int]] = []
+    chosen: list[Chosen] = []
     for i, (group, text) in enumerate(zip(table.space_group[rows].tolist(), places.tolist(), strict=True)):
         n = int(table.num_elements[rows[i]])
         order = tuple(by_order[i, :n].tolist())
@@ -98,10 +102,12 @@ def decisions_of(table: LibraryTable, rows: Whole, most_atoms: int) -> SiteDecis
             chosen.append((int(rows[i]), names, known[key], int(stable[i])))
         elif stable[i] == STABLE:
             chosen[kept[same]] = (*chosen[kept[same]][:3], STABLE)
-    return _arrays(chosen, list(kinds), width, most_atoms)
+    return arrays_of(chosen, list(kinds), width, most_atoms)
 
 
-def _arrays(chosen: list, kinds: list[tuple[tuple[int, ...], int, Places]], width: int, most_atoms: int) -> SiteDecisions:
+def arrays_of(chosen: Sequence[Chosen], kinds: Sequence[Kind], width: int, most_atoms: int) -> SiteDecisions:
+    """The arrays of crystals: of each the row in the library, its elements in writing order, its kind and whether it is
+    stable; of at most `width` elements."""
     tokens, targets, masks, starts = [], [], [], [0]
     of_counts: dict[tuple[int, ...], int] = {}
     groups = []
@@ -137,7 +143,7 @@ def sequence(
     """The decisions of a crystal: of each the token, what was chosen, and (from the second on) what was open. Positions
     without a choice are no decisions."""
     state = PartialSites(reduced)
-    counts = [sum(_sizes(space_group)[i] for i in own) for own in places]
+    counts = [sum(site_sizes(space_group)[i] for i in own) for own in places]
     tokens, targets = [token_of(state)], [counts[0] // reduced[0]]
     open_: list[tuple[int, ...]] = [()]
     state = state.decided(targets[0])
@@ -160,12 +166,6 @@ def token_of(state: PartialSites) -> tuple[int, ...]:
         return (state.units, 0, 0, 0, 0)
     last = next((own[-1] + 1 for own in reversed(state.places) if own), 0)
     return (state.units, state.space_group, last, len(state.places), state.left)
-
-
-def _sizes(space_group: int) -> tuple[int, ...]:
-    from nucleate.crystal.orbits import site_sizes
-
-    return site_sizes(space_group)
 
 
 def _padded(rows: list[tuple[int, ...]], width: int) -> NDArray[np.uint8]:
