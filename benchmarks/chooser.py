@@ -1,7 +1,7 @@
 """The site chooser beside the votes of known crystals: how often the decorated prototype of a hidden crystal is found.
 
     OMP_NUM_THREADS=1 python benchmarks/chooser.py WEIGHTS validation near large --n 300 --keep /tmp/rows
-    python benchmarks/chooser.py WEIGHTS validation near large --keep /tmp/rows           # the tables again, from the rows
+    python benchmarks/chooser.py WEIGHTS validation near large --keep /tmp/rows    # the tables from kept rows
 
 Targets are crystals of formulas kept for validation (`retrieval.held_out`), one of each formula, which no training has
 seen; of the target's formula all crystals are hidden from the votes. Right is a prototype that is the same as the
@@ -142,7 +142,9 @@ def calibration(rows: Sequence[Row]) -> tuple[float, list[tuple[int, float, floa
     said = np.array([max(p for p, own in zip(r["chooser"], r["proposed"], strict=True) if own) for r in rows])
     said, right = np.exp(said), np.array([by_chooser(r) == 0 for r in rows])
     bins = np.minimum((said * BINS).astype(int), BINS - 1)
-    table = [(int(o.sum()), float(said[o].mean()), float(right[o].mean())) for o in (bins == b for b in np.unique(bins))]
+    table = [
+        (int(o.sum()), float(said[o].mean()), float(right[o].mean())) for o in (bins == b for b in np.unique(bins))
+    ]
     return sum(n * abs(p - r) for n, p, r in table) / len(rows), table
 
 

@@ -88,7 +88,7 @@ def automorphisms(pattern: WyckoffPattern) -> tuple[tuple[int, ...], ...]:
     return (identity, *sorted(every - {identity}))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=230)
 def distinct_settings(space_group: int) -> NDArray[np.int64]:
     """The place that each Wyckoff position takes in each of the settings (K, P) in which places differ."""
     return np.unique(normaliser(space_group).letters, axis=0)

@@ -139,9 +139,7 @@ class SiteChooser:
         return elements, start.decided(units, self.most_atoms) if units else start
 
     @torch.no_grad()
-    def _next(
-        self, elements: tuple[int, ...], asked: Sequence[_Partial]
-    ) -> list[tuple[tuple[int, ...], list[float]]]:
+    def _next(self, elements: tuple[int, ...], asked: Sequence[_Partial]) -> list[tuple[tuple[int, ...], list[float]]]:
         """Of each partial crystal what can be decided next, and the logarithms of the probabilities."""
         length = torch.tensor([len(p.tokens) for p in asked])
         tokens = torch.zeros(len(asked), int(length.max()), TOKEN, dtype=torch.int64)
@@ -166,9 +164,7 @@ class SiteChooser:
     @torch.no_grad()
     def _losses(self, every: Sequence[tuple[DecoratedPrototype, Places]]) -> NDArray[np.float32]:
         """(n, 3) negative logarithms of the probabilities of units, space group and positions."""
-        kinds = [
-            (tuple(n // p.units for n in p.counts), p.space_group, places) for p, places in every
-        ]
+        kinds = [(tuple(n // p.units for n in p.counts), p.space_group, places) for p, places in every]
         chosen = [(0, p.elements, i, OTHER) for i, (p, _) in enumerate(every)]
         width = max(len(p.elements) for p, _ in every)
         data = arrays_of(chosen, kinds, width, self.most_atoms)

@@ -48,7 +48,14 @@ class SiteChooserNetwork(nn.Module):
     facts: Tensor
 
     def __init__(
-        self, likeness: Tensor | int, *, dim: int = 160, layers: int = 4, heads: int = 5, hidden: int = 320, dropout: float = 0.05
+        self,
+        likeness: Tensor | int,
+        *,
+        dim: int = 160,
+        layers: int = 4,
+        heads: int = 5,
+        hidden: int = 320,
+        dropout: float = 0.05,
     ) -> None:
         """likeness: features of the elements (119, F), or their number F where they come with the weights. hidden:
         width of the feed-forward layers."""
@@ -79,9 +86,7 @@ class SiteChooserNetwork(nn.Module):
     def positions(self) -> Tensor:
         """(1732, dim) a vector for each Wyckoff position of all groups; the first is of none."""
         symmetry, size, free, letter = self.facts.unbind(1)
-        return (
-            self.position.weight + self.symmetry(symmetry) + self.size(size) + self.free(free) + self.letter(letter)
-        )
+        return self.position.weight + self.symmetry(symmetry) + self.size(size) + self.free(free) + self.letter(letter)
 
     def forward(self, asked: SiteQueries) -> tuple[Tensor, Tensor]:
         """The state before each decision (B, D, dim), and the vectors of all positions."""

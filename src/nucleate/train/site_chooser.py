@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nucleate.config import ConfigSection, Count, Share, TrainConfig, read_toml
+from nucleate.diffusion.philox import derived_seed
 from nucleate.errors import NucleateError
 from nucleate.nets.site_chooser import MOST_PLACES, SiteChooserNetwork, SiteQueries, masked
 from nucleate.retrieval.ranking import load_ranking
@@ -68,7 +69,9 @@ class SiteLikelihood:
         rng = np.random.default_rng((self.seed, step))
         told = rng.random(len(rows)) < WISHES
         wish = np.where(told, self.data.stable[rows], ANY)
-        lost = site_losses(model, self.data, rows, wish, self.most_atoms).mean(0)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derived_seed(self.seed, step))  # of what drops out, so that a step depends on its number
+            lost = site_losses(model, self.data, rows, wish, self.most_atoms).mean(0)
         return dict(zip(PARTS, lost.unbind(), strict=True))
 
 
@@ -139,9 +142,14 @@ def fit_chooser(
     held_out: SiteDecisions,
     out: Path,
     on_log: Callable[[dict[str, Any]], None] | None = None,
+    save_every: float = SAVE_EVERY,
 ) -> SiteChooserNetwork:
     """Train on the CPU in a folder, which gets weights.safetensors (averaged) and latest.safetensors, from which the
-    same call goes on. on_log: called after each validation, every `train.checkpoint_every` steps."""
+    same call goes on.
+
+    on_log: called after each validation, every `train.checkpoint_every` steps. save_every: seconds between two
+    checkpoints. Raises NucleateError if the folder holds a training of another recipe, or the loss is not finite.
+    """
     config = recipe.train
     device = torch.device("cpu")
     torch.manual_seed(config.seed)
@@ -186,7 +194,7 @@ def fit_chooser(
                 seconds = round(time.process_time() - began, 1)
                 line = {"step": steps.step, "loss": means["loss"], "held_out": sum(found.values()), **found}
                 on_log({**line, "seconds": seconds})
-        if last or time.monotonic() - saved > SAVE_EVERY:
+        if last or time.monotonic() - saved > save_every:
             save()
 
     steps.take(config.steps, after)
