@@ -1,4 +1,5 @@
-"""The training season of this repository: the recipes of season/queue.toml, each from the commit it was begun with.
+"""The training season of this repository: the recipes of season/queue.toml, then the networks with scripts of their own
+(`SCRIPTS`), each from the commit it was begun with.
 
     make season                                   # or: nice -n 19 python scripts/season.py
     python scripts/season.py [--only NAME,...] [--device cuda] [--threads 1]
@@ -27,6 +28,8 @@ from nucleate.tasks.season import FAILED, LOG, RUNNING, RunState, read_queue, wr
 
 ROOT = Path(__file__).parent.parent
 QUEUE = ROOT / "season" / "queue.toml"
+# Networks that a script trains, which goes on where it stopped and ends at once where it is done: name -> script, recipe
+SCRIPTS = {"site-chooser": ("scripts/train_chooser.py", "recipes/networks/site-chooser.toml")}
 PIN = "commit.txt"  # in the folder of a run: the commit that it is trained with
 
 
@@ -44,7 +47,7 @@ def main() -> int:
         if args.collect:
             collect(folder, names)
             return 0
-        chosen = [name for name in names if not args.only or name in args.only.split(",")]
+        chosen = [name for name in (*names, *SCRIPTS) if not args.only or name in args.only.split(",")]
         return max((train(folder, name, args.device, args.threads) for name in chosen), default=0)
     except NucleateError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -53,12 +56,15 @@ def main() -> int:
 
 def train(folder: Path, name: str, device: str | None, threads: int) -> int:
     """Train one run in a process of its own, from the clone of its commit; gives its exit code."""
-    if RunState.read(folder / name).status not in (RUNNING, FAILED):
+    if name not in SCRIPTS and RunState.read(folder / name).status not in (RUNNING, FAILED):
         return 0
     code = clone(folder, pinned(folder / name))
     environment = os.environ | {"PYTHONPATH": str(code / "src"), "OMP_NUM_THREADS": str(threads)}
-    call = [sys.executable, "-m", "nucleate", "season", str(code / "season" / "queue.toml"), "--only", name]
-    call += ["--out", str(folder), "--threads", str(threads), *(["--device", device] if device else [])]
+    if name in SCRIPTS:  # on the CPU
+        call = [sys.executable, *(str(code / part) for part in SCRIPTS[name]), "--out", str(folder / name)]
+    else:
+        call = [sys.executable, "-m", "nucleate", "season", str(code / "season" / "queue.toml"), "--only", name]
+        call += ["--out", str(folder), "--threads", str(threads), *(["--device", device] if device else [])]
     done = subprocess.run(call, env=environment, cwd=code, check=False)
     if done.returncode in (130, 143):  # somebody stopped it, and everything that would follow
         sys.exit(done.returncode)

@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python scripts/train_chooser.py recipes/networks/site-chooser.toml --out FOLDER [--steps N]
 
 It never sees the crystals of MP-20's validation and test splits, those like them, and those of the formulas that
-`retrieval.held_out` keeps for validation and tests. The folder gets the weights and a checkpoint; the same call goes on
-after an interruption. The decisions of all crystals are computed first, in about three minutes, and kept there too.
+`retrieval.held_out` keeps for validation and tests. The folder gets weights, a checkpoint and metrics.jsonl; the same
+call goes on after an interruption. The decisions of all crystals are computed first, in about three minutes, and kept there too.
 """
 
 from __future__ import annotations
@@ -48,7 +48,13 @@ def main() -> None:
     if args.steps:
         recipe = recipe.changed(train=recipe.train.changed(steps=args.steps))
     data, held_out = decisions(args.out, recipe.most_atoms)
-    fit_chooser(recipe, data, held_out, args.out, lambda line: print(json.dumps(line), flush=True))
+
+    def log(line: dict) -> None:
+        print(json.dumps(line), flush=True)
+        with (args.out / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    fit_chooser(recipe, data, held_out, args.out, log)
     print(f"{args.out / 'weights.safetensors'}: {len(data):,} crystals")
 
 

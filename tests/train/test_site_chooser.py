@@ -1,5 +1,7 @@
 """Training of the site chooser: decisions of known crystals, and a fit that learns, stops and goes on."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from nucleate.train.site_chooser import (
     ChooserRecipe,
     fit_chooser,
     likeness_of_elements,
+    load_chooser_recipe,
     load_chooser_network,
     mean_losses,
     site_losses,
@@ -132,6 +135,13 @@ def test_fits_never_see_what_is_kept_for_validation_and_tests(table):
     for part in ("validation", "test"):
         assert not np.isin(table.formula_numbers[seen], held_out_formulas(table, part)).any()
     assert not np.isin(table.split[seen], (1, 2)).any()
+
+
+def test_the_recipe_of_the_repository_can_be_read():
+    recipe = load_chooser_recipe(Path(__file__).parents[2] / "recipes" / "networks" / "site-chooser.toml")
+    assert recipe.name == "site-chooser" and recipe.most_atoms == 52
+    with pytest.raises(NucleateError, match="no recipe"):
+        load_chooser_recipe("missing.toml")
 
 
 def test_elements_are_told_by_likeness():
