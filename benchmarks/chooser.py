@@ -84,11 +84,12 @@ def asked(entry: KnownEntry, retriever: Retriever, chooser: SiteChooser, told: b
 
 
 def place(row: Row, scores: np.ndarray, among: np.ndarray) -> float:
-    """The place of the target in the order of scores among some of the candidates, from 0; inf where it is none."""
+    """The place of the target in the order of scores among some of the candidates, from 0; inf where it is none. Among
+    equal scores it is the last."""
     right = row["right"]
     if right < 0 or not among[right]:
         return math.inf
-    return float(((scores > scores[right]) & among).sum())
+    return float(((scores >= scores[right]) & among).sum() - 1)
 
 
 def by_votes(row: Row) -> float:

@@ -28,7 +28,7 @@ from nucleate.tasks.season import FAILED, LOG, RUNNING, RunState, read_queue, wr
 
 ROOT = Path(__file__).parent.parent
 QUEUE = ROOT / "season" / "queue.toml"
-# Networks that a script trains, which goes on where it stopped and ends at once where it is done: name -> script, recipe
+# Networks that a script trains; it goes on where it stopped, and ends at once where it is done: name -> script, recipe
 SCRIPTS = {"site-chooser": ("scripts/train_chooser.py", "recipes/networks/site-chooser.toml")}
 PIN = "commit.txt"  # in the folder of a run: the commit that it is trained with
 

@@ -4,7 +4,7 @@
 
 It never sees the crystals of MP-20's validation and test splits, those like them, and those of the formulas that
 `retrieval.held_out` keeps for validation and tests. The folder gets weights, a checkpoint and metrics.jsonl; the same
-call goes on after an interruption. The decisions of all crystals are computed first, in about three minutes, and kept there too.
+call goes on after an interruption. The decisions of all crystals are computed first, in a minute, and kept there too.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from nucleate.train.site_chooser import (
     ChooserRecipe,
     fit_chooser,
     likeness_of_elements,
-    load_chooser_recipe,
     load_chooser_network,
+    load_chooser_recipe,
     mean_losses,
     site_losses,
 )
