@@ -33,7 +33,7 @@ NEAR_HULL = 0.05  # eV/atom; crystals up to it, and those that were made, are lo
 MOST_VOTES = 120_000  # relatives times assignments; ratios with more are left out of the fit
 KIND = "retrieval ranking"
 LeaveOut = Literal["formula", "crystal"]
-LOSSES = ("any", "stable", "any_told", "stable_told")
+LOSSES = ("any", "stable", "any_told", "stable_told")  # the last two where sizes are told
 
 
 class RankingConfig(ConfigSection):
@@ -48,11 +48,14 @@ class RankingConfig(ConfigSection):
 
 class RankingRecipe(ConfigSection):
     """Everything that determines a fit. library: "known" or "mp-20:train". leave_out: whether all crystals of a formula
-    are hidden when one of them is asked for, or that crystal alone. Batches are of formulas, or of crystals."""
+    are hidden when one of them is asked for, or that crystal alone. told: whether the loss is counted once more where
+    the formula units in the cell are told; sizes are then weighed against each other less well. Batches are of
+    formulas, or of crystals."""
 
     name: str
     library: str
     leave_out: LeaveOut = "formula"
+    told: bool = False
     network: RankingConfig = RankingConfig()
     train: TrainConfig = TrainConfig()
 
@@ -206,10 +209,12 @@ class RatioQueries:
             num_keys=r.num_keys,
         )
 
-    def loss(self, model: nn.Module, asked: Sequence[int], leave_out: LeaveOut = "formula") -> Tensor:
-        """(4, B) negative logarithms of the shares of what is right; asked: places of the crystals asked for. Rows: any
-        crystal and a stable one where the formula units of the primitive cell are not told, and where they are; those
-        for stable ones are nan where the crystal is none."""
+    def loss(
+        self, model: nn.Module, asked: Sequence[int], leave_out: LeaveOut = "formula", told: bool = False
+    ) -> Tensor:
+        """(2, B), with `told` (4, B): negative logarithms of the shares of what is right; asked: places of the crystals
+        asked for. Rows: any crystal and a stable one, and the same where the formula units of the primitive cell are
+        told; those for stable ones are nan where the crystal is none."""
         index = torch.tensor(asked)
         same = self.formula[None] == self.formula[index, None]  # (B, n)
         visible = ~same
@@ -221,11 +226,17 @@ class RatioQueries:
         none = none[..., None]
         own = keys.gather(2, wanted)
         own = torch.where(own > NEVER / 2, own, none)
-        other = self.units[None] != self.units[self.wanted[index]][:, None]  # (B, K)
-        told = keys.masked_fill(other[None], NEVER)
-        lost = [torch.logsumexp(torch.cat([k, none], dim=2), dim=2) - own[..., 0] for k in (keys, told)]
         stable = torch.where(self.stable[index], 0.0, math.nan)
-        return torch.stack([lost[0][0], lost[0][1] + stable, lost[1][0], lost[1][1] + stable])
+        lost: list[Tensor] = []
+        for votes in (keys, self._of_size(keys, self.wanted[index])) if told else (keys,):
+            of_all = torch.logsumexp(torch.cat([votes, none], dim=2), dim=2)
+            lost += [of_all[0] - own[0, :, 0], of_all[1] - own[1, :, 0] + stable]
+        return torch.stack(lost)
+
+    def _of_size(self, keys: Tensor, wanted: Tensor) -> Tensor:
+        """The votes (2, B, K) without those for prototypes of another size than the wanted ones (B,)."""
+        other = self.units[None] != self.units[wanted][:, None]
+        return keys.masked_fill(other[None], NEVER)
 
 
 class LeaveOneOut:
@@ -233,13 +244,16 @@ class LeaveOneOut:
     is "crystal", each crystal is an example, and others of its formula vote too.
 
     rows: of the library's table, the crystals that are asked for. Those of ratios with more than MOST_VOTES votes are
-    left out. seed: of the drawing.
+    left out. seed: of the drawing. told: as in `RankingRecipe`.
     """
 
-    def __init__(self, library: Library, rows: np.ndarray, seed: int, leave_out: LeaveOut = "formula") -> None:
+    def __init__(
+        self, library: Library, rows: np.ndarray, seed: int, leave_out: LeaveOut = "formula", told: bool = False
+    ) -> None:
         table = library.table
         rows = rows[table.num_elements[rows] > 0]
         self.library, self.rng, self.leave_out = library, np.random.default_rng(seed), leave_out
+        self.told = told
         self.of_formula: dict[int, list[int]] = {}
         for row in rows.tolist():
             number = row if leave_out == "crystal" else int(table.formula_numbers[row])
@@ -271,9 +285,9 @@ class LeaveOneOut:
         return list(out.values())
 
     def losses(self, model: nn.Module, index: Tensor, width: int, step: int) -> dict[str, Tensor]:
-        found = [g.loss(model, asked, self.leave_out) for g, asked in self.drawn(index.tolist(), self.rng)]
+        found = [g.loss(model, asked, self.leave_out, self.told) for g, asked in self.drawn(index.tolist(), self.rng)]
         means = torch.nan_to_num(torch.cat(found, dim=1).nanmean(dim=1))
-        return dict(zip(LOSSES, means, strict=True))
+        return dict(zip(LOSSES, means, strict=False))
 
 
 def fit_ranking(
@@ -290,8 +304,8 @@ def fit_ranking(
     of metrics after each validation. Gives the network and facts for the model card.
     """
     config = recipe.train.changed(precision="float32")
-    objective = LeaveOneOut(library, rows, config.seed, recipe.leave_out)
-    held_out = LeaveOneOut(*validation, config.seed, recipe.leave_out)
+    objective = LeaveOneOut(library, rows, config.seed, recipe.leave_out, recipe.told)
+    held_out = LeaveOneOut(*validation, config.seed, recipe.leave_out, recipe.told)
     if not objective.formulas or not held_out.formulas:
         raise NucleateError("there are no crystals to fit to or to validate with")
     with torch.random.fork_rng(devices=[]):
@@ -302,7 +316,7 @@ def fit_ranking(
         def score() -> float:
             with torch.no_grad():
                 lost = [
-                    g.loss(average, places[i : i + 4], recipe.leave_out)
+                    g.loss(average, places[i : i + 4], recipe.leave_out, recipe.told)
                     for g, places in asked
                     for i in range(0, len(places), 4)
                 ]
