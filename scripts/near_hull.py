@@ -5,8 +5,8 @@
 Of the formulas that `retrieval.held_out` keeps for validation and for tests, crystals of up to 20 atoms are drawn, one
 of each formula. Each is relaxed by CHGNet and put above the hull of the shipped reference without the crystals of its
 own formula, as a crystal of a formula that nobody has seen would be; a line of FOLDER/PART.jsonl has what came of one.
-Near is what the Materials Project has within `hull.near_hull.NEAR`. The weights of `hull.near_hull` are those that the
-script prints.
+Near is what the Materials Project has within `pipeline.near_hull.NEAR`. The weights of `pipeline.near_hull` are those
+that the script prints.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import numpy as np
 from nucleate.api.given import crystals
 from nucleate.chem.composition import Formula
 from nucleate.hull.load import load_reference
-from nucleate.hull.near_hull import NEAR, terms_of
 from nucleate.hull.reference import ReferenceSet
 from nucleate.library.entries import KnownEntry
 from nucleate.library.library import load_library
 from nucleate.pipeline.candidate import PASS
+from nucleate.pipeline.near_hull import NEAR, terms_of
 from nucleate.retrieval.held_out import Part, held_out_formulas
 from nucleate.settings import RelaxSettings
 from nucleate.stages.hull import HullStage

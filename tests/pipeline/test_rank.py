@@ -60,6 +60,7 @@ def test_rows() -> None:
         "num_atoms": 8,
         "e_form": -2.0,
         "e_above_hull": 0.2,
+        "p_near_hull": None,
         "second_e_above_hull": None,
         "disagreement": None,
         "novel": "no",

@@ -42,9 +42,9 @@ def test_a_crystal_may_come_first_by_the_votes_of_its_twin(library):
     assert [p.relatives[0].entry.id for p in found] == ["mp-1", "mp-6"]
 
 
-def test_improbable_structure_types_are_not_compared(library):
-    found = distinct([answer(library, 0.9, 0, 1), answer(library, LEAST / 2, 1, 2)])
-    assert len(found) == 2
+def test_improbable_answers_are_compared_with_those_of_their_structure_type(library):
+    (found,) = distinct([answer(library, 0.9, 0, 1), answer(library, LEAST / 2, 0, 1)])
+    assert found.probability == pytest.approx(0.9 + LEAST / 2)
 
 
 def test_another_geometry_of_a_loose_structure_type_is_an_answer_of_its_own(library):

@@ -192,7 +192,7 @@ def _others(shown: Sequence[Pair], settings: PredictSettings) -> Table:
 
 def _near_hull(candidates: Iterable[Candidate | None]) -> list[TerminalColumn]:
     """The column of probabilities to be near the hull, none where no candidate has one."""
-    from nucleate.hull.near_hull import near_hull_probability
+    from nucleate.pipeline.near_hull import near_hull_probability
 
     chances = [near_hull_probability(c) if c is not None else None for c in candidates]
     if all(p is None for p in chances):
@@ -203,7 +203,7 @@ def _near_hull(candidates: Iterable[Candidate | None]) -> list[TerminalColumn]:
 
 def _of_relaxed(shown: Sequence[Pair], gated: set[str]) -> list[str]:
     from nucleate.cli.candidates import caption, doubts, few, stability
-    from nucleate.hull.near_hull import NEAR
+    from nucleate.pipeline.near_hull import NEAR
     from nucleate.tasks.predict import GATE
 
     candidates = [c for c, _ in shown]

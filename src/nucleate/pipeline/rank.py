@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nucleate.errors import NucleateError
-from nucleate.hull.near_hull import near_hull_probability
 from nucleate.pipeline.candidate import FAIL, PASS, UNKNOWN, Candidate
+from nucleate.pipeline.near_hull import near_hull_probability
 from nucleate.pipeline.state import PredictedProperties, StructureVote
 
 MAX_BELIEVED_DEPTH = 1.0  # eV/atom; no real crystal lies deeper than this below the hull of known crystals
@@ -99,7 +99,7 @@ def to_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     nearest known crystal, what both have in common, and what the candidate has instead. checks: "4/5" for four of
     five passed, and the names of those that did not pass. second_e_above_hull: by the second potential. disagreement:
     how far that is from the first, eV/atom. p_near_hull: the probability that it is near the hull by DFT
-    (`hull.near_hull`), None where there is none. decomposition: the known phases below it, "0.5 Fe2O3 + 0.5 Li2O".
+    (`pipeline.near_hull`), None where there is none. decomposition: the known phases below it, "0.5 Fe2O3 + 0.5 Li2O".
     method, reference: of e_above_hull, or of e_form or the energy if that is all there is. second_method: of the second
     potential. If any structure was retrieved (`state.StructureVote`), there are proposer, probability, none_of_these,
     prototype, prototype_name, known_id and known_e_above_hull. If a property was wanted of any candidate, there are

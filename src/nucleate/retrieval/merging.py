@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nucleate.retrieval.retrieve import RetrievedPrototype
 
 COMPARED = 24  # most probable structure types that are compared with each other
-LEAST = 0.02  # probability of those that are; the comparison takes longer than all the votes
+LEAST = 0.02  # probability of those that are compared with all; the comparison takes longer than all the votes
 LOOSE = 18  # free coordinates from which on other geometries are answers, too
 GEOMETRIES = 3  # of a structure type, at most
 OTHER = 0.06  # share of each other geometry in the probability of its structure type
@@ -30,33 +30,41 @@ LEAST_OTHER = 0.005  # probability of another geometry that is an answer
 def distinct(prototypes: Sequence[RetrievedPrototype]) -> list[RetrievedPrototype]:
     """Answers, the most probable first, each crystal once (`crystal.same_crystal`, at equal volume).
 
-    prototypes: of one composition, the most probable first. Only the first COMPARED that are at least LEAST probable
-    are compared, so that what comes of them does not depend on how many are given.
+    prototypes: of one composition, the most probable first. Of the first COMPARED those that are at least LEAST
+    probable are compared, less probable ones only with those of the same structure type within 0.1 angstrom. What comes
+    of them does not depend on how many are given.
     """
-    compared = [p for p in prototypes[:COMPARED] if p.probability >= LEAST]
+    first, others = list(prototypes[:COMPARED]), prototypes[COMPARED:]
+    labels = [p.relatives[0].entry.prototype for p in first]
     kept: list[RetrievedPrototype] = []
-    crystals: list[ComparableCrystal] = []
+    crystals: list[tuple[ComparableCrystal, str, bool] | None] = []
 
-    def place(prototype: RetrievedPrototype) -> int | None:
+    def place(prototype: RetrievedPrototype, label: str, probable: bool) -> int | None:
         """Where the crystal is among those that are kept; None if it is kept now."""
-        crystal = prepare_for_comparison(prototype.structure())
-        twin = next((i for i, other in enumerate(crystals) if is_same_crystal(other, crystal, None)), None)
-        if twin is None:
-            kept.append(prototype)
-            crystals.append(crystal)
-        return twin
+        crystal = None
+        if probable or labels.count(label) > 1:
+            crystal = prepare_for_comparison(prototype.structure())
+            for i, other in enumerate(crystals):
+                if other is None or not (other[1] == label or (probable and other[2])):
+                    continue
+                if is_same_crystal(other[0], crystal, None):
+                    return i
+        kept.append(prototype)
+        crystals.append(None if crystal is None else (crystal, label, probable))
+        return None
 
-    for prototype in compared:
-        if (twin := place(prototype)) is not None:
+    for prototype, label in zip(first, labels, strict=True):
+        if (twin := place(prototype, label, prototype.probability >= LEAST)) is not None:
             kept[twin] = replace(kept[twin], probability=kept[twin].probability + prototype.probability)
     for i, prototype in enumerate(tuple(kept)):
         share = OTHER * prototype.probability
         if prototype.free < LOOSE or share < LEAST_OTHER:
             continue
-        others = (prototype.relatives[k:] for k in range(1, len(prototype.relatives)))
+        further = (prototype.relatives[k:] for k in range(1, len(prototype.relatives)))
         found = 0
-        for relatives in others:
-            if found < GEOMETRIES - 1 and place(replace(prototype, probability=share, relatives=relatives)) is None:
+        for relatives in further:
+            other = replace(prototype, probability=share, relatives=relatives)
+            if found < GEOMETRIES - 1 and place(other, relatives[0].entry.prototype, True) is None:
                 found += 1
         kept[i] = replace(prototype, probability=prototype.probability - found * share)
-    return sorted([*kept, *prototypes[len(compared) :]], key=lambda p: -p.probability)
+    return sorted([*kept, *others], key=lambda p: -p.probability)

@@ -17,6 +17,11 @@ class RetrievalOrRandomStage(RetrievalStage):
     """As `RetrievalStage`; formulas for which it has no answer at all get random structures, in cells of one formula
     unit and more, where they have at most RANDOM_ATOMS atoms in a formula unit."""
 
+    name = RetrievalStage.name
+    grain: Grain = "chunk"
+    cost: Cost = "quick"
+    resource: Resource = "cpu"
+
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         before = {c.id: c for c in candidates}
         done = list(super().__call__(candidates))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from nucleate.hull.near_hull import WEIGHTS, near_hull_probability, terms_of
 from nucleate.pipeline.candidate import FAIL, PASS, Candidate, Check, Energy
+from nucleate.pipeline.near_hull import WEIGHTS, near_hull_probability, terms_of
 
 (METHOD, REFERENCE) = next(iter(WEIGHTS))
 
