@@ -8,8 +8,7 @@ The crystals are those of mp_2025.parquet (Materials Project, CC-BY 4.0) of up t
 those of oqmd_icsd_all.parquet (OQMD, CC-BY 4.0) that are not among them (`library_oqmd`).
 Canonical forms take about 20 minutes of one core, crystals of the OQMD that match others and those of MP-20 that do 10
 each, energies of crystals that tie 40 (`library_ties`); all are kept in the folder of --cache, so that a stopped build
-goes on where it was. The result does not depend on
-the number of workers.
+goes on where it was. The result does not depend on the number of workers.
 
 --check compares the crystals of the library with those of the sources, all of them, and prints what differs and why
 (about 30 minutes of one core, kept in the same folder). --ties computes only the energies of crystals that tie, for the

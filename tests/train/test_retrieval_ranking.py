@@ -8,12 +8,12 @@ from nucleate.config import TrainConfig
 from nucleate.retrieval import ranking as module
 from nucleate.retrieval.ranking import FOLDER, load_ranking
 from nucleate.retrieval.relatives import relatives_of
+from nucleate.train.ranking_queries import RatioQueries
 from nucleate.train.retrieval_ranking import (
     LeaveOneOut,
     RankingConfig,
     RankingNetwork,
     RankingRecipe,
-    RatioQueries,
     fit_ranking,
     load_ranking_recipe,
     save_ranking,

@@ -164,13 +164,14 @@ class RetrievalGenerator(BaseGenerator["Structure"]):
 
     def _others_than(self, known: Sequence[FormulaAnswer], others: Sequence[FormulaAnswer]) -> list[FormulaAnswer]:
         """The other answers without those of the first COMPARED that are the same crystal as a known one."""
-        theirs = [prepare_for_comparison(answer.structure()) for answer in known]
+        theirs = [(prepare_for_comparison(answer.structure()), answer.entry.num_atoms) for answer in known]
         out = []
-        for answer in others[:COMPARED] if known else ():
-            crystal = prepare_for_comparison(answer.structure())
-            if not any(is_same_crystal(other, crystal, None) for other in theirs):
+        for answer in others[:COMPARED]:
+            alike = [crystal for crystal, size in theirs if size == answer.entry.num_atoms]
+            own = prepare_for_comparison(answer.structure()) if alike else None
+            if own is None or not any(is_same_crystal(other, own, None) for other in alike):
                 out.append(answer)
-        return [*out, *others[COMPARED if known else 0 :]]
+        return [*out, *others[COMPARED:]]
 
     def _with_orderings(self, others: Sequence[FormulaAnswer], formula: Formula, count: int) -> list[FormulaAnswer]:
         """The other answers, and between those that are not LIKELY orderings of known crystals that are not too far

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nucleate.crystal.same_crystal import ComparableCrystal, is_same_crystal, prepare_for_comparison
 
@@ -27,6 +27,15 @@ OTHER = 0.06  # share of each other geometry in the probability of its structure
 LEAST_OTHER = 0.005  # probability of another geometry that is an answer
 
 
+class _Compared(NamedTuple):
+    """An answer as it is compared. label: of its structure type within 0.1 angstrom; probable: whether it is compared
+    with answers of other structure types."""
+
+    crystal: ComparableCrystal
+    label: str
+    probable: bool
+
+
 def distinct(prototypes: Sequence[RetrievedPrototype]) -> list[RetrievedPrototype]:
     """Answers, the most probable first, each crystal once (`crystal.same_crystal`, at equal volume).
 
@@ -37,20 +46,20 @@ def distinct(prototypes: Sequence[RetrievedPrototype]) -> list[RetrievedPrototyp
     first, others = list(prototypes[:COMPARED]), prototypes[COMPARED:]
     labels = [p.relatives[0].entry.prototype for p in first]
     kept: list[RetrievedPrototype] = []
-    crystals: list[tuple[ComparableCrystal, str, bool] | None] = []
+    compared: list[_Compared | None] = []
 
     def place(prototype: RetrievedPrototype, label: str, probable: bool) -> int | None:
         """Where the crystal is among those that are kept; None if it is kept now."""
-        crystal = None
+        own = None
         if probable or labels.count(label) > 1:
-            crystal = prepare_for_comparison(prototype.structure())
-            for i, other in enumerate(crystals):
-                if other is None or not (other[1] == label or (probable and other[2])):
+            own = _Compared(prepare_for_comparison(prototype.structure()), label, probable)
+            for i, other in enumerate(compared):
+                if other is None or not (other.label == label or (probable and other.probable)):
                     continue
-                if is_same_crystal(other[0], crystal, None):
+                if is_same_crystal(other.crystal, own.crystal, None):
                     return i
         kept.append(prototype)
-        crystals.append(None if crystal is None else (crystal, label, probable))
+        compared.append(own)
         return None
 
     for prototype, label in zip(first, labels, strict=True):

@@ -102,8 +102,8 @@ class Retriever:
     def retrieve(
         self, composition: Mapping[str, int], count: int = 20, *, units: int = 0, own: bool = True
     ) -> Retrieval:
-        """Up to `count` structure types for a composition (symbol -> atoms, of any multiple), those that are the same
-        crystal as one (`merging`).
+        """Up to `count` structure types for a composition (symbol -> atoms, of any multiple); types whose crystals are
+        the same are one answer (`merging`).
 
         units: formula units in the primitive cell, 0 for any number. own: whether known crystals of the composition
         itself are asked. Raises NucleateError for an element that is none.

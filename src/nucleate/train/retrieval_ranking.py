@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,15 +23,14 @@ from nucleate.config import ConfigSection, Count, TrainConfig, read_toml
 from nucleate.errors import NucleateError
 from nucleate.library.library import Library
 from nucleate.retrieval.ranking import NEVER
-from nucleate.retrieval.relatives import ROLES, Relatives, relatives_of
+from nucleate.retrieval.relatives import ROLES, relatives_of
 from nucleate.train.best import keep_best
+from nucleate.train.ranking_queries import LeaveOut, RatioQueries, as_tensor
 from nucleate.train.steps import Steps
 from nucleate.train.weights_file import save_tensors
 
-NEAR_HULL = 0.05  # eV/atom; crystals up to it, and those that were made, are looked for as "stable"
 MOST_VOTES = 120_000  # relatives times assignments; ratios with more are left out of the fit
 KIND = "retrieval ranking"
-LeaveOut = Literal["formula", "crystal"]
 LOSSES = ("any", "stable", "any_told", "stable_told")  # the last two where sizes are told
 
 
@@ -155,90 +153,6 @@ class RankingNetwork(nn.Module):
         return kinds + torch.tanh(given @ self.inner + self.inner_bias) @ self.outer, mean
 
 
-@dataclass(frozen=True, eq=False)
-class RatioQueries:
-    """The relatives of a ratio as tensors (`Relatives`), and what is asked of them.
-
-    rows: (n,) of the library's table; formula: (n,) numbers of their formulas; wanted: (n,) the decorated prototype of
-    each relative itself; stable: (n,) whether it is near the hull or was made.
-    """
-
-    relatives: Relatives
-    rows: np.ndarray
-    formula: Tensor
-    wanted: Tensor
-    stable: Tensor
-    elements: Tensor
-    roles: Tensor
-    kinds: Tensor
-    quality: Tensor
-    facts: Tensor
-    sites: Tensor
-    share: Tensor
-    ratio: Tensor
-    exchanges: Tensor
-    assignments: Tensor
-    keys: Tensor
-    units: Tensor
-    num_keys: int
-
-    @classmethod
-    def of(cls, relatives: Relatives) -> RatioQueries:
-        table, r = relatives.library.table, relatives
-        identity = np.flatnonzero((r.assignments == np.arange(r.assignments.shape[1])).all(1))[0]
-        height, made = table.e_above_hull[r.rows], table.experimental[r.rows]
-        reduced = r.reduced / r.reduced.sum()
-        return cls(
-            relatives=r,
-            rows=r.rows,
-            formula=torch.from_numpy(table.formula_numbers[r.rows].astype(np.int64)),
-            wanted=torch.from_numpy(r.keys[r.pattern, identity]),
-            stable=torch.from_numpy((height <= NEAR_HULL) | (made == 1)),
-            elements=torch.from_numpy(r.elements),
-            roles=torch.from_numpy(r.roles),
-            kinds=torch.from_numpy(r.elements * ROLES + r.roles),
-            quality=_tensor(r.quality),
-            facts=_tensor(r.facts[r.pattern]),
-            sites=_tensor(np.log(r.sites)[r.pattern]),
-            share=_tensor(np.log(reduced)),
-            ratio=_tensor(reduced),
-            exchanges=_tensor(np.log(r.exchanges)[r.pattern]),
-            assignments=torch.from_numpy(r.assignments),
-            keys=torch.from_numpy(r.keys[r.pattern].ravel()),
-            units=torch.from_numpy(r.units[r.first[0]]),
-            num_keys=r.num_keys,
-        )
-
-    def loss(
-        self, model: nn.Module, asked: Sequence[int], leave_out: LeaveOut = "formula", told: bool = False
-    ) -> Tensor:
-        """(2, B), with `told` (4, B): negative logarithms of the shares of what is right; asked: places of the crystals
-        asked for. Rows: any crystal and a stable one, and the same where the formula units of the primitive cell are
-        told; those for stable ones are nan where the crystal is none."""
-        index = torch.tensor(asked)
-        same = self.formula[None] == self.formula[index, None]  # (B, n)
-        visible = ~same
-        if leave_out == "crystal":
-            visible = torch.ones_like(same)
-            visible[torch.arange(len(index)), index] = False
-        keys, none = model(self, self.elements[index], self.roles[index], visible, same.float())
-        wanted = self.wanted[index].expand(2, -1)[..., None]
-        none = none[..., None]
-        own = keys.gather(2, wanted)
-        own = torch.where(own > NEVER / 2, own, none)
-        stable = torch.where(self.stable[index], 0.0, math.nan)
-        lost: list[Tensor] = []
-        for votes in (keys, self._of_size(keys, self.wanted[index])) if told else (keys,):
-            of_all = torch.logsumexp(torch.cat([votes, none], dim=2), dim=2)
-            lost += [of_all[0] - own[0, :, 0], of_all[1] - own[1, :, 0] + stable]
-        return torch.stack(lost)
-
-    def _of_size(self, keys: Tensor, wanted: Tensor) -> Tensor:
-        """The votes (2, B, K) without those for prototypes of another size than the wanted ones (B,)."""
-        other = self.units[None] != self.units[wanted][:, None]
-        return keys.masked_fill(other[None], NEVER)
-
-
 class LeaveOneOut:
     """The objective: each example is a formula, of which a crystal is drawn for the batch at random; where `leave_out`
     is "crystal", each crystal is an example, and others of its formula vote too.
@@ -345,7 +259,7 @@ def _known_places() -> Tensor:
         radius = float(element.atomic_radius) if element.atomic_radius else 1.5
         out[z] = PLACES[z] / 20, _pauling(element), radius, element.row / 4
     out[1:] -= out[1:].mean(0)
-    return _tensor(out)
+    return as_tensor(out)
 
 
 def _pauling(element: Any) -> float:
@@ -355,7 +269,3 @@ def _pauling(element: Any) -> float:
         warnings.simplefilter("ignore")
         value = float(element.X)
     return value if math.isfinite(value) and value > 0 else 2.0
-
-
-def _tensor(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.asarray(values, dtype=np.float32))
